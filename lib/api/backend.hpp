@@ -1,0 +1,223 @@
+#pragma once
+
+// The door behind the API: what a request may ask of the daemon. Implemented by the engine, faked in the tests of the router.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "base/unique_function.hpp"
+#include "track/types.hpp"
+
+namespace prooftrack {
+
+/// The stable words of the contract; `router` maps each to its HTTP status.
+enum class problem_code : std::uint8_t {
+    invalid_request,        ///< 400
+    not_allowed,            ///< 403
+    route_not_found,        ///< 404
+    unknown_transaction,    ///< 404
+    unknown_delivery,       ///< 404
+    unknown_consumer,       ///< 404
+    unknown_callback,       ///< 404
+    method_not_allowed,     ///< 405
+    timeout,                ///< 408
+    already_tracked,        ///< 409
+    already_ended,          ///< 409
+    session_outcome_unknown, ///< 409
+    idempotency_key_reused, ///< 409
+    session_replayed,       ///< 409: the session exists, its secret part was never stored
+    cursor_gone,            ///< 410
+    too_large,              ///< 413
+    unsupported_media_type, ///< 415
+    header_too_large,       ///< 431
+    proof_unusable_reply,   ///< 502
+    proof_unreachable,      ///< 502
+    proof_timeout,          ///< 504
+    store_unavailable,      ///< 503
+    unavailable,            ///< 503: stopping, or busy with another backup
+    passed_through,         ///< Proof's own error: status and code are in the problem
+};
+
+/// A refused request; rendered as application/problem+json.
+struct problem {
+    problem_code code = problem_code::invalid_request;
+    std::string detail;             ///< what is wrong and what to do
+    int status = 0;                 ///< only for passed_through
+    std::string proof_code;         ///< only for passed_through
+    std::vector<std::pair<std::string, std::string>> members; ///< further members, values already JSON: {"oldest_seq", "17"}
+};
+
+template <class T>
+using outcome = std::variant<T, problem>;
+template <class T>
+using backend_handler = unique_function<void(outcome<T>)>;
+
+/// Where a change comes from, for the audit line.
+struct client_identity {
+    std::int64_t uid = -1; ///< -1 = unknown (TCP metrics listener)
+    std::int64_t pid = -1; ///< for the log alone, never for a decision
+};
+
+/// What a user may set; not yet defaulted.
+struct tracking_options {
+    std::string metadata = "{}";      ///< bytes as they came; a JSON object of at most 4 KiB
+    std::string metadata_canonical = "{}"; ///< equal for equal JSON values: keys sorted, numbers normalised
+    std::optional<std::string> callback_url;
+    std::optional<milliseconds> overdue_after;
+};
+struct track_request {
+    transaction_id id;
+    tracking_options options;
+};
+
+struct tracked {
+    bool created = false; ///< 201 or 200
+    transaction_view transaction;
+};
+
+/// An import of NDJSON: the engine takes valid lines in chunks.
+struct import_line {
+    std::uint32_t line = 0; ///< counts from 1
+    track_request request;
+};
+struct import_rejection {
+    std::uint32_t line = 0;
+    problem_code code = problem_code::invalid_request;
+    std::string detail;
+};
+struct import_summary {
+    std::uint64_t created = 0;
+    std::uint64_t existing = 0;
+    std::vector<import_rejection> rejected;
+};
+
+struct list_request {
+    std::optional<tracking_state> state;
+    std::optional<std::string> status;
+    std::optional<wall_time> settled_after;
+    std::optional<wall_time> settled_before;
+    std::size_t limit = 100;
+    std::string cursor;
+};
+struct transaction_list {
+    std::vector<transaction_view> transactions;
+    std::string next_cursor;
+};
+struct delivery_list_request {
+    std::optional<delivery_state> state;
+    std::optional<std::string> callback;
+    std::optional<std::string> transaction;
+    std::size_t limit = 100;
+    std::string cursor;
+};
+struct delivery_list {
+    std::vector<delivery_view> deliveries;
+    std::string next_cursor;
+};
+struct transaction_history {
+    std::vector<history_entry> changes;
+    std::vector<delivery_view> deliveries;
+};
+
+/// A recorded event as the log shows it; shared, because many readers get the same bytes.
+struct log_event {
+    event_seq seq{};
+    std::shared_ptr<const std::string> json; ///< with `seq`; one line, CR and LF between tokens are spaces
+};
+struct event_list {
+    std::vector<log_event> events;
+    event_seq next_after{};
+    std::string log_id;
+};
+
+/// A reply of Proof that goes back byte for byte.
+struct proxied_reply {
+    int status = 200;
+    std::string content_type = "application/json";
+    std::string body;
+    std::string request_id;
+};
+struct session_request {
+    std::string body;                          ///< the caller's bytes without `tracking`
+    tracking_options options;
+    std::optional<std::string> idempotency_key; ///< 1 to 255 printable ASCII
+    std::string whole_body;                    ///< what the key's hash covers
+};
+
+struct callback_test_result {
+    int status = 0;
+    milliseconds duration{};
+    std::string body; ///< the first 1,024 bytes of the answer
+    std::string error;
+};
+
+struct health_report {
+    bool ok = true;
+    std::vector<std::string> reasons;
+};
+
+/// A wait that its caller no longer needs is cancelled with it; the handler is then never called. 0 = nothing to cancel.
+using wait_id = std::uint64_t;
+
+/// Told of every event as it becomes visible, in order of seq.
+class event_listener {
+  public:
+    virtual ~event_listener() = default;
+    virtual void on_event(const log_event& event) = 0;
+};
+
+/// Every call comes from the loop; handlers run on the loop, at once or later, exactly once.
+class backend {
+  public:
+    virtual ~backend() = default;
+
+    virtual void track(track_request request, client_identity who, backend_handler<tracked> handler) = 0;
+    /// A failure half-way is a problem with member `taken`.
+    virtual void import(std::vector<import_line> lines, client_identity who, backend_handler<import_summary> handler) = 0;
+    /// With `wait` > 0: answered when `ends_wait`, or when the time is over.
+    virtual wait_id get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) = 0;
+    virtual void list(list_request request, backend_handler<transaction_list> handler) = 0;
+    virtual void history(transaction_id id, backend_handler<transaction_history> handler) = 0;
+    virtual void untrack(transaction_id id, client_identity who, backend_handler<transaction_view> handler) = 0;
+    virtual void poll_now(transaction_id id, client_identity who, backend_handler<std::monostate> handler) = 0;
+    virtual void hint(transaction_id id, backend_handler<std::monostate> handler) = 0;
+
+    virtual void create_session(session_request request, client_identity who, backend_handler<proxied_reply> handler) = 0;
+    virtual void kyc_status(std::string partner_user_id, backend_handler<proxied_reply> handler) = 0;
+
+    /// With `wait` > 0: answered as soon as there is an event after `after`, or when the time is over with none.
+    virtual wait_id events(event_seq after, std::size_t limit, milliseconds wait, backend_handler<event_list> handler) = 0;
+    virtual event_seq last_seq() const = 0;
+    virtual void set_event_listener(event_listener* listener) = 0; ///< nullptr = none; it must outlive the backend or be taken away
+    virtual void cancel_wait(wait_id wait) = 0;
+
+    virtual void deliveries(delivery_list_request request, backend_handler<delivery_list> handler) = 0;
+    virtual void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) = 0;
+    virtual void retry_dead(std::optional<std::string> callback, client_identity who, backend_handler<std::uint64_t> handler) = 0;
+    virtual void test_callback(std::string name, client_identity who, backend_handler<callback_test_result> handler) = 0;
+
+    virtual void put_consumer(std::string name, std::optional<event_seq> seq, client_identity who, backend_handler<std::pair<bool, consumer_view>> handler) = 0;
+    virtual void delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) = 0;
+    virtual void acknowledge(std::string name, event_seq seq, backend_handler<consumer_view> handler) = 0;
+    virtual void consumers(backend_handler<std::vector<consumer_view>> handler) = 0;
+
+    virtual void status_json(backend_handler<std::string> handler) = 0; ///< the whole body of GET /v1/status
+    virtual health_report ready() const = 0;
+    virtual health_report healthy() const = 0;
+    virtual std::string metrics_text() = 0;
+    virtual void backup(client_identity who, backend_handler<std::filesystem::path> handler) = 0; ///< a finished copy; the caller deletes it
+    virtual void set_log_level(std::string level, client_identity who, backend_handler<std::monostate> handler) = 0;
+    virtual wall_time wall_now() const = 0;
+};
+
+} // namespace prooftrack

@@ -1,0 +1,51 @@
+#pragma once
+
+// Strong identifiers. No bare string or integer stands for one of these.
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace prooftrack {
+
+/// Most characters of a merchant_transaction_id.
+inline constexpr std::size_t max_transaction_id_length = 128;
+
+/// Proof's merchant_transaction_id: opaque, 1 to 128 of `A-Z a-z 0-9 . _ ~ -`, neither `.` nor `..` (so it is safe in a URL path).
+class transaction_id {
+  public:
+    /// nullopt when `text` is not a valid id.
+    static std::optional<transaction_id> parse(std::string_view text);
+
+    const std::string& str() const { return text_; }
+    std::strong_ordering operator<=>(const transaction_id&) const = default;
+    bool operator==(const transaction_id&) const = default;
+
+  private:
+    explicit transaction_id(std::string_view text) : text_(text) {}
+    std::string text_;
+};
+
+/// What a caller is told about an id that `transaction_id::parse` refuses.
+inline constexpr std::string_view transaction_id_rule =
+    "an id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and neither '.' nor '..'";
+
+/// An event's position in the log: from 1, without gaps, in the order in which events become visible. 0 = before the first.
+enum class event_seq : std::uint64_t {};
+constexpr std::uint64_t value_of(event_seq seq) { return static_cast<std::uint64_t>(seq); }
+
+/// One owed delivery of one event to one callback; grows with the order of recording.
+enum class delivery_id : std::uint64_t {};
+constexpr std::uint64_t value_of(delivery_id id) { return static_cast<std::uint64_t>(id); }
+
+} // namespace prooftrack
+
+template <>
+struct std::hash<prooftrack::transaction_id> {
+    std::size_t operator()(const prooftrack::transaction_id& id) const noexcept {
+        return std::hash<std::string_view>{}(id.str());
+    }
+};

@@ -1,0 +1,44 @@
+#pragma once
+
+// A move-only std::function: completion handlers own what they need and run once.
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace prooftrack {
+
+template <class Signature>
+class unique_function;
+
+/// Owns one callable. Calling an empty one is a broken invariant. Moved-from is empty.
+template <class Result, class... Args>
+class unique_function<Result(Args...)> {
+  public:
+    unique_function() = default;
+
+    template <class Callable>
+        requires(!std::is_same_v<std::remove_cvref_t<Callable>, unique_function> &&
+                 std::is_invocable_r_v<Result, std::remove_cvref_t<Callable>&, Args...>)
+    unique_function(Callable&& callable) // NOLINT(google-explicit-constructor): handlers are passed as lambdas
+        : target_(std::make_unique<holder<std::remove_cvref_t<Callable>>>(std::forward<Callable>(callable))) {}
+
+    explicit operator bool() const { return target_ != nullptr; }
+
+    Result operator()(Args... args) { return target_->call(std::forward<Args>(args)...); }
+
+  private:
+    struct callable_base {
+        virtual ~callable_base() = default;
+        virtual Result call(Args... args) = 0;
+    };
+    template <class Callable>
+    struct holder final : callable_base {
+        explicit holder(Callable held) : callable(std::move(held)) {}
+        Result call(Args... args) override { return callable(std::forward<Args>(args)...); }
+        Callable callable;
+    };
+    std::unique_ptr<callable_base> target_;
+};
+
+} // namespace prooftrack

@@ -1,0 +1,102 @@
+#pragma once
+
+// The validated configuration as a plain struct; names are the keys of the TOML file.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/time.hpp"
+
+namespace prooftrack {
+
+struct proof_config {
+    std::string base_url;
+    std::string token_file; ///< "" = the systemd credential `client_token`
+    std::string ca_file;
+    std::size_t connections = 64;
+    std::size_t pipeline_depth = 1;
+    milliseconds connect_timeout{5'000};
+    milliseconds request_timeout{10'000};
+    std::size_t max_reply_bytes = 65'536;
+    bool operator==(const proof_config&) const = default;
+};
+
+struct poll_config {
+    std::pair<milliseconds, milliseconds> interval{5'000, 10'000};
+    std::uint32_t max_rate = 0; ///< polls a second, 0 = no limit
+    std::pair<milliseconds, milliseconds> backoff{5'000, 300'000};
+    milliseconds not_found_grace{std::chrono::minutes(15)};
+    milliseconds overdue_after{std::chrono::hours(24)};
+    milliseconds tail_interval{std::chrono::hours(1)};
+    milliseconds give_up_after{std::chrono::days(30)}; ///< 0 = never
+    milliseconds probe_interval{30'000};
+    std::vector<milliseconds> verify_after{std::chrono::minutes(10), std::chrono::minutes(65)};
+    bool operator==(const poll_config&) const = default;
+};
+
+struct store_config {
+    std::filesystem::path path = "/var/lib/prooftrackd/prooftrackd.db";
+    milliseconds retention{std::chrono::days(90)}; ///< 0 = never
+    milliseconds consumer_retention{std::chrono::days(30)};
+    bool operator==(const store_config&) const = default;
+};
+
+struct api_config {
+    std::filesystem::path socket = "/run/prooftrackd/prooftrackd.sock";
+    std::uint32_t mode = 0660;
+    std::string group;
+    std::string admin_group;
+    std::size_t max_clients = 256;
+    bool operator==(const api_config&) const = default;
+};
+
+struct metrics_config {
+    std::string listen; ///< HOST:PORT on loopback, "" = off
+    bool operator==(const metrics_config&) const = default;
+};
+
+struct log_config {
+    std::string level = "info";
+    std::string format = "auto";
+    bool operator==(const log_config&) const = default;
+};
+
+struct callback_config {
+    std::string name;
+    std::string url;                  ///< exactly one of url and command
+    std::vector<std::string> command;
+    std::string ca_file;
+    std::string secret_file; ///< "" = the systemd credential `callback.NAME.secret`
+    std::vector<std::string> events{"transaction.*"};
+    milliseconds timeout{15'000};
+    std::size_t max_in_flight = 16;
+    std::vector<milliseconds> retry_schedule{std::chrono::seconds(5), std::chrono::minutes(5), std::chrono::minutes(30),
+                                             std::chrono::hours(2),   std::chrono::hours(5),   std::chrono::hours(10),
+                                             std::chrono::hours(10)};
+    bool operator==(const callback_config&) const = default;
+};
+
+struct callback_url_config {
+    std::vector<std::string> allow_hosts;
+    std::string secret_file;
+    bool operator==(const callback_url_config&) const = default;
+};
+
+struct configuration {
+    milliseconds stop_timeout{10'000};
+    proof_config proof;
+    poll_config poll;
+    store_config store;
+    api_config api;
+    metrics_config metrics;
+    log_config log;
+    std::vector<callback_config> callbacks;
+    callback_url_config callback_url;
+    bool operator==(const configuration&) const = default;
+};
+
+} // namespace prooftrack

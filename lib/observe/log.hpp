@@ -1,0 +1,100 @@
+#pragma once
+
+// Event-named log lines: one event a line, a stable name, stable keys.
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace prooftrack {
+
+/// Importance, as journald's PRIORITY has it.
+enum class log_level : std::uint8_t {
+    critical = 2, ///< a promise is at risk
+    error = 3,    ///< the operator must act
+    warning = 4,  ///< degraded, but healing itself
+    notice = 5,   ///< life cycle
+    info = 6,     ///< facts
+    debug = 7,
+};
+std::string_view to_string(log_level level);
+std::optional<log_level> parse_log_level(std::string_view name);
+
+/// Every event that the programs log; the table with level, keys and meaning is in event_table.cpp.
+enum class log_event_id : std::uint8_t {
+    daemon_started,
+    daemon_stopping,
+    daemon_stopped,
+    daemon_heartbeat,
+    daemon_clock_skew,
+    daemon_clock_jump,
+    config_reloaded,
+    config_refused,
+    config_warning,
+    config_restart_required,
+    config_insecure_file,
+    config_no_listener,
+    config_base_url_changed,
+    transaction_tracked,
+    transaction_status,
+    transaction_settled,
+    transaction_reversed,
+    transaction_overdue,
+    transaction_not_found,
+    transaction_rejected,
+    transaction_abandoned,
+    transaction_untracked,
+    transaction_downgrade, ///< a non-terminal reply after settling: changes nothing
+    poll_error,
+    poll_behind,
+    proof_throttled,
+    proof_unauthorized,
+    proof_forbidden,
+    proof_unreachable,
+    proof_recovered,
+    proof_unknown_status,
+    proof_token_changed,
+    proof_pipeline_disabled,
+    callback_delivered,
+    callback_failed,
+    callback_failing,
+    callback_recovered,
+    callback_dead,
+    callback_unconfigured,
+    callback_address_refused,
+    consumer_overtaken,
+    store_error,
+    store_recovered,
+    store_pruned,
+    api_change,
+    api_request,
+    log_suppressed, ///< summary of repeats
+};
+
+/// One key and its value, already text. Values from outside are escaped and cut by the renderer.
+struct log_field {
+    std::string_view key;
+    std::string value;
+
+    log_field(std::string_view k, std::string v) : key(k), value(std::move(v)) {}
+    log_field(std::string_view k, std::string_view v) : key(k), value(v) {}
+    log_field(std::string_view k, const char* v) : key(k), value(v) {}
+    log_field(std::string_view k, std::integral auto v) : key(k), value(std::to_string(v)) {}
+};
+
+/// Where log lines go. The engine's tests put a recorder behind it. Never blocks, never throws.
+class event_log {
+  public:
+    virtual ~event_log() = default;
+    virtual void write(log_event_id event, std::span<const log_field> fields) = 0;
+    void write(log_event_id event, std::initializer_list<log_field> fields) {
+        write(event, std::span<const log_field>(fields.begin(), fields.size()));
+    }
+};
+
+} // namespace prooftrack

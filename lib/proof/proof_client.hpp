@@ -1,0 +1,119 @@
+#pragma once
+
+// The door to Proof: asks, never decides. Connections pull due polls from a `poll_source` and push each answer back.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "base/unique_function.hpp"
+#include "track/types.hpp"
+
+namespace prooftrack {
+
+/// Where connections get their polls. Implemented by the engine; called on the loop alone, never re-entrantly.
+class poll_source {
+  public:
+    virtual ~poll_source() = default;
+
+    /// The next poll that may start now; its request is written at once. nullopt = none: the connection goes idle until `wake`.
+    virtual std::optional<poll_ticket> next_poll() = 0;
+
+    /// A reused connection ended before the first byte of this ticket's reply: may the GET be repeated at once on a fresh one?
+    /// Asked at most once a ticket; false = report `no_reply`. (At most 10 % of requests are repeats.)
+    virtual bool may_repeat(const poll_ticket& ticket) = 0;
+
+    /// The one answer of a ticket that `next_poll` gave out.
+    virtual void on_answer(poll_ticket ticket, poll_answer answer) = 0;
+};
+
+/// Why a call other than a poll gave no reply. One line of documentation a value.
+enum class proof_error {
+    unreachable = 1, ///< no connection could be made, or it ended before a reply; nothing may have reached Proof
+    timed_out,       ///< no whole reply within the deadline; the request may have reached Proof
+    interrupted,     ///< the connection ended after bytes of the request were sent; it may have reached Proof
+    unusable_reply,  ///< a reply that is not HTTP, too large, or of another content encoding
+    stopped,         ///< the client is stopping
+};
+const boost::system::error_category& proof_category();
+error_code make_error_code(proof_error error);
+
+/// A call on behalf of a user (a session, a KYC status). Never repeated once a byte of it was sent.
+struct proof_call {
+    enum class method_kind : std::uint8_t { get, post };
+    method_kind method = method_kind::get;
+    std::string target; ///< path behind base_url, already percent-encoded: "/widget/session"
+    std::string body;   ///< JSON bytes for a post
+};
+
+/// Proof's reply to a call, uninterpreted.
+struct proof_reply {
+    int status = 0;
+    std::string content_type;
+    std::string request_id; ///< printable ASCII, at most 128
+    std::string body;       ///< bytes as they came
+    std::string error_code; ///< from Proof's error body (either generation), "" when there is none
+    std::string message;    ///< likewise
+    std::optional<milliseconds> retry_after;
+};
+
+struct proof_client_options {
+    std::string base_url;          ///< https, or http to a loopback host
+    std::string ca_file;           ///< PEM bundle in place of the system's, "" = the system's
+    std::size_t connections = 64;  ///< most connections for polls, opened only as needed
+    std::size_t pipeline_depth = 1; ///< polls in flight on one connection
+    milliseconds connect_timeout{5000};
+    milliseconds request_timeout{10000};
+    std::size_t max_reply_bytes = 65536;
+    std::string user_agent = "prooftrackd";
+    std::uint64_t seed = 1; ///< for jitter and the body hash
+};
+
+/// Counts and facts the adapter reports; the engine joins it to metrics and log.
+class proof_client_observer {
+  public:
+    virtual ~proof_client_observer() = default;
+    virtual void on_handshake(bool resumed) = 0;
+    virtual void on_connections(std::size_t idle, std::size_t busy) = 0;
+    virtual void on_pipeline_disabled(std::string_view reason) = 0;
+};
+
+/// Asks Proof over a pool of keep-alive HTTPS connections. Lives on one executor; every call and handler runs there.
+class proof_client {
+  public:
+    virtual ~proof_client() = default;
+
+    /// Polls may be due: idle connections, then new ones up to the limit, pull from the source until it is empty.
+    /// Cheap when there is nothing to do; never calls back into the source from inside (it posts).
+    virtual void wake() = 0;
+
+    /// The bearer token of every request that starts from now on. Must be called before the first `wake`.
+    virtual void set_token(secret token) = 0;
+
+    /// Asks for a user. The handler runs exactly once; deadline is connect_timeout + request_timeout.
+    virtual void call(proof_call request, unique_function<void(op_result<proof_reply>)> handler) = 0;
+
+    /// Closes idle connections now and busy ones after their answer (a clock jump, another CA).
+    virtual void retire_connections() = 0;
+
+    /// Timeouts, limits and pool sizes from the next request on; base_url and ca_file from the next connection on.
+    virtual void reconfigure(proof_client_options options) = 0;
+
+    /// Takes no more polls; those in flight are answered, or given up with `no_reply` when `within` is over, then `stopped` runs once.
+    virtual void stop(milliseconds within, unique_function<void()> stopped) = 0;
+};
+
+/// Throws boost::system::system_error when `ca_file` cannot be loaded or base_url is malformed. `source` and `observer` must outlive it.
+std::unique_ptr<proof_client> make_https_proof_client(boost::asio::any_io_executor loop, proof_client_options options,
+                                                      poll_source& source, proof_client_observer& observer);
+
+} // namespace prooftrack
+
+template <>
+struct boost::system::is_error_code_enum<prooftrack::proof_error> : std::true_type {};

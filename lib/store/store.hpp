@@ -1,0 +1,284 @@
+#pragma once
+
+// The door to what is remembered. Every change is durable before its handler runs; handlers run on the loop, in the order of the calls.
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "base/unique_function.hpp"
+#include "track/event.hpp"
+#include "track/types.hpp"
+
+namespace prooftrack {
+
+template <class T>
+using store_handler = unique_function<void(op_result<T>)>;
+
+/// Why the store refuses or fails.
+enum class store_error {
+    full = 1,      ///< no room on the disk: nothing was changed, later it may work again
+    failed,        ///< an fsync or I/O error: the store has stopped for good, the daemon must exit 74
+    stopped,       ///< the store is closing
+    no_room_for_copy, ///< a backup needs more room than there is
+    busy,          ///< another backup is being made
+    not_found,     ///< no such delivery or consumer
+    beyond_last,   ///< a consumer's position past the last event
+};
+const boost::system::error_category& store_category();
+error_code make_error_code(store_error error);
+
+/// A start that cannot go on. `exit_status` is 65 (damaged or newer schema) or 75 (locked, read-only, no room); what() tells people what to do.
+class store_start_error : public std::runtime_error {
+  public:
+    store_start_error(int exit_status, const std::string& what) : std::runtime_error(what), exit_status_(exit_status) {}
+    int exit_status() const { return exit_status_; }
+
+  private:
+    int exit_status_;
+};
+
+enum class add_result : std::uint8_t {
+    created,  ///< tracked from now on (also an untracked or abandoned one that is tracked anew)
+    existing, ///< there with the same options, or settled
+    conflict, ///< there with other options: nothing changed
+};
+
+struct add_outcome {
+    add_result what = add_result::created;
+    tracking_facts facts; ///< as they are now
+};
+
+/// The event that a change owes to the world.
+struct owed_event {
+    std::string id; ///< made by make_event_id
+    event_type type = event_type::completed;
+    std::string previous_status;
+    std::vector<std::string> callbacks; ///< names of the configured callbacks that select it (callback_url is added by the store)
+};
+
+/// One change of one transaction, recorded whole or not at all.
+struct transition {
+    transaction_id id;
+    wall_time at{};
+    tracking_state from_state = tracking_state::tracking;
+    std::string from_status;
+    tracking_facts facts;                 ///< the row after the change
+    bool is_history = true;               ///< write a history row
+    std::string reply;                    ///< bytes of the reply that caused it ("" = none): hashed into the history
+    bool reply_is_good = false;           ///< keep `reply` as the last good reply
+    std::string request_id;
+    std::optional<owed_event> event;
+};
+
+/// A delivery that may be attempted: the first pending one of its (callback, transaction).
+struct delivery_head {
+    delivery_id id{};
+    std::string lane; ///< the callback's name, or `scheme://host:port` for a callback_url
+    std::uint32_t attempts = 0;
+    wall_time next_attempt_at{};
+    std::uint64_t transaction_hash = 0; ///< tells transactions apart, for "over at least 3 transactions"
+};
+
+/// What a transition left behind, once durable.
+struct recorded_transition {
+    std::optional<event_seq> seq; ///< with an event
+    std::shared_ptr<const std::string> body; ///< the event's frozen bytes; shared by streams and deliveries
+    std::vector<delivery_head> heads;     ///< new deliveries that are heads
+};
+
+/// Everything that an attempt needs.
+struct delivery_record {
+    delivery_view view;
+    std::string lane;
+    std::string url; ///< only for callback_url
+    std::string state;
+    std::string status;
+    std::shared_ptr<const std::string> body;
+};
+
+/// The outcome of one attempt.
+struct attempt_record {
+    delivery_id id{};
+    wall_time at{};
+    std::uint32_t attempts = 0; ///< used so far, this one included
+    delivery_state state = delivery_state::pending;
+    int status = 0;
+    std::string error;
+    std::optional<wall_time> next_attempt_at; ///< with `pending`
+};
+
+struct transaction_query {
+    std::optional<tracking_state> state;
+    std::optional<std::string> status;
+    std::optional<wall_time> settled_after;
+    std::optional<wall_time> settled_before;
+    std::size_t limit = 100;
+    std::string cursor; ///< "" = from the newest; else a `next_cursor` given out before
+};
+struct transaction_page {
+    std::vector<transaction_view> transactions;
+    std::string next_cursor; ///< "" = no more
+};
+struct delivery_query {
+    std::optional<delivery_state> state;
+    std::optional<std::string> callback;
+    std::optional<std::string> transaction;
+    std::size_t limit = 100;
+    std::string cursor;
+};
+struct delivery_page {
+    std::vector<delivery_view> deliveries;
+    std::string next_cursor;
+};
+struct history_page {
+    std::vector<history_entry> changes;
+    std::vector<delivery_view> deliveries;
+};
+struct event_page {
+    std::vector<stored_event> events;
+    event_seq first_seq{}; ///< oldest kept (last + 1 when none is kept)
+    event_seq last_seq{};
+};
+
+/// What is owed on one lane.
+struct lane_summary {
+    std::string lane;
+    std::string callback; ///< name for lists: the lane, or "callback_url"
+    std::uint64_t pending = 0;
+    std::uint64_t dead = 0;
+    std::optional<wall_time> oldest_pending; ///< when the oldest undelivered event was recorded
+    std::optional<wall_time> failing_since;
+};
+
+/// Sizes and counts, kept up to date by the store and cheap to ask for.
+struct store_status {
+    store_state state = store_state::ok;
+    std::uint64_t db_bytes = 0;
+    std::uint64_t wal_bytes = 0;
+    std::uint64_t free_bytes = 0;
+    event_seq first_seq{};
+    event_seq last_seq{};
+    std::string log_id;
+    std::map<std::pair<tracking_state, status_kind>, std::uint64_t> transactions;
+    std::map<std::string, lane_summary> lanes;
+    std::size_t consumers = 0;
+};
+
+struct prune_request {
+    wall_time ended_before{};     ///< transactions that ended earlier go, with their history and deliveries
+    wall_time consumed_before{};  ///< events older than this go even if a consumer has not acknowledged them
+    std::size_t limit = 500;      ///< most transactions and most events in one call
+};
+struct prune_result {
+    std::uint64_t transactions = 0;
+    std::uint64_t events = 0;
+    std::vector<std::string> overtaken_consumers; ///< lost unacknowledged events by `consumed_before`
+    bool more = false;
+};
+
+/// The durable fate of a session request with an Idempotency-Key.
+struct session_claim {
+    enum class verdict : std::uint8_t {
+        fresh,           ///< recorded now: ask Proof
+        other_body,      ///< the key was used with another body
+        outcome_unknown, ///< asked before, the outcome was never recorded
+        done,            ///< its session's transaction is tracked
+    };
+    verdict what = verdict::fresh;
+    std::string transaction; ///< with `done`
+};
+using digest = std::array<std::uint8_t, 32>;
+
+struct backup_file {
+    std::filesystem::path path; ///< a whole, checked copy with a new log_id; the receiver deletes it
+    std::uint64_t bytes = 0;
+};
+
+struct store_options {
+    std::filesystem::path path;
+    std::uint64_t seed = 1; ///< for log_id
+};
+
+class store_observer {
+  public:
+    virtual ~store_observer() = default;
+    virtual void on_commit(steady_duration took, std::size_t operations) = 0;
+    virtual void on_state(store_state state, const op_error& why) = 0; ///< turned full, or ok again
+    virtual void on_fatal(const op_error& error) = 0; ///< the store has stopped: log it, then exit 74
+};
+
+/// Remembers. All calls come from the loop and return at once; the work is done in the store's thread.
+class store {
+  public:
+    virtual ~store() = default;
+
+    /// Every watched transaction in chunks (at most 10,000 rows), the one that was not seen for the longest first.
+    virtual void load_active(unique_function<void(std::vector<active_transaction>)> on_chunk, store_handler<std::uint64_t> done) = 0;
+    virtual void load_consumers_and_lanes(store_handler<store_status> handler) = 0;
+
+    /// At most 1,000 a call. One outcome each, in order. `session` is a claimed key whose outcome these are.
+    virtual void add(std::vector<new_transaction> transactions, std::optional<digest> session, store_handler<std::vector<add_outcome>> handler) = 0;
+    virtual void record(transition change, store_handler<recorded_transition> handler) = 0;
+    /// last_polled_at, polls and the other facts of many rows, without history: at a clean stop and for marks that must survive one.
+    virtual void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) = 0;
+
+    virtual void find(transaction_id id, store_handler<std::optional<transaction_view>> handler) = 0;
+    virtual void list(transaction_query query, store_handler<transaction_page> handler) = 0;
+    virtual void history(transaction_id id, store_handler<std::optional<history_page>> handler) = 0;
+    virtual void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) = 0;
+
+    virtual void deliveries(delivery_query query, store_handler<delivery_page> handler) = 0;
+    /// Heads of a lane by (next_attempt_at, id), the longest due first.
+    virtual void next_heads(std::string lane, std::size_t limit, store_handler<std::vector<delivery_head>> handler) = 0;
+    virtual void load_delivery(delivery_id id, store_handler<std::optional<delivery_record>> handler) = 0;
+    /// nullopt, or the delivery that is a head now because this one ended.
+    virtual void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) = 0;
+    /// Due now, schedule from the start; also one that was delivered. store_error::not_found if there is none.
+    virtual void retry_delivery(delivery_id id, wall_time now, store_handler<delivery_head> handler) = 0;
+    /// All dead ones (of one callback): how many.
+    virtual void retry_dead(std::optional<std::string> callback, wall_time now, store_handler<std::uint64_t> handler) = 0;
+    virtual void set_failing(std::string lane, std::optional<wall_time> since, store_handler<std::monostate> handler) = 0;
+
+    virtual void put_consumer(std::string name, std::optional<event_seq> seq, store_handler<std::pair<bool, consumer_view>> handler) = 0; ///< true = new
+    virtual void delete_consumer(std::string name, store_handler<consumer_view> handler) = 0;
+    virtual void acknowledge(std::string name, event_seq seq, store_handler<consumer_view> handler) = 0;
+    virtual void consumers(store_handler<std::vector<consumer_view>> handler) = 0;
+
+    virtual void claim_session(digest key, digest body, wall_time now, store_handler<session_claim> handler) = 0;
+    /// The session request certainly failed (Proof said so): the key may be used again.
+    virtual void release_session(digest key, store_handler<std::monostate> handler) = 0;
+
+    virtual void prune(prune_request request, store_handler<prune_result> handler) = 0;
+    virtual void backup(store_handler<backup_file> handler) = 0;
+    virtual void status(store_handler<store_status> handler) = 0;
+    /// Writes a small row: tells whether a full disk has room again.
+    virtual void probe(store_handler<std::monostate> handler) = 0;
+    /// Remembers which Proof this database belongs to; gives the one it knew before ("" = none).
+    virtual void remember_base_url(std::string base_url, store_handler<std::string> handler) = 0;
+
+    /// Everything called before is committed, the database is closed cleanly; then `closed` runs. Later calls fail with `stopped`.
+    virtual void close(unique_function<void()> closed) = 0;
+};
+
+/// Opens, locks, checks and migrates before it returns. Throws store_start_error. `observer` must outlive it; it is called on the loop.
+std::unique_ptr<store> make_sqlite_store(boost::asio::any_io_executor loop, store_options options, store_observer& observer);
+
+} // namespace prooftrack
+
+template <>
+struct boost::system::is_error_code_enum<prooftrack::store_error> : std::true_type {};

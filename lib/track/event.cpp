@@ -1,0 +1,136 @@
+#include "track/event.hpp"
+
+#include <array>
+
+#include <fmt/format.h>
+
+namespace prooftrack {
+namespace {
+
+constexpr std::array<std::string_view, event_type_count> names{
+    "transaction.completed", "transaction.failed",    "transaction.cancelled", "transaction.overdue",
+    "transaction.not_found", "transaction.rejected",  "transaction.abandoned", "transaction.reversed",
+    "transaction.updated",   "callback.test"};
+
+/// `*` matches any run; everything else itself. Patterns are short and come from the configuration.
+bool matches(std::string_view pattern, std::string_view text) {
+    if (pattern.empty()) return text.empty();
+    if (pattern.front() == '*') {
+        for (std::size_t skipped = 0; skipped <= text.size(); ++skipped) {
+            if (matches(pattern.substr(1), text.substr(skipped))) return true;
+        }
+        return false;
+    }
+    return !text.empty() && pattern.front() == text.front() && matches(pattern.substr(1), text.substr(1));
+}
+
+/// Length of the well-formed UTF-8 sequence at the front, 0 when there is none (RFC 3629: no surrogates, no overlong forms).
+std::size_t utf8_length(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(i < text.size() ? text[i] : '\0'); };
+    const auto tail = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) { return byte(i) >= low && byte(i) <= high; };
+    const unsigned first = byte(0);
+    if (first < 0x80) return 1;
+    if (first >= 0xC2 && first <= 0xDF) return tail(1) ? 2 : 0;
+    if (first == 0xE0) return tail(1, 0xA0) && tail(2) ? 3 : 0;
+    if (first == 0xED) return tail(1, 0x80, 0x9F) && tail(2) ? 3 : 0;
+    if (first >= 0xE1 && first <= 0xEF) return tail(1) && tail(2) ? 3 : 0;
+    if (first == 0xF0) return tail(1, 0x90) && tail(2) && tail(3) ? 4 : 0;
+    if (first == 0xF4) return tail(1, 0x80, 0x8F) && tail(2) && tail(3) ? 4 : 0;
+    if (first >= 0xF1 && first <= 0xF3) return tail(1) && tail(2) && tail(3) ? 4 : 0;
+    return 0;
+}
+
+void append_json_or_null(std::string& out, std::string_view word) {
+    if (word.empty()) {
+        out += "null";
+    } else {
+        append_json_string(out, word);
+    }
+}
+
+} // namespace
+
+std::string_view to_string(event_type type) { return names.at(static_cast<std::size_t>(type)); }
+
+std::optional<event_type> parse_event_type(std::string_view name) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (names[i] == name) return static_cast<event_type>(i);
+    }
+    return std::nullopt;
+}
+
+bool is_final(event_type type) {
+    return type == event_type::completed || type == event_type::failed || type == event_type::cancelled ||
+           type == event_type::reversed;
+}
+
+bool selects(std::string_view pattern, event_type type) {
+    if (type == event_type::test) return false;
+    if (type == event_type::updated) return pattern == to_string(type);
+    return matches(pattern, to_string(type));
+}
+
+std::string make_event_id(wall_time now, random_source& random) {
+    const auto time = static_cast<std::uint64_t>(now.time_since_epoch().count()) & 0xFFFFFFFFFFFFULL;
+    const std::uint64_t high = (time << 16U) | 0x7000U | (random.next() & 0x0FFFU);
+    const std::uint64_t low = (random.next() & 0x3FFFFFFFFFFFFFFFULL) | 0x8000000000000000ULL;
+    return fmt::format("evt_{:016x}{:016x}", high, low);
+}
+
+std::string format_event(const event_facts& facts) {
+    std::string out;
+    out.reserve(320 + facts.metadata.size() + facts.proof.size());
+    out += "{\"id\":\"";
+    out += facts.id;
+    out += "\",\"type\":\"";
+    out += to_string(facts.type);
+    out += "\",\"timestamp\":\"";
+    out += format_wall_time(facts.timestamp);
+    out += "\",\"data\":{\"merchant_transaction_id\":";
+    append_json_string(out, facts.transaction);
+    out += ",\"state\":\"";
+    out += to_string(facts.state);
+    out += "\",\"status\":";
+    append_json_or_null(out, facts.status);
+    out += ",\"previous_status\":";
+    append_json_or_null(out, facts.previous_status);
+    out += ",\"final\":";
+    out += is_final(facts.type) ? "true" : "false";
+    out += ",\"metadata\":";
+    out += facts.metadata;
+    out += ",\"proof\":";
+    out += facts.proof.empty() ? std::string_view("null") : facts.proof;
+    out += "}}";
+    return out;
+}
+
+std::string insert_seq(std::string_view frozen, event_seq seq) {
+    constexpr std::size_t behind_id = std::string_view("{\"id\":\"\"").size() + event_id_length;
+    return fmt::format("{},\"seq\":{}{}", frozen.substr(0, behind_id), value_of(seq), frozen.substr(behind_id));
+}
+
+wall_time next_event_time(wall_time now, std::optional<wall_time> last) {
+    return last && now <= *last ? *last + milliseconds(1) : now;
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+    out += '"';
+    while (!text.empty()) {
+        const auto c = static_cast<unsigned char>(text.front());
+        const std::size_t length = utf8_length(text);
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += static_cast<char>(c);
+        } else if (c < 0x20 || c == 0x7F) {
+            out += fmt::format("\\u{:04x}", c);
+        } else if (length == 0) {
+            out += "\xEF\xBF\xBD";
+        } else {
+            out += text.substr(0, length);
+        }
+        text.remove_prefix(length == 0 ? 1 : length);
+    }
+    out += '"';
+}
+
+} // namespace prooftrack

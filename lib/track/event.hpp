@@ -1,0 +1,71 @@
+#pragma once
+
+// The bytes of an event and who selects it. The bytes are frozen when the transition is recorded: every attempt sends the same ones.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "track/types.hpp"
+
+namespace prooftrack {
+
+enum class event_type : std::uint8_t {
+    completed, ///< Proof's terminal words
+    failed,
+    cancelled,
+    overdue, ///< ours
+    not_found,
+    rejected,
+    abandoned,
+    reversed, ///< another terminal word of Proof after settling
+    updated,  ///< one non-terminal word to another; selected only by its full name
+    test,     ///< `callback.test`: sent by hand, never recorded, never selected
+};
+inline constexpr std::size_t event_type_count = 10;
+
+std::string_view to_string(event_type type); ///< "transaction.completed" …
+std::optional<event_type> parse_event_type(std::string_view name);
+
+/// True for Proof's own terminal words: completed, failed, cancelled, reversed.
+bool is_final(event_type type);
+
+/// Whether a callback's `events` pattern selects `type`. `*` stands for any run of characters; `transaction.updated` needs its full name.
+bool selects(std::string_view pattern, event_type type);
+
+/// Everything that an event says.
+struct event_facts {
+    std::string id;
+    event_type type = event_type::completed;
+    wall_time timestamp{};
+    std::string_view transaction; ///< the merchant_transaction_id
+    tracking_state state = tracking_state::tracking;
+    std::string_view status;          ///< "" = null
+    std::string_view previous_status; ///< "" = null
+    std::string_view metadata = "{}"; ///< embedded as it is
+    std::string_view proof;           ///< last good reply, embedded as it is; "" = null
+};
+
+/// Length of every event id: `evt_` and 32 hex digits.
+inline constexpr std::size_t event_id_length = 36;
+
+/// A new event id: time-ordered like a UUIDv7 (48 bits of milliseconds, the rest random).
+std::string make_event_id(wall_time now, random_source& random);
+
+/// The frozen bytes: a JSON object without `seq`. Status words are escaped, metadata and reply embedded byte for byte.
+std::string format_event(const event_facts& facts);
+
+/// The same with `"seq": n` behind the id, as the event log shows it. Requires bytes made by `format_event`.
+std::string insert_seq(std::string_view frozen, event_seq seq);
+
+/// An event's timestamp: now, or a millisecond after the transaction's last event when the clock stands still or stepped back.
+wall_time next_event_time(wall_time now, std::optional<wall_time> last);
+
+/// Appends `text` as a JSON string with its quotes; bytes that are not UTF-8 are replaced.
+void append_json_string(std::string& out, std::string_view text);
+
+} // namespace prooftrack
