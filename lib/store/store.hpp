@@ -92,6 +92,7 @@ struct delivery_head {
     std::uint32_t attempts = 0;
     wall_time next_attempt_at{};
     std::uint64_t transaction_hash = 0; ///< tells transactions apart, for "over at least 3 transactions"
+    bool waits = false; ///< from `retry_delivery` alone: still behind an earlier pending one of its transaction, so not a head yet
 };
 
 /// What a transition left behind, once durable.
