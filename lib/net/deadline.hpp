@@ -1,0 +1,49 @@
+#pragma once
+
+// A hard deadline for one stage of I/O: a timer that closes or cancels, never a race of two awaitables.
+
+#include <memory>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "base/unique_function.hpp"
+
+namespace prooftrack {
+
+/// Arms a timer; when it fires before `finish`, runs the cancel function once. Whoever set it translates the error:
+///
+///     deadline limit(loop);
+///     limit.start(seconds(5), [&] { socket.close(); });
+///     ... co_await something on socket ...
+///     limit.finish();
+///     if (limit.expired()) -> net_error::timed_out
+///
+/// What the cancel function refers to must live until `finish` or the destructor (both stop it for good).
+class deadline {
+  public:
+    explicit deadline(const boost::asio::any_io_executor& loop);
+    ~deadline();
+    deadline(const deadline&) = delete;
+    deadline& operator=(const deadline&) = delete;
+
+    /// Begins a stage; an earlier one is finished. A time that has passed fires on the next turn of the loop.
+    void start(steady_duration within, unique_function<void()> on_expiry);
+    void start_until(steady_time when, unique_function<void()> on_expiry);
+
+    /// Ends the stage; the cancel function will not run any more. `expired` stays as it is until the next start.
+    void finish();
+
+    /// True when the stage's time was over before it was finished.
+    bool expired() const;
+
+    /// net_error::timed_out when the stage expired, else `error`.
+    error_code translate(error_code error) const;
+
+  private:
+    struct state;
+    std::shared_ptr<state> state_; // shared with the timer's handler, which may already be queued
+};
+
+} // namespace prooftrack

@@ -1,0 +1,37 @@
+#pragma once
+
+// What can go wrong between two machines besides what the operating system and OpenSSL report.
+
+#include <boost/system/error_code.hpp>
+
+#include "base/result.hpp"
+
+namespace prooftrack {
+
+enum class net_error {
+    timed_out = 1,       ///< a deadline of ours passed
+    cancelled,           ///< whoever started it no longer wants it
+    no_address,          ///< the name resolves to nothing
+    address_not_allowed, ///< every address of the name is refused by the filter
+    header_too_large,    ///< the reply's header is over its bound
+    body_too_large,      ///< the reply's body is over its bound
+    closed_before_reply, ///< the connection ended before the first byte of a reply
+    truncated_reply,     ///< the connection ended in the middle of a reply
+    not_http,            ///< the reply is not HTTP/1
+    bad_request,         ///< the request cannot be written as HTTP (a line break in a header)
+    bad_url,             ///< not a URL
+    url_scheme,          ///< a scheme other than https, http and http+unix
+    url_host,            ///< no host, or one that is not a name or an address
+    url_port,            ///< a port that is not 1 to 65535
+    url_userinfo,        ///< user or password in a URL
+    url_fragment,        ///< a fragment in a URL
+    url_socket,          ///< http+unix without an absolute socket path of at most 107 bytes
+};
+
+const boost::system::error_category& net_category();
+error_code make_error_code(net_error error);
+
+} // namespace prooftrack
+
+template <>
+struct boost::system::is_error_code_enum<prooftrack::net_error> : std::true_type {};

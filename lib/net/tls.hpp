@@ -1,0 +1,62 @@
+#pragma once
+
+// TLS as a client: verified by name, at least 1.2, sessions kept and resumed.
+
+#include <memory>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+
+namespace prooftrack {
+
+using tls_stream = boost::asio::ssl::stream<boost::asio::ip::tcp::socket>;
+
+/// Ends a stream without a close_notify round trip but in a way that leaves its session resumable (SSL_free alone would
+/// spoil it).
+struct tls_closer {
+    void operator()(tls_stream* stream) const noexcept;
+};
+using tls_stream_ptr = std::unique_ptr<tls_stream, tls_closer>;
+
+/// TLS 1.2 at least, peers verified against `ca_file` (a PEM bundle) or, when it is "", the system's CAs.
+/// Throws boost::system::system_error whose text names the file when the bundle cannot be loaded.
+boost::asio::ssl::context make_tls_context(const std::string& ca_file);
+
+/// A context and the newest session of each host. Its streams must not outlive it being in use on the loop; they may
+/// outlive the object.
+class tls_client {
+  public:
+    explicit tls_client(const std::string& ca_file); ///< throws as make_tls_context
+    ~tls_client();
+    tls_client(const tls_client&) = delete;
+    tls_client& operator=(const tls_client&) = delete;
+
+    /// A stream over a connected socket: SNI (for names), the certificate must be for `host`, the last session of
+    /// `host:port` is offered.
+    tls_stream_ptr make_stream(boost::asio::ip::tcp::socket socket, const std::string& host, std::uint16_t port);
+
+    boost::asio::ssl::context& context();
+
+    /// Drops all remembered sessions.
+    void forget_sessions();
+
+  private:
+    struct session_cache;
+    boost::asio::ssl::context context_;
+    std::shared_ptr<session_cache> sessions_; // shared with streams: a ticket may arrive at any read
+};
+
+/// True when the handshake that `stream` made resumed a session.
+bool was_resumed(const tls_stream& stream);
+
+/// Handshakes within `within`. The error's detail is the certificate's fault in words ("hostname mismatch"), when that
+/// is the reason. After a failure the stream's socket is closed.
+boost::asio::awaitable<op_result<void>> async_tls_handshake(tls_stream& stream, steady_duration within);
+
+} // namespace prooftrack
