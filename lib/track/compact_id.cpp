@@ -1,0 +1,132 @@
+#include "track/compact_id.hpp"
+
+#include <cstring>
+#include <optional>
+#include <utility>
+
+namespace prooftrack {
+namespace {
+
+constexpr std::size_t uuid_length = 36;
+constexpr std::string_view hex_digits = "0123456789abcdef";
+
+constexpr bool is_dash_place(std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
+
+std::optional<std::array<unsigned char, 16>> pack_uuid(std::string_view text) {
+    if (text.size() != uuid_length) return std::nullopt;
+    std::array<unsigned char, 16> bytes{};
+    std::size_t nibble = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (is_dash_place(i)) {
+            if (c != '-') return std::nullopt;
+            continue;
+        }
+        unsigned value = 0;
+        if (c >= '0' && c <= '9') {
+            value = static_cast<unsigned>(c - '0');
+        } else if (c >= 'a' && c <= 'f') {
+            value = static_cast<unsigned>(c - 'a') + 10U;
+        } else {
+            return std::nullopt; // upper case included: it would not come back byte for byte
+        }
+        const unsigned shifted = nibble % 2 == 0 ? value << 4U : value;
+        bytes[nibble / 2] = static_cast<unsigned char>(bytes[nibble / 2] | shifted);
+        ++nibble;
+    }
+    return bytes;
+}
+
+std::uint64_t mix(std::uint64_t x) {
+    x ^= x >> 33U;
+    x *= 0xff51afd7ed558ccdULL;
+    x ^= x >> 33U;
+    x *= 0xc4ceb9fe1a85ec53ULL;
+    return x ^ (x >> 33U);
+}
+
+std::uint64_t hash_uuid(const std::array<unsigned char, 16>& bytes) {
+    std::uint64_t high = 0;
+    std::uint64_t low = 0;
+    std::memcpy(&high, bytes.data(), 8);
+    std::memcpy(&low, bytes.data() + 8, 8);
+    return mix(high ^ mix(low));
+}
+
+} // namespace
+
+compact_id::compact_id(std::string_view text) {
+    if (const auto packed = pack_uuid(text)) {
+        bytes_ = *packed;
+        kind_ = kind::uuid;
+        return;
+    }
+    char* copy = new char[text.size()]; // NOLINT(cppcoreguidelines-owning-memory): 17 bytes leave no room for a smart pointer
+    std::memcpy(copy, text.data(), text.size());
+    const auto length = static_cast<std::uint16_t>(text.size());
+    std::memcpy(bytes_.data(), &copy, sizeof copy);
+    std::memcpy(bytes_.data() + 8, &length, sizeof length);
+    kind_ = kind::heap;
+}
+
+compact_id::compact_id(compact_id&& other) noexcept
+    : bytes_(other.bytes_), kind_(std::exchange(other.kind_, kind::empty)) {}
+
+compact_id& compact_id::operator=(compact_id&& other) noexcept {
+    if (this != &other) {
+        reset();
+        bytes_ = other.bytes_;
+        kind_ = std::exchange(other.kind_, kind::empty);
+    }
+    return *this;
+}
+
+void compact_id::reset() noexcept {
+    if (kind_ == kind::heap) delete[] heap_text();
+    kind_ = kind::empty;
+}
+
+const char* compact_id::heap_text() const {
+    const char* text = nullptr;
+    std::memcpy(&text, bytes_.data(), sizeof text);
+    return text;
+}
+
+std::string compact_id::str() const {
+    if (kind_ == kind::heap) {
+        std::uint16_t length = 0;
+        std::memcpy(&length, bytes_.data() + 8, sizeof length);
+        return {heap_text(), length};
+    }
+    std::string text;
+    if (kind_ == kind::empty) return text;
+    text.reserve(uuid_length);
+    for (const unsigned char byte : bytes_) {
+        if (is_dash_place(text.size())) text += '-';
+        text += hex_digits[byte >> 4U];
+        text += hex_digits[byte & 15U];
+    }
+    return text;
+}
+
+bool compact_id::equals(std::string_view text) const {
+    if (kind_ == kind::heap) {
+        std::uint16_t length = 0;
+        std::memcpy(&length, bytes_.data() + 8, sizeof length);
+        return text == std::string_view(heap_text(), length);
+    }
+    const auto packed = pack_uuid(text);
+    return kind_ == kind::uuid && packed && *packed == bytes_;
+}
+
+std::uint64_t compact_id::hash() const {
+    if (kind_ == kind::uuid) return hash_uuid(bytes_);
+    return hash_of(str());
+}
+
+std::uint64_t compact_id::hash_of(std::string_view text) {
+    if (const auto packed = pack_uuid(text)) return hash_uuid(*packed);
+    return mix(std::hash<std::string_view>{}(text));
+}
+
+} // namespace prooftrack

@@ -1,0 +1,38 @@
+#pragma once
+
+// An id as the table holds it: a canonical lower-case UUID in 16 bytes, anything else on the heap.
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace prooftrack {
+
+/// Owns one id in 17 bytes. Most of Proof's ids are UUIDs, and a million of them should not cost a million allocations.
+class compact_id {
+  public:
+    compact_id() = default;
+    /// Requires 1 to 65,535 characters.
+    explicit compact_id(std::string_view text);
+    compact_id(const compact_id&) = delete;
+    compact_id& operator=(const compact_id&) = delete;
+    compact_id(compact_id&& other) noexcept;
+    compact_id& operator=(compact_id&& other) noexcept;
+    ~compact_id() { reset(); }
+
+    std::string str() const;
+    bool equals(std::string_view text) const;
+    std::uint64_t hash() const;
+    static std::uint64_t hash_of(std::string_view text);
+
+  private:
+    enum class kind : std::uint8_t { empty, uuid, heap };
+    void reset() noexcept;
+    const char* heap_text() const;
+
+    std::array<unsigned char, 16> bytes_{}; ///< the UUID, or a pointer and a 16-bit length
+    kind kind_ = kind::empty;
+};
+
+} // namespace prooftrack

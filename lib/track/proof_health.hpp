@@ -1,0 +1,83 @@
+#pragma once
+
+// Proof's health is one thing for everybody: who may poll now, and when a probe goes out.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/time.hpp"
+#include "track/types.hpp"
+
+namespace prooftrack {
+
+enum class health_kind : std::uint8_t {
+    ok,
+    throttled,    ///< 429: everybody pauses, then a slow start
+    unauthorized, ///< 401: only a probe, until the token changes
+    forbidden,    ///< 403: only a probe, until Proof's allowlist changes
+    unreachable,  ///< replies stopped coming for everybody: only a probe
+};
+std::string_view to_string(health_kind kind);
+
+/// What everybody may do now.
+enum class poll_permit : std::uint8_t { none, probe, free };
+
+/// What one answer did to everybody.
+struct health_effect {
+    bool is_change = false;        ///< kind() is another one now
+    bool wants_token = false;      ///< read the token again, at once
+    bool begins_slow_start = false; ///< after a pause or an outage; the pause, if any, ends at pause_end()
+};
+
+/// Rules: a 429 pauses everybody for Retry-After (without one: 1 s, doubled each time, at most 60 s). A 401 asks once for the token to be
+/// read again, then there is one probe every `probe_interval`; a 403 the same without the reread. Failures in a row (as many as there are
+/// active transactions, at least 3, at most 20) with no usable reply between them open the breaker: one probe after 1 s, doubled to 30 s.
+/// Answers of polls that started before a change do not undo it.
+class proof_health {
+  public:
+    explicit proof_health(milliseconds probe_interval) : probe_interval_(probe_interval) {}
+
+    health_kind kind() const { return kind_; }
+    wall_time since() const { return since_; }
+    const std::string& detail() const { return detail_; }
+    steady_time pause_end() const { return pause_end_; }
+
+    poll_permit permit(steady_time now) const;
+    /// The next time at which the permit gets wider by itself.
+    std::optional<steady_time> next_permit(steady_time now) const;
+    void on_probe_started() { is_probing_ = true; }
+
+    /// `what` after the burst rule. `started` is when the poll's request was written.
+    health_effect on_answer(const poll_answer& answer, reply_class what, steady_time started, instant now, std::size_t active);
+    /// A token that differs from the one before is in use: probe at once.
+    void on_token_changed(steady_time now);
+    /// The slow start is over: throttled becomes ok. True when that was a change.
+    bool on_full_speed(wall_time now);
+    void set_probe_interval(milliseconds interval) { probe_interval_ = interval; }
+    /// True while no reply says anything about a single transaction: unauthorized, forbidden or unreachable.
+    bool is_unwell() const;
+
+  private:
+    health_effect change(health_kind kind, std::string detail, instant now);
+    health_effect on_alive(steady_time started, instant now);
+    health_effect on_throttled(const poll_answer& answer, steady_time started, instant now);
+    health_effect on_refused(health_kind kind, const poll_answer& answer, steady_time started, instant now);
+    health_effect on_failure(const poll_answer& answer, steady_time started, instant now, std::size_t active);
+
+    milliseconds probe_interval_;
+    health_kind kind_ = health_kind::ok;
+    wall_time since_{};
+    std::string detail_;
+    steady_time changed_at_{};
+    steady_time pause_end_{};
+    milliseconds next_pause_{1'000};
+    steady_time probe_at_{};
+    milliseconds probe_wait_{1'000};
+    bool is_probing_ = false;
+    std::uint32_t failures_ = 0;
+    steady_time token_changed_at_{};
+};
+
+} // namespace prooftrack

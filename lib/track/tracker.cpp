@@ -1,0 +1,180 @@
+#include "track/tracker.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace prooftrack {
+
+tracker::tracker(tracker_options options, random_source& random)
+    : options_(std::move(options)), random_(random), health_(options_.probe_interval) {
+    rate_.set_ceiling(options_.max_rate);
+}
+
+void tracker::step(tracker_event event, instant now, std::vector<tracker_action>& actions) {
+    std::visit([&](auto& happened) { on(std::move(happened), now, actions); }, event);
+}
+
+void tracker::on(tracked_event event, instant now, std::vector<tracker_action>& actions) {
+    if (const auto known = table_.find(event.transaction.id.str())) {
+        if (event.once) {
+            on(poll_wanted_event{*known}, now, actions);
+            return;
+        }
+        drop(*known); // an ended one that was being asked once, and is tracked anew
+    }
+    const std::uint32_t slot = table_.insert(event.transaction, now);
+    if (event.once) {
+        table_.at(slot).watched = false;
+        want_now(slot, now);
+        return;
+    }
+    watch_deadline(slot);
+    wait_until(slot, first_poll_time(now));
+}
+
+void tracker::on(loaded_event event, instant now, std::vector<tracker_action>& /*actions*/) {
+    for (const active_transaction& transaction : event.transactions) {
+        if (table_.find(transaction.id.str())) continue;
+        watch_deadline(table_.insert(transaction, now));
+    }
+}
+
+void tracker::on(started_event /*event*/, instant now, std::vector<tracker_action>& actions) {
+    respread(now, true);
+    fire_deadlines(now, actions);
+}
+
+void tracker::on(recorded_event event, instant now, std::vector<tracker_action>& actions) {
+    const auto found = pending_.find(event.slot);
+    if (found == pending_.end() || found->second.generation != event.generation) return;
+    pending_change change = std::move(found->second);
+    pending_.erase(found);
+    if (change.is_lazy) --lazy_pending_;
+    transaction_row& row = table_.at(event.slot);
+    row.phase = row_phase::idle;
+    if (!event.is_durable) {
+        // Nothing has changed; Proof will say it again, and a deadline comes again as well.
+        schedule(event.slot, judgement::next_poll::backoff, now);
+        watch_deadline(event.slot);
+        const std::int64_t again = (now.wall + options_.rules.backoff.first).time_since_epoch().count();
+        if (deadlines_.contains(event.slot)) deadlines_.set(event.slot, std::max(row.overdue_at, again));
+        return;
+    }
+    if (change.verdict.next == judgement::next_poll::never) {
+        erase(event.slot);
+        return;
+    }
+    table_.set_facts(event.slot, change.verdict.facts, now);
+    if (change.body_hash != 0) {
+        row.known_body = change.body_hash;
+        row.body_stored_at = static_cast<std::uint32_t>(std::chrono::floor<seconds>(now.steady.time_since_epoch()).count());
+    }
+    schedule(event.slot, change.verdict.next, now);
+    watch_deadline(event.slot);
+    fire_deadlines(now, actions);
+}
+
+void tracker::on(untracked_event event, instant now, std::vector<tracker_action>& actions) {
+    transaction_row& row = table_.at(event.slot);
+    auto verdict = judge_untrack(table_.facts(event.slot, now));
+    if (!verdict || row.phase == row_phase::recording) throw std::logic_error("untracked_event for a row that has ended");
+    if (row.phase == row_phase::in_flight) {
+        --in_flight_;
+        row.generation += 2; // its answer will be a stranger's
+    }
+    leave_queues(event.slot);
+    record(event.slot, std::move(*verdict), poll_answer{}, false, now, actions);
+}
+
+void tracker::on(poll_wanted_event event, instant now, std::vector<tracker_action>& /*actions*/) {
+    transaction_row& row = table_.at(event.slot);
+    if (row.phase == row_phase::waiting) {
+        want_now(event.slot, now);
+    } else {
+        row.wants_poll = true;
+    }
+}
+
+void tracker::on(token_changed_event /*event*/, instant now, std::vector<tracker_action>& /*actions*/) {
+    health_.on_token_changed(now.steady);
+}
+
+void tracker::on(woken_event /*event*/, instant now, std::vector<tracker_action>& actions) {
+    fire_deadlines(now, actions);
+    watch_burst(now, actions);
+    count_made_polls(now);
+    const bool has_backlog = oldest_due(now) > seconds(1);
+    if (rate_.is_ramping() && health_.permit(now.steady) == poll_permit::free && rate_.grow(now.steady, wanted_rate(), has_backlog)) {
+        const health_kind before = health_.kind();
+        if (health_.on_full_speed(now.wall)) actions.emplace_back(health_action{before, health_.kind(), "", milliseconds(0), ""});
+    }
+    watch_capacity(now, actions);
+}
+
+void tracker::on(clock_jumped_event /*event*/, instant now, std::vector<tracker_action>& actions) {
+    respread(now, false);
+    fire_deadlines(now, actions);
+}
+
+void tracker::on(options_changed_event event, instant now, std::vector<tracker_action>& /*actions*/) {
+    const bool is_new_band = event.options.rules.interval != options_.rules.interval;
+    options_ = std::move(event.options);
+    rate_.set_ceiling(options_.max_rate);
+    health_.set_probe_interval(options_.probe_interval);
+    if (is_new_band) respread(now, true);
+}
+
+live_transaction tracker::live(std::uint32_t slot, instant now) const {
+    const transaction_row& row = table_.at(slot);
+    live_transaction live;
+    live.facts = table_.facts(slot, now);
+    auto due = due_.when(slot);
+    if (!due) due = urgent_.when(slot);
+    if (due) {
+        const steady_time when{std::chrono::nanoseconds(*due)};
+        live.next_poll_at = std::chrono::floor<milliseconds>(now.wall + (when - now.steady));
+    } else if (row.phase == row_phase::in_flight) {
+        live.next_poll_at = now.wall;
+    }
+    live.consecutive_errors = row.errors;
+    live.last_error = table_.error(slot);
+    live.is_recording = row.phase == row_phase::recording;
+    return live;
+}
+
+bool tracker::may_untrack(std::uint32_t slot) const {
+    const transaction_row& row = table_.at(slot);
+    return row.phase != row_phase::recording && row.state != tracking_state::settled && row.state != tracking_state::abandoned;
+}
+
+std::vector<active_transaction> tracker::all(instant now) const {
+    std::vector<active_transaction> rows;
+    rows.reserve(table_.size());
+    for (std::uint32_t slot = 0; slot < table_.slots(); ++slot) {
+        if (!table_.is_used(slot) || table_.at(slot).phase == row_phase::recording) continue;
+        auto id = transaction_id::parse(table_.at(slot).id.str());
+        if (id) rows.push_back(active_transaction{std::move(*id), table_.facts(slot, now)});
+    }
+    return rows;
+}
+
+void tracker::check_invariants() const {
+    std::size_t in_flight = 0;
+    for (std::uint32_t slot = 0; slot < table_.slots(); ++slot) {
+        if (!table_.is_used(slot)) {
+            if (due_.contains(slot) || urgent_.contains(slot) || pending_.contains(slot)) throw std::logic_error("a free row is queued");
+            continue;
+        }
+        const transaction_row& row = table_.at(slot);
+        const int places = static_cast<int>(due_.contains(slot)) + static_cast<int>(urgent_.contains(slot)) +
+                           static_cast<int>(pending_.contains(slot)) + static_cast<int>(row.phase == row_phase::in_flight);
+        if (places != 1) throw std::logic_error("a row is not in exactly one place");
+        if (row.is_urgent != urgent_.contains(slot)) throw std::logic_error("a row's urgency differs from its queue");
+        if ((row.phase == row_phase::recording) != pending_.contains(slot)) throw std::logic_error("a recording row has no change");
+        if (row.phase == row_phase::in_flight) ++in_flight;
+    }
+    if (in_flight != in_flight_) throw std::logic_error("the count of polls in flight is wrong");
+}
+
+} // namespace prooftrack

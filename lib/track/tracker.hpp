@@ -1,0 +1,268 @@
+#pragma once
+
+// The core: every decision about what to ask, when, and what an answer means. Events go in, actions come out; no I/O, no clock and no
+// random of its own.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "track/clock_skew.hpp"
+#include "track/due_heap.hpp"
+#include "track/proof_health.hpp"
+#include "track/rate_control.hpp"
+#include "track/reply_window.hpp"
+#include "track/transaction_rules.hpp"
+#include "track/transaction_table.hpp"
+#include "track/types.hpp"
+
+namespace prooftrack {
+
+struct tracker_options {
+    poll_rules rules;
+    std::uint32_t max_rate = 0; ///< polls a second, 0 = no ceiling
+    milliseconds probe_interval{30'000};
+};
+
+// What happens to the core.
+
+/// A transaction is durable and wants its first poll. `once`: it is asked once and then leaves again (a settled or abandoned one).
+struct tracked_event {
+    active_transaction transaction;
+    bool once = false;
+};
+/// At start, before `started_event`: the longest unseen first.
+struct loaded_event {
+    std::vector<active_transaction> transactions;
+};
+/// All are loaded: the polls are spread over one interval.
+struct started_event {};
+struct answered_event {
+    poll_ticket ticket;
+    poll_answer answer;
+};
+/// A `change_action` is durable, or could not be recorded (then nothing has changed and Proof is asked again).
+struct recorded_event {
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+    bool is_durable = false;
+};
+/// A user ends the tracking. Requires a row that `may_untrack`.
+struct untracked_event {
+    std::uint32_t slot = 0;
+};
+/// A hint or a user's wish: poll it within a second.
+struct poll_wanted_event {
+    std::uint32_t slot = 0;
+};
+struct token_changed_event {};
+/// Time has passed; due whenever `next_wake` says so, and about once a second.
+struct woken_event {};
+/// Wall, steady and boot time disagree: the machine slept or its clock was set.
+struct clock_jumped_event {};
+struct options_changed_event {
+    tracker_options options;
+};
+
+using tracker_event = std::variant<tracked_event, loaded_event, started_event, answered_event, recorded_event, untracked_event,
+                                   poll_wanted_event, token_changed_event, woken_event, clock_jumped_event, options_changed_event>;
+
+// What the core wants done.
+
+/// Record this change; answer with a `recorded_event`. Until then the row is not polled and shows its old facts.
+struct change_action {
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+    transaction_id id;
+    wall_time at{};
+    tracking_state from_state = tracking_state::tracking;
+    std::string from_status;
+    tracking_facts facts;
+    bool is_history = true;
+    std::string reply;
+    bool reply_is_good = false;
+    std::string request_id;
+    std::optional<event_type> event;
+    std::string previous_status;
+    std::optional<wall_time> updated_at; ///< Proof's, for the detection time
+};
+/// Read the token file again now; answer with a `token_changed_event` if it differs.
+struct reread_token_action {};
+/// Proof's health is another one.
+struct health_action {
+    health_kind from = health_kind::ok;
+    health_kind to = health_kind::ok;
+    std::string detail;
+    milliseconds pause{0}; ///< throttled: how long nobody polls
+    std::string request_id;
+};
+/// A poll met an error of its transaction.
+struct poll_error_action {
+    std::string id;
+    reply_class what = reply_class::no_reply;
+    std::string error;
+    std::uint32_t errors_in_row = 0;
+    std::string request_id;
+};
+/// An unknown status word, or a non-terminal word after settling.
+struct odd_status_action {
+    std::string id;
+    std::string status;
+    std::string word;
+    bool is_downgrade = false;
+    std::string request_id;
+};
+/// More polls are due than can be made.
+struct behind_action {
+    double wanted = 0; ///< polls a second
+    double made = 0;
+    milliseconds oldest_due{0};
+};
+struct clock_skew_action {
+    milliseconds skew{0};
+};
+/// 400s or 404s for many ids at once began or ended: they are not held against the ids.
+struct burst_action {
+    bool has_begun = false;
+};
+
+using tracker_action = std::variant<change_action, reread_token_action, health_action, poll_error_action, odd_status_action,
+                                    behind_action, clock_skew_action, burst_action>;
+
+/// A poll that starts now.
+struct started_poll {
+    poll_ticket ticket;
+    steady_duration lateness{}; ///< behind its due time
+};
+
+/// What memory knows beyond the stored row.
+struct live_transaction {
+    tracking_facts facts;
+    std::optional<wall_time> next_poll_at;
+    std::uint32_t consecutive_errors = 0;
+    std::string last_error;
+    bool is_recording = false;
+};
+
+/// Invariants: each row is in exactly one of: the schedule, the queue of hints, in flight, recording. One poll in flight an id. A row's
+/// facts change only when the change is durable.
+class tracker {
+  public:
+    tracker(tracker_options options, random_source& random);
+
+    /// Takes one event; appends what it wants done.
+    void step(tracker_event event, instant now, std::vector<tracker_action>& actions);
+
+    /// The poll that may start now, longest due first; nullopt = none (yet).
+    std::optional<started_poll> next_poll(instant now);
+    /// Whether `next_poll` would give one.
+    bool has_poll(instant now);
+    /// A connection broke before a reply began: may the poll be repeated at once? (At most 10 % of polls are repeats.)
+    bool may_repeat();
+
+    /// When something is due that is not due yet; nullopt = never.
+    std::optional<steady_time> next_wake(instant now);
+
+    std::optional<std::uint32_t> find(std::string_view id) const { return table_.find(id); }
+    std::uint32_t generation(std::uint32_t slot) const { return table_.at(slot).generation; }
+    live_transaction live(std::uint32_t slot, instant now) const;
+    /// Whether a DELETE would end it: not settled, and no change on its way.
+    bool may_untrack(std::uint32_t slot) const;
+    bool is_recording(std::uint32_t slot) const { return table_.at(slot).phase == row_phase::recording; }
+
+    /// Every watched row as it has to be stored at a clean stop.
+    std::vector<active_transaction> all(instant now) const;
+
+    std::size_t size() const { return table_.size(); }
+    std::size_t in_flight() const { return in_flight_; }
+    std::size_t recording() const { return pending_.size(); }
+    const proof_health& health() const { return health_; }
+    milliseconds skew() const { return skew_.latest(); }
+    steady_duration oldest_due(instant now) const;
+    /// Polls a second that the cadences want.
+    double wanted_rate() const;
+    double made_rate() const { return made_rate_; }
+    /// For the simulation: throws std::logic_error when an invariant is broken.
+    void check_invariants() const;
+
+  private:
+    struct pending_change {
+        judgement verdict;
+        std::uint32_t generation = 0;
+        std::uint64_t body_hash = 0;
+        bool is_lazy = false;
+    };
+
+    void on(tracked_event event, instant now, std::vector<tracker_action>& actions);
+    void on(loaded_event event, instant now, std::vector<tracker_action>& actions);
+    void on(started_event event, instant now, std::vector<tracker_action>& actions);
+    void on(answered_event event, instant now, std::vector<tracker_action>& actions);
+    void on(recorded_event event, instant now, std::vector<tracker_action>& actions);
+    void on(untracked_event event, instant now, std::vector<tracker_action>& actions);
+    void on(poll_wanted_event event, instant now, std::vector<tracker_action>& actions);
+    void on(token_changed_event event, instant now, std::vector<tracker_action>& actions);
+    void on(woken_event event, instant now, std::vector<tracker_action>& actions);
+    void on(clock_jumped_event event, instant now, std::vector<tracker_action>& actions);
+    void on(options_changed_event event, instant now, std::vector<tracker_action>& actions);
+
+    // tracker_schedule.cpp
+    void schedule(std::uint32_t slot, judgement::next_poll next, instant now);
+    void wait_until(std::uint32_t slot, steady_time due);
+    void want_now(std::uint32_t slot, instant now);
+    void leave_queues(std::uint32_t slot);
+    void erase(std::uint32_t slot);
+    void drop(std::uint32_t slot);
+    void respread(instant now, bool is_start);
+    void end_backoffs(instant now);
+    void watch_deadline(std::uint32_t slot);
+    void fire_deadlines(instant now, std::vector<tracker_action>& actions);
+    std::optional<std::uint32_t> due_slot(instant now, poll_permit permit);
+    steady_time first_poll_time(instant now);
+    void count_made_polls(instant now);
+    void watch_capacity(instant now, std::vector<tracker_action>& actions);
+
+    // tracker_answers.cpp
+    reply_class judge_burst(std::uint32_t slot, reply_class what, instant now, std::vector<tracker_action>& actions);
+    void watch_burst(instant now, std::vector<tracker_action>& actions);
+    void judge_health(const poll_answer& answer, reply_class what, instant now, std::vector<tracker_action>& actions);
+    bool is_plain_repeat(const transaction_row& row, const poll_answer& answer, reply_class what, instant now) const;
+    void note_error(std::uint32_t slot, const judgement& verdict, const poll_answer& answer, std::vector<tracker_action>& actions);
+    void apply(std::uint32_t slot, judgement verdict, poll_answer answer, instant now, std::vector<tracker_action>& actions);
+    void record(std::uint32_t slot, judgement verdict, poll_answer answer, bool is_lazy, instant now,
+                std::vector<tracker_action>& actions);
+    bool wants_lazy_store(const transaction_row& row, const poll_answer& answer, instant now) const;
+
+    tracker_options options_;
+    random_source& random_;
+    transaction_table table_;
+    due_heap due_;       ///< waiting rows by steady ns
+    due_heap urgent_;    ///< waiting rows that somebody asked for, by steady ns; served first
+    due_heap deadlines_; ///< rows in `tracking` by wall ms of overdue_at
+    boost::unordered_flat_map<std::uint32_t, pending_change> pending_;
+    std::size_t lazy_pending_ = 0;
+    std::size_t in_flight_ = 0;
+    proof_health health_;
+    rate_control rate_;
+    reply_window window_;
+    clock_skew skew_;
+    std::optional<wall_time> burst_since_;
+    std::optional<wall_time> unwell_since_;
+    std::vector<std::string> seen_words_; ///< unknown words already reported, bounded
+    double repeat_allowance_ = 1;
+    steady_time first_poll_at_{};
+    std::uint32_t polls_in_window_ = 0;
+    steady_time window_start_{};
+    double made_rate_ = 0;
+    std::optional<steady_time> behind_since_;
+    steady_time behind_said_at_{};
+    bool behind_was_said_ = false;
+};
+
+} // namespace prooftrack

@@ -1,0 +1,287 @@
+// When each transaction is asked: the queues, the spread after a start, deadlines, capacity.
+
+#include <algorithm>
+#include <utility>
+
+#include "track/tracker.hpp"
+
+namespace prooftrack {
+namespace {
+
+using std::chrono::nanoseconds;
+
+constexpr milliseconds between_wanted_polls{1'000};
+/// Imports start at least this fast, whatever the number of transactions.
+constexpr nanoseconds longest_first_poll_gap{1'000'000};
+constexpr int first_polls_at_once = 100;
+constexpr seconds behind_patience{5};
+constexpr seconds between_behind_words{60};
+constexpr seconds rate_window{5};
+constexpr milliseconds between_rate_steps{100};
+
+std::int64_t ns(steady_time when) { return nanoseconds(when.time_since_epoch()).count(); }
+steady_time from_ns(std::int64_t when) { return steady_time(nanoseconds(when)); }
+std::int64_t ms(steady_time when) { return std::chrono::floor<milliseconds>(when.time_since_epoch()).count(); }
+
+steady_time last_start(const transaction_row& row) { return steady_time(milliseconds(row.last_started)); }
+
+nanoseconds mean(const std::pair<milliseconds, milliseconds>& band) {
+    return (nanoseconds(band.first) + nanoseconds(band.second)) / 2;
+}
+
+} // namespace
+
+void tracker::wait_until(std::uint32_t slot, steady_time due) {
+    transaction_row& row = table_.at(slot);
+    row.phase = row_phase::waiting;
+    if (row.is_urgent) urgent_.erase(slot);
+    row.is_urgent = false;
+    due_.set(slot, ns(due));
+}
+
+/// A hint or a poll on demand: before all others, but at most once a second an id.
+void tracker::want_now(std::uint32_t slot, instant now) {
+    transaction_row& row = table_.at(slot);
+    steady_time due = now.steady;
+    if (row.last_started != transaction_row::never) due = std::max(due, last_start(row) + between_wanted_polls);
+    due_.erase(slot);
+    row.phase = row_phase::waiting;
+    row.is_urgent = true;
+    row.wants_poll = false;
+    urgent_.set(slot, ns(due));
+}
+
+void tracker::leave_queues(std::uint32_t slot) {
+    transaction_row& row = table_.at(slot);
+    due_.erase(slot);
+    urgent_.erase(slot);
+    row.is_urgent = false;
+    row.phase = row_phase::idle;
+}
+
+void tracker::erase(std::uint32_t slot) {
+    leave_queues(slot);
+    deadlines_.erase(slot);
+    table_.erase(slot);
+}
+
+/// Forgets the row whatever it is doing: an answer or a change on its way finds another generation.
+void tracker::drop(std::uint32_t slot) {
+    if (table_.at(slot).phase == row_phase::in_flight) --in_flight_;
+    if (const auto change = pending_.find(slot); change != pending_.end()) {
+        if (change->second.is_lazy) --lazy_pending_;
+        pending_.erase(change);
+    }
+    erase(slot);
+}
+
+void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant now) {
+    transaction_row& row = table_.at(slot);
+    row.is_backing_off = next == judgement::next_poll::backoff;
+    if (row.wants_poll) {
+        want_now(slot, now);
+        return;
+    }
+    const steady_time start = row.last_started == transaction_row::never ? now.steady : last_start(row);
+    const steady_duration band = draw_interval(options_.rules.interval, random_);
+    switch (next) {
+    case judgement::next_poll::in_band: wait_until(slot, start + band); return;
+    case judgement::next_poll::backoff:
+        wait_until(slot, std::max(start + band, now.steady + draw_backoff(options_.rules.backoff, row.errors, random_)));
+        return;
+    case judgement::next_poll::tail:
+        wait_until(slot, start + std::max<steady_duration>(options_.rules.tail_interval, band));
+        return;
+    case judgement::next_poll::planned: {
+        const auto planned = next_verification(table_.facts(slot, now), now.wall, options_.rules);
+        if (!planned) {
+            erase(slot);
+            return;
+        }
+        wait_until(slot, std::max(start + options_.rules.interval.first, now.steady + (*planned - now.wall)));
+        return;
+    }
+    case judgement::next_poll::never: erase(slot); return;
+    }
+}
+
+/// Spreads the polls that are due (at a start: of all that are tracked) over one mean interval, the longest unseen first.
+void tracker::respread(instant now, bool is_start) {
+    std::vector<std::pair<std::int64_t, std::uint32_t>> due; // (last start, slot)
+    for (std::uint32_t slot = 0; slot < table_.slots(); ++slot) {
+        if (!table_.is_used(slot)) continue;
+        transaction_row& row = table_.at(slot);
+        if (row.phase != row_phase::waiting && row.phase != row_phase::idle) continue;
+        if (row.is_urgent) continue;
+        const auto waits_until = due_.when(slot);
+        const bool is_tracking = row.state == tracking_state::tracking;
+        if (is_tracking && (is_start || !waits_until || *waits_until <= ns(now.steady))) {
+            due.emplace_back(row.last_started, slot);
+        } else if (!is_tracking) {
+            const bool is_settled = row.state == tracking_state::settled;
+            schedule(slot, is_settled ? judgement::next_poll::planned : judgement::next_poll::tail, now);
+            const auto when = due_.when(slot);
+            if (when && *when <= ns(now.steady)) due.emplace_back(row.last_started, slot);
+        }
+    }
+    std::sort(due.begin(), due.end());
+    const nanoseconds window = mean(options_.rules.interval);
+    for (std::size_t rank = 0; rank < due.size(); ++rank) {
+        transaction_row& row = table_.at(due[rank].second);
+        steady_time when = now.steady + nanoseconds(static_cast<std::int64_t>(static_cast<double>(window.count()) *
+                                                                              static_cast<double>(rank) / static_cast<double>(due.size())));
+        if (row.last_started != transaction_row::never) when = std::max(when, last_start(row) + options_.rules.interval.first);
+        row.is_backing_off = false;
+        wait_until(due[rank].second, when);
+    }
+}
+
+/// Proof is back: nobody waits for his own errors any more.
+void tracker::end_backoffs(instant now) {
+    for (std::uint32_t slot = 0; slot < table_.slots(); ++slot) {
+        if (!table_.is_used(slot)) continue;
+        transaction_row& row = table_.at(slot);
+        if (!row.is_backing_off || row.phase != row_phase::waiting || row.is_urgent) continue;
+        row.is_backing_off = false;
+        row.errors = 0;
+        wait_until(slot, std::max(now.steady, last_start(row) + draw_interval(options_.rules.interval, random_)));
+    }
+}
+
+void tracker::watch_deadline(std::uint32_t slot) {
+    if (!table_.is_used(slot)) return;
+    const transaction_row& row = table_.at(slot);
+    if (row.state == tracking_state::tracking && row.watched) {
+        if (!deadlines_.contains(slot)) deadlines_.set(slot, row.overdue_at);
+    } else {
+        deadlines_.erase(slot);
+    }
+}
+
+void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) {
+    const std::int64_t wall = now.wall.time_since_epoch().count();
+    while (!deadlines_.empty() && deadlines_.top().when <= wall) {
+        const std::uint32_t slot = deadlines_.top().slot;
+        deadlines_.pop();
+        const transaction_row& row = table_.at(slot);
+        // In flight or recording: whoever ends that looks at the deadline again.
+        if (row.phase != row_phase::waiting) continue;
+        auto verdict = judge_overdue(table_.facts(slot, now), now.wall);
+        if (!verdict) continue;
+        leave_queues(slot);
+        record(slot, std::move(*verdict), poll_answer{}, false, now, actions);
+    }
+}
+
+/// First polls go at once; those of a big import are paced, so that it does not come as a herd.
+steady_time tracker::first_poll_time(instant now) {
+    const nanoseconds gap = std::min(longest_first_poll_gap, mean(options_.rules.interval) / static_cast<std::int64_t>(table_.size() + 1));
+    first_poll_at_ = std::max(first_poll_at_, now.steady - gap * first_polls_at_once) + gap;
+    return std::max(now.steady, first_poll_at_);
+}
+
+std::optional<std::uint32_t> tracker::due_slot(instant now, poll_permit permit) {
+    if (permit == poll_permit::none || !rate_.may_take(now.steady)) return std::nullopt;
+    if (!urgent_.empty() && urgent_.top().when <= ns(now.steady)) return urgent_.top().slot;
+    if (due_.empty()) return std::nullopt;
+    const due_heap::entry& first = due_.top();
+    if (first.when <= ns(now.steady)) return first.slot;
+    if (permit != poll_permit::probe) return std::nullopt;
+    // A probe may come before its time, but never above the cadence.
+    const transaction_row& row = table_.at(first.slot);
+    const bool is_within_cadence =
+        row.last_started == transaction_row::never || last_start(row) + options_.rules.interval.first <= now.steady;
+    return is_within_cadence ? std::optional(first.slot) : std::nullopt;
+}
+
+bool tracker::has_poll(instant now) { return due_slot(now, health_.permit(now.steady)).has_value(); }
+
+std::optional<started_poll> tracker::next_poll(instant now) {
+    const poll_permit permit = health_.permit(now.steady);
+    const auto slot = due_slot(now, permit);
+    if (!slot) return std::nullopt;
+    transaction_row& row = table_.at(*slot);
+    const std::int64_t due = row.is_urgent ? urgent_.top().when : due_.top().when;
+    leave_queues(*slot);
+    row.phase = row_phase::in_flight;
+    row.is_probe = permit == poll_permit::probe;
+    row.last_started = ms(now.steady);
+    ++row.polls;
+    ++in_flight_;
+    rate_.take(now.steady);
+    if (permit == poll_permit::probe) health_.on_probe_started();
+    ++polls_in_window_;
+    repeat_allowance_ = std::min(repeat_allowance_ + 0.1, 10.0);
+    started_poll poll;
+    poll.ticket = poll_ticket{*slot, row.generation, row.id.str(), row.known_body};
+    poll.lateness = std::max(steady_duration(0), now.steady - from_ns(due));
+    return poll;
+}
+
+bool tracker::may_repeat() {
+    if (repeat_allowance_ < 1.0) return false;
+    repeat_allowance_ -= 1.0;
+    return true;
+}
+
+std::optional<steady_time> tracker::next_wake(instant now) {
+    std::optional<steady_time> wake;
+    const auto earliest = [&](steady_time when) {
+        if (when > now.steady && (!wake || when < *wake)) wake = when;
+    };
+    if (!deadlines_.empty()) {
+        const wall_time deadline{milliseconds(deadlines_.top().when)};
+        earliest(now.steady + std::max<steady_duration>(deadline - now.wall, milliseconds(1)));
+    }
+    if (const auto permit = health_.next_permit(now.steady)) earliest(*permit);
+    if (rate_.is_ramping()) earliest(now.steady + between_rate_steps);
+    const poll_permit permit = health_.permit(now.steady);
+    if (permit == poll_permit::none) return wake;
+    for (const due_heap* queue : {&urgent_, &due_}) {
+        if (queue->empty()) continue;
+        const steady_time due = from_ns(queue->top().when);
+        earliest(due <= now.steady ? rate_.next_token(now.steady) : due);
+    }
+    if (permit == poll_permit::probe && !due_.empty()) {
+        const transaction_row& row = table_.at(due_.top().slot);
+        if (row.last_started != transaction_row::never) earliest(last_start(row) + options_.rules.interval.first);
+    }
+    return wake;
+}
+
+steady_duration tracker::oldest_due(instant now) const {
+    if (due_.empty() || health_.permit(now.steady) != poll_permit::free) return steady_duration(0);
+    return std::max(steady_duration(0), now.steady - from_ns(due_.top().when));
+}
+
+double tracker::wanted_rate() const {
+    const double band = std::chrono::duration<double>(mean(options_.rules.interval)).count();
+    const double tail = std::max(band, std::chrono::duration<double>(options_.rules.tail_interval).count());
+    const std::size_t in_tail = table_.count(tracking_state::overdue) + table_.count(tracking_state::not_found) +
+                                table_.count(tracking_state::rejected);
+    return static_cast<double>(table_.count(tracking_state::tracking)) / band + static_cast<double>(in_tail) / tail;
+}
+
+void tracker::count_made_polls(instant now) {
+    if (now.steady - window_start_ < rate_window) return;
+    const double passed = std::chrono::duration<double>(now.steady - window_start_).count();
+    made_rate_ = static_cast<double>(polls_in_window_) / passed;
+    polls_in_window_ = 0;
+    window_start_ = now.steady;
+}
+
+void tracker::watch_capacity(instant now, std::vector<tracker_action>& actions) {
+    const steady_duration oldest = oldest_due(now);
+    if (oldest <= seconds(1) || rate_.is_ramping()) {
+        behind_since_.reset();
+        return;
+    }
+    if (!behind_since_) behind_since_ = now.steady;
+    if (now.steady - *behind_since_ < behind_patience) return;
+    if (behind_was_said_ && now.steady - behind_said_at_ < between_behind_words) return;
+    behind_was_said_ = true;
+    behind_said_at_ = now.steady;
+    actions.emplace_back(behind_action{wanted_rate(), made_rate_, std::chrono::duration_cast<milliseconds>(oldest)});
+}
+
+} // namespace prooftrack

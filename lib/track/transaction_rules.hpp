@@ -1,0 +1,71 @@
+#pragma once
+
+// What one answer means for one transaction. Pure: facts and an answer in, the next facts and what is owed out.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "track/event.hpp"
+#include "track/types.hpp"
+
+namespace prooftrack {
+
+/// The times of contract section 2, `[poll]`.
+struct poll_rules {
+    std::pair<milliseconds, milliseconds> interval{5'000, 10'000};
+    std::pair<milliseconds, milliseconds> backoff{5'000, 300'000};
+    milliseconds not_found_grace{std::chrono::minutes(15)};
+    milliseconds tail_interval{std::chrono::hours(1)};
+    milliseconds give_up_after{std::chrono::days(30)}; ///< 0 = never
+    std::vector<milliseconds> verify_after{std::chrono::minutes(10), std::chrono::minutes(65)};
+};
+
+/// A verification that meets only errors is given up after this many attempts: errors change nothing about a settled transaction.
+inline constexpr std::uint32_t most_verification_errors = 10;
+
+/// What the answer leaves behind.
+struct judgement {
+    enum class next_poll : std::uint8_t {
+        in_band, ///< the usual cadence
+        backoff, ///< an error of this transaction
+        tail,    ///< every tail_interval
+        planned, ///< at the next time of verify_after (or the tail, whichever is first)
+        never,   ///< leaves the schedule
+    };
+    tracking_facts facts;
+    next_poll next = next_poll::in_band;
+    bool is_change = false;       ///< a new state or status: a history row
+    bool must_save = false;       ///< facts differ in what has to survive, without history
+    bool keeps_reply = false;     ///< the reply becomes the last good one
+    bool is_error = false;        ///< counts in consecutive_errors
+    bool is_downgrade = false;    ///< a non-terminal word after settling
+    bool is_unknown_word = false; ///< to be logged and counted once a word
+    std::optional<event_type> event;
+    std::string previous_status; ///< with an event
+};
+
+/// `answer.status` is set for `good`; for `unchanged` the known status counts. `errors_before` is the number of errors in a row until now.
+judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, wall_time now, std::uint32_t errors_before,
+                       const poll_rules& rules);
+
+/// The transition to `overdue` when its time has come; nullopt when it has not, or the state does not go there.
+std::optional<judgement> judge_overdue(const tracking_facts& facts, wall_time now);
+
+/// A user's `DELETE`; nullopt when it ended already.
+std::optional<judgement> judge_untrack(const tracking_facts& facts);
+
+/// When a settled transaction is asked about next; nullopt = never again.
+std::optional<wall_time> next_verification(const tracking_facts& facts, wall_time now, const poll_rules& rules);
+
+/// A wait drawn from the band, kept 1 % of its width off both edges so that the clock's grain never leads over one.
+steady_duration draw_interval(const std::pair<milliseconds, milliseconds>& band, random_source& random);
+
+/// The wait after the n-th error in a row (n from 1): first, doubled each time, up to 20 % more at random, never over the longest.
+steady_duration draw_backoff(const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors, random_source& random);
+
+} // namespace prooftrack

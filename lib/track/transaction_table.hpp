@@ -1,0 +1,123 @@
+#pragma once
+
+// The watched transactions in memory: a flat row each, rare facts beside, an index from id to row.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+
+#include "base/time.hpp"
+#include "track/compact_id.hpp"
+#include "track/types.hpp"
+
+namespace prooftrack {
+
+/// Where a row stands in the schedule: exactly one of these at any time.
+enum class row_phase : std::uint8_t {
+    idle,      ///< in no queue; only between two steps
+    waiting,   ///< has a wake-up
+    in_flight, ///< a connection has its ticket
+    recording, ///< a change of it is on its way to the disk; it is not polled meanwhile
+};
+
+/// One transaction, about 80 bytes. Times of steady kind are milliseconds of steady_clock.
+struct transaction_row {
+    compact_id id;
+    tracking_state state = tracking_state::tracking;
+    status_kind status = status_kind::none; ///< `other`: the word is in the rare facts
+    row_phase phase = row_phase::idle;
+    std::uint8_t bad_requests = 0;
+    std::uint8_t verifications_done = 0;
+    std::uint8_t last_error = 0; ///< index into the table's error texts, 0 = none
+    bool was_overdue : 1 = false;
+    bool watched : 1 = true;
+    bool has_rare_facts : 1 = false;
+    bool wants_poll : 1 = false;    ///< a hint or a poll on demand came while in flight or recording
+    bool is_urgent : 1 = false;     ///< waits in the queue of hints
+    bool is_backing_off : 1 = false; ///< its wait is an error's
+    bool is_probe : 1 = false;
+    std::uint32_t generation = 0; ///< tells a reused slot
+    std::uint64_t known_body = 0; ///< hash of the last good reply that is stored
+    std::int64_t tracked_at = 0;  ///< wall, ms
+    std::int64_t overdue_at = 0;  ///< wall, ms
+    std::int64_t last_started = 0; ///< steady, ms; `never` before the first poll
+    std::uint32_t polls = 0;
+    std::uint32_t body_stored_at = 0; ///< steady, s
+    std::uint32_t errors = 0;         ///< in a row
+
+    static constexpr std::int64_t never = INT64_MIN;
+};
+
+/// Owns the rows. A slot stays valid until `erase`; a reused slot has another generation.
+class transaction_table {
+  public:
+    transaction_table();
+    transaction_table(const transaction_table&) = delete;
+    transaction_table& operator=(const transaction_table&) = delete;
+
+    std::size_t size() const { return index_.size(); }
+    std::size_t slots() const { return used_slots_; }
+    std::size_t count(tracking_state state) const { return by_state_.at(static_cast<std::size_t>(state)); }
+
+    std::optional<std::uint32_t> find(std::string_view id) const;
+    /// Requires that the id is not in here.
+    std::uint32_t insert(const active_transaction& transaction, instant now);
+    void erase(std::uint32_t slot);
+
+    transaction_row& at(std::uint32_t slot) { return chunks_[slot / chunk_rows][slot % chunk_rows]; }
+    const transaction_row& at(std::uint32_t slot) const { return chunks_[slot / chunk_rows][slot % chunk_rows]; }
+    /// Whether the slot holds a row now.
+    bool is_used(std::uint32_t slot) const { return slot < used_slots_ && at(slot).generation % 2 == 1; }
+
+    tracking_facts facts(std::uint32_t slot, instant now) const;
+    void set_facts(std::uint32_t slot, const tracking_facts& facts, instant now);
+    /// Proof was unwell for that long: the row's grace for 404s does not count it. Applies to every row that has one.
+    void shift_not_found(milliseconds by);
+
+    void set_error(std::uint32_t slot, std::string_view text);
+    const std::string& error(std::uint32_t slot) const { return error_texts_[at(slot).last_error]; }
+
+  private:
+    struct rare_facts {
+        std::optional<wall_time> settled_at;
+        std::optional<wall_time> not_found_since;
+        std::optional<wall_time> recheck_until;
+        std::string status_word;
+    };
+    struct slot_hash {
+        using is_transparent = void;
+        using is_avalanching = void;
+        const transaction_table* table;
+        std::size_t operator()(std::uint32_t slot) const { return table->at(slot).id.hash(); }
+        std::size_t operator()(std::string_view id) const { return compact_id::hash_of(id); }
+    };
+    struct slot_equal {
+        using is_transparent = void;
+        const transaction_table* table;
+        bool operator()(std::uint32_t a, std::uint32_t b) const { return a == b; }
+        bool operator()(std::string_view id, std::uint32_t slot) const { return table->at(slot).id.equals(id); }
+        bool operator()(std::uint32_t slot, std::string_view id) const { return table->at(slot).id.equals(id); }
+    };
+    static constexpr std::size_t chunk_rows = 4'096;
+
+    std::uint32_t take_slot();
+    void write_facts(std::uint32_t slot, const tracking_facts& facts, instant now);
+    std::size_t& counter(tracking_state state) { return by_state_.at(static_cast<std::size_t>(state)); }
+
+    std::vector<std::unique_ptr<transaction_row[]>> chunks_; // chunks: growing never moves a row or stalls the loop
+    std::uint32_t used_slots_ = 0;
+    std::vector<std::uint32_t> free_slots_;
+    boost::unordered_flat_set<std::uint32_t, slot_hash, slot_equal> index_;
+    boost::unordered_flat_map<std::uint32_t, rare_facts> rare_;
+    std::vector<std::string> error_texts_; ///< interned, bounded; [0] is ""
+    std::array<std::size_t, tracking_state_count> by_state_{};
+};
+
+} // namespace prooftrack
