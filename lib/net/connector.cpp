@@ -1,0 +1,232 @@
+#include "net/connector.hpp"
+
+#include <algorithm>
+#include <list>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "net/completion.hpp"
+#include "net/deadline.hpp"
+#include "net/error.hpp"
+
+namespace prooftrack {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+/// Alternates between the families, beginning with that of the first address; order within a family stays.
+address_list interleave_families(const address_list& addresses) {
+    address_list first;
+    address_list second;
+    for (const auto& address : addresses) {
+        auto& family = address.is_v6() == addresses.front().is_v6() ? first : second;
+        if (std::find(family.begin(), family.end(), address) == family.end()) family.push_back(address);
+    }
+    address_list mixed;
+    for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
+        if (i < first.size()) mixed.push_back(first[i]);
+        if (i < second.size()) mixed.push_back(second[i]);
+    }
+    return mixed;
+}
+
+/// One try to connect a host. Keeps itself alive through the handlers of its operations; every one of them has a
+/// deadline.
+class connect_race : public std::enable_shared_from_this<connect_race> {
+  public:
+    using handler_type = unique_function<void(op_result<tcp::socket>)>;
+
+    connect_race(const asio::any_io_executor& loop, std::string host, std::uint16_t port, connect_options options,
+                 handler_type handler)
+        : loop_(loop), host_(std::move(host)), port_(port), options_(std::move(options)), handler_(std::move(handler)),
+          head_start_(loop), total_(loop) {}
+
+    void start(host_resolver& resolver) {
+        total_.start(options_.total, [this] { give_up(net_error::timed_out); });
+        resolver.resolve(host_, [self = shared_from_this()](op_result<address_list> found) {
+            if (self->handler_) self->on_resolved(std::move(found));
+        });
+    }
+
+    void give_up(net_error why) {
+        if (!handler_) return;
+        stage_error_ = {why, stage(), {}};
+        // Whoever gives up may be inside a call of its own: the handler runs from the loop.
+        asio::post(loop_, [self = shared_from_this()] { self->finish(); });
+        close_attempts();
+    }
+
+  private:
+    struct attempt {
+        explicit attempt(const asio::any_io_executor& loop) : socket(loop), limit(loop) {}
+        tcp::socket socket;
+        deadline limit;
+    };
+
+    std::string stage() const {
+        return resolved_ ? fmt::format("connect {}:{}", host_, port_) : fmt::format("resolve {}", host_);
+    }
+
+    void on_resolved(op_result<address_list> found) {
+        if (found.has_error()) {
+            stage_error_ = found.error();
+            return finish();
+        }
+        resolved_ = true;
+        addresses_ = interleave_families(*found);
+        if (options_.filter) std::erase_if(addresses_, [this](const auto& each) { return !options_.filter(each); });
+        if (addresses_.empty()) {
+            stage_error_ = {net_error::address_not_allowed, stage(), {}};
+            return finish();
+        }
+        try_next();
+    }
+
+    void try_next() {
+        if (next_ == addresses_.size()) return;
+        const tcp::endpoint endpoint(addresses_[next_++], port_);
+        const auto current = attempts_.emplace(attempts_.end(), loop_);
+        current->limit.start(options_.per_address, [current] {
+            error_code ignored;
+            current->socket.close(ignored);
+        });
+        current->socket.async_connect(endpoint, [self = shared_from_this(), current, endpoint](error_code error) {
+            self->on_connected(current, endpoint, error);
+        });
+        if (next_ == addresses_.size()) return;
+        head_start_.start(options_.head_start, [this] { try_next(); });
+    }
+
+    void on_connected(std::list<attempt>::iterator current, const tcp::endpoint& endpoint, error_code error) {
+        const error_code failure = current->limit.translate(error);
+        current->limit.finish();
+        if (!handler_) {
+            attempts_.erase(current);
+            return;
+        }
+        if (!failure && !stage_error_) {
+            winner_.emplace(std::move(current->socket));
+            attempts_.erase(current);
+            return finish();
+        }
+        attempts_.erase(current);
+        if (stage_error_) return; // gave up: finish() is on its way
+        if (!first_error_) first_error_ = op_error{failure, describe(endpoint), {}};
+        if (next_ < addresses_.size()) return try_next();
+        if (attempts_.empty()) {
+            stage_error_ = first_error_;
+            finish();
+        }
+    }
+
+    std::string describe(const tcp::endpoint& endpoint) const {
+        const std::string address = endpoint.address().to_string();
+        const bool v6 = endpoint.address().is_v6();
+        const std::string where = v6 ? fmt::format("[{}]:{}", address, port_) : fmt::format("{}:{}", address, port_);
+        return "connect " + where;
+    }
+
+    void close_attempts() {
+        head_start_.finish();
+        for (auto& each : attempts_) {
+            error_code ignored;
+            each.socket.close(ignored);
+        }
+    }
+
+    void finish() {
+        if (!handler_) return;
+        total_.finish();
+        close_attempts();
+        auto handler = std::move(handler_);
+        handler_ = {};
+        if (!winner_) return handler(*stage_error_);
+        error_code ignored;
+        winner_->set_option(tcp::no_delay(true), ignored);
+        handler(std::move(*winner_));
+    }
+
+    asio::any_io_executor loop_;
+    std::string host_;
+    std::uint16_t port_;
+    connect_options options_;
+    handler_type handler_; // empty = finished
+    bool resolved_ = false;
+    address_list addresses_;
+    std::size_t next_ = 0;
+    std::list<attempt> attempts_; // a list: handlers hold iterators
+    deadline head_start_;
+    deadline total_;
+    std::optional<op_error> first_error_;
+    std::optional<op_error> stage_error_; // why the whole failed
+    std::optional<tcp::socket> winner_;
+};
+
+} // namespace
+
+unique_function<void()> connect_tcp(asio::any_io_executor loop, host_resolver& resolver, std::string host,
+                                    std::uint16_t port, connect_options options,
+                                    unique_function<void(op_result<tcp::socket>)> handler) {
+    auto race = std::make_shared<connect_race>(loop, std::move(host), port, std::move(options), std::move(handler));
+    race->start(resolver);
+    return [weak = std::weak_ptr<connect_race>(race)] {
+        if (const auto alive = weak.lock()) alive->give_up(net_error::cancelled);
+    };
+}
+
+asio::awaitable<op_result<tcp::socket>> async_connect_tcp(host_resolver& resolver, std::string host, std::uint16_t port,
+                                                          connect_options options) {
+    using value = op_result<tcp::socket>;
+    const asio::any_io_executor loop = co_await asio::this_coro::executor;
+    auto start = [loop, &resolver, host = std::move(host), port,
+                  options = std::move(options)](unique_function<void(value)> handler) mutable {
+        return connect_tcp(loop, resolver, std::move(host), port, std::move(options), std::move(handler));
+    };
+    auto task = async_completion<value>(std::move(start));
+    co_return co_await std::move(task);
+}
+
+asio::awaitable<op_result<tls_stream_ptr>> async_connect_tls(host_resolver& resolver, tls_client& tls, std::string host,
+                                                             std::uint16_t port, connect_options options) {
+    const steady_duration handshake = options.handshake;
+    auto connecting = async_connect_tcp(resolver, host, port, std::move(options));
+    op_result<tcp::socket> socket = co_await std::move(connecting);
+    if (socket.has_error()) co_return socket.error();
+    tls_stream_ptr stream = tls.make_stream(std::move(*socket), host, port);
+    op_result<void> secured = co_await async_tls_handshake(*stream, handshake);
+    if (secured.has_error()) co_return secured.error();
+    co_return stream;
+}
+
+asio::awaitable<op_result<asio::local::stream_protocol::socket>> async_connect_unix(std::string path,
+                                                                                    steady_duration within) {
+    using unix_protocol = asio::local::stream_protocol;
+    const asio::any_io_executor loop = co_await asio::this_coro::executor;
+    const std::string operation = "connect " + path;
+    op_error failure{net_error::url_socket, operation, {}};
+    if (path.empty() || path.size() > 107) co_return failure;
+    unix_protocol::socket socket(loop);
+    const unix_protocol::endpoint endpoint(path);
+    deadline limit(loop);
+    limit.start(within, [&socket] {
+        error_code ignored;
+        socket.close(ignored);
+    });
+    error_code error;
+    auto token = asio::redirect_error(asio::use_awaitable, error);
+    co_await socket.async_connect(endpoint, token);
+    limit.finish();
+    failure.code = limit.translate(error);
+    if (failure.code) co_return failure;
+    co_return socket;
+}
+
+} // namespace prooftrack
