@@ -1,0 +1,49 @@
+#pragma once
+
+// Which callbacks there are, which of them select an event, and which lanes of callback_urls are allowed.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.hpp"
+#include "track/delivery_lane.hpp"
+#include "track/event.hpp"
+
+namespace prooftrack {
+
+/// The one name under which lists and metrics show all callback_urls.
+inline constexpr std::string_view callback_url_name = "callback_url";
+
+/// Whether a lane is a callback_url's `scheme://host:port` rather than the name of a configured callback.
+bool is_url_lane(std::string_view lane);
+
+/// The configured callbacks. A value: a reload replaces it whole.
+class callback_table {
+  public:
+    callback_table() = default;
+    callback_table(std::vector<callback_config> callbacks, callback_url_config rules);
+
+    const std::vector<callback_config>& callbacks() const { return callbacks_; }
+    const callback_config* find(std::string_view name) const; ///< nullptr when there is none
+
+    /// Whether any callback_url is allowed at all.
+    bool has_url_rules() const { return !rules_.allow_hosts.empty(); }
+
+    /// Names of the callbacks that select `type`, in the order of the configuration; decided when the event is
+    /// recorded.
+    std::vector<std::string> selecting(event_type type) const;
+
+    /// What a lane runs by; nullopt when its callback is not configured, or its host is (no longer) allowed.
+    std::optional<lane_settings> settings_for(std::string_view lane) const;
+
+    /// Whether `allow_hosts` covers a lane: an exact host, `*.host` for what lies below it, `unix:PATH` for a socket.
+    bool allows(std::string_view lane) const;
+
+  private:
+    std::vector<callback_config> callbacks_;
+    callback_url_config rules_;
+};
+
+} // namespace prooftrack

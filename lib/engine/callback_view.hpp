@@ -1,0 +1,32 @@
+#pragma once
+
+// What the outside may know of a callback, and the door through which deliveries are counted.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace prooftrack {
+
+/// A callback as status, heartbeat and metrics show it.
+struct callback_view {
+    enum class condition : std::uint8_t { ok, failing, unconfigured };
+    std::string name; ///< "callback_url" stands for all of its lanes
+    condition state = condition::ok;
+    std::uint64_t backlog = 0; ///< pending deliveries
+    std::uint64_t dead = 0;
+    std::uint64_t oldest_undelivered_seconds = 0; ///< age of the oldest pending one, 0 = none
+};
+std::string_view to_string(callback_view::condition state);
+
+/// Counts and gauges of deliveries, joined to the metrics registry by the engine.
+class delivery_metrics {
+  public:
+    virtual ~delivery_metrics() = default;
+    /// An attempt's outcome is recorded. `result` is "delivered", "failed" or "dead".
+    virtual void on_delivery(std::string_view callback, std::string_view result) = 0;
+    /// The gauges of one callback, from `report`; one that vanished is reported once more with zeros.
+    virtual void on_callback(const callback_view& view) = 0;
+};
+
+} // namespace prooftrack

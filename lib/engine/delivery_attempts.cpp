@@ -1,0 +1,298 @@
+// One attempt's way through the delivery driver: taken -> loaded -> attempted -> recorded.
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/delivery_driver.hpp"
+#include "engine/delivery_log.hpp"
+
+namespace prooftrack {
+namespace {
+
+/// Most later deliveries of a transaction that are counted for the log line of a refused one.
+constexpr std::size_t most_counted_behind = 100;
+
+attempt_ending ending_of(const delivery_outcome& outcome) {
+    attempt_ending ending;
+    switch (outcome.what) {
+    case delivery_outcome::verdict::delivered:
+        ending.what = attempt_result::delivered;
+        break;
+    case delivery_outcome::verdict::failed:
+        ending.what = attempt_result::failed;
+        break;
+    case delivery_outcome::verdict::gone:
+        ending.what = attempt_result::gone;
+        break;
+    }
+    if (outcome.status == 429 || outcome.status == 503) ending.retry_after = outcome.retry_after;
+    return ending;
+}
+
+std::string_view result_name(const delivery_attempt& one) {
+    if (one.ending.state == delivery_state::delivered) return "delivered";
+    return one.ending.state == delivery_state::dead ? "dead" : "failed";
+}
+
+} // namespace
+
+void delivery_driver::load(slot& place, const lane_head& head) {
+    attempt one;
+    one.place = &place;
+    one.head = head;
+    attempts_.emplace(head.id, std::move(one));
+    if (place.is_url) ++url_attempts_;
+    doors_.memory.load_delivery(head.id, [this, id = head.id](op_result<std::optional<delivery_record>> loaded) {
+        on_loaded(id, std::move(loaded));
+    });
+}
+
+void delivery_driver::on_loaded(delivery_id id, op_result<std::optional<delivery_record>> loaded) {
+    const instant now = enter();
+    attempt& one = attempts_.at(id);
+    slot& place = *one.place;
+    const auto back = [&](wall_time due) {
+        place.lane.put_back(id, due);
+        release(id, now);
+    };
+    if (!loaded) {
+        on_store_failure(loaded.error(), now);
+        back(now.wall + store_retry_interval);
+    } else if (!may_start() || !place.lane.configured()) {
+        back(one.head.next_attempt_at);
+    } else if (!*loaded || (*loaded)->view.state != delivery_state::pending) {
+        release(id, now);
+    } else if (!may_attempt((*loaded)->view, place.lane.schedule(), now.wall)) {
+        back(*(*loaded)->view.next_attempt_at);
+    } else {
+        begin(one, std::move(**loaded), now);
+    }
+    leave();
+}
+
+void delivery_driver::begin(attempt& one, delivery_record record, instant now) {
+    one.where = attempt::phase::attempting;
+    one.number = record.view.attempts + 1;
+    one.place->lane.begin(one.head.id, now.steady);
+    delivery_job job;
+    job.id = one.head.id;
+    job.callback = record.view.callback;
+    job.url = record.url;
+    job.event_id = record.view.event_id;
+    job.event_type = record.view.event_type;
+    job.transaction = record.view.transaction.str();
+    job.state = record.state;
+    job.status = record.status;
+    job.attempt = one.number;
+    job.body = std::move(record.body);
+    job.now = now.wall;
+    one.record = std::move(record);
+    doors_.sender.deliver(std::move(job),
+                          [this, id = one.head.id](delivery_outcome outcome) { on_outcome(id, std::move(outcome)); });
+}
+
+void delivery_driver::on_outcome(delivery_id id, delivery_outcome outcome) {
+    const instant now = enter();
+    attempt& one = attempts_.at(id);
+    slot& place = *one.place;
+    const bool cut_off = stopping_ && now.steady >= cut_at_ && outcome.what == delivery_outcome::verdict::failed;
+    if (cut_off || halted_) {
+        // Not recorded: made again after the start, without a step of its schedule being used up.
+        release(id, now);
+        leave();
+        return;
+    }
+    const auto finished = place.lane.finish(id, one.number, ending_of(outcome), now, random_);
+    if (place.is_url) --url_attempts_;
+    one.ending.id = id;
+    one.ending.at = now.wall;
+    one.ending.attempts = finished.attempts;
+    one.ending.state = finished.decision.state;
+    one.ending.status = outcome.status;
+    one.ending.error = outcome.error;
+    one.ending.next_attempt_at = finished.decision.next_attempt_at;
+    one.outcome = std::move(outcome);
+    record(one);
+    on_health(place, finished.change, now);
+    pump(place, now);
+    pump_starved(now);
+    leave();
+}
+
+void delivery_driver::record(attempt& one) {
+    one.where = attempt::phase::recording;
+    ++recording_;
+    doors_.memory.record_attempt(one.ending,
+                                 [this, id = one.head.id](op_result<std::optional<delivery_head>> recorded) {
+                                     on_attempt_recorded(id, std::move(recorded));
+                                 });
+}
+
+void delivery_driver::on_attempt_recorded(delivery_id id, op_result<std::optional<delivery_head>> recorded) {
+    const instant now = enter();
+    --recording_;
+    attempt& one = attempts_.at(id);
+    slot& place = *one.place;
+    if (!recorded) {
+        on_store_failure(recorded.error(), now);
+        if (stopping_ || halted_ || recorded.error().code == store_error::not_found) {
+            release(id, now);
+        } else {
+            one.where = attempt::phase::unrecorded;
+            unrecorded_.push_back(id);
+            enter_full(now);
+        }
+    } else {
+        report_outcome(one);
+        const lane_head next{id, one.ending.attempts, one.ending.next_attempt_at.value_or(now.wall),
+                             one.head.transaction};
+        const bool again = one.ending.state == delivery_state::pending;
+        attempts_.erase(id);
+        place.lane.forget(id);
+        if (again) place.lane.insert(next, now.wall);
+        if (*recorded) insert_head(**recorded, now);
+        // Pumping all may drop the lane.
+        if (full_) {
+            leave_full(now);
+        } else {
+            pump(place, now);
+        }
+    }
+    finish_stop();
+    leave();
+}
+
+void delivery_driver::report_outcome(const attempt& one) {
+    doors_.metrics.on_delivery(one.record->view.callback, result_name(one));
+    if (one.ending.state == delivery_state::delivered) {
+        log_delivered(doors_.log, one);
+        return;
+    }
+    if (one.ending.state == delivery_state::dead) {
+        log_dead(doors_.log, one);
+        return;
+    }
+    if (stopping_) {
+        log_failed(doors_.log, one, 0);
+        return;
+    }
+    delivery_query query;
+    query.state = delivery_state::pending;
+    query.callback = one.record->view.callback;
+    query.transaction = one.record->view.transaction.str();
+    query.limit = most_counted_behind;
+    doors_.memory.deliveries(std::move(query), [this, one](const op_result<delivery_page>& page) {
+        std::uint64_t behind = 0;
+        if (page) {
+            for (const delivery_view& view : page->deliveries) behind += view.id > one.head.id ? 1U : 0U;
+        }
+        log_failed(doors_.log, one, behind);
+    });
+}
+
+void delivery_driver::release(delivery_id id, instant now) {
+    const auto found = attempts_.find(id);
+    slot& place = *found->second.place;
+    const bool counted =
+        found->second.where == attempt::phase::loading || found->second.where == attempt::phase::attempting;
+    if (place.is_url && counted) --url_attempts_;
+    attempts_.erase(found);
+    place.lane.forget(id);
+    pump(place, now);
+    pump_starved(now);
+}
+
+// ---- health
+// -----------------------------------------------------------------------------------------------------------------------
+
+void delivery_driver::on_health(slot& place, delivery_health::change change, instant now) {
+    if (change == delivery_health::change::none) return;
+    place.failing_known = true;
+    if (change == delivery_health::change::turned_failing) {
+        place.next_failing_log = now.steady + failing_log_interval;
+        log_failing(doors_.log, place, now.wall);
+    } else {
+        log_recovered(doors_.log, place);
+    }
+    save_failing(place);
+}
+
+void delivery_driver::save_failing(slot& place) {
+    if (place.saving_failing) {
+        place.failing_unsaved = true;
+        return;
+    }
+    place.saving_failing = true;
+    place.failing_unsaved = false;
+    doors_.memory.set_failing(place.name, place.lane.health().failing_since(),
+                              [this, &place](op_result<std::monostate> saved) {
+                                  const instant now = enter();
+                                  place.saving_failing = false;
+                                  if (!saved && saved.error().code == store_error::full && !stopping_) {
+                                      place.failing_unsaved = true;
+                                      enter_full(now);
+                                  } else if (!saved) {
+                                      on_store_failure(saved.error(), now);
+                                  } else if (place.failing_unsaved) {
+                                      save_failing(place);
+                                  }
+                                  drop_if_idle(place);
+                                  leave();
+                              });
+}
+
+void delivery_driver::log_still_failing(slot& place, instant now) {
+    if (!place.lane.health().failing() || !place.lane.configured() || place.next_failing_log > now.steady) return;
+    place.next_failing_log = now.steady + failing_log_interval;
+    log_failing(doors_.log, place, now.wall);
+}
+
+// ---- a full or failed store
+// -------------------------------------------------------------------------------------------------------
+
+void delivery_driver::enter_full(instant now) {
+    full_ = true;
+    room_at_ = now.steady + store_retry_interval;
+    for (const auto& [name, place] : slots_) arm(*place, now);
+}
+
+void delivery_driver::leave_full(instant now) {
+    if (!std::exchange(full_, false)) return;
+    room_at_.reset();
+    for (const delivery_id id : std::exchange(unrecorded_, {})) record(attempts_.at(id));
+    for (const auto& [name, place] : slots_) {
+        if (place->failing_unsaved) save_failing(*place);
+    }
+    pump_all(now);
+}
+
+void delivery_driver::try_room(instant now) {
+    room_at_.reset();
+    for (const auto& [name, place] : slots_) place->refill_failed = false;
+    if (!full_) {
+        pump_all(now);
+        return;
+    }
+    if (!unrecorded_.empty()) {
+        const delivery_id first = unrecorded_.front();
+        unrecorded_.erase(unrecorded_.begin());
+        record(attempts_.at(first));
+        return;
+    }
+    leave_full(now);
+}
+
+void delivery_driver::on_store_failure(const op_error& error, instant now) {
+    if (error.code == store_error::failed || error.code == store_error::stopped) {
+        halted_ = true;
+        room_at_.reset();
+        return;
+    }
+    if (!room_at_ && !stopping_) room_at_ = now.steady + store_retry_interval;
+}
+
+void delivery_driver::finish_stop() {
+    if (stopping_ && sender_stopped_ && recording_ == 0 && stopped_) std::exchange(stopped_, {})();
+}
+
+} // namespace prooftrack

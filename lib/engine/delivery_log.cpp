@@ -1,0 +1,67 @@
+#include "engine/delivery_log.hpp"
+
+#include <string>
+#include <vector>
+
+namespace prooftrack {
+namespace {
+
+std::vector<log_field> fields_of(const delivery_attempt& one) {
+    const delivery_view& view = one.record->view;
+    std::vector<log_field> fields;
+    fields.emplace_back("callback", view.callback);
+    fields.emplace_back("event_id", view.event_id);
+    fields.emplace_back("event_type", view.event_type);
+    fields.emplace_back("merchant_transaction_id", view.transaction.str());
+    fields.emplace_back("attempt", one.number);
+    if (one.outcome.status != 0) fields.emplace_back("status", one.outcome.status);
+    if (!one.outcome.error.empty()) fields.emplace_back("error", one.outcome.error);
+    fields.emplace_back("took_ms", std::chrono::duration_cast<milliseconds>(one.outcome.took).count());
+    return fields;
+}
+
+void write(event_log& log, log_event_id event, const std::vector<log_field>& fields) {
+    log.write(event, std::span<const log_field>(fields));
+}
+
+} // namespace
+
+void log_delivered(event_log& log, const delivery_attempt& one) {
+    write(log, log_event_id::callback_delivered, fields_of(one));
+}
+
+void log_failed(event_log& log, const delivery_attempt& one, std::uint64_t behind) {
+    std::vector<log_field> fields = fields_of(one);
+    if (one.ending.next_attempt_at)
+        fields.emplace_back("next_attempt_at", format_wall_time(*one.ending.next_attempt_at));
+    if (behind > 0) fields.emplace_back("waiting", behind);
+    write(log, log_event_id::callback_failed, fields);
+}
+
+void log_dead(event_log& log, const delivery_attempt& one) { write(log, log_event_id::callback_dead, fields_of(one)); }
+
+void log_failing(event_log& log, const delivery_slot& place, wall_time now) {
+    const wall_time since = place.lane.health().failing_since().value_or(now);
+    std::vector<log_field> fields;
+    fields.emplace_back("callback", place.shown_name());
+    if (place.is_url) fields.emplace_back("lane", place.name);
+    fields.emplace_back("since", format_wall_time(since));
+    write(log, log_event_id::callback_failing, fields);
+}
+
+void log_recovered(event_log& log, const delivery_slot& place) {
+    std::vector<log_field> fields;
+    fields.emplace_back("callback", place.shown_name());
+    if (place.is_url) fields.emplace_back("lane", place.name);
+    write(log, log_event_id::callback_recovered, fields);
+}
+
+void log_unconfigured(event_log& log, const lane_summary& summary) {
+    std::vector<log_field> fields;
+    fields.emplace_back("callback", summary.callback);
+    if (is_url_lane(summary.lane)) fields.emplace_back("lane", summary.lane);
+    fields.emplace_back("backlog", summary.pending);
+    write(log, log_event_id::callback_unconfigured, fields);
+}
+
+} // namespace prooftrack

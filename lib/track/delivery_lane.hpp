@@ -1,0 +1,105 @@
+#pragma once
+
+// One callback's deliveries: which may start now, when the next one may, and what an attempt's end means. Pure.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/random.hpp"
+#include "track/delivery_health.hpp"
+#include "track/delivery_policy.hpp"
+#include "track/delivery_queue.hpp"
+
+namespace prooftrack {
+
+/// Most heads of one configured callback in memory.
+inline constexpr std::size_t lane_capacity = 1024;
+
+/// Attempts that have ended and are being recorded, beside those in flight: beyond this a slow store holds the lane
+/// back.
+inline constexpr std::size_t most_being_recorded = 64;
+
+/// What a lane takes from the configuration.
+struct lane_settings {
+    std::vector<milliseconds> retry_schedule; ///< the waits after the first attempt
+    std::size_t max_in_flight = 16;
+};
+
+/// A delivery's way: `insert` -> `take` (its bytes are loaded) -> `begin` (the attempt is made) -> `finish` (it is
+/// being recorded) -> `forget`, and with a further attempt `insert` again. Between `take` and `forget` it is busy: an
+/// insert of a busy one changes nothing. A lane without settings (its callback was removed or renamed) starts nothing
+/// and keeps no heads in memory.
+class delivery_lane {
+  public:
+    struct finished {
+        attempt_decision decision;
+        std::uint32_t attempts =
+            0; ///< to be recorded: used so far, this one included (0 when the schedule was started anew)
+        delivery_health::change change = delivery_health::change::none;
+    };
+
+    /// `whole`: the store holds no heads of this lane yet.
+    delivery_lane(std::size_t capacity, bool whole, std::optional<lane_settings> settings);
+
+    /// From the next attempt on; nullopt = not configured.
+    void configure(std::optional<lane_settings> settings);
+    bool configured() const { return settings_.has_value(); }
+    std::span<const milliseconds> schedule() const { return schedule_; }
+
+    void insert(const lane_head& head, wall_time now);
+    /// The first heads in the store's order, as an answer to `refill_size()`.
+    void refill(std::span<const lane_head> heads, std::size_t asked, wall_time now);
+    void invalidate() { queue_.invalidate(); }
+    bool wants_refill() const { return configured() && queue_.wants_refill(); }
+    std::size_t refill_size() const { return queue_.capacity() + busy_.size(); }
+
+    /// The delivery that goes now, if one may.
+    std::optional<lane_head> take(instant now);
+    /// It was looked at too early: back until `due`.
+    void put_back(delivery_id id, wall_time due);
+    void begin(delivery_id id, steady_time now);
+    /// The attempt ended. `attempts` counts this one. The delivery stays busy until `forget`.
+    finished finish(delivery_id id, std::uint32_t attempts, const attempt_ending& ending, instant now,
+                    random_source& random);
+    /// Busy no more: its outcome is recorded, or it is gone.
+    void forget(delivery_id id);
+    /// Somebody wants it sent again, its schedule from the start: a busy one is due at once if its attempt fails.
+    void restart(delivery_id id);
+    bool is_busy(delivery_id id) const { return busy_.contains(id); }
+    bool any_busy() const { return !busy_.empty(); }
+    std::size_t in_flight() const { return in_flight_; }
+
+    /// When `take` may succeed by the passing of time alone; nullopt = only after something else happens.
+    std::optional<steady_time> next_wake(instant now) const;
+    /// The wall clock jumped: waits are counted anew, and what became due goes slowly.
+    void on_clock_jump(instant now);
+
+    delivery_health& health() { return health_; }
+    const delivery_health& health() const { return health_; }
+    /// Nothing is owed: the store has no heads either.
+    bool idle() const { return queue_.whole() && queue_.empty() && busy_.empty(); }
+    std::size_t waiting() const { return queue_.size(); }
+
+  private:
+    enum class phase : std::uint8_t { loading, attempting, recording };
+    struct busy_head {
+        lane_head head;
+        phase where = phase::loading;
+        bool restarted = false;
+    };
+
+    bool has_room() const;
+    wall_time due_of(const lane_head& head, wall_time now) const;
+
+    delivery_queue queue_;
+    delivery_health health_;
+    std::optional<lane_settings> settings_;
+    std::vector<milliseconds> schedule_; ///< outlives the settings: an attempt in flight ends by the last one known
+    std::map<delivery_id, busy_head> busy_;
+    std::size_t in_flight_ = 0; ///< loading or attempting
+};
+
+} // namespace prooftrack

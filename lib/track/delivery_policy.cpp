@@ -1,0 +1,45 @@
+#include "track/delivery_policy.hpp"
+
+#include <algorithm>
+
+namespace prooftrack {
+namespace {
+
+milliseconds most_jitter(milliseconds wait) { return wait / retry_jitter_part; }
+
+milliseconds scheduled_wait(std::uint32_t attempts, std::span<const milliseconds> schedule) {
+    if (attempts == 0 || schedule.empty()) return milliseconds(0);
+    return schedule[std::min<std::size_t>(attempts, schedule.size()) - 1];
+}
+
+} // namespace
+
+attempt_decision after_attempt(const attempt_ending& ending, std::uint32_t attempts,
+                               std::span<const milliseconds> schedule, wall_time now, random_source& random) {
+    if (ending.what == attempt_result::delivered) return {delivery_state::delivered, std::nullopt};
+    if (ending.what == attempt_result::gone || attempts > schedule.size()) return {delivery_state::dead, std::nullopt};
+    const milliseconds wait = scheduled_wait(attempts, schedule);
+    const milliseconds jitter(random.between(0, most_jitter(wait).count()));
+    const milliseconds asked = std::min(ending.retry_after.value_or(milliseconds(0)), longest_retry_after);
+    return {delivery_state::pending, now + std::max(wait + jitter, asked)};
+}
+
+milliseconds longest_scheduled_wait(std::uint32_t attempts, std::span<const milliseconds> schedule) {
+    const milliseconds wait = scheduled_wait(attempts, schedule);
+    return wait + most_jitter(wait);
+}
+
+wall_time look_at(wall_time next_attempt_at, std::uint32_t attempts, std::span<const milliseconds> schedule,
+                  wall_time now) {
+    return std::min(next_attempt_at, now + longest_scheduled_wait(attempts, schedule));
+}
+
+bool may_attempt(const delivery_view& delivery, std::span<const milliseconds> schedule, wall_time now) {
+    if (delivery.attempts == 0 || !delivery.next_attempt_at || *delivery.next_attempt_at <= now) return true;
+    if (!delivery.last_attempt_at || *delivery.last_attempt_at > now) return true;
+    milliseconds longest = longest_retry_after;
+    for (const milliseconds wait : schedule) longest = std::max(longest, wait + most_jitter(wait));
+    return *delivery.next_attempt_at - *delivery.last_attempt_at > longest;
+}
+
+} // namespace prooftrack

@@ -1,0 +1,58 @@
+#pragma once
+
+// What follows from one attempt of a delivery. Pure: the time and the dice are arguments.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "track/types.hpp"
+
+namespace prooftrack {
+
+/// A Retry-After is honoured up to this long.
+inline constexpr milliseconds longest_retry_after = std::chrono::hours(24);
+
+/// The most that jitter adds to a wait of the schedule: a twentieth (5 %). It never takes anything away.
+inline constexpr std::int64_t retry_jitter_part = 20;
+
+enum class attempt_result : std::uint8_t {
+    delivered, ///< 2xx, or exit 0
+    failed,    ///< to be tried again by the schedule
+    gone,      ///< 410: dead at once
+};
+
+/// How one attempt went.
+struct attempt_ending {
+    attempt_result what = attempt_result::failed;
+    std::optional<milliseconds> retry_after; ///< from a 429 or 503
+};
+
+/// Where a delivery stands after an attempt.
+struct attempt_decision {
+    delivery_state state = delivery_state::pending;
+    std::optional<wall_time> next_attempt_at; ///< with `pending`
+    bool operator==(const attempt_decision&) const = default;
+};
+
+/// `attempts` counts this one too. The wait before attempt n + 1 is `schedule[n - 1]`, with jitter, or longer where
+/// Retry-After asks for it; after 1 + schedule.size() attempts the delivery is dead.
+attempt_decision after_attempt(const attempt_ending& ending, std::uint32_t attempts,
+                               std::span<const milliseconds> schedule, wall_time now, random_source& random);
+
+/// The longest wait that the schedule alone gives after `attempts` attempts, jitter included; 0 before the first one.
+milliseconds longest_scheduled_wait(std::uint32_t attempts, std::span<const milliseconds> schedule);
+
+/// When to look at a delivery whose recorded time is `next_attempt_at`: then, but never further away than the schedule
+/// explains. A clock that stepped back would otherwise hold it for ever; a Retry-After that really is longer is found
+/// by `may_attempt`.
+wall_time look_at(wall_time next_attempt_at, std::uint32_t attempts, std::span<const milliseconds> schedule,
+                  wall_time now);
+
+/// Whether a delivery that is looked at may be attempted now: its time has come, or its time makes no sense beside the
+/// present clock (its last attempt lies in the future, or the wait is longer than any that is ever given).
+bool may_attempt(const delivery_view& delivery, std::span<const milliseconds> schedule, wall_time now);
+
+} // namespace prooftrack
