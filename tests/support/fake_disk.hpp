@@ -1,0 +1,339 @@
+#pragma once
+
+// What a `fake_store` has made durable: plain rows and the rules of the store's door, without time, threads or faults.
+// It outlives the stores that are opened on it, as a disk outlives a crash.
+
+#include <algorithm>
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "store/store.hpp"
+
+namespace prooftrack {
+
+struct fake_disk {
+    struct transaction_row {
+        std::uint64_t number = 0; ///< order of adding
+        tracking_facts facts;
+        std::string metadata;
+        std::optional<std::string> callback_url;
+        std::string callback_lane;
+        digest options_digest{};
+        std::string proof;
+        std::optional<wall_time> last_event_at;
+        std::optional<wall_time> ended_at;
+        std::vector<history_entry> history;
+    };
+    struct event_row {
+        std::string id;
+        event_type type = event_type::completed;
+        wall_time timestamp{};
+        std::string transaction;
+        std::shared_ptr<const std::string> body;
+    };
+    struct delivery_row {
+        delivery_view view;
+        event_seq seq{};
+        std::string lane;
+        std::string url;
+        std::string state;
+        std::string status;
+        std::shared_ptr<const std::string> body;
+        wall_time recorded_at{};
+        bool is_head = false;
+    };
+    struct lane_row {
+        std::string callback;
+        std::optional<wall_time> failing_since;
+    };
+    struct consumer_row {
+        event_seq seq{};
+    };
+    struct session_row {
+        digest body{};
+        std::string transaction; ///< "" until its outcome is recorded
+    };
+
+    std::map<std::string, transaction_row> transactions;
+    std::map<std::uint64_t, event_row> events;
+    std::map<std::uint64_t, delivery_row> rows; ///< deliveries
+    std::map<std::string, lane_row> lanes;
+    std::map<std::string, consumer_row> consumers;
+    std::map<digest, session_row> sessions;
+    std::string base_url;
+    std::string log_id = "log_1";
+    std::uint64_t last_seq = 0;
+    std::uint64_t last_delivery = 0;
+    std::uint64_t last_number = 0;
+    // What the deliveries' indexes of a database would give.
+    std::map<std::string, std::set<std::pair<wall_time, std::uint64_t>>> heads;     ///< lane -> (next_attempt_at, id)
+    std::map<std::pair<std::string, std::string>, std::set<std::uint64_t>> pending; ///< (callback, transaction) -> ids
+
+    static std::uint64_t hash_of(std::string_view text) {
+        std::uint64_t hash = 0xcbf29ce484222325ULL;
+        for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+        return hash;
+    }
+    static op_error error(store_error code, std::string operation) {
+        return {make_error_code(code), std::move(operation), {}};
+    }
+
+    // ---- transactions
+    // -------------------------------------------------------------------------------------------------------------
+
+    add_outcome add_one(const new_transaction& wanted) {
+        auto found = transactions.find(wanted.id.str());
+        if (found != transactions.end()) {
+            const transaction_row& row = found->second;
+            const tracking_state state = row.facts.state;
+            if (state != tracking_state::untracked && state != tracking_state::abandoned) {
+                const bool same = state == tracking_state::settled || row.options_digest == wanted.options_digest;
+                return {same ? add_result::existing : add_result::conflict, row.facts};
+            }
+        } else {
+            found = transactions.emplace(wanted.id.str(), transaction_row{}).first;
+            found->second.number = ++last_number;
+        }
+        transaction_row& row = found->second;
+        row.facts = {};
+        row.facts.tracked_at = wanted.now;
+        row.facts.overdue_at = wanted.now + wanted.overdue_after;
+        row.metadata = wanted.metadata;
+        row.callback_url = wanted.callback_url;
+        row.callback_lane = wanted.callback_lane;
+        row.options_digest = wanted.options_digest;
+        row.ended_at.reset();
+        row.history.push_back({wanted.now, std::nullopt, tracking_state::tracking, "", "", "", ""});
+        return {add_result::created, row.facts};
+    }
+
+    op_result<std::vector<add_outcome>> add(const std::vector<new_transaction>& wanted,
+                                            const std::optional<digest>& session) {
+        std::vector<add_outcome> outcomes;
+        for (const new_transaction& one : wanted) outcomes.push_back(add_one(one));
+        if (session && !wanted.empty()) sessions[*session].transaction = wanted.front().id.str();
+        return outcomes;
+    }
+
+    op_result<recorded_transition> record(const transition& change) {
+        const auto found = transactions.find(change.id.str());
+        if (found == transactions.end()) return error(store_error::not_found, "record");
+        transaction_row& row = found->second;
+        row.facts = change.facts;
+        if (change.reply_is_good) row.proof = change.reply;
+        const tracking_state state = row.facts.state;
+        const bool ended = state == tracking_state::settled || state == tracking_state::abandoned ||
+                           state == tracking_state::untracked;
+        if (!ended) {
+            row.ended_at.reset();
+        } else if (!row.ended_at) {
+            row.ended_at = change.at;
+        }
+        if (change.is_history) {
+            row.history.push_back({change.at, change.from_state, state, change.from_status, row.facts.status,
+                                   change.request_id,
+                                   change.reply.empty() ? "" : std::to_string(hash_of(change.reply))});
+        }
+        recorded_transition recorded;
+        if (change.event) add_event(change, row, recorded);
+        return recorded;
+    }
+
+    void add_event(const transition& change, transaction_row& row, recorded_transition& recorded) {
+        const owed_event& owed = *change.event;
+        const wall_time timestamp = next_event_time(change.at, row.last_event_at);
+        row.last_event_at = timestamp;
+        event_facts facts;
+        facts.id = owed.id;
+        facts.type = owed.type;
+        facts.timestamp = timestamp;
+        facts.transaction = change.id.str();
+        facts.state = row.facts.state;
+        facts.status = row.facts.status;
+        facts.previous_status = owed.previous_status;
+        facts.metadata = row.metadata;
+        facts.proof = row.proof;
+        recorded.body = std::make_shared<const std::string>(format_event(facts));
+        recorded.seq = event_seq{++last_seq};
+        events[last_seq] = {owed.id, owed.type, timestamp, change.id.str(), recorded.body};
+        for (const std::string& callback : owed.callbacks) owe(change, row, callback, callback, "", recorded);
+        if (row.callback_url && selects("transaction.*", owed.type)) {
+            owe(change, row, "callback_url", row.callback_lane, *row.callback_url, recorded);
+        }
+    }
+
+    void owe(const transition& change, const transaction_row& row, const std::string& callback, const std::string& lane,
+             const std::string& url, recorded_transition& recorded) {
+        delivery_row owed{{delivery_id{++last_delivery}, change.event->id, std::string(to_string(change.event->type)),
+                           change.id, callback, delivery_state::pending, 0, std::nullopt, "", 0, std::nullopt},
+                          *recorded.seq,
+                          lane,
+                          url,
+                          std::string(to_string(row.facts.state)),
+                          row.facts.status,
+                          recorded.body,
+                          change.at,
+                          false};
+        lanes[lane].callback = callback;
+        auto& line = pending[{callback, change.id.str()}];
+        const bool first = line.empty();
+        line.insert(last_delivery);
+        delivery_row& kept = rows.emplace(last_delivery, std::move(owed)).first->second;
+        if (first) {
+            make_head(kept, change.at);
+            recorded.heads.push_back(head_of(kept));
+        }
+    }
+
+    transaction_view view_of(const std::string& id, const transaction_row& row) const {
+        return {*transaction_id::parse(id), row.facts, row.metadata, row.callback_url, row.proof, std::nullopt, 0, ""};
+    }
+
+    // ---- deliveries
+    // ---------------------------------------------------------------------------------------------------------------
+
+    static delivery_head head_of(const delivery_row& row) {
+        return {row.view.id,
+                row.lane,
+                row.view.attempts,
+                row.view.next_attempt_at.value_or(row.recorded_at),
+                hash_of(row.view.transaction.str()),
+                !row.is_head};
+    }
+    void make_head(delivery_row& row, wall_time when) {
+        unmake_head(row);
+        row.is_head = true;
+        row.view.next_attempt_at = when;
+        heads[row.lane].emplace(when, value_of(row.view.id));
+    }
+    void unmake_head(delivery_row& row) {
+        if (row.is_head) heads[row.lane].erase({*row.view.next_attempt_at, value_of(row.view.id)});
+        row.is_head = false;
+        row.view.next_attempt_at.reset();
+    }
+    std::optional<delivery_head> promote(const std::string& callback, const std::string& transaction, wall_time now) {
+        const auto line = pending.find({callback, transaction});
+        if (line == pending.end() || line->second.empty()) return std::nullopt;
+        delivery_row& first = rows.at(*line->second.begin());
+        if (first.is_head) return std::nullopt;
+        make_head(first, now);
+        return head_of(first);
+    }
+
+    op_result<std::optional<delivery_head>> record_attempt(const attempt_record& attempt) {
+        const auto found = rows.find(value_of(attempt.id));
+        if (found == rows.end()) return error(store_error::not_found, "record attempt");
+        delivery_row& row = found->second;
+        row.view.attempts = attempt.attempts;
+        row.view.last_attempt_at = attempt.at;
+        row.view.last_error = attempt.error;
+        row.view.last_status = attempt.status;
+        if (attempt.state == delivery_state::pending) {
+            row.view.state = delivery_state::pending;
+            pending[{row.view.callback, row.view.transaction.str()}].insert(value_of(attempt.id));
+            make_head(row, attempt.next_attempt_at.value_or(attempt.at));
+            return std::optional<delivery_head>();
+        }
+        unmake_head(row);
+        row.view.state = attempt.state;
+        auto& line = pending[{row.view.callback, row.view.transaction.str()}];
+        line.erase(value_of(attempt.id));
+        return promote(row.view.callback, row.view.transaction.str(), attempt.at);
+    }
+
+    op_result<delivery_head> retry(delivery_id id, wall_time now) {
+        const auto found = rows.find(value_of(id));
+        if (found == rows.end()) return error(store_error::not_found, "retry");
+        restart(found->second, now);
+        return head_of(found->second);
+    }
+    void restart(delivery_row& row, wall_time now) {
+        const bool waits = row.view.state == delivery_state::pending && !row.is_head;
+        row.view.state = delivery_state::pending;
+        row.view.attempts = 0;
+        pending[{row.view.callback, row.view.transaction.str()}].insert(value_of(row.view.id));
+        if (!waits) make_head(row, now);
+    }
+    std::uint64_t retry_dead(const std::optional<std::string>& callback, wall_time now) {
+        std::uint64_t count = 0;
+        for (auto& [id, row] : rows) {
+            if (row.view.state != delivery_state::dead || (callback && row.view.callback != *callback)) continue;
+            restart(row, now);
+            ++count;
+        }
+        return count;
+    }
+
+    std::vector<delivery_head> next_heads(const std::string& lane, std::size_t limit) const {
+        std::vector<delivery_head> first;
+        const auto found = heads.find(lane);
+        if (found == heads.end()) return first;
+        for (const auto& [when, id] : found->second) {
+            if (first.size() == limit) break;
+            first.push_back(head_of(rows.at(id)));
+        }
+        return first;
+    }
+    std::optional<delivery_record> load_delivery(delivery_id id) const {
+        const auto found = rows.find(value_of(id));
+        if (found == rows.end()) return std::nullopt;
+        const delivery_row& row = found->second;
+        return delivery_record{row.view, row.lane, row.url, row.state, row.status, row.body};
+    }
+    delivery_page deliveries(const delivery_query& query) const {
+        delivery_page page;
+        for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+            const delivery_view& view = row->second.view;
+            if (!query.cursor.empty() && row->first >= std::stoull(query.cursor)) continue;
+            if ((query.state && view.state != *query.state) || (query.callback && view.callback != *query.callback) ||
+                (query.transaction && view.transaction.str() != *query.transaction)) {
+                continue;
+            }
+            if (page.deliveries.size() == query.limit) {
+                page.next_cursor = std::to_string(value_of(page.deliveries.back().id));
+                break;
+            }
+            page.deliveries.push_back(view);
+        }
+        return page;
+    }
+
+    // ---- counts
+    // -------------------------------------------------------------------------------------------------------------------
+
+    std::uint64_t first_seq() const { return events.empty() ? last_seq + 1 : events.begin()->first; }
+
+    store_status status() const {
+        store_status now;
+        now.db_bytes = 4096 * (1 + transactions.size() + events.size() + rows.size());
+        now.free_bytes = 1ULL << 30U;
+        now.first_seq = event_seq{first_seq()};
+        now.last_seq = event_seq{last_seq};
+        now.log_id = log_id;
+        now.consumers = consumers.size();
+        for (const auto& [id, row] : transactions)
+            ++now.transactions[{row.facts.state, classify_status(row.facts.status)}];
+        for (const auto& [name, lane] : lanes) {
+            now.lanes[name] = {name, lane.callback, 0, 0, std::nullopt, lane.failing_since};
+        }
+        for (const auto& [id, row] : rows) {
+            lane_summary& lane = now.lanes[row.lane];
+            if (row.view.state == delivery_state::dead) ++lane.dead;
+            if (row.view.state != delivery_state::pending) continue;
+            ++lane.pending;
+            if (!lane.oldest_pending || row.recorded_at < *lane.oldest_pending) lane.oldest_pending = row.recorded_at;
+        }
+        return now;
+    }
+};
+
+} // namespace prooftrack

@@ -1,0 +1,149 @@
+#pragma once
+
+// A notifier whose receivers are functions: each attempt is answered after a time of the test's choosing, or by hand.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "callback/notifier.hpp"
+#include "support/virtual_time.hpp"
+
+namespace prooftrack {
+
+/// An attempt that the notifier was asked for.
+struct made_attempt {
+    steady_time at{};
+    delivery_job job;
+};
+
+/// What a receiver answers and when.
+struct scripted_reply {
+    delivery_outcome outcome;
+    steady_duration after{};
+    bool never = false; ///< only `stop` or the test (`finish`) ends it
+};
+
+inline scripted_reply reply_delivered(steady_duration after = milliseconds(5)) {
+    scripted_reply reply;
+    reply.outcome.what = delivery_outcome::verdict::delivered;
+    reply.outcome.status = 200;
+    reply.outcome.took = after;
+    reply.after = after;
+    return reply;
+}
+inline scripted_reply reply_failed(int status = 500, steady_duration after = milliseconds(5)) {
+    scripted_reply reply;
+    reply.outcome.what = delivery_outcome::verdict::failed;
+    reply.outcome.status = status;
+    reply.outcome.error = status == 0 ? "connect: Connection refused" : std::to_string(status);
+    reply.outcome.took = after;
+    reply.after = after;
+    return reply;
+}
+inline scripted_reply reply_gone(steady_duration after = milliseconds(5)) {
+    scripted_reply reply = reply_failed(410, after);
+    reply.outcome.what = delivery_outcome::verdict::gone;
+    return reply;
+}
+inline scripted_reply reply_never() {
+    scripted_reply reply;
+    reply.never = true;
+    return reply;
+}
+
+class fake_notifier final : public notifier {
+  public:
+    using receiver = std::function<scripted_reply(const delivery_job&)>;
+
+    explicit fake_notifier(virtual_clock& clock, virtual_clock::group owner = 0) : clock_(clock), owner_(owner) {}
+
+    /// Answers every attempt from now on; without one each is delivered after 5 ms.
+    void answer_with(receiver answer) { answer_ = std::move(answer); }
+    /// Ends a hanging attempt.
+    void finish(delivery_id id, delivery_outcome outcome) {
+        const auto found = hanging_by(id);
+        if (found != open_.end()) end(found->first, std::move(outcome));
+    }
+
+    void configure(std::vector<callback_target> targets, callback_url_rules rules) override {
+        targets_ = std::move(targets);
+        rules_ = std::move(rules);
+        ++configured_;
+    }
+    void deliver(delivery_job job, unique_function<void(delivery_outcome)> handler) override {
+        attempts_.push_back({clock_.now().steady, job});
+        scripted_reply reply = answer_ ? answer_(job) : reply_delivered();
+        const std::uint64_t number = ++last_;
+        open_.emplace(number, open_attempt{std::move(job), std::move(handler)});
+        most_open_ = std::max(most_open_, open_.size());
+        if (reply.never) return;
+        clock_.after(
+            reply.after,
+            [this, number, outcome = std::move(reply.outcome)]() mutable { end(number, std::move(outcome)); }, owner_);
+    }
+    void stop(milliseconds within, unique_function<void()> stopped) override {
+        stopping_ = true;
+        stopped_ = std::move(stopped);
+        clock_.after(
+            within, [this] { cut_off(); }, owner_);
+        if (open_.empty()) clock_.post([this] { report_stopped(); }, owner_);
+    }
+
+    const std::vector<made_attempt>& attempts() const { return attempts_; }
+    void forget_attempts() { attempts_.clear(); }
+    std::size_t open() const { return open_.size(); }
+    std::size_t most_open() const { return most_open_; }
+    std::size_t configured() const { return configured_; }
+    const std::vector<callback_target>& targets() const { return targets_; }
+    const callback_url_rules& rules() const { return rules_; }
+    bool stopping() const { return stopping_; }
+
+  private:
+    struct open_attempt {
+        delivery_job job;
+        unique_function<void(delivery_outcome)> handler;
+    };
+
+    std::map<std::uint64_t, open_attempt>::iterator hanging_by(delivery_id id) {
+        auto found = open_.begin();
+        while (found != open_.end() && found->second.job.id != id) ++found;
+        return found;
+    }
+    void end(std::uint64_t number, delivery_outcome outcome) {
+        const auto found = open_.find(number);
+        if (found == open_.end()) return;
+        auto handler = std::move(found->second.handler);
+        open_.erase(found);
+        handler(std::move(outcome));
+        if (stopping_ && open_.empty()) clock_.post([this] { report_stopped(); }, owner_);
+    }
+    void cut_off() {
+        while (!open_.empty()) {
+            delivery_outcome outcome;
+            outcome.error = "stopped";
+            end(open_.begin()->first, std::move(outcome));
+        }
+    }
+    void report_stopped() {
+        if (stopped_ && open_.empty()) std::exchange(stopped_, {})();
+    }
+
+    virtual_clock& clock_;
+    virtual_clock::group owner_;
+    receiver answer_;
+    std::map<std::uint64_t, open_attempt> open_;
+    std::vector<made_attempt> attempts_;
+    std::vector<callback_target> targets_;
+    callback_url_rules rules_;
+    unique_function<void()> stopped_;
+    std::uint64_t last_ = 0;
+    std::size_t most_open_ = 0;
+    std::size_t configured_ = 0;
+    bool stopping_ = false;
+};
+
+} // namespace prooftrack

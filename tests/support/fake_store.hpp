@@ -1,0 +1,385 @@
+#pragma once
+
+// The store's door over a fake_disk. With a clock it works by itself: operations wait for a commit, answers for their
+// handler, and a crash between the two leaves a durable change that nobody heard of. Without a clock the test calls
+// `pump`.
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.hpp"
+#include "store/store.hpp"
+#include "support/fake_disk.hpp"
+#include "support/fake_disk_reading.hpp"
+#include "support/virtual_time.hpp"
+
+namespace prooftrack {
+
+struct fake_store_options {
+    std::pair<steady_duration, steady_duration> commit_time{milliseconds(2),
+                                                            milliseconds(2)}; ///< from the first operation of a group
+    std::pair<steady_duration, steady_duration> answer_time{steady_duration(0),
+                                                            steady_duration(0)}; ///< from the commit to the handler
+    std::size_t chunk = 10'000;                                                  ///< rows a chunk of load_active
+    std::uint64_t seed = 1;
+    virtual_clock::group owner = 0;
+};
+
+class fake_store final : public store {
+  public:
+    /// `clock` = nullptr: by hand.
+    explicit fake_store(fake_disk& disk, virtual_clock* clock = nullptr, fake_store_options options = {},
+                        store_observer* observer = nullptr)
+        : disk_(disk), clock_(clock), options_(options), observer_(observer), random_(options.seed) {}
+    fake_store(const fake_store&) = delete;
+    fake_store& operator=(const fake_store&) = delete;
+
+    // ---- faults
+    // -------------------------------------------------------------------------------------------------------------------
+
+    /// No room: every change is refused.
+    void set_full(bool full) { full_ = full; }
+    bool full() const { return full_; }
+    /// The disk has failed: nothing works any more.
+    void set_failed() { failed_ = true; }
+    /// The n-th operation from now (from 1) fails with `error` and changes nothing.
+    void fail_operation(std::uint64_t n, store_error error) { planned_ = {operations_ + n, error}; }
+    /// Everything that was not committed is lost, no handler runs any more.
+    void crash() {
+        crashed_ = true;
+        queue_.clear();
+        ready_.clear();
+    }
+
+    // ---- by hand
+    // ------------------------------------------------------------------------------------------------------------------
+
+    /// Makes everything that was asked for durable; the handlers do not run yet. How many operations there were.
+    std::size_t commit() {
+        std::deque<operation> group;
+        group.swap(queue_);
+        commit_planned_ = false;
+        std::size_t changes = 0;
+        for (operation& one : group) {
+            ++operations_;
+            changes += one.changes ? 1 : 0;
+            ready_.push_back(one.run(disk_, fault_for(one)));
+            plan_answer();
+        }
+        if (observer_ != nullptr && changes > 0) observer_->on_commit(options_.commit_time.first, changes);
+        return group.size();
+    }
+    /// Runs the oldest handler that is ready; false when there is none.
+    bool answer_one() {
+        if (ready_.empty()) return false;
+        auto handler = std::move(ready_.front());
+        ready_.pop_front();
+        handler();
+        return true;
+    }
+    /// Commits and answers until nothing is left.
+    void pump() {
+        while (!queue_.empty() || !ready_.empty()) {
+            commit();
+            while (answer_one()) {
+            }
+        }
+    }
+
+    std::uint64_t operations() const { return operations_; }
+    std::size_t waiting() const { return queue_.size() + ready_.size(); }
+    fake_disk& disk() { return disk_; }
+    bool closed() const { return closed_; }
+
+    // ---- the door
+    // -----------------------------------------------------------------------------------------------------------------
+
+    void load_active(unique_function<void(std::vector<active_transaction>)> on_chunk,
+                     store_handler<std::uint64_t> done) override {
+        auto chunk_handler =
+            std::make_shared<unique_function<void(std::vector<active_transaction>)>>(std::move(on_chunk));
+        auto rows = std::make_shared<std::vector<active_transaction>>();
+        read<std::uint64_t>(
+            [rows](fake_disk& disk) {
+                *rows = fake_active(disk);
+                return op_result<std::uint64_t>(rows->size());
+            },
+            [this, rows, chunk_handler, done = std::move(done)](op_result<std::uint64_t> count) mutable {
+                for (std::size_t from = 0; from < rows->size(); from += options_.chunk) {
+                    const auto first = rows->begin() + static_cast<std::ptrdiff_t>(from);
+                    const auto size = std::min(options_.chunk, rows->size() - from);
+                    (*chunk_handler)({first, first + static_cast<std::ptrdiff_t>(size)});
+                }
+                done(std::move(count));
+            });
+    }
+    void load_consumers_and_lanes(store_handler<store_status> handler) override { status(std::move(handler)); }
+
+    void add(std::vector<new_transaction> transactions, std::optional<digest> session,
+             store_handler<std::vector<add_outcome>> handler) override {
+        change<std::vector<add_outcome>>(
+            [rows = std::move(transactions), session](fake_disk& disk) { return disk.add(rows, session); },
+            std::move(handler));
+    }
+    void record(transition wanted, store_handler<recorded_transition> handler) override {
+        change<recorded_transition>([wanted = std::move(wanted)](fake_disk& disk) { return disk.record(wanted); },
+                                    std::move(handler));
+    }
+    void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) override {
+        change<std::monostate>(
+            [rows = std::move(rows)](fake_disk& disk) {
+                for (const active_transaction& row : rows) {
+                    const auto found = disk.transactions.find(row.id.str());
+                    if (found != disk.transactions.end()) found->second.facts = row.facts;
+                }
+                return op_result<std::monostate>(std::monostate{});
+            },
+            std::move(handler));
+    }
+
+    void find(transaction_id id, store_handler<std::optional<transaction_view>> handler) override {
+        using found_view = std::optional<transaction_view>;
+        read<found_view>(
+            [id = std::move(id)](fake_disk& disk) {
+                const auto found = disk.transactions.find(id.str());
+                return op_result<found_view>(found == disk.transactions.end()
+                                                 ? found_view()
+                                                 : found_view(disk.view_of(id.str(), found->second)));
+            },
+            std::move(handler));
+    }
+    void list(transaction_query query, store_handler<transaction_page> handler) override {
+        read<transaction_page>(
+            [query = std::move(query)](fake_disk& disk) { return op_result<transaction_page>(fake_list(disk, query)); },
+            std::move(handler));
+    }
+    void history(transaction_id id, store_handler<std::optional<history_page>> handler) override {
+        using found_page = std::optional<history_page>;
+        read<found_page>(
+            [id = std::move(id)](fake_disk& disk) { return op_result<found_page>(fake_history(disk, id.str())); },
+            std::move(handler));
+    }
+    void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) override {
+        read<event_page>(
+            [after, limit](fake_disk& disk) { return op_result<event_page>(fake_events_after(disk, after, limit)); },
+            std::move(handler));
+    }
+
+    void deliveries(delivery_query query, store_handler<delivery_page> handler) override {
+        read<delivery_page>(
+            [query = std::move(query)](fake_disk& disk) { return op_result<delivery_page>(disk.deliveries(query)); },
+            std::move(handler));
+    }
+    void next_heads(std::string lane, std::size_t limit, store_handler<std::vector<delivery_head>> handler) override {
+        read<std::vector<delivery_head>>(
+            [lane = std::move(lane), limit](fake_disk& disk) {
+                return op_result<std::vector<delivery_head>>(disk.next_heads(lane, limit));
+            },
+            std::move(handler));
+    }
+    void load_delivery(delivery_id id, store_handler<std::optional<delivery_record>> handler) override {
+        using found_record = std::optional<delivery_record>;
+        read<found_record>([id](fake_disk& disk) { return op_result<found_record>(disk.load_delivery(id)); },
+                           std::move(handler));
+    }
+    void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) override {
+        change<std::optional<delivery_head>>(
+            [attempt = std::move(attempt)](fake_disk& disk) { return disk.record_attempt(attempt); },
+            std::move(handler));
+    }
+    void retry_delivery(delivery_id id, wall_time now, store_handler<delivery_head> handler) override {
+        change<delivery_head>([id, now](fake_disk& disk) { return disk.retry(id, now); }, std::move(handler));
+    }
+    void retry_dead(std::optional<std::string> callback, wall_time now, store_handler<std::uint64_t> handler) override {
+        change<std::uint64_t>([callback = std::move(callback), now](
+                                  fake_disk& disk) { return op_result<std::uint64_t>(disk.retry_dead(callback, now)); },
+                              std::move(handler));
+    }
+    void set_failing(std::string lane, std::optional<wall_time> since, store_handler<std::monostate> handler) override {
+        change<std::monostate>(
+            [lane = std::move(lane), since](fake_disk& disk) {
+                disk.lanes[lane].failing_since = since;
+                return op_result<std::monostate>(std::monostate{});
+            },
+            std::move(handler));
+    }
+
+    void put_consumer(std::string name, std::optional<event_seq> seq,
+                      store_handler<std::pair<bool, consumer_view>> handler) override {
+        change<std::pair<bool, consumer_view>>(
+            [name = std::move(name), seq](fake_disk& disk) { return fake_put_consumer(disk, name, seq); },
+            std::move(handler));
+    }
+    void delete_consumer(std::string name, store_handler<consumer_view> handler) override {
+        change<consumer_view>([name = std::move(name)](fake_disk& disk) { return fake_delete_consumer(disk, name); },
+                              std::move(handler));
+    }
+    void acknowledge(std::string name, event_seq seq, store_handler<consumer_view> handler) override {
+        change<consumer_view>(
+            [name = std::move(name), seq](fake_disk& disk) { return fake_acknowledge(disk, name, seq); },
+            std::move(handler));
+    }
+    void consumers(store_handler<std::vector<consumer_view>> handler) override {
+        read<std::vector<consumer_view>>(
+            [](fake_disk& disk) {
+                std::vector<consumer_view> views;
+                for (const auto& [name, row] : disk.consumers) views.push_back(fake_consumer(disk, name));
+                return op_result<std::vector<consumer_view>>(std::move(views));
+            },
+            std::move(handler));
+    }
+
+    void claim_session(digest key, digest body, wall_time, store_handler<session_claim> handler) override {
+        change<session_claim>(
+            [key, body](fake_disk& disk) { return op_result<session_claim>(fake_claim(disk, key, body)); },
+            std::move(handler));
+    }
+    void release_session(digest key, store_handler<std::monostate> handler) override {
+        change<std::monostate>(
+            [key](fake_disk& disk) {
+                disk.sessions.erase(key);
+                return op_result<std::monostate>(std::monostate{});
+            },
+            std::move(handler));
+    }
+
+    void prune(prune_request request, store_handler<prune_result> handler) override {
+        change<prune_result>([request](fake_disk& disk) { return op_result<prune_result>(fake_prune(disk, request)); },
+                             std::move(handler));
+    }
+    void backup(store_handler<backup_file> handler) override {
+        read<backup_file>(
+            [](fake_disk& disk) {
+                return op_result<backup_file>(backup_file{"/nonexistent/backup", disk.status().db_bytes});
+            },
+            std::move(handler));
+    }
+    void status(store_handler<store_status> handler) override {
+        read<store_status>(
+            [this](fake_disk& disk) {
+                store_status now = disk.status();
+                now.state = seen_full_ ? store_state::full : store_state::ok;
+                return op_result<store_status>(std::move(now));
+            },
+            std::move(handler));
+    }
+    void probe(store_handler<std::monostate> handler) override {
+        change<std::monostate>([](fake_disk&) { return op_result<std::monostate>(std::monostate{}); },
+                               std::move(handler));
+    }
+    void remember_base_url(std::string base_url, store_handler<std::string> handler) override {
+        change<std::string>(
+            [base_url = std::move(base_url)](fake_disk& disk) {
+                return op_result<std::string>(std::exchange(disk.base_url, base_url));
+            },
+            std::move(handler));
+    }
+
+    void close(unique_function<void()> closed) override {
+        change<std::monostate>([](fake_disk&) { return op_result<std::monostate>(std::monostate{}); },
+                               [this, closed = std::move(closed)](op_result<std::monostate>) mutable {
+                                   closed_ = true;
+                                   closed();
+                               });
+        closing_ = true;
+    }
+
+  private:
+    struct operation {
+        bool changes = false;
+        bool after_close = false;
+        unique_function<unique_function<void()>(fake_disk&, std::optional<store_error>)> run;
+    };
+
+    template <class T, class Work>
+    void change(Work work, store_handler<T> handler) {
+        submit<T>(true, std::move(work), std::move(handler));
+    }
+    template <class T, class Work>
+    void read(Work work, store_handler<T> handler) {
+        submit<T>(false, std::move(work), std::move(handler));
+    }
+    template <class T, class Work>
+    void submit(bool changes, Work work, store_handler<T> handler) {
+        if (crashed_) return;
+        operation one;
+        one.changes = changes;
+        one.after_close = closing_;
+        one.run = [work = std::move(work), handler = std::move(handler)](fake_disk& disk,
+                                                                         std::optional<store_error> fault) mutable {
+            op_result<T> answer = fault ? op_result<T>(fake_disk::error(*fault, "fake store")) : work(disk);
+            return unique_function<void()>(
+                [handler = std::move(handler), answer = std::move(answer)]() mutable { handler(std::move(answer)); });
+        };
+        queue_.push_back(std::move(one));
+        if (clock_ == nullptr || commit_planned_) return;
+        commit_planned_ = true;
+        clock_->after(
+            between(options_.commit_time), [this] { commit(); }, options_.owner);
+    }
+
+    std::optional<store_error> fault_for(const operation& one) {
+        if (one.after_close) return store_error::stopped;
+        if (failed_) {
+            report([this] { observer_->on_fatal(fake_disk::error(store_error::failed, "commit")); }, told_failed_);
+            return store_error::failed;
+        }
+        if (planned_ && planned_->first == operations_) return std::exchange(planned_, std::nullopt)->second;
+        if (!one.changes) return std::nullopt;
+        if (full_ != seen_full_) {
+            seen_full_ = full_;
+            bool told = false;
+            report(
+                [this, full = full_] {
+                    observer_->on_state(full ? store_state::full : store_state::ok,
+                                        fake_disk::error(store_error::full, "commit"));
+                },
+                told);
+        }
+        if (full_) return store_error::full;
+        return std::nullopt;
+    }
+    /// Tells the observer in the order of the answers.
+    template <class Tell>
+    void report(Tell tell, bool& told) {
+        if (observer_ == nullptr || told) return;
+        told = true;
+        ready_.push_back(unique_function<void()>(std::move(tell)));
+        plan_answer();
+    }
+    void plan_answer() {
+        if (clock_ == nullptr) return;
+        last_answer_ = std::max(last_answer_, clock_->now().steady + between(options_.answer_time));
+        clock_->at(
+            last_answer_, [this] { answer_one(); }, options_.owner);
+    }
+    steady_duration between(const std::pair<steady_duration, steady_duration>& band) {
+        return steady_duration(random_.between(band.first.count(), band.second.count()));
+    }
+
+    fake_disk& disk_;
+    virtual_clock* clock_;
+    fake_store_options options_;
+    store_observer* observer_;
+    random_source random_;
+    std::deque<operation> queue_;
+    std::deque<unique_function<void()>> ready_;
+    std::uint64_t operations_ = 0;
+    std::optional<std::pair<std::uint64_t, store_error>> planned_;
+    steady_time last_answer_{};
+    bool commit_planned_ = false;
+    bool full_ = false;
+    bool seen_full_ = false;
+    bool failed_ = false;
+    bool told_failed_ = false;
+    bool crashed_ = false;
+    bool closing_ = false;
+    bool closed_ = false;
+};
+
+} // namespace prooftrack
