@@ -86,10 +86,11 @@ result<std::string> parse_host(const boost::urls::url_view& view) {
         const std::string host = lower(std::string_view(view.encoded_host().data(), view.encoded_host().size()));
         if (!is_host_name(host)) return make_error_code(net_error::url_host);
         // 127.1, 0x7f000001, 2130706433: getaddrinfo would read them as addresses, people would not.
-        const auto last = host.substr(host.find_last_of('.', host.size() - 2) + 1);
-        if (std::all_of(last.begin(), last.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; }) ||
-            last.starts_with("0x"))
-            return make_error_code(net_error::url_host);
+        std::string_view last = host;
+        if (last.ends_with('.')) last.remove_suffix(1);
+        last.remove_prefix(last.find_last_of('.') + 1);
+        const bool digits = std::all_of(last.begin(), last.end(), [](char c) { return c >= '0' && c <= '9'; });
+        if (digits || last.starts_with("0x")) return make_error_code(net_error::url_host);
         return host;
     }
     case host_type::none:

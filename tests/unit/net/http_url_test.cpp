@@ -1,0 +1,104 @@
+#include "net/http_url.hpp"
+
+#include <string>
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+namespace prooftrack {
+namespace {
+
+http_url parsed(std::string_view text) { return parse_http_url(text).value(); }
+error_code fault(std::string_view text) {
+    const auto url = parse_http_url(text);
+    return url.has_error() ? url.error() : error_code();
+}
+
+TEST(HttpUrl, TakesHttpsApart) {
+    const http_url url = parsed("https://Shop.Example:8443/hooks/proof?a=b%20c&d");
+    EXPECT_EQ(url.scheme, url_scheme::https);
+    EXPECT_EQ(url.host, "shop.example");
+    EXPECT_EQ(url.port, 8443);
+    EXPECT_EQ(url.target, "/hooks/proof?a=b%20c&d");
+    EXPECT_EQ(format_lane(url), "https://shop.example:8443");
+    EXPECT_EQ(format_host_header(url), "shop.example:8443");
+}
+
+TEST(HttpUrl, DefaultsPortAndTarget) {
+    EXPECT_EQ(parsed("https://a.example").port, 443);
+    EXPECT_EQ(parsed("http://a.example").port, 80);
+    EXPECT_EQ(parsed("https://a.example:/x").port, 443);
+    EXPECT_EQ(parsed("https://a.example").target, "/");
+    EXPECT_EQ(parsed("https://a.example?x=1").target, "/?x=1");
+    EXPECT_EQ(format_host_header(parsed("https://a.example:443/")), "a.example");
+    EXPECT_EQ(format_lane(parsed("http://a.example/")), "http://a.example:80");
+}
+
+TEST(HttpUrl, TakesLiteralAddresses) {
+    EXPECT_EQ(parsed("http://127.0.0.1:8080/").host, "127.0.0.1");
+    const http_url v6 = parsed("http://[0:0::1]:8080/");
+    EXPECT_EQ(v6.host, "::1");
+    EXPECT_EQ(format_lane(v6), "http://[::1]:8080");
+    EXPECT_EQ(format_host_header(v6), "[::1]:8080");
+}
+
+TEST(HttpUrl, TakesUnixSockets) {
+    const http_url url = parsed("http+unix:///run/shop.sock:/hooks/proof?x=1");
+    EXPECT_EQ(url.scheme, url_scheme::http_unix);
+    EXPECT_EQ(url.socket_path, "/run/shop.sock");
+    EXPECT_EQ(url.target, "/hooks/proof?x=1");
+    EXPECT_EQ(url.host, "");
+    EXPECT_EQ(format_lane(url), "http+unix:///run/shop.sock");
+    EXPECT_EQ(format_host_header(url), "localhost");
+    EXPECT_EQ(parsed("http+unix:///run/shop.sock").target, "/");
+    EXPECT_EQ(parsed("http+unix:///" + std::string(106, 'a')).socket_path.size(), 107U);
+}
+
+TEST(HttpUrl, RefusesEachMistakeByName) {
+    EXPECT_EQ(fault("ftp://a.example/"), net_error::url_scheme);
+    EXPECT_EQ(fault("file:///etc/passwd"), net_error::url_scheme);
+    EXPECT_EQ(fault("https://user:pass@a.example/"), net_error::url_userinfo);
+    EXPECT_EQ(fault("https://@a.example/"), net_error::url_userinfo);
+    EXPECT_EQ(fault("https://a.example/#x"), net_error::url_fragment);
+    EXPECT_EQ(fault("https:///x"), net_error::url_host);
+    EXPECT_EQ(fault("https:x"), net_error::url_host);
+    EXPECT_EQ(fault("https://a.example:0/"), net_error::url_port);
+    EXPECT_EQ(fault("https://a.example:65536/"), net_error::url_port);
+    EXPECT_EQ(fault(""), net_error::bad_url);
+    EXPECT_EQ(fault("a.example"), net_error::bad_url);
+    EXPECT_EQ(fault("https://a.example/a b"), net_error::bad_url);
+    EXPECT_EQ(fault("https://a.example/a\r\nX: y"), net_error::bad_url);
+    EXPECT_EQ(fault("https://a.example/%zz"), net_error::bad_url);
+    EXPECT_EQ(fault("http+unix://run/shop.sock:/x"), net_error::url_socket);
+    EXPECT_EQ(fault("http+unix:///"), net_error::url_socket);
+    EXPECT_EQ(fault("http+unix:///" + std::string(107, 'a')), net_error::url_socket);
+    EXPECT_EQ(fault("http+unix:///run/a.sock:/x#y"), net_error::url_fragment);
+}
+
+TEST(HttpUrl, RefusesHostsThatOnlyGetaddrinfoUnderstands) {
+    for (const char* text :
+         {"http://2130706433/", "http://127.1/", "http://0x7f000001/", "http://0x7f.1/", "http://a..b/", "http://.a/",
+          "http://a%2eb/", "http://127.0.0.1./", "http://b\xc3\xa4.example/"})
+        EXPECT_TRUE(fault(text)) << text;
+}
+
+TEST(HttpUrl, KnowsLoopbackHosts) {
+    for (const char* host : {"localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "::ffff:127.0.0.1"})
+        EXPECT_TRUE(is_loopback_host(host)) << host;
+    for (const char* host : {"localhost.example", "128.0.0.1", "0.0.0.0", "::2", "example", "", "localhost."})
+        EXPECT_FALSE(is_loopback_host(host)) << host;
+}
+
+TEST(HttpUrl, AnyTextIsParsedOrRefused) {
+    const std::string alphabet = "htps+unix:/[]@?#%.0129af-_~ \n";
+    EXPECT_TRUE(rc::check([&] {
+        const auto tail = *rc::gen::container<std::string>(rc::gen::elementOf(alphabet));
+        const auto url = parse_http_url("https://" + tail);
+        if (url.has_value()) RC_ASSERT(!url->host.empty() && url->target.front() == '/' && url->port != 0);
+        parse_http_url(tail);
+        parse_http_url("http+unix://" + tail);
+    }));
+}
+
+} // namespace
+} // namespace prooftrack
