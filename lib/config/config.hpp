@@ -67,7 +67,7 @@ struct log_config {
 
 struct callback_config {
     std::string name;
-    std::string url;                  ///< exactly one of url and command
+    std::string url; ///< exactly one of url and command
     std::vector<std::string> command;
     std::string ca_file;
     std::string secret_file; ///< "" = the systemd credential `callback.NAME.secret`

@@ -1,0 +1,149 @@
+#include "config/secret_files.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "config/bounded_file.hpp"
+
+namespace prooftrack {
+namespace {
+
+class secret_error_category final : public boost::system::error_category {
+  public:
+    const char* name() const noexcept override { return "prooftrack.secret"; }
+    std::string message(int value) const override {
+        switch (static_cast<secret_error>(value)) {
+        case secret_error::not_configured:
+            return "no secret is configured";
+        case secret_error::empty:
+            return "the file is empty";
+        case secret_error::too_long:
+            return "too long";
+        case secret_error::malformed:
+            return "malformed";
+        }
+        return "unknown error";
+    }
+};
+
+op_error failure(const std::filesystem::path& path, secret_error error, std::string what_to_do) {
+    return {make_error_code(error), "read " + path.string(), std::move(what_to_do)};
+}
+
+/// The bytes passed through here are keys: nothing may stay in freed memory.
+void wipe(std::string& text) { ::explicit_bzero(text.data(), text.size()); }
+
+std::string_view trimmed(std::string_view line) {
+    constexpr std::string_view white = " \t\r\n";
+    const auto first = line.find_first_not_of(white);
+    if (first == std::string_view::npos) return {};
+    return line.substr(first, line.find_last_not_of(white) - first + 1);
+}
+
+bool is_printable(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+}
+
+std::filesystem::path credential_path(const std::filesystem::path& credentials, const std::string& name) {
+    return has_credential_file(credentials, name) ? credentials / name : std::filesystem::path{};
+}
+
+op_result<secret_text> parse_token(const std::filesystem::path& path, std::string_view text) {
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    if (trimmed(text).empty())
+        return failure(path, secret_error::empty, "write Proof's client_token into it, on one line");
+    if (!is_printable(text)) {
+        return failure(path, secret_error::malformed,
+                       "expected one line of printable characters without spaces: the client_token alone");
+    }
+    return secret_text{secret(std::string(text)), false};
+}
+
+op_result<secret_lines> parse_lines(const std::filesystem::path& path, std::string_view text) {
+    constexpr std::size_t longest_line = 512;
+    secret_lines result;
+    while (!text.empty()) {
+        const std::string_view line = trimmed(text.substr(0, text.find('\n')));
+        text.remove_prefix(
+            std::min(text.size(), text.find('\n') == std::string_view::npos ? text.size() : text.find('\n') + 1));
+        if (line.empty()) continue;
+        if (!is_printable(line)) {
+            return failure(path, secret_error::malformed,
+                           "expected one whsec_… a line, nothing else: see `prooftrackctl secret new`");
+        }
+        if (line.size() > longest_line || result.lines.size() == max_secret_lines) {
+            return failure(path, secret_error::too_long,
+                           fmt::format("at most {} lines of {} bytes", max_secret_lines, longest_line));
+        }
+        result.lines.emplace_back(std::string(line));
+    }
+    if (result.lines.empty()) {
+        return failure(path, secret_error::empty,
+                       "write one whsec_… a line into it: make one with `prooftrackctl secret new`");
+    }
+    return result;
+}
+
+template <class Secrets, class Parse>
+op_result<Secrets> read_with(const std::filesystem::path& path, std::size_t most_bytes, const char* what, Parse parse) {
+    if (path.empty()) return op_error{make_error_code(secret_error::not_configured), fmt::format("read {}", what), {}};
+    auto content = read_bounded_file(path, most_bytes);
+    if (!content) return content.error();
+    op_result<Secrets> parsed = parse(path, content->text);
+    wipe(content->text);
+    if (parsed) parsed->is_open_to_others = content->is_open_to_others;
+    return parsed;
+}
+
+} // namespace
+
+const boost::system::error_category& secret_category() {
+    static const secret_error_category category;
+    return category;
+}
+
+error_code make_error_code(secret_error error) { return {static_cast<int>(error), secret_category()}; }
+
+std::string secret_credential(std::string_view callback_name) {
+    return fmt::format("callback.{}.secret", callback_name);
+}
+
+op_result<secret_text> read_secret_file(const std::filesystem::path& path) {
+    return read_with<secret_text>(path, max_token_bytes, "the token", parse_token);
+}
+
+op_result<secret_lines> read_secret_lines(const std::filesystem::path& path) {
+    return read_with<secret_lines>(path, max_secret_file_bytes, "the webhook secret", parse_lines);
+}
+
+std::filesystem::path credentials_directory() {
+    const char* directory =
+        std::getenv("CREDENTIALS_DIRECTORY"); // NOLINT(concurrency-mt-unsafe): read before any thread starts
+    return directory == nullptr ? std::filesystem::path{} : std::filesystem::path(directory);
+}
+
+bool has_credential_file(const std::filesystem::path& credentials, const std::string& name) {
+    return !credentials.empty() && stamp_file(credentials / name).has_value();
+}
+
+std::filesystem::path token_path(const configuration& config, const std::filesystem::path& credentials) {
+    if (!config.proof.token_file.empty()) return config.proof.token_file;
+    return credential_path(credentials, std::string(token_credential));
+}
+
+std::filesystem::path secret_path(const callback_config& callback, const std::filesystem::path& credentials) {
+    if (!callback.command.empty()) return {};
+    if (!callback.secret_file.empty()) return callback.secret_file;
+    return credential_path(credentials, secret_credential(callback.name));
+}
+
+std::filesystem::path secret_path(const callback_url_config& rules, const std::filesystem::path& credentials) {
+    if (!rules.secret_file.empty()) return rules.secret_file;
+    return credential_path(credentials, secret_credential("callback_url"));
+}
+
+} // namespace prooftrack

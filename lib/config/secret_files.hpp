@@ -1,0 +1,68 @@
+#pragma once
+
+// The token and the webhook secrets: where they are, read with bounds, and whether others could read them too.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "config/config.hpp"
+
+namespace prooftrack {
+
+inline constexpr std::size_t max_token_bytes = 4'096;
+inline constexpr std::size_t max_secret_file_bytes = 16'384;
+/// Most lines of a webhook secret file: one for each key that is being rotated.
+inline constexpr std::size_t max_secret_lines = 16;
+
+/// The systemd credential that stands in for an unwritten `proof.token_file`.
+inline constexpr std::string_view token_credential = "client_token";
+/// `callback.NAME.secret`; also with NAME = callback_url.
+std::string secret_credential(std::string_view callback_name);
+
+/// Why a secret file is no good.
+enum class secret_error {
+    not_configured = 1, ///< neither a file is named nor a credential was passed
+    empty,              ///< nothing but white space in it
+    too_long,           ///< a line or the number of lines is over the bound
+    malformed,          ///< holds spaces, control or non-ASCII characters, or more than one line where one is meant
+};
+const boost::system::error_category& secret_category();
+error_code make_error_code(secret_error error);
+
+/// One secret as it was read.
+struct secret_text {
+    secret text;                    ///< printable ASCII without spaces
+    bool is_open_to_others = false; ///< log it as `config.insecure_file`
+};
+/// The lines of a webhook secret file as they are; what `whsec_` means is lib/callback's business.
+struct secret_lines {
+    std::vector<secret> lines; ///< in the order of the file: the newest first
+    bool is_open_to_others = false;
+};
+
+/// One line of at most `max_token_bytes`; a newline behind it is dropped. The error's detail says what to do.
+op_result<secret_text> read_secret_file(const std::filesystem::path& path);
+/// One secret a line, empty lines skipped.
+op_result<secret_lines> read_secret_lines(const std::filesystem::path& path);
+
+/// $CREDENTIALS_DIRECTORY as systemd passes it; empty when there is none.
+std::filesystem::path credentials_directory();
+/// Whether a credential of that name was passed, for `config_surroundings`.
+bool has_credential_file(const std::filesystem::path& credentials, const std::string& name);
+
+/// Where the token is: the configured file, else the credential; empty when neither is there.
+std::filesystem::path token_path(const configuration& config, const std::filesystem::path& credentials);
+/// The same for a callback's secrets; for a command always empty.
+std::filesystem::path secret_path(const callback_config& callback, const std::filesystem::path& credentials);
+/// The same for the transactions' own callback_url.
+std::filesystem::path secret_path(const callback_url_config& rules, const std::filesystem::path& credentials);
+
+} // namespace prooftrack
+
+template <>
+struct boost::system::is_error_code_enum<prooftrack::secret_error> : std::true_type {};

@@ -1,0 +1,222 @@
+#include "config/validate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "config/patterns.hpp"
+#include "config/secret_files.hpp"
+#include "config/url_rules.hpp"
+
+namespace prooftrack {
+namespace {
+
+std::span<const std::string_view> event_names(const config_surroundings& surroundings) {
+    return surroundings.event_names.empty() ? selectable_events() : surroundings.event_names;
+}
+
+bool has_credential(const config_surroundings& surroundings, const std::string& name) {
+    return surroundings.has_credential && surroundings.has_credential(name);
+}
+
+void refuse_if(config_document& document, const std::string& path, std::string problem) {
+    if (!problem.empty()) document.refuse(path, std::move(problem));
+}
+
+bool is_name(std::string_view text) {
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; });
+}
+
+bool is_group(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+               c == '.';
+    });
+}
+
+void validate_proof(config_document& document) {
+    const std::string path = "proof.base_url";
+    if (!document.has(path)) {
+        if (document.is_sound("proof"))
+            document.refuse(path, "is required: where Proof is, as in \"https://proof.example\"");
+    } else if (document.is_sound(path)) {
+        refuse_if(document, path, check_base_url(document.value.proof.base_url));
+    }
+}
+
+void validate_poll(config_document& document) {
+    const std::string path = "poll.verify_after";
+    const auto& times = document.value.poll.verify_after;
+    if (!document.is_sound(path)) return;
+    const bool ascends = std::adjacent_find(times.begin(), times.end(), std::greater_equal<>()) == times.end();
+    if (!ascends)
+        document.refuse(path, "each time must be longer than the one before it: they count from the settlement");
+}
+
+void validate_api(config_document& document) {
+    constexpr std::uint32_t others_may_connect = 0002; // connecting needs the write permission
+    const api_config& api = document.value.api;
+    for (const auto& [path, group] :
+         {std::pair{"api.group", api.group}, std::pair{"api.admin_group", api.admin_group}}) {
+        if (document.is_sound(path) && !is_group(group)) document.refuse(path, "not a group's name or number");
+    }
+    if (document.is_sound("api.mode") && document.is_sound("api.admin_group") && api.admin_group.empty() &&
+        (api.mode & others_may_connect) != 0) {
+        document.refuse("api.mode", "lets every local user change things: set api.admin_group too, or write \"0660\"");
+    }
+    if (document.is_sound("metrics.listen")) {
+        refuse_if(document, "metrics.listen", check_metrics_listen(document.value.metrics.listen));
+    }
+}
+
+/// The rules of one [[callback]].
+class callback_rules {
+  public:
+    callback_rules(config_document& document, const config_surroundings& surroundings, std::size_t index)
+        : document_(document), surroundings_(surroundings), path_(fmt::format("callback[{}]", index)),
+          callback_(document.value.callbacks[index]) {}
+
+    void check(std::set<std::string>& names) {
+        check_name(names);
+        const bool has_url = document_.has(key("url"));
+        const bool has_command = document_.has(key("command"));
+        if (has_url && has_command) {
+            document_.refuse(key("command"),
+                             "a callback has a url or a command, not both: write two [[callback]] tables");
+        } else if (has_url) {
+            check_url();
+        } else if (has_command) {
+            check_command();
+        } else {
+            document_.refuse(key("url"), "is required (or command): a callback needs one of the two");
+        }
+        check_events();
+    }
+
+  private:
+    std::string key(const char* name) const { return path_ + '.' + name; }
+    bool is_sound(const char* name) const { return document_.is_sound(key(name)); }
+
+    void check_name(std::set<std::string>& names) {
+        if (!is_sound("name")) return;
+        if (!document_.has(key("name"))) {
+            document_.refuse(key("name"), "is required: 1 to 64 characters of a-z 0-9 _ -");
+        } else if (!is_name(callback_.name)) {
+            document_.refuse(key("name"), "only a-z 0-9 _ and - may be used");
+        } else if (callback_.name == "callback_url") {
+            document_.refuse(key("name"),
+                             "\"callback_url\" stands for the transactions' own URLs: choose another name");
+        } else if (!names.insert(callback_.name).second) {
+            document_.refuse(key("name"), fmt::format("\"{}\" is the name of another callback above", callback_.name));
+        }
+    }
+
+    void check_url() {
+        if (!is_sound("url")) return;
+        refuse_if(document_, key("url"), check_callback_url(callback_.url));
+        const bool needs_secret = is_sound("url") && !is_unix_url(callback_.url) && callback_.secret_file.empty();
+        if (!needs_secret || !is_sound("secret_file")) return;
+        if (has_credential(surroundings_, secret_credential(callback_.name))) return;
+        document_.refuse(
+            key("secret_file"),
+            fmt::format("is required for a url over TCP (make one with `prooftrackctl secret new`), or pass the "
+                        "systemd credential {}",
+                        secret_credential(callback_.name)));
+    }
+
+    void check_command() {
+        for (const char* name : {"ca_file", "secret_file"}) {
+            if (document_.has(key(name)))
+                document_.refuse(key(name), "belongs to a url; a command has none: take it out");
+        }
+        if (!is_sound("command")) return;
+        const std::string& program = callback_.command.front();
+        if (!program.starts_with('/')) {
+            document_.refuse(key("command"),
+                             "the first entry must be the program's absolute path: there is no shell and no search");
+        }
+    }
+
+    void check_events() {
+        if (!is_sound("events")) return;
+        for (const std::string& pattern : callback_.events) {
+            const auto names = event_names(surroundings_);
+            const bool selects_one = std::any_of(names.begin(), names.end(),
+                                                 [&](std::string_view name) { return pattern_selects(pattern, name); });
+            if (selects_one) continue;
+            std::string known;
+            for (const std::string_view name : names) known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
+            document_.refuse(key("events"), fmt::format("\"{}\" matches no event; there are: {}", pattern, known));
+        }
+    }
+
+    config_document& document_;
+    const config_surroundings& surroundings_;
+    std::string path_;
+    const callback_config& callback_;
+};
+
+void validate_callback_url(config_document& document, const config_surroundings& surroundings) {
+    const std::string path = "callback_url.allow_hosts";
+    if (!document.is_sound(path)) return;
+    const callback_url_config& rules = document.value.callback_url;
+    for (const std::string& host : rules.allow_hosts) {
+        const std::string problem = check_allowed_host(host);
+        if (!problem.empty()) document.refuse(path, fmt::format("\"{}\": {}", host, problem));
+    }
+    const bool is_signed =
+        !rules.secret_file.empty() || has_credential(surroundings, secret_credential("callback_url"));
+    const bool has_tcp = std::any_of(rules.allow_hosts.begin(), rules.allow_hosts.end(), is_tcp_host);
+    if (has_tcp && !is_signed && document.is_sound("callback_url.secret_file")) {
+        document.refuse("callback_url.secret_file",
+                        "is required with a host over TCP: make one with `prooftrackctl secret new`");
+    }
+}
+
+bool selects(const callback_config& callback, std::string_view event) {
+    return std::any_of(callback.events.begin(), callback.events.end(),
+                       [&](const std::string& pattern) { return pattern_selects(pattern, event); });
+}
+
+} // namespace
+
+void validate_configuration(config_document& document, const config_surroundings& surroundings) {
+    validate_proof(document);
+    validate_poll(document);
+    validate_api(document);
+    std::set<std::string> names;
+    for (std::size_t i = 0; i < document.value.callbacks.size(); ++i)
+        callback_rules(document, surroundings, i).check(names);
+    validate_callback_url(document, surroundings);
+}
+
+std::vector<std::string> configuration_warnings(const configuration& config) {
+    constexpr std::array<std::string_view, 3> terminal{"transaction.completed", "transaction.failed",
+                                                       "transaction.cancelled"};
+    std::vector<std::string> warnings;
+    for (const callback_config& callback : config.callbacks) {
+        const bool wants_end =
+            std::any_of(terminal.begin(), terminal.end(), [&](auto event) { return selects(callback, event); });
+        if (wants_end && !selects(callback, "transaction.reversed")) {
+            warnings.push_back(
+                fmt::format("callback \"{}\" selects a terminal event but not transaction.reversed: it would not hear "
+                            "when Proof changes its word",
+                            callback.name));
+        }
+        if (!callback.ca_file.empty() && !callback.url.starts_with("https:")) {
+            warnings.push_back(fmt::format("callback \"{}\": ca_file has no effect without https", callback.name));
+        }
+    }
+    if (!config.proof.ca_file.empty() && !config.proof.base_url.starts_with("https:")) {
+        warnings.emplace_back("proof.ca_file has no effect without https");
+    }
+    if (!config.callback_url.secret_file.empty() && config.callback_url.allow_hosts.empty()) {
+        warnings.emplace_back("callback_url.secret_file has no effect while callback_url.allow_hosts is empty");
+    }
+    return warnings;
+}
+
+} // namespace prooftrack

@@ -1,0 +1,161 @@
+#include <array>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/nearest.hpp"
+#include "config/patterns.hpp"
+#include "config/reload.hpp"
+#include "config/url_rules.hpp"
+#include "track/event.hpp"
+
+namespace prooftrack {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(UrlRules, BaseUrlIsHttpsOrLoopback) {
+    for (const char* good : {"https://proof.example", "https://proof.example/", "https://proof.example:8443/sandbox/v1",
+                             "http://127.0.0.1:8080", "http://127.9.9.9", "http://localhost:1", "http://[::1]:99",
+                             "https://[2001:db8::1]"}) {
+        EXPECT_THAT(check_base_url(good), IsEmpty()) << good;
+    }
+    EXPECT_THAT(check_base_url("http://proof.example"), HasSubstr("plain http is only for a loopback host"));
+    EXPECT_THAT(check_base_url("http://127.0.0.1.evil.example"), HasSubstr("must not begin like an IPv4 address"));
+    EXPECT_THAT(check_callback_url("http://127.0.0.1x:80/"), HasSubstr("must not begin like an IPv4 address"));
+    EXPECT_THAT(check_base_url("http://localhost.example"), HasSubstr("plain http"));
+    EXPECT_THAT(check_base_url("http://[::ffff:127.0.0.1]"), HasSubstr("plain http"));
+    EXPECT_THAT(check_base_url("ftp://proof.example"), HasSubstr("\"ftp\" is not supported"));
+    EXPECT_THAT(check_base_url("proof.example"), HasSubstr("not a URL"));
+    EXPECT_THAT(check_base_url("https://proof example"), HasSubstr("not a URL"));
+    EXPECT_THAT(check_base_url("https://"), HasSubstr("host is missing"));
+    EXPECT_THAT(check_base_url("https://u:p@proof.example"), HasSubstr("user or password"));
+    EXPECT_THAT(check_base_url("https://proof.example/?a"), HasSubstr("query"));
+    EXPECT_THAT(check_base_url("https://proof.example/#a"), HasSubstr("fragment"));
+    EXPECT_THAT(check_base_url("https://proof.example:0"), HasSubstr("port"));
+    EXPECT_THAT(check_base_url("https://proof.example:65536"), HasSubstr("port"));
+    EXPECT_THAT(check_base_url("http+unix:///run/x.sock:/"), HasSubstr("not supported"));
+}
+
+TEST(UrlRules, CallbackUrlMayHaveAQueryAndMayBeAUnixSocket) {
+    for (const char* good : {"https://shop.example/hooks?token=a", "http://127.0.0.1:3000/x",
+                             "http+unix:///run/shop.sock:/hooks/proof", "http+unix:///s:/?a=b"}) {
+        EXPECT_THAT(check_callback_url(good), IsEmpty()) << good;
+    }
+    for (const char* bad : {"http://shop.example/x", "https://u@shop.example/", "https://shop.example/#x",
+                            "http+unix://run/x.sock:/", "http+unix:///run/x.sock", "http+unix:///run/x.sock:hooks",
+                            "http+unix:///run/x.sock:/a b", "http+unix://:/", "unix:///x"}) {
+        EXPECT_NE(check_callback_url(bad), "") << bad;
+    }
+    EXPECT_THAT(check_callback_url("http+unix:///" + std::string(106, 'a') + ":/"), IsEmpty());
+    EXPECT_THAT(check_callback_url("http+unix:///" + std::string(107, 'a') + ":/"), HasSubstr("more than 107"));
+}
+
+TEST(UrlRules, AllowedHosts) {
+    for (const char* good : {"shop.example", "*.shop.example", "localhost", "127.0.0.1", "[::1]", "::1",
+                             "unix:/run/shop.sock", "a-b.c_d.e"}) {
+        EXPECT_THAT(check_allowed_host(good), IsEmpty()) << good;
+    }
+    for (const char* bad :
+         {"https://shop.example", "shop.example/", "shop.example:443", "*", "*.example", "a.*.example", "*shop.example",
+          "-a.example", "a..b", "shop.example.", "unix:", "unix:run/x", "unix:/a:b", "u@h", ""}) {
+        EXPECT_NE(check_allowed_host(bad), "") << bad;
+    }
+}
+
+TEST(UrlRules, MetricsListenOnLoopbackAlone) {
+    for (const char* good : {"", "127.0.0.1:9464", "localhost:1", "[::1]:65535"})
+        EXPECT_THAT(check_metrics_listen(good), IsEmpty()) << good;
+    for (const char* bad : {"0.0.0.0:9464", "9464", ":9464", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "[::]:1",
+                            "::1:9464", "127.0.0.1:94x"}) {
+        EXPECT_NE(check_metrics_listen(bad), "") << bad;
+    }
+}
+
+TEST(Patterns, AgreeWithTheRuleOfTrack) {
+    constexpr std::array<std::string_view, 24> patterns{"*",
+                                                        "**",
+                                                        "transaction.*",
+                                                        "transaction.c*",
+                                                        "*ed",
+                                                        "transaction.completed",
+                                                        "transaction.updated",
+                                                        "transaction.up*",
+                                                        "*updated",
+                                                        "callback.test",
+                                                        "callback.*",
+                                                        "",
+                                                        "x",
+                                                        "*.*",
+                                                        "t*n.*e*d",
+                                                        "transaction",
+                                                        "transaction.completed*",
+                                                        "*transaction.completed",
+                                                        "Transaction.*",
+                                                        "transaction.not_found",
+                                                        "*_*",
+                                                        "***d",
+                                                        "tran*saction.*over*",
+                                                        "transaction.reversed "};
+    for (const std::string_view pattern : patterns) {
+        for (std::size_t i = 0; i < event_type_count; ++i) {
+            const auto type = static_cast<event_type>(i);
+            if (type == event_type::test) continue;
+            EXPECT_EQ(pattern_selects(pattern, to_string(type)), selects(pattern, type))
+                << pattern << " " << to_string(type);
+        }
+    }
+}
+
+TEST(Patterns, KnowEveryEventThatCanBeSelected) {
+    std::vector<std::string_view> expected;
+    for (std::size_t i = 0; i < event_type_count; ++i) {
+        if (static_cast<event_type>(i) != event_type::test) expected.push_back(to_string(static_cast<event_type>(i)));
+    }
+    const auto names = selectable_events();
+    EXPECT_THAT(std::vector(names.begin(), names.end()), testing::UnorderedElementsAreArray(expected));
+}
+
+TEST(FindNearest, CountsEditsAndIgnoresCaseAndDashes) {
+    constexpr std::array<std::string_view, 3> words{"base_url", "token_file", "connections"};
+    EXPECT_EQ(find_nearest("base_ulr", words).word, "base_url");
+    EXPECT_TRUE(find_nearest("base_ulr", words).is_close);
+    EXPECT_EQ(find_nearest("Token-File", words).word, "token_file");
+    EXPECT_EQ(find_nearest("max_connections", words).word, "connections");
+    EXPECT_FALSE(find_nearest("zzzzzzzzzzz", words).is_close);
+    EXPECT_EQ(find_nearest("x", {}).word, "");
+    EXPECT_FALSE(find_nearest(std::string(100'000, 'x'), words).is_close);
+}
+
+TEST(Reload, OnlySomeKeysNeedARestart) {
+    configuration before;
+    configuration after;
+    EXPECT_THAT(changed_keys(before, after), IsEmpty());
+    after.store.path = "/other.db";
+    after.api.mode = 0600;
+    after.poll.interval = {milliseconds(50), milliseconds(60)};
+    after.log.level = "debug";
+    after.callbacks.emplace_back().name = "new";
+    EXPECT_THAT(changed_keys(before, after),
+                testing::ElementsAre("poll.interval", "store.path", "api.mode", "log.level", "callback"));
+    EXPECT_THAT(restart_required(before, after), testing::ElementsAre("store.path", "api.mode"));
+}
+
+TEST(Reload, WhatNeedsARestartKeepsItsOldValue) {
+    configuration before;
+    configuration after;
+    after.store.path = "/other.db";
+    after.metrics.listen = "127.0.0.1:9464";
+    after.log.level = "debug";
+    after.callbacks.emplace_back().name = "new";
+    const configuration applied = applicable_configuration(before, after);
+    EXPECT_EQ(applied.store.path, before.store.path);
+    EXPECT_EQ(applied.metrics.listen, "");
+    EXPECT_EQ(applied.log.level, "debug");
+    EXPECT_EQ(applied.callbacks.size(), 1U);
+    EXPECT_THAT(restart_required(before, applied), IsEmpty());
+}
+
+} // namespace
+} // namespace prooftrack
