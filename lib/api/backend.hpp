@@ -1,6 +1,7 @@
 #pragma once
 
-// The door behind the API: what a request may ask of the daemon. Implemented by the engine, faked in the tests of the router.
+// The door behind the API: what a request may ask of the daemon. Implemented by the engine, faked in the tests of the
+// router.
 
 #include <cstdint>
 #include <filesystem>
@@ -22,39 +23,40 @@ namespace prooftrack {
 
 /// The stable words of the contract; `router` maps each to its HTTP status.
 enum class problem_code : std::uint8_t {
-    invalid_request,        ///< 400
-    not_allowed,            ///< 403
-    route_not_found,        ///< 404
-    unknown_transaction,    ///< 404
-    unknown_delivery,       ///< 404
-    unknown_consumer,       ///< 404
-    unknown_callback,       ///< 404
-    method_not_allowed,     ///< 405
-    timeout,                ///< 408
-    already_tracked,        ///< 409
-    already_ended,          ///< 409
+    invalid_request,         ///< 400
+    not_allowed,             ///< 403
+    route_not_found,         ///< 404
+    unknown_transaction,     ///< 404
+    unknown_delivery,        ///< 404
+    unknown_consumer,        ///< 404
+    unknown_callback,        ///< 404
+    method_not_allowed,      ///< 405
+    timeout,                 ///< 408
+    already_tracked,         ///< 409
+    already_ended,           ///< 409
     session_outcome_unknown, ///< 409
-    idempotency_key_reused, ///< 409
-    session_replayed,       ///< 409: the session exists, its secret part was never stored
-    cursor_gone,            ///< 410
-    too_large,              ///< 413
-    unsupported_media_type, ///< 415
-    header_too_large,       ///< 431
-    proof_unusable_reply,   ///< 502
-    proof_unreachable,      ///< 502
-    proof_timeout,          ///< 504
-    store_unavailable,      ///< 503
-    unavailable,            ///< 503: stopping, or busy with another backup
-    passed_through,         ///< Proof's own error: status and code are in the problem
+    idempotency_key_reused,  ///< 409
+    session_replayed,        ///< 409: the session exists, its secret part was never stored
+    cursor_gone,             ///< 410
+    too_large,               ///< 413
+    unsupported_media_type,  ///< 415
+    header_too_large,        ///< 431
+    proof_unusable_reply,    ///< 502
+    proof_unreachable,       ///< 502
+    proof_timeout,           ///< 504
+    store_unavailable,       ///< 503
+    unavailable,             ///< 503: stopping, or busy with another backup
+    passed_through,          ///< Proof's own error: status and code are in the problem
 };
 
 /// A refused request; rendered as application/problem+json.
 struct problem {
     problem_code code = problem_code::invalid_request;
-    std::string detail;             ///< what is wrong and what to do
-    int status = 0;                 ///< only for passed_through
-    std::string proof_code;         ///< only for passed_through
-    std::vector<std::pair<std::string, std::string>> members; ///< further members, values already JSON: {"oldest_seq", "17"}
+    std::string detail;     ///< what is wrong and what to do
+    int status = 0;         ///< only for passed_through
+    std::string proof_code; ///< only for passed_through
+    std::vector<std::pair<std::string, std::string>>
+        members; ///< further members, values already JSON: {"oldest_seq", "17"}
 };
 
 template <class T>
@@ -70,7 +72,7 @@ struct client_identity {
 
 /// What a user may set; not yet defaulted.
 struct tracking_options {
-    std::string metadata = "{}";      ///< bytes as they came; a JSON object of at most 4 KiB
+    std::string metadata = "{}";           ///< bytes as they came; a JSON object of at most 4 KiB
     std::string metadata_canonical = "{}"; ///< equal for equal JSON values: keys sorted, numbers normalised
     std::optional<std::string> callback_url;
     std::optional<milliseconds> overdue_after;
@@ -132,7 +134,8 @@ struct transaction_history {
 /// A recorded event as the log shows it; shared, because many readers get the same bytes.
 struct log_event {
     event_seq seq{};
-    std::shared_ptr<const std::string> json; ///< with `seq`; one line, CR and LF between tokens are spaces
+    std::shared_ptr<const std::string>
+        json; ///< with `seq`; metadata and reply verbatim (SSE turns CR and LF into spaces)
 };
 struct event_list {
     std::vector<log_event> events;
@@ -148,10 +151,10 @@ struct proxied_reply {
     std::string request_id;
 };
 struct session_request {
-    std::string body;                          ///< the caller's bytes without `tracking`
+    std::string body; ///< the caller's bytes without `tracking`
     tracking_options options;
     std::optional<std::string> idempotency_key; ///< 1 to 255 printable ASCII
-    std::string whole_body;                    ///< what the key's hash covers
+    std::string whole_body;                     ///< what the key's hash covers
 };
 
 struct callback_test_result {
@@ -166,7 +169,8 @@ struct health_report {
     std::vector<std::string> reasons;
 };
 
-/// A wait that its caller no longer needs is cancelled with it; the handler is then never called. 0 = nothing to cancel.
+/// A wait that its caller no longer needs is cancelled with it; the handler is then never called. 0 = nothing to
+/// cancel.
 using wait_id = std::uint64_t;
 
 /// Told of every event as it becomes visible, in order of seq.
@@ -183,7 +187,8 @@ class backend {
 
     virtual void track(track_request request, client_identity who, backend_handler<tracked> handler) = 0;
     /// A failure half-way is a problem with member `taken`.
-    virtual void import(std::vector<import_line> lines, client_identity who, backend_handler<import_summary> handler) = 0;
+    virtual void import(std::vector<import_line> lines, client_identity who,
+                        backend_handler<import_summary> handler) = 0;
     /// With `wait` > 0: answered when `ends_wait`, or when the time is over.
     virtual wait_id get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) = 0;
     virtual void list(list_request request, backend_handler<transaction_list> handler) = 0;
@@ -192,21 +197,27 @@ class backend {
     virtual void poll_now(transaction_id id, client_identity who, backend_handler<std::monostate> handler) = 0;
     virtual void hint(transaction_id id, backend_handler<std::monostate> handler) = 0;
 
-    virtual void create_session(session_request request, client_identity who, backend_handler<proxied_reply> handler) = 0;
+    virtual void create_session(session_request request, client_identity who,
+                                backend_handler<proxied_reply> handler) = 0;
     virtual void kyc_status(std::string partner_user_id, backend_handler<proxied_reply> handler) = 0;
 
     /// With `wait` > 0: answered as soon as there is an event after `after`, or when the time is over with none.
-    virtual wait_id events(event_seq after, std::size_t limit, milliseconds wait, backend_handler<event_list> handler) = 0;
+    virtual wait_id events(event_seq after, std::size_t limit, milliseconds wait,
+                           backend_handler<event_list> handler) = 0;
     virtual event_seq last_seq() const = 0;
-    virtual void set_event_listener(event_listener* listener) = 0; ///< nullptr = none; it must outlive the backend or be taken away
+    virtual void
+    set_event_listener(event_listener* listener) = 0; ///< nullptr = none; it must outlive the backend or be taken away
     virtual void cancel_wait(wait_id wait) = 0;
 
     virtual void deliveries(delivery_list_request request, backend_handler<delivery_list> handler) = 0;
     virtual void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) = 0;
-    virtual void retry_dead(std::optional<std::string> callback, client_identity who, backend_handler<std::uint64_t> handler) = 0;
-    virtual void test_callback(std::string name, client_identity who, backend_handler<callback_test_result> handler) = 0;
+    virtual void retry_dead(std::optional<std::string> callback, client_identity who,
+                            backend_handler<std::uint64_t> handler) = 0;
+    virtual void test_callback(std::string name, client_identity who,
+                               backend_handler<callback_test_result> handler) = 0;
 
-    virtual void put_consumer(std::string name, std::optional<event_seq> seq, client_identity who, backend_handler<std::pair<bool, consumer_view>> handler) = 0;
+    virtual void put_consumer(std::string name, std::optional<event_seq> seq, client_identity who,
+                              backend_handler<std::pair<bool, consumer_view>> handler) = 0;
     virtual void delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) = 0;
     virtual void acknowledge(std::string name, event_seq seq, backend_handler<consumer_view> handler) = 0;
     virtual void consumers(backend_handler<std::vector<consumer_view>> handler) = 0;
@@ -214,8 +225,9 @@ class backend {
     virtual void status_json(backend_handler<std::string> handler) = 0; ///< the whole body of GET /v1/status
     virtual health_report ready() const = 0;
     virtual health_report healthy() const = 0;
-    virtual std::string metrics_text() = 0;
-    virtual void backup(client_identity who, backend_handler<std::filesystem::path> handler) = 0; ///< a finished copy; the caller deletes it
+    virtual void metrics_text(backend_handler<std::string> handler) = 0; ///< fresh from the store
+    virtual void backup(client_identity who,
+                        backend_handler<std::filesystem::path> handler) = 0; ///< a finished copy; the caller deletes it
     virtual void set_log_level(std::string level, client_identity who, backend_handler<std::monostate> handler) = 0;
     virtual wall_time wall_now() const = 0;
 };

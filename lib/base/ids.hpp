@@ -14,7 +14,8 @@ namespace prooftrack {
 /// Most characters of a merchant_transaction_id.
 inline constexpr std::size_t max_transaction_id_length = 128;
 
-/// Proof's merchant_transaction_id: opaque, 1 to 128 of `A-Z a-z 0-9 . _ ~ -`, neither `.` nor `..` (so it is safe in a URL path).
+/// Proof's merchant_transaction_id: opaque, 1 to 128 of `A-Z a-z 0-9 . _ ~ -`, neither `.` nor `..` (so it is safe in a
+/// URL path).
 class transaction_id {
   public:
     /// nullopt when `text` is not a valid id.
@@ -33,7 +34,8 @@ class transaction_id {
 inline constexpr std::string_view transaction_id_rule =
     "an id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and neither '.' nor '..'";
 
-/// An event's position in the log: from 1, without gaps, in the order in which events become visible. 0 = before the first.
+/// An event's position in the log: from 1, without gaps, in the order in which events become visible. 0 = before the
+/// first.
 enum class event_seq : std::uint64_t {};
 constexpr std::uint64_t value_of(event_seq seq) { return static_cast<std::uint64_t>(seq); }
 

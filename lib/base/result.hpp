@@ -1,7 +1,7 @@
 #pragma once
 
-// How functions fail: `result<T>` for what depends on the input, `op_result<T>` when a peer or the disk is away (the error names the
-// operation), an exception for a broken invariant or a bad start.
+// How functions fail: `result<T>` for what depends on the input, `op_result<T>` when a peer or the disk is away (the
+// error names the operation), an exception for a broken invariant or a bad start.
 
 #include <stdexcept>
 #include <string>

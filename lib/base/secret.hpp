@@ -10,7 +10,8 @@
 
 namespace prooftrack {
 
-/// Holds a secret, wipes it when it goes. It has no operator<<, no formatter and no conversion: `reveal()` marks each use.
+/// Holds a secret, wipes it when it goes. It has no operator<<, no formatter and no conversion: `reveal()` marks each
+/// use.
 class secret {
   public:
     secret() = default;

@@ -1,6 +1,7 @@
 #pragma once
 
-// The door to the merchant: makes one attempt of one delivery and says how it went. When and whether is decided elsewhere.
+// The door to the merchant: makes one attempt of one delivery and says how it went. When and whether is decided
+// elsewhere.
 
 #include <cstdint>
 #include <memory>
@@ -45,10 +46,10 @@ struct delivery_job {
     std::string event_type;
     std::string transaction; ///< merchant_transaction_id
     std::string state;
-    std::string status;        ///< "" = none
-    std::uint32_t attempt = 1; ///< counts from 1
+    std::string status;                      ///< "" = none
+    std::uint32_t attempt = 1;               ///< counts from 1
     std::shared_ptr<const std::string> body; ///< shared: the same frozen bytes may be on their way to several callbacks
-    wall_time now{};           ///< for webhook-timestamp
+    wall_time now{};                         ///< for webhook-timestamp
 };
 
 /// How an attempt ended.
@@ -79,11 +80,12 @@ class notifier {
   public:
     virtual ~notifier() = default;
 
-    /// Replaces all targets; attempts in flight keep the old ones. Throws boost::system::system_error when a ca_file cannot be loaded
-    /// (then nothing is replaced).
+    /// Replaces all targets; attempts in flight keep the old ones. Throws boost::system::system_error when a ca_file
+    /// cannot be loaded (then nothing is replaced).
     virtual void configure(std::vector<callback_target> targets, callback_url_rules rules) = 0;
 
-    /// Makes one attempt. The handler runs exactly once, at the latest shortly after the target's timeout, never from inside the call.
+    /// Makes one attempt. The handler runs exactly once, at the latest shortly after the target's timeout, never from
+    /// inside the call.
     virtual void deliver(delivery_job job, unique_function<void(delivery_outcome)> handler) = 0;
 
     /// Attempts in flight may end within `within`, the rest is cut off (outcome `failed`), then `stopped` runs once.

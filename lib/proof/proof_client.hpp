@@ -22,11 +22,12 @@ class poll_source {
   public:
     virtual ~poll_source() = default;
 
-    /// The next poll that may start now; its request is written at once. nullopt = none: the connection goes idle until `wake`.
+    /// The next poll that may start now; its request is written at once. nullopt = none: the connection goes idle until
+    /// `wake`.
     virtual std::optional<poll_ticket> next_poll() = 0;
 
-    /// A reused connection ended before the first byte of this ticket's reply: may the GET be repeated at once on a fresh one?
-    /// Asked at most once a ticket; false = report `no_reply`. (At most 10 % of requests are repeats.)
+    /// A reused connection ended before the first byte of this ticket's reply: may the GET be repeated at once on a
+    /// fresh one? Asked at most once a ticket; false = report `no_reply`. (At most 10 % of requests are repeats.)
     virtual bool may_repeat(const poll_ticket& ticket) = 0;
 
     /// The one answer of a ticket that `next_poll` gave out.
@@ -64,9 +65,9 @@ struct proof_reply {
 };
 
 struct proof_client_options {
-    std::string base_url;          ///< https, or http to a loopback host
-    std::string ca_file;           ///< PEM bundle in place of the system's, "" = the system's
-    std::size_t connections = 64;  ///< most connections for polls, opened only as needed
+    std::string base_url;           ///< https, or http to a loopback host
+    std::string ca_file;            ///< PEM bundle in place of the system's, "" = the system's
+    std::size_t connections = 64;   ///< most connections for polls, opened only as needed
     std::size_t pipeline_depth = 1; ///< polls in flight on one connection
     milliseconds connect_timeout{5000};
     milliseconds request_timeout{10000};
@@ -105,11 +106,13 @@ class proof_client {
     /// Timeouts, limits and pool sizes from the next request on; base_url and ca_file from the next connection on.
     virtual void reconfigure(proof_client_options options) = 0;
 
-    /// Takes no more polls; those in flight are answered, or given up with `no_reply` when `within` is over, then `stopped` runs once.
+    /// Takes no more polls; those in flight are answered, or given up with `no_reply` when `within` is over, then
+    /// `stopped` runs once.
     virtual void stop(milliseconds within, unique_function<void()> stopped) = 0;
 };
 
-/// Throws boost::system::system_error when `ca_file` cannot be loaded or base_url is malformed. `source` and `observer` must outlive it.
+/// Throws boost::system::system_error when `ca_file` cannot be loaded or base_url is malformed. `source` and `observer`
+/// must outlive it.
 std::unique_ptr<proof_client> make_https_proof_client(boost::asio::any_io_executor loop, proof_client_options options,
                                                       poll_source& source, proof_client_observer& observer);
 

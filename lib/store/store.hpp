@@ -213,6 +213,7 @@ struct backup_file {
 struct store_options {
     std::filesystem::path path;
     std::uint64_t seed = 1; ///< for log_id
+    std::string vfs;        ///< name of a registered SQLite VFS, "" = the system's; for tests that cut the power
 };
 
 class store_observer {

@@ -14,7 +14,8 @@ class clock_skew {
     static constexpr milliseconds tolerance{30'000};
     static constexpr milliseconds patience{60'000};
 
-    /// The skew to report (Proof's clock minus ours) when it has just lasted for a minute; reported once until it was gone.
+    /// The skew to report (Proof's clock minus ours) when it has just lasted for a minute; reported once until it was
+    /// gone.
     std::optional<milliseconds> on_date(wall_time server_date, instant now);
     /// The latest reading.
     milliseconds latest() const { return latest_; }

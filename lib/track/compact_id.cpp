@@ -61,7 +61,8 @@ compact_id::compact_id(std::string_view text) {
         kind_ = kind::uuid;
         return;
     }
-    char* copy = new char[text.size()]; // NOLINT(cppcoreguidelines-owning-memory): 17 bytes leave no room for a smart pointer
+    char* copy =
+        new char[text.size()]; // NOLINT(cppcoreguidelines-owning-memory): 17 bytes leave no room for a smart pointer
     std::memcpy(copy, text.data(), text.size());
     const auto length = static_cast<std::uint16_t>(text.size());
     std::memcpy(bytes_.data(), &copy, sizeof copy);

@@ -1,6 +1,7 @@
 #pragma once
 
-// The order of wake-ups: a 4-ary heap of (time, slot) with a position for each slot, so that a due time can be moved or taken away.
+// The order of wake-ups: a 4-ary heap of (time, slot) with a position for each slot, so that a due time can be moved or
+// taken away.
 
 #include <cstdint>
 #include <optional>

@@ -8,8 +8,8 @@ namespace prooftrack {
 namespace {
 
 constexpr std::array<std::string_view, event_type_count> names{
-    "transaction.completed", "transaction.failed",    "transaction.cancelled", "transaction.overdue",
-    "transaction.not_found", "transaction.rejected",  "transaction.abandoned", "transaction.reversed",
+    "transaction.completed", "transaction.failed",   "transaction.cancelled", "transaction.overdue",
+    "transaction.not_found", "transaction.rejected", "transaction.abandoned", "transaction.reversed",
     "transaction.updated",   "callback.test"};
 
 /// `*` matches any run; everything else itself. Patterns are short and come from the configuration.
@@ -24,10 +24,13 @@ bool matches(std::string_view pattern, std::string_view text) {
     return !text.empty() && pattern.front() == text.front() && matches(pattern.substr(1), text.substr(1));
 }
 
-/// Length of the well-formed UTF-8 sequence at the front, 0 when there is none (RFC 3629: no surrogates, no overlong forms).
+/// Length of the well-formed UTF-8 sequence at the front, 0 when there is none (RFC 3629: no surrogates, no overlong
+/// forms).
 std::size_t utf8_length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(i < text.size() ? text[i] : '\0'); };
-    const auto tail = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) { return byte(i) >= low && byte(i) <= high; };
+    const auto tail = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
+        return byte(i) >= low && byte(i) <= high;
+    };
     const unsigned first = byte(0);
     if (first < 0x80) return 1;
     if (first >= 0xC2 && first <= 0xDF) return tail(1) ? 2 : 0;

@@ -1,6 +1,7 @@
 #pragma once
 
-// The bytes of an event and who selects it. The bytes are frozen when the transition is recorded: every attempt sends the same ones.
+// The bytes of an event and who selects it. The bytes are frozen when the transition is recorded: every attempt sends
+// the same ones.
 
 #include <cstdint>
 #include <optional>
@@ -34,7 +35,8 @@ std::optional<event_type> parse_event_type(std::string_view name);
 /// True for Proof's own terminal words: completed, failed, cancelled, reversed.
 bool is_final(event_type type);
 
-/// Whether a callback's `events` pattern selects `type`. `*` stands for any run of characters; `transaction.updated` needs its full name.
+/// Whether a callback's `events` pattern selects `type`. `*` stands for any run of characters; `transaction.updated`
+/// needs its full name.
 bool selects(std::string_view pattern, event_type type);
 
 /// Everything that an event says.
@@ -62,7 +64,8 @@ std::string format_event(const event_facts& facts);
 /// The same with `"seq": n` behind the id, as the event log shows it. Requires bytes made by `format_event`.
 std::string insert_seq(std::string_view frozen, event_seq seq);
 
-/// An event's timestamp: now, or a millisecond after the transaction's last event when the clock stands still or stepped back.
+/// An event's timestamp: now, or a millisecond after the transaction's last event when the clock stands still or
+/// stepped back.
 wall_time next_event_time(wall_time now, std::optional<wall_time> last);
 
 /// Appends `text` as a JSON string with its quotes; bytes that are not UTF-8 are replaced.

@@ -78,7 +78,8 @@ health_effect proof_health::on_refused(health_kind kind, const poll_answer& answ
     return effect;
 }
 
-health_effect proof_health::on_failure(const poll_answer& answer, steady_time started, instant now, std::size_t active) {
+health_effect proof_health::on_failure(const poll_answer& answer, steady_time started, instant now,
+                                       std::size_t active) {
     if (is_unwell()) {
         if (started < changed_at_) return {};
         is_probing_ = false;
@@ -104,13 +105,18 @@ health_effect proof_health::on_answer(const poll_answer& answer, reply_class wha
     case reply_class::good:
     case reply_class::unchanged:
     case reply_class::not_found:
-    case reply_class::bad_request: return on_alive(started, now);
-    case reply_class::unauthorized: return on_refused(health_kind::unauthorized, answer, started, now);
-    case reply_class::forbidden: return on_refused(health_kind::forbidden, answer, started, now);
-    case reply_class::throttled: return on_throttled(answer, started, now);
+    case reply_class::bad_request:
+        return on_alive(started, now);
+    case reply_class::unauthorized:
+        return on_refused(health_kind::unauthorized, answer, started, now);
+    case reply_class::forbidden:
+        return on_refused(health_kind::forbidden, answer, started, now);
+    case reply_class::throttled:
+        return on_throttled(answer, started, now);
     case reply_class::server_error:
     case reply_class::unusable:
-    case reply_class::no_reply: return on_failure(answer, started, now, active);
+    case reply_class::no_reply:
+        return on_failure(answer, started, now, active);
     }
     return {};
 }

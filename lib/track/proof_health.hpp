@@ -26,15 +26,16 @@ enum class poll_permit : std::uint8_t { none, probe, free };
 
 /// What one answer did to everybody.
 struct health_effect {
-    bool is_change = false;        ///< kind() is another one now
-    bool wants_token = false;      ///< read the token again, at once
+    bool is_change = false;         ///< kind() is another one now
+    bool wants_token = false;       ///< read the token again, at once
     bool begins_slow_start = false; ///< after a pause or an outage; the pause, if any, ends at pause_end()
 };
 
-/// Rules: a 429 pauses everybody for Retry-After (without one: 1 s, doubled each time, at most 60 s). A 401 asks once for the token to be
-/// read again, then there is one probe every `probe_interval`; a 403 the same without the reread. Failures in a row (as many as there are
-/// active transactions, at least 3, at most 20) with no usable reply between them open the breaker: one probe after 1 s, doubled to 30 s.
-/// Answers of polls that started before a change do not undo it.
+/// Rules: a 429 pauses everybody for Retry-After (without one: 1 s, doubled each time, at most 60 s). A 401 asks once
+/// for the token to be read again, then there is one probe every `probe_interval`; a 403 the same without the reread.
+/// Failures in a row (as many as there are active transactions, at least 3, at most 20) with no usable reply between
+/// them open the breaker: one probe after 1 s, doubled to 30 s. Answers of polls that started before a change do not
+/// undo it.
 class proof_health {
   public:
     explicit proof_health(milliseconds probe_interval) : probe_interval_(probe_interval) {}
@@ -50,7 +51,8 @@ class proof_health {
     void on_probe_started() { is_probing_ = true; }
 
     /// `what` after the burst rule. `started` is when the poll's request was written.
-    health_effect on_answer(const poll_answer& answer, reply_class what, steady_time started, instant now, std::size_t active);
+    health_effect on_answer(const poll_answer& answer, reply_class what, steady_time started, instant now,
+                            std::size_t active);
     /// A token that differs from the one before is in use: probe at once.
     void on_token_changed(steady_time now);
     /// The slow start is over: throttled becomes ok. True when that was a change.

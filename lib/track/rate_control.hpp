@@ -1,6 +1,7 @@
 #pragma once
 
-// How many polls a second may start: the configured ceiling, and after a pause or an outage a slow start with additive increase.
+// How many polls a second may start: the configured ceiling, and after a pause or an outage a slow start with additive
+// increase.
 
 #include <cstdint>
 #include <optional>
@@ -9,8 +10,9 @@
 
 namespace prooftrack {
 
-/// A token bucket whose rate grows by itself: doubled each second up to a threshold, then a twentieth of the threshold more a second, until
-/// the demand is met and the backlog gone; then only the ceiling holds. The bucket holds at most 20 ms of the rate (at least one token).
+/// A token bucket whose rate grows by itself: doubled each second up to a threshold, then a twentieth of the threshold
+/// more a second, until the demand is met and the backlog gone; then only the ceiling holds. The bucket holds at most
+/// 20 ms of the rate (at least one token).
 class rate_control {
   public:
     /// Polls a second; 0 = no ceiling.
@@ -19,7 +21,8 @@ class rate_control {
     /// Begins (again) at `from`, doubling up to `threshold` (polls a second, at least 1 each).
     void begin_slow_start(steady_time now, double from, double threshold);
 
-    /// Lets the rate grow. `demand` is what all cadences together want; returns true when the slow start has just ended.
+    /// Lets the rate grow. `demand` is what all cadences together want; returns true when the slow start has just
+    /// ended.
     bool grow(steady_time now, double demand, bool has_backlog);
 
     bool is_ramping() const { return ramp_rate_ > 0; }

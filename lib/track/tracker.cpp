@@ -68,7 +68,8 @@ void tracker::on(recorded_event event, instant now, std::vector<tracker_action>&
     table_.set_facts(event.slot, change.verdict.facts, now);
     if (change.body_hash != 0) {
         row.known_body = change.body_hash;
-        row.body_stored_at = static_cast<std::uint32_t>(std::chrono::floor<seconds>(now.steady.time_since_epoch()).count());
+        row.body_stored_at =
+            static_cast<std::uint32_t>(std::chrono::floor<seconds>(now.steady.time_since_epoch()).count());
     }
     schedule(event.slot, change.verdict.next, now);
     watch_deadline(event.slot);
@@ -78,7 +79,8 @@ void tracker::on(recorded_event event, instant now, std::vector<tracker_action>&
 void tracker::on(untracked_event event, instant now, std::vector<tracker_action>& actions) {
     transaction_row& row = table_.at(event.slot);
     auto verdict = judge_untrack(table_.facts(event.slot, now));
-    if (!verdict || row.phase == row_phase::recording) throw std::logic_error("untracked_event for a row that has ended");
+    if (!verdict || row.phase == row_phase::recording)
+        throw std::logic_error("untracked_event for a row that has ended");
     if (row.phase == row_phase::in_flight) {
         --in_flight_;
         row.generation += 2; // its answer will be a stranger's
@@ -105,9 +107,11 @@ void tracker::on(woken_event /*event*/, instant now, std::vector<tracker_action>
     watch_burst(now, actions);
     count_made_polls(now);
     const bool has_backlog = oldest_due(now) > seconds(1);
-    if (rate_.is_ramping() && health_.permit(now.steady) == poll_permit::free && rate_.grow(now.steady, wanted_rate(), has_backlog)) {
+    if (rate_.is_ramping() && health_.permit(now.steady) == poll_permit::free &&
+        rate_.grow(now.steady, wanted_rate(), has_backlog)) {
         const health_kind before = health_.kind();
-        if (health_.on_full_speed(now.wall)) actions.emplace_back(health_action{before, health_.kind(), "", milliseconds(0), ""});
+        if (health_.on_full_speed(now.wall))
+            actions.emplace_back(health_action{before, health_.kind(), "", milliseconds(0), ""});
     }
     watch_capacity(now, actions);
 }
@@ -145,7 +149,8 @@ live_transaction tracker::live(std::uint32_t slot, instant now) const {
 
 bool tracker::may_untrack(std::uint32_t slot) const {
     const transaction_row& row = table_.at(slot);
-    return row.phase != row_phase::recording && row.state != tracking_state::settled && row.state != tracking_state::abandoned;
+    return row.phase != row_phase::recording && row.state != tracking_state::settled &&
+           row.state != tracking_state::abandoned;
 }
 
 std::vector<active_transaction> tracker::all(instant now) const {
@@ -163,15 +168,18 @@ void tracker::check_invariants() const {
     std::size_t in_flight = 0;
     for (std::uint32_t slot = 0; slot < table_.slots(); ++slot) {
         if (!table_.is_used(slot)) {
-            if (due_.contains(slot) || urgent_.contains(slot) || pending_.contains(slot)) throw std::logic_error("a free row is queued");
+            if (due_.contains(slot) || urgent_.contains(slot) || pending_.contains(slot))
+                throw std::logic_error("a free row is queued");
             continue;
         }
         const transaction_row& row = table_.at(slot);
         const int places = static_cast<int>(due_.contains(slot)) + static_cast<int>(urgent_.contains(slot)) +
-                           static_cast<int>(pending_.contains(slot)) + static_cast<int>(row.phase == row_phase::in_flight);
+                           static_cast<int>(pending_.contains(slot)) +
+                           static_cast<int>(row.phase == row_phase::in_flight);
         if (places != 1) throw std::logic_error("a row is not in exactly one place");
         if (row.is_urgent != urgent_.contains(slot)) throw std::logic_error("a row's urgency differs from its queue");
-        if ((row.phase == row_phase::recording) != pending_.contains(slot)) throw std::logic_error("a recording row has no change");
+        if ((row.phase == row_phase::recording) != pending_.contains(slot))
+            throw std::logic_error("a recording row has no change");
         if (row.phase == row_phase::in_flight) ++in_flight;
     }
     if (in_flight != in_flight_) throw std::logic_error("the count of polls in flight is wrong");

@@ -1,7 +1,7 @@
 #pragma once
 
-// The core: every decision about what to ask, when, and what an answer means. Events go in, actions come out; no I/O, no clock and no
-// random of its own.
+// The core: every decision about what to ask, when, and what an answer means. Events go in, actions come out; no I/O,
+// no clock and no random of its own.
 
 #include <cstdint>
 #include <optional>
@@ -33,7 +33,8 @@ struct tracker_options {
 
 // What happens to the core.
 
-/// A transaction is durable and wants its first poll. `once`: it is asked once and then leaves again (a settled or abandoned one).
+/// A transaction is durable and wants its first poll. `once`: it is asked once and then leaves again (a settled or
+/// abandoned one).
 struct tracked_event {
     active_transaction transaction;
     bool once = false;
@@ -71,8 +72,9 @@ struct options_changed_event {
     tracker_options options;
 };
 
-using tracker_event = std::variant<tracked_event, loaded_event, started_event, answered_event, recorded_event, untracked_event,
-                                   poll_wanted_event, token_changed_event, woken_event, clock_jumped_event, options_changed_event>;
+using tracker_event =
+    std::variant<tracked_event, loaded_event, started_event, answered_event, recorded_event, untracked_event,
+                 poll_wanted_event, token_changed_event, woken_event, clock_jumped_event, options_changed_event>;
 
 // What the core wants done.
 
@@ -133,8 +135,8 @@ struct burst_action {
     bool has_begun = false;
 };
 
-using tracker_action = std::variant<change_action, reread_token_action, health_action, poll_error_action, odd_status_action,
-                                    behind_action, clock_skew_action, burst_action>;
+using tracker_action = std::variant<change_action, reread_token_action, health_action, poll_error_action,
+                                    odd_status_action, behind_action, clock_skew_action, burst_action>;
 
 /// A poll that starts now.
 struct started_poll {
@@ -151,8 +153,8 @@ struct live_transaction {
     bool is_recording = false;
 };
 
-/// Invariants: each row is in exactly one of: the schedule, the queue of hints, in flight, recording. One poll in flight an id. A row's
-/// facts change only when the change is durable.
+/// Invariants: each row is in exactly one of: the schedule, the queue of hints, in flight, recording. One poll in
+/// flight an id. A row's facts change only when the change is durable.
 class tracker {
   public:
     tracker(tracker_options options, random_source& random);
@@ -233,8 +235,10 @@ class tracker {
     void watch_burst(instant now, std::vector<tracker_action>& actions);
     void judge_health(const poll_answer& answer, reply_class what, instant now, std::vector<tracker_action>& actions);
     bool is_plain_repeat(const transaction_row& row, const poll_answer& answer, reply_class what, instant now) const;
-    void note_error(std::uint32_t slot, const judgement& verdict, const poll_answer& answer, std::vector<tracker_action>& actions);
-    void apply(std::uint32_t slot, judgement verdict, poll_answer answer, instant now, std::vector<tracker_action>& actions);
+    void note_error(std::uint32_t slot, const judgement& verdict, const poll_answer& answer,
+                    std::vector<tracker_action>& actions);
+    void apply(std::uint32_t slot, judgement verdict, poll_answer answer, instant now,
+               std::vector<tracker_action>& actions);
     void record(std::uint32_t slot, judgement verdict, poll_answer answer, bool is_lazy, instant now,
                 std::vector<tracker_action>& actions);
     bool wants_lazy_store(const transaction_row& row, const poll_answer& answer, instant now) const;

@@ -27,7 +27,8 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
     const reply_class what = judge_burst(slot, event.answer.what, now, actions);
     judge_health(event.answer, what, now, actions);
     if (event.answer.server_date) {
-        if (const auto skew = skew_.on_date(*event.answer.server_date, now)) actions.emplace_back(clock_skew_action{*skew});
+        if (const auto skew = skew_.on_date(*event.answer.server_date, now))
+            actions.emplace_back(clock_skew_action{*skew});
     }
     if (!is_ours) return; // untracked meanwhile: the reply changes nothing any more
     transaction_row& row = table_.at(slot);
@@ -48,14 +49,18 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
 }
 
 /// The common case, kept short: still the same reply, nothing is due.
-bool tracker::is_plain_repeat(const transaction_row& row, const poll_answer& answer, reply_class what, instant now) const {
-    if (what != reply_class::unchanged || answer.what != what || row.state != tracking_state::tracking || row.has_rare_facts) return false;
+bool tracker::is_plain_repeat(const transaction_row& row, const poll_answer& answer, reply_class what,
+                              instant now) const {
+    if (what != reply_class::unchanged || answer.what != what || row.state != tracking_state::tracking ||
+        row.has_rare_facts)
+        return false;
     const std::int64_t wall = now.wall.time_since_epoch().count();
     const milliseconds give_up = options_.rules.give_up_after;
     return wall < row.overdue_at && (give_up == milliseconds(0) || wall < row.tracked_at + give_up.count());
 }
 
-reply_class tracker::judge_burst(std::uint32_t slot, reply_class what, instant now, std::vector<tracker_action>& actions) {
+reply_class tracker::judge_burst(std::uint32_t slot, reply_class what, instant now,
+                                 std::vector<tracker_action>& actions) {
     if (what == reply_class::no_reply) return what;
     window_.add(slot, is_refusal(what), now.steady);
     if (!is_refusal(what)) return what;
@@ -75,7 +80,8 @@ void tracker::watch_burst(instant now, std::vector<tracker_action>& actions) {
     actions.emplace_back(burst_action{is_burst});
 }
 
-void tracker::judge_health(const poll_answer& answer, reply_class what, instant now, std::vector<tracker_action>& actions) {
+void tracker::judge_health(const poll_answer& answer, reply_class what, instant now,
+                           std::vector<tracker_action>& actions) {
     const health_kind before = health_.kind();
     const bool was_unwell = health_.is_unwell();
     const health_effect effect = health_.on_answer(answer, what, now.steady - answer.took, now, table_.size());
@@ -83,7 +89,9 @@ void tracker::judge_health(const poll_answer& answer, reply_class what, instant 
     if (effect.begins_slow_start) {
         // From an eighth of what the cadences want; a 429 says that half of what was made is the most for now.
         const double wanted = std::max(1.0, wanted_rate());
-        const double made = health_.kind() == health_kind::throttled ? std::max(1.0, std::min(wanted, rate_.rate().value_or(wanted)) / 2) : wanted;
+        const double made = health_.kind() == health_kind::throttled
+                                ? std::max(1.0, std::min(wanted, rate_.rate().value_or(wanted)) / 2)
+                                : wanted;
         const steady_time begin = std::max(now.steady, health_.pause_end());
         rate_.begin_slow_start(begin, std::min(made, wanted / 8), made);
     }
@@ -94,11 +102,13 @@ void tracker::judge_health(const poll_answer& answer, reply_class what, instant 
         unwell_since_.reset();
         end_backoffs(now);
     }
-    const milliseconds pause = std::chrono::ceil<milliseconds>(std::max(steady_duration(0), health_.pause_end() - now.steady));
+    const milliseconds pause =
+        std::chrono::ceil<milliseconds>(std::max(steady_duration(0), health_.pause_end() - now.steady));
     actions.emplace_back(health_action{before, health_.kind(), health_.detail(), pause, answer.request_id});
 }
 
-void tracker::note_error(std::uint32_t slot, const judgement& verdict, const poll_answer& answer, std::vector<tracker_action>& actions) {
+void tracker::note_error(std::uint32_t slot, const judgement& verdict, const poll_answer& answer,
+                         std::vector<tracker_action>& actions) {
     transaction_row& row = table_.at(slot);
     if (verdict.is_error) {
         ++row.errors;
@@ -117,16 +127,20 @@ bool tracker::wants_lazy_store(const transaction_row& row, const poll_answer& an
     return steady_s(now.steady) - row.body_stored_at >= between_lazy_stores_s && lazy_pending_ < most_lazy_stores;
 }
 
-void tracker::apply(std::uint32_t slot, judgement verdict, poll_answer answer, instant now, std::vector<tracker_action>& actions) {
+void tracker::apply(std::uint32_t slot, judgement verdict, poll_answer answer, instant now,
+                    std::vector<tracker_action>& actions) {
     transaction_row& row = table_.at(slot);
     note_error(slot, verdict, answer, actions);
-    if (verdict.is_unknown_word && std::find(seen_words_.begin(), seen_words_.end(), answer.status) == seen_words_.end() &&
+    if (verdict.is_unknown_word &&
+        std::find(seen_words_.begin(), seen_words_.end(), answer.status) == seen_words_.end() &&
         answer.what == reply_class::good && seen_words_.size() < most_seen_words) {
         seen_words_.push_back(answer.status);
-        actions.emplace_back(odd_status_action{row.id.str(), std::string(to_string(row.status)), answer.status, false, answer.request_id});
+        actions.emplace_back(odd_status_action{row.id.str(), std::string(to_string(row.status)), answer.status, false,
+                                               answer.request_id});
     }
     if (verdict.is_downgrade) {
-        actions.emplace_back(odd_status_action{row.id.str(), verdict.facts.status, answer.status, true, answer.request_id});
+        actions.emplace_back(
+            odd_status_action{row.id.str(), verdict.facts.status, answer.status, true, answer.request_id});
     }
     if (verdict.is_change || verdict.must_save) {
         record(slot, std::move(verdict), std::move(answer), false, now, actions);
@@ -149,11 +163,20 @@ void tracker::record(std::uint32_t slot, judgement verdict, poll_answer answer, 
     auto id = transaction_id::parse(row.id.str());
     verdict.facts.polls = row.polls;
     verdict.facts.last_polled_at = before.last_polled_at;
-    change_action change{.slot = slot, .generation = row.generation, .id = std::move(*id), .at = now.wall,
-                         .from_state = before.state, .from_status = before.status, .facts = verdict.facts,
-                         .is_history = verdict.is_change, .reply = std::move(answer.body), .reply_is_good = verdict.keeps_reply,
-                         .request_id = std::move(answer.request_id), .event = verdict.event,
-                         .previous_status = verdict.previous_status, .updated_at = answer.updated_at};
+    change_action change{.slot = slot,
+                         .generation = row.generation,
+                         .id = std::move(*id),
+                         .at = now.wall,
+                         .from_state = before.state,
+                         .from_status = before.status,
+                         .facts = verdict.facts,
+                         .is_history = verdict.is_change,
+                         .reply = std::move(answer.body),
+                         .reply_is_good = verdict.keeps_reply,
+                         .request_id = std::move(answer.request_id),
+                         .event = verdict.event,
+                         .previous_status = verdict.previous_status,
+                         .updated_at = answer.updated_at};
     pending_change pending;
     pending.generation = row.generation;
     pending.body_hash = verdict.keeps_reply ? answer.body_hash : 0;

@@ -85,9 +85,12 @@ void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant no
     const steady_time start = row.last_started == transaction_row::never ? now.steady : last_start(row);
     const steady_duration band = draw_interval(options_.rules.interval, random_);
     switch (next) {
-    case judgement::next_poll::in_band: wait_until(slot, start + band); return;
+    case judgement::next_poll::in_band:
+        wait_until(slot, start + band);
+        return;
     case judgement::next_poll::backoff:
-        wait_until(slot, std::max(start + band, now.steady + draw_backoff(options_.rules.backoff, row.errors, random_)));
+        wait_until(slot,
+                   std::max(start + band, now.steady + draw_backoff(options_.rules.backoff, row.errors, random_)));
         return;
     case judgement::next_poll::tail:
         wait_until(slot, start + std::max<steady_duration>(options_.rules.tail_interval, band));
@@ -101,11 +104,14 @@ void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant no
         wait_until(slot, std::max(start + options_.rules.interval.first, now.steady + (*planned - now.wall)));
         return;
     }
-    case judgement::next_poll::never: erase(slot); return;
+    case judgement::next_poll::never:
+        erase(slot);
+        return;
     }
 }
 
-/// Spreads the polls that are due (at a start: of all that are tracked) over one mean interval, the longest unseen first.
+/// Spreads the polls that are due (at a start: of all that are tracked) over one mean interval, the longest unseen
+/// first.
 void tracker::respread(instant now, bool is_start) {
     std::vector<std::pair<std::int64_t, std::uint32_t>> due; // (last start, slot)
     for (std::uint32_t slot = 0; slot < table_.slots(); ++slot) {
@@ -129,8 +135,10 @@ void tracker::respread(instant now, bool is_start) {
     for (std::size_t rank = 0; rank < due.size(); ++rank) {
         transaction_row& row = table_.at(due[rank].second);
         steady_time when = now.steady + nanoseconds(static_cast<std::int64_t>(static_cast<double>(window.count()) *
-                                                                              static_cast<double>(rank) / static_cast<double>(due.size())));
-        if (row.last_started != transaction_row::never) when = std::max(when, last_start(row) + options_.rules.interval.first);
+                                                                              static_cast<double>(rank) /
+                                                                              static_cast<double>(due.size())));
+        if (row.last_started != transaction_row::never)
+            when = std::max(when, last_start(row) + options_.rules.interval.first);
         row.is_backing_off = false;
         wait_until(due[rank].second, when);
     }
@@ -175,7 +183,8 @@ void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) 
 
 /// First polls go at once; those of a big import are paced, so that it does not come as a herd.
 steady_time tracker::first_poll_time(instant now) {
-    const nanoseconds gap = std::min(longest_first_poll_gap, mean(options_.rules.interval) / static_cast<std::int64_t>(table_.size() + 1));
+    const nanoseconds gap =
+        std::min(longest_first_poll_gap, mean(options_.rules.interval) / static_cast<std::int64_t>(table_.size() + 1));
     first_poll_at_ = std::max(first_poll_at_, now.steady - gap * first_polls_at_once) + gap;
     return std::max(now.steady, first_poll_at_);
 }

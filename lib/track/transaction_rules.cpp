@@ -93,7 +93,8 @@ judgement judge_settled_word(judgement verdict, const std::string& word, wall_ti
 judgement judge_settled(judgement verdict, const poll_answer& answer, wall_time now, std::uint32_t errors_before,
                         const poll_rules& rules) {
     switch (answer.what) {
-    case reply_class::good: return judge_settled_word(std::move(verdict), answer.status, now, rules);
+    case reply_class::good:
+        return judge_settled_word(std::move(verdict), answer.status, now, rules);
     case reply_class::unchanged: {
         const std::string word = verdict.facts.status;
         return judge_settled_word(std::move(verdict), word, now, rules);
@@ -105,7 +106,9 @@ judgement judge_settled(judgement verdict, const poll_answer& answer, wall_time 
         return verdict;
     case reply_class::unauthorized:
     case reply_class::forbidden:
-    case reply_class::throttled: verdict.next = next_poll::backoff; return verdict;
+    case reply_class::throttled:
+        verdict.next = next_poll::backoff;
+        return verdict;
     case reply_class::server_error:
     case reply_class::unusable:
     case reply_class::no_reply:
@@ -137,7 +140,8 @@ judgement judge_good(judgement verdict, const std::string& word, wall_time now, 
         return verdict;
     }
     if (facts.state == tracking_state::not_found || facts.state == tracking_state::rejected) {
-        // Back to tracking; the deadline, if it is past and was not announced yet, makes it overdue in a change of its own.
+        // Back to tracking; the deadline, if it is past and was not announced yet, makes it overdue in a change of its
+        // own.
         facts.state = facts.was_overdue ? tracking_state::overdue : tracking_state::tracking;
         verdict.is_change = true;
     }
@@ -158,7 +162,8 @@ judgement judge_not_found(judgement verdict, wall_time now, const poll_rules& ru
         facts.not_found_since = now;
         verdict.must_save = true; // the grace goes on through a restart
     }
-    const bool is_overdue_first = facts.state == tracking_state::tracking && now >= facts.overdue_at && !facts.was_overdue;
+    const bool is_overdue_first =
+        facts.state == tracking_state::tracking && now >= facts.overdue_at && !facts.was_overdue;
     const bool may_enter = facts.state == tracking_state::tracking || facts.state == tracking_state::rejected;
     if (may_enter && !is_overdue_first && now - *facts.not_found_since >= rules.not_found_grace) {
         facts.state = tracking_state::not_found;
@@ -188,8 +193,8 @@ judgement judge_bad_request(judgement verdict, wall_time now, const poll_rules& 
 
 } // namespace
 
-judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, wall_time now, std::uint32_t errors_before,
-                       const poll_rules& rules) {
+judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, wall_time now,
+                       std::uint32_t errors_before, const poll_rules& rules) {
     judgement verdict;
     verdict.facts = facts;
     verdict.next = cadence_of(facts);
@@ -197,13 +202,21 @@ judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, w
         return judge_settled(std::move(verdict), answer, now, errors_before, rules);
     }
     switch (answer.what) {
-    case reply_class::good: return judge_good(std::move(verdict), answer.status, now, rules);
-    case reply_class::unchanged: return judge_good(std::move(verdict), facts.status, now, rules);
-    case reply_class::not_found: verdict.is_error = true; return judge_not_found(std::move(verdict), now, rules);
-    case reply_class::bad_request: verdict.is_error = true; return judge_bad_request(std::move(verdict), now, rules);
+    case reply_class::good:
+        return judge_good(std::move(verdict), answer.status, now, rules);
+    case reply_class::unchanged:
+        return judge_good(std::move(verdict), facts.status, now, rules);
+    case reply_class::not_found:
+        verdict.is_error = true;
+        return judge_not_found(std::move(verdict), now, rules);
+    case reply_class::bad_request:
+        verdict.is_error = true;
+        return judge_bad_request(std::move(verdict), now, rules);
     case reply_class::unauthorized:
     case reply_class::forbidden:
-    case reply_class::throttled: verdict.facts.bad_requests = 0; return verdict; // everybody's matter, not this transaction's
+    case reply_class::throttled:
+        verdict.facts.bad_requests = 0;
+        return verdict; // everybody's matter, not this transaction's
     case reply_class::server_error:
     case reply_class::unusable:
         verdict.facts.bad_requests = 0;
@@ -266,7 +279,8 @@ steady_duration draw_interval(const std::pair<milliseconds, milliseconds>& band,
     return nanoseconds(random.between(low + margin, high - margin));
 }
 
-steady_duration draw_backoff(const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors, random_source& random) {
+steady_duration draw_backoff(const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors,
+                             random_source& random) {
     using std::chrono::nanoseconds;
     constexpr std::uint32_t most_doublings = 30;
     const std::int64_t first = nanoseconds(backoff.first).count();

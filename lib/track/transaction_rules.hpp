@@ -25,7 +25,8 @@ struct poll_rules {
     std::vector<milliseconds> verify_after{std::chrono::minutes(10), std::chrono::minutes(65)};
 };
 
-/// A verification that meets only errors is given up after this many attempts: errors change nothing about a settled transaction.
+/// A verification that meets only errors is given up after this many attempts: errors change nothing about a settled
+/// transaction.
 inline constexpr std::uint32_t most_verification_errors = 10;
 
 /// What the answer leaves behind.
@@ -49,9 +50,10 @@ struct judgement {
     std::string previous_status; ///< with an event
 };
 
-/// `answer.status` is set for `good`; for `unchanged` the known status counts. `errors_before` is the number of errors in a row until now.
-judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, wall_time now, std::uint32_t errors_before,
-                       const poll_rules& rules);
+/// `answer.status` is set for `good`; for `unchanged` the known status counts. `errors_before` is the number of errors
+/// in a row until now.
+judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, wall_time now,
+                       std::uint32_t errors_before, const poll_rules& rules);
 
 /// The transition to `overdue` when its time has come; nullopt when it has not, or the state does not go there.
 std::optional<judgement> judge_overdue(const tracking_facts& facts, wall_time now);
@@ -65,7 +67,9 @@ std::optional<wall_time> next_verification(const tracking_facts& facts, wall_tim
 /// A wait drawn from the band, kept 1 % of its width off both edges so that the clock's grain never leads over one.
 steady_duration draw_interval(const std::pair<milliseconds, milliseconds>& band, random_source& random);
 
-/// The wait after the n-th error in a row (n from 1): first, doubled each time, up to 20 % more at random, never over the longest.
-steady_duration draw_backoff(const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors, random_source& random);
+/// The wait after the n-th error in a row (n from 1): first, doubled each time, up to 20 % more at random, never over
+/// the longest.
+steady_duration draw_backoff(const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors,
+                             random_source& random);
 
 } // namespace prooftrack

@@ -8,9 +8,7 @@ namespace {
 constexpr std::size_t most_error_texts = 250;
 constexpr std::string_view other_error = "an error (its text was not kept, there were too many kinds)";
 
-std::int64_t steady_ms(steady_time when) {
-    return std::chrono::floor<milliseconds>(when.time_since_epoch()).count();
-}
+std::int64_t steady_ms(steady_time when) { return std::chrono::floor<milliseconds>(when.time_since_epoch()).count(); }
 
 wall_time to_wall(std::int64_t ms) { return wall_time(milliseconds(ms)); }
 

@@ -7,10 +7,11 @@ namespace {
 
 constexpr std::array<std::string_view, tracking_state_count> state_names{
     "tracking", "settled", "overdue", "not_found", "rejected", "abandoned", "untracked"};
-constexpr std::array<std::string_view, 7> status_names{"",          "pending",   "processing", "completed",
-                                                       "failed",    "cancelled", "other"};
-constexpr std::array<std::string_view, 10> reply_names{"good",      "unchanged", "not_found",    "bad_request", "unauthorized",
-                                                       "forbidden", "throttled", "server_error", "unusable",    "no_reply"};
+constexpr std::array<std::string_view, 7> status_names{"",       "pending",   "processing", "completed",
+                                                       "failed", "cancelled", "other"};
+constexpr std::array<std::string_view, 10> reply_names{"good",         "unchanged", "not_found", "bad_request",
+                                                       "unauthorized", "forbidden", "throttled", "server_error",
+                                                       "unusable",     "no_reply"};
 constexpr std::array<std::string_view, 3> delivery_names{"pending", "delivered", "dead"};
 
 template <class Enum, std::size_t Size>

@@ -1,6 +1,7 @@
 #pragma once
 
-// The values that travel between the rooms. No behaviour beyond naming and comparing; see tracker.hpp for the decisions.
+// The values that travel between the rooms. No behaviour beyond naming and comparing; see tracker.hpp for the
+// decisions.
 
 #include <array>
 #include <cstdint>
@@ -35,9 +36,9 @@ bool ends_wait(tracking_state state);
 /// Proof's words, matched exactly, case included.
 enum class status_kind : std::uint8_t { none, pending, processing, completed, failed, cancelled, other };
 
-std::string_view to_string(status_kind kind);      ///< "" for none, "other" for an unknown word
+std::string_view to_string(status_kind kind);       ///< "" for none, "other" for an unknown word
 status_kind classify_status(std::string_view word); ///< none for ""
-bool is_terminal(status_kind kind);                ///< completed, failed, cancelled
+bool is_terminal(status_kind kind);                 ///< completed, failed, cancelled
 
 /// Most bytes of a status word that is kept; a longer one makes the reply unusable.
 inline constexpr std::size_t max_status_length = 64;
@@ -45,30 +46,33 @@ inline constexpr std::size_t max_status_length = 64;
 /// What the core keeps durable about a transaction; written as one row with each change.
 struct tracking_facts {
     tracking_state state = tracking_state::tracking;
-    std::string status;                        ///< Proof's word, verbatim; empty until the first good reply
-    wall_time tracked_at{};                    ///< when this tracking began (anew for a renewed one)
-    wall_time overdue_at{};                    ///< when it becomes overdue
-    std::optional<wall_time> settled_at;       ///< the first settlement of this tracking
-    std::optional<wall_time> not_found_since;  ///< first 404 of the row that goes on, shifted by the time in which Proof was unwell
-    std::optional<wall_time> recheck_until;    ///< settled as failed or cancelled, then non-terminal: asked in the tail until this
-    std::optional<wall_time> last_polled_at;   ///< may fall back after a crash
-    std::uint64_t polls = 0;                   ///< may fall back after a crash
-    std::uint8_t bad_requests = 0;             ///< 400s in a row
-    std::uint8_t verifications_done = 0;       ///< times of `verify_after` already asked
-    bool was_overdue = false;                  ///< `transaction.overdue` was emitted in this tracking
-    bool watched = true;                       ///< a poll is still planned: the row is loaded at start
+    std::string status;                  ///< Proof's word, verbatim; empty until the first good reply
+    wall_time tracked_at{};              ///< when this tracking began (anew for a renewed one)
+    wall_time overdue_at{};              ///< when it becomes overdue
+    std::optional<wall_time> settled_at; ///< the first settlement of this tracking
+    std::optional<wall_time>
+        not_found_since; ///< first 404 of the row that goes on, shifted by the time in which Proof was unwell
+    std::optional<wall_time>
+        recheck_until; ///< settled as failed or cancelled, then non-terminal: asked in the tail until this
+    std::optional<wall_time> last_polled_at; ///< may fall back after a crash
+    std::uint64_t polls = 0;                 ///< may fall back after a crash
+    std::uint8_t bad_requests = 0;           ///< 400s in a row
+    std::uint8_t verifications_done = 0;     ///< times of `verify_after` already asked
+    bool was_overdue = false;                ///< `transaction.overdue` was emitted in this tracking
+    bool watched = true;                     ///< a poll is still planned: the row is loaded at start
     bool operator==(const tracking_facts&) const = default;
 };
 
 /// What a user asked to be tracked, validated.
 struct new_transaction {
     transaction_id id;
-    std::string metadata = "{}";                  ///< a JSON object's bytes as they came
-    std::optional<std::string> callback_url;      ///< as it came
-    std::string callback_lane;                    ///< `scheme://host:port` of callback_url, "" without one
-    wall_time now{};                              ///< becomes tracked_at
-    milliseconds overdue_after{};                 ///< after defaults
-    std::array<std::uint8_t, 32> options_digest{}; ///< of all options after defaults, metadata as JSON values: equal = "same options"
+    std::string metadata = "{}";             ///< a JSON object's bytes as they came
+    std::optional<std::string> callback_url; ///< as it came
+    std::string callback_lane;               ///< `scheme://host:port` of callback_url, "" without one
+    wall_time now{};                         ///< becomes tracked_at
+    milliseconds overdue_after{};            ///< after defaults
+    std::array<std::uint8_t, 32>
+        options_digest{}; ///< of all options after defaults, metadata as JSON values: equal = "same options"
 };
 
 /// One tracked transaction as the core takes it over.
@@ -82,7 +86,8 @@ struct poll_ticket {
     std::uint32_t slot = 0;       ///< the core's row
     std::uint32_t generation = 0; ///< tells a reused row
     std::string id;               ///< what to ask for; a valid transaction_id
-    std::uint64_t known_body = 0; ///< hash of the last good reply, 0 = none: an equal one is `unchanged` without being parsed
+    std::uint64_t known_body =
+        0; ///< hash of the last good reply, 0 = none: an equal one is `unchanged` without being parsed
 };
 
 /// What a reply (or its absence) means. The table is in lib/proof/README.md.
@@ -95,24 +100,24 @@ enum class reply_class : std::uint8_t {
     forbidden,    ///< 403: every call fails until Proof's allowlist changes
     throttled,    ///< 429: everybody slows down
     server_error, ///< 5xx and any other status without a meaning of its own
-    unusable,     ///< a reply that breaks the rules of a good one: wrong id, not JSON, truncated, too large, a redirect …
-    no_reply,     ///< silence: DNS, connect, TLS, timeout, close
+    unusable, ///< a reply that breaks the rules of a good one: wrong id, not JSON, truncated, too large, a redirect …
+    no_reply, ///< silence: DNS, connect, TLS, timeout, close
 };
 std::string_view to_string(reply_class what);
 
 /// The answer to one poll.
 struct poll_answer {
     reply_class what = reply_class::no_reply;
-    int http_status = 0;                    ///< 0 = none came
-    std::string status;                     ///< good: Proof's word (also for `unchanged`: empty, it is the known one)
-    std::string body;                       ///< the reply's body, bounded; empty for `unchanged` and `no_reply`
-    std::uint64_t body_hash = 0;            ///< good: never 0
-    std::string request_id;                 ///< X-Request-Id, printable ASCII, at most 128
-    std::string error;                      ///< for people and `last_error`: "404 transaction_not_found", "connect: Connection refused"
+    int http_status = 0;         ///< 0 = none came
+    std::string status;          ///< good: Proof's word (also for `unchanged`: empty, it is the known one)
+    std::string body;            ///< the reply's body, bounded; empty for `unchanged` and `no_reply`
+    std::uint64_t body_hash = 0; ///< good: never 0
+    std::string request_id;      ///< X-Request-Id, printable ASCII, at most 128
+    std::string error; ///< for people and `last_error`: "404 transaction_not_found", "connect: Connection refused"
     std::optional<milliseconds> retry_after; ///< throttled: clamped to 1 s … 15 min
-    std::optional<wall_time> server_date;   ///< the reply's Date
-    std::optional<wall_time> updated_at;    ///< good: Proof's updated_at
-    steady_duration took{};                 ///< from the first byte written to the answer
+    std::optional<wall_time> server_date;    ///< the reply's Date
+    std::optional<wall_time> updated_at;     ///< good: Proof's updated_at
+    steady_duration took{};                  ///< from the first byte written to the answer
 };
 
 enum class delivery_state : std::uint8_t { pending, delivered, dead };
@@ -125,10 +130,10 @@ struct transaction_view {
     tracking_facts facts;
     std::string metadata = "{}";
     std::optional<std::string> callback_url;
-    std::string proof;                       ///< last good reply, verbatim; "" = null
-    std::optional<wall_time> next_poll_at;   ///< null when none is planned
+    std::string proof;                     ///< last good reply, verbatim; "" = null
+    std::optional<wall_time> next_poll_at; ///< null when none is planned
     std::uint32_t consecutive_errors = 0;
-    std::string last_error;                  ///< "" = null
+    std::string last_error; ///< "" = null
 };
 
 /// One change of state or status.
@@ -167,7 +172,7 @@ struct stored_event {
 struct consumer_view {
     std::string name;
     event_seq seq{};
-    std::uint64_t lag = 0;                  ///< events not acknowledged
+    std::uint64_t lag = 0;                   ///< events not acknowledged
     std::optional<wall_time> oldest_pending; ///< timestamp of the oldest of them
 };
 

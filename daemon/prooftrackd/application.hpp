@@ -1,0 +1,89 @@
+#pragma once
+
+// The composition root: owns every part by value in the order of construction, and wires them.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "api/server.hpp"
+#include "callback/notifier.hpp"
+#include "config/config.hpp"
+#include "engine/engine.hpp"
+#include "engine/meters.hpp"
+#include "net/steady_alarm.hpp"
+#include "observe/event_log.hpp"
+#include "observe/metrics.hpp"
+#include "observe/service_notify.hpp"
+#include "proof/proof_client.hpp"
+#include "prooftrackd/file_watch.hpp"
+#include "prooftrackd/observers.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack {
+
+/// What was read from the files before anything was started.
+struct application_inputs {
+    std::filesystem::path config_file;
+    configuration config;
+    secret token;
+    std::map<std::string, std::vector<secret>> callback_secrets;
+    int passed_socket = -1;
+};
+
+/// The running daemon. Construction opens the database and throws store_start_error; `run` returns the exit status.
+/// After `run` the process ends by _exit: a resolver that hangs in getaddrinfo must not hold the end up.
+class application {
+  public:
+    application(application_inputs inputs, service_log& log, service_notify& notify);
+    int run();
+
+  private:
+    void on_ready(const op_result<std::monostate>& loaded);
+    void await_signal();
+    void on_signal(int number);
+    void reload();
+    void apply(configuration wanted);
+    void reread_token();
+    void use_secrets(const configuration& config);
+    void begin_stop(std::string reason);
+    void finish(int status);
+    void schedule_tick();
+    void tick();
+    void look_at_base_url();
+
+    application_inputs inputs_;
+    service_log& log_;
+    service_notify& notify_;
+    boost::asio::io_context loop_{1};
+    system_clock_source clock_;
+    metrics registry_;
+    meters counts_;
+    adapter_observers observers_;
+    std::unique_ptr<store> store_;
+    std::unique_ptr<notifier> notifier_;
+    steady_alarm alarm_;
+    engine engine_;
+    std::unique_ptr<proof_client> proof_;
+    std::unique_ptr<api_server> api_;
+    std::unique_ptr<api_server> metrics_listener_; ///< nullptr = off
+    boost::asio::signal_set signals_;
+    boost::asio::steady_timer ticks_;
+    boost::asio::steady_timer stop_guard_;
+    file_watch token_watch_;
+    steady_time started_at_;
+    steady_time next_ping_{};
+    std::string status_line_;
+    std::string stop_reason_;
+    enum class life : std::uint8_t { starting, running, stopping } life_ = life::starting;
+    int exit_status_ = 0;
+};
+
+} // namespace prooftrack

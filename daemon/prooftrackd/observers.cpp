@@ -1,0 +1,48 @@
+#include "prooftrackd/observers.hpp"
+
+namespace prooftrack {
+
+void adapter_observers::on_handshake(bool resumed) { counts_.on_handshake(resumed); }
+void adapter_observers::on_connections(std::size_t idle, std::size_t busy) { counts_.set_connections(idle, busy); }
+
+void adapter_observers::on_pipeline_disabled(std::string_view reason) {
+    log_.write(log_event_id::proof_pipeline_disabled, {{"reason", reason}});
+}
+
+void adapter_observers::on_commit(steady_duration took, std::size_t /*operations*/) { counts_.on_commit(took); }
+
+void adapter_observers::on_state(store_state state, const op_error& why) {
+    if (state == store_state::ok) {
+        log_.write(log_event_id::store_recovered, {});
+    } else {
+        log_.write(log_event_id::store_error,
+                   {{"operation", why.operation},
+                    {"error", why.message()},
+                    {"state", to_string(state)},
+                    {"advice", "free some room on the disk of store.path: it goes on by itself"}});
+    }
+    if (store_state_changed) store_state_changed(state);
+}
+
+void adapter_observers::on_fatal(const op_error& error) {
+    log_.write(log_event_id::store_error,
+               {{"operation", error.operation},
+                {"error", error.message()},
+                {"state", "failed"},
+                {"advice", "check the disk; the next start checks and rewrites the database"}});
+    if (store_failed) store_failed();
+}
+
+void adapter_observers::on_address_refused(std::string_view callback, std::string_view host) {
+    log_.write(log_event_id::callback_address_refused, {{"callback", callback}, {"host", host}});
+}
+
+void adapter_observers::on_request(const api_request_fact& fact) {
+    log_.write(log_event_id::api_request, {{"method", fact.method},
+                                           {"route", fact.route},
+                                           {"status", fact.status},
+                                           {"uid", fact.uid},
+                                           {"took_ms", std::chrono::duration_cast<milliseconds>(fact.took).count()}});
+}
+
+} // namespace prooftrack

@@ -1,0 +1,25 @@
+#pragma once
+
+// The daemon's arguments, as data.
+
+#include <filesystem>
+#include <string>
+#include <variant>
+
+namespace prooftrack {
+
+struct daemon_options {
+    std::filesystem::path config;
+    bool checks_config_only = false;
+};
+
+/// What to print and exit with instead of running: help, version, or what is wrong.
+struct early_exit {
+    int status = 0;
+    std::string text;
+};
+
+/// Wrong arguments exit with 64 (EX_USAGE).
+std::variant<daemon_options, early_exit> parse_options(int argc, const char* const* argv);
+
+} // namespace prooftrack

@@ -1,0 +1,103 @@
+// The router's actions about the daemon itself.
+
+#include <fmt/format.h>
+
+#include "api/answer.hpp"
+#include "api/file_stream.hpp"
+#include "api/json_fields.hpp"
+#include "api/openapi.hpp"
+#include "api/render.hpp"
+#include "api/router.hpp"
+#include "track/event.hpp"
+
+namespace prooftrack {
+namespace {
+
+constexpr std::size_t max_level_length = 32;
+
+api_response health_response(const health_report& report) {
+    if (report.ok)
+        return json_response(200, fmt::format("{{\"ok\":true,\"reasons\":{}}}", render_reasons(report.reasons)));
+    problem why = make_problem(problem_code::unavailable, fmt::format("{}", fmt::join(report.reasons, "; ")));
+    why.members.emplace_back("reasons", render_reasons(report.reasons));
+    return problem_response(why);
+}
+
+api_response backup_response(const std::filesystem::path& path) {
+    auto stream = file_stream::open_and_unlink(path);
+    if (!stream) {
+        return problem_response(make_problem(problem_code::store_unavailable,
+                                             fmt::format("the copy cannot be read: {}", stream.error().message())));
+    }
+    api_response response;
+    response.content_type = "application/vnd.sqlite3";
+    response.stream = std::move(*stream);
+    response.chunked = true;
+    return response;
+}
+
+} // namespace
+
+request_ticket router::status(api_call call) {
+    if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
+    behind_.status_json(answer_with<std::string>(std::move(call.respond),
+                                                 [](std::string body) { return json_response(200, std::move(body)); }));
+    return 0;
+}
+
+request_ticket router::healthy(api_call call) {
+    if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
+    call.respond(health_response(behind_.healthy()));
+    return 0;
+}
+
+request_ticket router::ready(api_call call) {
+    if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
+    call.respond(health_response(behind_.ready()));
+    return 0;
+}
+
+request_ticket router::metrics(api_call call) {
+    if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
+    behind_.metrics_text(answer_with<std::string>(std::move(call.respond),
+                                                  [](std::string text) { return metrics_response(std::move(text)); }));
+    return 0;
+}
+
+request_ticket router::backup(api_call call) {
+    if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
+    if (call.head.http_1_0) {
+        return answer_problem(
+            call.respond, make_problem(problem_code::invalid_request, "a backup is sent in chunks: ask with HTTP/1.1"));
+    }
+    behind_.backup(call.head.who, answer_with<std::filesystem::path>(std::move(call.respond), backup_response));
+    return 0;
+}
+
+request_ticket router::set_log_level(api_call call) {
+    if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
+    const auto fields = json_fields::parse(call.body, {"level"});
+    if (!fields) return answer_problem(call.respond, fields.error());
+    auto level = fields->text("level");
+    if (!level) return answer_problem(call.respond, level.error());
+    if (!*level || (*level)->empty() || (*level)->size() > max_level_length) {
+        return answer_problem(call.respond,
+                              make_problem(problem_code::invalid_request, "level is missing: a word such as info"));
+    }
+    auto render = [shown = **level](std::monostate) {
+        std::string body = "{\"level\":";
+        append_json_string(body, shown);
+        return json_response(200, body + "}");
+    };
+    behind_.set_log_level(std::move(**level), call.head.who,
+                          answer_with<std::monostate>(std::move(call.respond), std::move(render)));
+    return 0;
+}
+
+request_ticket router::openapi(api_call call) {
+    if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
+    call.respond(json_response(200, std::string(openapi_document())));
+    return 0;
+}
+
+} // namespace prooftrack

@@ -1,0 +1,119 @@
+#include "engine/event_feed.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/problems.hpp"
+#include "track/event.hpp"
+
+namespace prooftrack {
+namespace {
+
+constexpr std::size_t most_recent = 1'024;
+constexpr std::size_t most_recent_bytes = 8U << 20U;
+
+problem cursor_gone(event_seq first, event_seq last) {
+    problem gone;
+    gone.code = problem_code::cursor_gone;
+    gone.detail =
+        "these events are not kept (any more), or the cursor is of another log: start again at oldest_seq - 1, or at 0";
+    gone.members = {{"oldest_seq", std::to_string(value_of(first))}, {"last_seq", std::to_string(value_of(last))}};
+    return gone;
+}
+
+} // namespace
+
+void event_feed::restore(const store_status& status) {
+    first_seq_ = status.first_seq;
+    last_seq_ = status.last_seq;
+    log_id_ = status.log_id;
+}
+
+void event_feed::on_pruned(event_seq first_kept) {
+    first_seq_ = std::max(first_seq_, first_kept);
+    while (!recent_.empty() && recent_.front().seq < first_seq_) {
+        recent_bytes_ -= recent_.front().json->size();
+        recent_.pop_front();
+    }
+}
+
+void event_feed::publish(event_seq seq, const std::string& frozen) {
+    const log_event event{seq, std::make_shared<const std::string>(insert_seq(frozen, seq))};
+    last_seq_ = seq;
+    recent_bytes_ += event.json->size();
+    recent_.push_back(event);
+    while (recent_.size() > most_recent || (recent_bytes_ > most_recent_bytes && recent_.size() > 1)) {
+        recent_bytes_ -= recent_.front().json->size();
+        recent_.pop_front();
+    }
+    if (listener_ != nullptr) listener_->on_event(event);
+    for (waiting_reader& reader : waits_.take_all()) reader.handler(page(reader.after, reader.limit));
+}
+
+bool event_feed::is_in_memory(event_seq after) const {
+    return !recent_.empty() && value_of(after) + 1 >= value_of(recent_.front().seq);
+}
+
+event_list event_feed::page(event_seq after, std::size_t limit) const {
+    event_list list;
+    list.log_id = log_id_;
+    list.next_after = after;
+    if (recent_.empty() || after >= last_seq_) return list;
+    const std::uint64_t first = value_of(recent_.front().seq);
+    for (std::uint64_t at = value_of(after) + 1 - first; at < recent_.size() && list.events.size() < limit; ++at) {
+        list.events.push_back(recent_[static_cast<std::size_t>(at)]);
+        list.next_after = list.events.back().seq;
+    }
+    return list;
+}
+
+bool event_feed::read(event_seq after, std::size_t limit, milliseconds wait, wait_id id,
+                      backend_handler<event_list> handler) {
+    if (after == event_seq{0}) after = event_seq{value_of(first_seq_) - 1};
+    if (after > last_seq_ || value_of(after) + 1 < value_of(first_seq_)) {
+        handler(cursor_gone(first_seq_, last_seq_));
+        return false;
+    }
+    if (after == last_seq_ && wait > milliseconds(0)) {
+        waits_.add(id, clock_.now().steady + wait, waiting_reader{after, limit, std::move(handler)});
+        return true;
+    }
+    if (after == last_seq_ || is_in_memory(after)) {
+        handler(page(after, limit));
+        return false;
+    }
+    read_from_store(after, limit, std::move(handler));
+    return false;
+}
+
+void event_feed::read_from_store(event_seq after, std::size_t limit, backend_handler<event_list> handler) {
+    store_.events_after(
+        after, limit, [this, after, limit, handler = std::move(handler)](op_result<event_page> read) mutable {
+            if (!read) {
+                handler(store_problem(read.error()));
+                return;
+            }
+            if (value_of(after) + 1 < value_of(read->first_seq)) { // pruned while the read waited
+                handler(cursor_gone(read->first_seq, last_seq_));
+                return;
+            }
+            event_list list;
+            list.log_id = log_id_;
+            list.next_after = after;
+            for (const stored_event& event : read->events) {
+                if (event.seq > last_seq_ || list.events.size() == limit) break; // not published yet
+                list.events.push_back(
+                    log_event{event.seq, std::make_shared<const std::string>(insert_seq(event.body, event.seq))});
+                list.next_after = event.seq;
+            }
+            handler(std::move(list));
+        });
+}
+
+void event_feed::on_wake(instant now) {
+    while (auto reader = waits_.take_expired(now.steady)) reader->handler(page(reader->after, reader->limit));
+}
+
+} // namespace prooftrack

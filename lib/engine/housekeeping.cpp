@@ -1,0 +1,137 @@
+#include "engine/housekeeping.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace prooftrack {
+namespace {
+
+constexpr seconds busy_tick{1};
+constexpr seconds idle_tick{10};
+constexpr seconds between_beats{60};
+constexpr seconds between_prunes{60};
+constexpr milliseconds between_batches{50};
+constexpr seconds between_probes{2};
+constexpr milliseconds jump{2'000};
+
+steady_duration distance(steady_duration a, steady_duration b) { return a < b ? b - a : a - b; }
+
+} // namespace
+
+void housekeeping::start(instant now, const store_config& retention) {
+    retention_ = retention;
+    last_look_ = now;
+    last_boot_ = around_.clock.since_boot();
+    next_tick_ = now.steady + busy_tick;
+    next_beat_ = now.steady + between_beats;
+    next_prune_ = now.steady + between_prunes;
+}
+
+bool housekeeping::look_at_clocks(instant now) {
+    const steady_duration boot = around_.clock.since_boot();
+    const steady_duration steady_passed = now.steady - last_look_.steady;
+    const steady_duration wall_off = distance(now.wall - last_look_.wall, steady_passed);
+    const steady_duration boot_off = distance(boot - last_boot_, steady_passed);
+    const wall_time expected = last_look_.wall + std::chrono::duration_cast<milliseconds>(steady_passed);
+    last_look_ = now;
+    last_boot_ = boot;
+    if (wall_off <= jump && boot_off <= jump) return false;
+    const bool has_slept = boot_off > jump;
+    const steady_duration by = has_slept ? boot_off : steady_duration(now.wall - expected);
+    around_.log.write(log_event_id::daemon_clock_jump,
+                      {{"jump_ms", std::chrono::duration_cast<milliseconds>(by).count()},
+                       {"kind", has_slept ? "the machine slept" : "the wall clock was set"}});
+    return true;
+}
+
+bool housekeeping::on_wake(instant now) {
+    if (!next_tick_ || now.steady < *next_tick_) return false;
+    next_tick_ = now.steady + (around_.polls.core().size() > 0 ? busy_tick : idle_tick);
+    const bool has_jumped = look_at_clocks(now);
+    if (now.steady >= next_beat_) {
+        next_beat_ = now.steady + between_beats;
+        beat(now);
+    }
+    if (store_state_ == store_state::full && !is_probing_ && now.steady >= next_probe_) {
+        next_probe_ = now.steady + between_probes;
+        is_probing_ = true;
+        around_.remembered.probe(
+            [this](const op_result<std::monostate>& /*tells itself through on_state*/) { is_probing_ = false; });
+    }
+    if (!is_pruning_ && now.steady >= next_prune_ && retention_.retention > milliseconds(0)) prune();
+    return has_jumped;
+}
+
+void housekeeping::prune() {
+    const instant now = around_.clock.now();
+    is_pruning_ = true;
+    prune_request request;
+    request.ended_before = now.wall - retention_.retention;
+    request.consumed_before = request.ended_before - retention_.consumer_retention;
+    around_.remembered.prune(request, [this](op_result<prune_result> pruned) {
+        is_pruning_ = false;
+        const instant then = around_.clock.now();
+        if (!pruned) {
+            next_prune_ = then.steady + between_prunes;
+            return;
+        }
+        for (const std::string& name : pruned->overtaken_consumers) {
+            around_.log.write(log_event_id::consumer_overtaken, {{"consumer", name}});
+        }
+        if (pruned->transactions + pruned->events > 0) {
+            around_.log.write(log_event_id::store_pruned,
+                              {{"transactions", pruned->transactions}, {"events", pruned->events}});
+            around_.remembered.status([this](op_result<store_status> status) {
+                if (status) around_.feed.on_pruned(status->first_seq);
+            });
+        }
+        next_prune_ = then.steady + (pruned->more ? steady_duration(between_batches) : steady_duration(between_prunes));
+        if (next_tick_ && next_prune_ < *next_tick_) next_tick_ = next_prune_;
+    });
+}
+
+void housekeeping::beat(instant /*now*/) {
+    around_.remembered.status([this](op_result<store_status> status) {
+        if (!status) return;
+        const instant then = around_.clock.now();
+        publish(*status, then);
+        const tracker& core = around_.polls.core();
+        std::uint64_t backlog = 0;
+        std::uint64_t dead = 0;
+        for (const auto& [lane, summary] : status->lanes) {
+            backlog += summary.pending;
+            dead += summary.dead;
+        }
+        const auto oldest_due = std::chrono::duration_cast<milliseconds>(core.oldest_due(then));
+        const auto due_lag = std::chrono::duration_cast<milliseconds>(around_.counts.poll_lag_p99());
+        around_.log.write(log_event_id::daemon_heartbeat,
+                          {{"pending", core.size()},
+                           {"due_lag_ms", due_lag.count()},
+                           {"oldest_due_ms", oldest_due.count()},
+                           {"polls_per_second", fmt::format("{:.1f}", core.made_rate())},
+                           {"backlog", backlog},
+                           {"dead", dead},
+                           {"proof", to_string(core.health().kind())},
+                           {"store", to_string(status->state)},
+                           {"consumers", status->consumers},
+                           {"db_bytes", status->db_bytes},
+                           {"wal_bytes", status->wal_bytes},
+                           {"free_bytes", status->free_bytes}});
+    });
+}
+
+void housekeeping::publish(const store_status& status, instant now) {
+    const tracker& core = around_.polls.core();
+    around_.counts.set_oldest_due(core.oldest_due(now));
+    around_.counts.set_clock_skew(core.skew());
+    around_.counts.set_store_bytes(status.db_bytes, status.wal_bytes, status.free_bytes);
+    around_.counts.begin_transactions();
+    for (const auto& [key, count] : status.transactions) {
+        around_.counts.set_transactions(to_string(key.first), to_string(key.second), count);
+    }
+    around_.counts.end_transactions();
+    around_.deliveries.report(status, now.wall);
+}
+
+} // namespace prooftrack

@@ -1,0 +1,62 @@
+#pragma once
+
+// What happens by the clock: heartbeat, pruning, the probe of a full disk, the look at the clocks.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "config/config.hpp"
+#include "engine/delivery_driver.hpp"
+#include "engine/event_feed.hpp"
+#include "engine/meters.hpp"
+#include "engine/poll_driver.hpp"
+#include "observe/log.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack {
+
+/// Wakes about once a second while something is pending, every 10 s otherwise. Heartbeat every 60 s.
+class housekeeping {
+  public:
+    struct surroundings {
+        const clock_source& clock;
+        store& remembered;
+        event_log& log;
+        meters& counts;
+        poll_driver& polls;
+        delivery_driver& deliveries;
+        event_feed& feed;
+    };
+    explicit housekeeping(surroundings around) : around_(around) {}
+
+    void start(instant now, const store_config& retention);
+    void reconfigure(const store_config& retention) { retention_ = retention; }
+    void on_store_state(store_state state) { store_state_ = state; }
+    std::optional<steady_time> next_wake() const { return next_tick_; }
+    /// True when wall, steady and boot time disagree since the last call: the machine slept, or its clock was set.
+    bool on_wake(instant now);
+    /// Brings the gauges up to date from a fresh status.
+    void publish(const store_status& status, instant now);
+
+  private:
+    bool look_at_clocks(instant now);
+    void beat(instant now);
+    void prune();
+
+    surroundings around_;
+    store_config retention_;
+    store_state store_state_ = store_state::ok;
+    std::optional<steady_time> next_tick_;
+    steady_time next_beat_{};
+    steady_time next_prune_{};
+    steady_time next_probe_{};
+    bool is_pruning_ = false;
+    bool is_probing_ = false;
+    instant last_look_{};
+    steady_duration last_boot_{};
+};
+
+} // namespace prooftrack

@@ -1,0 +1,73 @@
+#pragma once
+
+// What the engine counts, with the hot counters resolved once.
+
+#include <array>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/time.hpp"
+#include "observe/metrics.hpp"
+#include "track/types.hpp"
+
+namespace prooftrack {
+
+/// The recent distribution of a delay: two windows of 30 s, buckets a quarter apart. For people; Prometheus has its
+/// own.
+class recent_delays {
+  public:
+    void add(steady_duration delay, steady_time now);
+    /// The upper edge of the bucket in which the 99th percentile lies; 0 without samples.
+    steady_duration p99() const;
+
+  private:
+    static constexpr std::size_t buckets = 80;
+    std::array<std::uint32_t, buckets> current_{};
+    std::array<std::uint32_t, buckets> previous_{};
+    steady_time window_start_{};
+};
+
+/// Joins the engine to the registry. `registry` must outlive it.
+class meters {
+  public:
+    explicit meters(metrics& registry);
+
+    void on_poll_started(steady_duration lateness, steady_time now);
+    void on_poll_answered(reply_class what, steady_duration took, wall_time now);
+    void on_detected(milliseconds after);
+    void on_transition(tracking_state from, tracking_state to);
+    void on_unknown_status();
+    void on_delivery(std::string_view callback, std::string_view result);
+    void on_commit(steady_duration took);
+    void on_loop_lag(steady_duration lag);
+    void on_handshake(bool resumed);
+
+    void set_proof_up(bool is_up);
+    void set_connections(std::size_t idle, std::size_t busy);
+    void set_oldest_due(steady_duration age);
+    void set_clock_skew(milliseconds skew);
+    void set_store_bytes(std::uint64_t db, std::uint64_t wal, std::uint64_t free);
+    void set_transactions(std::string_view state, std::string_view status, std::uint64_t count);
+    /// Those that were set before and are not set again until `end_transactions` fall to 0.
+    void begin_transactions();
+    void end_transactions();
+    void set_callback(std::string_view name, std::uint64_t backlog, std::uint64_t dead, seconds oldest);
+    void set_log_dropped(std::uint64_t total) { registry_.set_log_dropped(total); }
+    void set_reload_successful(bool is_successful);
+
+    steady_duration poll_lag_p99() const { return lag_.p99(); }
+    std::string serialize() { return registry_.serialize(); }
+
+  private:
+    static constexpr std::size_t reply_classes = 10;
+    metrics& registry_;
+    std::array<metrics::counter*, reply_classes> polls_{};
+    recent_delays lag_;
+    std::set<std::pair<std::string, std::string>> shown_transactions_;
+    std::set<std::pair<std::string, std::string>> unset_transactions_;
+};
+
+} // namespace prooftrack

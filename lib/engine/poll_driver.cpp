@@ -1,0 +1,225 @@
+#include "engine/poll_driver.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "track/event.hpp"
+
+namespace prooftrack {
+namespace {
+
+log_event_id event_name(const change_action& change) {
+    if (change.event == event_type::reversed) return log_event_id::transaction_reversed;
+    if (change.from_state == change.facts.state) return log_event_id::transaction_status;
+    switch (change.facts.state) {
+    case tracking_state::tracking:
+        return log_event_id::transaction_status;
+    case tracking_state::settled:
+        return log_event_id::transaction_settled;
+    case tracking_state::overdue:
+        return log_event_id::transaction_overdue;
+    case tracking_state::not_found:
+        return log_event_id::transaction_not_found;
+    case tracking_state::rejected:
+        return log_event_id::transaction_rejected;
+    case tracking_state::abandoned:
+        return log_event_id::transaction_abandoned;
+    case tracking_state::untracked:
+        return log_event_id::transaction_untracked;
+    }
+    return log_event_id::transaction_status;
+}
+
+log_event_id event_name(health_kind kind) {
+    switch (kind) {
+    case health_kind::ok:
+        return log_event_id::proof_recovered;
+    case health_kind::throttled:
+        return log_event_id::proof_throttled;
+    case health_kind::unauthorized:
+        return log_event_id::proof_unauthorized;
+    case health_kind::forbidden:
+        return log_event_id::proof_forbidden;
+    case health_kind::unreachable:
+        return log_event_id::proof_unreachable;
+    }
+    return log_event_id::proof_recovered;
+}
+
+std::string_view advice(health_kind kind) {
+    switch (kind) {
+    case health_kind::ok:
+        return "";
+    case health_kind::throttled:
+        return "nothing to do: everybody waits, then polls go up slowly";
+    case health_kind::unauthorized:
+        return "put the client_token that Proof issued last into proof.token_file; it is noticed by itself";
+    case health_kind::forbidden:
+        return "ask Proof to allow this server's address";
+    case health_kind::unreachable:
+        return "nothing to do if Proof is down; else check the network, DNS and proof.base_url";
+    }
+    return "";
+}
+
+transition make_transition(const change_action& change) {
+    transition row{.id = change.id,
+                   .at = change.at,
+                   .from_state = change.from_state,
+                   .from_status = change.from_status,
+                   .facts = change.facts,
+                   .is_history = change.is_history,
+                   .reply = change.reply,
+                   .reply_is_good = change.reply_is_good,
+                   .request_id = change.request_id,
+                   .event = std::nullopt};
+    return row;
+}
+
+} // namespace
+
+void poll_driver::step(tracker_event event) {
+    std::vector<tracker_action> actions = std::exchange(spare_actions_, {});
+    const instant now = around_.clock.now();
+    tracker_.step(std::move(event), now, actions);
+    for (tracker_action& action : actions) {
+        std::visit([this](auto& wanted) { perform(wanted); }, action);
+    }
+    actions.clear();
+    spare_actions_ = std::move(actions);
+    if (!is_stopped_ && proof_ != nullptr && tracker_.has_poll(now)) proof_->wake();
+    around_.listener.on_stepped();
+}
+
+std::optional<poll_ticket> poll_driver::next_poll() {
+    if (is_stopped_) return std::nullopt;
+    const instant now = around_.clock.now();
+    auto poll = tracker_.next_poll(now);
+    if (!poll) return std::nullopt;
+    around_.counts.on_poll_started(poll->lateness, now.steady);
+    return std::move(poll->ticket);
+}
+
+bool poll_driver::may_repeat(const poll_ticket& /*ticket*/) { return tracker_.may_repeat(); }
+
+void poll_driver::on_answer(poll_ticket ticket, poll_answer answer) {
+    around_.counts.on_poll_answered(answer.what, answer.took, around_.clock.now().wall);
+    step(answered_event{std::move(ticket), std::move(answer)});
+}
+
+void poll_driver::after_change(std::uint32_t slot, unique_function<void(op_result<std::monostate>)> then) {
+    after_change_.emplace(slot, std::move(then));
+}
+
+void poll_driver::perform(change_action& change) {
+    transition row = make_transition(change);
+    std::string event_id;
+    if (change.event) {
+        event_id = make_event_id(change.at, around_.random);
+        row.event = owed_event{event_id, *change.event, change.previous_status, around_.selecting(*change.event)};
+    }
+    around_.remembered.record(std::move(row), [this, recorded = std::move(change), event_id = std::move(event_id)](
+                                                  op_result<recorded_transition> result) mutable {
+        on_record_result(std::move(recorded), event_id, std::move(result));
+    });
+}
+
+void poll_driver::on_record_result(change_action change, const std::string& event_id,
+                                   op_result<recorded_transition> result) {
+    std::vector<unique_function<void(op_result<std::monostate>)>> waiting;
+    const auto [first, last] = after_change_.equal_range(change.slot);
+    for (auto at = first; at != last; ++at) waiting.push_back(std::move(at->second));
+    after_change_.erase(first, last);
+
+    step(recorded_event{change.slot, change.generation, result.has_value()});
+    if (result) {
+        log_change(change, event_id, result->seq);
+        if (change.event && change.updated_at) {
+            around_.counts.on_detected(std::max(milliseconds(0), around_.clock.now().wall - *change.updated_at));
+        }
+        if (change.is_history) around_.counts.on_transition(change.from_state, change.facts.state);
+        around_.listener.on_recorded(change, *result);
+    } else {
+        around_.log.write(log_event_id::store_error, {{"operation", "record a change"},
+                                                      {"merchant_transaction_id", change.id.str()},
+                                                      {"error", result.error().message()}});
+    }
+    for (auto& then : waiting) {
+        if (result) {
+            then(std::monostate{});
+        } else {
+            then(result.error());
+        }
+    }
+}
+
+void poll_driver::log_change(const change_action& change, std::string_view event_id, std::optional<event_seq> seq) {
+    if (!change.is_history) return;
+    std::vector<log_field> fields{{"merchant_transaction_id", change.id.str()},
+                                  {"from", change.from_status},
+                                  {"to", change.facts.status},
+                                  {"from_state", to_string(change.from_state)},
+                                  {"state", to_string(change.facts.state)},
+                                  {"request_id", change.request_id}};
+    if (change.event && seq) {
+        fields.emplace_back("event", to_string(*change.event));
+        fields.emplace_back("event_id", event_id);
+        fields.emplace_back("seq", value_of(*seq));
+    }
+    around_.log.write(event_name(change), std::span<const log_field>(fields));
+}
+
+void poll_driver::perform(reread_token_action& /*wanted*/) { around_.listener.on_token_wanted(); }
+
+void poll_driver::perform(health_action& health) {
+    around_.counts.set_proof_up(health.to == health_kind::ok || health.to == health_kind::throttled);
+    std::vector<log_field> fields{
+        {"error", health.detail}, {"detail", advice(health.to)}, {"request_id", health.request_id}};
+    if (health.to == health_kind::throttled) fields.emplace_back("retry_after_ms", health.pause.count());
+    if (health.to == health_kind::ok) fields.emplace_back("from", to_string(health.from));
+    around_.log.write(event_name(health.to), std::span<const log_field>(fields));
+}
+
+void poll_driver::perform(poll_error_action& error) {
+    around_.log.write(log_event_id::poll_error, {{"error", error.error},
+                                                 {"merchant_transaction_id", error.id},
+                                                 {"result", to_string(error.what)},
+                                                 {"consecutive", error.errors_in_row},
+                                                 {"request_id", error.request_id}});
+}
+
+void poll_driver::perform(odd_status_action& odd) {
+    if (odd.is_downgrade) {
+        around_.log.write(log_event_id::transaction_downgrade, {{"merchant_transaction_id", odd.id},
+                                                                {"status", odd.status},
+                                                                {"word", odd.word},
+                                                                {"request_id", odd.request_id}});
+        return;
+    }
+    around_.counts.on_unknown_status();
+    around_.log.write(log_event_id::proof_unknown_status,
+                      {{"word", odd.word}, {"merchant_transaction_id", odd.id}, {"request_id", odd.request_id}});
+}
+
+void poll_driver::perform(behind_action& behind) {
+    around_.log.write(log_event_id::poll_behind,
+                      {{"wanted_per_second", fmt::format("{:.1f}", behind.wanted)},
+                       {"made_per_second", fmt::format("{:.1f}", behind.made)},
+                       {"oldest_due_ms", behind.oldest_due.count()},
+                       {"advice", "raise proof.connections or poll.max_rate, or lengthen poll.interval"}});
+}
+
+void poll_driver::perform(clock_skew_action& skew) {
+    around_.log.write(log_event_id::daemon_clock_skew,
+                      {{"skew_ms", skew.skew.count()}, {"advice", "check NTP on this machine"}});
+}
+
+void poll_driver::perform(burst_action& burst) {
+    if (!burst.has_begun) return;
+    around_.log.write(
+        log_event_id::poll_error,
+        {{"error", "400 or 404 for many ids at once: taken as Proof's trouble, not held against the ids"}});
+}
+
+} // namespace prooftrack

@@ -1,0 +1,88 @@
+#pragma once
+
+// Joins the core with Proof and the store: performs the tracker's actions, feeds answers and commits back as events.
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/random.hpp"
+#include "engine/meters.hpp"
+#include "observe/log.hpp"
+#include "proof/proof_client.hpp"
+#include "store/store.hpp"
+#include "track/tracker.hpp"
+
+namespace prooftrack {
+
+/// Who is told what has become durable. Implemented by the engine.
+class poll_driver_listener {
+  public:
+    virtual ~poll_driver_listener() = default;
+    /// In the order of the commits; the tracker knows already.
+    virtual void on_recorded(const change_action& change, const recorded_transition& recorded) = 0;
+    /// A 401: the token file wants to be read again, now.
+    virtual void on_token_wanted() = 0;
+    /// `next_wake` may be another one.
+    virtual void on_stepped() = 0;
+};
+
+/// Everything stays on the loop. `attach` comes before anything is polled.
+class poll_driver final : public poll_source {
+  public:
+    struct surroundings {
+        const clock_source& clock;
+        random_source& random;
+        store& remembered;
+        event_log& log;
+        meters& counts;
+        std::function<std::vector<std::string>(event_type)>
+            selecting; ///< names of the callbacks that get such an event
+        poll_driver_listener& listener;
+    };
+
+    poll_driver(tracker_options options, surroundings around)
+        : tracker_(std::move(options), around.random), around_(std::move(around)) {}
+
+    void attach(proof_client& proof) { proof_ = &proof; }
+
+    /// Gives the core an event, performs what it wants done, wakes the connections when polls are due.
+    void step(tracker_event event);
+    /// Runs `then` once the change that the row is recording has ended; with whether it is durable.
+    void after_change(std::uint32_t slot, unique_function<void(op_result<std::monostate>)> then);
+    /// No polls are given out any more; commits are still taken.
+    void stop_polling() { is_stopped_ = true; }
+
+    std::optional<steady_time> next_wake() { return tracker_.next_wake(around_.clock.now()); }
+    const tracker& core() const { return tracker_; }
+    live_transaction live(std::uint32_t slot) const { return tracker_.live(slot, around_.clock.now()); }
+
+    std::optional<poll_ticket> next_poll() override;
+    bool may_repeat(const poll_ticket& ticket) override;
+    void on_answer(poll_ticket ticket, poll_answer answer) override;
+
+  private:
+    void perform(change_action& change);
+    void perform(reread_token_action& wanted);
+    void perform(health_action& health);
+    void perform(poll_error_action& error);
+    void perform(odd_status_action& odd);
+    void perform(behind_action& behind);
+    void perform(clock_skew_action& skew);
+    void perform(burst_action& burst);
+    void on_record_result(change_action change, const std::string& event_id, op_result<recorded_transition> result);
+    void log_change(const change_action& change, std::string_view event_id, std::optional<event_seq> seq);
+
+    tracker tracker_;
+    surroundings around_;
+    proof_client* proof_ = nullptr;
+    bool is_stopped_ = false;
+    std::multimap<std::uint32_t, unique_function<void(op_result<std::monostate>)>> after_change_;
+    std::vector<tracker_action> spare_actions_; ///< capacity kept between steps
+};
+
+} // namespace prooftrack

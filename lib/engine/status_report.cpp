@@ -1,0 +1,89 @@
+#include "engine/status_report.hpp"
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include "track/event.hpp"
+
+namespace prooftrack {
+namespace {
+
+double in_seconds(steady_duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+std::string format_counts(const std::map<std::string_view, std::uint64_t>& counts) {
+    std::string out = "{";
+    for (const auto& [name, count] : counts) {
+        if (out.size() > 1) out += ',';
+        append_json_string(out, name);
+        out += fmt::format(":{}", count);
+    }
+    return out + "}";
+}
+
+std::string format_transactions(const store_status& remembered) {
+    std::map<std::string_view, std::uint64_t> by_state;
+    std::map<std::string_view, std::uint64_t> by_status;
+    for (std::size_t i = 0; i < tracking_state_count; ++i) by_state[to_string(static_cast<tracking_state>(i))] = 0;
+    for (const auto& [key, count] : remembered.transactions) {
+        by_state[to_string(key.first)] += count;
+        if (key.second == status_kind::none) {
+            by_status["none"] += count;
+        } else {
+            by_status[to_string(key.second)] += count;
+        }
+    }
+    return fmt::format(R"({{"by_state":{},"by_status":{}}})", format_counts(by_state), format_counts(by_status));
+}
+
+std::string format_health(const proof_health& health) {
+    std::string out = fmt::format(R"({{"health":"{}","since":)", to_string(health.kind()));
+    if (health.since() == wall_time{}) {
+        out += "null";
+    } else {
+        append_json_string(out, format_wall_time(health.since()));
+    }
+    out += ",\"detail\":";
+    if (health.detail().empty()) {
+        out += "null";
+    } else {
+        append_json_string(out, health.detail());
+    }
+    return out + "}";
+}
+
+std::string format_callbacks(const std::vector<callback_view>& callbacks) {
+    std::string out = "[";
+    for (const callback_view& view : callbacks) {
+        if (out.size() > 1) out += ',';
+        out += "{\"name\":";
+        append_json_string(out, view.name);
+        out += fmt::format(R"(,"state":"{}","backlog":{},"oldest_undelivered_seconds":{},"dead":{}}})",
+                           to_string(view.state), view.backlog, view.oldest_undelivered_seconds, view.dead);
+    }
+    return out + "]";
+}
+
+} // namespace
+
+std::string format_status(const status_facts& facts) {
+    const store_status& store = facts.remembered;
+    std::string out = "{\"version\":";
+    append_json_string(out, facts.version);
+    out += fmt::format(R"(,"uptime_seconds":{},"transactions":{})", std::chrono::floor<seconds>(facts.uptime).count(),
+                       format_transactions(store));
+    out += fmt::format(
+        R"(,"polls":{{"per_second":{:.1f},"in_flight":{},"lag_p99_seconds":{:.3f},"oldest_due_seconds":{:.3f}}})",
+        facts.core.made_rate(), facts.core.in_flight(), in_seconds(facts.lag_p99),
+        in_seconds(facts.core.oldest_due(facts.now)));
+    out += fmt::format(R"(,"proof":{},"callbacks":{})", format_health(facts.core.health()),
+                       format_callbacks(facts.callbacks));
+    out += fmt::format(R"(,"store":{{"state":"{}","bytes":{},"wal_bytes":{},"free_bytes":{}}})", to_string(store.state),
+                       store.db_bytes, store.wal_bytes, store.free_bytes);
+    out += fmt::format(R"(,"events":{{"first_seq":{},"last_seq":{},"log_id":)", value_of(store.first_seq),
+                       value_of(store.last_seq));
+    append_json_string(out, store.log_id);
+    return out + "}}";
+}
+
+} // namespace prooftrack

@@ -1,0 +1,27 @@
+#pragma once
+
+// The body of GET /v1/status. Pure.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/delivery_driver.hpp"
+#include "store/store.hpp"
+#include "track/tracker.hpp"
+
+namespace prooftrack {
+
+struct status_facts {
+    std::string_view version;
+    steady_duration uptime{};
+    const store_status& remembered;
+    const tracker& core;
+    steady_duration lag_p99{};
+    instant now;
+    const std::vector<callback_view>& callbacks;
+};
+
+std::string format_status(const status_facts& facts);
+
+} // namespace prooftrack
