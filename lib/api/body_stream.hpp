@@ -1,0 +1,44 @@
+#pragma once
+
+// A response body that is made while it is sent.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/unique_function.hpp"
+
+namespace prooftrack {
+
+/// Immutable bytes; shared because many readers may be sent the same ones.
+using shared_bytes = std::shared_ptr<const std::string>;
+
+/// Pulled by the connection: the next bytes are asked for when all earlier ones are in the socket (back-pressure).
+class body_stream {
+  public:
+    enum class progress : std::uint8_t {
+        more,   ///< bytes were appended
+        wait,   ///< none now: the waker is called when there may be some
+        end,    ///< the body is whole
+        broken, ///< it cannot go on: the connection is closed without a proper end
+    };
+    virtual ~body_stream() = default;
+
+    virtual progress next(std::vector<shared_bytes>& out) = 0;
+
+    /// The socket took some bytes.
+    virtual void on_progress() {}
+
+    /// Sent when nothing else was for a while; null = nothing.
+    virtual shared_bytes heartbeat() const { return nullptr; }
+
+    /// True when the daemon's stop should end it now rather than wait for its end.
+    virtual bool endless() const { return false; }
+
+    /// Called after `wait` when `next` should be asked again, and at any time when the stream broke; never from inside
+    /// `next`.
+    virtual void set_waker(unique_function<void()> waker) = 0;
+};
+
+} // namespace prooftrack

@@ -1,0 +1,15 @@
+#include "api/message.hpp"
+
+#include "api/problem.hpp"
+
+namespace prooftrack {
+
+api_response problem_response(const problem& what) {
+    api_response response;
+    response.status = http_status(what);
+    response.content_type = "application/problem+json";
+    response.body = format_problem(what);
+    return response;
+}
+
+} // namespace prooftrack

@@ -1,0 +1,72 @@
+#pragma once
+
+// Requests and responses as values: what the router sees of HTTP.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "api/backend.hpp"
+#include "api/body_stream.hpp"
+#include "base/unique_function.hpp"
+
+namespace prooftrack {
+
+/// The header of a request, as far as the API looks at it.
+struct request_head {
+    std::string method; ///< as sent: methods are case-sensitive
+    std::string target; ///< as sent, percent-encoded
+    std::string content_type;
+    std::string accept;
+    std::optional<std::string> idempotency_key;
+    std::string last_event_id;
+    bool has_body = false; ///< Content-Length over 0, or chunked
+    bool http_1_0 = false; ///< the client cannot take a chunked answer
+    client_identity who;
+    bool admin = true; ///< may change things (access rules applied to the peer)
+};
+
+struct api_request {
+    request_head head;
+    std::string body;
+};
+
+struct api_response {
+    int status = 200;
+    std::string content_type = "application/json";
+    std::string body;
+    std::vector<std::pair<std::string, std::string>> headers; ///< besides Content-Type, Content-Length and Connection
+    std::shared_ptr<body_stream> stream;                      ///< in place of `body`; shared with whoever feeds it
+    bool chunked = false;   ///< with a stream: chunks, so that the end is told from a failure; else until close
+    std::string_view route; ///< the matched path template, for logs; "" = none
+};
+
+/// Names a request in progress; 0 = it cannot be cancelled.
+using request_ticket = std::uint64_t;
+
+/// Answers requests. Lives on the loop.
+class request_handler {
+  public:
+    virtual ~request_handler() = default;
+
+    /// A refusal that needs no body: unknown route, method, access, media type.
+    virtual std::optional<api_response> refuse(const request_head& head) = 0;
+
+    /// Most bytes that a body may have.
+    virtual std::size_t body_limit(const request_head& head) = 0;
+
+    /// Answers a whole request: `respond` runs exactly once, at once or later, unless the ticket was cancelled.
+    virtual request_ticket handle(api_request request, unique_function<void(api_response)> respond) = 0;
+
+    /// Nobody waits any more for the answer of a ticket that is not 0; `respond` is then never called.
+    virtual void cancel(request_ticket ticket) = 0;
+};
+
+/// `what` as application/problem+json; 405 gets its `Allow` from the caller.
+api_response problem_response(const problem& what);
+
+} // namespace prooftrack

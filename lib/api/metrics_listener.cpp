@@ -1,0 +1,153 @@
+// GET /metrics over TCP on loopback, for a Prometheus that cannot scrape a Unix socket.
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include <boost/asio/ip/address.hpp>
+#include <fmt/format.h>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/accept_loop.hpp"
+#include "api/answer.hpp"
+#include "api/connection_pool.hpp"
+#include "api/server.hpp"
+#include "api/target.hpp"
+
+namespace prooftrack {
+namespace {
+
+constexpr std::size_t max_scrapers = 16;
+constexpr std::size_t max_scrape_body = 1024;
+
+/// Knows one path; whatever else is asked for is not there, whatever the method.
+class metrics_handler final : public request_handler {
+  public:
+    explicit metrics_handler(backend& behind) : behind_(behind) {}
+
+    std::optional<api_response> refuse(const request_head& head) override {
+        if (split_target(head.target).path != "/metrics") {
+            return problem_response(make_problem(problem_code::route_not_found, "only GET /metrics is served here"));
+        }
+        if (head.method == "GET" || head.method == "HEAD") return std::nullopt;
+        auto response = problem_response(make_problem(problem_code::method_not_allowed, "this path takes GET, HEAD"));
+        response.headers.emplace_back("Allow", "GET, HEAD");
+        return response;
+    }
+
+    std::size_t body_limit(const request_head&) override { return max_scrape_body; }
+
+    request_ticket handle(api_request, unique_function<void(api_response)> respond) override {
+        behind_.metrics_text(answer_with<std::string>(std::move(respond), [](std::string text) {
+            api_response response = metrics_response(std::move(text));
+            response.route = "/metrics";
+            return response;
+        }));
+        return 0;
+    }
+
+    void cancel(request_ticket) override {}
+
+  private:
+    backend& behind_;
+};
+
+[[noreturn]] void fail(int exit_status, std::string_view listen, std::string_view why) {
+    throw api_start_error(exit_status, fmt::format("metrics.listen \"{}\": {}", listen, why));
+}
+
+struct endpoint {
+    boost::asio::ip::address address;
+    std::uint16_t port = 0;
+};
+
+endpoint parse_endpoint(std::string_view listen) {
+    const std::size_t colon = listen.rfind(':');
+    if (colon == std::string_view::npos) fail(78, listen, "write HOST:PORT, such as 127.0.0.1:9464");
+    std::string host(listen.substr(0, colon));
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+    if (host == "localhost") host = "127.0.0.1";
+    const auto port = parse_number(listen.substr(colon + 1));
+    boost::system::error_code error;
+    endpoint made{boost::asio::ip::make_address(host, error), 0};
+    if (error || !made.address.is_loopback()) fail(78, listen, "the host is not a loopback address");
+    if (!port || *port > 65535) fail(78, listen, "the port is 0 to 65535");
+    made.port = static_cast<std::uint16_t>(*port);
+    return made;
+}
+
+int listen_on(const endpoint& where, std::string_view listen) {
+    sockaddr_storage storage{};
+    socklen_t size = 0;
+    if (where.address.is_v4()) {
+        auto* address = reinterpret_cast<sockaddr_in*>(&storage);
+        address->sin_family = AF_INET;
+        address->sin_port = htons(where.port);
+        address->sin_addr.s_addr = htonl(where.address.to_v4().to_uint());
+        size = sizeof *address;
+    } else {
+        auto* address = reinterpret_cast<sockaddr_in6*>(&storage);
+        const auto bytes = where.address.to_v6().to_bytes();
+        address->sin6_family = AF_INET6;
+        address->sin6_port = htons(where.port);
+        std::memcpy(&address->sin6_addr, bytes.data(), bytes.size());
+        size = sizeof *address;
+    }
+    const int made = ::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int on = 1;
+    const bool listening = made >= 0 && ::setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                           ::bind(made, reinterpret_cast<const sockaddr*>(&storage), size) == 0 &&
+                           ::listen(made, 16) == 0;
+    if (listening) return made;
+    const int error = errno;
+    if (made >= 0) ::close(made);
+    fail(75, listen, fmt::format("cannot listen: {}", std::strerror(error)));
+}
+
+class metrics_listener final : public api_server, private deadline_entry {
+  public:
+    metrics_listener(const boost::asio::any_io_executor& loop, std::string listen, backend& behind,
+                     api_observer& observer)
+        : loop_(loop), listen_(std::move(listen)), handler_(behind),
+          pool_(loop, handler_, {max_scrapers, {}, {}, max_scrape_body * max_scrapers},
+                [&observer](const api_request_fact& fact) { observer.on_request(fact); }) {}
+
+    void start() override {
+        accepting_.emplace(loop_, listen_on(parse_endpoint(listen_), listen_), pool_);
+        accepting_->start();
+    }
+
+    void stop(milliseconds within, unique_function<void()> stopped) override {
+        if (accepting_) accepting_->stop();
+        pool_.deadlines().start(*this, within);
+        pool_.finish([this, stopped = std::move(stopped)]() mutable {
+            pool_.deadlines().stop(*this);
+            stopped();
+        });
+    }
+
+    bool reconfigure(std::size_t, const std::string&) override { return true; }
+    std::size_t connections() const override { return pool_.size(); }
+
+  private:
+    void on_deadline() override { pool_.close_all(); }
+
+    boost::asio::any_io_executor loop_;
+    std::string listen_;
+    metrics_handler handler_;
+    connection_pool pool_;
+    std::optional<accept_loop> accepting_;
+};
+
+} // namespace
+
+std::unique_ptr<api_server> make_metrics_listener(const boost::asio::any_io_executor& loop, const std::string& listen,
+                                                  backend& behind, api_observer& observer) {
+    return std::make_unique<metrics_listener>(loop, listen, behind, observer);
+}
+
+} // namespace prooftrack

@@ -1,0 +1,24 @@
+#pragma once
+
+// What the API shows, as JSON. Members stand in the order of the contract; metadata and Proof's replies are embedded
+// byte for byte. Pure.
+
+#include <string>
+#include <vector>
+
+#include "api/backend.hpp"
+
+namespace prooftrack {
+
+std::string render_transaction(const transaction_view& view);
+std::string render_transactions(const transaction_list& list);
+std::string render_history(const transaction_history& history);
+std::string render_deliveries(const delivery_list& list);
+std::string render_events(const event_list& list);
+std::string render_consumer(const consumer_view& consumer, wall_time now);
+std::string render_consumers(const std::vector<consumer_view>& consumers, wall_time now);
+std::string render_import(const import_summary& summary);
+std::string render_callback_test(const callback_test_result& test);
+std::string render_reasons(const std::vector<std::string>& reasons); ///< a JSON array of strings
+
+} // namespace prooftrack

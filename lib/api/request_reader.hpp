@@ -1,0 +1,71 @@
+#pragma once
+
+// Bytes in, requests out: HTTP/1.1 framing without a socket.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "api/backend.hpp"
+#include "api/message.hpp"
+
+namespace prooftrack {
+
+inline constexpr std::size_t max_header_bytes = 16 * 1024;
+
+/// Parses one request after the other from whatever pieces the bytes come in. After `head` the owner looks at the
+/// header and says how large the body may be; after `whole` it takes the body and calls `begin_next`.
+class request_reader {
+  public:
+    enum class step : std::uint8_t {
+        idle,    ///< not a byte of a next request
+        more,    ///< in the middle of one
+        head,    ///< the header is whole: call `accept_body`
+        whole,   ///< the request is whole
+        refused, ///< not HTTP, or over a limit: `refusal` says why, nothing more can be read
+    };
+
+    void append(std::string_view bytes) { input_ += bytes; }
+    step next();
+
+    /// From `head` on. `who`, `admin` are the owner's to fill in.
+    const request_head& head() const { return head_; }
+    std::optional<std::uint64_t> content_length() const { return content_length_; } ///< nullopt: chunked, or no body
+    bool expects_continue() const { return expects_continue_; }
+    bool keep_alive() const { return keep_alive_; }
+
+    /// Lets `next` go on behind the header. A longer body is refused as too large.
+    void accept_body(std::size_t limit);
+
+    std::string take_body();
+    void begin_next();
+
+    const problem& refusal() const { return refusal_; }
+    std::size_t buffered() const { return input_.size(); } ///< bytes not consumed yet
+
+  private:
+    using parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+    step refuse(problem_code code, std::string detail);
+    step next_head();
+    step next_body();
+    void read_head();
+    /// Hands input to the parser and drops what it consumed.
+    boost::system::error_code put();
+
+    enum class state : std::uint8_t { before, in_head, at_head, in_body, done, failed };
+    state state_ = state::before;
+    std::string input_;
+    std::optional<parser> parser_; ///< only while a request is read: an idle connection holds no buffers
+    request_head head_;
+    std::optional<std::uint64_t> content_length_;
+    bool expects_continue_ = false;
+    bool keep_alive_ = false;
+    std::size_t body_limit_ = 0;
+    problem refusal_;
+};
+
+} // namespace prooftrack

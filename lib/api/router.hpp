@@ -1,0 +1,107 @@
+#pragma once
+
+// Every route of the contract: a request in, a response out, through the backend. Knows no sockets.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "api/backend.hpp"
+#include "api/event_hub.hpp"
+#include "api/message.hpp"
+#include "api/target.hpp"
+
+namespace prooftrack {
+
+inline constexpr std::size_t max_body_bytes = 1024 * 1024;
+inline constexpr std::size_t max_import_bytes = 32 * 1024 * 1024;
+
+/// What a route takes as its body.
+enum class body_kind : std::uint8_t {
+    none,          ///< nothing (an empty object is let pass)
+    json,          ///< application/json
+    optional_json, ///< application/json, or nothing
+    import,        ///< application/json or application/x-ndjson
+};
+
+/// One line of the contract's table.
+struct route_info {
+    std::string_view method;
+    std::string_view path; ///< a template: "/v1/transactions/{id}"
+    body_kind body = body_kind::none;
+    bool admin = false; ///< only for admins, when there is an admin_group
+};
+std::span<const route_info> api_routes();
+
+/// A request whose route, access and form are checked.
+struct api_call {
+    request_head head;
+    std::string body;
+    query_values query;
+    std::vector<std::string> captures; ///< the path's parts in braces, percent-decoded
+    unique_function<void(api_response)> respond;
+};
+
+class router final : public request_handler {
+  public:
+    /// All must outlive it. Slices of a big import are posted to `loop`.
+    router(boost::asio::any_io_executor loop, backend& behind, event_hub& hub);
+    ~router() override;
+    router(const router&) = delete;
+    router& operator=(const router&) = delete;
+
+    std::optional<api_response> refuse(const request_head& head) override;
+    std::size_t body_limit(const request_head& head) override;
+    request_ticket handle(api_request request, unique_function<void(api_response)> respond) override;
+    void cancel(request_ticket ticket) override;
+
+    /// Which member answers a route; the table is in router.cpp.
+    using action = request_ticket (router::*)(api_call);
+
+  private:
+    friend struct route_table;
+
+    request_ticket track(api_call call);
+    request_ticket import(api_call call);
+    request_ticket get_transaction(api_call call);
+    request_ticket list_transactions(api_call call);
+    request_ticket history(api_call call);
+    request_ticket untrack(api_call call);
+    request_ticket poll(api_call call);
+    request_ticket hint(api_call call);
+    request_ticket create_session(api_call call);
+    request_ticket kyc_status(api_call call);
+
+    request_ticket events(api_call call);
+    request_ticket stream_events(api_call call);
+    request_ticket deliveries(api_call call);
+    request_ticket retry_delivery(api_call call);
+    request_ticket retry_dead(api_call call);
+    request_ticket put_consumer(api_call call);
+    request_ticket delete_consumer(api_call call);
+    request_ticket list_consumers(api_call call);
+    request_ticket acknowledge(api_call call);
+    request_ticket test_callback(api_call call);
+
+    request_ticket status(api_call call);
+    request_ticket healthy(api_call call);
+    request_ticket ready(api_call call);
+    request_ticket metrics(api_call call);
+    request_ticket backup(api_call call);
+    request_ticket set_log_level(api_call call);
+    request_ticket openapi(api_call call);
+
+    boost::asio::any_io_executor loop_;
+    backend& behind_;
+    event_hub& hub_;
+    std::shared_ptr<bool> alive_ =
+        std::make_shared<bool>(true); // shared with posted slices, which may run after the router is gone
+};
+
+} // namespace prooftrack

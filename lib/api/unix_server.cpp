@@ -1,0 +1,92 @@
+// The API on a Unix socket: listener, pool, hub and router put together.
+
+#include <optional>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include "api/accept_loop.hpp"
+#include "api/connection_pool.hpp"
+#include "api/event_hub.hpp"
+#include "api/router.hpp"
+#include "api/server.hpp"
+#include "api/unix_listener.hpp"
+
+namespace prooftrack {
+namespace {
+
+class unix_server final : public api_server, private deadline_entry {
+  public:
+    unix_server(const boost::asio::any_io_executor& loop, api_options options, backend& behind, api_observer& observer)
+        : loop_(loop), options_(std::move(options)), hub_(loop, behind), router_(loop, behind, hub_),
+          pool_(loop, router_, {options_.max_clients, {}, options_.limits},
+                [&observer](const api_request_fact& fact) { observer.on_request(fact); }) {}
+
+    ~unix_server() override {
+        if (listener_) listener_->remove_name();
+    }
+
+    void start() override {
+        const auto access = read_access(options_.admin_group);
+        if (!access) {
+            throw api_start_error(78, fmt::format("api.admin_group: there is no group '{}'", options_.admin_group));
+        }
+        pool_.reconfigure(options_.max_clients, *access);
+        listener_.emplace(options_.passed_descriptor >= 0
+                              ? unix_listener::adopt(options_.passed_descriptor)
+                              : unix_listener::bind(options_.socket, options_.mode, options_.group));
+        accepting_.emplace(loop_, listener_->release(), pool_);
+        accepting_->start();
+    }
+
+    void stop(milliseconds within, unique_function<void()> stopped) override {
+        if (listener_) listener_->remove_name();
+        if (accepting_) accepting_->stop();
+        pool_.deadlines().start(*this, within);
+        pool_.finish([this, stopped = std::move(stopped)]() mutable {
+            pool_.deadlines().stop(*this);
+            stopped();
+        });
+    }
+
+    bool reconfigure(std::size_t max_clients, const std::string& admin_group) override {
+        const auto access = read_access(admin_group);
+        if (!access) return false;
+        pool_.reconfigure(max_clients, *access);
+        return true;
+    }
+
+    std::size_t connections() const override { return pool_.size(); }
+
+  private:
+    void on_deadline() override { pool_.close_all(); }
+
+    static std::optional<access_rules> read_access(const std::string& admin_group) {
+        access_rules rules;
+        rules.own_uid = ::geteuid();
+        if (admin_group.empty()) return rules;
+        rules.admin_group = find_group(admin_group);
+        if (!rules.admin_group) return std::nullopt;
+        return rules;
+    }
+
+    boost::asio::any_io_executor loop_;
+    api_options options_;
+    event_hub hub_;
+    router router_;
+    connection_pool pool_;
+    std::optional<unix_listener> listener_;
+    std::optional<accept_loop> accepting_;
+};
+
+} // namespace
+
+std::unique_ptr<api_server> make_api_server(const boost::asio::any_io_executor& loop, api_options options,
+                                            backend& behind, api_observer& observer) {
+    return std::make_unique<unix_server>(loop, std::move(options), behind, observer);
+}
+
+} // namespace prooftrack
