@@ -53,33 +53,34 @@ constexpr std::array table{
                    "merchant_transaction_id source", "",
                    "An id is watched from now on; an import is one line with counts."},
     log_event_info{id::transaction_status, "transaction.status", level::info,
-                   "merchant_transaction_id from to state from_state event event_id seq request_id",
+                   "merchant_transaction_id from to state from_state event_type event_id seq request_id",
                    "merchant_transaction_id", "", "Proof's word (or our state) changed without an end."},
-    log_event_info{id::transaction_settled, "transaction.settled", level::info,
-                   "merchant_transaction_id from to state from_state status event event_id seq request_id after_ms",
-                   "merchant_transaction_id", "", "Proof reported a terminal status; it is recorded."},
+    log_event_info{
+        id::transaction_settled, "transaction.settled", level::info,
+        "merchant_transaction_id from to state from_state status event_type event_id seq request_id after_ms",
+        "merchant_transaction_id", "", "Proof reported a terminal status; it is recorded."},
     log_event_info{id::transaction_reversed, "transaction.reversed", level::error,
-                   "merchant_transaction_id from to state from_state status event event_id seq request_id",
+                   "merchant_transaction_id from to state from_state status event_type event_id seq request_id",
                    "merchant_transaction_id", "ff767a3a8f484fb6bd155d8a4608aeb3",
                    "Proof changed its terminal word after settling: money may have to move back."},
     log_event_info{id::transaction_overdue, "transaction.overdue", level::warning,
-                   "merchant_transaction_id from to state from_state status event event_id seq request_id",
+                   "merchant_transaction_id from to state from_state status event_type event_id seq request_id",
                    "merchant_transaction_id", "",
                    "No terminal status within overdue_after; it is asked about every tail_interval."},
     log_event_info{id::transaction_not_found, "transaction.not_found", level::warning,
-                   "merchant_transaction_id from to state from_state status event event_id seq request_id",
+                   "merchant_transaction_id from to state from_state status event_type event_id seq request_id",
                    "merchant_transaction_id", "",
                    "Proof does not know the id for longer than the grace; never read as failed."},
     log_event_info{id::transaction_rejected, "transaction.rejected", level::warning,
-                   "merchant_transaction_id from to state from_state status event event_id seq request_id",
+                   "merchant_transaction_id from to state from_state status event_type event_id seq request_id",
                    "merchant_transaction_id", "",
                    "Proof refuses to answer about the id (three 400s in a row); never read as failed."},
     log_event_info{id::transaction_abandoned, "transaction.abandoned", level::error,
-                   "merchant_transaction_id from to state from_state status event event_id seq request_id",
+                   "merchant_transaction_id from to state from_state status event_type event_id seq request_id",
                    "merchant_transaction_id", "c5c0e024cf494c16adc138b9827dcd7e",
                    "Not terminal after give_up_after: it is no longer asked about."},
     log_event_info{id::transaction_untracked, "transaction.untracked", level::info,
-                   "merchant_transaction_id from to state from_state status event event_id seq request_id uid",
+                   "merchant_transaction_id from to state from_state status event_type event_id seq request_id uid",
                    "merchant_transaction_id", "", "A user ended the tracking."},
     log_event_info{id::transaction_downgrade, "transaction.downgrade", level::warning,
                    "merchant_transaction_id status word request_id", "merchant_transaction_id", "",
@@ -114,25 +115,25 @@ constexpr std::array table{
                    "Pipelined requests met an anomaly: one at a time on each connection until the next start."},
 
     log_event_info{id::callback_delivered, "callback.delivered", level::info,
-                   "callback merchant_transaction_id event event_id delivery attempt status took_ms delay_ms",
+                   "callback merchant_transaction_id event_type event_id delivery attempt status took_ms delay_ms",
                    "event_id callback", "", "A callback took an event (2xx, or exit 0)."},
     log_event_info{
         id::callback_failed, "callback.failed", level::warning,
-        "callback merchant_transaction_id event event_id delivery attempt status error took_ms next_attempt_at "
+        "callback merchant_transaction_id event_type event_id delivery attempt status error took_ms next_attempt_at "
         "retry_ms waiting",
         "callback error", "",
         "An attempt failed; the next one is scheduled, and later events of that transaction wait behind it."},
-    log_event_info{id::callback_failing, "callback.failing", level::error, "callback error since backlog", "callback",
-                   "1317031b94934ee6990c23deee1e8cc1",
+    log_event_info{id::callback_failing, "callback.failing", level::error, "callback lane error since backlog",
+                   "callback", "1317031b94934ee6990c23deee1e8cc1",
                    "A callback failed again and again: its deliveries wait, nothing is lost. Told once, then hourly."},
-    log_event_info{id::callback_recovered, "callback.recovered", level::notice, "callback after_ms since backlog",
+    log_event_info{id::callback_recovered, "callback.recovered", level::notice, "callback lane after_ms since backlog",
                    "callback", "", "A failing callback took an event; the waiting ones go in order."},
     log_event_info{id::callback_dead, "callback.dead", level::critical,
-                   "callback merchant_transaction_id event event_id delivery attempt attempts status error", "callback",
-                   "ce0399cac37d4501a2c827765b2ed695",
+                   "callback merchant_transaction_id event_type event_id delivery attempt attempts status error",
+                   "callback", "ce0399cac37d4501a2c827765b2ed695",
                    "A delivery used its whole schedule (or got 410): it waits for `prooftrackctl redeliver`."},
-    log_event_info{id::callback_unconfigured, "callback.unconfigured", level::error, "callback backlog", "callback",
-                   "33b6da2518884ba3b34c9c17377336f4",
+    log_event_info{id::callback_unconfigured, "callback.unconfigured", level::error, "callback lane backlog",
+                   "callback", "33b6da2518884ba3b34c9c17377336f4",
                    "Deliveries are owed to a callback that the configuration no longer has."},
     log_event_info{id::callback_address_refused, "callback.address_refused", level::error, "callback host error",
                    "callback host", "0574afed8f63484c86adf357c4caca87",
@@ -151,8 +152,8 @@ constexpr std::array table{
                    "What ended longer ago than the retention was removed."},
 
     log_event_info{id::api_change, "api.change", level::info,
-                   "action uid pid merchant_transaction_id callback consumer delivery level count result code", "", "",
-                   "A client changed something: who and what."},
+                   "action uid pid merchant_transaction_id callback consumer delivery set_level count result code", "",
+                   "", "A client changed something: who and what."},
     log_event_info{id::api_request, "api.request", level::debug, "method route status uid took_ms bytes", "", "",
                    "A request was answered."},
 
@@ -180,11 +181,18 @@ const log_event_info* find_log_event(std::string_view name) {
     return nullptr;
 }
 
+std::string_view shown_key(std::string_view key) {
+    if (key == "event") return "event_type";
+    if (key == "level") return "set_level";
+    return key == "ts" ? "at" : key;
+}
+
 std::vector<std::string> unregistered_keys(log_event_id event, std::span<const log_field> fields) {
     std::vector<std::string> strangers;
     for (const log_field& field : fields) {
         bool is_known = false;
-        for_each_word(info_of(event).keys, [&](std::string_view key) { is_known = is_known || key == field.key; });
+        for_each_word(info_of(event).keys,
+                      [&](std::string_view key) { is_known = is_known || key == shown_key(field.key); });
         if (!is_known) strangers.emplace_back(field.key);
     }
     return strangers;

@@ -31,6 +31,8 @@ std::span<const log_event_info> log_events();
 const log_event_info& info_of(log_event_id event);
 /// nullptr when there is none.
 const log_event_info* find_log_event(std::string_view name);
+/// A field's key as it is written: what every line has (`ts`, `level`, `event`) is not written twice.
+std::string_view shown_key(std::string_view key);
 /// Keys of `fields` that the table does not give to `event`: tests of whoever logs expect none.
 std::vector<std::string> unregistered_keys(log_event_id event, std::span<const log_field> fields);
 

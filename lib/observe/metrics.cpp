@@ -68,7 +68,6 @@ constexpr std::array<std::string_view, 7> states{"tracking", "settled",   "overd
 constexpr std::array<std::string_view, 6> statuses{"none", "pending", "processing", "completed", "failed", "cancelled"};
 constexpr std::array<std::string_view, 4> delivery_results{"delivered", "failed", "gone", "dead"};
 constexpr std::array<std::string_view, 3> store_kinds{"db", "wal", "free"};
-constexpr std::array<std::string_view, 2> connection_states{"idle", "busy"};
 
 std::string one_of(std::string_view word, std::span<const std::string_view> known) {
     return std::find(known.begin(), known.end(), word) == known.end() ? "other" : std::string(word);
@@ -159,13 +158,14 @@ metrics::metrics(std::string_view version)
       loop_lag_(&registry_->observe("prooftrackd_loop_lag_seconds", lag_buckets)),
       proof_up_(&registry_->set("prooftrackd_proof_up")),
       clock_skew_(&registry_->set("prooftrackd_clock_skew_seconds")),
-      config_last_reload_successful_(&registry_->set("prooftrackd_config_last_reload_successful")) {
+      config_last_reload_successful_(&registry_->set("prooftrackd_config_last_reload_successful")),
+      idle_connections_(&registry_->set("prooftrackd_connections", {{"state", "idle"}})),
+      busy_connections_(&registry_->set("prooftrackd_connections", {{"state", "busy"}})) {
     registry_->set("prooftrackd_build_info", {{"version", std::string(version)}}).Set(1);
     registry_->count("prooftrackd_log_dropped_total");
     // A rate needs its zero: series of a fixed vocabulary are there from the start.
     for (const auto result : poll_results) polls(result);
     for (const auto store_kind : store_kinds) store_bytes(store_kind);
-    for (const auto state : connection_states) connections(state);
     tls_handshakes(false);
     tls_handshakes(true);
 }
@@ -233,7 +233,9 @@ metrics::gauge& metrics::store_bytes(std::string_view store_kind) {
 }
 
 metrics::gauge& metrics::connections(std::string_view state) {
-    return registry_->set("prooftrackd_connections", {{"state", one_of(state, connection_states)}});
+    if (state == "idle") return *idle_connections_;
+    if (state == "busy") return *busy_connections_;
+    return registry_->set("prooftrackd_connections", {{"state", "other"}});
 }
 
 metrics::counter& metrics::tls_handshakes(bool resumed) {

@@ -92,6 +92,8 @@ class metrics {
     gauge* proof_up_;
     gauge* clock_skew_;
     gauge* config_last_reload_successful_;
+    gauge* idle_connections_; ///< kept, like all above, because they change with every poll
+    gauge* busy_connections_;
     std::uint64_t log_dropped_ = 0;
 };
 

@@ -87,7 +87,7 @@ bool is_plain(std::string_view text) {
 void append_logfmt_fields(std::string& out, const log_line& line) {
     for (const log_field& field : line.fields) {
         out += ' ';
-        out += field.key;
+        out += shown_key(field.key);
         out += '=';
         if (field.value.size() <= bound_of(line.event) && is_plain(field.value)) {
             out += field.value;
@@ -123,7 +123,8 @@ void render_json(std::string& out, const log_line& line) {
     append_member(out, "ts", format_wall_time(line.at), max_value_bytes);
     append_member(out, "level", to_string(line.level), max_value_bytes);
     append_member(out, "event", info_of(line.event).name, max_value_bytes);
-    for (const log_field& field : line.fields) append_member(out, field.key, field.value, bound_of(line.event));
+    for (const log_field& field : line.fields)
+        append_member(out, shown_key(field.key), field.value, bound_of(line.event));
     out += "}\n";
 }
 
@@ -158,7 +159,7 @@ void render_journald(std::string& out, const log_line& line) {
     if (!info.message_id.empty()) append_journal_field(out, "MESSAGE_ID", info.message_id);
     append_journal_field(out, "PROOFTRACKD_EVENT", info.name);
     for (const log_field& field : line.fields) {
-        append_journal_name(out, field.key == "event" ? std::string_view("event_type") : field.key);
+        append_journal_name(out, shown_key(field.key));
         out += '=';
         append_escaped(out, field.value, bound_of(line.event));
         out += '\n';

@@ -33,7 +33,7 @@ TEST(Render, Json) {
 TEST(Render, JournaldFieldsCarryPriorityAndMessageId) {
     EXPECT_EQ(rendered(log_format::journald, log_event_id::callback_dead, log_level::critical,
                        {{"callback", "shop"}, {"event", "transaction.failed"}}),
-              "MESSAGE=callback.dead callback=shop event=transaction.failed\n"
+              "MESSAGE=callback.dead callback=shop event_type=transaction.failed\n"
               "PRIORITY=2\n"
               "SYSLOG_IDENTIFIER=prooftrackd\n"
               "MESSAGE_ID=ce0399cac37d4501a2c827765b2ed695\n"
@@ -51,6 +51,16 @@ TEST(Render, AKeyCannotBreakTheJournalsFieldNames) {
                                       {{"a-b=c", "x"}, {std::string(90, 'k'), "y"}});
     EXPECT_THAT(text, HasSubstr("PROOFTRACKD_A_B_C=x\n"));
     EXPECT_THAT(text, HasSubstr("\nPROOFTRACKD_" + std::string(52, 'K') + "=y\n"));
+}
+
+TEST(Render, WhatEveryLineHasIsNotWrittenTwice) {
+    const std::vector<log_field> fields{{"event", "transaction.failed"}, {"level", "debug"}, {"ts", "x"}};
+    EXPECT_THAT(
+        rendered(log_format::json, log_event_id::api_change, log_level::info, fields),
+        testing::EndsWith(
+            "\"event\":\"api.change\",\"event_type\":\"transaction.failed\",\"set_level\":\"debug\",\"at\":\"x\"}\n"));
+    EXPECT_THAT(rendered(log_format::logfmt, log_event_id::api_change, log_level::info, fields),
+                testing::EndsWith(" event=api.change event_type=transaction.failed set_level=debug at=x\n"));
 }
 
 TEST(EscapeValue, NothingCanMoveTheCursorOrBreakTheLine) {
