@@ -1,0 +1,47 @@
+#include "callback/error.hpp"
+
+#include <string>
+
+namespace prooftrack {
+namespace {
+
+class callback_category_type final : public boost::system::error_category {
+  public:
+    const char* name() const noexcept override { return "prooftrack.callback"; }
+    std::string message(int value) const override {
+        switch (static_cast<callback_error>(value)) {
+        case callback_error::secret_prefix:
+            return "a secret begins with whsec_ (make one with `prooftrackctl secret new`)";
+        case callback_error::secret_base64:
+            return "what follows whsec_ is not base64 (make a secret with `prooftrackctl secret new`)";
+        case callback_error::secret_too_short:
+            return "the secret is shorter than 24 bytes (make one with `prooftrackctl secret new`)";
+        case callback_error::secret_too_long:
+            return "the secret is longer than 64 bytes (make one with `prooftrackctl secret new`)";
+        case callback_error::no_secret:
+            return "there is no secret in it (make one with `prooftrackctl secret new`)";
+        case callback_error::not_configured:
+            return "callback not configured";
+        case callback_error::host_not_allowed:
+            return "the host is not in callback_url.allow_hosts";
+        case callback_error::plain_http:
+            return "plain http is for a loopback host alone: use https";
+        case callback_error::url_too_long:
+            return "the URL is longer than 2048 bytes";
+        case callback_error::stopping:
+            return "the daemon is stopping";
+        }
+        return "unknown callback error";
+    }
+};
+
+} // namespace
+
+const boost::system::error_category& callback_category() {
+    static const callback_category_type category;
+    return category;
+}
+
+error_code make_error_code(callback_error error) { return {static_cast<int>(error), callback_category()}; }
+
+} // namespace prooftrack

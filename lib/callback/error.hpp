@@ -1,0 +1,28 @@
+#pragma once
+
+// Why a secret, a URL or an attempt is refused before anything is sent.
+
+#include "base/result.hpp"
+
+namespace prooftrack {
+
+enum class callback_error {
+    secret_prefix = 1, ///< does not begin with whsec_
+    secret_base64,     ///< what follows is not base64
+    secret_too_short,  ///< under 24 bytes decoded
+    secret_too_long,   ///< over 64 bytes decoded
+    no_secret,         ///< a file without a single secret
+    not_configured,    ///< no target of that name
+    host_not_allowed,  ///< a callback_url whose host is not listed
+    plain_http,        ///< http to a host that is not loopback
+    url_too_long,      ///< over 2,048 bytes
+    stopping,          ///< the sender is stopping
+};
+
+const boost::system::error_category& callback_category();
+error_code make_error_code(callback_error error);
+
+} // namespace prooftrack
+
+template <>
+struct boost::system::is_error_code_enum<prooftrack::callback_error> : std::true_type {};
