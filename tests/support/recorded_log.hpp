@@ -1,0 +1,48 @@
+#pragma once
+
+// An event_log that keeps its lines for the test to look at.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "observe/log.hpp"
+
+namespace prooftrack {
+
+class recorded_log final : public event_log {
+  public:
+    struct line {
+        log_event_id event{};
+        std::map<std::string, std::string, std::less<>> fields;
+
+        /// "" when the line has no such key.
+        std::string at(std::string_view key) const {
+            const auto found = fields.find(key);
+            return found == fields.end() ? std::string() : found->second;
+        }
+    };
+
+    using event_log::write;
+    void write(log_event_id event, std::span<const log_field> fields) override {
+        line written{event, {}};
+        for (const log_field& field : fields) written.fields.emplace(field.key, field.value);
+        lines_.push_back(std::move(written));
+    }
+
+    const std::vector<line>& lines() const { return lines_; }
+    std::vector<line> of(log_event_id event) const {
+        std::vector<line> found;
+        for (const line& one : lines_) {
+            if (one.event == event) found.push_back(one);
+        }
+        return found;
+    }
+    std::size_t count(log_event_id event) const { return of(event).size(); }
+    void clear() { lines_.clear(); }
+
+  private:
+    std::vector<line> lines_;
+};
+
+} // namespace prooftrack

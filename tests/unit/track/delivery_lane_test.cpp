@@ -1,0 +1,220 @@
+#include "track/delivery_lane.hpp"
+
+#include <gtest/gtest.h>
+
+namespace prooftrack {
+namespace {
+
+using namespace std::chrono_literals;
+
+const lane_settings settings{{5s, 5min, 30min}, 4};
+
+struct lane_bench {
+    instant now{steady_time(1h), wall_time(1'775'044'800'000ms)};
+    random_source random{1};
+    delivery_lane lane{lane_capacity, true, settings};
+
+    void pass(milliseconds span) {
+        now.steady += span;
+        now.wall += span;
+    }
+    void owe(std::uint64_t id, std::uint64_t transaction = 0) {
+        lane.insert({delivery_id{id}, 0, now.wall, transaction == 0 ? id : transaction}, now.wall);
+    }
+    std::optional<std::uint64_t> take() {
+        const auto head = lane.take(now);
+        if (!head) return std::nullopt;
+        lane.begin(head->id, now.steady);
+        return value_of(head->id);
+    }
+    delivery_lane::finished end(std::uint64_t id, attempt_result what, std::uint32_t attempts = 1) {
+        const auto finished = lane.finish(delivery_id{id}, attempts, {what, {}}, now, random);
+        lane.forget(delivery_id{id});
+        if (finished.decision.state == delivery_state::pending) {
+            lane.insert({delivery_id{id}, finished.attempts, *finished.decision.next_attempt_at, id}, now.wall);
+        }
+        return finished;
+    }
+    void fail_five() {
+        for (std::uint64_t id = 1; id <= 5; ++id) {
+            owe(id);
+            EXPECT_EQ(take(), id);
+            end(id, attempt_result::failed);
+        }
+    }
+};
+
+TEST(DeliveryLane, StartsNoMoreThanItsLimit) {
+    lane_bench bench;
+    for (std::uint64_t id = 1; id <= 6; ++id) bench.owe(id);
+    for (std::uint64_t id = 1; id <= 4; ++id) EXPECT_EQ(bench.take(), id);
+    EXPECT_EQ(bench.take(), std::nullopt);
+    EXPECT_EQ(bench.lane.next_wake(bench.now), std::nullopt) << "time alone changes nothing";
+    bench.end(2, attempt_result::delivered);
+    EXPECT_EQ(bench.take(), 5U);
+}
+
+TEST(DeliveryLane, WakesExactlyWhenTheNextOneIsDue) {
+    lane_bench bench;
+    bench.owe(1);
+    bench.take();
+    const auto finished = bench.end(1, attempt_result::failed);
+    const milliseconds wait = *finished.decision.next_attempt_at - bench.now.wall;
+    EXPECT_EQ(bench.lane.next_wake(bench.now), bench.now.steady + wait);
+    bench.pass(wait - 1ms);
+    EXPECT_EQ(bench.take(), std::nullopt);
+    bench.pass(1ms);
+    EXPECT_EQ(bench.take(), 1U);
+}
+
+TEST(DeliveryLane, ABusyOneIsNotTakenInTwice) {
+    lane_bench bench;
+    bench.owe(1);
+    bench.take();
+    bench.owe(1);
+    EXPECT_EQ(bench.take(), std::nullopt);
+    EXPECT_EQ(bench.lane.waiting(), 0U);
+}
+
+TEST(DeliveryLane, WhileFailingOnlyTheOldestDueIsTriedAndTheOthersUseNothing) {
+    lane_bench bench;
+    bench.fail_five();
+    EXPECT_TRUE(bench.lane.health().failing());
+    for (std::uint64_t id = 11; id <= 13; ++id) bench.owe(id);
+    EXPECT_EQ(bench.take(), std::nullopt);
+    bench.pass(30s - 1ms);
+    EXPECT_EQ(bench.take(), std::nullopt);
+    bench.pass(1ms);
+    EXPECT_EQ(bench.take(), 11U) << "due the longest; 1 to 5 were due 5 s later";
+    EXPECT_EQ(bench.take(), std::nullopt) << "one at a time";
+    bench.end(11, attempt_result::failed);
+    bench.pass(29s);
+    EXPECT_EQ(bench.take(), std::nullopt);
+    bench.pass(1s);
+    EXPECT_EQ(bench.take(), 12U) << "11 waits by its schedule now, the next oldest is due";
+}
+
+TEST(DeliveryLane, AfterTheFirstSuccessTheWaitingOnesGoInOrderAndRamped) {
+    lane_bench bench;
+    bench.fail_five();
+    for (std::uint64_t id = 11; id <= 20; ++id) bench.owe(id);
+    bench.pass(30s);
+    EXPECT_EQ(bench.take(), 11U);
+    EXPECT_EQ(bench.end(11, attempt_result::delivered).change, delivery_health::change::recovered);
+    EXPECT_EQ(bench.take(), 12U);
+    EXPECT_EQ(bench.take(), std::nullopt);
+    bench.end(12, attempt_result::delivered);
+    EXPECT_EQ(bench.take(), 13U);
+    EXPECT_EQ(bench.take(), 14U);
+    EXPECT_EQ(bench.take(), std::nullopt);
+}
+
+TEST(DeliveryLane, AnUnconfiguredLaneHoldsEverythingAndForgetsNothing) {
+    lane_bench bench;
+    bench.owe(1);
+    bench.lane.configure(std::nullopt);
+    EXPECT_EQ(bench.take(), std::nullopt);
+    EXPECT_EQ(bench.lane.next_wake(bench.now), std::nullopt);
+    EXPECT_FALSE(bench.lane.wants_refill());
+    EXPECT_FALSE(bench.lane.idle()) << "the store still owes";
+    bench.owe(2);
+    bench.lane.configure(settings);
+    EXPECT_TRUE(bench.lane.wants_refill());
+    const std::vector<lane_head> first{{delivery_id{1}, 0, bench.now.wall, 1}, {delivery_id{2}, 0, bench.now.wall, 2}};
+    bench.lane.refill(first, bench.lane.refill_size(), bench.now.wall);
+    EXPECT_EQ(bench.take(), 1U);
+    EXPECT_EQ(bench.take(), 2U);
+}
+
+TEST(DeliveryLane, AChangedScheduleHoldsFromTheNextAttempt) {
+    lane_bench bench;
+    bench.owe(1);
+    bench.take();
+    bench.lane.configure(lane_settings{{2h}, 4});
+    const auto finished = bench.end(1, attempt_result::failed);
+    EXPECT_GE(*finished.decision.next_attempt_at, bench.now.wall + 2h);
+}
+
+TEST(DeliveryLane, AnAttemptThatEndsAfterItsCallbackWentIsDecidedByTheLastSchedule) {
+    lane_bench bench;
+    bench.owe(1);
+    bench.take();
+    bench.lane.configure(std::nullopt);
+    const auto finished = bench.end(1, attempt_result::failed);
+    EXPECT_EQ(finished.decision.state, delivery_state::pending);
+    EXPECT_FALSE(bench.lane.any_busy());
+}
+
+TEST(DeliveryLane, ARetryByHandOfOneInFlightStartsItsScheduleAnewWhenItFails) {
+    lane_bench bench;
+    bench.owe(1);
+    bench.take();
+    bench.lane.restart(delivery_id{1});
+    const auto finished = bench.end(1, attempt_result::gone, 4);
+    EXPECT_EQ(finished.decision, (attempt_decision{delivery_state::pending, bench.now.wall}));
+    EXPECT_EQ(finished.attempts, 0U);
+    EXPECT_EQ(bench.take(), 1U);
+}
+
+TEST(DeliveryLane, ARetryByHandOfOneInFlightIsSatisfiedByItsSuccess) {
+    lane_bench bench;
+    bench.owe(1);
+    bench.take();
+    bench.lane.restart(delivery_id{1});
+    EXPECT_EQ(bench.end(1, attempt_result::delivered).decision.state, delivery_state::delivered);
+}
+
+TEST(DeliveryLane, ManyThatAreBeingRecordedHoldItBack) {
+    lane_bench bench;
+    std::uint64_t begun = 0;
+    for (std::uint64_t id = 1; id <= 200; ++id) bench.owe(id);
+    while (const auto id = bench.take()) {
+        bench.lane.finish(delivery_id{*id}, 1, {attempt_result::delivered, {}}, bench.now, bench.random);
+        ++begun;
+    }
+    EXPECT_EQ(begun, settings.max_in_flight + most_being_recorded);
+    bench.lane.forget(delivery_id{1});
+    EXPECT_TRUE(bench.take().has_value());
+}
+
+TEST(DeliveryLane, AClockThatStepsBackStallsNothing) {
+    lane_bench bench;
+    bench.owe(1);
+    bench.take();
+    bench.end(1, attempt_result::failed);
+    bench.owe(2);
+    bench.now.wall -= 8760h;
+    bench.lane.on_clock_jump(bench.now);
+    EXPECT_EQ(bench.take(), 2U) << "a fresh one is due at once";
+    bench.pass(5250ms);
+    EXPECT_EQ(bench.take(), 1U) << "no later than its schedule allows";
+}
+
+TEST(DeliveryLane, AClockThatStepsForwardDoesNotFlood) {
+    lane_bench bench;
+    for (std::uint64_t id = 1; id <= 20; ++id) {
+        bench.lane.insert({delivery_id{id}, 3, bench.now.wall + 30min, id}, bench.now.wall);
+    }
+    bench.now.wall += 1h;
+    bench.lane.on_clock_jump(bench.now);
+    EXPECT_EQ(bench.take(), 1U);
+    EXPECT_EQ(bench.take(), std::nullopt) << "ramped";
+    bench.end(1, attempt_result::delivered);
+    EXPECT_EQ(bench.take(), 2U);
+    EXPECT_EQ(bench.take(), 3U);
+}
+
+TEST(DeliveryLane, ALookTooEarlyCostsNoAttempt) {
+    lane_bench bench;
+    bench.lane.insert({delivery_id{1}, 1, bench.now.wall + 2h, 1}, bench.now.wall);
+    bench.pass(5250ms);
+    const auto head = bench.lane.take(bench.now);
+    ASSERT_TRUE(head.has_value());
+    bench.lane.put_back(head->id, head->next_attempt_at);
+    EXPECT_FALSE(bench.lane.any_busy());
+    EXPECT_EQ(bench.lane.in_flight(), 0U);
+    EXPECT_EQ(bench.lane.next_wake(bench.now), bench.now.steady + 2h - 5250ms);
+}
+
+} // namespace
+} // namespace prooftrack
