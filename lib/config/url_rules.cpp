@@ -30,40 +30,6 @@ std::optional<std::uint16_t> port_of(std::string_view text) {
     return port;
 }
 
-std::string check_web_url(std::string_view text, bool query_allowed) {
-    const auto parsed = urls::parse_uri(text);
-    if (!parsed) return "not a URL: write https://host/path, with anything unusual percent-encoded";
-    const urls::url_view& url = *parsed;
-    const std::string_view scheme(url.scheme().data(), url.scheme().size());
-    if (scheme != "https" && scheme != "http") return fmt::format("\"{}\" is not supported: write https://…", scheme);
-    const std::string host = url.host();
-    const std::string_view path(url.encoded_path().data(), url.encoded_path().size());
-    // Boost.URL 1.81 takes http://127.0.0.1.evil.example/ for the host 127.0.0.1 and the path .evil.example/.
-    if (!path.empty() && path.front() != '/') return "a host name must not begin like an IPv4 address";
-    if (host.empty()) return "the host is missing: write https://host/path";
-    if (url.has_userinfo()) return "must not hold a user or password";
-    if (url.has_fragment()) return "must not hold a fragment (#…)";
-    if (url.has_query() && !query_allowed) return "must not hold a query (?…)";
-    if (url.has_port() && !port_of(std::string_view(url.port().data(), url.port().size())))
-        return "the port must be 1 to 65535";
-    if (scheme == "http" && !is_loopback_host(host)) {
-        return "plain http is only for a loopback host (localhost, 127.0.0.1, [::1]): write https://…";
-    }
-    return {};
-}
-
-std::string check_unix_url(std::string_view text) {
-    const std::string_view rest = text.substr(unix_scheme.size());
-    const auto colon = rest.find(':');
-    if (!rest.starts_with('/') || colon == std::string_view::npos || colon < 2) return std::string(unix_rule);
-    const std::string_view path = rest.substr(0, colon);
-    if (path.size() > longest_socket_path)
-        return fmt::format("the socket's path has more than {} bytes", longest_socket_path);
-    const std::string_view target = rest.substr(colon + 1);
-    if (!urls::parse_origin_form(target)) return std::string(unix_rule);
-    return {};
-}
-
 bool is_ipv4(std::string_view text) { return static_cast<bool>(urls::parse_ipv4_address(text)); }
 bool is_ipv6(std::string_view text) { return static_cast<bool>(urls::parse_ipv6_address(without_brackets(text))); }
 
@@ -83,11 +49,61 @@ bool is_host_name(std::string_view name) {
     return true;
 }
 
+/// 127.1, 0x7f000001, 2130706433: the resolver would read them as addresses, people would not.
+bool is_address_in_disguise(std::string_view name) {
+    const std::string_view last = name.substr(name.rfind('.') + 1);
+    return last.starts_with("0x") || last.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+std::string check_host(std::string_view host) {
+    if (host.empty()) return "the host is missing: write https://host/path";
+    if (is_ipv4(host) || is_ipv6(host)) return {};
+    if (host.ends_with('.')) host.remove_suffix(1);
+    if (!is_host_name(host)) return "the host is neither a name nor an IP address";
+    if (is_address_in_disguise(host)) return "write the IP address in full, as in 127.0.0.1";
+    return {};
+}
+
+std::string check_web_url(std::string_view text, bool query_allowed) {
+    const auto parsed = urls::parse_uri(text);
+    if (!parsed) return "not a URL: write https://host/path, with anything unusual percent-encoded";
+    const urls::url_view& url = *parsed;
+    const std::string_view scheme(url.scheme().data(), url.scheme().size());
+    if (scheme != "https" && scheme != "http") return fmt::format("\"{}\" is not supported: write https://…", scheme);
+    const std::string_view host(url.encoded_host().data(), url.encoded_host().size());
+    const std::string_view path(url.encoded_path().data(), url.encoded_path().size());
+    // Boost.URL 1.81 takes http://127.0.0.1.evil.example/ for the host 127.0.0.1 and the path .evil.example/.
+    if (!path.empty() && path.front() != '/') return "a host name must not begin like an IPv4 address";
+    if (auto problem = check_host(host); !problem.empty()) return problem;
+    if (url.has_userinfo()) return "must not hold a user or password";
+    if (url.has_fragment()) return "must not hold a fragment (#…)";
+    if (url.has_query() && !query_allowed) return "must not hold a query (?…)";
+    if (url.has_port() && !port_of(std::string_view(url.port().data(), url.port().size())))
+        return "the port must be 1 to 65535";
+    if (scheme == "http" && !names_this_machine(host)) {
+        return "plain http is only for a loopback host (localhost, 127.0.0.1, [::1]): write https://…";
+    }
+    return {};
+}
+
+std::string check_unix_url(std::string_view text) {
+    const std::string_view rest = text.substr(unix_scheme.size());
+    const auto colon = rest.find(':');
+    if (!rest.starts_with('/') || colon == std::string_view::npos || colon < 2) return std::string(unix_rule);
+    const std::string_view path = rest.substr(0, colon);
+    if (path.size() > longest_socket_path)
+        return fmt::format("the socket's path has more than {} bytes", longest_socket_path);
+    if (path.ends_with('/') || path.find_first_of("?%") != std::string_view::npos) return std::string(unix_rule);
+    const std::string_view target = rest.substr(colon + 1);
+    if (!urls::parse_origin_form(target)) return std::string(unix_rule);
+    return {};
+}
+
 } // namespace
 
 bool is_unix_url(std::string_view url) { return url.starts_with(unix_scheme); }
 
-bool is_loopback_host(std::string_view host) {
+bool names_this_machine(std::string_view host) {
     const std::string_view bare = without_brackets(host);
     if (const auto v4 = urls::parse_ipv4_address(bare)) return v4->is_loopback();
     if (const auto v6 = urls::parse_ipv6_address(bare)) return v6->is_loopback();
@@ -131,7 +147,7 @@ std::string check_metrics_listen(std::string_view address) {
     const std::string_view host = address.substr(0, colon);
     if (host.find(':') != std::string_view::npos && host.front() != '[')
         return "write an IPv6 address in brackets: \"[::1]:9464\"";
-    if (!is_loopback_host(host)) return fmt::format("{} (others would see it without any protection)", rule);
+    if (!names_this_machine(host)) return fmt::format("{} (others would see it without any protection)", rule);
     return {};
 }
 

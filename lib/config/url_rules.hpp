@@ -9,7 +9,7 @@
 namespace prooftrack {
 
 /// `localhost`, 127.0.0.0/8 or ::1 (with or without brackets): the hosts that may be spoken to without TLS.
-bool is_loopback_host(std::string_view host);
+bool names_this_machine(std::string_view host);
 
 /// `proof.base_url`: https, or http to a loopback host; no userinfo, query or fragment; a path in front is fine.
 std::string check_base_url(std::string_view url);

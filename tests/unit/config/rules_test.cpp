@@ -35,6 +35,11 @@ TEST(UrlRules, BaseUrlIsHttpsOrLoopback) {
     EXPECT_THAT(check_base_url("https://proof.example/#a"), HasSubstr("fragment"));
     EXPECT_THAT(check_base_url("https://proof.example:0"), HasSubstr("port"));
     EXPECT_THAT(check_base_url("https://proof.example:65536"), HasSubstr("port"));
+    for (const char* bad : {"https://127.1", "https://0x7f000001", "https://2130706433", "https://a_b!c",
+                            "https://%61.example", "https://-a.example"}) {
+        EXPECT_NE(check_base_url(bad), "") << bad;
+    }
+    EXPECT_THAT(check_base_url("https://proof.example.:443"), IsEmpty());
     EXPECT_THAT(check_base_url("http+unix:///run/x.sock:/"), HasSubstr("not supported"));
 }
 
@@ -43,9 +48,10 @@ TEST(UrlRules, CallbackUrlMayHaveAQueryAndMayBeAUnixSocket) {
                              "http+unix:///run/shop.sock:/hooks/proof", "http+unix:///s:/?a=b"}) {
         EXPECT_THAT(check_callback_url(good), IsEmpty()) << good;
     }
-    for (const char* bad : {"http://shop.example/x", "https://u@shop.example/", "https://shop.example/#x",
-                            "http+unix://run/x.sock:/", "http+unix:///run/x.sock", "http+unix:///run/x.sock:hooks",
-                            "http+unix:///run/x.sock:/a b", "http+unix://:/", "unix:///x"}) {
+    for (const char* bad :
+         {"http://shop.example/x", "https://u@shop.example/", "https://shop.example/#x", "http+unix://run/x.sock:/",
+          "http+unix:///run/x.sock", "http+unix:///run/x.sock:hooks", "http+unix:///run/x.sock:/a b", "http+unix://:/",
+          "http+unix:///run/:/x", "http+unix:///a%62:/x", "unix:///x"}) {
         EXPECT_NE(check_callback_url(bad), "") << bad;
     }
     EXPECT_THAT(check_callback_url("http+unix:///" + std::string(106, 'a') + ":/"), IsEmpty());
