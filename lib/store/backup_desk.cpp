@@ -1,0 +1,86 @@
+#include "store/backup_desk.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+
+#include "store/room.hpp"
+
+namespace prooftrack {
+namespace {
+
+op_error describe_failure(const sqlite_error& error) {
+    if (error.reach() == failure_reach::batch)
+        return make_store_error(store_error::no_room_for_copy, "back up", error.what());
+    return error.describe("back up");
+}
+
+} // namespace
+
+void backup_desk::request(store_handler<backup_file> handler) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!is_taken_) {
+            is_taken_ = true;
+            waiting_ = std::move(handler);
+            return;
+        }
+    }
+    answer(std::move(handler), make_store_error(store_error::busy, "back up"));
+}
+
+void backup_desk::step(ledger& book, std::chrono::milliseconds budget) {
+    try {
+        start(book);
+        if (is_copying()) job_->step(budget);
+    } catch (const sqlite_error& error) {
+        end(describe_failure(error));
+        return;
+    }
+    if (!job_ || job_->is_copying()) return;
+    if (auto outcome = job_->take_outcome()) end(*std::move(outcome));
+}
+
+void backup_desk::start(ledger& book) {
+    store_handler<backup_file> handler;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!waiting_) return;
+        handler = *std::exchange(waiting_, std::nullopt);
+    }
+    job_ = std::make_unique<backup_job>(std::move(handler), [this] { wake_(); });
+    if (!has_room_for_copy(book.path)) {
+        end(make_store_error(store_error::no_room_for_copy, "back up"));
+        return;
+    }
+    job_->open(book);
+}
+
+void backup_desk::abort(store_error why, bool also_checking) {
+    store_handler<backup_file> handler;
+    {
+        const std::lock_guard lock(mutex_);
+        if (waiting_) {
+            handler = *std::exchange(waiting_, std::nullopt);
+            is_taken_ = false;
+        }
+    }
+    if (handler) answer(std::move(handler), make_store_error(why, "back up"));
+    if (job_ && (job_->is_copying() || also_checking)) end(make_store_error(why, "back up"));
+}
+
+void backup_desk::end(op_result<backup_file> outcome) {
+    store_handler<backup_file> handler = std::move(job_->handler);
+    job_.reset();
+    {
+        const std::lock_guard lock(mutex_);
+        is_taken_ = false;
+    }
+    answer(std::move(handler), std::move(outcome));
+}
+
+void backup_desk::answer(store_handler<backup_file> handler, op_result<backup_file> outcome) {
+    boost::asio::post(
+        loop_, [handler = std::move(handler), outcome = std::move(outcome)]() mutable { handler(std::move(outcome)); });
+}
+
+} // namespace prooftrack

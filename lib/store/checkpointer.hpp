@@ -1,0 +1,34 @@
+#pragma once
+
+// Checkpoints of our own: in the store's thread, between commits, with a small WAL.
+
+#include <chrono>
+#include <optional>
+
+#include "store/connection.hpp"
+
+namespace prooftrack {
+
+/// Folds the WAL into the database when it holds over 4 MiB, or after 30 s without a commit. Needs a live connection.
+class checkpointer {
+  public:
+    using clock = std::chrono::steady_clock;
+
+    /// `this` is known to SQLite afterwards: it must not move, and outlive the connection.
+    void watch(connection& db);
+
+    /// Checkpoints when it is time. No room is no error: the WAL keeps everything, it is tried again later. Throws
+    /// sqlite_error.
+    void run_if_due(connection& db, clock::time_point now);
+    /// When `run_if_due` has to be called although nothing happened; nullopt when the WAL is folded in.
+    std::optional<clock::time_point> next_due() const;
+
+  private:
+    static int on_commit(void* self, sqlite3* db, const char* name, int frames);
+
+    int frames_ = 0; ///< in the WAL since the last whole checkpoint
+    clock::time_point last_commit_{};
+    clock::time_point not_before_{};
+};
+
+} // namespace prooftrack

@@ -1,0 +1,298 @@
+#include "store/commit_thread.hpp"
+
+#include <csignal>
+
+#include <pthread.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+
+namespace prooftrack {
+namespace {
+
+constexpr std::chrono::milliseconds backup_step_when_idle{10};
+constexpr std::chrono::milliseconds backup_step_when_busy{2};
+
+} // namespace
+
+commit_thread::commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<ledger> book,
+                             std::unique_ptr<lock_file> lock, store_observer& observer)
+    : loop_(std::move(loop)), observer_(std::make_shared<observer_link>()), backups_(loop_, [this] { wake(); }),
+      book_(std::move(book)), lock_(std::move(lock)) {
+    observer_->target = &observer;
+    checkpoints_.watch(*book_->db);
+    // Signals belong to the loop.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] { run(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    pthread_setname_np(thread_.native_handle(), "store");
+}
+
+commit_thread::~commit_thread() {
+    observer_->target = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        is_closing_ = true;
+        changed_.notify_one();
+    }
+    thread_.join();
+}
+
+void commit_thread::submit(std::unique_ptr<operation> next) {
+    next->outstanding_work = boost::asio::prefer(loop_, boost::asio::execution::outstanding_work.tracked);
+    {
+        const std::lock_guard lock(mutex_);
+        if (!is_closing_) {
+            queue_.push_back(std::move(next));
+            changed_.notify_one();
+            return;
+        }
+    }
+    next->fail(make_store_error(store_error::stopped, next->name()));
+    boost::asio::post(loop_, [refused = std::move(next)] { refused->complete(); });
+}
+
+void commit_thread::backup(store_handler<backup_file> handler) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!is_closing_) {
+            auto work = boost::asio::prefer(loop_, boost::asio::execution::outstanding_work.tracked);
+            backups_.request([work, handler = std::move(handler)](op_result<backup_file> outcome) mutable {
+                handler(std::move(outcome));
+            });
+            is_woken_ = true;
+            changed_.notify_one();
+            return;
+        }
+    }
+    boost::asio::post(loop_, [refused = std::move(handler)]() mutable {
+        refused(make_store_error(store_error::stopped, "back up"));
+    });
+}
+
+void commit_thread::close(unique_function<void()> closed) {
+    const std::lock_guard lock(mutex_);
+    if (is_closed_) {
+        boost::asio::post(loop_, [closed = std::move(closed)]() mutable { closed(); });
+        return;
+    }
+    is_closing_ = true;
+    auto work = boost::asio::prefer(loop_, boost::asio::execution::outstanding_work.tracked);
+    closed_.emplace_back([work, closed = std::move(closed)]() mutable { closed(); });
+    changed_.notify_one();
+}
+
+void commit_thread::wake() {
+    const std::lock_guard lock(mutex_);
+    is_woken_ = true;
+    changed_.notify_one();
+}
+
+void commit_thread::run() {
+    while (true) {
+        operations batch = wait_for_work();
+        if (!batch.empty()) run_batch(std::move(batch));
+        step_backup();
+        checkpoint();
+        const std::lock_guard lock(mutex_);
+        if (is_closing_ && queue_.empty()) break;
+    }
+    shut_down();
+}
+
+commit_thread::operations commit_thread::wait_for_work() {
+    operations batch;
+    std::unique_lock lock(mutex_);
+    const auto has_work = [this] { return !queue_.empty() || is_closing_ || is_woken_; };
+    if (!backups_.is_copying()) {
+        const auto due = has_failed_ ? std::nullopt : checkpoints_.next_due();
+        if (due) {
+            changed_.wait_until(lock, *due, has_work);
+        } else {
+            changed_.wait(lock, has_work);
+        }
+    }
+    is_woken_ = false;
+    std::size_t weight = 0;
+    while (!queue_.empty() && (batch.empty() || weight + queue_.front()->weight() <= most_batch_weight)) {
+        weight += queue_.front()->weight();
+        batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+    }
+    return batch;
+}
+
+void commit_thread::run_batch(operations batch) {
+    const auto began = std::chrono::steady_clock::now();
+    try {
+        std::size_t writes = 0;
+        for (const auto& each : batch) {
+            run_one(*each);
+            if (each->writes()) ++writes;
+        }
+        if (!has_failed_ && book_->db->in_transaction()) {
+            commit();
+            const auto took = std::chrono::steady_clock::now() - began;
+            notices_.emplace_back([took, writes](store_observer& told) { told.on_commit(took, writes); });
+            set_state(store_state::ok, {});
+        }
+    } catch (const sqlite_error& error) {
+        undo_batch(error, batch);
+    }
+    finish_batch(std::move(batch), std::exchange(notices_, {}));
+}
+
+void commit_thread::run_one(operation& each) {
+    if (has_failed_) {
+        each.fail(make_store_error(store_error::failed, each.name()));
+        return;
+    }
+    if (each.writes()) {
+        run_write(each);
+        return;
+    }
+    try {
+        each.run(*book_);
+    } catch (const sqlite_error& error) {
+        if (error.reach() != failure_reach::operation) throw;
+        each.fail(error.describe(each.name()));
+    } catch (const std::exception& error) {
+        each.fail({make_error_code(boost::system::errc::state_not_recoverable), each.name(), error.what()});
+    }
+}
+
+void commit_thread::run_write(operation& each) {
+    connection& db = *book_->db;
+    if (!db.in_transaction()) book_->sql("BEGIN IMMEDIATE").execute();
+    book_->sql("SAVEPOINT operation").execute();
+    book_->sums.mark();
+    bool keep = false;
+    try {
+        keep = each.run(*book_);
+    } catch (const sqlite_error& error) {
+        if (error.reach() != failure_reach::operation || !db.in_transaction()) throw;
+        each.fail(error.describe(each.name()));
+    } catch (const std::exception& error) {
+        each.fail({make_error_code(boost::system::errc::state_not_recoverable), each.name(), error.what()});
+    }
+    if (!keep) {
+        book_->sql("ROLLBACK TO operation").execute();
+        book_->sums.undo();
+    }
+    book_->sql("RELEASE operation").execute();
+}
+
+void commit_thread::commit() {
+    book_->sums.flush(*book_->db);
+    book_->sql("COMMIT").execute();
+}
+
+void commit_thread::undo_batch(const sqlite_error& error, operations& batch) {
+    // FULL, IOERR and NOMEM may have rolled back already: only SQLite knows.
+    try {
+        if (book_->db->in_transaction()) book_->sql("ROLLBACK").execute();
+        if (error.reach() != failure_reach::store) book_->sums.load(*book_->db);
+    } catch (const sqlite_error& second) {
+        fail_for_good(second, "roll back");
+    }
+    if (error.reach() == failure_reach::store) fail_for_good(error, "commit");
+    if (!has_failed_ && error.reach() == failure_reach::batch) set_state(store_state::full, error.describe("commit"));
+    for (const auto& each : batch) {
+        if (has_failed_) {
+            each->fail(make_store_error(store_error::failed, each->name(), error.what()));
+        } else if (!each->writes()) {
+            try {
+                run_one(*each); // what it read may never have been committed
+            } catch (const sqlite_error& again) {
+                fail_for_good(again, each->name());
+                each->fail(make_store_error(store_error::failed, each->name(), again.what()));
+            }
+        } else if (error.reach() == failure_reach::batch) {
+            each->fail(make_store_error(store_error::full, each->name(), error.what()));
+        } else {
+            each->fail(error.describe(each->name()));
+        }
+    }
+}
+
+void commit_thread::finish_batch(operations batch, std::vector<notice> notices) {
+    operations finished;
+    operations unfinished_first;
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto& each : batch) {
+            if (each->is_finished()) {
+                finished.push_back(std::move(each));
+            } else if (each->resumes_at() == resume_place::back) {
+                queue_.push_back(std::move(each));
+            } else {
+                unfinished_first.push_back(std::move(each));
+            }
+        }
+        for (auto each = unfinished_first.rbegin(); each != unfinished_first.rend(); ++each)
+            queue_.push_front(std::move(*each));
+    }
+    boost::asio::post(loop_, [observer = observer_, told = std::move(notices), done = std::move(finished)]() mutable {
+        for (notice& each : told) {
+            if (observer->target != nullptr) each(*observer->target);
+        }
+        for (const auto& each : done) each->complete();
+    });
+}
+
+void commit_thread::fail_for_good(const sqlite_error& error, const char* operation) {
+    if (std::exchange(has_failed_, true)) return;
+    if (error.doubts_file()) lock_->mark();
+    backups_.abort(store_error::failed, false);
+    book_->db->forbid_checkpoint_on_close();
+    notices_.emplace_back([what = error.describe(operation)](store_observer& told) { told.on_fatal(what); });
+}
+
+void commit_thread::set_state(store_state state, op_error why) {
+    if (std::exchange(state_, state) == state) return;
+    notices_.emplace_back([state, reason = std::move(why)](store_observer& told) { told.on_state(state, reason); });
+}
+
+void commit_thread::step_backup() {
+    if (has_failed_) {
+        backups_.abort(store_error::failed, false);
+        return;
+    }
+    bool is_busy = false;
+    {
+        const std::lock_guard lock(mutex_);
+        is_busy = !queue_.empty();
+    }
+    backups_.step(*book_, is_busy ? backup_step_when_busy : backup_step_when_idle);
+}
+
+void commit_thread::checkpoint() {
+    if (has_failed_) return;
+    try {
+        checkpoints_.run_if_due(*book_->db, checkpointer::clock::now());
+    } catch (const sqlite_error& error) {
+        fail_for_good(error, "checkpoint");
+        finish_batch({}, std::exchange(notices_, {}));
+    }
+}
+
+void commit_thread::shut_down() {
+    backups_.abort(store_error::stopped, true);
+    try {
+        book_->db->close();
+    } catch (const sqlite_error&) {
+        // Everything is in the WAL: the next start folds it in.
+    }
+    book_.reset();
+    lock_.reset();
+    const std::lock_guard lock(mutex_);
+    is_closed_ = true;
+    for (auto& closed : closed_) {
+        boost::asio::post(loop_, [closed = std::move(closed)]() mutable { closed(); });
+    }
+}
+
+} // namespace prooftrack

@@ -1,0 +1,87 @@
+#pragma once
+
+// The store's thread: takes what is queued, commits it together, tells the loop.
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "store/backup_desk.hpp"
+#include "store/checkpointer.hpp"
+#include "store/lock_file.hpp"
+#include "store/operation.hpp"
+
+namespace prooftrack {
+
+/// Most weight in one transaction: a row or so each. Bounds how long anybody waits for others.
+inline constexpr std::size_t most_batch_weight = 1000;
+
+/// Runs operations in the order of their submission. Those that are queued together share one transaction and one
+/// fdatasync; each has a savepoint, so that one that fails takes nothing with it. Handlers run on the loop in the same
+/// order, one post a commit.
+///
+/// No room: the batch's changes are undone and fail with `full`, reads are repeated. Any other disk error: the store
+/// fails for good. Lives on the loop; must not outlive it.
+class commit_thread {
+  public:
+    /// Starts the thread, with all signals blocked in it.
+    commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<ledger> book, std::unique_ptr<lock_file> lock,
+                  store_observer& observer);
+    commit_thread(const commit_thread&) = delete;
+    commit_thread& operator=(const commit_thread&) = delete;
+    ~commit_thread(); ///< works off the queue, closes, joins; the observer is not called any more
+
+    void submit(std::unique_ptr<operation> next);
+    void backup(store_handler<backup_file> handler);
+    /// `closed` runs after every handler.
+    void close(unique_function<void()> closed);
+
+  private:
+    using operations = std::vector<std::unique_ptr<operation>>;
+    using notice = unique_function<void(store_observer&)>;
+    struct observer_link {
+        store_observer* target = nullptr; ///< read and cleared on the loop
+    };
+
+    void run();
+    operations wait_for_work();
+    void run_batch(operations batch);
+    void run_one(operation& each);
+    void run_write(operation& each);
+    void commit();
+    void undo_batch(const sqlite_error& error, operations& batch);
+    void finish_batch(operations batch, std::vector<notice> notices);
+    void fail_for_good(const sqlite_error& error, const char* operation);
+    void set_state(store_state state, op_error why);
+    void step_backup();
+    void checkpoint();
+    void shut_down();
+    void wake();
+
+    boost::asio::any_io_executor loop_;
+    std::shared_ptr<observer_link> observer_;
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<std::unique_ptr<operation>> queue_; ///< guarded by mutex_
+    bool is_closing_ = false;                      ///< guarded by mutex_
+    bool is_closed_ = false;                       ///< guarded by mutex_
+    bool is_woken_ = false;                        ///< guarded by mutex_
+    std::vector<unique_function<void()>> closed_;  ///< guarded by mutex_
+    backup_desk backups_;
+
+    // Of the thread alone.
+    std::unique_ptr<ledger> book_;
+    std::unique_ptr<lock_file> lock_;
+    checkpointer checkpoints_;
+    std::vector<notice> notices_;
+    store_state state_ = store_state::ok;
+    bool has_failed_ = false;
+
+    std::thread thread_;
+};
+
+} // namespace prooftrack

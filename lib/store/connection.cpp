@@ -1,0 +1,71 @@
+#include "store/connection.hpp"
+
+#include <utility>
+
+namespace prooftrack {
+namespace {
+
+void configure(sqlite3* handle, int option, int value) {
+    int now = -1;
+    const int code = sqlite3_db_config(handle, option, value, &now);
+    if (code != SQLITE_OK) throw sqlite_error(handle, code);
+    if (now != value) throw sqlite_error(SQLITE_ERROR, "this SQLite refuses a safety setting");
+}
+
+} // namespace
+
+connection::connection(const std::filesystem::path& path, const std::string& vfs) {
+    constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+                          SQLITE_OPEN_EXRESCODE;
+    const int code = sqlite3_open_v2(path.c_str(), &handle_, flags, vfs.empty() ? nullptr : vfs.c_str());
+    try {
+        if (code != SQLITE_OK) throw sqlite_error(handle_, code);
+        configure(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1);
+        configure(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0);
+        configure(handle_, SQLITE_DBCONFIG_ENABLE_FKEY, 1);
+        configure(handle_, SQLITE_DBCONFIG_DQS_DDL, 0);
+        configure(handle_, SQLITE_DBCONFIG_DQS_DML, 0);
+    } catch (...) {
+        sqlite3_close_v2(std::exchange(handle_, nullptr));
+        throw;
+    }
+}
+
+connection::~connection() {
+    prepared_.clear();
+    sqlite3_close_v2(handle_);
+}
+
+void connection::execute(const std::string& sql) {
+    const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+    if (code != SQLITE_OK) throw sqlite_error(handle_, code);
+}
+
+std::string connection::ask_text(const std::string& sql) {
+    statement once(handle_, sql);
+    query rows = once.select();
+    return rows.next() ? rows.string(0) : std::string();
+}
+
+std::int64_t connection::ask_integer(const std::string& sql) {
+    statement once(handle_, sql);
+    query rows = once.select();
+    return rows.next() ? rows.integer(0) : 0;
+}
+
+statement& connection::prepared(const char* sql) {
+    auto& slot = prepared_[sql];
+    if (!slot) slot = std::make_unique<statement>(handle_, sql);
+    return *slot;
+}
+
+void connection::forbid_checkpoint_on_close() { configure(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1); }
+
+void connection::close() {
+    prepared_.clear();
+    const int code = sqlite3_close(handle_);
+    if (code != SQLITE_OK) throw sqlite_error(handle_, code);
+    handle_ = nullptr;
+}
+
+} // namespace prooftrack

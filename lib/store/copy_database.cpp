@@ -1,0 +1,99 @@
+#include "store/copy_database.hpp"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "store/room.hpp"
+
+namespace prooftrack {
+namespace {
+
+constexpr int pages_a_step = 32;
+constexpr int steps_between_looks = 10'000; // of SQLite's virtual machine
+
+int is_cancelled(void* flag) { return static_cast<std::atomic<bool>*>(flag)->load() ? 1 : 0; }
+
+[[noreturn]] void throw_system(const char* operation) {
+    throw sqlite_error(errno == ENOSPC || errno == EDQUOT ? SQLITE_FULL : SQLITE_CANTOPEN, operation, errno);
+}
+
+} // namespace
+
+database_copy::database_copy(connection& from, std::filesystem::path to, const std::string& vfs)
+    : path_(std::move(to)) {
+    const int made = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (made < 0) throw_system("make the copy's file");
+    ::close(made);
+    try {
+        to_ = std::make_unique<connection>(path_, vfs);
+        to_->execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF");
+        backup_ = sqlite3_backup_init(to_->handle(), "main", from.handle(), "main");
+        if (backup_ == nullptr) throw sqlite_error(to_->handle(), sqlite3_extended_errcode(to_->handle()));
+    } catch (...) {
+        to_.reset();
+        ::unlink(path_.c_str());
+        throw;
+    }
+}
+
+database_copy::~database_copy() {
+    if (backup_ != nullptr) sqlite3_backup_finish(backup_);
+    to_.reset();
+    if (!is_finished_) ::unlink(path_.c_str());
+}
+
+bool database_copy::step(std::chrono::milliseconds budget) {
+    const auto until = std::chrono::steady_clock::now() + budget;
+    do {
+        const int code = sqlite3_backup_step(backup_, pages_a_step);
+        if (code == SQLITE_DONE) {
+            const int ended = sqlite3_backup_finish(std::exchange(backup_, nullptr));
+            if (ended != SQLITE_OK) throw sqlite_error(to_->handle(), ended);
+            return true;
+        }
+        if (code != SQLITE_OK) throw sqlite_error(code, sqlite3_errstr(code), sqlite3_system_errno(to_->handle()));
+    } while (std::chrono::steady_clock::now() < until);
+    return false;
+}
+
+std::uint64_t database_copy::finish(const std::string& log_id) {
+    sqlite3_progress_handler(to_->handle(), steps_between_looks, &is_cancelled, &is_cancelled_);
+    // The copied header says WAL: leaving that mode makes it one file that can be carried away.
+    if (to_->ask_text("PRAGMA journal_mode = DELETE") != "delete") {
+        throw sqlite_error(SQLITE_ERROR, "the copy stays in WAL mode");
+    }
+    {
+        statement rename_log(to_->handle(), "UPDATE counters SET log_id = ? WHERE one = 1");
+        rename_log.execute(log_id);
+    }
+    const std::string verdict = to_->ask_text("PRAGMA quick_check(1)");
+    if (verdict != "ok") throw sqlite_error(SQLITE_CORRUPT, "the copy is damaged: " + verdict);
+    to_->close();
+    to_.reset();
+    if (!sync_file(path_) || !sync_directory(directory_of(path_))) throw_system("sync the copy");
+    is_finished_ = true;
+    return measure_disk(path_).db_bytes;
+}
+
+std::string make_log_id(std::uint64_t random) { return fmt::format("{:016x}", random); }
+
+void remove_unfinished_copies(const std::filesystem::path& database) {
+    const std::string name = database.filename().string();
+    std::error_code error;
+    std::vector<std::filesystem::path> leftovers;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_of(database), error)) {
+        const std::string each = entry.path().filename().string();
+        const bool is_backup = each.rfind(name + ".backup-", 0) == 0;
+        const bool is_part =
+            each.rfind(name + ".v", 0) == 0 && each.size() > 9 && each.substr(each.size() - 9) == ".bak.part";
+        if (is_backup || is_part || each == name + ".rewrite") leftovers.push_back(entry.path());
+    }
+    for (const auto& each : leftovers) std::filesystem::remove(each, error);
+}
+
+} // namespace prooftrack

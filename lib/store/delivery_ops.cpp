@@ -1,0 +1,204 @@
+#include "store/delivery_ops.hpp"
+
+#include "store/row_codec.hpp"
+
+namespace prooftrack {
+namespace {
+
+/// What is looked at before a delivery is changed.
+struct stored_delivery {
+    delivery_id id{};
+    std::int64_t lane = 0;
+    std::int64_t transaction_row = 0;
+    delivery_state state = delivery_state::pending;
+    std::uint32_t attempts = 0;
+    std::optional<wall_time> next_attempt_at;
+};
+
+std::optional<stored_delivery> find_delivery(ledger& book, delivery_id id) {
+    query row = book.sql("SELECT lane, transaction_row, state, attempts, next_attempt_at FROM deliveries WHERE id = ?")
+                    .select(id);
+    if (!row.next()) return std::nullopt;
+    return stored_delivery{id,
+                           row.integer(0),
+                           row.integer(1),
+                           read_delivery_state(row, 2),
+                           static_cast<std::uint32_t>(row.integer(3)),
+                           row.optional_time(4)};
+}
+
+delivery_head make_head(ledger& book, const stored_delivery& from, wall_time next_attempt_at) {
+    return {from.id,
+            book.sums.lane_at(from.lane).lane,
+            from.attempts,
+            next_attempt_at,
+            static_cast<std::uint64_t>(from.transaction_row),
+            false};
+}
+
+/// The first pending delivery of a (lane, transaction).
+std::optional<stored_delivery> first_pending(ledger& book, std::int64_t lane, std::int64_t transaction_row) {
+    query row =
+        book.sql(
+                "SELECT id, attempts, next_attempt_at FROM deliveries INDEXED BY deliveries_waiting WHERE lane = ? AND "
+                "transaction_row = ? AND state = 0 ORDER BY id LIMIT 1")
+            .select(lane, transaction_row);
+    if (!row.next()) return std::nullopt;
+    return stored_delivery{delivery_id{row.count(0)},
+                           lane,
+                           transaction_row,
+                           delivery_state::pending,
+                           static_cast<std::uint32_t>(row.integer(1)),
+                           row.optional_time(2)};
+}
+
+bool has_head(ledger& book, std::int64_t lane, std::int64_t transaction_row) {
+    query row =
+        book.sql("SELECT 1 FROM deliveries INDEXED BY deliveries_waiting WHERE lane = ? AND transaction_row = ? AND "
+                 "state = 0 AND next_attempt_at IS NOT NULL LIMIT 1")
+            .select(lane, transaction_row);
+    return row.next();
+}
+
+/// A delivery ended: the next one of its (lane, transaction) may go, unless one is going already.
+std::optional<delivery_head> promote_next(ledger& book, const stored_delivery& ended, wall_time at) {
+    const auto next = first_pending(book, ended.lane, ended.transaction_row);
+    if (!next || next->next_attempt_at) return std::nullopt;
+    book.sql("UPDATE deliveries SET next_attempt_at = ? WHERE id = ?").execute(at, next->id);
+    return make_head(book, *next, at);
+}
+
+void count_change(ledger& book, std::int64_t lane, delivery_state from, delivery_state to) {
+    const auto is = [](delivery_state state, delivery_state wanted) { return state == wanted ? 1 : 0; };
+    book.sums.count_deliveries(lane, is(to, delivery_state::pending) - is(from, delivery_state::pending),
+                               is(to, delivery_state::dead) - is(from, delivery_state::dead), 0);
+}
+
+} // namespace
+
+std::optional<delivery_head> insert_delivery(ledger& book, const owed_delivery& owed, const std::string& lane,
+                                             const std::string& callback, const std::optional<std::string>& url) {
+    const std::int64_t lane_row = book.sums.lane_row(*book.db, lane, callback);
+    const bool is_head = !first_pending(book, lane_row, owed.transaction_row);
+    const stored_delivery fresh{book.sums.take_delivery_id(), lane_row, owed.transaction_row,
+                                delivery_state::pending,      0,        {}};
+    const auto next_attempt_at = is_head ? std::optional(owed.at) : std::nullopt;
+    book.sql("INSERT INTO deliveries VALUES (?, ?, ?, ?, 0, 0, NULL, 0, ?, NULL, ?)")
+        .execute(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url);
+    book.sums.count_deliveries(lane_row, 1, 0, 1);
+    if (!is_head) return std::nullopt;
+    return make_head(book, fresh, owed.at);
+}
+
+op_result<std::vector<delivery_head>> next_delivery_heads(ledger& book, const std::string& lane, std::size_t limit) {
+    std::vector<delivery_head> heads;
+    const lane_total* const known = book.sums.find_lane(lane);
+    if (known == nullptr) return heads;
+    query row =
+        book.sql(
+                "SELECT id, attempts, next_attempt_at, transaction_row FROM deliveries INDEXED BY deliveries_due WHERE "
+                "lane = ? AND state = 0 AND next_attempt_at IS NOT NULL ORDER BY next_attempt_at, id LIMIT ?")
+            .select(known->row, limit);
+    while (row.next()) {
+        heads.push_back({delivery_id{row.count(0)}, lane, static_cast<std::uint32_t>(row.integer(1)), row.time(2),
+                         row.count(3), false});
+    }
+    return heads;
+}
+
+delivery_view read_delivery_view(const ledger& book, const query& row) {
+    return {delivery_id{row.count(0)},
+            row.string(8),
+            row.string(9),
+            read_id(row, 10),
+            book.sums.lane_at(row.integer(1)).callback,
+            read_delivery_state(row, 2),
+            static_cast<std::uint32_t>(row.integer(3)),
+            row.optional_time(4),
+            row.string(5),
+            static_cast<int>(row.integer(6)),
+            row.optional_time(7)};
+}
+
+op_result<std::optional<delivery_record>> load_delivery_record(ledger& book, delivery_id id) {
+    query row = book.sql("SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status, "
+                         "d.next_attempt_at, e.id, e.type, t.id, d.url, e.state, e.status, e.body FROM deliveries d "
+                         "JOIN events e "
+                         "ON e.seq = d.event_seq JOIN transactions t ON t.row = d.transaction_row WHERE d.id = ?")
+                    .select(id);
+    if (!row.next()) return std::optional<delivery_record>();
+    return std::optional(delivery_record{read_delivery_view(book, row), book.sums.lane_at(row.integer(1)).lane,
+                                         row.string(11), std::string(to_string(read_tracking_state(row, 12))),
+                                         row.string(13), std::make_shared<const std::string>(row.text(14))});
+}
+
+op_result<std::optional<delivery_head>> record_delivery_attempt(ledger& book, const attempt_record& attempt) {
+    const auto before = find_delivery(book, attempt.id);
+    if (!before || before->state != delivery_state::pending) return std::optional<delivery_head>();
+    // A success ends the delivery whichever attempt it was; a failure counts only if it is the next one, or (0) one
+    // that its maker knows to be overtaken by a retry.
+    const bool follows =
+        attempt.attempts == before->attempts + 1 || (attempt.attempts == 0 && attempt.state == delivery_state::pending);
+    if (!follows && attempt.state != delivery_state::delivered) return std::optional<delivery_head>();
+    const bool goes_on = attempt.state == delivery_state::pending;
+    const auto next_attempt_at = goes_on ? std::optional(attempt.next_attempt_at.value_or(attempt.at)) : std::nullopt;
+    book.sql("UPDATE deliveries SET state = ?, attempts = ?, last_attempt_at = ?, last_status = ?, last_error = ?, "
+             "next_attempt_at = ? WHERE id = ?")
+        .execute(attempt.state, attempt.attempts, attempt.at, attempt.status, null_if_empty(attempt.error),
+                 next_attempt_at, attempt.id);
+    if (goes_on) return std::optional<delivery_head>();
+    count_change(book, before->lane, before->state, attempt.state);
+    return promote_next(book, *before, attempt.at);
+}
+
+op_result<delivery_head> retry_one_delivery(ledger& book, delivery_id id, wall_time now) {
+    auto found = find_delivery(book, id);
+    if (!found) return make_store_error(store_error::not_found, "retry a delivery", "there is no such delivery");
+    if (found->state == delivery_state::pending && !found->next_attempt_at &&
+        has_head(book, found->lane, found->transaction_row)) {
+        delivery_head waiting = make_head(book, *found, now);
+        waiting.waits = true;
+        return waiting;
+    }
+    book.sql("UPDATE deliveries SET state = 0, attempts = 0, next_attempt_at = ? WHERE id = ?").execute(now, id);
+    count_change(book, found->lane, found->state, delivery_state::pending);
+    found->attempts = 0;
+    return make_head(book, *found, now);
+}
+
+op_result<retry_slice> retry_dead_deliveries(ledger& book, const std::optional<std::string>& callback, wall_time now,
+                                             std::size_t limit) {
+    retry_slice slice;
+    for (const lane_total& lane : book.sums.lanes()) {
+        if (lane.dead == 0 || (callback && lane.callback != *callback)) continue;
+        std::vector<stored_delivery> dead;
+        {
+            query row =
+                book.sql("SELECT id, transaction_row FROM deliveries INDEXED BY deliveries_dead WHERE lane = ? AND "
+                         "state = 2 ORDER BY id LIMIT ?")
+                    .select(lane.row, limit - slice.retried);
+            while (row.next()) {
+                dead.push_back({delivery_id{row.count(0)}, lane.row, row.integer(1), delivery_state::dead, 0, {}});
+            }
+        }
+        for (const stored_delivery& each : dead) {
+            const bool waits = has_head(book, each.lane, each.transaction_row);
+            const auto next_attempt_at = waits ? std::nullopt : std::optional(now);
+            book.sql("UPDATE deliveries SET state = 0, attempts = 0, next_attempt_at = ? WHERE id = ?")
+                .execute(next_attempt_at, each.id);
+            count_change(book, each.lane, delivery_state::dead, delivery_state::pending);
+        }
+        slice.retried += dead.size();
+        if (slice.retried >= limit) break;
+    }
+    slice.more = slice.retried >= limit;
+    return slice;
+}
+
+op_result<std::monostate> set_lane_failing(ledger& book, const std::string& lane, std::optional<wall_time> since) {
+    const std::string callback = lane.find("://") == std::string::npos ? lane : "callback_url";
+    book.sums.set_failing(book.sums.lane_row(*book.db, lane, callback), since);
+    return std::monostate();
+}
+
+} // namespace prooftrack

@@ -1,0 +1,50 @@
+#pragma once
+
+// The life of a delivery: owed, attempted, ended, retried by hand.
+//
+// Of the pending deliveries of one (lane, transaction) exactly one is a head, the one that has a next_attempt_at; the
+// others wait in the order of their ids. A delivery that was retried by hand is a head besides: it may arrive out of
+// order.
+
+#include "store/ledger.hpp"
+
+namespace prooftrack {
+
+struct owed_delivery {
+    event_seq event{};
+    std::int64_t transaction_row = 0;
+    wall_time at{};
+};
+
+/// Makes one delivery; gives it back when it is a head.
+std::optional<delivery_head> insert_delivery(ledger& book, const owed_delivery& owed, const std::string& lane,
+                                             const std::string& callback, const std::optional<std::string>& url);
+
+/// Reads a view from columns d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
+/// d.next_attempt_at, e.id, e.type, t.id.
+delivery_view read_delivery_view(const ledger& book, const query& row);
+
+op_result<std::vector<delivery_head>> next_delivery_heads(ledger& book, const std::string& lane, std::size_t limit);
+op_result<std::optional<delivery_record>> load_delivery_record(ledger& book, delivery_id id);
+
+/// Writes the outcome and promotes the next one. A failed attempt that does not follow the durable number of attempts,
+/// or any attempt of a delivery that is no longer pending, was overtaken by a retry by hand: it changes nothing and
+/// gives nullopt.
+op_result<std::optional<delivery_head>> record_delivery_attempt(ledger& book, const attempt_record& attempt);
+
+/// Dead or delivered: a head that is due now, out of order if need be. A pending head: due now. Behind another: goes on
+/// waiting. The schedule starts again in each case.
+op_result<delivery_head> retry_one_delivery(ledger& book, delivery_id id, wall_time now);
+
+/// Dead deliveries become pending again, at most `limit` of them, in the order of ids. Only the first of each (lane,
+/// transaction) becomes a head, so that they arrive in order.
+struct retry_slice {
+    std::uint64_t retried = 0;
+    bool more = false;
+};
+op_result<retry_slice> retry_dead_deliveries(ledger& book, const std::optional<std::string>& callback, wall_time now,
+                                             std::size_t limit);
+
+op_result<std::monostate> set_lane_failing(ledger& book, const std::string& lane, std::optional<wall_time> since);
+
+} // namespace prooftrack

@@ -1,0 +1,39 @@
+#pragma once
+
+// Writing a transaction's facts, shared by everything that changes them.
+
+#include "store/ledger.hpp"
+
+namespace prooftrack {
+
+/// What is looked at before a row is changed.
+struct stored_row {
+    std::int64_t row = 0;
+    count_cell cell;
+    bool watched = false;
+    std::optional<wall_time> settled_at;
+    std::optional<wall_time> ended_at;
+    std::optional<wall_time> last_event_at;
+};
+
+/// nullopt when there is no such transaction.
+std::optional<stored_row> find_row(ledger& book, const transaction_id& id);
+
+/// Writes `facts` over the row, keeps the counts, and leaves the indexes alone when nothing that they hold has changed.
+/// `before` is what find_row said; its ended_at and last_event_at are taken from `after`.
+void write_facts(ledger& book, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
+                 std::optional<wall_time> last_event_at);
+
+/// One line of a transaction's history.
+struct history_line {
+    wall_time at{};
+    std::optional<tracking_state> from_state{};
+    tracking_state to_state = tracking_state::tracking;
+    std::string_view from_status{};
+    std::string_view to_status{};
+    std::string_view request_id{};
+    std::string_view reply{}; ///< hashed; "" = none
+};
+void write_history(ledger& book, std::int64_t row, const history_line& line);
+
+} // namespace prooftrack

@@ -1,0 +1,35 @@
+#pragma once
+
+// What every operation works on. Belongs to the store's thread.
+
+#include <memory>
+#include <string>
+
+#include "base/random.hpp"
+#include "base/result.hpp"
+#include "store/connection.hpp"
+#include "store/store.hpp"
+#include "store/totals.hpp"
+
+namespace prooftrack {
+
+/// The open database. Operations are free functions `op_result<T> name(ledger&, …)`: they run inside a transaction (and
+/// a savepoint of their own) when they change something; an error they return undoes what they did.
+struct ledger {
+    std::unique_ptr<connection> db;
+    totals sums;
+    random_source random{1};
+    std::filesystem::path path;
+    std::string vfs;
+    std::int64_t prune_after_time =
+        0; ///< where the next look for transactions to prune goes on; starts over after a restart
+    std::int64_t prune_after_row = 0;
+
+    statement& sql(const char* text) { return db->prepared(text); }
+};
+
+inline op_error make_store_error(store_error error, std::string operation, std::string detail = {}) {
+    return {make_error_code(error), std::move(operation), std::move(detail)};
+}
+
+} // namespace prooftrack

@@ -1,0 +1,15 @@
+#pragma once
+
+// Pages of transactions and deliveries, newest first, and the history of one transaction.
+
+#include "store/ledger.hpp"
+
+namespace prooftrack {
+
+op_result<transaction_page> list_transactions(ledger& book, const transaction_query& wanted);
+op_result<delivery_page> list_deliveries(ledger& book, const delivery_query& wanted);
+
+/// The newest 1,000 changes and the newest 1,000 deliveries, oldest first. nullopt for an unknown id.
+op_result<std::optional<history_page>> read_history(ledger& book, const transaction_id& id);
+
+} // namespace prooftrack

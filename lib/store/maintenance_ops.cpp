@@ -1,0 +1,64 @@
+#include "store/maintenance_ops.hpp"
+
+#include "store/room.hpp"
+
+namespace prooftrack {
+
+op_result<store_status> read_status(ledger& book) {
+    store_status status;
+    const disk_usage usage = measure_disk(book.path);
+    status.db_bytes = usage.db_bytes;
+    status.wal_bytes = usage.wal_bytes;
+    status.free_bytes = usage.free_bytes;
+    status.first_seq = book.sums.first_event();
+    status.last_seq = book.sums.last_event();
+    status.log_id = book.sums.log_id();
+    for (std::size_t state = 0; state < tracking_state_count; ++state) {
+        for (std::size_t kind = 0; kind < totals::kinds; ++kind) {
+            const count_cell cell{static_cast<tracking_state>(state), static_cast<status_kind>(kind)};
+            if (const std::uint64_t number = book.sums.transactions(cell))
+                status.transactions[{cell.state, cell.kind}] = number;
+        }
+    }
+    for (const lane_total& lane : book.sums.lanes()) {
+        if (lane.callback != lane.lane && lane.pending == 0 && lane.dead == 0 && !lane.failing_since) continue;
+        lane_summary summary;
+        summary.lane = lane.lane;
+        summary.callback = lane.callback;
+        summary.pending = static_cast<std::uint64_t>(lane.pending);
+        summary.dead = static_cast<std::uint64_t>(lane.dead);
+        summary.failing_since = lane.failing_since;
+        if (lane.pending > 0) {
+            query row =
+                book.sql("SELECT recorded_at FROM deliveries d INDEXED BY deliveries_pending JOIN events ON seq = "
+                         "event_seq WHERE d.lane = ? AND d.state = 0 ORDER BY d.id LIMIT 1")
+                    .select(lane.row);
+            if (row.next()) summary.oldest_pending = row.time(0);
+        }
+        status.lanes[lane.lane] = std::move(summary);
+    }
+    query row = book.sql("SELECT count(*) FROM consumers").select();
+    if (row.next()) status.consumers = static_cast<std::size_t>(row.integer(0));
+    return status;
+}
+
+op_result<std::monostate> write_probe(ledger& book) {
+    book.sql("UPDATE counters SET probes = probes + 1 WHERE one = 1").execute();
+    return std::monostate();
+}
+
+op_result<std::string> exchange_base_url(ledger& book, const std::string& base_url) {
+    std::string before;
+    {
+        query row = book.sql("SELECT base_url FROM counters WHERE one = 1").select();
+        if (row.next()) before = row.string(0);
+    }
+    if (before != base_url) book.sql("UPDATE counters SET base_url = ? WHERE one = 1").execute(base_url);
+    return before;
+}
+
+void forget_idle_lanes(connection& db) {
+    db.execute("DELETE FROM lanes WHERE total = 0 AND failing_since IS NULL AND callback = 'callback_url'");
+}
+
+} // namespace prooftrack

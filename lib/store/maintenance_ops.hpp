@@ -1,0 +1,25 @@
+#pragma once
+
+// Pruning, the store's state, and small rows.
+
+#include "store/ledger.hpp"
+
+namespace prooftrack {
+
+/// Longest that one call of prune works before it lets others commit.
+inline constexpr milliseconds longest_prune{15};
+
+/// One small batch. Transactions go when they ended before `ended_before`, nothing is planned for them and nothing is
+/// owed on them; their history and deliveries go with them. Events go from the oldest on while their transaction is
+/// gone or they are older than `consumed_before`, and neither a pending delivery nor (until `consumed_before`) a
+/// consumer needs them.
+op_result<prune_result> prune_ledger(ledger& book, const prune_request& request);
+
+op_result<store_status> read_status(ledger& book);
+op_result<std::monostate> write_probe(ledger& book);
+op_result<std::string> exchange_base_url(ledger& book, const std::string& base_url);
+
+/// Lanes of callback_urls on which nothing is kept any more. Before the totals are loaded.
+void forget_idle_lanes(connection& db);
+
+} // namespace prooftrack

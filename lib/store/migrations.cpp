@@ -1,0 +1,56 @@
+#include "store/migrations.hpp"
+
+#include <fmt/format.h>
+
+#include "store/copy_database.hpp"
+#include "store/room.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack {
+namespace {
+
+void copy_before(connection& db, const std::filesystem::path& database, const std::string& vfs, std::int64_t version,
+                 const std::string& log_id) {
+    const std::filesystem::path copy = beside(database, fmt::format(".v{}.bak", version));
+    if (!has_room_for_copy(database)) {
+        throw store_start_error(
+            75, fmt::format("no room for {}, the copy of the database before its schema is changed: make room "
+                            "and start again (nothing was changed)",
+                            copy.string()));
+    }
+    database_copy copying(db, beside(copy, ".part"), vfs);
+    while (!copying.step(std::chrono::seconds(1))) {
+    }
+    copying.finish(log_id);
+    std::filesystem::rename(copying.path(), copy);
+    if (!sync_directory(directory_of(copy)))
+        throw store_start_error(75, fmt::format("sync {}", directory_of(copy).string()));
+}
+
+} // namespace
+
+std::span<const migration> known_migrations() { return {}; }
+
+void migrate(connection& db, const std::filesystem::path& database, const std::string& vfs,
+             std::span<const migration> steps, std::int64_t target, const std::string& copy_log_id) {
+    const std::int64_t version = db.ask_integer("PRAGMA user_version");
+    if (version == target) return;
+    copy_before(db, database, vfs, version, copy_log_id);
+    db.execute("BEGIN IMMEDIATE");
+    try {
+        for (const migration& step : steps) {
+            if (step.from < version || step.from >= target) continue;
+            db.execute(step.sql);
+            db.execute(fmt::format("PRAGMA user_version = {}", step.from + 1));
+        }
+        if (db.ask_integer("PRAGMA user_version") != target) {
+            throw sqlite_error(SQLITE_ERROR, fmt::format("there is no way from schema {} to {}", version, target));
+        }
+        db.execute("COMMIT");
+    } catch (...) {
+        if (db.in_transaction()) db.execute("ROLLBACK");
+        throw;
+    }
+}
+
+} // namespace prooftrack

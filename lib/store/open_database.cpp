@@ -1,0 +1,117 @@
+#include "store/open_database.hpp"
+
+#include <random>
+
+#include <fmt/format.h>
+
+#include "store/copy_database.hpp"
+#include "store/maintenance_ops.hpp"
+#include "store/rewrite.hpp"
+#include "store/room.hpp"
+#include "store/start_errors.hpp"
+
+namespace prooftrack {
+namespace {
+
+struct pragma {
+    const char* name;
+    const char* wanted;
+    const char* reads_back;
+};
+
+/// Sets and reads back: a misspelt or refused pragma is silent otherwise.
+void apply(connection& db, const pragma& each) {
+    db.execute(fmt::format("PRAGMA {} = {}", each.name, each.wanted));
+    const std::string now = db.ask_text(fmt::format("PRAGMA {}", each.name));
+    if (now != each.reads_back) {
+        throw sqlite_error(SQLITE_ERROR,
+                           fmt::format("PRAGMA {} is '{}' and not '{}'", each.name, now, each.reads_back));
+    }
+}
+
+constexpr pragma before_first_access{"locking_mode", "EXCLUSIVE", "exclusive"}; // no -shm file, no second connection
+constexpr pragma settings[] = {
+    {"journal_mode", "WAL", "wal"},
+    {"synchronous", "FULL", "2"},
+    {"foreign_keys", "ON", "1"},
+    {"trusted_schema", "OFF", "0"},
+    {"cell_size_check", "ON", "1"},
+    {"secure_delete", "OFF", "0"}, // Debian compiles it on
+    {"mmap_size", "0", "0"},
+    {"temp_store", "MEMORY", "2"}, // savepoints' journals; the service has no other place to write
+    {"cache_size", "-16384", "-16384"},
+    {"wal_autocheckpoint", "0", "0"},
+    {"journal_size_limit", "67108864", "67108864"},
+};
+
+void check_is_ours(connection& db, const store_options& options, std::int64_t newest) {
+    const std::int64_t found_id = db.ask_integer("PRAGMA application_id");
+    if (found_id != application_id) throw_foreign(options.path, found_id);
+    const std::int64_t version = db.ask_integer("PRAGMA user_version");
+    if (version > newest) throw_newer(options.path, version, newest);
+    if (version < 1) throw_damaged(options.path, "its schema has no version");
+}
+
+void check_schema(connection& db, const store_options& options) {
+    if (schema_names(db) != expected_schema_names()) throw_damaged(options.path, "tables or indexes are missing");
+    const std::int64_t behind =
+        db.ask_integer("SELECT (SELECT coalesce(max(seq), 0) FROM events) < next_event AND (SELECT coalesce(max(row), "
+                       "0) FROM transactions) < "
+                       "next_transaction AND (SELECT coalesce(max(id), 0) FROM deliveries) < next_delivery AND "
+                       "first_event <= next_event AND "
+                       "(SELECT coalesce(min(seq), next_event) FROM events) = first_event FROM counters WHERE one = 1");
+    if (behind != 1) throw_damaged(options.path, "the counters do not fit the tables");
+}
+
+/// log_id must differ between runs that were given the same seed: it tells a restored log from the one before.
+std::uint64_t mix_seed(std::uint64_t seed) {
+    std::random_device device;
+    return seed ^ (std::uint64_t{device()} << 32U) ^ device();
+}
+
+std::unique_ptr<ledger> open_checked(const store_options& options, lock_file& lock,
+                                     std::span<const migration> migrations, std::int64_t newest) {
+    auto book = std::make_unique<ledger>();
+    book->path = options.path;
+    book->vfs = options.vfs;
+    book->random = random_source(mix_seed(options.seed));
+    prepare_file(options.path);
+    if (lock.is_marked()) {
+        rewrite_database(options);
+        lock.clear_mark();
+    }
+    book->db = std::make_unique<connection>(options.path, options.vfs);
+    connection& db = *book->db;
+    apply(db, before_first_access);
+    const bool is_empty = db.ask_integer("SELECT count(*) FROM sqlite_schema") == 0;
+    if (!is_empty) check_is_ours(db, options, newest);
+    for (const pragma& each : settings) apply(db, each);
+    if (is_empty) {
+        create_schema(db, make_log_id(book->random.next()));
+    } else {
+        migrate(db, options.path, options.vfs, migrations, newest, make_log_id(book->random.next()));
+    }
+    check_schema(db, options);
+    forget_idle_lanes(db);
+    book->sums.load(db);
+    static_cast<void>(write_probe(*book)); // a full or read-only disk is told now, not at the first transaction
+    return book;
+}
+
+} // namespace
+
+std::unique_ptr<ledger> open_ledger(const store_options& options, lock_file& lock,
+                                    std::span<const migration> migrations, std::int64_t newest) {
+    remove_unfinished_copies(options.path);
+    try {
+        return open_checked(options, lock, migrations, newest);
+    } catch (const sqlite_error& error) {
+        throw_start_error(options.path, error);
+    } catch (const std::out_of_range&) {
+        throw_damaged(options.path, "its counts are out of range");
+    } catch (const std::filesystem::filesystem_error& error) {
+        throw store_start_error(75, fmt::format("open {}: {}", options.path.string(), error.what()));
+    }
+}
+
+} // namespace prooftrack

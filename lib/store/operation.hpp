@@ -1,0 +1,93 @@
+#pragma once
+
+// One queued call: its work for the store's thread and its handler for the loop.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "store/ledger.hpp"
+
+namespace prooftrack {
+
+enum class operation_kind : std::uint8_t {
+    read,  ///< needs no commit; repeated when the transaction around it is undone
+    write, ///< runs in a transaction and a savepoint of its own
+};
+
+/// Where an unfinished operation goes on.
+enum class resume_place : std::uint8_t {
+    front, ///< before everything else: nobody may see or change what lies between
+    back,  ///< after what was called meanwhile: nobody waits for it
+};
+
+class operation {
+  public:
+    operation(const char* name, operation_kind kind, std::size_t weight) : name_(name), kind_(kind), weight_(weight) {}
+    operation(const operation&) = delete;
+    operation& operator=(const operation&) = delete;
+    virtual ~operation() = default;
+
+    const char* name() const { return name_; } ///< for error texts
+    bool writes() const { return kind_ == operation_kind::write; }
+    std::size_t weight() const { return weight_; } ///< about how many rows it touches
+
+    /// Store's thread. False when what it did must be undone.
+    virtual bool run(ledger& book) = 0;
+    virtual void fail(op_error error) = 0;
+    /// False after a run that has to go on in the next transaction.
+    virtual bool is_finished() const = 0;
+    virtual resume_place resumes_at() const { return resume_place::back; }
+    /// Loop: calls the handler.
+    virtual void complete() = 0;
+
+    boost::asio::any_io_executor outstanding_work; ///< keeps the loop running until the handler ran
+
+  private:
+    const char* name_;
+    operation_kind kind_;
+    std::size_t weight_;
+};
+
+/// What a run of work gives: nothing yet (go on in the next transaction), or the outcome.
+template <class T>
+using work_step = std::optional<op_result<T>>;
+
+template <class T>
+class typed_operation final : public operation {
+  public:
+    typed_operation(const char* name, operation_kind kind, std::size_t weight, resume_place place,
+                    unique_function<work_step<T>(ledger&)> work, store_handler<T> handler)
+        : operation(name, kind, weight), place_(place), work_(std::move(work)), handler_(std::move(handler)) {}
+
+    bool run(ledger& book) override {
+        outcome_.reset();
+        outcome_ = work_(book);
+        return !outcome_ || outcome_->has_value();
+    }
+    void fail(op_error error) override { outcome_.emplace(std::move(error)); }
+    bool is_finished() const override { return outcome_.has_value(); }
+    resume_place resumes_at() const override { return place_; }
+    void complete() override { handler_(*std::move(outcome_)); }
+
+  private:
+    resume_place place_;
+    unique_function<work_step<T>(ledger&)> work_;
+    store_handler<T> handler_;
+    work_step<T> outcome_;
+};
+
+/// An operation whose work is done in one run: `work(ledger&)` gives op_result<T>.
+template <class T, class Work>
+std::unique_ptr<operation> make_operation(const char* name, operation_kind kind, std::size_t weight, Work work,
+                                          store_handler<T> handler) {
+    return std::make_unique<typed_operation<T>>(
+        name, kind, weight, resume_place::back,
+        [work = std::move(work)](ledger& book) mutable { return work_step<T>(work(book)); }, std::move(handler));
+}
+
+} // namespace prooftrack

@@ -1,0 +1,181 @@
+#include "store/schema.hpp"
+
+#include <fmt/format.h>
+
+#include "track/types.hpp"
+
+namespace prooftrack {
+namespace {
+
+// Numbers in the columns `state`, `kind` and `type` are the enumerators' values: a reordered enum would misread every
+// database.
+static_assert(static_cast<int>(tracking_state::tracking) == 0 && static_cast<int>(tracking_state::settled) == 1 &&
+              static_cast<int>(tracking_state::overdue) == 2 && static_cast<int>(tracking_state::not_found) == 3 &&
+              static_cast<int>(tracking_state::rejected) == 4 && static_cast<int>(tracking_state::abandoned) == 5 &&
+              static_cast<int>(tracking_state::untracked) == 6 && tracking_state_count == 7);
+static_assert(static_cast<int>(status_kind::none) == 0 && static_cast<int>(status_kind::pending) == 1 &&
+              static_cast<int>(status_kind::processing) == 2 && static_cast<int>(status_kind::completed) == 3 &&
+              static_cast<int>(status_kind::failed) == 4 && static_cast<int>(status_kind::cancelled) == 5 &&
+              static_cast<int>(status_kind::other) == 6);
+static_assert(static_cast<int>(delivery_state::pending) == 0 && static_cast<int>(delivery_state::delivered) == 1 &&
+              static_cast<int>(delivery_state::dead) == 2);
+
+// Times are milliseconds since 1970. An id that is a lower-case UUID is its 16 bytes, any other its text
+// (row_codec.hpp).
+constexpr std::string_view tables = R"sql(
+CREATE TABLE counters (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  next_transaction INTEGER NOT NULL,
+  next_history INTEGER NOT NULL,
+  next_delivery INTEGER NOT NULL,
+  next_event INTEGER NOT NULL,
+  first_event INTEGER NOT NULL,
+  probes INTEGER NOT NULL,
+  log_id TEXT NOT NULL,
+  base_url TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE transaction_counts (
+  state INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  number INTEGER NOT NULL CHECK (number >= 0),
+  PRIMARY KEY (state, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE transactions (
+  row INTEGER PRIMARY KEY,
+  id ANY NOT NULL UNIQUE,
+  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 6),
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 6),
+  watched INTEGER NOT NULL CHECK (watched IN (0, 1)),
+  status TEXT,
+  tracked_at INTEGER NOT NULL,
+  overdue_at INTEGER NOT NULL,
+  settled_at INTEGER,
+  not_found_since INTEGER,
+  recheck_until INTEGER,
+  last_polled_at INTEGER,
+  polls INTEGER NOT NULL,
+  bad_requests INTEGER NOT NULL,
+  verifications_done INTEGER NOT NULL,
+  was_overdue INTEGER NOT NULL,
+  ended_at INTEGER,
+  last_event_at INTEGER,
+  lease_owner TEXT,
+  lease_until INTEGER,
+  lease_epoch INTEGER NOT NULL DEFAULT 0,
+  options_digest BLOB NOT NULL,
+  callback_url TEXT,
+  callback_lane TEXT,
+  metadata BLOB NOT NULL
+) STRICT;
+CREATE INDEX transactions_watched ON transactions (watched) WHERE watched = 1;
+CREATE INDEX transactions_listed ON transactions (state, kind, row);
+CREATE INDEX transactions_odd_status ON transactions (status, row) WHERE kind = 6;
+CREATE INDEX transactions_settled ON transactions (settled_at) WHERE settled_at IS NOT NULL;
+CREATE INDEX transactions_ended ON transactions (ended_at) WHERE ended_at IS NOT NULL AND watched = 0;
+
+CREATE TABLE proofs (
+  transaction_row INTEGER PRIMARY KEY REFERENCES transactions (row),
+  body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE history (
+  transaction_row INTEGER NOT NULL REFERENCES transactions (row),
+  number INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  from_state INTEGER,
+  to_state INTEGER NOT NULL,
+  from_status TEXT,
+  to_status TEXT,
+  request_id TEXT,
+  reply_sha256 BLOB,
+  PRIMARY KEY (transaction_row, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  type TEXT NOT NULL,
+  transaction_row INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  status TEXT,
+  recorded_at INTEGER NOT NULL,
+  body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE lanes (
+  row INTEGER PRIMARY KEY,
+  lane TEXT NOT NULL UNIQUE,
+  callback TEXT NOT NULL,
+  pending INTEGER NOT NULL CHECK (pending >= 0),
+  dead INTEGER NOT NULL CHECK (dead >= 0),
+  total INTEGER NOT NULL CHECK (total >= 0),
+  failing_since INTEGER
+) STRICT;
+
+CREATE TABLE deliveries (
+  id INTEGER PRIMARY KEY,
+  event_seq INTEGER NOT NULL,
+  transaction_row INTEGER NOT NULL REFERENCES transactions (row),
+  lane INTEGER NOT NULL,
+  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 2),
+  attempts INTEGER NOT NULL,
+  last_attempt_at INTEGER,
+  last_status INTEGER NOT NULL,
+  next_attempt_at INTEGER,
+  last_error TEXT,
+  url TEXT
+) STRICT;
+CREATE INDEX deliveries_of ON deliveries (transaction_row, id);
+CREATE INDEX deliveries_due ON deliveries (lane, next_attempt_at, id) WHERE state = 0 AND next_attempt_at IS NOT NULL;
+CREATE INDEX deliveries_waiting ON deliveries (lane, transaction_row, id) WHERE state = 0;
+CREATE INDEX deliveries_pending ON deliveries (lane, id) WHERE state = 0;
+CREATE INDEX deliveries_dead ON deliveries (lane, id) WHERE state = 2;
+
+CREATE TABLE consumers (
+  name TEXT PRIMARY KEY,
+  seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE session_keys (
+  key BLOB PRIMARY KEY,
+  body BLOB NOT NULL,
+  claimed_at INTEGER NOT NULL,
+  transaction_id TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_keys_age ON session_keys (claimed_at);
+)sql";
+
+} // namespace
+
+std::string_view schema_sql() { return tables; }
+
+void create_schema(connection& db, const std::string& log_id) {
+    db.execute("BEGIN IMMEDIATE");
+    db.execute(std::string(tables));
+    statement insert(db.handle(), "INSERT INTO counters VALUES (1, 1, 1, 1, 1, 1, 0, ?, '')");
+    insert.execute(log_id);
+    db.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, schema_version));
+    db.execute("COMMIT");
+}
+
+std::vector<std::string> schema_names(connection& db) {
+    std::vector<std::string> names;
+    statement list(db.handle(),
+                   "SELECT type || ' ' || name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY 1");
+    query rows = list.select();
+    while (rows.next()) names.push_back(rows.string(0));
+    return names;
+}
+
+const std::vector<std::string>& expected_schema_names() {
+    static const std::vector<std::string> names = [] {
+        connection memory(":memory:", "");
+        memory.execute(std::string(tables));
+        return schema_names(memory);
+    }();
+    return names;
+}
+
+} // namespace prooftrack

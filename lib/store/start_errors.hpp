@@ -1,0 +1,22 @@
+#pragma once
+
+// What people are told when the database cannot be opened.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "store/sqlite_error.hpp"
+
+namespace prooftrack {
+
+/// 65, with the way to restore. Nothing is deleted.
+[[noreturn]] void throw_damaged(const std::filesystem::path& database, const std::string& why);
+/// 65: somebody else's file.
+[[noreturn]] void throw_foreign(const std::filesystem::path& database, std::int64_t found_id);
+/// 65, with the commands for the way back.
+[[noreturn]] void throw_newer(const std::filesystem::path& database, std::int64_t found, std::int64_t newest);
+/// 65 or 75, by what SQLite said.
+[[noreturn]] void throw_start_error(const std::filesystem::path& database, const sqlite_error& error);
+
+} // namespace prooftrack

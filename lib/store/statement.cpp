@@ -1,0 +1,67 @@
+#include "store/statement.hpp"
+
+#include <stdexcept>
+
+#include "store/sqlite_error.hpp"
+
+namespace prooftrack {
+
+query::~query() {
+    sqlite3_reset(statement_); // repeats the error of the last step, which was thrown already
+    sqlite3_clear_bindings(statement_);
+}
+
+bool query::next() {
+    const int code = sqlite3_step(statement_);
+    if (code == SQLITE_ROW) return true;
+    if (code == SQLITE_DONE) return false;
+    throw sqlite_error(sqlite3_db_handle(statement_), code);
+}
+
+std::optional<wall_time> query::optional_time(int column) const {
+    if (is_null(column)) return std::nullopt;
+    return time(column);
+}
+
+std::string_view query::text(int column) const {
+    const void* const bytes = sqlite3_column_blob(statement_, column);
+    if (bytes == nullptr) return {};
+    return {static_cast<const char*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+}
+
+statement::statement(sqlite3* database, std::string_view sql) {
+    const int code = sqlite3_prepare_v3(database, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                        &handle_, nullptr);
+    if (code != SQLITE_OK) throw sqlite_error(database, code);
+}
+
+statement::~statement() { sqlite3_finalize(handle_); }
+
+void statement::require_idle() const {
+    if (sqlite3_stmt_busy(handle_) != 0) {
+        throw std::logic_error(std::string("a statement is run inside its own run: ") + sqlite3_sql(handle_));
+    }
+}
+
+void statement::require_count(int bound) const {
+    if (sqlite3_bind_parameter_count(handle_) != bound) {
+        throw std::logic_error(std::string("wrong number of parameters for: ") + sqlite3_sql(handle_));
+    }
+}
+
+void statement::check(int code) {
+    if (code != SQLITE_OK) throw sqlite_error(sqlite3_db_handle(handle_), code);
+}
+
+void statement::bind(int index, blob_view value, sqlite3_destructor_type life) {
+    // A null pointer would bind NULL: an empty BLOB needs an address.
+    const char* const data = value.bytes.empty() ? "" : value.bytes.data();
+    check(sqlite3_bind_blob64(handle_, index, data, value.bytes.size(), life));
+}
+
+void statement::bind(int index, std::string_view value, sqlite3_destructor_type life) {
+    const char* const data = value.empty() ? "" : value.data();
+    check(sqlite3_bind_text64(handle_, index, data, value.size(), life, SQLITE_UTF8));
+}
+
+} // namespace prooftrack

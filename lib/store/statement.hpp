@@ -1,0 +1,116 @@
+#pragma once
+
+// One prepared statement and the guard that runs it once. Parameters are always bound, never spliced into the text.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include <sqlite3.h>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+
+namespace prooftrack {
+
+/// Bytes that are bound as a BLOB.
+struct blob_view {
+    std::string_view bytes;
+};
+
+/// Views raw bytes (a digest) as a BLOB.
+inline blob_view as_blob(std::span<const std::uint8_t> bytes) {
+    return {{reinterpret_cast<const char*>(bytes.data()), bytes.size()}};
+}
+
+/// One run of a statement: rows until `next` is false. Resets the statement and forgets its parameters when it goes, so
+/// that no read transaction stays open behind it. Views into columns hold until the next call of `next`.
+class query {
+  public:
+    explicit query(sqlite3_stmt* statement) : statement_(statement) {}
+    query(const query&) = delete;
+    query& operator=(const query&) = delete;
+    ~query();
+
+    /// True when there is a row. Throws sqlite_error.
+    bool next();
+
+    bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+    bool is_blob(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_BLOB; }
+    std::int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
+    std::uint64_t count(int column) const { return static_cast<std::uint64_t>(integer(column)); }
+    bool flag(int column) const { return integer(column) != 0; }
+    wall_time time(int column) const { return wall_time(milliseconds(integer(column))); }
+    std::optional<wall_time> optional_time(int column) const;
+    std::string_view text(int column) const; ///< "" for NULL; TEXT or BLOB
+    std::string string(int column) const { return std::string(text(column)); }
+
+  private:
+    sqlite3_stmt* statement_;
+};
+
+/// Prepared once, run many times, one run at a time.
+class statement {
+  public:
+    statement(sqlite3* database, std::string_view sql); ///< throws sqlite_error
+    statement(const statement&) = delete;
+    statement& operator=(const statement&) = delete;
+    ~statement();
+
+    /// Starts a run that gives rows. The parameters are copied: temporaries are fine.
+    template <class... Args>
+    query select(const Args&... args) {
+        bind_all(SQLITE_TRANSIENT, args...);
+        return query(handle_);
+    }
+
+    /// Runs to the end, ignoring rows. The parameters are used in place.
+    template <class... Args>
+    void execute(const Args&... args) {
+        bind_all(SQLITE_STATIC, args...);
+        query run(handle_);
+        while (run.next()) {
+        }
+    }
+
+  private:
+    template <class... Args>
+    void bind_all([[maybe_unused]] sqlite3_destructor_type life, const Args&... args) {
+        require_idle();
+        int index = 0;
+        (bind(++index, args, life), ...);
+        require_count(index);
+    }
+    void require_idle() const;
+    void require_count(int bound) const;
+    void check(int code);
+
+    void bind(int index, std::nullopt_t, sqlite3_destructor_type) { check(sqlite3_bind_null(handle_, index)); }
+    void bind(int index, blob_view value, sqlite3_destructor_type life);
+    void bind(int index, std::string_view value, sqlite3_destructor_type life);
+    void bind(int index, wall_time value, sqlite3_destructor_type life) {
+        bind(index, value.time_since_epoch().count(), life);
+    }
+    void bind(int index, event_seq value, sqlite3_destructor_type life) { bind(index, value_of(value), life); }
+    void bind(int index, delivery_id value, sqlite3_destructor_type life) { bind(index, value_of(value), life); }
+    template <class Number>
+    requires(std::is_integral_v<Number> || std::is_enum_v<Number>) void bind(int index, Number value,
+                                                                             sqlite3_destructor_type) {
+        check(sqlite3_bind_int64(handle_, index, static_cast<sqlite3_int64>(value)));
+    }
+    template <class Value>
+    void bind(int index, const std::optional<Value>& value, sqlite3_destructor_type life) {
+        if (value) {
+            bind(index, *value, life);
+        } else {
+            bind(index, std::nullopt, life);
+        }
+    }
+
+    sqlite3_stmt* handle_ = nullptr;
+};
+
+} // namespace prooftrack

@@ -1,0 +1,39 @@
+#include "store/store.hpp"
+
+namespace prooftrack {
+namespace {
+
+class store_category_type final : public boost::system::error_category {
+  public:
+    const char* name() const noexcept override { return "prooftrack.store"; }
+    std::string message(int value) const override {
+        switch (static_cast<store_error>(value)) {
+        case store_error::full:
+            return "no room on the disk";
+        case store_error::failed:
+            return "the store has failed and stopped";
+        case store_error::stopped:
+            return "the store is closing";
+        case store_error::no_room_for_copy:
+            return "no room for a copy of the database";
+        case store_error::busy:
+            return "another backup is being made";
+        case store_error::not_found:
+            return "not found";
+        case store_error::beyond_last:
+            return "beyond the last event";
+        }
+        return "unknown store error";
+    }
+};
+
+} // namespace
+
+const boost::system::error_category& store_category() {
+    static const store_category_type category;
+    return category;
+}
+
+error_code make_error_code(store_error error) { return {static_cast<int>(error), store_category()}; }
+
+} // namespace prooftrack

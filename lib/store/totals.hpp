@@ -1,0 +1,98 @@
+#pragma once
+
+// The numbers that are kept rather than counted: the next keys, how many transactions are in each state, what each lane
+// owes.
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "store/connection.hpp"
+#include "track/types.hpp"
+
+namespace prooftrack {
+
+/// What one lane owes.
+struct lane_total {
+    std::int64_t row = 0;
+    std::string lane;
+    std::string callback; ///< name for lists
+    std::int64_t pending = 0;
+    std::int64_t dead = 0;
+    std::int64_t total = 0; ///< all deliveries that are kept
+    std::optional<wall_time> failing_since;
+};
+
+/// Where a transaction is counted.
+struct count_cell {
+    tracking_state state = tracking_state::tracking;
+    status_kind kind = status_kind::none;
+    bool operator==(const count_cell&) const = default;
+};
+
+/// Mirror in memory of `counters`, `transaction_counts` and `lanes`. Operations change the mirror; `flush` writes what
+/// changed inside the same database transaction, so that mirror and tables agree after each commit. `mark` and `undo`
+/// follow the savepoint of one operation; after a rollback of the whole transaction, `load` reads the tables again.
+class totals {
+  public:
+    static constexpr std::size_t kinds = 7;
+
+    void load(connection& db);
+    void flush(connection& db);
+    void mark();
+    void undo();
+
+    std::int64_t take_transaction_row();
+    std::int64_t take_history_number();
+    event_seq take_event_seq();
+    delivery_id take_delivery_id();
+
+    event_seq first_event() const { return event_seq{numbers_.first_event}; } ///< last + 1 when none is kept
+    event_seq last_event() const { return event_seq{numbers_.next_event - 1}; }
+    void set_first_event(event_seq first);
+    const std::string& log_id() const { return log_id_; }
+
+    void count_transaction(std::optional<count_cell> from, std::optional<count_cell> to);
+    std::uint64_t transactions(count_cell cell) const;
+
+    const std::deque<lane_total>& lanes() const { return lanes_; }
+    /// nullptr when there never was one of this name.
+    const lane_total* find_lane(std::string_view lane) const;
+    const lane_total& lane_at(std::int64_t row) const; ///< throws sqlite_error for a row that is not there
+    /// The lane, made at its first use.
+    std::int64_t lane_row(connection& db, const std::string& lane, const std::string& callback);
+    void count_deliveries(std::int64_t lane, std::int64_t pending, std::int64_t dead, std::int64_t total);
+    void set_failing(std::int64_t lane, std::optional<wall_time> since);
+
+  private:
+    struct scalar_numbers {
+        std::int64_t next_transaction = 1;
+        std::int64_t next_history = 1;
+        std::uint64_t next_delivery = 1;
+        std::uint64_t next_event = 1;
+        std::uint64_t first_event = 1;
+        std::array<std::array<std::int64_t, kinds>, tracking_state_count> counts{};
+        bool operator==(const scalar_numbers&) const = default;
+    };
+
+    lane_total& change_lane(std::int64_t row);
+
+    scalar_numbers numbers_;
+    scalar_numbers flushed_; ///< as the tables have them
+    scalar_numbers marked_;
+    std::string log_id_;
+    std::deque<lane_total> lanes_;
+    std::unordered_map<std::string, std::size_t> lane_by_name_;
+    std::unordered_map<std::int64_t, std::size_t> lane_by_row_;
+    std::vector<std::size_t> dirty_lanes_;
+    std::vector<std::pair<std::size_t, lane_total>> lane_undo_; ///< as they were at the mark
+    std::size_t marked_lanes_ = 0;
+};
+
+} // namespace prooftrack

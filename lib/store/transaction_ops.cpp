@@ -1,0 +1,132 @@
+#include "store/transaction_ops.hpp"
+
+#include "store/facts_update.hpp"
+#include "store/row_codec.hpp"
+
+namespace prooftrack {
+namespace {
+
+constexpr const char* insert_sql = "INSERT INTO transactions (row, id, state, kind, watched, tracked_at, overdue_at, "
+                                   "polls, bad_requests, verifications_done, "
+                                   "was_overdue, options_digest, callback_url, callback_lane, metadata) "
+                                   "VALUES (?, ?, 0, 0, 1, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+constexpr const char* renew_sql = "UPDATE transactions SET state = 0, kind = 0, watched = 1, status = NULL, tracked_at "
+                                  "= ?, overdue_at = ?, settled_at = NULL, "
+                                  "not_found_since = NULL, recheck_until = NULL, last_polled_at = NULL, polls = 0, "
+                                  "bad_requests = 0, verifications_done = 0, "
+                                  "was_overdue = 0, ended_at = NULL, options_digest = ?, callback_url = ?, "
+                                  "callback_lane = ?, metadata = ? WHERE row = ?";
+
+/// True when the id was new.
+bool insert_new(ledger& book, std::int64_t row, const new_transaction& wanted) {
+    const packed_id packed(wanted.id.str());
+    const auto run = [&](const auto& id) {
+        book.sql(insert_sql)
+            .execute(row, id, wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest),
+                     wanted.callback_url, null_if_empty(wanted.callback_lane), blob_view{wanted.metadata});
+    };
+    if (packed.is_uuid()) {
+        run(blob_view{packed.bytes()});
+    } else {
+        run(packed.bytes());
+    }
+    return book.db->changes() == 1;
+}
+
+tracking_facts fresh_facts(const new_transaction& wanted) {
+    tracking_facts facts;
+    facts.tracked_at = wanted.now;
+    facts.overdue_at = wanted.now + wanted.overdue_after;
+    return facts;
+}
+
+void renew(ledger& book, std::int64_t row, const tracking_facts& old, const new_transaction& wanted) {
+    book.sql(renew_sql).execute(wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest),
+                                wanted.callback_url, null_if_empty(wanted.callback_lane), blob_view{wanted.metadata},
+                                row);
+    book.sql("DELETE FROM proofs WHERE transaction_row = ?").execute(row);
+    book.sums.count_transaction(count_cell{old.state, classify_status(old.status)}, count_cell{});
+}
+
+add_outcome add_one(ledger& book, const new_transaction& wanted) {
+    const std::int64_t row = book.sums.take_transaction_row();
+    if (insert_new(book, row, wanted)) {
+        book.sums.count_transaction(std::nullopt, count_cell{});
+        write_history(book, row, {.at = wanted.now});
+        return {add_result::created, fresh_facts(wanted)};
+    }
+    std::int64_t known_row = 0;
+    bool same_options = false;
+    tracking_facts facts;
+    {
+        query known =
+            select_by_id(book.sql("SELECT state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
+                                  "recheck_until, last_polled_at, polls, bad_requests, verifications_done, "
+                                  "was_overdue, row, options_digest FROM transactions WHERE id = ?"),
+                         wanted.id.str());
+        if (!known.next()) throw sqlite_error(SQLITE_CORRUPT, "an id is in its index but not in its table");
+        facts = read_facts(known, 0);
+        known_row = known.integer(13);
+        same_options = known.text(14) == as_blob(wanted.options_digest).bytes;
+    }
+    if (facts.state == tracking_state::untracked || facts.state == tracking_state::abandoned) {
+        renew(book, known_row, facts, wanted);
+        write_history(book, known_row, {.at = wanted.now});
+        return {add_result::created, fresh_facts(wanted)};
+    }
+    const bool is_same = same_options || facts.state == tracking_state::settled;
+    return {is_same ? add_result::existing : add_result::conflict, std::move(facts)};
+}
+
+} // namespace
+
+op_result<std::vector<add_outcome>> add_transactions(ledger& book, std::span<const new_transaction> transactions,
+                                                     const std::optional<digest>& session) {
+    std::vector<add_outcome> outcomes;
+    outcomes.reserve(transactions.size());
+    for (const new_transaction& wanted : transactions) outcomes.push_back(add_one(book, wanted));
+    if (session && !transactions.empty()) {
+        book.sql("UPDATE session_keys SET transaction_id = ? WHERE key = ?")
+            .execute(transactions.front().id.str(), as_blob(*session));
+    }
+    return outcomes;
+}
+
+op_result<std::monostate> save_transaction_facts(ledger& book, std::span<const active_transaction> rows) {
+    for (const active_transaction& saved : rows) {
+        const auto before = find_row(book, saved.id);
+        if (!before || before->cell.state == tracking_state::untracked) continue;
+        const auto ended_at =
+            is_ended(saved.facts.state)
+                ? std::optional(before->ended_at.value_or(saved.facts.settled_at.value_or(saved.facts.tracked_at)))
+                : std::nullopt;
+        write_facts(book, *before, saved.facts, ended_at, before->last_event_at);
+    }
+    return std::monostate();
+}
+
+transaction_view read_view(const query& row) {
+    std::optional<std::string> callback_url;
+    if (!row.is_null(15)) callback_url = row.string(15);
+    return {read_id(row, 0),
+            read_facts(row, 1),
+            row.string(14),
+            std::move(callback_url),
+            row.string(16),
+            std::nullopt,
+            0,
+            {}};
+}
+
+op_result<std::optional<transaction_view>> find_transaction(ledger& book, const transaction_id& id) {
+    query row = select_by_id(
+        book.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
+                 "recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue, "
+                 "metadata, callback_url, body FROM transactions LEFT JOIN proofs ON transaction_row = row "
+                 "WHERE id = ?"),
+        id.str());
+    if (!row.next()) return std::optional<transaction_view>();
+    return std::optional(read_view(row));
+}
+
+} // namespace prooftrack

@@ -1,0 +1,97 @@
+#include "store/transition_ops.hpp"
+
+#include "store/delivery_ops.hpp"
+#include "store/facts_update.hpp"
+#include "store/row_codec.hpp"
+
+namespace prooftrack {
+namespace {
+
+/// What only the store holds of a transaction, needed to format an event.
+struct event_ingredients {
+    std::string metadata;
+    std::optional<std::string> callback_url;
+    std::string callback_lane;
+    std::string proof;
+};
+
+event_ingredients read_ingredients(ledger& book, std::int64_t row) {
+    query found = book.sql("SELECT metadata, callback_url, callback_lane, body FROM transactions LEFT JOIN proofs ON "
+                           "transaction_row = row WHERE row = ?")
+                      .select(row);
+    if (!found.next()) throw sqlite_error(SQLITE_CORRUPT, "a row vanished while it was changed");
+    event_ingredients parts;
+    parts.metadata = found.text(0);
+    if (!found.is_null(1)) parts.callback_url = found.string(1);
+    parts.callback_lane = found.text(2);
+    parts.proof = found.text(3);
+    return parts;
+}
+
+/// Inserts the event and a delivery for each callback that gets it.
+recorded_transition write_event(ledger& book, std::int64_t row, const transition& change, wall_time event_time) {
+    const owed_event& owed = *change.event;
+    const event_ingredients parts = read_ingredients(book, row);
+    event_facts facts;
+    facts.id = owed.id;
+    facts.type = owed.type;
+    facts.timestamp = event_time;
+    facts.transaction = change.id.str();
+    facts.state = change.facts.state;
+    facts.status = change.facts.status;
+    facts.previous_status = owed.previous_status;
+    facts.metadata = parts.metadata;
+    facts.proof = parts.proof;
+    recorded_transition recorded;
+    recorded.body = std::make_shared<const std::string>(format_event(facts));
+    recorded.seq = book.sums.take_event_seq();
+    book.sql("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+        .execute(*recorded.seq, owed.id, to_string(owed.type), row, change.facts.state,
+                 null_if_empty(change.facts.status), event_time, blob_view{*recorded.body});
+    const owed_delivery delivery{*recorded.seq, row, change.at};
+    for (const std::string& callback : owed.callbacks) {
+        if (auto head = insert_delivery(book, delivery, callback, callback, {}))
+            recorded.heads.push_back(std::move(*head));
+    }
+    if (parts.callback_url && selects("transaction.*", owed.type)) {
+        auto head = insert_delivery(book, delivery, parts.callback_lane, "callback_url", parts.callback_url);
+        if (head) recorded.heads.push_back(std::move(*head));
+    }
+    return recorded;
+}
+
+} // namespace
+
+op_result<recorded_transition> record_transition(ledger& book, const transition& change) {
+    const auto before = find_row(book, change.id);
+    if (!before || before->cell.state == tracking_state::untracked) {
+        return make_store_error(store_error::not_found, "record a change",
+                                before ? "the transaction is untracked" : "the transaction is gone");
+    }
+    const bool has_event = change.event.has_value();
+    const auto event_time = has_event ? std::optional(next_event_time(change.at, before->last_event_at)) : std::nullopt;
+    std::optional<wall_time> ended_at;
+    if (is_ended(change.facts.state)) {
+        const bool ends_now = has_event || change.facts.state != before->cell.state || !before->ended_at;
+        ended_at = ends_now ? change.at : *before->ended_at;
+    }
+    write_facts(book, *before, change.facts, ended_at, has_event ? event_time : before->last_event_at);
+    if (change.reply_is_good && !change.reply.empty()) {
+        book.sql("INSERT INTO proofs VALUES (?, ?) ON CONFLICT (transaction_row) DO UPDATE SET body = excluded.body")
+            .execute(before->row, blob_view{change.reply});
+    }
+    if (change.is_history) {
+        write_history(book, before->row,
+                      {.at = change.at,
+                       .from_state = change.from_state,
+                       .to_state = change.facts.state,
+                       .from_status = change.from_status,
+                       .to_status = change.facts.status,
+                       .request_id = change.request_id,
+                       .reply = change.reply});
+    }
+    if (!has_event) return recorded_transition();
+    return write_event(book, before->row, change, *event_time);
+}
+
+} // namespace prooftrack

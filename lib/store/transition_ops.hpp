@@ -1,0 +1,13 @@
+#pragma once
+
+// Records one change: state, history, event and deliveries in one transaction.
+
+#include "store/ledger.hpp"
+
+namespace prooftrack {
+
+/// store_error::not_found, and nothing changed, when the transaction is gone or durably untracked: a reply that was in
+/// flight while a user ended the tracking changes nothing any more.
+op_result<recorded_transition> record_transition(ledger& book, const transition& change);
+
+} // namespace prooftrack
