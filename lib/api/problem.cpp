@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "track/event.hpp"
+#include "base/json_string.hpp"
 
 namespace prooftrack {
 namespace {

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/problem.hpp"
-#include "track/event.hpp"
+#include "base/json_string.hpp"
 
 namespace prooftrack {
 namespace {

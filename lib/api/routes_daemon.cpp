@@ -8,7 +8,7 @@
 #include "api/openapi.hpp"
 #include "api/render.hpp"
 #include "api/router.hpp"
-#include "track/event.hpp"
+#include "base/json_string.hpp"
 
 namespace prooftrack {
 namespace {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/ids.hpp"
+#include "base/json_string.hpp"
 #include "base/random.hpp"
 #include "base/time.hpp"
 #include "track/types.hpp"
@@ -67,8 +68,5 @@ std::string insert_seq(std::string_view frozen, event_seq seq);
 /// An event's timestamp: now, or a millisecond after the transaction's last event when the clock stands still or
 /// stepped back.
 wall_time next_event_time(wall_time now, std::optional<wall_time> last);
-
-/// Appends `text` as a JSON string with its quotes; bytes that are not UTF-8 are replaced.
-void append_json_string(std::string& out, std::string_view text);
 
 } // namespace prooftrack

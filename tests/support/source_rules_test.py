@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Holds the sources to the design: who may include whom, the co_await rule, sizes, the top level."""
+import os
+import pathlib
+import re
+import subprocess
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOMS = {"base", "track", "net", "proof", "store", "callback", "api", "config", "observe", "engine"}
+
+# What a room may include besides itself: whole rooms, or single headers of one.
+ALLOWED = {
+    "base": set(),
+    "track": {"base"},
+    "net": {"base"},
+    "proof": {"base", "net", "track/types.hpp"},
+    "store": {"base", "net", "track/types.hpp", "track/event.hpp"},
+    "callback": {"base", "net", "track/types.hpp"},
+    "api": {"base", "net", "track/types.hpp"},
+    "config": {"base"},
+    "observe": {"base"},
+    "engine": {"base", "net", "track", "config", "observe", "proof/proof_client.hpp", "store/store.hpp",
+               "callback/notifier.hpp", "api/backend.hpp"},
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z_]+)/([^"]+)"', re.M)
+
+
+def sources(*folders):
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in {".cpp", ".hpp"}:
+                yield path
+
+
+def without_comments(text):
+    """Blanks comments and string contents, keeps the lines."""
+    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|R"\((?:.|\n)*?\)"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+
+    def blank(match):
+        found = match.group(0)
+        if found.startswith("/"):
+            return re.sub(r"[^\n]", " ", found)
+        return '""' + "\n" * found.count("\n")
+
+    return pattern.sub(blank, text)
+
+
+def statements(text):
+    """(line, statement) for each statement, roughly: cut at ; { } outside of parentheses."""
+    depth, start, line, start_line = 0, 0, 1, 1
+    for at, char in enumerate(text):
+        if char in "([":
+            depth += 1
+        elif char in ")]":
+            depth = max(0, depth - 1)
+        elif char == ";" or char == "}" and depth == 0 and "co_await" not in text[start:at] or \
+                char == "{" and depth == 0 and re.search(r"(\)|\belse|\bdo|\btry|const|noexcept|>)\s*$", text[start:at]):
+            yield start_line, text[start:at + 1]
+            start, start_line = at + 1, line
+            if char == ";" and depth:
+                depth = 0
+        if char == "\n":
+            line += 1
+            if not text[start:at].strip():
+                start_line = line
+
+
+def co_await_faults(text):
+    """Statements with co_await that hold what g++ 12.2 miscompiles."""
+    for line, statement in statements(without_comments(text)):
+        if "co_await" not in statement:
+            continue
+        behind = statement[statement.index("co_await"):]
+        whole = statement
+        if re.search(r"\[[^\[\]]*\]\s*(\([^()]*\)\s*)?(mutable\s*)?(->[^{]*)?\{", whole):
+            yield line, "a lambda in a statement with co_await"
+        elif re.search(r"\?[^:;]*:(?!:)", whole.replace("::", "  ")):
+            yield line, "a conditional in a statement with co_await"
+        elif re.search(r"[\w>]\s*\{[^}]*\}", behind) or re.search(r"[(,=]\s*\{[^}]*\}", whole):
+            yield line, "a braced temporary in a statement with co_await"
+        elif re.search(r"[\w>]\s*\{[^}]*co_await", whole, re.S):
+            yield line, "an aggregate built around a co_await"
+
+
+class SourceRules(unittest.TestCase):
+    def test_rooms_include_only_what_the_table_allows(self):
+        faults = []
+        for path in sources("lib"):
+            room = path.relative_to(ROOT / "lib").parts[0]
+            for other, header in INCLUDE.findall(path.read_text()):
+                if other not in ROOMS or other == room:
+                    continue
+                if other not in ALLOWED[room] and f"{other}/{header}" not in ALLOWED[room]:
+                    faults.append(f"{path.relative_to(ROOT)} includes {other}/{header}")
+        self.assertEqual(faults, [])
+
+    def test_the_core_knows_no_io(self):
+        forbidden = re.compile(r"#\s*include\s*<(boost/(asio|beast)|sqlite3|spdlog|thread|mutex|fstream|sys/|unistd)|"
+                               r"(system_clock|steady_clock)::now|random_device")
+        faults = [str(path.relative_to(ROOT)) for path in sources("lib/track", "lib/base") if forbidden.search(path.read_text())]
+        self.assertEqual(faults, [])
+
+    def test_the_engine_knows_no_asio_beast_or_sqlite(self):
+        forbidden = re.compile(r"#\s*include\s*<(boost/(asio|beast)|sqlite3|thread|mutex)")
+        faults = [str(path.relative_to(ROOT)) for path in sources("lib/engine") if forbidden.search(path.read_text())]
+        self.assertEqual(faults, [])
+
+    def test_statements_with_co_await_hold_only_plain_calls(self):
+        faults = []
+        for path in sources("lib", "daemon", "tests"):
+            faults += [f"{path.relative_to(ROOT)}:{line}: {why}" for line, why in co_await_faults(path.read_text())]
+        self.assertEqual(faults, [])
+
+    def test_the_co_await_rule_sees_what_is_miscompiled(self):
+        for bad in ("co_await f([s]{ return s; });", "auto x = co_await f(a ? b() : c());", "co_await f(options{1, 2});",
+                    "Agg a{co_await x(), 1};", "co_await f({1, 2});", "auto v = co_await spawn(ex, [t]() -> task<int> { co_return 1; }, u);"):
+            self.assertTrue(list(co_await_faults(bad)), bad)
+        for good in ("co_await f(a, std::move(b), 5, T(5));", "auto [e, n] = co_await s.async_read_some(buffer, token);",
+                     "if (co_await f(a)) {", "while ((co_await next(x)).has_value()) {"):
+            self.assertFalse(list(co_await_faults(good)), good)
+
+    def test_no_file_is_over_500_lines_and_most_are_short(self):
+        sizes = {path: len(path.read_text().splitlines()) for path in sources("lib", "daemon", "tests")}
+        self.assertEqual([str(path) for path, lines in sizes.items() if lines > 500], [])
+        own = sorted(lines for path, lines in sizes.items() if "tests" not in path.relative_to(ROOT).parts)
+        self.assertLessEqual(own[len(own) // 2], 120, "the median of the files that are not tests")
+        self.assertLessEqual(own[len(own) * 9 // 10], 300, "nine of ten files that are not tests")
+
+    def test_each_room_has_a_short_readme(self):
+        for room in sorted(ROOMS):
+            lines = (ROOT / "lib" / room / "README.md").read_text().splitlines()
+            self.assertLessEqual(len(lines), 30, room)
+
+    def test_the_top_level_is_the_designs(self):
+        allowed = {"daemon", "lib", "systemd", "tests", "conf", "CMakeLists.txt", "README.md", "CMakePresets.json", "LICENSE", "CHANGELOG.md"}
+        if not (ROOT / ".git").exists():
+            self.skipTest("not a git checkout")
+        listed = subprocess.run(["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=True).stdout
+        names = {line.split("/")[0] for line in listed.splitlines()}
+        self.assertEqual({name for name in names if not name.startswith(".")} - allowed, set())
+
+    def test_nothing_is_spawned_detached(self):
+        faults = []
+        for path in sources("lib", "daemon"):
+            text = without_comments(path.read_text())
+            if re.search(r"co_spawn\([^;]*\bdetached\b", text, re.S):
+                faults.append(str(path.relative_to(ROOT)))
+        self.assertEqual(faults, [])
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    unittest.main()

@@ -1,0 +1,109 @@
+#include "track/event.hpp"
+
+#include <gtest/gtest.h>
+
+namespace prooftrack {
+namespace {
+
+event_facts example() {
+    event_facts facts;
+    facts.id = "evt_0190000000007000800000000000000a";
+    facts.type = event_type::completed;
+    facts.timestamp = wall_time(milliseconds(1'775'037'827'031));
+    facts.transaction = "550e8400-e29b-41d4-a716-446655440000";
+    facts.state = tracking_state::settled;
+    facts.status = "completed";
+    facts.previous_status = "processing";
+    facts.metadata = R"({ "order":"A-17" , "n": 1.10 })";
+    facts.proof = "{\"crypto_amount\": \"1.10\",\n \"big\": 12345678901234567890123}";
+    return facts;
+}
+
+TEST(Event, EmbedsMetadataAndReplyByteForByte) {
+    EXPECT_EQ(
+        format_event(example()),
+        R"({"id":"evt_0190000000007000800000000000000a","type":"transaction.completed","timestamp":"2026-04-01T10:03:47.031Z",)"
+        R"("data":{"merchant_transaction_id":"550e8400-e29b-41d4-a716-446655440000","state":"settled","status":"completed",)"
+        R"("previous_status":"processing","final":true,"metadata":{ "order":"A-17" , "n": 1.10 },"proof":)"
+        "{\"crypto_amount\": \"1.10\",\n \"big\": 12345678901234567890123}}}");
+}
+
+TEST(Event, SaysNullWhereProofSaidNothing) {
+    event_facts facts = example();
+    facts.type = event_type::not_found;
+    facts.state = tracking_state::not_found;
+    facts.status = "";
+    facts.previous_status = "";
+    facts.proof = "";
+    const std::string body = format_event(facts);
+    EXPECT_NE(body.find(R"("status":null,"previous_status":null,"final":false)"), std::string::npos);
+    EXPECT_NE(body.find(R"("proof":null}})"), std::string::npos);
+}
+
+TEST(Event, SequenceNumberStandsBehindTheIdInTheLog) {
+    const std::string frozen = format_event(example());
+    EXPECT_TRUE(insert_seq(frozen, event_seq{42})
+                    .starts_with(R"({"id":"evt_0190000000007000800000000000000a","seq":42,"type")"));
+    EXPECT_EQ(insert_seq(frozen, event_seq{42}).size(), frozen.size() + std::string_view(R"(,"seq":42)").size());
+}
+
+TEST(Event, UnknownStatusWordsAreEscaped) {
+    event_facts facts = example();
+    facts.status = "on\"hold\n\xff";
+    EXPECT_NE(format_event(facts).find("\"status\":\"on\\\"hold\\u000a\xEF\xBF\xBD\""), std::string::npos);
+}
+
+TEST(Event, OnlyProofsOwnWordsAreFinal) {
+    for (std::size_t i = 0; i < event_type_count; ++i) {
+        const auto type = static_cast<event_type>(i);
+        const bool is_proofs = type == event_type::completed || type == event_type::failed ||
+                               type == event_type::cancelled || type == event_type::reversed;
+        EXPECT_EQ(is_final(type), is_proofs) << to_string(type);
+        EXPECT_EQ(parse_event_type(to_string(type)), type);
+    }
+}
+
+TEST(EventSelection, TheStarLeavesUpdatedOutAndTestIsNeverSelected) {
+    EXPECT_TRUE(selects("transaction.*", event_type::completed));
+    EXPECT_TRUE(selects("transaction.*", event_type::reversed));
+    EXPECT_TRUE(selects("*", event_type::overdue));
+    EXPECT_TRUE(selects("transaction.*ed", event_type::failed));
+    EXPECT_FALSE(selects("transaction.*", event_type::updated));
+    EXPECT_FALSE(selects("*", event_type::updated));
+    EXPECT_TRUE(selects("transaction.updated", event_type::updated));
+    EXPECT_FALSE(selects("*", event_type::test));
+    EXPECT_FALSE(selects("callback.test", event_type::test));
+    EXPECT_FALSE(selects("transaction.complete", event_type::completed));
+    EXPECT_FALSE(selects("", event_type::completed));
+}
+
+TEST(EventId, IsUniqueAndOrderedByTime) {
+    random_source random(1);
+    const std::string first = make_event_id(wall_time(milliseconds(1'000)), random);
+    const std::string second = make_event_id(wall_time(milliseconds(1'001)), random);
+    const std::string same_time = make_event_id(wall_time(milliseconds(1'001)), random);
+    EXPECT_EQ(first.size(), event_id_length);
+    EXPECT_LT(first, second);
+    EXPECT_NE(second, same_time);
+    EXPECT_TRUE(first.starts_with("evt_"));
+}
+
+TEST(EventTime, StrictlyIncreasesWhenTheClockStepsBack) {
+    const wall_time last(milliseconds(5'000));
+    EXPECT_EQ(next_event_time(wall_time(milliseconds(6'000)), last), wall_time(milliseconds(6'000)));
+    EXPECT_EQ(next_event_time(wall_time(milliseconds(5'000)), last), wall_time(milliseconds(5'001)));
+    EXPECT_EQ(next_event_time(wall_time(milliseconds(1'000)), last), wall_time(milliseconds(5'001)));
+    EXPECT_EQ(next_event_time(wall_time(milliseconds(1'000)), std::nullopt), wall_time(milliseconds(1'000)));
+}
+
+TEST(Status, MatchesExactlyCaseIncluded) {
+    EXPECT_EQ(classify_status("completed"), status_kind::completed);
+    for (const char* word : {"Completed", "COMPLETED", " completed", "complete", "other", "refunded"}) {
+        EXPECT_EQ(classify_status(word), status_kind::other) << word;
+        EXPECT_FALSE(is_terminal(classify_status(word)));
+    }
+    EXPECT_EQ(classify_status(""), status_kind::none);
+}
+
+} // namespace
+} // namespace prooftrack

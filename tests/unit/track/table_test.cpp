@@ -1,0 +1,129 @@
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/random.hpp"
+#include "track/compact_id.hpp"
+#include "track/due_heap.hpp"
+#include "track/reply_window.hpp"
+#include "track/transaction_table.hpp"
+
+namespace prooftrack {
+namespace {
+
+TEST(CompactId, GivesBackEveryIdByteForByte) {
+    for (const std::string& text :
+         {std::string("550e8400-e29b-41d4-a716-446655440000"), std::string("550E8400-E29B-41D4-A716-446655440000"),
+          std::string("03b22d25d523a5285"), std::string("550e8400-e29b-41d4-a716-44665544000g"),
+          std::string("550e8400_e29b-41d4-a716-446655440000"), std::string(128, '~'), std::string("a")}) {
+        compact_id id(text);
+        EXPECT_EQ(id.str(), text);
+        EXPECT_TRUE(id.equals(text));
+        EXPECT_EQ(id.hash(), compact_id::hash_of(text));
+        const compact_id moved = std::move(id);
+        EXPECT_EQ(moved.str(), text);
+        EXPECT_FALSE(moved.equals(text + "x"));
+    }
+    static_assert(sizeof(compact_id) == 17);
+}
+
+TEST(DueHeap, AgreesWithAnOrderedMap) {
+    random_source random(3);
+    due_heap heap;
+    std::map<std::uint32_t, std::int64_t> model;
+    for (int i = 0; i < 20'000; ++i) {
+        const auto slot = static_cast<std::uint32_t>(random.between(0, 200));
+        if (random.between(0, 3) == 0) {
+            heap.erase(slot);
+            model.erase(slot);
+        } else {
+            const std::int64_t when = random.between(0, 1'000);
+            heap.set(slot, when);
+            model[slot] = when;
+        }
+        ASSERT_EQ(heap.size(), model.size());
+        if (model.empty()) continue;
+        auto first = model.begin();
+        for (auto at = model.begin(); at != model.end(); ++at) {
+            if (at->second < first->second) first = at;
+        }
+        ASSERT_EQ(heap.top().slot, first->first);
+        ASSERT_EQ(heap.top().when, first->second);
+        ASSERT_EQ(heap.when(slot).has_value(), model.contains(slot));
+    }
+}
+
+active_transaction make(const std::string& id) {
+    active_transaction made{*transaction_id::parse(id), {}};
+    made.facts.tracked_at = wall_time(milliseconds(1'000));
+    made.facts.overdue_at = wall_time(milliseconds(2'000));
+    return made;
+}
+
+TEST(TransactionTable, GivesBackTheFactsItWasGiven) {
+    transaction_table table;
+    const instant now{steady_time(seconds(100)), wall_time(seconds(1'000))};
+    active_transaction full = make("a");
+    full.facts.state = tracking_state::settled;
+    full.facts.status = "on_hold";
+    full.facts.settled_at = wall_time(milliseconds(7));
+    full.facts.not_found_since = wall_time(milliseconds(8));
+    full.facts.recheck_until = wall_time(milliseconds(9));
+    full.facts.last_polled_at = now.wall - seconds(3);
+    full.facts.polls = 12;
+    full.facts.bad_requests = 2;
+    full.facts.verifications_done = 1;
+    full.facts.was_overdue = true;
+    const std::uint32_t slot = table.insert(full, now);
+    EXPECT_EQ(table.facts(slot, now), full.facts);
+    EXPECT_EQ(table.count(tracking_state::settled), 1U);
+    tracking_facts plain = make("a").facts;
+    plain.last_polled_at = full.facts.last_polled_at;
+    plain.polls = 12;
+    table.set_facts(slot, plain, now);
+    EXPECT_EQ(table.facts(slot, now), plain);
+    EXPECT_EQ(table.count(tracking_state::settled), 0U);
+}
+
+TEST(TransactionTable, AReusedSlotHasAnotherGeneration) {
+    transaction_table table;
+    const instant now{};
+    const std::uint32_t slot = table.insert(make("a"), now);
+    const std::uint32_t generation = table.at(slot).generation;
+    table.erase(slot);
+    EXPECT_FALSE(table.is_used(slot));
+    EXPECT_EQ(table.find("a"), std::nullopt);
+    EXPECT_EQ(table.insert(make("b"), now), slot);
+    EXPECT_NE(table.at(slot).generation, generation);
+    EXPECT_EQ(table.find("b"), slot);
+}
+
+TEST(TransactionTable, KeepsABoundedNumberOfErrorTexts) {
+    transaction_table table;
+    const std::uint32_t slot = table.insert(make("a"), {});
+    for (int i = 0; i < 1'000; ++i) table.set_error(slot, "error " + std::to_string(i));
+    EXPECT_NE(table.error(slot).find("too many kinds"), std::string::npos);
+    table.set_error(slot, "error 7");
+    EXPECT_EQ(table.error(slot), "error 7");
+}
+
+TEST(TransactionTable, ARowStaysSmall) { static_assert(sizeof(transaction_row) <= 88); }
+
+TEST(ReplyWindow, ABurstIsOverTenTransactionsAndHalfOfTheReplies) {
+    reply_window window;
+    const steady_time now(seconds(1'000));
+    for (std::uint32_t slot = 0; slot < 10; ++slot) window.add(slot, true, now);
+    EXPECT_FALSE(window.is_burst(now)) << "ten are not over ten";
+    for (int i = 0; i < 50; ++i) window.add(3, true, now);
+    EXPECT_FALSE(window.is_burst(now)) << "the same ten again";
+    window.add(10, true, now);
+    EXPECT_TRUE(window.is_burst(now));
+    EXPECT_FALSE(window.is_burst(now + seconds(61))) << "a minute later it is history";
+    for (std::uint32_t i = 0; i < 62; ++i) window.add(100 + i, false, now);
+    EXPECT_FALSE(window.is_burst(now)) << "fewer than half of the last hundred";
+}
+
+} // namespace
+} // namespace prooftrack
