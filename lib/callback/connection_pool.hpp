@@ -1,0 +1,62 @@
+#pragma once
+
+// Idle keep-alive connections to receivers.
+
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "base/time.hpp"
+#include "net/steady_alarm.hpp"
+#include "net/stream.hpp"
+
+namespace prooftrack {
+
+/// A connection and how much of its life is spent.
+struct pooled_connection {
+    any_stream stream;
+    steady_time born{};
+    steady_time idle_since{};
+    std::uint32_t requests = 0;
+};
+
+struct connection_pool_limits {
+    std::size_t idle_in_all = 256;
+    std::size_t idle_per_key = 16;
+    steady_duration idle_for = std::chrono::seconds(20); ///< then it is closed
+    steady_duration age = std::chrono::minutes(5);       ///< then it is not reused: DNS is looked up again
+    std::uint32_t requests = 1000;                       ///< likewise
+};
+
+/// Keeps connections that may carry another request. Bounded; the longest idle one goes first. A key names everything
+/// that two requests must have in common to share a connection.
+class connection_pool {
+  public:
+    explicit connection_pool(const boost::asio::any_io_executor& loop, connection_pool_limits limits = {});
+
+    /// The connection of that key that was used last and that the peer has not closed; nullopt when there is none.
+    std::optional<pooled_connection> take(const std::string& key);
+
+    /// Takes it back, or closes it when it is used up or there is no room.
+    void put(const std::string& key, pooled_connection connection);
+
+    void clear();
+    std::size_t size() const { return idle_.size(); }
+
+  private:
+    struct entry {
+        std::string key;
+        pooled_connection connection;
+    };
+    void sweep();
+    void arm();
+
+    connection_pool_limits limits_;
+    std::list<entry> idle_; // longest idle first
+    steady_alarm alarm_;
+};
+
+} // namespace prooftrack

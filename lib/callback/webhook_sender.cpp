@@ -1,0 +1,122 @@
+#include "callback/webhook_sender.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "callback/reply_rules.hpp"
+#include "callback/signing.hpp"
+
+namespace prooftrack {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t lookup_threads = 4;
+constexpr std::size_t most_reply_bytes =
+    16 * 1024; // read so that the connection can be reused; longer replies close it
+constexpr steady_duration longest_handshake = std::chrono::seconds(5);
+
+resolver_options callback_resolver() {
+    resolver_options options;
+    options.threads = lookup_threads;
+    return options;
+}
+
+delivery_outcome failed(const op_error& error) {
+    delivery_outcome outcome;
+    outcome.error = error.message();
+    return outcome;
+}
+
+} // namespace
+
+http_request make_webhook_request(const webhook_target& target, const delivery_job& job,
+                                  const std::string& user_agent) {
+    const std::int64_t timestamp = std::chrono::floor<seconds>(job.now).time_since_epoch().count();
+    http_request request;
+    request.method = "POST";
+    request.target = target.url.target;
+    request.host = format_host_header(target.url);
+    request.body = job.body;
+    request.headers = {{"Content-Type", "application/json"},
+                       {"User-Agent", user_agent},
+                       {"Accept", "*/*"},
+                       {"webhook-id", job.event_id},
+                       {"webhook-timestamp", fmt::format("{}", timestamp)}};
+    if (!target.keys.empty())
+        request.headers.emplace_back("webhook-signature",
+                                     sign_webhook(target.keys, job.event_id, timestamp, *job.body));
+    return request;
+}
+
+webhook_sender::webhook_sender(asio::any_io_executor loop, std::string user_agent)
+    : loop_(loop), user_agent_(std::move(user_agent)), resolver_(loop, callback_resolver()), idle_(loop) {}
+
+asio::awaitable<delivery_outcome> webhook_sender::async_send(std::shared_ptr<const webhook_target> target,
+                                                             delivery_job job, bool& was_refused) {
+    const steady_time until = std::chrono::steady_clock::now() + target->timeout;
+    http_request request = make_webhook_request(*target, job, user_agent_);
+    auto attempt = async_attempt(target, std::move(request), until);
+    op_result<http_reply> reply = co_await std::move(attempt);
+    if (reply.has_error()) {
+        was_refused = reply.error().code == net_error::address_not_allowed;
+        co_return failed(reply.error());
+    }
+    co_return judge_reply(*reply, job.now);
+}
+
+asio::awaitable<op_result<http_reply>> webhook_sender::async_attempt(std::shared_ptr<const webhook_target> target,
+                                                                     http_request request, steady_time until) {
+    http_limits limits;
+    limits.body = most_reply_bytes;
+    limits.cut_long_body = true;
+    std::optional<pooled_connection> connection = idle_.take(target->pool_key);
+    if (connection) {
+        auto exchange = async_http_exchange(connection->stream, request, limits, until);
+        op_result<http_reply> reply = co_await std::move(exchange);
+        const bool was_stale = reply.has_error() && reply.error().code == net_error::closed_before_reply;
+        if (!was_stale) {
+            ++connection->requests;
+            if (reply.has_value() && reply->keep_alive) idle_.put(target->pool_key, std::move(*connection));
+            co_return reply;
+        }
+        connection.reset();
+    }
+    auto opening = async_open(target, until);
+    op_result<any_stream> opened = co_await std::move(opening);
+    if (opened.has_error()) co_return opened.error();
+    pooled_connection fresh{std::move(*opened), std::chrono::steady_clock::now(), {}, 1};
+    auto exchange = async_http_exchange(fresh.stream, std::move(request), limits, until);
+    op_result<http_reply> reply = co_await std::move(exchange);
+    if (reply.has_value() && reply->keep_alive) idle_.put(target->pool_key, std::move(fresh));
+    co_return reply;
+}
+
+asio::awaitable<op_result<any_stream>> webhook_sender::async_open(std::shared_ptr<const webhook_target> target,
+                                                                  steady_time until) {
+    connect_options options;
+    options.total = until - std::chrono::steady_clock::now();
+    options.filter = target->filter;
+    const http_url& url = target->url;
+    if (url.scheme == url_scheme::http_unix) {
+        auto connecting = async_connect_unix(url.socket_path, options.total);
+        auto socket = co_await std::move(connecting);
+        if (socket.has_error()) co_return socket.error();
+        co_return any_stream(std::move(*socket));
+    }
+    auto connecting = async_connect_tcp(resolver_, url.host, url.port, options);
+    auto socket = co_await std::move(connecting);
+    if (socket.has_error()) co_return socket.error();
+    if (url.scheme == url_scheme::http) co_return any_stream(std::move(*socket));
+    tls_stream_ptr stream = target->tls->make_stream(std::move(*socket), url.host, url.port);
+    const steady_duration left = until - std::chrono::steady_clock::now();
+    auto securing = async_tls_handshake(*stream, std::min(left, longest_handshake));
+    op_result<void> secured = co_await std::move(securing);
+    if (secured.has_error()) co_return secured.error();
+    co_return any_stream(std::move(stream));
+}
+
+} // namespace prooftrack

@@ -1,0 +1,64 @@
+#pragma once
+
+// One attempt over HTTP: sign, connect or reuse, exchange, judge.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include "base/secret.hpp"
+#include "callback/connection_pool.hpp"
+#include "callback/notifier.hpp"
+#include "net/connector.hpp"
+#include "net/http_exchange.hpp"
+#include "net/http_url.hpp"
+
+namespace prooftrack {
+
+/// Everything that one webhook needs besides the event; attempts in flight share it, so that a reload does not touch
+/// them.
+struct webhook_target {
+    http_url url;
+    std::shared_ptr<tls_client> tls; ///< set for https
+    std::vector<secret> keys;
+    milliseconds timeout{15000};
+    address_filter filter; ///< none = every address
+    std::string pool_key;  ///< targets of equal keys may share connections
+};
+
+/// Sends to any number of targets. Must outlive its attempts.
+class webhook_sender {
+  public:
+    /// `user_agent` is the header's value.
+    webhook_sender(boost::asio::any_io_executor loop, std::string user_agent);
+
+    /// Over at the target's timeout at the latest. A reused connection that ends before a byte of the reply is tried
+    /// once more on a fresh one (webhooks are at-least-once). `was_refused` is set when the address filter refused
+    /// every address.
+    boost::asio::awaitable<delivery_outcome> async_send(std::shared_ptr<const webhook_target> target, delivery_job job,
+                                                        bool& was_refused);
+
+    /// Closes idle connections, forgets nothing else.
+    void drop_idle() { idle_.clear(); }
+
+  private:
+    boost::asio::awaitable<op_result<any_stream>> async_open(std::shared_ptr<const webhook_target> target,
+                                                             steady_time until);
+    boost::asio::awaitable<op_result<http_reply>> async_attempt(std::shared_ptr<const webhook_target> target,
+                                                                http_request request, steady_time until);
+
+    boost::asio::any_io_executor loop_;
+    std::string user_agent_;
+    host_resolver
+        resolver_; // its own helper threads: a hung name of one receiver delays neither Proof nor other receivers
+    connection_pool idle_;
+};
+
+/// The request of one attempt, signed with the target's keys.
+http_request make_webhook_request(const webhook_target& target, const delivery_job& job, const std::string& user_agent);
+
+} // namespace prooftrack
