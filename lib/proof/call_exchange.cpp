@@ -1,0 +1,105 @@
+#include "proof/call_exchange.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "proof/codec.hpp"
+#include "proof/error_body.hpp"
+#include "proof/http_date.hpp"
+
+namespace prooftrack {
+namespace {
+
+steady_time steady_now() { return std::chrono::steady_clock::now(); }
+
+wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
+
+} // namespace
+
+call_exchange::call_exchange(client_context& context, proof_call request, steady_time until, call_handler handler,
+                             unique_function<void()> ended)
+    : context_(context), request_(std::move(request)), until_(until), handler_(std::move(handler)),
+      ended_(std::move(ended)), wire_(std::make_shared<wire>(context.loop, context.where, *this)), timer_(context.loop),
+      self_(std::make_shared<call_exchange*>(this)) {}
+
+call_exchange::~call_exchange() { wire_->close(); }
+
+void call_exchange::start() {
+    connect_until_ = std::min(until_, steady_now() + context_.options.connect_timeout);
+    watch(connect_until_);
+    wire_->open(context_.resolver, connect_until_ - steady_now());
+}
+
+void call_exchange::watch(steady_time until) {
+    timer_.expires_at(until);
+    timer_.async_wait([weak = std::weak_ptr<call_exchange*>(self_)](error_code error) {
+        const auto self = weak.lock();
+        if (!error && self) (*self)->on_timeout();
+    });
+}
+
+void call_exchange::on_timeout() {
+    if (steady_now() < (sent_ ? until_ : connect_until_)) return;
+    fail(sent_ ? proof_error::timed_out : proof_error::unreachable, sent_ ? "no whole reply" : "connect: timed out");
+}
+
+void call_exchange::on_open(bool tls, bool resumed) {
+    if (tls) context_.observer.on_handshake(resumed);
+    sent_ = true;
+    watch(until_);
+    wire_->send(context_.where->format_call(request_, context_.token));
+}
+
+void call_exchange::on_bytes(std::string_view bytes) {
+    parser_.feed(bytes);
+    if (parser_.fault() != reply_fault::none) {
+        fail(proof_error::unusable_reply, std::string(describe(parser_.fault())));
+    } else if (parser_.done()) {
+        complete();
+    }
+}
+
+void call_exchange::on_end(wire_end how, std::string text) {
+    if (how == wire_end::not_made) return fail(proof_error::unreachable, std::move(text));
+    if (how == wire_end::clean && !parser_.untouched()) parser_.finish();
+    if (parser_.done()) return complete();
+    fail(proof_error::interrupted, std::move(text));
+}
+
+void call_exchange::complete() {
+    if (!is_plain_coding(parser_.content_encoding())) {
+        return fail(proof_error::unusable_reply, "the body has a content encoding");
+    }
+    proof_reply reply;
+    reply.status = parser_.status();
+    reply.content_type = std::string(parser_.content_type());
+    reply.request_id = sanitize_request_id(parser_.request_id());
+    const wall_time now = wall_now();
+    const auto date = parse_http_date(parser_.date(), now);
+    reply.retry_after = parse_retry_after(parser_.retry_after(), date, now);
+    if (reply.status >= 400) {
+        if (auto error = parse_error_body(parser_.body())) {
+            reply.error_code = std::move(error->code);
+            reply.message = std::move(error->message);
+            if (reply.request_id.empty()) reply.request_id = std::move(error->request_id);
+        }
+    }
+    reply.body = parser_.take_body();
+    wire_->keep_session();
+    finish(std::move(reply));
+}
+
+void call_exchange::fail(proof_error why, std::string detail) {
+    finish(op_error{make_error_code(why), "call Proof", std::move(detail)});
+}
+
+void call_exchange::finish(op_result<proof_reply> outcome) {
+    if (!handler_) return;
+    auto handler = std::exchange(handler_, {});
+    timer_.cancel();
+    wire_->close();
+    ended_();
+    handler(std::move(outcome));
+}
+
+} // namespace prooftrack

@@ -1,0 +1,64 @@
+#pragma once
+
+// One call on behalf of a user, on a connection of its own, made once.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "proof/client_context.hpp"
+#include "proof/reply_parser.hpp"
+#include "proof/wire.hpp"
+
+namespace prooftrack {
+
+/// Largest reply to a call.
+inline constexpr std::size_t max_call_reply = 1024 * 1024;
+
+using call_handler = unique_function<void(op_result<proof_reply>)>;
+
+/// Connects, sends the request once and reads the reply. Nothing is repeated: after the first byte of the request Proof
+/// may have acted on it. Owned by call_runner, which is told by `ended` and deletes it later, not from inside.
+class call_exchange final : public wire_listener {
+  public:
+    call_exchange(client_context& context, proof_call request, steady_time until, call_handler handler,
+                  unique_function<void()> ended);
+    ~call_exchange();
+    call_exchange(const call_exchange&) = delete;
+    call_exchange& operator=(const call_exchange&) = delete;
+
+    void start();
+
+    /// Answers with `why` and closes.
+    void fail(proof_error why, std::string detail);
+
+    bool has_ended() const { return !handler_; }
+
+  private:
+    void on_handshake_begins() override {}
+    void on_open(bool tls, bool resumed) override;
+    void on_bytes(std::string_view bytes) override;
+    void on_drained() override {}
+    void on_end(wire_end how, std::string text) override;
+
+    void on_timeout();
+    void watch(steady_time until);
+    void complete();
+    void finish(op_result<proof_reply> outcome);
+
+    client_context& context_;
+    proof_call request_;
+    steady_time until_;
+    steady_time connect_until_{};
+    call_handler handler_; ///< empty = ended
+    unique_function<void()> ended_;
+    std::shared_ptr<wire> wire_;
+    reply_parser parser_{max_call_reply};
+    boost::asio::steady_timer timer_;
+    bool sent_ = false;
+    std::shared_ptr<call_exchange*> self_; ///< shared with the timer's handler, which may be queued when we go
+};
+
+} // namespace prooftrack

@@ -1,0 +1,92 @@
+#include "proof/call_runner.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+namespace prooftrack {
+namespace asio = boost::asio;
+namespace {
+
+steady_time steady_now() { return std::chrono::steady_clock::now(); }
+
+/// A path of visible ASCII: anything else could split the request.
+bool is_sendable_target(const std::string& target) {
+    return target.starts_with('/') &&
+           std::all_of(target.begin(), target.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+} // namespace
+
+call_runner::call_runner(client_context& context)
+    : context_(context), stop_timer_(context.loop), self_(std::make_shared<call_runner*>(this)) {}
+
+call_runner::~call_runner() = default;
+
+void call_runner::call(proof_call request, call_handler handler) {
+    if (!is_sendable_target(request.target)) throw std::invalid_argument("proof call: target is not a path");
+    const steady_time until = steady_now() + context_.options.connect_timeout + context_.options.request_timeout;
+    waiting_.push_back({std::move(request), until, std::move(handler)});
+    schedule_turn();
+}
+
+void call_runner::schedule_turn() {
+    if (std::exchange(turn_posted_, true)) return;
+    asio::post(context_.loop, [weak = std::weak_ptr<call_runner*>(self_)] {
+        if (const auto self = weak.lock()) (*self)->take_turn();
+    });
+}
+
+void call_runner::take_turn() {
+    turn_posted_ = false;
+    std::erase_if(running_, [](const auto& each) { return each->has_ended(); });
+    while (!waiting_.empty() && (stopping_ || running_.size() < max_calls)) {
+        waiting_call next = std::move(waiting_.front());
+        waiting_.pop_front();
+        if (stopping_) {
+            refuse(std::move(next), proof_error::stopped);
+        } else if (next.until <= steady_now() || context_.token.empty()) {
+            refuse(std::move(next), proof_error::unreachable);
+        } else {
+            start(std::move(next));
+        }
+    }
+    if (!stopping_ || !running_.empty() || !stopped_) return;
+    stop_timer_.cancel();
+    auto stopped = std::exchange(stopped_, {});
+    stopped();
+}
+
+void call_runner::start(waiting_call next) {
+    auto exchange = std::make_unique<call_exchange>(context_, std::move(next.request), next.until,
+                                                    std::move(next.handler), [this] { schedule_turn(); });
+    running_.push_back(std::move(exchange));
+    running_.back()->start();
+}
+
+void call_runner::refuse(waiting_call refused, proof_error why) {
+    const char* detail = context_.token.empty() ? "there is no token" : "";
+    refused.handler(op_error{make_error_code(why), "call Proof", why == proof_error::stopped ? "" : detail});
+}
+
+void call_runner::stop(steady_time until, unique_function<void()> stopped) {
+    stopping_ = true;
+    stopped_ = std::move(stopped);
+    stop_timer_.expires_at(until);
+    stop_timer_.async_wait([weak = std::weak_ptr<call_runner*>(self_)](error_code error) {
+        const auto self = weak.lock();
+        if (!error && self) (*self)->give_up();
+    });
+    schedule_turn();
+}
+
+void call_runner::give_up() {
+    for (const auto& each : running_) {
+        if (!each->has_ended()) each->fail(proof_error::stopped, {});
+    }
+    schedule_turn();
+}
+
+} // namespace prooftrack

@@ -1,0 +1,34 @@
+#pragma once
+
+// What the connections of one client share.
+
+#include <memory>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "base/secret.hpp"
+#include "net/resolver.hpp"
+#include "proof/origin.hpp"
+#include "proof/proof_client.hpp"
+
+namespace prooftrack {
+
+/// Owned by the client, outlives the pool and the calls. `where` is replaced by a reload; connections keep the one they
+/// began with.
+struct client_context {
+    boost::asio::any_io_executor loop;
+    proof_client_options options;
+    proof_client_observer& observer;
+    std::shared_ptr<origin> where;
+    secret token;
+    host_resolver resolver; ///< of our own: a hung lookup of a callback's host must not delay Proof's
+
+    client_context(boost::asio::any_io_executor executor, proof_client_options given, proof_client_observer& reports)
+        : loop(executor), options(std::move(given)), observer(reports), where(std::make_shared<origin>(options)),
+          resolver(std::move(executor)) {}
+};
+
+/// TLS gets this long after TCP is connected, or what is left of connect_timeout if that is less.
+inline constexpr seconds tls_timeout{5};
+
+} // namespace prooftrack

@@ -1,0 +1,157 @@
+#include "proof/codec.hpp"
+
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "proof/ascii.hpp"
+#include "proof/body_hash.hpp"
+#include "proof/error_body.hpp"
+#include "proof/http_date.hpp"
+#include "proof/json_members.hpp"
+
+namespace prooftrack {
+namespace {
+
+/// Which body a row of the table asks for.
+enum class body_rule : std::uint8_t {
+    any,       ///< the status alone decides
+    own_error, ///< Proof's own error body; another body goes on to the next row
+    good,      ///< the rules of a good reply; a broken one is `unusable`
+};
+
+struct row {
+    int first;
+    int last;
+    body_rule body;
+    reply_class what;
+    std::string_view why; ///< for people, when Proof's body names no code
+};
+
+// The classification. First match wins; the same table stands in README.md.
+constexpr std::array<row, 12> table{{
+    {200, 200, body_rule::good, reply_class::good, ""},
+    {201, 299, body_rule::any, reply_class::unusable, "is not an answer about a transaction"},
+    {300, 399, body_rule::any, reply_class::unusable, "is a redirect, which is not followed"},
+    {400, 400, body_rule::own_error, reply_class::bad_request, ""},
+    {400, 400, body_rule::any, reply_class::server_error, "without Proof's error body"},
+    {401, 401, body_rule::any, reply_class::unauthorized, "the token is refused"},
+    {403, 403, body_rule::any, reply_class::forbidden, "this server is refused"},
+    {404, 404, body_rule::own_error, reply_class::not_found, ""},
+    {404, 404, body_rule::any, reply_class::server_error, "without Proof's error body"},
+    {429, 429, body_rule::any, reply_class::throttled, "too many requests"},
+    {402, 499, body_rule::any, reply_class::server_error, ""},
+    {500, 599, body_rule::any, reply_class::server_error, ""},
+}};
+constexpr row unknown_status{0, 0, body_rule::any, reply_class::unusable, "is no HTTP status"};
+
+const row& find_row(int status, bool own_error) {
+    for (const row& candidate : table) {
+        if (status < candidate.first || status > candidate.last) continue;
+        if (candidate.body == body_rule::own_error && !own_error) continue;
+        return candidate;
+    }
+    return unknown_status;
+}
+
+std::string_view describe(member_state state) {
+    switch (state) {
+    case member_state::ok:
+        return "";
+    case member_state::missing:
+        return "is missing";
+    case member_state::repeated:
+        return "stands twice";
+    case member_state::not_a_string:
+        return "is not a string";
+    }
+    return "";
+}
+
+/// Reads the members of a good reply into `answer`; returns what is wrong with it, "" when nothing is.
+std::string read_good_reply(const reply_view& reply, const poll_question& asked, poll_answer& answer) {
+    const auto members = parse_reply_object(reply.body);
+    if (!members) {
+        const bool other = members.error() == make_error_code(json_error::not_object);
+        return other ? "the body is not a JSON object" : "the body is not JSON";
+    }
+    const string_member id = find_string(*members, "merchant_transaction_id");
+    if (id.state != member_state::ok) return fmt::format("merchant_transaction_id {}", describe(id.state));
+    if (id.text != asked.id) return "the reply is about another transaction";
+    string_member status = find_string(*members, "status");
+    if (status.state != member_state::ok) return fmt::format("status {}", describe(status.state));
+    if (status.text.empty()) return "status is empty";
+    if (status.text.size() > max_status_length) return "status is too long";
+    const string_member updated_at = find_string(*members, "updated_at");
+    answer.status = std::move(status.text);
+    answer.updated_at = parse_wall_time(updated_at.text);
+    return {};
+}
+
+/// Applies the rules of a good reply: content type, coding, hash, members.
+void classify_ok(const reply_view& reply, const poll_question& asked, poll_answer& answer) {
+    std::string fault;
+    if (!is_plain_coding(reply.content_encoding)) {
+        fault = "the body has a content encoding";
+    } else if (!is_json_type(reply.content_type)) {
+        fault = "the content type is not JSON";
+    } else {
+        const std::uint64_t hash = hash_body(reply.body, asked.hash_seed);
+        if (hash == asked.known_body) {
+            answer.what = reply_class::unchanged;
+            answer.body_hash = hash;
+            return;
+        }
+        fault = read_good_reply(reply, asked, answer);
+        if (fault.empty()) answer.body_hash = hash;
+    }
+    answer.body = reply.body;
+    if (fault.empty()) return;
+    answer.what = reply_class::unusable;
+    answer.error = fmt::format("200 but {}", fault);
+}
+
+std::string describe(const row& matched, int status, const std::string& code) {
+    if (!code.empty()) return fmt::format("{} {}", status, code);
+    if (matched.why.empty()) return fmt::format("{}", status);
+    return fmt::format("{} {}", status, matched.why);
+}
+
+} // namespace
+
+bool is_json_type(std::string_view content_type) {
+    return equal_ignoring_case(trim_blanks(content_type.substr(0, content_type.find(';'))), "application/json");
+}
+
+bool is_plain_coding(std::string_view content_encoding) {
+    const std::string_view coding = trim_blanks(content_encoding);
+    return coding.empty() || equal_ignoring_case(coding, "identity");
+}
+
+poll_answer classify_reply(const reply_view& reply, const poll_question& asked, wall_time now) {
+    poll_answer answer;
+    answer.http_status = reply.status;
+    answer.request_id = sanitize_request_id(reply.request_id);
+    if (!reply.date.empty()) answer.server_date = parse_http_date(reply.date, now);
+
+    std::optional<proof_error_body> own_error;
+    if (reply.status >= 400 && is_plain_coding(reply.content_encoding)) own_error = parse_error_body(reply.body);
+    const row& matched = find_row(reply.status, own_error.has_value());
+    answer.what = matched.what;
+    if (matched.body == body_rule::good) {
+        classify_ok(reply, asked, answer);
+        return answer;
+    }
+    answer.body = reply.body;
+    answer.error = describe(matched, reply.status, own_error ? own_error->code : std::string());
+    if (own_error && answer.request_id.empty()) answer.request_id = own_error->request_id;
+    if (answer.what == reply_class::throttled) {
+        answer.retry_after = parse_retry_after(reply.retry_after, answer.server_date, now);
+    }
+    return answer;
+}
+
+} // namespace prooftrack

@@ -1,0 +1,58 @@
+#include "proof/error_body.hpp"
+
+#include <algorithm>
+
+#include "proof/json_members.hpp"
+
+namespace prooftrack {
+namespace {
+
+constexpr std::size_t max_word = 64;
+constexpr std::size_t max_message = 1024;
+constexpr std::size_t max_request_id = 128;
+
+bool is_plain(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+           c == '-';
+}
+
+std::string plain_word(const std::string& word) {
+    const bool plain = word.size() <= max_word && std::all_of(word.begin(), word.end(), is_plain);
+    return plain ? word : std::string();
+}
+
+/// At most `most` bytes, not ending inside a UTF-8 sequence.
+std::string cut(std::string text, std::size_t most) {
+    if (text.size() <= most) return text;
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80U) --most;
+    text.resize(most);
+    return text;
+}
+
+} // namespace
+
+std::optional<proof_error_body> parse_error_body(std::string_view body) {
+    const auto members = parse_reply_object(body);
+    if (!members) return std::nullopt;
+    const string_member error = find_string(*members, "error");
+    if (error.state != member_state::ok) return std::nullopt;
+    const string_member code = find_string(*members, "code");
+    const string_member message = find_string(*members, "message");
+    const string_member request_id = find_string(*members, "request_id");
+    proof_error_body parsed;
+    parsed.code = plain_word(code.state == member_state::ok ? code.text : error.text);
+    parsed.message = cut(message.text, max_message);
+    parsed.request_id = plain_word(request_id.text);
+    return parsed;
+}
+
+std::string sanitize_request_id(std::string_view text) {
+    std::string clean;
+    for (const char c : text) {
+        if (clean.size() == max_request_id) break;
+        if (c > ' ' && c <= '~') clean.push_back(c);
+    }
+    return clean;
+}
+
+} // namespace prooftrack

@@ -1,0 +1,27 @@
+#pragma once
+
+// Proof's own error bodies, both generations: `{"error": slug, "code": code, "message"}` and
+// `{"error": code, "message", "request_id"}`.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace prooftrack {
+
+/// What an error body says. Words that are not plain (`a-z A-Z 0-9 _ . -`, at most 64) are dropped: they end up in
+/// logs.
+struct proof_error_body {
+    std::string code;       ///< `code` when there is one, else `error`; "" when it is no plain word
+    std::string message;    ///< as it came, at most 1,024 bytes
+    std::string request_id; ///< first generation, plain or ""
+};
+
+/// nullopt unless `body` is one whole JSON object with one string member `error`: then it is not Proof's (a proxy's
+/// page).
+std::optional<proof_error_body> parse_error_body(std::string_view body);
+
+/// Printable ASCII of a header from outside, at most 128 characters; everything else is left out.
+std::string sanitize_request_id(std::string_view text);
+
+} // namespace prooftrack

@@ -1,0 +1,113 @@
+#include "proof/origin.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include <boost/asio/ip/address.hpp>
+#include <fmt/format.h>
+#include <openssl/x509v3.h>
+
+#include "net/error.hpp"
+#include "net/http_url.hpp"
+#include "net/tls.hpp"
+
+namespace prooftrack {
+namespace {
+
+constexpr std::string_view transactions_path = "/widget/transactions/";
+
+http_url parse_base_url(const std::string& text) {
+    const auto url = parse_http_url(text);
+    if (!url) throw boost::system::system_error(url.error(), "proof.base_url");
+    const bool allowed =
+        url->scheme == url_scheme::https || (url->scheme == url_scheme::http && is_loopback_host(url->host));
+    if (!allowed) {
+        throw boost::system::system_error(make_error_code(net_error::url_scheme),
+                                          "proof.base_url must be https, or http to a loopback host");
+    }
+    if (url->target.find('?') != std::string::npos) {
+        throw boost::system::system_error(make_error_code(net_error::bad_url), "proof.base_url must have no query");
+    }
+    return *url;
+}
+
+/// The part of a header that a setting could otherwise break out of.
+std::string printable(std::string_view text) {
+    std::string clean;
+    std::copy_if(text.begin(), text.end(), std::back_inserter(clean), [](char c) { return c >= ' ' && c <= '~'; });
+    return clean;
+}
+
+void check(int returned) {
+    if (returned != 1) throw std::bad_alloc();
+}
+
+} // namespace
+
+origin::origin(const proof_client_options& options) {
+    const http_url url = parse_base_url(options.base_url);
+    host_ = url.host;
+    port_ = url.port;
+    path_prefix_ = url.target;
+    while (path_prefix_.ends_with('/')) path_prefix_.pop_back();
+    poll_begin_ = fmt::format("GET {}{}", path_prefix_, transactions_path);
+    fields_ = fmt::format(" HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\nAccept: application/json\r\n"
+                          "Accept-Encoding: identity\r\nAuthorization: Bearer ",
+                          format_host_header(url), printable(options.user_agent));
+    if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.ca_file));
+}
+
+ssl_pointer origin::make_ssl() {
+    ssl_pointer ssl(SSL_new(context_.value().native_handle()));
+    if (!ssl) throw std::bad_alloc();
+    SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, nullptr);
+    SSL_clear_mode(ssl.get(), SSL_MODE_RELEASE_BUFFERS); // a poll would free and allocate 34 KiB each time
+    boost::system::error_code not_literal;
+    boost::asio::ip::make_address(host_, not_literal);
+    if (not_literal) {
+        check(static_cast<int>(SSL_set_tlsext_host_name(ssl.get(), host_.c_str())));
+        SSL_set_hostflags(ssl.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        check(SSL_set1_host(ssl.get(), host_.c_str()));
+    } else {
+        check(X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), host_.c_str()));
+    }
+    if (session_) SSL_set_session(ssl.get(), session_.get());
+    return ssl;
+}
+
+void origin::keep_session(const tls_engine& engine) {
+    session_pointer session = engine.session();
+    if (session) session_ = std::move(session);
+}
+
+void origin::append_poll(std::string& out, std::string_view id, const secret& token) const {
+    out.append(poll_begin_);
+    out.append(id);
+    out.append(fields_);
+    out.append(token.reveal());
+    out.append("\r\n\r\n");
+}
+
+std::string origin::format_call(const proof_call& call, const secret& token) const {
+    const bool post = call.method == proof_call::method_kind::post;
+    std::string out;
+    out.reserve(fields_.size() + call.target.size() + call.body.size() + 256);
+    out.append(post ? "POST " : "GET ");
+    out.append(path_prefix_);
+    out.append(call.target);
+    out.append(fields_);
+    out.append(token.reveal());
+    out.append("\r\nConnection: close\r\n");
+    if (post) out.append(fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", call.body.size()));
+    out.append("\r\n");
+    if (post) out.append(call.body);
+    return out;
+}
+
+bool is_sendable_token(const secret& token) {
+    const std::string_view bytes = token.reveal();
+    return !bytes.empty() && std::all_of(bytes.begin(), bytes.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+} // namespace prooftrack

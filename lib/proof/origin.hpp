@@ -1,0 +1,56 @@
+#pragma once
+
+// One Proof server as connections see it: where it is, how its TLS is made, and the bytes of its requests.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/ssl/context.hpp>
+
+#include "base/secret.hpp"
+#include "proof/proof_client.hpp"
+#include "proof/tls_engine.hpp"
+
+namespace prooftrack {
+
+/// Built from base_url, ca_file and user_agent; a change of one of them makes a new origin. Keeps the newest TLS
+/// session.
+class origin {
+  public:
+    /// Throws boost::system::system_error when base_url is not https (or http to a loopback host), holds a query, or
+    /// when ca_file cannot be loaded.
+    explicit origin(const proof_client_options& options);
+
+    const std::string& host() const { return host_; }
+    std::uint16_t port() const { return port_; }
+    bool uses_tls() const { return context_.has_value(); }
+
+    /// A client connection's TLS: 1.2 at least, SNI for names, the certificate verified for the host, the newest
+    /// session offered. Only with uses_tls().
+    ssl_pointer make_ssl();
+
+    /// Remembers the session of a connection that is open, if it can be resumed.
+    void keep_session(const tls_engine& engine);
+
+    /// Appends the request that asks for one transaction.
+    void append_poll(std::string& out, std::string_view id, const secret& token) const;
+
+    /// The request of a call, whole.
+    std::string format_call(const proof_call& call, const secret& token) const;
+
+  private:
+    std::string host_;
+    std::uint16_t port_ = 0;
+    std::string path_prefix_; ///< of base_url, without a slash at its end
+    std::string poll_begin_;  ///< before the id
+    std::string fields_;      ///< from the version to "Bearer "
+    std::optional<boost::asio::ssl::context> context_;
+    session_pointer session_;
+};
+
+/// What `set_token` takes: visible ASCII, at least one character. Anything else could split a header.
+bool is_sendable_token(const secret& token);
+
+} // namespace prooftrack

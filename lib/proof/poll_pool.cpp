@@ -1,0 +1,279 @@
+#include "proof/poll_pool.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+namespace prooftrack {
+namespace asio = boost::asio;
+namespace {
+
+constexpr milliseconds first_retry{5};
+constexpr milliseconds longest_retry{100};
+constexpr std::uint32_t requests_per_connection = 1000;
+constexpr milliseconds connection_age = std::chrono::minutes(5);
+
+steady_time steady_now() { return std::chrono::steady_clock::now(); }
+
+/// 5 ms, doubling, at most 1 s: the core's breaker decides how long to be quiet, this only keeps the loop from
+/// spinning.
+milliseconds retry_delay(std::uint32_t failures) {
+    const std::uint32_t doublings = std::min<std::uint32_t>(failures, 9) - 1;
+    return std::min(first_retry * (1U << doublings), longest_retry);
+}
+
+} // namespace
+
+poll_pool::poll_pool(client_context& context, poll_source& source)
+    : context_(context), source_(source), random_(context.options.seed), timer_(context.loop),
+      self_(std::make_shared<poll_pool*>(this)) {}
+
+poll_pool::~poll_pool() = default;
+
+template <class Predicate>
+std::size_t poll_pool::count(Predicate matches) const {
+    return static_cast<std::size_t>(
+        std::count_if(connections_.begin(), connections_.end(), [&](const auto& each) { return matches(*each); }));
+}
+
+std::vector<poll_connection*> poll_pool::all() const {
+    std::vector<poll_connection*> each;
+    for (const auto& connection : connections_) each.push_back(connection.get());
+    return each;
+}
+
+void poll_pool::wake() { schedule_turn(true); }
+
+void poll_pool::schedule_turn(bool pull) {
+    pull_asked_ = pull_asked_ || pull;
+    if (std::exchange(turn_posted_, true)) return;
+    asio::post(context_.loop, [weak = std::weak_ptr<poll_pool*>(self_)] {
+        if (const auto self = weak.lock()) (*self)->take_turn();
+    });
+}
+
+void poll_pool::take_turn() {
+    turn_posted_ = false;
+    ended_.clear();
+    if (std::exchange(pull_asked_, false)) pull();
+    report();
+    check_stopped();
+}
+
+void poll_pool::pull() {
+    if (stopping_ || context_.token.empty()) return;
+    const steady_time now = steady_now();
+    bool starved = false;
+    while (!starved && !with_room_.empty()) {
+        poll_connection* connection = with_room_.back();
+        with_room_.pop_back();
+        if (!connection->accepts(now)) {
+            connection->retire();
+            continue;
+        }
+        starved = !connection->fill();
+        if (starved) on_room(*connection);
+    }
+    // An idle connection may be as stale as the one whose poll is to be repeated: that one goes to a fresh one.
+    if (!starved || !repeats_.empty()) grow();
+}
+
+void poll_pool::grow() {
+    if (stopping_ || count([](const auto& each) { return each.is_connecting(); }) > 0) return;
+    const steady_time now = steady_now();
+    if (now < retry_at_) {
+        wanted_ = true;
+        return note_deadline(retry_at_);
+    }
+    const std::size_t limit = std::max<std::size_t>(1, context_.options.connections);
+    const std::size_t room = limit - std::min(limit, connections_.size());
+    for (std::size_t i = 0; i < std::min(growth_, room); ++i) open_connection();
+    if (room == 0 && count([](const auto& each) { return each.is_busy(); }) == 0)
+        refuse_repeats("no connection is free");
+}
+
+void poll_pool::open_connection() {
+    // Lifetimes are spread so that connections which were made together do not end together.
+    connection_lifetime lifetime;
+    constexpr std::int64_t requests = requests_per_connection;
+    lifetime.requests = static_cast<std::uint32_t>(random_.between(requests * 8 / 10, requests * 12 / 10));
+    lifetime.age = milliseconds(random_.between(connection_age.count() * 8 / 10, connection_age.count() * 12 / 10));
+    connections_.push_back(std::make_unique<poll_connection>(*this, context_, lifetime));
+    note_deadline(connections_.back()->deadline());
+}
+
+std::size_t poll_pool::depth() const {
+    return pipeline_allowed_ ? std::max<std::size_t>(1, context_.options.pipeline_depth) : 1;
+}
+
+std::optional<poll_in_flight> poll_pool::take_poll(bool also_repeats) {
+    if (also_repeats && !repeats_.empty()) {
+        poll_in_flight request = std::move(repeats_.front());
+        repeats_.pop_front();
+        return request;
+    }
+    if (stopping_) return std::nullopt;
+    auto ticket = source_.next_poll();
+    if (!ticket) return std::nullopt;
+    poll_in_flight request;
+    request.ticket = std::move(*ticket);
+    return request;
+}
+
+bool poll_pool::repeat(poll_in_flight& request) {
+    if (stopping_ || !source_.may_repeat(request.ticket)) return false;
+    request.repeated = true;
+    repeats_.push_back(std::move(request));
+    schedule_turn(true);
+    return true;
+}
+
+void poll_pool::answer(poll_ticket ticket, poll_answer answer) {
+    source_.on_answer(std::move(ticket), std::move(answer));
+}
+
+void poll_pool::disable_pipeline(std::string_view reason) {
+    if (!std::exchange(pipeline_allowed_, false)) return;
+    context_.observer.on_pipeline_disabled(reason);
+}
+
+bool poll_pool::is_crowded() const {
+    return stopping_ || connections_.size() > std::max<std::size_t>(1, context_.options.connections);
+}
+
+void poll_pool::on_ready(poll_connection& connection) {
+    failures_ = 0;
+    retry_at_ = {};
+    if (!connection.fill()) {
+        growth_ = 1;
+        on_room(connection);
+    } else {
+        growth_ = std::min<std::size_t>(growth_ * 2, 64);
+        grow();
+    }
+    report();
+}
+
+void poll_pool::on_room(poll_connection& connection) {
+    if (std::find(with_room_.rbegin(), with_room_.rend(), &connection) == with_room_.rend())
+        with_room_.push_back(&connection);
+}
+
+void poll_pool::on_connect_failed(poll_connection& connection, const std::string& why) {
+    const steady_time now = steady_now();
+    const auto tries_missed = (now - connection.begun()) / longest_retry;
+    bury(connection);
+    ++failures_;
+    growth_ = 1;
+    retry_at_ = now + retry_delay(failures_);
+    if (count([](const auto& each) { return each.is_connecting(); }) == 0) refuse_repeats(why);
+    // While other connections are answered, Proof is there: the polls wait for one of them.
+    if (count([](const auto& each) { return each.is_ready(); }) == 0) {
+        // A slow failure answers as many polls as fast ones would have, so that the core hears of both equally soon.
+        const auto most =
+            std::min<std::size_t>(context_.options.connections, static_cast<std::size_t>(tries_missed) + 1);
+        if (answer_with_silence(most, why) < most) return;
+    }
+    wanted_ = true; // there may be more
+    note_deadline(retry_at_);
+}
+
+std::size_t poll_pool::answer_with_silence(std::size_t most, const std::string& why) {
+    for (std::size_t answered = 0; answered < most; ++answered) {
+        auto request = take_poll(false);
+        if (!request) return answered;
+        poll_answer silence;
+        silence.error = why;
+        answer(std::move(request->ticket), std::move(silence));
+    }
+    return most;
+}
+
+void poll_pool::on_ended(poll_connection& connection, bool replace) {
+    bury(connection);
+    if (replace) schedule_turn(true);
+}
+
+void poll_pool::bury(poll_connection& connection) {
+    std::erase(with_room_, &connection);
+    const auto found = std::find_if(connections_.begin(), connections_.end(),
+                                    [&](const auto& each) { return each.get() == &connection; });
+    ended_.push_back(std::move(*found));
+    connections_.erase(found);
+    schedule_turn(false);
+}
+
+void poll_pool::refuse_repeats(const std::string& why) {
+    while (!repeats_.empty()) {
+        poll_in_flight request = std::move(repeats_.front());
+        repeats_.pop_front();
+        poll_answer silence;
+        silence.error = why;
+        silence.took = steady_now() - request.written;
+        answer(std::move(request.ticket), std::move(silence));
+    }
+}
+
+void poll_pool::note_deadline(steady_time when) {
+    if (when >= timer_at_) return;
+    timer_at_ = when;
+    timer_.expires_at(when);
+    timer_.async_wait([weak = std::weak_ptr<poll_pool*>(self_)](error_code error) {
+        const auto self = weak.lock();
+        if (!error && self) (*self)->sweep();
+    });
+}
+
+void poll_pool::sweep() {
+    timer_at_ = steady_time::max();
+    const steady_time now = steady_now();
+    for (poll_connection* each : all()) {
+        if (now >= stop_at_) {
+            each->give_up("reply: none before the stop");
+        } else if (each->deadline() <= now) {
+            each->on_deadline(now);
+        }
+    }
+    if (wanted_ && now >= retry_at_) {
+        wanted_ = false;
+        schedule_turn(true);
+    }
+    if (wanted_) note_deadline(retry_at_);
+    for (const auto& each : connections_) note_deadline(each->deadline());
+    if (stopping_ && !connections_.empty()) note_deadline(stop_at_);
+    report();
+}
+
+void poll_pool::retire_connections() {
+    for (poll_connection* each : all()) each->retire();
+    // What was being connected may have been for polls that wait.
+    schedule_turn(wanted_);
+}
+
+void poll_pool::stop(steady_time until, unique_function<void()> stopped) {
+    stopping_ = true;
+    stop_at_ = until;
+    stopped_ = std::move(stopped);
+    refuse_repeats("stopping");
+    for (poll_connection* each : all()) each->retire();
+    if (!connections_.empty()) note_deadline(stop_at_);
+    schedule_turn(false);
+}
+
+void poll_pool::check_stopped() {
+    if (!stopping_ || !connections_.empty() || !stopped_) return;
+    auto stopped = std::exchange(stopped_, {});
+    stopped();
+}
+
+void poll_pool::report() {
+    const std::size_t busy = count([](const auto& each) { return each.is_busy(); });
+    const std::size_t idle = count([](const auto& each) { return each.is_ready() && !each.is_busy(); });
+    if (busy == reported_busy_ && idle == reported_idle_) return;
+    reported_busy_ = busy;
+    reported_idle_ = idle;
+    context_.observer.on_connections(idle, busy);
+}
+
+} // namespace prooftrack

@@ -1,0 +1,92 @@
+#pragma once
+
+// The connections that poll: opened as the work asks for them, each pulling its next poll from the source.
+
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/random.hpp"
+#include "base/unique_function.hpp"
+#include "proof/client_context.hpp"
+#include "proof/poll_connection.hpp"
+
+namespace prooftrack {
+
+/// A connection is opened when polls may be due and no slot is free, then twice as many as before for as long as each
+/// new one finds work. A ticket is taken only by a connection that writes it at once; one that cannot be made takes one
+/// to report why, if no other connection is open. One timer serves the deadlines of all.
+class poll_pool {
+  public:
+    poll_pool(client_context& context, poll_source& source);
+    ~poll_pool();
+    poll_pool(const poll_pool&) = delete;
+    poll_pool& operator=(const poll_pool&) = delete;
+
+    void wake();
+    void retire_connections();
+    void stop(steady_time until, unique_function<void()> stopped);
+
+    // For the connections.
+    std::size_t depth() const;
+    std::string& request_buffer() { return request_buffer_; }
+    std::optional<poll_in_flight> take_poll(bool also_repeats);
+    bool repeat(poll_in_flight& request);
+    void answer(poll_ticket ticket, poll_answer answer);
+    void disable_pipeline(std::string_view reason);
+    bool is_crowded() const;
+    void note_deadline(steady_time when);
+    void on_ready(poll_connection& connection);
+    void on_room(poll_connection& connection);
+    void on_connect_failed(poll_connection& connection, const std::string& why);
+    void on_ended(poll_connection& connection, bool replace);
+
+  private:
+    void schedule_turn(bool pull);
+    void take_turn();
+    void pull();
+    void grow();
+    void open_connection();
+    void sweep();
+    void bury(poll_connection& connection);
+    void refuse_repeats(const std::string& why);
+    std::size_t answer_with_silence(std::size_t most, const std::string& why);
+    void check_stopped();
+    void report();
+    template <class Predicate>
+    std::size_t count(Predicate matches) const;
+    std::vector<poll_connection*> all() const;
+
+    client_context& context_;
+    poll_source& source_;
+    random_source random_;
+    std::vector<std::unique_ptr<poll_connection>> connections_;
+    std::vector<std::unique_ptr<poll_connection>> ended_; ///< deleted on the next turn: they may still be on the stack
+    std::vector<poll_connection*> with_room_;             ///< open with a free slot, the one used last at the back
+    std::deque<poll_in_flight> repeats_;
+    std::string request_buffer_; ///< holds the token while a request is written
+    std::size_t growth_ = 1;     ///< connections to open at the next need
+    std::uint32_t failures_ = 0; ///< connections in a row that could not be made
+    steady_time retry_at_{};     ///< no connection is opened before
+    bool wanted_ = false;        ///< polls may be due that wait for retry_at_
+    bool pipeline_allowed_ = true;
+    bool turn_posted_ = false;
+    bool pull_asked_ = false;
+    boost::asio::steady_timer timer_;
+    steady_time timer_at_ = steady_time::max();
+    steady_time stop_at_ = steady_time::max();
+    bool stopping_ = false;
+    unique_function<void()> stopped_;
+    std::size_t reported_idle_ = 0;
+    std::size_t reported_busy_ = 0;
+    std::shared_ptr<poll_pool*> self_; ///< shared with posted handlers, which may run after the pool is gone
+};
+
+} // namespace prooftrack
