@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs what is missing for building (`build`) and for testing (`test`) from the distribution's packages, and nothing else.
-#   tests/support/install_packages.sh [--list] build|test…
+# Installs what is missing for building (`build`), for the demo (`demo`) and for testing (`test`) from the distribution's packages, and nothing else.
+#   tests/support/install_packages.sh [--list] build|demo|test…
 # As root it uses apt-get, otherwise sudo apt-get. With everything there it does nothing and needs no network.
 set -euo pipefail
 
@@ -31,13 +31,14 @@ packages_of() {
             libssl-dev libsqlite3-dev libfmt-dev libspdlog-dev prometheus-cpp-dev libsystemd-dev \
             libtomlplusplus-dev libcli11-dev
         ;;
+    demo) echo curl ca-certificates ;;
     test)
         # After build: what the tests link, and what the system tests call.
         echo libgtest-dev libgmock-dev librapidcheck-dev \
             python3 curl openssl ca-certificates nodejs php-cli php-sqlite3 iproute2 procps
         ;;
     *)
-        echo "install_packages.sh: unknown group \"$1\" (build, test)" >&2
+        echo "install_packages.sh: unknown group \"$1\" (build, demo, test)" >&2
         exit 64
         ;;
     esac

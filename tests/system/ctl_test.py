@@ -1,0 +1,584 @@
+#!/usr/bin/env python3
+"""prooftrackctl against a fake daemon: what it prints, how it ends, and how it behaves when the daemon goes away and comes back."""
+
+import errno
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from fake_daemon import Raw, fake_daemon, stamp  # noqa: E402
+
+
+def find_program():
+    root = Path(os.environ.get("PROOFTRACK_BIN", "."))
+    for folder in (root, root / "daemon"):
+        if (folder / "prooftrackctl").is_file():
+            return str(folder / "prooftrackctl")
+    raise SystemExit("prooftrackctl not found: set PROOFTRACK_BIN to the build folder")
+
+
+CTL = find_program()
+ENV = {**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "NO_COLOR": ""}
+ENV.pop("PROOFTRACKD_SOCKET", None)
+
+
+class terminal:
+    """The program on a pty of a given size; collects what it writes."""
+
+    def __init__(self, arguments, columns=80, rows=24, env=None):
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+            os.execvpe(CTL, [CTL, *arguments], env or ENV)
+        self.text = b""
+        self.resize(columns, rows)
+        self.modes = termios.tcgetattr(self.master)
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read_until(self, wanted, timeout=10):
+        until = time.monotonic() + timeout
+        start = len(self.text)
+        while wanted not in self.text[start:]:
+            ready, _, _ = select.select([self.master], [], [], max(0, until - time.monotonic()))
+            if not ready:
+                raise AssertionError(f"{wanted!r} never came; got {self.text[start:]!r}")
+            try:
+                piece = os.read(self.master, 65536)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                piece = b""
+            if not piece:
+                raise AssertionError(f"ended before {wanted!r}; got {self.text[start:]!r}")
+            self.text += piece
+        return self.text[start:]
+
+    def send(self, keys):
+        os.write(self.master, keys)
+
+    def wait(self, timeout=10):
+        """Exit status; reads what is left."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            try:
+                ready, _, _ = select.select([self.master], [], [], 0.05)
+                if ready:
+                    self.text += os.read(self.master, 65536)
+            except OSError:
+                pass
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                os.close(self.master)
+                return os.waitstatus_to_exitcode(status)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        raise AssertionError(f"did not end; wrote {self.text!r}")
+
+
+class ctl_case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.socket = str(self.folder / "d.sock")
+        self.daemon = fake_daemon(self.socket)
+        self.daemon.start()
+        self.addCleanup(self.daemon.stop)
+
+    def run_ctl(self, *arguments, stdin=None, expect=0, env=None, timeout=30):
+        done = subprocess.run([CTL, "--socket", self.socket, *arguments], input=stdin, capture_output=True, timeout=timeout, env=env or ENV)
+        if expect is not None:
+            self.assertEqual(done.returncode, expect, f"{arguments}: {done.stdout!r} {done.stderr!r}")
+        return done.stdout.decode(), done.stderr.decode()
+
+    def spawn(self, *arguments):
+        process = subprocess.Popen([CTL, "--socket", self.socket, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV)
+
+        def end():
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+        self.addCleanup(end)
+        return process
+
+
+class Transactions(ctl_case):
+    def test_track_get_list_untrack_poll(self):
+        out, _ = self.run_ctl("track", "t-1", "--metadata", "order=A-17")
+        self.assertIn("t-1", out)
+        out, _ = self.run_ctl("--json", "get", "t-1")
+        self.assertEqual(json.loads(out)["metadata"], {"order": "A-17"})
+        self.assertEqual(out.count("\n"), 1)
+        self.run_ctl("track", "t-1", "--metadata", "order=A-17")
+        _, err = self.run_ctl("track", "t-1", "--metadata", "order=B", expect=1)
+        self.assertIn("already_tracked 409", err)
+        out, _ = self.run_ctl("list")
+        self.assertRegex(out, r"^ID +STATE +STATUS +AGE +NEXT +POLLS +ERROR\nt-1 +tracking")
+        out, _ = self.run_ctl("poll", "t-1")
+        self.assertIn("t-1", out)
+        out, _ = self.run_ctl("untrack", "t-1", "--json")
+        self.assertEqual(json.loads(out)["state"], "untracked")
+        _, err = self.run_ctl("untrack", "t-1", expect=1)
+        self.assertIn("already_ended", err)
+        _, err = self.run_ctl("get", "unknown", expect=1)
+        self.assertIn("unknown_transaction", err)
+
+    def test_json_is_cut_not_rebuilt(self):
+        proof = '{"merchant_transaction_id":"t-1",\r\n "fiat_amount" : 1.10, "big":12345678901234567890123,  "u":"\\u00e9"}'
+        self.daemon.track("t-1", proof=Raw(proof), metadata=Raw('{"z": 1.0,\n"a":{"b" :[]}}'))
+        shown = proof.replace("\r", " ").replace("\n", " ")
+        for arguments in (("get", "t-1"), ("list",), ("explain", "t-1")):
+            out, _ = self.run_ctl("--json", *arguments)
+            self.assertEqual(out.count("\n"), 1)
+            self.assertIn(shown, out)
+            self.assertIn('{"z": 1.0, "a":{"b" :[]}}', out)
+
+    def test_list_goes_through_all_pages(self):
+        for number in range(1203):
+            self.daemon.track(f"t-{number}", state="settled" if number % 2 else "tracking")
+        out, _ = self.run_ctl("--json", "list", "--all")
+        self.assertEqual(len(out.splitlines()), 1203)
+        self.assertEqual(json.loads(out.splitlines()[0])["merchant_transaction_id"], "t-1202")
+        out, _ = self.run_ctl("--json", "list", "--limit", "700")
+        self.assertEqual(len(out.splitlines()), 700)
+        out, _ = self.run_ctl("--json", "list", "--all", "--state", "settled")
+        self.assertEqual(len(out.splitlines()), 601)
+        out, _ = self.run_ctl("list")
+        self.assertEqual(len(out.splitlines()), 101)
+
+    def test_a_closed_pipe_ends_quietly(self):
+        for number in range(5000):
+            self.daemon.track(f"t-{number}")
+        done = subprocess.run(["bash", "-c", f"{CTL} --socket {self.socket} list --all | head -1; echo ${{PIPESTATUS[0]}}"],
+                              capture_output=True, env=ENV, timeout=30)
+        self.assertEqual(done.stderr, b"")
+        self.assertEqual(done.stdout.splitlines()[-1], b"0")
+
+    def test_a_full_disk_does_not(self):
+        self.daemon.track("t-1")
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([CTL, "--socket", self.socket, "list"], stdout=full, stderr=subprocess.PIPE, env=ENV, timeout=10)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"cannot write", done.stderr)
+
+    def test_hostile_text_does_not_reach_the_terminal(self):
+        self.daemon.track("t-1", status="\x1b[2J\u202eevil", last_error="\x1b]0;x\x07", consecutive_errors=1)
+        for arguments in (("list",), ("get", "t-1"), ("explain", "t-1")):
+            out, _ = self.run_ctl(*arguments)
+            self.assertNotIn("\x1b", out)
+            self.assertNotIn("\u202e", out)
+
+    def test_explain(self):
+        self.daemon.track("t-1", state="settled", status="completed", settled_at=stamp(-60), next_poll_at=stamp(540), polls=9)
+        self.daemon.history["t-1"] = [
+            {"at": stamp(-90), "from_state": None, "to_state": "tracking", "from_status": None, "to_status": None, "request_id": None},
+            {"at": stamp(-60), "from_state": "tracking", "to_state": "settled", "from_status": "processing", "to_status": "completed", "request_id": "req-7"}]
+        self.daemon.add_delivery("t-1", "delivered", attempts=1, last_attempt_at=stamp(-50))
+        self.daemon.add_delivery("t-1", "pending", callback="ledger", attempts=3, last_error="500")
+        out, _ = self.run_ctl("explain", "t-1")
+        for part in ("req-7", "poll.verify_after", "arrived", "ledger", "failing", "redeliver t-1"):
+            self.assertIn(part, out)
+
+
+class Waiting(ctl_case):
+    def test_exit_status_tells_how_it_ended(self):
+        for state, status, code in (("settled", "completed", 0), ("settled", "failed", 2), ("settled", "cancelled", 3),
+                                    ("rejected", None, 4), ("abandoned", "pending", 4), ("untracked", None, 4)):
+            self.daemon.track("t-1", state=state, status=status)
+            self.run_ctl("wait", "t-1", "--timeout", "5s", expect=code)
+        self.daemon.track("t-2")
+        started = time.monotonic()
+        self.run_ctl("wait", "t-2", "--timeout", "300ms", expect=5)
+        self.assertLess(time.monotonic() - started, 5)
+        self.run_ctl("wait", "t-2", "--timeout", "0s", expect=5)
+        self.run_ctl("wait", "nobody", expect=1)
+
+    def test_track_and_wait_prints_the_end_once(self):
+        waiting = self.spawn("--json", "track", "t-1", "--wait")
+        while "t-1" not in self.daemon.transactions:
+            time.sleep(0.01)
+        self.daemon.settle("t-1", "failed")
+        out, _ = waiting.communicate(timeout=10)
+        self.assertEqual(waiting.returncode, 2)
+        self.assertEqual([json.loads(line)["status"] for line in out.splitlines()], ["failed"])
+
+    def test_survives_a_restart_of_the_daemon(self):
+        self.daemon.track("t-1")
+        waiting = self.spawn("wait", "t-1", "--timeout", "30s")
+        while not self.daemon.requests:
+            time.sleep(0.01)
+        self.daemon.stop()
+        time.sleep(0.3)
+        self.assertIsNone(waiting.poll())
+        self.daemon.fail_next = [(503, "unavailable")]
+        self.daemon.start()
+        time.sleep(0.2)
+        self.daemon.settle("t-1", "cancelled")
+        waiting.communicate(timeout=15)
+        self.assertEqual(waiting.returncode, 3)
+
+    def test_a_daemon_that_stays_away_is_69_at_the_timeout(self):
+        self.daemon.track("t-1")
+        waiting = self.spawn("wait", "t-1", "--timeout", "1s")
+        while not self.daemon.requests:
+            time.sleep(0.01)
+        self.daemon.stop()
+        waiting.communicate(timeout=15)
+        self.assertEqual(waiting.returncode, 69)
+
+    def test_a_signal_ends_it_cleanly(self):
+        self.daemon.track("t-1")
+        waiting = self.spawn("wait", "t-1")
+        while not self.daemon.requests:
+            time.sleep(0.01)
+        waiting.send_signal(signal.SIGINT)
+        out, err = waiting.communicate(timeout=5)
+        self.assertEqual((waiting.returncode, out, err), (130, b"", b""))
+
+
+class Connecting(ctl_case):
+    def test_nobody_there(self):
+        self.daemon.stop()
+        _, err = self.run_ctl("status", expect=69)
+        self.assertIn("systemctl status prooftrackd", err)
+        os.unlink(self.socket)
+        _, err = self.run_ctl("status", expect=69)
+        self.assertIn("does not exist", err)
+        for arguments in (("track", "x"), ("get", "x"), ("wait", "x"), ("events", "--follow"), ("import", "/dev/null"), ("backup", str(self.folder / "b"))):
+            if arguments[0] != "import":
+                self.run_ctl(*arguments, expect=69)
+        self.assertEqual(list(self.folder.glob("b*")), [])
+
+    @unittest.skipIf(os.geteuid() == 0 and not os.path.exists("/usr/bin/setpriv"), "needs another user")
+    def test_permission_denied_names_the_group(self):
+        os.chmod(self.socket, 0o600)
+        os.chmod(self.folder, 0o755)
+        command = [CTL, "--socket", self.socket, "status"]
+        if os.geteuid() == 0:
+            command = ["setpriv", "--reuid=65534", "--clear-groups", *command]
+        done = subprocess.run(command, capture_output=True, env=ENV, timeout=10)
+        if b"execute" in done.stderr:
+            self.skipTest("another user cannot execute the program here")
+        self.assertEqual(done.returncode, 69, done.stderr)
+        self.assertIn(b"group", done.stderr)
+
+    def test_socket_by_environment(self):
+        done = subprocess.run([CTL, "--json", "status"], capture_output=True, env={**ENV, "PROOFTRACKD_SOCKET": self.socket}, timeout=10)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(json.loads(done.stdout)["version"], "0.1.0")
+
+    def test_a_silent_daemon_has_a_deadline(self):
+        # `top`'s first look and the rest use the same client; its deadline is tested with the shortest one there is.
+        self.daemon.track("t-1")
+        self.daemon.fail_next = [(503, "store_unavailable")]
+        _, err = self.run_ctl("poll", "t-1", expect=1)
+        self.assertIn("store_unavailable", err)
+
+
+class Import(ctl_case):
+    def test_numbers_are_right_across_chunks(self):
+        lines = []
+        for number in range(1, 25002):
+            lines.append("" if number % 1000 == 0 else f"id-{number}" if number % 2 else json.dumps({"merchant_transaction_id": f"id-{number}"}))
+        for bad in (1, 9999, 10000, 10001, 10011, 20022, 25001):
+            lines[bad - 1] = "bad id!"
+        path = self.folder / "ids"
+        path.write_text("\n".join(lines))
+        out, err = self.run_ctl("import", str(path), expect=1)
+        self.assertIn("24,970 created, 0 existing, 7 rejected", out)
+        told = [int(line.split("line ")[1].split(":")[0]) for line in err.splitlines()]
+        self.assertEqual(told, [1, 9999, 10000, 10001, 10011, 20022, 25001])
+        self.assertTrue(all(len(body.splitlines()) <= 10000 for _, _, _, body in self.daemon.requests))
+        out, _ = self.run_ctl("--json", "import", "-", stdin=b"id-3\n\nno good\nnew-1\n", expect=1)
+        summary = json.loads(out)
+        self.assertEqual((summary["created"], summary["existing"]), (1, 1))
+        self.assertEqual(summary["rejected"][0]["line"], 3)
+        self.run_ctl("import", "-", stdin=b"id-3\nnew-1\n")
+        self.run_ctl("import", str(self.folder / "absent"), expect=1)
+
+    def test_a_restart_in_the_middle_is_repeated(self):
+        feeder = subprocess.Popen([CTL, "--socket", self.socket, "import", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, env=ENV)
+        feeder.stdin.write(b"".join(b"a-%d\n" % number for number in range(10001)))
+        feeder.stdin.flush()
+        while len(self.daemon.transactions) < 10000:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        self.daemon.stop()
+        feeder.stdin.write(b"".join(b"b-%d\n" % number for number in range(10000)))
+        feeder.stdin.flush()
+        time.sleep(0.3)
+        self.daemon.fail_next = [(503, "store_unavailable")]
+        self.daemon.start()
+        out, err = feeder.communicate(timeout=30)
+        self.assertEqual(feeder.returncode, 0, err)
+        self.assertEqual(len(self.daemon.transactions), 20001)
+
+    def test_progress_on_a_terminal(self):
+        path = self.folder / "ids"
+        path.write_text("".join(f"id-{number}\n" for number in range(30000)))
+        screen = terminal(["--socket", self.socket, "import", str(path)])
+        screen.read_until(b"30,000 created")
+        self.assertIn("█".encode(), screen.text)
+        self.assertIn(b" %  ", screen.text)
+        self.assertEqual(screen.wait(), 0)
+
+
+class Events(ctl_case):
+    def test_the_log_page_by_page(self):
+        for number in range(1201):
+            self.daemon.emit(f"t-{number}", extra="1.%d0" % number)
+        out, _ = self.run_ctl("--json", "events")
+        self.assertEqual(out.splitlines(), self.daemon.events)
+        out, _ = self.run_ctl("--json", "events", "--after", "1199")
+        self.assertEqual(out.splitlines(), self.daemon.events[1199:])
+        out, _ = self.run_ctl("events", "--limit", "3")
+        self.assertEqual(len(out.splitlines()), 4)
+
+    def test_a_cursor_that_is_gone_is_explained(self):
+        for _ in range(10):
+            self.daemon.emit()
+        self.daemon.first_seq = 6
+        for arguments in (("events", "--after", "2"), ("events", "--after", "99"), ("events", "--follow", "--after", "2")):
+            _, err = self.run_ctl(*arguments, expect=1)
+            self.assertIn("events 6 to 10", err)
+        out, _ = self.run_ctl("--json", "events")
+        self.assertEqual(len(out.splitlines()), 5)
+
+    def test_follow_loses_and_repeats_nothing_across_restarts(self):
+        for _ in range(5):
+            self.daemon.emit("before")
+        following = self.spawn("--json", "events", "--follow")
+        lines = []
+        reader = threading.Thread(target=lambda: lines.extend(line.decode().rstrip("\n") for line in following.stdout), daemon=True)
+        reader.start()
+        while not any("event-stream" in headers.get("Accept", "") for _, _, headers, _ in list(self.daemon.requests)):
+            time.sleep(0.01)
+        for round_number in range(4):
+            for _ in range(50):
+                self.daemon.emit(f"round-{round_number}")
+            self.daemon.stop()  # in the middle of whatever was on its way
+            for _ in range(7):
+                self.daemon.emit("while away")
+            self.daemon.start()
+        self.daemon.emit("last")
+        until = time.monotonic() + 20
+        while len(lines) < len(self.daemon.events) - 5 and time.monotonic() < until:
+            time.sleep(0.02)
+        self.assertEqual(lines, self.daemon.events[5:])
+        following.send_signal(signal.SIGINT)
+        following.wait(timeout=5)
+        self.assertEqual(following.returncode, 0)
+
+    def test_another_log_is_read_from_its_start(self):
+        self.daemon.emit("old")
+        following = self.spawn("--json", "events", "--follow", "--after", "0", "--limit", "3")
+        first = following.stdout.readline().decode().rstrip("\n")
+        self.assertEqual(first, self.daemon.events[0])
+        self.daemon.stop()
+        self.daemon.events.clear()
+        self.daemon.log_id = "log-2"
+        self.daemon.emit("restored-1")
+        self.daemon.emit("restored-2")
+        self.daemon.start()
+        rest, err = following.communicate(timeout=15)
+        self.assertEqual(rest.decode().splitlines(), self.daemon.events)
+        self.assertIn(b"another event log", err)
+        self.assertEqual(following.returncode, 0)
+
+
+class Deliveries(ctl_case):
+    def test_list_and_redeliver(self):
+        self.daemon.track("t-1", state="settled", status="completed")
+        self.daemon.add_delivery("t-1", "delivered", kind="transaction.overdue")
+        self.daemon.add_delivery("t-1", "dead", last_error="500", attempts=8)
+        self.daemon.add_delivery("t-1", "dead", callback="ledger")
+        out, _ = self.run_ctl("deliveries", "--state", "dead")
+        self.assertEqual(len(out.splitlines()), 3)
+        out, _ = self.run_ctl("redeliver", "t-1", "--callback", "backend")
+        self.assertEqual(out.splitlines(), ["delivery 2 (transaction.completed to backend) is due now"])
+        out, _ = self.run_ctl("redeliver", "--dead")
+        self.assertIn("1 dead", out)
+        out, _ = self.run_ctl("redeliver", "1")
+        self.assertEqual(self.daemon.deliveries[0]["state"], "pending")
+        _, err = self.run_ctl("redeliver", "99", expect=1)
+        self.assertIn("unknown_delivery", err)
+        self.daemon.track("777")
+        self.daemon.add_delivery("777", "dead")
+        self.run_ctl("redeliver", "777")
+        self.assertEqual(self.daemon.deliveries[3]["state"], "pending")
+        _, err = self.run_ctl("redeliver", "nobody", expect=1)
+        self.assertIn("unknown_transaction", err)
+
+    def test_callback_test(self):
+        out, _ = self.run_ctl("callback", "test", "backend")
+        self.assertIn("answered 204 in 12ms", out)
+        self.run_ctl("callback", "test", "broken", expect=1)
+        self.run_ctl("callback", "test", "nobody", expect=1)
+
+    def test_consumers(self):
+        _, err = self.run_ctl("consumers")
+        self.assertIn("no consumers", err)
+        self.daemon.emit()
+        self.daemon.emit()
+        self.run_ctl("consumers", "add", "ledger", "--seq", "0")
+        self.run_ctl("consumers", "ack", "ledger", "1")
+        out, _ = self.run_ctl("consumers")
+        self.assertRegex(out, r"ledger +1 +1 +3s")
+        self.run_ctl("consumers", "ack", "ledger", "9", expect=1)
+        self.run_ctl("consumers", "remove", "ledger")
+        self.run_ctl("consumers", "remove", "ledger", expect=1)
+
+
+class Proof(ctl_case):
+    def test_session_is_passed_byte_for_byte(self):
+        body = b' {"partner_user_id" : "u", "amount": 1.10}\n'
+        path = self.folder / "body"
+        path.write_bytes(body)
+        out, _ = self.run_ctl("session", "--body", str(path))
+        self.assertEqual(out, self.daemon.proof_reply)
+        self.assertEqual(self.daemon.requests[-1][3], body)
+        out, _ = self.run_ctl("--json", "session", "--currency", "USDT", "--metadata", "a=b")
+        self.assertEqual(out, self.daemon.proof_reply.replace("\n", " ") + "\n")
+        self.assertEqual(json.loads(self.daemon.requests[-1][3]), {"currency": "USDT", "tracking": {"metadata": {"a": "b"}}})
+        self.run_ctl("session", "--body", str(self.folder / "absent"), expect=1)
+
+    def test_kyc(self):
+        out, _ = self.run_ctl("kyc", "u/7")
+        self.assertIn("verified", out)
+        self.assertEqual(self.daemon.requests[-1][1], "/v1/users/u%2F7/kyc-status")
+
+
+class Daemon(ctl_case):
+    def test_status_and_log_level(self):
+        out, _ = self.run_ctl("status")
+        self.assertIn("61.2/s, 3 in flight", out)
+        self.assertIn("ledger", out)
+        self.run_ctl("log-level", "debug")
+        self.assertEqual(self.daemon.level, "debug")
+        self.run_ctl("log-level", "loud", expect=1)
+
+    def test_backup(self):
+        path = self.folder / "copy.db"
+        self.run_ctl("backup", str(path))
+        self.assertEqual(path.read_bytes(), self.daemon.backup_bytes)
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+        path.write_bytes(b"mine")
+        _, err = self.run_ctl("backup", str(path), expect=1)
+        self.assertIn("--force", err)
+        self.assertEqual(path.read_bytes(), b"mine")
+        self.run_ctl("backup", str(path), "--force")
+        self.assertEqual(path.read_bytes(), self.daemon.backup_bytes)
+        self.daemon.backup_cut = True
+        before = set(self.folder.iterdir())
+        self.run_ctl("backup", str(path), "--force", expect=69)
+        self.run_ctl("backup", str(self.folder / "other.db"), expect=69)
+        self.assertEqual(path.read_bytes(), self.daemon.backup_bytes)
+        self.daemon.backup_cut = False
+        self.daemon.backup_bytes = b"not a database"
+        self.run_ctl("backup", str(self.folder / "other.db"), expect=1)
+        self.daemon.fail_next = [(503, "store_unavailable")]
+        self.run_ctl("backup", str(self.folder / "other.db"), expect=1)
+        self.run_ctl("backup", "/nonexistent/x.db", expect=1)
+        self.assertEqual(set(self.folder.iterdir()), before)
+
+    def test_secrets(self):
+        first, _ = self.run_ctl("secret", "new")
+        second, _ = self.run_ctl("--json", "secret", "new")
+        self.assertRegex(first, r"^whsec_[A-Za-z0-9+/]{43}=\n$")
+        self.assertNotEqual(first.strip(), json.loads(second)["secret"])
+
+
+class Top(ctl_case):
+    def open(self, columns=80, rows=24):
+        for number in range(30):
+            self.daemon.track(f"t-{number}", status="processing")
+            self.daemon.emit(f"t-{number}")
+        return terminal(["--socket", self.socket, "top", "--interval", "100ms"], columns, rows)
+
+    def test_draws_resizes_and_quits(self):
+        screen = self.open()
+        modes = screen.modes
+        screen.read_until(b"newest events")
+        first = screen.read_until(b"\x1b[?2026l")
+        self.assertNotIn(b"\x1b[2J", first)  # no clearing between frames: no flicker
+        self.daemon.emit("brand-new")
+        screen.read_until(b"brand-new")
+        screen.resize(160, 40)
+        screen.read_until(b"log log-1")  # only shown when wide
+        self.daemon.stop()
+        screen.read_until(b"cannot connect")
+        self.daemon.start()
+        screen.read_until(b"q quits")
+        screen.send(b"q")
+        self.assertEqual(screen.wait(), 0)
+        self.assertTrue(screen.text.rstrip().endswith(b"\x1b[?25h\x1b[?1049l"))
+        del modes
+
+    def test_restores_the_terminal_on_every_way_out(self):
+        for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, "ctrl-c"):
+            screen = self.open()
+            screen.read_until(b"newest events")
+            if how == "ctrl-c":
+                screen.send(b"\x03")
+            else:
+                os.kill(screen.pid, how)
+            self.assertEqual(screen.wait(), 0)
+            self.assertIn(b"\x1b[?1049l", screen.text[-40:])
+
+    def test_needs_a_terminal(self):
+        _, err = self.run_ctl("top", expect=64)
+        self.assertIn("terminal", err)
+        self.daemon.stop()
+        screen = terminal(["--socket", self.socket, "top"])
+        self.assertEqual(screen.wait(), 69)
+        self.assertNotIn(b"\x1b[?1049h", screen.text)
+
+
+class Looks(ctl_case):
+    def test_tables_fit_80_and_160_columns(self):
+        for number in range(20):
+            self.daemon.track(f"550e8400-e29b-41d4-a716-4466554400{number:02d}", status="processing", polls=123456, consecutive_errors=3,
+                              last_error="connect: Connection refused by the peer that would not listen")
+            self.daemon.add_delivery(f"550e8400-e29b-41d4-a716-4466554400{number:02d}", "dead", last_error="a long reason " * 10)
+            self.daemon.emit(f"550e8400-e29b-41d4-a716-4466554400{number:02d}")
+        for columns in (80, 160):
+            for command in ("list", "deliveries", "events", "status", "consumers"):
+                screen = terminal(["--socket", self.socket, command], columns, env={**ENV, "NO_COLOR": "1"})
+                self.assertEqual(screen.wait(), 0)
+                for line in screen.text.decode().splitlines():
+                    self.assertLessEqual(len(line), columns, line)
+        self.assertNotIn(b"\x1b", screen.text)
+
+    def test_colour_only_on_a_terminal_that_wants_it(self):
+        self.daemon.track("t-1")
+        screen = terminal(["--socket", self.socket, "list"])
+        screen.wait()
+        self.assertIn(b"\x1b[36m", screen.text)
+        for env in ({**ENV, "NO_COLOR": "1"}, {**ENV, "TERM": "dumb"}):
+            screen = terminal(["--socket", self.socket, "list"], env=env)
+            screen.wait()
+            self.assertNotIn(b"\x1b", screen.text)
+        out, _ = self.run_ctl("list")
+        self.assertNotIn("\x1b", out)
+
+
+if __name__ == "__main__":
+    unittest.main()
