@@ -134,6 +134,17 @@ class document_reader {
     config_document& document_;
 };
 
+/// The first line that is too long, counted from 1; 0 = none. toml++ recurses once for each part of a dotted key, so
+/// the length of a line bounds its use of the stack.
+std::uint32_t find_overlong_line(std::string_view text) {
+    for (std::uint32_t line = 1; !text.empty(); ++line) {
+        const auto length = std::min(text.find('\n'), text.size());
+        if (length > max_line_bytes) return line;
+        text.remove_prefix(std::min(length + 1, text.size()));
+    }
+    return 0;
+}
+
 void order_and_bound(config_mistakes& mistakes) {
     std::stable_sort(mistakes.begin(), mistakes.end(), [](const config_mistake& a, const config_mistake& b) {
         return std::tie(a.line, a.column) < std::tie(b.line, b.column);
@@ -150,6 +161,14 @@ configuration_outcome parse_configuration(std::string_view toml, const std::stri
                                           const config_surroundings& surroundings) {
     if (toml.size() > max_configuration_bytes) {
         return config_mistakes{{file_name, 0, 0, {}, fmt::format("larger than {} bytes", max_configuration_bytes), {}}};
+    }
+    if (const auto line = find_overlong_line(toml); line != 0) {
+        return config_mistakes{{file_name,
+                                line,
+                                1,
+                                {},
+                                fmt::format("a line has at most {} bytes: write a list over several", max_line_bytes),
+                                {}}};
     }
     const toml::parse_result parsed = toml::parse(toml, file_name);
     if (!parsed) {

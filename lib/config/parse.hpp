@@ -16,6 +16,8 @@ namespace prooftrack {
 
 /// Most bytes of a configuration file.
 inline constexpr std::size_t max_configuration_bytes = 1'048'576;
+/// Most bytes of one line: a list may go over several.
+inline constexpr std::size_t max_line_bytes = 8'192;
 /// Most mistakes that are told of; a last one then says how many more there are.
 inline constexpr std::size_t max_reported_mistakes = 100;
 /// Most [[callback]] tables.

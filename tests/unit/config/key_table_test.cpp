@@ -65,6 +65,15 @@ reference_file read_reference() {
     return file;
 }
 
+/// Two spellings of one value: people write 24h for a day, and the manual's markup escapes a star.
+std::string normal_form(std::string text) {
+    for (const auto& [from, to] : {std::pair{"\"24h\"", "\"1d\""}, std::pair{"\\*", "*"}}) {
+        const auto at = text.find(from);
+        if (at != std::string::npos) text.replace(at, std::string_view(from).size(), to);
+    }
+    return text;
+}
+
 /// Keys without a default show an example in the reference.
 const std::set<std::string> without_default{"proof.base_url", "callback.name", "callback.url", "callback.command",
                                             "callback.secret_file"};
@@ -86,7 +95,7 @@ TEST(KeyTable, TheReferenceShowsTheDefaults) {
     for (const config_key& key : config_keys()) {
         const std::string name = full_name(key);
         if (without_default.contains(name)) continue;
-        EXPECT_EQ(reference.values.at(name), format_config_value(key, key.at(config, callback))) << name;
+        EXPECT_EQ(normal_form(reference.values.at(name)), format_config_value(key, key.at(config, callback))) << name;
     }
 }
 
@@ -135,6 +144,49 @@ TEST(KeyTable, EveryKeyIsDocumentedAndItsDefaultIsInRange) {
             text += "[" + std::string(key.table) + "]\n" + line;
         }
         EXPECT_TRUE(std::holds_alternative<configuration_reading>(parse_configuration(text, "x"))) << text;
+    }
+}
+
+/// prooftrackd.toml(5): for each table the paragraphs of its keys, `*name* = default` and what follows.
+std::map<std::string, std::string> read_manual() {
+    std::ifstream in(PROOFTRACK_SOURCE_DIR "/daemon/man/prooftrackd.toml.5.scd");
+    EXPECT_TRUE(in.good());
+    std::map<std::string, std::string> paragraphs;
+    std::string table;
+    std::string name;
+    std::string line;
+    while (std::getline(in, line)) {
+        if (line.starts_with("# ")) {
+            const auto open = line.find_first_of('[');
+            const auto begin = line.find_first_not_of('[', open);
+            table = open == std::string::npos ? "" : line.substr(begin, line.find(']') - begin);
+            name.clear();
+        } else if (line.starts_with('*') && line.find('*', 1) != std::string::npos) {
+            const std::string key = line.substr(1, line.find('*', 1) - 1);
+            name = table.empty() ? key : table + "." + key;
+            paragraphs[name] = line + "\n";
+        } else if (!name.empty()) {
+            paragraphs[name] += line + "\n";
+        }
+    }
+    return paragraphs;
+}
+
+TEST(KeyTable, TheManualHasEveryKeyWithItsDefault) {
+    const auto manual = read_manual();
+    configuration config;
+    callback_config callback;
+    for (const config_key& key : config_keys()) {
+        const std::string name = full_name(key);
+        const auto found = manual.find(name);
+        if (found == manual.end()) {
+            ADD_FAILURE() << name << " is not in prooftrackd.toml(5)";
+            continue;
+        }
+        EXPECT_EQ(found->second.find("restart") != std::string::npos, key.needs_restart) << name;
+        if (without_default.contains(name)) continue;
+        const std::string first_line = normal_form(found->second.substr(0, found->second.find('\n')));
+        EXPECT_THAT(first_line, testing::HasSubstr(" = " + format_config_value(key, key.at(config, callback)))) << name;
     }
 }
 

@@ -1,9 +1,12 @@
 #include "config/parse.hpp"
 
 #include <algorithm>
+#include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "base/random.hpp"
 
 namespace prooftrack {
 namespace {
@@ -149,6 +152,26 @@ TEST(ParseConfiguration, ASyntaxErrorStandsAlone) {
     const auto lines = refused("bogus = 1\n[proof\nbase_url = 5\n");
     ASSERT_EQ(lines.size(), 1U);
     EXPECT_THAT(lines[0], testing::StartsWith("test.toml:2:7: not TOML: "));
+}
+
+TEST(ParseConfiguration, BytesThatAreNoTomlAreASyntaxError) {
+    for (const std::string& text :
+         {std::string("\xFF\xFE"), std::string("a = \"\xC0\xAF\"\n"), std::string("\0", 1),
+          "a = " + std::string(8'000, '['), "a = " + std::string(8'000, '{'), std::string(8'000, '['),
+          std::string("[[[a]]]\n"), std::string("[a..b]"), std::string("a."), std::string("["), std::string("[["),
+          std::string("= 1"), "a = \"" + std::string(8'000, 'x')}) {
+        EXPECT_THAT(refused(text), testing::ElementsAre(HasSubstr("not TOML"))) << text.substr(0, 20);
+    }
+}
+
+TEST(ParseConfiguration, TheLengthOfALineBoundsTheDepthOfAKey) {
+    std::string deep = "a";
+    while (deep.size() + 2 + 4 <= max_line_bytes) deep += ".a";
+    EXPECT_THAT(refused(std::string(least) + deep + " = 1\n"), testing::ElementsAre(HasSubstr("proof.a: unknown key")));
+    EXPECT_THAT(refused(std::string(least) + deep + deep + " = 1\n"),
+                testing::ElementsAre(HasSubstr("test.toml:3:1: a line has at most 8192 bytes")));
+    EXPECT_THAT(refused(std::string(least) + "#" + std::string(max_line_bytes - 1, 'x')), testing::IsEmpty());
+    EXPECT_THAT(refused(std::string(least) + "#" + std::string(max_line_bytes, 'x')), testing::SizeIs(1));
 }
 
 TEST(ParseConfiguration, AKeyTwiceIsASyntaxError) {
@@ -387,6 +410,29 @@ TEST(ParseConfiguration, WarnsOfATerminalEventWithoutReversed) {
     EXPECT_THAT(warnings("[\"*ed\"]"), testing::IsEmpty());
     EXPECT_THAT(warnings("[\"transaction.completed\", \"transaction.reversed\"]"), testing::IsEmpty());
     EXPECT_THAT(warnings("[\"transaction.overdue\"]"), testing::IsEmpty());
+}
+
+TEST(ParseConfiguration, AnyDamageToAFileIsToldOrHarmless) {
+    std::ifstream in(PROOFTRACK_SOURCE_DIR "/conf/prooftrackd.toml");
+    const std::string whole(std::istreambuf_iterator<char>(in), {});
+    ASSERT_GT(whole.size(), 1'000U);
+    random_source random(7);
+    for (int round = 0; round < 300; ++round) {
+        std::string text = whole;
+        for (int i = 0; i < 5; ++i) {
+            const auto at = static_cast<std::size_t>(random.between(0, static_cast<std::int64_t>(text.size()) - 1));
+            if (random.unit() < 0.5) {
+                text[at] = static_cast<char>(random.between(0, 255));
+            } else {
+                text.erase(at, static_cast<std::size_t>(random.between(1, 40)));
+            }
+        }
+        const auto outcome = parse(text);
+        if (const auto* mistakes = std::get_if<config_mistakes>(&outcome)) {
+            EXPECT_FALSE(mistakes->empty());
+            for (const auto& mistake : *mistakes) EXPECT_FALSE(mistake.problem.empty());
+        }
+    }
 }
 
 TEST(LoadConfiguration, AMissingFileIsOneMistake) {

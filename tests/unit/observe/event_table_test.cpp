@@ -103,6 +103,15 @@ TEST(EventTable, HasEveryNameOfTheContract) {
     EXPECT_EQ(find_log_event("api.request")->level, log_level::debug);
 }
 
+TEST(EventTable, TheManualHasEveryEvent) {
+    std::ifstream in(PROOFTRACK_SOURCE_DIR "/daemon/man/prooftrackd-events.7.scd");
+    ASSERT_TRUE(in.good());
+    const std::string manual(std::istreambuf_iterator<char>(in), {});
+    for (const log_event_info& info : log_events()) {
+        EXPECT_THAT(manual, testing::HasSubstr("*" + std::string(info.name) + "*")) << "prooftrackd-events(7) lacks it";
+    }
+}
+
 TEST(EventTable, TellsKeysThatItDoesNotKnow) {
     const std::vector<log_field> fields{{"error", "x"}, {"init_token", "x"}, {"merchant_transaction_id", "x"}};
     EXPECT_THAT(unregistered_keys(log_event_id::poll_error, fields), testing::ElementsAre("init_token"));
