@@ -1,0 +1,62 @@
+#include "prooftrackctl/command_options.hpp"
+
+#include "base/ids.hpp"
+
+namespace prooftrack {
+
+CLI::Validator is_transaction_id() {
+    return {[](std::string& text) {
+                return transaction_id::parse(text) ? std::string() : std::string(transaction_id_rule);
+            },
+            "", "id"};
+}
+
+CLI::Validator is_duration() {
+    return {[](std::string& text) {
+                if (parse_duration(text)) return std::string();
+                return "'" + text + "' is not a duration: a whole number and a unit, as 250ms, 5s, 10m, 24h or 7d";
+            },
+            "", "duration"};
+}
+
+void add_example(CLI::App* command, const std::string& text) { command->footer("Example:\n  prooftrackctl " + text); }
+
+std::vector<CLI::Option*> add_tracking_options(CLI::App* command, tracking_arguments& into) {
+    auto* metadata = command
+                         ->add_option_function<std::vector<std::string>>(
+                             "--metadata",
+                             [&into](const std::vector<std::string>& pairs) {
+                                 for (const std::string& pair : pairs) {
+                                     const std::size_t at = pair.find('=');
+                                     if (at == std::string::npos || at == 0) {
+                                         throw CLI::ValidationError("--metadata", "'" + pair + "' is not KEY=VALUE");
+                                     }
+                                     into.metadata.emplace_back(pair.substr(0, at), pair.substr(at + 1));
+                                 }
+                             },
+                             "A member of the metadata, given back with every event; repeatable")
+                         ->type_name("K=V")
+                         ->type_size(1)
+                         ->allow_extra_args(false);
+    auto* url = command
+                    ->add_option("--callback-url", into.callback_url,
+                                 "Tell this URL too (within the daemon's [callback_url] rules)")
+                    ->type_name("URL");
+    auto* overdue = command
+                        ->add_option("--overdue-after", into.overdue_after,
+                                     "Overdue after that long, in place of the configured time")
+                        ->type_name("D")
+                        ->check(is_duration());
+    return {metadata, url, overdue};
+}
+
+CLI::Option* add_duration(CLI::App* command, const std::string& name, std::optional<milliseconds>& into,
+                          const std::string& help) {
+    return command
+        ->add_option_function<std::string>(
+            name, [&into](const std::string& text) { into = parse_duration(text); }, help)
+        ->type_name("D")
+        ->check(is_duration());
+}
+
+} // namespace prooftrack

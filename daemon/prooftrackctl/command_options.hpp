@@ -1,0 +1,55 @@
+#pragma once
+
+// The options of each command, as CLI11 knows them.
+
+#include <CLI/CLI.hpp>
+
+#include "prooftrackctl/commands.hpp"
+
+namespace prooftrack {
+
+/// Where options are collected while the arguments are parsed; `chosen` is set by the command that was given.
+struct command_collector {
+    track_command track;
+    import_command import;
+    get_command get;
+    explain_command explain;
+    wait_command wait;
+    list_command list;
+    untrack_command untrack;
+    poll_command poll;
+    session_command session;
+    kyc_command kyc;
+    events_command events;
+    deliveries_command deliveries;
+    redeliver_command redeliver;
+    callback_test_command callback_test;
+    consumers_command consumers;
+    listen_command listen;
+    top_command top;
+    backup_command backup;
+    log_level_command log_level;
+    std::optional<any_command> chosen;
+};
+
+/// Each adds its commands to `app`; `into` must live until the arguments are parsed.
+void add_transaction_commands(CLI::App& app, command_collector& into);
+void add_proof_commands(CLI::App& app, command_collector& into);
+void add_event_commands(CLI::App& app, command_collector& into);
+void add_daemon_commands(CLI::App& app, command_collector& into);
+
+/// What an option's text must be; the message names what is wrong.
+CLI::Validator is_transaction_id();
+CLI::Validator is_duration();
+
+/// An example at the end of the command's help.
+void add_example(CLI::App* command, const std::string& text);
+
+/// `--metadata`, `--callback-url`, `--overdue-after`.
+std::vector<CLI::Option*> add_tracking_options(CLI::App* command, tracking_arguments& into);
+
+/// An option whose text is a duration.
+CLI::Option* add_duration(CLI::App* command, const std::string& name, std::optional<milliseconds>& into,
+                          const std::string& help);
+
+} // namespace prooftrack

@@ -1,0 +1,138 @@
+#pragma once
+
+// The commands as values: what the arguments said, checked. Each is run by the function of the same name.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/time.hpp"
+#include "prooftrackctl/command_context.hpp"
+
+namespace prooftrack {
+
+/// What may be said about a transaction when it is tracked.
+struct tracking_arguments {
+    std::vector<std::pair<std::string, std::string>> metadata; ///< become JSON strings, in the order given
+    std::optional<std::string> callback_url;
+    std::optional<std::string> overdue_after; ///< a duration as written
+};
+
+struct track_command {
+    std::string id;
+    tracking_arguments options;
+    bool wait = false;
+    std::optional<milliseconds> timeout; ///< only with `wait`
+};
+struct import_command {
+    std::string file; ///< "-" = standard input
+};
+struct get_command {
+    std::string id;
+};
+struct explain_command {
+    std::string id;
+};
+struct wait_command {
+    std::string id;
+    std::optional<milliseconds> timeout; ///< nullopt = as long as it takes
+};
+struct list_command {
+    std::string state;
+    std::string status;
+    std::uint64_t limit = 100;
+    bool all = false;
+};
+struct untrack_command {
+    std::string id;
+};
+struct poll_command {
+    std::string id;
+};
+struct session_command {
+    std::vector<std::pair<std::string, std::string>> fields; ///< Proof's, in the order of the option table
+    std::string body_file;                                   ///< sent as it is; "-" = standard input, "" = none
+    tracking_arguments tracking;
+    std::string idempotency_key;
+};
+struct kyc_command {
+    std::string user;
+};
+struct events_command {
+    bool follow = false;
+    std::optional<std::uint64_t> after;
+    std::optional<std::uint64_t> limit; ///< end after that many
+};
+struct deliveries_command {
+    std::string state;
+    std::string callback;
+    std::string transaction;
+    std::uint64_t limit = 100;
+    bool all = false;
+};
+struct redeliver_command {
+    std::string id; ///< of a delivery or a transaction; "" with `dead`
+    bool dead = false;
+    std::string callback;
+};
+struct callback_test_command {
+    std::string name;
+};
+struct secret_new_command {};
+struct consumers_command {
+    enum class action : std::uint8_t { list, add, ack, remove };
+    action what = action::list;
+    std::string name;
+    std::optional<std::uint64_t> seq;
+};
+struct listen_command {
+    std::string address = "127.0.0.1:0";
+    std::string secret_file;
+    std::optional<std::uint64_t> count; ///< end after that many different events
+    int answer = 204;                   ///< status given to a verified event
+};
+struct status_command {};
+struct top_command {
+    milliseconds interval{1000};
+};
+struct backup_command {
+    std::string file;
+    bool force = false;
+};
+struct log_level_command {
+    std::string level;
+};
+
+using any_command =
+    std::variant<track_command, import_command, get_command, explain_command, wait_command, list_command,
+                 untrack_command, poll_command, session_command, kyc_command, events_command, deliveries_command,
+                 redeliver_command, callback_test_command, secret_new_command, consumers_command, listen_command,
+                 status_command, top_command, backup_command, log_level_command>;
+
+/// Each gives the exit status, or throws command_failure, output_closed, stop_requested.
+int run(command_context& context, const track_command& what);
+int run(command_context& context, const import_command& what);
+int run(command_context& context, const get_command& what);
+int run(command_context& context, const explain_command& what);
+int run(command_context& context, const wait_command& what);
+int run(command_context& context, const list_command& what);
+int run(command_context& context, const untrack_command& what);
+int run(command_context& context, const poll_command& what);
+int run(command_context& context, const session_command& what);
+int run(command_context& context, const kyc_command& what);
+int run(command_context& context, const events_command& what);
+int run(command_context& context, const deliveries_command& what);
+int run(command_context& context, const redeliver_command& what);
+int run(command_context& context, const callback_test_command& what);
+int run(command_context& context, const secret_new_command& what);
+int run(command_context& context, const consumers_command& what);
+int run(command_context& context, const listen_command& what);
+int run(command_context& context, const status_command& what);
+int run(command_context& context, const top_command& what);
+int run(command_context& context, const backup_command& what);
+int run(command_context& context, const log_level_command& what);
+
+} // namespace prooftrack

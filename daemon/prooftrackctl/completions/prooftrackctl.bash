@@ -1,0 +1,86 @@
+# bash completion for prooftrackctl; installed as .../bash-completion/completions/prooftrackctl
+
+_prooftrackctl() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local commands="track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers
+        listen status top backup log-level"
+    local global="--socket --json --help --version"
+    local command="" sub="" word i skip=0
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; ++i)); do
+        word=${COMP_WORDS[i]}
+        if ((skip)); then
+            skip=0
+        elif [[ $word == --socket && -z $command ]]; then
+            skip=1
+        elif [[ $word != -* ]]; then
+            if [[ -z $command ]]; then
+                command=$word
+            elif [[ -z $sub ]]; then
+                sub=$word
+            fi
+        fi
+    done
+
+    case $previous in
+        --socket | --body | --secret-file)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return
+            ;;
+        --state)
+            local states="tracking settled overdue not_found rejected abandoned untracked"
+            [[ $command == deliveries ]] && states="pending delivered dead"
+            mapfile -t COMPREPLY < <(compgen -W "$states" -- "$current")
+            return
+            ;;
+        --status)
+            mapfile -t COMPREPLY < <(compgen -W "pending processing completed failed cancelled" -- "$current")
+            return
+            ;;
+        --type)
+            mapfile -t COMPREPLY < <(compgen -W "buy sell" -- "$current")
+            return
+            ;;
+        --metadata | --callback-url | --overdue-after | --timeout | --limit | --after | --callback | --transaction | --seq | --count | \
+            --answer | --interval | --field | --idempotency-key | --partner-user-id | --user-email | --currency | --network | --amount | \
+            --fiat-currency | --fiat-amount | --crypto-amount | --redirect-url | --client-ip | --address | --lang)
+            return
+            ;;
+    esac
+
+    local words=""
+    case $command in
+        "") words="$commands $global" ;;
+        track) words="--metadata --callback-url --overdue-after --wait --timeout" ;;
+        wait) words="--timeout" ;;
+        list) words="--state --status --limit --all" ;;
+        session) words="--body --partner-user-id --user-email --type --currency --network --amount --fiat-currency --fiat-amount
+            --crypto-amount --redirect-url --client-ip --address --lang --field --metadata --callback-url --overdue-after
+            --idempotency-key" ;;
+        events) words="--follow --after --limit" ;;
+        deliveries) words="--state --callback --transaction --limit --all" ;;
+        redeliver) words="--dead --callback" ;;
+        callback) [[ -z $sub ]] && words="test" ;;
+        secret) [[ -z $sub ]] && words="new" ;;
+        consumers)
+            if [[ -z $sub ]]; then
+                words="add ack remove"
+            elif [[ $sub == add ]]; then
+                words="--seq"
+            fi
+            ;;
+        listen) words="--secret-file --count --answer" ;;
+        top) words="--interval" ;;
+        backup) words="--force" ;;
+        log-level) words="critical error warning notice info debug" ;;
+    esac
+    [[ -n $command ]] && words="$words --socket --json --help"
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    if [[ $current != -* && ( $command == import || $command == backup ) ]]; then
+        compopt -o filenames 2>/dev/null
+        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")
+    fi
+}
+
+complete -F _prooftrackctl prooftrackctl

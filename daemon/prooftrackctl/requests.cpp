@@ -1,0 +1,197 @@
+#include "prooftrackctl/requests.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "prooftrackctl/json_view.hpp"
+
+namespace prooftrack {
+
+namespace {
+
+constexpr std::string_view json_type = "application/json";
+
+/// Longer than the daemon's own deadline for a call to Proof, so that it is the daemon who says what went wrong.
+constexpr milliseconds proof_patience{60'000};
+/// The receiver has its own timeout in the daemon, at most a few minutes by any sane configuration.
+constexpr milliseconds callback_patience{300'000};
+/// The copy is made before its first byte is sent.
+constexpr milliseconds backup_patience{600'000};
+
+/// Collects `?name=value&…`.
+class query {
+  public:
+    explicit query(std::string path) : text_(std::move(path)) {}
+    query& add(std::string_view name, std::string_view value) {
+        if (value.empty()) return *this;
+        text_ += fmt::format("{}{}={}", first_ ? '?' : '&', name, percent_encoded(value));
+        first_ = false;
+        return *this;
+    }
+    std::string take() { return std::move(text_); }
+
+  private:
+    std::string text_;
+    bool first_ = true;
+};
+
+std::string transaction_path(std::string_view id) { return "/v1/transactions/" + percent_encoded(id); }
+
+api_request get_of(std::string target) {
+    api_request request;
+    request.target = std::move(target);
+    return request;
+}
+
+api_request change(std::string method, std::string target, std::string body = "") {
+    api_request request;
+    request.method = std::move(method);
+    request.target = std::move(target);
+    if (!body.empty()) request.content_type = json_type;
+    request.body = std::move(body);
+    return request;
+}
+
+} // namespace
+
+std::string tracking_members(const tracking_arguments& options) {
+    std::string out;
+    if (options.callback_url) out += ",\"callback_url\":" + json_string(*options.callback_url);
+    if (!options.metadata.empty()) {
+        out += ",\"metadata\":{";
+        for (std::size_t i = 0; i < options.metadata.size(); ++i) {
+            const auto& [key, value] = options.metadata[i];
+            out += fmt::format("{}{}:{}", i == 0 ? "" : ",", json_string(key), json_string(value));
+        }
+        out += '}';
+    }
+    if (options.overdue_after) out += ",\"overdue_after\":" + json_string(*options.overdue_after);
+    return out;
+}
+
+api_request track_request_of(const track_command& what) {
+    return change(
+        "POST", "/v1/transactions",
+        fmt::format("{{\"merchant_transaction_id\":{}{}}}", json_string(what.id), tracking_members(what.options)));
+}
+
+api_request get_request(std::string_view id) { return get_of(transaction_path(id)); }
+
+api_request wait_request(std::string_view id, milliseconds wait) {
+    const milliseconds span = std::clamp(wait, milliseconds(0), longest_wait_request);
+    if (span == milliseconds(0)) return get_request(id);
+    auto request = get_of(query(transaction_path(id)).add("wait", format_duration(span)).take());
+    request.patience += span;
+    return request;
+}
+
+api_request history_request(std::string_view id) { return get_of(transaction_path(id) + "/history"); }
+
+api_request list_request_of(const list_command& what, std::uint64_t limit, std::string_view cursor) {
+    return get_of(query("/v1/transactions")
+                      .add("state", what.state)
+                      .add("status", what.status)
+                      .add("limit", std::to_string(limit))
+                      .add("cursor", cursor)
+                      .take());
+}
+
+api_request untrack_request(std::string_view id) { return change("DELETE", transaction_path(id)); }
+
+api_request poll_request(std::string_view id) { return change("POST", transaction_path(id) + "/poll"); }
+
+api_request session_request_of(const session_command& what, std::string body) {
+    if (what.body_file.empty()) {
+        body = "{";
+        for (const auto& [name, value] : what.fields) {
+            body += fmt::format("{}{}:{}", body.size() == 1 ? "" : ",", json_string(name), json_string(value));
+        }
+        if (std::string tracking = tracking_members(what.tracking); !tracking.empty()) {
+            body +=
+                fmt::format("{}\"tracking\":{{{}}}", body.size() == 1 ? "" : ",", std::string_view(tracking).substr(1));
+        }
+        body += '}';
+    }
+    api_request request = change("POST", "/v1/sessions", std::move(body));
+    request.content_type = json_type;
+    request.patience = proof_patience;
+    if (!what.idempotency_key.empty()) request.headers.emplace_back("Idempotency-Key", what.idempotency_key);
+    return request;
+}
+
+api_request kyc_request(std::string_view user) {
+    api_request request = get_of(fmt::format("/v1/users/{}/kyc-status", percent_encoded(user)));
+    request.patience = proof_patience;
+    return request;
+}
+
+api_request events_request(std::optional<std::uint64_t> after, std::uint64_t limit) {
+    return get_of(query("/v1/events")
+                      .add("after", after ? std::to_string(*after) : "")
+                      .add("limit", std::to_string(limit))
+                      .take());
+}
+
+api_request event_stream_request(std::uint64_t after) {
+    api_request request = get_of(query("/v1/events").add("after", std::to_string(after)).take());
+    request.headers.emplace_back("Accept", "text/event-stream");
+    request.patience = milliseconds(45'000); // three missed heartbeats
+    return request;
+}
+
+api_request deliveries_request(const deliveries_command& what, std::uint64_t limit, std::string_view cursor) {
+    return get_of(query("/v1/deliveries")
+                      .add("state", what.state)
+                      .add("callback", what.callback)
+                      .add("merchant_transaction_id", what.transaction)
+                      .add("limit", std::to_string(limit))
+                      .add("cursor", cursor)
+                      .take());
+}
+
+api_request retry_delivery_request(std::string_view delivery) {
+    return change("POST", fmt::format("/v1/deliveries/{}/retry", percent_encoded(delivery)));
+}
+
+api_request retry_dead_request(std::string_view callback) {
+    std::string body = R"({"state":"dead")";
+    if (!callback.empty()) body += ",\"callback\":" + json_string(callback);
+    return change("POST", "/v1/deliveries/retry", body + '}');
+}
+
+api_request callback_test_request(std::string_view name) {
+    api_request request = change("POST", fmt::format("/v1/callbacks/{}/test", percent_encoded(name)));
+    request.patience = callback_patience;
+    return request;
+}
+
+api_request consumers_request(const consumers_command& what) {
+    const std::string one = "/v1/consumers/" + percent_encoded(what.name);
+    const std::string seq = what.seq ? fmt::format("{{\"seq\":{}}}", *what.seq) : "";
+    switch (what.what) {
+    case consumers_command::action::list:
+        return get_of("/v1/consumers");
+    case consumers_command::action::add:
+        return change("PUT", one, seq);
+    case consumers_command::action::ack:
+        return change("POST", one + "/ack", seq);
+    case consumers_command::action::remove:
+        return change("DELETE", one);
+    }
+    return {};
+}
+
+api_request status_request() { return get_of("/v1/status"); }
+
+api_request backup_request() {
+    api_request request = get_of("/v1/backup");
+    request.patience = backup_patience;
+    return request;
+}
+
+api_request log_level_request(std::string_view level) {
+    return change("PUT", "/v1/log-level", fmt::format("{{\"level\":{}}}", json_string(level)));
+}
+
+} // namespace prooftrack

@@ -1,0 +1,44 @@
+#pragma once
+
+// Commands -> requests of the API. Pure.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "prooftrackctl/api_client.hpp"
+#include "prooftrackctl/commands.hpp"
+
+namespace prooftrack {
+
+/// Most that one `wait=` asks for: short enough that a dead connection is noticed.
+inline constexpr milliseconds longest_wait_request{60'000};
+/// Rows asked for at once: bounds the memory for replies with large bodies of Proof.
+inline constexpr std::uint64_t page_size = 500;
+
+api_request track_request_of(const track_command& what);
+api_request get_request(std::string_view id);
+/// `GET …?wait=`; its patience covers the wait.
+api_request wait_request(std::string_view id, milliseconds wait);
+api_request history_request(std::string_view id);
+api_request list_request_of(const list_command& what, std::uint64_t limit, std::string_view cursor);
+api_request untrack_request(std::string_view id);
+api_request poll_request(std::string_view id);
+/// The body made of the fields, or `body` as it is when the command names a file.
+api_request session_request_of(const session_command& what, std::string body);
+api_request kyc_request(std::string_view user);
+api_request events_request(std::optional<std::uint64_t> after, std::uint64_t limit);
+api_request event_stream_request(std::uint64_t after);
+api_request deliveries_request(const deliveries_command& what, std::uint64_t limit, std::string_view cursor);
+api_request retry_delivery_request(std::string_view delivery);
+api_request retry_dead_request(std::string_view callback);
+api_request callback_test_request(std::string_view name);
+api_request consumers_request(const consumers_command& what);
+api_request status_request();
+api_request backup_request();
+api_request log_level_request(std::string_view level);
+
+/// The tracking options as JSON members, each behind a comma: `,"metadata":{…}`; "" without any.
+std::string tracking_members(const tracking_arguments& options);
+
+} // namespace prooftrack

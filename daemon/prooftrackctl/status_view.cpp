@@ -1,0 +1,120 @@
+#include "prooftrackctl/status_view.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "prooftrackctl/text.hpp"
+#include "prooftrackctl/views.hpp"
+
+namespace prooftrack {
+
+namespace {
+
+milliseconds seconds_in(const json_view& number) {
+    return milliseconds(static_cast<std::int64_t>(number.number().value_or(0) * 1000));
+}
+
+/// `10,000 tracking · 12 overdue`, without the zeros; cut to the room there is.
+std::string counts(const json_view& by, const look& where, std::size_t indent) {
+    std::string plain;
+    for (const auto& [name, value] : by.members()) {
+        const std::uint64_t count = value.unsigned_integer().value_or(0);
+        if (count == 0) continue;
+        const std::string word = name.empty() || name == "null" || name == "none" ? "no status yet" : printable(name);
+        plain += fmt::format("{}{} {}", plain.empty() ? "" : where.utf8 ? " · " : ", ", grouped(count), word);
+    }
+    if (plain.empty()) return "none";
+    return where.width > indent ? cut_to_width(plain, where.width - indent, where.ellipsis()) : plain;
+}
+
+std::string proof_line(const json_view& proof, const look& where, wall_time now) {
+    const std::string health = proof["health"].text();
+    std::string line = painted(printable(health), paint_of(health), where);
+    if (const std::string since = proof["since"].text(); !since.empty()) {
+        std::string span = relative_time(since, now);
+        if (span.ends_with(" ago")) span.resize(span.size() - 4);
+        line += fmt::format(" for {}", span);
+    }
+    if (const std::string detail = proof["detail"].text(); !detail.empty()) {
+        const std::size_t used = display_width(health) + 34;
+        line += ": " + (where.width > used + 10 ? cut_to_width(printable(detail), where.width - used, where.ellipsis())
+                                                : printable(detail));
+    }
+    return line;
+}
+
+std::string polls_line(const json_view& polls) {
+    return fmt::format("{:.1f}/s, {} in flight, lag p99 {}, oldest due {}", polls["per_second"].number().value_or(0),
+                       grouped(polls["in_flight"].unsigned_integer().value_or(0)),
+                       short_duration(seconds_in(polls["lag_p99_seconds"])),
+                       short_duration(seconds_in(polls["oldest_due_seconds"])));
+}
+
+std::string store_line(const json_view& store, const look& where) {
+    const std::string state = store["state"].text();
+    return fmt::format("{}, {}, WAL {}, {} free", painted(printable(state), paint_of(state), where),
+                       byte_size(store["bytes"].unsigned_integer().value_or(0)),
+                       byte_size(store["wal_bytes"].unsigned_integer().value_or(0)),
+                       byte_size(store["free_bytes"].unsigned_integer().value_or(0)));
+}
+
+std::string events_line(const json_view& events, const look& where) {
+    const std::string first = printable(events["first_seq"].text());
+    const std::string last = printable(events["last_seq"].text());
+    const std::string log = printable(events["log_id"].text());
+    const bool none = events["last_seq"].unsigned_integer().value_or(0) == 0;
+    const std::string range = none ? "none yet" : fmt::format("{} to {}", first, last);
+    const bool narrow = where.width != 0 && where.width < 100;
+    return log.empty() || narrow ? range : fmt::format("{}, log {}", range, log);
+}
+
+std::string callback_table(const json_view& callbacks, const look& where, std::size_t most) {
+    const auto all = callbacks.elements();
+    if (all.empty()) return painted("  none configured\n", paint::dim, where);
+    look inner = where;
+    if (inner.width > 2) inner.width -= 2;
+    table rows({{"NAME", false, 12}, {"STATE"}, {"BACKLOG", true}, {"OLDEST", true}, {"DEAD", true}});
+    const std::size_t shown = most == 0 ? all.size() : std::min(most, all.size());
+    for (std::size_t i = 0; i < shown; ++i) {
+        const json_view& one = all[i];
+        const std::string state = one["state"].text();
+        const std::uint64_t backlog = one["backlog"].unsigned_integer().value_or(0);
+        const std::uint64_t dead = one["dead"].unsigned_integer().value_or(0);
+        rows.add({{printable(one["name"].text())},
+                  {printable(state), paint_of(state)},
+                  {grouped(backlog)},
+                  {backlog == 0 ? "-" : short_duration(seconds_in(one["oldest_undelivered_seconds"]))},
+                  {grouped(dead), dead == 0 ? paint::plain : paint::bad}});
+    }
+    std::string indented;
+    const std::string text = rows.format(inner);
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = text.find('\n', at) + 1;
+        indented += "  " + text.substr(at, end - at);
+        at = end;
+    }
+    if (shown < all.size()) indented += fmt::format("  and {} more\n", all.size() - shown);
+    return indented;
+}
+
+} // namespace
+
+std::string format_status(const json_view& status, const look& where, wall_time now, std::size_t callbacks) {
+    std::string out =
+        fmt::format("{}, up {}\n", painted("prooftrackd " + printable(status["version"].text()), paint::bold, where),
+                    short_duration(seconds_in(status["uptime_seconds"])));
+    constexpr std::size_t indent = 16;
+    field_list fields;
+    fields.add("Proof", proof_line(status["proof"], where, now));
+    fields.add("polls", polls_line(status["polls"]));
+    fields.add("transactions", counts(status["transactions"]["by_state"], where, indent));
+    fields.add("by status", counts(status["transactions"]["by_status"], where, indent));
+    fields.add("store", store_line(status["store"], where));
+    fields.add("events", events_line(status["events"], where));
+    out += fields.format(where);
+    out += "\n" + painted("callbacks", paint::bold, where) + "\n";
+    return out + callback_table(status["callbacks"], where, callbacks);
+}
+
+} // namespace prooftrack

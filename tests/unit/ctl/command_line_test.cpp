@@ -1,0 +1,226 @@
+#include <gtest/gtest.h>
+
+#include "prooftrackctl/command_line.hpp"
+#include "prooftrackctl/complaint.hpp"
+#include "prooftrackctl/exit_status.hpp"
+#include "prooftrackctl/requests.hpp"
+
+namespace prooftrack {
+namespace {
+
+std::variant<invocation, parse_end> parse(std::vector<std::string> arguments) {
+    return parse_command_line(std::move(arguments), "");
+}
+
+template <class Command>
+Command parsed(std::vector<std::string> arguments) {
+    const auto result = parse(std::move(arguments));
+    if (const auto* end = std::get_if<parse_end>(&result)) {
+        ADD_FAILURE() << end->text;
+        return {};
+    }
+    const auto* what = std::get_if<Command>(&std::get<invocation>(result).what);
+    if (what == nullptr) {
+        ADD_FAILURE() << "another command";
+        return {};
+    }
+    return *what;
+}
+
+parse_end refused(std::vector<std::string> arguments) {
+    const auto result = parse(std::move(arguments));
+    const auto* end = std::get_if<parse_end>(&result);
+    if (end == nullptr) {
+        ADD_FAILURE() << "was taken";
+        return {};
+    }
+    return *end;
+}
+
+TEST(CommandLine, TrackBecomesAPost) {
+    const auto what = parsed<track_command>({"track", "--metadata", "order=A-17", "id-1", "--metadata", "note=a=\"b\"",
+                                             "--callback-url", "https://shop.example/x?y", "--overdue-after", "2h"});
+    const api_request request = track_request_of(what);
+    EXPECT_EQ(request.method, "POST");
+    EXPECT_EQ(request.target, "/v1/transactions");
+    EXPECT_EQ(request.content_type, "application/json");
+    EXPECT_EQ(request.body, R"({"merchant_transaction_id":"id-1","callback_url":"https://shop.example/x?y",)"
+                            R"("metadata":{"order":"A-17","note":"a=\"b\""},"overdue_after":"2h"})");
+    EXPECT_EQ(track_request_of(parsed<track_command>({"track", "id-1"})).body, R"({"merchant_transaction_id":"id-1"})");
+}
+
+TEST(CommandLine, GlobalOptionsStandAnywhere) {
+    for (const std::vector<std::string>& arguments :
+         std::vector<std::vector<std::string>>{{"--json", "--socket", "/tmp/s", "get", "x"},
+                                               {"get", "--json", "--socket", "/tmp/s", "x"},
+                                               {"get", "x", "--socket=/tmp/s", "--json"}}) {
+        const auto result = parse(arguments);
+        ASSERT_TRUE(std::holds_alternative<invocation>(result));
+        const auto& options = std::get<invocation>(result).options;
+        EXPECT_TRUE(options.json);
+        EXPECT_EQ(options.socket, "/tmp/s");
+    }
+}
+
+TEST(CommandLine, TheEnvironmentNamesTheSocketUnlessAnOptionDoes) {
+    EXPECT_EQ(std::get<invocation>(parse_command_line({"status"}, "")).options.socket,
+              "/run/prooftrackd/prooftrackd.sock");
+    EXPECT_EQ(std::get<invocation>(parse_command_line({"status"}, "/tmp/e")).options.socket, "/tmp/e");
+    EXPECT_EQ(std::get<invocation>(parse_command_line({"status", "--socket", "/tmp/o"}, "/tmp/e")).options.socket,
+              "/tmp/o");
+}
+
+TEST(CommandLine, WaitNamesItsTimeAndCoversItWithPatience) {
+    const api_request request = wait_request("a~b", milliseconds(90'000));
+    EXPECT_EQ(request.target, "/v1/transactions/a~b?wait=1m");
+    EXPECT_GT(request.patience, longest_wait_request);
+    EXPECT_EQ(wait_request("x", milliseconds(0)).target, "/v1/transactions/x");
+    EXPECT_EQ(parsed<wait_command>({"wait", "x", "--timeout", "250ms"}).timeout, milliseconds(250));
+}
+
+TEST(CommandLine, QueriesAreEncoded) {
+    const auto list = parsed<list_command>({"list", "--state", "overdue", "--status", "a b&c", "--limit", "7"});
+    EXPECT_EQ(list_request_of(list, 7, "x/y").target,
+              "/v1/transactions?state=overdue&status=a%20b%26c&limit=7&cursor=x%2Fy");
+    EXPECT_EQ(kyc_request("u/7?").target, "/v1/users/u%2F7%3F/kyc-status");
+    EXPECT_EQ(
+        deliveries_request(parsed<deliveries_command>({"deliveries", "--state", "dead", "--callback", "x"}), 500, "")
+            .target,
+        "/v1/deliveries?state=dead&callback=x&limit=500");
+    EXPECT_EQ(events_request(std::nullopt, 500).target, "/v1/events?limit=500");
+    EXPECT_EQ(events_request(0, 500).target, "/v1/events?after=0&limit=500");
+}
+
+TEST(CommandLine, SessionFieldsKeepTheirOrderAndTrackingStandsApart) {
+    const auto what = parsed<session_command>({"session", "--currency", "USDT", "--partner-user-id", "u-7", "--field",
+                                               "x_new=1", "--metadata", "order=A", "--idempotency-key", "k-1"});
+    const api_request request = session_request_of(what, "");
+    EXPECT_EQ(request.body,
+              R"({"currency":"USDT","partner_user_id":"u-7","x_new":"1","tracking":{"metadata":{"order":"A"}}})");
+    ASSERT_EQ(request.headers.size(), 1U);
+    EXPECT_EQ(request.headers[0].second, "k-1");
+    const auto raw = parsed<session_command>({"session", "--body", "-"});
+    EXPECT_EQ(session_request_of(raw, " {\"a\" : 1.10}\n").body, " {\"a\" : 1.10}\n");
+}
+
+TEST(CommandLine, ChangesOfDeliveriesAndConsumers) {
+    EXPECT_EQ(retry_dead_request("back").body, R"({"state":"dead","callback":"back"})");
+    EXPECT_EQ(retry_dead_request("").body, R"({"state":"dead"})");
+    const auto ack = parsed<consumers_command>({"consumers", "ack", "ledger", "42"});
+    EXPECT_EQ(consumers_request(ack).target, "/v1/consumers/ledger/ack");
+    EXPECT_EQ(consumers_request(ack).body, R"({"seq":42})");
+    const auto add = parsed<consumers_command>({"consumers", "add", "ledger"});
+    EXPECT_EQ(consumers_request(add).method, "PUT");
+    EXPECT_EQ(consumers_request(add).body, "");
+    EXPECT_EQ(consumers_request(parsed<consumers_command>({"consumers"})).target, "/v1/consumers");
+    EXPECT_EQ(consumers_request(parsed<consumers_command>({"consumers", "remove", "x"})).method, "DELETE");
+}
+
+TEST(CommandLine, WrongArgumentsEndWith64AndSayWhatToDo) {
+    struct wrong {
+        std::vector<std::string> arguments;
+        std::string says;
+    };
+    const std::vector<wrong> cases{
+        {{}, "Usage"},
+        {{"lst"}, "did you mean 'list'"},
+        {{"consumers", "ad", "x"}, "did you mean 'add'"},
+        {{"get"}, "required"},
+        {{"get", "a/b"}, "an id is 1 to 128"},
+        {{"get", "a", "b"}, "unexpected argument 'b'"},
+        {{"get", "a", "--nope"}, "unexpected argument '--nope'"},
+        {{"track", "x", "--metadata", "novalue"}, "is not KEY=VALUE"},
+        {{"track", "x", "--overdue-after", "5"}, "is not a duration"},
+        {{"track", "x", "--timeout", "5s"}, "--wait"},
+        {{"wait", "x", "--timeout", "soon"}, "is not a duration"},
+        {{"list", "--state", "done"}, "is not a state"},
+        {{"list", "--limit", "0"}, "--limit"},
+        {{"list", "--limit", "5", "--all"}, "--all"},
+        {{"deliveries", "--state", "lost"}, "is not a state"},
+        {{"redeliver"}, "--dead"},
+        {{"redeliver", "5", "--dead"}, "--dead"},
+        {{"callback"}, "Usage"},
+        {{"secret", "old"}, "unknown command 'old'"},
+        {{"listen"}, "--secret-file"},
+        {{"session"}, "--body"},
+        {{"session", "--body", "x", "--currency", "USDT"}, "--body"},
+        {{"session", "--currency", "USDT", "--idempotency-key", "a b"}, "printable"},
+        {{"events", "--after", "-1"}, "--after"},
+        {{"top", "--interval", "1ms"}, "between"},
+        {{"log-level"}, "required"},
+    };
+    for (const wrong& one : cases) {
+        const parse_end end = refused(one.arguments);
+        EXPECT_EQ(end.status, exit_status::usage) << one.says;
+        EXPECT_NE(end.text.find(one.says), std::string::npos) << one.says << " not in: " << end.text;
+    }
+}
+
+TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
+    const std::vector<std::vector<std::string>> commands{{},
+                                                         {"track"},
+                                                         {"import"},
+                                                         {"get"},
+                                                         {"explain"},
+                                                         {"wait"},
+                                                         {"list"},
+                                                         {"untrack"},
+                                                         {"poll"},
+                                                         {"session"},
+                                                         {"kyc"},
+                                                         {"events"},
+                                                         {"deliveries"},
+                                                         {"redeliver"},
+                                                         {"callback"},
+                                                         {"callback", "test"},
+                                                         {"secret"},
+                                                         {"secret", "new"},
+                                                         {"consumers"},
+                                                         {"consumers", "add"},
+                                                         {"consumers", "ack"},
+                                                         {"consumers", "remove"},
+                                                         {"listen"},
+                                                         {"status"},
+                                                         {"top"},
+                                                         {"backup"},
+                                                         {"log-level"}};
+    for (std::vector<std::string> arguments : commands) {
+        arguments.emplace_back("--help");
+        const parse_end end = refused(arguments);
+        EXPECT_EQ(end.status, exit_status::done);
+        EXPECT_NE(end.text.find("Example:\n  prooftrackctl"), std::string::npos) << arguments.front();
+    }
+    EXPECT_EQ(refused({"--version"}).text, "prooftrackctl " PROOFTRACKD_VERSION "\n");
+}
+
+TEST(ExitStatus, TellsHowATransactionEnded) {
+    EXPECT_EQ(exit_status_of("settled", "completed"), 0);
+    EXPECT_EQ(exit_status_of("settled", "failed"), 2);
+    EXPECT_EQ(exit_status_of("settled", "cancelled"), 3);
+    for (const char* state : {"rejected", "abandoned", "untracked"}) EXPECT_EQ(exit_status_of(state, "processing"), 4);
+    for (const char* state : {"tracking", "overdue", "not_found"}) EXPECT_EQ(exit_status_of(state, "completed"), 5);
+}
+
+TEST(Complaints, NameTheNextStep) {
+    const auto unreachable = [](int error) {
+        return describe_unreachable({error_code(error, boost::system::system_category()), "connect", ""},
+                                    "/run/x.sock");
+    };
+    EXPECT_NE(unreachable(ENOENT).find("systemctl status prooftrackd"), std::string::npos);
+    EXPECT_NE(unreachable(ECONNREFUSED).find("systemctl status prooftrackd"), std::string::npos);
+    EXPECT_NE(unreachable(EACCES).find("group"), std::string::npos);
+    EXPECT_EQ(exit_status_of(op_error{error_code(ENOENT, boost::system::system_category()), "connect", ""}),
+              exit_status::unreachable);
+}
+
+TEST(Complaints, ShowTheProblemsDetailSafely) {
+    const auto told = [](const std::string& body) { return describe_refusal({409, "application/problem+json", body}); };
+    EXPECT_EQ(told(R"({"title":"t","detail":"it has \u001b[2J ended","code":"already_ended","status":409})"),
+              "it has \\x1b[2J ended (already_ended 409)");
+    const std::string gone = told(R"({"detail":"gone","code":"cursor_gone","oldest_seq":17,"last_seq":40})");
+    EXPECT_NE(gone.find("events 17 to 40"), std::string::npos);
+    EXPECT_EQ(told("<html>"), "the daemon answered 409 without saying why");
+}
+
+} // namespace
+} // namespace prooftrack
