@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,7 +114,7 @@ op_result<spawned_process> spawn_process(const std::vector<std::string>& argv,
     const int failure = ::posix_spawnp(&child.pid, argv.front().c_str(), plan.actions(), plan.attributes(),
                                        arguments.data(), variables.data());
     if (failure != 0) return op_error{error_code(failure, boost::system::system_category()), operation, {}};
-    child.process = file_descriptor(::pidfd_open(child.pid, 0));
+    child.process = file_descriptor(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
     if (child.process) return child;
     const op_error error = last_error("watch " + argv.front());
     ::kill(-child.pid, SIGKILL);

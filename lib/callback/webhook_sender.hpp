@@ -11,7 +11,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "base/secret.hpp"
-#include "callback/connection_pool.hpp"
+#include "callback/idle_connections.hpp"
 #include "callback/notifier.hpp"
 #include "net/connector.hpp"
 #include "net/http_exchange.hpp"
@@ -55,7 +55,7 @@ class webhook_sender {
     std::string user_agent_;
     host_resolver
         resolver_; // its own helper threads: a hung name of one receiver delays neither Proof nor other receivers
-    connection_pool idle_;
+    idle_connections idle_;
 };
 
 /// The request of one attempt, signed with the target's keys.

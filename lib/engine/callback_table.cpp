@@ -18,7 +18,7 @@ std::string lower(std::string_view text) {
 bool covers(std::string_view allowed, std::string_view host) {
     if (!allowed.starts_with("*.")) return allowed == host;
     allowed.remove_prefix(1);
-    return host.size() > allowed.size() && host.ends_with(allowed);
+    return host.size() > allowed.size() && host.front() != '.' && host.ends_with(allowed);
 }
 
 /// `shop.example` of `https://shop.example:443`, `::1` of `http://[::1]:80`.

@@ -111,6 +111,7 @@ void delivery_driver::on_outcome(delivery_id id, delivery_outcome outcome) {
     one.ending.status = outcome.status;
     one.ending.error = outcome.error;
     one.ending.next_attempt_at = finished.decision.next_attempt_at;
+    if (!outcome.error.empty()) place.last_error = outcome.error;
     one.outcome = std::move(outcome);
     record(one);
     on_health(place, finished.change, now);
@@ -209,8 +210,9 @@ void delivery_driver::on_health(slot& place, delivery_health::change change, ins
     if (change == delivery_health::change::none) return;
     place.failing_known = true;
     if (change == delivery_health::change::turned_failing) {
+        place.failing_from = now.wall;
         place.next_failing_log = now.steady + failing_log_interval;
-        log_failing(doors_.log, place, now.wall);
+        log_failing(doors_.log, place);
     } else {
         log_recovered(doors_.log, place);
     }
@@ -244,7 +246,7 @@ void delivery_driver::save_failing(slot& place) {
 void delivery_driver::log_still_failing(slot& place, instant now) {
     if (!place.lane.health().failing() || !place.lane.configured() || place.next_failing_log > now.steady) return;
     place.next_failing_log = now.steady + failing_log_interval;
-    log_failing(doors_.log, place, now.wall);
+    log_failing(doors_.log, place);
 }
 
 // ---- a full or failed store

@@ -258,9 +258,10 @@ void delivery_driver::take_over(const lane_summary& summary, instant now) {
     if (place == nullptr && summary.pending > 0) place = make_slot(summary.lane, false);
     if (place == nullptr || std::exchange(place->failing_known, true) || !summary.failing_since) return;
     place->lane.health().resume_failing(*summary.failing_since, now.steady);
+    place->failing_from = *summary.failing_since;
     if (!place->lane.configured()) return;
     place->next_failing_log = now.steady + failing_log_interval;
-    log_failing(doors_.log, *place, now.wall);
+    log_failing(doors_.log, *place);
 }
 
 void delivery_driver::sync_lanes(bool warn) {

@@ -13,10 +13,22 @@ std::vector<log_field> fields_of(const delivery_attempt& one) {
     fields.emplace_back("event_id", view.event_id);
     fields.emplace_back("event_type", view.event_type);
     fields.emplace_back("merchant_transaction_id", view.transaction.str());
+    fields.emplace_back("delivery", value_of(view.id));
     fields.emplace_back("attempt", one.number);
     if (one.outcome.status != 0) fields.emplace_back("status", one.outcome.status);
     if (!one.outcome.error.empty()) fields.emplace_back("error", one.outcome.error);
+    return fields;
+}
+
+void add_took(std::vector<log_field>& fields, const delivery_attempt& one) {
     fields.emplace_back("took_ms", std::chrono::duration_cast<milliseconds>(one.outcome.took).count());
+}
+
+std::vector<log_field> fields_of(const delivery_slot& place) {
+    std::vector<log_field> fields;
+    fields.emplace_back("callback", place.shown_name());
+    if (place.is_url) fields.emplace_back("lane", place.name);
+    fields.emplace_back("since", format_wall_time(place.failing_from));
     return fields;
 }
 
@@ -27,11 +39,14 @@ void write(event_log& log, log_event_id event, const std::vector<log_field>& fie
 } // namespace
 
 void log_delivered(event_log& log, const delivery_attempt& one) {
-    write(log, log_event_id::callback_delivered, fields_of(one));
+    std::vector<log_field> fields = fields_of(one);
+    add_took(fields, one);
+    write(log, log_event_id::callback_delivered, fields);
 }
 
 void log_failed(event_log& log, const delivery_attempt& one, std::uint64_t behind) {
     std::vector<log_field> fields = fields_of(one);
+    add_took(fields, one);
     if (one.ending.next_attempt_at)
         fields.emplace_back("next_attempt_at", format_wall_time(*one.ending.next_attempt_at));
     if (behind > 0) fields.emplace_back("waiting", behind);
@@ -40,20 +55,14 @@ void log_failed(event_log& log, const delivery_attempt& one, std::uint64_t behin
 
 void log_dead(event_log& log, const delivery_attempt& one) { write(log, log_event_id::callback_dead, fields_of(one)); }
 
-void log_failing(event_log& log, const delivery_slot& place, wall_time now) {
-    const wall_time since = place.lane.health().failing_since().value_or(now);
-    std::vector<log_field> fields;
-    fields.emplace_back("callback", place.shown_name());
-    if (place.is_url) fields.emplace_back("lane", place.name);
-    fields.emplace_back("since", format_wall_time(since));
+void log_failing(event_log& log, const delivery_slot& place) {
+    std::vector<log_field> fields = fields_of(place);
+    if (!place.last_error.empty()) fields.emplace_back("error", place.last_error);
     write(log, log_event_id::callback_failing, fields);
 }
 
 void log_recovered(event_log& log, const delivery_slot& place) {
-    std::vector<log_field> fields;
-    fields.emplace_back("callback", place.shown_name());
-    if (place.is_url) fields.emplace_back("lane", place.name);
-    write(log, log_event_id::callback_recovered, fields);
+    write(log, log_event_id::callback_recovered, fields_of(place));
 }
 
 void log_unconfigured(event_log& log, const lane_summary& summary) {

@@ -15,7 +15,7 @@ void log_delivered(event_log& log, const delivery_attempt& one);
 /// `behind`: how many later events of the transaction wait for this one.
 void log_failed(event_log& log, const delivery_attempt& one, std::uint64_t behind);
 void log_dead(event_log& log, const delivery_attempt& one);
-void log_failing(event_log& log, const delivery_slot& place, wall_time now);
+void log_failing(event_log& log, const delivery_slot& place);
 void log_recovered(event_log& log, const delivery_slot& place);
 void log_unconfigured(event_log& log, const lane_summary& summary);
 

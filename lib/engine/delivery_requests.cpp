@@ -49,7 +49,7 @@ void delivery_driver::retry_delivery(delivery_id id, store_handler<std::monostat
                                      if (!head) {
                                          on_store_failure(head.error(), then);
                                          leave();
-                                         handler(std::move(head.error()));
+                                         handler(head.error());
                                          return;
                                      }
                                      const auto refused = std::find(unrecorded_.begin(), unrecorded_.end(), id);

@@ -25,6 +25,8 @@ struct delivery_slot {
     delivery_lane lane;
     std::optional<steady_time> wake;
     steady_time next_failing_log{};
+    wall_time failing_from{}; ///< of the present or the last time
+    std::string last_error;   ///< of the attempt that failed last
     bool refilling = false;
     bool refill_failed = false;  ///< asked again with the next look for room
     bool failing_known = false;  ///< what the store remembers of its failing was taken over, or is out of date

@@ -11,7 +11,7 @@ constexpr std::chrono::seconds retry_time{1};
 
 } // namespace
 
-void checkpointer::watch(connection& db) {
+void checkpointer::watch(db_connection& db) {
     sqlite3_wal_hook(db.handle(), &checkpointer::on_commit, this);
     frames_ = 1; // whatever an earlier run left
     last_commit_ = clock::now();
@@ -24,7 +24,7 @@ int checkpointer::on_commit(void* self, sqlite3*, const char*, int frames) {
     return SQLITE_OK;
 }
 
-void checkpointer::run_if_due(connection& db, clock::time_point now) {
+void checkpointer::run_if_due(db_connection& db, clock::time_point now) {
     const auto due = next_due();
     if (now < not_before_ || (frames_ <= most_frames && (!due || now < *due))) return;
     int in_log = 0;

@@ -15,11 +15,11 @@ class checkpointer {
     using clock = std::chrono::steady_clock;
 
     /// `this` is known to SQLite afterwards: it must not move, and outlive the connection.
-    void watch(connection& db);
+    void watch(db_connection& db);
 
     /// Checkpoints when it is time. No room is no error: the WAL keeps everything, it is tried again later. Throws
     /// sqlite_error.
-    void run_if_due(connection& db, clock::time_point now);
+    void run_if_due(db_connection& db, clock::time_point now);
     /// When `run_if_due` has to be called although nothing happened; nullopt when the WAL is folded in.
     std::optional<clock::time_point> next_due() const;
 

@@ -165,7 +165,7 @@ void commit_thread::run_one(operation& each) {
 }
 
 void commit_thread::run_write(operation& each) {
-    connection& db = *book_->db;
+    db_connection& db = *book_->db;
     if (!db.in_transaction()) book_->sql("BEGIN IMMEDIATE").execute();
     book_->sql("SAVEPOINT operation").execute();
     book_->sums.mark();

@@ -14,7 +14,7 @@ void configure(sqlite3* handle, int option, int value) {
 
 } // namespace
 
-connection::connection(const std::filesystem::path& path, const std::string& vfs) {
+db_connection::db_connection(const std::filesystem::path& path, const std::string& vfs) {
     constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
                           SQLITE_OPEN_EXRESCODE;
     const int code = sqlite3_open_v2(path.c_str(), &handle_, flags, vfs.empty() ? nullptr : vfs.c_str());
@@ -31,37 +31,37 @@ connection::connection(const std::filesystem::path& path, const std::string& vfs
     }
 }
 
-connection::~connection() {
+db_connection::~db_connection() {
     prepared_.clear();
     sqlite3_close_v2(handle_);
 }
 
-void connection::execute(const std::string& sql) {
+void db_connection::execute(const std::string& sql) {
     const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
     if (code != SQLITE_OK) throw sqlite_error(handle_, code);
 }
 
-std::string connection::ask_text(const std::string& sql) {
+std::string db_connection::ask_text(const std::string& sql) {
     statement once(handle_, sql);
     query rows = once.select();
     return rows.next() ? rows.string(0) : std::string();
 }
 
-std::int64_t connection::ask_integer(const std::string& sql) {
+std::int64_t db_connection::ask_integer(const std::string& sql) {
     statement once(handle_, sql);
     query rows = once.select();
     return rows.next() ? rows.integer(0) : 0;
 }
 
-statement& connection::prepared(const char* sql) {
+statement& db_connection::prepared(const char* sql) {
     auto& slot = prepared_[sql];
     if (!slot) slot = std::make_unique<statement>(handle_, sql);
     return *slot;
 }
 
-void connection::forbid_checkpoint_on_close() { configure(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1); }
+void db_connection::forbid_checkpoint_on_close() { configure(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1); }
 
-void connection::close() {
+void db_connection::close() {
     prepared_.clear();
     const int code = sqlite3_close(handle_);
     if (code != SQLITE_OK) throw sqlite_error(handle_, code);

@@ -17,14 +17,14 @@
 namespace prooftrack {
 
 /// Owns an sqlite3 handle and the statements prepared on it.
-class connection {
+class db_connection {
   public:
     /// Opens or creates; extended result codes, DEFENSIVE, no double-quoted strings. Touches no page yet. Throws
     /// sqlite_error.
-    connection(const std::filesystem::path& path, const std::string& vfs);
-    connection(const connection&) = delete;
-    connection& operator=(const connection&) = delete;
-    ~connection();
+    db_connection(const std::filesystem::path& path, const std::string& vfs);
+    db_connection(const db_connection&) = delete;
+    db_connection& operator=(const db_connection&) = delete;
+    ~db_connection();
 
     sqlite3* handle() { return handle_; }
 

@@ -24,13 +24,13 @@ int is_cancelled(void* flag) { return static_cast<std::atomic<bool>*>(flag)->loa
 
 } // namespace
 
-database_copy::database_copy(connection& from, std::filesystem::path to, const std::string& vfs)
+database_copy::database_copy(db_connection& from, std::filesystem::path to, const std::string& vfs)
     : path_(std::move(to)) {
     const int made = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (made < 0) throw_system("make the copy's file");
     ::close(made);
     try {
-        to_ = std::make_unique<connection>(path_, vfs);
+        to_ = std::make_unique<db_connection>(path_, vfs);
         to_->execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF");
         backup_ = sqlite3_backup_init(to_->handle(), "main", from.handle(), "main");
         if (backup_ == nullptr) throw sqlite_error(to_->handle(), sqlite3_extended_errcode(to_->handle()));

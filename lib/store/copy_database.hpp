@@ -18,7 +18,7 @@ namespace prooftrack {
 class database_copy {
   public:
     /// Makes the file `to` (0600), which must not be there. Throws sqlite_error.
-    database_copy(connection& from, std::filesystem::path to, const std::string& vfs);
+    database_copy(db_connection& from, std::filesystem::path to, const std::string& vfs);
     database_copy(const database_copy&) = delete;
     database_copy& operator=(const database_copy&) = delete;
     ~database_copy();
@@ -38,7 +38,7 @@ class database_copy {
 
   private:
     std::filesystem::path path_;
-    std::unique_ptr<connection> to_;
+    std::unique_ptr<db_connection> to_;
     sqlite3_backup* backup_ = nullptr;
     bool is_finished_ = false;
     std::atomic<bool> is_cancelled_{false};

@@ -48,7 +48,7 @@ void write_history(ledger& book, std::int64_t row, const history_line& line) {
     std::array<std::uint8_t, 32> hash{};
     std::optional<blob_view> reply;
     if (!line.reply.empty()) {
-        hash = sha256(line.reply);
+        hash = sha256_of(line.reply);
         reply = as_blob(hash);
     }
     book.sql("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")

@@ -16,7 +16,7 @@ namespace prooftrack {
 /// The open database. Operations are free functions `op_result<T> name(ledger&, …)`: they run inside a transaction (and
 /// a savepoint of their own) when they change something; an error they return undoes what they did.
 struct ledger {
-    std::unique_ptr<connection> db;
+    std::unique_ptr<db_connection> db;
     totals sums;
     random_source random{1};
     std::filesystem::path path;

@@ -57,7 +57,7 @@ op_result<std::string> exchange_base_url(ledger& book, const std::string& base_u
     return before;
 }
 
-void forget_idle_lanes(connection& db) {
+void forget_idle_lanes(db_connection& db) {
     db.execute("DELETE FROM lanes WHERE total = 0 AND failing_since IS NULL AND callback = 'callback_url'");
 }
 

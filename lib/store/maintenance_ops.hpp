@@ -20,6 +20,6 @@ op_result<std::monostate> write_probe(ledger& book);
 op_result<std::string> exchange_base_url(ledger& book, const std::string& base_url);
 
 /// Lanes of callback_urls on which nothing is kept any more. Before the totals are loaded.
-void forget_idle_lanes(connection& db);
+void forget_idle_lanes(db_connection& db);
 
 } // namespace prooftrack

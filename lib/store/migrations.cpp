@@ -9,7 +9,7 @@
 namespace prooftrack {
 namespace {
 
-void copy_before(connection& db, const std::filesystem::path& database, const std::string& vfs, std::int64_t version,
+void copy_before(db_connection& db, const std::filesystem::path& database, const std::string& vfs, std::int64_t version,
                  const std::string& log_id) {
     const std::filesystem::path copy = beside(database, fmt::format(".v{}.bak", version));
     if (!has_room_for_copy(database)) {
@@ -31,7 +31,7 @@ void copy_before(connection& db, const std::filesystem::path& database, const st
 
 std::span<const migration> known_migrations() { return {}; }
 
-void migrate(connection& db, const std::filesystem::path& database, const std::string& vfs,
+void migrate(db_connection& db, const std::filesystem::path& database, const std::string& vfs,
              std::span<const migration> steps, std::int64_t target, const std::string& copy_log_id) {
     const std::int64_t version = db.ask_integer("PRAGMA user_version");
     if (version == target) return;

@@ -20,7 +20,7 @@ struct pragma {
 };
 
 /// Sets and reads back: a misspelt or refused pragma is silent otherwise.
-void apply(connection& db, const pragma& each) {
+void apply(db_connection& db, const pragma& each) {
     db.execute(fmt::format("PRAGMA {} = {}", each.name, each.wanted));
     const std::string now = db.ask_text(fmt::format("PRAGMA {}", each.name));
     if (now != each.reads_back) {
@@ -44,7 +44,7 @@ constexpr pragma settings[] = {
     {"journal_size_limit", "67108864", "67108864"},
 };
 
-void check_is_ours(connection& db, const store_options& options, std::int64_t newest) {
+void check_is_ours(db_connection& db, const store_options& options, std::int64_t newest) {
     const std::int64_t found_id = db.ask_integer("PRAGMA application_id");
     if (found_id != application_id) throw_foreign(options.path, found_id);
     const std::int64_t version = db.ask_integer("PRAGMA user_version");
@@ -52,7 +52,7 @@ void check_is_ours(connection& db, const store_options& options, std::int64_t ne
     if (version < 1) throw_damaged(options.path, "its schema has no version");
 }
 
-void check_schema(connection& db, const store_options& options) {
+void check_schema(db_connection& db, const store_options& options) {
     if (schema_names(db) != expected_schema_names()) throw_damaged(options.path, "tables or indexes are missing");
     const std::int64_t behind =
         db.ask_integer("SELECT (SELECT coalesce(max(seq), 0) FROM events) < next_event AND (SELECT coalesce(max(row), "
@@ -80,8 +80,8 @@ std::unique_ptr<ledger> open_checked(const store_options& options, lock_file& lo
         rewrite_database(options);
         lock.clear_mark();
     }
-    book->db = std::make_unique<connection>(options.path, options.vfs);
-    connection& db = *book->db;
+    book->db = std::make_unique<db_connection>(options.path, options.vfs);
+    db_connection& db = *book->db;
     apply(db, before_first_access);
     const bool is_empty = db.ask_integer("SELECT count(*) FROM sqlite_schema") == 0;
     if (!is_empty) check_is_ours(db, options, newest);

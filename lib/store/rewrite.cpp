@@ -20,7 +20,7 @@ namespace {
     throw store_start_error(75, fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
-void require_whole(connection& db, const store_options& options) {
+void require_whole(db_connection& db, const store_options& options) {
     const std::string verdict = db.ask_text("PRAGMA integrity_check(1)");
     if (verdict != "ok") throw_damaged(options.path, verdict);
 }
@@ -30,7 +30,7 @@ void require_whole(connection& db, const store_options& options) {
 void rewrite_database(const store_options& options) {
     const std::filesystem::path fresh = beside(options.path, ".rewrite");
     {
-        connection db(options.path, options.vfs);
+        db_connection db(options.path, options.vfs);
         db.execute("PRAGMA locking_mode = EXCLUSIVE");
         if (db.ask_integer("SELECT count(*) FROM sqlite_schema") == 0) return;
         require_whole(db, options);
@@ -48,7 +48,7 @@ void rewrite_database(const store_options& options) {
     }
     if (!sync_file(fresh)) refuse("sync " + fresh.string());
     {
-        connection written(fresh, options.vfs);
+        db_connection written(fresh, options.vfs);
         written.execute("PRAGMA locking_mode = EXCLUSIVE");
         require_whole(written, options);
         written.close();

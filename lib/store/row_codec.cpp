@@ -104,7 +104,7 @@ bool is_ended(tracking_state state) {
     return state == tracking_state::settled || state == tracking_state::abandoned || state == tracking_state::untracked;
 }
 
-std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
+std::array<std::uint8_t, 32> sha256_of(std::string_view bytes) {
     std::array<std::uint8_t, 32> digest{};
     if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) {
         throw std::runtime_error("SHA-256 failed");

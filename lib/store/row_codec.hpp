@@ -63,7 +63,7 @@ inline std::optional<std::string_view> null_if_empty(std::string_view text) {
 /// Whether a transaction in this state has ended: only then it may be pruned.
 bool is_ended(tracking_state state);
 
-std::array<std::uint8_t, 32> sha256(std::string_view bytes);
+std::array<std::uint8_t, 32> sha256_of(std::string_view bytes);
 std::string to_hex(std::string_view bytes);
 
 } // namespace prooftrack

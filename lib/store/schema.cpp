@@ -151,7 +151,7 @@ CREATE INDEX session_keys_age ON session_keys (claimed_at);
 
 std::string_view schema_sql() { return tables; }
 
-void create_schema(connection& db, const std::string& log_id) {
+void create_schema(db_connection& db, const std::string& log_id) {
     db.execute("BEGIN IMMEDIATE");
     db.execute(std::string(tables));
     statement insert(db.handle(), "INSERT INTO counters VALUES (1, 1, 1, 1, 1, 1, 0, ?, '')");
@@ -160,7 +160,7 @@ void create_schema(connection& db, const std::string& log_id) {
     db.execute("COMMIT");
 }
 
-std::vector<std::string> schema_names(connection& db) {
+std::vector<std::string> schema_names(db_connection& db) {
     std::vector<std::string> names;
     statement list(db.handle(),
                    "SELECT type || ' ' || name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY 1");
@@ -171,7 +171,7 @@ std::vector<std::string> schema_names(connection& db) {
 
 const std::vector<std::string>& expected_schema_names() {
     static const std::vector<std::string> names = [] {
-        connection memory(":memory:", "");
+        db_connection memory(":memory:", "");
         memory.execute(std::string(tables));
         return schema_names(memory);
     }();

@@ -21,10 +21,10 @@ std::string_view schema_sql();
 
 /// Makes the tables, the marks and the counters in an empty database, in one transaction. `log_id` is the new log's
 /// name.
-void create_schema(connection& db, const std::string& log_id);
+void create_schema(db_connection& db, const std::string& log_id);
 
 /// The names of tables and indexes, sorted: what a whole database has.
-std::vector<std::string> schema_names(connection& db);
+std::vector<std::string> schema_names(db_connection& db);
 /// The same of the newest schema, made in memory.
 const std::vector<std::string>& expected_schema_names();
 

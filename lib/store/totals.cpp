@@ -4,7 +4,7 @@
 
 namespace prooftrack {
 
-void totals::load(connection& db) {
+void totals::load(db_connection& db) {
     *this = totals();
     {
         query row =
@@ -38,7 +38,7 @@ void totals::load(connection& db) {
     mark();
 }
 
-void totals::flush(connection& db) {
+void totals::flush(db_connection& db) {
     if (numbers_ != flushed_) {
         db.prepared("UPDATE counters SET next_transaction = ?, next_history = ?, next_delivery = ?, next_event = ?, "
                     "first_event = ? WHERE one = 1")
@@ -116,7 +116,7 @@ const lane_total& totals::lane_at(std::int64_t row) const {
     return lanes_[found->second];
 }
 
-std::int64_t totals::lane_row(connection& db, const std::string& lane, const std::string& callback) {
+std::int64_t totals::lane_row(db_connection& db, const std::string& lane, const std::string& callback) {
     if (const lane_total* const known = find_lane(lane)) return known->row;
     const std::int64_t row = lanes_.empty() ? 1 : lanes_.back().row + 1;
     db.prepared("INSERT INTO lanes VALUES (?, ?, ?, 0, 0, 0, NULL)").execute(row, lane, callback);

@@ -43,8 +43,8 @@ class totals {
   public:
     static constexpr std::size_t kinds = 7;
 
-    void load(connection& db);
-    void flush(connection& db);
+    void load(db_connection& db);
+    void flush(db_connection& db);
     void mark();
     void undo();
 
@@ -66,7 +66,7 @@ class totals {
     const lane_total* find_lane(std::string_view lane) const;
     const lane_total& lane_at(std::int64_t row) const; ///< throws sqlite_error for a row that is not there
     /// The lane, made at its first use.
-    std::int64_t lane_row(connection& db, const std::string& lane, const std::string& callback);
+    std::int64_t lane_row(db_connection& db, const std::string& lane, const std::string& callback);
     void count_deliveries(std::int64_t lane, std::int64_t pending, std::int64_t dead, std::int64_t total);
     void set_failing(std::int64_t lane, std::optional<wall_time> since);
 

@@ -140,6 +140,16 @@ class SourceRules(unittest.TestCase):
         names = {line.split("/")[0] for line in listed.splitlines()}
         self.assertEqual({name for name in names if not name.startswith(".")} - allowed, set())
 
+    def test_a_type_has_its_name_in_one_room_alone(self):
+        # All rooms share one namespace: two classes of one name would be linked into one, silently.
+        places = {}
+        for path in sources("lib"):
+            if path.suffix != ".hpp":
+                continue
+            for name in re.findall(r"^(?:class|struct|enum class)\s+(\w+)[^;{(<]*\{", path.read_text(), re.M):
+                places.setdefault(name, set()).add(path.relative_to(ROOT / "lib").parts[0])
+        self.assertEqual({name: rooms for name, rooms in places.items() if len(rooms) > 1}, {})
+
     def test_nothing_is_spawned_detached(self):
         faults = []
         for path in sources("lib", "daemon"):

@@ -1,14 +1,14 @@
-#include "callback/connection_pool.hpp"
+#include "callback/idle_connections.hpp"
 
 #include <algorithm>
 #include <iterator>
 
 namespace prooftrack {
 
-connection_pool::connection_pool(const boost::asio::any_io_executor& loop, connection_pool_limits limits)
+idle_connections::idle_connections(const boost::asio::any_io_executor& loop, idle_connection_limits limits)
     : limits_(limits), alarm_(loop, [this] { sweep(); }) {}
 
-std::optional<pooled_connection> connection_pool::take(const std::string& key) {
+std::optional<pooled_connection> idle_connections::take(const std::string& key) {
     for (auto each = idle_.end(); each != idle_.begin();) {
         --each;
         if (each->key != key) continue;
@@ -19,7 +19,7 @@ std::optional<pooled_connection> connection_pool::take(const std::string& key) {
     return std::nullopt;
 }
 
-void connection_pool::put(const std::string& key, pooled_connection connection) {
+void idle_connections::put(const std::string& key, pooled_connection connection) {
     const steady_time now = std::chrono::steady_clock::now();
     const bool used_up = connection.requests >= limits_.requests || now - connection.born >= limits_.age;
     if (used_up || limits_.idle_per_key == 0 || limits_.idle_in_all == 0) return;
@@ -32,18 +32,18 @@ void connection_pool::put(const std::string& key, pooled_connection connection) 
     arm();
 }
 
-void connection_pool::clear() {
+void idle_connections::clear() {
     idle_.clear();
     alarm_.disarm();
 }
 
-void connection_pool::sweep() {
+void idle_connections::sweep() {
     const steady_time now = std::chrono::steady_clock::now();
     while (!idle_.empty() && now - idle_.front().connection.idle_since >= limits_.idle_for) idle_.pop_front();
     arm();
 }
 
-void connection_pool::arm() {
+void idle_connections::arm() {
     if (idle_.empty())
         alarm_.disarm();
     else

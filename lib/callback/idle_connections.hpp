@@ -23,7 +23,7 @@ struct pooled_connection {
     std::uint32_t requests = 0;
 };
 
-struct connection_pool_limits {
+struct idle_connection_limits {
     std::size_t idle_in_all = 256;
     std::size_t idle_per_key = 16;
     steady_duration idle_for = std::chrono::seconds(20); ///< then it is closed
@@ -33,9 +33,9 @@ struct connection_pool_limits {
 
 /// Keeps connections that may carry another request. Bounded; the longest idle one goes first. A key names everything
 /// that two requests must have in common to share a connection.
-class connection_pool {
+class idle_connections {
   public:
-    explicit connection_pool(const boost::asio::any_io_executor& loop, connection_pool_limits limits = {});
+    explicit idle_connections(const boost::asio::any_io_executor& loop, idle_connection_limits limits = {});
 
     /// The connection of that key that was used last and that the peer has not closed; nullopt when there is none.
     std::optional<pooled_connection> take(const std::string& key);
@@ -54,7 +54,7 @@ class connection_pool {
     void sweep();
     void arm();
 
-    connection_pool_limits limits_;
+    idle_connection_limits limits_;
     std::list<entry> idle_; // longest idle first
     steady_alarm alarm_;
 };

@@ -1,0 +1,221 @@
+#include "callback/command_run.hpp"
+
+#include <csignal>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/run_task.hpp"
+#include "support/test_certificates.hpp"
+
+namespace prooftrack {
+namespace {
+
+namespace asio = boost::asio;
+using namespace testing_support;
+using testing::HasSubstr;
+using verdict = delivery_outcome::verdict;
+
+class CommandRun : public testing::Test {
+  protected:
+    static command_line shell(const std::string& script, const std::string& input = "",
+                              milliseconds timeout = seconds(20)) {
+        command_line command;
+        command.argv = {"/bin/sh", "-c", script};
+        command.environment = {"PATH=/usr/bin:/bin"};
+        command.input = std::make_shared<const std::string>(input);
+        command.timeout = timeout;
+        return command;
+    }
+
+    delivery_outcome run(command_line command) {
+        std::optional<delivery_outcome> outcome;
+        auto cut = run_command(io_.get_executor(), std::move(command), [&](delivery_outcome done) {
+            EXPECT_FALSE(outcome) << "once";
+            outcome = std::move(done);
+        });
+        EXPECT_FALSE(outcome) << "never from inside the call";
+        run_until(io_, [&] { return outcome.has_value(); });
+        return *outcome;
+    }
+
+    std::string slurp(const std::string& name) const {
+        std::ifstream in(folder_.file(name));
+        std::ostringstream text;
+        text << in.rdbuf();
+        return text.str();
+    }
+
+    void run_until_there(const std::string& name) {
+        run_until(io_, [&] { return !slurp(name).empty(); });
+    }
+
+    temporary_directory folder_;
+    asio::io_context io_{1};
+};
+
+bool is_alive(pid_t pid) { return ::kill(pid, 0) == 0; }
+
+TEST_F(CommandRun, ExitZeroIsDeliveredAndTheInputArrivesWhole) {
+    std::string input(300'000, 'e');
+    input += "nd\n";
+    const auto outcome = run(shell("cat > " + folder_.file("in"), input));
+    EXPECT_EQ(outcome.what, verdict::delivered);
+    EXPECT_EQ(outcome.error, "");
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(slurp("in"), input);
+}
+
+TEST_F(CommandRun, ACommandThatReadsNothingHurtsNobody) {
+    EXPECT_EQ(run(shell("exec <&-; exit 0", std::string(1'000'000, 'x'))).what, verdict::delivered);
+}
+
+TEST_F(CommandRun, StdinMayBeOpenedByItsPath) {
+    EXPECT_EQ(run(shell("test \"$(cat /dev/stdin)\" = hello", "hello")).what, verdict::delivered);
+}
+
+TEST_F(CommandRun, AnyOtherExitIsFailedWithItsStatus) {
+    const auto outcome = run(shell("echo why >&2; exit 3"));
+    EXPECT_EQ(outcome.what, verdict::failed);
+    EXPECT_EQ(outcome.status, 3);
+    EXPECT_EQ(outcome.error, "exit status 3");
+    EXPECT_EQ(outcome.reply, "why\n");
+    const auto killed = run(shell("kill -TERM $$"));
+    EXPECT_EQ(killed.what, verdict::failed);
+    EXPECT_EQ(killed.error, "killed by signal 15");
+    EXPECT_EQ(killed.status, 143);
+}
+
+TEST_F(CommandRun, ACommandThatCannotBeStartedIsNamed) {
+    command_line command = shell("");
+    command.argv = {folder_.file("missing")};
+    const auto outcome = run(command);
+    EXPECT_EQ(outcome.what, verdict::failed);
+    EXPECT_EQ(outcome.error, "start " + folder_.file("missing") + ": No such file or directory");
+    command.argv = {folder_.write("plain", "text")};
+    EXPECT_THAT(run(command).error, HasSubstr("Permission denied"));
+}
+
+TEST_F(CommandRun, NoShellTouchesTheArguments) {
+    command_line command = shell("");
+    command.argv = {"/usr/bin/printf", "%s|%s", "$HOME; rm -rf *", "a b"};
+    EXPECT_EQ(run(command).reply, "$HOME; rm -rf *|a b");
+}
+
+TEST_F(CommandRun, TheEnvironmentIsExactlyTheContracts) {
+    ::setenv("PROOFTRACK_TEST_LEAK", "leak", 1);
+    delivery_job job;
+    job.event_id = "evt_1";
+    job.event_type = "transaction.completed";
+    job.transaction = "tx-1";
+    job.state = "settled";
+    job.status = "completed";
+    job.attempt = 3;
+    command_line command = shell("");
+    command.argv = {"/usr/bin/env"};
+    command.environment = make_command_environment(job);
+    const auto outcome = run(command);
+    ::unsetenv("PROOFTRACK_TEST_LEAK");
+    EXPECT_EQ(outcome.reply, std::string("PATH=") + ::getenv("PATH") +
+                                 "\nPROOFTRACK_EVENT_ID=evt_1\nPROOFTRACK_EVENT_TYPE=transaction.completed\n"
+                                 "PROOFTRACK_MERCHANT_TRANSACTION_ID=tx-1\nPROOFTRACK_STATE=settled\n"
+                                 "PROOFTRACK_STATUS=completed\nPROOFTRACK_ATTEMPT=3\n");
+}
+
+TEST_F(CommandRun, ItHasNoDescriptorButThree) {
+    const int leaked = ::open("/dev/null", O_RDONLY); // not close-on-exec, like asio's sockets
+    const auto outcome = run(shell("ls /proc/self/fd | tr '\\n' ' '"));
+    ::close(leaked);
+    EXPECT_EQ(outcome.reply, "0 1 2 3 ") << "3 is ls reading the folder";
+}
+
+TEST_F(CommandRun, SignalsAreAsInAFreshProcess) {
+    auto* const before = std::signal(SIGPIPE, SIG_IGN);
+    const auto outcome = run(shell("grep -E 'Sig(Ign|Blk)' /proc/self/status | tr -d '\\n\\t'"));
+    std::signal(SIGPIPE, before);
+    EXPECT_EQ(outcome.reply, "SigBlk:0000000000000000SigIgn:0000000000000000");
+}
+
+TEST_F(CommandRun, TheWholeProcessGroupIsKilledAtTheTimeout) {
+    const std::string script = "sleep 1000 & echo $! > " + folder_.file("child") + "; echo begun; sleep 1000";
+    const auto begun = std::chrono::steady_clock::now();
+    const auto outcome = run(shell(script, "", milliseconds(300)));
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(15));
+    EXPECT_EQ(outcome.what, verdict::failed);
+    EXPECT_EQ(outcome.error, "timed out after 300ms");
+    EXPECT_EQ(outcome.reply, "begun\n");
+    const pid_t child = std::stoi(slurp("child"));
+    run_until(io_, [&] { // init reaps it: until then it is a zombie
+        std::ifstream status("/proc/" + std::to_string(child) + "/stat");
+        std::string id, name, state;
+        status >> id >> name >> state;
+        return !status || state == "Z" || !is_alive(child);
+    });
+}
+
+TEST_F(CommandRun, ACommandThatIgnoresSignalsIsKilledAllTheSame) {
+    const auto outcome = run(shell("trap '' TERM INT HUP; while :; do :; done", "", milliseconds(200)));
+    EXPECT_EQ(outcome.error, "timed out after 200ms");
+}
+
+TEST_F(CommandRun, EndlessOutputIsReadThrownAwayAndBounded) {
+    const auto ended = run(shell("head -c 10000000 /dev/zero | tr '\\0' x; exit 0"));
+    EXPECT_EQ(ended.what, verdict::delivered);
+    EXPECT_EQ(ended.reply, std::string(1024, 'x'));
+    const auto endless = run(shell("yes", "", milliseconds(200)));
+    EXPECT_EQ(endless.error, "timed out after 200ms");
+    EXPECT_EQ(endless.reply.size(), 1024U);
+}
+
+TEST_F(CommandRun, WhatItLeavesRunningDelaysNothing) {
+    const std::string script = "sleep 1000 & echo $! > " + folder_.file("child") + "; exit 0";
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT_EQ(run(shell(script)).what, verdict::delivered);
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(10));
+    ::kill(std::stoi(slurp("child")), SIGKILL);
+}
+
+TEST_F(CommandRun, CuttingItOffKillsItAndSaysSo) {
+    std::optional<delivery_outcome> outcome;
+    auto cut = run_command(io_.get_executor(), shell("echo x > " + folder_.file("up") + "; sleep 1000"),
+                           [&](delivery_outcome done) { outcome = std::move(done); });
+    run_until_there("up");
+    cut();
+    cut();
+    EXPECT_FALSE(outcome) << "never from inside the call";
+    run_until(io_, [&] { return outcome.has_value(); });
+    EXPECT_EQ(outcome->what, verdict::failed);
+    EXPECT_THAT(outcome->error, HasSubstr("stopping"));
+    cut();
+}
+
+TEST_F(CommandRun, NoZombieAndNoDescriptorIsLeft) {
+    const auto open_descriptors = [] {
+        int count = 0;
+        DIR* folder = ::opendir("/proc/self/fd");
+        while (::readdir(folder) != nullptr) ++count;
+        ::closedir(folder);
+        return count;
+    };
+    run(shell("exit 0"));
+    io_.poll();
+    const int before = open_descriptors();
+    for (int i = 0; i < 20; ++i) run(shell(i % 2 == 0 ? "exit 0" : "exit 1"));
+    io_.restart();
+    io_.poll();
+    EXPECT_EQ(open_descriptors(), before);
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+    EXPECT_EQ(errno, ECHILD);
+}
+
+} // namespace
+} // namespace prooftrack

@@ -1,0 +1,82 @@
+#include "callback/connection_pool.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/connect_pair.hpp>
+#include <gtest/gtest.h>
+
+#include "support/run_task.hpp"
+
+namespace prooftrack {
+namespace {
+
+namespace asio = boost::asio;
+using unix_socket = asio::local::stream_protocol::socket;
+
+class ConnectionPool : public testing::Test {
+  protected:
+    /// A connection whose other end is kept in `peers_`.
+    pooled_connection make(std::uint32_t requests = 1, steady_duration age = steady_duration::zero()) {
+        unix_socket ours(io_);
+        auto& theirs = peers_.emplace_back(io_);
+        asio::local::connect_pair(ours, theirs);
+        return pooled_connection{any_stream(std::move(ours)), std::chrono::steady_clock::now() - age, {}, requests};
+    }
+
+    asio::io_context io_{1};
+    std::vector<unix_socket> peers_;
+};
+
+TEST_F(ConnectionPool, GivesBackTheNewestOfAKey) {
+    connection_pool pool(io_.get_executor());
+    pool.put("a", make(1));
+    pool.put("a", make(2));
+    pool.put("b", make(3));
+    EXPECT_EQ(pool.take("a")->requests, 2U);
+    EXPECT_EQ(pool.take("a")->requests, 1U);
+    EXPECT_FALSE(pool.take("a"));
+    EXPECT_EQ(pool.size(), 1U);
+}
+
+TEST_F(ConnectionPool, AClosedOneIsNotGivenOut) {
+    connection_pool pool(io_.get_executor());
+    pool.put("a", make());
+    peers_.back().close();
+    EXPECT_FALSE(pool.take("a"));
+    EXPECT_EQ(pool.size(), 0U);
+}
+
+TEST_F(ConnectionPool, AUsedUpOneIsNotKept) {
+    connection_pool pool(io_.get_executor());
+    pool.put("a", make(1000));
+    pool.put("a", make(1, std::chrono::minutes(5)));
+    EXPECT_EQ(pool.size(), 0U);
+}
+
+TEST_F(ConnectionPool, HasRoomForSoManyOfAKeyAndSoManyInAll) {
+    connection_pool_limits limits;
+    limits.idle_per_key = 2;
+    limits.idle_in_all = 3;
+    connection_pool pool(io_.get_executor(), limits);
+    for (std::uint32_t i = 1; i <= 3; ++i) pool.put("a", make(i));
+    EXPECT_EQ(pool.size(), 2U);
+    pool.put("b", make(4));
+    pool.put("c", make(5));
+    EXPECT_EQ(pool.size(), 3U);
+    EXPECT_EQ(pool.take("a")->requests, 3U);
+    EXPECT_FALSE(pool.take("a")) << "the longest idle ones made room";
+}
+
+TEST_F(ConnectionPool, AnIdleOneIsClosedAfterItsTime) {
+    connection_pool_limits limits;
+    limits.idle_for = milliseconds(20);
+    connection_pool pool(io_.get_executor(), limits);
+    pool.put("a", make());
+    testing_support::run_until(io_, [&] { return pool.size() == 0; });
+    char byte = 0;
+    error_code error;
+    peers_.back().read_some(asio::buffer(&byte, 1), error);
+    EXPECT_EQ(error, asio::error::eof);
+}
+
+} // namespace
+} // namespace prooftrack

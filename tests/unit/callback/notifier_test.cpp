@@ -1,0 +1,508 @@
+#include "callback/notifier.hpp"
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "callback/signing.hpp"
+#include "support/run_task.hpp"
+#include "support/scripted_http_server.hpp"
+#include "support/test_certificates.hpp"
+
+namespace prooftrack {
+namespace {
+
+namespace asio = boost::asio;
+using namespace testing_support;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using verdict = delivery_outcome::verdict;
+
+constexpr const char* ok_reply = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+struct recording_observer final : notifier_observer {
+    void on_address_refused(std::string_view callback, std::string_view host) override {
+        refused.push_back(std::string(callback) + " " + std::string(host));
+    }
+    std::vector<std::string> refused;
+};
+
+/// Requests as the server's threads saw them.
+class seen_requests {
+  public:
+    void add(std::string request) {
+        const std::lock_guard lock(mutex_);
+        requests_.push_back(std::move(request));
+    }
+    std::vector<std::string> all() const {
+        const std::lock_guard lock(mutex_);
+        return requests_;
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    std::vector<std::string> requests_;
+};
+
+std::string header_of(const std::string& request, const std::string& name) {
+    const auto at = request.find("\r\n" + name + ": ");
+    if (at == std::string::npos) return "(none)";
+    const auto from = at + name.size() + 4;
+    return request.substr(from, request.find("\r\n", from) - from);
+}
+
+class Notifier : public testing::Test {
+  protected:
+    static callback_target webhook(const std::string& url, milliseconds timeout = seconds(20)) {
+        callback_target target;
+        target.name = "backend";
+        target.url = url;
+        target.secrets = {key()};
+        target.timeout = timeout;
+        return target;
+    }
+
+    static secret key() { return parse_webhook_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").value(); }
+
+    static delivery_job job(const std::string& callback = "backend") {
+        delivery_job work;
+        work.callback = callback;
+        work.event_id = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+        work.event_type = "transaction.completed";
+        work.transaction = "tx-1";
+        work.state = "settled";
+        work.status = "completed";
+        work.body = std::make_shared<const std::string>("{\"test\": 2432232314}");
+        work.now = wall_time(seconds(1614265330));
+        return work;
+    }
+
+    delivery_outcome deliver(delivery_job work) {
+        std::optional<delivery_outcome> outcome;
+        notifier_->deliver(std::move(work), [&](delivery_outcome done) {
+            EXPECT_FALSE(outcome) << "once";
+            outcome = std::move(done);
+        });
+        EXPECT_FALSE(outcome) << "never from inside the call";
+        run_until(io_, [&] { return outcome.has_value(); });
+        return *outcome;
+    }
+
+    /// One attempt at a server that reads the request and sends these bytes.
+    delivery_outcome answered_with(const std::string& bytes, milliseconds timeout = seconds(20)) {
+        scripted_http_server server([=](scripted_connection& connection) {
+            connection.read_request();
+            connection.send(bytes);
+        });
+        notifier_->configure({webhook(server.base_url() + "/hook?token=hunter2", timeout)}, {});
+        return deliver(job());
+    }
+
+    scripted_http_server::script always_ok() {
+        return [this](scripted_connection& connection) {
+            while (true) {
+                requests_.add(connection.read_request());
+                connection.send(ok_reply);
+            }
+        };
+    }
+
+    temporary_directory folder_;
+    test_authority authority_;
+    std::string ca_file_ = folder_.write("ca.pem", authority_.ca_pem());
+    seen_requests requests_;
+    recording_observer observer_;
+    asio::io_context io_{1};
+    std::unique_ptr<notifier> notifier_ = make_notifier(io_.get_executor(), observer_);
+};
+
+TEST_F(Notifier, SendsTheFrozenBytesSignedAsThePublishedVectorSays) {
+    scripted_http_server server(always_ok());
+    notifier_->configure({webhook(server.base_url() + "/hooks/proof?x=1")}, {});
+    const auto outcome = deliver(job());
+    EXPECT_EQ(outcome.what, verdict::delivered);
+    EXPECT_EQ(outcome.error, "");
+    EXPECT_EQ(outcome.status, 200);
+    EXPECT_EQ(outcome.reply, "ok");
+    EXPECT_GT(outcome.took, steady_duration::zero());
+    const std::string request = requests_.all().at(0);
+    EXPECT_THAT(request, testing::StartsWith("POST /hooks/proof?x=1 HTTP/1.1\r\n"));
+    EXPECT_EQ(header_of(request, "Host"), "127.0.0.1:" + std::to_string(server.port()));
+    EXPECT_EQ(header_of(request, "Content-Type"), "application/json");
+    EXPECT_THAT(header_of(request, "User-Agent"), testing::MatchesRegex("prooftrackd/[0-9.]+"));
+    EXPECT_EQ(header_of(request, "webhook-id"), "msg_p5jXN8AQM9LWM0D4loKWxJek");
+    EXPECT_EQ(header_of(request, "webhook-timestamp"), "1614265330");
+    EXPECT_EQ(header_of(request, "webhook-signature"), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    EXPECT_THAT(request, testing::EndsWith("\r\n\r\n{\"test\": 2432232314}"));
+}
+
+TEST_F(Notifier, EachAttemptSignsTheSameBytesAnew) {
+    scripted_http_server server(always_ok());
+    notifier_->configure({webhook(server.base_url())}, {});
+    deliver(job());
+    delivery_job later = job();
+    later.now += seconds(60);
+    deliver(later);
+    const auto all = requests_.all();
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_EQ(header_of(all[1], "webhook-id"), header_of(all[0], "webhook-id"));
+    EXPECT_NE(header_of(all[1], "webhook-signature"), header_of(all[0], "webhook-signature"));
+    const std::vector<secret> keys{key()};
+    EXPECT_TRUE(verify_webhook(keys, later.event_id, 1614265390, *later.body, header_of(all[1], "webhook-signature")));
+}
+
+TEST_F(Notifier, ReusesAConnection) {
+    scripted_http_server server(always_ok());
+    notifier_->configure({webhook(server.base_url())}, {});
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(deliver(job()).what, verdict::delivered);
+    EXPECT_EQ(server.connections(), 1U);
+}
+
+TEST_F(Notifier, AReusedConnectionThatClosesBeforeAReplyIsTriedOnceMore) {
+    scripted_http_server server([this](scripted_connection& connection) {
+        requests_.add(connection.read_request());
+        connection.send(ok_reply);
+        if (connection.index == 0) requests_.add(connection.read_request()); // and closes without a word
+    });
+    notifier_->configure({webhook(server.base_url())}, {});
+    EXPECT_EQ(deliver(job()).what, verdict::delivered);
+    EXPECT_EQ(deliver(job()).what, verdict::delivered);
+    EXPECT_EQ(server.connections(), 2U);
+    EXPECT_EQ(requests_.all().size(), 3U);
+}
+
+TEST_F(Notifier, AFreshConnectionThatClosesIsNotTriedAgain) {
+    const auto outcome = answered_with("");
+    EXPECT_EQ(outcome.what, verdict::failed);
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(outcome.error, "read reply header: the connection was closed before a reply");
+}
+
+TEST_F(Notifier, EveryKindOfReplyHasItsVerdict) {
+    EXPECT_EQ(answered_with("HTTP/1.1 204 No Content\r\n\r\n").what, verdict::delivered);
+    EXPECT_EQ(answered_with("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n").what, verdict::gone);
+    const auto busy = answered_with("HTTP/1.1 503 Busy\r\nRetry-After: 90\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(busy.what, verdict::failed);
+    EXPECT_EQ(busy.status, 503);
+    EXPECT_EQ(busy.retry_after, seconds(90));
+    const auto broken = answered_with("HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\nwhy?");
+    EXPECT_EQ(broken.error, "HTTP 500");
+    EXPECT_EQ(broken.reply, "why?");
+    EXPECT_EQ(answered_with("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut").what, verdict::delivered)
+        << "the status came whole";
+    for (const char* bytes : {"HTTP/1.1 200", "garbage\r\n\r\n"}) {
+        const auto outcome = answered_with(bytes);
+        EXPECT_EQ(outcome.what, verdict::failed) << bytes;
+        EXPECT_EQ(outcome.status, 0);
+        EXPECT_THAT(outcome.error, HasSubstr("read reply header")) << bytes;
+    }
+}
+
+TEST_F(Notifier, ARedirectIsNotFollowed) {
+    scripted_http_server elsewhere(always_ok());
+    const auto outcome =
+        answered_with("HTTP/1.1 302 Found\r\nLocation: " + elsewhere.base_url() + "/\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(outcome.what, verdict::failed);
+    EXPECT_EQ(outcome.error, "HTTP 302 (redirects are not followed)");
+    EXPECT_EQ(elsewhere.connections(), 0U);
+}
+
+TEST_F(Notifier, AHugeReplyIsCutAndItsStatusCounts) {
+    const auto delivered = answered_with("HTTP/1.1 200 OK\r\n\r\n" + std::string(5'000'000, 'x'));
+    EXPECT_EQ(delivered.what, verdict::delivered);
+    EXPECT_EQ(delivered.reply, std::string(1024, 'x'));
+    const auto header = answered_with("HTTP/1.1 200 OK\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n");
+    EXPECT_EQ(header.what, verdict::failed);
+    EXPECT_THAT(header.error, HasSubstr("header is too large"));
+}
+
+TEST_F(Notifier, TheTimeoutIsHardInEveryPhase) {
+    const auto silent = [](scripted_connection& connection) { connection.wait_for_close(); };
+    const auto drip = [](scripted_connection& connection) {
+        connection.read_request();
+        connection.send("HTTP/1.1 200 OK\r\nX: ");
+        while (true) {
+            connection.send("x");
+            std::this_thread::sleep_for(milliseconds(2)); // the drip itself, not a wait for something
+        }
+    };
+    for (const scripted_http_server::script& script :
+         {scripted_http_server::script(silent), scripted_http_server::script(drip)}) {
+        scripted_http_server server(script);
+        auto target = webhook(server.base_url() + "/?token=hunter2", milliseconds(80));
+        for (const std::string& url : {server.base_url(), "https://127.0.0.1:" + std::to_string(server.port())}) {
+            target.url = url + "/?token=hunter2";
+            notifier_->configure({target}, {});
+            const auto begun = std::chrono::steady_clock::now();
+            const auto outcome = deliver(job());
+            EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(10));
+            EXPECT_EQ(outcome.what, verdict::failed);
+            EXPECT_THAT(outcome.error, AllOf(HasSubstr("timed out"), Not(HasSubstr("hunter2")))) << url;
+        }
+    }
+}
+
+TEST_F(Notifier, NoErrorHoldsTheQuery) {
+    for (const char* bytes : {"", "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "x\r\n\r\n"})
+        EXPECT_THAT(answered_with(bytes).error, Not(HasSubstr("hunter2")));
+    callback_url_rules rules;
+    rules.allow_hosts = {"shop.example"};
+    notifier_->configure({}, rules);
+    delivery_job own = job("callback_url");
+    for (const char* url :
+         {"https://evil.example/?token=hunter2", "https://a b/?token=hunter2", "ftp://shop.example/?token=hunter2"}) {
+        own.url = url;
+        const auto outcome = deliver(own);
+        EXPECT_EQ(outcome.what, verdict::failed);
+        EXPECT_THAT(outcome.error, AllOf(HasSubstr("callback_url: "), Not(HasSubstr("hunter2"))));
+    }
+}
+
+TEST_F(Notifier, ARefusedConnectionNamesTheAddress) {
+    std::string url;
+    {
+        scripted_http_server closed(always_ok());
+        url = closed.base_url();
+    }
+    notifier_->configure({webhook(url)}, {});
+    EXPECT_THAT(deliver(job()).error, AllOf(HasSubstr("connect 127.0.0.1:"), HasSubstr("Connection refused")));
+}
+
+TEST_F(Notifier, VerifiesTheReceiversCertificate) {
+    scripted_http_server server(authority_.server_context(), always_ok());
+    callback_target target = webhook(server.base_url());
+    target.ca_file = ca_file_;
+    notifier_->configure({target}, {});
+    EXPECT_EQ(deliver(job()).what, verdict::delivered);
+    EXPECT_EQ(deliver(job()).what, verdict::delivered);
+    EXPECT_EQ(server.connections(), 1U);
+    target.ca_file.clear();
+    notifier_->configure({target}, {});
+    EXPECT_THAT(deliver(job()).error, HasSubstr("TLS handshake")) << "the system does not know this authority";
+}
+
+TEST_F(Notifier, RefusesWrongAndExpiredCertificates) {
+    scripted_http_server other(authority_.server_context({{"DNS:other.example"}}), always_ok());
+    scripted_http_server expired(authority_.server_context({{"DNS:localhost"}, -7200, -3600}), always_ok());
+    callback_target target = webhook(other.base_url());
+    target.ca_file = ca_file_;
+    notifier_->configure({target}, {});
+    EXPECT_THAT(deliver(job()).error, HasSubstr("hostname mismatch"));
+    target.url = expired.base_url();
+    notifier_->configure({target}, {});
+    EXPECT_THAT(deliver(job()).error, HasSubstr("expired"));
+    EXPECT_TRUE(requests_.all().empty());
+}
+
+TEST_F(Notifier, SendsOverAUnixSocketAlsoUnsigned) {
+    scripted_http_server server(folder_.file("shop.sock"), always_ok());
+    callback_target target = webhook("http+unix://" + folder_.file("shop.sock") + ":/hook");
+    target.secrets.clear();
+    notifier_->configure({target}, {});
+    EXPECT_EQ(deliver(job()).what, verdict::delivered);
+    EXPECT_THAT(requests_.all().at(0), testing::StartsWith("POST /hook HTTP/1.1\r\nHost: localhost\r\n"));
+    EXPECT_EQ(header_of(requests_.all().at(0), "webhook-signature"), "(none)");
+    target.url = "http+unix://" + folder_.file("none.sock") + ":/hook";
+    notifier_->configure({target}, {});
+    EXPECT_THAT(deliver(job()).error, HasSubstr("none.sock"));
+}
+
+TEST_F(Notifier, RunsACommandWithTheEventAndItsVariables) {
+    callback_target target;
+    target.name = "ledger";
+    target.command = {"/bin/sh", "-c", "cat; echo \" $PROOFTRACK_EVENT_ID $PROOFTRACK_ATTEMPT\""};
+    notifier_->configure({target}, {});
+    const auto outcome = deliver(job("ledger"));
+    EXPECT_EQ(outcome.what, verdict::delivered);
+    EXPECT_EQ(outcome.reply, "{\"test\": 2432232314} msg_p5jXN8AQM9LWM0D4loKWxJek 1\n");
+    EXPECT_GT(outcome.took, steady_duration::zero());
+}
+
+TEST_F(Notifier, AnUnknownNameIsNotConfigured) { EXPECT_EQ(deliver(job("nobody")).error, "callback not configured"); }
+
+TEST_F(Notifier, ABadCaFileReplacesNothing) {
+    scripted_http_server server(always_ok());
+    notifier_->configure({webhook(server.base_url())}, {});
+    callback_target broken = webhook("https://shop.example/");
+    broken.ca_file = folder_.file("missing.pem");
+    try {
+        notifier_->configure({broken}, {});
+        FAIL();
+    } catch (const boost::system::system_error& failure) {
+        EXPECT_THAT(failure.what(), HasSubstr("missing.pem"));
+    }
+    EXPECT_EQ(deliver(job()).what, verdict::delivered);
+}
+
+TEST_F(Notifier, AReloadLeavesAttemptsInFlightAlone) {
+    std::atomic<bool> go = false;
+    scripted_http_server old_server([&](scripted_connection& connection) {
+        requests_.add(connection.read_request());
+        while (!go) std::this_thread::yield();
+        connection.send(ok_reply);
+    });
+    scripted_http_server new_server(always_ok());
+    notifier_->configure({webhook(old_server.base_url())}, {});
+    std::optional<delivery_outcome> first;
+    notifier_->deliver(job(), [&](delivery_outcome done) { first = std::move(done); });
+    run_until(io_, [&] { return io_.poll_one(), !requests_.all().empty(); });
+    notifier_->configure({webhook(new_server.base_url())}, {});
+    go = true;
+    run_until(io_, [&] { return first.has_value(); });
+    EXPECT_EQ(first->what, verdict::delivered);
+    EXPECT_EQ(deliver(job()).what, verdict::delivered);
+    EXPECT_EQ(new_server.connections(), 1U);
+}
+
+TEST_F(Notifier, ASlowTargetDelaysNobodyElse) {
+    scripted_http_server slow([](scripted_connection& connection) { connection.wait_for_close(); });
+    scripted_http_server quick(always_ok());
+    callback_target second = webhook(quick.base_url());
+    second.name = "quick";
+    notifier_->configure({webhook(slow.base_url()), second}, {});
+    int slow_ones = 0;
+    for (int i = 0; i < 20; ++i) notifier_->deliver(job(), [&](const delivery_outcome&) { ++slow_ones; });
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(deliver(job("quick")).what, verdict::delivered);
+    EXPECT_EQ(slow_ones, 0);
+    bool stopped = false;
+    notifier_->stop(milliseconds(0), [&] { stopped = true; });
+    run_until(io_, [&] { return stopped; });
+    EXPECT_EQ(slow_ones, 20);
+}
+
+TEST_F(Notifier, StopLetsWhatIsInFlightEndAndRefusesTheRest) {
+    std::atomic<bool> go = false;
+    scripted_http_server server([&](scripted_connection& connection) {
+        requests_.add(connection.read_request());
+        while (!go) std::this_thread::yield();
+        connection.send(ok_reply);
+    });
+    notifier_->configure({webhook(server.base_url())}, {});
+    std::optional<delivery_outcome> first;
+    std::optional<delivery_outcome> second;
+    bool stopped = false;
+    notifier_->deliver(job(), [&](delivery_outcome done) { first = std::move(done); });
+    run_until(io_, [&] { return io_.poll_one(), !requests_.all().empty(); });
+    notifier_->stop(seconds(20), [&] {
+        EXPECT_TRUE(first && second);
+        stopped = true;
+    });
+    notifier_->deliver(job(), [&](delivery_outcome done) { second = std::move(done); });
+    go = true;
+    run_until(io_, [&] { return stopped; });
+    EXPECT_EQ(first->what, verdict::delivered);
+    EXPECT_EQ(second->what, verdict::failed);
+    EXPECT_THAT(second->error, HasSubstr("stopping"));
+}
+
+TEST_F(Notifier, StopCutsOffWhatDoesNotEndInTime) {
+    scripted_http_server server([](scripted_connection& connection) { connection.wait_for_close(); });
+    callback_target command;
+    command.name = "ledger";
+    command.command = {"/bin/sleep", "1000"};
+    command.timeout = std::chrono::hours(1);
+    notifier_->configure({webhook(server.base_url(), std::chrono::hours(1)), command}, {});
+    std::vector<std::string> errors;
+    for (const char* name : {"backend", "ledger", "backend"})
+        notifier_->deliver(job(name), [&](const delivery_outcome& done) { errors.push_back(done.error); });
+    bool stopped = false;
+    notifier_->stop(milliseconds(50), [&] { stopped = true; });
+    run_until(io_, [&] { return stopped; });
+    EXPECT_THAT(errors, ElementsAre(HasSubstr("stopping"), HasSubstr("stopping"), HasSubstr("stopping")));
+}
+
+TEST_F(Notifier, StopWithNothingToDoTellsOnceAndNotFromInside) {
+    int stopped = 0;
+    notifier_->stop(seconds(20), [&] { ++stopped; });
+    EXPECT_EQ(stopped, 0);
+    run_until(io_, [&] { return stopped > 0; });
+    io_.poll();
+    EXPECT_EQ(stopped, 1);
+}
+
+TEST_F(Notifier, DestroyedInTheMiddleItCallsNobody) {
+    scripted_http_server server([](scripted_connection& connection) { connection.wait_for_close(); });
+    callback_target command;
+    command.name = "ledger";
+    command.command = {"/bin/sh", "-c", "exit 0"};
+    notifier_->configure({webhook(server.base_url()), command}, {});
+    int answers = 0;
+    for (const char* name : {"backend", "ledger", "nobody"})
+        notifier_->deliver(job(name), [&](const delivery_outcome&) { ++answers; });
+    io_.poll_one();
+    notifier_.reset();
+    io_.restart();
+    io_.run_for(seconds(5));
+    EXPECT_EQ(answers, 0);
+}
+
+class OwnUrl : public Notifier {
+  protected:
+    delivery_outcome deliver_to(const std::string& url, std::vector<std::string> allow_hosts) {
+        callback_url_rules rules;
+        rules.allow_hosts = std::move(allow_hosts);
+        rules.secrets = {key()};
+        rules.timeout = seconds(20);
+        notifier_->configure({}, rules);
+        delivery_job own = job("callback_url");
+        own.url = url;
+        return deliver(own);
+    }
+};
+
+TEST_F(OwnUrl, IsSentToAListedHostSignedWithItsOwnSecret) {
+    scripted_http_server server(always_ok());
+    const auto outcome = deliver_to(server.base_url() + "/order/7?t=1", {"127.0.0.1"});
+    EXPECT_EQ(outcome.what, verdict::delivered) << outcome.error;
+    EXPECT_EQ(header_of(requests_.all().at(0), "webhook-signature"), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+}
+
+TEST_F(OwnUrl, AnUnlistedHostIsNeverContacted) {
+    scripted_http_server server(always_ok());
+    EXPECT_THAT(deliver_to(server.base_url(), {"shop.example", "*.0.0.1"}).error, HasSubstr("allow_hosts"));
+    EXPECT_THAT(deliver_to(server.base_url(), {}).error, HasSubstr("allow_hosts"));
+    EXPECT_EQ(server.connections(), 0U);
+}
+
+TEST_F(OwnUrl, AUnixSocketIsListedByItsPath) {
+    scripted_http_server server(folder_.file("s.sock"), always_ok());
+    const std::string url = "http+unix://" + folder_.file("s.sock") + ":/x";
+    EXPECT_EQ(deliver_to(url, {"unix:" + folder_.file("s.sock")}).what, verdict::delivered);
+    EXPECT_EQ(deliver_to(url, {"unix:" + folder_.file("other.sock")}).what, verdict::failed);
+}
+
+TEST_F(OwnUrl, AnExactHostMayResolveToAPrivateAddressAWildcardMayNot) {
+    // localhost stands for a name that DNS (or its rebinding) points to an inner address.
+    scripted_http_server server(authority_.server_context(), always_ok());
+    const auto exact = deliver_to(server.base_url(), {"localhost"});
+    EXPECT_THAT(exact.error, HasSubstr("TLS handshake"))
+        << "it was allowed to connect; the certificate is another matter";
+    EXPECT_TRUE(observer_.refused.empty());
+    const auto wildcard = deliver_to("https://x.localhost:" + std::to_string(server.port()), {"*.localhost"});
+    EXPECT_EQ(wildcard.what, verdict::failed);
+    EXPECT_EQ(server.connections(), 1U);
+}
+
+TEST_F(OwnUrl, MetadataAndLinkLocalAddressesAreRefusedWhoeverListsThem) {
+    for (const char* host : {"169.254.169.254", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "[fe80::1]", "0.0.0.0",
+                             "[64:ff9b::a9fe:a9fe]"}) {
+        observer_.refused.clear();
+        const auto outcome = deliver_to(std::string("https://") + host + "/latest/meta-data", {host});
+        EXPECT_EQ(outcome.what, verdict::failed);
+        EXPECT_THAT(outcome.error, HasSubstr("the address is not allowed")) << host;
+        EXPECT_EQ(observer_.refused.size(), 1U) << host;
+    }
+}
+
+} // namespace
+} // namespace prooftrack

@@ -1,0 +1,260 @@
+// Group commit, order, isolation, a full disk and a broken one.
+
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/power_loss_vfs.hpp"
+#include "support/store_world.hpp"
+
+namespace prooftrack {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+char lock_byte(const store_world& world) {
+    std::ifstream file(world.path().string() + ".lock");
+    return static_cast<char>(file.get());
+}
+
+op_result<std::monostate> probe(store_world& world) {
+    return world.ask<std::monostate>([](store& door, auto handler) { door.probe(std::move(handler)); });
+}
+
+TEST(GroupCommit, WhatIsQueuedTogetherSharesACommitAndASync) {
+    power_loss_disk disk("group-commit");
+    store_world world("group-commit");
+    world.open();
+    const std::uint64_t before = disk.syncs();
+    constexpr int calls = 500;
+    int answered = 0;
+    for (int i = 0; i < calls; ++i) {
+        world.door().add({make_new("tx-" + std::to_string(i))}, std::nullopt, [&](auto) { ++answered; });
+    }
+    world.run();
+    EXPECT_EQ(answered, calls);
+    EXPECT_EQ(world.facts().committed_operations, static_cast<std::size_t>(calls));
+    EXPECT_LT(world.facts().commits, 100U);
+    EXPECT_EQ(disk.syncs() - before, world.facts().commits + 1); // and one for the name of a new WAL
+    world.close();
+}
+
+TEST(GroupCommit, HandlersRunInTheOrderOfTheCalls) {
+    store_world world;
+    std::vector<int> order;
+    for (int i = 0; i < 300; ++i) {
+        switch (i % 4) {
+        case 0: world.door().add({make_new("tx-" + std::to_string(i))}, std::nullopt, [&order, i](auto) { order.push_back(i); }); break;
+        case 1: world.door().find(make_id("tx-" + std::to_string(i - 1)), [&order, i](auto found) {
+            order.push_back(i);
+            EXPECT_TRUE(found.value().has_value()); // a read sees what was called before it
+        }); break;
+        case 2: world.door().record(make_settlement("unknown", i, {}), [&order, i](auto) { order.push_back(i); }); break;
+        default: world.door().status([&order, i](auto) { order.push_back(i); }); break;
+        }
+    }
+    world.run();
+    ASSERT_THAT(order, SizeIs(300));
+    EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST(GroupCommit, ReadsAloneCommitNothing) {
+    power_loss_disk disk("reads");
+    store_world world("reads");
+    world.open();
+    probe(world).value();
+    const std::uint64_t before = disk.writes();
+    world.status();
+    world.events();
+    EXPECT_FALSE(world.knows(make_id("a")));
+    EXPECT_EQ(disk.writes(), before);
+    world.close();
+}
+
+TEST(GroupCommit, AnOperationThatFailsTakesNothingWithIt) {
+    store_world world;
+    world.add({make_new("a"), make_new("b")}).value();
+    transition good = make_settlement("a", 1, {"backend"});
+    transition twin = make_settlement("b", 1, {"new-lane"});
+    twin.event->id = good.event->id; // breaks a constraint half-way, after its lane was made
+    std::vector<bool> outcomes;
+    const auto note = [&outcomes](const auto& given) { outcomes.push_back(given.has_value()); };
+    world.door().add({make_new("c")}, std::nullopt, note);
+    world.door().record(good, note);
+    world.door().record(twin, note);
+    world.door().add({make_new("d")}, std::nullopt, note);
+    world.run();
+    EXPECT_THAT(outcomes, ElementsAre(true, true, false, true));
+    EXPECT_EQ(world.status().lanes.count("new-lane"), 0U);
+    world.reopen();
+    EXPECT_TRUE(world.knows(make_id("c")));
+    EXPECT_TRUE(world.knows(make_id("d")));
+    EXPECT_EQ(world.find(make_id("a")).facts.state, tracking_state::settled);
+    EXPECT_EQ(world.find(make_id("b")).facts.state, tracking_state::tracking);
+}
+
+TEST(Closing, EverythingCalledBeforeIsCommittedAndLaterCallsAreStopped) {
+    store_world world;
+    int answered = 0;
+    bool closed = false;
+    for (int i = 0; i < 50; ++i) {
+        world.door().add({make_new("tx-" + std::to_string(i))}, std::nullopt, [&](auto outcome) {
+            EXPECT_FALSE(closed);
+            answered += outcome.has_value() ? 1 : 0;
+        });
+    }
+    world.door().close([&] { closed = true; });
+    error_code refused;
+    world.door().add({make_new("late")}, std::nullopt, [&](auto outcome) { refused = outcome.error().code; });
+    error_code refused_backup;
+    world.door().backup([&](auto outcome) { refused_backup = outcome.error().code; });
+    world.run();
+    EXPECT_TRUE(closed);
+    EXPECT_EQ(answered, 50);
+    EXPECT_EQ(refused, store_error::stopped);
+    EXPECT_EQ(refused_backup, store_error::stopped);
+    EXPECT_FALSE(std::filesystem::exists(world.path().string() + "-wal")); // folded in
+    world.drop();
+    EXPECT_EQ(world.status().transactions.at({tracking_state::tracking, status_kind::none}), 50U);
+}
+
+TEST(FullDisk, RefusesChangesKeepsReadingAndHealsByItself) {
+    power_loss_disk disk("full");
+    store_world world("full");
+    world.add({make_new("a")}).value();
+    disk.set_full(true);
+    const auto refused = world.add({make_new("b")});
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, store_error::full);
+    EXPECT_EQ(refused.error().operation, "add transactions");
+    EXPECT_EQ(world.record(make_settlement("a", 1, {"backend"})).error().code, store_error::full);
+    EXPECT_EQ(probe(world).error().code, store_error::full);
+    EXPECT_THAT(world.facts().states, ElementsAre(store_state::full)); // told once
+    EXPECT_EQ(world.find(make_id("a")).facts.state, tracking_state::tracking);
+    EXPECT_FALSE(world.knows(make_id("b")));
+    EXPECT_TRUE(world.events().events.empty());
+    disk.set_full(false);
+    EXPECT_TRUE(probe(world).has_value());
+    EXPECT_THAT(world.facts().states, ElementsAre(store_state::full, store_state::ok));
+    EXPECT_EQ(world.record(make_settlement("a", 2, {"backend"})).value().seq, event_seq{1});
+    EXPECT_THAT(world.facts().fatal, SizeIs(0));
+    world.close();
+}
+
+TEST(FullDisk, AReadBesideARefusedWriteDoesNotShowIt) {
+    power_loss_disk disk("full-read");
+    store_world world("full-read");
+    world.open();
+    probe(world).value();
+    disk.set_full(true);
+    std::optional<bool> knows;
+    error_code refused;
+    // Both may share a batch: the read must not tell of what is undone.
+    for (int i = 0; i < 20; ++i) {
+        world.door().add({make_new("a")}, std::nullopt, [&](auto outcome) { refused = outcome.error().code; });
+        world.door().find(make_id("a"), [&](auto found) { knows = found.value().has_value(); });
+    }
+    world.run();
+    EXPECT_EQ(refused, store_error::full);
+    EXPECT_EQ(knows, false);
+    EXPECT_TRUE(world.status().transactions.empty());
+    world.close();
+}
+
+TEST(BrokenDisk, AnFsyncErrorStopsTheStoreMarksTheFileAndTheNextStartRewritesIt) {
+    power_loss_disk disk("fsync");
+    store_world world("fsync");
+    world.add({make_new("a")}).value();
+    EXPECT_EQ(lock_byte(world), '.');
+    disk.fail_sync(1, SQLITE_IOERR_FSYNC);
+    const auto failed = world.add({make_new("b")});
+    ASSERT_FALSE(failed.has_value());
+    EXPECT_EQ(failed.error().code, store_error::failed);
+    ASSERT_THAT(world.facts().fatal, SizeIs(1));
+    EXPECT_THAT(world.facts().fatal[0], HasSubstr("commit"));
+    EXPECT_EQ(lock_byte(world), '!');
+    // Nothing is tried again, not even reading or closing.
+    const std::uint64_t writes = disk.writes();
+    const std::uint64_t syncs = disk.syncs();
+    EXPECT_EQ(world.add({make_new("c")}).error().code, store_error::failed);
+    EXPECT_EQ(world.ask<store_status>([](store& door, auto handler) { door.status(std::move(handler)); }).error().code, store_error::failed);
+    EXPECT_EQ(world.backup().error().code, store_error::failed);
+    world.close();
+    EXPECT_EQ(disk.writes(), writes);
+    EXPECT_EQ(disk.syncs(), syncs);
+    EXPECT_THAT(world.facts().fatal, SizeIs(1));
+
+    std::filesystem::file_time_type before = std::filesystem::last_write_time(world.path());
+    static_cast<void>(before);
+    world.open();
+    EXPECT_EQ(lock_byte(world), '.');
+    EXPECT_TRUE(world.knows(make_id("a")));
+    EXPECT_FALSE(std::filesystem::exists(world.path().string() + ".rewrite"));
+    EXPECT_TRUE(world.add({make_new("d")}).has_value());
+    world.close();
+}
+
+TEST(BrokenDisk, AFileSystemThatTurnsReadOnlyOrFailsWritesStopsTheStore) {
+    for (const int code : {SQLITE_READONLY, SQLITE_IOERR_WRITE, SQLITE_CORRUPT, SQLITE_CANTOPEN}) {
+        power_loss_disk disk("readonly");
+        store_world world("readonly");
+        world.add({make_new("a")}).value();
+        disk.set_broken(code);
+        EXPECT_EQ(world.add({make_new("b")}).error().code, store_error::failed);
+        EXPECT_THAT(world.facts().fatal, SizeIs(1));
+        EXPECT_EQ(lock_byte(world), '!');
+        disk.set_broken(std::nullopt);
+        EXPECT_EQ(probe(world).error().code, store_error::failed); // for good
+        world.close();
+    }
+}
+
+TEST(BrokenDisk, EveryWriteAndSyncOfAStartAndACommitMayFail) {
+    for (std::uint64_t n = 1; n <= 12; ++n) {
+        for (const bool sync : {false, true}) {
+            power_loss_disk disk("nth");
+            store_world world("nth");
+            if (sync) {
+                disk.fail_sync(n, SQLITE_IOERR_FSYNC);
+            } else {
+                disk.fail_write(n, SQLITE_IOERR_WRITE);
+            }
+            try {
+                for (int i = 0; i < 3; ++i) {
+                    const auto added = world.add({make_new("tx-" + std::to_string(i))});
+                    if (!added) EXPECT_EQ(added.error().code, store_error::failed);
+                }
+            } catch (const store_start_error& error) {
+                EXPECT_EQ(error.exit_status(), 75) << error.what();
+            }
+            world.close();
+            world.open();
+            EXPECT_TRUE(world.add({make_new("after")}).has_value()) << (sync ? "sync " : "write ") << n;
+            world.close();
+        }
+    }
+}
+
+TEST(Checkpoints, TheWalStaysSmall) {
+    store_world world;
+    new_transaction wanted = make_new("x");
+    for (int i = 0; i < 60; ++i) {
+        std::vector<new_transaction> many;
+        for (int j = 0; j < 100; ++j) {
+            many.push_back(make_new("tx-" + std::to_string(i) + "-" + std::to_string(j)));
+            many.back().metadata = "{\"pad\":\"" + std::string(3000, 'x') + "\"}";
+        }
+        world.add(many).value();
+    }
+    const store_status status = world.status();
+    EXPECT_GT(status.db_bytes, 16U << 20U); // 18 MB were added
+    EXPECT_LT(status.wal_bytes, 8U << 20U);
+    EXPECT_GT(status.wal_bytes, 0U);
+    EXPECT_GT(status.free_bytes, 0U);
+}
+
+} // namespace
+} // namespace prooftrack
