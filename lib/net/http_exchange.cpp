@@ -95,6 +95,10 @@ class exchange {
             if (parser_->get().result_int() >= 200) break;
             if (interim == max_interim_replies) co_return fail(net_error::header_too_large, "read reply header");
         }
+        // Beast tells the body of its length only when its first byte comes.
+        const auto promised = parser_->content_length();
+        if (promised && *promised > limits_.body && !limits_.cut_long_body)
+            co_return fail(net_error::body_too_large, "read reply body");
         auto reading_body = read_body();
         const error_code error = co_await std::move(reading_body);
         if (error && !limits_.cut_long_body) co_return fail(error, "read reply body");

@@ -76,9 +76,8 @@ TEST(HttpUrl, RefusesEachMistakeByName) {
 }
 
 TEST(HttpUrl, RefusesHostsThatOnlyGetaddrinfoUnderstands) {
-    for (const char* text :
-         {"http://2130706433/", "http://127.1/", "http://0x7f000001/", "http://0x7f.1/", "http://a..b/", "http://.a/",
-          "http://a%2eb/", "http://b\xc3\xa4.example/"})
+    for (const char* text : {"http://2130706433/", "http://127.1/", "http://0x7f000001/", "http://0x7f.1/",
+                             "http://a..b/", "http://.a/", "http://a%2eb/", "http://b\xc3\xa4.example/"})
         EXPECT_TRUE(fault(text)) << text;
 }
 

@@ -1,4 +1,4 @@
-#include "callback/connection_pool.hpp"
+#include "callback/idle_connections.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/connect_pair.hpp>
@@ -12,7 +12,7 @@ namespace {
 namespace asio = boost::asio;
 using unix_socket = asio::local::stream_protocol::socket;
 
-class ConnectionPool : public testing::Test {
+class IdleConnections : public testing::Test {
   protected:
     /// A connection whose other end is kept in `peers_`.
     pooled_connection make(std::uint32_t requests = 1, steady_duration age = steady_duration::zero()) {
@@ -26,8 +26,8 @@ class ConnectionPool : public testing::Test {
     std::vector<unix_socket> peers_;
 };
 
-TEST_F(ConnectionPool, GivesBackTheNewestOfAKey) {
-    connection_pool pool(io_.get_executor());
+TEST_F(IdleConnections, GivesBackTheNewestOfAKey) {
+    idle_connections pool(io_.get_executor());
     pool.put("a", make(1));
     pool.put("a", make(2));
     pool.put("b", make(3));
@@ -37,26 +37,26 @@ TEST_F(ConnectionPool, GivesBackTheNewestOfAKey) {
     EXPECT_EQ(pool.size(), 1U);
 }
 
-TEST_F(ConnectionPool, AClosedOneIsNotGivenOut) {
-    connection_pool pool(io_.get_executor());
+TEST_F(IdleConnections, AClosedOneIsNotGivenOut) {
+    idle_connections pool(io_.get_executor());
     pool.put("a", make());
     peers_.back().close();
     EXPECT_FALSE(pool.take("a"));
     EXPECT_EQ(pool.size(), 0U);
 }
 
-TEST_F(ConnectionPool, AUsedUpOneIsNotKept) {
-    connection_pool pool(io_.get_executor());
+TEST_F(IdleConnections, AUsedUpOneIsNotKept) {
+    idle_connections pool(io_.get_executor());
     pool.put("a", make(1000));
     pool.put("a", make(1, std::chrono::minutes(5)));
     EXPECT_EQ(pool.size(), 0U);
 }
 
-TEST_F(ConnectionPool, HasRoomForSoManyOfAKeyAndSoManyInAll) {
-    connection_pool_limits limits;
+TEST_F(IdleConnections, HasRoomForSoManyOfAKeyAndSoManyInAll) {
+    idle_connection_limits limits;
     limits.idle_per_key = 2;
     limits.idle_in_all = 3;
-    connection_pool pool(io_.get_executor(), limits);
+    idle_connections pool(io_.get_executor(), limits);
     for (std::uint32_t i = 1; i <= 3; ++i) pool.put("a", make(i));
     EXPECT_EQ(pool.size(), 2U);
     pool.put("b", make(4));
@@ -66,10 +66,10 @@ TEST_F(ConnectionPool, HasRoomForSoManyOfAKeyAndSoManyInAll) {
     EXPECT_FALSE(pool.take("a")) << "the longest idle ones made room";
 }
 
-TEST_F(ConnectionPool, AnIdleOneIsClosedAfterItsTime) {
-    connection_pool_limits limits;
+TEST_F(IdleConnections, AnIdleOneIsClosedAfterItsTime) {
+    idle_connection_limits limits;
     limits.idle_for = milliseconds(20);
-    connection_pool pool(io_.get_executor(), limits);
+    idle_connections pool(io_.get_executor(), limits);
     pool.put("a", make());
     testing_support::run_until(io_, [&] { return pool.size() == 0; });
     char byte = 0;
