@@ -183,6 +183,8 @@ op_result<api_reply> api_client::read_reply(const api_request& request, const bo
             continue;
         }
         if (ended && !parser->is_done()) {
+            // Beast takes the end of a message only once it has begun.
+            if (!parser->got_some()) return failure("read reply", errc::connection_reset);
             parser->put_eof(error);
             if (error) return failure("read reply", errc::connection_reset, "the daemon closed the connection");
         }

@@ -15,7 +15,7 @@ std::string_view trimmed(std::string_view text) {
 
 } // namespace
 
-std::string import_line(std::string_view line) {
+std::string format_import_line(std::string_view line) {
     const std::string_view text = trimmed(line);
     if (text.empty() || text.front() == '{' || text.front() == '[') return std::string(text);
     if (text.front() == '"') return "{\"merchant_transaction_id\":" + std::string(text) + "}";
@@ -49,7 +49,7 @@ void import_chunker::end_line() {
     if (line_number_ == 1 && line.starts_with(byte_order_mark)) line.remove_prefix(byte_order_mark.size());
     if (too_long_) {
         on_too_long_(line_number_, "the line is longer than 64 KiB");
-    } else if (const std::string ready = import_line(line); !ready.empty()) {
+    } else if (const std::string ready = format_import_line(line); !ready.empty()) {
         if (chunk_.lines.size() == max_lines || chunk_.body.size() + ready.size() + 1 > max_bytes) send();
         chunk_.body += ready;
         chunk_.body += '\n';

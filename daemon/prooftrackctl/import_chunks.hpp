@@ -45,6 +45,6 @@ class import_chunker {
 };
 
 /// One line as it is sent: an object as it is, an id (bare or as a JSON string) wrapped into one, "" for an empty line.
-std::string import_line(std::string_view line);
+std::string format_import_line(std::string_view line);
 
 } // namespace prooftrack

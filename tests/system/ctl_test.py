@@ -1,122 +1,19 @@
 #!/usr/bin/env python3
-"""prooftrackctl against a fake daemon: what it prints, how it ends, and how it behaves when the daemon goes away and comes back."""
+"""prooftrackctl against a fake daemon: what its commands print and how they end."""
 
-import errno
-import fcntl
 import json
 import os
-import pty
-import select
 import signal
 import stat
-import struct
 import subprocess
 import sys
-import tempfile
-import termios
-import threading
 import time
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
-from fake_daemon import Raw, fake_daemon, stamp  # noqa: E402
-
-
-def find_program():
-    root = Path(os.environ.get("PROOFTRACK_BIN", "."))
-    for folder in (root, root / "daemon"):
-        if (folder / "prooftrackctl").is_file():
-            return str(folder / "prooftrackctl")
-    raise SystemExit("prooftrackctl not found: set PROOFTRACK_BIN to the build folder")
-
-
-CTL = find_program()
-ENV = {**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "NO_COLOR": ""}
-ENV.pop("PROOFTRACKD_SOCKET", None)
-
-
-class terminal:
-    """The program on a pty of a given size; collects what it writes."""
-
-    def __init__(self, arguments, columns=80, rows=24, env=None):
-        self.pid, self.master = pty.fork()
-        if self.pid == 0:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-            os.execvpe(CTL, [CTL, *arguments], env or ENV)
-        self.text = b""
-        self.resize(columns, rows)
-        self.modes = termios.tcgetattr(self.master)
-
-    def resize(self, columns, rows):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def read_until(self, wanted, timeout=10):
-        until = time.monotonic() + timeout
-        start = len(self.text)
-        while wanted not in self.text[start:]:
-            ready, _, _ = select.select([self.master], [], [], max(0, until - time.monotonic()))
-            if not ready:
-                raise AssertionError(f"{wanted!r} never came; got {self.text[start:]!r}")
-            try:
-                piece = os.read(self.master, 65536)
-            except OSError as error:
-                if error.errno != errno.EIO:
-                    raise
-                piece = b""
-            if not piece:
-                raise AssertionError(f"ended before {wanted!r}; got {self.text[start:]!r}")
-            self.text += piece
-        return self.text[start:]
-
-    def send(self, keys):
-        os.write(self.master, keys)
-
-    def wait(self, timeout=10):
-        """Exit status; reads what is left."""
-        until = time.monotonic() + timeout
-        while time.monotonic() < until:
-            try:
-                ready, _, _ = select.select([self.master], [], [], 0.05)
-                if ready:
-                    self.text += os.read(self.master, 65536)
-            except OSError:
-                pass
-            done, status = os.waitpid(self.pid, os.WNOHANG)
-            if done:
-                os.close(self.master)
-                return os.waitstatus_to_exitcode(status)
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        raise AssertionError(f"did not end; wrote {self.text!r}")
-
-
-class ctl_case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.socket = str(self.folder / "d.sock")
-        self.daemon = fake_daemon(self.socket)
-        self.daemon.start()
-        self.addCleanup(self.daemon.stop)
-
-    def run_ctl(self, *arguments, stdin=None, expect=0, env=None, timeout=30):
-        done = subprocess.run([CTL, "--socket", self.socket, *arguments], input=stdin, capture_output=True, timeout=timeout, env=env or ENV)
-        if expect is not None:
-            self.assertEqual(done.returncode, expect, f"{arguments}: {done.stdout!r} {done.stderr!r}")
-        return done.stdout.decode(), done.stderr.decode()
-
-    def spawn(self, *arguments):
-        process = subprocess.Popen([CTL, "--socket", self.socket, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV)
-
-        def end():
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
-
-        self.addCleanup(end)
-        return process
+from ctl_case import CTL, ENV, ctl_case  # noqa: E402
+from fake_daemon import Raw, stamp  # noqa: E402
 
 
 class Transactions(ctl_case):
@@ -292,118 +189,6 @@ class Connecting(ctl_case):
         self.assertIn("store_unavailable", err)
 
 
-class Import(ctl_case):
-    def test_numbers_are_right_across_chunks(self):
-        lines = []
-        for number in range(1, 25002):
-            lines.append("" if number % 1000 == 0 else f"id-{number}" if number % 2 else json.dumps({"merchant_transaction_id": f"id-{number}"}))
-        for bad in (1, 9999, 10000, 10001, 10011, 20022, 25001):
-            lines[bad - 1] = "bad id!"
-        path = self.folder / "ids"
-        path.write_text("\n".join(lines))
-        out, err = self.run_ctl("import", str(path), expect=1)
-        self.assertIn("24,970 created, 0 existing, 7 rejected", out)
-        told = [int(line.split("line ")[1].split(":")[0]) for line in err.splitlines()]
-        self.assertEqual(told, [1, 9999, 10000, 10001, 10011, 20022, 25001])
-        self.assertTrue(all(len(body.splitlines()) <= 10000 for _, _, _, body in self.daemon.requests))
-        out, _ = self.run_ctl("--json", "import", "-", stdin=b"id-3\n\nno good\nnew-1\n", expect=1)
-        summary = json.loads(out)
-        self.assertEqual((summary["created"], summary["existing"]), (1, 1))
-        self.assertEqual(summary["rejected"][0]["line"], 3)
-        self.run_ctl("import", "-", stdin=b"id-3\nnew-1\n")
-        self.run_ctl("import", str(self.folder / "absent"), expect=1)
-
-    def test_a_restart_in_the_middle_is_repeated(self):
-        feeder = subprocess.Popen([CTL, "--socket", self.socket, "import", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, env=ENV)
-        feeder.stdin.write(b"".join(b"a-%d\n" % number for number in range(10001)))
-        feeder.stdin.flush()
-        while len(self.daemon.transactions) < 10000:
-            time.sleep(0.01)
-        time.sleep(0.1)
-        self.daemon.stop()
-        feeder.stdin.write(b"".join(b"b-%d\n" % number for number in range(10000)))
-        feeder.stdin.flush()
-        time.sleep(0.3)
-        self.daemon.fail_next = [(503, "store_unavailable")]
-        self.daemon.start()
-        out, err = feeder.communicate(timeout=30)
-        self.assertEqual(feeder.returncode, 0, err)
-        self.assertEqual(len(self.daemon.transactions), 20001)
-
-    def test_progress_on_a_terminal(self):
-        path = self.folder / "ids"
-        path.write_text("".join(f"id-{number}\n" for number in range(30000)))
-        screen = terminal(["--socket", self.socket, "import", str(path)])
-        screen.read_until(b"30,000 created")
-        self.assertIn("█".encode(), screen.text)
-        self.assertIn(b" %  ", screen.text)
-        self.assertEqual(screen.wait(), 0)
-
-
-class Events(ctl_case):
-    def test_the_log_page_by_page(self):
-        for number in range(1201):
-            self.daemon.emit(f"t-{number}", extra="1.%d0" % number)
-        out, _ = self.run_ctl("--json", "events")
-        self.assertEqual(out.splitlines(), self.daemon.events)
-        out, _ = self.run_ctl("--json", "events", "--after", "1199")
-        self.assertEqual(out.splitlines(), self.daemon.events[1199:])
-        out, _ = self.run_ctl("events", "--limit", "3")
-        self.assertEqual(len(out.splitlines()), 4)
-
-    def test_a_cursor_that_is_gone_is_explained(self):
-        for _ in range(10):
-            self.daemon.emit()
-        self.daemon.first_seq = 6
-        for arguments in (("events", "--after", "2"), ("events", "--after", "99"), ("events", "--follow", "--after", "2")):
-            _, err = self.run_ctl(*arguments, expect=1)
-            self.assertIn("events 6 to 10", err)
-        out, _ = self.run_ctl("--json", "events")
-        self.assertEqual(len(out.splitlines()), 5)
-
-    def test_follow_loses_and_repeats_nothing_across_restarts(self):
-        for _ in range(5):
-            self.daemon.emit("before")
-        following = self.spawn("--json", "events", "--follow")
-        lines = []
-        reader = threading.Thread(target=lambda: lines.extend(line.decode().rstrip("\n") for line in following.stdout), daemon=True)
-        reader.start()
-        while not any("event-stream" in headers.get("Accept", "") for _, _, headers, _ in list(self.daemon.requests)):
-            time.sleep(0.01)
-        for round_number in range(4):
-            for _ in range(50):
-                self.daemon.emit(f"round-{round_number}")
-            self.daemon.stop()  # in the middle of whatever was on its way
-            for _ in range(7):
-                self.daemon.emit("while away")
-            self.daemon.start()
-        self.daemon.emit("last")
-        until = time.monotonic() + 20
-        while len(lines) < len(self.daemon.events) - 5 and time.monotonic() < until:
-            time.sleep(0.02)
-        self.assertEqual(lines, self.daemon.events[5:])
-        following.send_signal(signal.SIGINT)
-        following.wait(timeout=5)
-        self.assertEqual(following.returncode, 0)
-
-    def test_another_log_is_read_from_its_start(self):
-        self.daemon.emit("old")
-        following = self.spawn("--json", "events", "--follow", "--after", "0", "--limit", "3")
-        first = following.stdout.readline().decode().rstrip("\n")
-        self.assertEqual(first, self.daemon.events[0])
-        self.daemon.stop()
-        self.daemon.events.clear()
-        self.daemon.log_id = "log-2"
-        self.daemon.emit("restored-1")
-        self.daemon.emit("restored-2")
-        self.daemon.start()
-        rest, err = following.communicate(timeout=15)
-        self.assertEqual(rest.decode().splitlines(), self.daemon.events)
-        self.assertIn(b"another event log", err)
-        self.assertEqual(following.returncode, 0)
-
-
 class Deliveries(ctl_case):
     def test_list_and_redeliver(self):
         self.daemon.track("t-1", state="settled", status="completed")
@@ -504,80 +289,6 @@ class Daemon(ctl_case):
         second, _ = self.run_ctl("--json", "secret", "new")
         self.assertRegex(first, r"^whsec_[A-Za-z0-9+/]{43}=\n$")
         self.assertNotEqual(first.strip(), json.loads(second)["secret"])
-
-
-class Top(ctl_case):
-    def open(self, columns=80, rows=24):
-        for number in range(30):
-            self.daemon.track(f"t-{number}", status="processing")
-            self.daemon.emit(f"t-{number}")
-        return terminal(["--socket", self.socket, "top", "--interval", "100ms"], columns, rows)
-
-    def test_draws_resizes_and_quits(self):
-        screen = self.open()
-        modes = screen.modes
-        screen.read_until(b"newest events")
-        first = screen.read_until(b"\x1b[?2026l")
-        self.assertNotIn(b"\x1b[2J", first)  # no clearing between frames: no flicker
-        self.daemon.emit("brand-new")
-        screen.read_until(b"brand-new")
-        screen.resize(160, 40)
-        screen.read_until(b"log log-1")  # only shown when wide
-        self.daemon.stop()
-        screen.read_until(b"cannot connect")
-        self.daemon.start()
-        screen.read_until(b"q quits")
-        screen.send(b"q")
-        self.assertEqual(screen.wait(), 0)
-        self.assertTrue(screen.text.rstrip().endswith(b"\x1b[?25h\x1b[?1049l"))
-        del modes
-
-    def test_restores_the_terminal_on_every_way_out(self):
-        for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, "ctrl-c"):
-            screen = self.open()
-            screen.read_until(b"newest events")
-            if how == "ctrl-c":
-                screen.send(b"\x03")
-            else:
-                os.kill(screen.pid, how)
-            self.assertEqual(screen.wait(), 0)
-            self.assertIn(b"\x1b[?1049l", screen.text[-40:])
-
-    def test_needs_a_terminal(self):
-        _, err = self.run_ctl("top", expect=64)
-        self.assertIn("terminal", err)
-        self.daemon.stop()
-        screen = terminal(["--socket", self.socket, "top"])
-        self.assertEqual(screen.wait(), 69)
-        self.assertNotIn(b"\x1b[?1049h", screen.text)
-
-
-class Looks(ctl_case):
-    def test_tables_fit_80_and_160_columns(self):
-        for number in range(20):
-            self.daemon.track(f"550e8400-e29b-41d4-a716-4466554400{number:02d}", status="processing", polls=123456, consecutive_errors=3,
-                              last_error="connect: Connection refused by the peer that would not listen")
-            self.daemon.add_delivery(f"550e8400-e29b-41d4-a716-4466554400{number:02d}", "dead", last_error="a long reason " * 10)
-            self.daemon.emit(f"550e8400-e29b-41d4-a716-4466554400{number:02d}")
-        for columns in (80, 160):
-            for command in ("list", "deliveries", "events", "status", "consumers"):
-                screen = terminal(["--socket", self.socket, command], columns, env={**ENV, "NO_COLOR": "1"})
-                self.assertEqual(screen.wait(), 0)
-                for line in screen.text.decode().splitlines():
-                    self.assertLessEqual(len(line), columns, line)
-        self.assertNotIn(b"\x1b", screen.text)
-
-    def test_colour_only_on_a_terminal_that_wants_it(self):
-        self.daemon.track("t-1")
-        screen = terminal(["--socket", self.socket, "list"])
-        screen.wait()
-        self.assertIn(b"\x1b[36m", screen.text)
-        for env in ({**ENV, "NO_COLOR": "1"}, {**ENV, "TERM": "dumb"}):
-            screen = terminal(["--socket", self.socket, "list"], env=env)
-            screen.wait()
-            self.assertNotIn(b"\x1b", screen.text)
-        out, _ = self.run_ctl("list")
-        self.assertNotIn("\x1b", out)
 
 
 if __name__ == "__main__":
