@@ -199,7 +199,7 @@ std::string render_callback_test(const callback_test_result& test) {
     writer.raw("status", test.status == 0 ? "null" : fmt::format("{}", test.status));
     writer.number("duration_ms", static_cast<std::uint64_t>(test.duration.count()));
     writer.text("body", test.body);
-    writer.text_or_null("error", test.error);
+    if (!test.error.empty()) writer.text("error", test.error);
     writer.close();
     return out;
 }

@@ -285,7 +285,7 @@ const std::array<config_key, 40> keys{{
      .least = 1,
      .most = 30 * day,
      .fewest = 1,
-     .most_entries = 32,
+     .most_entries = 64,
      .doc = "waits between attempts; after the last the delivery is dead",
      .at = [](configuration&, callback_config& c) -> config_field { return &c.retry_schedule; }},
 

@@ -58,7 +58,7 @@ void delivery_driver::on_loaded(delivery_id id, op_result<std::optional<delivery
     if (!loaded) {
         on_store_failure(loaded.error(), now);
         back(now.wall + store_retry_interval);
-    } else if (!may_start() || !place.lane.configured()) {
+    } else if (!may_start() || !place.lane.may_begin(now.steady)) {
         back(one.head.next_attempt_at);
     } else if (!*loaded || (*loaded)->view.state != delivery_state::pending) {
         release(id, now);

@@ -20,6 +20,9 @@ problem store_problem(const op_error& error) {
         return refuse(problem_code::store_unavailable,
                       "the disk is full: nothing was changed; free some room and try again");
     }
+    if (error.code == boost::system::errc::invalid_argument) {
+        return refuse(problem_code::invalid_request, fmt::format("{}: {}", error.operation, error.detail));
+    }
     if (error.code == store_error::no_room_for_copy) {
         return refuse(problem_code::store_unavailable, "there is no room for a copy of the database beside it");
     }

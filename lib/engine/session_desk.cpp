@@ -27,6 +27,12 @@ problem passed_through(const proof_reply& reply) {
     return passed;
 }
 
+/// The contract's 201 stands for any success of Proof's; other statuses pass as they are.
+proxied_reply as_session(proof_reply reply) {
+    const int status = reply.status >= 200 && reply.status < 300 ? 201 : reply.status;
+    return proxied_reply{status, std::move(reply.content_type), std::move(reply.body), std::move(reply.request_id)};
+}
+
 proxied_reply as_proxied(proof_reply reply) {
     return proxied_reply{reply.status, std::move(reply.content_type), std::move(reply.body),
                          std::move(reply.request_id)};
@@ -146,7 +152,7 @@ void session_desk::on_reply(op_result<proof_reply> reply, tracking_options optio
                    finish(key, std::move(*refused), std::move(handler));
                    return;
                }
-               finish(key, as_proxied(std::move(reply)), std::move(handler));
+               finish(key, as_session(std::move(reply)), std::move(handler));
            });
 }
 

@@ -123,6 +123,9 @@ result<http_url> parse_http_url(std::string_view text) {
         return make_error_code(net_error::url_scheme);
     if (view.has_userinfo()) return make_error_code(net_error::url_userinfo);
     if (view.has_fragment()) return make_error_code(net_error::url_fragment);
+    // Boost.URL 1.81 reads "127.0.0.1.example" as the address and a path that begins with a dot.
+    if (const auto path = view.encoded_path(); !path.empty() && path.front() != '/')
+        return make_error_code(net_error::bad_url);
     result<std::string> host = parse_host(view);
     if (host.has_error()) return host.error();
     const result<std::uint16_t> port = parse_port(view, url.scheme);

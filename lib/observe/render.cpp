@@ -75,7 +75,8 @@ void append_escaped(std::string& out, std::string_view text, std::size_t most) {
 }
 
 std::size_t bound_of(log_event_id event) {
-    return event == log_event_id::config_refused ? max_mistake_bytes : max_value_bytes;
+    // These hold what a person has to do, whole.
+    return event == log_event_id::config_refused || event == log_event_id::store_error ? max_mistake_bytes : max_value_bytes;
 }
 
 bool is_plain(std::string_view text) {

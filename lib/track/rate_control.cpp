@@ -35,7 +35,7 @@ bool rate_control::grow(steady_time now, double demand, bool has_backlog) {
         if (ramp_rate_ < threshold_) {
             ramp_rate_ = std::min(ramp_rate_ * doubling, threshold_);
         } else {
-            ramp_rate_ += std::max(0.1, threshold_ / 20.0 / 10.0);
+            ramp_rate_ += std::max(0.1, threshold_ / 5.0 / 10.0);
         }
         if (ramp_rate_ >= most) {
             ramp_rate_ = most;

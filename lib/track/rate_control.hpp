@@ -10,7 +10,7 @@
 
 namespace prooftrack {
 
-/// A token bucket whose rate grows by itself: doubled each second up to a threshold, then a twentieth of the threshold
+/// A token bucket whose rate grows by itself: doubled each second up to a threshold, then a fifth of the threshold
 /// more a second, until the demand is met and the backlog gone; then only the ceiling holds. The bucket holds at most
 /// 20 ms of the rate (at least one token).
 class rate_control {
