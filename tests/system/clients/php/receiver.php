@@ -1,0 +1,90 @@
+<?php
+// Takes prooftrackd's webhooks and credits each completed transaction exactly once. PHP 8 with PDO's SQLite (Debian: php-sqlite3).
+//
+//   WEBHOOK_SECRET_FILE=webhook_secret SHOP_DATABASE=shop.db php -S 127.0.0.1:8080 receiver.php
+declare(strict_types=1);
+
+const LARGEST_BODY = 1024 * 1024;
+
+/** Standard Webhooks: any of our secrets may have made any of the signatures, so secrets can be rotated. */
+function is_genuine(string $id, string $stamp, string $signatures, string $body, array $secrets): bool
+{
+    if (!preg_match('/^\d{1,12}$/D', $stamp) || abs(time() - (int) $stamp) > 300) {
+        return false; // an old one, sent again by a stranger
+    }
+    foreach ($secrets as $secret) {
+        $key = base64_decode(preg_replace('/^whsec_/', '', $secret));
+        $wanted = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$stamp.$body", $key, true));
+        foreach (explode(' ', $signatures) as $given) {
+            if (hash_equals($wanted, $given)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+const FINAL_TYPES = ['transaction.completed', 'transaction.failed', 'transaction.cancelled', 'transaction.reversed'];
+
+/** One transaction: the event's id, and the one credit that a transaction can have. What is not newer changes nothing. */
+function handle(PDO $database, array $event): void
+{
+    if (!in_array($event['type'], FINAL_TYPES, true)) {
+        return; // a type that we do not know, or that moves no money
+    }
+    $data = $event['data'];
+    $database->exec('BEGIN IMMEDIATE'); // whatever ends the request before the COMMIT rolls back
+    $seen = $database->prepare('INSERT OR IGNORE INTO handled_events (event_id) VALUES (?)');
+    $seen->execute([$event['id']]);
+    if ($seen->rowCount() === 0) {
+        return; // a repeat
+    }
+    $database->prepare(
+        'INSERT INTO credits (merchant_transaction_id, credited, amount, currency, as_of) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (merchant_transaction_id) DO UPDATE
+         SET credited = excluded.credited, amount = excluded.amount, currency = excluded.currency, as_of = excluded.as_of
+         WHERE excluded.as_of > credits.as_of'
+    )->execute([$data['merchant_transaction_id'], (int) ($data['status'] === 'completed'), $data['proof']['fiat_amount'] ?? null,
+                $data['proof']['fiat_currency'] ?? null, $event['timestamp']]);
+    $database->exec('COMMIT');
+}
+
+function open_database(): PDO
+{
+    $database = new PDO('sqlite:' . getenv('SHOP_DATABASE'));
+    $database->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);
+    $database->exec('PRAGMA busy_timeout = 5000');
+    $database->exec('CREATE TABLE IF NOT EXISTS handled_events (event_id TEXT PRIMARY KEY)');
+    $database->exec('CREATE TABLE IF NOT EXISTS credits (merchant_transaction_id TEXT PRIMARY KEY, credited INTEGER NOT NULL,
+                                                         amount TEXT, currency TEXT, as_of TEXT NOT NULL)');
+    return $database;
+}
+
+function receive(): int
+{
+    if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
+        return 405;
+    }
+    $body = file_get_contents('php://input', false, null, 0, LARGEST_BODY + 1);
+    if (strlen($body) > LARGEST_BODY) {
+        return 413;
+    }
+    // Read each time: a rotated secret needs no restart.
+    $secrets = file(getenv('WEBHOOK_SECRET_FILE'), FILE_IGNORE_NEW_LINES | FILE_SKIP_EMPTY_LINES);
+    if ($secrets === false) {
+        throw new RuntimeException('the secret file cannot be read');
+    }
+    [$id, $stamp, $signatures] = array_map(fn ($name) => $_SERVER["HTTP_WEBHOOK_$name"] ?? '', ['ID', 'TIMESTAMP', 'SIGNATURE']);
+    if (!is_genuine($id, $stamp, $signatures, $body, $secrets)) {
+        return 401;
+    }
+    handle(open_database(), json_decode($body, true, 512, JSON_THROW_ON_ERROR));
+    return 204; // only now: the credit is committed
+}
+
+try {
+    http_response_code(receive());
+} catch (Throwable $error) {
+    error_log($error->getMessage());
+    http_response_code(500); // prooftrackd comes again
+}
