@@ -67,6 +67,8 @@ class engine final : public backend, private poll_driver_listener, private deliv
     /// One line for people: what is watched, how Proof and the callbacks are.
     std::string summary() const;
     std::size_t watched() const { return poll_driver_.core().size(); }
+    const tracker& core() const { return poll_driver_.core(); }
+    const delivery_driver& deliverer() const { return delivery_driver_; }
 
     // backend
     void track(track_request request, client_identity who, backend_handler<tracked> handler) override;

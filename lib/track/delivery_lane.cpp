@@ -46,6 +46,14 @@ std::optional<lane_head> delivery_lane::take(instant now) {
     return head;
 }
 
+bool delivery_lane::may_begin(steady_time now) const {
+    if (!settings_) return false;
+    const auto next_try = health_.next_try();
+    if (!next_try) return true;
+    return *next_try <= now && std::none_of(busy_.begin(), busy_.end(),
+                                            [](const auto& one) { return one.second.where == phase::attempting; });
+}
+
 void delivery_lane::put_back(delivery_id id, wall_time due) {
     const lane_head head = busy_.at(id).head;
     forget(id);

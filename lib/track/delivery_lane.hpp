@@ -58,6 +58,9 @@ class delivery_lane {
 
     /// The delivery that goes now, if one may.
     std::optional<lane_head> take(instant now);
+    /// Whether a taken one may still be attempted: the callback may have gone or turned failing while its bytes were
+    /// loaded.
+    bool may_begin(steady_time now) const;
     /// It was looked at too early: back until `due`.
     void put_back(delivery_id id, wall_time due);
     void begin(delivery_id id, steady_time now);

@@ -146,7 +146,9 @@ void tracker::apply(std::uint32_t slot, judgement verdict, poll_answer answer, i
         record(slot, std::move(verdict), std::move(answer), false, now, actions);
         return;
     }
-    if (verdict.next != judgement::next_poll::never && wants_lazy_store(row, answer, now)) {
+    // Never a downgrade: the known bytes have to be those of the known status, or the next equal reply would be read as
+    // that status.
+    if (verdict.next != judgement::next_poll::never && !verdict.is_downgrade && wants_lazy_store(row, answer, now)) {
         verdict.keeps_reply = true;
         record(slot, std::move(verdict), std::move(answer), true, now, actions);
         return;

@@ -21,7 +21,10 @@ constexpr milliseconds between_rate_steps{100};
 
 std::int64_t ns(steady_time when) { return nanoseconds(when.time_since_epoch()).count(); }
 steady_time from_ns(std::int64_t when) { return steady_time(nanoseconds(when)); }
-std::int64_t ms(steady_time when) { return std::chrono::floor<milliseconds>(when.time_since_epoch()).count(); }
+/// Rounded up: a gap counted from it is never shorter than it looks.
+std::int64_t ms_not_before(steady_time when) {
+    return std::chrono::ceil<milliseconds>(when.time_since_epoch()).count();
+}
 
 steady_time last_start(const transaction_row& row) { return steady_time(milliseconds(row.last_started)); }
 
@@ -214,7 +217,7 @@ std::optional<started_poll> tracker::next_poll(instant now) {
     leave_queues(*slot);
     row.phase = row_phase::in_flight;
     row.is_probe = permit == poll_permit::probe;
-    row.last_started = ms(now.steady);
+    row.last_started = ms_not_before(now.steady);
     ++row.polls;
     ++in_flight_;
     rate_.take(now.steady);

@@ -99,16 +99,13 @@ judgement judge_settled(judgement verdict, const poll_answer& answer, wall_time 
         const std::string word = verdict.facts.status;
         return judge_settled_word(std::move(verdict), word, now, rules);
     }
-    case reply_class::not_found:
-    case reply_class::bad_request:
-        finish_verification(verdict, now, rules); // an answer, but one that changes nothing
-        verdict.is_error = true;
-        return verdict;
     case reply_class::unauthorized:
     case reply_class::forbidden:
     case reply_class::throttled:
         verdict.next = next_poll::backoff;
         return verdict;
+    case reply_class::not_found: // changes nothing, and says nothing about the money either: asked again like any error
+    case reply_class::bad_request:
     case reply_class::server_error:
     case reply_class::unusable:
     case reply_class::no_reply:

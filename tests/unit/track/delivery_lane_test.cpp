@@ -94,6 +94,23 @@ TEST(DeliveryLane, WhileFailingOnlyTheOldestDueIsTriedAndTheOthersUseNothing) {
     EXPECT_EQ(bench.take(), 12U) << "11 waits by its schedule now, the next oldest is due";
 }
 
+TEST(DeliveryLane, WhatWasBeingLoadedWhenItTurnedFailingIsNotAttempted) {
+    lane_bench bench;
+    for (std::uint64_t id = 11; id <= 12; ++id) bench.owe(id);
+    const auto loading = bench.lane.take(bench.now);
+    ASSERT_TRUE(loading.has_value());
+    for (std::uint64_t id = 1; id <= 5; ++id) {
+        bench.lane.insert({delivery_id{id}, 0, bench.now.wall - 1s, id}, bench.now.wall);
+        EXPECT_TRUE(bench.lane.may_begin(bench.now.steady));
+        EXPECT_EQ(bench.take(), id);
+        bench.end(id, attempt_result::failed);
+    }
+    EXPECT_FALSE(bench.lane.may_begin(bench.now.steady));
+    bench.lane.put_back(loading->id, loading->next_attempt_at);
+    bench.pass(30s);
+    EXPECT_EQ(bench.take(), 11U);
+}
+
 TEST(DeliveryLane, AfterTheFirstSuccessTheWaitingOnesGoInOrderAndRamped) {
     lane_bench bench;
     bench.fail_five();

@@ -253,6 +253,7 @@ TEST(Verification, ErrorsChangeNothingAndAreTriedAgainOnlySoOften) {
         const judgement verdict = judge(settled("failed"), other(what), begin + minutes(15));
         EXPECT_FALSE(verdict.is_change || verdict.event.has_value());
         EXPECT_EQ(verdict.facts.status, "failed");
+        EXPECT_EQ(verdict.next, next_poll::backoff) << "a 404 must not use the verification up";
     }
 }
 

@@ -1,0 +1,26 @@
+#pragma once
+
+// One run of the whole engine from one seed: a safety phase with faults and crashes, then a liveness phase without.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+
+namespace prooftrack {
+
+struct simulation_result {
+    std::vector<std::string> broken; ///< promises, empty = all held
+    std::uint64_t transactions = 0;
+    std::uint64_t polls = 0;
+    std::uint64_t faults = 0;
+    std::uint64_t crashes = 0;
+    std::uint64_t events = 0;
+    std::uint64_t attempts = 0;
+    steady_duration virtual_time{};
+};
+
+simulation_result run_simulation(std::uint64_t seed);
+
+} // namespace prooftrack
