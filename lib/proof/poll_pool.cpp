@@ -75,12 +75,16 @@ void poll_pool::pull() {
         starved = !connection->fill();
         if (starved) on_room(*connection);
     }
-    // An idle connection may be as stale as the one whose poll is to be repeated: that one goes to a fresh one.
     if (!starved || !repeats_.empty()) grow();
 }
 
 void poll_pool::grow() {
     if (stopping_ || count([](const auto& each) { return each.is_connecting(); }) > 0) return;
+    // An idle connection may be as stale as the one whose poll is to be repeated: that poll waits for a fresh one.
+    if (repeats_.empty() && !source_.has_poll()) {
+        growth_ = 1;
+        return;
+    }
     const steady_time now = steady_now();
     if (now < retry_at_) {
         wanted_ = true;
@@ -89,6 +93,7 @@ void poll_pool::grow() {
     const std::size_t limit = std::max<std::size_t>(1, context_.options.connections);
     const std::size_t room = limit - std::min(limit, connections_.size());
     for (std::size_t i = 0; i < std::min(growth_, room); ++i) open_connection();
+    growth_ = std::min(growth_ * 2, limit);
     if (room == 0 && count([](const auto& each) { return each.is_busy(); }) == 0)
         refuse_repeats("no connection is free");
 }
@@ -149,7 +154,6 @@ void poll_pool::on_ready(poll_connection& connection) {
         growth_ = 1;
         on_room(connection);
     } else {
-        growth_ = std::min<std::size_t>(growth_ * 2, 64);
         grow();
     }
     report();
@@ -247,8 +251,7 @@ void poll_pool::sweep() {
 
 void poll_pool::retire_connections() {
     for (poll_connection* each : all()) each->retire();
-    // What was being connected may have been for polls that wait.
-    schedule_turn(wanted_);
+    schedule_turn(true); // what was being connected may have been for polls that wait
 }
 
 void poll_pool::stop(steady_time until, unique_function<void()> stopped) {

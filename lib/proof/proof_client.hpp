@@ -26,6 +26,9 @@ class poll_source {
     /// `wake`.
     virtual std::optional<poll_ticket> next_poll() = 0;
 
+    /// Whether `next_poll` would give one now: asked before a connection is opened for it. Saying true too often costs idle connections.
+    virtual bool has_poll() { return true; }
+
     /// A reused connection ended before the first byte of this ticket's reply: may the GET be repeated at once on a
     /// fresh one? Asked at most once a ticket; false = report `no_reply`. (At most 10 % of requests are repeats.)
     virtual bool may_repeat(const poll_ticket& ticket) = 0;
