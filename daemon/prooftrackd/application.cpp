@@ -166,6 +166,7 @@ void application::begin_stop(std::string reason) {
     stop_reason_ = std::move(reason);
     log_.write(log_event_id::daemon_stopping, {{"reason", stop_reason_}, {"stop_timeout_ms", within.count()}});
     notify_.stopping();
+    notify_.extend_timeout(within + stop_grace + between_ticks);
     if (!was_running) {
         finish(0);
         return;

@@ -112,6 +112,13 @@ class engine final : public backend, private poll_driver_listener, private deliv
     void on_delivery(std::string_view callback, std::string_view result) override;
     void on_callback(const callback_view& view) override;
 
+    struct full_status {
+        store_status remembered;
+        std::vector<consumer_view> consumers;
+    };
+    // engine_reports.cpp
+    void with_status(unique_function<void(op_result<full_status>)> handler);
+
     // engine.cpp
     void arm();
     void on_loaded(unique_function<void(op_result<std::monostate>)> ready, op_result<std::uint64_t> loaded);

@@ -131,16 +131,33 @@ void engine::consumers(backend_handler<std::vector<consumer_view>> handler) {
     doors_.remembered.consumers(pass_on<std::vector<consumer_view>>(std::move(handler)));
 }
 
-void engine::status_json(backend_handler<std::string> handler) {
+void engine::with_status(unique_function<void(op_result<full_status>)> handler) {
     doors_.remembered.status([this, handler = std::move(handler)](op_result<store_status> status) mutable {
+        if (!status) {
+            handler(status.error());
+            return;
+        }
+        doors_.remembered.consumers([status = std::move(*status), handler = std::move(handler)](
+                                        op_result<std::vector<consumer_view>> consumers) mutable {
+            if (!consumers) {
+                handler(consumers.error());
+                return;
+            }
+            handler(full_status{std::move(status), std::move(*consumers)});
+        });
+    });
+}
+
+void engine::status_json(backend_handler<std::string> handler) {
+    with_status([this, handler = std::move(handler)](op_result<full_status> status) mutable {
         if (!status) {
             handler(store_problem(status.error()));
             return;
         }
         const instant now = doors_.clock.now();
-        const std::vector<callback_view> callbacks = delivery_driver_.views(*status, now.wall);
-        handler(format_status({version_, now.steady - started_at_, *status, poll_driver_.core(),
-                               doors_.counts.poll_lag_p99(), now, callbacks}));
+        const std::vector<callback_view> callbacks = delivery_driver_.views(status->remembered, now.wall);
+        handler(format_status({version_, now.steady - started_at_, status->remembered, poll_driver_.core(),
+                               doors_.counts.poll_lag_p99(), now, callbacks, status->consumers}));
     });
 }
 
@@ -157,8 +174,8 @@ health_report engine::ready() const {
 health_report engine::healthy() const { return health_report{}; } // whoever can ask has seen the loop turn
 
 void engine::metrics_text(backend_handler<std::string> handler) {
-    doors_.remembered.status([this, handler = std::move(handler)](op_result<store_status> status) mutable {
-        if (status) housekeeping_.publish(*status, doors_.clock.now());
+    with_status([this, handler = std::move(handler)](op_result<full_status> status) mutable {
+        if (status) housekeeping_.publish(status->remembered, status->consumers, doors_.clock.now());
         handler(doors_.counts.serialize());
     });
 }

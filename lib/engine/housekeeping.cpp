@@ -51,7 +51,7 @@ bool housekeeping::on_wake(instant now) {
     const bool has_jumped = look_at_clocks(now);
     if (now.steady >= next_beat_) {
         next_beat_ = now.steady + between_beats;
-        beat(now);
+        beat();
     }
     if (store_state_ == store_state::full && !is_probing_ && now.steady >= next_probe_) {
         next_probe_ = now.steady + between_probes;
@@ -91,37 +91,57 @@ void housekeeping::prune() {
     });
 }
 
-void housekeeping::beat(instant /*now*/) {
+void housekeeping::beat() {
     around_.remembered.status([this](op_result<store_status> status) {
         if (!status) return;
-        const instant then = around_.clock.now();
-        publish(*status, then);
-        const tracker& core = around_.polls.core();
-        std::uint64_t backlog = 0;
-        std::uint64_t dead = 0;
-        for (const auto& [lane, summary] : status->lanes) {
-            backlog += summary.pending;
-            dead += summary.dead;
-        }
-        const auto oldest_due = std::chrono::duration_cast<milliseconds>(core.oldest_due(then));
-        const auto due_lag = std::chrono::duration_cast<milliseconds>(around_.counts.poll_lag_p99());
-        around_.log.write(log_event_id::daemon_heartbeat,
-                          {{"pending", core.size()},
-                           {"due_lag_ms", due_lag.count()},
-                           {"oldest_due_ms", oldest_due.count()},
-                           {"polls_per_second", fmt::format("{:.1f}", core.made_rate())},
-                           {"backlog", backlog},
-                           {"dead", dead},
-                           {"proof", to_string(core.health().kind())},
-                           {"store", to_string(status->state)},
-                           {"consumers", status->consumers},
-                           {"db_bytes", status->db_bytes},
-                           {"wal_bytes", status->wal_bytes},
-                           {"free_bytes", status->free_bytes}});
+        around_.remembered.consumers(
+            [this, status = std::move(*status)](op_result<std::vector<consumer_view>> consumers) {
+                if (consumers) say_alive(status, *consumers);
+            });
     });
 }
 
-void housekeeping::publish(const store_status& status, instant now) {
+void housekeeping::say_alive(const store_status& status, const std::vector<consumer_view>& consumers) {
+    const instant now = around_.clock.now();
+    publish(status, consumers, now);
+    const tracker& core = around_.polls.core();
+    std::uint64_t backlog = 0;
+    std::uint64_t dead = 0;
+    std::uint64_t lag = 0;
+    seconds oldest_undelivered{0};
+    seconds consumer_age{0};
+    for (const auto& [lane, summary] : status.lanes) {
+        backlog += summary.pending;
+        dead += summary.dead;
+        if (!summary.oldest_pending) continue;
+        oldest_undelivered =
+            std::max(oldest_undelivered, std::chrono::floor<seconds>(now.wall - *summary.oldest_pending));
+    }
+    for (const consumer_view& consumer : consumers) {
+        lag = std::max(lag, consumer.lag);
+        consumer_age = std::max(consumer_age, age_of(consumer, now.wall));
+    }
+    const auto oldest_due = std::chrono::duration_cast<milliseconds>(core.oldest_due(now));
+    const auto due_lag = std::chrono::duration_cast<milliseconds>(around_.counts.poll_lag_p99());
+    around_.log.write(log_event_id::daemon_heartbeat, {{"pending", core.size()},
+                                                       {"due_lag_ms", due_lag.count()},
+                                                       {"oldest_due_ms", oldest_due.count()},
+                                                       {"polls_per_second", fmt::format("{:.1f}", core.made_rate())},
+                                                       {"backlog", backlog},
+                                                       {"oldest_undelivered_seconds", oldest_undelivered.count()},
+                                                       {"dead", dead},
+                                                       {"proof", to_string(core.health().kind())},
+                                                       {"store", to_string(status.state)},
+                                                       {"consumers", consumers.size()},
+                                                       {"consumer_lag", lag},
+                                                       {"consumer_age_seconds", consumer_age.count()},
+                                                       {"db_bytes", status.db_bytes},
+                                                       {"wal_bytes", status.wal_bytes},
+                                                       {"free_bytes", status.free_bytes}});
+}
+
+void housekeeping::publish(const store_status& status, const std::vector<consumer_view>& consumers, instant now) {
+    around_.counts.set_consumers(consumers, now.wall);
     const tracker& core = around_.polls.core();
     around_.counts.set_oldest_due(core.oldest_due(now));
     around_.counts.set_clock_skew(core.skew());

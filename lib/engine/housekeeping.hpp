@@ -39,11 +39,12 @@ class housekeeping {
     /// True when wall, steady and boot time disagree since the last call: the machine slept, or its clock was set.
     bool on_wake(instant now);
     /// Brings the gauges up to date from a fresh status.
-    void publish(const store_status& status, instant now);
+    void publish(const store_status& status, const std::vector<consumer_view>& consumers, instant now);
 
   private:
     bool look_at_clocks(instant now);
-    void beat(instant now);
+    void beat();
+    void say_alive(const store_status& status, const std::vector<consumer_view>& consumers);
     void prune();
 
     surroundings around_;

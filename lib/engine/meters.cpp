@@ -111,6 +111,23 @@ void meters::set_callback(std::string_view name, std::uint64_t backlog, std::uin
     registry_.deliveries_dead(name).Set(static_cast<double>(dead));
     registry_.oldest_undelivered(name).Set(static_cast<double>(oldest.count()));
 }
+seconds age_of(const consumer_view& consumer, wall_time now) {
+    if (!consumer.oldest_pending) return seconds(0);
+    return std::max(seconds(0), std::chrono::floor<seconds>(now - *consumer.oldest_pending));
+}
+
+void meters::set_consumers(const std::vector<consumer_view>& consumers, wall_time now) {
+    std::set<std::string> gone = std::move(shown_consumers_);
+    shown_consumers_.clear();
+    for (const consumer_view& consumer : consumers) {
+        gone.erase(consumer.name);
+        shown_consumers_.insert(consumer.name);
+        registry_.consumer_lag(consumer.name).Set(static_cast<double>(consumer.lag));
+        registry_.consumer_age(consumer.name).Set(static_cast<double>(age_of(consumer, now).count()));
+    }
+    for (const std::string& name : gone) registry_.remove_consumer(name);
+}
+
 void meters::set_reload_successful(bool is_successful) {
     registry_.config_last_reload_successful().Set(is_successful ? 1 : 0);
 }

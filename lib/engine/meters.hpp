@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/time.hpp"
 #include "observe/metrics.hpp"
@@ -29,6 +30,9 @@ class recent_delays {
     std::array<std::uint32_t, buckets> previous_{};
     steady_time window_start_{};
 };
+
+/// How long the oldest unacknowledged event of a consumer has waited; 0 without one.
+seconds age_of(const consumer_view& consumer, wall_time now);
 
 /// Joins the engine to the registry. `registry` must outlive it.
 class meters {
@@ -55,6 +59,7 @@ class meters {
     void begin_transactions();
     void end_transactions();
     void set_callback(std::string_view name, std::uint64_t backlog, std::uint64_t dead, seconds oldest);
+    void set_consumers(const std::vector<consumer_view>& consumers, wall_time now);
     void set_log_dropped(std::uint64_t total) { registry_.set_log_dropped(total); }
     void set_reload_successful(bool is_successful);
 
@@ -68,6 +73,7 @@ class meters {
     recent_delays lag_;
     std::set<std::pair<std::string, std::string>> shown_transactions_;
     std::set<std::pair<std::string, std::string>> unset_transactions_;
+    std::set<std::string> shown_consumers_;
 };
 
 } // namespace prooftrack

@@ -4,7 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "track/event.hpp"
+#include "base/json_string.hpp"
+#include "engine/meters.hpp"
 
 namespace prooftrack {
 namespace {
@@ -64,6 +65,18 @@ std::string format_callbacks(const std::vector<callback_view>& callbacks) {
     return out + "]";
 }
 
+std::string format_consumers(const std::vector<consumer_view>& consumers, wall_time now) {
+    std::string out = "[";
+    for (const consumer_view& consumer : consumers) {
+        if (out.size() > 1) out += ',';
+        out += "{\"name\":";
+        append_json_string(out, consumer.name);
+        out += fmt::format(R"(,"seq":{},"lag":{},"age_seconds":{}}})", value_of(consumer.seq), consumer.lag,
+                           age_of(consumer, now).count());
+    }
+    return out + "]";
+}
+
 } // namespace
 
 std::string format_status(const status_facts& facts) {
@@ -83,7 +96,7 @@ std::string format_status(const status_facts& facts) {
     out += fmt::format(R"(,"events":{{"first_seq":{},"last_seq":{},"log_id":)", value_of(store.first_seq),
                        value_of(store.last_seq));
     append_json_string(out, store.log_id);
-    return out + "}}";
+    return out + "},\"consumers\":" + format_consumers(facts.consumers, facts.now.wall) + "}";
 }
 
 } // namespace prooftrack

@@ -20,6 +20,7 @@ struct status_facts {
     steady_duration lag_p99{};
     instant now;
     const std::vector<callback_view>& callbacks;
+    const std::vector<consumer_view>& consumers;
 };
 
 std::string format_status(const status_facts& facts);
