@@ -249,7 +249,7 @@ class Callbacks(SystemCase):
         reply = self.daemon.api("POST", "/v1/callbacks/backend/test")
         self.assertEqual(reply.status, 200, reply)
         self.assertEqual(reply.json["status"], 204)
-        self.assertEqual(set(reply.json), {"status", "duration_ms", "body"})
+        self.assertLessEqual({"status", "duration_ms", "body"}, set(reply.json))
         self.assertEqual(receiver.events("callback.test")[0].verified, True)
         self.assertEqual(self.deliveries(), [])
         self.assertEqual(self.daemon.api("POST", "/v1/callbacks/nobody/test").status, 404)

@@ -62,7 +62,7 @@ class Configuration(SystemCase):
         done = self.check('[proof]\nbase_ulr = "https://proof.example"\nconnections = "many"\n\n[poll]\ninterval = [5, 10]\n'
                           'not_found_grace = "15"\n\n[[callback]]\nname = "Bad Name"\nurl = "http://shop.example/"\nevents = ["transaction.done"]\n')
         self.assertEqual(done.returncode, 78)
-        for word in ("base_ulr", "base_url", "connections", "interval", "not_found_grace", "Bad Name", "transaction.done", "check.toml"):
+        for word in ("base_ulr", "base_url", "connections", "interval", "not_found_grace", "callback.name", "callback.url", "transaction.done", "check.toml"):
             self.assertIn(word, done.stderr)
         self.assertRegex(done.stderr, r"check\.toml:2:\d+")
 
@@ -109,7 +109,8 @@ class Configuration(SystemCase):
         (self.folder / "state").mkdir(mode=0o700)
         database.write_bytes(b"this is not a database" * 500)
         text = self.start_expecting(65)
-        self.assertIn("backup", text.lower() + "restore")
+        self.assertIn("restore", text)
+        self.assertNotIn("…", text, "the advice is whole")
         self.assertEqual(database.read_bytes(), b"this is not a database" * 500)
 
     def test_insecure_secret_files_are_warned_about(self):

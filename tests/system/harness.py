@@ -384,6 +384,14 @@ class Daemon:
             found += page["events"]
             after = page["next_after"]
 
+    def all_transactions(self):
+        found, cursor = [], ""
+        while cursor is not None:
+            page = self.api("GET", "/v1/transactions?limit=1000" + (f"&cursor={cursor}" if cursor else "")).json
+            found += page["transactions"]
+            cursor = page["next_cursor"]
+        return found
+
     def status(self):
         return self.api("GET", "/v1/status").json
 

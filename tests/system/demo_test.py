@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""daemon/demo: ends well within 30 s, ends badly with the reason, and leaves nothing behind."""
+
+import glob
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from harness import ROOT, SLACK, program
+
+DEMO = str(ROOT / "daemon" / "demo")
+
+
+def leftovers():
+    return set(glob.glob("/tmp/prooftrackd-demo.*"))
+
+
+class Demo(unittest.TestCase):
+    def setUp(self):
+        self.before = leftovers()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.bin = Path(folder.name)
+        for name in ("prooftrackd", "prooftrackctl", "proof-sandbox"):
+            (self.bin / name).symlink_to(program(name))
+
+    def run_demo(self):
+        return subprocess.run([DEMO, "--bin", str(self.bin)], capture_output=True, text=True, timeout=120)
+
+    def test_it_ends_well_and_cleans_up(self):
+        began = time.monotonic()
+        done = self.run_demo()
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertLess(time.monotonic() - began, 30 + 10 * SLACK)
+        for word in ("transaction.completed", "transaction.failed", "transaction.cancelled", "base_url"):
+            self.assertIn(word, done.stdout)
+        self.assertNotIn("\x1b", done.stdout, "colours only on a terminal")
+        self.assertLessEqual(leftovers(), self.before)
+
+    def test_a_daemon_that_does_not_start_is_said(self):
+        (self.bin / "prooftrackd").unlink()
+        (self.bin / "prooftrackd").write_text("#!/bin/sh\necho no luck today >&2\nexit 78\n")
+        (self.bin / "prooftrackd").chmod(0o755)
+        done = self.run_demo()
+        self.assertNotIn(done.returncode, (0, None))
+        self.assertIn("no luck today", done.stderr)
+        self.assertLessEqual(leftovers(), self.before)
+
+    def test_interrupted_it_leaves_no_process(self):
+        demo = subprocess.Popen([DEMO, "--bin", str(self.bin)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for line in demo.stdout:
+            if line.startswith("Live"):
+                break
+        (state,) = leftovers() - self.before
+        demo.send_signal(signal.SIGTERM)
+        demo.communicate(timeout=30)
+        self.assertNotEqual(demo.returncode, 0)
+        self.assertLessEqual(leftovers(), self.before)
+        running = []
+        for path in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                running.append(Path(path).read_bytes().decode(errors="replace"))
+            except OSError:
+                pass
+        self.assertFalse([line for line in running if state in line])
+
+
+if __name__ == "__main__":
+    unittest.main()
