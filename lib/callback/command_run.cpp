@@ -42,8 +42,7 @@ class command_run : public std::enable_shared_from_this<command_run> {
     void start() {
         limit_.start(timeout_, [this] { kill_group(fmt::format("timed out after {}", format_duration(timeout_))); });
         watch_output();
-        auto on_end = [self = shared_from_this()](error_code) { self->on_ended(); };
-        process_.async_wait(asio::posix::descriptor_base::wait_read, std::move(on_end));
+        watch_process();
     }
 
     void cut_off() {
@@ -58,7 +57,7 @@ class command_run : public std::enable_shared_from_this<command_run> {
         limit_.start(burial, [this] { report(0, {}); });
     }
 
-    /// Waits and then reads by itself: a read that Asio had already finished could hide bytes from `on_ended`.
+    /// Waits and then reads by itself: a read that Asio had already finished could hide bytes from `reap`.
     void watch_output() {
         output_.async_wait(asio::posix::descriptor_base::wait_read, [self = shared_from_this()](error_code error) {
             if (!error && self->read_output()) self->watch_output();
@@ -77,12 +76,18 @@ class command_run : public std::enable_shared_from_this<command_run> {
         return true;
     }
 
-    void on_ended() {
+    void watch_process() {
+        process_.async_wait(asio::posix::descriptor_base::wait_read,
+                            [self = shared_from_this()](error_code) { self->reap(); });
+    }
+
+    void reap() {
         siginfo_t info{};
         const int failure = ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG);
+        if (failure == 0 && info.si_pid == 0) return watch_process(); // a wake-up too early: kernels do that
         reaped_ = true;
         if (handler_) read_output(); // what it wrote right before its end
-        if (failure != 0 || info.si_pid == 0) return report(0, "its exit status is unknown");
+        if (failure != 0) return report(0, "its exit status is unknown: somebody else reaped it");
         if (info.si_code == CLD_EXITED)
             return report(info.si_status, info.si_status == 0 ? "" : fmt::format("exit status {}", info.si_status));
         report(128 + info.si_status, fmt::format("killed by signal {}", info.si_status));

@@ -14,7 +14,6 @@
 #include "callback/error.hpp"
 #include "callback/target_rules.hpp"
 #include "callback/webhook_sender.hpp"
-#include "net/address_rules.hpp"
 #include "net/deadline.hpp"
 #include "net/task_group.hpp"
 
@@ -28,6 +27,14 @@ constexpr std::string_view own_url_name = "callback_url";
 constexpr std::string_view user_agent = "prooftrackd/" PROOFTRACKD_VERSION;
 
 using outcome_handler = unique_function<void(delivery_outcome)>;
+
+/// A name that hangs delays neither Proof's lookups (its client has a resolver of its own) nor, up to a point, other
+/// receivers'.
+resolver_options make_names() {
+    resolver_options names;
+    names.threads = 4;
+    return names;
+}
 
 delivery_outcome refused(std::string why) {
     delivery_outcome outcome;
@@ -45,24 +52,29 @@ struct prepared_target {
 class sending_notifier final : public notifier {
   public:
     sending_notifier(asio::any_io_executor loop, notifier_observer& observer)
-        : loop_(std::move(loop)), observer_(observer), sender_(loop_, std::string(user_agent)), stop_limit_(loop_),
+        : loop_(std::move(loop)), observer_(observer),
+          sender_(std::make_shared<webhook_sender>(loop_, std::string(user_agent), make_names())), stop_limit_(loop_),
           tasks_(loop_) {}
 
     void configure(std::vector<callback_target> targets, callback_url_rules rules) override {
         std::map<std::string, std::shared_ptr<tls_client>> clients;
+        const tls_source tls = make_tls_source(clients);
         std::map<std::string, prepared_target, std::less<>> prepared;
         for (auto& target : targets) {
-            const std::string name = target.name;
-            prepared.insert_or_assign(name, prepare(std::move(target), clients));
+            prepared_target ready;
+            if (!target.url.empty()) ready.webhook = make_configured_target(target, tls);
+            ready.command = std::move(target.command);
+            ready.timeout = target.timeout;
+            prepared.insert_or_assign(target.name, std::move(ready));
         }
         const bool has_tcp_hosts = std::any_of(rules.allow_hosts.begin(), rules.allow_hosts.end(),
                                                [](const std::string& host) { return !host.starts_with("unix:"); });
-        auto own_tls = has_tcp_hosts ? client_for("", clients) : nullptr;
+        auto own_tls = has_tcp_hosts ? tls("") : nullptr;
         // Nothing throws from here on: all or nothing is replaced.
         targets_ = std::move(prepared);
         rules_ = std::move(rules);
         own_url_tls_ = std::move(own_tls);
-        sender_.drop_idle();
+        sender_->drop_idle();
     }
 
     void deliver(delivery_job job, outcome_handler handler) override {
@@ -78,84 +90,52 @@ class sending_notifier final : public notifier {
     void stop(milliseconds within, unique_function<void()> stopped) override {
         stopping_ = true;
         stopped_ = std::move(stopped);
-        sender_.drop_idle();
+        sender_->drop_idle();
         if (in_flight_ == 0) return tell_stopped();
         stop_limit_.start(within, [this] { cut_off(); });
     }
 
   private:
-    static std::shared_ptr<tls_client> client_for(const std::string& ca_file,
-                                                  std::map<std::string, std::shared_ptr<tls_client>>& clients) {
-        auto& client = clients[ca_file];
-        if (!client) client = std::make_shared<tls_client>(ca_file);
-        return client;
-    }
-
-    static prepared_target prepare(callback_target target,
-                                   std::map<std::string, std::shared_ptr<tls_client>>& clients) {
-        prepared_target ready;
-        ready.timeout = target.timeout;
-        ready.command = std::move(target.command);
-        if (target.url.empty()) return ready;
-        const result<http_url> url = check_configured_url(target.url);
-        if (url.has_error()) throw boost::system::system_error(url.error(), "callback " + target.name);
-        auto webhook = std::make_shared<webhook_target>();
-        webhook->url = *url;
-        webhook->keys = std::move(target.secrets);
-        webhook->timeout = target.timeout;
-        webhook->pool_key = fmt::format("{} {}", format_lane(*url), target.ca_file);
-        if (url->scheme == url_scheme::https) webhook->tls = client_for(target.ca_file, clients);
-        if (url->scheme == url_scheme::http) {
-            // "localhost" is a name: whatever it resolves to must be loopback, or the event would travel in the clear.
-            webhook->filter = [](const asio::ip::address& address) {
-                return classify_address(address) == address_kind::loopback;
-            };
-        }
-        ready.webhook = std::move(webhook);
-        return ready;
+    /// One client for each ca_file of a configuration: its targets share sessions and the parsed bundle.
+    static tls_source make_tls_source(std::map<std::string, std::shared_ptr<tls_client>>& clients) {
+        return [&clients](const std::string& ca_file) {
+            auto& client = clients[ca_file];
+            if (!client) client = std::make_shared<tls_client>(ca_file);
+            return client;
+        };
     }
 
     void deliver_to_own_url(delivery_job job, outcome_handler handler) {
         const result<allowed_url> allowed = check_callback_url(job.url, rules_.allow_hosts);
         if (allowed.has_error()) return answer_later(std::move(handler), "callback_url: " + allowed.error().message());
-        auto webhook = std::make_shared<webhook_target>();
-        webhook->url = allowed->url;
-        webhook->tls = own_url_tls_;
-        webhook->keys = rules_.secrets;
-        webhook->timeout = rules_.timeout;
-        // Not shared with configured targets: their connections were made under other rules.
-        webhook->pool_key = fmt::format("callback_url {} {}", format_lane(allowed->url), allowed->exact_host);
-        webhook->filter = [exact = allowed->exact_host,
-                           plain = allowed->url.scheme == url_scheme::http](const asio::ip::address& address) {
-            if (plain && classify_address(address) != address_kind::loopback) return false;
-            return may_send_to(address, exact);
-        };
-        spawn_send(std::move(webhook), std::move(job), std::move(handler));
+        spawn_send(make_own_url_target(*allowed, rules_, own_url_tls_), std::move(job), std::move(handler));
     }
 
     void spawn_send(std::shared_ptr<const webhook_target> target, delivery_job job, outcome_handler handler) {
         ++in_flight_;
-        tasks_.spawn(send(std::move(target), std::move(job), std::move(handler)));
+        tasks_.spawn(send(life_, sender_, std::move(target), std::move(job), std::move(handler)));
     }
 
-    asio::awaitable<void> send(std::shared_ptr<const webhook_target> target, delivery_job job,
+    /// `life` tells whether this object still is: the coroutine may outlive it by a turn of the loop, and holds what it
+    /// uses meanwhile.
+    asio::awaitable<void> send(std::weak_ptr<int> life, std::shared_ptr<webhook_sender> sender,
+                               std::shared_ptr<const webhook_target> target, delivery_job job,
                                outcome_handler handler) {
+        if (life.expired()) co_return;
         const auto begun = std::chrono::steady_clock::now();
         const std::string callback = job.callback;
-        const std::weak_ptr<int> life = life_;
         bool was_refused = false;
         delivery_outcome outcome;
         try {
-            auto sending = sender_.async_send(target, std::move(job), was_refused);
+            auto sending = sender->async_send(target, std::move(job), was_refused);
             outcome = co_await std::move(sending);
-        } catch (const boost::system::system_error& failure) {
-            // Cut off by stop(): cancelling a coroutine throws at its next wait.
-            outcome = refused(failure.code() == asio::error::operation_aborted ? "cut off: the daemon is stopping"
-                                                                               : failure.what());
         } catch (const std::exception& failure) {
             outcome = refused(failure.what());
         }
         if (life.expired()) co_return;
+        // Cancelling shows as an error of whatever the attempt waited for.
+        if (cut_off_ && outcome.what == delivery_outcome::verdict::failed && outcome.status == 0)
+            outcome.error = "cut off: the daemon is stopping";
         outcome.took = std::chrono::steady_clock::now() - begun;
         if (was_refused) observer_.on_address_refused(callback, target->url.host);
         finish(std::move(handler), std::move(outcome));
@@ -192,6 +172,7 @@ class sending_notifier final : public notifier {
     }
 
     void cut_off() {
+        cut_off_ = true;
         tasks_.cancel();
         for (auto& cut : commands_) cut();
     }
@@ -210,10 +191,11 @@ class sending_notifier final : public notifier {
     std::map<std::string, prepared_target, std::less<>> targets_;
     callback_url_rules rules_;
     std::shared_ptr<tls_client> own_url_tls_;
-    webhook_sender sender_;
+    std::shared_ptr<webhook_sender> sender_;      // shared with its attempts, see send()
     std::list<unique_function<void()>> commands_; // each kills one running command
     std::size_t in_flight_ = 0;
     bool stopping_ = false;
+    bool cut_off_ = false;
     unique_function<void()> stopped_;
     deadline stop_limit_;
     task_group tasks_; // last: its tasks use all of the above

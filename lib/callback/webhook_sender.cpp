@@ -14,16 +14,9 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t lookup_threads = 4;
 constexpr std::size_t most_reply_bytes =
     16 * 1024; // read so that the connection can be reused; longer replies close it
 constexpr steady_duration longest_handshake = std::chrono::seconds(5);
-
-resolver_options callback_resolver() {
-    resolver_options options;
-    options.threads = lookup_threads;
-    return options;
-}
 
 delivery_outcome failed(const op_error& error) {
     delivery_outcome outcome;
@@ -52,8 +45,8 @@ http_request make_webhook_request(const webhook_target& target, const delivery_j
     return request;
 }
 
-webhook_sender::webhook_sender(asio::any_io_executor loop, std::string user_agent)
-    : loop_(loop), user_agent_(std::move(user_agent)), resolver_(loop, callback_resolver()), idle_(loop) {}
+webhook_sender::webhook_sender(asio::any_io_executor loop, std::string user_agent, resolver_options names)
+    : loop_(loop), user_agent_(std::move(user_agent)), resolver_(loop, std::move(names)), idle_(loop) {}
 
 asio::awaitable<delivery_outcome> webhook_sender::async_send(std::shared_ptr<const webhook_target> target,
                                                              delivery_job job, bool& was_refused) {

@@ -5,36 +5,23 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
-#include "base/secret.hpp"
 #include "callback/idle_connections.hpp"
 #include "callback/notifier.hpp"
+#include "callback/webhook_target.hpp"
 #include "net/connector.hpp"
 #include "net/http_exchange.hpp"
-#include "net/http_url.hpp"
 
 namespace prooftrack {
-
-/// Everything that one webhook needs besides the event; attempts in flight share it, so that a reload does not touch
-/// them.
-struct webhook_target {
-    http_url url;
-    std::shared_ptr<tls_client> tls; ///< set for https
-    std::vector<secret> keys;
-    milliseconds timeout{15000};
-    address_filter filter; ///< none = every address
-    std::string pool_key;  ///< targets of equal keys may share connections
-};
 
 /// Sends to any number of targets. Must outlive its attempts.
 class webhook_sender {
   public:
-    /// `user_agent` is the header's value.
-    webhook_sender(boost::asio::any_io_executor loop, std::string user_agent);
+    /// `user_agent` is the header's value; `names` says how hosts are looked up.
+    webhook_sender(boost::asio::any_io_executor loop, std::string user_agent, resolver_options names);
 
     /// Over at the target's timeout at the latest. A reused connection that ends before a byte of the reply is tried
     /// once more on a fresh one (webhooks are at-least-once). `was_refused` is set when the address filter refused

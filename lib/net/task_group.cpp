@@ -9,12 +9,22 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
-
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
 namespace prooftrack {
 
 namespace asio = boost::asio;
+
+namespace {
+
+/// co_spawn on the loop's own thread would run the task up to its first wait from inside the call.
+asio::awaitable<void> start_later(asio::awaitable<void> task) {
+    co_await asio::post(asio::use_awaitable);
+    co_await std::move(task);
+}
+
+} // namespace
 
 struct task_group::state {
     asio::any_io_executor loop;
@@ -68,7 +78,8 @@ void task_group::spawn(asio::awaitable<void> task) {
     state_->tasks.push_back(signal);
     const auto place = std::prev(state_->tasks.end());
     auto done = [shared = state_, place](const std::exception_ptr& error) { shared->ended(place, error); };
-    asio::co_spawn(state_->loop, std::move(task), asio::bind_cancellation_slot(signal->slot(), std::move(done)));
+    asio::co_spawn(state_->loop, start_later(std::move(task)),
+                   asio::bind_cancellation_slot(signal->slot(), std::move(done)));
     if (state_->cancelled) signal->emit(asio::cancellation_type::all);
 }
 
@@ -76,6 +87,8 @@ void task_group::cancel() {
     state_->cancelled = true;
     const std::vector<std::shared_ptr<asio::cancellation_signal>> running(state_->tasks.begin(), state_->tasks.end());
     for (const auto& signal : running) signal->emit(asio::cancellation_type::all);
+    // Off the loop's thread Asio posts what `emit` does, with a bare pointer into the signal: it must live until then.
+    if (!running.empty()) asio::post(state_->loop, [running] {});
 }
 
 std::size_t task_group::size() const { return state_->tasks.size(); }

@@ -48,7 +48,8 @@ void run_until(boost::asio::io_context& io, Condition done, std::chrono::seconds
     io.restart();
     while (!done()) {
         if (std::chrono::steady_clock::now() >= until) throw std::runtime_error("the condition was not met in time");
-        if (io.run_one_until(until) == 0) io.restart();
+        // In slices: the condition may also become true by another thread's doing.
+        if (io.run_one_for(std::chrono::milliseconds(2)) == 0) io.restart();
     }
 }
 

@@ -1,0 +1,42 @@
+#pragma once
+
+// Where one webhook goes and under which rules: made from the configuration or from a transaction's callback_url.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/secret.hpp"
+#include "base/time.hpp"
+#include "callback/notifier.hpp"
+#include "callback/target_rules.hpp"
+#include "net/connector.hpp"
+#include "net/http_url.hpp"
+
+namespace prooftrack {
+
+/// Everything that one webhook needs besides the event; attempts in flight share it, so that a reload does not touch
+/// them.
+struct webhook_target {
+    http_url url;
+    std::shared_ptr<tls_client> tls; ///< set for https
+    std::vector<secret> keys;
+    milliseconds timeout{15000};
+    address_filter filter; ///< judges each resolved address right before connecting; none = every address
+    std::string pool_key;  ///< targets of equal keys may share connections
+};
+
+/// Gives the TLS client that trusts `ca_file` ("" = the system's); throws when the file cannot be loaded.
+using tls_source = std::function<std::shared_ptr<tls_client>(const std::string& ca_file)>;
+
+/// A configured callback's target: any address, but plain http to loopback addresses alone, whatever the name resolves
+/// to. Throws boost::system::system_error when the url is refused or a ca_file cannot be loaded.
+std::shared_ptr<const webhook_target> make_configured_target(const callback_target& target, const tls_source& tls);
+
+/// A callback_url's target: never link-local, metadata and the like; private addresses only for a host listed by its
+/// own name.
+std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& allowed, const callback_url_rules& rules,
+                                                          std::shared_ptr<tls_client> tls);
+
+} // namespace prooftrack

@@ -1,0 +1,107 @@
+#include "callback/webhook_sender.hpp"
+
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/run_task.hpp"
+#include "support/scripted_http_server.hpp"
+#include "support/test_certificates.hpp"
+
+namespace prooftrack {
+namespace {
+
+namespace asio = boost::asio;
+using namespace testing_support;
+using testing::HasSubstr;
+using verdict = delivery_outcome::verdict;
+
+/// The sender with a DNS of the test's own: what an attacker's name server would say.
+class WebhookSender : public testing::Test {
+  protected:
+    delivery_outcome send(std::shared_ptr<const webhook_target> target, std::vector<std::string> addresses) {
+        resolver_options names;
+        names.lookup = [addresses](const std::string&) -> result<address_list> {
+            address_list list;
+            for (const auto& each : addresses) list.push_back(asio::ip::make_address(each));
+            return list;
+        };
+        webhook_sender sender(io_.get_executor(), "prooftrackd/test", names);
+        delivery_job job;
+        job.event_id = "evt_1";
+        job.body = std::make_shared<const std::string>("{}");
+        was_refused_ = false;
+        return run_task(io_, sender.async_send(std::move(target), job, was_refused_));
+    }
+
+    std::shared_ptr<const webhook_target> own_url(const std::string& url, const std::string& allow) {
+        callback_url_rules rules;
+        rules.allow_hosts = {allow};
+        return make_own_url_target(check_callback_url(url, rules.allow_hosts).value(), rules, tls_);
+    }
+
+    std::shared_ptr<const webhook_target> configured(const std::string& url) {
+        callback_target target;
+        target.url = url;
+        return make_configured_target(target, [this](const std::string&) { return tls_; });
+    }
+
+    std::string https(const std::string& host) {
+        return "https://" + host + ":" + std::to_string(server_.port()) + "/";
+    }
+
+    test_authority authority_;
+    temporary_directory folder_;
+    std::shared_ptr<tls_client> tls_ = std::make_shared<tls_client>(folder_.write("ca.pem", authority_.ca_pem()));
+    scripted_http_server server_{authority_.server_context({{"DNS:shop.example", "DNS:a.shop.example"}}),
+                                 [](scripted_connection& connection) {
+                                     connection.read_request();
+                                     connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                                     connection.wait_for_close();
+                                 }};
+    asio::io_context io_{1};
+    bool was_refused_ = false;
+};
+
+TEST_F(WebhookSender, AnExactHostMayResolveToAPrivateAddress) {
+    const auto outcome = send(own_url(https("shop.example"), "shop.example"), {"127.0.0.1"});
+    EXPECT_EQ(outcome.what, verdict::delivered) << outcome.error;
+    EXPECT_FALSE(was_refused_);
+}
+
+TEST_F(WebhookSender, AWildcardHostMayNotHoweverTheAddressIsWrapped) {
+    for (const char* address :
+         {"127.0.0.1", "10.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "fd00::1", "169.254.169.254"}) {
+        const auto outcome = send(own_url(https("a.shop.example"), "*.shop.example"), {address});
+        EXPECT_EQ(outcome.what, verdict::failed) << address;
+        EXPECT_THAT(outcome.error, HasSubstr("the address is not allowed")) << address;
+        EXPECT_TRUE(was_refused_) << address;
+    }
+    EXPECT_EQ(server_.connections(), 0U);
+}
+
+TEST_F(WebhookSender, AReboundNameIsJudgedByTheAddressItHasNow) {
+    const auto target = own_url(https("shop.example"), "shop.example");
+    EXPECT_EQ(send(target, {"127.0.0.1"}).what, verdict::delivered);
+    const auto rebound = send(target, {"169.254.169.254", "::ffff:169.254.169.254"});
+    EXPECT_EQ(rebound.what, verdict::failed);
+    EXPECT_TRUE(was_refused_);
+}
+
+TEST_F(WebhookSender, AConfiguredHostMayBeAnywhereButPlainHttpStaysOnThisMachine) {
+    EXPECT_EQ(send(configured(https("shop.example")), {"127.0.0.1"}).what, verdict::delivered);
+    const auto astray = send(configured("http://localhost:1/"), {"192.0.2.1"});
+    EXPECT_THAT(astray.error, HasSubstr("the address is not allowed"));
+    const auto own = send(own_url("http://localhost:1/", "localhost"), {"10.0.0.1"});
+    EXPECT_THAT(own.error, HasSubstr("the address is not allowed"));
+}
+
+TEST_F(WebhookSender, TheCertificateMustBeForTheNameNotTheAddress) {
+    const auto outcome = send(configured(https("other.example")), {"127.0.0.1"});
+    EXPECT_THAT(outcome.error, HasSubstr("hostname mismatch"));
+}
+
+} // namespace
+} // namespace prooftrack
