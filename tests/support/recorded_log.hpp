@@ -2,6 +2,7 @@
 
 // An event_log that keeps its lines for the test to look at.
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ class recorded_log final : public event_log {
     void write(log_event_id event, std::span<const log_field> fields) override {
         line written{event, {}};
         for (const log_field& field : fields) written.fields.emplace(field.key, field.value);
+        if (on_line) on_line(written);
         lines_.push_back(std::move(written));
     }
 
@@ -40,6 +42,8 @@ class recorded_log final : public event_log {
     }
     std::size_t count(log_event_id event) const { return of(event).size(); }
     void clear() { lines_.clear(); }
+
+    std::function<void(const line&)> on_line; ///< told of each line as it is written
 
   private:
     std::vector<line> lines_;

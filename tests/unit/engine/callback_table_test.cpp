@@ -1,0 +1,81 @@
+#include "engine/callback_table.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace prooftrack {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+
+callback_config named(std::string name, std::vector<std::string> events) {
+    callback_config one;
+    one.name = std::move(name);
+    one.events = std::move(events);
+    return one;
+}
+
+callback_table allowing(std::vector<std::string> hosts) { return {{}, {std::move(hosts), ""}}; }
+
+TEST(CallbackTable, SelectsByPatternInTheOrderOfTheConfiguration) {
+    const callback_table table({named("b", {"transaction.*"}), named("a", {"transaction.completed", "*.completed"}),
+                                named("c", {"transaction.updated"})},
+                               {});
+    EXPECT_THAT(table.selecting(event_type::completed), ElementsAre("b", "a"));
+    EXPECT_THAT(table.selecting(event_type::overdue), ElementsAre("b"));
+    EXPECT_THAT(table.selecting(event_type::updated), ElementsAre("c")) << "only by its full name";
+    EXPECT_THAT(table.selecting(event_type::test), ElementsAre());
+}
+
+TEST(CallbackTable, AConfiguredLaneRunsByItsOwnSettings) {
+    callback_config one = named("a", {"transaction.*"});
+    one.retry_schedule = {1s};
+    one.max_in_flight = 3;
+    const callback_table table({one}, {});
+    ASSERT_TRUE(table.settings_for("a").has_value());
+    EXPECT_EQ(table.settings_for("a")->max_in_flight, 3U);
+    EXPECT_THAT(table.settings_for("a")->retry_schedule, ElementsAre(milliseconds(1s)));
+    EXPECT_FALSE(table.settings_for("gone").has_value());
+    EXPECT_FALSE(table.settings_for("https://shop.example:443").has_value());
+}
+
+TEST(CallbackTable, AnExactHostCoversItselfAlone) {
+    const callback_table table = allowing({"Shop.example"});
+    EXPECT_TRUE(table.allows("https://shop.example:443"));
+    EXPECT_TRUE(table.allows("https://shop.example:8443"));
+    EXPECT_FALSE(table.allows("https://a.shop.example:443"));
+    EXPECT_FALSE(table.allows("https://evilshop.example:443"));
+    EXPECT_FALSE(table.allows("https://shop.example.evil:443"));
+}
+
+TEST(CallbackTable, AWildcardCoversWhatLiesBelowIt) {
+    const callback_table table = allowing({"*.shop.example"});
+    EXPECT_TRUE(table.allows("https://a.shop.example:443"));
+    EXPECT_TRUE(table.allows("https://a.b.shop.example:443"));
+    EXPECT_FALSE(table.allows("https://shop.example:443"));
+    EXPECT_FALSE(table.allows("https://evilshop.example:443"));
+    EXPECT_FALSE(table.allows("https://.shop.example:443"));
+}
+
+TEST(CallbackTable, SocketsAndLiteralAddresses) {
+    const callback_table table = allowing({"unix:/run/shop.sock", "::1", "127.0.0.1"});
+    EXPECT_TRUE(table.allows("http+unix:///run/shop.sock"));
+    EXPECT_FALSE(table.allows("http+unix:///run/other.sock"));
+    EXPECT_TRUE(table.allows("http://[::1]:80"));
+    EXPECT_TRUE(table.allows("http://127.0.0.1:8080"));
+    EXPECT_FALSE(table.allows("http://127.0.0.2:8080"));
+}
+
+TEST(CallbackTable, NoHostsMeanNoLanes) {
+    EXPECT_FALSE(allowing({}).allows("https://shop.example:443"));
+    EXPECT_FALSE(allowing({}).has_url_rules());
+}
+
+TEST(CallbackTable, NamesAreNotLanesOfUrls) {
+    EXPECT_FALSE(is_url_lane("backend"));
+    EXPECT_TRUE(is_url_lane("http+unix:///run/shop.sock"));
+}
+
+} // namespace
+} // namespace prooftrack
