@@ -35,7 +35,7 @@ packages_of() {
     test)
         # After build: what the tests link, and what the system tests call.
         echo libgtest-dev libgmock-dev librapidcheck-dev \
-            python3 curl openssl ca-certificates nodejs php-cli php-sqlite3 iproute2 procps
+            python3 curl openssl ca-certificates nodejs php-cli php-sqlite3 sqlite3 iproute2 procps
         ;;
     *)
         echo "install_packages.sh: unknown group \"$1\" (build, demo, test)" >&2

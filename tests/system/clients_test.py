@@ -8,7 +8,6 @@ import functools
 import http.client
 import json
 import os
-import re
 import shutil
 import socket
 import sqlite3
@@ -20,7 +19,7 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import ROOT, Process, SystemCase, exchange, new_secret, sign, wait_until
+from harness import Process, SystemCase, exchange, new_secret, sign, wait_until
 
 CLIENTS = Path(__file__).resolve().parent / "clients"
 
@@ -330,16 +329,6 @@ class Interoperability(SystemCase):
                              (new, last.headers, last.body + b" "), (new, {**last.headers, "webhook-id": first.event_id}, last.body))
         self.assertEqual(answers[0], last.event_id)
         self.assertTrue(all(answer.startswith("refused: ") for answer in answers[1:]), answers)
-
-
-class Readme(unittest.TestCase):
-    def test_its_examples_are_the_programs_that_are_tested_here(self):
-        text = (ROOT / "README.md").read_text()
-        shown = re.findall(r"<!-- from (tests/system/clients/\S+) -->\n```\w+\n(.*?)\n```\n", text, re.S)
-        self.assertEqual({Path(path).parent.name for path, _ in shown}, {"node", "python", "php"})
-        for path, code in shown:
-            with self.subTest(path):
-                self.assertIn(code, (ROOT / path).read_text())
 
 
 if __name__ == "__main__":
