@@ -1,12 +1,12 @@
 #include "net/http_url.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/url/parse.hpp>
-#include <boost/url/url_view.hpp>
 
 #include "net/address_rules.hpp"
 
@@ -14,7 +14,6 @@ namespace prooftrack {
 namespace {
 
 constexpr std::size_t max_socket_path = 107;
-constexpr std::string_view unix_prefix = "http+unix://";
 
 std::string lower(std::string_view text) {
     std::string out(text);
@@ -56,7 +55,6 @@ result<std::string> parse_target(std::string_view text) {
 
 /// `text` is what stands behind `http+unix://`: `/run/shop.sock` or `/run/shop.sock:/hook?x=1`.
 result<http_url> parse_unix_url(std::string_view text) {
-    if (text.find('#') != std::string_view::npos) return make_error_code(net_error::url_fragment);
     const auto split = text.find(":/");
     http_url url;
     url.scheme = url_scheme::http_unix;
@@ -71,71 +69,84 @@ result<http_url> parse_unix_url(std::string_view text) {
     return url;
 }
 
-result<std::string> parse_host(const boost::urls::url_view& view) {
-    using boost::urls::host_type;
-    switch (view.host_type()) {
-    case host_type::ipv4:
-        return std::string(view.host_address());
-    case host_type::ipv6: {
-        error_code error;
-        const auto address = boost::asio::ip::make_address_v6(std::string(view.host_address()), error);
-        if (error) return make_error_code(net_error::url_host);
-        return address.to_string();
-    }
-    case host_type::name: {
-        const std::string host = lower(std::string_view(view.encoded_host().data(), view.encoded_host().size()));
-        if (!is_host_name(host)) return make_error_code(net_error::url_host);
-        // 127.1, 0x7f000001, 2130706433: getaddrinfo would read them as addresses, people would not.
-        std::string_view last = host;
-        if (last.ends_with('.')) last.remove_suffix(1);
-        last.remove_prefix(last.find_last_of('.') + 1);
-        const bool digits = std::all_of(last.begin(), last.end(), [](char c) { return c >= '0' && c <= '9'; });
-        if (digits || last.starts_with("0x")) return make_error_code(net_error::url_host);
-        return host;
-    }
-    case host_type::none:
-    case host_type::ipvfuture:
-        break;
-    }
-    return make_error_code(net_error::url_host);
+/// Whether getaddrinfo would take it for an address although people would not: 127.1, 0x7f000001, 2130706433.
+bool looks_like_number(std::string_view host) {
+    if (host.ends_with('.')) host.remove_suffix(1);
+    host.remove_prefix(host.find_last_of('.') + 1);
+    const bool digits = std::all_of(host.begin(), host.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return digits || host.starts_with("0x");
 }
 
-result<std::uint16_t> parse_port(const boost::urls::url_view& view, url_scheme scheme) {
-    if (!view.has_port() || view.port().empty()) return default_port(scheme);
-    if (view.port_number() == 0) return make_error_code(net_error::url_port);
-    return view.port_number();
+result<std::string> parse_host(std::string_view text) {
+    error_code not_literal;
+    if (text.starts_with('[') && text.ends_with(']')) {
+        const std::string inner(text.substr(1, text.size() - 2));
+        const auto address = boost::asio::ip::make_address_v6(inner, not_literal);
+        if (not_literal || inner.find('%') != std::string::npos) return make_error_code(net_error::url_host);
+        return address.to_string();
+    }
+    std::string host = lower(text);
+    const auto address = boost::asio::ip::make_address_v4(host, not_literal);
+    if (!not_literal) return address.to_string();
+    if (!is_host_name(host) || looks_like_number(host)) return make_error_code(net_error::url_host);
+    return host;
+}
+
+result<std::uint16_t> parse_port(std::string_view text, url_scheme scheme) {
+    if (text.empty()) return default_port(scheme);
+    std::uint16_t port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error != std::errc{} || end != text.data() + text.size() || port == 0)
+        return make_error_code(net_error::url_port);
+    return port;
+}
+
+/// Scheme names begin with a letter and go on with letters, digits, `+`, `-`, `.`.
+bool is_scheme(std::string_view text) {
+    return !text.empty() && text.front() >= 'a' && text.front() <= 'z' &&
+           text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") == std::string_view::npos;
+}
+
+/// `text` is what stands behind `https://`.
+result<http_url> parse_tcp_url(std::string_view text, url_scheme scheme) {
+    // Cut by hand: Boost.URL 1.81 reads 127.0.0.1.example as an address and a path that begins with a dot.
+    const std::string_view authority = text.substr(0, text.find_first_of("/?"));
+    if (authority.find('@') != std::string_view::npos) return make_error_code(net_error::url_userinfo);
+    const auto bracket = authority.find(']');
+    const auto colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
+    const bool has_port = colon != std::string_view::npos;
+    result<std::string> host = parse_host(authority.substr(0, colon));
+    if (host.has_error()) return host.error();
+    const result<std::uint16_t> port = parse_port(has_port ? authority.substr(colon + 1) : "", scheme);
+    if (port.has_error()) return port.error();
+    std::string path(text.substr(authority.size()));
+    if (path.starts_with('?')) path.insert(0, "/");
+    result<std::string> target = parse_target(path);
+    if (target.has_error()) return target.error();
+    http_url url;
+    url.scheme = scheme;
+    url.host = std::move(*host);
+    url.port = *port;
+    url.target = std::move(*target);
+    return url;
 }
 
 } // namespace
 
 result<http_url> parse_http_url(std::string_view text) {
     if (!is_clean(text)) return make_error_code(net_error::bad_url);
-    if (lower(text.substr(0, unix_prefix.size())) == unix_prefix)
-        return parse_unix_url(text.substr(unix_prefix.size()));
-    const auto parsed = boost::urls::parse_uri(text);
-    if (parsed.has_error()) return make_error_code(net_error::bad_url);
-    const boost::urls::url_view view = *parsed;
-    http_url url;
-    const std::string scheme = lower(std::string_view(view.scheme().data(), view.scheme().size()));
-    if (scheme == "http")
-        url.scheme = url_scheme::http;
-    else if (scheme != "https")
-        return make_error_code(net_error::url_scheme);
-    if (view.has_userinfo()) return make_error_code(net_error::url_userinfo);
-    if (view.has_fragment()) return make_error_code(net_error::url_fragment);
-    // Boost.URL 1.81 reads "127.0.0.1.example" as the address and a path that begins with a dot.
-    if (const auto path = view.encoded_path(); !path.empty() && path.front() != '/')
-        return make_error_code(net_error::bad_url);
-    result<std::string> host = parse_host(view);
-    if (host.has_error()) return host.error();
-    const result<std::uint16_t> port = parse_port(view, url.scheme);
-    if (port.has_error()) return port.error();
-    url.host = std::move(*host);
-    url.port = *port;
-    const auto target = view.encoded_target();
-    url.target = std::string(target.data(), target.size());
-    if (url.target.empty() || url.target.front() != '/') url.target.insert(0, "/"); // also "?query" alone
-    return url;
+    const auto colon = text.find(':');
+    const std::string scheme = lower(text.substr(0, colon));
+    if (colon == std::string_view::npos || !is_scheme(scheme)) return make_error_code(net_error::bad_url);
+    const bool is_unix = scheme == "http+unix";
+    if (!is_unix && scheme != "https" && scheme != "http") return make_error_code(net_error::url_scheme);
+    if (text.find('#') != std::string_view::npos) return make_error_code(net_error::url_fragment);
+    std::string_view rest = text.substr(colon + 1);
+    const bool has_authority = rest.starts_with("//");
+    if (!has_authority) return make_error_code(is_unix ? net_error::url_socket : net_error::url_host);
+    rest.remove_prefix(2);
+    return is_unix ? parse_unix_url(rest)
+                   : parse_tcp_url(rest, scheme == "https" ? url_scheme::https : url_scheme::http);
 }
 
 std::string format_lane(const http_url& url) {

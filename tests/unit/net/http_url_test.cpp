@@ -64,6 +64,14 @@ TEST(HttpUrl, RefusesEachMistakeByName) {
     EXPECT_EQ(fault("https:x"), net_error::url_host);
     EXPECT_EQ(fault("https://a.example:0/"), net_error::url_port);
     EXPECT_EQ(fault("https://a.example:65536/"), net_error::url_port);
+    EXPECT_EQ(fault("https://a.example:8a/"), net_error::url_port);
+    EXPECT_EQ(fault("https://a.example:-1/"), net_error::url_port);
+    EXPECT_EQ(fault("https://a.example/x@y"), error_code());
+    EXPECT_EQ(fault("https://[::1/"), net_error::url_host);
+    EXPECT_EQ(fault("https://[::1%25lo]/"), net_error::url_host);
+    EXPECT_EQ(fault("https://[127.0.0.1]/"), net_error::url_host);
+    EXPECT_EQ(fault("https://a.example\\@evil.example/"), net_error::url_userinfo);
+    EXPECT_EQ(fault("https://a.example\\x/"), net_error::url_host);
     EXPECT_EQ(fault(""), net_error::bad_url);
     EXPECT_EQ(fault("a.example"), net_error::bad_url);
     EXPECT_EQ(fault("https://a.example/a b"), net_error::bad_url);
@@ -76,9 +84,20 @@ TEST(HttpUrl, RefusesEachMistakeByName) {
 }
 
 TEST(HttpUrl, RefusesHostsThatOnlyGetaddrinfoUnderstands) {
-    for (const char* text : {"http://2130706433/", "http://127.1/", "http://0x7f000001/", "http://0x7f.1/",
-                             "http://a..b/", "http://.a/", "http://a%2eb/", "http://b\xc3\xa4.example/"})
+    for (const char* text :
+         {"http://2130706433/", "http://127.1/", "http://127.0.0.1./", "http://0x7f000001/", "http://0x7f.1/",
+          "http://a..b/", "http://.a/", "http://a%2eb/", "http://b\xc3\xa4.example/"})
         EXPECT_TRUE(fault(text)) << text;
+}
+
+TEST(HttpUrl, ANameThatBeginsLikeAnAddressIsAName) {
+    for (const char* host : {"127.0.0.1.nip.example", "10.0.0.7.shop.example", "1.2.3.4a", "127.0.0.1.example"}) {
+        const http_url url = parsed(std::string("https://") + host + ":8443/x");
+        EXPECT_EQ(url.host, host);
+        EXPECT_EQ(url.port, 8443);
+        EXPECT_EQ(url.target, "/x");
+        EXPECT_FALSE(is_loopback_host(url.host));
+    }
 }
 
 TEST(HttpUrl, KnowsLoopbackHosts) {
