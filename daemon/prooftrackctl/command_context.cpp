@@ -26,6 +26,10 @@ bool is_passing(const op_result<api_reply>& answer) {
     return answer.error().code != boost::system::errc::make_error_condition(boost::system::errc::permission_denied);
 }
 
+bool was_reached(const op_result<api_reply>& answer) {
+    return answer || (answer.error().operation != "connect" && answer.error().operation != "socket");
+}
+
 json_view json_of(const api_reply& reply) {
     const json_view json = json_view::parse(reply.body);
     if (json.is_missing())

@@ -41,6 +41,9 @@ api_reply ask(command_context& context, const api_request& request);
 /// True when the daemon was away (or not ready) and asking again later makes sense.
 bool is_passing(const op_result<api_reply>& answer);
 
+/// True when somebody took the connection, whatever became of the answer.
+bool was_reached(const op_result<api_reply>& answer);
+
 /// The reply's JSON; a command_failure when it is not JSON. Points into `reply`.
 json_view json_of(const api_reply& reply);
 

@@ -19,6 +19,15 @@ CLI::Validator is_duration() {
             "", "duration"};
 }
 
+CLI::Validator is_whole_number() {
+    return {[](std::string& text) {
+                const bool digits =
+                    !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == std::string::npos;
+                return digits ? std::string() : "'" + text + "' is not a whole number";
+            },
+            "", "number"};
+}
+
 void add_example(CLI::App* command, const std::string& text) { command->footer("Example:\n  prooftrackctl " + text); }
 
 std::vector<CLI::Option*> add_tracking_options(CLI::App* command, tracking_arguments& into) {

@@ -41,6 +41,7 @@ void add_daemon_commands(CLI::App& app, command_collector& into);
 /// What an option's text must be; the message names what is wrong.
 CLI::Validator is_transaction_id();
 CLI::Validator is_duration();
+CLI::Validator is_whole_number(); ///< CLI11 alone would wrap a negative one round
 
 /// An example at the end of the command's help.
 void add_example(CLI::App* command, const std::string& text);

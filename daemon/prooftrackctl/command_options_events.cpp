@@ -8,7 +8,7 @@ namespace {
 
 CLI::Option* add_number(CLI::App* command, const std::string& name, std::optional<std::uint64_t>& into,
                         const std::string& help) {
-    return command->add_option(name, into, help)->type_name("N");
+    return command->add_option(name, into, help)->type_name("N")->check(is_whole_number());
 }
 
 void add_events(CLI::App& app, command_collector& into) {
@@ -38,7 +38,7 @@ void add_deliveries(CLI::App& app, command_collector& into) {
         ->check(is_transaction_id());
     auto* limit =
         command->add_option("--limit", into.deliveries.limit, "At most that many (default 100)")->type_name("N");
-    limit->check(CLI::PositiveNumber);
+    limit->check(is_whole_number())->check(CLI::PositiveNumber);
     command->add_flag("--all", into.deliveries.all, "All of them")->excludes(limit);
     add_example(command, "deliveries --state dead");
     command->callback([&into] { into.chosen = into.deliveries; });

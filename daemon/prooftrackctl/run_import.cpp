@@ -67,16 +67,15 @@ class importer {
         request.content_type = "application/x-ndjson";
         request.body = chunk.body;
         request.patience = milliseconds(120'000);
-        const steady_time give_up = std::chrono::steady_clock::now() + patience;
+        const steady_time start = std::chrono::steady_clock::now();
         reconnect_pause away;
         for (;;) {
             auto answer = context_.api.exchange(request);
             if (context_.stop.requested()) throw stop_requested();
-            if (answer && answer->ok()) {
-                reached_ = true;
-                return std::move(*answer);
-            }
-            const bool again = reached_ && is_passing(answer) && std::chrono::steady_clock::now() < give_up;
+            reached_ = reached_ || was_reached(answer);
+            if (answer && answer->ok()) return std::move(*answer);
+            const bool again = reached_ && is_passing(answer) &&
+                               std::chrono::steady_clock::now() - start < (answer ? refused_patience : absent_patience);
             if (!again) fail(chunk, answer);
             if (!context_.stop.sleep(away.next())) throw stop_requested();
         }
@@ -104,7 +103,8 @@ class importer {
         ++rejected_;
     }
 
-    static constexpr milliseconds patience{60'000};
+    static constexpr milliseconds refused_patience{10'000}; ///< a full disk: somebody has to make room
+    static constexpr milliseconds absent_patience{60'000};  ///< a restart
 
     command_context& context_;
     progress_bar bar_;

@@ -47,7 +47,11 @@ stop_signal::stop_signal() {
     if (pipe2(pipe_, O_CLOEXEC | O_NONBLOCK) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
     wake_end.store(pipe_[1]);
     stop.store(false);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) handle(number, on_stop);
+    handle(SIGINT, on_stop);
+    handle(SIGTERM, on_stop);
+    struct sigaction inherited {};
+    sigaction(SIGHUP, nullptr, &inherited);
+    if (inherited.sa_handler != SIG_IGN) handle(SIGHUP, on_stop); // nohup wants to outlive its terminal
     handle(SIGWINCH, on_resize);
     handle(SIGPIPE, SIG_IGN);
 }

@@ -85,15 +85,12 @@ void table::measure(std::size_t limit) {
     if (limit == 0) return;
     for (std::size_t i = columns_.size(); i-- > 0 && total_width() > limit;)
         hidden_[i] = hidden_[i] || columns_[i].optional;
-    // The widest column that may still give way gives one column at a time: short ones stay whole.
-    while (total_width() > limit) {
-        std::size_t widest = columns_.size();
-        for (std::size_t i = 0; i < columns_.size(); ++i) {
-            const bool gives = !hidden_[i] && columns_[i].least != 0 && widths_[i] > columns_[i].least;
-            if (gives && (widest == columns_.size() || widths_[i] > widths_[widest])) widest = i;
-        }
-        if (widest == columns_.size()) return;
-        --widths_[widest];
+    // Columns give way from the right: what identifies a row stands on the left and stays whole the longest.
+    for (std::size_t i = columns_.size(); i-- > 0;) {
+        if (hidden_[i] || columns_[i].least == 0 || widths_[i] <= columns_[i].least) continue;
+        const std::size_t total = total_width();
+        if (total <= limit) return;
+        widths_[i] -= std::min(total - limit, widths_[i] - columns_[i].least);
     }
 }
 

@@ -93,8 +93,8 @@ std::vector<cell> transaction_row(const json_view& transaction, const look&, wal
 }
 
 std::vector<column> delivery_columns() {
-    return {{"ID", true},       {"EVENT", false, 9}, {"TRANSACTION", false, 12}, {"CALLBACK", false, 8},
-            {"STATE"},          {"TRIES", true},     {"LAST", true, 0, true},    {"NEXT", true},
+    return {{"ID", true},       {"EVENT", false, 9},      {"TRANSACTION", false, 12}, {"CALLBACK", false, 8},
+            {"STATE"},          {"TRIES", true, 0, true}, {"LAST", true, 0, true},    {"NEXT", true},
             {"ERROR", false, 8}};
 }
 
@@ -125,10 +125,10 @@ std::vector<cell> event_row(const json_view& event, const look& where, wall_time
     const std::string type = short_type(event["type"].text());
     const std::string status = data["status"].text();
     const std::string previous = data["previous_status"].text();
-    const bool changed = !previous.empty() && previous != status;
+    const bool narrow = where.width != 0 && where.width < 100;
+    const bool changed = !previous.empty() && previous != status && !narrow;
     const std::string change = changed ? fmt::format("{} {} {}", previous, where.utf8 ? "→" : "->", status) : status;
     std::string time = printable(event["timestamp"].text());
-    const bool narrow = where.width != 0 && where.width < 100;
     if (narrow && time.size() > 19) time = time.substr(11, 8);
     return {{printable(event["seq"].text())},
             {time, paint::dim},

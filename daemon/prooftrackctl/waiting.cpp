@@ -52,8 +52,8 @@ int wait_for_end(command_context& context, const std::string& id, std::optional<
         const auto answer =
             context.api.exchange(wait_request(id, std::min(left.value_or(longest_wait_request), longest_wait_request)));
         if (context.stop.requested()) throw stop_requested();
+        known = known || was_reached(answer);
         if (answer && answer->ok()) {
-            known = true;
             away.reset();
             const json_view transaction = json_of(*answer);
             const int status = exit_status_of(transaction["state"].text(), transaction["status"].text());

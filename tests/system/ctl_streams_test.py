@@ -197,6 +197,7 @@ class Listen(ctl_case):
         for _ in range(3):
             client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
             self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n"))
+        client.close()
         process.terminate()
         process.communicate(timeout=5)
         self.assertFalse(path.exists())

@@ -91,12 +91,12 @@ TEST(CommandLine, QueriesAreEncoded) {
     EXPECT_EQ(events_request(0, 500).target, "/v1/events?after=0&limit=500");
 }
 
-TEST(CommandLine, SessionFieldsKeepTheirOrderAndTrackingStandsApart) {
+TEST(CommandLine, SessionFieldsBecomeStringsAndTrackingStandsApart) {
     const auto what = parsed<session_command>({"session", "--currency", "USDT", "--partner-user-id", "u-7", "--field",
                                                "x_new=1", "--metadata", "order=A", "--idempotency-key", "k-1"});
     const api_request request = session_request_of(what, "");
     EXPECT_EQ(request.body,
-              R"({"currency":"USDT","partner_user_id":"u-7","x_new":"1","tracking":{"metadata":{"order":"A"}}})");
+              R"({"partner_user_id":"u-7","currency":"USDT","x_new":"1","tracking":{"metadata":{"order":"A"}}})");
     ASSERT_EQ(request.headers.size(), 1U);
     EXPECT_EQ(request.headers[0].second, "k-1");
     const auto raw = parsed<session_command>({"session", "--body", "-"});
