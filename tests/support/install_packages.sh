@@ -34,8 +34,12 @@ packages_of() {
     demo) echo curl ca-certificates ;;
     test)
         # After build: what the tests link, and what the system tests call.
+        # A Node from elsewhere brings its own npm, and conflicts with Debian's packages.
+        command -v node >/dev/null || echo nodejs
+        command -v npm >/dev/null || echo npm
         echo libgtest-dev libgmock-dev librapidcheck-dev \
-            python3 curl openssl ca-certificates nodejs php-cli php-sqlite3 sqlite3 iproute2 procps
+            python3 curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
+            prometheus systemd spin git
         ;;
     *)
         echo "install_packages.sh: unknown group \"$1\" (build, demo, test)" >&2
