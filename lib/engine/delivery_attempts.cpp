@@ -58,19 +58,39 @@ void delivery_driver::on_loaded(delivery_id id, op_result<std::optional<delivery
     if (!loaded) {
         on_store_failure(loaded.error(), now);
         back(now.wall + store_retry_interval);
-    } else if (!may_start() || !place.lane.may_begin(now.steady)) {
+    } else if (stopping_ || halted_) {
         back(one.head.next_attempt_at);
     } else if (!*loaded || (*loaded)->view.state != delivery_state::pending) {
         release(id, now);
     } else if (!may_attempt((*loaded)->view, place.lane.schedule(), now.wall)) {
         back(*(*loaded)->view.next_attempt_at);
     } else {
-        begin(one, std::move(**loaded), now);
+        one.where = attempt::phase::ready;
+        one.record = std::move(**loaded);
+        place.ready.push_back(id);
+        pump(place, now);
     }
     leave();
 }
 
-void delivery_driver::begin(attempt& one, delivery_record record, instant now) {
+void delivery_driver::begin_ready(slot& place, instant now) {
+    while (!place.ready.empty() && may_start()) {
+        const delivery_lane::turn turn = place.lane.next_turn(now.steady);
+        if (turn == delivery_lane::turn::wait) return;
+        const delivery_id id = place.ready.front();
+        place.ready.pop_front();
+        attempt& one = attempts_.at(id);
+        if (turn == delivery_lane::turn::go) {
+            begin(one, now);
+        } else {
+            place.lane.put_back(id, one.head.next_attempt_at);
+            remove(id);
+        }
+    }
+}
+
+void delivery_driver::begin(attempt& one, instant now) {
+    delivery_record& record = *one.record;
     one.where = attempt::phase::attempting;
     one.number = record.view.attempts + 1;
     one.place->lane.begin(one.head.id, now.steady);
@@ -86,7 +106,6 @@ void delivery_driver::begin(attempt& one, delivery_record record, instant now) {
     job.attempt = one.number;
     job.body = std::move(record.body);
     job.now = now.wall;
-    one.record = std::move(record);
     doors_.sender.deliver(std::move(job),
                           [this, id = one.head.id](delivery_outcome outcome) { on_outcome(id, std::move(outcome)); });
 }
@@ -116,7 +135,6 @@ void delivery_driver::on_outcome(delivery_id id, delivery_outcome outcome) {
     record(one);
     on_health(place, finished.change, now);
     pump(place, now);
-    pump_starved(now);
     leave();
 }
 
@@ -151,13 +169,15 @@ void delivery_driver::on_attempt_recorded(delivery_id id, op_result<std::optiona
         attempts_.erase(id);
         place.lane.forget(id);
         if (again) place.lane.insert(next, now.wall);
-        if (*recorded) insert_head(**recorded, now);
-        // Pumping all may drop the lane.
+        const bool same_lane = *recorded && (*recorded)->lane == place.name;
+        if (same_lane) place.lane.insert(lane_head_of(**recorded), now.wall);
+        // From here on the lane may be dropped.
         if (full_) {
             leave_full(now);
         } else {
             pump(place, now);
         }
+        if (*recorded && !same_lane) insert_head(**recorded, now);
     }
     finish_stop();
     leave();
@@ -191,16 +211,18 @@ void delivery_driver::report_outcome(const attempt& one) {
     });
 }
 
-void delivery_driver::release(delivery_id id, instant now) {
+void delivery_driver::remove(delivery_id id) {
     const auto found = attempts_.find(id);
-    slot& place = *found->second.place;
-    const bool counted =
-        found->second.where == attempt::phase::loading || found->second.where == attempt::phase::attempting;
-    if (place.is_url && counted) --url_attempts_;
+    const bool counted = found->second.where < attempt::phase::recording;
+    if (found->second.place->is_url && counted) --url_attempts_;
+    found->second.place->lane.forget(id);
     attempts_.erase(found);
-    place.lane.forget(id);
+}
+
+void delivery_driver::release(delivery_id id, instant now) {
+    slot& place = *attempts_.at(id).place;
+    remove(id);
     pump(place, now);
-    pump_starved(now);
 }
 
 // ---- health
@@ -245,6 +267,7 @@ void delivery_driver::save_failing(slot& place) {
 
 void delivery_driver::log_still_failing(slot& place, instant now) {
     if (!place.lane.health().failing() || !place.lane.configured() || place.next_failing_log > now.steady) return;
+    if (place.is_url && place.lane.idle()) return; // pump drops it
     place.next_failing_log = now.steady + failing_log_interval;
     log_failing(doors_.log, place);
 }

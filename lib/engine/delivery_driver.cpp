@@ -10,10 +10,6 @@ namespace {
 
 constexpr milliseconds clock_jump_tolerance{2000};
 
-lane_head head_of(const delivery_head& head) {
-    return {head.id, head.attempts, head.next_attempt_at, head.transaction_hash};
-}
-
 milliseconds offset_of(instant now) {
     return now.wall.time_since_epoch() - std::chrono::floor<milliseconds>(now.steady.time_since_epoch());
 }
@@ -38,6 +34,9 @@ void delivery_driver::start(const store_status& status) {
     }
     for (const auto& [name, summary] : status.lanes) {
         take_over(summary, now);
+        if (is_url_lane(name) && summary.pending == 0 && summary.failing_since) {
+            doors_.memory.set_failing(name, std::nullopt, [](const op_result<std::monostate>&) {});
+        }
         if (summary.pending > 0 && !table_.settings_for(name)) log_unconfigured(doors_.log, summary);
     }
     pump_all(now);
@@ -112,7 +111,10 @@ void delivery_driver::stop(milliseconds within, unique_function<void()> stopped)
     cut_at_ = now.steady + within;
     room_at_.reset();
     wakes_.clear();
-    for (const auto& [name, place] : slots_) place->wake.reset();
+    for (const auto& [name, place] : slots_) {
+        place->wake.reset();
+        for (const delivery_id id : std::exchange(place->ready, {})) remove(id);
+    }
     for (const delivery_id id : std::exchange(unrecorded_, {})) record(attempts_.at(id));
     doors_.sender.stop(within, [this] {
         sender_stopped_ = true;
@@ -139,6 +141,7 @@ instant delivery_driver::enter() {
 }
 
 void delivery_driver::leave() {
+    if (!starved_.empty()) pump_starved(doors_.clock.now());
     const auto next = next_wake();
     if (next == announced_) return;
     announced_ = next;
@@ -152,6 +155,7 @@ delivery_driver::slot* delivery_driver::find_slot(std::string_view lane) {
 
 delivery_driver::slot* delivery_driver::make_slot(const std::string& lane, bool whole) {
     const bool is_url = is_url_lane(lane);
+    if (is_url && url_lanes_ >= most_url_lanes) drop_idle_failing_one();
     if (is_url && url_lanes_ >= most_url_lanes) {
         lanes_left_out_ = true;
         return nullptr;
@@ -172,24 +176,39 @@ void delivery_driver::drop_if_idle(slot& place) {
     if (!place.is_url || !place.lane.idle() || place.refilling || place.starved || place.saving_failing ||
         place.failing_unsaved)
         return;
+    // A failing host is remembered for an hour: its next event must not count as the first of a healthy one.
+    if (place.lane.health().failing() && doors_.clock.now().steady < place.next_failing_log) return;
+    drop(place);
+    if (std::exchange(lanes_left_out_, false)) sync_lanes(false);
+}
+
+void delivery_driver::drop(slot& place) {
     if (place.lane.health().failing() && !stopping_ && !halted_) {
-        // Nothing is left to try it with: it starts afresh with its next event.
         doors_.memory.set_failing(place.name, std::nullopt, [](const op_result<std::monostate>&) {});
     }
     if (place.wake) wakes_.erase({*place.wake, place.number});
     slots_.erase(slots_.find(place.name));
     --url_lanes_;
-    if (std::exchange(lanes_left_out_, false)) sync_lanes(false);
+}
+
+void delivery_driver::drop_idle_failing_one() {
+    for (const auto& [name, place] : slots_) {
+        if (!place->is_url || !place->lane.idle() || place->refilling || place->starved || place->saving_failing)
+            continue;
+        drop(*place);
+        return;
+    }
 }
 
 void delivery_driver::insert_head(const delivery_head& head, instant now) {
     slot* const place = slot_for(head.lane);
     if (place == nullptr) return;
-    place->lane.insert(head_of(head), now.wall);
+    place->lane.insert(lane_head_of(head), now.wall);
     pump(*place, now);
 }
 
 void delivery_driver::pump(slot& place, instant now) {
+    begin_ready(place, now);
     ask_refill(place);
     while (may_start()) {
         if (place.is_url && url_attempts_ >= most_url_attempts) {
@@ -233,7 +252,7 @@ void delivery_driver::ask_refill(slot& place) {
             on_store_failure(heads.error(), then);
         } else {
             std::vector<lane_head> first;
-            for (const delivery_head& head : *heads) first.push_back(head_of(head));
+            for (const delivery_head& head : *heads) first.push_back(lane_head_of(head));
             place.lane.refill(first, asked, then.wall);
             pump(place, then);
         }

@@ -115,6 +115,8 @@ class delivery_driver {
     slot* make_slot(const std::string& lane, bool whole);
     slot* slot_for(const std::string& lane);
     void drop_if_idle(slot& place);
+    void drop(slot& place);
+    void drop_idle_failing_one();
     void pump(slot& place, instant now);
     void pump_all(instant now);
     void pump_starved(instant now);
@@ -128,11 +130,13 @@ class delivery_driver {
     // delivery_attempts.cpp: one attempt's way
     void load(slot& place, const lane_head& head);
     void on_loaded(delivery_id id, op_result<std::optional<delivery_record>> loaded);
-    void begin(attempt& one, delivery_record record, instant now);
+    void begin_ready(slot& place, instant now);
+    void begin(attempt& one, instant now);
     void on_outcome(delivery_id id, delivery_outcome outcome);
     void record(attempt& one);
     void on_attempt_recorded(delivery_id id, op_result<std::optional<delivery_head>> recorded);
     void report_outcome(const attempt& one);
+    void remove(delivery_id id);
     void release(delivery_id id, instant now);
     void on_health(slot& place, delivery_health::change change, instant now);
     void save_failing(slot& place);

@@ -3,6 +3,7 @@
 // The delivery driver's own rows: a lane with its place in the wake order, and an attempt on its way.
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,10 @@
 
 namespace prooftrack {
 
+inline lane_head lane_head_of(const delivery_head& head) {
+    return {head.id, head.attempts, head.next_attempt_at, head.transaction_hash};
+}
+
 struct delivery_slot {
     delivery_slot(std::string lane_name, std::uint64_t place, delivery_lane first)
         : name(std::move(lane_name)), number(place), is_url(is_url_lane(name)), lane(std::move(first)) {}
@@ -23,6 +28,7 @@ struct delivery_slot {
     std::uint64_t number = 0; ///< the order of making, for a stable order of equal wakes
     bool is_url = false;
     delivery_lane lane;
+    std::deque<delivery_id> ready; ///< loaded, waiting for their turn
     std::optional<steady_time> wake;
     steady_time next_failing_log{};
     wall_time failing_from{}; ///< of the present or the last time
@@ -39,7 +45,7 @@ struct delivery_slot {
 
 /// From `take` until its outcome is recorded.
 struct delivery_attempt {
-    enum class phase : std::uint8_t { loading, attempting, recording, unrecorded };
+    enum class phase : std::uint8_t { loading, ready, attempting, recording, unrecorded };
 
     delivery_slot* place = nullptr; ///< lives as long as it is busy
     lane_head head;

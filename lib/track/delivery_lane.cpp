@@ -42,16 +42,14 @@ std::optional<lane_head> delivery_lane::take(instant now) {
     if (const auto next_try = health_.next_try(); next_try && *next_try > now.steady) return std::nullopt;
     const lane_head head = queue_.pop();
     busy_.emplace(head.id, busy_head{head});
-    ++in_flight_;
+    ++fetched_;
     return head;
 }
 
-bool delivery_lane::may_begin(steady_time now) const {
-    if (!settings_) return false;
-    const auto next_try = health_.next_try();
-    if (!next_try) return true;
-    return *next_try <= now && std::none_of(busy_.begin(), busy_.end(),
-                                            [](const auto& one) { return one.second.where == phase::attempting; });
+delivery_lane::turn delivery_lane::next_turn(steady_time now) const {
+    if (!settings_) return turn::back;
+    if (const auto next_try = health_.next_try()) return attempting_ == 0 && *next_try <= now ? turn::go : turn::back;
+    return attempting_ < limit() ? turn::go : turn::wait;
 }
 
 void delivery_lane::put_back(delivery_id id, wall_time due) {
@@ -62,13 +60,15 @@ void delivery_lane::put_back(delivery_id id, wall_time due) {
 
 void delivery_lane::begin(delivery_id id, steady_time now) {
     busy_.at(id).where = phase::attempting;
+    --fetched_;
+    ++attempting_;
     health_.on_start(now);
 }
 
 delivery_lane::finished delivery_lane::finish(delivery_id id, std::uint32_t attempts, const attempt_ending& ending,
                                               instant now, random_source& random) {
     busy_head& busy = busy_.at(id);
-    if (busy.where != phase::recording) --in_flight_;
+    leave_phase(busy.where);
     busy.where = phase::recording;
     finished end;
     if (ending.what == attempt_result::delivered) {
@@ -88,7 +88,7 @@ delivery_lane::finished delivery_lane::finish(delivery_id id, std::uint32_t atte
 void delivery_lane::forget(delivery_id id) {
     const auto found = busy_.find(id);
     if (found == busy_.end()) return;
-    if (found->second.where != phase::recording) --in_flight_;
+    leave_phase(found->second.where);
     busy_.erase(found);
 }
 
@@ -110,10 +110,26 @@ void delivery_lane::on_clock_jump(instant now) {
         health_.restrain();
 }
 
+std::size_t delivery_lane::limit() const {
+    return settings_ ? health_.limit(std::max<std::size_t>(settings_->max_in_flight, 1)) : 0;
+}
+
 bool delivery_lane::has_room() const {
-    if (!settings_) return false;
-    const std::size_t limit = health_.limit(std::max<std::size_t>(settings_->max_in_flight, 1));
-    return in_flight_ < limit && busy_.size() < limit + most_being_recorded;
+    if (health_.failing()) return settings_ && fetched_ + attempting_ == 0;
+    return fetched_ < limit() && busy_.size() < 2 * limit() + most_being_recorded;
+}
+
+void delivery_lane::leave_phase(phase where) {
+    switch (where) {
+    case phase::loading:
+        --fetched_;
+        break;
+    case phase::attempting:
+        --attempting_;
+        break;
+    case phase::recording:
+        break;
+    }
 }
 
 wall_time delivery_lane::due_of(const lane_head& head, wall_time now) const {

@@ -28,16 +28,15 @@ struct lane_settings {
     std::size_t max_in_flight = 16;
 };
 
-/// A delivery's way: `insert` -> `take` (its bytes are loaded) -> `begin` (the attempt is made) -> `finish` (it is
-/// being recorded) -> `forget`, and with a further attempt `insert` again. Between `take` and `forget` it is busy: an
-/// insert of a busy one changes nothing. A lane without settings (its callback was removed or renamed) starts nothing
-/// and keeps no heads in memory.
+/// A delivery's way: `insert` -> `take` (its bytes are being loaded) -> `begin` (the attempt is made) -> `finish` (it
+/// is being recorded) -> `forget`, and with a further attempt `insert` again. As many as may be in flight are loaded
+/// ahead. Between `take` and `forget` it is busy: an insert of a busy one changes nothing. A lane without settings (its
+/// callback was removed or renamed) starts nothing and keeps no heads in memory.
 class delivery_lane {
   public:
     struct finished {
         attempt_decision decision;
-        std::uint32_t attempts =
-            0; ///< to be recorded: used so far, this one included (0 when the schedule was started anew)
+        std::uint32_t attempts = 0; ///< to be recorded; 0 when its schedule was started anew
         delivery_health::change change = delivery_health::change::none;
     };
 
@@ -56,11 +55,15 @@ class delivery_lane {
     bool wants_refill() const { return configured() && queue_.wants_refill(); }
     std::size_t refill_size() const { return queue_.capacity() + busy_.size(); }
 
-    /// The delivery that goes now, if one may.
+    /// The next delivery to load, if one may go now or soon.
     std::optional<lane_head> take(instant now);
-    /// Whether a taken one may still be attempted: the callback may have gone or turned failing while its bytes were
-    /// loaded.
-    bool may_begin(steady_time now) const;
+    /// What becomes of the first one that was loaded.
+    enum class turn : std::uint8_t {
+        go,   ///< `begin` it
+        wait, ///< for the end of an attempt
+        back, ///< `put_back`: the callback went or turned failing meanwhile
+    };
+    turn next_turn(steady_time now) const;
     /// It was looked at too early: back until `due`.
     void put_back(delivery_id id, wall_time due);
     void begin(delivery_id id, steady_time now);
@@ -73,7 +76,7 @@ class delivery_lane {
     void restart(delivery_id id);
     bool is_busy(delivery_id id) const { return busy_.contains(id); }
     bool any_busy() const { return !busy_.empty(); }
-    std::size_t in_flight() const { return in_flight_; }
+    std::size_t in_flight() const { return attempting_; }
 
     /// When `take` may succeed by the passing of time alone; nullopt = only after something else happens.
     std::optional<steady_time> next_wake(instant now) const;
@@ -95,6 +98,8 @@ class delivery_lane {
     };
 
     bool has_room() const;
+    std::size_t limit() const;
+    void leave_phase(phase where);
     wall_time due_of(const lane_head& head, wall_time now) const;
 
     delivery_queue queue_;
@@ -102,7 +107,8 @@ class delivery_lane {
     std::optional<lane_settings> settings_;
     std::vector<milliseconds> schedule_; ///< outlives the settings: an attempt in flight ends by the last one known
     std::map<delivery_id, busy_head> busy_;
-    std::size_t in_flight_ = 0; ///< loading or attempting
+    std::size_t fetched_ = 0; ///< loading, or loaded and waiting
+    std::size_t attempting_ = 0;
 };
 
 } // namespace prooftrack

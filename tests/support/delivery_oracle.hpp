@@ -55,6 +55,11 @@ class delivery_oracle {
     std::size_t taken() const { return taken_.size(); }
 
   private:
+    struct probe_watch {
+        steady_time next{}; ///< no attempt before this
+        steady_time told{}; ///< when it was logged last
+    };
+
     template <class... Args>
     void broken(fmt::format_string<Args...> text, Args&&... args) {
         if (broken_.size() < 20) broken_.push_back(fmt::format(text, std::forward<Args>(args)...));
@@ -124,8 +129,13 @@ class delivery_oracle {
         const auto probe = probes_.find(row.lane);
         if (probe == probes_.end()) return;
         const steady_time now = world_.clock.now().steady;
-        if (now < probe->second) broken("delivery {}: a failing callback was tried too soon", value_of(job.id));
-        probe->second = now + failing_probe_interval;
+        if (is_url_lane(row.lane) && now >= probe->second.told + failing_log_interval) {
+            // A host that was owed nothing for that long is forgotten.
+            probes_.erase(probe);
+            return;
+        }
+        if (now < probe->second.next) broken("delivery {}: failing {} was tried too soon", value_of(job.id), row.lane);
+        probe->second.next = now + failing_probe_interval;
     }
     void on_line(const recorded_log::line& line) {
         const std::string lane = line.at("lane").empty() ? line.at("callback") : line.at("lane");
@@ -136,7 +146,7 @@ class delivery_oracle {
 
     delivery_world& world_;
     std::map<std::string, std::set<std::uint64_t>> open_;
-    std::map<std::string, steady_time> probes_;
+    std::map<std::string, probe_watch> probes_;
     std::set<std::uint64_t> retried_;
     std::set<std::uint64_t> taken_;
     std::set<std::uint64_t> refused_;

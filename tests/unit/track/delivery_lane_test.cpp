@@ -1,5 +1,7 @@
 #include "track/delivery_lane.hpp"
 
+#include <deque>
+
 #include <gtest/gtest.h>
 
 namespace prooftrack {
@@ -13,6 +15,7 @@ struct lane_bench {
     instant now{steady_time(1h), wall_time(1'775'044'800'000ms)};
     random_source random{1};
     delivery_lane lane{lane_capacity, true, settings};
+    std::deque<lane_head> ready;
 
     void pass(milliseconds span) {
         now.steady += span;
@@ -21,11 +24,18 @@ struct lane_bench {
     void owe(std::uint64_t id, std::uint64_t transaction = 0) {
         lane.insert({delivery_id{id}, 0, now.wall, transaction == 0 ? id : transaction}, now.wall);
     }
+    /// Loads ahead as the driver does; the one that is attempted now, if any.
     std::optional<std::uint64_t> take() {
-        const auto head = lane.take(now);
-        if (!head) return std::nullopt;
-        lane.begin(head->id, now.steady);
-        return value_of(head->id);
+        while (const auto head = lane.take(now)) ready.push_back(*head);
+        while (!ready.empty() && lane.next_turn(now.steady) == delivery_lane::turn::back) {
+            lane.put_back(ready.front().id, ready.front().next_attempt_at);
+            ready.pop_front();
+        }
+        if (ready.empty() || lane.next_turn(now.steady) == delivery_lane::turn::wait) return std::nullopt;
+        const delivery_id id = ready.front().id;
+        ready.pop_front();
+        lane.begin(id, now.steady);
+        return value_of(id);
     }
     delivery_lane::finished end(std::uint64_t id, attempt_result what, std::uint32_t attempts = 1) {
         const auto finished = lane.finish(delivery_id{id}, attempts, {what, {}}, now, random);
@@ -94,21 +104,31 @@ TEST(DeliveryLane, WhileFailingOnlyTheOldestDueIsTriedAndTheOthersUseNothing) {
     EXPECT_EQ(bench.take(), 12U) << "11 waits by its schedule now, the next oldest is due";
 }
 
-TEST(DeliveryLane, WhatWasBeingLoadedWhenItTurnedFailingIsNotAttempted) {
+TEST(DeliveryLane, WhatWasLoadedAheadWhenItTurnedFailingIsNotAttempted) {
     lane_bench bench;
-    for (std::uint64_t id = 11; id <= 12; ++id) bench.owe(id);
-    const auto loading = bench.lane.take(bench.now);
-    ASSERT_TRUE(loading.has_value());
-    for (std::uint64_t id = 1; id <= 5; ++id) {
-        bench.lane.insert({delivery_id{id}, 0, bench.now.wall - 1s, id}, bench.now.wall);
-        EXPECT_TRUE(bench.lane.may_begin(bench.now.steady));
-        EXPECT_EQ(bench.take(), id);
-        bench.end(id, attempt_result::failed);
-    }
-    EXPECT_FALSE(bench.lane.may_begin(bench.now.steady));
-    bench.lane.put_back(loading->id, loading->next_attempt_at);
+    for (std::uint64_t id = 1; id <= 12; ++id) bench.owe(id);
+    for (std::uint64_t id = 1; id <= 4; ++id) EXPECT_EQ(bench.take(), id);
+    for (std::uint64_t id = 1; id <= 4; ++id) bench.end(id, attempt_result::failed);
+    EXPECT_EQ(bench.take(), 5U);
+    EXPECT_FALSE(bench.ready.empty());
+    EXPECT_EQ(bench.end(5, attempt_result::failed).change, delivery_health::change::turned_failing);
+    EXPECT_EQ(bench.lane.next_turn(bench.now.steady), delivery_lane::turn::back);
+    EXPECT_EQ(bench.take(), std::nullopt);
+    EXPECT_TRUE(bench.ready.empty());
+    EXPECT_FALSE(bench.lane.any_busy());
     bench.pass(30s);
-    EXPECT_EQ(bench.take(), 11U);
+    EXPECT_EQ(bench.take(), 6U);
+    EXPECT_EQ(bench.lane.in_flight(), 1U);
+}
+
+TEST(DeliveryLane, AsManyAsMayBeInFlightAreLoadedAhead) {
+    lane_bench bench;
+    for (std::uint64_t id = 1; id <= 20; ++id) bench.owe(id);
+    for (std::uint64_t id = 1; id <= 4; ++id) EXPECT_EQ(bench.take(), id);
+    EXPECT_EQ(bench.take(), std::nullopt);
+    EXPECT_EQ(bench.ready.size(), 4U);
+    EXPECT_EQ(bench.lane.waiting(), 12U);
+    EXPECT_EQ(bench.lane.next_turn(bench.now.steady), delivery_lane::turn::wait);
 }
 
 TEST(DeliveryLane, AfterTheFirstSuccessTheWaitingOnesGoInOrderAndRamped) {
@@ -189,7 +209,7 @@ TEST(DeliveryLane, ManyThatAreBeingRecordedHoldItBack) {
         bench.lane.finish(delivery_id{*id}, 1, {attempt_result::delivered, {}}, bench.now, bench.random);
         ++begun;
     }
-    EXPECT_EQ(begun, settings.max_in_flight + most_being_recorded);
+    EXPECT_EQ(begun, 2 * settings.max_in_flight + most_being_recorded);
     bench.lane.forget(delivery_id{1});
     EXPECT_TRUE(bench.take().has_value());
 }
