@@ -60,11 +60,11 @@ class ClientCase(SystemCase):
         self.ledger = Ledger(self.folder / "shop.db")
         self.start_client()
 
-    def start_client(self):
-        self.port = free_port()
+    def start_client(self, port=None):
+        self.port = port or free_port()
         env = {**os.environ, "WEBHOOK_SECRET_FILE": self.secret_file, "SHOP_DATABASE": str(self.ledger.path), "PORT": str(self.port)}
         self.client = Process(self.command(self.port), self.folder / "client.log", env)
-        self.addCleanup(lambda: self.end(self.client))
+        self.addCleanup(self.end, self.client)
         wait_until(lambda: self.listens() or not self.client.alive(), 20, "the client's port")
         self.assertTrue(self.client.alive(), self.client.output())
         self.assertIn(self.send("none", kind="transaction.of_tomorrow"), (200, 204))
@@ -158,20 +158,20 @@ class ClientCase(SystemCase):
 
     def test_a_killed_client_loses_and_doubles_nothing(self):
         daemon = self.start_whole()
-        for n in range(12):
-            self.sandbox.set(f"k-{n}", status="completed")
-        daemon.import_ids([{"merchant_transaction_id": f"k-{n}"} for n in range(6)])
-        wait_until(lambda: self.ledger.credited(), 10, "the first credit")
-        self.client.kill()
-        daemon.import_ids([{"merchant_transaction_id": f"k-{n}"} for n in range(6, 12)])
-        port = self.port
-        wait_until(lambda: daemon.logged("callback.failed"), 10, "an attempt at the dead client")
-        self.client = Process(self.command(port), self.folder / "client2.log",
-                              {**os.environ, "WEBHOOK_SECRET_FILE": self.secret_file, "SHOP_DATABASE": str(self.ledger.path), "PORT": str(port)})
-        daemon.api("POST", "/v1/deliveries/retry", {"state": "dead"})
-        wait_until(lambda: len(self.deliveries(state="delivered")) == 12, 60, "all delivered")
-        self.assertEqual(self.ledger.credited(), {f"k-{n}" for n in range(12)})
-        self.assertEqual(self.ledger.ask("SELECT count(*) FROM handled_events"), [(12,)])
+        wanted = set()
+        # Two at a time: with three the callback would turn failing, which is a test of its own elsewhere and takes 30 s.
+        for round_number in range(3):
+            identifiers = [f"k-{round_number}-{n}" for n in range(2)]
+            for identifier in identifiers:
+                self.sandbox.set(identifier, status="completed")
+            daemon.import_ids([{"merchant_transaction_id": identifier} for identifier in identifiers])
+            wait_until(lambda: self.ledger.credited() - wanted, 10, "a credit")
+            self.client.kill()
+            self.start_client(self.port)
+            wanted |= set(identifiers)
+            wait_until(lambda: len(self.deliveries(state="delivered")) == len(wanted), 20, "all delivered")
+            self.assertEqual(self.ledger.credited(), wanted)
+        self.assertEqual(self.ledger.ask("SELECT count(*) FROM handled_events"), [(len(wanted),)])
 
     def test_a_forged_altered_or_old_request_is_refused(self):
         event, body = self.make_event("forged")
