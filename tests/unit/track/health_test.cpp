@@ -1,0 +1,209 @@
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "unit/track/tracker_fixture.hpp"
+
+namespace prooftrack {
+namespace {
+
+using std::chrono::minutes;
+
+/// A tracker with `count` transactions that were all seen once.
+class seen_world : public tracker_fixture {
+  public:
+    explicit seen_world(int count, tracker_options options = {}) : tracker_fixture(std::move(options)) {
+        for (int i = 0; i < count; ++i) track("id-" + std::to_string(i));
+        for (int i = 0; i < count; ++i) {
+            const auto poll = wait_for_poll();
+            answer(*poll, reply_class::unchanged);
+        }
+    }
+    health_action fail_until_change(reply_class what) {
+        for (int i = 0; i < 100; ++i) {
+            const auto poll = wait_for_poll(seconds(20));
+            if (!poll) break;
+            answer(*poll, what);
+            if (!all<health_action>().empty()) return only<health_action>();
+        }
+        throw std::logic_error("Proof's health did not change");
+    }
+};
+
+TEST(ProofHealth, A429PausesEverybodyForRetryAfterAndThenStartsSlowly) {
+    seen_world world(1'000);
+    const auto poll = world.wait_for_poll();
+    poll_answer reply;
+    reply.what = reply_class::throttled;
+    reply.retry_after = seconds(7);
+    world.answer(*poll, reply);
+    EXPECT_EQ(world.only<health_action>().to, health_kind::throttled);
+    EXPECT_EQ(world.only<health_action>().pause, seconds(7));
+    const steady_time begin = world.now.steady;
+    int polls = 0;
+    ASSERT_TRUE(world.wait_for_poll());
+    EXPECT_GE(world.now.steady - begin, seconds(7));
+    for (const steady_time end = world.now.steady + seconds(1); world.now.steady < end; ++polls) {
+        const auto next = world.wait_for_poll();
+        world.answer(*next, reply_class::unchanged);
+    }
+    EXPECT_LE(polls, 50) << "an eighth of 133 a second, doubling";
+}
+
+TEST(ProofHealth, ThrottledEndsWhenTheDemandIsMetAgain) {
+    seen_world world(100);
+    const auto poll = world.wait_for_poll();
+    world.answer(*poll, reply_class::throttled);
+    world.actions.clear();
+    for (int i = 0; i < 2'000 && world.core.health().kind() == health_kind::throttled; ++i) {
+        const auto next = world.wait_for_poll();
+        ASSERT_TRUE(next);
+        world.answer(*next, reply_class::unchanged);
+    }
+    EXPECT_EQ(world.core.health().kind(), health_kind::ok);
+}
+
+TEST(ProofHealth, A401AsksForTheTokenOnceAndThenOnlyProbes) {
+    seen_world world(50);
+    const auto poll = world.wait_for_poll();
+    const auto late = world.wait_for_poll();
+    world.answer(*poll, reply_class::unauthorized);
+    EXPECT_EQ(world.all<reread_token_action>().size(), 1U);
+    world.answer(*late, reply_class::unauthorized);
+    EXPECT_TRUE(world.all<reread_token_action>().empty()) << "once";
+    for (int i = 0; i < 3; ++i) {
+        const steady_time begin = world.now.steady;
+        const auto probe = world.wait_for_poll();
+        ASSERT_TRUE(probe);
+        EXPECT_EQ(world.now.steady - begin, seconds(30));
+        EXPECT_FALSE(world.core.next_poll(world.now)) << "one probe";
+        world.answer(*probe, reply_class::unauthorized);
+    }
+}
+
+TEST(ProofHealth, ANewTokenIsTriedAtOnceAndAnOldAnswerDoesNotUndoIt) {
+    seen_world world(50);
+    const auto poll = world.wait_for_poll();
+    const auto old = world.wait_for_poll();
+    world.answer(*poll, reply_class::unauthorized);
+    world.pass(milliseconds(500));
+    world.step(token_changed_event{});
+    const auto probe = world.core.next_poll(world.now);
+    ASSERT_TRUE(probe);
+    poll_answer stale;
+    stale.what = reply_class::unauthorized;
+    stale.took = seconds(1); // asked with the old token
+    world.answer(*old, stale);
+    world.answer(*probe, reply_class::unchanged);
+    EXPECT_EQ(world.only<health_action>().to, health_kind::ok);
+}
+
+TEST(ProofHealth, TheBreakerOpensForEverybodyAndProbesFromOneSecondToThirty) {
+    seen_world world(1'000);
+    const health_action opened = world.fail_until_change(reply_class::no_reply);
+    EXPECT_EQ(opened.to, health_kind::unreachable);
+    for (const int wait : {1, 2, 4, 8, 16, 30, 30}) {
+        const steady_time begin = world.now.steady;
+        const auto probe = world.wait_for_poll();
+        ASSERT_TRUE(probe);
+        EXPECT_EQ(world.now.steady - begin, seconds(wait));
+        world.answer(*probe, reply_class::no_reply);
+    }
+}
+
+TEST(ProofHealth, RecoveryIsRampedAndEverybodyIsSeenWithinFifteenSeconds) {
+    seen_world world(10'000);
+    world.fail_until_change(reply_class::server_error);
+    world.pass(minutes(1));
+    world.step(woken_event{});
+    const auto probe = world.wait_for_poll();
+    world.answer(*probe, reply_class::unchanged);
+    EXPECT_EQ(world.only<health_action>().to, health_kind::ok);
+    const steady_time begin = world.now.steady;
+    std::set<std::string> seen{probe->ticket.id};
+    int in_first_second = 0;
+    while (seen.size() < 10'000) {
+        const auto poll = world.wait_for_poll(seconds(5));
+        ASSERT_TRUE(poll);
+        if (world.now.steady < begin + seconds(1)) ++in_first_second;
+        seen.insert(poll->ticket.id);
+        world.answer(*poll, reply_class::unchanged);
+    }
+    EXPECT_LE(in_first_second, 400) << "never a herd: the cadence wants 1,333 a second";
+    EXPECT_LE(world.now.steady - begin, seconds(15));
+}
+
+TEST(ProofHealth, OneTransactionsErrorsDoNotStopTheOthers) {
+    seen_world world(100);
+    for (int i = 0; i < 400; ++i) {
+        const auto poll = world.wait_for_poll();
+        ASSERT_TRUE(poll);
+        world.answer(*poll, poll->ticket.id == "id-7" ? reply_class::server_error : reply_class::unchanged);
+    }
+    EXPECT_EQ(world.core.health().kind(), health_kind::ok);
+}
+
+TEST(ProofHealth, ABurstOf404sIsNotHeldAgainstTheIds) {
+    tracker_options options;
+    options.rules.not_found_grace = seconds(20);
+    seen_world world(100, options);
+    bool has_begun = false;
+    for (int i = 0; i < 2'000; ++i) {
+        const auto poll = world.wait_for_poll(minutes(2));
+        ASSERT_TRUE(poll);
+        world.answer(*poll, reply_class::not_found);
+        for (const auto& burst : world.all<burst_action>()) has_begun = has_begun || burst.has_begun;
+        for (const auto& change : world.all<change_action>()) {
+            EXPECT_NE(change.facts.state, tracking_state::not_found) << i;
+            world.step(recorded_event{change.slot, change.generation, true});
+        }
+        if (world.core.health().kind() == health_kind::unreachable && i > 200) break;
+    }
+    EXPECT_TRUE(has_begun);
+    EXPECT_EQ(world.core.health().kind(), health_kind::unreachable);
+}
+
+TEST(ProofHealth, TimeInWhichProofWasUnwellMakesNobodyNotFound) {
+    tracker_options options;
+    options.rules.not_found_grace = minutes(5);
+    tracker_fixture world(options);
+    for (int i = 0; i < 3; ++i) world.track("id-" + std::to_string(i));
+    auto poll = world.wait_for_poll();
+    const std::string id = poll->ticket.id;
+    world.answer(*poll, reply_class::not_found);
+    world.recorded(); // the grace has begun
+    while (world.core.health().kind() != health_kind::forbidden) {
+        poll = world.wait_for_poll();
+        world.answer(*poll, reply_class::forbidden);
+    }
+    world.pass(minutes(10));
+    world.step(token_changed_event{});
+    for (int i = 0; i < 30; ++i) {
+        poll = world.wait_for_poll(minutes(1));
+        ASSERT_TRUE(poll);
+        world.answer(*poll, poll->ticket.id == id ? reply_class::not_found : reply_class::unchanged);
+        for (const auto& change : world.all<change_action>()) {
+            EXPECT_NE(change.facts.state, tracking_state::not_found) << "only ten minutes of silence have passed";
+            world.step(recorded_event{change.slot, change.generation, true});
+        }
+        if (poll->ticket.id == id) break;
+    }
+}
+
+TEST(ClockSkew, IsSaidOnceAfterAMinute) {
+    clock_skew skew;
+    instant now{steady_time(seconds(100)), wall_time(seconds(1'000'000))};
+    const auto date = [&](seconds off) { return now.wall + off; };
+    EXPECT_EQ(skew.on_date(date(seconds(40)), now), std::nullopt);
+    now.steady += seconds(59);
+    EXPECT_EQ(skew.on_date(date(seconds(40)), now), std::nullopt);
+    now.steady += seconds(1);
+    EXPECT_EQ(skew.on_date(date(seconds(40)), now), milliseconds(40'500));
+    now.steady += seconds(60);
+    EXPECT_EQ(skew.on_date(date(seconds(40)), now), std::nullopt) << "once";
+    EXPECT_EQ(skew.on_date(date(seconds(5)), now), std::nullopt);
+    EXPECT_EQ(skew.on_date(date(seconds(-45)), now), std::nullopt) << "a new minute begins";
+}
+
+} // namespace
+} // namespace prooftrack

@@ -1,0 +1,261 @@
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "unit/track/tracker_fixture.hpp"
+
+namespace prooftrack {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+TEST(PollSchedule, TheFirstPollIsDueAtOnce) {
+    tracker_fixture world;
+    world.track("a");
+    EXPECT_TRUE(world.core.has_poll(world.now));
+    const auto poll = world.core.next_poll(world.now);
+    ASSERT_TRUE(poll);
+    EXPECT_EQ(poll->ticket.id, "a");
+    EXPECT_EQ(poll->lateness, steady_duration(0));
+    EXPECT_FALSE(world.core.next_poll(world.now)) << "one in flight an id";
+}
+
+TEST(PollSchedule, TheNextPollIsCountedFromTheStartOfTheLast) {
+    tracker_fixture world;
+    world.track("a");
+    for (int i = 0; i < 200; ++i) {
+        const auto poll = world.wait_for_poll();
+        ASSERT_TRUE(poll);
+        const steady_time started = world.now.steady;
+        world.pass(milliseconds(700)); // the answer takes its time
+        world.answer(*poll, reply_class::good, "pending");
+        if (i == 0) world.recorded(); // the first word
+        const auto next = world.core.live(*world.core.find("a"), world.now).next_poll_at;
+        ASSERT_TRUE(next);
+        const auto gap = *next - world.now.wall + milliseconds(700);
+        EXPECT_GE(gap, milliseconds(5'000));
+        EXPECT_LE(gap, milliseconds(10'000));
+        EXPECT_GT(world.now.steady, started);
+    }
+}
+
+TEST(PollSchedule, AnImportIsPacedAndNotAHerd) {
+    tracker_fixture world;
+    for (int i = 0; i < 5'000; ++i) world.track("id-" + std::to_string(i));
+    int at_once = 0;
+    while (world.core.next_poll(world.now)) ++at_once;
+    EXPECT_GE(at_once, 90);
+    EXPECT_LE(at_once, 110);
+    const steady_time begin = world.now.steady;
+    for (int i = at_once; i < 5'000; ++i) ASSERT_TRUE(world.wait_for_poll(seconds(10)));
+    EXPECT_LE(world.now.steady - begin, seconds(6)) << "a thousand a second";
+}
+
+TEST(PollSchedule, SpreadsLoadAfterRestartLongestUnseenFirst) {
+    tracker_fixture world;
+    std::vector<active_transaction> rows;
+    for (int i = 0; i < 1'000; ++i) {
+        rows.push_back(world.make("id-" + std::to_string(i)));
+        rows.back().facts.last_polled_at =
+            world.now.wall - minutes(10) - seconds(i); // the last one was unseen for the longest
+    }
+    world.load(rows);
+    const steady_time begin = world.now.steady;
+    std::string first;
+    for (int i = 0; i < 1'000; ++i) {
+        const auto poll = world.wait_for_poll(seconds(10));
+        ASSERT_TRUE(poll) << i;
+        if (i == 0) first = poll->ticket.id;
+        EXPECT_NEAR(std::chrono::duration<double>(world.now.steady - begin).count(), 7.5 * i / 1'000, 0.02);
+    }
+    EXPECT_EQ(first, "id-999");
+    EXPECT_LE(world.now.steady - begin, milliseconds(7'500));
+}
+
+TEST(PollSchedule, ARestartDoesNotAskSoonerThanTheCadence) {
+    tracker_fixture world;
+    auto row = world.make("a");
+    row.facts.last_polled_at = world.now.wall - seconds(1);
+    world.load({row});
+    const steady_time begin = world.now.steady;
+    ASSERT_TRUE(world.wait_for_poll());
+    EXPECT_EQ(world.now.steady - begin, seconds(4));
+}
+
+TEST(PollSchedule, LongestDueFirstAndNobodyIsAskedTwiceBefore) {
+    tracker_options options;
+    options.max_rate = 10;
+    tracker_fixture world(options);
+    for (int i = 0; i < 200; ++i) world.track("id-" + std::to_string(i));
+    std::map<std::string, int> last_asked;
+    for (int i = 0; i < 2'000; ++i) {
+        const auto poll = world.wait_for_poll(seconds(60));
+        ASSERT_TRUE(poll);
+        const auto before = last_asked.find(poll->ticket.id);
+        if (before != last_asked.end()) {
+            // All 200 in turn, give or take what the band (5 s at 10 a second) lets one be ahead of another.
+            EXPECT_GE(i - before->second, 200 - 51) << poll->ticket.id;
+            EXPECT_LE(i - before->second, 200 + 51) << poll->ticket.id;
+        }
+        last_asked[poll->ticket.id] = i;
+        world.answer(*poll, reply_class::unchanged);
+    }
+    EXPECT_EQ(last_asked.size(), 200U);
+}
+
+TEST(PollSchedule, MaxRateIsNeverExceeded) {
+    tracker_options options;
+    options.max_rate = 50;
+    tracker_fixture world(options);
+    for (int i = 0; i < 1'000; ++i) world.track("id-" + std::to_string(i));
+    const steady_time begin = world.now.steady;
+    for (int i = 0; i < 500; ++i) ASSERT_TRUE(world.wait_for_poll(seconds(30)));
+    EXPECT_GE(world.now.steady - begin, milliseconds(9'900));
+    EXPECT_LE(world.now.steady - begin, milliseconds(10'500));
+}
+
+TEST(PollSchedule, AHintComesWithinASecondAndAtMostOnceASecond) {
+    tracker_fixture world;
+    world.track("a");
+    auto poll = world.wait_for_poll();
+    world.answer(*poll, reply_class::good, "pending");
+    world.recorded();
+    const steady_time first = world.now.steady;
+    world.pass(milliseconds(300));
+    world.step(poll_wanted_event{*world.core.find("a")});
+    poll = world.wait_for_poll(seconds(2));
+    ASSERT_TRUE(poll);
+    EXPECT_EQ(world.now.steady - first, seconds(1));
+    world.step(poll_wanted_event{*world.core.find("a")}); // in flight: asked again after it
+    world.answer(*poll, reply_class::unchanged);
+    ASSERT_TRUE(world.wait_for_poll(seconds(2)));
+    EXPECT_EQ(world.now.steady - first, seconds(2));
+}
+
+TEST(Tracker, NothingChangesBeforeItIsDurable) {
+    tracker_fixture world;
+    world.track("a");
+    const auto poll = world.wait_for_poll();
+    world.answer(*poll, reply_class::good, "completed");
+    const auto change = world.only<change_action>();
+    EXPECT_EQ(change.event, event_type::completed);
+    EXPECT_EQ(change.facts.state, tracking_state::settled);
+    const std::uint32_t slot = *world.core.find("a");
+    EXPECT_EQ(world.core.live(slot, world.now).facts.state, tracking_state::tracking);
+    EXPECT_FALSE(world.core.next_poll(world.now)) << "not polled while it is recorded";
+    world.recorded();
+    EXPECT_EQ(world.core.live(slot, world.now).facts.state, tracking_state::settled);
+}
+
+TEST(Tracker, AChangeThatWasNotRecordedNeverHappenedAndIsAskedAgain) {
+    tracker_fixture world;
+    world.track("a");
+    auto poll = world.wait_for_poll();
+    world.answer(*poll, reply_class::good, "completed");
+    world.recorded(false);
+    EXPECT_EQ(world.core.live(*world.core.find("a"), world.now).facts.state, tracking_state::tracking);
+    poll = world.wait_for_poll(seconds(11));
+    ASSERT_TRUE(poll);
+    world.answer(*poll, reply_class::good, "completed");
+    EXPECT_EQ(world.only<change_action>().event, event_type::completed);
+}
+
+TEST(Tracker, AReplyAfterUntrackingChangesNothing) {
+    tracker_fixture world;
+    world.track("a");
+    const auto poll = world.wait_for_poll();
+    world.step(untracked_event{*world.core.find("a")});
+    EXPECT_EQ(world.only<change_action>().facts.state, tracking_state::untracked);
+    const auto change = world.only<change_action>();
+    world.answer(*poll, reply_class::good, "completed");
+    EXPECT_TRUE(world.all<change_action>().empty());
+    world.step(recorded_event{change.slot, change.generation, true});
+    EXPECT_EQ(world.core.find("a"), std::nullopt);
+}
+
+TEST(Tracker, OverdueComesAtItsTimeThoughNobodyAnswers) {
+    tracker_fixture world;
+    world.step(tracked_event{world.make("a", minutes(10)), false});
+    const steady_time begin = world.now.steady;
+    while (world.all<change_action>().empty()) {
+        if (const auto poll = world.core.next_poll(world.now)) world.answer(*poll, reply_class::no_reply);
+        if (!world.all<change_action>().empty()) break;
+        const auto wake = world.core.next_wake(world.now);
+        ASSERT_TRUE(wake);
+        world.pass(std::chrono::ceil<milliseconds>(*wake - world.now.steady));
+        world.step(woken_event{});
+    }
+    EXPECT_EQ(world.only<change_action>().event, event_type::overdue);
+    EXPECT_EQ(world.now.steady - begin, minutes(10));
+}
+
+TEST(Tracker, ADowngradedReplyIsNotRememberedAsTheSettledOne) {
+    // Its bytes, taken for the known ones, would read as "failed again" when they come back, and the later payment
+    // would be missed.
+    tracker_fixture world;
+    world.track("a");
+    auto poll = world.wait_for_poll();
+    world.answer(*poll, reply_class::good, "failed");
+    world.recorded();
+    poll = world.wait_for_poll(minutes(11));
+    ASSERT_TRUE(poll);
+    world.answer(*poll, reply_class::good, "pending");
+    const auto change = world.only<change_action>();
+    EXPECT_TRUE(change.facts.recheck_until.has_value());
+    EXPECT_FALSE(change.reply_is_good);
+    world.recorded();
+    poll = world.wait_for_poll(hours(2));
+    ASSERT_TRUE(poll);
+    EXPECT_NE(poll->ticket.known_body, std::hash<std::string>{}("pending") | 1U);
+    world.answer(*poll, reply_class::good, "completed");
+    EXPECT_EQ(world.only<change_action>().event, event_type::reversed);
+}
+
+TEST(Tracker, ASettledOneLeavesMemoryAfterItsLastVerification) {
+    tracker_fixture world;
+    world.track("a");
+    auto poll = world.wait_for_poll();
+    world.answer(*poll, reply_class::good, "completed");
+    world.recorded();
+    for (int i = 0; i < 2; ++i) {
+        poll = world.wait_for_poll(hours(2));
+        ASSERT_TRUE(poll);
+        world.answer(*poll, reply_class::unchanged);
+        world.recorded();
+    }
+    EXPECT_EQ(world.core.size(), 0U);
+    EXPECT_EQ(world.core.next_wake(world.now), std::nullopt);
+}
+
+TEST(Tracker, AtMostOneInTenPollsIsARepeat) {
+    tracker_fixture world;
+    for (int i = 0; i < 100; ++i) world.track("id-" + std::to_string(i));
+    int repeats = 0;
+    for (int i = 0; i < 100; ++i) {
+        ASSERT_TRUE(world.wait_for_poll());
+        repeats += world.core.may_repeat() ? 1 : 0;
+    }
+    EXPECT_LE(repeats, 11);
+    EXPECT_GE(repeats, 9);
+}
+
+TEST(Tracker, BehindIsSaidWithWhatIsWantedAndMade) {
+    tracker_options options;
+    options.max_rate = 10;
+    tracker_fixture world(options);
+    for (int i = 0; i < 1'000; ++i) world.track("id-" + std::to_string(i));
+    std::vector<behind_action> said;
+    for (int i = 0; i < 90; ++i) {
+        while (auto poll = world.core.next_poll(world.now)) world.answer(*poll, reply_class::unchanged);
+        world.pass(seconds(1));
+        world.step(woken_event{});
+        for (const auto& one : world.all<behind_action>()) said.push_back(one);
+    }
+    ASSERT_EQ(said.size(), 2U) << "at most once a minute";
+    EXPECT_NEAR(said[0].wanted, 1'000 / 7.5, 1);
+}
+
+} // namespace
+} // namespace prooftrack
