@@ -46,6 +46,7 @@ void call_exchange::on_timeout() {
 void call_exchange::on_open(bool tls, bool resumed) {
     if (tls) context_.observer.on_handshake(resumed);
     sent_ = true;
+    until_ = std::min<steady_time>(until_, steady_now() + context_.options.request_timeout);
     watch(until_);
     wire_->send(context_.where->format_call(request_, context_.token));
 }

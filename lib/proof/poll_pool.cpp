@@ -160,8 +160,9 @@ void poll_pool::on_ready(poll_connection& connection) {
 }
 
 void poll_pool::on_room(poll_connection& connection) {
-    if (std::find(with_room_.rbegin(), with_room_.rend(), &connection) == with_room_.rend())
-        with_room_.push_back(&connection);
+    const auto listed = std::find(with_room_.rbegin(), with_room_.rend(), &connection);
+    if (listed == with_room_.rend()) with_room_.push_back(&connection);
+    report();
 }
 
 void poll_pool::on_connect_failed(poll_connection& connection, const std::string& why) {
@@ -271,8 +272,11 @@ void poll_pool::check_stopped() {
 }
 
 void poll_pool::report() {
-    const std::size_t busy = count([](const auto& each) { return each.is_busy(); });
-    const std::size_t idle = count([](const auto& each) { return each.is_ready() && !each.is_busy(); });
+    std::size_t idle = 0;
+    std::size_t busy = 0;
+    for (const auto& each : connections_) {
+        if (each->is_ready()) ++(each->is_busy() ? busy : idle);
+    }
     if (busy == reported_busy_ && idle == reported_idle_) return;
     reported_busy_ = busy;
     reported_idle_ = idle;
