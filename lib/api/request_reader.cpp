@@ -1,5 +1,7 @@
 #include "api/request_reader.hpp"
 
+#include <algorithm>
+
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <fmt/format.h>
@@ -11,8 +13,8 @@ namespace {
 
 namespace http = boost::beast::http;
 
-/// A chunk's own line, or the trailer, may not be longer.
-constexpr std::size_t max_chunk_header = max_header_bytes;
+/// What an idle connection keeps for its next request; thousands may be idle.
+constexpr std::size_t kept_capacity = 1024;
 
 } // namespace
 
@@ -22,13 +24,14 @@ request_reader::step request_reader::next() {
         // A line break between requests is let pass (RFC 9112, 2.2).
         input_.erase(0, input_.find_first_not_of("\r\n"));
         if (input_.empty()) {
-            input_.shrink_to_fit();
+            if (input_.capacity() > kept_capacity) input_.shrink_to_fit();
             return step::idle;
         }
         parser_.emplace();
-        parser_->header_limit(max_header_bytes);
-        parser_->body_limit(boost::none); // ours is checked when the route is known
+        parser_->header_limit(max_header_bytes + 1); // ours comes first
+        parser_->body_limit(boost::none);            // ours is checked when the route is known
         parser_->eager(false);
+        scanned_ = 0;
         state_ = state::in_head;
         return next_head();
     }
@@ -46,21 +49,34 @@ request_reader::step request_reader::next() {
     return step::refused;
 }
 
-boost::system::error_code request_reader::put() {
-    boost::system::error_code error;
-    const std::size_t used = parser_->put(boost::asio::const_buffer(input_.data(), input_.size()), error);
-    input_.erase(0, used);
-    return error;
+std::optional<std::size_t> request_reader::find_head_end() {
+    const std::size_t bound = std::min(input_.size(), max_header_bytes);
+    for (std::size_t at = input_.find('\n', scanned_); at < bound; at = input_.find('\n', at + 1)) {
+        scanned_ = at + 1;
+        if (at == 0 || input_[at - 1] != '\r') {
+            refuse(problem_code::invalid_request, "not an HTTP/1.1 request: its lines end with CR LF");
+            return std::nullopt;
+        }
+        if (at >= 3 && input_.compare(at - 3, 4, "\r\n\r\n") == 0) return at + 1;
+    }
+    scanned_ = bound;
+    if (input_.size() >= max_header_bytes) {
+        refuse(problem_code::header_too_large, "a request's header is at most 16 KiB");
+    }
+    return std::nullopt;
 }
 
 request_reader::step request_reader::next_head() {
-    const auto error = put();
-    if (error == http::error::need_more) return step::more;
-    if (error == http::error::header_limit) {
-        return refuse(problem_code::header_too_large, "a request's header is at most 16 KiB");
+    // The parser gets the header whole: what it says about a part would depend on how the bytes are cut.
+    const auto end = find_head_end();
+    if (!end) return state_ == state::failed ? step::refused : step::more;
+    boost::system::error_code error;
+    const std::size_t used = parser_->put(boost::asio::const_buffer(input_.data(), *end), error);
+    if (error || used != *end) {
+        const std::string why = error ? error.message() : "its header ends early";
+        return refuse(problem_code::invalid_request, fmt::format("not an HTTP/1.1 request: {}", why));
     }
-    if (error)
-        return refuse(problem_code::invalid_request, fmt::format("not an HTTP/1.1 request: {}", error.message()));
+    input_.erase(0, used);
     read_head();
     state_ = state::at_head;
     return step::head;
@@ -92,28 +108,33 @@ void request_reader::accept_body(std::size_t limit) {
         refuse(problem_code::too_large, fmt::format("a body is at most {} bytes here", limit));
         return;
     }
-    parser_->body_limit(limit);
-    parser_->eager(true);
-    state_ = parser_->is_done() ? state::done : state::in_body;
+    body_.clear();
+    if (head_.has_body && !content_length_) chunks_.emplace(limit);
+    state_ = head_.has_body ? state::in_body : state::done;
 }
 
 request_reader::step request_reader::next_body() {
-    const auto error = put();
-    if (parser_->is_done() && !error) {
+    if (!chunks_) {
+        const std::size_t taken = std::min(input_.size(), static_cast<std::size_t>(*content_length_) - body_.size());
+        body_.append(input_, 0, taken);
+        input_.erase(0, taken);
+        if (body_.size() < *content_length_) return step::more;
         state_ = state::done;
         return step::whole;
     }
-    if (error == http::error::body_limit) {
+    switch (chunks_->decode(input_, body_)) {
+    case chunk_decoder::progress::more:
+        return step::more;
+    case chunk_decoder::progress::done:
+        state_ = state::done;
+        return step::whole;
+    case chunk_decoder::progress::malformed:
+        return refuse(problem_code::invalid_request,
+                      "the body is not framed as HTTP/1.1: a chunk is malformed or its header too long");
+    case chunk_decoder::progress::too_large:
         return refuse(problem_code::too_large, fmt::format("a body is at most {} bytes here", body_limit_));
     }
-    if (error && error != http::error::need_more) {
-        return refuse(problem_code::invalid_request,
-                      fmt::format("the body is not framed as HTTP/1.1: {}", error.message()));
-    }
-    if (input_.size() > max_chunk_header) {
-        return refuse(problem_code::invalid_request, "a chunk's header is too long");
-    }
-    return step::more;
+    return step::refused;
 }
 
 request_reader::step request_reader::refuse(problem_code code, std::string detail) {
@@ -121,13 +142,17 @@ request_reader::step request_reader::refuse(problem_code code, std::string detai
     state_ = state::failed;
     input_.clear();
     parser_.reset();
+    chunks_.reset();
+    body_ = {};
     return step::refused;
 }
 
-std::string request_reader::take_body() { return std::move(parser_->get().body()); }
+std::string request_reader::take_body() { return std::move(body_); }
 
 void request_reader::begin_next() {
     parser_.reset();
+    chunks_.reset();
+    body_ = {};
     state_ = state::before;
 }
 

@@ -8,9 +8,10 @@
 #include <string_view>
 
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/empty_body.hpp>
 
 #include "api/backend.hpp"
+#include "api/chunk_decoder.hpp"
 #include "api/message.hpp"
 
 namespace prooftrack {
@@ -48,23 +49,26 @@ class request_reader {
     std::size_t buffered() const { return input_.size(); } ///< bytes not consumed yet
 
   private:
-    using parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+    using parser = boost::beast::http::request_parser<boost::beast::http::empty_body>;
     step refuse(problem_code code, std::string detail);
     step next_head();
     step next_body();
     void read_head();
-    /// Hands input to the parser and drops what it consumed.
-    boost::system::error_code put();
+    /// Where the header ends in `input_`; nullopt: not there yet, or refused.
+    std::optional<std::size_t> find_head_end();
 
     enum class state : std::uint8_t { before, in_head, at_head, in_body, done, failed };
     state state_ = state::before;
     std::string input_;
     std::optional<parser> parser_; ///< only while a request is read: an idle connection holds no buffers
+    std::size_t scanned_ = 0;      ///< bytes of `input_` that were searched for the header's end
     request_head head_;
     std::optional<std::uint64_t> content_length_;
     bool expects_continue_ = false;
     bool keep_alive_ = false;
     std::size_t body_limit_ = 0;
+    std::string body_;
+    std::optional<chunk_decoder> chunks_; ///< only while a chunked body is read
     problem refusal_;
 };
 

@@ -1,4 +1,5 @@
 #include "config/parse.hpp"
+#include "config/stray_character.hpp"
 
 #include <algorithm>
 #include <tuple>
@@ -168,6 +169,14 @@ configuration_outcome parse_configuration(std::string_view toml, const std::stri
                                 1,
                                 {},
                                 fmt::format("a line has at most {} bytes: write a list over several", max_line_bytes),
+                                {}}};
+    }
+    if (const auto stray = find_stray_character(toml)) {
+        return config_mistakes{{file_name,
+                                stray->line,
+                                stray->column,
+                                {},
+                                "not TOML: outside of strings and comments there is only ASCII",
                                 {}}};
     }
     const toml::parse_result parsed = toml::parse(toml, file_name);
