@@ -53,6 +53,19 @@ class fake_backend final : public backend {
         view.facts.overdue_at = view.facts.tracked_at + std::chrono::hours(24);
         return view;
     }
+    static delivery_view make_delivery(std::uint64_t id, std::string_view transaction) {
+        return {delivery_id{id},
+                "evt_1",
+                "transaction.completed",
+                *transaction_id::parse(transaction),
+                "backend",
+                delivery_state::pending,
+                0,
+                std::nullopt,
+                "",
+                0,
+                std::nullopt};
+    }
     void add(std::string_view id) { transactions.insert_or_assign(std::string(id), make_view(id)); }
 
     /// Makes an event visible, as the engine does after a commit.

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 #include <unistd.h>
 
@@ -41,7 +42,9 @@ int file_write(sqlite3_file* file, const void* from, int length, sqlite3_int64 o
     if (const int code = each.disk->before_write()) return code;
     const int code = each.below()->pMethods->xWrite(each.below(), from, length, offset);
     if (code == SQLITE_OK && each.state != nullptr) {
-        each.disk->written(*each.state, {offset, std::string(static_cast<const char*>(from), static_cast<std::size_t>(length)), false});
+        each.disk->written(
+            *each.state,
+            {offset, std::string(static_cast<const char*>(from), static_cast<std::size_t>(length)), false});
     }
     return code;
 }
@@ -69,7 +72,9 @@ int file_size(sqlite3_file* file, sqlite3_int64* size) {
 }
 
 int file_lock(sqlite3_file* file, int level) { return self(file).below()->pMethods->xLock(self(file).below(), level); }
-int file_unlock(sqlite3_file* file, int level) { return self(file).below()->pMethods->xUnlock(self(file).below(), level); }
+int file_unlock(sqlite3_file* file, int level) {
+    return self(file).below()->pMethods->xUnlock(self(file).below(), level);
+}
 int file_check_lock(sqlite3_file* file, int* held) {
     return self(file).below()->pMethods->xCheckReservedLock(self(file).below(), held);
 }
@@ -82,25 +87,10 @@ int file_characteristics(sqlite3_file* file) {
 }
 
 // Version 1: no shared memory and no mapped files, which an exclusive WAL connection does without.
-constexpr sqlite3_io_methods methods{1,
-                                     file_close,
-                                     file_read,
-                                     file_write,
-                                     file_truncate,
-                                     file_sync,
-                                     file_size,
-                                     file_lock,
-                                     file_unlock,
-                                     file_check_lock,
-                                     file_control,
-                                     file_sector,
-                                     file_characteristics,
-                                     nullptr,
-                                     nullptr,
-                                     nullptr,
-                                     nullptr,
-                                     nullptr,
-                                     nullptr};
+constexpr sqlite3_io_methods methods{
+    1,           file_close,      file_read,    file_write,  file_truncate,        file_sync, file_size, file_lock,
+    file_unlock, file_check_lock, file_control, file_sector, file_characteristics, nullptr,   nullptr,   nullptr,
+    nullptr,     nullptr,         nullptr};
 
 int vfs_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, int* flags_out) {
     power_loss_disk& disk = disk_of(vfs);
@@ -111,7 +101,8 @@ int vfs_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, 
     const int code = disk.below()->xOpen(disk.below(), path, each.below(), flags, flags_out);
     if (code != SQLITE_OK) return code;
     each.disk = &disk;
-    each.state = path != nullptr ? disk.opened(path, existed) : nullptr;
+    const bool is_journal = (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL)) != 0;
+    each.state = path != nullptr ? disk.opened(path, existed, is_journal) : nullptr;
     each.base.pMethods = &methods;
     return SQLITE_OK;
 }
@@ -120,7 +111,7 @@ int vfs_delete(sqlite3_vfs* vfs, const char* path, int sync_directory) {
     power_loss_disk& disk = disk_of(vfs);
     if (const int code = disk.before_other()) return code;
     const int code = disk.below()->xDelete(disk.below(), path, sync_directory);
-    if (code == SQLITE_OK) disk.deleted(path);
+    if (code == SQLITE_OK) disk.deleted(path, sync_directory != 0);
     return code;
 }
 
@@ -136,7 +127,9 @@ int vfs_full_path(sqlite3_vfs* vfs, const char* path, int size, char* out) {
 int vfs_randomness(sqlite3_vfs* vfs, int size, char* out) {
     return disk_of(vfs).below()->xRandomness(disk_of(vfs).below(), size, out);
 }
-int vfs_sleep(sqlite3_vfs* vfs, int microseconds) { return disk_of(vfs).below()->xSleep(disk_of(vfs).below(), microseconds); }
+int vfs_sleep(sqlite3_vfs* vfs, int microseconds) {
+    return disk_of(vfs).below()->xSleep(disk_of(vfs).below(), microseconds);
+}
 int vfs_time(sqlite3_vfs* vfs, double* now) { return disk_of(vfs).below()->xCurrentTime(disk_of(vfs).below(), now); }
 int vfs_last_error(sqlite3_vfs* vfs, int size, char* out) {
     return disk_of(vfs).below()->xGetLastError(disk_of(vfs).below(), size, out);
@@ -229,6 +222,14 @@ void power_loss_disk::fail_write(std::uint64_t n, int code) {
     failing_write_ = planned{writes_ + n, code};
 }
 
+void power_loss_disk::clear_faults() {
+    const std::lock_guard lock(mutex_);
+    failing_sync_.reset();
+    failing_write_.reset();
+    broken_.reset();
+    is_full_ = false;
+}
+
 void power_loss_disk::set_full(bool full) {
     const std::lock_guard lock(mutex_);
     is_full_ = full;
@@ -268,13 +269,14 @@ void power_loss_disk::after_sync() {
     if (cut_sync_ && syncs_ >= cut_sync_->first) is_cut_ = true;
 }
 
-power_loss_disk::file_state* power_loss_disk::opened(const std::string& path, bool existed) {
+power_loss_disk::file_state* power_loss_disk::opened(const std::string& path, bool existed, bool is_journal) {
     const std::lock_guard lock(mutex_);
     const bool is_known = files_.count(path) != 0;
     file_state& state = files_[path];
     if (!is_known && existed) state.durable = read_file(path);
     if (!is_known) state.existed = existed;
     if (state.is_deleted) state = file_state();
+    state.syncs_directory = is_journal && !existed;
     ++state.handles;
     return &state;
 }
@@ -300,12 +302,16 @@ void power_loss_disk::synced(file_state& state) {
     }
     state.pending.clear();
     state.existed = true;
+    if (!std::exchange(state.syncs_directory, false)) return;
+    for (auto& [path, each] : files_) each.existed = !each.is_deleted;
 }
 
-void power_loss_disk::deleted(const std::string& path) {
+void power_loss_disk::deleted(const std::string& path, bool is_durable) {
     const std::lock_guard lock(mutex_);
     const auto found = files_.find(path);
-    if (found != files_.end()) found->second.is_deleted = true;
+    if (found == files_.end()) return;
+    found->second.is_deleted = true;
+    if (is_durable) found->second.existed = false;
 }
 
 void power_loss_disk::restore(std::uint64_t seed) {
@@ -314,7 +320,8 @@ void power_loss_disk::restore(std::uint64_t seed) {
     for (auto& [path, state] : files_) {
         if (state.handles != 0) throw std::logic_error("a file is still open: " + path);
         // A name that was not synced may be there or not, made or deleted.
-        const bool stays = state.is_deleted ? state.existed && random.next() % 2 == 0 : state.existed || random.next() % 2 == 0;
+        const bool stays =
+            state.is_deleted ? state.existed && random.next() % 2 == 0 : state.existed || random.next() % 2 == 0;
         if (!stays) {
             ::unlink(path.c_str());
             continue;

@@ -2,9 +2,9 @@
 
 // An SQLite VFS over real files that loses power and fails on demand.
 //
-// What is written reaches the real file at once; beside it the disk remembers what has been synced. After a cut nothing works any
-// more, and `restore` leaves in the files what a machine may find: everything synced, and of the rest any part of it, down to single
-// sectors of 512 bytes. Syncs cost nothing.
+// What is written reaches the real file at once; beside it the disk remembers what has been synced. After a cut nothing
+// works any more, and `restore` leaves in the files what a machine may find: everything synced, and of the rest any
+// part of it, down to single sectors of 512 bytes. Syncs cost nothing.
 
 #include <cstdint>
 #include <map>
@@ -45,6 +45,7 @@ class power_loss_disk {
     /// The n-th sync (write) from now fails with an extended code, once.
     void fail_sync(std::uint64_t n, int code);
     void fail_write(std::uint64_t n, int code);
+    void clear_faults();
     /// While true every write fails with SQLITE_FULL.
     void set_full(bool full);
     /// While set every write, truncation and sync fails with it (a file system that turned read-only).
@@ -60,6 +61,7 @@ class power_loss_disk {
         std::string durable;
         bool existed = false; ///< its name is durable
         bool is_deleted = false;
+        bool syncs_directory = false; ///< a new journal or WAL: SQLite syncs the directory with its first sync
         std::vector<change> pending;
         int handles = 0;
     };
@@ -68,11 +70,11 @@ class power_loss_disk {
     int before_sync();
     int before_other() const;
     void after_sync();
-    file_state* opened(const std::string& path, bool existed);
+    file_state* opened(const std::string& path, bool existed, bool is_journal);
     void closed(file_state* state);
     void written(file_state& state, change what);
     void synced(file_state& state);
-    void deleted(const std::string& path);
+    void deleted(const std::string& path, bool is_durable);
     sqlite3_vfs* below() const { return below_; }
 
   private:

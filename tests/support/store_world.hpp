@@ -104,33 +104,48 @@ class store_world {
     }
 
     op_result<std::vector<add_outcome>> add(std::vector<new_transaction> all, std::optional<digest> session = {}) {
-        return ask<std::vector<add_outcome>>([&](store& door, auto handler) { door.add(std::move(all), session, std::move(handler)); });
+        return ask<std::vector<add_outcome>>(
+            [&](store& door, auto handler) { door.add(std::move(all), session, std::move(handler)); });
     }
     op_result<recorded_transition> record(transition change) {
-        return ask<recorded_transition>([&](store& door, auto handler) { door.record(std::move(change), std::move(handler)); });
+        return ask<recorded_transition>(
+            [&](store& door, auto handler) { door.record(std::move(change), std::move(handler)); });
     }
     transaction_view find(const transaction_id& id) {
-        auto found = ask<std::optional<transaction_view>>([&](store& door, auto handler) { door.find(id, std::move(handler)); });
+        auto found =
+            ask<std::optional<transaction_view>>([&](store& door, auto handler) { door.find(id, std::move(handler)); });
         if (!found.value()) throw std::logic_error("no transaction " + id.str());
         return **std::move(found);
     }
     bool knows(const transaction_id& id) {
-        return ask<std::optional<transaction_view>>([&](store& door, auto handler) { door.find(id, std::move(handler)); }).value().has_value();
+        return ask<std::optional<transaction_view>>(
+                   [&](store& door, auto handler) { door.find(id, std::move(handler)); })
+            .value()
+            .has_value();
     }
     event_page events(std::uint64_t after = 0, std::size_t limit = 1000) {
-        return ask<event_page>([&](store& door, auto handler) { door.events_after(event_seq{after}, limit, std::move(handler)); }).value();
+        return ask<event_page>(
+                   [&](store& door, auto handler) { door.events_after(event_seq{after}, limit, std::move(handler)); })
+            .value();
     }
     transaction_page list(transaction_query query) {
-        return ask<transaction_page>([&](store& door, auto handler) { door.list(std::move(query), std::move(handler)); }).value();
+        return ask<transaction_page>(
+                   [&](store& door, auto handler) { door.list(std::move(query), std::move(handler)); })
+            .value();
     }
     delivery_page deliveries(delivery_query query = {}) {
-        return ask<delivery_page>([&](store& door, auto handler) { door.deliveries(std::move(query), std::move(handler)); }).value();
+        return ask<delivery_page>(
+                   [&](store& door, auto handler) { door.deliveries(std::move(query), std::move(handler)); })
+            .value();
     }
     std::vector<delivery_head> heads(const std::string& lane, std::size_t limit = 1000) {
-        return ask<std::vector<delivery_head>>([&](store& door, auto handler) { door.next_heads(lane, limit, std::move(handler)); }).value();
+        return ask<std::vector<delivery_head>>(
+                   [&](store& door, auto handler) { door.next_heads(lane, limit, std::move(handler)); })
+            .value();
     }
     std::optional<delivery_head> attempt(attempt_record done) {
-        return ask<std::optional<delivery_head>>([&](store& door, auto handler) { door.record_attempt(std::move(done), std::move(handler)); })
+        return ask<std::optional<delivery_head>>(
+                   [&](store& door, auto handler) { door.record_attempt(std::move(done), std::move(handler)); })
             .value();
     }
     store_status status() {
@@ -143,7 +158,9 @@ class store_world {
         return ask<backup_file>([](store& door, auto handler) { door.backup(std::move(handler)); });
     }
     std::optional<history_page> history(const transaction_id& id) {
-        return ask<std::optional<history_page>>([&](store& door, auto handler) { door.history(id, std::move(handler)); }).value();
+        return ask<std::optional<history_page>>(
+                   [&](store& door, auto handler) { door.history(id, std::move(handler)); })
+            .value();
     }
 
   private:
@@ -166,7 +183,8 @@ inline new_transaction make_new(const std::string& id, std::int64_t ms = 0) {
 /// A change of `id` out of `from` into `state` with `status`; `facts` of a row that was added with make_new(id).
 inline transition make_change(const std::string& id, tracking_state state, const std::string& status, std::int64_t ms,
                               const std::string& from_status = "pending") {
-    transition change{make_id(id), at_ms(ms), tracking_state::tracking, from_status, {}, true, {}, false, "req-1", std::nullopt};
+    transition change{make_id(id), at_ms(ms),   tracking_state::tracking, from_status, {}, true, {}, false,
+                      "req-1",     std::nullopt};
     change.facts.state = state;
     change.facts.status = status;
     change.facts.tracked_at = at_ms(0);
@@ -174,7 +192,8 @@ inline transition make_change(const std::string& id, tracking_state state, const
     change.facts.last_polled_at = at_ms(ms);
     change.facts.polls = 3;
     if (state == tracking_state::settled) change.facts.settled_at = at_ms(ms);
-    change.facts.watched = state != tracking_state::settled && state != tracking_state::abandoned && state != tracking_state::untracked;
+    change.facts.watched =
+        state != tracking_state::settled && state != tracking_state::abandoned && state != tracking_state::untracked;
     return change;
 }
 
@@ -185,7 +204,9 @@ inline transition make_settlement(const std::string& id, std::int64_t ms, std::v
     change.reply = R"({"merchant_transaction_id":")" + id + R"(","status":")" + status + R"("})";
     change.reply_is_good = true;
     random_source random(std::hash<std::string>{}(id) ^ static_cast<std::uint64_t>(ms));
-    const event_type type = status == "completed" ? event_type::completed : status == "failed" ? event_type::failed : event_type::cancelled;
+    const event_type type = status == "completed" ? event_type::completed
+                            : status == "failed"  ? event_type::failed
+                                                  : event_type::cancelled;
     change.event = owed_event{make_event_id(change.at, random), type, "pending", std::move(callbacks)};
     return change;
 }

@@ -120,7 +120,8 @@ TEST(Adding, FactsAreSavedWithoutHistory) {
         rows.push_back({change.id, change.facts});
     }
     world.add(many).value();
-    const auto saved = world.ask<std::monostate>([&](store& door, auto handler) { door.save_facts(rows, std::move(handler)); });
+    const auto saved =
+        world.ask<std::monostate>([&](store& door, auto handler) { door.save_facts(rows, std::move(handler)); });
     ASSERT_TRUE(saved.has_value());
     world.reopen();
     for (const int i : {0, 999, 1000, 2499}) {
@@ -137,7 +138,8 @@ TEST(Adding, NobodySeesHalfOfALongSave) {
     std::vector<active_transaction> rows;
     for (int i = 0; i < 3000; ++i) {
         many.push_back(make_new("tx-" + std::to_string(i), 0));
-        rows.push_back({make_id("tx-" + std::to_string(i)), make_change("x", tracking_state::tracking, "pending", 1).facts});
+        rows.push_back(
+            {make_id("tx-" + std::to_string(i)), make_change("x", tracking_state::tracking, "pending", 1).facts});
     }
     world.add(many).value();
     // The settlement is called later, so the save must not write over it.
@@ -151,7 +153,8 @@ TEST(Loading, WatchedRowsComeInChunksTheLongestUnseenFirst) {
     std::vector<new_transaction> many;
     std::vector<active_transaction> seen;
     for (int i = 0; i < 25'000; ++i) {
-        const std::string id = i % 2 == 0 ? "tx-" + std::to_string(i) : fmt::format("550e8400-e29b-41d4-a716-{:012x}", i);
+        const std::string id =
+            i % 2 == 0 ? "tx-" + std::to_string(i) : fmt::format("550e8400-e29b-41d4-a716-{:012x}", i);
         many.push_back(make_new(id, i));
         if (i < 20'000) {
             transition change = make_change(id, tracking_state::tracking, "pending", 100'000 - i);
@@ -175,7 +178,8 @@ TEST(Loading, WatchedRowsComeInChunksTheLongestUnseenFirst) {
     EXPECT_THAT(chunks, ElementsAre(10'000U, 10'000U, 4'999U));
     ASSERT_EQ(all.size(), 24'999U);
     for (std::size_t i = 0; i < 5000; ++i) EXPECT_FALSE(all[i].facts.last_polled_at.has_value());
-    for (std::size_t i = 5001; i < all.size(); ++i) ASSERT_LT(*all[i - 1].facts.last_polled_at, *all[i].facts.last_polled_at);
+    for (std::size_t i = 5001; i < all.size(); ++i)
+        ASSERT_LT(*all[i - 1].facts.last_polled_at, *all[i].facts.last_polled_at);
     EXPECT_EQ(all.back().id, seen[0].id);
     EXPECT_EQ(all.back().facts, seen[0].facts);
 }

@@ -20,19 +20,30 @@ struct Deliveries : testing::Test {
         return ids;
     }
     delivery_view view(std::uint64_t id) {
-        return world.ask<std::optional<delivery_record>>([&](store& door, auto handler) { door.load_delivery(delivery_id{id}, std::move(handler)); })
+        return world
+            .ask<std::optional<delivery_record>>(
+                [&](store& door, auto handler) { door.load_delivery(delivery_id{id}, std::move(handler)); })
             .value()
             ->view;
     }
     static attempt_record ended(std::uint64_t id, delivery_state state, std::uint32_t attempts = 1) {
-        return {delivery_id{id}, at_ms(1000), attempts, state, state == delivery_state::delivered ? 200 : 500,
-                state == delivery_state::delivered ? "" : "500", std::nullopt};
+        return {delivery_id{id},
+                at_ms(1000),
+                attempts,
+                state,
+                state == delivery_state::delivered ? 200 : 500,
+                state == delivery_state::delivered ? "" : "500",
+                std::nullopt};
     }
     op_result<delivery_head> retry(std::uint64_t id, std::int64_t ms) {
-        return world.ask<delivery_head>([&](store& door, auto handler) { door.retry_delivery(delivery_id{id}, at_ms(ms), std::move(handler)); });
+        return world.ask<delivery_head>(
+            [&](store& door, auto handler) { door.retry_delivery(delivery_id{id}, at_ms(ms), std::move(handler)); });
     }
     std::uint64_t retry_dead(std::optional<std::string> callback, std::int64_t ms) {
-        return world.ask<std::uint64_t>([&](store& door, auto handler) { door.retry_dead(callback, at_ms(ms), std::move(handler)); }).value();
+        return world
+            .ask<std::uint64_t>(
+                [&](store& door, auto handler) { door.retry_dead(callback, at_ms(ms), std::move(handler)); })
+            .value();
     }
 
     store_world world;
@@ -170,10 +181,11 @@ TEST_F(Deliveries, MoreDeadOnesThanATransactionTakesAreAllRetried) {
     for (int i = 0; i < 2300; ++i) many.push_back(make_new("m" + std::to_string(i)));
     world.add(many).value();
     for (int i = 0; i < 2300; ++i) {
-        world.door().record(make_settlement("m" + std::to_string(i), i, {"mass"}), [this](op_result<recorded_transition> recorded) {
-            attempt_record dead = ended(value_of(recorded.value().heads[0].id), delivery_state::dead);
-            world.door().record_attempt(dead, [](auto) {});
-        });
+        world.door().record(
+            make_settlement("m" + std::to_string(i), i, {"mass"}), [this](op_result<recorded_transition> recorded) {
+                attempt_record dead = ended(value_of(recorded.value().heads[0].id), delivery_state::dead);
+                world.door().record_attempt(dead, [](auto) {});
+            });
     }
     world.run();
     EXPECT_EQ(world.status().lanes.at("mass").dead, 2300U);
@@ -183,10 +195,16 @@ TEST_F(Deliveries, MoreDeadOnesThanATransactionTakesAreAllRetried) {
 }
 
 TEST_F(Deliveries, AFailingLaneIsRemembered) {
-    world.ask<std::monostate>([](store& door, auto handler) { door.set_failing("backend", at_ms(77), std::move(handler)); }).value();
+    world
+        .ask<std::monostate>(
+            [](store& door, auto handler) { door.set_failing("backend", at_ms(77), std::move(handler)); })
+        .value();
     world.reopen();
     EXPECT_EQ(world.status().lanes.at("backend").failing_since, at_ms(77));
-    world.ask<std::monostate>([](store& door, auto handler) { door.set_failing("backend", std::nullopt, std::move(handler)); }).value();
+    world
+        .ask<std::monostate>(
+            [](store& door, auto handler) { door.set_failing("backend", std::nullopt, std::move(handler)); })
+        .value();
     EXPECT_EQ(world.status().lanes.at("backend").failing_since, std::nullopt);
 }
 

@@ -81,7 +81,8 @@ TEST_F(Listing, ACursorThatWasNeverGivenOutIsRefused) {
     for (const char* const cursor : {"x", "-1", "12x", "99999999999999999999"}) {
         transaction_query query;
         query.cursor = cursor;
-        const auto refused = world.ask<transaction_page>([&](store& door, auto handler) { door.list(query, std::move(handler)); });
+        const auto refused =
+            world.ask<transaction_page>([&](store& door, auto handler) { door.list(query, std::move(handler)); });
         ASSERT_FALSE(refused.has_value());
         EXPECT_EQ(refused.error().code, boost::system::errc::invalid_argument) << cursor;
     }
@@ -95,7 +96,9 @@ TEST(LongListing, ARareMatchGivesShortPagesAndAnEnd) {
         world.add(many).value();
     }
     world.record(make_settlement("tx-0-0", 10, {"rare", "often"})).value();
-    for (int j = 0; j < 6000; ++j) world.door().record(make_settlement(fmt::format("tx-{}-{}", 1 + j / 1000, j % 1000), 10, {"often"}), [](auto) {});
+    for (int j = 0; j < 6000; ++j)
+        world.door().record(make_settlement(fmt::format("tx-{}-{}", 1 + j / 1000, j % 1000), 10, {"often"}),
+                            [](auto) {});
     world.run();
     delivery_query query;
     query.callback = "rare";

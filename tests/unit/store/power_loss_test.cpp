@@ -1,4 +1,5 @@
-// The power is cut at every sync of a scripted life; whatever the disk then holds, the store opens and keeps its promises.
+// The power is cut at every sync of a scripted life; whatever the disk then holds, the store opens and keeps its
+// promises.
 
 #include <filesystem>
 #include <fstream>
@@ -88,9 +89,11 @@ TEST(PowerLoss, ACutAtEverySyncLosesNothingThatWasAcknowledged) {
         ASSERT_GT(syncs, 30U);
         for (std::uint64_t n = 1; n <= syncs; ++n) {
             for (const auto when : {power_loss_disk::moment::before, power_loss_disk::moment::after}) {
-                const auto wrong = cut_once(seed, seed * 1000 + n, [&](power_loss_disk& disk) { disk.cut_at_sync(n, when); });
+                const auto wrong =
+                    cut_once(seed, seed * 1000 + n, [&](power_loss_disk& disk) { disk.cut_at_sync(n, when); });
                 ASSERT_EQ(wrong, std::vector<std::string>())
-                    << "seed " << seed << ", sync " << n << (when == power_loss_disk::moment::before ? " before" : " after");
+                    << "seed " << seed << ", sync " << n
+                    << (when == power_loss_disk::moment::before ? " before" : " after");
                 ++cuts;
             }
         }

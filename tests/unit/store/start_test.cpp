@@ -39,7 +39,7 @@ unsigned mode_of(const std::filesystem::path& path) {
 }
 
 void edit(const std::filesystem::path& path, const std::string& sql) {
-    connection db(path, "");
+    db_connection db(path, "");
     db.execute(sql);
     db.close();
 }
@@ -115,7 +115,7 @@ TEST(Start, AnotherProgramThatHasTheDatabaseOpenIs75) {
     if (child == 0) {
         char byte = 0;
         {
-            connection db(world.path(), "");
+            db_connection db(world.path(), "");
             db.execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
             if (::write(ready[1], "r", 1) != 1) ::_exit(1);
             if (::read(done[0], &byte, 1) < 0) ::_exit(1);
@@ -141,7 +141,7 @@ TEST(Start, SettingsAreWhatTheyShouldBe) {
     lock_file lock(world.path());
     store_options options{world.path(), 1, ""};
     const auto book = open_ledger(options, lock);
-    connection& db = *book->db;
+    db_connection& db = *book->db;
     EXPECT_EQ(db.ask_text("PRAGMA locking_mode"), "exclusive");
     EXPECT_EQ(db.ask_text("PRAGMA journal_mode"), "wal");
     EXPECT_EQ(db.ask_integer("PRAGMA synchronous"), 2);
@@ -151,10 +151,13 @@ TEST(Start, SettingsAreWhatTheyShouldBe) {
     EXPECT_EQ(db.ask_integer("PRAGMA wal_autocheckpoint"), 0);
     EXPECT_EQ(db.ask_integer("PRAGMA application_id"), application_id);
     EXPECT_EQ(db.ask_integer("PRAGMA user_version"), schema_version);
-    EXPECT_EQ(db.ask_integer("SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 AND name "
-                             "NOT LIKE 'sqlite_%'"),
-              0);
-    EXPECT_THROW(db.execute("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = ''"), sqlite_error); // DEFENSIVE
+    EXPECT_EQ(
+        db.ask_integer(
+            "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 AND name "
+            "NOT LIKE 'sqlite_%'"),
+        0);
+    EXPECT_THROW(db.execute("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = ''"),
+                 sqlite_error); // DEFENSIVE
 }
 
 TEST(Start, AFileThatIsNoDatabaseIs65AndStaysAsItIs) {
@@ -256,7 +259,8 @@ TEST(Start, LeftoversOfCopiesAreRemovedAndNothingElse) {
     world.open();
     world.close();
     const std::string path = world.path().string();
-    for (const char* const suffix : {".backup-0123", ".rewrite", ".v1.bak.part", ".v1.bak", ".damaged", ".old"}) std::ofstream(path + suffix) << "x";
+    for (const char* const suffix : {".backup-0123", ".rewrite", ".v1.bak.part", ".v1.bak", ".damaged", ".old"})
+        std::ofstream(path + suffix) << "x";
     world.open();
     EXPECT_FALSE(std::filesystem::exists(path + ".backup-0123"));
     EXPECT_FALSE(std::filesystem::exists(path + ".rewrite"));
@@ -267,11 +271,13 @@ TEST(Start, LeftoversOfCopiesAreRemovedAndNothingElse) {
 }
 
 TEST(Start, NetworkFileSystemsAreKnown) {
-    for (const long magic : {0x6969L, 0x517BL, 0xFF534D42L, 0xFE534D42L, 0x01021997L}) EXPECT_TRUE(is_network_file_system(magic, "")) << magic;
+    for (const long magic : {0x6969L, 0x517BL, 0xFF534D42L, 0xFE534D42L, 0x01021997L})
+        EXPECT_TRUE(is_network_file_system(magic, "")) << magic;
     EXPECT_TRUE(is_network_file_system(static_cast<int>(0xFF534D42), "")); // a signed f_type
     EXPECT_TRUE(is_network_file_system(0x65735546L, "fuse.sshfs"));
     EXPECT_FALSE(is_network_file_system(0x65735546L, "fuse.mergerfs"));
-    for (const long magic : {0xEF53L, 0x58465342L, 0x9123683EL, 0x01021994L, 0x794c7630L}) EXPECT_FALSE(is_network_file_system(magic, "ext4")) << magic;
+    for (const long magic : {0xEF53L, 0x58465342L, 0x9123683EL, 0x01021994L, 0x794c7630L})
+        EXPECT_FALSE(is_network_file_system(magic, "ext4")) << magic;
 }
 
 TEST(Start, TheLogIdStaysAndTheBaseUrlIsRemembered) {
@@ -279,7 +285,9 @@ TEST(Start, TheLogIdStaysAndTheBaseUrlIsRemembered) {
     const std::string log_id = world.status().log_id;
     EXPECT_EQ(log_id.size(), 16U);
     const auto remember = [&](const std::string& url) {
-        return world.ask<std::string>([&](store& door, auto handler) { door.remember_base_url(url, std::move(handler)); }).value();
+        return world
+            .ask<std::string>([&](store& door, auto handler) { door.remember_base_url(url, std::move(handler)); })
+            .value();
     };
     EXPECT_EQ(remember("https://a"), "");
     world.reopen();
@@ -288,7 +296,8 @@ TEST(Start, TheLogIdStaysAndTheBaseUrlIsRemembered) {
     EXPECT_EQ(world.status().log_id, log_id);
 }
 
-constexpr migration to_version_2[] = {{1, "CREATE TABLE more (a INTEGER) STRICT; INSERT INTO more SELECT count(*) FROM transactions"}};
+constexpr migration to_version_2[] = {
+    {1, "CREATE TABLE more (a INTEGER) STRICT; INSERT INTO more SELECT count(*) FROM transactions"}};
 
 TEST(Migrations, AnOlderSchemaIsCopiedAndThenBroughtForward) {
     store_world world;
@@ -296,14 +305,14 @@ TEST(Migrations, AnOlderSchemaIsCopiedAndThenBroughtForward) {
     const std::string log_id = world.status().log_id;
     world.close();
     {
-        connection db(world.path(), "");
+        db_connection db(world.path(), "");
         migrate(db, world.path(), "", to_version_2, 2, "00000000feedbeef");
         EXPECT_EQ(db.ask_integer("PRAGMA user_version"), 2);
         EXPECT_EQ(db.ask_integer("SELECT a FROM more"), 1);
     }
     const std::filesystem::path copy = world.path().string() + ".v1.bak";
     EXPECT_EQ(mode_of(copy), 0600U);
-    connection db(copy, "");
+    db_connection db(copy, "");
     EXPECT_EQ(db.ask_integer("PRAGMA user_version"), 1);
     EXPECT_EQ(db.ask_text("SELECT log_id FROM counters"), "00000000feedbeef"); // going back makes another log
     EXPECT_EQ(db.ask_integer("SELECT count(*) FROM transactions"), 1);
@@ -314,7 +323,7 @@ TEST(Migrations, TheWayBackOfTheMessageWorks) {
     world.add({make_new("a")}).value();
     world.close();
     {
-        connection db(world.path(), "");
+        db_connection db(world.path(), "");
         migrate(db, world.path(), "", to_version_2, 2, "00000000feedbeef");
         db.close();
     }
@@ -332,7 +341,7 @@ TEST(Migrations, AStepThatFailsChangesNothing) {
     world.open();
     world.close();
     {
-        connection db(world.path(), "");
+        db_connection db(world.path(), "");
         EXPECT_THROW(migrate(db, world.path(), "", broken, 2, "0"), sqlite_error);
         EXPECT_THROW(migrate(db, world.path(), "", {}, 3, "0"), sqlite_error);
         EXPECT_EQ(db.ask_integer("PRAGMA user_version"), 1);

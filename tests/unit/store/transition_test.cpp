@@ -19,11 +19,12 @@ TEST(Recording, StateHistoryEventAndDeliveriesComeTogether) {
     EXPECT_EQ(recorded.heads[1].lane, "ledger");
     EXPECT_EQ(recorded.heads[0].next_attempt_at, at_ms(100));
     EXPECT_EQ(recorded.heads[0].transaction_hash, recorded.heads[1].transaction_hash);
-    EXPECT_EQ(*recorded.body, "{\"id\":\"" + change.event->id +
-                                  R"(","type":"transaction.completed","timestamp":"2026-04-01T10:00:00.100Z","data":{)"
-                                  R"("merchant_transaction_id":"a","state":"settled","status":"completed","previous_status":"pending",)"
-                                  R"("final":true,"metadata":{"order": "A-17"},"proof":)" +
-                                  change.reply + "}}");
+    EXPECT_EQ(*recorded.body,
+              "{\"id\":\"" + change.event->id +
+                  R"(","type":"transaction.completed","timestamp":"2026-04-01T10:00:00.100Z","data":{)"
+                  R"("merchant_transaction_id":"a","state":"settled","status":"completed","previous_status":"pending",)"
+                  R"("final":true,"metadata":{"order": "A-17"},"proof":)" +
+                  change.reply + "}}");
     const transaction_view view = world.find(make_id("a"));
     EXPECT_EQ(view.facts, change.facts);
     EXPECT_EQ(view.proof, change.reply);
