@@ -14,6 +14,8 @@ backup_job::~backup_job() {
     if (!checking_.joinable()) return;
     copy_->cancel();
     checking_.join();
+    std::error_code ignored;
+    if (outcome_ && outcome_->has_value()) std::filesystem::remove(copy_->path(), ignored); // nobody took it
 }
 
 void backup_job::step(std::chrono::milliseconds budget) {
@@ -39,7 +41,7 @@ void backup_job::check_copy() noexcept {
 
 std::optional<op_result<backup_file>> backup_job::take_outcome() {
     if (!is_checked_.load(std::memory_order_acquire)) return std::nullopt;
-    return std::move(outcome_);
+    return std::exchange(outcome_, std::nullopt);
 }
 
 } // namespace prooftrack

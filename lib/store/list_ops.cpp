@@ -39,13 +39,14 @@ key_merge transactions_with_odd_status(ledger& book, const std::string& status) 
     return keys;
 }
 
-key_merge transactions_in_cells(ledger& book, std::optional<tracking_state> state, std::optional<status_kind> kind) {
+key_merge transactions_in_cells(ledger& book, const transaction_query& wanted) {
     key_merge keys;
     for (std::size_t s = 0; s < tracking_state_count; ++s) {
         for (std::size_t k = 0; k < totals::kinds; ++k) {
             const count_cell cell{static_cast<tracking_state>(s), static_cast<status_kind>(k)};
-            if ((state && cell.state != *state) || (kind && cell.kind != *kind) || book.sums.transactions(cell) == 0)
-                continue;
+            if (wanted.state && cell.state != *wanted.state) continue;
+            if (wanted.status && cell.kind != classify_status(*wanted.status)) continue;
+            if (book.sums.transactions(cell) == 0) continue;
             keys.add([&book, cell](std::int64_t below) {
                 return first_key(
                     book.sql("SELECT row FROM transactions INDEXED BY transactions_listed WHERE state = ? AND kind "
@@ -84,10 +85,7 @@ key_merge choose_keys(ledger& book, const transaction_query& wanted) {
     if (wanted.status && classify_status(*wanted.status) == status_kind::other) {
         return transactions_with_odd_status(book, *wanted.status);
     }
-    if (wanted.state || wanted.status) {
-        const auto kind = wanted.status ? std::optional(classify_status(*wanted.status)) : std::nullopt;
-        return transactions_in_cells(book, wanted.state, kind);
-    }
+    if (wanted.state || wanted.status) return transactions_in_cells(book, wanted);
     return all_transactions(book);
 }
 

@@ -37,20 +37,26 @@ statement::statement(sqlite3* database, std::string_view sql) {
 
 statement::~statement() { sqlite3_finalize(handle_); }
 
-void statement::require_idle() const {
+void statement::require_ready(std::size_t parameters) const {
     if (sqlite3_stmt_busy(handle_) != 0) {
         throw std::logic_error(std::string("a statement is run inside its own run: ") + sqlite3_sql(handle_));
     }
-}
-
-void statement::require_count(int bound) const {
-    if (sqlite3_bind_parameter_count(handle_) != bound) {
+    if (static_cast<std::size_t>(sqlite3_bind_parameter_count(handle_)) != parameters) {
         throw std::logic_error(std::string("wrong number of parameters for: ") + sqlite3_sql(handle_));
     }
 }
 
 void statement::check(int code) {
     if (code != SQLITE_OK) throw sqlite_error(sqlite3_db_handle(handle_), code);
+}
+
+// Not inline: g++ 12 believes that the empty one is read.
+void statement::bind(int index, const std::optional<wall_time>& value, sqlite3_destructor_type life) {
+    if (value) {
+        bind(index, *value, life);
+    } else {
+        bind(index, std::nullopt, life);
+    }
 }
 
 void statement::bind(int index, blob_view value, sqlite3_destructor_type life) {

@@ -79,13 +79,11 @@ class statement {
   private:
     template <class... Args>
     void bind_all([[maybe_unused]] sqlite3_destructor_type life, const Args&... args) {
-        require_idle();
-        int index = 0;
+        require_ready(sizeof...(args));
+        [[maybe_unused]] int index = 0;
         (bind(++index, args, life), ...);
-        require_count(index);
     }
-    void require_idle() const;
-    void require_count(int bound) const;
+    void require_ready(std::size_t parameters) const;
     void check(int code);
 
     void bind(int index, std::nullopt_t, sqlite3_destructor_type) { check(sqlite3_bind_null(handle_, index)); }
@@ -101,6 +99,7 @@ class statement {
                                                                              sqlite3_destructor_type) {
         check(sqlite3_bind_int64(handle_, index, static_cast<sqlite3_int64>(value)));
     }
+    void bind(int index, const std::optional<wall_time>& value, sqlite3_destructor_type life);
     template <class Value>
     void bind(int index, const std::optional<Value>& value, sqlite3_destructor_type life) {
         if (value) {

@@ -2,6 +2,7 @@
 
 // A real store on a real file in a directory of its own, driven call by call.
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -10,6 +11,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 
@@ -39,11 +42,14 @@ struct recorded_store_facts final : store_observer {
     std::vector<std::string> fatal;
 };
 
-/// A directory that goes with its owner.
+/// A directory that goes with its owner; in memory where there is such a file system, because other tests keep the disk
+/// busy.
 class temporary_directory {
   public:
     temporary_directory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "prooftrack-store-XXXXXX").string();
+        const bool has_memory = ::access("/dev/shm", W_OK) == 0;
+        const std::filesystem::path place = has_memory ? "/dev/shm" : std::filesystem::temp_directory_path();
+        std::string pattern = (place / "prooftrack-store-XXXXXX").string();
         if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
         path_ = pattern;
     }
