@@ -14,6 +14,13 @@ constexpr milliseconds longest_pause{60'000}; ///< of our own; a Retry-After may
 constexpr std::size_t least_failures = 3;
 constexpr std::size_t most_failures = 20;
 
+/// 1 s, doubled to 30 s, but never more than an eighth of what the outage has lasted: its end is not noticed late.
+milliseconds probe_wait(steady_duration outage) {
+    milliseconds wait = first_wait;
+    while (wait * 2 * 8 <= outage && wait < longest_probe_wait) wait *= 2;
+    return std::min(wait, longest_probe_wait);
+}
+
 } // namespace
 
 std::string_view to_string(health_kind kind) { return names.at(static_cast<std::size_t>(kind)); }
@@ -48,7 +55,6 @@ health_effect proof_health::on_alive(steady_time started, instant now) {
     if (!is_unwell() || started < changed_at_) return {};
     health_effect effect = change(health_kind::ok, "", now);
     effect.begins_slow_start = true;
-    probe_wait_ = first_wait;
     pause_end_ = now.steady;
     return effect;
 }
@@ -85,8 +91,7 @@ health_effect proof_health::on_failure(const poll_answer& answer, steady_time st
         is_probing_ = false;
         detail_ = answer.error;
         if (kind_ == health_kind::unreachable) {
-            probe_wait_ = std::min(probe_wait_ * 2, longest_probe_wait);
-            probe_at_ = now.steady + probe_wait_;
+            probe_at_ = now.steady + probe_wait(now.steady - changed_at_);
         } else {
             probe_at_ = now.steady + probe_interval_;
         }
@@ -94,8 +99,7 @@ health_effect proof_health::on_failure(const poll_answer& answer, steady_time st
     }
     ++failures_;
     if (failures_ < std::clamp(active, least_failures, most_failures)) return {};
-    probe_wait_ = first_wait;
-    probe_at_ = now.steady + probe_wait_;
+    probe_at_ = now.steady + first_wait;
     return change(health_kind::unreachable, answer.error, now);
 }
 

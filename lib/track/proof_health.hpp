@@ -34,7 +34,8 @@ struct health_effect {
 /// Rules: a 429 pauses everybody for Retry-After (without one: 1 s, doubled each time, at most 60 s). A 401 asks once
 /// for the token to be read again, then there is one probe every `probe_interval`; a 403 the same without the reread.
 /// Failures in a row (as many as there are active transactions, at least 3, at most 20) with no usable reply between
-/// them open the breaker: one probe after 1 s, doubled to 30 s. Answers of polls that started before a change do not
+/// them open the breaker: one probe after 1 s, doubled to 30 s as the outage
+/// lasts. Answers of polls that started before a change do not
 /// undo it.
 class proof_health {
   public:
@@ -76,7 +77,6 @@ class proof_health {
     steady_time pause_end_{};
     milliseconds next_pause_{1'000};
     steady_time probe_at_{};
-    milliseconds probe_wait_{1'000};
     bool is_probing_ = false;
     std::uint32_t failures_ = 0;
     steady_time token_changed_at_{};
