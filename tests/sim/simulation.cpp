@@ -140,6 +140,13 @@ class simulation {
             clock_.at(from + milliseconds(random_.between(1'000, 600'000)), [this] { set_full(false); });
         }
         if (random_.between(0, 5) == 0) {
+            const milliseconds span(random_.between(3'000, 3'600'000));
+            clock_.at(start_ + milliseconds(random_.between(0, 100 * 60'000)), [this, span] {
+                has_jumped_ = true; // wall time passes over the times of verify_after while nobody can ask
+                clock_.suspend(span);
+            });
+        }
+        if (random_.between(0, 5) == 0) {
             const milliseconds by(random_.between(0, 1) == 0 ? 3'600'000 : -3'600'000);
             clock_.at(start_ + milliseconds(random_.between(0, 100 * 60'000)), [this, by] {
                 has_jumped_ = true;
