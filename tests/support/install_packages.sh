@@ -39,7 +39,7 @@ packages_of() {
         command -v npm >/dev/null || echo npm
         echo libgtest-dev libgmock-dev librapidcheck-dev \
             python3 curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
-            prometheus systemd spin git
+            systemd spin git
         ;;
     *)
         echo "install_packages.sh: unknown group \"$1\" (build, demo, test)" >&2
@@ -64,15 +64,25 @@ if ! command -v dpkg-query >/dev/null; then
     exit 0
 fi
 
+# promtool alone, taken out of Debian's package: installing it would start a server. It goes to .build/tools/usr/bin.
+fetch_promtool() {
+    local tools
+    tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/.build/tools
+    if command -v promtool >/dev/null || [[ -x $tools/usr/bin/promtool ]]; then return; fi
+    mkdir -p "$tools"
+    (
+        cd "$tools" && apt-get -q -o APT::Sandbox::User=root download prometheus &&
+            dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && rm -f prometheus_*.deb
+    ) || echo "promtool could not be fetched: the tests that need it are skipped" >&2
+}
+
 find_missing "$@"
 if [[ -n $list_only ]]; then
     printf '%s\n' "${missing[@]-}"
     exit 0
 fi
-((${#missing[@]} == 0)) && exit 0
-
 as_root=()
-if ((EUID != 0)); then
+if ((EUID != 0 && ${#missing[@]} > 0)); then
     if ! command -v sudo >/dev/null; then
         echo "Missing packages, and neither root nor sudo to install them: ${missing[*]}" >&2
         exit 1
@@ -82,17 +92,24 @@ fi
 apt() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -q "$@"
 }
-# The lists may be absent (a bare system) or older than the mirror (a package that is gone): fetch them when needed.
 known() { [[ -n $(apt-cache madison "$1" 2>/dev/null) ]]; }
-all_known=1
-for package in "${missing[@]}"; do known "$package" || all_known=; done
-if [[ -z $all_known ]]; then
-    apt update
-    find_missing "$@"
+
+if ((${#missing[@]} > 0)); then
+    # The lists may be absent (a bare system) or older than the mirror (a package that is gone): fetch them when needed.
+    all_known=1
+    for package in "${missing[@]}"; do known "$package" || all_known=; done
+    if [[ -z $all_known ]]; then
+        apt update
+        find_missing "$@"
+    fi
+    echo "Installing: ${missing[*]}"
+    if ! apt install -y --no-install-recommends "${missing[@]}"; then
+        apt update
+        find_missing "$@"
+        apt install -y --no-install-recommends "${missing[@]}"
+    fi
 fi
-echo "Installing: ${missing[*]}"
-if ! apt install -y --no-install-recommends "${missing[@]}"; then
-    apt update
-    find_missing "$@"
-    apt install -y --no-install-recommends "${missing[@]}"
-fi
+
+for group in "$@"; do
+    if [[ $group == test ]]; then fetch_promtool; fi
+done
