@@ -109,7 +109,10 @@ void application::on_ready(const op_result<std::monostate>& loaded) {
         api_->start();
         if (metrics_listener_) metrics_listener_->start();
     } catch (const api_start_error& failed) {
-        log_.write(log_event_id::config_refused, {{"error", failed.what()}});
+        const bool is_configured_wrong = failed.exit_status() == EX_CONFIG;
+        if (is_configured_wrong) log_.write(log_event_id::config_refused, {{"error", failed.what()}});
+        stop_reason_ = failed.what();
+        life_ = life::stopping;
         finish(failed.exit_status());
         return;
     }

@@ -47,7 +47,11 @@ log_event_id event_name(health_kind kind) {
     return log_event_id::proof_recovered;
 }
 
-std::string_view advice(health_kind kind) {
+std::string_view advice(health_kind kind, std::string_view detail) {
+    const bool answers_404 = detail.starts_with("404") || detail.starts_with("400");
+    if (kind == health_kind::unreachable && answers_404) {
+        return "Proof refuses most ids: check proof.base_url and whose account and environment the ids are of";
+    }
     switch (kind) {
     case health_kind::ok:
         return "";
@@ -175,7 +179,7 @@ void poll_driver::perform(reread_token_action& /*wanted*/) { around_.listener.on
 void poll_driver::perform(health_action& health) {
     around_.counts.set_proof_up(health.to == health_kind::ok || health.to == health_kind::throttled);
     std::vector<log_field> fields{
-        {"error", health.detail}, {"detail", advice(health.to)}, {"request_id", health.request_id}};
+        {"error", health.detail}, {"detail", advice(health.to, health.detail)}, {"request_id", health.request_id}};
     if (health.to == health_kind::throttled) fields.emplace_back("retry_after_ms", health.pause.count());
     if (health.to == health_kind::ok) fields.emplace_back("from", to_string(health.from));
     around_.log.write(event_name(health.to), std::span<const log_field>(fields));

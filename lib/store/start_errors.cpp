@@ -14,7 +14,7 @@ void throw_damaged(const std::filesystem::path& database, const std::string& why
             "the database {0} is damaged: {1}. Nothing was deleted. To restore: move it aside (mv {0} {0}.damaged; mv "
             "{0}-wal {0}.damaged-wal if it is there), put the newest file of `prooftrackctl backup` in its place (cp "
             "BACKUP {0}; chmod 600 {0}; owned by the daemon's user), start again, and import the ids that were added "
-            "since. Without a backup, `sqlite3 {0}.damaged .recover` saves what can be read",
+            "since. Without a backup, `sqlite3 {0}.damaged .dump` prints what can be read",
             path, why));
 }
 
