@@ -19,6 +19,7 @@ namespace {
 
 /// A refused body up to this size is read, so that the connection can go on.
 constexpr std::size_t small_body = 64 * 1024;
+constexpr milliseconds patience_at_stop{1000};
 
 } // namespace
 
@@ -35,11 +36,12 @@ void connection::start() {
 void connection::close() {
     if (phase_ == phase::closed) return;
     const auto self = shared_from_this();
+    report_aborted();
     phase_ = phase::closed;
     idle_hook::unlink();
     if (const request_ticket ticket = std::exchange(ticket_, 0); ticket != 0) host_.handler().cancel(ticket);
     host_.deadlines().stop(*this);
-    host_.budget().release(*this);
+    release_body();
     stream_.reset();
     error_code ignored;
     socket_.close(ignored);
@@ -48,15 +50,28 @@ void connection::close() {
 
 void connection::finish() {
     close_after_ = true;
-    if (phase_ == phase::idle) {
+    if (phase_ == phase::idle || phase_ == phase::draining || (stream_ && stream_->endless())) {
         close();
-    } else if (stream_ && stream_->endless()) {
-        close();
+    } else if (phase_ == phase::reading || phase_ == phase::queued) {
+        // Not accepted yet: whoever is in the middle of sending may end, but a stalled client does not hold up the
+        // stop.
+        host_.deadlines().start(*this, std::min(host_.limits().stall, patience_at_stop));
     } else if (phase_ == phase::answering && ticket_ != 0) {
         host_.handler().cancel(std::exchange(ticket_, 0));
         on_response(serial_,
                     problem_response(make_problem(problem_code::unavailable, "the daemon is stopping: ask again")));
     }
+}
+
+void connection::report_aborted() {
+    // An answer that was cut short keeps its status; nobody was answered when the client left during its wait.
+    if (phase_ != phase::answering && phase_ != phase::writing && phase_ != phase::streaming) return;
+    const int status = phase_ == phase::answering ? 0 : status_;
+    host_.on_answered({head_.method, route_, status, std::chrono::steady_clock::now() - asked_, peer_.uid});
+}
+
+void connection::release_body() {
+    if (budget_ != nullptr) std::exchange(budget_, nullptr)->release(*this);
 }
 
 bool connection::has_unread_input() {
@@ -206,7 +221,8 @@ bool connection::on_head() {
         reader_.accept_body(limit); // refuses the longer one
         return true;
     }
-    if (!host_.budget().acquire(*this, static_cast<std::size_t>(share))) {
+    budget_ = &host_.budget_for(static_cast<std::size_t>(share));
+    if (!budget_->acquire(*this, static_cast<std::size_t>(share))) {
         phase_ = phase::queued;
         host_.deadlines().stop(*this);
         return false;

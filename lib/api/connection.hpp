@@ -28,7 +28,7 @@ class connection;
 struct api_request_fact {
     std::string_view method;
     std::string_view route; ///< the path's template, "" when none matched
-    int status = 0;
+    int status = 0;         ///< 0: the client left before it was answered
     steady_duration took{}; ///< from the whole request to the whole answer
     std::int64_t uid = -1;
 };
@@ -49,7 +49,7 @@ class connection_host {
   public:
     virtual request_handler& handler() = 0;
     virtual deadline_set& deadlines() = 0;
-    virtual body_budget& budget() = 0;
+    virtual body_budget& budget_for(std::size_t body) = 0;
     virtual const connection_limits& limits() const = 0;
     virtual std::span<char> scratch() = 0; ///< for one read; nobody keeps anything in it
     virtual bool may_change(const peer_credentials& peer) const = 0;
@@ -116,6 +116,8 @@ class connection final : public std::enable_shared_from_this<connection>,
     void answer();
     void on_response(std::uint64_t serial, api_response response);
     void refuse_for_good(const problem& what);
+    void report_aborted();
+    void release_body();
 
     void send(api_response response);
     void pull();
@@ -135,6 +137,7 @@ class connection final : public std::enable_shared_from_this<connection>,
     bool input_ended_ = false;              ///< the client sends no more (it may still read)
     bool close_after_ = false;              ///< no further request on this connection
     bool unread_rest_ = false;              ///< refused with a body still on its way
+    body_budget* budget_ = nullptr;         ///< where a share is held or waited for
     std::optional<steady_time> body_until_; ///< set while a body is read
     std::size_t drained_ = 0;
 

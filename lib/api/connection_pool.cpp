@@ -10,7 +10,7 @@ namespace prooftrack {
 connection_pool::connection_pool(const boost::asio::any_io_executor& loop, request_handler& answers, settings chosen,
                                  std::function<void(const api_request_fact&)> on_request)
     : loop_(loop), answers_(answers), settings_(std::move(chosen)), on_request_(std::move(on_request)),
-      deadlines_(loop), budget_(settings_.buffered_bodies), scratch_(std::make_unique<std::array<char, 64 * 1024>>()) {}
+      deadlines_(loop), scratch_(std::make_unique<std::array<char, 64 * 1024>>()) {}
 
 connection_pool::~connection_pool() {
     on_room_ = {};

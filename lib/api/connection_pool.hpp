@@ -16,8 +16,11 @@
 
 namespace prooftrack {
 
-/// All buffered request bodies together.
+/// All buffered request bodies together. Small ones have a part of it to themselves, so that a single transaction never
+/// waits behind imports.
 inline constexpr std::size_t max_buffered_bodies = 64 * 1024 * 1024;
+inline constexpr std::size_t max_buffered_small_bodies = 4 * 1024 * 1024;
+inline constexpr std::size_t small_body_bytes = 64 * 1024;
 
 /// Owns its connections. A request, wait or stream in progress is never ended to make room; only an idle connection is.
 class connection_pool final : public connection_host {
@@ -26,7 +29,6 @@ class connection_pool final : public connection_host {
         std::size_t max_clients = 256;
         access_rules access;
         connection_limits limits;
-        std::size_t buffered_bodies = max_buffered_bodies;
     };
 
     /// `answers` must outlive it. `on_request` is told of each answered request.
@@ -54,7 +56,7 @@ class connection_pool final : public connection_host {
 
     request_handler& handler() override { return answers_; }
     deadline_set& deadlines() override { return deadlines_; }
-    body_budget& budget() override { return budget_; }
+    body_budget& budget_for(std::size_t body) override { return body <= small_body_bytes ? small_bodies_ : bodies_; }
     const connection_limits& limits() const override { return settings_.limits; }
     std::span<char> scratch() override { return *scratch_; }
     bool may_change(const peer_credentials& peer) const override { return is_admin(settings_.access, peer); }
@@ -74,7 +76,8 @@ class connection_pool final : public connection_host {
     settings settings_;
     std::function<void(const api_request_fact&)> on_request_;
     deadline_set deadlines_;
-    body_budget budget_;
+    body_budget small_bodies_{max_buffered_small_bodies};
+    body_budget bodies_{max_buffered_bodies - max_buffered_small_bodies};
     std::unique_ptr<std::array<char, 64 * 1024>> scratch_;
     std::unordered_map<connection*, std::shared_ptr<connection>>
         connections_; // shared with their pending reads and writes

@@ -112,10 +112,10 @@ void connection::wake_stream() {
 void connection::finish_response() {
     host_.on_answered({head_.method, route_, status_, std::chrono::steady_clock::now() - asked_, peer_.uid});
     host_.deadlines().stop(*this);
-    host_.budget().release(*this);
+    release_body();
     stream_.reset();
-    if (close_after_) return unread_rest_ ? drain() : close();
     phase_ = phase::idle;
+    if (close_after_) return unread_rest_ ? drain() : close();
     advance();
     watch();
 }

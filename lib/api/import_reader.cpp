@@ -47,7 +47,7 @@ std::size_t count_import_lines(std::string_view body) {
 bool import_reader::read_slice(std::size_t max_lines) {
     const std::string_view body = body_;
     do {
-        if (position_ >= body.size()) return true;
+        if (position_ >= body.size()) return false;
         const std::string_view rest = body.substr(position_);
         const std::string_view line = rest.substr(0, rest.find('\n'));
         position_ += line.size() + 1;
@@ -55,7 +55,7 @@ bool import_reader::read_slice(std::size_t max_lines) {
         const std::string_view content = trimmed(line);
         if (!content.empty()) read_line(content);
     } while (--max_lines > 0);
-    return position_ >= body.size();
+    return position_ < body.size();
 }
 
 void import_reader::read_line(std::string_view line) {

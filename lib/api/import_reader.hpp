@@ -23,7 +23,7 @@ class import_reader {
   public:
     explicit import_reader(std::string body) : body_(std::move(body)) {}
 
-    /// Reads at least one and at most `max_lines` further lines; true when none is left.
+    /// Reads at least one and at most `max_lines` further lines; true while more are left.
     bool read_slice(std::size_t max_lines);
 
     std::vector<import_line> take_lines() { return std::move(lines_); }

@@ -113,7 +113,7 @@ class metrics_listener final : public api_server, private deadline_entry {
     metrics_listener(const boost::asio::any_io_executor& loop, std::string listen, backend& behind,
                      api_observer& observer)
         : loop_(loop), listen_(std::move(listen)), handler_(behind),
-          pool_(loop, handler_, {max_scrapers, {}, {}, max_scrape_body * max_scrapers},
+          pool_(loop, handler_, {max_scrapers, {}, {}},
                 [&observer](const api_request_fact& fact) { observer.on_request(fact); }) {}
 
     void start() override {

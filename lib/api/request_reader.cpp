@@ -77,6 +77,9 @@ request_reader::step request_reader::next_head() {
         return refuse(problem_code::invalid_request, fmt::format("not an HTTP/1.1 request: {}", why));
     }
     input_.erase(0, used);
+    if (parser_->get().count(http::field::transfer_encoding) > 0 && !parser_->chunked()) {
+        return refuse(problem_code::invalid_request, "Transfer-Encoding is chunked, or not there");
+    }
     read_head();
     state_ = state::at_head;
     return step::head;

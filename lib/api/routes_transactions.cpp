@@ -62,7 +62,7 @@ void finish_import(backend& behind, import_job& job) {
 void read_import(const boost::asio::any_io_executor& loop, backend& behind, std::shared_ptr<bool> alive,
                  std::shared_ptr<import_job> job) {
     if (!*alive) return;
-    if (job->reader.read_slice(lines_a_slice)) {
+    if (!job->reader.read_slice(lines_a_slice)) {
         finish_import(behind, *job);
         return;
     }

@@ -93,12 +93,12 @@ TEST_F(Events, AReaderThatCatchesUpIsGivenPagesAndThenTheLiveOnes) {
     EXPECT_EQ(first.size(), catch_up_page);
     EXPECT_EQ(backend_.event_pages, 1U); // the next page only when this one is in the socket
     std::string rest = pull(*response.stream);
-    EXPECT_EQ(backend_.event_pages, 3U);
+    EXPECT_EQ(backend_.event_pages, (600 + catch_up_page - 1) / catch_up_page);
     EXPECT_TRUE(rest.ends_with("id: 600\ndata: {\"n\":600}\n\n"));
     EXPECT_EQ(state_, body_stream::progress::wait);
     emit(2);
     EXPECT_EQ(pull(*response.stream), "id: 601\ndata: {\"n\":601}\n\nid: 602\ndata: {\"n\":602}\n\n");
-    EXPECT_EQ(backend_.event_pages, 3U);
+    EXPECT_EQ(backend_.event_pages, (600 + catch_up_page - 1) / catch_up_page);
 }
 
 TEST_F(Events, ReadersShareTheBytes) {
@@ -253,8 +253,7 @@ TEST_F(Consumers, HaveBoundedNamesAndWholePositions) {
 
 TEST_F(Consumers, ACallbackTestShowsTheAnswer) {
     backend_.next_test = {200, milliseconds(12), "ok\n\"", ""};
-    EXPECT_EQ(ask("POST", "/v1/callbacks/backend/test").body,
-              R"({"status":200,"duration_ms":12,"body":"ok\u000a\"","error":null})");
+    EXPECT_EQ(ask("POST", "/v1/callbacks/backend/test").body, R"({"status":200,"duration_ms":12,"body":"ok\u000a\""})");
     backend_.next_test = {0, milliseconds(3), "", "connect: refused"};
     EXPECT_EQ(ask("POST", "/v1/callbacks/backend/test").body,
               R"({"status":null,"duration_ms":3,"body":"","error":"connect: refused"})");

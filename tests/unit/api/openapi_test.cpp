@@ -24,7 +24,8 @@ class OpenApi : public router_test {
         std::set<std::string> wanted;
         for (const auto& member : schema(name).at("properties").as_object()) wanted.emplace(member.key());
         EXPECT_EQ(have, wanted) << name;
-        EXPECT_EQ(schema(name).at("required").as_array().size(), wanted.size()) << name;
+        const std::size_t optional = name == "callback_test" ? 1 : 0; // its error
+        EXPECT_EQ(schema(name).at("required").as_array().size() + optional, wanted.size()) << name;
     }
 };
 
@@ -85,7 +86,7 @@ TEST_F(OpenApi, HasEveryProblemCode) {
 TEST_F(OpenApi, DescribesWhatIsShownMemberByMember) {
     const auto parse = [](const std::string& text) { return boost::json::parse(text); };
     const transaction_view view = fake_backend::make_view("abc");
-    const delivery_view delivery{delivery_id{1}, "e", "t", view.id, "c"};
+    const delivery_view delivery = fake_backend::make_delivery(1, "abc");
     expect_members(parse(render_transaction(view)), "transaction");
     expect_members(parse(render_transactions({{view}, ""})), "transaction_page");
     expect_members(parse(render_deliveries({{delivery}, ""})), "delivery_page");
@@ -96,7 +97,7 @@ TEST_F(OpenApi, DescribesWhatIsShownMemberByMember) {
     expect_members(parse(render_events({{}, event_seq{1}, "log"})), "event_page");
     expect_members(parse(render_consumer({"a", event_seq{1}, 0, std::nullopt}, wall_time())), "consumer");
     expect_members(parse(render_import({1, 2, {}})), "import_summary");
-    expect_members(parse(render_callback_test({})), "callback_test");
+    expect_members(parse(render_callback_test({0, milliseconds(1), "", "refused"})), "callback_test");
     expect_members(parse(format_problem(make_problem(problem_code::timeout, "x"))), "problem");
     expect_members(json_of(ask("GET", "/healthz")), "health");
     event_facts facts;

@@ -94,7 +94,9 @@ TEST_F(Routes, WhoMayOnlyReadIsRefusedEveryChange) {
         const bool expected =
             route.method != "GET" || route.path == "/v1/backup" || route.path == "/v1/users/{id}/kyc-status";
         ASSERT_EQ(refused.has_value(), expected) << route.method << " " << route.path;
-        if (refused) EXPECT_EQ(problem_of(*refused), "403 not_allowed");
+        if (refused) {
+            EXPECT_EQ(problem_of(*refused), "403 not_allowed");
+        }
     }
     EXPECT_TRUE(backend_.calls.empty());
 }
@@ -170,7 +172,9 @@ TEST_F(Routes, EveryProblemCodeHasItsOwnWordAndAnErrorStatus) {
     std::vector<std::string_view> words;
     for (const problem_kind& kind : problem_kinds()) {
         EXPECT_EQ(static_cast<std::size_t>(kind.code), index++);
-        if (kind.code != problem_code::passed_through) EXPECT_GE(kind.status, 400);
+        if (kind.code != problem_code::passed_through) {
+            EXPECT_GE(kind.status, 400);
+        }
         EXPECT_EQ(std::count(words.begin(), words.end(), kind.word), 0) << kind.word;
         words.push_back(kind.word);
     }

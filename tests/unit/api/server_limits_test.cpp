@@ -76,26 +76,46 @@ TEST_F(ServerLimits, AnImportMayHave32MiB) {
 }
 
 TEST_F(ServerLimits, BodiesTogetherWaitUnreadForTheirShare) {
-    backend_.hold_tracks = true;
     start();
-    // Two imports that never end hold the whole budget.
-    const std::string half = fmt::format(
+    // An import that never ends holds over half of the budget, so the next one of its size waits.
+    const std::string begun = fmt::format(
         "POST /v1/transactions HTTP/1.1\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\nx",
         max_import_bytes);
     auto one = connect();
-    auto two = connect();
-    one.send(half);
-    two.send(half);
+    one.send(begun);
     turn();
-    auto third = connect();
-    third.send(post("/v1/transactions", R"({"merchant_transaction_id":"abc"})"));
-    auto reader = connect();
-    EXPECT_EQ(status_of(reader.ask(get("/healthz"))), 200); // who sends no body is served
+    auto two = connect();
+    two.send(begun);
+    turn();
+    const std::string piece(64 * 1024, 'y');
+    std::size_t taken = 0;
+    const auto push = [&] {
+        const ssize_t count = ::send(two.native(), piece.data(), piece.size(), MSG_NOSIGNAL);
+        if (count > 0) taken += static_cast<std::size_t>(count);
+        return taken > 4U * 1024 * 1024;
+    };
+    EXPECT_FALSE(two.wait_for(push, milliseconds(300))); // unread: only the kernel's buffers fill up
+    auto small = connect();
+    EXPECT_EQ(status_of(small.ask(post("/v1/transactions", R"({"merchant_transaction_id":"abc"})"))), 201);
+    one.close();
+    EXPECT_TRUE(two.wait_for(push));
+}
+
+TEST_F(ServerLimits, SmallBodiesTogetherAreBoundedToo) {
+    start();
+    const std::string begun = "POST /v1/hints HTTP/1.1\r\nContent-Length: 65536\r\n\r\n{";
+    std::vector<raw_client> holders;
+    for (int i = 0; i < 64; ++i) {
+        holders.push_back(connect());
+        holders.back().send(begun);
+    }
+    turn();
+    auto late = connect();
+    late.send(post("/v1/hints", R"({"merchant_transaction_id":"abc"})"));
     turn();
     EXPECT_TRUE(backend_.calls.empty());
-    one.close();
-    ASSERT_TRUE(turn_until([&] { return !backend_.calls.empty(); }));
-    EXPECT_EQ(backend_.calls.back(), "track abc");
+    holders.pop_back();
+    EXPECT_EQ(status_of(late.take_answer()), 202);
 }
 
 TEST_F(ServerLimits, AHeaderThatStopsIs408AfterItsTime) {

@@ -16,7 +16,7 @@ TEST_F(Server, AnswersAndKeepsTheConnection) {
     EXPECT_EQ(answer.find("Connection:"), std::string::npos);
     EXPECT_EQ(backend_.last_who.uid, static_cast<std::int64_t>(::geteuid()));
     EXPECT_EQ(backend_.last_who.pid, static_cast<std::int64_t>(::getpid()));
-    ASSERT_EQ(observer_.facts.size(), 2U);
+    ASSERT_TRUE(turn_until([&] { return observer_.facts.size() == 2; }));
     EXPECT_EQ(observer_.facts[0].route, "/v1/transactions/{id}");
     EXPECT_EQ(observer_.facts[1].method, "POST");
     EXPECT_EQ(observer_.facts[1].status, 201);
@@ -119,6 +119,8 @@ TEST_F(Server, AClientThatLeavesCancelsItsWait) {
     client.close();
     ASSERT_TRUE(turn_until([&] { return backend_.cancelled.size() == 1; }));
     EXPECT_TRUE(turn_until([&] { return server_->connections() == 0; }));
+    ASSERT_EQ(observer_.facts.size(), 1U);
+    EXPECT_EQ(observer_.facts[0].status, 0);
 }
 
 TEST_F(Server, AClientThatLeavesAfterItsHalfCloseCancelsItsWaitToo) {
