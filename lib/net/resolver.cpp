@@ -1,10 +1,12 @@
 #include "net/resolver.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <unordered_map>
 
@@ -131,13 +133,25 @@ class host_resolver::core : public std::enable_shared_from_this<core> {
 
     void enqueue(const std::string& host, std::uint64_t round) {
         const std::lock_guard lock(mutex_);
-        jobs_.push_back({host, round});
-        if (idle_ < jobs_.size() && threads_ < options_.threads) {
-            ++threads_;
+        // While DNS hangs, a host that is asked for again and again still has one place in the queue.
+        const auto queued =
+            std::find_if(jobs_.begin(), jobs_.end(), [&host](const job& each) { return each.host == host; });
+        if (queued != jobs_.end())
+            queued->round = round;
+        else
+            jobs_.push_back({host, round});
+        if (idle_ < jobs_.size() && threads_ < options_.threads) start_thread();
+        work_.notify_one();
+    }
+
+    /// Under the lock. Without a new thread the job waits for an old one, or for its deadline.
+    void start_thread() {
+        try {
             // Detached on purpose: nobody can interrupt getaddrinfo, so nobody may wait for it.
             std::thread([self = shared_from_this()] { self->serve(); }).detach();
+            ++threads_;
+        } catch (const std::system_error&) { // no more threads for this process: the next lookup tries again
         }
-        work_.notify_one();
     }
 
     void serve() {

@@ -2,7 +2,9 @@
 
 // What the connections of one client share.
 
+#include <cstdint>
 #include <memory>
+#include <utility>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -13,11 +15,19 @@
 
 namespace prooftrack {
 
+/// When a connection is replaced: requests and age by chance +-20 %, so that those made together do not end together.
+struct connection_rules {
+    std::uint32_t requests = 1000;
+    milliseconds age = std::chrono::minutes(5); ///< a fresh one also looks the name up again
+    milliseconds idle = seconds(20);
+};
+
 /// Owned by the client, outlives the pool and the calls. `where` is replaced by a reload; connections keep the one they
 /// began with.
 struct client_context {
     boost::asio::any_io_executor loop;
     proof_client_options options;
+    connection_rules rules;
     proof_client_observer& observer;
     std::shared_ptr<origin> where;
     secret token;

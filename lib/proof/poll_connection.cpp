@@ -34,14 +34,13 @@ bool poll_connection::accepts(steady_time now) const {
 steady_time poll_connection::deadline() const {
     if (is_connecting()) return connect_until_;
     if (!in_flight_.empty()) return in_flight_.front().deadline;
-    return std::min(idle_since_ + idle_timeout, retire_at_);
+    return std::min(idle_since_ + context_.rules.idle, retire_at_);
 }
 
 bool poll_connection::fill() {
     const std::size_t depth = pool_.depth();
     if (in_flight_.capacity() < depth) in_flight_.set_capacity(depth);
     const steady_time now = steady_now();
-    const bool from_idle = in_flight_.empty();
     std::string& requests = pool_.request_buffer();
     requests.clear();
     bool starved = false;
@@ -64,7 +63,7 @@ bool poll_connection::fill() {
     }
     deepest_ = std::max(deepest_, in_flight_.size());
     if (!requests.empty()) wire_->send(requests);
-    if (from_idle) pool_.note_deadline(deadline());
+    pool_.note_deadline(deadline());
     return !starved;
 }
 

@@ -27,12 +27,11 @@ struct poll_in_flight {
     bool repeated = false; ///< `may_repeat` was asked and said yes: this is the second try
 };
 
-/// When a connection is replaced by a fresh one.
+/// What one connection drew from connection_rules.
 struct connection_lifetime {
-    std::uint32_t requests = 1000;
-    steady_duration age = std::chrono::minutes(5);
+    std::uint32_t requests = 0;
+    steady_duration age{};
 };
-inline constexpr seconds idle_timeout{20};
 
 /// Made by the pool and owned by it until it says `on_ended`. Answers come in the order of the requests; each request
 /// has exactly one outcome: an answer to the source or a repeat handed to the pool.

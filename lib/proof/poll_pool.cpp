@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
+#include <openssl/crypto.h>
 
 namespace prooftrack {
 namespace asio = boost::asio;
@@ -11,8 +12,6 @@ namespace {
 
 constexpr milliseconds first_retry{5};
 constexpr milliseconds longest_retry{100};
-constexpr std::uint32_t requests_per_connection = 1000;
-constexpr milliseconds connection_age = std::chrono::minutes(5);
 
 steady_time steady_now() { return std::chrono::steady_clock::now(); }
 
@@ -29,7 +28,7 @@ poll_pool::poll_pool(client_context& context, poll_source& source)
     : context_(context), source_(source), random_(context.options.seed), timer_(context.loop),
       self_(std::make_shared<poll_pool*>(this)) {}
 
-poll_pool::~poll_pool() = default;
+poll_pool::~poll_pool() { OPENSSL_cleanse(request_buffer_.data(), request_buffer_.size()); }
 
 template <class Predicate>
 std::size_t poll_pool::count(Predicate matches) const {
@@ -99,11 +98,10 @@ void poll_pool::grow() {
 }
 
 void poll_pool::open_connection() {
-    // Lifetimes are spread so that connections which were made together do not end together.
+    const auto around = [this](std::int64_t middle) { return random_.between(middle * 8 / 10, middle * 12 / 10); };
     connection_lifetime lifetime;
-    constexpr std::int64_t requests = requests_per_connection;
-    lifetime.requests = static_cast<std::uint32_t>(random_.between(requests * 8 / 10, requests * 12 / 10));
-    lifetime.age = milliseconds(random_.between(connection_age.count() * 8 / 10, connection_age.count() * 12 / 10));
+    lifetime.requests = static_cast<std::uint32_t>(around(context_.rules.requests));
+    lifetime.age = milliseconds(around(context_.rules.age.count()));
     connections_.push_back(std::make_unique<poll_connection>(*this, context_, lifetime));
     note_deadline(connections_.back()->deadline());
 }

@@ -142,6 +142,27 @@ TEST(HostResolver, AHungLookupEndsAtTheDeadlineAndItsLateAnswerIsRemembered) {
     EXPECT_TRUE(known);
 }
 
+TEST(HostResolver, WhileDnsHangsARepeatedNameIsQueuedOnce) {
+    asio::io_context io(1);
+    const auto shared = std::make_shared<gate>();
+    resolver_options options;
+    options.deadline = milliseconds(5);
+    options.fresh_for = steady_duration::zero();
+    options.lookup = [shared](const std::string& host) -> result<address_list> {
+        if (host == "again.example") ++shared->lookups;
+        shared->open.wait();
+        return addresses({"192.0.2.7"});
+    };
+    host_resolver resolver(io.get_executor(), options);
+    EXPECT_TRUE(run_task(io, resolver.async_resolve("hung.example")).has_error());
+    for (int i = 0; i < 5; ++i) EXPECT_TRUE(run_task(io, resolver.async_resolve("again.example")).has_error());
+    shared->opened.set_value();
+    bool answered = false;
+    resolver.resolve("last.example", [&](const op_result<address_list>&) { answered = true; });
+    run_until(io, [&] { return answered; });
+    EXPECT_EQ(shared->lookups, 1);
+}
+
 TEST(HostResolver, WithMoreThreadsAHungNameDelaysNobody) {
     asio::io_context io(1);
     const auto shared = std::make_shared<gate>();
