@@ -38,6 +38,8 @@ json_view json_of(const api_reply& reply) {
     return json;
 }
 
+std::string json_line(const api_reply& reply) { return one_line(json_of(reply).raw()); }
+
 void note(std::string_view text) {
     std::fprintf(stderr, "prooftrackctl: %.*s\n", static_cast<int>(text.size()), text.data());
 }

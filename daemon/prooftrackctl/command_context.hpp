@@ -47,6 +47,9 @@ bool was_reached(const op_result<api_reply>& answer);
 /// The reply's JSON; a command_failure when it is not JSON. Points into `reply`.
 json_view json_of(const api_reply& reply);
 
+/// The reply's JSON as one line of `--json`.
+std::string json_line(const api_reply& reply);
+
 /// One line on standard error, behind the program's name. Never throws.
 void note(std::string_view text);
 

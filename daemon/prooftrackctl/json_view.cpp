@@ -1,5 +1,6 @@
 #include "prooftrackctl/json_view.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "net/json.hpp"
@@ -53,9 +54,11 @@ std::size_t skip_value(std::string_view text, std::size_t at) {
     if (at >= text.size()) return std::string_view::npos;
     if (text[at] == '"') return skip_string(text, at);
     if (text[at] == '{' || text[at] == '[') return skip_brackets(text, at);
-    const std::size_t end = text.find_first_of(" \t\r\n,:{}[]\"", at);
-    const std::size_t stop = end == std::string_view::npos ? text.size() : end;
-    return stop == at ? std::string_view::npos : stop;
+    const std::size_t end = std::min(text.find_first_of(" \t\r\n,:{}[]\"", at), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    const bool literal = word == "true" || word == "false" || word == "null";
+    const bool number = !word.empty() && word.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
+    return literal || number ? end : std::string_view::npos;
 }
 
 /// The bytes of a JSON string with its quotes -> the text; the bytes themselves when they are not one.

@@ -21,7 +21,7 @@ bool is_number(std::string_view text) { return text.find_first_not_of("012345678
 void redeliver_dead(command_context& context, const redeliver_command& what) {
     const api_reply reply = ask(context, retry_dead_request(what.callback));
     if (context.options.json) {
-        if (!reply.body.empty()) context.out.line(one_line(reply.body));
+        if (!reply.body.empty()) context.out.line(json_line(reply));
         return;
     }
     std::string count = "all";
@@ -37,7 +37,7 @@ void redeliver_one(command_context& context, const std::string& id, const std::s
     if (!context.options.json) {
         context.out.line(fmt::format("delivery {}{} is due now", printable(id), printable(description)));
     } else if (!reply.body.empty()) {
-        context.out.line(one_line(reply.body));
+        context.out.line(json_line(reply));
     }
 }
 
@@ -102,7 +102,7 @@ int run(command_context& context, const redeliver_command& what) {
         const auto answer = context.api.exchange(retry_delivery_request(what.id));
         if (!answer) throw_unreachable(context, answer.error());
         if (answer->ok()) {
-            context.out.line(context.options.json ? one_line(answer->body)
+            context.out.line(context.options.json ? json_line(*answer)
                                                   : fmt::format("delivery {} is due now", what.id));
             return exit_status::done;
         }
@@ -126,7 +126,7 @@ int run(command_context& context, const callback_test_command& what) {
     const bool command_done = answer["status"].is_null() && answer["error"].is_null();
     const bool taken = error.empty() && ((status >= 200 && status < 300) || command_done);
     if (context.options.json) {
-        context.out.line(one_line(reply.body));
+        context.out.line(json_line(reply));
         return taken ? exit_status::done : exit_status::refused;
     }
     std::string outcome = status == 0 ? "done" : fmt::format("answered {}", status);
@@ -144,7 +144,7 @@ int run(command_context& context, const consumers_command& what) {
     const json_view json = json_of(reply);
     if (what.what != consumers_command::action::list) {
         if (context.options.json) {
-            context.out.line(one_line(reply.body));
+            context.out.line(json_line(reply));
         } else {
             const char* done = what.what == consumers_command::action::remove ? "removed" : "is";
             context.out.line(fmt::format("{} {} at seq {}", printable(what.name), done, printable(json["seq"].text())));

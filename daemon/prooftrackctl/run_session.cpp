@@ -29,14 +29,22 @@ void print_reply(command_context& context, const std::string& body) {
 int run(command_context& context, const session_command& what) {
     const std::string body =
         what.body_file.empty() ? "" : read_small_file(what.body_file, max_session_body, context.stop);
-    print_reply(context, ask(context, session_request_of(what, body)).body);
+    auto reply = context.api.exchange(session_request_of(what, body));
+    if (!reply) throw_unreachable(context, reply.error());
+    // Proof may refuse and open a session all the same (422 kyc_required): it is tracked, and its parameters are what
+    // is wanted.
+    const bool is_session = !reply->content_type.starts_with("application/problem") &&
+                            !json_view::parse(reply->body)["merchant_transaction_id"].text().empty();
+    if (!reply->ok() && !is_session) throw_refused(*reply);
+    print_reply(context, reply->body);
+    if (!reply->ok()) note(fmt::format("Proof answered {}, with a session; it is tracked", reply->status));
     return exit_status::done;
 }
 
 int run(command_context& context, const kyc_command& what) {
     const api_reply reply = ask(context, kyc_request(what.user));
     if (context.options.json) {
-        context.out.line(one_line(reply.body));
+        context.out.line(json_line(reply));
         return exit_status::done;
     }
     const json_view json = json_of(reply);
@@ -51,7 +59,7 @@ int run(command_context& context, const kyc_command& what) {
 int run(command_context& context, const log_level_command& what) {
     const api_reply reply = ask(context, log_level_request(what.level));
     if (context.options.json && !reply.body.empty()) {
-        context.out.line(one_line(reply.body));
+        context.out.line(json_line(reply));
     } else {
         context.out.line(fmt::format("the daemon logs from level {} on", printable(what.level)));
     }

@@ -112,7 +112,7 @@ class live_view {
 int run(command_context& context, const status_command&) {
     const api_reply reply = ask(context, status_request());
     if (context.options.json) {
-        context.out.line(one_line(reply.body));
+        context.out.line(json_line(reply));
     } else {
         context.out.write(format_status(json_of(reply), context.style(), context.now()));
     }

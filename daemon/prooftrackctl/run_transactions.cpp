@@ -18,7 +18,7 @@ void show(command_context& context, const api_reply& reply, const std::string& t
     if (!context.options.json) {
         context.out.write(text);
     } else if (!reply.body.empty()) {
-        context.out.line(one_line(reply.body));
+        context.out.line(json_line(reply));
     }
     context.out.flush();
 }

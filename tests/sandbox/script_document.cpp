@@ -120,7 +120,7 @@ fault as_fault(const json::value& value) {
     const auto& members = as_object(value, "a fault");
     refuse_unknown(members,
                    {"kind", "path", "count", "for", "status", "retry_after", "retry_after_date", "headers", "body",
-                    "delay", "duration", "after", "size", "at"},
+                    "delay", "duration", "after", "size", "bytes", "at"},
                    "a fault");
     fault out;
     const auto* kind_value = members.if_contains("kind");
@@ -139,7 +139,7 @@ fault as_fault(const json::value& value) {
         if (key == "retry_after_date") out.retry_after_date = as_duration(member, "retry_after_date");
         if (key == "body") out.body = as_text(member, "body");
         if (key == "delay" || key == "duration" || key == "after") out.delay = as_duration(member, key);
-        if (key == "size") out.size = as_count(member, "size", most_huge_bytes);
+        if (key == "size" || key == "bytes") out.size = as_count(member, "size", most_huge_bytes);
         if (key == "at") {
             out.at = parse_fault_point(as_text(member, "at"));
             if (!out.at) throw mistake("at must be before, header, body or after");

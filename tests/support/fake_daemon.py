@@ -60,6 +60,7 @@ class fake_daemon:
         self.proof_reply = '{"merchant_transaction_id":"s-1", "amount" : 1.10,\n "init_token":"tok"}'
         self.backup_bytes = b"SQLite format 3\0" + bytes(range(256)) * 2000
         self.backup_cut = False  # end the stream without the last chunk
+        self.session_status = 201
         self.health = "ok"
         self.level = "info"
         self.server = None
@@ -226,7 +227,7 @@ class Handler(BaseHTTPRequestHandler):
         if parts == ["v1", "status"]:
             return self.answer(200, json.dumps(fake.status()))
         if parts == ["v1", "sessions"]:
-            return self.answer(201, fake.proof_reply)
+            return self.answer(fake.session_status, fake.proof_reply)
         if parts[:2] == ["v1", "users"]:
             return self.answer(200, json.dumps({"partner_user_id": parts[2], "status": "verified", "verified_at": stamp(-60)}))
         if parts[:2] == ["v1", "callbacks"]:

@@ -4,9 +4,11 @@
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -181,12 +183,73 @@ class Connecting(ctl_case):
         self.assertEqual(done.returncode, 0)
         self.assertEqual(json.loads(done.stdout)["version"], "0.1.0")
 
+    def scripted(self, answer):
+        """Something that gives these bytes to whoever connects, whatever was asked; None = silence."""
+        path = str(self.folder / "odd.sock")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(8)
+        self.addCleanup(os.unlink, path)
+        self.addCleanup(listener.close)
+        held = []
+
+        def serve():
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                held.append(client)
+                if answer is None:
+                    continue
+                try:
+                    client.recv(65536)
+                    client.sendall(answer)
+                    client.close()
+                except OSError:
+                    pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        self.addCleanup(lambda: [client.close() for client in held])
+        self.addCleanup(listener.shutdown, socket.SHUT_RDWR)
+        return path
+
+    def ask_scripted(self, answer, *arguments, stdin=None):
+        with self.subTest(answer=answer and answer[:60]):
+            path = self.scripted(answer)
+            done = subprocess.run([CTL, "--socket", path, *(arguments or ("status", "--json"))], input=stdin, capture_output=True, env=ENV, timeout=40)
+            self.doCleanups()
+            self.setUp()
+            return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def test_what_is_not_the_daemon_is_said(self):
+        for answer in (b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+                       b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20000,
+                       b"HTTP/1.1 100 Continue\r\n\r\n" * 20):
+            code, out, err = self.ask_scripted(answer)
+            self.assertEqual((code, out), (69, ""), (answer[:60], err))
+            self.assertNotEqual(err, "")
+        code, out, _ = self.ask_scripted(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "status")
+        self.assertEqual((code, out), (69, ""))
+
+    def test_interim_replies_are_skipped(self):
+        code, out, _ = self.ask_scripted(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        self.assertEqual((code, out), (0, "{}\n"))
+
+    def test_a_refusal_before_the_whole_body_was_sent_is_heard(self):
+        refusal = b'{"status":413,"code":"too_large","detail":"too much"}'
+        answer = b"HTTP/1.1 413 Too Large\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s" % (len(refusal), refusal)
+        many = "".join(f'{{"merchant_transaction_id":"id-{number}","metadata":{{"x":"{"y" * 700}"}}}}\n' for number in range(9000)).encode()
+        code, _, err = self.ask_scripted(answer, "import", "-", stdin=many)
+        self.assertEqual(code, 1)
+        self.assertIn("too_large 413", err)
+
     def test_a_silent_daemon_has_a_deadline(self):
-        # `top`'s first look and the rest use the same client; its deadline is tested with the shortest one there is.
-        self.daemon.track("t-1")
-        self.daemon.fail_next = [(503, "store_unavailable")]
-        _, err = self.run_ctl("poll", "t-1", expect=1)
-        self.assertIn("store_unavailable", err)
+        started = time.monotonic()
+        code, _, err = self.ask_scripted(None, "get", "t-1")
+        self.assertEqual(code, 69)
+        self.assertIn("no answer", err)
+        self.assertLess(time.monotonic() - started, 30)
 
 
 class Deliveries(ctl_case):
@@ -244,6 +307,14 @@ class Proof(ctl_case):
         self.assertEqual(out, self.daemon.proof_reply.replace("\n", " ") + "\n")
         self.assertEqual(json.loads(self.daemon.requests[-1][3]), {"currency": "USDT", "tracking": {"metadata": {"a": "b"}}})
         self.run_ctl("session", "--body", str(self.folder / "absent"), expect=1)
+
+    def test_a_session_that_comes_with_an_error_status_is_shown(self):
+        self.daemon.session_status = 422
+        out, err = self.run_ctl("session", "--currency", "USDT")
+        self.assertEqual(out, self.daemon.proof_reply)
+        self.assertIn("422", err)
+        self.daemon.proof_reply = '{"error":"kyc_required"}'
+        self.run_ctl("session", "--currency", "USDT", expect=1)
 
     def test_kyc(self):
         out, _ = self.run_ctl("kyc", "u/7")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The man pages and the completions name every command, option, configuration key, event and log line that the programs know."""
 
+import functools
 import os
 import re
 import shutil
@@ -43,6 +44,7 @@ def commands_in(text):
     return re.findall(r"^  ([a-z][a-z-]*)  +", text.split("Subcommands:")[1], re.M) if "Subcommands:" in text else []
 
 
+@functools.cache
 def all_commands():
     found = {(): help_of(CTL)}
     for command in commands_in(found[()]):

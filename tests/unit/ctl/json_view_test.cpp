@@ -38,7 +38,7 @@ TEST(JsonView, DecodesEscapes) {
 }
 
 TEST(JsonView, RefusesWhatDoesNotClose) {
-    for (const char* text : {"", " ", "{", "[1", "\"a", "{]", "{} x", "[1]]", "\"\\"}) {
+    for (const char* text : {"", " ", "{", "[1", "\"a", "{]", "{} x", "[1]]", "\"\\", "<html>", "nul"}) {
         EXPECT_TRUE(json_view::parse(text).is_missing()) << text;
     }
 }
