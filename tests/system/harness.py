@@ -152,7 +152,7 @@ class Sandbox:
 
     def request(self, method, target, body=None, headers=None, token=None):
         host, port = self.listen.rsplit(":", 1)
-        connection = http.client.HTTPSConnection(host, int(port), context=self.tls, timeout=30)
+        connection = http.client.HTTPSConnection(host.strip("[]"), int(port), context=self.tls, timeout=30)
         try:
             return exchange(connection, method, target, body, {"Authorization": f"Bearer {token or self.token}", **(headers or {})})
         finally:
