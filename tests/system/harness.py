@@ -25,6 +25,8 @@ import unittest
 from datetime import datetime
 from pathlib import Path
 
+from toml_text import toml_text
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SANITIZED = "asan" in os.environ.get("PROOFTRACK_BIN", "")
 # How much longer than promised a reaction may take on a busy machine with sanitizers.
@@ -297,24 +299,6 @@ class Receiver:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
-
-
-def toml_value(value):
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(toml_value(v) for v in value) + "]"
-    return str(value) if isinstance(value, (int, float)) else json.dumps(value)
-
-
-def toml_text(config):
-    """TOML of {section: {key: value}} where a list of tables is [[section]] and top-level plain values come first."""
-    lines = [f"{key} = {toml_value(value)}" for key, value in config.items() if not isinstance(value, (dict, list))]
-    for section, content in config.items():
-        for table in content if isinstance(content, list) else [content] if isinstance(content, dict) else []:
-            lines.append(f"[[{section}]]" if isinstance(content, list) else f"[{section}]")
-            lines += [f"{key} = {toml_value(value)}" for key, value in table.items()]
-    return "\n".join(lines) + "\n"
 
 
 class Daemon:
