@@ -50,8 +50,10 @@ chunk_decoder::progress chunk_decoder::step(std::string_view& rest, std::string&
     lines_ += before - rest.size();
     if (*line == "\n" || lines_ > max_line_bytes) return progress::malformed;
     switch (phase_) {
-    case phase::size_line:
-        return take_size(*line);
+    case phase::size_line: {
+        const progress made = take_size(*line);
+        return made == progress::more && left_ > limit_ - body.size() ? progress::too_large : made;
+    }
     case phase::data_end:
         phase_ = phase::size_line;
         lines_ = 0;

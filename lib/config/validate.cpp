@@ -105,7 +105,8 @@ class callback_rules {
         if (!document_.has(key("name"))) {
             document_.refuse(key("name"), "is required: 1 to 64 characters of a-z 0-9 _ -");
         } else if (!is_name(callback_.name)) {
-            document_.refuse(key("name"), fmt::format("\"{}\": 1 to 64 characters of a-z 0-9 _ - may be used", callback_.name));
+            document_.refuse(key("name"),
+                             fmt::format("\"{}\": 1 to 64 characters, only a-z 0-9 _ and -", callback_.name));
         } else if (callback_.name == "callback_url") {
             document_.refuse(key("name"),
                              "\"callback_url\" stands for the transactions' own URLs: choose another name");

@@ -46,11 +46,8 @@ void wire::open(host_resolver& resolver, steady_duration connect_timeout) {
 }
 
 void wire::take_socket(asio::ip::tcp::socket socket) {
+    socket_ = std::move(socket);
     error_code error;
-    const auto protocol = socket.local_endpoint(error).protocol();
-    // Registered anew: after a connect Asio's reactor goes on waking for room to write, which is always there.
-    if (!error) socket_.assign(protocol, socket.release(error), error);
-    if (error) return fail(wire_end::not_made, fmt::format("connect: {}", error.message()));
     socket_.non_blocking(true, error); // `send` tries at once and must not wait
     if (error) return fail(wire_end::not_made, fmt::format("connect: {}", error.message()));
     if (!origin_->uses_tls()) return opened();

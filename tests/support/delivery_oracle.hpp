@@ -33,7 +33,7 @@ class delivery_oracle {
     /// The process ended: nothing of it is in flight any more.
     void on_restart() {
         open_.clear();
-        probes_.clear();
+        failing_.clear();
     }
     /// A person asked for it again: it may come out of order, and before its time.
     void on_retry(std::uint64_t id) { retried_.insert(id); }
@@ -55,11 +55,6 @@ class delivery_oracle {
     std::size_t taken() const { return taken_.size(); }
 
   private:
-    struct probe_watch {
-        steady_time next{}; ///< no attempt before this
-        steady_time told{}; ///< when it was logged last
-    };
-
     template <class... Args>
     void broken(fmt::format_string<Args...> text, Args&&... args) {
         if (broken_.size() < 20) broken_.push_back(fmt::format(text, std::forward<Args>(args)...));
@@ -126,27 +121,29 @@ class delivery_oracle {
     void close(const std::string& lane, std::uint64_t id) { open_[lane].erase(id); }
 
     void check_probe(const delivery_job& job, const fake_disk::delivery_row& row) {
-        const auto probe = probes_.find(row.lane);
-        if (probe == probes_.end()) return;
         const steady_time now = world_.clock.now().steady;
-        if (is_url_lane(row.lane) && now >= probe->second.told + failing_log_interval) {
+        const auto last = last_.find(row.lane);
+        const bool too_soon = last != last_.end() && now < last->second + failing_probe_interval;
+        last_[row.lane] = now;
+        const auto told = failing_.find(row.lane);
+        if (told == failing_.end()) return;
+        if (is_url_lane(row.lane) && now >= told->second + failing_log_interval) {
             // A host that was owed nothing for that long is forgotten.
-            probes_.erase(probe);
-            return;
+            failing_.erase(told);
+        } else if (too_soon) {
+            broken("delivery {}: failing {} was tried too soon", value_of(job.id), row.lane);
         }
-        if (now < probe->second.next) broken("delivery {}: failing {} was tried too soon", value_of(job.id), row.lane);
-        probe->second.next = now + failing_probe_interval;
     }
     void on_line(const recorded_log::line& line) {
         const std::string lane = line.at("lane").empty() ? line.at("callback") : line.at("lane");
-        if (line.event == log_event_id::callback_failing)
-            probes_.try_emplace(lane, world_.clock.now().steady + failing_probe_interval);
-        if (line.event == log_event_id::callback_recovered) probes_.erase(lane);
+        if (line.event == log_event_id::callback_failing) failing_[lane] = world_.clock.now().steady;
+        if (line.event == log_event_id::callback_recovered) failing_.erase(lane);
     }
 
     delivery_world& world_;
     std::map<std::string, std::set<std::uint64_t>> open_;
-    std::map<std::string, probe_watch> probes_;
+    std::map<std::string, steady_time> failing_; ///< lane -> when that was logged last
+    std::map<std::string, steady_time> last_;    ///< lane -> its last attempt
     std::set<std::uint64_t> retried_;
     std::set<std::uint64_t> taken_;
     std::set<std::uint64_t> refused_;

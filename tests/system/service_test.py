@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from harness import Process, SystemCase, exchange, program, UnixConnection, wait_until
+from harness import Process, SystemCase, program, UnixConnection, wait_until
 
 
 class Service(SystemCase):
@@ -219,7 +219,7 @@ class Addresses(SystemCase):
         daemon.track("a")
         wait_until(lambda: daemon.get("a")["last_error"], 15, "an error")
         self.assertRegex(daemon.get("a")["last_error"].lower(), "dns|resolve")
-        reply = exchange(daemon.connection(), "GET", "/healthz")
+        reply = daemon.api("GET", "/healthz")
         self.assertEqual(reply.status, 200, "nothing hangs behind the resolver")
 
 
