@@ -94,7 +94,7 @@ application::application(application_inputs inputs, service_log& log, service_no
 int application::run() {
     await_signal();
     schedule_tick();
-    engine_.start([this](const op_result<std::monostate>& loaded) { on_ready(loaded); });
+    look_at_base_url([this] { engine_.start([this](const op_result<std::monostate>& loaded) { on_ready(loaded); }); });
     loop_.run();
     return exit_status_;
 }
@@ -117,7 +117,6 @@ void application::on_ready(const op_result<std::monostate>& loaded) {
         return;
     }
     life_ = life::running;
-    look_at_base_url();
     log_.write(
         log_event_id::daemon_started,
         {{"version", PROOFTRACKD_VERSION},
@@ -131,15 +130,19 @@ void application::on_ready(const op_result<std::monostate>& loaded) {
     notify_.ready(engine_.summary());
 }
 
-void application::look_at_base_url() {
-    store_->remember_base_url(inputs_.config.proof.base_url, [this](const op_result<std::string>& before) {
-        if (!before || before->empty() || *before == inputs_.config.proof.base_url) return;
-        log_.write(log_event_id::config_base_url_changed,
-                   {{"before", *before},
-                    {"after", inputs_.config.proof.base_url},
-                    {"advice", "use another store.path for another Proof: a sandbox's ids and events do not belong "
-                               "into a production ledger"}});
-    });
+/// Before the first poll: another Proof's words must not reach this ledger unnoticed.
+void application::look_at_base_url(unique_function<void()> then) {
+    store_->remember_base_url(inputs_.config.proof.base_url,
+                              [this, then = std::move(then)](const op_result<std::string>& before) mutable {
+                                  if (before && !before->empty() && *before != inputs_.config.proof.base_url) {
+                                      log_.write(log_event_id::config_base_url_changed,
+                                                 {{"before", *before},
+                                                  {"after", inputs_.config.proof.base_url},
+                                                  {"advice", "use another store.path for another Proof: a sandbox's "
+                                                             "ids and events do not belong into a production ledger"}});
+                                  }
+                                  then();
+                              });
 }
 
 void application::await_signal() {

@@ -57,7 +57,7 @@ class application {
     void finish(int status);
     void schedule_tick();
     void tick();
-    void look_at_base_url();
+    void look_at_base_url(unique_function<void()> then);
 
     application_inputs inputs_;
     service_log& log_;
