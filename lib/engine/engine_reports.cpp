@@ -137,6 +137,7 @@ void engine::with_status(unique_function<void(op_result<full_status>)> handler) 
             handler(status.error());
             return;
         }
+        status->state = store_state_; // what was told last: a read does not try the disk
         doors_.remembered.consumers([status = std::move(*status), handler = std::move(handler)](
                                         op_result<std::vector<consumer_view>> consumers) mutable {
             if (!consumers) {
