@@ -28,6 +28,8 @@ namespace http = boost::beast::http;
 constexpr std::size_t most_connections = 64;
 constexpr std::size_t most_body = 1024UL * 1024;
 constexpr milliseconds client_patience{10'000};
+/// How long the rest of a refused request is read and thrown away: closed at once, the client would lose the answer.
+constexpr milliseconds drain_patience{2'000};
 
 [[noreturn]] void cannot_listen(const std::string& address, const std::string& why) {
     throw command_failure(exit_status::refused, fmt::format("cannot listen on {}: {}", printable(address), why));
@@ -68,6 +70,7 @@ class receiver_server::connection {
         const ssize_t count = recv(socket_, piece.data(), piece.size(), 0);
         if (count < 0) return errno == EINTR || errno == EAGAIN;
         if (count == 0) return false;
+        if (is_draining_) return true;
         input_.append(piece.data(), static_cast<std::size_t>(count));
         return parse(handler, go_on);
     }
@@ -78,8 +81,8 @@ class receiver_server::connection {
             const std::size_t used = parser_->put(boost::asio::buffer(input_), error);
             input_.erase(0, used);
             if (error == http::error::need_more) return input_.size() <= 32UL * 1024;
-            if (error == http::error::body_limit || error == http::error::header_limit) return answer(413, false);
-            if (error) return answer(400, false);
+            if (error == http::error::body_limit || error == http::error::header_limit) return refuse(413);
+            if (error) return refuse(400);
             if (!parser_->is_done()) continue;
             const auto& message = parser_->get();
             received_request request{std::string(message.method_string()), {}, message.body()};
@@ -97,6 +100,12 @@ class receiver_server::connection {
         return true;
     }
 
+    /// The request was not read whole: its rest is on the way.
+    bool refuse(int status) {
+        is_draining_ = true;
+        return answer(status, false);
+    }
+
     bool answer(int status, bool keep) {
         const auto reason = std::string(http::obsolete_reason(static_cast<http::status>(status)));
         output_ = fmt::format("HTTP/1.1 {} {}\r\n{}{}\r\n", status, reason,
@@ -112,6 +121,10 @@ class receiver_server::connection {
             if (count < 0) return errno == EINTR || errno == EAGAIN;
             output_.erase(0, static_cast<std::size_t>(count));
         }
+        if (is_draining_) {
+            deadline_ = now() + drain_patience;
+            return shutdown(socket_, SHUT_WR) == 0;
+        }
         return keep_ && parse(handler, go_on);
     }
 
@@ -120,6 +133,7 @@ class receiver_server::connection {
     std::string input_;
     std::string output_;
     bool keep_ = true;
+    bool is_draining_ = false;
     steady_time deadline_{};
 };
 
