@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 """kill -9 under load: what was acknowledged is never lost, what ended has one event and one id, and it was told at least once.
 
-PROOFTRACK_KILLS=1000 makes a night of it; without it a short round runs.
+Thousands of kills, about one a second:
+
+    PROOFTRACK_KILLS=1000 PROOFTRACK_BIN=.build/release python3 -B tests/system/crash_test.py Crash
+
+The seed is printed; PROOFTRACK_SEED repeats the moments of the kills and what ends when.
 """
 
 import collections
+import http.client
 import json
 import os
 import random
@@ -14,7 +19,7 @@ import unittest
 
 from harness import SystemCase, wait_until
 
-KILLS = int(os.environ.get("PROOFTRACK_KILLS", "12"))
+KILLS = int(os.environ.get("PROOFTRACK_KILLS", "50"))
 SEED = int(os.environ.get("PROOFTRACK_SEED", str(int(time.time()))))
 
 
@@ -68,6 +73,46 @@ class CursorReader(threading.Thread):
                 self.seen[event["seq"]] = event
 
 
+class StreamReader(threading.Thread):
+    """Follows the server-sent events and resumes each broken stream behind the last event it has."""
+
+    def __init__(self, daemon):
+        super().__init__(daemon=True)
+        self.target = daemon
+        self.after, self.seen, self.stopped, self.trouble = 0, {}, False, []
+
+    def run(self):
+        while not self.stopped:
+            connection = self.target.connection(timeout=5)
+            try:
+                connection.request("GET", f"/v1/events?after={self.after}", headers={"Accept": "text/event-stream"})
+                self.follow(connection.getresponse())
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.02)
+            finally:
+                connection.close()
+
+    def follow(self, reply):
+        if reply.status != 200:
+            self.trouble.append(f"status {reply.status}")
+            return
+        number, data = None, None
+        while not self.stopped:
+            line = reply.readline()
+            if not line.endswith(b"\n"):
+                return
+            if line.startswith(b"id:"):
+                number = int(line[3:])
+            elif line.startswith(b"data:"):
+                data = line[5:]
+            elif line == b"\n" and data is not None:
+                if number != self.after + 1:
+                    self.trouble.append(f"{number} came after {self.after}")
+                self.after = number
+                self.seen[number] = json.loads(data)
+                data = None
+
+
 class Crash(SystemCase):
     interval = ["500ms", "1s"]
 
@@ -76,29 +121,45 @@ class Crash(SystemCase):
         chance = random.Random(SEED)
         self.start_sandbox("--accept-any")
         receiver = self.start_receiver()
-        receiver.answer = lambda delivery: 500 if chance.random() < 0.1 else 204
+        refused = []
+
+        def answer(delivery):
+            if random.random() < 0.1:
+                refused.append(delivery.event_id)
+                return 500
+            return 204
+        receiver.answer = answer
         self.start_daemon([self.callback(receiver, retry_schedule=["200ms"] * 30)], log={"level": "info"})
         loads = [Load(self.daemon, f"load{n}") for n in range(2)]
-        reader = CursorReader(self.daemon)
-        for thread in [*loads, reader]:
+        readers = [CursorReader(self.daemon), StreamReader(self.daemon)]
+        for thread in [*loads, *readers]:
             thread.start()
-        ended = {}
+        ended, open_ids, taken = {}, [], {load: 0 for load in loads}
 
         def end_some():
-            known = [i for load in loads for i in load.acknowledged if i not in ended]
-            for identifier in chance.sample(known, min(len(known), 40)):
-                ended[identifier] = chance.choice(["completed", "failed", "cancelled"])
-                self.sandbox.set(identifier, status=ended[identifier])
+            # As many end as come, so that thousands of kills meet the same load.
+            for load in loads:
+                new = load.acknowledged[taken[load]:]
+                taken[load] += len(new)
+                open_ids.extend(new)
+            chance.shuffle(open_ids)
+            ending = {open_ids.pop(): chance.choice(["completed", "failed", "cancelled"]) for _ in range(max(0, len(open_ids) - 150))}
+            ended.update(ending)
+            self.sandbox.set_many(ending)
 
-        for _ in range(KILLS):
+        began = time.time()
+        for cycle in range(KILLS):
             end_some()
             time.sleep(chance.uniform(0.05, 0.8))
             self.daemon.kill()
             self.daemon.start()
-        end_some()
+            if cycle % 20 == 19:
+                self.sandbox.clear_log()
+        print(f"{KILLS} kills in {time.time() - began:.0f} s")
         for load in loads:
             load.stopped = True
             load.join(60)
+        end_some()
         acknowledged = [i for load in loads for i in load.acknowledged]
         self.assertGreater(len(acknowledged), 20)
         restarted = time.time()
@@ -106,14 +167,13 @@ class Crash(SystemCase):
         self.daemon.kill()
         self.daemon.start()
         # 1. Nothing that was acknowledged is forgotten, and all that is open is asked again.
-        open_ids = {i for i in acknowledged if i not in ended}
-        wait_until(lambda: open_ids <= {e["path"].rsplit("/", 1)[1] for e in self.sandbox.log()}, 10, "every open id asked again")
+        wait_until(lambda: set(open_ids) <= {e["path"].rsplit("/", 1)[1] for e in self.sandbox.log()}, 10, "every open id asked again")
         print(f"{len(acknowledged)} acknowledged, {len(open_ids)} open all asked {time.time() - restarted:.1f} s after the last kill")
-        listed = {t["merchant_transaction_id"] for t in self.daemon.all_transactions()}
-        self.assertLessEqual(set(acknowledged), listed, "forgotten")
+        wait_until(lambda: self.daemon.status()["transactions"]["by_state"].get("settled") == len(ended), 20, "every end recorded")
+        listed = {t["merchant_transaction_id"]: t for t in self.daemon.all_transactions()}
+        self.assertLessEqual(set(acknowledged), set(listed), "forgotten")
         # 2. One event with one id for each end.
-        for identifier, status in ended.items():
-            self.assertEqual(self.daemon.wait_state(identifier, "settled", 20)["status"], status)
+        self.assertEqual({i: listed[i]["status"] for i in ended}, ended)
         events = self.daemon.events()
         self.assertEqual([e["seq"] for e in events], list(range(1, len(events) + 1)))
         self.assertEqual(len({e["id"] for e in events}), len(events))
@@ -133,13 +193,16 @@ class Crash(SystemCase):
             logged = dict(by_id[event_id])
             logged.pop("seq")
             self.assertEqual(json.loads(body), logged)
-        # The cursor reader missed none and saw none change.
-        wait_until(lambda: reader.after == len(events), 20, "the cursor reader at the end")
-        reader.stopped = True
-        self.assertEqual(reader.trouble, [])
-        self.assertEqual([reader.seen[n] for n in range(1, len(events) + 1)], events)
-        print(f"{len(events)} events, {len(receiver.deliveries)} deliveries received, 0 lost, "
-              f"{len(receiver.deliveries) - len(bodies)} repeats with the same id")
+        # Both readers missed none and saw none change.
+        wait_until(lambda: all(reader.after == len(events) for reader in readers), 20, "the readers at the end")
+        for reader in readers:
+            reader.stopped = True
+            self.assertEqual(reader.trouble, [])
+            self.assertEqual([reader.seen[n] for n in range(1, len(events) + 1)], events)
+        unacknowledged = len(listed) - len(acknowledged)
+        print(f"{len(acknowledged)} adds acknowledged (and {unacknowledged} taken without an answer), {len(ended)} ends, {len(events)} events, "
+              f"{len(readers[0].seen)} read by cursor, {len(readers[1].seen)} by stream, {len(receiver.deliveries)} deliveries received of {len(bodies)} events: "
+              f"0 lost, 0 second ids, {len(receiver.deliveries) - len(bodies)} repeats with the same id, {len(refused)} of them because it was refused")
 
 
 class RestartSpread(SystemCase):
