@@ -177,8 +177,10 @@ TEST(PruningMuch, NeverBlocksACommitForLong) {
     store_world world;
     for (int i = 0; i < 8; ++i) {
         std::vector<new_transaction> many;
-        for (int j = 0; j < 1000; ++j)
-            many.push_back(make_new(fmt::format("{:08x}-0000-4000-8000-{:012x}", (i * 1000 + j) * 2654435761U, j)));
+        for (int j = 0; j < 1000; ++j) {
+            const auto mixed = static_cast<std::uint32_t>(i * 1000 + j) * 2654435761U;
+            many.push_back(make_new(fmt::format("{:08x}-0000-4000-8000-{:012x}", mixed, j)));
+        }
         const auto ids = many;
         world.add(many).value();
         for (const new_transaction& each : ids) world.door().record(make_settlement(each.id.str(), i, {}), [](auto) {});

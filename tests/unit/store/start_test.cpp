@@ -335,6 +335,29 @@ TEST(Migrations, TheWayBackOfTheMessageWorks) {
     EXPECT_EQ(world.status().log_id, "00000000feedbeef");
 }
 
+TEST(Migrations, WithoutRoomForTheCopyNothingIsChanged) {
+    store_world world;
+    world.add({make_new("a")}).value();
+    world.close();
+    const std::string before = bytes_of(world.path());
+    // A hole behind the last page that is as large as the free room: a copy would not fit.
+    const auto size = std::filesystem::file_size(world.path());
+    std::filesystem::resize_file(world.path(), size + measure_disk(world.path()).free_bytes);
+    try {
+        lock_file lock(world.path());
+        open_ledger({world.path(), 1, ""}, lock, to_version_2, 2);
+        ADD_FAILURE() << "it was changed";
+    } catch (const store_start_error& error) {
+        EXPECT_EQ(error.exit_status(), 75);
+        EXPECT_THAT(error.what(), AllOf(HasSubstr("no room"), HasSubstr(".v1.bak"), HasSubstr("nothing was changed")));
+    }
+    std::filesystem::resize_file(world.path(), size);
+    EXPECT_EQ(bytes_of(world.path()), before);
+    EXPECT_FALSE(std::filesystem::exists(world.path().string() + ".v1.bak"));
+    EXPECT_FALSE(std::filesystem::exists(world.path().string() + ".v1.bak.part"));
+    EXPECT_TRUE(world.knows(make_id("a")));
+}
+
 TEST(Migrations, AStepThatFailsChangesNothing) {
     constexpr migration broken[] = {{1, "CREATE TABLE more (a INTEGER) STRICT; SELECT nonsense FROM nowhere"}};
     store_world world;
