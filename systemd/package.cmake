@@ -18,8 +18,8 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON) # needs dpkg-dev and file
-# The units, the user and the folders are systemd's business.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd")
+# The units, the user and the folders are systemd's business; the unit reloads by /bin/kill.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd, procps")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
     "prooftrackd is given the ids of transactions over a local socket, asks Proof\nabout each every 5 to 10 seconds until it has ended, and offers every end as an\nevent to signed webhooks, Unix sockets or commands until it is taken. It keeps\nits state in one SQLite file and survives crashes and power loss.\n\nThe package has the daemon, its command line prooftrackctl, and sandboxed units\nfor systemd. Nothing is started before it is configured.")

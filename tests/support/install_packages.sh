@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs what is missing for building (`build`), for the demo (`demo`) and for testing (`test`) from the distribution's packages, and nothing else.
-#   tests/support/install_packages.sh [--list] build|demo|test…
+# Installs what is missing for building (`build`), for the demo (`demo`) for testing (`test`) and for measuring (`bench`) from the distribution's packages, and nothing else.
+#   tests/support/install_packages.sh [--list] build|demo|test|bench…
 # As root it uses apt-get, otherwise sudo apt-get. With everything there it does nothing and needs no network.
 set -euo pipefail
 
@@ -39,10 +39,16 @@ packages_of() {
         command -v npm >/dev/null || echo npm
         echo libgtest-dev libgmock-dev librapidcheck-dev \
             python3 curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
-            systemd spin git
+            systemd spin git \
+            systemd-container debootstrap lintian dpkg-dev file scdoc
+        ;;
+    bench)
+        # nginx-light brings a server that is not wanted: run it by hand, on ports of its own.
+        command -v node >/dev/null || echo nodejs
+        echo python3 openssl nginx-light wrk golang-go libbenchmark-dev
         ;;
     *)
-        echo "install_packages.sh: unknown group \"$1\" (build, demo, test)" >&2
+        echo "install_packages.sh: unknown group \"$1\" (build, demo, test, bench)" >&2
         exit 64
         ;;
     esac
