@@ -18,7 +18,7 @@ CACHE = ROOT / ".build" / "nspawn"
 
 
 def os_release():
-    return dict(line.rstrip().replace('"', "").split("=", 1) for line in open("/etc/os-release") if "=" in line)
+    return dict(line.rstrip().replace('"', "").split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
 
 
 def why_not():
