@@ -15,6 +15,7 @@
 #include "proof_site.hpp"
 #include "random_text.hpp"
 #include "server.hpp"
+#include "shop/shop_server.hpp"
 #include "state_directory.hpp"
 
 namespace prooftrack {
@@ -47,15 +48,14 @@ std::size_t raise_descriptor_limit() {
                     descriptors > 2 * spare_descriptors ? descriptors - spare_descriptors : spare_descriptors);
 }
 
-asio::ip::tcp::endpoint find_endpoint(const sandbox_options& options) {
+asio::ip::tcp::endpoint find_endpoint(const std::string& host, std::uint16_t port) {
     error_code not_address;
-    auto address = asio::ip::make_address(options.host, not_address);
-    if (not_address && options.host != "localhost") {
-        throw start_failure{exit_try_later,
-                            fmt::format("cannot listen on \"{}\": give an address, or localhost", options.host)};
+    auto address = asio::ip::make_address(host, not_address);
+    if (not_address && host != "localhost") {
+        throw start_failure{exit_try_later, fmt::format("cannot listen on \"{}\": give an address, or localhost", host)};
     }
     if (not_address) address = asio::ip::address_v4::loopback();
-    return {address, options.port};
+    return {address, port};
 }
 
 std::string format_base_url(const sandbox_options& options, std::uint16_t port) {
@@ -90,13 +90,24 @@ asio::ssl::context make_context(const sandbox_options& options) {
 
 std::unique_ptr<server> listen(asio::any_io_executor loop, const sandbox_options& options, std::size_t connections,
                                asio::ssl::context context) {
-    const auto endpoint = find_endpoint(options);
+    const auto endpoint = find_endpoint(options.host, options.port);
     try {
         return std::make_unique<server>(std::move(loop), endpoint, connections, std::move(context));
     } catch (const boost::system::system_error& error) {
         throw start_failure{exit_try_later,
                             fmt::format("cannot listen on {}:{}: {}; another --listen, or port 0, helps", options.host,
                                         options.port, error.code().message())};
+    }
+}
+
+std::unique_ptr<shop_server> open_shop(asio::any_io_executor loop, const sandbox_options& options, proof_site& proof) {
+    if (options.shop_host.empty()) return nullptr;
+    const auto endpoint = find_endpoint(options.shop_host, options.shop_port);
+    try {
+        return std::make_unique<shop_server>(std::move(loop), endpoint, options.daemon_socket, proof);
+    } catch (const boost::system::system_error& error) {
+        throw start_failure{exit_try_later, fmt::format("cannot listen on {}:{}: {}; another --shop, or port 0, helps",
+                                                        options.shop_host, options.shop_port, error.code().message())};
     }
 }
 
@@ -119,15 +130,22 @@ int serve(const sandbox_options& options) {
     if (const auto applied = site.apply(std::move(document), now); !applied) {
         throw start_failure{exit_data, fmt::format("{}: {}", options.script.string(), applied.error().message)};
     }
+    auto shop = open_shop(loop.get_executor(), options, site);
     listener->start(site, site.connections);
+    if (shop) shop->start();
 
     asio::signal_set signals(loop, SIGTERM, SIGINT);
     signals.async_wait([&](error_code, int) {
+        if (shop) shop->stop();
         listener->stop(stop_timeout, [&] { signals.cancel(); });
         signals.async_wait([](error_code cancelled, int) {
             if (!cancelled) ::_exit(0); // asked twice
         });
     });
+    if (shop) {
+        write_atomically(options.directory / "shop_url", shop->url() + "\n", 0644);
+        std::cout << fmt::format("the example shop is at {}", shop->url()) << std::endl;
+    }
     write_atomically(options.directory / "base_url", base_url + "\n", 0644);
     std::cout << fmt::format("proof-sandbox serves {} (token and ca.pem in {})", base_url, options.directory.string())
               << std::endl;

@@ -38,6 +38,9 @@ A script file:
    "users": {"user_1": "verified"},
    "faults": [{"kind": "delay", "delay": "200ms"}]}
 
+The shop: an example of a merchant's site, to open in a browser at the address in DIR/shop_url. Its backend asks the
+daemon for sessions and follows its events; the widget's buttons decide how a payment ends.
+
 A session's transaction is pending, after 2 s processing, after 4 s completed; with an e-mail fails@..., cancels@...
 or waits@... it ends failed, cancelled, or not at all.
 
@@ -77,6 +80,7 @@ std::variant<sandbox_options, exit_request> parse_options(std::vector<std::strin
     std::string generation;
     std::string directory;
     std::string script;
+    std::string shop;
     CLI::App app(
         "A stand-in Proof server: speaks Proof's documented API over TLS, with scripted transactions and faults.",
         "proof-sandbox");
@@ -97,6 +101,8 @@ std::variant<sandbox_options, exit_request> parse_options(std::vector<std::strin
            "the current form is served as well)")
         ->type_name("G");
     app.add_flag("--accept-any", options.accept_any, "an id that nobody made is pending, not 404");
+    app.add_option("--shop", shop, "serve the example shop there, over plain HTTP (see below)")->type_name("HOST:PORT");
+    app.add_option("--daemon", options.daemon_socket, "prooftrackd's socket, for the shop")->type_name("SOCKET");
     std::reverse(arguments.begin(), arguments.end()); // CLI11 takes them from the back
     try {
         app.parse(arguments);
@@ -109,6 +115,10 @@ std::variant<sandbox_options, exit_request> parse_options(std::vector<std::strin
     }
     if (!split_address(listen, options.host, options.port)) {
         return refuse(fmt::format("--listen: \"{}\" is not HOST:PORT, like 127.0.0.1:0 or [::1]:8443", listen));
+    }
+    if (shop.empty() != options.daemon_socket.empty()) return refuse("--shop and --daemon go together");
+    if (!shop.empty() && !split_address(shop, options.shop_host, options.shop_port)) {
+        return refuse(fmt::format("--shop: \"{}\" is not HOST:PORT, like 127.0.0.1:0", shop));
     }
     if (!generation.empty()) {
         options.generation = parse_api_generation(generation);

@@ -21,6 +21,9 @@ struct sandbox_options {
     std::filesystem::path script;
     std::optional<api_generation> generation; ///< nullopt = first, and sessions of either
     bool accept_any = false;
+    std::string shop_host; ///< "" = no shop
+    std::uint16_t shop_port = 0;
+    std::string daemon_socket; ///< what the shop's backend asks
 };
 
 /// What to do instead of serving: print `text` and exit.

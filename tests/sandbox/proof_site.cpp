@@ -129,6 +129,7 @@ reply proof_site::serve_session(const incoming_request& request, std::string_vie
         return refuse({500, "internal_error", "db_error", "The sandbox holds as many transactions as it can"},
                       request_id);
     }
+    widgets_.remember(secrets.transaction_id, secrets.init_token, request.arrival);
     reply made;
     made.body = format_session(order, secrets, options_.base_url);
     return made;

@@ -11,6 +11,7 @@
 #include "script_document.hpp"
 #include "session.hpp"
 #include "site.hpp"
+#include "widget_host.hpp"
 #include "world.hpp"
 
 namespace prooftrack {
@@ -44,6 +45,9 @@ class proof_site final : public site {
     /// Everything that a script file or `PUT /sandbox/script` says, from `now` on.
     document_result<void> apply(script_document document, instant now);
 
+    /// `/widget-host/*`, for the shop's listener: what the widget in a browser asks.
+    reply answer_widget(const incoming_request& request) { return widgets_.answer(request, world_); }
+
     connection_counts connections;
 
   private:
@@ -62,6 +66,7 @@ class proof_site final : public site {
 
     proof_site_options options_;
     sandbox_world world_;
+    widget_host widgets_;
     fault_list faults_;
     request_log log_;
     random_source random_;

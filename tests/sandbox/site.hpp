@@ -1,6 +1,6 @@
 #pragma once
 
-// What a listener serves. Proof is one; the example shop (`--shop`) will be another behind its own listener.
+// What a listener serves. Proof is one. (The example shop, which waits for the daemon, has a listener of its own: shop/.)
 
 #include <cstdint>
 

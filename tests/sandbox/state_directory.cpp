@@ -23,6 +23,7 @@ constexpr std::uintmax_t largest_file = 64U << 20U;
 void prepare_directory(const std::filesystem::path& directory) {
     std::filesystem::create_directories(directory);
     std::filesystem::remove(directory / "base_url");
+    std::filesystem::remove(directory / "shop_url");
 }
 
 void write_atomically(const std::filesystem::path& path, std::string_view text, unsigned mode) {
