@@ -1,8 +1,12 @@
 #include "api/file_stream.hpp"
 
 #include <cerrno>
+#include <csignal>
+#include <system_error>
+#include <thread>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 namespace prooftrack {
@@ -21,7 +25,20 @@ op_result<std::shared_ptr<file_stream>> file_stream::open_and_unlink(const std::
     return std::make_shared<file_stream>(descriptor);
 }
 
-file_stream::~file_stream() { ::close(descriptor_); }
+// The last close of a nameless file frees its blocks, which takes seconds for some gigabytes: not on the loop. The
+// thread has nothing but the descriptor and nobody waits for it.
+file_stream::~file_stream() {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+        std::thread([descriptor = descriptor_] { ::close(descriptor); }).detach();
+    } catch (const std::system_error&) {
+        ::close(descriptor_);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
 
 body_stream::progress file_stream::next(std::vector<shared_bytes>& out) {
     auto bytes = std::make_shared<std::string>(bytes_a_read, '\0');

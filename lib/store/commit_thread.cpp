@@ -136,6 +136,7 @@ void commit_thread::run_batch(operations batch) {
         if (!has_failed_ && book_->db->in_transaction()) {
             commit();
             const auto took = std::chrono::steady_clock::now() - began;
+            book_->pace.on_commit(took);
             notices_.emplace_back([took, writes](store_observer& told) { told.on_commit(took, writes); });
             set_state(store_state::ok, {});
         }

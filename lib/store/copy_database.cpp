@@ -14,6 +14,7 @@ namespace prooftrack {
 namespace {
 
 constexpr int pages_a_step = 32;
+constexpr int steps_between_flushes = 8;    // 1 MiB
 constexpr int steps_between_looks = 10'000; // of SQLite's virtual machine
 
 int is_cancelled(void* flag) { return static_cast<std::atomic<bool>*>(flag)->load() ? 1 : 0; }
@@ -26,9 +27,8 @@ int is_cancelled(void* flag) { return static_cast<std::atomic<bool>*>(flag)->loa
 
 database_copy::database_copy(db_connection& from, std::filesystem::path to, const std::string& vfs)
     : path_(std::move(to)) {
-    const int made = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (made < 0) throw_system("make the copy's file");
-    ::close(made);
+    descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (descriptor_ < 0) throw_system("make the copy's file");
     try {
         to_ = std::make_unique<db_connection>(path_, vfs);
         to_->execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF");
@@ -36,6 +36,7 @@ database_copy::database_copy(db_connection& from, std::filesystem::path to, cons
         if (backup_ == nullptr) throw sqlite_error(to_->handle(), sqlite3_extended_errcode(to_->handle()));
     } catch (...) {
         to_.reset();
+        ::close(descriptor_);
         ::unlink(path_.c_str());
         throw;
     }
@@ -44,6 +45,7 @@ database_copy::database_copy(db_connection& from, std::filesystem::path to, cons
 database_copy::~database_copy() {
     if (backup_ != nullptr) sqlite3_backup_finish(backup_);
     to_.reset();
+    ::close(descriptor_);
     if (!is_finished_) ::unlink(path_.c_str());
 }
 
@@ -57,6 +59,9 @@ bool database_copy::step(std::chrono::milliseconds budget) {
             return true;
         }
         if (code != SQLITE_OK) throw sqlite_error(code, sqlite3_errstr(code), sqlite3_system_errno(to_->handle()));
+        // Written out little by little: else the sync at the end, or the kernel when it likes, makes a commit's own
+        // sync wait behind gigabytes.
+        if (++steps_ % steps_between_flushes == 0) ::sync_file_range(descriptor_, 0, 0, SYNC_FILE_RANGE_WRITE);
     } while (std::chrono::steady_clock::now() < until);
     return false;
 }

@@ -40,6 +40,8 @@ class database_copy {
     std::filesystem::path path_;
     std::unique_ptr<db_connection> to_;
     sqlite3_backup* backup_ = nullptr;
+    int descriptor_ = -1; ///< of the copy, beside SQLite's own
+    int steps_ = 0;
     bool is_finished_ = false;
     std::atomic<bool> is_cancelled_{false};
 };

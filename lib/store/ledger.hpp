@@ -8,6 +8,7 @@
 #include "base/random.hpp"
 #include "base/result.hpp"
 #include "store/connection.hpp"
+#include "store/prune_pace.hpp"
 #include "store/store.hpp"
 #include "store/totals.hpp"
 
@@ -24,6 +25,7 @@ struct ledger {
     std::int64_t prune_after_time =
         0; ///< where the next look for transactions to prune goes on; starts over after a restart
     std::int64_t prune_after_row = 0;
+    prune_pace pace;
 
     statement& sql(const char* text) { return db->prepared(text); }
 };

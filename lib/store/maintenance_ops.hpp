@@ -6,13 +6,10 @@
 
 namespace prooftrack {
 
-/// Longest that one call of prune works before it lets others commit.
-inline constexpr milliseconds longest_prune{15};
-
-/// One small batch. Transactions go when they ended before `ended_before`, nothing is planned for them and nothing is
-/// owed on them; their history and deliveries go with them. Events go from the oldest on while their transaction is
-/// gone or they are older than `consumed_before`, and neither a pending delivery nor (until `consumed_before`) a
-/// consumer needs them.
+/// One small batch, of a length that the ledger's pace allows. Transactions go when they ended before `ended_before`,
+/// nothing is planned for them and nothing is owed on them; their history and deliveries go with them. Events go from
+/// the oldest on while their transaction is gone or they are older than `consumed_before`, and neither a pending
+/// delivery nor (until `consumed_before`) a consumer needs them.
 op_result<prune_result> prune_ledger(ledger& book, const prune_request& request);
 
 op_result<store_status> read_status(ledger& book);

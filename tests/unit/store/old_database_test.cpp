@@ -1,5 +1,5 @@
-// Databases that earlier daemons wrote (tests/support/make_database.py), one for each schema that landed: they stay here
-// for ever and must open.
+// Databases that earlier daemons wrote (tests/support/make_database.py), one for each schema that landed: they stay
+// here for ever and must open.
 
 #include <algorithm>
 
@@ -71,8 +71,10 @@ TEST_P(OldDatabase, KeepsEachEventUnderItsIdWithItsBytes) {
     const std::vector<stored_event> events = world.events().events;
     std::vector<std::string> heads;
     for (const stored_event& each : events) heads.push_back(each.body.substr(0, 45));
-    EXPECT_THAT(heads, ElementsAre(R"({"id":"evt_01a2117e92147e288fb1a538c7903459",)", R"({"id":"evt_01a2117e92387346a6a27c848106fb95",)",
-                                   R"({"id":"evt_01a2117e933c79329d0ffb7c6e37f005",)", R"({"id":"evt_01a2117e941c75dd936fd14863626662",)",
+    EXPECT_THAT(heads, ElementsAre(R"({"id":"evt_01a2117e92147e288fb1a538c7903459",)",
+                                   R"({"id":"evt_01a2117e92387346a6a27c848106fb95",)",
+                                   R"({"id":"evt_01a2117e933c79329d0ffb7c6e37f005",)",
+                                   R"({"id":"evt_01a2117e941c75dd936fd14863626662",)",
                                    R"({"id":"evt_01a2117e94b07fdca2df0076f6812113",)"));
     EXPECT_THAT(events[0].body, HasSubstr(R"("metadata":{"order": "A-17", "amount": 1.10},"proof":{)"));
     EXPECT_EQ(world.status().log_id, "547e15edf1efac1e"); // cursors stay good
@@ -88,7 +90,8 @@ TEST_P(OldDatabase, OwesWhatItOwedAndGoesOn) {
     world.attempt({owed[0].id, at_ms(0), 2, delivery_state::delivered, 200, "", std::nullopt});
     EXPECT_EQ(world.status().lanes.at("slow").pending, 0U);
     const auto consumers =
-        world.ask<std::vector<consumer_view>>([](store& door, auto handler) { door.consumers(std::move(handler)); }).value();
+        world.ask<std::vector<consumer_view>>([](store& door, auto handler) { door.consumers(std::move(handler)); })
+            .value();
     ASSERT_EQ(consumers.size(), 2U);
     EXPECT_EQ(consumers[0].lag, 5U);
     EXPECT_EQ(consumers[1].lag, 3U);
