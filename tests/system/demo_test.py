@@ -2,11 +2,13 @@
 """daemon/demo: ends well within 30 s, ends badly with the reason, and leaves nothing behind."""
 
 import glob
+import re
 import signal
 import subprocess
 import tempfile
 import time
 import unittest
+import urllib.request
 from pathlib import Path
 
 from harness import ROOT, SLACK, program
@@ -38,6 +40,24 @@ class Demo(unittest.TestCase):
         for word in ("transaction.completed", "transaction.failed", "transaction.cancelled", "base_url"):
             self.assertIn(word, done.stdout)
         self.assertNotIn("\x1b", done.stdout, "colours only on a terminal")
+        self.assertLessEqual(leftovers(), self.before)
+
+    def test_with_the_shop_it_prints_an_address_and_runs_until_interrupted(self):
+        demo = subprocess.Popen([DEMO, "--bin", str(self.bin), "--shop"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(lambda: demo.poll() is None and demo.kill())
+        address = None
+        for line in demo.stdout:
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line) if line.startswith("The shop is open") else None:
+                address = found.group(0)
+            if "Ctrl-C" in line:
+                break
+        self.assertTrue(address, "no address of the shop")
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=10) as page:
+            self.assertIn(b"Continue", page.read())
+        self.assertIsNone(demo.poll())
+        demo.send_signal(signal.SIGINT)
+        output, _ = demo.communicate(timeout=30)
+        self.assertEqual(demo.returncode, 0, output)
         self.assertLessEqual(leftovers(), self.before)
 
     def test_a_daemon_that_does_not_start_is_said(self):

@@ -129,13 +129,15 @@ const cases = {
 const looks = {
   async look(context, kind) {
     const page = await open_page(context);
+    const too_wide = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    seen.overflow = await too_wide();
     await shot(page, `${kind}-start`);
     await order(page, 'Sell', '49.90');
     await shot(page, `${kind}-widget`);
     await page.locator('#proof-widget .pay').click();
     await state(page, 'paid');
     await shot(page, `${kind}-paid`);
-    seen.overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    seen.overflow += await too_wide();
     seen.background = await page.locator('.card').first().evaluate((card) => getComputedStyle(card).backgroundColor);
   },
 };

@@ -17,6 +17,7 @@ function show_order(order) {
   by_id('order-id').textContent = order.order;
   by_id('order-amount').textContent = order.amount;
   const sells = order.type === 'sell';
+  by_id('order-kind').textContent = sells ? 'for your USDT' : 'in USDT for you';
   const moving = order.status === 'processing';
   const over = order.state !== 'waiting';
   const badge = order.state === 'paid' && sells ? 'Paid out' : moving && !over ? 'Processing' : words[order.state] ?? order.state;
@@ -24,7 +25,7 @@ function show_order(order) {
   by_id('processing-title').textContent = sells ? 'Deposit in progress' : 'Payment in progress';
   by_id('processing-text').textContent = over ? 'Seen by our backend' : moving ? 'We see it, and wait for its end' : 'Waiting for you in the payment window';
   by_id('end-title').textContent = over ? badge : sells ? 'Paid out' : 'Paid';
-  by_id('end-text').textContent = !over || order.state === 'paid' ? 'Confirmed by our payment records' : 'Nothing was charged in the end';
+  by_id('end-text').textContent = !over || order.state === 'paid' ? 'Confirmed by our payment records' : sells ? 'Nothing was paid out' : 'Nothing was paid';
   by_id('step-created').className = 'done';
   by_id('step-processing').className = over ? (order.state === 'cancelled' ? '' : 'done') : 'now';
   by_id('step-end').className = !over ? '' : order.state === 'paid' ? 'done' : 'now bad';
