@@ -15,6 +15,7 @@
 #include "observe/event_log.hpp"
 #include "observe/service_notify.hpp"
 #include "prooftrackd/application.hpp"
+#include "prooftrackd/descriptor_limit.hpp"
 #include "prooftrackd/options.hpp"
 #include "prooftrackd/secrets.hpp"
 
@@ -45,6 +46,8 @@ int start(configuration_reading good, const daemon_options& options) {
     const std::string file = options.config.string();
     for (const std::string& warning : good.warnings)
         log->write(log_event_id::config_warning, {{"file", file}, {"warning", warning}});
+    if (const auto shortage = descriptor_shortage(good.value, raise_descriptor_limit()))
+        log->write(log_event_id::config_warning, {{"file", file}, {"warning", *shortage}});
     const auto refuse = [&](std::string_view why, int status) {
         log->write(log_event_id::config_refused, {{"file", file}, {"error", why}});
         log->flush();

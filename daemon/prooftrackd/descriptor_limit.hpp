@@ -1,0 +1,20 @@
+#pragma once
+
+// How many descriptors this process may have open.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "config/config.hpp"
+
+namespace prooftrack {
+
+/// Raises the soft limit (1024 from a shell) to the hard one and returns what holds afterwards. Commands of callbacks inherit it; they
+/// start with three descriptors.
+std::uint64_t raise_descriptor_limit();
+
+/// What to tell the operator when `config` may need more descriptors than `limit`; nothing when it fits.
+std::optional<std::string> descriptor_shortage(const configuration& config, std::uint64_t limit);
+
+} // namespace prooftrack
