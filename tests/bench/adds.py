@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from poll_cost import bench_program
-from world import SERVER_CORE, Window, add, metrics, pinned, total
+from world import SERVER_CORE, Window, add, metrics, pinned
 
 TITLE = "Adds a second, durable"
 

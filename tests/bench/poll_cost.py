@@ -35,10 +35,8 @@ def run_client(world, command, env=None):
 def run_daemon(world, depth, seconds):
     daemon = world.daemon(f"cost{depth}", world.pending, proof={"pipeline_depth": depth, "connections": 64},
                           poll={"interval": ["50ms", "100ms"]})
-    fresh = daemon.process is None and not (daemon.folder / "state" / "prooftrackd.db").exists()
     world.start(daemon)
-    if fresh:
-        add(daemon, 20_000 if world.quick else 60_000)
+    add(daemon, 20_000 if world.quick else 60_000)
     time.sleep(1.5)  # the connections open and every reply is known
     before = metrics(daemon)
     with Window(world, daemon.process.pid) as window:

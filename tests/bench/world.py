@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
-from harness import Daemon, new_secret, program, wait_until  # noqa: E402
+from harness import Daemon, new_secret, wait_until  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 TICK = os.sysconf("SC_CLK_TCK")
@@ -24,7 +24,7 @@ http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 300s; default_type application/json;
   client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
   ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem; ssl_protocols TLSv1.3; ssl_session_cache shared:s:10m;
-  log_format arrivals '$msec $http_webhook_id'; log_format asked '$msec $uri';
+  log_format arrivals '$msec $http_webhook_id';
   {servers}
   server {{ listen 127.0.0.1:{receiver}; access_log {dir}/arrivals.log arrivals buffer=64k flush=200ms; location / {{ return 204; }} }}
 }}

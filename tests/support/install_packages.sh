@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs what is missing for building (`build`), for the demo (`demo`) for testing (`test`) and for measuring (`bench`) from the distribution's packages, and nothing else.
+# Installs what is missing for building (`build`), for the demo (`demo`), for testing (`test`) and for measuring (`bench`) from the distribution's packages, and nothing else.
 #   tests/support/install_packages.sh [--list] build|demo|test|bench…
 # As root it uses apt-get, otherwise sudo apt-get. With everything there it does nothing and needs no network.
 set -euo pipefail
