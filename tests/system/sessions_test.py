@@ -34,17 +34,27 @@ class Sessions(SystemCase):
         self.assertNotIn("ada@shop.example", self.daemon.process.output())
 
     def test_the_reply_is_byte_for_byte(self):
-        raw = ('{ "z":"\\u00fc\u00fc",\n\t"merchant_transaction_id" : "odd-1", "amount": 1.10, "signature":"v2:00" , "init_token": "secret-canary",'
-               ' "nested": {"b":1,"a":[ ]} }')
-        self.sandbox.fault("status", status=200, body=raw, path="/widget/session", count=1)
-        reply = self.session(FIRST)
-        self.assertEqual(reply.status, 201, reply)
-        self.assertEqual(reply.body.decode(), raw)
-        self.assertEqual(self.daemon.get("odd-1")["state"], "tracking")
+        replies = [(FIRST, '{ "z":"\\u00fc\u00fc",\n\t"merchant_transaction_id" : "odd-1", "amount": 1.10, "signature":"v2:00" , "init_token": "secret-canary",'
+                           ' "nested": {"b":1,"a":[ ]} }'),
+                   (CURRENT, '\r\n{"network":"TRC20","fix_amount" :true,"lang":"\u65e5\u672c \U0001f6d2","big":12345678901234567890123 , "init_token":"secret-canary"\n,'
+                             '"e":1E400,"merchant_transaction_id":"odd-2","networks":[ "TRC20" ,"TON"],"new": null,"escaped\\/":"\\ud83d\\uded2" }  \n')]
+        for number, (body, raw) in enumerate(replies, 1):
+            self.sandbox.fault("status", status=200, body=raw, path="/widget/session", count=1)
+            reply = self.session(body)
+            self.assertEqual(reply.status, 201, reply)
+            self.assertEqual(reply.body, raw.encode())
+            self.assertEqual(self.daemon.get(f"odd-{number}")["state"], "tracking")
         self.assertNotIn("secret-canary", self.daemon.process.output())
         for path in (self.folder / "state").iterdir():
             self.assertNotIn(b"secret-canary", path.read_bytes(), path)
             self.assertNotIn(b"ada@shop.example", path.read_bytes(), path)
+
+    def test_a_refusal_that_holds_session_parameters_is_tracked_and_passed_as_it_is(self):
+        raw = '{ "error":"kyc_required", "code":"kyc_required","message":"verify first", "merchant_transaction_id":"kyc-1" ,"init_token":"secret-canary","signature":"v2:00"}'
+        self.sandbox.fault("status", status=422, body=raw, path="/widget/session", count=1)
+        reply = self.session(FIRST)
+        self.assertEqual((reply.status, reply.body), (422, raw.encode()))
+        self.assertEqual(self.daemon.get("kyc-1")["state"], "tracking")
 
     def test_proofs_errors_are_passed_on(self):
         self.assert_problem(self.session({**FIRST, "currency": "BTC"}), 400, "unsupported_currency")

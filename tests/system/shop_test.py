@@ -96,7 +96,8 @@ class Shop(SystemCase):
         self.assert_ended(self.browse("cancel"), "cancelled")
 
     def test_the_tab_is_closed_in_the_middle(self):
-        self.assert_ended(self.browse("close"), "completed")
+        ended = lambda: wait_until(lambda: [one["state"] for one in self.daemon.all_transactions()] == ["settled"], 15, "the end")
+        self.assert_ended(self.browse("close", {"ended?": ended}), "completed")
 
     def test_the_daemon_is_killed_and_restarted_in_the_middle(self):
         seen = self.browse("restart", {"daemon down?": self.daemon.kill, "daemon up?": self.daemon.start})

@@ -1,5 +1,5 @@
 // Drives the example shop in chromium: one case a run. `node shop.mjs CASE SHOP_URL PACKAGES SCREENSHOTS` prints what it saw as JSON.
-// A line "daemon down?" asks the test to kill and restart the daemon; it answers by a line on stdin.
+// A printed question ("daemon down?") asks the test to do something; it answers by a line on stdin.
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
@@ -100,7 +100,7 @@ const cases = {
     await page.locator('#proof-widget .pay').click();
     await believe_nobody(page);
     await page.close();
-    await new Promise((resolve) => setTimeout(resolve, 2_500)); // the payment takes 1.5 s, and nobody looks
+    await ask_test('ended?'); // nobody looks meanwhile
     const again = await open_page(context, address);
     await state(again, 'paid');
   },

@@ -23,7 +23,7 @@ function show_order(order) {
   const badge = order.state === 'paid' && sells ? 'Paid out' : moving && !over ? 'Processing' : words[order.state] ?? order.state;
   if (by_id('badge').textContent !== badge) by_id('badge').textContent = badge;
   by_id('processing-title').textContent = sells ? 'Deposit in progress' : 'Payment in progress';
-  by_id('processing-text').textContent = over ? 'Seen by our backend' : moving ? 'We see it, and wait for its end' : 'Waiting for you in the payment window';
+  by_id('processing-text').textContent = order.state === 'cancelled' ? 'Never begun' : over ? 'Seen by our backend' : moving ? 'We see it, and wait for its end' : 'Waiting for you in the payment window';
   by_id('end-title').textContent = over ? badge : sells ? 'Paid out' : 'Paid';
   by_id('end-text').textContent = !over || order.state === 'paid' ? 'Confirmed by our payment records' : sells ? 'Nothing was paid out' : 'Nothing was paid';
   by_id('step-created').className = 'done';
