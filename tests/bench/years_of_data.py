@@ -8,6 +8,7 @@ poll, sizes, and the longest stall of the loop and of a commit while nothing spe
 pruning (checkpoints come in all three). Some 4 GB beside /tmp and 4 minutes.
 """
 
+import os
 import re
 import signal
 import sqlite3
@@ -64,6 +65,8 @@ def fill(path):
         database.execute(sql)
     database.execute("COMMIT")
     database.close()
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())  # else the daemon's first sync pays for it
 
 
 class Client(threading.Thread):

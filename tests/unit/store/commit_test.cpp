@@ -1,6 +1,9 @@
 // Group commit, order, isolation, a full disk and a broken one.
 
+#include <cerrno>
 #include <fstream>
+
+#include <sys/types.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -218,6 +221,43 @@ TEST(BrokenDisk, AFileSystemThatTurnsReadOnlyOrFailsWritesStopsTheStore) {
         EXPECT_EQ(probe(world).error().code, store_error::failed); // for good
         world.close();
     }
+}
+
+/// While it lives, the kernel answers EROFS to everything that SQLite's own VFS writes.
+class read_only_kernel {
+  public:
+    read_only_kernel() { answer_with(reinterpret_cast<sqlite3_syscall_ptr>(&refuse)); }
+    read_only_kernel(const read_only_kernel&) = delete;
+    read_only_kernel& operator=(const read_only_kernel&) = delete;
+    ~read_only_kernel() { answer_with(nullptr); } // null brings the real one back
+
+  private:
+    static ssize_t refuse(int /*descriptor*/, const void* /*bytes*/, std::size_t /*count*/, off_t /*offset*/) {
+        errno = EROFS;
+        return -1;
+    }
+    void answer_with(sqlite3_syscall_ptr call) {
+        for (const char* const name : {"pwrite", "pwrite64"}) vfs_->xSetSystemCall(vfs_, name, call);
+    }
+    sqlite3_vfs* vfs_ = sqlite3_vfs_find(nullptr);
+};
+
+TEST(BrokenDisk, AFileSystemThatTheKernelTurnedReadOnlyStopsTheStore) {
+    store_world world;
+    world.add({make_new("a")}).value();
+    {
+        const read_only_kernel kernel;
+        EXPECT_EQ(world.add({make_new("b")}).error().code, store_error::failed);
+    }
+    ASSERT_THAT(world.facts().fatal, SizeIs(1));
+    EXPECT_THAT(world.facts().fatal[0], HasSubstr("disk I/O error"));
+    EXPECT_EQ(lock_byte(world), '!');
+    EXPECT_EQ(world.add({make_new("c")}).error().code, store_error::failed); // for good
+    world.reopen();
+    EXPECT_TRUE(world.knows(make_id("a")));
+    EXPECT_FALSE(world.knows(make_id("b")));
+    EXPECT_EQ(lock_byte(world), '.');
+    EXPECT_TRUE(world.add({make_new("d")}).has_value());
 }
 
 TEST(BrokenDisk, EveryWriteAndSyncOfAStartAndACommitMayFail) {
