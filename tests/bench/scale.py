@@ -3,7 +3,7 @@
 import shutil
 import time
 
-from world import Window, add, histogram_quantile, memory_kib, metrics, total
+from world import Window, add, histogram_quantile, memory_kib, metrics, total, wait_until_seen
 
 TITLE = "Pending at the default band (5 to 10 s), the daemon on one core"
 BAND_MEAN = 7.5
@@ -15,7 +15,8 @@ def measure(world, pending, depth):
     pid = daemon.process.pid
     empty = memory_kib(pid)
     add(daemon, pending)
-    time.sleep(12)  # the herd of the import has spread over its first intervals
+    wait_until_seen(daemon, pending)
+    time.sleep(2 if world.quick else 10)  # the herd of the import has spread
     before = metrics(daemon)
     with Window(world, pid) as window:
         time.sleep(5 if world.quick else 15)

@@ -150,6 +150,11 @@ def add(daemon, count, prefix=0x550e8400):
         assert reply.status == 200 and reply.json["created"] == len(ids[at:at + 100_000]), reply
 
 
+def wait_until_seen(daemon, count, timeout=300):
+    """Until every id's first reply is recorded: from then on a reply is unchanged, and polls are only polls."""
+    wait_until(lambda: daemon.status()["transactions"]["by_status"].get("pending", 0) >= count or time.sleep(0.3), timeout, "all seen")
+
+
 def metrics(daemon):
     """name{labels} -> value of every sample."""
     text = daemon.api("GET", "/metrics", timeout=60).body.decode()
