@@ -16,6 +16,14 @@ std::string describe_now(sqlite3* database, int code) {
     return database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);
 }
 
+/// A failed COMMIT of a WAL leaves sqlite3_system_errno at 0 (3.40): then errno itself, which query::next has cleared.
+int system_errno_of(sqlite3* database, int code) {
+    if (database == nullptr) return 0;
+    const int now = errno;
+    const int reported = sqlite3_system_errno(database);
+    return reported == 0 && code == SQLITE_IOERR_WRITE ? now : reported;
+}
+
 } // namespace
 
 const boost::system::error_category& sqlite_category() {
@@ -24,8 +32,7 @@ const boost::system::error_category& sqlite_category() {
 }
 
 sqlite_error::sqlite_error(sqlite3* database, int code)
-    : std::runtime_error(describe_now(database, code)), code_(code),
-      system_errno_(database != nullptr ? sqlite3_system_errno(database) : 0) {}
+    : std::runtime_error(describe_now(database, code)), code_(code), system_errno_(system_errno_of(database, code)) {}
 
 sqlite_error::sqlite_error(int code, const std::string& message, int system_errno)
     : std::runtime_error(message), code_(code), system_errno_(system_errno) {}

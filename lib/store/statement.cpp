@@ -1,5 +1,7 @@
 #include "store/statement.hpp"
 
+#include <cerrno>
+
 #include <stdexcept>
 
 #include "store/sqlite_error.hpp"
@@ -12,6 +14,7 @@ query::~query() {
 }
 
 bool query::next() {
+    errno = 0; // sqlite_error reads it
     const int code = sqlite3_step(statement_);
     if (code == SQLITE_ROW) return true;
     if (code == SQLITE_DONE) return false;

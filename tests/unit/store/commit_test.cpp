@@ -1,5 +1,6 @@
 // Group commit, order, isolation, a full disk and a broken one.
 
+#include <atomic>
 #include <cerrno>
 #include <fstream>
 
@@ -17,6 +18,29 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
+
+/// While it lives, the kernel answers with this error to everything that SQLite's own VFS writes.
+class refusing_kernel {
+  public:
+    explicit refusing_kernel(int error) {
+        error_ = error;
+        answer_with(reinterpret_cast<sqlite3_syscall_ptr>(&refuse));
+    }
+    refusing_kernel(const refusing_kernel&) = delete;
+    refusing_kernel& operator=(const refusing_kernel&) = delete;
+    ~refusing_kernel() { answer_with(nullptr); } // null brings the real one back
+
+  private:
+    static ssize_t refuse(int /*descriptor*/, const void* /*bytes*/, std::size_t /*count*/, off_t /*offset*/) {
+        errno = error_;
+        return -1;
+    }
+    void answer_with(sqlite3_syscall_ptr call) {
+        for (const char* const name : {"pwrite", "pwrite64"}) vfs_->xSetSystemCall(vfs_, name, call);
+    }
+    static inline std::atomic<int> error_ = 0;
+    sqlite3_vfs* vfs_ = sqlite3_vfs_find(nullptr);
+};
 
 char lock_byte(const store_world& world) {
     std::ifstream file(world.path().string() + ".lock");
@@ -156,6 +180,21 @@ TEST(FullDisk, RefusesChangesKeepsReadingAndHealsByItself) {
     world.close();
 }
 
+TEST(FullDisk, AUsedUpQuotaIsAFullDiskToo) {
+    for (const int error : {EDQUOT, ENOSPC}) {
+        store_world world;
+        world.add({make_new("a")}).value();
+        {
+            const refusing_kernel kernel(error);
+            EXPECT_EQ(world.add({make_new("b")}).error().code, store_error::full) << error;
+        }
+        EXPECT_TRUE(probe(world).has_value());
+        EXPECT_THAT(world.facts().states, ElementsAre(store_state::full, store_state::ok));
+        EXPECT_THAT(world.facts().fatal, SizeIs(0));
+        EXPECT_FALSE(world.knows(make_id("b")));
+    }
+}
+
 TEST(FullDisk, AReadBesideARefusedWriteDoesNotShowIt) {
     power_loss_disk disk("full-read");
     store_world world("full-read");
@@ -223,34 +262,15 @@ TEST(BrokenDisk, AFileSystemThatTurnsReadOnlyOrFailsWritesStopsTheStore) {
     }
 }
 
-/// While it lives, the kernel answers EROFS to everything that SQLite's own VFS writes.
-class read_only_kernel {
-  public:
-    read_only_kernel() { answer_with(reinterpret_cast<sqlite3_syscall_ptr>(&refuse)); }
-    read_only_kernel(const read_only_kernel&) = delete;
-    read_only_kernel& operator=(const read_only_kernel&) = delete;
-    ~read_only_kernel() { answer_with(nullptr); } // null brings the real one back
-
-  private:
-    static ssize_t refuse(int /*descriptor*/, const void* /*bytes*/, std::size_t /*count*/, off_t /*offset*/) {
-        errno = EROFS;
-        return -1;
-    }
-    void answer_with(sqlite3_syscall_ptr call) {
-        for (const char* const name : {"pwrite", "pwrite64"}) vfs_->xSetSystemCall(vfs_, name, call);
-    }
-    sqlite3_vfs* vfs_ = sqlite3_vfs_find(nullptr);
-};
-
 TEST(BrokenDisk, AFileSystemThatTheKernelTurnedReadOnlyStopsTheStore) {
     store_world world;
     world.add({make_new("a")}).value();
     {
-        const read_only_kernel kernel;
+        const refusing_kernel kernel(EROFS);
         EXPECT_EQ(world.add({make_new("b")}).error().code, store_error::failed);
     }
     ASSERT_THAT(world.facts().fatal, SizeIs(1));
-    EXPECT_THAT(world.facts().fatal[0], HasSubstr("disk I/O error"));
+    EXPECT_THAT(world.facts().fatal[0], HasSubstr("Read-only file system"));
     EXPECT_EQ(lock_byte(world), '!');
     EXPECT_EQ(world.add({make_new("c")}).error().code, store_error::failed); // for good
     world.reopen();
