@@ -141,13 +141,20 @@ class World:
         return [(float(at), event) for at, event in (line.split() for line in lines)]
 
 
-def add(daemon, count, prefix=0x550e8400):
-    ids = list(uuids(count, prefix))
-    for at in range(0, count, 100_000):
-        body = "\n".join(ids[at:at + 100_000]) + "\n"
-        body = "".join(f'"{one}"\n' for one in body.split())
+def import_bodies(count, prefix=0x550E8400):
+    """NDJSON of bare ids, 100,000 lines each: (lines, bytes)."""
+    lines = [f'"{one}"\n' for one in uuids(count, prefix)]
+    return [(len(lines[at:at + 100_000]), "".join(lines[at:at + 100_000]).encode()) for at in range(0, count, 100_000)]
+
+
+def post_bodies(daemon, bodies):
+    for lines, body in bodies:
         reply = daemon.api("POST", "/v1/transactions", body, {"Content-Type": "application/x-ndjson"}, timeout=300)
-        assert reply.status == 200 and reply.json["created"] == len(ids[at:at + 100_000]), reply
+        assert reply.status == 200 and reply.json["created"] == lines, reply
+
+
+def add(daemon, count):
+    post_bodies(daemon, import_bodies(count))
 
 
 def wait_until_seen(daemon, count, timeout=300):
