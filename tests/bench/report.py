@@ -1,6 +1,7 @@
 """Medians and spread as JSON and Markdown, and the comparison as SVG."""
 
 import json
+import math
 import os
 import platform
 import re
@@ -68,7 +69,7 @@ def table(figures):
 def markdown(done, about):
     lines = ["# Measured", "", f"Written by `{about['command']}`: {about['rounds']} interleaved rounds, {about['at']}"
              + (", **quick: too short to quote**" if about["quick"] else "") + ". Median (lowest to highest).",
-             "`foreign` is the share of the machine that other processes used meanwhile: figures beside much of it are too bad.", ""]
+             "`foreign` is the share of the machine that other processes used meanwhile: figures beside much of it are worse than the program, and not to quote.", ""]
     lines += [f"- {key}: {value}" for key, value in about["machine"].items()]
     for section in done.values():
         lines += ["", f"## {section['title']}", "", *table(section["figures"])]
@@ -81,9 +82,15 @@ def markdown(done, about):
     return "\n".join(lines) + "\n"
 
 
-def comparison(derived):
-    """Bars of CPU time a poll against wrk's, logarithmic, for light and dark pages."""
-    import math
+def foreign_share(figures):
+    """The most that others used of the machine, as the median of any figure."""
+    return max((one["foreign"]["median"] for one in figures.values() if one.get("foreign")), default=0)
+
+
+def comparison(section):
+    """Bars of CPU time a poll against wrk's, logarithmic, for light and dark pages. Says so when the machine was not ours alone."""
+    derived, foreign = section["derived"], foreign_share(section["figures"])
+    crowded = f"; others used {foreign:.0%} of the machine" if foreign > 0.1 else ""
     bars = [(name.split(": against")[0], value["median"]) for name, value in derived.items()]
     bars.sort(key=lambda bar: bar[1])
     low, high = min(0.3, bars[0][1] * 0.8), bars[-1][1]
@@ -91,7 +98,7 @@ def comparison(derived):
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" font-family="sans-serif" font-size="13" role="img" '
            f'aria-label="CPU time a poll against wrk">',
            '<style>text{fill:#333}rect{fill:#8aa4bf}.own{fill:#1f7a4d}@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>',
-           '<text x="8" y="20" font-weight="bold">CPU time a poll, wrk = 1 (shorter is better, logarithmic)</text>']
+           f'<text x="8" y="20" font-weight="bold">CPU time a poll, wrk = 1 (shorter is better, logarithmic{crowded})</text>']
     for at, (name, value) in enumerate(bars):
         y = 34 + 26 * at
         width = 360 * math.log(value / low) / math.log(high / low)
@@ -113,5 +120,5 @@ def write(modules, rounds, options):
         (RESULTS / f"{stem}.json").write_text(json.dumps({**about, "sections": {name: section}}, indent=1) + "\n")
         (RESULTS / f"{stem}.md").write_text(markdown({name: section}, about))
     if "poll_cost" in fresh and not options.quick:
-        (RESULTS / "poll_cost.svg").write_text(comparison(fresh["poll_cost"]["derived"]))
+        (RESULTS / "poll_cost.svg").write_text(comparison(fresh["poll_cost"]))
     return [one["what"] for section in fresh.values() for one in section["targets"] if one["met"] is False]
