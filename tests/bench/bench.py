@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 import time
 
@@ -12,6 +13,7 @@ SECTIONS = ["poll_cost", "adds", "idle", "callbacks", "scale", "restart", "detec
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     arguments = argparse.ArgumentParser(prog="tests/bench/run")
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--quick", action="store_true")
