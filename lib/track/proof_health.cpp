@@ -30,12 +30,12 @@ bool proof_health::is_unwell() const {
 }
 
 poll_permit proof_health::permit(steady_time now) const {
-    if (is_unwell()) return !is_probing_ && now >= probe_at_ ? poll_permit::probe : poll_permit::none;
+    if (is_unwell()) return !is_probing_ && now >= probe_time() ? poll_permit::probe : poll_permit::none;
     return now >= pause_end_ ? poll_permit::free : poll_permit::none;
 }
 
 std::optional<steady_time> proof_health::next_permit(steady_time now) const {
-    if (is_unwell()) return is_probing_ || probe_at_ <= now ? std::nullopt : std::optional(probe_at_);
+    if (is_unwell()) return is_probing_ || probe_time() <= now ? std::nullopt : std::optional(probe_time());
     return pause_end_ > now ? std::optional(pause_end_) : std::nullopt;
 }
 
@@ -74,8 +74,14 @@ health_effect proof_health::on_throttled(const poll_answer& answer, steady_time 
 
 health_effect proof_health::on_refused(health_kind kind, const poll_answer& answer, steady_time started, instant now) {
     failures_ = 0;
-    if (kind == health_kind::unauthorized && started < token_changed_at_) return {}; // the old token's answer
     if (is_unwell() && started < changed_at_) return {};
+    if (kind == health_kind::unauthorized && started < token_changed_at_) { // the old token's answer
+        if (is_probing_) {
+            is_probing_ = false; // it was the probe's: the next one goes with the new token
+            probe_at_ = now.steady;
+        }
+        return {};
+    }
     const bool is_new = kind_ != kind;
     health_effect effect = change(kind, answer.error, now);
     is_probing_ = false;

@@ -2,6 +2,7 @@
 
 // Proof's health is one thing for everybody: who may poll now, and when a probe goes out.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -63,6 +64,8 @@ class proof_health {
     bool is_unwell() const;
 
   private:
+    /// A pause that a 429 asked for holds for probes as well.
+    steady_time probe_time() const { return std::max(probe_at_, pause_end_); }
     health_effect change(health_kind kind, std::string detail, instant now);
     health_effect on_alive(steady_time started, instant now);
     health_effect on_throttled(const poll_answer& answer, steady_time started, instant now);

@@ -7,6 +7,7 @@ namespace prooftrack {
 namespace {
 
 constexpr std::chrono::milliseconds growth_step{100};
+constexpr std::chrono::seconds longest_growth{2};
 constexpr double bucket_seconds = 0.02;
 /// The backlog of an outage is worked off a little faster than the cadences ask, or it would stay.
 constexpr double most_over_demand = 1.5;
@@ -28,6 +29,8 @@ void rate_control::begin_slow_start(steady_time now, double from, double thresho
 bool rate_control::grow(steady_time now, double demand, bool has_backlog) {
     if (!is_ramping()) return false;
     refill(now);
+    // A pause that was made longer meanwhile, or a loop that stood still, is no time in which the rate grows.
+    if (now - grown_at_ > longest_growth) grown_at_ = now - growth_step;
     const double most = std::max(1.0, demand * most_over_demand);
     const double doubling = std::exp2(0.1); // ten steps a second
     while (grown_at_ + growth_step <= now) {

@@ -98,6 +98,59 @@ TEST(ProofHealth, ANewTokenIsTriedAtOnceAndAnOldAnswerDoesNotUndoIt) {
     EXPECT_EQ(world.only<health_action>().to, health_kind::ok);
 }
 
+TEST(ProofHealth, AProbeWithTheOldTokenDoesNotEndTheProbing) {
+    seen_world world(50);
+    world.answer(*world.wait_for_poll(), reply_class::forbidden);
+    const auto probe = world.wait_for_poll();
+    ASSERT_TRUE(probe);
+    world.pass(milliseconds(100));
+    world.step(token_changed_event{}); // while the probe is under way
+    world.pass(milliseconds(100));
+    poll_answer stale;
+    stale.what = reply_class::unauthorized;
+    stale.took = milliseconds(200);
+    world.answer(*probe, stale);
+    const auto next = world.wait_for_poll(minutes(1));
+    ASSERT_TRUE(next) << "nobody would ever be asked again";
+    world.answer(*next, reply_class::unchanged);
+    EXPECT_EQ(world.core.health().kind(), health_kind::ok);
+}
+
+TEST(ProofHealth, ALonger429MeanwhileStillEndsInASlowStart) {
+    seen_world world(1'000);
+    const auto first = world.wait_for_poll();
+    const auto second = world.wait_for_poll();
+    poll_answer reply;
+    reply.what = reply_class::throttled;
+    reply.retry_after = seconds(1);
+    world.answer(*first, reply);
+    reply.retry_after = seconds(30);
+    reply.took = milliseconds(500); // asked before the pause
+    world.answer(*second, reply);
+    const steady_time begin = world.now.steady;
+    ASSERT_TRUE(world.wait_for_poll());
+    EXPECT_GE(world.now.steady - begin, seconds(30));
+    int polls = 0;
+    for (const steady_time end = world.now.steady + seconds(1); world.now.steady < end; ++polls) {
+        world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    }
+    EXPECT_LE(polls, 50) << "an eighth of 133 a second, doubling: the pause is no time in which the rate grows";
+}
+
+TEST(ProofHealth, AProbeWaitsForTheEndOfAPause) {
+    seen_world world(50);
+    const auto first = world.wait_for_poll();
+    const auto second = world.wait_for_poll();
+    poll_answer reply;
+    reply.what = reply_class::throttled;
+    reply.retry_after = minutes(5);
+    world.answer(*first, reply);
+    world.answer(*second, reply_class::unauthorized);
+    const steady_time begin = world.now.steady;
+    ASSERT_TRUE(world.wait_for_poll());
+    EXPECT_GE(world.now.steady - begin, minutes(5)) << "Retry-After is for everybody";
+}
+
 TEST(ProofHealth, TheBreakerOpensForEverybodyAndProbesFromOneSecondToThirty) {
     seen_world world(1'000);
     const health_action opened = world.fail_until_change(reply_class::no_reply);
