@@ -90,6 +90,13 @@ judgement judge_settled_word(judgement verdict, const std::string& word, wall_ti
     return verdict;
 }
 
+bool is_verification_lost(const tracking_facts& facts, wall_time now, std::uint32_t errors, const poll_rules& rules) {
+    if (errors < most_verification_errors) return false;
+    if (facts.verifications_done >= rules.verify_after.size()) return true;
+    const wall_time planned = *facts.settled_at + rules.verify_after[facts.verifications_done];
+    return now < planned || now >= planned + (facts.overdue_at - facts.tracked_at);
+}
+
 judgement judge_settled(judgement verdict, const poll_answer& answer, wall_time now, std::uint32_t errors_before,
                         const poll_rules& rules) {
     switch (answer.what) {
@@ -111,7 +118,7 @@ judgement judge_settled(judgement verdict, const poll_answer& answer, wall_time 
     case reply_class::no_reply:
         verdict.is_error = true;
         verdict.next = next_poll::backoff;
-        if (errors_before + 1 >= most_verification_errors) finish_verification(verdict, now, rules);
+        if (is_verification_lost(verdict.facts, now, errors_before + 1, rules)) finish_verification(verdict, now, rules);
         return verdict;
     }
     return verdict;
@@ -262,8 +269,9 @@ std::optional<wall_time> next_verification(const tracking_facts& facts, wall_tim
         next = *facts.settled_at + rules.verify_after[facts.verifications_done];
     }
     if (facts.recheck_until && now < *facts.recheck_until) {
-        const wall_time tail = now + rules.tail_interval;
-        next = next ? std::min(*next, tail) : tail;
+        // From start to start, so that restarts do not put it off.
+        const wall_time tail = std::max(now, facts.last_polled_at.value_or(now) + rules.tail_interval);
+        if (tail < *facts.recheck_until) next = next ? std::min(*next, tail) : tail;
     }
     return next;
 }

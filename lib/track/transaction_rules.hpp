@@ -25,8 +25,8 @@ struct poll_rules {
     std::vector<milliseconds> verify_after{std::chrono::minutes(10), std::chrono::minutes(65)};
 };
 
-/// A verification that meets only errors is given up after this many attempts: errors change nothing about a settled
-/// transaction.
+/// A verification that meets only errors is given up after at least this many attempts, and not before `overdue_after`
+/// has passed since its time: an outage must not hide a payment. One that a user asked for ends after the attempts.
 inline constexpr std::uint32_t most_verification_errors = 10;
 
 /// What the answer leaves behind.

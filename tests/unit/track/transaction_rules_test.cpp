@@ -242,13 +242,16 @@ TEST(Verification, EachTimeIsAskedOnceAndThenNeverAgain) {
     EXPECT_EQ(verdict.facts.verifications_done, 2) << "a daemon that was down asks once, not twice";
 }
 
-TEST(Verification, ErrorsChangeNothingAndAreTriedAgainOnlySoOften) {
+TEST(Verification, ErrorsChangeNothingAndAreTriedAgainForOverdueAfter) {
     const judgement once = judge(settled("failed"), other(reply_class::no_reply), begin + minutes(15));
     EXPECT_EQ(once.next, next_poll::backoff);
     EXPECT_EQ(once.facts.verifications_done, 0);
-    const judgement last =
-        judge(settled("failed"), other(reply_class::no_reply), begin + minutes(15), most_verification_errors - 1);
-    EXPECT_EQ(last.facts.verifications_done, 1);
+    const auto due = begin + minutes(15);
+    const judgement late = judge(settled("failed"), other(reply_class::no_reply), due + hours(24) - seconds(1), 100);
+    EXPECT_EQ(late.next, next_poll::backoff);
+    const judgement last = judge(settled("failed"), other(reply_class::no_reply), due + hours(24), 100);
+    EXPECT_EQ(last.next, next_poll::never);
+    EXPECT_EQ(last.facts.verifications_done, 2);
     for (const auto what : {reply_class::not_found, reply_class::bad_request}) {
         const judgement verdict = judge(settled("failed"), other(what), begin + minutes(15));
         EXPECT_FALSE(verdict.is_change || verdict.event.has_value());
@@ -276,6 +279,8 @@ TEST(Verification, ANonTerminalReplyToFailedIsAskedInTheTailUntilTerminal) {
     const judgement paid = judge(verdict.facts, good("completed"), now + hours(3));
     EXPECT_EQ(paid.event, event_type::reversed);
     EXPECT_EQ(paid.facts.recheck_until, std::nullopt);
+    EXPECT_EQ(next_verification(verdict.facts, now + hours(23) + minutes(30), rules), std::nullopt)
+        << "at most for overdue_after";
     const judgement over = judge(verdict.facts, good("pending"), now + hours(24));
     EXPECT_EQ(over.next, next_poll::never);
     EXPECT_FALSE(over.facts.watched);
