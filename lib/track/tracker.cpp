@@ -123,10 +123,12 @@ void tracker::on(clock_jumped_event /*event*/, instant now, std::vector<tracker_
 
 void tracker::on(options_changed_event event, instant now, std::vector<tracker_action>& /*actions*/) {
     const bool is_new_band = event.options.rules.interval != options_.rules.interval;
+    const bool is_new_tail = event.options.rules.tail_interval != options_.rules.tail_interval ||
+                             event.options.rules.verify_after != options_.rules.verify_after;
     options_ = std::move(event.options);
     rate_.set_ceiling(options_.max_rate);
     health_.set_probe_interval(options_.probe_interval);
-    if (is_new_band) respread(now, true);
+    if (is_new_band || is_new_tail) respread(now, is_new_band);
 }
 
 live_transaction tracker::live(std::uint32_t slot, instant now) const {

@@ -143,6 +143,9 @@ void tracker::apply(std::uint32_t slot, judgement verdict, poll_answer answer, i
             odd_status_action{row.id.str(), verdict.facts.status, answer.status, true, answer.request_id});
     }
     if (verdict.is_change || verdict.must_save) {
+        // What is written anyway takes a changed body along; of a settled one there may be no later occasion.
+        if (answer.what == reply_class::good && !verdict.is_downgrade && answer.body_hash != row.known_body)
+            verdict.keeps_reply = true;
         record(slot, std::move(verdict), std::move(answer), false, now, actions);
         return;
     }

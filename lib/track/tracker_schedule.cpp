@@ -121,7 +121,7 @@ void tracker::respread(instant now, bool is_start) {
         if (!table_.is_used(slot)) continue;
         transaction_row& row = table_.at(slot);
         if (row.phase != row_phase::waiting && row.phase != row_phase::idle) continue;
-        if (row.is_urgent) continue;
+        if (row.is_urgent || (row.is_backing_off && !row.watched)) continue; // somebody asked for it
         const auto waits_until = due_.when(slot);
         const bool is_tracking = row.state == tracking_state::tracking;
         if (is_tracking && (is_start || !waits_until || *waits_until <= ns(now.steady))) {
@@ -179,6 +179,7 @@ void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) 
         if (row.phase != row_phase::waiting) continue;
         auto verdict = judge_overdue(table_.facts(slot, now), now.wall);
         if (!verdict) continue;
+        table_.at(slot).wants_poll = row.is_urgent; // a hint that was accepted is kept
         leave_queues(slot);
         record(slot, std::move(*verdict), poll_answer{}, false, now, actions);
     }

@@ -213,6 +213,73 @@ TEST(Tracker, ADowngradedReplyIsNotRememberedAsTheSettledOne) {
     EXPECT_EQ(world.only<change_action>().event, event_type::reversed);
 }
 
+TEST(Tracker, AHintOutlivesTheMomentOfBecomingOverdue) {
+    tracker_fixture world;
+    world.step(tracked_event{world.make("a", minutes(10)), false});
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    world.pass(minutes(10) - milliseconds(500));
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    world.step(poll_wanted_event{*world.core.find("a")}); // within a second, but the deadline is sooner
+    world.pass(milliseconds(500));
+    world.step(woken_event{});
+    world.recorded();
+    const steady_time begin = world.now.steady;
+    ASSERT_TRUE(world.wait_for_poll());
+    EXPECT_LE(world.now.steady - begin, seconds(1)) << "not in an hour";
+}
+
+TEST(Tracker, AnOutageDoesNotUseAVerificationUp) {
+    tracker_options options;
+    options.rules.verify_after = {minutes(10)};
+    tracker_fixture world(options);
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::good, "failed");
+    world.recorded();
+    for (const steady_time end = world.now.steady + hours(3); world.now.steady < end;) {
+        const auto poll = world.wait_for_poll();
+        ASSERT_TRUE(poll) << "the payment that came after the failure would never be found";
+        world.answer(*poll, reply_class::no_reply);
+    }
+    world.answer(*world.wait_for_poll(), reply_class::good, "completed");
+    EXPECT_EQ(world.only<change_action>().event, event_type::reversed);
+}
+
+TEST(Tracker, ANewBodyAtAVerificationIsKept) {
+    tracker_fixture world;
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::good, "completed");
+    world.recorded();
+    for (int i = 0; i < 2; ++i) { // also at the last one
+        poll_answer reply;
+        reply.what = reply_class::good;
+        reply.status = "completed";
+        reply.body = "the same word, another crypto_amount";
+        reply.body_hash = 77 + static_cast<std::uint64_t>(i);
+        const auto poll = world.wait_for_poll(hours(2));
+        ASSERT_TRUE(poll);
+        world.answer(*poll, reply);
+        const auto change = world.only<change_action>();
+        EXPECT_TRUE(change.reply_is_good);
+        EXPECT_FALSE(change.is_history || change.event.has_value());
+        world.recorded();
+    }
+}
+
+TEST(Tracker, ANewTailIntervalHoldsForThoseWhoWait) {
+    tracker_fixture world;
+    world.step(tracked_event{world.make("a", seconds(1)), false});
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    world.pass(seconds(1));
+    world.step(woken_event{});
+    world.recorded(); // overdue: in an hour
+    tracker_options options;
+    options.rules.tail_interval = minutes(1);
+    world.step(options_changed_event{options});
+    const steady_time begin = world.now.steady;
+    ASSERT_TRUE(world.wait_for_poll());
+    EXPECT_LE(world.now.steady - begin, minutes(1));
+}
+
 TEST(Tracker, ASettledOneLeavesMemoryAfterItsLastVerification) {
     tracker_fixture world;
     world.track("a");
