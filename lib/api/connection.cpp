@@ -50,17 +50,24 @@ void connection::close() {
 
 void connection::finish() {
     close_after_ = true;
-    if (phase_ == phase::idle || phase_ == phase::draining || (stream_ && stream_->endless())) {
+    // Whoever has just connected is about to ask: closing now would look like a refusal, which a passed socket is there
+    // to prevent.
+    if (phase_ == phase::idle && (serial_ == 0 || has_unread_input())) {
+        await_last_request();
+    } else if (phase_ == phase::idle || phase_ == phase::draining || (stream_ && stream_->endless())) {
         close();
     } else if (phase_ == phase::reading || phase_ == phase::queued) {
-        // Not accepted yet: whoever is in the middle of sending may end, but a stalled client does not hold up the
-        // stop.
-        host_.deadlines().start(*this, std::min(host_.limits().stall, patience_at_stop));
+        await_last_request();
     } else if (phase_ == phase::answering && ticket_ != 0) {
         host_.handler().cancel(std::exchange(ticket_, 0));
         on_response(serial_,
                     problem_response(make_problem(problem_code::unavailable, "the daemon is stopping: ask again")));
     }
+}
+
+/// Whoever is about to send a request or in the middle of it may end, but a stalled client does not hold up the stop.
+void connection::await_last_request() {
+    host_.deadlines().start(*this, std::min(host_.limits().stall, patience_at_stop));
 }
 
 void connection::report_aborted() {

@@ -82,8 +82,8 @@ class connection final : public std::enable_shared_from_this<connection>,
     /// At once: what is in progress is cut off, its wait cancelled.
     void close();
 
-    /// For a stop: an idle one closes, a wait is answered 503, an endless stream ends, anything else closes after its
-    /// answer.
+    /// For a stop: an idle one closes unless its client is about to ask, a wait is answered 503, an endless stream
+    /// ends, anything else closes after its answer.
     void finish();
 
     bool idle() const { return phase_ == phase::idle; }
@@ -126,6 +126,7 @@ class connection final : public std::enable_shared_from_this<connection>,
     void on_written(const error_code& error, std::size_t bytes);
     void on_all_written();
     void finish_response();
+    void await_last_request();
     void drain();
 
     connection_host& host_;
@@ -136,6 +137,7 @@ class connection final : public std::enable_shared_from_this<connection>,
     bool reading_ = false;                  ///< a read is outstanding
     bool input_ended_ = false;              ///< the client sends no more (it may still read)
     bool close_after_ = false;              ///< no further request on this connection
+    bool said_close_ = false;               ///< the client was told that this answer is the last one
     bool unread_rest_ = false;              ///< refused with a body still on its way
     body_budget* budget_ = nullptr;         ///< where a share is held or waited for
     std::optional<steady_time> body_until_; ///< set while a body is read

@@ -32,6 +32,7 @@ void connection::send(api_response response) {
             if (const auto self = weak.lock()) self->wake_stream();
         });
     }
+    said_close_ = close_after_;
     outgoing_.clear();
     outgoing_.push_back(
         share(format_response_head(response, close_after_ ? connection_fate::close : connection_fate::keep)));
@@ -115,7 +116,9 @@ void connection::finish_response() {
     release_body();
     stream_.reset();
     phase_ = phase::idle;
-    if (close_after_) return unread_rest_ ? drain() : close();
+    const bool has_asked_again = close_after_ && !said_close_ && has_unread_input(); // the stop came meanwhile
+    if (close_after_ && !has_asked_again) return unread_rest_ ? drain() : close();
+    if (has_asked_again) await_last_request();
     advance();
     watch();
 }

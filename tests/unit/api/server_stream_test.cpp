@@ -241,6 +241,30 @@ TEST_F(ServerStop, LetsARequestInProgressEnd) {
     ASSERT_TRUE(turn_until([&] { return stopped_; }));
 }
 
+TEST_F(ServerStop, AnswersWhoeverConnectedAndHasNotAskedYet) {
+    start();
+    auto fresh = connect();
+    auto asking = connect();
+    ASSERT_EQ(status_of(asking.ask(get("/healthz"))), 200);
+    asking.send(get("/healthz")); // on its way when the stop comes
+    ASSERT_TRUE(turn_until([&] { return server_->connections() == 2; }));
+    stop();
+    EXPECT_EQ(status_of(asking.take_answer()), 200);
+    EXPECT_EQ(status_of(fresh.ask(get("/healthz"))), 200);
+    ASSERT_TRUE(fresh.wait_for_end());
+    ASSERT_TRUE(turn_until([&] { return stopped_; }));
+}
+
+TEST_F(ServerStop, IsNotHeldUpByAClientThatNeverAsks) {
+    start();
+    auto silent = connect();
+    ASSERT_TRUE(turn_until([&] { return server_->connections() == 1; }));
+    const auto begun = std::chrono::steady_clock::now();
+    stop(seconds(20));
+    ASSERT_TRUE(turn_until([&] { return stopped_; }));
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(8));
+}
+
 TEST_F(ServerStop, IsNotHeldUpByAClientThatStopsInTheMiddle) {
     start();
     auto client = connect();
