@@ -162,28 +162,30 @@ history_entry read_history_entry(const query& row) {
 } // namespace
 
 op_result<transaction_page> list_transactions(ledger& book, const transaction_query& wanted) {
-    const auto below = read_cursor(wanted.cursor, "list transactions");
+    const auto below = read_cursor(paged_list::transactions, wanted.cursor, "list transactions");
     if (!below) return below.error();
     transaction_page page;
     key_merge keys = choose_keys(book, wanted);
-    page.next_cursor = fill_page(keys, *below, wanted.limit, [&](std::int64_t key) -> std::optional<std::size_t> {
-        query row =
-            book.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
-                     "recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue, metadata, "
-                     "callback_url, body FROM transactions LEFT JOIN proofs ON transaction_row = row WHERE row = ?")
-                .select(key);
-        if (!row.next()) return std::nullopt;
-        transaction_view view = read_view(row);
-        if (!matches(view.facts, wanted)) return std::nullopt;
-        const std::size_t bytes = view.metadata.size() + view.proof.size();
-        page.transactions.push_back(std::move(view));
-        return bytes;
-    });
+    page.next_cursor = fill_page(
+        paged_list::transactions, keys, *below, wanted.limit, [&](std::int64_t key) -> std::optional<std::size_t> {
+            query row =
+                book.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
+                         "recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue, "
+                         "metadata, "
+                         "callback_url, body FROM transactions LEFT JOIN proofs ON transaction_row = row WHERE row = ?")
+                    .select(key);
+            if (!row.next()) return std::nullopt;
+            transaction_view view = read_view(row);
+            if (!matches(view.facts, wanted)) return std::nullopt;
+            const std::size_t bytes = view.metadata.size() + view.proof.size();
+            page.transactions.push_back(std::move(view));
+            return bytes;
+        });
     return page;
 }
 
 op_result<delivery_page> list_deliveries(ledger& book, const delivery_query& wanted) {
-    const auto below = read_cursor(wanted.cursor, "list deliveries");
+    const auto below = read_cursor(paged_list::deliveries, wanted.cursor, "list deliveries");
     if (!below) return below.error();
     delivery_page page;
     std::optional<std::int64_t> transaction_row;
@@ -192,12 +194,13 @@ op_result<delivery_page> list_deliveries(ledger& book, const delivery_query& wan
         if (!transaction_row) return page;
     }
     key_merge keys = choose_keys(book, wanted, transaction_row);
-    page.next_cursor = fill_page(keys, *below, wanted.limit, [&](std::int64_t key) -> std::optional<std::size_t> {
-        auto view = read_matching(book, key, wanted);
-        if (!view) return std::nullopt;
-        page.deliveries.push_back(*std::move(view));
-        return 0;
-    });
+    page.next_cursor = fill_page(paged_list::deliveries, keys, *below, wanted.limit,
+                                 [&](std::int64_t key) -> std::optional<std::size_t> {
+                                     auto view = read_matching(book, key, wanted);
+                                     if (!view) return std::nullopt;
+                                     page.deliveries.push_back(*std::move(view));
+                                     return 0;
+                                 });
     return page;
 }
 
@@ -215,7 +218,7 @@ op_result<std::optional<history_page>> read_history(ledger& book, const transact
     std::reverse(page.changes.begin(), page.changes.end());
     const delivery_query everything{};
     key_merge keys = choose_keys(book, everything, transaction_row);
-    fill_page(keys, std::numeric_limits<std::int64_t>::max(), 1000,
+    fill_page(paged_list::deliveries, keys, std::numeric_limits<std::int64_t>::max(), 1000,
               [&](std::int64_t key) -> std::optional<std::size_t> {
                   auto view = read_matching(book, key, everything);
                   if (!view) return std::nullopt;

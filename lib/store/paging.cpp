@@ -18,26 +18,26 @@ std::optional<std::int64_t> key_merge::next(std::int64_t below) {
     return best;
 }
 
-op_result<std::int64_t> read_cursor(const std::string& cursor, const char* operation) {
+op_result<std::int64_t> read_cursor(paged_list list, const std::string& cursor, const char* operation) {
     if (cursor.empty()) return std::numeric_limits<std::int64_t>::max();
     std::int64_t below = 0;
     const char* const end = cursor.data() + cursor.size();
-    const auto read = std::from_chars(cursor.data(), end, below);
-    if (read.ec != std::errc() || read.ptr != end || below < 0) {
+    const auto read = std::from_chars(cursor.data() + 1, end, below);
+    if (cursor.front() != static_cast<char>(list) || read.ec != std::errc() || read.ptr != end || below < 0) {
         return op_error{make_error_code(boost::system::errc::invalid_argument), operation,
-                        "a cursor that was never given out"};
+                        "a cursor that this list never gave out"};
     }
     return below;
 }
 
-std::string fill_page(key_merge& keys, std::int64_t below, std::size_t limit,
+std::string fill_page(paged_list list, key_merge& keys, std::int64_t below, std::size_t limit,
                       const std::function<std::optional<std::size_t>(std::int64_t key)>& take) {
     std::size_t taken = 0;
     std::size_t looked_at = 0;
     std::size_t bytes = 0;
     while (const auto key = keys.next(below)) {
         if (taken >= limit || looked_at >= most_rows_looked_at || bytes >= most_page_bytes)
-            return std::to_string(below);
+            return static_cast<char>(list) + std::to_string(below);
         below = *key;
         ++looked_at;
         if (const auto added = take(*key)) {

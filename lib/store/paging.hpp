@@ -37,12 +37,15 @@ class key_merge {
     std::vector<entry> sources_;
 };
 
-/// The bound that a cursor stands for ("" = everything); an error for text that no page gave out.
-op_result<std::int64_t> read_cursor(const std::string& cursor, const char* operation);
+/// Whose pages: a cursor of one list means nothing in another, and begins with its list's letter.
+enum class paged_list : char { transactions = 't', deliveries = 'd' };
+
+/// The bound that a cursor stands for ("" = everything); an error for text that no page of this list gave out.
+op_result<std::int64_t> read_cursor(paged_list list, const std::string& cursor, const char* operation);
 
 /// Fills a page: `next` gives keys, `take` looks at one and returns the bytes that it added to the page, or nullopt
 /// when the row does not match. Returns the next cursor, "" at the end.
-std::string fill_page(key_merge& keys, std::int64_t below, std::size_t limit,
+std::string fill_page(paged_list list, key_merge& keys, std::int64_t below, std::size_t limit,
                       const std::function<std::optional<std::size_t>(std::int64_t key)>& take);
 
 } // namespace prooftrack

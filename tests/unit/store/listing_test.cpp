@@ -77,8 +77,8 @@ TEST_F(Listing, APageThatJustFitsHasNoNext) {
     EXPECT_EQ(world.list(query).next_cursor, "");
 }
 
-TEST_F(Listing, ACursorThatWasNeverGivenOutIsRefused) {
-    for (const char* const cursor : {"x", "-1", "12x", "99999999999999999999"}) {
+TEST_F(Listing, ACursorThatThisListNeverGaveOutIsRefused) {
+    for (const char* const cursor : {"x", "t", "12", "d12", "t-1", "t12x", "t99999999999999999999"}) {
         transaction_query query;
         query.cursor = cursor;
         const auto refused =
