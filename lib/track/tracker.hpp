@@ -233,6 +233,7 @@ class tracker {
     // tracker_answers.cpp
     reply_class judge_burst(std::uint32_t slot, reply_class what, instant now, std::vector<tracker_action>& actions);
     void watch_burst(instant now, std::vector<tracker_action>& actions);
+    void watch_fitness(wall_time now);
     void judge_health(const poll_answer& answer, reply_class what, instant now, std::vector<tracker_action>& actions);
     bool is_plain_repeat(const transaction_row& row, const poll_answer& answer, reply_class what, instant now) const;
     void note_error(std::uint32_t slot, const judgement& verdict, const poll_answer& answer,
@@ -256,8 +257,9 @@ class tracker {
     rate_control rate_;
     reply_window window_;
     clock_skew skew_;
-    std::optional<wall_time> burst_since_;
-    std::optional<wall_time> unwell_since_;
+    bool is_burst_ = false;
+    std::optional<wall_time>
+        unfit_since_; ///< a burst, or Proof unwell: time that counts towards nobody's not_found_grace
     std::vector<std::string> seen_words_; ///< unknown words already reported, bounded
     double repeat_allowance_ = 1;
     steady_time first_poll_at_{};

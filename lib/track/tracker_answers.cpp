@@ -65,19 +65,27 @@ reply_class tracker::judge_burst(std::uint32_t slot, reply_class what, instant n
     window_.add(slot, is_refusal(what), now.steady);
     if (!is_refusal(what)) return what;
     watch_burst(now, actions);
-    return burst_since_ ? reply_class::server_error : what;
+    return is_burst_ ? reply_class::server_error : what;
 }
 
 void tracker::watch_burst(instant now, std::vector<tracker_action>& actions) {
     const bool is_burst = window_.is_burst(now.steady);
-    if (is_burst == burst_since_.has_value()) return;
-    if (is_burst) {
-        burst_since_ = now.wall;
-    } else {
-        table_.shift_not_found(std::max(milliseconds(0), now.wall - *burst_since_));
-        burst_since_.reset();
-    }
+    if (is_burst == is_burst_) return;
+    is_burst_ = is_burst;
+    watch_fitness(now.wall);
     actions.emplace_back(burst_action{is_burst});
+}
+
+/// A burst and an outage mostly overlap, and that time is taken off once.
+void tracker::watch_fitness(wall_time now) {
+    const bool is_unfit = is_burst_ || health_.is_unwell();
+    if (is_unfit == unfit_since_.has_value()) return;
+    if (is_unfit) {
+        unfit_since_ = now;
+    } else {
+        table_.shift_not_found(std::max(milliseconds(0), now - *unfit_since_));
+        unfit_since_.reset();
+    }
 }
 
 void tracker::judge_health(const poll_answer& answer, reply_class what, instant now,
@@ -96,12 +104,8 @@ void tracker::judge_health(const poll_answer& answer, reply_class what, instant 
         rate_.begin_slow_start(begin, std::min(made, wanted / 8), made);
     }
     if (!effect.is_change) return;
-    if (health_.is_unwell() && !was_unwell) unwell_since_ = now.wall;
-    if (!health_.is_unwell() && was_unwell && unwell_since_) {
-        table_.shift_not_found(std::max(milliseconds(0), now.wall - *unwell_since_));
-        unwell_since_.reset();
-        end_backoffs(now);
-    }
+    watch_fitness(now.wall);
+    if (was_unwell && !health_.is_unwell()) end_backoffs(now);
     const milliseconds pause =
         std::chrono::ceil<milliseconds>(std::max(steady_duration(0), health_.pause_end() - now.steady));
     actions.emplace_back(health_action{before, health_.kind(), health_.detail(), pause, answer.request_id});

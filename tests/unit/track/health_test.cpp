@@ -253,6 +253,47 @@ TEST(ProofHealth, TimeInWhichProofWasUnwellMakesNobodyNotFound) {
     }
 }
 
+TEST(ProofHealth, ABurstThatTurnsIntoAnOutageIsTakenOffTheGraceOnce) {
+    tracker_options options;
+    options.rules.not_found_grace = minutes(5);
+    seen_world world(100, options);
+    const auto record = [&world] {
+        for (const auto& change : world.all<change_action>())
+            world.step(recorded_event{change.slot, change.generation, true});
+    };
+    auto poll = world.wait_for_poll();
+    const std::string lost = poll->ticket.id;
+    world.answer(*poll, reply_class::not_found);
+    record(); // the grace of this one has begun
+    const steady_time begun = world.now.steady;
+    while (world.core.health().kind() != health_kind::unreachable) {
+        poll = world.wait_for_poll(minutes(2));
+        ASSERT_TRUE(poll);
+        world.answer(*poll, reply_class::not_found);
+        record();
+    }
+    while (world.now.steady - begun < minutes(30)) {
+        poll = world.wait_for_poll(minutes(2));
+        ASSERT_TRUE(poll);
+        world.answer(*poll, reply_class::not_found); // a probe
+        record();
+    }
+    std::optional<steady_time> found;
+    const steady_time healed = world.now.steady;
+    while (!found && world.now.steady - healed < minutes(20)) {
+        poll = world.wait_for_poll(minutes(2));
+        ASSERT_TRUE(poll);
+        world.answer(*poll, poll->ticket.id == lost ? reply_class::not_found : reply_class::unchanged);
+        for (const auto& change : world.all<change_action>()) {
+            if (change.facts.state == tracking_state::not_found && change.id.str() == lost) found = world.now.steady;
+        }
+        record();
+    }
+    ASSERT_TRUE(found);
+    EXPECT_GE(*found - healed, minutes(4));
+    EXPECT_LE(*found - healed, minutes(6)) << "five minutes of good health, not five and the outage again";
+}
+
 TEST(ClockSkew, IsSaidOnceAfterAMinute) {
     clock_skew skew;
     instant now{steady_time(seconds(100)), wall_time(seconds(1'000'000))};
