@@ -29,6 +29,8 @@ int refuse_configuration(const config_mistakes& mistakes) {
 
 int check(const configuration_reading& good, const std::string& file) {
     for (const std::string& warning : good.warnings) fmt::print(stderr, "{}: warning: {}\n", file, warning);
+    for (const std::string& problem : find_secret_problems(good.value))
+        fmt::print(stderr, "{}: warning: a start would be refused: {}\n", file, problem);
     fmt::print("{}: the configuration is valid\n", file);
     return 0;
 }

@@ -18,10 +18,11 @@ void warn_if_open(bool is_open, const std::filesystem::path& file, event_log& lo
               {{"file", file.string()}, {"advice", fmt::format("chmod 0640 {} (or 0600)", file.string())}});
 }
 
-std::vector<secret> load_keys(const std::filesystem::path& file, event_log& log) {
+/// Reads the keys of a callback, and warns through `log` (nullptr: says nothing) of a file that others can read.
+std::vector<secret> load_keys(const std::filesystem::path& file, event_log* log) {
     const auto lines = read_secret_lines(file);
     if (!lines) throw secret_failure(fmt::format("{}: {}", file.string(), lines.error().message()));
-    warn_if_open(lines->is_open_to_others, file, log);
+    if (log != nullptr) warn_if_open(lines->is_open_to_others, file, *log);
     std::vector<secret> keys;
     for (const secret& line : lines->lines) {
         auto key = parse_webhook_secret(line.reveal());
@@ -32,13 +33,7 @@ std::vector<secret> load_keys(const std::filesystem::path& file, event_log& log)
     return keys;
 }
 
-} // namespace
-
-std::string find_token_file(const configuration& config) {
-    return token_path(config, credentials_directory()).string();
-}
-
-secret load_token(const configuration& config, event_log& log) {
+secret load_token(const configuration& config, event_log* log) {
     const std::filesystem::path file = token_path(config, credentials_directory());
     if (file.empty()) {
         throw secret_failure(
@@ -46,21 +41,48 @@ secret load_token(const configuration& config, event_log& log) {
     }
     auto token = read_secret_file(file);
     if (!token) throw secret_failure(fmt::format("{}: {}", file.string(), token.error().message()));
-    warn_if_open(token->is_open_to_others, file, log);
+    if (log != nullptr) warn_if_open(token->is_open_to_others, file, *log);
     return std::move(token->text);
 }
 
-std::map<std::string, std::vector<secret>> load_callback_secrets(const configuration& config, event_log& log) {
-    std::map<std::string, std::vector<secret>> secrets;
+/// The files with keys, by the name of the callback that signs with them.
+std::map<std::string, std::filesystem::path> key_files(const configuration& config) {
+    std::map<std::string, std::filesystem::path> files;
     const std::filesystem::path credentials = credentials_directory();
     for (const callback_config& callback : config.callbacks) {
-        const auto file = secret_path(callback, credentials);
-        if (!file.empty()) secrets[callback.name] = load_keys(file, log);
+        if (auto file = secret_path(callback, credentials); !file.empty()) files[callback.name] = std::move(file);
     }
-    if (const auto file = secret_path(config.callback_url, credentials); !file.empty()) {
-        secrets[std::string(url_rules_name)] = load_keys(file, log);
-    }
+    if (auto file = secret_path(config.callback_url, credentials); !file.empty())
+        files[std::string(url_rules_name)] = std::move(file);
+    return files;
+}
+
+} // namespace
+
+std::string find_token_file(const configuration& config) {
+    return token_path(config, credentials_directory()).string();
+}
+
+secret load_token(const configuration& config, event_log& log) { return load_token(config, &log); }
+
+std::map<std::string, std::vector<secret>> load_callback_secrets(const configuration& config, event_log& log) {
+    std::map<std::string, std::vector<secret>> secrets;
+    for (const auto& [name, file] : key_files(config)) secrets[name] = load_keys(file, &log);
     return secrets;
+}
+
+std::vector<std::string> find_secret_problems(const configuration& config) {
+    std::vector<std::string> problems;
+    const auto attempt = [&problems](const auto& load) {
+        try {
+            load();
+        } catch (const secret_failure& failed) {
+            problems.emplace_back(failed.what());
+        }
+    };
+    attempt([&config] { load_token(config, nullptr); });
+    for (const auto& [name, file] : key_files(config)) attempt([&file = file] { load_keys(file, nullptr); });
+    return problems;
 }
 
 std::vector<callback_target> make_targets(const configuration& config,

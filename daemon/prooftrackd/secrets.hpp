@@ -28,6 +28,10 @@ secret load_token(const configuration& config, event_log& log);
 /// The keys of each callback by name ("callback_url" included) that have a secret file. Throws secret_failure.
 std::map<std::string, std::vector<secret>> load_callback_secrets(const configuration& config, event_log& log);
 
+/// What a start would refuse about these files, a line each; the files of a running daemon may be bad without harm,
+/// since a reload keeps the last good ones.
+std::vector<std::string> find_secret_problems(const configuration& config);
+
 /// What the notifier sends with. A callback without an entry in `secrets` signs nothing.
 std::vector<callback_target> make_targets(const configuration& config,
                                           const std::map<std::string, std::vector<secret>>& secrets);
