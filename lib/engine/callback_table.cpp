@@ -8,6 +8,9 @@ namespace {
 
 /// Attempts in flight on one host of callback_urls; the configuration has no key for it.
 constexpr std::size_t url_lane_in_flight = 8;
+/// A load waits for the commit that is being made: with as few loads as attempts in flight, a healthy callback got
+/// max_in_flight events a commit and no more.
+constexpr std::size_t loaded_ahead = 64;
 
 std::string lower(std::string_view text) {
     std::string out(text);
@@ -59,7 +62,7 @@ std::optional<lane_settings> callback_table::settings_for(std::string_view lane)
     }
     const callback_config* one = find(lane);
     if (one == nullptr) return std::nullopt;
-    return lane_settings{one->retry_schedule, one->max_in_flight};
+    return lane_settings{one->retry_schedule, one->max_in_flight, loaded_ahead};
 }
 
 bool callback_table::allows(std::string_view lane) const {

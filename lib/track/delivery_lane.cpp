@@ -116,7 +116,8 @@ std::size_t delivery_lane::limit() const {
 
 bool delivery_lane::has_room() const {
     if (health_.failing()) return settings_ && fetched_ + attempting_ == 0;
-    return fetched_ < limit() && busy_.size() < 2 * limit() + most_being_recorded;
+    const std::size_t ahead = settings_ ? std::max(limit(), settings_->load_ahead) : 0;
+    return fetched_ < ahead && busy_.size() < limit() + ahead + most_being_recorded;
 }
 
 void delivery_lane::leave_phase(phase where) {

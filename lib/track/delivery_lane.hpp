@@ -26,11 +26,11 @@ inline constexpr std::size_t most_being_recorded = 64;
 struct lane_settings {
     std::vector<milliseconds> retry_schedule; ///< the waits after the first attempt
     std::size_t max_in_flight = 16;
+    std::size_t load_ahead = 0; ///< so many have their bytes loaded before their turn; at least max_in_flight
 };
 
 /// A delivery's way: `insert` -> `take` (its bytes are being loaded) -> `begin` (the attempt is made) -> `finish` (it
-/// is being recorded) -> `forget`, and with a further attempt `insert` again. As many as may be in flight are loaded
-/// ahead. Between `take` and `forget` it is busy: an insert of a busy one changes nothing. A lane without settings (its
+/// is being recorded) -> `forget`, and with a further attempt `insert` again. Between `take` and `forget` it is busy: an insert of a busy one changes nothing. A lane without settings (its
 /// callback was removed or renamed) starts nothing and keeps no heads in memory.
 class delivery_lane {
   public:

@@ -131,6 +131,20 @@ TEST(DeliveryLane, AsManyAsMayBeInFlightAreLoadedAhead) {
     EXPECT_EQ(bench.lane.next_turn(bench.now.steady), delivery_lane::turn::wait);
 }
 
+TEST(DeliveryLane, MoreAreLoadedAheadWhereALoadMayWaitForACommit) {
+    lane_bench bench;
+    bench.lane.configure(lane_settings{settings.retry_schedule, 4, 12});
+    for (std::uint64_t id = 1; id <= 40; ++id) bench.owe(id);
+    std::size_t loading = 0;
+    while (bench.lane.take(bench.now)) ++loading;
+    EXPECT_EQ(loading, 12U);
+    for (std::uint64_t id = 1; id <= 4; ++id) bench.lane.begin(delivery_id{id}, bench.now.steady);
+    EXPECT_EQ(bench.lane.next_turn(bench.now.steady), delivery_lane::turn::wait) << "max_in_flight holds";
+    loading = 0;
+    while (bench.lane.take(bench.now)) ++loading;
+    EXPECT_EQ(loading, 4U) << "what began made room";
+}
+
 TEST(DeliveryLane, AfterTheFirstSuccessTheWaitingOnesGoInOrderAndRamped) {
     lane_bench bench;
     bench.fail_five();
