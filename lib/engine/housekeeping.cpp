@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "observe/process_numbers.hpp"
+
 namespace prooftrack {
 namespace {
 
@@ -14,6 +16,8 @@ constexpr seconds between_prunes{60};
 constexpr milliseconds between_batches{50};
 constexpr seconds between_probes{2};
 constexpr milliseconds jump{2'000};
+constexpr std::size_t still = 1'000;
+constexpr std::size_t worth_returning = 50'000;
 
 steady_duration distance(steady_duration a, steady_duration b) { return a < b ? b - a : a - b; }
 
@@ -60,7 +64,20 @@ bool housekeeping::on_wake(instant now) {
             [this](const op_result<std::monostate>& /*tells itself through on_state*/) { is_probing_ = false; });
     }
     if (!is_pruning_ && now.steady >= next_prune_ && retention_.retention > milliseconds(0)) prune();
+    return_memory();
     return has_jumped;
+}
+
+/// A start or an import leaves a third of its peak in free blocks (measured: 194 bytes a transaction with a million of
+/// them, 150 after).
+void housekeeping::return_memory() {
+    const std::size_t size = around_.polls.core().size();
+    const auto differs = [size](std::size_t other) { return size > other ? size - other : other - size; };
+    const bool is_over = differs(last_size_) < still;
+    last_size_ = size;
+    if (!is_over || differs(returned_size_) < worth_returning) return;
+    returned_size_ = size;
+    release_free_memory();
 }
 
 void housekeeping::prune() {

@@ -46,6 +46,7 @@ class housekeeping {
     void beat();
     void say_alive(const store_status& status, const std::vector<consumer_view>& consumers);
     void prune();
+    void return_memory();
 
     surroundings around_;
     store_config retention_;
@@ -54,6 +55,8 @@ class housekeeping {
     steady_time next_beat_{};
     steady_time next_prune_{};
     steady_time next_probe_{};
+    std::size_t last_size_ = 0;     ///< transactions in memory at the last tick
+    std::size_t returned_size_ = 0; ///< and when memory was given back last
     bool is_pruning_ = false;
     bool is_probing_ = false;
     instant last_look_{};

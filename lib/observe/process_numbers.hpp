@@ -16,4 +16,7 @@ struct process_numbers {
 /// Reads /proc/self; what cannot be read is 0.
 process_numbers read_process_numbers();
 
+/// Gives the allocator's free pages back to the kernel.
+void release_free_memory();
+
 } // namespace prooftrack
