@@ -53,6 +53,11 @@ void tracker::on(recorded_event event, instant now, std::vector<tracker_action>&
     if (change.is_lazy) --lazy_pending_;
     transaction_row& row = table_.at(event.slot);
     row.phase = row_phase::idle;
+    if (!event.is_durable && row.is_asked) { // still tracked, and its answer counts again
+        row.is_asked = false;
+        row.phase = row_phase::in_flight;
+        return;
+    }
     if (!event.is_durable) {
         // Nothing has changed; Proof will say it again, and a deadline comes again as well.
         schedule(event.slot, judgement::next_poll::backoff, now);
@@ -62,7 +67,7 @@ void tracker::on(recorded_event event, instant now, std::vector<tracker_action>&
         return;
     }
     if (change.verdict.next == judgement::next_poll::never) {
-        erase(event.slot);
+        drop(event.slot);
         return;
     }
     table_.set_facts(event.slot, change.verdict.facts, now);
@@ -81,10 +86,7 @@ void tracker::on(untracked_event event, instant now, std::vector<tracker_action>
     auto verdict = judge_untrack(table_.facts(event.slot, now));
     if (!verdict || row.phase == row_phase::recording)
         throw std::logic_error("untracked_event for a row that has ended");
-    if (row.phase == row_phase::in_flight) {
-        --in_flight_;
-        row.generation += 2; // its answer will be a stranger's
-    }
+    row.is_asked = row.phase == row_phase::in_flight; // one in flight, also when this cannot be recorded
     leave_queues(event.slot);
     record(event.slot, std::move(*verdict), poll_answer{}, false, now, actions);
 }
@@ -182,7 +184,8 @@ void tracker::check_invariants() const {
         if (row.is_urgent != urgent_.contains(slot)) throw std::logic_error("a row's urgency differs from its queue");
         if ((row.phase == row_phase::recording) != pending_.contains(slot))
             throw std::logic_error("a recording row has no change");
-        if (row.phase == row_phase::in_flight) ++in_flight;
+        if (row.phase == row_phase::in_flight || row.is_asked) ++in_flight;
+        if (row.is_asked && row.phase != row_phase::recording) throw std::logic_error("a poll is counted twice");
     }
     if (in_flight != in_flight_) throw std::logic_error("the count of polls in flight is wrong");
 }

@@ -22,13 +22,17 @@ std::uint32_t steady_s(steady_time when) {
 
 void tracker::on(answered_event event, instant now, std::vector<tracker_action>& actions) {
     const std::uint32_t slot = event.ticket.slot;
-    const bool is_ours = table_.is_used(slot) && table_.at(slot).generation == event.ticket.generation &&
-                         table_.at(slot).phase == row_phase::in_flight;
+    const bool is_known = table_.is_used(slot) && table_.at(slot).generation == event.ticket.generation;
+    const bool is_ours = is_known && table_.at(slot).phase == row_phase::in_flight;
     const reply_class what = judge_burst(slot, event.answer.what, now, actions);
     judge_health(event.answer, what, now, actions);
     if (event.answer.server_date) {
         if (const auto skew = skew_.on_date(*event.answer.server_date, now))
             actions.emplace_back(clock_skew_action{*skew});
+    }
+    if (is_known && table_.at(slot).is_asked) {
+        table_.at(slot).is_asked = false;
+        --in_flight_;
     }
     if (!is_ours) return; // untracked meanwhile: the reply changes nothing any more
     transaction_row& row = table_.at(slot);

@@ -70,7 +70,9 @@ void tracker::erase(std::uint32_t slot) {
 
 /// Forgets the row whatever it is doing: an answer or a change on its way finds another generation.
 void tracker::drop(std::uint32_t slot) {
-    if (table_.at(slot).phase == row_phase::in_flight) --in_flight_;
+    transaction_row& row = table_.at(slot);
+    if (row.phase == row_phase::in_flight || row.is_asked) --in_flight_;
+    row.is_asked = false;
     if (const auto change = pending_.find(slot); change != pending_.end()) {
         if (change->second.is_lazy) --lazy_pending_;
         pending_.erase(change);

@@ -43,6 +43,7 @@ struct transaction_row {
     bool is_urgent : 1 = false;      ///< waits in the queue of hints
     bool is_backing_off : 1 = false; ///< its wait is an error's
     bool is_probe : 1 = false;
+    bool is_asked : 1 = false; ///< recording, and the poll that was in flight before still is
     std::uint32_t generation = 0;  ///< tells a reused slot
     std::uint64_t known_body = 0;  ///< hash of the last good reply that is stored
     std::int64_t tracked_at = 0;   ///< wall, ms

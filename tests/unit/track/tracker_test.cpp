@@ -175,6 +175,33 @@ TEST(Tracker, AReplyAfterUntrackingChangesNothing) {
     EXPECT_EQ(world.core.find("a"), std::nullopt);
 }
 
+TEST(Tracker, AnUntrackingThatCannotBeRecordedLeavesThePollInFlight) {
+    tracker_fixture world;
+    world.track("a");
+    const auto poll = world.wait_for_poll();
+    world.step(untracked_event{*world.core.find("a")});
+    world.recorded(false); // no room on the disk
+    EXPECT_EQ(world.core.in_flight(), 1U);
+    EXPECT_FALSE(world.wait_for_poll(minutes(10))) << "one in flight";
+    world.answer(*poll, reply_class::good, "completed");
+    EXPECT_EQ(world.only<change_action>().facts.state, tracking_state::settled);
+}
+
+TEST(Tracker, AnAnswerThatComesWhileAnUntrackingFailsIsAskedForAgain) {
+    tracker_fixture world;
+    world.track("a");
+    const auto poll = world.wait_for_poll();
+    world.step(untracked_event{*world.core.find("a")});
+    const auto change = world.only<change_action>();
+    world.answer(*poll, reply_class::good, "completed");
+    EXPECT_EQ(world.core.in_flight(), 0U);
+    world.step(recorded_event{change.slot, change.generation, false});
+    const auto next = world.wait_for_poll(minutes(1));
+    ASSERT_TRUE(next);
+    world.answer(*next, reply_class::good, "completed");
+    EXPECT_EQ(world.only<change_action>().facts.state, tracking_state::settled);
+}
+
 TEST(Tracker, OverdueComesAtItsTimeThoughNobodyAnswers) {
     tracker_fixture world;
     world.step(tracked_event{world.make("a", minutes(10)), false});
