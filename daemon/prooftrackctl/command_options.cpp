@@ -28,6 +28,13 @@ CLI::Validator is_whole_number() {
             "", "number"};
 }
 
+CLI::Validator is_positive() {
+    return {[](std::string& text) {
+                return text.find_first_of("123456789") != std::string::npos ? std::string() : "at least 1";
+            },
+            "", "positive"};
+}
+
 void add_example(CLI::App* command, const std::string& text) { command->footer("Example:\n  prooftrackctl " + text); }
 
 std::vector<CLI::Option*> add_tracking_options(CLI::App* command, tracking_arguments& into) {

@@ -42,6 +42,7 @@ void add_daemon_commands(CLI::App& app, command_collector& into);
 CLI::Validator is_transaction_id();
 CLI::Validator is_duration();
 CLI::Validator is_whole_number(); ///< CLI11 alone would wrap a negative one round
+CLI::Validator is_positive();     ///< of a whole number: CLI11's own names the largest double there is
 
 /// An example at the end of the command's help.
 void add_example(CLI::App* command, const std::string& text);

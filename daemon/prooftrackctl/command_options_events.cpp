@@ -17,7 +17,7 @@ void add_events(CLI::App& app, command_collector& into) {
     add_number(command, "--after", into.events.after,
                "Begin behind this seq (default: with --follow now, else the oldest)")
         ->type_name("SEQ");
-    add_number(command, "--limit", into.events.limit, "End after that many")->check(CLI::PositiveNumber);
+    add_number(command, "--limit", into.events.limit, "End after that many")->check(is_positive());
     add_example(command, "--json events --follow | jq .type");
     command->callback([&into] { into.chosen = into.events; });
 }
@@ -38,7 +38,7 @@ void add_deliveries(CLI::App& app, command_collector& into) {
         ->check(is_transaction_id());
     auto* limit =
         command->add_option("--limit", into.deliveries.limit, "At most that many (default 100)")->type_name("N");
-    limit->check(is_whole_number())->check(CLI::PositiveNumber);
+    limit->check(is_whole_number())->check(is_positive());
     command->add_flag("--all", into.deliveries.all, "All of them")->excludes(limit);
     add_example(command, "deliveries --state dead");
     command->callback([&into] { into.chosen = into.deliveries; });
@@ -115,7 +115,7 @@ void add_listen(CLI::App& app, command_collector& into) {
         ->required()
         ->type_name("F");
     add_number(command, "--count", into.listen.count, "End with 0 after that many different events")
-        ->check(CLI::PositiveNumber);
+        ->check(is_positive());
     command
         ->add_option("--answer", into.listen.answer,
                      "Status given to verified events (default 204), to try out retries")

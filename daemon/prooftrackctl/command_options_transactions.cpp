@@ -56,7 +56,7 @@ void add_list(CLI::App& app, command_collector& into) {
         ->check(is_state());
     command->add_option("--status", into.list.status, "Only those with this status of Proof")->type_name("S");
     auto* limit = command->add_option("--limit", into.list.limit, "At most that many (default 100)")->type_name("N");
-    limit->check(is_whole_number())->check(CLI::PositiveNumber);
+    limit->check(is_whole_number())->check(is_positive());
     command->add_flag("--all", into.list.all, "All of them")->excludes(limit);
     add_example(command, "list --state overdue");
     command->callback([&into] { into.chosen = into.list; });
