@@ -23,6 +23,13 @@ std::string sameness(std::string_view repeat, std::span<const log_field> fields)
     return same;
 }
 
+std::string id_of(std::span<const log_field> fields) {
+    for (const log_field& field : fields) {
+        if (field.key == "merchant_transaction_id") return std::string(std::string_view(field.value));
+    }
+    return {};
+}
+
 std::string map_key(log_event_id event, std::string_view same) {
     std::string key(1, static_cast<char>(event));
     key += same;
@@ -47,15 +54,18 @@ bool repeat_guard::admits(log_event_id event, std::span<const log_field> fields,
         found = windows_.end();
     }
     if (found == windows_.end()) {
-        found = windows_.emplace(map_key(event, same), window{event, same, now, 0, 0}).first;
+        found = windows_.emplace(map_key(event, same), window{event, same, now}).first;
         next_expiry_ = std::min(next_expiry_, now + repeat_window);
     }
     window& current = found->second;
-    if (current.written == lines_per_window) {
+    std::string id = event == log_event_id::poll_error ? id_of(fields) : std::string();
+    if (current.written == lines_per_window ||
+        (!id.empty() && std::find(current.ids.begin(), current.ids.end(), id) != current.ids.end())) {
         ++current.suppressed;
         return false;
     }
     ++current.written;
+    if (!id.empty()) current.ids.push_back(std::move(id));
     return true;
 }
 

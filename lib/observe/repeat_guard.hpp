@@ -23,7 +23,8 @@ struct suppressed_lines {
     std::uint64_t count = 0;
 };
 
-/// Counts lines for each event and key over windows of a minute that begin with the first line.
+/// Counts lines for each event and key over windows of a minute that begin with the first line. A transaction's error of
+/// a poll has one line in a window: it comes again with each poll.
 class repeat_guard {
   public:
     /// Whether this line may be written; appends the summary of an earlier window that it ends.
@@ -38,9 +39,10 @@ class repeat_guard {
     struct window {
         log_event_id event;
         std::string same;
-        steady_time begin;
+        steady_time begin = {};
         int written = 0;
         std::uint64_t suppressed = 0;
+        std::vector<std::string> ids = {}; ///< transactions that have had their line; at most `lines_per_window`
     };
     std::unordered_map<std::string, window> windows_;
     steady_time next_expiry_ = steady_time::max();

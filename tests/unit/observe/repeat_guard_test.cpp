@@ -29,6 +29,20 @@ TEST_F(RepeatGuard, FiveLinesAMinuteForAnEventAndKey) {
     EXPECT_TRUE(summaries_.empty());
 }
 
+TEST_F(RepeatGuard, APollsErrorIsLoggedOnceForATransaction) {
+    const auto error_of = [this](const char* id, int at) {
+        return admits(log_event_id::poll_error, {{"error", "500"}, {"merchant_transaction_id", id}}, milliseconds(at));
+    };
+    EXPECT_TRUE(error_of("a", 0));
+    EXPECT_FALSE(error_of("a", 5'000)) << "not once a poll";
+    EXPECT_TRUE(error_of("b", 5'001)) << "another one that has it is worth a line";
+    EXPECT_FALSE(error_of("b", 10'000));
+    EXPECT_FALSE(error_of("a", 10'001));
+    EXPECT_TRUE(error_of("a", 60'000));
+    ASSERT_EQ(summaries_.size(), 1U);
+    EXPECT_EQ(summaries_[0].count, 3U);
+}
+
 TEST_F(RepeatGuard, TheSummaryComesWhenTheMinuteIsOver) {
     for (int i = 0; i < 8; ++i) error("a", milliseconds(i));
     guard_.expire(steady_time(milliseconds(59'999)), summaries_);
