@@ -23,8 +23,8 @@ struct suppressed_lines {
     std::uint64_t count = 0;
 };
 
-/// Counts lines for each event and key over windows of a minute that begin with the first line. A transaction's error of
-/// a poll has one line in a window: it comes again with each poll.
+/// Counts lines for each event and key over windows of a minute that begin with the first line. A transaction's error
+/// of a poll has one line in a window: it comes again with each poll.
 class repeat_guard {
   public:
     /// Whether this line may be written; appends the summary of an earlier window that it ends.
