@@ -69,11 +69,7 @@ void engine::start(unique_function<void(op_result<std::monostate>)> ready) {
                 return;
             }
             feed_.restore(*status);
-            if (config_.callbacks.empty() && config_.callback_url.allow_hosts.empty() && status->consumers == 0) {
-                doors_.log.write(log_event_id::config_no_listener,
-                                 {{"advice", "nobody is told of the end of a transaction: add a [[callback]], or read "
-                                             "/v1/events as a named consumer"}});
-            }
+            if (!tells_callbacks() && status->consumers == 0) warn_of_no_listener();
             delivery_driver_.start(*status);
             doors_.remembered.load_active(
                 [this](std::vector<active_transaction> rows) { poll_driver_.step(loaded_event{std::move(rows)}); },
@@ -126,7 +122,20 @@ void engine::reconfigure(configuration config) {
     poll_driver_.step(options_changed_event{make_tracker_options(config_)});
     delivery_driver_.reconfigure(callback_table(config_.callbacks, config_.callback_url));
     housekeeping_.reconfigure(config_.store);
+    if (!tells_callbacks()) {
+        doors_.remembered.consumers([this](const op_result<std::vector<consumer_view>>& consumers) {
+            if (consumers && consumers->empty()) warn_of_no_listener();
+        });
+    }
     arm();
+}
+
+bool engine::tells_callbacks() const { return !config_.callbacks.empty() || !config_.callback_url.allow_hosts.empty(); }
+
+void engine::warn_of_no_listener() {
+    doors_.log.write(log_event_id::config_no_listener,
+                     {{"advice", "nobody is told of the end of a transaction: add a [[callback]], or read "
+                                 "/v1/events as a named consumer"}});
 }
 
 void engine::on_token_changed() {

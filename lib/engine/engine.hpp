@@ -121,6 +121,8 @@ class engine final : public backend, private poll_driver_listener, private deliv
 
     // engine.cpp
     void arm();
+    bool tells_callbacks() const;
+    void warn_of_no_listener();
     void on_loaded(unique_function<void(op_result<std::monostate>)> ready, op_result<std::uint64_t> loaded);
     void save_all(unique_function<void()> saved);
 

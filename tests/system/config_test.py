@@ -129,8 +129,15 @@ class Configuration(SystemCase):
         self.assertTrue(daemon.logged("config.insecure_file"))
 
     def test_nobody_listening_is_warned_about(self):
-        self.start_daemon([])
-        self.assertTrue(self.daemon.logged("config.no_listener"))
+        daemon = self.start_daemon([])
+        self.assertEqual(len(daemon.logged("config.no_listener")), 1)
+        daemon.reload()
+        daemon.wait_log("config.no_listener", 2)
+        self.assertEqual(daemon.api("PUT", "/v1/consumers/ledger").status, 201)
+        daemon.reload()
+        daemon.wait_log("config.reloaded", 2)
+        self.assertEqual(daemon.api("GET", "/v1/consumers").status, 200)  # the store answers in order: it was asked before
+        self.assertEqual(len(daemon.logged("config.no_listener")), 2)
 
     def test_reload_takes_a_good_file_and_leaves_a_bad_one(self):
         receiver = self.start_receiver()
