@@ -226,6 +226,7 @@ class tracker {
     void watch_deadline(std::uint32_t slot);
     void fire_deadlines(instant now, std::vector<tracker_action>& actions);
     std::optional<std::uint32_t> due_slot(instant now, poll_permit permit);
+    std::optional<steady_time> well_probe_time() const;
     steady_time first_poll_time(instant now);
     void count_made_polls(instant now);
     void watch_capacity(instant now, std::vector<tracker_action>& actions);
@@ -253,6 +254,7 @@ class tracker {
     boost::unordered_flat_map<std::uint32_t, pending_change> pending_;
     std::size_t lazy_pending_ = 0;
     std::size_t in_flight_ = 0;
+    std::optional<std::uint32_t> well_slot_; ///< the last good reply's; none once it failed as the probe
     proof_health health_;
     rate_control rate_;
     reply_window window_;

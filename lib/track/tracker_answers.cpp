@@ -25,6 +25,11 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
     const bool is_known = table_.is_used(slot) && table_.at(slot).generation == event.ticket.generation;
     const bool is_ours = is_known && table_.at(slot).phase == row_phase::in_flight;
     const reply_class what = judge_burst(slot, event.answer.what, now, actions);
+    if (what == reply_class::good || what == reply_class::unchanged) {
+        if (is_ours) well_slot_ = slot;
+    } else if (well_slot_ == slot) {
+        well_slot_.reset();
+    }
     judge_health(event.answer, what, now, actions);
     if (event.answer.server_date) {
         if (const auto skew = skew_.on_date(*event.answer.server_date, now))

@@ -199,6 +199,10 @@ std::optional<std::uint32_t> tracker::due_slot(instant now, poll_permit permit) 
     if (permit == poll_permit::none || !rate_.may_take(now.steady)) return std::nullopt;
     if (!urgent_.empty() && urgent_.top().when <= ns(now.steady)) return urgent_.top().slot;
     if (due_.empty()) return std::nullopt;
+    if (permit == poll_permit::probe) {
+        const auto well = well_probe_time();
+        if (well && *well <= now.steady) return well_slot_;
+    }
     const due_heap::entry& first = due_.top();
     if (first.when <= ns(now.steady)) return first.slot;
     if (permit != poll_permit::probe) return std::nullopt;
@@ -209,6 +213,15 @@ std::optional<std::uint32_t> tracker::due_slot(instant now, poll_permit permit) 
     return is_within_cadence ? std::optional(first.slot) : std::nullopt;
 }
 
+/// When the transaction that Proof answered last may be the probe. A few transactions that Proof always fails at open
+/// the breaker when their turns come in a row; asking them one by one would keep everybody waiting.
+std::optional<steady_time> tracker::well_probe_time() const {
+    if (!well_slot_ || !table_.is_used(*well_slot_) || !due_.contains(*well_slot_)) return std::nullopt;
+    const transaction_row& row = table_.at(*well_slot_);
+    if (row.state != tracking_state::tracking || row.last_started == transaction_row::never) return std::nullopt;
+    return last_start(row) + options_.rules.interval.first;
+}
+
 bool tracker::has_poll(instant now) { return due_slot(now, health_.permit(now.steady)).has_value(); }
 
 std::optional<started_poll> tracker::next_poll(instant now) {
@@ -216,7 +229,7 @@ std::optional<started_poll> tracker::next_poll(instant now) {
     const auto slot = due_slot(now, permit);
     if (!slot) return std::nullopt;
     transaction_row& row = table_.at(*slot);
-    const std::int64_t due = row.is_urgent ? urgent_.top().when : due_.top().when;
+    const std::int64_t due = row.is_urgent ? urgent_.top().when : *due_.when(*slot);
     leave_queues(*slot);
     row.phase = row_phase::in_flight;
     row.is_probe = permit == poll_permit::probe;
@@ -256,6 +269,9 @@ std::optional<steady_time> tracker::next_wake(instant now) {
         if (queue->empty()) continue;
         const steady_time due = from_ns(queue->top().when);
         earliest(due <= now.steady ? rate_.next_token(now.steady) : due);
+    }
+    if (permit == poll_permit::probe) {
+        if (const auto well = well_probe_time()) earliest(*well);
     }
     if (permit == poll_permit::probe && !due_.empty()) {
         const transaction_row& row = table_.at(due_.top().slot);

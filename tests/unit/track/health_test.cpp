@@ -1,3 +1,4 @@
+#include <map>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -204,6 +205,27 @@ TEST(ProofHealth, OneTransactionsErrorsDoNotStopTheOthers) {
         world.answer(*poll, poll->ticket.id == "id-7" ? reply_class::server_error : reply_class::unchanged);
     }
     EXPECT_EQ(world.core.health().kind(), health_kind::ok);
+}
+
+TEST(ProofHealth, ManyTransactionsThatAlwaysFailKeepTheOthersWaitingForHalfAMinuteAtMost) {
+    seen_world world(100);
+    const auto is_sick = [](const std::string& id) { return id.size() == 5; }; // id-10 to id-99
+    std::map<std::string, steady_time> seen;
+    steady_duration longest{};
+    const steady_time end = world.now.steady + minutes(10);
+    while (world.now.steady < end) {
+        const auto poll = world.wait_for_poll();
+        ASSERT_TRUE(poll);
+        const std::string id = poll->ticket.id;
+        if (!is_sick(id)) {
+            const auto [before, is_first] = seen.try_emplace(id, world.now.steady);
+            longest = std::max(longest, world.now.steady - before->second);
+            before->second = world.now.steady;
+        }
+        world.answer(*poll, is_sick(id) ? reply_class::server_error : reply_class::unchanged);
+    }
+    EXPECT_EQ(seen.size(), 10U);
+    EXPECT_LE(longest, seconds(30));
 }
 
 TEST(ProofHealth, ABurstOf404sIsNotHeldAgainstTheIds) {
