@@ -11,6 +11,9 @@ constexpr std::array<std::string_view, 5> names{"ok", "throttled", "unauthorized
 constexpr milliseconds first_wait{1'000};
 constexpr milliseconds longest_probe_wait{30'000};
 constexpr milliseconds longest_pause{60'000}; ///< of our own; a Retry-After may be longer
+/// Failures in a row are nothing yet while others were answered just now: ids that Proof always fails at come up in
+/// blocks.
+constexpr milliseconds least_silence{1'000};
 constexpr std::size_t least_failures = 3;
 constexpr std::size_t most_failures = 20;
 
@@ -52,6 +55,7 @@ health_effect proof_health::change(health_kind kind, std::string detail, instant
 
 health_effect proof_health::on_alive(steady_time started, instant now) {
     failures_ = 0;
+    alive_at_ = now.steady;
     if (!is_unwell() || started < changed_at_) return {};
     health_effect effect = change(health_kind::ok, "", now);
     effect.begins_slow_start = true;
@@ -105,6 +109,7 @@ health_effect proof_health::on_failure(const poll_answer& answer, steady_time st
     }
     ++failures_;
     if (failures_ < std::clamp(active, least_failures, most_failures)) return {};
+    if (alive_at_ && now.steady - *alive_at_ < least_silence) return {};
     probe_at_ = now.steady + first_wait;
     return change(health_kind::unreachable, answer.error, now);
 }

@@ -77,6 +77,7 @@ class proof_health {
     wall_time since_{};
     std::string detail_;
     steady_time changed_at_{};
+    std::optional<steady_time> alive_at_; ///< the last answer that said something about an id
     steady_time pause_end_{};
     milliseconds next_pause_{1'000};
     steady_time probe_at_{};

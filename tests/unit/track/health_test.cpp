@@ -21,7 +21,7 @@ class seen_world : public tracker_fixture {
         }
     }
     health_action fail_until_change(reply_class what) {
-        for (int i = 0; i < 100; ++i) {
+        for (int i = 0; i < 3'000; ++i) {
             const auto poll = wait_for_poll(seconds(20));
             if (!poll) break;
             answer(*poll, what);
@@ -273,6 +273,19 @@ TEST(ProofHealth, TimeInWhichProofWasUnwellMakesNobodyNotFound) {
         }
         if (poll->ticket.id == id) break;
     }
+}
+
+TEST(ProofHealth, ABlockOfFailuresBesideAnAnswerIsNoOutage) {
+    seen_world world(1'000);
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    const steady_time answered = world.now.steady;
+    for (int i = 0; i < 60; ++i) world.answer(*world.wait_for_poll(), reply_class::server_error);
+    EXPECT_LT(world.now.steady - answered, seconds(1));
+    EXPECT_EQ(world.core.health().kind(), health_kind::ok);
+    world.fail_until_change(reply_class::server_error);
+    EXPECT_EQ(world.core.health().kind(), health_kind::unreachable);
+    EXPECT_GE(world.now.steady - answered, seconds(1));
+    EXPECT_LE(world.now.steady - answered, milliseconds(1'100));
 }
 
 TEST(ProofHealth, ABurstThatTurnsIntoAnOutageIsTakenOffTheGraceOnce) {
