@@ -25,7 +25,10 @@ void tracker::on(tracked_event event, instant now, std::vector<tracker_action>& 
     }
     const std::uint32_t slot = table_.insert(event.transaction, now);
     if (event.once) {
-        table_.at(slot).watched = false;
+        transaction_row& row = table_.at(slot);
+        row.watched = false;
+        if (const auto left = just_left_.find(event.transaction.id.str()); left != just_left_.end())
+            row.last_started = std::max(row.last_started, left->second);
         want_now(slot, now);
         return;
     }

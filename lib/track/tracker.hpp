@@ -219,6 +219,7 @@ class tracker {
     void wait_until(std::uint32_t slot, steady_time due);
     void want_now(std::uint32_t slot, instant now);
     void leave_queues(std::uint32_t slot);
+    void remember_start(const transaction_row& row);
     void erase(std::uint32_t slot);
     void drop(std::uint32_t slot);
     void respread(instant now, bool is_start);
@@ -252,6 +253,8 @@ class tracker {
     due_heap urgent_;    ///< waiting rows that somebody asked for, by steady ns; served first
     due_heap deadlines_; ///< rows in `tracking` by wall ms of overdue_at
     boost::unordered_flat_map<std::uint32_t, pending_change> pending_;
+    boost::unordered_flat_map<std::string, std::int64_t> just_left_; ///< last starts of about the last two seconds
+    std::int64_t swept_at_ = INT64_MIN;
     std::size_t lazy_pending_ = 0;
     std::size_t in_flight_ = 0;
     std::optional<std::uint32_t> well_slot_; ///< the last good reply's; none once it failed as the probe

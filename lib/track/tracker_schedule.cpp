@@ -62,7 +62,19 @@ void tracker::leave_queues(std::uint32_t slot) {
     row.phase = row_phase::idle;
 }
 
+/// Who asks once more about a transaction that has just left memory waits like everybody.
+void tracker::remember_start(const transaction_row& row) {
+    if (row.last_started == transaction_row::never) return;
+    const std::int64_t past = row.last_started - between_wanted_polls.count();
+    if (swept_at_ <= past) {
+        erase_if(just_left_, [past](const auto& left) { return left.second <= past; });
+        swept_at_ = row.last_started;
+    }
+    just_left_.insert_or_assign(row.id.str(), row.last_started);
+}
+
 void tracker::erase(std::uint32_t slot) {
+    remember_start(table_.at(slot));
     leave_queues(slot);
     deadlines_.erase(slot);
     table_.erase(slot);

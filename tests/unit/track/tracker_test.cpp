@@ -202,6 +202,31 @@ TEST(Tracker, AnAnswerThatComesWhileAnUntrackingFailsIsAskedForAgain) {
     EXPECT_EQ(world.only<change_action>().facts.state, tracking_state::settled);
 }
 
+TEST(Tracker, WhoAsksAgainAndAgainAboutAnEndedOneIsServedOnceASecond) {
+    tracker_fixture world;
+    active_transaction ended = world.make("a");
+    ended.facts.state = tracking_state::settled;
+    ended.facts.status = "failed";
+    ended.facts.settled_at = world.now.wall - hours(48);
+    ended.facts.last_polled_at = ended.facts.settled_at;
+    ended.facts.verifications_done = 2;
+    ended.facts.watched = false;
+    const steady_time begin = world.now.steady;
+    int polls = 0;
+    while (world.now.steady - begin < seconds(10)) {
+        world.step(tracked_event{ended, true});
+        if (const auto poll = world.core.next_poll(world.now)) {
+            world.answer(*poll, reply_class::good, "failed"); // nothing new: it leaves memory again
+            for (const auto& change : world.all<change_action>())
+                world.step(recorded_event{change.slot, change.generation, true});
+            EXPECT_EQ(world.core.size(), 0U);
+            ++polls;
+        }
+        world.pass(milliseconds(50));
+    }
+    EXPECT_EQ(polls, 10);
+}
+
 TEST(Tracker, OverdueComesAtItsTimeThoughNobodyAnswers) {
     tracker_fixture world;
     world.step(tracked_event{world.make("a", minutes(10)), false});
