@@ -1,6 +1,9 @@
 #include "net/connector.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <list>
 #include <utility>
 
@@ -21,6 +24,8 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 
 namespace {
+
+constexpr milliseconds full_backlog_pause{20};
 
 /// Alternates between the families, beginning with that of the first address; order within a family stays.
 address_list interleave_families(const address_list& addresses) {
@@ -213,20 +218,29 @@ asio::awaitable<op_result<asio::local::stream_protocol::socket>> async_connect_u
     const std::string operation = "connect " + path;
     op_error failure{net_error::url_socket, operation, {}};
     if (path.empty() || path.size() > 107) co_return failure;
-    unix_protocol::socket socket(loop);
     const unix_protocol::endpoint endpoint(path);
-    deadline limit(loop);
-    limit.start(within, [&socket] {
+    const steady_time give_up = std::chrono::steady_clock::now() + within;
+    asio::steady_timer pause(loop);
+    // A Unix socket whose backlog is full says EAGAIN and cannot be polled for room (it looks writable, and Asio would
+    // call it connected): ask again.
+    for (;;) {
+        unix_protocol::socket socket(loop);
+        socket.open(unix_protocol(), failure.code);
+        if (!failure.code) socket.native_non_blocking(true, failure.code);
+        if (failure.code) co_return failure;
+        if (::connect(socket.native_handle(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0)
+            co_return socket;
+        failure.code = error_code(errno, boost::system::system_category());
+        if (failure.code != asio::error::try_again && failure.code != asio::error::interrupted) co_return failure;
+        if (std::chrono::steady_clock::now() + full_backlog_pause >= give_up) {
+            failure.code = net_error::timed_out;
+            co_return failure;
+        }
+        pause.expires_after(full_backlog_pause);
         error_code ignored;
-        socket.close(ignored);
-    });
-    error_code error;
-    auto token = asio::redirect_error(asio::use_awaitable, error);
-    co_await socket.async_connect(endpoint, token);
-    limit.finish();
-    failure.code = limit.translate(error);
-    if (failure.code) co_return failure;
-    co_return socket;
+        auto token = asio::redirect_error(asio::use_awaitable, ignored);
+        co_await pause.async_wait(token);
+    }
 }
 
 } // namespace prooftrack

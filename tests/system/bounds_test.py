@@ -2,11 +2,10 @@
 """Every bound of the local API is crossed once, and what is refused is refused with the contract's word."""
 
 import json
-import socket
 import time
 import unittest
 
-from harness import SLACK, SystemCase, wait_until
+from harness import SLACK, SystemCase, connect_unix, wait_until
 
 
 class Bounds(SystemCase):
@@ -81,9 +80,7 @@ class Bounds(SystemCase):
         self.assertEqual(self.daemon.api("GET", "/v1/transactions?limit=1").json["transactions"], [], "nothing was taken")
 
     def test_a_request_that_stops_half_way_is_closed(self):
-        client = socket.socket(socket.AF_UNIX)
-        client.settimeout(20)
-        client.connect(self.daemon.socket)
+        client = connect_unix(self.daemon.socket, timeout=20)
         client.sendall(b"POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
         began = time.monotonic()
         answer = b""
@@ -98,9 +95,7 @@ class Bounds(SystemCase):
             self.assertIn(b"408", answer.split(b"\r\n")[0])
 
     def test_pipelined_and_odd_requests(self):
-        client = socket.socket(socket.AF_UNIX)
-        client.settimeout(10)
-        client.connect(self.daemon.socket)
+        client = connect_unix(self.daemon.socket, timeout=10)
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/transactions/nobody HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answer = b""
         while True:
@@ -109,9 +104,7 @@ class Bounds(SystemCase):
                 break
             answer += piece
         self.assertLess(answer.find(b"HTTP/1.1 200"), answer.find(b"HTTP/1.1 404"))
-        garbage = socket.socket(socket.AF_UNIX)
-        garbage.settimeout(10)
-        garbage.connect(self.daemon.socket)
+        garbage = connect_unix(self.daemon.socket, timeout=10)
         garbage.sendall(b"\x16\x03\x01\x00garbage\r\n\r\n")
         self.assertTrue(garbage.recv(65536).startswith(b"HTTP/1.1 400"))
         self.assertEqual(self.daemon.api("GET", "/healthz").status, 200)
@@ -127,9 +120,7 @@ class FewClients(SystemCase):
         time.sleep(0.2)
         idle = []
         for _ in range(8):
-            client = socket.socket(socket.AF_UNIX)
-            client.settimeout(5)
-            client.connect(self.daemon.socket)
+            client = connect_unix(self.daemon.socket, timeout=5)
             client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             self.assertTrue(client.recv(65536).startswith(b"HTTP/1.1 200"))
             idle.append(client)

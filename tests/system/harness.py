@@ -17,6 +17,7 @@ import signal
 import socket
 import socketserver
 import ssl
+import struct
 import subprocess
 import tempfile
 import threading
@@ -71,15 +72,26 @@ class Response:
         return f"{self.status} {self.body[:500]!r}"
 
 
+def connect_unix(path, timeout=30):
+    """A connected socket. Waits for room in the listener's backlog, which a socket with Python's timeout does not."""
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(timeout), int(timeout % 1 * 1e6)))
+        made.connect(str(path))
+    except OSError:
+        made.close()
+        raise
+    made.settimeout(timeout)
+    return made
+
+
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path, timeout=30):
         super().__init__("localhost", timeout=timeout)
         self.path = path
 
     def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+        self.sock = connect_unix(self.path, self.timeout)
 
 
 def exchange(connection, method, target, body=None, headers=None):

@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from harness import Process, SystemCase, program, UnixConnection, wait_until
+from harness import Process, SystemCase, UnixConnection, connect_unix, program, wait_until
 
 
 class Service(SystemCase):
@@ -128,9 +128,7 @@ class Service(SystemCase):
 
     def test_clients_that_ask_before_they_send_and_chunks(self):
         daemon = self.start_daemon([])
-        client = socket.socket(socket.AF_UNIX)
-        client.settimeout(10)
-        client.connect(daemon.socket)
+        client = connect_unix(daemon.socket, timeout=10)
         body = b'{"merchant_transaction_id": "polite"}'
         client.sendall(b"POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
                        b"Content-Length: %d\r\n\r\n" % len(body))

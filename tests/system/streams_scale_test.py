@@ -4,13 +4,12 @@
 import os
 import resource
 import selectors
-import socket
 import subprocess
 import time
 import unittest
 from pathlib import Path
 
-from harness import SANITIZED, SystemCase, program, wait_until
+from harness import SANITIZED, SystemCase, connect_unix, program, wait_until
 
 READERS = 5000
 DESCRIPTORS = READERS + 1500
@@ -48,10 +47,8 @@ class StreamsScale(SystemCase):
                     b"GET /v1/events?after=0&wait=2m HTTP/1.1\r\nHost: x\r\n\r\n")
         readers = []
         for number in range(READERS):
-            reader = socket.socket(socket.AF_UNIX)
+            reader = connect_unix(self.daemon.socket, timeout=20)
             self.addCleanup(reader.close)
-            reader.settimeout(20)
-            reader.connect(self.daemon.socket)
             reader.sendall(requests[number % 2])
             readers.append(reader)
         for reader in readers[::2]:  # a stream has begun when its header is here

@@ -195,5 +195,27 @@ TEST(Connector, ConnectsToAUnixSocketAndNamesTheOneThatIsMissing) {
     EXPECT_TRUE(run_task(io, async_connect_unix("/" + std::string(200, 'x'), seconds(5))).has_error());
 }
 
+TEST(Connector, AUnixSocketWhoseBacklogIsFullIsWaitedFor) {
+    using unix_protocol = asio::local::stream_protocol;
+    asio::io_context io(1);
+    const temporary_directory folder;
+    unix_protocol::acceptor listening(io, unix_protocol::endpoint(folder.file("busy.sock")), true);
+    listening.listen(0); // room for one
+    const auto first = run_task(io, async_connect_unix(folder.file("busy.sock"), seconds(5)));
+    ASSERT_TRUE(first.has_value());
+
+    const auto refused = run_task(io, async_connect_unix(folder.file("busy.sock"), milliseconds(50)));
+    ASSERT_TRUE(refused.has_error()) << "nobody accepted";
+    EXPECT_EQ(refused.error().code, net_error::timed_out);
+
+    asio::steady_timer later(io, milliseconds(60));
+    later.async_wait([&](error_code) { listening.accept(); });
+    const auto second = run_task(io, async_connect_unix(folder.file("busy.sock"), seconds(5)));
+    ASSERT_TRUE(second.has_value());
+    error_code unconnected;
+    second->remote_endpoint(unconnected);
+    EXPECT_FALSE(unconnected) << unconnected.message();
+}
+
 } // namespace
 } // namespace prooftrack
