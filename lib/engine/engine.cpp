@@ -200,7 +200,7 @@ std::string engine::summary() const {
 void engine::arm() {
     if (is_arming_ || life_ == life::loading) return;
     const instant now = doors_.clock.now();
-    std::optional<steady_time> polls = life_ == life::running ? poll_driver_.next_wake() : std::nullopt;
+    std::optional<steady_time> polls = life_ == life::running ? poll_driver_.next_wake(now) : std::nullopt;
     if (polls && poll_driver_.core().wanted_rate() > busy_rate) polls = std::max(*polls, now.steady + gathering);
     std::optional<steady_time> wake = earlier(polls, delivery_driver_.next_wake());
     wake = earlier(wake, earlier(feed_.next_wake(), waits_.next_wake()));

@@ -83,9 +83,10 @@ transition make_transition(const change_action& change) {
 
 } // namespace
 
-void poll_driver::step(tracker_event event) {
+void poll_driver::step(tracker_event event) { step(std::move(event), around_.clock.now()); }
+
+void poll_driver::step(tracker_event event, instant now) {
     std::vector<tracker_action> actions = std::exchange(spare_actions_, {});
-    const instant now = around_.clock.now();
     tracker_.step(std::move(event), now, actions);
     for (tracker_action& action : actions) {
         std::visit([this](auto& wanted) { perform(wanted); }, action);
@@ -108,8 +109,9 @@ std::optional<poll_ticket> poll_driver::next_poll() {
 bool poll_driver::may_repeat(const poll_ticket& /*ticket*/) { return tracker_.may_repeat(); }
 
 void poll_driver::on_answer(poll_ticket ticket, poll_answer answer) {
-    around_.counts.on_poll_answered(answer.what, answer.took, around_.clock.now().wall);
-    step(answered_event{std::move(ticket), std::move(answer)});
+    const instant now = around_.clock.now();
+    around_.counts.on_poll_answered(answer.what, answer.took, now.wall);
+    step(answered_event{std::move(ticket), std::move(answer)}, now);
 }
 
 void poll_driver::after_change(std::uint32_t slot, unique_function<void(op_result<std::monostate>)> then) {

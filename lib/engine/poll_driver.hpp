@@ -57,7 +57,7 @@ class poll_driver final : public poll_source {
     /// No polls are given out any more; commits are still taken.
     void stop_polling() { is_stopped_ = true; }
 
-    std::optional<steady_time> next_wake() { return tracker_.next_wake(around_.clock.now()); }
+    std::optional<steady_time> next_wake(instant now) { return tracker_.next_wake(now); }
     const tracker& core() const { return tracker_; }
     live_transaction live(std::uint32_t slot) const { return tracker_.live(slot, around_.clock.now()); }
 
@@ -66,6 +66,7 @@ class poll_driver final : public poll_source {
     void on_answer(poll_ticket ticket, poll_answer answer) override;
 
   private:
+    void step(tracker_event event, instant now);
     void perform(change_action& change);
     void perform(reread_token_action& wanted);
     void perform(health_action& health);

@@ -19,8 +19,8 @@ wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::syst
 call_exchange::call_exchange(client_context& context, proof_call request, steady_time until, call_handler handler,
                              unique_function<void()> ended)
     : context_(context), request_(std::move(request)), until_(until), handler_(std::move(handler)),
-      ended_(std::move(ended)), wire_(std::make_shared<wire>(context.loop, context.where, *this)), timer_(context.loop),
-      self_(std::make_shared<call_exchange*>(this)) {}
+      ended_(std::move(ended)), wire_(std::make_shared<wire>(context.loop, context.sockets, context.where, *this)),
+      timer_(context.loop), self_(std::make_shared<call_exchange*>(this)) {}
 
 call_exchange::~call_exchange() { wire_->close(); }
 

@@ -12,6 +12,7 @@
 #include "net/resolver.hpp"
 #include "proof/origin.hpp"
 #include "proof/proof_client.hpp"
+#include "proof/socket_watch.hpp"
 
 namespace prooftrack {
 
@@ -31,11 +32,12 @@ struct client_context {
     proof_client_observer& observer;
     std::shared_ptr<origin> where;
     secret token;
+    std::shared_ptr<socket_watch> sockets;
     host_resolver resolver; ///< of our own: a hung lookup of a callback's host must not delay Proof's
 
     client_context(boost::asio::any_io_executor executor, proof_client_options given, proof_client_observer& reports)
         : loop(executor), options(std::move(given)), observer(reports), where(std::make_shared<origin>(options)),
-          resolver(std::move(executor)) {}
+          sockets(std::make_shared<socket_watch>(loop)), resolver(std::move(executor)) {}
 };
 
 /// TLS gets this long after TCP is connected, or what is left of connect_timeout if that is less.

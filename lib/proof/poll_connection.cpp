@@ -18,7 +18,8 @@ wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::syst
 } // namespace
 
 poll_connection::poll_connection(poll_pool& pool, client_context& context, connection_lifetime lifetime)
-    : pool_(pool), context_(context), wire_(std::make_shared<wire>(context.loop, context.where, *this)),
+    : pool_(pool), context_(context),
+      wire_(std::make_shared<wire>(context.loop, context.sockets, context.where, *this)),
       parser_(context.options.max_reply_bytes), begun_(steady_now()), requests_left_(lifetime.requests) {
     connect_until_ = begun_ + context.options.connect_timeout;
     retire_at_ = begun_ + lifetime.age;
@@ -37,10 +38,9 @@ steady_time poll_connection::deadline() const {
     return std::min(idle_since_ + context_.rules.idle, retire_at_);
 }
 
-bool poll_connection::fill() {
+bool poll_connection::fill(steady_time now) {
     const std::size_t depth = pool_.depth();
     if (in_flight_.capacity() < depth) in_flight_.set_capacity(depth);
-    const steady_time now = steady_now();
     std::string& requests = pool_.request_buffer();
     requests.clear();
     bool starved = false;
@@ -123,8 +123,9 @@ void poll_connection::answer_front(steady_time now) {
 
 void poll_connection::on_drained() {
     if (stage_ != stage::ready) return;
-    if (accepts(steady_now()) && !pool_.is_crowded()) {
-        if (!fill()) pool_.on_room(*this);
+    const steady_time now = steady_now();
+    if (accepts(now) && !pool_.is_crowded()) {
+        if (!fill(now)) pool_.on_room(*this);
     } else if (in_flight_.empty()) {
         end(true);
     }

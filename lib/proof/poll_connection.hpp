@@ -44,7 +44,7 @@ class poll_connection final : public wire_listener {
 
     /// Takes polls from the pool until every slot is in use (true) or there is none (false), and writes them in one
     /// piece. Only when `accepts`.
-    bool fill();
+    bool fill(steady_time now);
 
     /// It may take polls: open, not about to be retired.
     bool accepts(steady_time now) const;

@@ -71,7 +71,7 @@ void poll_pool::pull() {
             connection->retire();
             continue;
         }
-        starved = !connection->fill();
+        starved = !connection->fill(now);
         if (starved) on_room(*connection);
     }
     if (!starved || !repeats_.empty()) grow();
@@ -148,7 +148,7 @@ bool poll_pool::is_crowded() const {
 void poll_pool::on_ready(poll_connection& connection) {
     failures_ = 0;
     retry_at_ = {};
-    if (!connection.fill()) {
+    if (!connection.fill(steady_now())) {
         growth_ = 1;
         on_room(connection);
     } else {

@@ -65,6 +65,12 @@ std::string take_error(SSL* ssl) {
     return text;
 }
 
+/// Errors that others left behind would be taken for ours. There are none nearly always, and looking costs less than
+/// clearing.
+void forget_old_errors() {
+    if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 } // namespace
 
 tls_engine::tls_engine(ssl_pointer ssl) : ssl_(std::move(ssl)) {
@@ -84,20 +90,20 @@ tls_engine::~tls_engine() {
 void tls_engine::receive(std::string_view bytes) { incoming_ = bytes; }
 
 tls_step tls_engine::handshake() {
-    ERR_clear_error();
+    forget_old_errors();
     const int returned = SSL_do_handshake(ssl_.get());
     return returned == 1 ? tls_step::done : translate(returned);
 }
 
 tls_step tls_engine::read(std::span<char> into, std::size_t& got) {
-    ERR_clear_error();
+    forget_old_errors();
     got = 0;
     const int returned = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
     return returned == 1 ? tls_step::done : translate(returned);
 }
 
 bool tls_engine::write(std::string_view plain) {
-    ERR_clear_error();
+    forget_old_errors();
     std::size_t written = 0;
     const int returned = SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written);
     if (returned == 1 && written == plain.size()) return true;
@@ -110,6 +116,8 @@ void tls_engine::shutdown() {
     if (SSL_is_init_finished(ssl_.get()) != 0) SSL_shutdown(ssl_.get());
     ERR_clear_error();
 }
+
+bool tls_engine::drained() const { return incoming_.empty() && SSL_has_pending(ssl_.get()) == 0; }
 
 bool tls_engine::resumed() const { return SSL_session_reused(ssl_.get()) != 0; }
 

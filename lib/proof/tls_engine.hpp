@@ -41,7 +41,7 @@ class tls_engine {
     tls_engine& operator=(const tls_engine&) = delete;
 
     /// The next bytes from the wire. They are not copied: they must stay until a step said need_bytes, closed or
-    /// failed.
+    /// failed, or `drained`.
     void receive(std::string_view bytes);
 
     /// Goes on with the handshake; look at `outgoing` after each step.
@@ -49,6 +49,9 @@ class tls_engine {
 
     /// Decrypts into `into`; `got` is the number of bytes when the step is `done`.
     tls_step read(std::span<char> into, std::size_t& got);
+
+    /// True when another `read` would find nothing: all that was received is decrypted and given out.
+    bool drained() const;
 
     /// Encrypts all of `plain` into `outgoing`; false = failed. Only after the handshake.
     bool write(std::string_view plain);

@@ -1,9 +1,13 @@
 #include "proof/wire.hpp"
 
+#include <array>
+#include <cerrno>
 #include <utility>
 
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/error.hpp>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
 
 #include "net/connector.hpp"
@@ -13,7 +17,9 @@ namespace prooftrack {
 namespace asio = boost::asio;
 namespace {
 
-/// Decrypted bytes of one step; used and done with inside one call, so one for all connections of the thread.
+/// The bytes of one read and, decrypted, of one step; used and done with inside one call, so one of each for all
+/// connections of the thread.
+thread_local std::array<char, 16 * 1024> received_bytes;
 thread_local std::array<char, 16 * 1024> plain_bytes;
 
 std::string describe_connect_error(const op_error& error) {
@@ -24,10 +30,11 @@ std::string describe_connect_error(const op_error& error) {
 
 } // namespace
 
-wire::wire(asio::any_io_executor loop, std::shared_ptr<origin> where, wire_listener& listener)
-    : loop_(std::move(loop)), origin_(std::move(where)), listener_(&listener), socket_(loop_) {}
+wire::wire(asio::any_io_executor loop, std::shared_ptr<socket_watch> watch, std::shared_ptr<origin> where,
+           wire_listener& listener)
+    : loop_(std::move(loop)), watch_(std::move(watch)), origin_(std::move(where)), listener_(&listener) {}
 
-wire::~wire() = default;
+wire::~wire() { close(); }
 
 void wire::open(host_resolver& resolver, steady_duration connect_timeout) {
     connect_options options;
@@ -46,16 +53,21 @@ void wire::open(host_resolver& resolver, steady_duration connect_timeout) {
 }
 
 void wire::take_socket(asio::ip::tcp::socket socket) {
-    socket_ = std::move(socket);
     error_code error;
-    socket_.non_blocking(true, error); // `send` tries at once and must not wait
+    socket.non_blocking(true, error);
+    int taken = -1;
+    if (!error) taken = socket.release(error); // from here on the watch waits for it, not Asio
+    if (!error && !watch_->add(taken, *this)) {
+        error = error_code(errno, boost::system::system_category());
+        ::close(taken);
+    }
     if (error) return fail(wire_end::not_made, fmt::format("connect: {}", error.message()));
+    socket_ = taken;
     if (!origin_->uses_tls()) return opened();
     tls_ = std::make_unique<tls_engine>(origin_->make_ssl());
     listener_->on_handshake_begins();
     if (listener_ == nullptr) return;
     shake_hands();
-    if (listener_ != nullptr) read_some();
 }
 
 void wire::shake_hands() {
@@ -70,31 +82,36 @@ void wire::shake_hands() {
 void wire::opened() {
     open_ = true;
     listener_->on_open(false, false);
-    if (listener_ != nullptr) read_some();
+}
+
+void wire::on_ready(bool readable, bool writable) {
+    const auto keep = shared_from_this(); // a listener that closes us may drop the last reference
+    if (writable) {
+        wait_for_room(false);
+        flush();
+    }
+    if (readable && listener_ != nullptr) read_some();
 }
 
 void wire::read_some() {
-    socket_.async_read_some(asio::buffer(received_), [self = shared_from_this()](error_code error, std::size_t size) {
-        if (self->listener_ == nullptr) return;
-        if (!error) return self->take_received(size);
-        const char* stage = self->open_ ? "reply" : "tls";
-        const std::string reason = error == asio::error::eof ? "connection closed" : error.message();
-        const bool in_order = error == asio::error::eof && !self->tls_;
-        const wire_end how = !self->open_ ? wire_end::not_made : in_order ? wire_end::clean : wire_end::cut;
-        self->fail(how, fmt::format("{}: {}", stage, reason));
-    });
+    const ssize_t size = ::recv(socket_, received_bytes.data(), received_bytes.size(), 0);
+    if (size > 0) return take_received({received_bytes.data(), static_cast<std::size_t>(size)});
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    const char* stage = open_ ? "reply" : "tls";
+    const std::string reason =
+        size == 0 ? "connection closed" : error_code(errno, boost::system::system_category()).message();
+    const bool in_order = size == 0 && !tls_;
+    const wire_end how = !open_ ? wire_end::not_made : in_order ? wire_end::clean : wire_end::cut;
+    fail(how, fmt::format("{}: {}", stage, reason));
 }
 
-void wire::take_received(std::size_t size) {
-    const auto keep = shared_from_this(); // a listener that closes us may drop the last reference
-    const std::string_view bytes(received_.data(), size);
+void wire::take_received(std::string_view bytes) {
     if (!tls_) {
         listener_->on_bytes(bytes);
     } else {
         take_encrypted(bytes);
     }
     if (listener_ != nullptr && open_) listener_->on_drained();
-    if (listener_ != nullptr) read_some();
 }
 
 void wire::take_encrypted(std::string_view bytes) {
@@ -107,7 +124,8 @@ void wire::take_encrypted(std::string_view bytes) {
         switch (step) {
         case tls_step::done:
             listener_->on_bytes(std::string_view(plain_bytes.data(), got));
-            break;
+            if (!tls_->drained()) break; // nearly always it is: a reply is one record
+            [[fallthrough]];
         case tls_step::need_bytes:
             if (!tls_->outgoing().empty()) flush(); // an answer to a key update
             return;
@@ -137,39 +155,33 @@ void wire::send(std::string_view bytes) {
 
 void wire::flush() {
     std::string& out = tls_ ? tls_->outgoing() : unsent_;
-    if (writing_ || out.empty() || !socket_.is_open()) return;
-    error_code error;
-    const std::size_t sent = socket_.write_some(asio::buffer(out), error);
-    if (!error && sent == out.size()) {
-        out.clear();
+    if (writing_ || out.empty() || socket_ < 0) return;
+    const ssize_t sent = ::send(socket_, out.data(), out.size(), MSG_NOSIGNAL);
+    const bool is_full = sent < 0 && (errno == EAGAIN || errno == EINTR);
+    if (sent == static_cast<ssize_t>(out.size()) || (sent < 0 && !is_full)) {
+        out.clear(); // sent, or the peer is gone: the read will say how, after what it still sent
         return;
     }
-    if (error && error != asio::error::would_block) {
-        out.clear(); // the peer is gone: the read will say how, after what it still sent
-        return;
-    }
-    out.erase(0, sent);
-    wait_for_room();
+    if (sent > 0) out.erase(0, static_cast<std::size_t>(sent));
+    wait_for_room(true);
 }
 
-void wire::wait_for_room() {
-    writing_ = true;
-    socket_.async_wait(asio::ip::tcp::socket::wait_write, [self = shared_from_this()](error_code error) {
-        self->writing_ = false;
-        if (!error && self->listener_ != nullptr) self->flush();
-    });
+void wire::wait_for_room(bool wanted) {
+    writing_ = wanted;
+    watch_->want_room(socket_, *this, wanted);
 }
 
 void wire::close() {
     listener_ = nullptr;
     if (cancel_connect_) std::exchange(cancel_connect_, {})();
-    if (!socket_.is_open()) return;
+    if (socket_ < 0) return;
     if (tls_ && open_) {
         tls_->shutdown();
         flush();
     }
-    error_code ignored;
-    socket_.close(ignored);
+    const int socket = std::exchange(socket_, -1);
+    watch_->remove(socket, *this);
+    ::close(socket);
 }
 
 void wire::keep_session() {

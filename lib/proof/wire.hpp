@@ -3,7 +3,6 @@
 // One connection to Proof from the lookup to its end: TCP or TLS, bytes in and out, no HTTP and no deadlines of its own
 // beyond connecting.
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,6 +15,7 @@
 #include "base/unique_function.hpp"
 #include "net/resolver.hpp"
 #include "proof/origin.hpp"
+#include "proof/socket_watch.hpp"
 #include "proof/tls_engine.hpp"
 
 namespace prooftrack {
@@ -44,11 +44,12 @@ class wire_listener {
     virtual void on_end(wire_end how, std::string text) = 0;
 };
 
-/// Held by a shared_ptr because its socket's handlers run after its owner may be gone. The owner calls `close` before
-/// it goes.
-class wire : public std::enable_shared_from_this<wire> {
+/// Held by a shared_ptr because its owner may go from inside of what it is told. The owner calls `close` before it
+/// goes.
+class wire final : public std::enable_shared_from_this<wire>, private watched_socket {
   public:
-    wire(boost::asio::any_io_executor loop, std::shared_ptr<origin> where, wire_listener& listener);
+    wire(boost::asio::any_io_executor loop, std::shared_ptr<socket_watch> watch, std::shared_ptr<origin> where,
+         wire_listener& listener);
     ~wire();
     wire(const wire&) = delete;
     wire& operator=(const wire&) = delete;
@@ -75,18 +76,19 @@ class wire : public std::enable_shared_from_this<wire> {
     void shake_hands();
     void opened();
     void read_some();
-    void take_received(std::size_t size);
+    void on_ready(bool readable, bool writable) override;
+    void take_received(std::string_view bytes);
     void take_encrypted(std::string_view bytes);
     void flush();
-    void wait_for_room();
+    void wait_for_room(bool wanted);
 
     boost::asio::any_io_executor loop_;
+    std::shared_ptr<socket_watch> watch_;
     std::shared_ptr<origin> origin_; // shared with the pool and the other wires: a reload replaces it under them
     wire_listener* listener_;
-    boost::asio::ip::tcp::socket socket_;
+    int socket_ = -1; ///< ours since it is connected, and watched
     unique_function<void()> cancel_connect_;
     std::unique_ptr<tls_engine> tls_;
-    std::array<char, 16 * 1024> received_;
     std::string unsent_; ///< plain TCP's own; with TLS the engine's `outgoing`
     bool open_ = false;
     bool writing_ = false; ///< waiting for room in the socket
