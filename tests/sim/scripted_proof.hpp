@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,6 +66,7 @@ class proof_world {
     std::uint64_t polls = 0;
     std::uint64_t faults_served = 0;
     std::vector<std::string> broken;
+    std::set<std::string> misnamed; ///< whose last word was none of Proof's
 
     void allow_sooner(const std::string& id) { exempt_[id] = clock_.now().steady; }
     void on_restart() {
@@ -134,7 +136,13 @@ class proof_world {
         }
         answer.what = reply_class::good;
         answer.http_status = 200;
-        answer.status = fault == proof_fault::kind::unknown_word ? "Completed" : truth.status_at(now);
+        const bool is_misnamed = fault == proof_fault::kind::unknown_word;
+        answer.status = is_misnamed ? "Completed" : truth.status_at(now);
+        if (is_misnamed) {
+            misnamed.insert(ticket.id);
+        } else {
+            misnamed.erase(ticket.id);
+        }
         answer.body = fmt::format(R"({{"merchant_transaction_id":"{}","status":"{}"}})", ticket.id, answer.status);
         answer.body_hash = std::hash<std::string>{}(answer.body) | 1U;
         if (answer.body_hash == ticket.known_body) {
