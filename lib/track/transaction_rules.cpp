@@ -50,14 +50,16 @@ judgement settle(judgement verdict, const std::string& word, status_kind kind, w
     return verdict;
 }
 
+bool is_verification_due(const tracking_facts& facts, wall_time now, const poll_rules& rules) {
+    return facts.verifications_done < rules.verify_after.size() &&
+           *facts.settled_at + rules.verify_after[facts.verifications_done] <= now;
+}
+
 /// Marks the times of verify_after that have passed as asked and plans the rest.
 void finish_verification(judgement& verdict, wall_time now, const poll_rules& rules) {
     tracking_facts& facts = verdict.facts;
     const tracking_facts before = facts;
-    while (facts.verifications_done < rules.verify_after.size() &&
-           *facts.settled_at + rules.verify_after[facts.verifications_done] <= now) {
-        ++facts.verifications_done;
-    }
+    while (is_verification_due(facts, now, rules)) ++facts.verifications_done;
     if (facts.recheck_until && now >= *facts.recheck_until) facts.recheck_until.reset();
     facts.watched = next_verification(facts, now, rules).has_value();
     verdict.next = cadence_of(facts);
@@ -81,7 +83,9 @@ judgement judge_settled_word(judgement verdict, const std::string& word, wall_ti
         }
     } else {
         verdict.is_downgrade = true;
-        if (facts.status != "completed" && !facts.recheck_until) {
+        // A word that is none of Proof's says nothing about the money: at a planned time it is asked on from there.
+        const bool is_lost = kind == status_kind::other && is_verification_due(facts, now, rules);
+        if (facts.status != "completed" && (!facts.recheck_until || is_lost)) {
             facts.recheck_until = now + (facts.overdue_at - facts.tracked_at);
             verdict.must_save = true;
         }
@@ -118,7 +122,8 @@ judgement judge_settled(judgement verdict, const poll_answer& answer, wall_time 
     case reply_class::no_reply:
         verdict.is_error = true;
         verdict.next = next_poll::backoff;
-        if (is_verification_lost(verdict.facts, now, errors_before + 1, rules)) finish_verification(verdict, now, rules);
+        if (is_verification_lost(verdict.facts, now, errors_before + 1, rules))
+            finish_verification(verdict, now, rules);
         return verdict;
     }
     return verdict;

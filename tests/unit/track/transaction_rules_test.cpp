@@ -286,6 +286,20 @@ TEST(Verification, ANonTerminalReplyToFailedIsAskedInTheTailUntilTerminal) {
     EXPECT_FALSE(over.facts.watched);
 }
 
+TEST(Verification, AWordThatIsNotProofsAtAPlannedTimeSaysNothingSoItIsAskedOn) {
+    const judgement pending = judge(settled("failed"), good("pending"), begin + minutes(15));
+    const wall_time planned = begin + minutes(70);
+    const judgement odd = judge(pending.facts, good("Completed"), planned);
+    EXPECT_TRUE(odd.is_downgrade && odd.must_save);
+    EXPECT_EQ(odd.facts.recheck_until, planned + hours(24));
+    EXPECT_EQ(odd.facts.verifications_done, 2);
+    const judgement again = judge(odd.facts, good("Completed"), planned + hours(1));
+    EXPECT_EQ(again.facts.recheck_until, planned + hours(24)) << "each planned time does so once";
+    const judgement known = judge(pending.facts, good("processing"), planned);
+    EXPECT_EQ(known.facts.recheck_until, begin + minutes(15) + hours(24)) << "Proof's own word is an answer";
+    EXPECT_EQ(judge(settled("completed"), good("Failed"), planned).facts.recheck_until, std::nullopt);
+}
+
 TEST(TransactionRules, UntrackingEndsOnlyWhatHasNotEnded) {
     for (const auto state :
          {tracking_state::tracking, tracking_state::overdue, tracking_state::not_found, tracking_state::rejected}) {
