@@ -1,11 +1,11 @@
 #include "net/connector.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <list>
 #include <utility>
+
+#include <sys/socket.h>
 
 #include <fmt/format.h>
 
@@ -221,19 +221,19 @@ asio::awaitable<op_result<asio::local::stream_protocol::socket>> async_connect_u
     const unix_protocol::endpoint endpoint(path);
     const steady_time give_up = std::chrono::steady_clock::now() + within;
     asio::steady_timer pause(loop);
+    unix_protocol::socket socket(loop);
+    socket.open(unix_protocol(), failure.code);
+    if (!failure.code) socket.native_non_blocking(true, failure.code);
+    if (failure.code) co_return failure;
     // A Unix socket whose backlog is full says EAGAIN and cannot be polled for room (it looks writable, and Asio would
     // call it connected): ask again.
     for (;;) {
-        unix_protocol::socket socket(loop);
-        socket.open(unix_protocol(), failure.code);
-        if (!failure.code) socket.native_non_blocking(true, failure.code);
-        if (failure.code) co_return failure;
         if (::connect(socket.native_handle(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0)
             co_return socket;
         failure.code = error_code(errno, boost::system::system_category());
         if (failure.code != asio::error::try_again && failure.code != asio::error::interrupted) co_return failure;
         if (std::chrono::steady_clock::now() + full_backlog_pause >= give_up) {
-            failure.code = net_error::timed_out;
+            failure = {net_error::timed_out, operation, "its backlog is full: the receiver does not accept"};
             co_return failure;
         }
         pause.expires_after(full_backlog_pause);

@@ -71,12 +71,12 @@ class wire final : public std::enable_shared_from_this<wire>, private watched_so
     origin& where() { return *origin_; }
 
   private:
+    void on_ready(bool readable, bool writable) override;
     void take_socket(boost::asio::ip::tcp::socket socket);
     void fail(wire_end how, std::string text);
     void shake_hands();
     void opened();
     void read_some();
-    void on_ready(bool readable, bool writable) override;
     void take_received(std::string_view bytes);
     void take_encrypted(std::string_view bytes);
     void flush();

@@ -207,6 +207,7 @@ TEST(Connector, AUnixSocketWhoseBacklogIsFullIsWaitedFor) {
     const auto refused = run_task(io, async_connect_unix(folder.file("busy.sock"), milliseconds(50)));
     ASSERT_TRUE(refused.has_error()) << "nobody accepted";
     EXPECT_EQ(refused.error().code, net_error::timed_out);
+    EXPECT_THAT(refused.error().message(), HasSubstr("backlog is full"));
 
     asio::steady_timer later(io, milliseconds(60));
     later.async_wait([&](error_code) { listening.accept(); });

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -145,6 +146,19 @@ TEST_F(SocketWatch, GoesOnAfterARoundOfSeveral) {
     io_.run_for(seconds(10));
     EXPECT_EQ(first.reads, 3);
     EXPECT_EQ(second.reads, 3);
+}
+
+TEST_F(SocketWatch, MoreThanOneRoundHoldsAreAllTold) {
+    std::vector<std::unique_ptr<watched_end>> ends;
+    for (int i = 0; i < 200; ++i) {
+        ends.push_back(std::make_unique<watched_end>(watch_));
+        watched_end& each = *ends.back();
+        each.say("x");
+        each.then = [&each] { each.remove(); };
+    }
+    io_.run_for(seconds(10));
+    for (const auto& each : ends) EXPECT_EQ(each->reads, 1);
+    EXPECT_TRUE(io_.stopped());
 }
 
 TEST_F(SocketWatch, ASocketThatComesAfterAllWereGoneIsWatched) {
