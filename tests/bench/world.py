@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
@@ -27,6 +28,7 @@ http {{
   log_format arrivals '$msec $http_webhook_id';
   {servers}
   server {{ listen 127.0.0.1:{receiver}; access_log {dir}/arrivals.log arrivals buffer=64k flush=200ms; location / {{ return 204; }} }}
+  server {{ listen 127.0.0.1:{counter}; stub_status; }}
 }}
 """
 PROOF = """server {{ listen 127.0.0.1:{port} ssl backlog=4096; server_name localhost;
@@ -74,11 +76,12 @@ class World:
     def __init__(self, quick=False):
         self.quick = quick
         self.started = []
+        self.counter_asked = 0
 
     def __enter__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="ptb-", dir="/tmp"))
         self.folder.chmod(0o755)
-        self.pending, self.completed, self.receiver = free_port(), free_port(), free_port()
+        self.pending, self.completed, self.receiver, self.counter = (free_port() for _ in range(4))
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
                         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.folder / "key.pem",
                         "-out", self.folder / "cert.pem"], check=True, capture_output=True, timeout=30)
@@ -88,7 +91,7 @@ class World:
         self.secret.write_text(new_secret() + "\n")
         self.secret.chmod(0o600)
         servers = "".join(PROOF.format(port=p, status=s) for p, s in ((self.pending, "pending"), (self.completed, "completed")))
-        (self.folder / "nginx.conf").write_text(NGINX.format(dir=self.folder, servers=servers, receiver=self.receiver))
+        (self.folder / "nginx.conf").write_text(NGINX.format(dir=self.folder, servers=servers, receiver=self.receiver, counter=self.counter))
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"
         log = open(self.folder / "nginx.out", "wb")
         self.nginx = subprocess.Popen(pinned(SERVER_CORE, [nginx, "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder)]), stdout=log, stderr=log)
@@ -100,6 +103,7 @@ class World:
         for process in reversed(self.started):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
+                process.send_signal(signal.SIGCONT)  # a stopped one hears nothing
                 try:
                     process.wait(20)
                 except subprocess.TimeoutExpired:
@@ -130,6 +134,19 @@ class World:
         self.started.append(daemon.process.popen)
         subprocess.run(["taskset", "-a", "-c", "-p", str(CLIENT_CORE), str(daemon.process.pid)], check=True, capture_output=True)
         return daemon
+
+    def server_workers(self):
+        return [int(pid) for pid in subprocess.run(["pgrep", "-P", str(self.nginx.pid)], capture_output=True, text=True, timeout=10).stdout.split()]
+
+    def server_cpu(self):
+        return sum(process_cpu(pid) for pid in self.server_workers())
+
+    def requests_answered(self):
+        """By nginx so far, without those that ask this."""
+        self.counter_asked += 1
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.counter}/", timeout=10) as reply:
+            counts = reply.read().decode().split("\n")[2].split()
+        return int(counts[2]) - self.counter_asked
 
     def webhook(self):
         return {"name": "backend", "url": f"http://127.0.0.1:{self.receiver}/hooks/proof", "secret_file": str(self.secret), "max_in_flight": 64}
@@ -195,8 +212,7 @@ class Window:
 
     def __init__(self, world, *pids):
         self.pids = list(pids) + [os.getpid()]
-        workers = subprocess.run(["pgrep", "-P", str(world.nginx.pid)], capture_output=True, text=True).stdout.split()
-        self.pids += [int(pid) for pid in workers]
+        self.pids += world.server_workers()
 
     def _own(self):
         children = os.times()
