@@ -213,7 +213,9 @@ void poll_driver::perform(behind_action& behind) {
                       {{"wanted_per_second", fmt::format("{:.1f}", behind.wanted)},
                        {"made_per_second", fmt::format("{:.1f}", behind.made)},
                        {"oldest_due_ms", behind.oldest_due.count()},
-                       {"advice", "raise proof.connections or poll.max_rate, or lengthen poll.interval"}});
+                       {"advice", behind.awaits_store
+                                      ? "changes wait for the disk: nothing to do after an import, else a faster disk"
+                                      : "raise proof.connections or poll.max_rate, or lengthen poll.interval"}});
 }
 
 void poll_driver::perform(clock_skew_action& skew) {

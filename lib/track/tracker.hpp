@@ -25,6 +25,10 @@
 
 namespace prooftrack {
 
+/// Most changes on their way to the store: with so many nothing more is asked, because a slow disk would only make the
+/// queue longer, and whoever asks the daemon waits behind it (a first reply of an import of 1 M is a change each).
+inline constexpr std::size_t most_unrecorded = 10'000;
+
 struct tracker_options {
     poll_rules rules;
     std::uint32_t max_rate = 0; ///< polls a second, 0 = no ceiling
@@ -126,6 +130,7 @@ struct behind_action {
     double wanted = 0; ///< polls a second
     double made = 0;
     milliseconds oldest_due{0};
+    bool awaits_store = false; ///< because of `most_unrecorded`
 };
 struct clock_skew_action {
     milliseconds skew{0};
@@ -185,6 +190,7 @@ class tracker {
     std::size_t size() const { return table_.size(); }
     std::size_t in_flight() const { return in_flight_; }
     std::size_t recording() const { return pending_.size(); }
+    bool awaits_store() const { return pending_.size() >= most_unrecorded; }
     const proof_health& health() const { return health_; }
     milliseconds skew() const { return skew_.latest(); }
     steady_duration oldest_due(instant now) const;

@@ -185,7 +185,7 @@ void tracker::watch_deadline(std::uint32_t slot) {
 
 void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) {
     const std::int64_t wall = now.wall.time_since_epoch().count();
-    while (!deadlines_.empty() && deadlines_.top().when <= wall) {
+    while (!deadlines_.empty() && deadlines_.top().when <= wall && !awaits_store()) {
         const std::uint32_t slot = deadlines_.top().slot;
         deadlines_.pop();
         const transaction_row& row = table_.at(slot);
@@ -208,7 +208,7 @@ steady_time tracker::first_poll_time(instant now) {
 }
 
 std::optional<std::uint32_t> tracker::due_slot(instant now, poll_permit permit) {
-    if (permit == poll_permit::none || !rate_.may_take(now.steady)) return std::nullopt;
+    if (permit == poll_permit::none || awaits_store() || !rate_.may_take(now.steady)) return std::nullopt;
     if (!urgent_.empty() && urgent_.top().when <= ns(now.steady)) return urgent_.top().slot;
     if (due_.empty()) return std::nullopt;
     if (permit == poll_permit::probe) {
@@ -266,6 +266,7 @@ bool tracker::may_repeat() {
 
 std::optional<steady_time> tracker::next_wake(instant now) {
     std::optional<steady_time> wake;
+    if (awaits_store()) return wake; // the next `recorded_event` looks
     const auto earliest = [&](steady_time when) {
         if (when > now.steady && (!wake || when < *wake)) wake = when;
     };
@@ -324,7 +325,8 @@ void tracker::watch_capacity(instant now, std::vector<tracker_action>& actions) 
     if (behind_was_said_ && now.steady - behind_said_at_ < between_behind_words) return;
     behind_was_said_ = true;
     behind_said_at_ = now.steady;
-    actions.emplace_back(behind_action{wanted_rate(), made_rate_, std::chrono::duration_cast<milliseconds>(oldest)});
+    actions.emplace_back(behind_action{wanted_rate(), made_rate_,
+                                       std::chrono::duration_cast<milliseconds>(oldest), awaits_store()});
 }
 
 } // namespace prooftrack

@@ -374,6 +374,55 @@ TEST(Tracker, BehindIsSaidWithWhatIsWantedAndMade) {
     }
     ASSERT_EQ(said.size(), 2U) << "at most once a minute";
     EXPECT_NEAR(said[0].wanted, 1'000 / 7.5, 1);
+    EXPECT_FALSE(said[0].awaits_store);
+}
+
+/// Tracked without the fixture's check of everything at each step.
+void track_many(tracker_fixture& world, std::size_t number, milliseconds overdue_after = std::chrono::hours(24)) {
+    for (std::size_t i = 0; i < number; ++i)
+        world.core.step(tracked_event{world.make("id-" + std::to_string(i), overdue_after), false}, world.now,
+                        world.actions);
+    world.pass(seconds(10)); // the first polls are paced
+}
+
+TEST(Tracker, NothingIsAskedWhileTooManyChangesWaitForTheStore) {
+    tracker_fixture world;
+    track_many(world, most_unrecorded + 2);
+    for (std::size_t i = 0; i < most_unrecorded; ++i) {
+        const auto poll = world.core.next_poll(world.now);
+        ASSERT_TRUE(poll) << i;
+        poll_answer first;
+        first.what = reply_class::good;
+        first.status = "pending";
+        first.body_hash = 1;
+        world.core.step(answered_event{poll->ticket, first}, world.now, world.actions);
+    }
+    const auto changes = world.all<change_action>();
+    ASSERT_EQ(changes.size(), most_unrecorded);
+    EXPECT_FALSE(world.core.next_poll(world.now));
+    EXPECT_FALSE(world.core.next_wake(world.now)) << "no wake before one is recorded: it would find nothing to do";
+    std::vector<behind_action> said;
+    for (int i = 0; i < 10; ++i) {
+        world.pass(seconds(1));
+        world.step(woken_event{});
+        for (const auto& one : world.all<behind_action>()) said.push_back(one);
+    }
+    ASSERT_EQ(said.size(), 1U);
+    EXPECT_TRUE(said[0].awaits_store);
+    world.step(recorded_event{changes[0].slot, changes[0].generation, true});
+    EXPECT_TRUE(world.core.next_poll(world.now)) << "one recorded, one asked";
+}
+
+TEST(Tracker, ManyDeadlinesAtOnceWaitForTheStore) {
+    tracker_fixture world;
+    track_many(world, most_unrecorded + 2, minutes(1));
+    world.pass(minutes(1));
+    world.actions.clear();
+    world.core.step(woken_event{}, world.now, world.actions);
+    const auto changes = world.all<change_action>();
+    ASSERT_EQ(changes.size(), most_unrecorded);
+    world.step(recorded_event{changes[0].slot, changes[0].generation, true});
+    EXPECT_EQ(world.only<change_action>().facts.state, tracking_state::overdue);
 }
 
 } // namespace
