@@ -29,6 +29,10 @@ attempt_ending ending_of(const delivery_outcome& outcome) {
     return ending;
 }
 
+std::size_t fresh_size(const delivery_record& record) {
+    return sizeof(record) + record.body->size() + record.url.size();
+}
+
 std::string_view result_name(const delivery_attempt& one) {
     if (one.ending.state == delivery_state::delivered) return "delivered";
     return one.ending.state == delivery_state::dead ? "dead" : "failed";
@@ -36,12 +40,36 @@ std::string_view result_name(const delivery_attempt& one) {
 
 } // namespace
 
-void delivery_driver::load(slot& place, const lane_head& head) {
-    attempt one;
+void delivery_driver::keep_fresh(delivery_record record) {
+    const slot* const place = slot_for(record.lane);
+    if (place == nullptr || !place->lane.configured() || place->lane.health().failing()) return;
+    const std::size_t bytes = fresh_size(record);
+    if (fresh_bytes_ + bytes > most_fresh_bytes) return;
+    fresh_bytes_ += bytes;
+    const delivery_id id = record.view.id;
+    fresh_.emplace(id, std::move(record));
+}
+
+std::optional<delivery_record> delivery_driver::take_fresh(delivery_id id) {
+    const auto found = fresh_.find(id);
+    if (found == fresh_.end()) return std::nullopt;
+    auto record = std::optional(std::move(found->second));
+    fresh_.erase(found);
+    fresh_bytes_ -= fresh_size(*record);
+    return record;
+}
+
+void delivery_driver::load(slot& place, const lane_head& head, instant now) {
+    attempt& one = attempts_[head.id];
     one.place = &place;
     one.head = head;
-    attempts_.emplace(head.id, std::move(one));
     if (place.is_url) ++url_attempts_;
+    if (auto fresh = take_fresh(head.id); fresh && may_attempt(fresh->view, place.lane.schedule(), now.wall)) {
+        one.where = attempt::phase::ready;
+        one.record = std::move(fresh);
+        place.ready.push_back(head.id);
+        return;
+    }
     doors_.memory.load_delivery(head.id, [this, id = head.id](op_result<std::optional<delivery_record>> loaded) {
         on_loaded(id, std::move(loaded));
     });

@@ -43,15 +43,18 @@ void delivery_driver::start(const store_status& status) {
     leave();
 }
 
-void delivery_driver::on_recorded(const std::vector<delivery_head>& heads) {
+void delivery_driver::on_recorded(recorded_transition recorded) {
     const instant now = enter();
-    for (const delivery_head& head : heads) insert_head(head, now);
+    for (delivery_record& record : recorded.records) keep_fresh(std::move(record));
+    for (const delivery_head& head : recorded.heads) insert_head(head, now);
     leave();
 }
 
 void delivery_driver::reconfigure(callback_table table) {
     const instant now = enter();
     table_ = std::move(table);
+    fresh_.clear(); // those of a callback that went would stay for ever
+    fresh_bytes_ = 0;
     for (const auto& [name, place] : slots_) place->lane.configure(table_.settings_for(name));
     for (const callback_config& one : table_.callbacks()) {
         if (find_slot(one.name) == nullptr) make_slot(one.name, false);
@@ -218,7 +221,8 @@ void delivery_driver::pump(slot& place, instant now) {
         }
         const auto head = place.lane.take(now);
         if (!head) break;
-        load(place, *head);
+        load(place, *head, now);
+        begin_ready(place, now);
         ask_refill(place);
     }
     arm(place, now);

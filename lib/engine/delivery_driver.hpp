@@ -30,6 +30,8 @@ inline constexpr std::size_t most_url_lanes = 4096;
 inline constexpr std::size_t url_lane_capacity = 64;
 /// Most attempts in flight over all lanes of callback_urls together.
 inline constexpr std::size_t most_url_attempts = 1024;
+/// Most bytes of new events that are kept for their first attempts; what is beyond is loaded from the store.
+inline constexpr std::size_t most_fresh_bytes = 8U << 20U;
 /// Most tests of callbacks under way.
 inline constexpr std::size_t most_callback_tests = 16;
 /// How often a refused write is tried again, and how soon a failed read.
@@ -63,7 +65,7 @@ class delivery_driver {
     /// Goes on where the last run ended. Called once, before anything is recorded.
     void start(const store_status& status);
     /// New heads of a recorded transition; called in the order of recording.
-    void on_recorded(const std::vector<delivery_head>& heads);
+    void on_recorded(recorded_transition recorded);
     /// Holds from the next attempt. The notifier must know the new targets already.
     void reconfigure(callback_table table);
     const callback_table& callbacks() const { return table_; }
@@ -97,6 +99,7 @@ class delivery_driver {
 
     std::size_t lanes() const { return slots_.size(); }
     std::size_t in_flight() const { return attempts_.size(); } ///< loading, attempting or being recorded
+    std::size_t fresh_bytes() const { return fresh_bytes_; }
     bool full() const { return full_; }
 
   private:
@@ -128,7 +131,9 @@ class delivery_driver {
     bool may_start() const { return !full_ && !halted_ && !stopping_; }
 
     // delivery_attempts.cpp: one attempt's way
-    void load(slot& place, const lane_head& head);
+    void keep_fresh(delivery_record record);
+    std::optional<delivery_record> take_fresh(delivery_id id);
+    void load(slot& place, const lane_head& head, instant now);
     void on_loaded(delivery_id id, op_result<std::optional<delivery_record>> loaded);
     void begin_ready(slot& place, instant now);
     void begin(attempt& one, instant now);
@@ -155,6 +160,8 @@ class delivery_driver {
     std::map<std::string, std::unique_ptr<slot>, std::less<>> slots_;
     std::map<wake_place, slot*> wakes_;
     std::map<delivery_id, attempt> attempts_; ///< taken, not yet recorded
+    std::map<delivery_id, delivery_record> fresh_; ///< never attempted yet, so the store has nothing newer
+    std::size_t fresh_bytes_ = 0;
     std::vector<delivery_id> unrecorded_;     ///< ended, but the store was full; oldest first
     std::deque<slot*> starved_;               ///< lanes of callback_urls that wait for `most_url_attempts`
     std::set<std::string> reported_;          ///< callbacks whose gauges were set

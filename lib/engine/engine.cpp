@@ -155,9 +155,9 @@ void engine::on_token_wanted() {
     if (hooks_.reread_token) hooks_.reread_token();
 }
 
-void engine::on_recorded(const change_action& change, const recorded_transition& recorded) {
+void engine::on_recorded(const change_action& change, recorded_transition recorded) {
     if (recorded.seq && recorded.body) feed_.publish(*recorded.seq, *recorded.body);
-    delivery_driver_.on_recorded(recorded.heads);
+    delivery_driver_.on_recorded(std::move(recorded));
     if (ends_wait(change.facts.state)) answer_waits(change.id);
     arm();
 }
@@ -200,7 +200,7 @@ std::string engine::summary() const {
 void engine::arm() {
     if (is_arming_ || life_ == life::loading) return;
     const instant now = doors_.clock.now();
-    std::optional<steady_time> polls = life_ == life::running ? poll_driver_.next_wake(now) : std::nullopt;
+    std::optional<steady_time> polls = life_ == life::running ? poll_driver_.wake_due(now) : std::nullopt;
     if (polls && poll_driver_.core().wanted_rate() > busy_rate) polls = std::max(*polls, now.steady + gathering);
     std::optional<steady_time> wake = earlier(polls, delivery_driver_.next_wake());
     wake = earlier(wake, earlier(feed_.next_wake(), waits_.next_wake()));

@@ -106,7 +106,7 @@ class engine final : public backend, private poll_driver_listener, private deliv
   private:
     struct import_job;
 
-    void on_recorded(const change_action& change, const recorded_transition& recorded) override;
+    void on_recorded(const change_action& change, recorded_transition recorded) override;
     void on_token_wanted() override;
     void on_stepped() override { arm(); }
     void on_delivery(std::string_view callback, std::string_view result) override;

@@ -93,15 +93,23 @@ void poll_driver::step(tracker_event event, instant now) {
     }
     actions.clear();
     spare_actions_ = std::move(actions);
-    if (!is_stopped_ && proof_ != nullptr && tracker_.has_poll(now)) proof_->wake();
     around_.listener.on_stepped();
+}
+
+std::optional<steady_time> poll_driver::wake_due(instant now) {
+    if (is_stopped_) return std::nullopt;
+    if (proof_ != nullptr && tracker_.has_poll(now)) proof_->wake();
+    return tracker_.next_wake(now);
 }
 
 std::optional<poll_ticket> poll_driver::next_poll() {
     if (is_stopped_) return std::nullopt;
     const instant now = around_.clock.now();
     auto poll = tracker_.next_poll(now);
-    if (!poll) return std::nullopt;
+    if (!poll) {
+        around_.listener.on_stepped(); // the first one that is not due yet is another one than before the pull
+        return std::nullopt;
+    }
     around_.counts.on_poll_started(poll->lateness, now.steady);
     return std::move(poll->ticket);
 }
@@ -145,7 +153,7 @@ void poll_driver::on_record_result(change_action change, const std::string& even
             around_.counts.on_detected(std::max(milliseconds(0), around_.clock.now().wall - *change.updated_at));
         }
         if (change.is_history) around_.counts.on_transition(change.from_state, change.facts.state);
-        around_.listener.on_recorded(change, *result);
+        around_.listener.on_recorded(change, *std::move(result));
     } else {
         around_.log.write(log_event_id::store_error, {{"operation", "record a change"},
                                                       {"merchant_transaction_id", change.id.str()},

@@ -24,10 +24,10 @@ class poll_driver_listener {
   public:
     virtual ~poll_driver_listener() = default;
     /// In the order of the commits; the tracker knows already.
-    virtual void on_recorded(const change_action& change, const recorded_transition& recorded) = 0;
+    virtual void on_recorded(const change_action& change, recorded_transition recorded) = 0;
     /// A 401: the token file wants to be read again, now.
     virtual void on_token_wanted() = 0;
-    /// `next_wake` may be another one.
+    /// Polls may be due, and what is due next may be another one: `wake_due` says.
     virtual void on_stepped() = 0;
 };
 
@@ -50,14 +50,16 @@ class poll_driver final : public poll_source {
 
     void attach(proof_client& proof) { proof_ = &proof; }
 
-    /// Gives the core an event, performs what it wants done, wakes the connections when polls are due.
+    /// Gives the core an event and performs what it wants done.
     void step(tracker_event event);
     /// Runs `then` once the change that the row is recording has ended; with whether it is durable.
     void after_change(std::uint32_t slot, unique_function<void(op_result<std::monostate>)> then);
     /// No polls are given out any more; commits are still taken.
     void stop_polling() { is_stopped_ = true; }
 
-    std::optional<steady_time> next_wake(instant now) { return tracker_.next_wake(now); }
+    /// Wakes the connections if polls are due; when the next thing is. One `now` for both: what becomes due between
+    /// two readings of the clock would be seen by neither.
+    std::optional<steady_time> wake_due(instant now);
     const tracker& core() const { return tracker_; }
     live_transaction live(std::uint32_t slot) const { return tracker_.live(slot, around_.clock.now()); }
 

@@ -95,13 +95,6 @@ struct delivery_head {
     bool waits = false; ///< from `retry_delivery` alone: still behind an earlier pending one of its transaction, so not a head yet
 };
 
-/// What a transition left behind, once durable.
-struct recorded_transition {
-    std::optional<event_seq> seq; ///< with an event
-    std::shared_ptr<const std::string> body; ///< the event's frozen bytes; shared by streams and deliveries
-    std::vector<delivery_head> heads;     ///< new deliveries that are heads
-};
-
 /// Everything that an attempt needs.
 struct delivery_record {
     delivery_view view;
@@ -110,6 +103,14 @@ struct delivery_record {
     std::string state;
     std::string status;
     std::shared_ptr<const std::string> body;
+};
+
+/// What a transition left behind, once durable.
+struct recorded_transition {
+    std::optional<event_seq> seq; ///< with an event
+    std::shared_ptr<const std::string> body; ///< the event's frozen bytes; shared by streams and deliveries
+    std::vector<delivery_head> heads;     ///< new deliveries that are heads
+    std::vector<delivery_record> records; ///< of the same deliveries: their first attempts need not load them
 };
 
 /// The outcome of one attempt.

@@ -28,6 +28,24 @@ event_ingredients read_ingredients(ledger& book, std::int64_t row) {
     return parts;
 }
 
+/// What `load_delivery_record` would read of a delivery that was just inserted.
+delivery_record fresh_record(const delivery_head& head, const transition& change, const std::string& callback,
+                             const std::string& url, std::shared_ptr<const std::string> body) {
+    delivery_view view{head.id,
+                       change.event->id,
+                       std::string(to_string(change.event->type)),
+                       change.id,
+                       callback,
+                       delivery_state::pending,
+                       0,
+                       std::nullopt,
+                       "",
+                       0,
+                       head.next_attempt_at};
+    return {std::move(view),     head.lane,      url, std::string(to_string(change.facts.state)),
+            change.facts.status, std::move(body)};
+}
+
 /// Inserts the event and a delivery for each callback that gets it.
 recorded_transition write_event(ledger& book, std::int64_t row, const transition& change, wall_time event_time) {
     const owed_event& owed = *change.event;
@@ -49,14 +67,15 @@ recorded_transition write_event(ledger& book, std::int64_t row, const transition
         .execute(*recorded.seq, owed.id, to_string(owed.type), row, change.facts.state,
                  null_if_empty(change.facts.status), event_time, blob_view{*recorded.body});
     const owed_delivery delivery{*recorded.seq, row, change.at};
-    for (const std::string& callback : owed.callbacks) {
-        if (auto head = insert_delivery(book, delivery, callback, callback, {}))
-            recorded.heads.push_back(std::move(*head));
-    }
-    if (parts.callback_url && selects("transaction.*", owed.type)) {
-        auto head = insert_delivery(book, delivery, parts.callback_lane, "callback_url", parts.callback_url);
-        if (head) recorded.heads.push_back(std::move(*head));
-    }
+    const auto owe = [&](const std::string& lane, const std::string& callback, const std::optional<std::string>& url) {
+        auto head = insert_delivery(book, delivery, lane, callback, url);
+        if (!head) return;
+        recorded.records.push_back(fresh_record(*head, change, callback, url.value_or(""), recorded.body));
+        recorded.heads.push_back(std::move(*head));
+    };
+    for (const std::string& callback : owed.callbacks) owe(callback, callback, {});
+    if (parts.callback_url && selects("transaction.*", owed.type))
+        owe(parts.callback_lane, "callback_url", parts.callback_url);
     return recorded;
 }
 

@@ -27,7 +27,7 @@ namespace prooftrack {
 
 /// Most changes on their way to the store: with so many nothing more is asked, because a slow disk would only make the
 /// queue longer, and whoever asks the daemon waits behind it (a first reply of an import of 1 M is a change each).
-inline constexpr std::size_t most_unrecorded = 10'000;
+inline constexpr std::size_t most_unrecorded = 4'000;
 
 struct tracker_options {
     poll_rules rules;

@@ -160,6 +160,7 @@ struct delivery_view {
     std::string last_error;
     int last_status = 0; ///< HTTP status of the last attempt, or a command's exit code; 0 = none
     std::optional<wall_time> next_attempt_at;
+    bool operator==(const delivery_view&) const = default;
 };
 
 /// A recorded event: the frozen bytes that every attempt sends (without seq).

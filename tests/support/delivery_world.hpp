@@ -95,7 +95,7 @@ class delivery_world {
         owed_event owed{make_event_id(clock.now().wall, ids), type, "processing", driver->callbacks().selecting(type)};
         change.event = std::move(owed);
         memory->record(std::move(change), [this](op_result<recorded_transition> recorded) {
-            if (recorded) driver->on_recorded(recorded->heads);
+            if (recorded) driver->on_recorded(*std::move(recorded));
         });
     }
     void run(steady_duration span) { clock.run_for(span); }

@@ -191,6 +191,7 @@ struct fake_disk {
         if (first) {
             make_head(kept, change.at);
             recorded.heads.push_back(head_of(kept));
+            recorded.records.push_back(*load_delivery(kept.view.id));
         }
     }
 

@@ -30,7 +30,7 @@ struct one_callback : delivery_world {
 TEST(FullStore, AnOutcomeThatFindsNoRoomIsKeptAndRecordedOnceASecond) {
     one_callback world;
     world.emit("t1");
-    world.run(8ms);
+    world.run(6ms);
     world.memory->set_full(true);
     const std::uint64_t before = world.memory->operations();
     world.run(10s);
@@ -52,7 +52,7 @@ TEST(FullStore, NothingNewIsAttemptedWhileOutcomesCannotBeRecorded) {
     world.callbacks[0].max_in_flight = 1;
     world.reload();
     for (int i = 0; i < 5; ++i) world.emit("t" + std::to_string(i));
-    world.run(8ms);
+    world.run(6ms);
     world.memory->set_full(true);
     world.run(10s);
     EXPECT_LE(world.sender->attempts().size(), 2U);
@@ -76,7 +76,7 @@ TEST(FullStore, TheStoresOwnWordStopsAndStartsToo) {
 TEST(FullStore, ACrashMeanwhileMeansTheAttemptIsMadeAgain) {
     one_callback world;
     world.emit("t1");
-    world.run(8ms);
+    world.run(6ms);
     world.memory->set_full(true);
     world.run(5s);
     world.restart();
@@ -88,7 +88,7 @@ TEST(FullStore, ACrashMeanwhileMeansTheAttemptIsMadeAgain) {
 TEST(FailedStore, NothingIsStartedAnyMore) {
     one_callback world;
     world.emit("t1");
-    world.run(8ms);
+    world.run(6ms);
     world.memory->set_failed();
     world.run(1h);
     EXPECT_EQ(world.sender->attempts().size(), 1U);
@@ -132,7 +132,7 @@ TEST(Stop, WithNothingInFlightItStopsAtOnce) {
 TEST(Stop, WaitsForTheLastRecord) {
     one_callback world;
     world.emit("t1");
-    world.run(9ms);
+    world.run(7ms); // answered now, to be committed at 9 ms
     bool stopped = false;
     world.driver->stop(10s, [&stopped] { stopped = true; });
     world.run(1ms);
@@ -145,7 +145,7 @@ TEST(Stop, WaitsForTheLastRecord) {
 TEST(Stop, AFullStoreDoesNotHoldItUp) {
     one_callback world;
     world.emit("t1");
-    world.run(8ms);
+    world.run(6ms);
     world.memory->set_full(true);
     world.run(5s);
     bool stopped = false;
@@ -223,7 +223,7 @@ TEST(RetryByHand, OfNothingIsNotFound) {
 TEST(RetryByHand, IsRefusedWhileTheStoreIsFullAndNothingIsLost) {
     one_callback world;
     world.emit("t1");
-    world.run(8ms);
+    world.run(6ms);
     world.memory->set_full(true);
     world.run(100ms);
     const auto answer = world.retry(1);
@@ -239,7 +239,7 @@ TEST(RetryByHand, AnOldOutcomeThatWasNotRecordedDoesNotUndoIt) {
     one_callback world;
     world.receiver = [](const delivery_job&) { return reply_failed(); };
     world.emit("t1");
-    world.run(8ms);
+    world.run(6ms);
     world.memory->set_full(true);
     world.run(100ms);
     world.receiver = nullptr;
@@ -326,6 +326,63 @@ TEST(CallbackTest, SaysNothingAboutTheHealthOfTheCallback) {
     for (int i = 0; i < 10; ++i) world.driver->test_callback("backend", [](delivery_outcome) {});
     world.run(1s);
     EXPECT_EQ(world.log.count(log_event_id::callback_failing), 0U);
+}
+
+TEST(FreshEvents, AreKeptOnlyUpToTheirBoundAndNoneIsLost) {
+    one_callback world;
+    world.callbacks[0].max_in_flight = 1;
+    world.reload();
+    world.receiver = [](const delivery_job&) { return reply_delivered(10ms); };
+    constexpr std::size_t events = 100;
+    for (std::size_t i = 0; i < events; ++i) {
+        const std::string id = "t" + std::to_string(i);
+        world.track(id);
+        world.disk.transactions.at(id).metadata = "{\"note\":\"" + std::string(200'000, 'x') + "\"}";
+        world.emit(id);
+    }
+    world.run(5ms);
+    EXPECT_GT(world.driver->fresh_bytes(), most_fresh_bytes / 2);
+    EXPECT_LE(world.driver->fresh_bytes(), most_fresh_bytes);
+    world.run(5s);
+    EXPECT_EQ(world.count(delivery_state::delivered), events);
+    EXPECT_EQ(world.sender->attempts().size(), events);
+    EXPECT_EQ(world.driver->fresh_bytes(), 0U);
+}
+
+TEST(FreshEvents, ThoseOfAFailingOrARemovedCallbackAreNotKept) {
+    one_callback world;
+    world.receiver = [](const delivery_job&) { return reply_failed(); };
+    for (int i = 0; i < 5; ++i) world.emit("t" + std::to_string(i));
+    world.run(10min);
+    ASSERT_EQ(world.log.count(log_event_id::callback_failing), 1U);
+    world.emit("late");
+    world.run(10ms);
+    EXPECT_EQ(world.driver->fresh_bytes(), 0U) << "it may wait for a day";
+
+    one_callback slow;
+    slow.callbacks[0].max_in_flight = 1;
+    slow.reload();
+    slow.receiver = [](const delivery_job&) { return reply_never(); };
+    for (int i = 0; i < 200; ++i) slow.emit("t" + std::to_string(i));
+    slow.run(10ms);
+    EXPECT_GT(slow.driver->fresh_bytes(), 0U);
+    slow.callbacks.clear();
+    slow.reload();
+    EXPECT_EQ(slow.driver->fresh_bytes(), 0U);
+}
+
+TEST(FreshEvents, ARetryByHandBeforeTheFirstAttemptIsOneAttempt) {
+    one_callback world;
+    world.callbacks[0].max_in_flight = 1;
+    world.reload();
+    world.receiver = [](const delivery_job&) { return reply_delivered(100ms); };
+    for (int i = 0; i < 300; ++i) world.emit("t" + std::to_string(i));
+    world.run(10ms);
+    EXPECT_TRUE(world.retry(300));
+    world.run(60s);
+    EXPECT_EQ(world.count(delivery_state::delivered), 300U);
+    EXPECT_EQ(world.sender->attempts().size(), 300U);
+    EXPECT_EQ(world.row(300).view.attempts, 1U);
 }
 
 TEST(Views, ShowBacklogAgeAndDeadOfEachCallback) {

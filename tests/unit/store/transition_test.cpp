@@ -6,6 +6,23 @@
 namespace prooftrack {
 namespace {
 
+/// What a first attempt gets without loading is what it would have loaded.
+void expect_records_as_loaded(store_world& world, const recorded_transition& recorded) {
+    ASSERT_EQ(recorded.records.size(), recorded.heads.size());
+    for (std::size_t i = 0; i < recorded.heads.size(); ++i) {
+        const auto loaded = world.ask<std::optional<delivery_record>>(
+            [&](store& door, auto handler) { door.load_delivery(recorded.heads[i].id, std::move(handler)); });
+        const delivery_record& stored = *loaded.value();
+        const delivery_record& fresh = recorded.records[i];
+        EXPECT_EQ(fresh.view, stored.view);
+        EXPECT_EQ(fresh.lane, stored.lane);
+        EXPECT_EQ(fresh.url, stored.url);
+        EXPECT_EQ(fresh.state, stored.state);
+        EXPECT_EQ(fresh.status, stored.status);
+        EXPECT_EQ(*fresh.body, *stored.body);
+    }
+}
+
 TEST(Recording, StateHistoryEventAndDeliveriesComeTogether) {
     store_world world;
     new_transaction wanted = make_new("a");
@@ -18,6 +35,7 @@ TEST(Recording, StateHistoryEventAndDeliveriesComeTogether) {
     EXPECT_EQ(recorded.heads[0].lane, "backend");
     EXPECT_EQ(recorded.heads[1].lane, "ledger");
     EXPECT_EQ(recorded.heads[0].next_attempt_at, at_ms(100));
+    expect_records_as_loaded(world, recorded);
     EXPECT_EQ(recorded.heads[0].transaction_hash, recorded.heads[1].transaction_hash);
     EXPECT_EQ(*recorded.body,
               "{\"id\":\"" + change.event->id +
@@ -109,6 +127,7 @@ TEST(Recording, ACallbackUrlGetsEverythingButUpdated) {
     const auto recorded = world.record(make_settlement("a", 20, {"backend"})).value();
     ASSERT_EQ(recorded.heads.size(), 2U);
     EXPECT_EQ(recorded.heads[1].lane, "https://shop.example:443");
+    expect_records_as_loaded(world, recorded);
     const auto loaded = world.ask<std::optional<delivery_record>>(
         [&](store& door, auto handler) { door.load_delivery(recorded.heads[1].id, std::move(handler)); });
     const delivery_record& record = *loaded.value();

@@ -53,6 +53,29 @@ TEST(PollSchedule, AnImportIsPacedAndNotAHerd) {
     EXPECT_LE(world.now.steady - begin, seconds(6)) << "a thousand a second";
 }
 
+TEST(PollSchedule, AHugeImportIsAskedWithinAnIntervalAndEvenlyFromThenOn) {
+    constexpr int number = 100'000;
+    tracker_fixture world;
+    for (int i = 0; i < number; ++i)
+        world.core.step(tracked_event{world.make("id-" + std::to_string(i)), false}, world.now, world.actions);
+    std::set<std::uint32_t> asked;
+    poll_answer unchanged;
+    unchanged.what = reply_class::unchanged;
+    for (int second = 0; second < 30; ++second) {
+        int polls = 0;
+        for (int step = 0; step < 100; ++step) {
+            while (const auto poll = world.core.next_poll(world.now)) {
+                ++polls;
+                asked.insert(poll->ticket.slot);
+                world.core.step(answered_event{poll->ticket, unchanged}, world.now, world.actions);
+            }
+            world.pass(milliseconds(10));
+        }
+        EXPECT_NEAR(polls, number / 7.5, number / 7.5 * 0.15) << "in second " << second;
+        if (second == 9) EXPECT_EQ(asked.size(), std::size_t{number});
+    }
+}
+
 TEST(PollSchedule, SpreadsLoadAfterRestartLongestUnseenFirst) {
     tracker_fixture world;
     std::vector<active_transaction> rows;
