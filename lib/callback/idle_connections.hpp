@@ -3,9 +3,11 @@
 // Idle keep-alive connections to receivers.
 
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -25,7 +27,7 @@ struct pooled_connection {
 
 struct idle_connection_limits {
     std::size_t idle_in_all = 256;
-    std::size_t idle_per_key = 16;
+    std::size_t idle_per_key = 64;
     steady_duration idle_for = std::chrono::seconds(20); ///< then it is closed
     steady_duration age = std::chrono::minutes(5);       ///< then it is not reused: DNS is looked up again
     std::uint32_t requests = 1000;                       ///< likewise
@@ -51,11 +53,15 @@ class idle_connections {
         std::string key;
         pooled_connection connection;
     };
+    using place = std::list<entry>::iterator;
+
+    void drop_oldest_of(const std::string& key);
     void sweep();
     void arm();
 
     idle_connection_limits limits_;
-    std::list<entry> idle_; // longest idle first
+    std::list<entry> idle_;                                     // longest idle first
+    std::unordered_map<std::string, std::deque<place>> by_key_; // likewise; no empty ones
     steady_alarm alarm_;
 };
 

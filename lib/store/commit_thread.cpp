@@ -45,11 +45,7 @@ void commit_thread::submit(std::unique_ptr<operation> next) {
     next->outstanding_work = boost::asio::prefer(loop_, boost::asio::execution::outstanding_work.tracked);
     {
         const std::lock_guard lock(mutex_);
-        if (!is_closing_) {
-            queue_.push_back(std::move(next));
-            changed_.notify_one();
-            return;
-        }
+        if (!is_closing_) return enqueue(std::move(next));
     }
     next->fail(make_store_error(store_error::stopped, next->name()));
     boost::asio::post(loop_, [refused = std::move(next)] { refused->complete(); });
@@ -103,8 +99,13 @@ void commit_thread::run() {
     shut_down();
 }
 
+void commit_thread::enqueue(std::unique_ptr<operation> next) {
+    queued_.add(next->weight(), next->is_patient());
+    queue_.push_back(std::move(next));
+    if (!is_gathering_ || pace_.is_ready(queued_)) changed_.notify_one(); // else it wakes by itself
+}
+
 commit_thread::operations commit_thread::wait_for_work() {
-    operations batch;
     std::unique_lock lock(mutex_);
     const auto has_work = [this] { return !queue_.empty() || is_closing_ || is_woken_; };
     if (!backups_.is_copying()) {
@@ -114,14 +115,25 @@ commit_thread::operations commit_thread::wait_for_work() {
         } else {
             changed_.wait(lock, has_work);
         }
+        is_gathering_ = true;
+        changed_.wait_until(lock, pace_.due(),
+                            [this] { return queue_.empty() || pace_.is_ready(queued_) || is_closing_ || is_woken_; });
+        is_gathering_ = false;
     }
     is_woken_ = false;
+    return take_batch();
+}
+
+commit_thread::operations commit_thread::take_batch() {
+    operations batch;
     std::size_t weight = 0;
     while (!queue_.empty() && (batch.empty() || weight + queue_.front()->weight() <= most_batch_weight)) {
         weight += queue_.front()->weight();
+        queued_.remove(queue_.front()->weight(), queue_.front()->is_patient());
         batch.push_back(std::move(queue_.front()));
         queue_.pop_front();
     }
+    if (!batch.empty()) pace_.on_begin(std::chrono::steady_clock::now());
     return batch;
 }
 
@@ -228,13 +240,15 @@ void commit_thread::finish_batch(operations batch, std::vector<notice> notices) 
             if (each->is_finished()) {
                 finished.push_back(std::move(each));
             } else if (each->resumes_at() == resume_place::back) {
-                queue_.push_back(std::move(each));
+                enqueue(std::move(each));
             } else {
                 unfinished_first.push_back(std::move(each));
             }
         }
-        for (auto each = unfinished_first.rbegin(); each != unfinished_first.rend(); ++each)
+        for (auto each = unfinished_first.rbegin(); each != unfinished_first.rend(); ++each) {
+            queued_.add((*each)->weight(), (*each)->is_patient());
             queue_.push_front(std::move(*each));
+        }
     }
     boost::asio::post(loop_, [observer = observer_, told = std::move(notices), done = std::move(finished)]() mutable {
         for (notice& each : told) {

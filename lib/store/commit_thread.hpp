@@ -11,6 +11,7 @@
 
 #include "store/backup_desk.hpp"
 #include "store/checkpointer.hpp"
+#include "store/commit_pace.hpp"
 #include "store/lock_file.hpp"
 #include "store/operation.hpp"
 
@@ -47,7 +48,9 @@ class commit_thread {
     };
 
     void run();
+    void enqueue(std::unique_ptr<operation> next);
     operations wait_for_work();
+    operations take_batch();
     void run_batch(operations batch);
     void run_one(operation& each);
     void run_write(operation& each);
@@ -67,6 +70,9 @@ class commit_thread {
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<std::unique_ptr<operation>> queue_; ///< guarded by mutex_
+    queued_work queued_;                           ///< guarded by mutex_; what is in queue_
+    commit_pace pace_{most_batch_weight};          ///< guarded by mutex_
+    bool is_gathering_ = false;                    ///< guarded by mutex_; the thread waits for company
     bool is_closing_ = false;                      ///< guarded by mutex_
     bool is_closed_ = false;                       ///< guarded by mutex_
     bool is_woken_ = false;                        ///< guarded by mutex_

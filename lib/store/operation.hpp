@@ -15,8 +15,9 @@
 namespace prooftrack {
 
 enum class operation_kind : std::uint8_t {
-    read,  ///< needs no commit; repeated when the transaction around it is undone
-    write, ///< runs in a transaction and a savepoint of its own
+    read,       ///< needs no commit; repeated when the transaction around it is undone
+    write,      ///< runs in a transaction and a savepoint of its own
+    late_write, ///< likewise, and nobody waits for it: under load it may wait for company (commit_pace.hpp)
 };
 
 /// Where an unfinished operation goes on.
@@ -33,7 +34,8 @@ class operation {
     virtual ~operation() = default;
 
     const char* name() const { return name_; } ///< for error texts
-    bool writes() const { return kind_ == operation_kind::write; }
+    bool writes() const { return kind_ != operation_kind::read; }
+    bool is_patient() const { return kind_ == operation_kind::late_write; }
     std::size_t weight() const { return weight_; } ///< about how many rows it touches
 
     /// Store's thread. False when what it did must be undone.

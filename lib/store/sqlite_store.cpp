@@ -49,7 +49,7 @@ class sqlite_store final : public store {
     }
     void record(transition change, store_handler<recorded_transition> handler) override {
         submit<recorded_transition>(
-            "record a change", operation_kind::write, 4,
+            "record a change", operation_kind::late_write, 4,
             [change = std::move(change)](ledger& book) { return record_transition(book, change); }, std::move(handler));
     }
     void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) override {
@@ -103,8 +103,8 @@ class sqlite_store final : public store {
             "load a delivery", [id](ledger& book) { return load_delivery_record(book, id); }, std::move(handler));
     }
     void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) override {
-        write<std::optional<delivery_head>>(
-            "record an attempt",
+        submit<std::optional<delivery_head>>(
+            "record an attempt", operation_kind::late_write, 1,
             [attempt = std::move(attempt)](ledger& book) { return record_delivery_attempt(book, attempt); },
             std::move(handler));
     }
