@@ -159,12 +159,12 @@ class delivery_driver {
 
     std::map<std::string, std::unique_ptr<slot>, std::less<>> slots_;
     std::map<wake_place, slot*> wakes_;
-    std::map<delivery_id, attempt> attempts_; ///< taken, not yet recorded
+    std::map<delivery_id, attempt> attempts_;      ///< taken, not yet recorded
     std::map<delivery_id, delivery_record> fresh_; ///< never attempted yet, so the store has nothing newer
     std::size_t fresh_bytes_ = 0;
-    std::vector<delivery_id> unrecorded_;     ///< ended, but the store was full; oldest first
-    std::deque<slot*> starved_;               ///< lanes of callback_urls that wait for `most_url_attempts`
-    std::set<std::string> reported_;          ///< callbacks whose gauges were set
+    std::vector<delivery_id> unrecorded_; ///< ended, but the store was full; oldest first
+    std::deque<slot*> starved_;           ///< lanes of callback_urls that wait for `most_url_attempts`
+    std::set<std::string> reported_;      ///< callbacks whose gauges were set
     std::size_t url_lanes_ = 0;
     std::size_t url_attempts_ = 0;
     std::size_t recording_ = 0;

@@ -1,6 +1,7 @@
 #pragma once
 
-// The door to what is remembered. Every change is durable before its handler runs; handlers run on the loop, in the order of the calls.
+// The door to what is remembered. Every change is durable before its handler runs; handlers run on the loop, in the
+// order of the calls.
 
 #include <array>
 #include <cstdint>
@@ -31,18 +32,19 @@ using store_handler = unique_function<void(op_result<T>)>;
 
 /// Why the store refuses or fails.
 enum class store_error {
-    full = 1,      ///< no room on the disk: nothing was changed, later it may work again
-    failed,        ///< an fsync or I/O error: the store has stopped for good, the daemon must exit 74
-    stopped,       ///< the store is closing
+    full = 1,         ///< no room on the disk: nothing was changed, later it may work again
+    failed,           ///< an fsync or I/O error: the store has stopped for good, the daemon must exit 74
+    stopped,          ///< the store is closing
     no_room_for_copy, ///< a backup needs more room than there is
-    busy,          ///< another backup is being made
-    not_found,     ///< no such delivery or consumer
-    beyond_last,   ///< a consumer's position past the last event
+    busy,             ///< another backup is being made
+    not_found,        ///< no such delivery or consumer
+    beyond_last,      ///< a consumer's position past the last event
 };
 const boost::system::error_category& store_category();
 error_code make_error_code(store_error error);
 
-/// A start that cannot go on. `exit_status` is 65 (damaged or newer schema) or 75 (locked, read-only, no room); what() tells people what to do.
+/// A start that cannot go on. `exit_status` is 65 (damaged or newer schema) or 75 (locked, read-only, no room); what()
+/// tells people what to do.
 class store_start_error : public std::runtime_error {
   public:
     store_start_error(int exit_status, const std::string& what) : std::runtime_error(what), exit_status_(exit_status) {}
@@ -68,7 +70,8 @@ struct owed_event {
     std::string id; ///< made by make_event_id
     event_type type = event_type::completed;
     std::string previous_status;
-    std::vector<std::string> callbacks; ///< names of the configured callbacks that select it (callback_url is added by the store)
+    std::vector<std::string>
+        callbacks; ///< names of the configured callbacks that select it (callback_url is added by the store)
 };
 
 /// One change of one transaction, recorded whole or not at all.
@@ -77,10 +80,10 @@ struct transition {
     wall_time at{};
     tracking_state from_state = tracking_state::tracking;
     std::string from_status;
-    tracking_facts facts;                 ///< the row after the change
-    bool is_history = true;               ///< write a history row
-    std::string reply;                    ///< bytes of the reply that caused it ("" = none): hashed into the history
-    bool reply_is_good = false;           ///< keep `reply` as the last good reply
+    tracking_facts facts;       ///< the row after the change
+    bool is_history = true;     ///< write a history row
+    std::string reply;          ///< bytes of the reply that caused it ("" = none): hashed into the history
+    bool reply_is_good = false; ///< keep `reply` as the last good reply
     std::string request_id;
     std::optional<owed_event> event;
 };
@@ -92,7 +95,8 @@ struct delivery_head {
     std::uint32_t attempts = 0;
     wall_time next_attempt_at{};
     std::uint64_t transaction_hash = 0; ///< tells transactions apart, for "over at least 3 transactions"
-    bool waits = false; ///< from `retry_delivery` alone: still behind an earlier pending one of its transaction, so not a head yet
+    bool waits = false; ///< from `retry_delivery` alone: still behind an earlier pending one of its transaction, so not
+                        ///< a head yet
 };
 
 /// Everything that an attempt needs.
@@ -107,10 +111,10 @@ struct delivery_record {
 
 /// What a transition left behind, once durable.
 struct recorded_transition {
-    std::optional<event_seq> seq; ///< with an event
+    std::optional<event_seq> seq;            ///< with an event
     std::shared_ptr<const std::string> body; ///< the event's frozen bytes; shared by streams and deliveries
-    std::vector<delivery_head> heads;     ///< new deliveries that are heads
-    std::vector<delivery_record> records; ///< of the same deliveries: their first attempts need not load them
+    std::vector<delivery_head> heads;        ///< new deliveries that are heads
+    std::vector<delivery_record> records;    ///< of the same deliveries: their first attempts need not load them
 };
 
 /// The outcome of one attempt.
@@ -182,9 +186,9 @@ struct store_status {
 };
 
 struct prune_request {
-    wall_time ended_before{};     ///< transactions that ended earlier go, with their history and deliveries
-    wall_time consumed_before{};  ///< events older than this go even if a consumer has not acknowledged them
-    std::size_t limit = 500;      ///< most transactions and most events in one call
+    wall_time ended_before{};    ///< transactions that ended earlier go, with their history and deliveries
+    wall_time consumed_before{}; ///< events older than this go even if a consumer has not acknowledged them
+    std::size_t limit = 500;     ///< most transactions and most events in one call
 };
 struct prune_result {
     std::uint64_t transactions = 0;
@@ -222,7 +226,7 @@ class store_observer {
     virtual ~store_observer() = default;
     virtual void on_commit(steady_duration took, std::size_t operations) = 0;
     virtual void on_state(store_state state, const op_error& why) = 0; ///< turned full, or ok again
-    virtual void on_fatal(const op_error& error) = 0; ///< the store has stopped: log it, then exit 74
+    virtual void on_fatal(const op_error& error) = 0;                  ///< the store has stopped: log it, then exit 74
 };
 
 /// Remembers. All calls come from the loop and return at once; the work is done in the store's thread.
@@ -231,13 +235,16 @@ class store {
     virtual ~store() = default;
 
     /// Every watched transaction in chunks (at most 10,000 rows), the one that was not seen for the longest first.
-    virtual void load_active(unique_function<void(std::vector<active_transaction>)> on_chunk, store_handler<std::uint64_t> done) = 0;
+    virtual void load_active(unique_function<void(std::vector<active_transaction>)> on_chunk,
+                             store_handler<std::uint64_t> done) = 0;
     virtual void load_consumers_and_lanes(store_handler<store_status> handler) = 0;
 
     /// At most 1,000 a call. One outcome each, in order. `session` is a claimed key whose outcome these are.
-    virtual void add(std::vector<new_transaction> transactions, std::optional<digest> session, store_handler<std::vector<add_outcome>> handler) = 0;
+    virtual void add(std::vector<new_transaction> transactions, std::optional<digest> session,
+                     store_handler<std::vector<add_outcome>> handler) = 0;
     virtual void record(transition change, store_handler<recorded_transition> handler) = 0;
-    /// last_polled_at, polls and the other facts of many rows, without history: at a clean stop and for marks that must survive one.
+    /// last_polled_at, polls and the other facts of many rows, without history: at a clean stop and for marks that must
+    /// survive one.
     virtual void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) = 0;
 
     virtual void find(transaction_id id, store_handler<std::optional<transaction_view>> handler) = 0;
@@ -254,10 +261,13 @@ class store {
     /// Due now, schedule from the start; also one that was delivered. store_error::not_found if there is none.
     virtual void retry_delivery(delivery_id id, wall_time now, store_handler<delivery_head> handler) = 0;
     /// All dead ones (of one callback): how many.
-    virtual void retry_dead(std::optional<std::string> callback, wall_time now, store_handler<std::uint64_t> handler) = 0;
-    virtual void set_failing(std::string lane, std::optional<wall_time> since, store_handler<std::monostate> handler) = 0;
+    virtual void retry_dead(std::optional<std::string> callback, wall_time now,
+                            store_handler<std::uint64_t> handler) = 0;
+    virtual void set_failing(std::string lane, std::optional<wall_time> since,
+                             store_handler<std::monostate> handler) = 0;
 
-    virtual void put_consumer(std::string name, std::optional<event_seq> seq, store_handler<std::pair<bool, consumer_view>> handler) = 0; ///< true = new
+    virtual void put_consumer(std::string name, std::optional<event_seq> seq,
+                              store_handler<std::pair<bool, consumer_view>> handler) = 0; ///< true = new
     virtual void delete_consumer(std::string name, store_handler<consumer_view> handler) = 0;
     virtual void acknowledge(std::string name, event_seq seq, store_handler<consumer_view> handler) = 0;
     virtual void consumers(store_handler<std::vector<consumer_view>> handler) = 0;
@@ -274,12 +284,15 @@ class store {
     /// Remembers which Proof this database belongs to; gives the one it knew before ("" = none).
     virtual void remember_base_url(std::string base_url, store_handler<std::string> handler) = 0;
 
-    /// Everything called before is committed, the database is closed cleanly; then `closed` runs. Later calls fail with `stopped`.
+    /// Everything called before is committed, the database is closed cleanly; then `closed` runs. Later calls fail with
+    /// `stopped`.
     virtual void close(unique_function<void()> closed) = 0;
 };
 
-/// Opens, locks, checks and migrates before it returns. Throws store_start_error. `observer` must outlive it; it is called on the loop.
-std::unique_ptr<store> make_sqlite_store(boost::asio::any_io_executor loop, store_options options, store_observer& observer);
+/// Opens, locks, checks and migrates before it returns. Throws store_start_error. `observer` must outlive it; it is
+/// called on the loop.
+std::unique_ptr<store> make_sqlite_store(boost::asio::any_io_executor loop, store_options options,
+                                         store_observer& observer);
 
 } // namespace prooftrack
 

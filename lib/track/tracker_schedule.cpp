@@ -203,8 +203,7 @@ void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) 
 /// full of them already takes a place in the cadence at random.
 steady_time tracker::first_poll_time(instant now) {
     const nanoseconds interval = mean(options_.rules.interval);
-    const nanoseconds gap =
-        std::min(longest_first_poll_gap, interval / static_cast<std::int64_t>(table_.size() + 1));
+    const nanoseconds gap = std::min(longest_first_poll_gap, interval / static_cast<std::int64_t>(table_.size() + 1));
     const steady_time paced = std::max(first_poll_at_, now.steady - gap * first_polls_at_once) + gap;
     if (paced > now.steady + interval) return now.steady + draw_residual(options_.rules.interval, random_);
     first_poll_at_ = paced;
@@ -329,8 +328,8 @@ void tracker::watch_capacity(instant now, std::vector<tracker_action>& actions) 
     if (behind_was_said_ && now.steady - behind_said_at_ < between_behind_words) return;
     behind_was_said_ = true;
     behind_said_at_ = now.steady;
-    actions.emplace_back(behind_action{wanted_rate(), made_rate_,
-                                       std::chrono::duration_cast<milliseconds>(oldest), awaits_store()});
+    actions.emplace_back(
+        behind_action{wanted_rate(), made_rate_, std::chrono::duration_cast<milliseconds>(oldest), awaits_store()});
 }
 
 } // namespace prooftrack

@@ -94,8 +94,13 @@ TEST_P(DuePolls, AreMadeWithinTheirBandAndNotAtTheNextTick) {
     const creeping_clock clock(time);
     fake_disk disk;
     for (int i = 0; i < GetParam().transactions; ++i) {
-        disk.add_one({*transaction_id::parse(fmt::format("id-{}", i)), "{}", std::nullopt, "", time.now().wall,
-                      std::chrono::hours(24),                          {}});
+        disk.add_one({*transaction_id::parse(fmt::format("id-{}", i)),
+                      "{}",
+                      std::nullopt,
+                      "",
+                      time.now().wall,
+                      std::chrono::hours(24),
+                      {}});
     }
     fake_store memory(disk, &time);
     fake_notifier notifier(time);

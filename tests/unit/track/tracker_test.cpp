@@ -72,7 +72,9 @@ TEST(PollSchedule, AHugeImportIsAskedWithinAnIntervalAndEvenlyFromThenOn) {
             world.pass(milliseconds(10));
         }
         EXPECT_NEAR(polls, number / 7.5, number / 7.5 * 0.15) << "in second " << second;
-        if (second == 9) EXPECT_EQ(asked.size(), std::size_t{number});
+        if (second == 9) {
+            EXPECT_EQ(asked.size(), std::size_t{number});
+        }
     }
 }
 
