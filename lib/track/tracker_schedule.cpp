@@ -200,12 +200,12 @@ void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) 
 }
 
 /// First polls go at once; those of a big import are paced, so that it does not come as a herd. What finds an interval
-/// full of them already takes a place in the cadence at random.
+/// full of them already takes a place in the cadence at random, behind it: the import itself has the loop until then.
 steady_time tracker::first_poll_time(instant now) {
     const nanoseconds interval = mean(options_.rules.interval);
     const nanoseconds gap = std::min(longest_first_poll_gap, interval / static_cast<std::int64_t>(table_.size() + 1));
     const steady_time paced = std::max(first_poll_at_, now.steady - gap * first_polls_at_once) + gap;
-    if (paced > now.steady + interval) return now.steady + draw_residual(options_.rules.interval, random_);
+    if (paced > now.steady + interval) return now.steady + interval + draw_residual(options_.rules.interval, random_);
     first_poll_at_ = paced;
     return std::max(now.steady, paced);
 }
