@@ -72,7 +72,7 @@ TEST(PollSchedule, AHugeImportTakesItsPlacesInTheCadenceEvenly) {
             world.pass(milliseconds(10));
         }
         if (second < 7) {
-            EXPECT_LE(polls, 1'101) << "in second " << second;
+            EXPECT_LE(polls, 1'500) << "a thousand a second, and the first ones again, in second " << second;
         } else if (second > 7) {
             EXPECT_NEAR(polls, number / 7.5, number / 7.5 * 0.15) << "in second " << second;
         }
