@@ -199,15 +199,15 @@ void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) 
     }
 }
 
-/// First polls go at once; those of a big import are paced, so that it does not come as a herd. What finds an interval
-/// full of them already takes a place in the cadence at random, behind it: the import itself has the loop until then.
+/// First polls go at once; those of a big import are paced, so that it does not come as a herd: the first interval is
+/// left to the import itself, the second is swept as often as it takes. In the order of the rows, because neighbours
+/// in the database share pages: changes in a random order cost the store twice as much.
 steady_time tracker::first_poll_time(instant now) {
     const nanoseconds interval = mean(options_.rules.interval);
     const nanoseconds gap = std::min(longest_first_poll_gap, interval / static_cast<std::int64_t>(table_.size() + 1));
-    const steady_time paced = std::max(first_poll_at_, now.steady - gap * first_polls_at_once) + gap;
-    if (paced > now.steady + interval) return now.steady + interval + draw_residual(options_.rules.interval, random_);
-    first_poll_at_ = paced;
-    return std::max(now.steady, paced);
+    first_poll_at_ = std::max(first_poll_at_, now.steady - gap * first_polls_at_once) + gap;
+    if (first_poll_at_ > now.steady + 2 * interval) first_poll_at_ = now.steady + interval;
+    return std::max(now.steady, first_poll_at_);
 }
 
 std::optional<std::uint32_t> tracker::due_slot(instant now, poll_permit permit) {

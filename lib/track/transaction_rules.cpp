@@ -1,7 +1,6 @@
 #include "track/transaction_rules.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace prooftrack {
 namespace {
@@ -288,15 +287,6 @@ steady_duration draw_interval(const std::pair<milliseconds, milliseconds>& band,
     const std::int64_t high = nanoseconds(band.second).count();
     const std::int64_t margin = (high - low) / 100;
     return nanoseconds(random.between(low + margin, high - margin));
-}
-
-steady_duration draw_residual(const std::pair<milliseconds, milliseconds>& band, random_source& random) {
-    using std::chrono::nanoseconds;
-    const auto low = static_cast<double>(nanoseconds(band.first).count());
-    const auto high = static_cast<double>(nanoseconds(band.second).count());
-    // The longer a gap, the more moments lie in it.
-    const double gap = std::sqrt(low * low + random.unit() * (high * high - low * low));
-    return nanoseconds(static_cast<std::int64_t>(gap * random.unit()));
 }
 
 steady_duration draw_backoff(const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors,

@@ -67,10 +67,6 @@ std::optional<wall_time> next_verification(const tracking_facts& facts, wall_tim
 /// A wait drawn from the band, kept 1 % of its width off both edges so that the clock's grain never leads over one.
 steady_duration draw_interval(const std::pair<milliseconds, milliseconds>& band, random_source& random);
 
-/// What is left of a gap of the cadence at any moment of it. Polls of many that begin after such waits come at an even
-/// rate from the first second on (the residual life of a renewal process; drawn from one interval they would beat).
-steady_duration draw_residual(const std::pair<milliseconds, milliseconds>& band, random_source& random);
-
 /// The wait after the n-th error in a row (n from 1): first, doubled each time, up to 20 % more at random, never over
 /// the longest.
 steady_duration draw_backoff(const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors,
