@@ -48,8 +48,9 @@ class sqlite_store final : public store {
             std::move(handler));
     }
     void record(transition change, store_handler<recorded_transition> handler) override {
+        const bool is_asked_for = change.facts.state == tracking_state::untracked; // its user waits
         submit<recorded_transition>(
-            "record a change", operation_kind::late_write, 4,
+            "record a change", is_asked_for ? operation_kind::write : operation_kind::late_write, 4,
             [change = std::move(change)](ledger& book) { return record_transition(book, change); }, std::move(handler));
     }
     void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) override {

@@ -26,7 +26,8 @@
 namespace prooftrack {
 
 /// Most changes on their way to the store: with so many nothing more is asked, because a slow disk would only make the
-/// queue longer, and whoever asks the daemon waits behind it (a first reply of an import of 1 M is a change each).
+/// queue longer, and whoever asks the daemon waits behind it (a first reply of an import of 1 M is a change each). The
+/// answers that are in flight at that moment come on top.
 inline constexpr std::size_t most_unrecorded = 4'000;
 
 struct tracker_options {
@@ -130,7 +131,7 @@ struct behind_action {
     double wanted = 0; ///< polls a second
     double made = 0;
     milliseconds oldest_due{0};
-    bool awaits_store = false; ///< because of `most_unrecorded`
+    bool awaits_store = false; ///< changes wait for the store in numbers: it is the limit
 };
 struct clock_skew_action {
     milliseconds skew{0};

@@ -328,8 +328,10 @@ void tracker::watch_capacity(instant now, std::vector<tracker_action>& actions) 
     if (behind_was_said_ && now.steady - behind_said_at_ < between_behind_words) return;
     behind_was_said_ = true;
     behind_said_at_ = now.steady;
+    // Each commit takes some of them away: at the bound the number swings below it.
+    const bool is_store_slow = pending_.size() >= most_unrecorded / 2;
     actions.emplace_back(
-        behind_action{wanted_rate(), made_rate_, std::chrono::duration_cast<milliseconds>(oldest), awaits_store()});
+        behind_action{wanted_rate(), made_rate_, std::chrono::duration_cast<milliseconds>(oldest), is_store_slow});
 }
 
 } // namespace prooftrack

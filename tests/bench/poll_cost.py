@@ -81,6 +81,7 @@ def run(world):
                 requests[name] += world.requests_answered() - before
                 seconds[name] += time.monotonic() - start
     cpu = {name: process_cpu(pid) - cpu[name] for name, pid in pids.items()}
+    assert not world.odd_replies(), world.odd_replies()[:3]
     assert all(requests.values()), (requests, "a client made no request: did it end?")
     return {name: {"us": cpu[name] / requests[name] * 1e6, "per_second": requests[name] / seconds[name], "foreign": window.foreign} for name in pids}
 

@@ -26,12 +26,13 @@ http {{
   client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
   ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem; ssl_protocols TLSv1.3; ssl_session_cache shared:s:10m;
   log_format arrivals '$msec $http_webhook_id';
+  map $status $is_odd {{ 200 0; default 1; }}
   {servers}
   server {{ listen 127.0.0.1:{receiver}; access_log {dir}/arrivals.log arrivals buffer=64k flush=200ms; location / {{ return 204; }} }}
   server {{ listen 127.0.0.1:{counter}; stub_status; }}
 }}
 """
-PROOF = """server {{ listen 127.0.0.1:{port} ssl backlog=4096; server_name localhost;
+PROOF = """server {{ listen 127.0.0.1:{port} ssl backlog=4096; server_name localhost; access_log {dir}/odd.log combined if=$is_odd;
     location ~ ^/widget/transactions/([^/]+)$ {{ return 200 '{{"merchant_transaction_id":"$1","status":"{status}","type":"deposit","fiat_amount":"125.50","fiat_currency":"EUR","crypto_amount":"0.00210000","crypto_currency":"BTC","created_at":"2026-04-01T10:00:00.000Z","updated_at":"2026-04-01T10:03:45.120Z"}}'; }} }}"""
 
 
@@ -90,7 +91,7 @@ class World:
         self.secret = self.folder / "secret"
         self.secret.write_text(new_secret() + "\n")
         self.secret.chmod(0o600)
-        servers = "".join(PROOF.format(port=p, status=s) for p, s in ((self.pending, "pending"), (self.completed, "completed")))
+        servers = "".join(PROOF.format(dir=self.folder, port=p, status=s) for p, s in ((self.pending, "pending"), (self.completed, "completed")))
         (self.folder / "nginx.conf").write_text(NGINX.format(dir=self.folder, servers=servers, receiver=self.receiver, counter=self.counter))
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"
         log = open(self.folder / "nginx.out", "wb")
@@ -134,6 +135,10 @@ class World:
         self.started.append(daemon.process.popen)
         subprocess.run(["taskset", "-a", "-c", "-p", str(CLIENT_CORE), str(daemon.process.pid)], check=True, capture_output=True)
         return daemon
+
+    def odd_replies(self):
+        """Lines of what Proof's stand-in answered with anything but 200."""
+        return (self.folder / "odd.log").read_text().splitlines()
 
     def server_workers(self):
         return [int(pid) for pid in subprocess.run(["pgrep", "-P", str(self.nginx.pid)], capture_output=True, text=True, timeout=10).stdout.split()]
