@@ -67,8 +67,15 @@ std::string_view advice(health_kind kind, std::string_view detail) {
     return "";
 }
 
+record_result result_of(const op_result<recorded_transition>& result) {
+    if (result) return record_result::durable;
+    const bool is_stale = result.error().code == store_error::stale || result.error().code == store_error::not_found;
+    return is_stale ? record_result::stale : record_result::refused;
+}
+
 transition make_transition(const change_action& change) {
     transition row{.id = change.id,
+                   .revision = change.revision,
                    .at = change.at,
                    .from_state = change.from_state,
                    .from_status = change.from_status,
@@ -123,7 +130,7 @@ void poll_driver::on_answer(poll_ticket ticket, poll_answer answer) {
 }
 
 void poll_driver::after_change(std::uint32_t slot, unique_function<void(op_result<std::monostate>)> then) {
-    after_change_.emplace(slot, std::move(then));
+    after_change_.emplace(tracker_.recording_change(slot), std::move(then));
 }
 
 void poll_driver::perform(change_action& change) {
@@ -142,11 +149,13 @@ void poll_driver::perform(change_action& change) {
 void poll_driver::on_record_result(change_action change, const std::string& event_id,
                                    op_result<recorded_transition> result) {
     std::vector<unique_function<void(op_result<std::monostate>)>> waiting;
-    const auto [first, last] = after_change_.equal_range(change.slot);
+    const auto [first, last] = after_change_.equal_range(change.number);
     for (auto at = first; at != last; ++at) waiting.push_back(std::move(at->second));
     after_change_.erase(first, last);
 
-    step(recorded_event{change.slot, change.generation, result.has_value()});
+    const record_result what = result_of(result);
+    const row_revision revision = result ? result->revision : row_revision{};
+    step(recorded_event{change.slot, change.number, what, revision});
     if (result) {
         log_change(change, event_id, result->seq);
         if (change.event && change.updated_at) {
@@ -154,7 +163,7 @@ void poll_driver::on_record_result(change_action change, const std::string& even
         }
         if (change.is_history) around_.counts.on_transition(change.from_state, change.facts.state);
         around_.listener.on_recorded(change, *std::move(result));
-    } else {
+    } else if (what == record_result::refused) {
         around_.log.write(log_event_id::store_error, {{"operation", "record a change"},
                                                       {"merchant_transaction_id", change.id.str()},
                                                       {"error", result.error().message()}});
@@ -166,6 +175,17 @@ void poll_driver::on_record_result(change_action change, const std::string& even
             then(result.error());
         }
     }
+}
+
+void poll_driver::perform(reload_action& reload) {
+    transaction_id id = reload.id;
+    around_.remembered.find(std::move(id), [this, slot = reload.slot,
+                                            number = reload.number](op_result<std::optional<transaction_view>> found) {
+        std::optional<active_transaction> row;
+        if (found && *found) row = active_transaction{(*found)->id, (*found)->facts, (*found)->revision};
+        step(found ? tracker_event(reloaded_event{slot, number, std::move(row)})
+                   : tracker_event(recorded_event{slot, number, record_result::refused, {}}));
+    });
 }
 
 void poll_driver::log_change(const change_action& change, std::string_view event_id, std::optional<event_seq> seq) {

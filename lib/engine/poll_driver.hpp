@@ -52,7 +52,8 @@ class poll_driver final : public poll_source {
 
     /// Gives the core an event and performs what it wants done.
     void step(tracker_event event);
-    /// Runs `then` once the change that the row is recording has ended; with whether it is durable.
+    /// Runs `then` once the change that the row is recording has ended; with whether it is durable, store_error::stale
+    /// if it was judged for another revision. Requires that the row is recording.
     void after_change(std::uint32_t slot, unique_function<void(op_result<std::monostate>)> then);
     /// No polls are given out any more; commits are still taken.
     void stop_polling() { is_stopped_ = true; }
@@ -70,6 +71,7 @@ class poll_driver final : public poll_source {
   private:
     void step(tracker_event event, instant now);
     void perform(change_action& change);
+    void perform(reload_action& reload);
     void perform(reread_token_action& wanted);
     void perform(health_action& health);
     void perform(poll_error_action& error);
@@ -84,7 +86,7 @@ class poll_driver final : public poll_source {
     surroundings around_;
     proof_client* proof_ = nullptr;
     bool is_stopped_ = false;
-    std::multimap<std::uint32_t, unique_function<void(op_result<std::monostate>)>> after_change_;
+    std::multimap<change_number, unique_function<void(op_result<std::monostate>)>> after_change_;
     std::vector<tracker_action> spare_actions_; ///< capacity kept between steps
 };
 

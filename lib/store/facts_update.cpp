@@ -7,7 +7,8 @@ namespace prooftrack {
 std::optional<stored_row> find_row(ledger& book, const transaction_id& id) {
     query row = select_by_id(
         book.sql(
-            "SELECT row, state, kind, watched, settled_at, ended_at, last_event_at FROM transactions WHERE id = ?"),
+            "SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision FROM transactions WHERE "
+            "id = ?"),
         id.str());
     if (!row.next()) return std::nullopt;
     stored_row found;
@@ -17,6 +18,7 @@ std::optional<stored_row> find_row(ledger& book, const transaction_id& id) {
     found.settled_at = row.optional_time(4);
     found.ended_at = row.optional_time(5);
     found.last_event_at = row.optional_time(6);
+    found.revision = read_revision(row, 7);
     return found;
 }
 
@@ -29,7 +31,7 @@ void write_facts(ledger& book, const stored_row& before, const tracking_facts& f
     if (keeps_indexes) {
         book.sql("UPDATE transactions SET tracked_at = ?, overdue_at = ?, not_found_since = ?, recheck_until = ?, "
                  "last_polled_at = ?, polls = ?, bad_requests = ?, verifications_done = ?, was_overdue = ?, "
-                 "last_event_at = ? WHERE row = ?")
+                 "last_event_at = ?, revision = revision + 1 WHERE row = ?")
             .execute(facts.tracked_at, facts.overdue_at, facts.not_found_since, facts.recheck_until,
                      facts.last_polled_at, facts.polls, facts.bad_requests, facts.verifications_done, facts.was_overdue,
                      last_event_at, before.row);
@@ -37,7 +39,8 @@ void write_facts(ledger& book, const stored_row& before, const tracking_facts& f
     }
     book.sql("UPDATE transactions SET state = ?, kind = ?, watched = ?, status = ?, tracked_at = ?, overdue_at = ?, "
              "settled_at = ?, not_found_since = ?, recheck_until = ?, last_polled_at = ?, polls = ?, bad_requests = ?, "
-             "verifications_done = ?, was_overdue = ?, ended_at = ?, last_event_at = ? WHERE row = ?")
+             "verifications_done = ?, was_overdue = ?, ended_at = ?, last_event_at = ?, revision = revision + 1 WHERE "
+             "row = ?")
         .execute(facts.state, cell.kind, facts.watched, null_if_empty(facts.status), facts.tracked_at, facts.overdue_at,
                  facts.settled_at, facts.not_found_since, facts.recheck_until, facts.last_polled_at, facts.polls,
                  facts.bad_requests, facts.verifications_done, facts.was_overdue, ended_at, last_event_at, before.row);

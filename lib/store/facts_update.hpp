@@ -9,6 +9,7 @@ namespace prooftrack {
 /// What is looked at before a row is changed.
 struct stored_row {
     std::int64_t row = 0;
+    row_revision revision{};
     count_cell cell;
     bool watched = false;
     std::optional<wall_time> settled_at;
@@ -19,8 +20,9 @@ struct stored_row {
 /// nullopt when there is no such transaction.
 std::optional<stored_row> find_row(ledger& book, const transaction_id& id);
 
-/// Writes `facts` over the row, keeps the counts, and leaves the indexes alone when nothing that they hold has changed.
-/// `before` is what find_row said; its ended_at and last_event_at are taken from `after`.
+/// Writes `facts` over the row, which raises its revision by one, keeps the counts, and leaves the indexes alone when
+/// nothing that they hold has changed. `before` is what find_row said; its ended_at and last_event_at are taken from
+/// `after`.
 void write_facts(ledger& book, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
                  std::optional<wall_time> last_event_at);
 

@@ -172,7 +172,8 @@ op_result<transaction_page> list_transactions(ledger& book, const transaction_qu
                 book.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
                          "recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue, "
                          "metadata, "
-                         "callback_url, body FROM transactions LEFT JOIN proofs ON transaction_row = row WHERE row = ?")
+                         "callback_url, body, revision FROM transactions LEFT JOIN proofs ON transaction_row = row "
+                         "WHERE row = ?")
                     .select(key);
             if (!row.next()) return std::nullopt;
             transaction_view view = read_view(row);

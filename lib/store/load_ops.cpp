@@ -23,6 +23,7 @@ struct packed_row {
     std::int64_t recheck_until;
     std::uint64_t polls;
     std::uint64_t text_at;
+    row_revision revision;
     std::uint8_t id_length;
     std::uint8_t status_length;
     std::uint8_t state;
@@ -57,24 +58,24 @@ packed_rows read_rows(ledger& book) {
     }
     all.rows.reserve(expected); // most of the watched ones: those that have not ended
     all.texts.reserve(expected * 24);
-    query row =
-        book.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
-                 "recheck_until, "
-                 "last_polled_at, polls, bad_requests, verifications_done, was_overdue FROM transactions INDEXED BY "
-                 "transactions_watched WHERE watched = 1")
-            .select();
+    query row = book.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
+                         "recheck_until, "
+                         "last_polled_at, polls, bad_requests, verifications_done, was_overdue, revision FROM "
+                         "transactions INDEXED BY "
+                         "transactions_watched WHERE watched = 1")
+                    .select();
     while (row.next()) {
         const std::string_view id = row.text(0);
         const std::string_view status = row.text(3);
         if (id.size() > max_transaction_id_length || status.size() > max_status_length) {
             throw sqlite_error(SQLITE_CORRUPT, "an id or a status is too long");
         }
-        all.rows.push_back({time_or_none(row, 9), row.integer(4), row.integer(5), time_or_none(row, 6),
-                            time_or_none(row, 7), time_or_none(row, 8), row.count(10), all.texts.size(),
-                            static_cast<std::uint8_t>(id.size()), static_cast<std::uint8_t>(status.size()),
-                            static_cast<std::uint8_t>(read_tracking_state(row, 1)),
-                            static_cast<std::uint8_t>(row.integer(11)), static_cast<std::uint8_t>(row.integer(12)),
-                            row.is_blob(0), row.flag(13)});
+        all.rows.push_back(
+            {time_or_none(row, 9), row.integer(4), row.integer(5), time_or_none(row, 6), time_or_none(row, 7),
+             time_or_none(row, 8), row.count(10), all.texts.size(), read_revision(row, 14),
+             static_cast<std::uint8_t>(id.size()), static_cast<std::uint8_t>(status.size()),
+             static_cast<std::uint8_t>(read_tracking_state(row, 1)), static_cast<std::uint8_t>(row.integer(11)),
+             static_cast<std::uint8_t>(row.integer(12)), row.is_blob(0), row.flag(13)});
         all.texts += id;
         all.texts += status;
     }
@@ -99,7 +100,7 @@ active_transaction unpack(const packed_rows& all, const packed_row& row) {
     facts.bad_requests = row.bad_requests;
     facts.verifications_done = row.verifications_done;
     facts.was_overdue = row.was_overdue;
-    return {*std::move(id), std::move(facts)};
+    return {*std::move(id), std::move(facts), row.revision};
 }
 
 /// A place among the waiting chunks, given back when the chunk goes.

@@ -1,9 +1,12 @@
 #include "store/migrations.hpp"
 
+#include <array>
+
 #include <fmt/format.h>
 
 #include "store/copy_database.hpp"
 #include "store/room.hpp"
+#include "store/schema.hpp"
 #include "store/store.hpp"
 
 namespace prooftrack {
@@ -29,7 +32,12 @@ void copy_before(db_connection& db, const std::filesystem::path& database, const
 
 } // namespace
 
-std::span<const migration> known_migrations() { return {}; }
+std::span<const migration> known_migrations() {
+    static const std::string to_2 =
+        std::string("ALTER TABLE transactions ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;") + views_sql();
+    static const std::array steps{migration{1, to_2.c_str()}};
+    return steps;
+}
 
 void migrate(db_connection& db, const std::filesystem::path& database, const std::string& vfs,
              std::span<const migration> steps, std::int64_t target, const std::string& copy_log_id) {

@@ -94,14 +94,14 @@ tracking_state read_tracking_state(const query& row, int column) {
     return static_cast<tracking_state>(number);
 }
 
+row_revision read_revision(const query& row, int column) {
+    return row_revision{static_cast<std::uint32_t>(static_cast<std::uint64_t>(row.integer(column)))};
+}
+
 delivery_state read_delivery_state(const query& row, int column) {
     const std::int64_t number = row.integer(column);
     if (number < 0 || number > 2) throw_damaged("a delivery's state in the database is unknown");
     return static_cast<delivery_state>(number);
-}
-
-bool is_ended(tracking_state state) {
-    return state == tracking_state::settled || state == tracking_state::abandoned || state == tracking_state::untracked;
 }
 
 std::array<std::uint8_t, 32> sha256_of(std::string_view bytes) {

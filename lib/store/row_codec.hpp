@@ -54,14 +54,14 @@ tracking_facts read_facts(const query& row, int first);
 tracking_state read_tracking_state(const query& row, int column);
 delivery_state read_delivery_state(const query& row, int column);
 
+/// The low 32 bits of the column.
+row_revision read_revision(const query& row, int column);
+
 /// "" as NULL.
 inline std::optional<std::string_view> null_if_empty(std::string_view text) {
     if (text.empty()) return std::nullopt;
     return text;
 }
-
-/// Whether a transaction in this state has ended: only then it may be pruned.
-bool is_ended(tracking_state state);
 
 std::array<std::uint8_t, 32> sha256_of(std::string_view bytes);
 std::string to_hex(std::string_view bytes);

@@ -67,7 +67,8 @@ CREATE TABLE transactions (
   options_digest BLOB NOT NULL,
   callback_url TEXT,
   callback_lane TEXT,
-  metadata BLOB NOT NULL
+  metadata BLOB NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE INDEX transactions_watched ON transactions (watched) WHERE watched = 1;
 CREATE INDEX transactions_listed ON transactions (state, kind, row);
@@ -147,13 +148,86 @@ CREATE TABLE session_keys (
 CREATE INDEX session_keys_age ON session_keys (claimed_at);
 )sql";
 
+// For people with the sqlite3 program: ids, states and times as the API shows them.
+constexpr std::string_view views = R"sql(
+CREATE VIEW v_transactions AS
+SELECT
+  row,
+  CASE typeof(id) WHEN 'blob' THEN lower(substr(hex(id), 1, 8) || '-' || substr(hex(id), 9, 4) || '-' ||
+    substr(hex(id), 13, 4) || '-' || substr(hex(id), 17, 4) || '-' || substr(hex(id), 21)) ELSE id END
+    AS merchant_transaction_id,
+  CASE state WHEN 0 THEN 'tracking' WHEN 1 THEN 'settled' WHEN 2 THEN 'overdue' WHEN 3 THEN 'not_found'
+    WHEN 4 THEN 'rejected' WHEN 5 THEN 'abandoned' WHEN 6 THEN 'untracked' END AS state,
+  status,
+  strftime('%Y-%m-%dT%H:%M:%fZ', tracked_at / 1000.0, 'unixepoch') AS tracked_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', overdue_at / 1000.0, 'unixepoch') AS overdue_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', settled_at / 1000.0, 'unixepoch') AS settled_at,
+  strftime('%Y-%m-%dT%H:%M:%fZ', last_polled_at / 1000.0, 'unixepoch') AS last_polled_at,
+  polls,
+  watched,
+  callback_url,
+  CAST(metadata AS TEXT) AS metadata,
+  CAST(body AS TEXT) AS proof,
+  revision
+FROM transactions
+LEFT JOIN proofs ON transaction_row = row;
+
+CREATE VIEW v_history AS
+SELECT
+  merchant_transaction_id,
+  number,
+  strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS at,
+  CASE from_state WHEN 0 THEN 'tracking' WHEN 1 THEN 'settled' WHEN 2 THEN 'overdue' WHEN 3 THEN 'not_found'
+    WHEN 4 THEN 'rejected' WHEN 5 THEN 'abandoned' WHEN 6 THEN 'untracked' END AS from_state,
+  CASE to_state WHEN 0 THEN 'tracking' WHEN 1 THEN 'settled' WHEN 2 THEN 'overdue' WHEN 3 THEN 'not_found'
+    WHEN 4 THEN 'rejected' WHEN 5 THEN 'abandoned' WHEN 6 THEN 'untracked' END AS to_state,
+  from_status,
+  to_status,
+  request_id,
+  lower(hex(reply_sha256)) AS reply_sha256
+FROM history
+JOIN v_transactions ON row = transaction_row;
+
+CREATE VIEW v_events AS
+SELECT
+  seq,
+  events.id,
+  type,
+  merchant_transaction_id,
+  strftime('%Y-%m-%dT%H:%M:%fZ', recorded_at / 1000.0, 'unixepoch') AS recorded_at,
+  CAST(body AS TEXT) AS body
+FROM events
+LEFT JOIN v_transactions ON row = transaction_row;
+
+CREATE VIEW v_deliveries AS
+SELECT
+  deliveries.id,
+  events.id AS event_id,
+  events.type AS event_type,
+  merchant_transaction_id,
+  lanes.callback,
+  lanes.lane,
+  CASE deliveries.state WHEN 0 THEN 'pending' WHEN 1 THEN 'delivered' WHEN 2 THEN 'dead' END AS state,
+  attempts,
+  strftime('%Y-%m-%dT%H:%M:%fZ', last_attempt_at / 1000.0, 'unixepoch') AS last_attempt_at,
+  last_error,
+  last_status,
+  strftime('%Y-%m-%dT%H:%M:%fZ', next_attempt_at / 1000.0, 'unixepoch') AS next_attempt_at
+FROM deliveries
+JOIN v_transactions ON v_transactions.row = deliveries.transaction_row
+JOIN lanes ON lanes.row = deliveries.lane
+LEFT JOIN events ON events.seq = event_seq;
+)sql";
+
 } // namespace
 
-std::string_view schema_sql() { return tables; }
+std::string schema_sql() { return std::string(tables) + std::string(views); }
+
+const char* views_sql() { return views.data(); }
 
 void create_schema(db_connection& db, const std::string& log_id) {
     db.execute("BEGIN IMMEDIATE");
-    db.execute(std::string(tables));
+    db.execute(schema_sql());
     statement insert(db.handle(), "INSERT INTO counters VALUES (1, 1, 1, 1, 1, 1, 0, ?, '')");
     insert.execute(log_id);
     db.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, schema_version));
@@ -172,7 +246,7 @@ std::vector<std::string> schema_names(db_connection& db) {
 const std::vector<std::string>& expected_schema_names() {
     static const std::vector<std::string> names = [] {
         db_connection memory(":memory:", "");
-        memory.execute(std::string(tables));
+        memory.execute(schema_sql());
         return schema_names(memory);
     }();
     return names;

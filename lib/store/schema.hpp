@@ -14,16 +14,18 @@ namespace prooftrack {
 /// `PRAGMA application_id` of our databases: "PrTk".
 inline constexpr std::int64_t application_id = 0x5072546B;
 /// `PRAGMA user_version` that this program reads and writes.
-inline constexpr std::int64_t schema_version = 1;
+inline constexpr std::int64_t schema_version = 2;
 
 /// Everything in an empty database, in one text of statements. Does not set the marks.
-std::string_view schema_sql();
+std::string schema_sql();
+/// The views alone, which schema 2 brought: readable ids, states and times for people with the sqlite3 program.
+const char* views_sql();
 
 /// Makes the tables, the marks and the counters in an empty database, in one transaction. `log_id` is the new log's
 /// name.
 void create_schema(db_connection& db, const std::string& log_id);
 
-/// The names of tables and indexes, sorted: what a whole database has.
+/// The names of tables, indexes and views, sorted: what a whole database has.
 std::vector<std::string> schema_names(db_connection& db);
 /// The same of the newest schema, made in memory.
 const std::vector<std::string>& expected_schema_names();

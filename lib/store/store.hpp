@@ -37,7 +37,8 @@ enum class store_error {
     stopped,          ///< the store is closing
     no_room_for_copy, ///< a backup needs more room than there is
     busy,             ///< another backup is being made
-    not_found,        ///< no such delivery or consumer
+    not_found,        ///< no such transaction, delivery or consumer
+    stale,            ///< the row has another revision than the change was judged for: nothing was changed
     beyond_last,      ///< a consumer's position past the last event
 };
 const boost::system::error_category& store_category();
@@ -63,6 +64,7 @@ enum class add_result : std::uint8_t {
 struct add_outcome {
     add_result what = add_result::created;
     tracking_facts facts; ///< as they are now
+    row_revision revision{};
 };
 
 /// The event that a change owes to the world.
@@ -74,9 +76,12 @@ struct owed_event {
         callbacks; ///< names of the configured callbacks that select it (callback_url is added by the store)
 };
 
-/// One change of one transaction, recorded whole or not at all.
+/// One change of one transaction, recorded whole or not at all. It is bound to the revision that it was judged for: a
+/// row with another one (tracked anew, ended or changed meanwhile) is left as it is, and the caller gets
+/// store_error::stale, or not_found when the row is gone.
 struct transition {
     transaction_id id;
+    row_revision revision{};
     wall_time at{};
     tracking_state from_state = tracking_state::tracking;
     std::string from_status;
@@ -111,6 +116,7 @@ struct delivery_record {
 
 /// What a transition left behind, once durable.
 struct recorded_transition {
+    row_revision revision{};                 ///< of the row now
     std::optional<event_seq> seq;            ///< with an event
     std::shared_ptr<const std::string> body; ///< the event's frozen bytes; shared by streams and deliveries
     std::vector<delivery_head> heads;        ///< new deliveries that are heads
@@ -243,8 +249,8 @@ class store {
     virtual void add(std::vector<new_transaction> transactions, std::optional<digest> session,
                      store_handler<std::vector<add_outcome>> handler) = 0;
     virtual void record(transition change, store_handler<recorded_transition> handler) = 0;
-    /// last_polled_at, polls and the other facts of many rows, without history: at a clean stop and for marks that must
-    /// survive one.
+    /// last_polled_at, polls and the other facts of many rows, without history: at a clean stop. A row with another
+    /// revision is left as it is.
     virtual void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) = 0;
 
     virtual void find(transaction_id id, store_handler<std::optional<transaction_view>> handler) = 0;

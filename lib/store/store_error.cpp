@@ -20,6 +20,8 @@ class store_category_type final : public boost::system::error_category {
             return "another backup is being made";
         case store_error::not_found:
             return "not found";
+        case store_error::stale:
+            return "the row has changed meanwhile";
         case store_error::beyond_last:
             return "beyond the last event";
         }

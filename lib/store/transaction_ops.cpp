@@ -15,7 +15,10 @@ constexpr const char* renew_sql = "UPDATE transactions SET state = 0, kind = 0, 
                                   "not_found_since = NULL, recheck_until = NULL, last_polled_at = NULL, polls = 0, "
                                   "bad_requests = 0, verifications_done = 0, "
                                   "was_overdue = 0, ended_at = NULL, options_digest = ?, callback_url = ?, "
-                                  "callback_lane = ?, metadata = ? WHERE row = ?";
+                                  "callback_lane = ?, metadata = ?, revision = revision + 1 WHERE row = ?";
+
+/// What the column's default gives a new row.
+constexpr row_revision first_revision{1};
 
 /// True when the id was new.
 bool insert_new(ledger& book, std::int64_t row, const new_transaction& wanted) {
@@ -53,29 +56,31 @@ add_outcome add_one(ledger& book, const new_transaction& wanted) {
     if (insert_new(book, row, wanted)) {
         book.sums.count_transaction(std::nullopt, count_cell{});
         write_history(book, row, {.at = wanted.now});
-        return {add_result::created, fresh_facts(wanted)};
+        return {add_result::created, fresh_facts(wanted), first_revision};
     }
     std::int64_t known_row = 0;
+    row_revision revision{};
     bool same_options = false;
     tracking_facts facts;
     {
         query known =
             select_by_id(book.sql("SELECT state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
                                   "recheck_until, last_polled_at, polls, bad_requests, verifications_done, "
-                                  "was_overdue, row, options_digest FROM transactions WHERE id = ?"),
+                                  "was_overdue, row, options_digest, revision FROM transactions WHERE id = ?"),
                          wanted.id.str());
         if (!known.next()) throw sqlite_error(SQLITE_CORRUPT, "an id is in its index but not in its table");
         facts = read_facts(known, 0);
         known_row = known.integer(13);
         same_options = known.text(14) == as_blob(wanted.options_digest).bytes;
+        revision = read_revision(known, 15);
     }
     if (facts.state == tracking_state::untracked || facts.state == tracking_state::abandoned) {
         renew(book, known_row, facts, wanted);
         write_history(book, known_row, {.at = wanted.now});
-        return {add_result::created, fresh_facts(wanted)};
+        return {add_result::created, fresh_facts(wanted), row_revision{value_of(revision) + 1}};
     }
     const bool is_same = same_options || facts.state == tracking_state::settled;
-    return {is_same ? add_result::existing : add_result::conflict, std::move(facts)};
+    return {is_same ? add_result::existing : add_result::conflict, std::move(facts), revision};
 }
 
 } // namespace
@@ -95,7 +100,7 @@ op_result<std::vector<add_outcome>> add_transactions(ledger& book, std::span<con
 op_result<std::monostate> save_transaction_facts(ledger& book, std::span<const active_transaction> rows) {
     for (const active_transaction& saved : rows) {
         const auto before = find_row(book, saved.id);
-        if (!before || before->cell.state == tracking_state::untracked) continue;
+        if (!before || before->revision != saved.revision) continue;
         const auto ended_at =
             is_ended(saved.facts.state)
                 ? std::optional(before->ended_at.value_or(saved.facts.settled_at.value_or(saved.facts.tracked_at)))
@@ -115,14 +120,15 @@ transaction_view read_view(const query& row) {
             row.string(16),
             std::nullopt,
             0,
-            {}};
+            {},
+            read_revision(row, 17)};
 }
 
 op_result<std::optional<transaction_view>> find_transaction(ledger& book, const transaction_id& id) {
     query row = select_by_id(
         book.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
                  "recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue, "
-                 "metadata, callback_url, body FROM transactions LEFT JOIN proofs ON transaction_row = row "
+                 "metadata, callback_url, body, revision FROM transactions LEFT JOIN proofs ON transaction_row = row "
                  "WHERE id = ?"),
         id.str());
     if (!row.next()) return std::optional<transaction_view>();

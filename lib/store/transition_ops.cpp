@@ -83,9 +83,10 @@ recorded_transition write_event(ledger& book, std::int64_t row, const transition
 
 op_result<recorded_transition> record_transition(ledger& book, const transition& change) {
     const auto before = find_row(book, change.id);
-    if (!before || before->cell.state == tracking_state::untracked) {
-        return make_store_error(store_error::not_found, "record a change",
-                                before ? "the transaction is untracked" : "the transaction is gone");
+    if (!before) return make_store_error(store_error::not_found, "record a change", "the transaction is gone");
+    if (before->revision != change.revision) {
+        return make_store_error(store_error::stale, "record a change",
+                                "the transaction was changed since the change was judged");
     }
     const bool has_event = change.event.has_value();
     const auto event_time = has_event ? std::optional(next_event_time(change.at, before->last_event_at)) : std::nullopt;
@@ -109,8 +110,10 @@ op_result<recorded_transition> record_transition(ledger& book, const transition&
                        .request_id = change.request_id,
                        .reply = change.reply});
     }
-    if (!has_event) return recorded_transition();
-    return write_event(book, before->row, change, *event_time);
+    recorded_transition recorded;
+    if (has_event) recorded = write_event(book, before->row, change, *event_time);
+    recorded.revision = row_revision{value_of(before->revision) + 1};
+    return recorded;
 }
 
 } // namespace prooftrack

@@ -21,19 +21,22 @@ void tracker::on(tracked_event event, instant now, std::vector<tracker_action>& 
             on(poll_wanted_event{*known}, now, actions);
             return;
         }
-        drop(*known); // an ended one that was being asked once, and is tracked anew
+        // It has ended, and was being asked once or waits for its last answer: now it is tracked anew.
+        replace(*known, event.transaction, now);
+        if (table_.at(*known).phase == row_phase::idle) begin_tracking(*known, now);
+        return;
     }
     const std::uint32_t slot = table_.insert(event.transaction, now);
+    transaction_row& row = table_.at(slot);
+    if (const auto left = just_left_.find(event.transaction.id.str()); left != just_left_.end())
+        row.last_started = std::max(row.last_started, left->second);
     if (event.once) {
-        transaction_row& row = table_.at(slot);
         row.watched = false;
-        if (const auto left = just_left_.find(event.transaction.id.str()); left != just_left_.end())
-            row.last_started = std::max(row.last_started, left->second);
         want_now(slot, now);
         return;
     }
     watch_deadline(slot);
-    wait_until(slot, first_poll_time(now));
+    begin_tracking(slot, now);
 }
 
 void tracker::on(loaded_event event, instant now, std::vector<tracker_action>& /*actions*/) {
@@ -45,42 +48,6 @@ void tracker::on(loaded_event event, instant now, std::vector<tracker_action>& /
 
 void tracker::on(started_event /*event*/, instant now, std::vector<tracker_action>& actions) {
     respread(now, true);
-    fire_deadlines(now, actions);
-}
-
-void tracker::on(recorded_event event, instant now, std::vector<tracker_action>& actions) {
-    const auto found = pending_.find(event.slot);
-    if (found == pending_.end() || found->second.generation != event.generation) return;
-    pending_change change = std::move(found->second);
-    pending_.erase(found);
-    if (change.is_lazy) --lazy_pending_;
-    transaction_row& row = table_.at(event.slot);
-    row.phase = row_phase::idle;
-    if (!event.is_durable && row.is_asked) { // still tracked, and its answer counts again
-        row.is_asked = false;
-        row.phase = row_phase::in_flight;
-        return;
-    }
-    if (!event.is_durable) {
-        // Nothing has changed; Proof will say it again, and a deadline comes again as well.
-        schedule(event.slot, judgement::next_poll::backoff, now);
-        watch_deadline(event.slot);
-        const std::int64_t again = (now.wall + options_.rules.backoff.first).time_since_epoch().count();
-        if (deadlines_.contains(event.slot)) deadlines_.set(event.slot, std::max(row.overdue_at, again));
-        return;
-    }
-    if (change.verdict.next == judgement::next_poll::never) {
-        drop(event.slot);
-        return;
-    }
-    table_.set_facts(event.slot, change.verdict.facts, now);
-    if (change.body_hash != 0) {
-        row.known_body = change.body_hash;
-        row.body_stored_at =
-            static_cast<std::uint32_t>(std::chrono::floor<seconds>(now.steady.time_since_epoch()).count());
-    }
-    schedule(event.slot, change.verdict.next, now);
-    watch_deadline(event.slot);
     fire_deadlines(now, actions);
 }
 
@@ -154,19 +121,25 @@ live_transaction tracker::live(std::uint32_t slot, instant now) const {
     return live;
 }
 
+std::optional<std::uint32_t> tracker::find(std::string_view id) const {
+    const auto slot = table_.find(id);
+    return slot && table_.at(*slot).state != tracking_state::untracked ? slot : std::nullopt;
+}
+
 bool tracker::may_untrack(std::uint32_t slot) const {
     const transaction_row& row = table_.at(slot);
-    return row.phase != row_phase::recording && row.state != tracking_state::settled &&
-           row.state != tracking_state::abandoned;
+    return row.phase != row_phase::recording && !is_ended(row.state);
 }
 
 std::vector<active_transaction> tracker::all(instant now) const {
     std::vector<active_transaction> rows;
     rows.reserve(table_.size());
     for (std::uint32_t slot = 0; slot < table_.slots(); ++slot) {
-        if (!table_.is_used(slot) || table_.at(slot).phase == row_phase::recording) continue;
-        auto id = transaction_id::parse(table_.at(slot).id.str());
-        if (id) rows.push_back(active_transaction{std::move(*id), table_.facts(slot, now)});
+        if (!table_.is_used(slot)) continue;
+        const transaction_row& row = table_.at(slot);
+        if (row.phase == row_phase::recording || row.state == tracking_state::untracked) continue;
+        auto id = transaction_id::parse(row.id.str());
+        if (id) rows.push_back(active_transaction{std::move(*id), table_.facts(slot, now), row.revision});
     }
     return rows;
 }

@@ -30,6 +30,9 @@ namespace prooftrack {
 /// answers that are in flight at that moment come on top.
 inline constexpr std::size_t most_unrecorded = 4'000;
 
+/// Names one change on its way to the store: a result finds its own change, whatever has become of the slot.
+enum class change_number : std::uint64_t {};
+
 struct tracker_options {
     poll_rules rules;
     std::uint32_t max_rate = 0; ///< polls a second, 0 = no ceiling
@@ -54,11 +57,23 @@ struct answered_event {
     poll_ticket ticket;
     poll_answer answer;
 };
-/// A `change_action` is durable, or could not be recorded (then nothing has changed and Proof is asked again).
+/// What became of a `change_action`.
+enum class record_result : std::uint8_t {
+    durable, ///< the row is as the change says
+    refused, ///< it could not be written (no room): nothing has changed, Proof is asked again
+    stale,   ///< the stored row is not the one that the change was judged for, so nothing was written
+};
 struct recorded_event {
     std::uint32_t slot = 0;
-    std::uint32_t generation = 0;
-    bool is_durable = false;
+    change_number number{};
+    record_result result = record_result::refused;
+    row_revision revision{}; ///< of the row now, when `durable`
+};
+/// The answer to a `reload_action`: the row as it is stored now; nullopt = it is gone.
+struct reloaded_event {
+    std::uint32_t slot = 0;
+    change_number number{};
+    std::optional<active_transaction> transaction;
 };
 /// A user ends the tracking. Requires a row that `may_untrack`.
 struct untracked_event {
@@ -77,16 +92,18 @@ struct options_changed_event {
     tracker_options options;
 };
 
-using tracker_event =
-    std::variant<tracked_event, loaded_event, started_event, answered_event, recorded_event, untracked_event,
-                 poll_wanted_event, token_changed_event, woken_event, clock_jumped_event, options_changed_event>;
+using tracker_event = std::variant<tracked_event, loaded_event, started_event, answered_event, recorded_event,
+                                   reloaded_event, untracked_event, poll_wanted_event, token_changed_event, woken_event,
+                                   clock_jumped_event, options_changed_event>;
 
 // What the core wants done.
 
-/// Record this change; answer with a `recorded_event`. Until then the row is not polled and shows its old facts.
+/// Record this change, if the stored row still has this revision; answer with a `recorded_event`. Until then the row is
+/// not polled and shows its old facts.
 struct change_action {
     std::uint32_t slot = 0;
-    std::uint32_t generation = 0;
+    change_number number{};
+    row_revision revision{}; ///< of the row that the change was judged for
     transaction_id id;
     wall_time at{};
     tracking_state from_state = tracking_state::tracking;
@@ -99,6 +116,12 @@ struct change_action {
     std::optional<event_type> event;
     std::string previous_status;
     std::optional<wall_time> updated_at; ///< Proof's, for the detection time
+};
+/// The row of this change is another one in the store: load it, and answer with a `reloaded_event`.
+struct reload_action {
+    std::uint32_t slot = 0;
+    change_number number{};
+    transaction_id id;
 };
 /// Read the token file again now; answer with a `token_changed_event` if it differs.
 struct reread_token_action {};
@@ -141,7 +164,7 @@ struct burst_action {
     bool has_begun = false;
 };
 
-using tracker_action = std::variant<change_action, reread_token_action, health_action, poll_error_action,
+using tracker_action = std::variant<change_action, reload_action, reread_token_action, health_action, poll_error_action,
                                     odd_status_action, behind_action, clock_skew_action, burst_action>;
 
 /// A poll that starts now.
@@ -178,8 +201,10 @@ class tracker {
     /// When something is due that is not due yet; nullopt = never.
     std::optional<steady_time> next_wake(instant now);
 
-    std::optional<std::uint32_t> find(std::string_view id) const { return table_.find(id); }
-    std::uint32_t generation(std::uint32_t slot) const { return table_.at(slot).generation; }
+    /// The id's row; nullopt also for one that has ended and only waits for the answer in flight.
+    std::optional<std::uint32_t> find(std::string_view id) const;
+    /// The change that the row is recording. Requires `is_recording`.
+    change_number recording_change(std::uint32_t slot) const { return pending_.at(slot).number; }
     live_transaction live(std::uint32_t slot, instant now) const;
     /// Whether a DELETE would end it: not settled, and no change on its way.
     bool may_untrack(std::uint32_t slot) const;
@@ -204,9 +229,10 @@ class tracker {
   private:
     struct pending_change {
         judgement verdict;
-        std::uint32_t generation = 0;
+        change_number number{};
         std::uint64_t body_hash = 0;
         bool is_lazy = false;
+        bool is_reloading = false; ///< refused as stale: the row is being loaded again
     };
 
     void on(tracked_event event, instant now, std::vector<tracker_action>& actions);
@@ -214,6 +240,7 @@ class tracker {
     void on(started_event event, instant now, std::vector<tracker_action>& actions);
     void on(answered_event event, instant now, std::vector<tracker_action>& actions);
     void on(recorded_event event, instant now, std::vector<tracker_action>& actions);
+    void on(reloaded_event event, instant now, std::vector<tracker_action>& actions);
     void on(untracked_event event, instant now, std::vector<tracker_action>& actions);
     void on(poll_wanted_event event, instant now, std::vector<tracker_action>& actions);
     void on(token_changed_event event, instant now, std::vector<tracker_action>& actions);
@@ -228,7 +255,7 @@ class tracker {
     void leave_queues(std::uint32_t slot);
     void remember_start(const transaction_row& row);
     void erase(std::uint32_t slot);
-    void drop(std::uint32_t slot);
+    void begin_tracking(std::uint32_t slot, instant now);
     void respread(instant now, bool is_start);
     void end_backoffs(instant now);
     void watch_deadline(std::uint32_t slot);
@@ -238,6 +265,13 @@ class tracker {
     steady_time first_poll_time(instant now);
     void count_made_polls(instant now);
     void watch_capacity(instant now, std::vector<tracker_action>& actions);
+
+    // tracker_changes.cpp
+    pending_change take_change(std::uint32_t slot);
+    void keep_change(std::uint32_t slot, const pending_change& change, instant now);
+    void give_up_change(std::uint32_t slot, instant now);
+    void replace(std::uint32_t slot, const active_transaction& transaction, instant now);
+    void leave(std::uint32_t slot, instant now);
 
     // tracker_answers.cpp
     reply_class judge_burst(std::uint32_t slot, reply_class what, instant now, std::vector<tracker_action>& actions);
@@ -262,6 +296,7 @@ class tracker {
     boost::unordered_flat_map<std::uint32_t, pending_change> pending_;
     boost::unordered_flat_map<std::string, std::int64_t> just_left_; ///< last starts of about the last two seconds
     std::int64_t swept_at_ = INT64_MIN;
+    std::uint64_t last_change_ = 0;
     std::size_t lazy_pending_ = 0;
     std::size_t in_flight_ = 0;
     std::optional<std::uint32_t> well_slot_; ///< the last good reply's; none once it failed as the probe

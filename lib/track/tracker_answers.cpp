@@ -43,7 +43,15 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
     transaction_row& row = table_.at(slot);
     --in_flight_;
     row.phase = row_phase::idle;
-    if (is_plain_repeat(row, event.answer, what, now)) {
+    if (row.state == tracking_state::untracked) { // it has only waited for this
+        erase(slot);
+        return;
+    }
+    // "As before" says nothing about a row that was replaced since it was asked.
+    const bool is_about_another = what == reply_class::unchanged && event.ticket.known_body != row.known_body;
+    if (is_about_another) {
+        want_now(slot, now);
+    } else if (is_plain_repeat(row, event.answer, what, now)) {
         row.errors = 0;
         row.last_error = 0;
         row.bad_requests = 0;
@@ -179,10 +187,12 @@ void tracker::record(std::uint32_t slot, judgement verdict, poll_answer answer, 
     row.phase = row_phase::recording;
     const tracking_facts before = table_.facts(slot, now);
     auto id = transaction_id::parse(row.id.str());
+    const change_number number{++last_change_};
     verdict.facts.polls = row.polls;
     verdict.facts.last_polled_at = before.last_polled_at;
     change_action change{.slot = slot,
-                         .generation = row.generation,
+                         .number = number,
+                         .revision = row.revision,
                          .id = std::move(*id),
                          .at = now.wall,
                          .from_state = before.state,
@@ -196,7 +206,7 @@ void tracker::record(std::uint32_t slot, judgement verdict, poll_answer answer, 
                          .previous_status = verdict.previous_status,
                          .updated_at = answer.updated_at};
     pending_change pending;
-    pending.generation = row.generation;
+    pending.number = number;
     pending.body_hash = verdict.keeps_reply ? answer.body_hash : 0;
     pending.is_lazy = is_lazy;
     pending.verdict = std::move(verdict);

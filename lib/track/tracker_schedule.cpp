@@ -80,16 +80,15 @@ void tracker::erase(std::uint32_t slot) {
     table_.erase(slot);
 }
 
-/// Forgets the row whatever it is doing: an answer or a change on its way finds another generation.
-void tracker::drop(std::uint32_t slot) {
+/// A tracking begins: its first poll comes as soon as the pace of first polls and an earlier poll of the id allow.
+void tracker::begin_tracking(std::uint32_t slot, instant now) {
     transaction_row& row = table_.at(slot);
-    if (row.phase == row_phase::in_flight || row.is_asked) --in_flight_;
-    row.is_asked = false;
-    if (const auto change = pending_.find(slot); change != pending_.end()) {
-        if (change->second.is_lazy) --lazy_pending_;
-        pending_.erase(change);
+    steady_time due = first_poll_time(now);
+    if (row.last_started != transaction_row::never) {
+        due = std::max(due, last_start(row) + between_wanted_polls);
+        row.last_started = transaction_row::never; // that poll was another tracking's
     }
-    erase(slot);
+    wait_until(slot, due);
 }
 
 void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant now) {

@@ -254,10 +254,7 @@ std::optional<judgement> judge_overdue(const tracking_facts& facts, wall_time no
 }
 
 std::optional<judgement> judge_untrack(const tracking_facts& facts) {
-    if (facts.state == tracking_state::settled || facts.state == tracking_state::abandoned ||
-        facts.state == tracking_state::untracked) {
-        return std::nullopt;
-    }
+    if (is_ended(facts.state)) return std::nullopt;
     judgement verdict;
     verdict.facts = facts;
     verdict.facts.state = tracking_state::untracked;

@@ -46,10 +46,24 @@ std::uint32_t transaction_table::insert(const active_transaction& transaction, i
         row.last_started = steady_ms(now.steady) - ago.count();
     }
     row.polls = static_cast<std::uint32_t>(std::min<std::uint64_t>(transaction.facts.polls, UINT32_MAX));
+    row.revision = transaction.revision;
     ++counter(transaction.facts.state);
     write_facts(slot, transaction.facts, now);
     index_.insert(slot);
     return slot;
+}
+
+void transaction_table::replace(std::uint32_t slot, const active_transaction& transaction, instant now) {
+    transaction_row& row = at(slot);
+    row.revision = transaction.revision;
+    row.polls = static_cast<std::uint32_t>(std::min<std::uint64_t>(transaction.facts.polls, UINT32_MAX));
+    row.errors = 0;
+    row.last_error = 0;
+    row.known_body = 0;
+    row.body_stored_at = 0;
+    row.wants_poll = false;
+    row.is_backing_off = false;
+    set_facts(slot, transaction.facts, now);
 }
 
 void transaction_table::erase(std::uint32_t slot) {

@@ -43,7 +43,7 @@ struct transaction_row {
     bool is_urgent : 1 = false;      ///< waits in the queue of hints
     bool is_backing_off : 1 = false; ///< its wait is an error's
     bool is_probe : 1 = false;
-    bool is_asked : 1 = false; ///< recording, and the poll that was in flight before still is
+    bool is_asked : 1 = false;     ///< recording, and the poll that was in flight before still is
     std::uint32_t generation = 0;  ///< tells a reused slot
     std::uint64_t known_body = 0;  ///< hash of the last good reply that is stored
     std::int64_t tracked_at = 0;   ///< wall, ms
@@ -52,6 +52,7 @@ struct transaction_row {
     std::uint32_t polls = 0;
     std::uint32_t body_stored_at = 0; ///< steady, s
     std::uint32_t errors = 0;         ///< in a row
+    row_revision revision{};          ///< of the stored row that these facts are of
 
     static constexpr std::int64_t never = INT64_MIN;
 };
@@ -70,6 +71,10 @@ class transaction_table {
     std::optional<std::uint32_t> find(std::string_view id) const;
     /// Requires that the id is not in here.
     std::uint32_t insert(const active_transaction& transaction, instant now);
+    /// The id's tracking begins anew, or its row was found to be another one in the store: new facts in the same slot,
+    /// so that a poll in flight is still this row's. What was known of the old ones (errors, the last good reply) goes;
+    /// the start of the last poll stays.
+    void replace(std::uint32_t slot, const active_transaction& transaction, instant now);
     void erase(std::uint32_t slot);
 
     transaction_row& at(std::uint32_t slot) { return chunks_[slot / chunk_rows][slot % chunk_rows]; }

@@ -28,10 +28,11 @@ std::optional<tracking_state> parse_tracking_state(std::string_view text) {
     return find_name<tracking_state>(state_names, text);
 }
 
-bool ends_wait(tracking_state state) {
-    return state == tracking_state::settled || state == tracking_state::rejected ||
-           state == tracking_state::abandoned || state == tracking_state::untracked;
+bool is_ended(tracking_state state) {
+    return state == tracking_state::settled || state == tracking_state::abandoned || state == tracking_state::untracked;
 }
+
+bool ends_wait(tracking_state state) { return is_ended(state) || state == tracking_state::rejected; }
 
 std::string_view to_string(status_kind kind) { return status_names.at(static_cast<std::size_t>(kind)); }
 status_kind classify_status(std::string_view word) {

@@ -30,6 +30,8 @@ inline constexpr std::size_t tracking_state_count = 7;
 std::string_view to_string(tracking_state state);
 std::optional<tracking_state> parse_tracking_state(std::string_view text);
 
+/// Settled, abandoned, untracked: no longer tracked; only then a transaction may be pruned, or untracked no more.
+bool is_ended(tracking_state state);
 /// True for the states in which `GET …?wait=` answers at once: settled, rejected, abandoned, untracked.
 bool ends_wait(tracking_state state);
 
@@ -79,6 +81,7 @@ struct new_transaction {
 struct active_transaction {
     transaction_id id;
     tracking_facts facts;
+    row_revision revision{}; ///< of the stored row that the facts are of
 };
 
 /// A poll that a connection has taken: exactly one answer must come back for it.
@@ -134,6 +137,7 @@ struct transaction_view {
     std::optional<wall_time> next_poll_at; ///< null when none is planned
     std::uint32_t consecutive_errors = 0;
     std::string last_error; ///< "" = null
+    row_revision revision{};
 };
 
 /// One change of state or status.

@@ -23,6 +23,7 @@ namespace prooftrack {
 struct fake_disk {
     struct transaction_row {
         std::uint64_t number = 0; ///< order of adding
+        row_revision revision{};  ///< raised by each write
         tracking_facts facts;
         std::string metadata;
         std::optional<std::string> callback_url;
@@ -87,6 +88,11 @@ struct fake_disk {
         return {make_error_code(code), std::move(operation), {}};
     }
 
+    /// Takes stale changes like a store without revisions: to show that the simulation finds what comes of it.
+    bool ignores_revisions = false;
+
+    static void raise(transaction_row& row) { row.revision = row_revision{value_of(row.revision) + 1}; }
+
     // ---- transactions
     // -------------------------------------------------------------------------------------------------------------
 
@@ -97,13 +103,15 @@ struct fake_disk {
             const tracking_state state = row.facts.state;
             if (state != tracking_state::untracked && state != tracking_state::abandoned) {
                 const bool same = state == tracking_state::settled || row.options_digest == wanted.options_digest;
-                return {same ? add_result::existing : add_result::conflict, row.facts};
+                return {same ? add_result::existing : add_result::conflict, row.facts, row.revision};
             }
         } else {
             found = transactions.emplace(wanted.id.str(), transaction_row{}).first;
             found->second.number = ++last_number;
         }
         transaction_row& row = found->second;
+        raise(row);
+        row.proof.clear();
         row.facts = {};
         row.facts.tracked_at = wanted.now;
         row.facts.overdue_at = wanted.now + wanted.overdue_after;
@@ -113,7 +121,7 @@ struct fake_disk {
         row.options_digest = wanted.options_digest;
         row.ended_at.reset();
         row.history.push_back({wanted.now, std::nullopt, tracking_state::tracking, "", "", "", ""});
-        return {add_result::created, row.facts};
+        return {add_result::created, row.facts, row.revision};
     }
 
     op_result<std::vector<add_outcome>> add(const std::vector<new_transaction>& wanted,
@@ -128,6 +136,8 @@ struct fake_disk {
         const auto found = transactions.find(change.id.str());
         if (found == transactions.end()) return error(store_error::not_found, "record");
         transaction_row& row = found->second;
+        if (row.revision != change.revision && !ignores_revisions) return error(store_error::stale, "record");
+        raise(row);
         row.facts = change.facts;
         if (change.reply_is_good) row.proof = change.reply;
         const tracking_state state = row.facts.state;
@@ -144,6 +154,7 @@ struct fake_disk {
                                    change.reply.empty() ? "" : std::to_string(hash_of(change.reply))});
         }
         recorded_transition recorded;
+        recorded.revision = row.revision;
         if (change.event) add_event(change, row, recorded);
         return recorded;
     }
@@ -196,7 +207,15 @@ struct fake_disk {
     }
 
     transaction_view view_of(const std::string& id, const transaction_row& row) const {
-        return {*transaction_id::parse(id), row.facts, row.metadata, row.callback_url, row.proof, std::nullopt, 0, ""};
+        return {*transaction_id::parse(id),
+                row.facts,
+                row.metadata,
+                row.callback_url,
+                row.proof,
+                std::nullopt,
+                0,
+                "",
+                row.revision};
     }
 
     // ---- deliveries

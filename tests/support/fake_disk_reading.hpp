@@ -13,7 +13,7 @@ namespace prooftrack {
 inline std::vector<active_transaction> fake_active(const fake_disk& disk) {
     std::vector<active_transaction> active;
     for (const auto& [id, row] : disk.transactions) {
-        if (row.facts.watched) active.push_back({*transaction_id::parse(id), row.facts});
+        if (row.facts.watched) active.push_back({*transaction_id::parse(id), row.facts, row.revision});
     }
     std::stable_sort(active.begin(), active.end(), [](const active_transaction& a, const active_transaction& b) {
         return a.facts.last_polled_at.value_or(wall_time{}) < b.facts.last_polled_at.value_or(wall_time{});

@@ -135,7 +135,9 @@ class fake_store final : public store {
             [rows = std::move(rows)](fake_disk& disk) {
                 for (const active_transaction& row : rows) {
                     const auto found = disk.transactions.find(row.id.str());
-                    if (found != disk.transactions.end()) found->second.facts = row.facts;
+                    if (found == disk.transactions.end() || found->second.revision != row.revision) continue;
+                    fake_disk::raise(found->second);
+                    found->second.facts = row.facts;
                 }
                 return op_result<std::monostate>(std::monostate{});
             },

@@ -54,6 +54,7 @@ void store_workload::add(store_world& world) {
             }
             known.is_acknowledged = true;
             known.facts = outcomes.value()[i].facts;
+            known.revision = outcomes.value()[i].revision;
             ++acknowledged_adds_;
         }
     });
@@ -69,6 +70,7 @@ void store_workload::note_recorded(const std::string& id, const tracking_facts& 
         return;
     }
     known.facts = facts;
+    known.revision = recorded->revision;
     if (settles) ++known.settlements;
     if (recorded->seq) events_[value_of(*recorded->seq)] = *recorded->body;
     for (const delivery_head& head : recorded->heads) heads_[value_of(head.id)] = head.attempts;
@@ -83,6 +85,7 @@ void store_workload::settle(store_world& world) {
     transition change = make_settlement(id, now_, callbacks, words[random_.next() % 3]);
     change.from_state = known->facts.state;
     change.event->id = make_event_id(at_ms(now_), random_);
+    change.revision = known->revision;
     const tracking_facts facts = change.facts;
     world.door().record(std::move(change), [this, id, facts](op_result<recorded_transition> recorded) {
         note_recorded(id, facts, true, recorded);
@@ -98,6 +101,7 @@ void store_workload::change(store_world& world) {
         make_change(id, tracking_state::tracking, random_.next() % 2 == 0 ? "pending" : "processing", now_);
     change.reply = "{\"n\":" + std::to_string(random_.next()) + "}";
     change.reply_is_good = true;
+    change.revision = known->revision;
     const tracking_facts facts = change.facts;
     world.door().record(std::move(change), [this, id, facts](op_result<recorded_transition> recorded) {
         note_recorded(id, facts, false, recorded);
@@ -110,6 +114,7 @@ void store_workload::untrack(store_world& world) {
     if (known == nullptr || known->facts.state != tracking_state::tracking) return;
     known->is_busy = true;
     transition change = make_change(id, tracking_state::untracked, known->facts.status, now_);
+    change.revision = known->revision;
     const tracking_facts facts = change.facts;
     world.door().record(std::move(change), [this, id, facts](op_result<recorded_transition> recorded) {
         note_recorded(id, facts, false, recorded);
@@ -153,16 +158,18 @@ void store_workload::save(store_world& world) {
     tracking_facts facts = known->facts;
     facts.polls += 7;
     facts.last_polled_at = at_ms(now_);
-    world.door().save_facts({{make_id(id), facts}}, [this, id, facts](op_result<std::monostate> saved) {
-        known_transaction& after = transactions_.at(id);
-        after.is_busy = false;
-        if (saved) {
-            after.facts = facts;
-        } else {
-            has_failed_ = has_failed_ || saved.error().code == store_error::failed;
-            after.is_uncertain = true;
-        }
-    });
+    world.door().save_facts({{make_id(id), facts, known->revision}},
+                            [this, id, facts](op_result<std::monostate> saved) {
+                                known_transaction& after = transactions_.at(id);
+                                after.is_busy = false;
+                                if (saved) {
+                                    after.facts = facts;
+                                    after.revision = row_revision{value_of(after.revision) + 1};
+                                } else {
+                                    has_failed_ = has_failed_ || saved.error().code == store_error::failed;
+                                    after.is_uncertain = true;
+                                }
+                            });
 }
 
 bool store_workload::run_wave(store_world& world) {

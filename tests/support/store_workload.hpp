@@ -33,9 +33,10 @@ class store_workload {
   private:
     struct known_transaction {
         bool is_acknowledged = false;
-        bool is_busy = false;          ///< something was asked for that is not answered yet
-        bool is_uncertain = false;     ///< something was asked for and never answered
-        tracking_facts facts;          ///< as acknowledged
+        bool is_busy = false;      ///< something was asked for that is not answered yet
+        bool is_uncertain = false; ///< something was asked for and never answered
+        tracking_facts facts;      ///< as acknowledged
+        row_revision revision{};
         std::uint64_t settlements = 0; ///< acknowledged
     };
 

@@ -113,7 +113,12 @@ class store_world {
         return ask<std::vector<add_outcome>>(
             [&](store& door, auto handler) { door.add(std::move(all), session, std::move(handler)); });
     }
+    /// Of the row's present revision.
     op_result<recorded_transition> record(transition change) {
+        if (knows(change.id)) change.revision = find(change.id).revision;
+        return record_as_is(std::move(change));
+    }
+    op_result<recorded_transition> record_as_is(transition change) {
         return ask<recorded_transition>(
             [&](store& door, auto handler) { door.record(std::move(change), std::move(handler)); });
     }
@@ -186,11 +191,18 @@ inline new_transaction make_new(const std::string& id, std::int64_t ms = 0) {
     return {make_id(id), "{}", std::nullopt, "", at_ms(ms), milliseconds(86'400'000), digest{}};
 }
 
-/// A change of `id` out of `from` into `state` with `status`; `facts` of a row that was added with make_new(id).
+/// A change of `id` out of `from` into `state` with `status`; `facts` and revision of a row that was added with
+/// make_new(id) and not changed since.
 inline transition make_change(const std::string& id, tracking_state state, const std::string& status, std::int64_t ms,
                               const std::string& from_status = "pending") {
-    transition change{make_id(id), at_ms(ms),   tracking_state::tracking, from_status, {}, true, {}, false,
-                      "req-1",     std::nullopt};
+    transition change{.id = make_id(id),
+                      .revision = row_revision{1},
+                      .at = at_ms(ms),
+                      .from_status = from_status,
+                      .facts = {},
+                      .reply = {},
+                      .request_id = "req-1",
+                      .event = std::nullopt};
     change.facts.state = state;
     change.facts.status = status;
     change.facts.tracked_at = at_ms(0);

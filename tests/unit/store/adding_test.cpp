@@ -117,7 +117,7 @@ TEST(Adding, FactsAreSavedWithoutHistory) {
     for (int i = 0; i < 2500; ++i) {
         many.push_back(make_new("tx-" + std::to_string(i), 0));
         transition change = make_change("tx-" + std::to_string(i), tracking_state::tracking, "pending", 1000 + i);
-        rows.push_back({change.id, change.facts});
+        rows.push_back({change.id, change.facts, change.revision});
     }
     world.add(many).value();
     const auto saved =
@@ -138,8 +138,8 @@ TEST(Adding, NobodySeesHalfOfALongSave) {
     std::vector<active_transaction> rows;
     for (int i = 0; i < 3000; ++i) {
         many.push_back(make_new("tx-" + std::to_string(i), 0));
-        rows.push_back(
-            {make_id("tx-" + std::to_string(i)), make_change("x", tracking_state::tracking, "pending", 1).facts});
+        rows.push_back({make_id("tx-" + std::to_string(i)),
+                        make_change("x", tracking_state::tracking, "pending", 1).facts, row_revision{1}});
     }
     world.add(many).value();
     // The settlement is called later, so the save must not write over it.
@@ -158,7 +158,7 @@ TEST(Loading, WatchedRowsComeInChunksTheLongestUnseenFirst) {
         many.push_back(make_new(id, i));
         if (i < 20'000) {
             transition change = make_change(id, tracking_state::tracking, "pending", 100'000 - i);
-            seen.push_back({change.id, change.facts});
+            seen.push_back({change.id, change.facts, change.revision});
         }
         if (many.size() == 1000) world.add(std::exchange(many, {})).value();
     }

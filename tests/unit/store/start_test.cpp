@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,6 +19,9 @@
 
 namespace prooftrack {
 namespace {
+
+/// Of the copy that is made before this schema is changed.
+const std::string copy_suffix = fmt::format(".v{}.bak", schema_version);
 
 using testing::AllOf;
 using testing::HasSubstr;
@@ -190,7 +194,7 @@ TEST(Start, ANewerSchemaIs65WithTheCommandsForTheWayBack) {
     const std::string before = bytes_of(world.path());
     const auto [status, what] = try_open(world);
     EXPECT_EQ(status, 65);
-    EXPECT_THAT(what, AllOf(HasSubstr("schema 9"), HasSubstr("cp " + world.path().string() + ".v1.bak")));
+    EXPECT_THAT(what, AllOf(HasSubstr("schema 9"), HasSubstr("cp " + world.path().string() + copy_suffix)));
     EXPECT_EQ(bytes_of(world.path()), before);
 }
 
@@ -296,8 +300,8 @@ TEST(Start, TheLogIdStaysAndTheBaseUrlIsRemembered) {
     EXPECT_EQ(world.status().log_id, log_id);
 }
 
-constexpr migration to_version_2[] = {
-    {1, "CREATE TABLE more (a INTEGER) STRICT; INSERT INTO more SELECT count(*) FROM transactions"}};
+constexpr migration to_the_next[] = {
+    {schema_version, "CREATE TABLE more (a INTEGER) STRICT; INSERT INTO more SELECT count(*) FROM transactions"}};
 
 TEST(Migrations, AnOlderSchemaIsCopiedAndThenBroughtForward) {
     store_world world;
@@ -306,14 +310,14 @@ TEST(Migrations, AnOlderSchemaIsCopiedAndThenBroughtForward) {
     world.close();
     {
         db_connection db(world.path(), "");
-        migrate(db, world.path(), "", to_version_2, 2, "00000000feedbeef");
-        EXPECT_EQ(db.ask_integer("PRAGMA user_version"), 2);
+        migrate(db, world.path(), "", to_the_next, schema_version + 1, "00000000feedbeef");
+        EXPECT_EQ(db.ask_integer("PRAGMA user_version"), schema_version + 1);
         EXPECT_EQ(db.ask_integer("SELECT a FROM more"), 1);
     }
-    const std::filesystem::path copy = world.path().string() + ".v1.bak";
+    const std::filesystem::path copy = world.path().string() + copy_suffix;
     EXPECT_EQ(mode_of(copy), 0600U);
     db_connection db(copy, "");
-    EXPECT_EQ(db.ask_integer("PRAGMA user_version"), 1);
+    EXPECT_EQ(db.ask_integer("PRAGMA user_version"), schema_version);
     EXPECT_EQ(db.ask_text("SELECT log_id FROM counters"), "00000000feedbeef"); // going back makes another log
     EXPECT_EQ(db.ask_integer("SELECT count(*) FROM transactions"), 1);
 }
@@ -324,13 +328,13 @@ TEST(Migrations, TheWayBackOfTheMessageWorks) {
     world.close();
     {
         db_connection db(world.path(), "");
-        migrate(db, world.path(), "", to_version_2, 2, "00000000feedbeef");
+        migrate(db, world.path(), "", to_the_next, schema_version + 1, "00000000feedbeef");
         db.close();
     }
     ASSERT_EQ(try_open(world).first, 65);
     const std::string path = world.path().string();
-    std::filesystem::rename(path, path + ".v2");
-    std::filesystem::copy_file(path + ".v1.bak", path);
+    std::filesystem::rename(path, path + ".newer");
+    std::filesystem::copy_file(path + copy_suffix, path);
     EXPECT_TRUE(world.knows(make_id("a")));
     EXPECT_EQ(world.status().log_id, "00000000feedbeef");
 }
@@ -345,29 +349,31 @@ TEST(Migrations, WithoutRoomForTheCopyNothingIsChanged) {
     std::filesystem::resize_file(world.path(), size + measure_disk(world.path()).free_bytes);
     try {
         lock_file lock(world.path());
-        open_ledger({world.path(), 1, ""}, lock, to_version_2, 2);
+        open_ledger({world.path(), 1, ""}, lock, to_the_next, schema_version + 1);
         ADD_FAILURE() << "it was changed";
     } catch (const store_start_error& error) {
         EXPECT_EQ(error.exit_status(), 75);
-        EXPECT_THAT(error.what(), AllOf(HasSubstr("no room"), HasSubstr(".v1.bak"), HasSubstr("nothing was changed")));
+        EXPECT_THAT(error.what(),
+                    AllOf(HasSubstr("no room"), HasSubstr(copy_suffix), HasSubstr("nothing was changed")));
     }
     std::filesystem::resize_file(world.path(), size);
     EXPECT_EQ(bytes_of(world.path()), before);
-    EXPECT_FALSE(std::filesystem::exists(world.path().string() + ".v1.bak"));
-    EXPECT_FALSE(std::filesystem::exists(world.path().string() + ".v1.bak.part"));
+    EXPECT_FALSE(std::filesystem::exists(world.path().string() + copy_suffix));
+    EXPECT_FALSE(std::filesystem::exists(world.path().string() + copy_suffix + ".part"));
     EXPECT_TRUE(world.knows(make_id("a")));
 }
 
 TEST(Migrations, AStepThatFailsChangesNothing) {
-    constexpr migration broken[] = {{1, "CREATE TABLE more (a INTEGER) STRICT; SELECT nonsense FROM nowhere"}};
+    constexpr migration broken[] = {
+        {schema_version, "CREATE TABLE more (a INTEGER) STRICT; SELECT nonsense FROM nowhere"}};
     store_world world;
     world.open();
     world.close();
     {
         db_connection db(world.path(), "");
-        EXPECT_THROW(migrate(db, world.path(), "", broken, 2, "0"), sqlite_error);
-        EXPECT_THROW(migrate(db, world.path(), "", {}, 3, "0"), sqlite_error);
-        EXPECT_EQ(db.ask_integer("PRAGMA user_version"), 1);
+        EXPECT_THROW(migrate(db, world.path(), "", broken, schema_version + 1, "0"), sqlite_error);
+        EXPECT_THROW(migrate(db, world.path(), "", {}, schema_version + 1, "0"), sqlite_error);
+        EXPECT_EQ(db.ask_integer("PRAGMA user_version"), schema_version);
         EXPECT_EQ(db.ask_integer("SELECT count(*) FROM sqlite_schema WHERE name = 'more'"), 0);
         db.close();
     }

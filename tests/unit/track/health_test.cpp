@@ -240,7 +240,7 @@ TEST(ProofHealth, ABurstOf404sIsNotHeldAgainstTheIds) {
         for (const auto& burst : world.all<burst_action>()) has_begun = has_begun || burst.has_begun;
         for (const auto& change : world.all<change_action>()) {
             EXPECT_NE(change.facts.state, tracking_state::not_found) << i;
-            world.step(recorded_event{change.slot, change.generation, true});
+            world.step(durable(change));
         }
         if (world.core.health().kind() == health_kind::unreachable && i > 200) break;
     }
@@ -269,7 +269,7 @@ TEST(ProofHealth, TimeInWhichProofWasUnwellMakesNobodyNotFound) {
         world.answer(*poll, poll->ticket.id == id ? reply_class::not_found : reply_class::unchanged);
         for (const auto& change : world.all<change_action>()) {
             EXPECT_NE(change.facts.state, tracking_state::not_found) << "only ten minutes of silence have passed";
-            world.step(recorded_event{change.slot, change.generation, true});
+            world.step(durable(change));
         }
         if (poll->ticket.id == id) break;
     }
@@ -293,8 +293,7 @@ TEST(ProofHealth, ABurstThatTurnsIntoAnOutageIsTakenOffTheGraceOnce) {
     options.rules.not_found_grace = minutes(5);
     seen_world world(100, options);
     const auto record = [&world] {
-        for (const auto& change : world.all<change_action>())
-            world.step(recorded_event{change.slot, change.generation, true});
+        for (const auto& change : world.all<change_action>()) world.step(durable(change));
     };
     auto poll = world.wait_for_poll();
     const std::string lost = poll->ticket.id;

@@ -10,6 +10,16 @@
 
 namespace prooftrack {
 
+inline recorded_event durable(const change_action& change) {
+    return {change.slot, change.number, record_result::durable, row_revision{value_of(change.revision) + 1}};
+}
+inline recorded_event refused(const change_action& change) {
+    return {change.slot, change.number, record_result::refused, {}};
+}
+inline recorded_event stale(const change_action& change) {
+    return {change.slot, change.number, record_result::stale, {}};
+}
+
 class tracker_fixture {
   public:
     explicit tracker_fixture(tracker_options options = {}) : core(std::move(options), random) {}
@@ -30,7 +40,7 @@ class tracker_fixture {
         return actions;
     }
     active_transaction make(const std::string& id, milliseconds overdue_after = std::chrono::hours(24)) const {
-        active_transaction made{*transaction_id::parse(id), {}};
+        active_transaction made{*transaction_id::parse(id), {}, row_revision{1}};
         made.facts.tracked_at = now.wall;
         made.facts.overdue_at = now.wall + overdue_after;
         return made;
@@ -72,7 +82,7 @@ class tracker_fixture {
     /// Makes the one change that the last step wanted durable (or not).
     void recorded(bool is_durable = true) {
         const change_action change = only<change_action>();
-        step(recorded_event{change.slot, change.generation, is_durable});
+        step(is_durable ? durable(change) : refused(change));
     }
     template <class Action>
     std::vector<Action> all() const {

@@ -202,7 +202,7 @@ TEST(Tracker, AReplyAfterUntrackingChangesNothing) {
     const auto change = world.only<change_action>();
     world.answer(*poll, reply_class::good, "completed");
     EXPECT_TRUE(world.all<change_action>().empty());
-    world.step(recorded_event{change.slot, change.generation, true});
+    world.step(durable(change));
     EXPECT_EQ(world.core.find("a"), std::nullopt);
 }
 
@@ -226,7 +226,7 @@ TEST(Tracker, AnAnswerThatComesWhileAnUntrackingFailsIsAskedForAgain) {
     const auto change = world.only<change_action>();
     world.answer(*poll, reply_class::good, "completed");
     EXPECT_EQ(world.core.in_flight(), 0U);
-    world.step(recorded_event{change.slot, change.generation, false});
+    world.step(refused(change));
     const auto next = world.wait_for_poll(minutes(1));
     ASSERT_TRUE(next);
     world.answer(*next, reply_class::good, "completed");
@@ -248,8 +248,7 @@ TEST(Tracker, WhoAsksAgainAndAgainAboutAnEndedOneIsServedOnceASecond) {
         world.step(tracked_event{ended, true});
         if (const auto poll = world.core.next_poll(world.now)) {
             world.answer(*poll, reply_class::good, "failed"); // nothing new: it leaves memory again
-            for (const auto& change : world.all<change_action>())
-                world.step(recorded_event{change.slot, change.generation, true});
+            for (const auto& change : world.all<change_action>()) world.step(durable(change));
             EXPECT_EQ(world.core.size(), 0U);
             ++polls;
         }
@@ -440,7 +439,7 @@ TEST(Tracker, NothingIsAskedWhileTooManyChangesWaitForTheStore) {
     }
     ASSERT_EQ(said.size(), 1U);
     EXPECT_TRUE(said[0].awaits_store);
-    world.step(recorded_event{changes[0].slot, changes[0].generation, true});
+    world.step(durable(changes[0]));
     EXPECT_TRUE(world.core.next_poll(world.now)) << "one recorded, one asked";
 }
 
@@ -452,7 +451,7 @@ TEST(Tracker, ManyDeadlinesAtOnceWaitForTheStore) {
     world.core.step(woken_event{}, world.now, world.actions);
     const auto changes = world.all<change_action>();
     ASSERT_EQ(changes.size(), most_unrecorded);
-    world.step(recorded_event{changes[0].slot, changes[0].generation, true});
+    world.step(durable(changes[0]));
     EXPECT_EQ(world.only<change_action>().facts.state, tracking_state::overdue);
 }
 

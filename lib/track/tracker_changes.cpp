@@ -1,0 +1,118 @@
+// What becomes of a change: recorded, refused, or judged for a row that is another one by now.
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "track/tracker.hpp"
+
+namespace prooftrack {
+
+void tracker::on(recorded_event event, instant now, std::vector<tracker_action>& actions) {
+    const auto found = pending_.find(event.slot);
+    if (found == pending_.end() || found->second.number != event.number) return; // the row was replaced meanwhile
+    transaction_row& row = table_.at(event.slot);
+    if (event.result == record_result::stale) {
+        found->second.is_reloading = true;
+        auto id = transaction_id::parse(row.id.str());
+        actions.emplace_back(reload_action{event.slot, event.number, std::move(*id)});
+        return;
+    }
+    const pending_change change = take_change(event.slot);
+    row.phase = row_phase::idle;
+    if (event.result == record_result::refused) {
+        give_up_change(event.slot, now);
+        return;
+    }
+    row.revision = event.revision;
+    keep_change(event.slot, change, now);
+    fire_deadlines(now, actions);
+}
+
+tracker::pending_change tracker::take_change(std::uint32_t slot) {
+    const auto found = pending_.find(slot);
+    pending_change change = std::move(found->second);
+    pending_.erase(found);
+    if (change.is_lazy) --lazy_pending_;
+    return change;
+}
+
+void tracker::keep_change(std::uint32_t slot, const pending_change& change, instant now) {
+    transaction_row& row = table_.at(slot);
+    const tracking_facts& facts = change.verdict.facts;
+    table_.set_facts(slot, facts, now);
+    // Who was promised a poll gets it, also about one that has ended meanwhile.
+    const bool is_wanted = row.wants_poll && facts.state != tracking_state::untracked;
+    if (change.verdict.next == judgement::next_poll::never && !is_wanted) {
+        leave(slot, now);
+        return;
+    }
+    if (change.body_hash != 0) {
+        row.known_body = change.body_hash;
+        row.body_stored_at =
+            static_cast<std::uint32_t>(std::chrono::floor<seconds>(now.steady.time_since_epoch()).count());
+    }
+    schedule(slot, change.verdict.next, now);
+    watch_deadline(slot);
+}
+
+/// Nothing has changed; Proof will say it again, and a deadline comes again as well.
+void tracker::give_up_change(std::uint32_t slot, instant now) {
+    transaction_row& row = table_.at(slot);
+    if (row.is_asked) { // an untracking: its poll is still in flight, and the answer counts again
+        row.is_asked = false;
+        row.phase = row_phase::in_flight;
+        return;
+    }
+    schedule(slot, judgement::next_poll::backoff, now);
+    watch_deadline(slot);
+    const std::int64_t again = (now.wall + options_.rules.backoff.first).time_since_epoch().count();
+    if (deadlines_.contains(slot)) deadlines_.set(slot, std::max(row.overdue_at, again));
+}
+
+void tracker::on(reloaded_event event, instant now, std::vector<tracker_action>& actions) {
+    const auto found = pending_.find(event.slot);
+    if (found == pending_.end() || found->second.number != event.number || !found->second.is_reloading) return;
+    if (!event.transaction || event.transaction->facts.state == tracking_state::untracked) {
+        take_change(event.slot);
+        table_.at(event.slot).phase = row_phase::idle;
+        leave(event.slot, now);
+        return;
+    }
+    replace(event.slot, *event.transaction, now);
+    if (table_.at(event.slot).phase == row_phase::idle) want_now(event.slot, now);
+    fire_deadlines(now, actions);
+}
+
+/// The stored row in place of the one in memory, whatever that one was doing. A poll in flight stays the row's own, so
+/// that there is never a second one of the id.
+void tracker::replace(std::uint32_t slot, const active_transaction& transaction, instant now) {
+    transaction_row& row = table_.at(slot);
+    if (pending_.contains(slot)) take_change(slot);
+    const bool is_in_flight = row.phase == row_phase::in_flight || row.is_asked;
+    leave_queues(slot);
+    deadlines_.erase(slot);
+    row.is_asked = false;
+    table_.replace(slot, transaction, now);
+    if (is_in_flight) row.phase = row_phase::in_flight;
+    watch_deadline(slot);
+}
+
+/// The row is not watched any more. With a poll in flight it stays, as untracked, until the answer has come.
+void tracker::leave(std::uint32_t slot, instant now) {
+    transaction_row& row = table_.at(slot);
+    if (!row.is_asked) {
+        erase(slot);
+        return;
+    }
+    row.is_asked = false;
+    row.wants_poll = false;
+    row.phase = row_phase::in_flight;
+    deadlines_.erase(slot);
+    tracking_facts facts = table_.facts(slot, now);
+    facts.state = tracking_state::untracked;
+    facts.watched = false;
+    table_.set_facts(slot, facts, now);
+}
+
+} // namespace prooftrack
