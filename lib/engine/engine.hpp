@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/backend.hpp"
+#include "api/problem.hpp"
 #include "base/clock.hpp"
 #include "base/random.hpp"
 #include "callback/notifier.hpp"
@@ -131,13 +132,33 @@ class engine final : public backend, private poll_driver_listener, private deliv
     std::optional<problem> check_options(const tracking_options& options) const;
     void track_session(transaction_id id, tracking_options options, std::optional<digest> session,
                        unique_function<void(std::optional<problem>)> handler);
-    void begin_tracking(const transaction_id& id, const tracking_facts& facts);
+    void begin_tracking(const transaction_id& id, const add_outcome& added);
     transaction_view with_live(transaction_view view) const;
     void find_view(transaction_id id, backend_handler<transaction_view> handler);
     void import_chunk(std::shared_ptr<import_job> job);
     void answer_waits(const transaction_id& id);
-    void audit(std::string_view action, std::string_view key, std::string value, client_identity who);
-    void ask_stored(transaction_id id, bool is_hint, backend_handler<std::monostate> handler);
+    void end_tracking(transaction_id id, int tries, backend_handler<transaction_view> handler);
+    void refuse_ended(transaction_id id, int tries, backend_handler<transaction_view> handler);
+    void want_poll(transaction_id id, bool is_hint, int tries, backend_handler<std::monostate> handler);
+    void ask_stored(transaction_id id, bool is_hint, int tries, backend_handler<std::monostate> handler);
+
+    /// A change that a client asked for, as the log names it: what, to what, and who.
+    struct audit_entry {
+        std::string_view action;
+        std::string_view key; ///< "" = without one
+        std::string value;
+        client_identity who;
+    };
+    void audit(const audit_entry& entry, std::string_view result);
+    /// Logs the change with what came of it, then hands the outcome on: nothing is logged before it is known.
+    template <class T>
+    backend_handler<T> audited(audit_entry entry, backend_handler<T> handler) {
+        return [this, entry = std::move(entry), handler = std::move(handler)](outcome<T> done) mutable {
+            const auto* refused = std::get_if<problem>(&done);
+            audit(entry, refused == nullptr ? "done" : kind_of(refused->code).word);
+            handler(std::move(done));
+        };
+    }
 
     configuration config_;
     engine_doors doors_;

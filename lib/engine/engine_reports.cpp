@@ -48,8 +48,7 @@ problem unknown_delivery(delivery_id id) {
 } // namespace
 
 void engine::create_session(session_request request, client_identity who, backend_handler<proxied_reply> handler) {
-    audit("session", "result", "asked", who);
-    sessions_.create(std::move(request), std::move(handler));
+    sessions_.create(std::move(request), audited({"session", "", "", who}, std::move(handler)));
 }
 
 void engine::kyc_status(std::string partner_user_id, backend_handler<proxied_reply> handler) {
@@ -78,8 +77,8 @@ void engine::deliveries(delivery_list_request request, backend_handler<delivery_
 }
 
 void engine::retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) {
-    audit("retry delivery", "delivery", std::to_string(value_of(id)), who);
-    delivery_driver_.retry_delivery(id, [id, handler = std::move(handler)](op_result<std::monostate> done) mutable {
+    auto told = audited({"retry delivery", "delivery", std::to_string(value_of(id)), who}, std::move(handler));
+    delivery_driver_.retry_delivery(id, [id, handler = std::move(told)](op_result<std::monostate> done) mutable {
         if (done) {
             handler(std::monostate{});
         } else if (done.error().code == store_error::not_found) {
@@ -92,18 +91,18 @@ void engine::retry_delivery(delivery_id id, client_identity who, backend_handler
 
 void engine::retry_dead(std::optional<std::string> callback, client_identity who,
                         backend_handler<std::uint64_t> handler) {
-    audit("retry dead deliveries", "callback", callback.value_or("*"), who);
-    delivery_driver_.retry_dead(std::move(callback), pass_on<std::uint64_t>(std::move(handler)));
+    auto told = audited({"retry dead deliveries", "callback", callback.value_or("*"), who}, std::move(handler));
+    delivery_driver_.retry_dead(std::move(callback), pass_on<std::uint64_t>(std::move(told)));
 }
 
 void engine::test_callback(std::string name, client_identity who, backend_handler<callback_test_result> handler) {
-    audit("test callback", "callback", name, who);
+    auto told = audited({"test callback", "callback", name, who}, std::move(handler));
     if (delivery_driver_.callbacks().find(name) == nullptr) {
-        handler(refuse(problem_code::unknown_callback, fmt::format("no [[callback]] has the name '{}'", name)));
+        told(refuse(problem_code::unknown_callback, fmt::format("no [[callback]] has the name '{}'", name)));
         return;
     }
     const bool is_sent =
-        delivery_driver_.test_callback(name, [handler = std::move(handler)](delivery_outcome done) mutable {
+        delivery_driver_.test_callback(name, [handler = std::move(told)](delivery_outcome done) mutable {
             handler(callback_test_result{done.status, std::chrono::duration_cast<milliseconds>(done.took),
                                          std::move(done.reply), std::move(done.error)});
         });
@@ -113,14 +112,13 @@ void engine::test_callback(std::string name, client_identity who, backend_handle
 
 void engine::put_consumer(std::string name, std::optional<event_seq> seq, client_identity who,
                           backend_handler<std::pair<bool, consumer_view>> handler) {
-    audit("put consumer", "consumer", name, who);
-    doors_.remembered.put_consumer(name, seq,
-                                   pass_on_consumer<std::pair<bool, consumer_view>>(name, std::move(handler)));
+    auto told = audited({"put consumer", "consumer", name, who}, std::move(handler));
+    doors_.remembered.put_consumer(name, seq, pass_on_consumer<std::pair<bool, consumer_view>>(name, std::move(told)));
 }
 
 void engine::delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) {
-    audit("delete consumer", "consumer", name, who);
-    doors_.remembered.delete_consumer(name, pass_on_consumer<consumer_view>(name, std::move(handler)));
+    auto told = audited({"delete consumer", "consumer", name, who}, std::move(handler));
+    doors_.remembered.delete_consumer(name, pass_on_consumer<consumer_view>(name, std::move(told)));
 }
 
 void engine::acknowledge(std::string name, event_seq seq, backend_handler<consumer_view> handler) {
@@ -182,8 +180,8 @@ void engine::metrics_text(backend_handler<std::string> handler) {
 }
 
 void engine::backup(client_identity who, backend_handler<std::filesystem::path> handler) {
-    audit("backup", "result", "asked", who);
-    doors_.remembered.backup([handler = std::move(handler)](op_result<backup_file> made) mutable {
+    auto told = audited({"backup", "", "", who}, std::move(handler));
+    doors_.remembered.backup([handler = std::move(told)](op_result<backup_file> made) mutable {
         if (made) {
             handler(std::move(made->path));
         } else {
@@ -197,7 +195,7 @@ void engine::set_log_level(std::string level, client_identity who, backend_handl
         handler(refuse(problem_code::invalid_request, "level is one of critical, error, warning, notice, info, debug"));
         return;
     }
-    audit("log level", "level", level, who);
+    audit({"log level", "set_level", level, who}, "done");
     handler(std::monostate{});
 }
 

@@ -26,6 +26,13 @@ problem already_tracked(const transaction_id& id) {
         fmt::format("'{}' is tracked with other options: GET /v1/transactions/{} shows them", id.str(), id.str()));
 }
 
+/// A call that meets a change of its row on its way waits for its end and looks again, this often.
+constexpr int most_tries = 5;
+
+problem keeps_changing(const transaction_id& id) {
+    return refuse(problem_code::unavailable, fmt::format("'{}' is being changed again and again: try again", id.str()));
+}
+
 } // namespace
 
 std::optional<problem> engine::check_options(const tracking_options& options) const {
@@ -61,14 +68,18 @@ outcome<new_transaction> engine::make_transaction(track_request request) const {
     return made;
 }
 
-void engine::audit(std::string_view action, std::string_view key, std::string value, client_identity who) {
-    doors_.log.write(log_event_id::api_change,
-                     {{"action", action}, {key, std::move(value)}, {"uid", who.uid}, {"pid", who.pid}});
+void engine::audit(const audit_entry& entry, std::string_view result) {
+    std::vector<log_field> fields{{"action", entry.action}};
+    if (!entry.key.empty()) fields.emplace_back(entry.key, entry.value);
+    fields.emplace_back("result", result);
+    fields.emplace_back("uid", entry.who.uid);
+    fields.emplace_back("pid", entry.who.pid);
+    doors_.log.write(log_event_id::api_change, std::span<const log_field>(fields));
 }
 
-void engine::begin_tracking(const transaction_id& id, const tracking_facts& facts) {
+void engine::begin_tracking(const transaction_id& id, const add_outcome& added) {
     doors_.log.write(log_event_id::transaction_tracked, {{"merchant_transaction_id", id.str()}});
-    poll_driver_.step(tracked_event{active_transaction{id, facts}, false});
+    poll_driver_.step(tracked_event{active_transaction{id, added.facts, added.revision}, false});
 }
 
 void engine::track(track_request request, client_identity who, backend_handler<tracked> handler) {
@@ -112,8 +123,8 @@ void engine::track(track_request request, client_identity who, backend_handler<t
                                   return;
                               }
                               view.facts = one.facts;
-                              audit("track", "merchant_transaction_id", view.id.str(), who);
-                              begin_tracking(view.id, one.facts);
+                              audit({"track", "merchant_transaction_id", view.id.str(), who}, "done");
+                              begin_tracking(view.id, one);
                               handler(tracked{true, with_live(std::move(view))});
                           });
 }
@@ -134,7 +145,7 @@ void engine::track_session(transaction_id id, tracking_options options, std::opt
                 handler(store_problem(added.error()));
                 return;
             }
-            if (added->front().what == add_result::created) begin_tracking(id, added->front().facts);
+            if (added->front().what == add_result::created) begin_tracking(id, added->front());
             handler(std::nullopt);
         });
 }
@@ -176,7 +187,7 @@ void engine::import_chunk(std::shared_ptr<import_job> job) {
     }
     if (rows.empty()) {
         const import_summary& all = job->summary;
-        audit("import", "count", std::to_string(all.created + all.existing), job->who);
+        audit({"import", "count", std::to_string(all.created + all.existing), job->who}, "done");
         doors_.log.write(log_event_id::transaction_tracked, {{"source", "import"},
                                                              {"created", all.created},
                                                              {"existing", all.existing},
@@ -187,34 +198,34 @@ void engine::import_chunk(std::shared_ptr<import_job> job) {
     std::vector<transaction_id> ids;
     ids.reserve(rows.size());
     for (const new_transaction& row : rows) ids.push_back(row.id);
-    doors_.remembered.add(std::move(rows), std::nullopt,
-                          [this, job, ids = std::move(ids),
-                           numbers = std::move(numbers)](op_result<std::vector<add_outcome>> added) mutable {
-                              if (!added) {
-                                  problem failed = store_problem(added.error());
-                                  failed.members.emplace_back(
-                                      "taken", std::to_string(job->summary.created + job->summary.existing));
-                                  job->handler(std::move(failed));
-                                  return;
-                              }
-                              for (std::size_t i = 0; i < added->size(); ++i) {
-                                  const add_outcome& one = (*added)[i];
-                                  switch (one.what) {
-                                  case add_result::created:
-                                      ++job->summary.created;
-                                      poll_driver_.step(tracked_event{active_transaction{ids[i], one.facts}, false});
-                                      break;
-                                  case add_result::existing:
-                                      ++job->summary.existing;
-                                      break;
-                                  case add_result::conflict:
-                                      job->summary.rejected.push_back(
-                                          {numbers[i], problem_code::already_tracked, already_tracked(ids[i]).detail});
-                                      break;
-                                  }
-                              }
-                              import_chunk(std::move(job));
-                          });
+    doors_.remembered.add(
+        std::move(rows), std::nullopt,
+        [this, job, ids = std::move(ids),
+         numbers = std::move(numbers)](op_result<std::vector<add_outcome>> added) mutable {
+            if (!added) {
+                problem failed = store_problem(added.error());
+                failed.members.emplace_back("taken", std::to_string(job->summary.created + job->summary.existing));
+                job->handler(std::move(failed));
+                return;
+            }
+            for (std::size_t i = 0; i < added->size(); ++i) {
+                const add_outcome& one = (*added)[i];
+                switch (one.what) {
+                case add_result::created:
+                    ++job->summary.created;
+                    poll_driver_.step(tracked_event{active_transaction{ids[i], one.facts, one.revision}, false});
+                    break;
+                case add_result::existing:
+                    ++job->summary.existing;
+                    break;
+                case add_result::conflict:
+                    job->summary.rejected.push_back(
+                        {numbers[i], problem_code::already_tracked, already_tracked(ids[i]).detail});
+                    break;
+                }
+            }
+            import_chunk(std::move(job));
+        });
 }
 
 transaction_view engine::with_live(transaction_view view) const {
@@ -301,62 +312,72 @@ void engine::history(transaction_id id, backend_handler<transaction_history> han
 }
 
 void engine::untrack(transaction_id id, client_identity who, backend_handler<transaction_view> handler) {
-    const auto slot = poll_driver_.core().find(id.str());
-    if (!slot) {
-        find_view(std::move(id), [handler = std::move(handler)](outcome<transaction_view> found) mutable {
-            if (auto* view = std::get_if<transaction_view>(&found)) found = already_ended(*view);
-            handler(std::move(found));
-        });
+    end_tracking(id, most_tries, audited({"untrack", "merchant_transaction_id", id.str(), who}, std::move(handler)));
+}
+
+/// `tries`: how often it may find the row in the middle of another change and look again.
+void engine::end_tracking(transaction_id id, int tries, backend_handler<transaction_view> handler) {
+    const tracker& core = poll_driver_.core();
+    const auto slot = core.find(id.str());
+    const bool is_ours = slot && core.may_untrack(*slot);
+    if (is_ours) poll_driver_.step(untracked_event{*slot});
+    if (!slot || !core.is_recording(*slot)) {
+        refuse_ended(std::move(id), tries, std::move(handler));
         return;
     }
-    if (poll_driver_.core().is_recording(*slot)) { // how that ends decides
-        poll_driver_.after_change(
-            *slot, [this, id, who, handler = std::move(handler)](op_result<std::monostate> recorded) mutable {
-                if (recorded) {
-                    untrack(std::move(id), who, std::move(handler));
-                } else {
-                    handler(store_problem(recorded.error()));
-                }
-            });
-        return;
-    }
-    if (!poll_driver_.core().may_untrack(*slot)) {
-        find_view(std::move(id), [handler = std::move(handler)](outcome<transaction_view> found) mutable {
-            if (auto* view = std::get_if<transaction_view>(&found)) found = already_ended(*view);
-            handler(std::move(found));
-        });
-        return;
-    }
-    poll_driver_.after_change(
-        *slot, [this, id, who, handler = std::move(handler)](op_result<std::monostate> recorded) mutable {
-            if (!recorded) {
-                handler(store_problem(recorded.error()));
-                return;
-            }
-            audit("untrack", "merchant_transaction_id", id.str(), who);
+    poll_driver_.after_change(*slot, [this, id, tries, is_ours,
+                                      handler = std::move(handler)](const op_result<std::monostate>& recorded) mutable {
+        if (!recorded && recorded.error().code != store_error::stale) {
+            handler(store_problem(recorded.error()));
+        } else if (recorded && is_ours) {
             find_view(std::move(id), std::move(handler));
-        });
-    poll_driver_.step(untracked_event{*slot});
+        } else if (tries > 0) { // how the other change ended decides
+            end_tracking(std::move(id), tries - 1, std::move(handler));
+        } else {
+            handler(keeps_changing(id));
+        }
+    });
+}
+
+/// Memory does not hold it as an open one: it has ended, unless it has just been tracked.
+void engine::refuse_ended(transaction_id id, int tries, backend_handler<transaction_view> handler) {
+    find_view(std::move(id), [this, tries, handler = std::move(handler)](outcome<transaction_view> found) mutable {
+        const auto* view = std::get_if<transaction_view>(&found);
+        if (view == nullptr) {
+            handler(std::move(found));
+        } else if (is_ended(view->facts.state)) {
+            handler(already_ended(*view));
+        } else if (tries > 0) {
+            end_tracking(view->id, tries - 1, std::move(handler));
+        } else {
+            handler(keeps_changing(view->id));
+        }
+    });
 }
 
 void engine::poll_now(transaction_id id, client_identity who, backend_handler<std::monostate> handler) {
-    audit("poll", "merchant_transaction_id", id.str(), who);
-    if (const auto slot = poll_driver_.core().find(id.str())) {
-        poll_driver_.step(poll_wanted_event{*slot});
-        handler(std::monostate{});
-        return;
-    }
-    ask_stored(std::move(id), false, std::move(handler));
+    want_poll(id, false, most_tries, audited({"poll", "merchant_transaction_id", id.str(), who}, std::move(handler)));
 }
 
 void engine::hint(transaction_id id, backend_handler<std::monostate> handler) {
+    want_poll(std::move(id), true, most_tries, std::move(handler));
+}
+
+void engine::want_poll(transaction_id id, bool is_hint, int tries, backend_handler<std::monostate> handler) {
     const auto slot = poll_driver_.core().find(id.str());
     if (!slot) {
-        ask_stored(std::move(id), true, std::move(handler));
+        ask_stored(std::move(id), is_hint, tries, std::move(handler));
+        return;
+    }
+    if (poll_driver_.core().is_recording(*slot) && tries > 0) { // it may be its end
+        poll_driver_.after_change(*slot, [this, id, is_hint, tries, handler = std::move(handler)](
+                                             const op_result<std::monostate>& /*either way*/) mutable {
+            want_poll(std::move(id), is_hint, tries - 1, std::move(handler));
+        });
         return;
     }
     const tracking_facts facts = poll_driver_.live(*slot).facts;
-    if (facts.state == tracking_state::settled && facts.status == "completed") {
+    if (is_hint && facts.state == tracking_state::settled && facts.status == "completed") {
         handler(unknown_transaction(id));
         return;
     }
@@ -365,8 +386,8 @@ void engine::hint(transaction_id id, backend_handler<std::monostate> handler) {
 }
 
 /// One that memory no longer holds is asked once.
-void engine::ask_stored(transaction_id id, bool is_hint, backend_handler<std::monostate> handler) {
-    doors_.remembered.find(id, [this, id, is_hint, handler = std::move(handler)](
+void engine::ask_stored(transaction_id id, bool is_hint, int tries, backend_handler<std::monostate> handler) {
+    doors_.remembered.find(id, [this, id, is_hint, tries, handler = std::move(handler)](
                                    op_result<std::optional<transaction_view>> found) mutable {
         if (!found) {
             handler(store_problem(found.error()));
@@ -377,17 +398,17 @@ void engine::ask_stored(transaction_id id, bool is_hint, backend_handler<std::mo
             return;
         }
         const transaction_view& view = **found;
-        const bool is_settled = view.facts.state == tracking_state::settled;
-        if (is_hint && !(is_settled && view.facts.status != "completed")) {
+        const tracking_state state = view.facts.state;
+        if (!is_ended(state) && tries > 0) { // it has just been tracked
+            want_poll(std::move(id), is_hint, tries - 1, std::move(handler));
+        } else if (is_hint && (state != tracking_state::settled || view.facts.status == "completed")) {
             handler(unknown_transaction(id));
-            return;
+        } else if (state == tracking_state::settled || state == tracking_state::abandoned) {
+            poll_driver_.step(tracked_event{active_transaction{id, view.facts, view.revision}, true});
+            handler(std::monostate{});
+        } else {
+            handler(is_ended(state) ? already_ended(view) : keeps_changing(id));
         }
-        if (!is_settled && view.facts.state != tracking_state::abandoned) {
-            handler(already_ended(view));
-            return;
-        }
-        poll_driver_.step(tracked_event{active_transaction{id, view.facts}, true});
-        handler(std::monostate{});
     });
 }
 

@@ -153,7 +153,7 @@ constexpr std::array table{
 
     log_event_info{id::api_change, "api.change", level::info,
                    "action uid pid merchant_transaction_id callback consumer delivery set_level count result code", "",
-                   "", "A client changed something: who and what."},
+                   "", "A client wanted a change: who, what, and what came of it (done, or the code of its refusal)."},
     log_event_info{id::api_request, "api.request", level::debug, "method route status uid took_ms bytes", "", "",
                    "A request was answered."},
 

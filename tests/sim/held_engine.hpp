@@ -1,0 +1,170 @@
+#pragma once
+
+// The engine over a store that commits and answers when the test says, and a Proof that answers when the test says: for
+// every order in which a call and an answer in flight can meet.
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "engine/engine.hpp"
+#include "support/fake_notifier.hpp"
+#include "support/fake_store.hpp"
+#include "support/recorded_log.hpp"
+#include "support/virtual_time.hpp"
+
+namespace prooftrack {
+
+/// Holds every poll until the test answers it.
+class held_proof final : public proof_client {
+  public:
+    held_proof(virtual_clock& clock, poll_source& source) : clock_(clock), source_(source) {}
+
+    void wake() override {
+        if (std::exchange(is_woken_, true)) return;
+        clock_.post([this] {
+            is_woken_ = false;
+            while (auto ticket = source_.next_poll()) {
+                for (const poll_ticket& other : held) {
+                    if (other.id == ticket->id) throw std::logic_error("two polls of one id in flight");
+                }
+                held.push_back(*std::move(ticket));
+                ++polls;
+            }
+        });
+    }
+    void set_token(secret /*token*/) override {}
+    void call(proof_call /*request*/, unique_function<void(op_result<proof_reply>)> /*handler*/) override {}
+    void retire_connections() override {}
+    void reconfigure(proof_client_options /*options*/) override {}
+    void stop(milliseconds /*within*/, unique_function<void()> stopped) override { stopped(); }
+
+    /// Answers the oldest poll in flight with this status.
+    void answer(const std::string& status) {
+        poll_ticket ticket = std::move(held.front());
+        held.pop_front();
+        poll_answer reply;
+        reply.what = reply_class::good;
+        reply.http_status = 200;
+        reply.status = status;
+        reply.body = fmt::format(R"({{"merchant_transaction_id":"{}","status":"{}"}})", ticket.id, status);
+        reply.body_hash = std::hash<std::string>{}(reply.body) | 1U;
+        source_.on_answer(std::move(ticket), std::move(reply));
+    }
+
+    std::deque<poll_ticket> held;
+    std::uint64_t polls = 0;
+
+  private:
+    virtual_clock& clock_;
+    poll_source& source_;
+    bool is_woken_ = false;
+};
+
+class held_engine {
+  public:
+    held_engine() {
+        daemon.attach(proof);
+        daemon.start([](const op_result<std::monostate>& loaded) { loaded.value(); });
+        memory.pump();
+    }
+
+    /// Time passes, everything that is asked of the store is committed and answered.
+    void run(steady_duration span) {
+        const steady_time end = clock.now().steady + span;
+        while (clock.now().steady < end) {
+            memory.pump();
+            clock.run_until(std::min(end, clock.now().steady + milliseconds(50)));
+        }
+        memory.pump();
+    }
+    void run_until_asked() {
+        for (int i = 0; i < 1'000 && proof.held.empty(); ++i) run(milliseconds(50));
+        if (proof.held.empty()) throw std::logic_error("nobody asks Proof");
+    }
+
+    // The calls of users; what came of each is "201", "200" or the code of the problem, "" while it is under way.
+    using fate = std::shared_ptr<std::string>;
+    fate track(const std::string& id, std::string metadata = "{}") {
+        track_request request{*transaction_id::parse(id), {}};
+        request.options.metadata = metadata;
+        request.options.metadata_canonical = std::move(metadata);
+        auto told = std::make_shared<std::string>();
+        daemon.track(std::move(request), {}, [told](outcome<tracked> done) {
+            *told = word<tracked>(done, [](const tracked& t) { return t.created ? "201" : "200"; });
+        });
+        return told;
+    }
+    fate untrack(const std::string& id) {
+        auto told = std::make_shared<std::string>();
+        daemon.untrack(*transaction_id::parse(id), {}, [told](outcome<transaction_view> done) {
+            *told = word<transaction_view>(done, [](const transaction_view&) { return "200"; });
+        });
+        return told;
+    }
+    fate poll(const std::string& id) {
+        auto told = std::make_shared<std::string>();
+        daemon.poll_now(*transaction_id::parse(id), {}, [told](outcome<std::monostate> done) {
+            *told = word<std::monostate>(done, [](std::monostate) { return "202"; });
+        });
+        return told;
+    }
+    fate hint(const std::string& id) {
+        auto told = std::make_shared<std::string>();
+        daemon.hint(*transaction_id::parse(id), [told](outcome<std::monostate> done) {
+            *told = word<std::monostate>(done, [](std::monostate) { return "202"; });
+        });
+        return told;
+    }
+
+    /// The store holds a transaction that was given up while it was pending.
+    void abandon(const std::string& id) {
+        const wall_time then = clock.now().wall - std::chrono::hours(24 * 31);
+        disk.add_one({*transaction_id::parse(id), "{}", std::nullopt, "", then, std::chrono::hours(24), {}});
+        fake_disk::transaction_row& row = disk.transactions.at(id);
+        row.facts.state = tracking_state::abandoned;
+        row.facts.status = "pending";
+        row.facts.watched = false;
+        fake_disk::raise(row);
+    }
+    const tracking_facts& stored(const std::string& id) const { return disk.transactions.at(id).facts; }
+    std::vector<event_type> events_of(const std::string& id) const {
+        std::vector<event_type> found;
+        for (const auto& [seq, event] : disk.events) {
+            if (event.transaction == id) found.push_back(event.type);
+        }
+        return found;
+    }
+
+    virtual_clock clock;
+    fake_disk disk;
+    fake_store memory{disk};
+    fake_notifier notifier{clock};
+    recorded_log log;
+    metrics registry{"sim"};
+    meters counts{registry};
+    virtual_alarm alarm{clock, [this] { daemon.on_alarm(); }};
+    engine daemon{make_configuration(), engine_doors{clock, alarm, memory, notifier, log, counts},
+                  engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1};
+    held_proof proof{clock, daemon.polls()};
+
+  private:
+    static configuration make_configuration() {
+        configuration config;
+        config.poll.verify_after.clear();
+        return config;
+    }
+    template <class T, class Word>
+    static std::string word(const outcome<T>& done, Word of) {
+        if (const auto* refused = std::get_if<problem>(&done)) return std::string(kind_of(refused->code).word);
+        return of(std::get<T>(done));
+    }
+};
+
+} // namespace prooftrack

@@ -1,0 +1,188 @@
+// A call beside an answer in flight, in every order: whoever is committed first wins, and the other one looks again.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sim/held_engine.hpp"
+
+namespace prooftrack {
+namespace {
+
+using std::chrono::hours;
+using testing::ElementsAre;
+
+TEST(Race, ATransactionPostedAgainWhileItsEndIsInFlightEndsOnce) {
+    held_engine world;
+    world.abandon("a");
+    world.poll("a");
+    world.memory.pump();
+    world.run_until_asked();
+    const auto posted = world.track("a"); // committed first ...
+    world.proof.answer("completed");      // ... and this was judged for the abandoned row
+    world.memory.pump();
+    EXPECT_EQ(*posted, "201");
+    EXPECT_EQ(world.stored("a").state, tracking_state::tracking);
+    world.run_until_asked();
+    world.proof.answer("completed");
+    world.run(hours(1));
+    EXPECT_THAT(world.events_of("a"), ElementsAre(event_type::completed));
+    EXPECT_EQ(world.stored("a").state, tracking_state::settled);
+}
+
+TEST(Race, AnEndThatIsCommittedBeforeThePostIsTheAnswerToIt) {
+    held_engine world;
+    world.abandon("a");
+    world.poll("a");
+    world.memory.pump();
+    world.run_until_asked();
+    world.proof.answer("completed");
+    const auto posted = world.track("a");
+    world.memory.pump();
+    EXPECT_EQ(*posted, "200");
+    world.run(hours(1));
+    EXPECT_THAT(world.events_of("a"), ElementsAre(event_type::completed));
+}
+
+TEST(Race, AnAcknowledgedPostIsNotUndoneByAStaleAnswer) {
+    held_engine world;
+    world.abandon("a");
+    world.poll("a");
+    world.memory.pump();
+    world.run_until_asked();
+    const auto posted = world.track("a");
+    world.proof.answer("processing");
+    world.memory.pump();
+    EXPECT_EQ(*posted, "201");
+    EXPECT_EQ(world.stored("a").state, tracking_state::tracking);
+    EXPECT_TRUE(world.stored("a").watched) << "a start would not load it, and nobody would ask again";
+    world.run_until_asked();
+    world.proof.answer("completed");
+    world.memory.pump();
+    EXPECT_EQ(world.stored("a").state, tracking_state::settled);
+}
+
+TEST(Race, AnAnswerInFlightAtThePostCountsForTheNewTracking) {
+    held_engine world;
+    world.abandon("a");
+    world.poll("a");
+    world.memory.pump();
+    world.run_until_asked();
+    const auto posted = world.track("a");
+    world.memory.pump();
+    EXPECT_EQ(*posted, "201");
+    world.run(std::chrono::seconds(30)); // held_proof throws at a second poll in flight
+    world.proof.answer("completed");
+    world.memory.pump();
+    EXPECT_THAT(world.events_of("a"), ElementsAre(event_type::completed));
+}
+
+TEST(Race, UntrackedAndPostedAgainWhileItIsAskedItIsTrackedAnew) {
+    held_engine world;
+    world.track("a");
+    world.run_until_asked();
+    const auto ended = world.untrack("a");
+    const auto posted = world.track("a");
+    world.memory.pump();
+    EXPECT_EQ(*ended, "200");
+    EXPECT_EQ(*posted, "201");
+    world.run(std::chrono::seconds(30));
+    world.proof.answer("pending");
+    world.memory.pump();
+    world.run_until_asked();
+    world.proof.answer("completed");
+    world.memory.pump();
+    EXPECT_THAT(world.events_of("a"), ElementsAre(event_type::completed));
+}
+
+TEST(Race, ADeleteRightBehindThePostEndsIt) {
+    held_engine world;
+    const auto posted = world.track("a");
+    const auto ended = world.untrack("a"); // the POST is not committed yet
+    world.memory.pump();
+    EXPECT_EQ(*posted, "201");
+    EXPECT_EQ(*ended, "200");
+    EXPECT_EQ(world.stored("a").state, tracking_state::untracked);
+}
+
+TEST(Race, ADeleteOfOneThatIsBeingTrackedAnewEndsTheNewTracking) {
+    held_engine world;
+    world.abandon("a");
+    world.poll("a");
+    world.memory.pump();
+    world.run_until_asked();
+    const auto posted = world.track("a");
+    world.proof.answer("processing");      // its change will be stale
+    const auto ended = world.untrack("a"); // waits for that change
+    world.memory.pump();
+    EXPECT_EQ(*posted, "201");
+    world.run(std::chrono::seconds(1));
+    EXPECT_EQ(*ended, "200");
+    EXPECT_EQ(world.stored("a").state, tracking_state::untracked);
+}
+
+TEST(Race, APollRightBehindThePostIsServed) {
+    held_engine world;
+    world.track("a");
+    const auto asked = world.poll("a");
+    world.memory.pump();
+    EXPECT_EQ(*asked, "202");
+}
+
+TEST(Race, APollBesideAnUntrackingIsRefusedWithIt) {
+    held_engine world;
+    world.track("a");
+    world.memory.pump();
+    const auto ended = world.untrack("a");
+    const auto asked = world.poll("a");
+    const auto hinted = world.hint("a");
+    EXPECT_EQ(*asked, "") << "what the untracking comes to decides";
+    world.memory.pump();
+    EXPECT_EQ(*ended, "200");
+    EXPECT_EQ(*asked, "already_ended");
+    EXPECT_EQ(*hinted, "unknown_transaction");
+}
+
+TEST(Race, APollBesideAnUntrackingThatCannotBeRecordedIsServed) {
+    held_engine world;
+    world.track("a");
+    world.memory.pump();
+    world.memory.set_full(true);
+    const auto ended = world.untrack("a");
+    const auto asked = world.poll("a");
+    world.memory.pump();
+    EXPECT_EQ(*ended, "store_unavailable");
+    EXPECT_EQ(*asked, "202");
+}
+
+TEST(Race, TwoDeletesAtOnceEndItOnce) {
+    held_engine world;
+    world.track("a");
+    world.memory.pump();
+    const auto first = world.untrack("a");
+    const auto second = world.untrack("a");
+    world.memory.pump();
+    EXPECT_EQ(*first, "200");
+    EXPECT_EQ(*second, "already_ended");
+}
+
+TEST(Audit, AChangeIsLoggedOnceItsOutcomeIsKnown) {
+    held_engine world;
+    world.track("a");
+    EXPECT_EQ(world.log.count(log_event_id::api_change), 0U);
+    world.memory.pump();
+    world.untrack("a");
+    EXPECT_EQ(world.log.count(log_event_id::api_change), 1U);
+    world.memory.pump();
+    world.poll("a");
+    world.poll("unknown");
+    world.memory.pump();
+    const auto lines = world.log.of(log_event_id::api_change);
+    ASSERT_EQ(lines.size(), 4U);
+    EXPECT_EQ(lines[1].at("result"), "done");
+    EXPECT_EQ(lines[2].at("action"), "poll");
+    EXPECT_EQ(lines[2].at("result"), "already_ended");
+    EXPECT_EQ(lines[3].at("result"), "unknown_transaction");
+}
+
+} // namespace
+} // namespace prooftrack
