@@ -49,6 +49,9 @@ enum class problem_code : std::uint8_t {
     passed_through,          ///< Proof's own error: status and code are in the problem
 };
 
+/// The code as it stands on the wire.
+std::string_view word_of(problem_code code);
+
 /// A refused request; rendered as application/problem+json.
 struct problem {
     problem_code code = problem_code::invalid_request;

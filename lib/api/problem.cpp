@@ -42,6 +42,8 @@ std::span<const problem_kind> problem_kinds() { return kinds; }
 
 const problem_kind& kind_of(problem_code code) { return kinds.at(static_cast<std::size_t>(code)); }
 
+std::string_view word_of(problem_code code) { return kind_of(code).word; }
+
 int http_status(const problem& what) {
     if (what.code != problem_code::passed_through) return kind_of(what.code).status;
     return what.status >= 400 && what.status <= 599 ? what.status : 502;

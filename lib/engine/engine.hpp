@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "api/backend.hpp"
-#include "api/problem.hpp"
 #include "base/clock.hpp"
 #include "base/random.hpp"
 #include "callback/notifier.hpp"
@@ -155,7 +154,7 @@ class engine final : public backend, private poll_driver_listener, private deliv
     backend_handler<T> audited(audit_entry entry, backend_handler<T> handler) {
         return [this, entry = std::move(entry), handler = std::move(handler)](outcome<T> done) mutable {
             const auto* refused = std::get_if<problem>(&done);
-            audit(entry, refused == nullptr ? "done" : kind_of(refused->code).word);
+            audit(entry, refused == nullptr ? "done" : word_of(refused->code));
             handler(std::move(done));
         };
     }

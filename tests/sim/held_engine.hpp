@@ -162,7 +162,7 @@ class held_engine {
     }
     template <class T, class Word>
     static std::string word(const outcome<T>& done, Word of) {
-        if (const auto* refused = std::get_if<problem>(&done)) return std::string(kind_of(refused->code).word);
+        if (const auto* refused = std::get_if<problem>(&done)) return std::string(word_of(refused->code));
         return of(std::get<T>(done));
     }
 };
