@@ -1,27 +1,43 @@
 #!/bin/bash
-# Installs what is missing for building (`build`), for the demo (`demo`), for testing (`test`) and for measuring (`bench`) from the distribution's packages, and nothing else.
+# Installs what is missing for building (`build`), for the demo (`demo`), for testing (`test`) and for measuring (`bench`)
+# from the distribution's packages, and nothing else.
 #   tests/support/install_packages.sh [--list] build|demo|test|bench…
 # As root it uses apt-get, otherwise sudo apt-get. With everything there it does nothing and needs no network.
+# Exit status: 64 wrong arguments, 69 no package mirror can be reached, 1 anything else.
 set -euo pipefail
+
+os_release=${PROOFTRACK_OS_RELEASE:-/etc/os-release} # its own test gives another
 
 list_only=
 if [[ ${1-} == --list ]]; then list_only=1; shift; fi
 
-installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
-
-# Boost 1.81 or newer: libboost1.81-dev on Debian 12, libboost1.83-dev on Debian 13 and Ubuntu 24.04.
-boost_version() {
-    local version
-    for version in 1.81 1.83 1.88 1.90; do
-        if installed "libboost$version-dev" || apt-cache show "libboost$version-dev" >/dev/null 2>&1; then
-            echo "$version"
-            return
-        fi
-    done
-    echo 1.81
+fail() { # STATUS SENTENCE
+    echo "install_packages.sh: $2" >&2
+    exit "$1"
 }
 
-packages_of() {
+installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+# Those of the packages that apt has. Not by `apt-cache show`: on Debian 13 it exits 0 for one that others only mention.
+available() {
+    LC_ALL=C apt-cache policy "$@" 2>/dev/null |
+        awk '/^[^ ].*:$/ { name = substr($0, 1, length($0) - 1) } /^ +Candidate: [^(]/ { print name }'
+}
+
+# Boost 1.81 or newer (Boost.URL came with it): what is installed, since two versions do not go together, else the oldest.
+boost_version() {
+    local version found=
+    for version in $(apt-cache pkgnames libboost-url 2>/dev/null | sed -n 's/^libboost-url\(1\.[0-9]*\)-dev$/\1/p' | sort -V); do
+        if installed "libboost$version-dev"; then
+            found=$version
+            break
+        fi
+        if [[ -z $found && $(available "libboost-url$version-dev") ]]; then found=$version; fi
+    done
+    echo "${found:-1.81}"
+}
+
+packages_of() { # GROUP
     case $1 in
     build)
         local boost
@@ -38,7 +54,7 @@ packages_of() {
         command -v node >/dev/null || echo nodejs
         command -v npm >/dev/null || echo npm
         # Ubuntu's chromium is a snap, which needs a running system: there the browser test is skipped unless one is installed.
-        if grep -qx 'ID=debian' /etc/os-release; then echo chromium fonts-dejavu-core; fi
+        if grep -qx 'ID=debian' "$os_release"; then echo chromium fonts-dejavu-core; fi
         echo libgtest-dev libgmock-dev librapidcheck-dev \
             python3 curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
             systemd spin git \
@@ -49,21 +65,29 @@ packages_of() {
         command -v node >/dev/null || echo nodejs
         echo python3 openssl nginx-light wrk golang-go libbenchmark-dev
         ;;
-    *)
-        echo "install_packages.sh: unknown group \"$1\" (build, demo, test, bench)" >&2
-        exit 64
-        ;;
+    *) fail 64 "unknown group \"$1\" (build, demo, test, bench)" ;;
     esac
 }
 
 missing=()
-find_missing() {
-    local group package
+find_missing() { # GROUP…
+    local group package packages
     missing=()
     for group in "$@"; do
-        for package in $(packages_of "$group"); do
+        packages=$(packages_of "$group") # an assignment of its own: its failure ends the script
+        for package in $packages; do
             installed "$package" || missing+=("$package")
         done
+    done
+}
+
+unavailable=()
+find_unavailable() {
+    local package known
+    unavailable=()
+    known=" $(available "${missing[@]}" | tr '\n' ' ') "
+    for package in "${missing[@]}"; do
+        [[ $known == *" $package "* ]] || unavailable+=("$package")
     done
 }
 
@@ -71,6 +95,63 @@ if ! command -v dpkg-query >/dev/null; then
     echo "This is not a Debian or Ubuntu system: install the packages of the list in $0 by other means." >&2
     exit 0
 fi
+find_missing "$@"
+if [[ -n $list_only ]]; then
+    printf '%s\n' "${missing[@]-}"
+    exit 0
+fi
+
+as_root=()
+if ((EUID != 0)); then as_root=(sudo); fi
+apt() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+        apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=1 -q "$@"
+}
+apt_log=$(mktemp)
+trap 'rm -f "$apt_log"' EXIT
+
+# apt-get answers a missing network with a page, and `update` even with exit status 0.
+unreachable() { grep -q '^[EW]: Failed to fetch' "$apt_log"; }
+fail_unreachable() {
+    local reason
+    reason=$(sed -n '/^[EW]: Failed to fetch/ { s/^[EW]: Failed to fetch [^ ]* *//p; q }' "$apt_log")
+    fail 69 "packages are missing and no package mirror can be reached ($reason): connect this machine and run it again."
+}
+update() {
+    apt update >"$apt_log" 2>&1 || true # what counts is what is available then
+}
+download() { # shows what comes; what went wrong is in the log
+    apt install -y --no-install-recommends --download-only "${missing[@]}" 2>&1 | tee "$apt_log" | { grep '^Get:' || true; }
+}
+install_missing() { # GROUP…
+    if ((EUID != 0)) && ! command -v sudo >/dev/null; then
+        fail 1 "packages are missing, and neither root nor sudo to install them: ${missing[*]}"
+    fi
+    # The lists may be absent (a bare system) or older than the mirror (a package that is gone): fetched when needed.
+    find_unavailable
+    if ((${#unavailable[@]} > 0)); then
+        update
+        find_missing "$@"
+        find_unavailable
+        if ((${#unavailable[@]} > 0)); then
+            if unreachable; then fail_unreachable; fi
+            grep '^[EW]:' "$apt_log" >&2 || true
+            fail 1 "this system's package sources do not have ${unavailable[*]} (Debian 12 or newer, Ubuntu 24.04 or newer with \"universe\")."
+        fi
+    fi
+    echo "Installing: ${missing[*]}"
+    if ! download; then
+        update
+        find_missing "$@"
+        if ! download; then
+            if unreachable; then fail_unreachable; fi
+            tail -n 20 "$apt_log" >&2
+            fail 1 "apt-get could not fetch the packages: see the lines above."
+        fi
+    fi
+    apt install -y --no-install-recommends "${missing[@]}"
+}
+if ((${#missing[@]} > 0)); then install_missing "$@"; fi
 
 # promtool alone, taken out of Debian's package: installing it would start a server. It goes to .build/tools/usr/bin.
 fetch_promtool() {
@@ -79,45 +160,10 @@ fetch_promtool() {
     if command -v promtool >/dev/null || [[ -x $tools/usr/bin/promtool ]]; then return; fi
     mkdir -p "$tools"
     (
-        cd "$tools" && apt-get -q -o APT::Sandbox::User=root download prometheus &&
+        cd "$tools" && apt-get -q -o APT::Sandbox::User=root download prometheus >"$apt_log" 2>&1 &&
             dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && rm -f prometheus_*.deb
-    ) || echo "promtool could not be fetched: the tests that need it are skipped" >&2
+    ) || echo "install_packages.sh: promtool could not be fetched: the tests that need it are skipped" >&2
 }
-
-find_missing "$@"
-if [[ -n $list_only ]]; then
-    printf '%s\n' "${missing[@]-}"
-    exit 0
-fi
-as_root=()
-if ((EUID != 0 && ${#missing[@]} > 0)); then
-    if ! command -v sudo >/dev/null; then
-        echo "Missing packages, and neither root nor sudo to install them: ${missing[*]}" >&2
-        exit 1
-    fi
-    as_root=(sudo)
-fi
-apt() {
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -q "$@"
-}
-known() { [[ -n $(apt-cache madison "$1" 2>/dev/null) ]]; }
-
-if ((${#missing[@]} > 0)); then
-    # The lists may be absent (a bare system) or older than the mirror (a package that is gone): fetch them when needed.
-    all_known=1
-    for package in "${missing[@]}"; do known "$package" || all_known=; done
-    if [[ -z $all_known ]]; then
-        apt update
-        find_missing "$@"
-    fi
-    echo "Installing: ${missing[*]}"
-    if ! apt install -y --no-install-recommends "${missing[@]}"; then
-        apt update
-        find_missing "$@"
-        apt install -y --no-install-recommends "${missing[@]}"
-    fi
-fi
-
 for group in "$@"; do
     if [[ $group == test ]]; then fetch_promtool; fi
 done
