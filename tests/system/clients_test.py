@@ -60,14 +60,19 @@ class ClientCase(SystemCase):
         self.ledger = Ledger(self.folder / "shop.db")
         self.start_client()
 
+    has_no_start = False  # of its own: each request is one
+
     def start_client(self, port=None):
+        self.launch_client(port)
+        self.assertIn(self.send("none", kind="transaction.of_tomorrow"), (200, 204))
+
+    def launch_client(self, port=None):
         self.port = port or free_port()
         env = {**os.environ, "WEBHOOK_SECRET_FILE": self.secret_file, "SHOP_DATABASE": str(self.ledger.path), "PORT": str(self.port)}
         self.client = Process(self.command(self.port), self.folder / "client.log", env)
         self.addCleanup(self.end, self.client)
         wait_until(lambda: self.listens() or not self.client.alive(), 20, "the client's port")
         self.assertTrue(self.client.alive(), self.client.output())
-        self.assertIn(self.send("none", kind="transaction.of_tomorrow"), (200, 204))
 
     def listens(self):
         try:
@@ -196,6 +201,32 @@ class ClientCase(SystemCase):
         self.assertIn(self.post(body, good), (200, 204), "and the true one is taken")
         self.assertEqual(self.ledger.credited(), {"forged"})
 
+    def test_a_secret_file_with_anything_but_secrets_lets_nobody_sign(self):
+        event, body = self.make_event("forged")
+        empty_key = self.headers(event["id"], body, "whsec_")
+        short = "whsec_" + base64.b64encode(b"x" * 23).decode()
+        for name, text in {"an empty file": "", "a blank file": "\r\n \n", "a blank line": f"{self.secret}\n\n{self.secret}\n",
+                           "a CR alone": f"{self.secret}\r\n\r\n{self.secret}\r\n", "no key": "whsec_\n", "no base64": f"{self.secret}\nwhsec_!!!!\n",
+                           "no prefix": f"{self.secret}\n{self.secret[6:]}\n", "short": f"{short}\n"}.items():
+            with self.subTest(name):
+                Path(self.secret_file).write_text(text, newline="")
+                self.assertEqual(self.post(body, empty_key), 500, "while it runs")
+                self.assertEqual(self.post(body, self.headers(event["id"], body, short)), 500)
+                self.client.kill()
+                try:
+                    self.launch_client()
+                except AssertionError:
+                    self.assertIn("secret file", self.client.output())
+                    self.assertFalse(self.has_no_start)
+                else:
+                    self.assertTrue(self.has_no_start, "it starts with such a file")
+                    self.assertEqual(self.post(body, empty_key), 500, "after a start")
+                    self.client.kill()
+                self.assertEqual(self.ledger.credited(), set())
+                Path(self.secret_file).write_text(f" {self.secret} \r\n", newline="")
+                self.start_client()
+        self.assertIn(self.post(body, self.headers(event["id"], body)), (200, 204), "blanks and a CR around a secret are cut off")
+
     def test_unknown_types_and_those_without_money_are_answered_2xx(self):
         for kind in ("transaction.shiny", "transaction.overdue", "transaction.updated", "callback.test"):
             with self.subTest(kind):
@@ -267,6 +298,8 @@ def php_has_sqlite():
 
 @unittest.skipUnless(php_has_sqlite(), "PHP with PDO's SQLite is needed (Debian: php-cli php-sqlite3)")
 class Php(ClientCase):
+    has_no_start = True
+
     def command(self, port):
         return ["php", "-S", f"127.0.0.1:{port}", str(CLIENTS / "php" / "receiver.php")]
 

@@ -13,14 +13,23 @@ const secret_file = process.env.WEBHOOK_SECRET_FILE;
 const database = process.env.SHOP_DATABASE;
 const largest_body = 1024 * 1024;
 
-// Standard Webhooks: any of our secrets may have made any of the signatures, so secrets can be rotated.
-function is_genuine(headers, body, secrets) {
+// One whsec_… a line, the newest first. Anything else stops us: a blank line would be an empty key, with which anybody can sign.
+function read_keys(secret_file) {
+  return secret_file.trim().split('\n').map((line) => {
+    const secret = line.trim();
+    const key = Buffer.from(secret.slice('whsec_'.length), 'base64');
+    if (!/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(secret) || key.length < 24) throw new Error('the secret file holds a line that is no whsec_… of 24 bytes');
+    return key;
+  });
+}
+
+// Standard Webhooks: any of our keys may have made any of the signatures, so secrets can be rotated.
+function is_genuine(headers, body, keys) {
   const id = headers['webhook-id'] ?? '';
   const stamp = headers['webhook-timestamp'] ?? '';
   if (!/^\d{1,12}$/.test(stamp) || Math.abs(Date.now() / 1000 - Number(stamp)) > 300) return false; // an old one, sent again by a stranger
   const given = (headers['webhook-signature'] ?? '').split(' ').map((one) => Buffer.from(one));
-  return secrets.some((secret) => {
-    const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
+  return keys.some((key) => {
     const mac = createHmac('sha256', key).update(`${id}.${stamp}.`).update(body).digest('base64');
     const wanted = Buffer.from(`v1,${mac}`);
     return given.some((one) => one.length === wanted.length && timingSafeEqual(one, wanted));
@@ -77,12 +86,13 @@ async function receive(request) {
   if (request.method !== 'POST') return 405;
   const body = await read_body(request);
   // Read each time: a rotated secret needs no restart.
-  const secrets = (await readFile(secret_file, 'utf8')).split('\n').filter((line) => line !== '');
-  if (!is_genuine(request.headers, body, secrets)) return 401;
+  const keys = read_keys(await readFile(secret_file, 'utf8'));
+  if (!is_genuine(request.headers, body, keys)) return 401;
   await handle(JSON.parse(body.toString('utf8')));
   return 204; // only now: the credit is committed
 }
 
+read_keys(await readFile(secret_file, 'utf8')); // a bad file is noticed now, not at the first event
 await run_sql(`
   CREATE TABLE IF NOT EXISTS handled_events (event_id TEXT PRIMARY KEY);
   CREATE TABLE IF NOT EXISTS credits (merchant_transaction_id TEXT PRIMARY KEY, credited INTEGER NOT NULL, amount TEXT, currency TEXT,

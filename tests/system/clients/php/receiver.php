@@ -6,14 +6,26 @@ declare(strict_types=1);
 
 const LARGEST_BODY = 1024 * 1024;
 
-/** Standard Webhooks: any of our secrets may have made any of the signatures, so secrets can be rotated. */
-function is_genuine(string $id, string $stamp, string $signatures, string $body, array $secrets): bool
+/** One whsec_… a line, the newest first. Anything else stops us: a blank line would be an empty key, with which anybody can sign. */
+function read_keys(string $secret_file): array
+{
+    return array_map(function (string $line): string {
+        $secret = trim($line);
+        $key = base64_decode(substr($secret, strlen('whsec_')), true);
+        if (!str_starts_with($secret, 'whsec_') || $key === false || strlen($key) < 24) {
+            throw new RuntimeException('the secret file holds a line that is no whsec_… of 24 bytes');
+        }
+        return $key;
+    }, explode("\n", trim($secret_file)));
+}
+
+/** Standard Webhooks: any of our keys may have made any of the signatures, so secrets can be rotated. */
+function is_genuine(string $id, string $stamp, string $signatures, string $body, array $keys): bool
 {
     if (!preg_match('/^\d{1,12}$/D', $stamp) || abs(time() - (int) $stamp) > 300) {
         return false; // an old one, sent again by a stranger
     }
-    foreach ($secrets as $secret) {
-        $key = base64_decode(preg_replace('/^whsec_/', '', $secret));
+    foreach ($keys as $key) {
         $wanted = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$stamp.$body", $key, true));
         foreach (explode(' ', $signatures) as $given) {
             if (hash_equals($wanted, $given)) {
@@ -70,12 +82,13 @@ function receive(): int
         return 413;
     }
     // Read each time: a rotated secret needs no restart.
-    $secrets = file(getenv('WEBHOOK_SECRET_FILE'), FILE_IGNORE_NEW_LINES | FILE_SKIP_EMPTY_LINES);
-    if ($secrets === false) {
+    $secret_file = file_get_contents(getenv('WEBHOOK_SECRET_FILE'));
+    if ($secret_file === false) {
         throw new RuntimeException('the secret file cannot be read');
     }
+    $keys = read_keys($secret_file); // a bad file fails each request: nothing is taken, nothing is lost
     [$id, $stamp, $signatures] = array_map(fn ($name) => $_SERVER["HTTP_WEBHOOK_$name"] ?? '', ['ID', 'TIMESTAMP', 'SIGNATURE']);
-    if (!is_genuine($id, $stamp, $signatures, $body, $secrets)) {
+    if (!is_genuine($id, $stamp, $signatures, $body, $keys)) {
         return 401;
     }
     handle(open_database(), json_decode($body, true, 512, JSON_THROW_ON_ERROR));

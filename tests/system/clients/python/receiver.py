@@ -14,20 +14,32 @@ import sys
 import time
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 SECRET_FILE = os.environ["WEBHOOK_SECRET_FILE"]
 DATABASE = os.environ["SHOP_DATABASE"]
 LARGEST_BODY = 1024 * 1024
 
 
-def is_genuine(headers, body, secrets):
-    """Standard Webhooks: any of our secrets may have made any of the signatures, so secrets can be rotated."""
+def read_keys(secret_file):
+    """One whsec_... a line, the newest first. Anything else stops us: a blank line would be an empty key, with which anybody can sign."""
+    keys = []
+    for line in secret_file.strip().split("\n"):
+        secret = line.strip()
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        if not secret.startswith("whsec_") or len(key) < 24:
+            raise ValueError("the secret file holds a line that is no whsec_... of 24 bytes")
+        keys.append(key)
+    return keys
+
+
+def is_genuine(headers, body, keys):
+    """Standard Webhooks: any of our keys may have made any of the signatures, so secrets can be rotated."""
     event_id, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not re.fullmatch("[0-9]{1,12}", stamp) or abs(time.time() - int(stamp)) > 300:
         return False  # an old one, sent again by a stranger
     given = headers.get("webhook-signature", "").split(" ")
-    for secret in secrets:
-        key = base64.b64decode(secret.removeprefix("whsec_"))
+    for key in keys:
         mac = hmac.new(key, f"{event_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
         wanted = b"v1," + base64.b64encode(mac)
         if any(hmac.compare_digest(one.encode(), wanted) for one in given):
@@ -83,9 +95,8 @@ class Receiver(BaseHTTPRequestHandler):
             self.close_connection = True  # its body stays unread
             return 413
         body = self.rfile.read(int(size))
-        with open(SECRET_FILE) as file:  # read each time: a rotated secret needs no restart
-            secrets = file.read().split()
-        if not is_genuine(self.headers, body, secrets):
+        keys = read_keys(Path(SECRET_FILE).read_text())  # each time: a rotated secret needs no restart
+        if not is_genuine(self.headers, body, keys):
             return 401
         handle(json.loads(body))
         return 200  # only now: the credit is committed
@@ -95,5 +106,6 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    read_keys(Path(SECRET_FILE).read_text())  # a bad file is noticed now, not at the first event
     open_database().close()
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Receiver).serve_forever()
