@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net/http_url.hpp"
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/text.hpp"
 
@@ -59,7 +60,7 @@ class receiver_server::connection {
   private:
     void begin() {
         parser_ = std::make_unique<http::request_parser<http::string_body>>();
-        parser_->eager(true);
+        parser_->eager(false); // the header alone, so that it can be looked at before the body
         parser_->header_limit(16 * 1024);
         parser_->body_limit(most_body);
         deadline_ = now() + client_patience;
@@ -83,6 +84,8 @@ class receiver_server::connection {
             if (error == http::error::need_more) return input_.size() <= 32UL * 1024;
             if (error == http::error::body_limit || error == http::error::header_limit) return refuse(413);
             if (error) return refuse(400);
+            // Beast 1.81 asserts when the last trailer comes in pieces; the daemon always says the length.
+            if (parser_->is_header_done() && parser_->chunked()) return refuse(411);
             if (!parser_->is_done()) continue;
             const auto& message = parser_->get();
             received_request request{std::string(message.method_string()), {}, message.body()};
@@ -157,7 +160,7 @@ void receiver_server::listen_on_tcp(const std::string& address) {
     std::string host = address.substr(0, colon);
     const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
     if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-    if (host.empty() || host == "localhost") host = "127.0.0.1";
+    if (host.empty() || is_localhost(host)) host = "127.0.0.1";
     boost::system::error_code error;
     const auto ip = boost::asio::ip::make_address(host, error);
     const bool is_port = !port.empty() && port.size() <= 5 &&

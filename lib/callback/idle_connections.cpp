@@ -9,13 +9,16 @@ std::optional<pooled_connection> idle_connections::take(const std::string& key) 
     const auto same = by_key_.find(key);
     if (same == by_key_.end()) return std::nullopt;
     std::optional<pooled_connection> found;
-    while (!found && !same->second.empty()) {
-        const place newest = same->second.back();
-        same->second.pop_back();
-        if (!newest->connection.stream.is_stale()) found = std::move(newest->connection);
+    std::deque<place>& places = same->second;
+    for (std::size_t left = places.size(); left > 0 && !found; --left) {
+        const place newest = places[left - 1];
+        const auto readiness = newest->connection.connection.look();
+        if (readiness == http_connection::readiness::busy) continue; // its reply may still end
+        if (readiness == http_connection::readiness::ready) found = std::move(newest->connection);
+        places.erase(places.begin() + static_cast<std::ptrdiff_t>(left - 1));
         idle_.erase(newest);
     }
-    if (same->second.empty()) by_key_.erase(same);
+    if (places.empty()) by_key_.erase(same);
     return found;
 }
 

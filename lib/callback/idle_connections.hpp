@@ -12,14 +12,14 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include "base/time.hpp"
+#include "net/http_exchange.hpp"
 #include "net/steady_alarm.hpp"
-#include "net/stream.hpp"
 
 namespace prooftrack {
 
 /// A connection and how much of its life is spent.
 struct pooled_connection {
-    any_stream stream;
+    http_connection connection;
     steady_time born{};
     steady_time idle_since{};
     std::uint32_t requests = 0;
@@ -39,7 +39,8 @@ class idle_connections {
   public:
     explicit idle_connections(const boost::asio::any_io_executor& loop, idle_connection_limits limits = {});
 
-    /// The connection of that key that was used last and that the peer has not closed; nullopt when there is none.
+    /// Of that key, the one used last whose reply is whole. One whose peer has closed it, or has sent what nobody asked
+    /// for, is closed and never given out: its next bytes would be read as an answer. nullopt when there is none.
     std::optional<pooled_connection> take(const std::string& key);
 
     /// Takes it back, or closes it when it is used up or there is no room.

@@ -50,6 +50,7 @@ struct delivery_job {
     std::uint32_t attempt = 1;               ///< counts from 1
     std::shared_ptr<const std::string> body; ///< shared: the same frozen bytes may be on their way to several callbacks
     wall_time now{};                         ///< for webhook-timestamp
+    bool wants_reply = false; ///< for `callback test`: what follows the status line is waited for and handed back
 };
 
 /// How an attempt ended.
@@ -64,7 +65,7 @@ struct delivery_outcome {
     std::string error;                       ///< for people; "" when delivered. Never holds a URL's query or the body
     std::optional<milliseconds> retry_after; ///< from 429 and 503
     steady_duration took{};
-    std::string reply; ///< the first 1,024 bytes of the answer, for `callback test` alone
+    std::string reply; ///< the first 1,024 bytes of the answer, as far as they had come; whole with `wants_reply`
 };
 
 /// What the sender reports besides outcomes.

@@ -7,7 +7,7 @@
 
 #include "base/time.hpp"
 #include "callback/notifier.hpp"
-#include "net/http_exchange.hpp"
+#include "net/reply_reader.hpp"
 
 namespace prooftrack {
 

@@ -14,8 +14,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t most_reply_bytes =
-    16 * 1024; // read so that the connection can be reused; longer replies close it
 constexpr steady_duration longest_handshake = std::chrono::seconds(5);
 
 delivery_outcome failed(const op_error& error) {
@@ -52,7 +50,8 @@ asio::awaitable<delivery_outcome> webhook_sender::async_send(std::shared_ptr<con
                                                              delivery_job job, bool& was_refused) {
     const steady_time until = std::chrono::steady_clock::now() + target->timeout;
     http_request request = make_webhook_request(*target, job, user_agent_);
-    auto attempt = async_attempt(target, std::move(request), until);
+    const reply_wait wait = job.wants_reply ? reply_wait::whole : reply_wait::receipt;
+    auto attempt = async_attempt(target, std::move(request), wait, until);
     op_result<http_reply> reply = co_await std::move(attempt);
     if (reply.has_error()) {
         was_refused = reply.error().code == net_error::address_not_allowed;
@@ -62,29 +61,27 @@ asio::awaitable<delivery_outcome> webhook_sender::async_send(std::shared_ptr<con
 }
 
 asio::awaitable<op_result<http_reply>> webhook_sender::async_attempt(std::shared_ptr<const webhook_target> target,
-                                                                     http_request request, steady_time until) {
-    http_limits limits;
-    limits.body = most_reply_bytes;
-    limits.cut_long_body = true;
-    std::optional<pooled_connection> connection = idle_.take(target->pool_key);
-    if (connection) {
-        auto exchange = async_http_exchange(connection->stream, request, limits, until);
+                                                                     http_request request, reply_wait wait,
+                                                                     steady_time until) {
+    std::optional<pooled_connection> kept = idle_.take(target->pool_key);
+    if (kept) {
+        auto exchange = async_http_exchange(kept->connection, request, http_limits(), wait, until);
         op_result<http_reply> reply = co_await std::move(exchange);
         const bool was_stale = reply.has_error() && reply.error().code == net_error::closed_before_reply;
         if (!was_stale) {
-            ++connection->requests;
-            if (reply.has_value() && reply->keep_alive) idle_.put(target->pool_key, std::move(*connection));
+            ++kept->requests;
+            if (kept->connection.is_open()) idle_.put(target->pool_key, std::move(*kept));
             co_return reply;
         }
-        connection.reset();
+        kept.reset();
     }
     auto opening = async_open(target, until);
     op_result<any_stream> opened = co_await std::move(opening);
     if (opened.has_error()) co_return opened.error();
-    pooled_connection fresh{std::move(*opened), std::chrono::steady_clock::now(), {}, 1};
-    auto exchange = async_http_exchange(fresh.stream, std::move(request), limits, until);
+    pooled_connection fresh{http_connection(std::move(*opened)), std::chrono::steady_clock::now(), {}, 1};
+    auto exchange = async_http_exchange(fresh.connection, std::move(request), http_limits(), wait, until);
     op_result<http_reply> reply = co_await std::move(exchange);
-    if (reply.has_value() && reply->keep_alive) idle_.put(target->pool_key, std::move(fresh));
+    if (fresh.connection.is_open()) idle_.put(target->pool_key, std::move(fresh));
     co_return reply;
 }
 

@@ -109,6 +109,7 @@ bool delivery_driver::test_callback(const std::string& name, unique_function<voi
     job.state = std::string(to_string(facts.state));
     job.body = std::make_shared<const std::string>(format_event(facts));
     job.now = now.wall;
+    job.wants_reply = true;
     doors_.sender.deliver(std::move(job), [this, handler = std::move(handler)](delivery_outcome outcome) mutable {
         --tests_;
         handler(std::move(outcome));

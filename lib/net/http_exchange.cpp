@@ -5,54 +5,41 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 
-#include "net/bounded_body.hpp"
 #include "net/deadline.hpp"
 
 namespace prooftrack {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = boost::beast::http;
 
 namespace {
 
-using reply_parser = http::response_parser<bounded_body>;
-
-constexpr int max_interim_replies = 8;
 constexpr std::size_t read_at_once = 16 * 1024;
-
-bool equal_without_case(std::string_view left, std::string_view right) {
-    return beast::iequals(beast::string_view(left.data(), left.size()), beast::string_view(right.data(), right.size()));
-}
+/// Of what an idle connection has to say; a peer that sends faster than that is not listened to.
+constexpr int most_looks = 16;
 
 bool has_control(std::string_view text) {
     return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
-/// Boost.Beast's words into ours; whatever the system said stays.
-error_code translate_read(error_code error, bool got_a_byte) {
-    const bool ended = error == http::error::end_of_stream || error == http::error::partial_message ||
-                       error == asio::error::eof || error == asio::ssl::error::stream_truncated ||
-                       error == asio::error::connection_reset || error == asio::error::broken_pipe;
-    if (ended) return got_a_byte ? net_error::truncated_reply : net_error::closed_before_reply;
-    if (error == http::error::header_limit || error == http::error::buffer_overflow) return net_error::header_too_large;
-    if (error == http::error::body_limit) return net_error::body_too_large;
-    if (error.category() == http::make_error_code(http::error::bad_version).category()) return net_error::not_http;
-    return error;
+bool is_cut_off(error_code error) {
+    return error == asio::error::broken_pipe || error == asio::error::connection_reset;
+}
+
+bool is_end(error_code error) {
+    return error == asio::error::eof || error == asio::ssl::error::stream_truncated || is_cut_off(error);
 }
 
 /// One exchange; lives in the frame of async_http_exchange.
 class exchange {
   public:
-    exchange(any_stream& stream, const http_limits& limits)
-        : stream_(stream), limits_(limits), limit_(stream.get_executor()) {}
+    exchange(http_connection& connection, const http_limits& limits, reply_wait wait)
+        : connection_(connection), stream_(connection.stream()), reader_(limits), wait_(wait),
+          limit_(stream_.get_executor()) {}
 
     asio::awaitable<op_result<http_reply>> run(http_request request, steady_time until) {
         result<std::string> head = format_request_head(request);
@@ -64,13 +51,14 @@ class exchange {
         if (request.body) bytes[1] = asio::buffer(*request.body);
         co_await asio::async_write(stream_, bytes, token);
         // A peer may answer and close without reading it all: its reply is worth more than our broken pipe.
-        const bool cut_off = error == asio::error::broken_pipe || error == asio::error::connection_reset;
-        if ((error && !cut_off) || limit_.expired()) co_return fail(error, "write request");
+        is_usable_ = !error;
+        if ((error && !is_cut_off(error)) || limit_.expired()) co_return fail(error, "write request");
         auto reading = read_reply();
-        op_result<http_reply> reply = co_await std::move(reading);
+        error = co_await std::move(reading);
+        if (!reader_.has_status()) co_return fail(error, "read reply");
         limit_.finish();
-        if (reply.has_error() || !reply->keep_alive) stream_.close();
-        co_return reply;
+        settle(error);
+        co_return reader_.take_reply();
     }
 
   private:
@@ -81,84 +69,73 @@ class exchange {
         return {translated, std::string(operation), {}};
     }
 
-    asio::awaitable<op_result<http_reply>> read_reply() {
-        for (int interim = 0; interim <= max_interim_replies; ++interim) {
-            parser_.emplace();
-            parser_->header_limit(static_cast<std::uint32_t>(limits_.header));
-            parser_->body_limit(boost::none); // bounded_body has its own: Beast's does not count what is cut
-            parser_->get().body().limit = limits_.body;
-            parser_->get().body().cut = limits_.cut_long_body;
-            auto reading_header = read_header();
-            const error_code error = co_await std::move(reading_header);
-            if (error) co_return fail(error, "read reply header");
-            if (parser_->get().result_int() == 101) co_return fail(net_error::not_http, "read reply header");
-            if (parser_->get().result_int() >= 200) break;
-            if (interim == max_interim_replies) co_return fail(net_error::header_too_large, "read reply header");
-        }
-        // Beast tells the body of its length only when its first byte comes.
-        const auto promised = parser_->content_length();
-        if (promised && *promised > limits_.body && !limits_.cut_long_body)
-            co_return fail(net_error::body_too_large, "read reply body");
-        auto reading_body = read_body();
-        const error_code error = co_await std::move(reading_body);
-        if (error && !limits_.cut_long_body) co_return fail(error, "read reply body");
-        co_return take_reply(static_cast<bool>(error));
+    bool has_enough() const {
+        if (reader_.is_over()) return true;
+        if (wait_ == reply_wait::whole || !reader_.has_status()) return false;
+        const int status = reader_.reply().status;
+        return reader_.has_head() || (status >= 200 && status < 300);
     }
 
-    asio::awaitable<error_code> read_header() {
+    asio::awaitable<error_code> read_reply() {
         error_code error;
         auto token = asio::redirect_error(asio::use_awaitable, error);
-        const bool began = buffer_.size() > 0;
-        co_await http::async_read_header(stream_, buffer_, *parser_, token);
-        got_a_byte_ = got_a_byte_ || began || parser_->got_some() || buffer_.size() > 0;
-        if (limit_.expired()) error = net_error::timed_out;
-        if (error) error = translate_read(error, got_a_byte_);
-        co_return error;
-    }
-
-    asio::awaitable<error_code> read_body() {
-        error_code error;
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        while (!parser_->is_done() && !parser_->get().body().was_cut && !error) {
-            co_await http::async_read_some(stream_, buffer_, *parser_, token);
+        while (!has_enough()) {
+            const auto room = asio::buffer(chunk_);
+            const std::size_t size = co_await stream_.async_read_some(room, token);
+            if (error) break;
+            const std::size_t taken = reader_.feed(std::string_view(chunk_.data(), size));
+            is_usable_ = is_usable_ && taken == size; // bytes behind the reply belong to no request of ours
         }
-        if (limit_.expired()) error = net_error::timed_out;
-        if (error) error = translate_read(error, true);
-        co_return error;
+        if (!error) co_return reader_.fault();
+        if (!is_end(error)) co_return error;
+        reader_.finish(error == asio::error::eof);
+        const bool is_stale = reader_.is_untouched();
+        co_return make_error_code(is_stale ? net_error::closed_before_reply : net_error::truncated_reply);
     }
 
-    http_reply take_reply(bool incomplete) {
-        auto& message = parser_->get();
-        http_reply reply;
-        reply.status = static_cast<int>(message.result_int());
-        for (const auto& field : message) {
-            const auto name = field.name_string();
-            const auto value = field.value();
-            reply.headers.emplace_back(std::string(name.data(), name.size()), std::string(value.data(), value.size()));
-        }
-        reply.body = std::move(message.body().text);
-        reply.body_was_cut = message.body().was_cut;
-        reply.body_is_incomplete = incomplete;
-        // Bytes behind the reply belong to no request of ours.
-        reply.keep_alive = parser_->is_done() && message.keep_alive() && !reply.body_was_cut && buffer_.size() == 0;
-        return reply;
+    /// Keeps the connection for another exchange, or closes it.
+    void settle(error_code error) {
+        const bool goes_on = !reader_.is_over() || reader_.reply().keep_alive;
+        if (error || !is_usable_ || !goes_on) return stream_.close();
+        if (!reader_.is_over()) connection_.expect(reader_);
     }
 
+    http_connection& connection_;
     any_stream& stream_;
-    http_limits limits_;
+    reply_reader reader_;
+    reply_wait wait_;
     deadline limit_;
-    beast::flat_buffer buffer_{read_at_once + 32 * 1024};
-    std::optional<reply_parser> parser_;
-    bool got_a_byte_ = false;
+    std::array<char, read_at_once> chunk_{};
+    bool is_usable_ = true;
 };
 
 } // namespace
 
-std::optional<std::string_view> http_reply::header(std::string_view name) const {
-    for (const auto& [key, value] : headers) {
-        if (equal_without_case(key, name)) return value;
+void http_connection::close() {
+    rest_.reset();
+    stream_.close();
+}
+
+http_connection::readiness http_connection::look() {
+    const readiness found = stream_.is_open() ? read_ahead() : readiness::spent;
+    if (found == readiness::spent) close();
+    return found;
+}
+
+http_connection::readiness http_connection::read_ahead() {
+    std::array<char, 4096> bytes{};
+    for (int looks = 0; looks < most_looks; ++looks) {
+        error_code error;
+        const std::size_t size = stream_.read_available(bytes.data(), bytes.size(), error);
+        if (error == asio::error::would_block || error == asio::error::try_again)
+            return rest_ ? readiness::busy : readiness::ready;
+        if (error || !rest_) return readiness::spent;
+        const std::size_t taken = rest_->feed(std::string_view(bytes.data(), size));
+        if (!rest_->is_over()) continue;
+        if (taken < size || !rest_->reply().keep_alive) return readiness::spent;
+        rest_.reset();
     }
-    return std::nullopt;
+    return readiness::spent;
 }
 
 result<std::string> format_request_head(const http_request& request) {
@@ -177,9 +154,9 @@ result<std::string> format_request_head(const http_request& request) {
     return head;
 }
 
-asio::awaitable<op_result<http_reply>> async_http_exchange(any_stream& stream, http_request request, http_limits limits,
-                                                           steady_time until) {
-    exchange one(stream, limits);
+asio::awaitable<op_result<http_reply>> async_http_exchange(http_connection& connection, http_request request,
+                                                           http_limits limits, reply_wait wait, steady_time until) {
+    exchange one(connection, limits, wait);
     auto running = one.run(std::move(request), until);
     op_result<http_reply> reply = co_await std::move(running);
     co_return reply;

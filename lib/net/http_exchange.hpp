@@ -1,24 +1,21 @@
 #pragma once
 
-// One HTTP/1.1 request and its reply over a connected stream, bounded in size and time.
+// HTTP/1.1 requests and their replies over a connected stream, one after the other, bounded in size and time.
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
 #include "base/result.hpp"
 #include "base/time.hpp"
-#include "net/error.hpp"
+#include "net/reply_reader.hpp"
 #include "net/stream.hpp"
 
 namespace prooftrack {
-
-using header_list = std::vector<std::pair<std::string, std::string>>;
 
 /// `Host` and `Content-Length` are written from the fields; `headers` must not hold them.
 struct http_request {
@@ -29,33 +26,49 @@ struct http_request {
     std::shared_ptr<const std::string> body; ///< none = no body; shared because the same bytes may go to several peers
 };
 
-struct http_limits {
-    std::size_t header = 16 * 1024;
-    std::size_t body = 64 * 1024;
-    /// What happens to a longer body: refused with body_too_large, or cut (then `body_was_cut`, and the connection is
-    /// used up).
-    bool cut_long_body = false;
+/// How much of a reply is waited for.
+enum class reply_wait : std::uint8_t {
+    receipt, ///< the status line when it says 2xx, else the header too; the rest is read when it comes
+    whole,
 };
 
-struct http_reply {
-    int status = 0;
-    header_list headers; ///< names as they came
-    std::string body;
-    bool keep_alive = false; ///< another request may follow on the stream
-    bool body_was_cut = false;
-    /// The reply's body ended early or was cut off by the deadline, with `cut_long_body`: status and headers are whole
-    /// all the same.
-    bool body_is_incomplete = false;
+/// A connected stream and what is still to come of the last reply on it. Movable while no exchange is under way.
+class http_connection {
+  public:
+    explicit http_connection(any_stream stream) : stream_(std::move(stream)) {}
 
-    /// The first header of that name, case ignored; nullopt when there is none.
-    std::optional<std::string_view> header(std::string_view name) const;
+    any_stream& stream() { return stream_; }
+    bool is_open() const { return stream_.is_open(); }
+    void close();
+
+    /// What may be done with an idle one.
+    enum class readiness : std::uint8_t {
+        ready, ///< another request may be sent
+        busy,  ///< the last reply is not whole yet
+        spent, ///< the peer has closed, has sent what nobody asked for, or ends the connection: it was closed
+    };
+    /// Reads, without waiting, what has come since: plaintext that TLS holds back, a close_notify and bytes in the
+    /// socket alike. Session tickets are no data.
+    readiness look();
+
+    /// The reply goes on: `look` reads what `rest` has not got yet.
+    void expect(reply_reader rest) { rest_ = std::move(rest); }
+
+  private:
+    readiness read_ahead();
+
+    any_stream stream_;
+    std::optional<reply_reader> rest_;
 };
 
-/// Writes the request, skips 1xx replies (at most 8), reads the final one. `until` is a hard deadline for all of it.
-/// After an error the stream is closed. Operations in the errors: "write request", "read reply header", "read reply
-/// body". net_error::closed_before_reply: not one byte of a reply came (a reused connection may just have been stale).
-boost::asio::awaitable<op_result<http_reply>> async_http_exchange(any_stream& stream, http_request request,
-                                                                  http_limits limits, steady_time until);
+/// Writes the request, skips 1xx replies, reads the final one. `until` is a hard deadline for all of it. Once a final
+/// status line was read there is a reply: what is wrong or missing behind it shows in `is_whole`. Afterwards the
+/// connection is closed, or may be kept and looked at before the next exchange. Operations in the errors: "write
+/// request", "read reply". net_error::closed_before_reply: not one byte of a reply came (a reused connection may just
+/// have been stale).
+boost::asio::awaitable<op_result<http_reply>> async_http_exchange(http_connection& connection, http_request request,
+                                                                  http_limits limits, reply_wait wait,
+                                                                  steady_time until);
 
 /// The request's bytes without the body; net_error::bad_request when a field holds a control character.
 result<std::string> format_request_head(const http_request& request);

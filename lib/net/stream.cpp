@@ -1,8 +1,6 @@
 #include "net/stream.hpp"
 
-#include <cerrno>
-
-#include <sys/socket.h>
+#include <boost/asio/buffer.hpp>
 
 namespace prooftrack {
 
@@ -25,13 +23,11 @@ void any_stream::close() {
     });
 }
 
-bool any_stream::is_stale() {
-    if (!is_open()) return true;
-    char byte = 0;
-    const auto got = ::recv(native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    // Waiting bytes on a TLS connection may be tickets; a reply that nobody asked for is met when the next one is read.
-    if (got > 0) return !std::holds_alternative<tls_stream_ptr>(stream_);
-    return got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+std::size_t any_stream::read_available(char* into, std::size_t size, error_code& error) {
+    return visit([&](auto& stream) -> std::size_t {
+        stream.lowest_layer().non_blocking(true, error);
+        return error ? 0 : stream.read_some(boost::asio::buffer(into, size), error);
+    });
 }
 
 } // namespace prooftrack

@@ -2,6 +2,7 @@
 
 // One connected stream, whatever carries it.
 
+#include <cstddef>
 #include <utility>
 #include <variant>
 
@@ -54,9 +55,9 @@ class any_stream {
     /// Closes the socket at once; operations in progress fail with operation_aborted. A TLS session stays resumable.
     void close();
 
-    /// True when the peer has closed, or sent something nobody asked for, while the connection was idle. Does not
-    /// block.
-    bool is_stale();
+    /// Takes what is there without waiting: with TLS also what it decrypted already. would_block when there is nothing,
+    /// eof when the peer has closed. Not while another read is under way; the socket stays non-blocking.
+    std::size_t read_available(char* into, std::size_t size, error_code& error);
 };
 
 } // namespace prooftrack

@@ -66,6 +66,8 @@ class scripted_connection {
 
     /// Ends the connection with a reset instead of an orderly close.
     virtual void reset() = 0;
+    /// Says that no more will come: with TLS a close_notify.
+    virtual void close_in_order() = 0;
 
     /// Which connection of the server this is, from 0.
     std::size_t index = 0;
@@ -124,6 +126,7 @@ class scripted_http_server {
       public:
         explicit plain_connection(Socket socket) : socket_(std::move(socket)) {}
         void reset() override { reset_socket(socket_); }
+        void close_in_order() override { socket_.shutdown(boost::asio::socket_base::shutdown_send); }
 
         static void reset_socket(Socket& socket) {
             boost::system::error_code ignored;
@@ -156,6 +159,11 @@ class scripted_http_server {
             if (error) throw peer_gone{};
         }
         void reset() override { plain_connection<socket_type>::reset_socket(stream_.next_layer()); }
+        void close_in_order() override {
+            boost::system::error_code ignored;
+            stream_.next_layer().shutdown(socket_type::shutdown_receive, ignored); // else it would wait for the answer
+            stream_.shutdown(ignored);
+        }
 
       private:
         std::size_t read_bytes(char* to, std::size_t size) override {

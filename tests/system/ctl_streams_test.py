@@ -202,11 +202,29 @@ class Listen(ctl_case):
         process.communicate(timeout=5)
         self.assertFalse(path.exists())
 
+    def test_a_chunked_request_in_pieces_is_refused_and_hurts_nobody(self):
+        process = self.listen()
+        host, port = urllib.parse.urlsplit(self.url).netloc.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for byte in b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Sum: 1\r\nX-Other: 2\r\n\r\n":
+                client.sendall(bytes([byte]))
+                time.sleep(0.0005)  # the pieces themselves
+            self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 411 "))
+        self.assertEqual(self.send(b"{}"), 204)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=5)
+        self.assertEqual(process.returncode, 0)
+
     def test_wrong_addresses_and_secrets(self):
         for address in ("0.0.0.0:0", "8.8.8.8:80", "nonsense", "127.0.0.1:99999", "127.0.0.1"):
             self.run_ctl("listen", address, "--secret-file", str(self.secrets), expect=64)
         self.secrets.write_text("whsec_short\n")
         self.run_ctl("listen", "--secret-file", str(self.secrets), expect=1)
+        good = base64.b64encode(self.KEY).decode()
+        self.secrets.write_text(f"whsec_{good}\n\nwhsec_{good}\n")
+        _, err = self.run_ctl("listen", "--secret-file", str(self.secrets), expect=1)
+        self.assertIn("line 2: it is blank", err)
         self.run_ctl("listen", "--secret-file", str(self.folder / "absent"), expect=1)
 
 

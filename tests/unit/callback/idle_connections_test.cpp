@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/connect_pair.hpp>
+#include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 
 #include "support/run_task.hpp"
@@ -19,7 +20,8 @@ class IdleConnections : public testing::Test {
         unix_socket ours(io_);
         auto& theirs = peers_.emplace_back(io_);
         asio::local::connect_pair(ours, theirs);
-        return pooled_connection{any_stream(std::move(ours)), std::chrono::steady_clock::now() - age, {}, requests};
+        return pooled_connection{
+            http_connection(any_stream(std::move(ours))), std::chrono::steady_clock::now() - age, {}, requests};
     }
 
     asio::io_context io_{1};
@@ -43,6 +45,42 @@ TEST_F(IdleConnections, AClosedOneIsNotGivenOut) {
     peers_.back().close();
     EXPECT_FALSE(pool.take("a"));
     EXPECT_EQ(pool.size(), 0U);
+}
+
+TEST_F(IdleConnections, OneThatSpokeUnaskedIsNotGivenOut) {
+    idle_connections pool(io_.get_executor());
+    pool.put("a", make());
+    asio::write(peers_.back(), asio::buffer("H", 1));
+    EXPECT_FALSE(pool.take("a"));
+    EXPECT_EQ(pool.size(), 0U);
+}
+
+TEST_F(IdleConnections, OneWhoseReplyIsNotWholeWaitsForItsEnd) {
+    idle_connections pool(io_.get_executor());
+    pooled_connection unfinished = make(7);
+    reply_reader rest{http_limits()};
+    const std::string_view begun = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
+    EXPECT_EQ(rest.feed(begun), begun.size());
+    unfinished.connection.expect(rest);
+    pool.put("a", std::move(unfinished));
+    unix_socket& peer = peers_.back();
+    EXPECT_FALSE(pool.take("a"));
+    asio::write(peer, asio::buffer("\r\no", 3));
+    EXPECT_FALSE(pool.take("a"));
+    EXPECT_EQ(pool.size(), 1U);
+    asio::write(peer, asio::buffer("k", 1));
+    EXPECT_EQ(pool.take("a")->requests, 7U);
+    EXPECT_EQ(pool.size(), 0U);
+}
+
+TEST_F(IdleConnections, AnOlderOneIsGivenOutWhileTheNewestIsNotReady) {
+    idle_connections pool(io_.get_executor());
+    pool.put("a", make(1));
+    pooled_connection unfinished = make(2);
+    unfinished.connection.expect(reply_reader{http_limits()});
+    pool.put("a", std::move(unfinished));
+    EXPECT_EQ(pool.take("a")->requests, 1U);
+    EXPECT_EQ(pool.size(), 1U);
 }
 
 TEST_F(IdleConnections, AUsedUpOneIsNotKept) {
