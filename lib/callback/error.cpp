@@ -20,6 +20,8 @@ class callback_category_type final : public boost::system::error_category {
             return "the secret is longer than 64 bytes (make one with `prooftrackctl secret new`)";
         case callback_error::no_secret:
             return "there is no secret in it (make one with `prooftrackctl secret new`)";
+        case callback_error::blank_line:
+            return "it is blank: delete it";
         case callback_error::not_configured:
             return "callback not configured";
         case callback_error::host_not_allowed:

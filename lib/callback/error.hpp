@@ -12,6 +12,7 @@ enum class callback_error {
     secret_too_short,  ///< under 24 bytes decoded
     secret_too_long,   ///< over 64 bytes decoded
     no_secret,         ///< a file without a single secret
+    blank_line,        ///< a line without a secret in such a file
     not_configured,    ///< no target of that name
     host_not_allowed,  ///< a callback_url whose host is not listed
     plain_http,        ///< http to a host that is not loopback

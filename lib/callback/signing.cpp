@@ -94,14 +94,14 @@ result<secret> parse_webhook_secret(std::string_view text) {
 
 op_result<std::vector<secret>> parse_secret_file(std::string_view text) {
     std::vector<secret> keys;
+    if (trim(text).empty()) return op_error{callback_error::no_secret, "read secrets", {}};
     for (int number = 1; !text.empty(); ++number) {
         const std::string_view line = trim(take_piece(text, '\n'));
-        if (line.empty()) continue;
+        if (line.empty()) return op_error{callback_error::blank_line, fmt::format("line {}", number), {}};
         result<secret> key = parse_webhook_secret(line);
         if (key.has_error()) return op_error{key.error(), fmt::format("line {}", number), {}};
         keys.push_back(std::move(*key));
     }
-    if (keys.empty()) return op_error{callback_error::no_secret, "read secrets", {}};
     return keys;
 }
 

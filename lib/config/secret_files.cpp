@@ -51,9 +51,13 @@ std::filesystem::path credential_path(const std::filesystem::path& credentials, 
     return has_credential_file(credentials, name) ? credentials / name : std::filesystem::path{};
 }
 
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+constexpr const char* mark_advice = "it begins with a UTF-8 byte order mark, which some editors write: save it without";
+
 op_result<secret_text> parse_token(const std::filesystem::path& path, std::string_view text) {
     if (text.ends_with('\n')) text.remove_suffix(1);
     if (text.ends_with('\r')) text.remove_suffix(1);
+    if (text.starts_with(byte_order_mark)) return failure(path, secret_error::malformed, mark_advice);
     if (trimmed(text).empty())
         return failure(path, secret_error::empty, "write Proof's client_token into it, on one line");
     if (!is_printable(text)) {
@@ -66,24 +70,29 @@ op_result<secret_text> parse_token(const std::filesystem::path& path, std::strin
 op_result<secret_lines> parse_lines(const std::filesystem::path& path, std::string_view text) {
     constexpr std::size_t longest_line = 512;
     secret_lines result;
-    while (!text.empty()) {
-        const std::string_view line = trimmed(text.substr(0, text.find('\n')));
-        text.remove_prefix(
-            std::min(text.size(), text.find('\n') == std::string_view::npos ? text.size() : text.find('\n') + 1));
-        if (line.empty()) continue;
+    if (text.starts_with(byte_order_mark)) return failure(path, secret_error::malformed, mark_advice);
+    if (trimmed(text).empty()) {
+        return failure(path, secret_error::empty,
+                       "write one whsec_… a line into it: make one with `prooftrackctl secret new`");
+    }
+    for (int number = 1; !text.empty(); ++number) {
+        const auto end = std::min(text.find('\n'), text.size());
+        const std::string_view line = trimmed(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+        // A receiver that reads the same file may take a blank line for an empty key, with which anybody can sign.
+        if (line.empty())
+            return failure(path, secret_error::malformed, fmt::format("line {} is blank: delete it", number));
         if (!is_printable(line)) {
             return failure(path, secret_error::malformed,
-                           "expected one whsec_… a line, nothing else: see `prooftrackctl secret new`");
+                           fmt::format("line {}: expected one whsec_… a line, nothing else: see `prooftrackctl secret "
+                                       "new`",
+                                       number));
         }
         if (line.size() > longest_line || result.lines.size() == max_secret_lines) {
             return failure(path, secret_error::too_long,
                            fmt::format("at most {} lines of {} bytes", max_secret_lines, longest_line));
         }
         result.lines.emplace_back(std::string(line));
-    }
-    if (result.lines.empty()) {
-        return failure(path, secret_error::empty,
-                       "write one whsec_… a line into it: make one with `prooftrackctl secret new`");
     }
     return result;
 }

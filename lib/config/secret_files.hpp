@@ -29,7 +29,8 @@ enum class secret_error {
     not_configured = 1, ///< neither a file is named nor a credential was passed
     empty,              ///< nothing but white space in it
     too_long,           ///< a line or the number of lines is over the bound
-    malformed,          ///< holds spaces, control or non-ASCII characters, or more than one line where one is meant
+    malformed, ///< holds spaces, control or non-ASCII characters, a blank line, or more than one line where one is
+               ///< meant
 };
 const boost::system::error_category& secret_category();
 error_code make_error_code(secret_error error);
@@ -47,7 +48,7 @@ struct secret_lines {
 
 /// One line of at most `max_token_bytes`; a newline behind it is dropped. The error's detail says what to do.
 op_result<secret_text> read_secret_file(const std::filesystem::path& path);
-/// One secret a line, empty lines skipped.
+/// One secret a line; a blank line is refused.
 op_result<secret_lines> read_secret_lines(const std::filesystem::path& path);
 
 /// $CREDENTIALS_DIRECTORY as systemd passes it; empty when there is none.

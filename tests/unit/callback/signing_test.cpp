@@ -118,7 +118,7 @@ TEST(WebhookSecret, ANewOneParsesAndIsNeverTheSame) {
 TEST(WebhookSecret, AFileHoldsOneALine) {
     const std::string a(vector_secret);
     const std::string b(make_webhook_secret().reveal());
-    const auto both = parse_secret_file(a + "\r\n\n  " + b + "\t\n");
+    const auto both = parse_secret_file(a + "\r\n  " + b + "\t\n");
     ASSERT_TRUE(both.has_value());
     ASSERT_EQ(both->size(), 2U);
     EXPECT_EQ((*both)[0], *parse_webhook_secret(a));
@@ -127,6 +127,10 @@ TEST(WebhookSecret, AFileHoldsOneALine) {
 }
 
 TEST(WebhookSecret, AFilesMistakeNamesItsLineAndNotItsText) {
+    const std::string a(vector_secret);
+    const std::string b(make_webhook_secret().reveal());
+    for (const std::string& blank : {"\n" + a, a + "\n\n", a + "\r\n\r\n" + b, a + "\n \n" + b})
+        EXPECT_EQ(parse_secret_file(blank).error().code, callback_error::blank_line);
     EXPECT_EQ(parse_secret_file("").error().code, callback_error::no_secret);
     EXPECT_EQ(parse_secret_file(" \n\n").error().code, callback_error::no_secret);
     const auto bad = parse_secret_file(std::string(vector_secret) + "\nwhsec_hunter2\n");

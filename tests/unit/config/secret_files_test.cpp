@@ -59,6 +59,11 @@ TEST_F(SecretFiles, AMalformedTokenSaysWhatToDoAndNotWhatItIs) {
     }
 }
 
+TEST_F(SecretFiles, AByteOrderMarkIsNamed) {
+    EXPECT_THAT(token_error("\xef\xbb\xbfhush\n"), HasSubstr("byte order mark"));
+    EXPECT_THAT(read_secret_lines(write("s", "\xef\xbb\xbfwhsec_a\n")).error().message(), HasSubstr("byte order mark"));
+}
+
 TEST_F(SecretFiles, ATokenHasAtMost4096Bytes) {
     EXPECT_EQ(token(std::string(4'096, 'a')).size(), 4'096U);
     EXPECT_THAT(token_error(std::string(4'097, 'a')), HasSubstr("at most 4096 bytes"));
@@ -66,10 +71,24 @@ TEST_F(SecretFiles, ATokenHasAtMost4096Bytes) {
 
 TEST_F(SecretFiles, WebhookSecretsAreLines) {
     EXPECT_THAT(lines("whsec_a\nwhsec_b\n"), testing::ElementsAre("whsec_a", "whsec_b"));
-    EXPECT_THAT(lines("\r\n  whsec_a \r\n\n"), testing::ElementsAre("whsec_a"));
+    EXPECT_THAT(lines("  whsec_a \r\n\twhsec_b\r\n"), testing::ElementsAre("whsec_a", "whsec_b"));
     EXPECT_THAT(lines("whsec_a"), testing::ElementsAre("whsec_a"));
     EXPECT_THAT(read_secret_lines(write("s", "\n \n")).error().message(), HasSubstr("prooftrackctl secret new"));
     EXPECT_EQ(read_secret_lines(write("s", "whsec a\n")).error().code, make_error_code(secret_error::malformed));
+}
+
+TEST_F(SecretFiles, ABlankLineIsRefusedAndNamed) {
+    for (const char* text : {"\nwhsec_a\n", "\r\nwhsec_a", " \t\nwhsec_a\n"}) {
+        const auto read = read_secret_lines(write("s", text));
+        ASSERT_TRUE(read.has_error()) << text;
+        EXPECT_THAT(read.error().message(), HasSubstr("line 1 is blank: delete it"));
+    }
+    for (const char* text : {"whsec_a\n\n", "whsec_a\r\n\r\nwhsec_b\r\n", "whsec_a\n \n"}) {
+        const auto read = read_secret_lines(write("s", text));
+        ASSERT_TRUE(read.has_error()) << text;
+        EXPECT_THAT(read.error().message(), HasSubstr("line 2 is blank: delete it"));
+    }
+    EXPECT_THAT(read_secret_lines(write("s", "whsec_a\n# old\n")).error().message(), HasSubstr("line 2"));
 }
 
 TEST_F(SecretFiles, WebhookSecretsAreBounded) {
@@ -80,7 +99,7 @@ TEST_F(SecretFiles, WebhookSecretsAreBounded) {
     EXPECT_EQ(lines(std::string(512, 'a')).size(), 1U);
     EXPECT_EQ(read_secret_lines(write("s", std::string(513, 'a'))).error().code,
               make_error_code(secret_error::too_long));
-    EXPECT_THAT(read_secret_lines(write("s", std::string(16'385, '\n'))).error().message(),
+    EXPECT_THAT(read_secret_lines(write("s", std::string(16'385, 'a'))).error().message(),
                 HasSubstr("at most 16384 bytes"));
 }
 
