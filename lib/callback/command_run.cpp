@@ -86,6 +86,8 @@ class command_run : public std::enable_shared_from_this<command_run> {
         const int failure = ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG);
         if (failure == 0 && info.si_pid == 0) return watch_process(); // a wake-up too early: kernels do that
         reaped_ = true;
+        forget_process(pid_);
+        if (inherits_orphans()) reap_orphans();
         if (handler_) read_output(); // what it wrote right before its end
         if (failure != 0) return report(0, "its exit status is unknown: somebody else reaped it");
         if (info.si_code == CLD_EXITED)
@@ -121,17 +123,31 @@ class command_run : public std::enable_shared_from_this<command_run> {
     std::array<char, 4096> chunk_{};
 };
 
+/// One line without control characters, which a shell would cut (NUL) or read as more than one: those are written as in
+/// JSON, so that `completed` and a NUL is another word than `completed`.
+std::string printable_value(std::string_view value) {
+    std::string safe;
+    for (const char c : value) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f)
+            safe += fmt::format("\\u{:04x}", byte);
+        else
+            safe += c;
+    }
+    return safe;
+}
+
 } // namespace
 
 std::vector<std::string> make_command_environment(const delivery_job& job) {
     const char* path = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe): nobody here changes the environment
     const bool has_path = path != nullptr && *path != '\0';
     return {fmt::format("PATH={}", has_path ? path : default_path),
-            fmt::format("PROOFTRACK_EVENT_ID={}", job.event_id),
-            fmt::format("PROOFTRACK_EVENT_TYPE={}", job.event_type),
-            fmt::format("PROOFTRACK_MERCHANT_TRANSACTION_ID={}", job.transaction),
-            fmt::format("PROOFTRACK_STATE={}", job.state),
-            fmt::format("PROOFTRACK_STATUS={}", job.status),
+            fmt::format("PROOFTRACK_EVENT_ID={}", printable_value(job.event_id)),
+            fmt::format("PROOFTRACK_EVENT_TYPE={}", printable_value(job.event_type)),
+            fmt::format("PROOFTRACK_MERCHANT_TRANSACTION_ID={}", printable_value(job.transaction)),
+            fmt::format("PROOFTRACK_STATE={}", printable_value(job.state)),
+            fmt::format("PROOFTRACK_STATUS={}", printable_value(job.status)),
             fmt::format("PROOFTRACK_ATTEMPT={}", job.attempt)};
 }
 

@@ -12,6 +12,7 @@
 
 #include "callback/command_run.hpp"
 #include "callback/error.hpp"
+#include "callback/orphan_reaper.hpp"
 #include "callback/target_rules.hpp"
 #include "callback/webhook_sender.hpp"
 #include "net/deadline.hpp"
@@ -198,6 +199,7 @@ class sending_notifier final : public notifier {
     bool cut_off_ = false;
     unique_function<void()> stopped_;
     deadline stop_limit_;
+    orphan_reaper orphans_{loop_};
     task_group tasks_; // last: its tasks use all of the above
 };
 

@@ -1,11 +1,16 @@
 #include "callback/spawned_process.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <fstream>
+#include <set>
+#include <string_view>
 
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,12 +80,41 @@ class spawn_plan {
     posix_spawn_file_actions_t actions_{};
 };
 
+/// The children of spawn_process that were not reaped yet; spawned, reaped and forgotten on the loop alone.
+std::set<pid_t>& living_processes() {
+    static std::set<pid_t> living;
+    return living;
+}
+
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
     std::vector<char*> out;
     out.reserve(strings.size() + 1);
     for (const auto& each : strings) out.push_back(const_cast<char*>(each.c_str())); // NOLINT: exec's signature
     out.push_back(nullptr);
     return out;
+}
+
+/// Why a file that is there cannot be started, and what to do; "" when that is all there is to say. A script's missing
+/// interpreter is "No such file or directory" to the kernel, although the script is there.
+std::string explain_start_failure(const std::string& program, int failure) {
+    if (failure == EACCES) return "is it executable, and may the daemon's user reach it?";
+    if ((failure != ENOENT && failure != ENOEXEC) || ::access(program.c_str(), F_OK) != 0) return {};
+    std::string first(256, '\0');
+    std::ifstream file(program, std::ios::binary);
+    file.read(first.data(), static_cast<std::streamsize>(first.size()));
+    first.resize(static_cast<std::size_t>(file.gcount()));
+    if (!first.starts_with("#!"))
+        return failure == ENOEXEC ? "it is no program and has no #! line that names an interpreter" : "";
+    const std::string line = first.substr(2, std::min(first.find('\n'), first.size()) - 2);
+    if (line.ends_with('\r'))
+        return "the file is there, but its first line ends with CR LF: write it with LF alone (sed -i 's/\\r$//' FILE)";
+    return "the file is there, but the interpreter that its #! line names is not";
+}
+
+/// A NUL would cut the string: `completed` and a NUL would read as `completed`.
+bool holds_nul(const std::vector<std::string>& strings) {
+    return std::any_of(strings.begin(), strings.end(),
+                       [](const std::string& each) { return each.find('\0') != std::string::npos; });
 }
 
 } // namespace
@@ -98,6 +132,11 @@ file_descriptor::~file_descriptor() {
 
 op_result<spawned_process> spawn_process(const std::vector<std::string>& argv,
                                          const std::vector<std::string>& environment, const std::string& input) {
+    const std::string operation = "start " + argv.front();
+    if (holds_nul(argv) || holds_nul(environment)) {
+        return op_error{error_code(EINVAL, boost::system::system_category()), operation,
+                        "an argument or a variable holds a NUL"};
+    }
     op_result<file_descriptor> memory = make_input(input);
     if (memory.has_error()) return memory.error();
     int ends[2] = {-1, -1};
@@ -110,16 +149,35 @@ op_result<spawned_process> spawn_process(const std::vector<std::string>& argv,
     const spawn_plan plan(memory->get(), output.get());
     const auto arguments = pointers(argv);
     const auto variables = pointers(environment);
-    const std::string operation = "start " + argv.front();
     const int failure = ::posix_spawnp(&child.pid, argv.front().c_str(), plan.actions(), plan.attributes(),
                                        arguments.data(), variables.data());
-    if (failure != 0) return op_error{error_code(failure, boost::system::system_category()), operation, {}};
+    if (failure != 0)
+        return op_error{error_code(failure, boost::system::system_category()), operation,
+                        explain_start_failure(argv.front(), failure)};
     child.process = file_descriptor(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
+    living_processes().insert(child.pid);
     if (child.process) return child;
     const op_error error = last_error("watch " + argv.front());
     ::kill(-child.pid, SIGKILL);
     ::waitpid(child.pid, nullptr, 0); // just killed: no more than an instant
+    forget_process(child.pid);
     return error;
+}
+
+void forget_process(pid_t pid) { living_processes().erase(pid); }
+
+bool inherits_orphans() {
+    int is_subreaper = 0;
+    return ::getpid() == 1 || (::prctl(PR_GET_CHILD_SUBREAPER, &is_subreaper) == 0 && is_subreaper != 0);
+}
+
+void reap_orphans() {
+    for (;;) {
+        siginfo_t ended{};
+        if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0) return;
+        if (living_processes().contains(ended.si_pid)) return;
+        ::waitid(P_PID, static_cast<id_t>(ended.si_pid), &ended, WEXITED | WNOHANG);
+    }
 }
 
 } // namespace prooftrack

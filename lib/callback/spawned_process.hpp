@@ -42,4 +42,14 @@ struct spawned_process {
 op_result<spawned_process> spawn_process(const std::vector<std::string>& argv,
                                          const std::vector<std::string>& environment, const std::string& input);
 
+/// To be called by whoever reaped it: the number may be somebody else's from here on.
+void forget_process(pid_t pid);
+
+/// Whether what commands leave behind becomes our children: as PID 1 of a container, or as a subreaper.
+bool inherits_orphans();
+
+/// Reaps the ended children that spawn_process did not start. Takes nobody's exit status: it stops at an ended child of
+/// spawn_process, and is to be called again when that one is forgotten.
+void reap_orphans();
+
 } // namespace prooftrack

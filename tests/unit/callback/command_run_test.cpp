@@ -7,6 +7,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "callback/orphan_reaper.hpp"
 #include "support/run_task.hpp"
 #include "support/test_certificates.hpp"
 
@@ -131,6 +134,35 @@ TEST_F(CommandRun, TheEnvironmentIsExactlyTheContracts) {
                                  "PROOFTRACK_STATUS=completed\nPROOFTRACK_ATTEMPT=3\n");
 }
 
+TEST_F(CommandRun, AStatusWithANulIsNotReadAsTheWordBeforeIt) {
+    delivery_job job;
+    job.status = std::string("completed\0", 10);
+    job.state = "a\nPROOFTRACK_STATUS=completed";
+    command_line command = shell("printf '%s|%s' \"$PROOFTRACK_STATUS\" \"$PROOFTRACK_STATE\"");
+    command.environment = make_command_environment(job);
+    EXPECT_EQ(run(command).reply, "completed\\u0000|a\\u000aPROOFTRACK_STATUS=completed");
+    for (const bool in_argument : {false, true}) {
+        command_line cut = shell("exit 0");
+        (in_argument ? cut.argv : cut.environment).push_back(std::string("A=b\0c", 5));
+        const auto outcome = run(cut);
+        EXPECT_EQ(outcome.what, verdict::failed);
+        EXPECT_THAT(outcome.error, HasSubstr("NUL"));
+    }
+}
+
+TEST_F(CommandRun, AScriptWithoutItsInterpreterIsExplained) {
+    const auto error_of = [this](const std::string& text) {
+        command_line command = shell("");
+        command.argv = {folder_.write("script", text)};
+        EXPECT_EQ(::chmod(command.argv.front().c_str(), 0755), 0);
+        return run(command).error;
+    };
+    EXPECT_THAT(error_of("#!/bin/sh\r\nexit 0\r\n"), HasSubstr("its first line ends with CR LF"));
+    EXPECT_THAT(error_of("#!/nowhere/at/all\nexit 0\n"), HasSubstr("the interpreter that its #! line names"));
+    EXPECT_THAT(error_of("exit 0\n"), HasSubstr("no #! line"));
+    EXPECT_EQ(error_of("#!/bin/sh\nexit 0\n"), "");
+}
+
 TEST_F(CommandRun, ItHasNoDescriptorButThree) {
     const int leaked = ::open("/dev/null", O_RDONLY); // not close-on-exec, like asio's sockets
     const auto outcome = run(shell("ls /proc/self/fd | tr '\\n' ' '"));
@@ -217,6 +249,48 @@ TEST_F(CommandRun, NoZombieAndNoDescriptorIsLeft) {
     EXPECT_EQ(open_descriptors(), before);
     EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
     EXPECT_EQ(errno, ECHILD);
+}
+
+/// Makes this process what PID 1 of a container is: the parent of what others leave behind.
+class subreaper {
+  public:
+    subreaper() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
+    ~subreaper() { ::prctl(PR_SET_CHILD_SUBREAPER, 0); }
+    subreaper(const subreaper&) = delete;
+    subreaper& operator=(const subreaper&) = delete;
+};
+
+bool has_no_child_left() {
+    siginfo_t ended{};
+    return ::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD;
+}
+
+TEST_F(CommandRun, AsPid1WhatCommandsLeaveBehindIsReapedAndNobodysExitStatusIsTaken) {
+    const subreaper as_pid_1;
+    const orphan_reaper reaper(io_.get_executor());
+    for (int i = 0; i < 10; ++i) {
+        // One that is left behind ends at once, one later, and the command itself with a status of its own.
+        const auto outcome = run(shell("(exit 1 &) ; (sleep 0.2 &) ; exit 7"));
+        EXPECT_EQ(outcome.error, "exit status 7");
+    }
+    std::vector<delivery_outcome> outcomes;
+    for (int i = 0; i < 20; ++i) {
+        run_command(io_.get_executor(), shell("(exit 1 &) ; exit 0"),
+                    [&](delivery_outcome done) { outcomes.push_back(std::move(done)); });
+    }
+    run_until(io_, [&] { return outcomes.size() == 20; });
+    for (const auto& outcome : outcomes) EXPECT_EQ(outcome.what, verdict::delivered) << outcome.error;
+    run_until(io_, [] { return has_no_child_left(); });
+}
+
+TEST_F(CommandRun, WithoutBeingPid1NobodyElsesChildIsReaped) {
+    const orphan_reaper reaper(io_.get_executor());
+    const pid_t mine = ::fork();
+    if (mine == 0) ::_exit(3);
+    EXPECT_EQ(run(shell("exit 0")).what, verdict::delivered);
+    int status = 0;
+    EXPECT_EQ(::waitpid(mine, &status, 0), mine);
+    EXPECT_EQ(WEXITSTATUS(status), 3);
 }
 
 } // namespace

@@ -1,0 +1,20 @@
+#pragma once
+
+// As PID 1 of a container the daemon is the parent of whatever its commands leave behind: somebody has to reap it.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/signal_set.hpp>
+
+namespace prooftrack {
+
+/// Reaps at each SIGCHLD while this process inherits orphans, else does nothing. Exit statuses of commands stay theirs.
+class orphan_reaper {
+  public:
+    explicit orphan_reaper(const boost::asio::any_io_executor& loop);
+
+  private:
+    void await();
+    boost::asio::signal_set ended_;
+};
+
+} // namespace prooftrack
