@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "net/standard_descriptors.hpp"
 #include "prooftrackctl/command_line.hpp"
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/terminal.hpp"
@@ -38,6 +39,7 @@ int run_command(const prooftrack::invocation& asked) {
 } // namespace
 
 int main(int argc, char** argv) {
+    prooftrack::fill_standard_descriptors();
     std::setlocale(LC_CTYPE, "");
     const char* socket = std::getenv("PROOFTRACKD_SOCKET");
     const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);

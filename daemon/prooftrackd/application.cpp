@@ -76,7 +76,8 @@ application::application(application_inputs inputs, service_log& log, service_no
               PROOFTRACKD_VERSION, random_seed()),
       proof_(make_https_proof_client(loop_.get_executor(), make_proof_options(inputs_.config.proof), engine_.polls(),
                                      observers_)),
-      signals_(loop_, SIGTERM, SIGINT, SIGHUP), ticks_(loop_), stop_guard_(loop_), started_at_(clock_.now().steady) {
+      signals_(loop_, SIGTERM, SIGINT, SIGHUP), ticks_(loop_), pings_(loop_), stop_guard_(loop_),
+      started_at_(clock_.now().steady) {
     observers_.store_state_changed = [this](store_state state) { engine_.on_store_state(state); };
     observers_.store_failed = [this] { finish(EX_IOERR); };
     engine_.attach(*proof_);
@@ -94,6 +95,7 @@ application::application(application_inputs inputs, service_log& log, service_no
 int application::run() {
     await_signal();
     schedule_tick();
+    schedule_ping();
     look_at_base_url([this] { engine_.start([this](const op_result<std::monostate>& loaded) { on_ready(loaded); }); });
     loop_.run();
     return exit_status_;
@@ -210,16 +212,22 @@ void application::schedule_tick() {
     });
 }
 
+/// From the loop, so that a loop that hangs is noticed.
+void application::schedule_ping() {
+    const auto interval = notify_.watchdog_interval();
+    if (!interval) return;
+    notify_.ping();
+    pings_.expires_after(*interval);
+    pings_.async_wait([this](error_code error) {
+        if (!error) schedule_ping();
+    });
+}
+
 void application::tick() {
     log_.tick();
     counts_.set_log_dropped(log_.dropped());
     if (life_ == life::running && token_watch_.has_changed()) reread_token();
     if (!notify_.is_supervised()) return;
-    const steady_time now = clock_.now().steady;
-    if (const auto interval = notify_.watchdog_interval(); interval && now >= next_ping_) {
-        next_ping_ = now + *interval;
-        notify_.ping();
-    }
     std::string line = engine_.summary();
     if (life_ != life::running || line == status_line_) return;
     status_line_ = std::move(line);

@@ -56,6 +56,7 @@ class application {
     void begin_stop(std::string reason);
     void finish(int status);
     void schedule_tick();
+    void schedule_ping();
     void tick();
     void look_at_base_url(unique_function<void()> then);
 
@@ -76,10 +77,10 @@ class application {
     std::unique_ptr<api_server> metrics_listener_; ///< nullptr = off
     boost::asio::signal_set signals_;
     boost::asio::steady_timer ticks_;
+    boost::asio::steady_timer pings_;
     boost::asio::steady_timer stop_guard_;
     file_watch token_watch_;
     steady_time started_at_;
-    steady_time next_ping_{};
     std::string status_line_;
     std::string stop_reason_;
     enum class life : std::uint8_t { starting, running, stopping } life_ = life::starting;

@@ -12,6 +12,7 @@
 
 #include "config/parse.hpp"
 #include "config/secret_files.hpp"
+#include "net/standard_descriptors.hpp"
 #include "observe/event_log.hpp"
 #include "observe/service_notify.hpp"
 #include "prooftrackd/application.hpp"
@@ -105,6 +106,7 @@ int run(int argc, const char* const* argv) {
 } // namespace prooftrack
 
 int main(int argc, char** argv) {
+    prooftrack::fill_standard_descriptors();
     std::signal(SIGPIPE, SIG_IGN);
     try {
         return prooftrack::run(argc, argv);

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include <fmt/format.h>
 #include <spdlog/details/log_msg.h>
 
 #include "observe/event_table.hpp"
@@ -21,6 +22,12 @@ log_format choose_format(const event_log_options& options) {
     if (options.format != "auto") throw std::invalid_argument("log.format: " + options.format);
     // NOLINTNEXTLINE(concurrency-mt-unsafe): read before any other thread runs
     return is_journal_stream(options.fd, std::getenv("JOURNAL_STREAM")) ? log_format::journald : log_format::logfmt;
+}
+
+/// Without a journal the lines would go nowhere, those of a refused start too.
+log_format usable_format(const event_log_options& options, log_format chosen) {
+    const bool is_lost = chosen == log_format::journald && !is_journal_there(options.journal_socket);
+    return is_lost ? log_format::logfmt : chosen;
 }
 
 instant read_system_clocks() {
@@ -47,10 +54,18 @@ spdlog::level::level_enum spdlog_level(log_level level) {
 class rendering_log final : public service_log {
   public:
     explicit rendering_log(event_log_options options)
-        : level_(options.level), format_(choose_format(options)),
+        : level_(options.level), format_(usable_format(options, choose_format(options))),
           now_(options.now ? std::move(options.now) : read_system_clocks),
           sink_(format_ == log_format::journald ? make_journald_sink(options.journal_socket)
-                                                : make_stream_sink(options.fd)) {}
+                                                : make_stream_sink(options.fd)) {
+        if (format_ == choose_format(options)) return;
+        const std::vector<log_field> fields{
+            {"warning",
+             fmt::format("log.format is journald and there is no journal at {}: the log goes to stderr; write "
+                         "log.format = \"auto\" where no journald runs",
+                         options.journal_socket)}};
+        put({now_().wall, log_event_id::config_warning, log_level::warning, fields}); // whatever log.level is
+    }
 
     using service_log::write;
     void write(log_event_id event, std::span<const log_field> fields) override {

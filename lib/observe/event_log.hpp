@@ -37,6 +37,7 @@ struct event_log_options {
 };
 
 /// Throws std::invalid_argument for an unknown format. `auto` is journald when $JOURNAL_STREAM names `fd`, else logfmt.
+/// Without a journal, journald becomes logfmt on `fd`, and the first line says so.
 /// A write to a pipe without a reader raises SIGPIPE: the program must ignore it.
 std::unique_ptr<service_log> make_event_log(event_log_options options);
 

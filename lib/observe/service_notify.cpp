@@ -16,6 +16,9 @@ op_error failure(int error, std::string detail) {
     return {error_code(error, boost::system::generic_category()), "take the socket from systemd", std::move(detail)};
 }
 
+/// A ping costs a system call: nobody is served by more of them than that.
+constexpr std::chrono::microseconds shortest_interval{1'000};
+
 /// A status is one line: what comes behind a newline would be read as another field.
 std::string one_line(std::string_view text) {
     std::string line(text);
@@ -42,7 +45,8 @@ std::vector<std::string> take_passed_names(int& count) {
 // NOLINTBEGIN(concurrency-mt-unsafe): read before any thread starts
 service_notify::service_notify() : is_supervised_(std::getenv("NOTIFY_SOCKET") != nullptr) {
     std::uint64_t patience = 0;
-    if (::sd_watchdog_enabled(0, &patience) > 0) watchdog_interval_ = std::chrono::microseconds(patience / 2);
+    if (::sd_watchdog_enabled(0, &patience) > 0)
+        watchdog_interval_ = std::max(std::chrono::microseconds(patience / 2), shortest_interval);
 }
 // NOLINTEND(concurrency-mt-unsafe)
 

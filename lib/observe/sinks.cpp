@@ -139,6 +139,15 @@ std::shared_ptr<counting_sink> make_journald_sink(const std::string& socket_path
     return std::make_shared<journald_sink>(socket_path);
 }
 
+bool is_journal_there(const std::string& socket_path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (socket_path.size() >= sizeof(address.sun_path)) return false;
+    std::memcpy(address.sun_path, socket_path.c_str(), socket_path.size() + 1);
+    const owned_descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+}
+
 bool is_journal_stream(int fd, const char* journal_stream) {
     struct stat info {};
     if (journal_stream == nullptr || ::fstat(fd, &info) != 0) return false;

@@ -11,6 +11,7 @@
 
 #include "base/result.hpp"
 #include "certificate.hpp"
+#include "net/standard_descriptors.hpp"
 #include "options.hpp"
 #include "proof_site.hpp"
 #include "random_text.hpp"
@@ -52,7 +53,8 @@ asio::ip::tcp::endpoint find_endpoint(const std::string& host, std::uint16_t por
     error_code not_address;
     auto address = asio::ip::make_address(host, not_address);
     if (not_address && host != "localhost") {
-        throw start_failure{exit_try_later, fmt::format("cannot listen on \"{}\": give an address, or localhost", host)};
+        throw start_failure{exit_try_later,
+                            fmt::format("cannot listen on \"{}\": give an address, or localhost", host)};
     }
     if (not_address) address = asio::ip::address_v4::loopback();
     return {address, port};
@@ -158,6 +160,7 @@ int serve(const sandbox_options& options) {
 
 int main(int argc, char** argv) {
     using namespace prooftrack;
+    fill_standard_descriptors();
     const auto parsed = parse_options(std::vector<std::string>(argv + 1, argv + argc));
     if (const auto* stop = std::get_if<exit_request>(&parsed)) {
         (stop->status == 0 ? std::cout : std::cerr) << stop->text;

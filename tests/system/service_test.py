@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The daemon as a service: passed sockets, notifications, credentials, log formats; and Proof at other kinds of address."""
 
+import contextlib
 import http.server
 import json
 import os
@@ -82,6 +83,50 @@ class Service(SystemCase):
         daemon.process.signal(signal.SIGTERM)
         hear("STOPPING=1")
         self.assertEqual(daemon.process.wait(20), 0)
+
+    def test_the_watchdog_is_pinged_at_half_of_any_interval(self):
+        notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notices.bind(str(self.folder / "notify.sock"))
+        self.addCleanup(notices.close)
+        daemon = self.make_daemon([])
+        self.start_as_service(daemon, NOTIFY_SOCKET=self.folder / "notify.sock", WATCHDOG_USEC=400_000)
+        notices.settimeout(20)
+        while b"READY=1" not in notices.recv(65536):
+            pass
+        pings, until = 0, time.monotonic() + 4
+        while (left := until - time.monotonic()) > 0:
+            notices.settimeout(left)
+            with contextlib.suppress(TimeoutError):
+                pings += b"WATCHDOG=1" in notices.recv(65536)
+        self.assertGreaterEqual(pings, 12, "one every 200 ms, less what a loaded machine takes")
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_with_its_descriptors_closed_nothing_is_written_into_its_files(self):
+        daemon = self.make_daemon([])
+        daemon.write_config()
+        popen = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", program("prooftrackd"), "--config", str(daemon.config_path)])
+        process = Process.__new__(Process)
+        process.popen, process.pid, process.log_path = popen, popen.pid, daemon.log_path
+        daemon.process = process
+        wait_until(daemon.answers, 20, "an answer")
+        for descriptor in range(3):
+            self.assertEqual(os.readlink(f"/proc/{popen.pid}/fd/{descriptor}"), "/dev/null")
+        self.assertEqual(daemon.stop(), 0)
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                self.assertNotIn(b"event=", path.read_bytes(), path)
+
+    def test_the_journal_format_without_a_journal_logs_to_stderr_and_says_so(self):
+        if os.path.exists("/run/systemd/journal/socket"):
+            self.skipTest("there is a journal here")
+        daemon = self.start_daemon([], log={"format": "journald"})
+        self.assertIn("there is no journal at", daemon.process.output())
+        self.assertTrue(daemon.logged("daemon.started"))
+        daemon.stop()
+        daemon.config["proof"]["token_file"] = str(self.folder / "none")
+        daemon.start(wait=False)
+        self.assertEqual(daemon.process.wait(20), 78)
+        self.assertIn("event=config.refused", daemon.process.output())
 
     def test_credentials_take_the_place_of_unwritten_keys(self):
         receiver = self.start_receiver()

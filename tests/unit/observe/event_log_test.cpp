@@ -214,16 +214,30 @@ TEST_F(JournalSocket, AStalledJournalCostsLinesAndNeverWaits) {
     EXPECT_EQ(log->dropped(), dropped);
 }
 
-TEST_F(JournalSocket, AMissingJournalIsCounted) {
+TEST_F(JournalSocket, WithoutAJournalTheLogGoesToStderrAndSaysSo) {
+    const std::string dead = folder_ + "/dead";
+    std::ofstream(dead) << "no socket";
+    for (const std::string& nowhere : {folder_ + "/none", dead, std::string(200, 'x')}) {
+        event_log_options made = options("journald");
+        made.journal_socket = nowhere;
+        made.level = log_level::error;
+        const auto log = make_event_log(made);
+        log->write(log_event_id::config_refused, {{"error", "why"}});
+        const std::string text = written();
+        EXPECT_THAT(text, HasSubstr("event=config.warning")) << "whatever the level is";
+        EXPECT_THAT(text, HasSubstr("there is no journal at"));
+        EXPECT_THAT(text, HasSubstr("event=config.refused error=why")) << nowhere;
+        EXPECT_EQ(log->dropped(), 0U);
+    }
+}
+
+TEST_F(JournalSocket, AJournalThatGoesAwayIsCounted) {
     event_log_options made = options("journald");
-    made.journal_socket = folder_ + "/none";
+    made.journal_socket = path_;
     const auto log = make_event_log(made);
+    ASSERT_EQ(::unlink(path_.c_str()), 0);
     log->write(log_event_id::config_reloaded, {});
     EXPECT_EQ(log->dropped(), 1U);
-    made.journal_socket = std::string(200, 'x');
-    const auto too_long = make_event_log(made);
-    too_long->write(log_event_id::config_reloaded, {});
-    EXPECT_EQ(too_long->dropped(), 1U);
 }
 
 TEST_F(JournalSocket, AutoTakesTheJournalWhenStderrIsConnectedToIt) {
