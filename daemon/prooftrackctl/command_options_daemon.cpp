@@ -25,7 +25,9 @@ void add_daemon_commands(CLI::App& app, command_collector& into) {
     top->callback([&into] { into.chosen = into.top; });
 
     auto* backup = app.add_subcommand("backup", "Write a consistent copy of the database");
-    backup->add_option("FILE", into.backup.file, "Where to; made with mode 0600")->required()->type_name("");
+    backup->add_option("FILE", into.backup.file, "Where to; made with mode 0600. - is standard output")
+        ->required()
+        ->type_name("");
     backup->add_flag("--force", into.backup.force, "Replace FILE if it is there");
     add_example(backup, "backup /var/backups/prooftrackd-$(date +%F).db");
     backup->callback([&into] { into.chosen = into.backup; });

@@ -1,4 +1,4 @@
-// backup: the copy comes as a stream and appears under its name only when it is whole and on the disk
+// backup: the copy comes as a stream and appears under its name only when it is whole and on the disk; `-` is stdout
 
 #include <cerrno>
 #include <cstdio>
@@ -91,9 +91,47 @@ class file_in_the_making {
     bool moved_ = false;
 };
 
+void report(command_context& context, const std::string& file, std::uint64_t bytes) {
+    if (context.options.json) {
+        context.out.line(fmt::format("{{\"file\": {}, \"bytes\": {}}}", json_string(file), bytes));
+    } else {
+        context.out.line(fmt::format("{}: {}", printable(file), byte_size(bytes)));
+    }
+}
+
+/// The copy alone goes there. What was written cannot be taken back: a broken one ends with a failure that says so.
+int write_to_output(command_context& context) {
+    if (isatty(STDOUT_FILENO) != 0)
+        throw command_failure(exit_status::refused,
+                              "standard output is a terminal: give a file, or send the copy into a pipe");
+    std::uint64_t written = 0;
+    std::string head;
+    bool whole = false;
+    const body_sink sink = [&](std::string_view piece) {
+        if (head.size() < sqlite_mark.size()) head += piece.substr(0, sqlite_mark.size() - head.size());
+        context.out.write(piece);
+        written += piece.size();
+        return true;
+    };
+    try {
+        const auto reply = context.api.stream(backup_request(), sink, whole);
+        if (!reply) throw_unreachable(context, reply.error());
+        if (!reply->ok()) throw_refused(*reply);
+        context.out.flush();
+    } catch (const output_closed&) {
+        throw command_failure(exit_status::refused, "the reader went away before it had the whole copy");
+    }
+    if (!whole || head != sqlite_mark)
+        throw command_failure(exit_status::refused, "what the daemon sent is not a whole database: throw it away");
+    if (fsync(STDOUT_FILENO) != 0 && errno != EINVAL && errno != EROFS) fail("sync", "standard output", errno);
+    note(fmt::format("backup: {} written", byte_size(written)));
+    return exit_status::done;
+}
+
 } // namespace
 
 int run(command_context& context, const backup_command& what) {
+    if (what.file == "-") return write_to_output(context);
     struct stat there {};
     if (lstat(what.file.c_str(), &there) == 0) {
         if (S_ISDIR(there.st_mode)) fail("write", what.file, EISDIR);
@@ -117,11 +155,7 @@ int run(command_context& context, const backup_command& what) {
         throw command_failure(exit_status::refused,
                               "what the daemon sent is not a whole database: nothing was written");
     file.move_into_place(what.force);
-    if (context.options.json) {
-        context.out.line(fmt::format("{{\"file\": {}, \"bytes\": {}}}", json_string(what.file), file.size()));
-    } else {
-        context.out.line(fmt::format("{}: {}", printable(what.file), byte_size(file.size())));
-    }
+    report(context, what.file, file.size());
     return exit_status::done;
 }
 

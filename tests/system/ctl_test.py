@@ -3,6 +3,7 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import stat
@@ -354,6 +355,40 @@ class Daemon(ctl_case):
         self.run_ctl("backup", str(self.folder / "other.db"), expect=1)
         self.run_ctl("backup", "/nonexistent/x.db", expect=1)
         self.assertEqual(set(self.folder.iterdir()), before)
+
+    def test_backup_to_standard_output(self):
+        def backup(expect, *options, **kwargs):
+            done = subprocess.run([CTL, "--socket", self.socket, *options, "backup", "-"], cwd=self.folder, timeout=30, env=ENV,
+                                  stderr=subprocess.PIPE, **kwargs)
+            self.assertEqual(done.returncode, expect, done.stderr)
+            return done
+
+        for options in ((), ("--json",)):
+            done = backup(0, *options, stdout=subprocess.PIPE)
+            self.assertEqual(done.stdout, self.daemon.backup_bytes, "the copy and nothing else")
+            self.assertIn(b"written", done.stderr)
+        with open(self.folder / "copy.db", "wb") as copy:
+            backup(0, stdout=copy)
+        self.assertEqual((self.folder / "copy.db").read_bytes(), self.daemon.backup_bytes)
+        near, far = pty.openpty()
+        self.addCleanup(os.close, near)
+        self.addCleanup(os.close, far)
+        self.assertIn(b"terminal", backup(1, stdout=far).stderr)
+        reading, writing = os.pipe()
+        os.close(reading)
+        self.assertIn(b"reader went away", backup(1, stdout=writing).stderr)
+        os.close(writing)
+        self.daemon.backup_cut = True
+        backup(69, stdout=subprocess.DEVNULL)
+        self.daemon.backup_cut = False
+        self.daemon.backup_bytes = b"not a database"
+        self.assertIn(b"not a whole database", backup(1, stdout=subprocess.DEVNULL).stderr)
+        self.assertFalse((self.folder / "-").exists())
+
+    def test_with_its_descriptors_closed_nothing_is_printed_into_a_file(self):
+        path = self.folder / "copy.db"
+        subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", CTL, "--socket", self.socket, "backup", str(path)], timeout=30, env=ENV, check=True)
+        self.assertEqual(path.read_bytes(), self.daemon.backup_bytes)
 
     def test_secrets(self):
         first, _ = self.run_ctl("secret", "new")
