@@ -17,6 +17,7 @@
 #include "api/connection_pool.hpp"
 #include "api/server.hpp"
 #include "api/target.hpp"
+#include "net/http_url.hpp"
 
 namespace prooftrack {
 namespace {
@@ -70,7 +71,7 @@ endpoint parse_endpoint(std::string_view listen) {
     if (colon == std::string_view::npos) fail(78, listen, "write HOST:PORT, such as 127.0.0.1:9464");
     std::string host(listen.substr(0, colon));
     if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-    if (host == "localhost") host = "127.0.0.1";
+    if (is_localhost(host)) host = "127.0.0.1";
     const auto port = parse_number(listen.substr(colon + 1));
     boost::system::error_code error;
     endpoint made{boost::asio::ip::make_address(host, error), 0};

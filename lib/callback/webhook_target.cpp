@@ -9,14 +9,6 @@
 #include "net/address_rules.hpp"
 
 namespace prooftrack {
-namespace {
-
-bool is_loopback(const boost::asio::ip::address& address) {
-    return classify_address(address) == address_kind::loopback;
-}
-
-} // namespace
-
 std::shared_ptr<const webhook_target> make_configured_target(const callback_target& target, const tls_source& tls) {
     const result<http_url> url = check_configured_url(target.url);
     if (url.has_error()) throw boost::system::system_error(url.error(), "callback " + target.name);
@@ -27,7 +19,7 @@ std::shared_ptr<const webhook_target> make_configured_target(const callback_targ
     webhook->pool_key = fmt::format("{} {}", format_lane(*url), target.ca_file);
     if (url->scheme == url_scheme::https) webhook->tls = tls(target.ca_file);
     // "localhost" is a name: whatever it resolves to must be loopback, or the event would travel in the clear.
-    if (url->scheme == url_scheme::http) webhook->filter = is_loopback;
+    if (url->scheme == url_scheme::http) webhook->filter = is_loopback_address;
     return webhook;
 }
 
@@ -42,7 +34,7 @@ std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& all
     webhook->pool_key = fmt::format("callback_url {} {}", format_lane(allowed.url), allowed.exact_host);
     const bool plain = allowed.url.scheme == url_scheme::http;
     webhook->filter = [plain, exact = allowed.exact_host](const boost::asio::ip::address& address) {
-        return may_send_to(address, exact) && (!plain || is_loopback(address));
+        return may_send_to(address, exact) && (!plain || is_loopback_address(address));
     };
     return webhook;
 }

@@ -55,6 +55,33 @@ bool is_address_in_disguise(std::string_view name) {
     return last.starts_with("0x") || last.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+/// Whether letters beyond ASCII stand in it, as they are or percent-encoded.
+bool has_foreign_letters(std::string_view host) {
+    for (std::size_t i = 0; i < host.size(); ++i) {
+        const bool is_encoded = host[i] == '%' && i + 1 < host.size() && host[i + 1] >= '8';
+        if (static_cast<unsigned char>(host[i]) >= 0x80 || is_encoded) return true;
+    }
+    return false;
+}
+
+constexpr std::string_view foreign_rule =
+    "a host with letters beyond ASCII is written in its xn-- form (as `idn2 HOST` prints it)";
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    return out;
+}
+
+/// What stands between `://` and the path, without the parser: it takes no letters beyond ASCII.
+std::string_view authority_of(std::string_view url) {
+    const auto begin = url.find("://");
+    if (begin == std::string_view::npos) return {};
+    url.remove_prefix(begin + 3);
+    return url.substr(0, url.find_first_of("/?#"));
+}
+
 std::string check_host(std::string_view host) {
     if (host.empty()) return "the host is missing: write https://host/path";
     if (is_ipv4(host) || is_ipv6(host)) return {};
@@ -65,10 +92,11 @@ std::string check_host(std::string_view host) {
 }
 
 std::string check_web_url(std::string_view text, bool query_allowed) {
+    if (has_foreign_letters(authority_of(text))) return std::string(foreign_rule);
     const auto parsed = urls::parse_uri(text);
     if (!parsed) return "not a URL: write https://host/path, with anything unusual percent-encoded";
     const urls::url_view& url = *parsed;
-    const std::string_view scheme(url.scheme().data(), url.scheme().size());
+    const std::string scheme = lower(std::string_view(url.scheme().data(), url.scheme().size()));
     if (scheme != "https" && scheme != "http") return fmt::format("\"{}\" is not supported: write https://…", scheme);
     const std::string_view host(url.encoded_host().data(), url.encoded_host().size());
     const std::string_view path(url.encoded_path().data(), url.encoded_path().size());
@@ -107,7 +135,7 @@ bool names_this_machine(std::string_view host) {
     const std::string_view bare = without_brackets(host);
     if (const auto v4 = urls::parse_ipv4_address(bare)) return v4->is_loopback();
     if (const auto v6 = urls::parse_ipv6_address(bare)) return v6->is_loopback();
-    return bare == "localhost";
+    return lower(bare) == "localhost";
 }
 
 std::string check_base_url(std::string_view url) { return check_web_url(url, false); }
@@ -128,6 +156,7 @@ std::string check_allowed_host(std::string_view host) {
     if (host.find("://") != std::string_view::npos || host.find('/') != std::string_view::npos) {
         return "write the host alone, without scheme and path";
     }
+    if (has_foreign_letters(host)) return std::string(foreign_rule);
     if (is_ipv4(host) || is_ipv6(host)) return {};
     if (host.find(':') != std::string_view::npos) return "write the host alone, without a port";
     const bool is_wildcard = host.starts_with("*.");

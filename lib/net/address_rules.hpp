@@ -17,14 +17,16 @@ enum class address_kind : std::uint8_t {
     metadata,    ///< the addresses at which clouds serve credentials
     unspecified, ///< 0.0.0.0/8, ::
     multicast,   ///< 224.0.0.0/4, ff00::/8
-    reserved,    ///< broadcast, 240.0.0.0/4, documentation, benchmarks, IETF protocol assignments
+    reserved,    ///< the rest of IANA's special-purpose registries, and all IPv6 outside of 2000::/3
 };
 std::string_view to_string(address_kind kind);
 
-/// The IPv4 address that is inside a v4-mapped, v4-compatible, NAT64 or 6to4 address; any other address as it is.
-boost::asio::ip::address unwrap_address(const boost::asio::ip::address& address);
+/// 127.0.0.0/8 and ::1, v4-mapped or not: what is sent there does not leave this machine. (NAT64 and 6to4 addresses
+/// with 127.0.0.1 inside do.)
+bool is_loopback_address(const boost::asio::ip::address& address);
 
-/// Unwraps first.
+/// An IPv4 address that is wrapped in IPv6 (mapped, NAT64, translated, compatible, 6to4) is judged by what it is; what
+/// is not reached by way of that address is never global.
 address_kind classify_address(const boost::asio::ip::address& address);
 
 /// Whether a user's own callback_url may be sent there: metadata, link-local, unspecified, multicast and reserved ones

@@ -20,8 +20,6 @@ class net_category_type final : public boost::system::error_category {
             return "the address is not allowed";
         case net_error::header_too_large:
             return "the reply's header is too large";
-        case net_error::body_too_large:
-            return "the reply's body is too large";
         case net_error::closed_before_reply:
             return "the connection was closed before a reply";
         case net_error::truncated_reply:
@@ -36,6 +34,8 @@ class net_category_type final : public boost::system::error_category {
             return "the scheme is not https, http or http+unix";
         case net_error::url_host:
             return "the URL has no usable host";
+        case net_error::url_letters:
+            return "the host has letters beyond ASCII: write its xn-- form (as `idn2 HOST` prints it)";
         case net_error::url_port:
             return "the port is not 1 to 65535";
         case net_error::url_userinfo:

@@ -14,7 +14,6 @@ enum class net_error {
     no_address,          ///< the name resolves to nothing
     address_not_allowed, ///< every address of the name is refused by the filter
     header_too_large,    ///< the reply's header is over its bound
-    body_too_large,      ///< the reply's body is over its bound
     closed_before_reply, ///< the connection ended before the first byte of a reply
     truncated_reply,     ///< the connection ended in the middle of a reply
     not_http,            ///< the reply is not HTTP/1
@@ -22,6 +21,7 @@ enum class net_error {
     bad_url,             ///< not a URL
     url_scheme,          ///< a scheme other than https, http and http+unix
     url_host,            ///< no host, or one that is not a name or an address
+    url_letters,         ///< a host with letters beyond ASCII
     url_port,            ///< a port that is not 1 to 65535
     url_userinfo,        ///< user or password in a URL
     url_fragment,        ///< a fragment in a URL

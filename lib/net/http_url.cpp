@@ -131,9 +131,23 @@ result<http_url> parse_tcp_url(std::string_view text, url_scheme scheme) {
     return url;
 }
 
+/// Whether bytes beyond ASCII, as they are or percent-encoded, stand where the host is.
+bool has_foreign_host(std::string_view text) {
+    const auto begin = text.find("://");
+    if (begin == std::string_view::npos) return false;
+    text.remove_prefix(begin + 3);
+    text = text.substr(0, text.find_first_of("/?#"));
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool is_encoded = text[i] == '%' && i + 1 < text.size() && text[i + 1] >= '8';
+        if (static_cast<unsigned char>(text[i]) >= 0x80 || is_encoded) return true;
+    }
+    return false;
+}
+
 } // namespace
 
 result<http_url> parse_http_url(std::string_view text) {
+    if (has_foreign_host(text)) return make_error_code(net_error::url_letters);
     if (!is_clean(text)) return make_error_code(net_error::bad_url);
     const auto colon = text.find(':');
     const std::string scheme = lower(text.substr(0, colon));
@@ -163,12 +177,14 @@ std::string format_host_header(const http_url& url) {
     return url.port == default_port(url.scheme) ? host : fmt::format("{}:{}", host, url.port);
 }
 
+bool is_localhost(std::string_view host) { return lower(host) == "localhost"; }
+
 bool is_loopback_host(std::string_view host) {
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    if (lower(host) == "localhost") return true;
+    if (is_localhost(host)) return true;
     error_code error;
     const auto address = boost::asio::ip::make_address(std::string(host), error);
-    return !error && classify_address(address) == address_kind::loopback;
+    return !error && is_loopback_address(address);
 }
 
 } // namespace prooftrack

@@ -32,6 +32,9 @@ std::string format_lane(const http_url& url);
 /// The value of the Host header: the port only when it is not the scheme's own; "localhost" for http+unix.
 std::string format_host_header(const http_url& url);
 
+/// The name itself, in any case.
+bool is_localhost(std::string_view host);
+
 /// True for `localhost` and for literal loopback addresses, v4-mapped ones included.
 bool is_loopback_host(std::string_view host);
 

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
+#include <openssl/x509_vfy.h>
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
@@ -16,6 +16,7 @@
 
 #include "net/deadline.hpp"
 #include "net/error.hpp"
+#include "net/tls_peer.hpp"
 
 namespace prooftrack {
 
@@ -71,9 +72,11 @@ std::string without_final_dot(std::string_view host) {
     return std::string(host);
 }
 
-std::string certificate_fault(SSL* ssl) {
-    const long verdict = SSL_get_verify_result(ssl);
-    return verdict == X509_V_OK ? std::string() : X509_verify_cert_error_string(verdict);
+/// What a person can do about a failed handshake.
+std::string handshake_advice(const SSL* ssl, error_code error) {
+    std::string fault = describe_certificate_fault(ssl);
+    if (!fault.empty() || error.category() != asio::error::get_ssl_category()) return fault;
+    return advise_on_handshake(static_cast<unsigned long>(error.value()));
 }
 
 } // namespace
@@ -92,6 +95,8 @@ asio::ssl::context make_tls_context(const std::string& ca_file) {
     SSL_CTX_set_mode(context.native_handle(), SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_options(context.native_handle(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     context.set_verify_mode(asio::ssl::verify_peer);
+    // An issuing authority is enough, without the root above it, as for curl.
+    X509_STORE_set_flags(SSL_CTX_get_cert_store(context.native_handle()), X509_V_FLAG_PARTIAL_CHAIN);
     error_code error;
     if (ca_file.empty())
         context.set_default_verify_paths(error);
@@ -122,15 +127,7 @@ tls_stream_ptr tls_client::make_stream(asio::ip::tcp::socket socket, const std::
     tls_stream_ptr stream(new tls_stream(std::move(socket), context_));
     SSL* ssl = stream->native_handle();
     const std::string name = without_final_dot(host);
-    error_code not_literal;
-    const auto literal = asio::ip::make_address(name, not_literal);
-    bool prepared = false;
-    if (not_literal) {
-        SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        prepared = SSL_set_tlsext_host_name(ssl, name.c_str()) == 1 && SSL_set1_host(ssl, name.c_str()) == 1;
-    } else {
-        prepared = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), literal.to_string().c_str()) == 1;
-    }
+    bool prepared = expect_peer(ssl, name);
     auto note = std::make_unique<peer_note>();
     note->cache = sessions_;
     note->peer = fmt::format("{}:{}", name, port);
@@ -163,7 +160,7 @@ asio::awaitable<op_result<void>> async_tls_handshake(tls_stream& stream, steady_
     co_await stream.async_handshake(asio::ssl::stream_base::client, token);
     limit.finish();
     if (!error && !limit.expired()) co_return op_result<void>();
-    std::string fault = certificate_fault(stream.native_handle());
+    std::string fault = handshake_advice(stream.native_handle(), error);
     close();
     op_error failure{limit.translate(error), "TLS handshake", std::move(fault)};
     co_return failure;

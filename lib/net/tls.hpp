@@ -55,8 +55,8 @@ class tls_client {
 /// True when the handshake that `stream` made resumed a session.
 bool was_resumed(const tls_stream& stream);
 
-/// Handshakes within `within`. The error's detail is the certificate's fault in words ("hostname mismatch"), when that
-/// is the reason. After a failure the stream's socket is closed.
+/// Handshakes within `within`. The error's detail says what is wrong with the certificate ("hostname mismatch: …") or
+/// the server, and what to do. After a failure the stream's socket is closed.
 boost::asio::awaitable<op_result<void>> async_tls_handshake(tls_stream& stream, steady_duration within);
 
 } // namespace prooftrack

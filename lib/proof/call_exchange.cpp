@@ -69,7 +69,8 @@ void call_exchange::on_end(wire_end how, std::string text) {
 
 void call_exchange::complete() {
     if (!is_plain_coding(parser_.content_encoding())) {
-        return fail(proof_error::unusable_reply, "the body has a content encoding");
+        return fail(proof_error::unusable_reply,
+                    "the body has the content encoding " + quote_field(parser_.content_encoding()));
     }
     proof_reply reply;
     reply.status = parser_.status();

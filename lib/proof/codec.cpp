@@ -95,9 +95,9 @@ std::string read_good_reply(const reply_view& reply, const poll_question& asked,
 void classify_ok(const reply_view& reply, const poll_question& asked, poll_answer& answer) {
     std::string fault;
     if (!is_plain_coding(reply.content_encoding)) {
-        fault = "the body has a content encoding";
+        fault = fmt::format("the body has the content encoding {}", quote_field(reply.content_encoding));
     } else if (!is_json_type(reply.content_type)) {
-        fault = "the content type is not JSON";
+        fault = fmt::format("the content type is {}, not application/json", quote_field(reply.content_type));
     } else {
         const std::uint64_t hash = hash_body(reply.body, asked.hash_seed);
         if (hash == asked.known_body) {
@@ -124,6 +124,13 @@ std::string describe(const row& matched, int status, const std::string& code) {
 
 bool is_json_type(std::string_view content_type) {
     return equal_ignoring_case(trim_blanks(content_type.substr(0, content_type.find(';'))), "application/json");
+}
+
+std::string quote_field(std::string_view value) {
+    constexpr std::size_t longest = 60;
+    std::string quoted = "\"";
+    for (const char c : value.substr(0, longest)) quoted += c >= ' ' && c <= '~' && c != '"' && c != '\\' ? c : '?';
+    return quoted + (value.size() > longest ? "…\"" : "\"");
 }
 
 bool is_plain_coding(std::string_view content_encoding) {

@@ -39,6 +39,9 @@ inline constexpr std::string_view wrong_id_error = "200 but the reply is about a
 /// True for `application/json`, any case, with or without parameters.
 bool is_json_type(std::string_view content_type);
 
+/// A header's value for an error text: quoted, printable ASCII, at most 60 characters.
+std::string quote_field(std::string_view value);
+
 /// True when the body is what it says: no Content-Encoding, or `identity`.
 bool is_plain_coding(std::string_view content_encoding);
 

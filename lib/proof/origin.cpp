@@ -4,13 +4,12 @@
 #include <new>
 #include <utility>
 
-#include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
-#include <openssl/x509v3.h>
 
 #include "net/error.hpp"
 #include "net/http_url.hpp"
 #include "net/tls.hpp"
+#include "net/tls_peer.hpp"
 
 namespace prooftrack {
 namespace {
@@ -39,10 +38,6 @@ std::string printable(std::string_view text) {
     return clean;
 }
 
-void check(int returned) {
-    if (returned != 1) throw std::bad_alloc();
-}
-
 } // namespace
 
 origin::origin(const proof_client_options& options) {
@@ -63,15 +58,7 @@ ssl_pointer origin::make_ssl() {
     if (!ssl) throw std::bad_alloc();
     SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, nullptr);
     SSL_clear_mode(ssl.get(), SSL_MODE_RELEASE_BUFFERS); // a poll would free and allocate 34 KiB each time
-    boost::system::error_code not_literal;
-    boost::asio::ip::make_address(host_, not_literal);
-    if (not_literal) {
-        check(static_cast<int>(SSL_set_tlsext_host_name(ssl.get(), host_.c_str())));
-        SSL_set_hostflags(ssl.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        check(SSL_set1_host(ssl.get(), host_.c_str()));
-    } else {
-        check(X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), host_.c_str()));
-    }
+    if (!expect_peer(ssl.get(), host_)) throw std::bad_alloc();
     if (session_) SSL_set_session(ssl.get(), session_.get());
     return ssl;
 }

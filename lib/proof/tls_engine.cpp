@@ -8,7 +8,8 @@
 #include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/x509.h>
+
+#include "net/tls_peer.hpp"
 
 namespace prooftrack {
 
@@ -60,8 +61,9 @@ std::string take_error(SSL* ssl) {
     ERR_clear_error();
     const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
     std::string text = reason == nullptr ? "connection closed" : reason;
-    const long verify = SSL_get_verify_result(ssl);
-    if (verify != X509_V_OK) text += fmt::format(" ({})", X509_verify_cert_error_string(verify));
+    std::string advice = describe_certificate_fault(ssl);
+    if (advice.empty()) advice = advise_on_handshake(code);
+    if (!advice.empty()) text += fmt::format(" ({})", advice);
     return text;
 }
 

@@ -39,6 +39,7 @@ struct certificate_request {
     std::vector<std::string> names{"DNS:localhost", "IP:127.0.0.1", "IP:::1"};
     long valid_from = -3600; ///< seconds from now
     long valid_until = 86400;
+    std::string common_name = "prooftrack test server";
 };
 
 /// A throw-away certificate authority (P-256).
@@ -53,12 +54,21 @@ class test_authority {
         sign(certificate_.get());
     }
 
+    /// An issuing authority below `root`.
+    test_authority(const std::string& name, const test_authority& root) : key_(new_key()), certificate_(X509_new()) {
+        fill(certificate_.get(), name, key_.get(), -3600, 86400);
+        X509_set_issuer_name(certificate_.get(), X509_get_subject_name(root.certificate_.get()));
+        extend(certificate_.get(), NID_basic_constraints, "critical,CA:TRUE");
+        extend(certificate_.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
+        root.sign(certificate_.get());
+    }
+
     std::string ca_pem() const { return to_pem(certificate_.get()); }
 
     pem_pair issue(const certificate_request& request = {}) const {
         const key_ptr key = new_key();
         const certificate_ptr certificate(X509_new());
-        fill(certificate.get(), "prooftrack test server", key.get(), request.valid_from, request.valid_until);
+        fill(certificate.get(), request.common_name, key.get(), request.valid_from, request.valid_until);
         X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate_.get()));
         std::string names;
         for (const auto& name : request.names) names += (names.empty() ? "" : ",") + name;

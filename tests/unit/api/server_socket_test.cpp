@@ -318,7 +318,8 @@ TEST_F(MetricsListener, ListensOnLoopbackAlone) {
             EXPECT_EQ(error.exit_status(), 78) << bad;
         }
     }
-    make_metrics_listener(loop_.get_executor(), "localhost:0", backend_, observer_)->start();
+    for (const char* host : {"localhost:0", "LocalHost:0"})
+        make_metrics_listener(loop_.get_executor(), host, backend_, observer_)->start();
 }
 
 TEST_F(MetricsListener, APortInUseIs75) {

@@ -21,6 +21,13 @@ TEST(UrlRules, BaseUrlIsHttpsOrLoopback) {
                              "https://[2001:db8::1]"}) {
         EXPECT_THAT(check_base_url(good), IsEmpty()) << good;
     }
+    for (const char* good : {"http://LocalHost:1", "HTTPS://Proof.Example/", "Http://LOCALHOST"})
+        EXPECT_THAT(check_base_url(good), IsEmpty()) << good;
+    for (const char* foreign :
+         {"https://pr\u00fcf.example", "https://pr%C3%BCf.example/x", "https://\u4f8b.example:8443"})
+        EXPECT_THAT(check_base_url(foreign), HasSubstr("xn-- form")) << foreign;
+    EXPECT_THAT(check_callback_url("https://pr\u00fcf.example/hook"), HasSubstr("xn-- form"));
+    EXPECT_THAT(check_allowed_host("*.pr\u00fcf.example"), HasSubstr("xn-- form"));
     EXPECT_THAT(check_base_url("http://proof.example"), HasSubstr("plain http is only for a loopback host"));
     EXPECT_THAT(check_base_url("http://127.0.0.1.evil.example"), HasSubstr("must not begin like an IPv4 address"));
     EXPECT_THAT(check_callback_url("http://127.0.0.1x:80/"), HasSubstr("must not begin like an IPv4 address"));
@@ -71,6 +78,7 @@ TEST(UrlRules, AllowedHosts) {
 }
 
 TEST(UrlRules, MetricsListenOnLoopbackAlone) {
+    EXPECT_THAT(check_metrics_listen("LocalHost:9464"), IsEmpty());
     for (const char* good : {"", "127.0.0.1:9464", "localhost:1", "[::1]:65535"})
         EXPECT_THAT(check_metrics_listen(good), IsEmpty()) << good;
     for (const char* bad : {"0.0.0.0:9464", "9464", ":9464", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "[::]:1",

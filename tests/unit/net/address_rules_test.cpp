@@ -61,6 +61,47 @@ TEST(AddressRules, LooksThroughEveryWrappingOfIpv4) {
     EXPECT_EQ(kind_of("2002:7f00:1::"), address_kind::loopback);
 }
 
+TEST(AddressRules, SpecialPurposeAddressesAreNotPublic) {
+    for (const char* text : {"192.88.99.1",
+                             "192.31.196.1",
+                             "192.52.193.1",
+                             "192.175.48.1",
+                             "64:ff9b:1::808:808",
+                             "64:ff9b:1:ffff::1",
+                             "2001::1",
+                             "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+                             "2001:2::1",
+                             "2001:10::1",
+                             "2001:20::1",
+                             "2001:30::1",
+                             "2002:808:808::1",
+                             "2620:4f:8000::1",
+                             "3fff::1",
+                             "3fff:fff::1",
+                             "3ffe::1",
+                             "5f00::1",
+                             "100::1",
+                             "100:0:0:1::1",
+                             "4000::1",
+                             "::ffff:0:8.8.8.8",
+                             "::8.8.8.8",
+                             "2606:4700::5efe:8.8.8.8",
+                             "2606:4700::200:5efe:10.0.0.1"})
+        EXPECT_EQ(kind_of(text), address_kind::reserved) << text;
+    for (const char* text : {"192.88.98.1", "192.88.100.1", "2001:200::1", "2003::1", "3fff:1000::1", "2620:4f:8001::1",
+                             "64:ff9b::8.8.8.8", "2a00:1450:4001::5eff:1:1"})
+        EXPECT_EQ(kind_of(text), address_kind::global) << text;
+    EXPECT_EQ(kind_of("64:ff9b::10.0.0.1"), address_kind::private_use);
+}
+
+TEST(AddressRules, OnlyWhatStaysOnThisMachineIsLoopback) {
+    const auto is_loopback = [](const char* text) { return is_loopback_address(boost::asio::ip::make_address(text)); };
+    for (const char* text : {"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"})
+        EXPECT_TRUE(is_loopback(text)) << text;
+    for (const char* text : {"64:ff9b::127.0.0.1", "2002:7f00:1::", "::127.0.0.1", "10.0.0.1", "::", "0.0.0.0"})
+        EXPECT_FALSE(is_loopback(text)) << text;
+}
+
 TEST(AddressRules, AnExactHostMayBePrivateAWildcardMayNotAndSomeAddressesNobodyMay) {
     const auto may = [](const char* text, bool exact) {
         return may_send_to(boost::asio::ip::make_address(text), exact);

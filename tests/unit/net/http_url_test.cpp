@@ -54,6 +54,16 @@ TEST(HttpUrl, TakesUnixSockets) {
     EXPECT_EQ(parsed("http+unix:///" + std::string(106, 'a')).socket_path.size(), 107U);
 }
 
+TEST(HttpUrl, AHostWithLettersBeyondAsciiIsToBeWrittenAsPunycode) {
+    for (const char* text :
+         {"https://b\u00fccher.example/", "https://b%C3%BCcher.example:8443/x", "http://\u4f8b.example"}) {
+        EXPECT_EQ(fault(text), net_error::url_letters) << text;
+        EXPECT_NE(fault(text).message().find("xn--"), std::string::npos);
+    }
+    EXPECT_EQ(fault("https://a.example/b\u00fccher"), net_error::bad_url);
+    EXPECT_EQ(parsed("https://xn--bcher-kva.example/").host, "xn--bcher-kva.example");
+}
+
 TEST(HttpUrl, RefusesEachMistakeByName) {
     EXPECT_EQ(fault("ftp://a.example/"), net_error::url_scheme);
     EXPECT_EQ(fault("file:///etc/passwd"), net_error::url_scheme);

@@ -115,6 +115,43 @@ TEST_F(TlsClient, RefusesAnotherAuthority) {
     EXPECT_TRUE(connect(system, server, "localhost").has_error());
 }
 
+TEST_F(TlsClient, ACommonNameDoesNotCount) {
+    certificate_request old_fashioned;
+    old_fashioned.common_name = "shop.example";
+    old_fashioned.names = {};
+    scripted_http_server server(authority_.server_context(old_fashioned), greet);
+    tls_client client(ca_file_);
+    const auto stream = connect(client, server, "shop.example");
+    ASSERT_TRUE(stream.has_error());
+    EXPECT_THAT(stream.error().detail, HasSubstr("hostname mismatch"));
+    EXPECT_THAT(stream.error().detail, HasSubstr("subjectAltName"));
+}
+
+TEST_F(TlsClient, AnIssuingAuthorityAloneIsTrusted) {
+    const test_authority issuing("prooftrack test issuing CA", authority_);
+    scripted_http_server server(issuing.server_context(), greet);
+    tls_client client(folder_.write("issuing.pem", issuing.ca_pem()));
+    const auto stream = connect(client, server, "localhost");
+    EXPECT_TRUE(stream.has_value()) << stream.error().message();
+    tls_client root_alone(ca_file_);
+    const auto missing = connect(root_alone, server, "localhost");
+    ASSERT_TRUE(missing.has_error()) << "the server does not send the issuing authority";
+    EXPECT_THAT(missing.error().detail, HasSubstr("ca_file"));
+}
+
+TEST_F(TlsClient, EachFaultNamesTheNextStep) {
+    tls_client client(ca_file_);
+    scripted_http_server expired(authority_.server_context({{"DNS:localhost"}, -7200, -3600}), greet);
+    EXPECT_THAT(connect(client, expired, "localhost").error().detail, HasSubstr("renew the server's certificate"));
+    scripted_http_server early(authority_.server_context({{"DNS:localhost"}, 3600, 7200}), greet);
+    EXPECT_THAT(connect(client, early, "localhost").error().detail, HasSubstr("clock"));
+    scripted_http_server plain([](scripted_connection& connection) {
+        connection.send("HTTP/1.1 400 Bad Request\r\n\r\n");
+        connection.wait_for_close();
+    });
+    EXPECT_THAT(connect(client, plain, "localhost").error().detail, HasSubstr("does not speak TLS on this port"));
+}
+
 TEST_F(TlsClient, RefusesTls11) {
     auto context = authority_.server_context();
     SSL_CTX_set_security_level(context.native_handle(), 0);

@@ -160,11 +160,12 @@ TEST(ProofPolls, RefuseABaseUrlThatCouldLeakTheToken) {
 TEST(ProofPolls, ClassifyRepliesThatCannotBeUsed) {
     const std::string json = "Content-Type: application/json\r\n";
     const std::vector<std::pair<std::string, std::string>> cases{
-        {http_reply(200, "<html>", "Content-Type: text/html\r\n"), "200 but the content type is not JSON"},
+        {http_reply(200, "<html>", "Content-Type: text/html\r\n"),
+         "200 but the content type is \"text/html\", not application/json"},
         {"HTTP/1.1 204 No Content\r\n\r\n", "204 is not an answer about a transaction"},
         {"HTTP/1.1 304 Not Modified\r\n\r\n", "304 is a redirect, which is not followed"},
         {http_reply(200, transaction_body("tx-1"), json + "Content-Encoding: gzip\r\n"),
-         "200 but the body has a content encoding"},
+         "200 but the body has the content encoding \"gzip\""},
         {http_reply(200, transaction_body("tx-2")), "200 but the reply is about another transaction"},
         {"garbage\r\n\r\n", "reply: not an HTTP/1.1 reply"},
         {"HTTP/1.1 200 OK\nContent-Length: 0\n\n", "reply: malformed header"},

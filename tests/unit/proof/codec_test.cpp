@@ -165,7 +165,7 @@ TEST(Codec, RefusesOtherContentTypes) {
                                    "application/json, text/html", "application / json"}) {
         const poll_answer answer = classify(200, good_body(), 0, type);
         EXPECT_EQ(answer.what, reply_class::unusable) << type;
-        EXPECT_EQ(answer.error, "200 but the content type is not JSON") << type;
+        EXPECT_EQ(answer.error, "200 but the content type is \"" + std::string(type) + "\", not application/json");
     }
 }
 
