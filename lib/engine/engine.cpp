@@ -53,7 +53,8 @@ engine::engine(configuration config, engine_doors doors, engine_hooks hooks, std
               track_session(std::move(id), std::move(options), session, std::move(handler));
           },
           [this](const tracking_options& options) { return check_options(options); }),
-      housekeeping_({doors.clock, doors.remembered, doors.log, doors.counts, poll_driver_, delivery_driver_, feed_}) {}
+      housekeeping_({doors.clock, doors.remembered, doors.log, doors.counts, poll_driver_, delivery_driver_, feed_},
+                    [this] { arm(); }) {}
 
 void engine::attach(proof_client& proof) {
     proof_ = &proof;

@@ -59,6 +59,7 @@ bool housekeeping::on_wake(instant now) {
     }
     if (store_state_ == store_state::full && !is_probing_ && now.steady >= next_probe_) {
         next_probe_ = now.steady + between_probes;
+        next_tick_ = std::min(*next_tick_, next_probe_);
         is_probing_ = true;
         around_.remembered.probe(
             [this](const op_result<std::monostate>& /*tells itself through on_state*/) { is_probing_ = false; });
@@ -78,6 +79,18 @@ void housekeeping::return_memory() {
     if (!is_over || differs(returned_size_) < worth_returning) return;
     returned_size_ = size;
     release_free_memory();
+}
+
+void housekeeping::on_store_state(store_state state) {
+    store_state_ = state;
+    if (state == store_state::full) wake_by(around_.clock.now().steady + between_probes);
+}
+
+/// Nobody looks at `next_wake` again by himself before the tick that was planned.
+void housekeeping::wake_by(steady_time when) {
+    if (!next_tick_ || *next_tick_ <= when) return;
+    next_tick_ = when;
+    wake_changed_();
 }
 
 void housekeeping::prune() {
@@ -104,7 +117,7 @@ void housekeeping::prune() {
             });
         }
         next_prune_ = then.steady + (pruned->more ? steady_duration(between_batches) : steady_duration(between_prunes));
-        if (next_tick_ && next_prune_ < *next_tick_) next_tick_ = next_prune_;
+        wake_by(next_prune_);
     });
 }
 

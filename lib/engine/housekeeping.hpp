@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/unique_function.hpp"
 #include "config/config.hpp"
 #include "engine/delivery_driver.hpp"
 #include "engine/event_feed.hpp"
@@ -18,7 +20,8 @@
 
 namespace prooftrack {
 
-/// Wakes about once a second while something is pending, every 10 s otherwise. Heartbeat every 60 s.
+/// Wakes about once a second while something is pending, every 10 s otherwise, and for the next step of what it began.
+/// Heartbeat every 60 s.
 class housekeeping {
   public:
     struct surroundings {
@@ -30,11 +33,13 @@ class housekeeping {
         delivery_driver& deliveries;
         event_feed& feed;
     };
-    explicit housekeeping(surroundings around) : around_(around) {}
+    /// `wake_changed` runs when `next_wake` has become earlier outside of `on_wake`.
+    housekeeping(surroundings around, unique_function<void()> wake_changed)
+        : around_(around), wake_changed_(std::move(wake_changed)) {}
 
     void start(instant now, const store_config& retention);
     void reconfigure(const store_config& retention) { retention_ = retention; }
-    void on_store_state(store_state state) { store_state_ = state; }
+    void on_store_state(store_state state);
     std::optional<steady_time> next_wake() const { return next_tick_; }
     /// True when wall, steady and boot time disagree since the last call: the machine slept, or its clock was set.
     bool on_wake(instant now);
@@ -47,8 +52,10 @@ class housekeeping {
     void say_alive(const store_status& status, const std::vector<consumer_view>& consumers);
     void prune();
     void return_memory();
+    void wake_by(steady_time when);
 
     surroundings around_;
+    unique_function<void()> wake_changed_;
     store_config retention_;
     store_state store_state_ = store_state::ok;
     std::optional<steady_time> next_tick_;

@@ -270,7 +270,9 @@ class fake_store final : public store {
             },
             std::move(handler));
     }
+    std::uint64_t probes() const { return probes_; } ///< how often it was probed
     void probe(store_handler<std::monostate> handler) override {
+        ++probes_;
         change<std::monostate>([](fake_disk&) { return op_result<std::monostate>(std::monostate{}); },
                                std::move(handler));
     }
@@ -375,6 +377,7 @@ class fake_store final : public store {
     std::optional<std::pair<std::uint64_t, store_error>> planned_;
     steady_time last_answer_{};
     bool commit_planned_ = false;
+    std::uint64_t probes_ = 0;
     bool full_ = false;
     bool seen_full_ = false;
     bool failed_ = false;
