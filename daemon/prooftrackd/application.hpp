@@ -4,10 +4,8 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -23,36 +21,39 @@
 #include "observe/metrics.hpp"
 #include "observe/service_notify.hpp"
 #include "proof/proof_client.hpp"
-#include "prooftrackd/file_watch.hpp"
+#include "prooftrackd/machine.hpp"
 #include "prooftrackd/observers.hpp"
+#include "prooftrackd/preparation.hpp"
+#include "prooftrackd/reloader.hpp"
+#include "prooftrackd/secret_reread.hpp"
 #include "store/store.hpp"
 
 namespace prooftrack {
 
-/// What was read from the files before anything was started.
+/// What a start has prepared before anything runs.
 struct application_inputs {
     std::filesystem::path config_file;
-    configuration config;
-    secret token;
-    std::map<std::string, std::vector<secret>> callback_secrets;
+    prepared_runtime runtime;
     int passed_socket = -1;
 };
 
 /// The running daemon. Construction opens the database and throws store_start_error; `run` returns the exit status.
 /// After `run` the process ends by _exit: a resolver that hangs in getaddrinfo must not hold the end up.
-class application {
+class application final : private running_parts {
   public:
-    application(application_inputs inputs, service_log& log, service_notify& notify);
+    application(application_inputs inputs, const machine& from, service_log& log, service_notify& notify);
     int run();
 
   private:
     void on_ready(const op_result<std::monostate>& loaded);
     void await_signal();
     void on_signal(int number);
-    void reload();
-    void apply(configuration wanted);
+    const prepared_runtime& runtime() const override { return now_; }
+    void take_over(prepared_runtime next) noexcept override;
+    void keep() noexcept override { secret_reread::overlook(now_); }
     void reread_token();
-    void use_secrets(const configuration& config);
+    void reread_changed_secrets();
+    void tell_of_base_url(const std::string& before);
     void begin_stop(std::string reason);
     void finish(int status);
     void schedule_tick();
@@ -60,7 +61,9 @@ class application {
     void tick();
     void look_at_base_url(unique_function<void()> then);
 
-    application_inputs inputs_;
+    std::filesystem::path config_file_;
+    prepared_runtime now_; ///< in force
+    int passed_socket_;
     service_log& log_;
     service_notify& notify_;
     boost::asio::io_context loop_{1};
@@ -68,6 +71,8 @@ class application {
     metrics registry_;
     meters counts_;
     adapter_observers observers_;
+    reloader reloader_;
+    secret_reread secrets_;
     std::unique_ptr<store> store_;
     std::unique_ptr<notifier> notifier_;
     steady_alarm alarm_;
@@ -79,7 +84,6 @@ class application {
     boost::asio::steady_timer ticks_;
     boost::asio::steady_timer pings_;
     boost::asio::steady_timer stop_guard_;
-    file_watch token_watch_;
     steady_time started_at_;
     std::string status_line_;
     std::string stop_reason_;

@@ -10,9 +10,12 @@
 
 namespace prooftrack {
 
-/// Raises the soft limit (1024 from a shell) to the hard one and returns what holds afterwards. Commands of callbacks inherit it; they
-/// start with three descriptors.
-std::uint64_t raise_descriptor_limit();
+/// Raises the soft limit (1024 from a shell) to the hard one. Commands of callbacks inherit it; they start with three
+/// descriptors.
+void raise_descriptor_limit();
+
+/// What the soft limit can be raised to.
+std::uint64_t hard_descriptor_limit();
 
 /// What to tell the operator when `config` may need more descriptors than `limit`; nothing when it fits.
 std::optional<std::string> descriptor_shortage(const configuration& config, std::uint64_t limit);

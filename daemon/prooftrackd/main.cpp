@@ -5,33 +5,34 @@
 #include <exception>
 #include <variant>
 
-#include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "config/parse.hpp"
 #include "config/secret_files.hpp"
 #include "net/standard_descriptors.hpp"
 #include "observe/event_log.hpp"
 #include "observe/service_notify.hpp"
 #include "prooftrackd/application.hpp"
 #include "prooftrackd/descriptor_limit.hpp"
+#include "prooftrackd/machine.hpp"
 #include "prooftrackd/options.hpp"
-#include "prooftrackd/secrets.hpp"
+#include "prooftrackd/preparation.hpp"
+#include "prooftrackd/reloader.hpp"
+#include "prooftrackd/service_credentials.hpp"
 
 namespace prooftrack {
 namespace {
 
-int refuse_configuration(const config_mistakes& mistakes) {
-    for (const config_mistake& mistake : mistakes) fmt::print(stderr, "{}\n", format_mistake(mistake));
-    return EX_CONFIG;
-}
-
-int check(const configuration_reading& good, const std::string& file) {
-    for (const std::string& warning : good.warnings) fmt::print(stderr, "{}: warning: {}\n", file, warning);
-    for (const std::string& problem : find_secret_problems(good.value))
-        fmt::print(stderr, "{}: warning: a start would be refused: {}\n", file, problem);
+/// What a start and a reload do before they take effect, said to a person.
+int check(const preparation& ready, const std::string& file) {
+    for (const config_mistake& mistake : ready.mistakes) fmt::print(stderr, "{}\n", format_mistake(mistake));
+    if (!ready.mistakes.empty()) return EX_CONFIG;
+    for (const std::string& warning : ready.warnings) fmt::print(stderr, "{}: warning: {}\n", file, warning);
+    for (const std::string& open : ready.open_files)
+        fmt::print(stderr, "{}: warning: others can read it: chmod 0640 (or 0600)\n", open);
+    for (const config_mistake& hidden : ready.not_permitted)
+        fmt::print(stderr, "{} (warning: this cannot be checked from here)\n", format_mistake(hidden));
     fmt::print("{}: the configuration is valid\n", file);
     return 0;
 }
@@ -43,45 +44,37 @@ std::unique_ptr<service_log> make_log(const log_config& config) {
     return make_event_log(std::move(options));
 }
 
-int start(configuration_reading good, const daemon_options& options) {
+int refuse(service_log& log, const config_mistakes& mistakes, int status) {
+    log_refused(log, mistakes);
+    log.flush();
+    return status;
+}
+
+int start(const daemon_options& options, const machine& from) {
     service_notify notify;
-    const auto log = make_log(good.value.log);
-    const std::string file = options.config.string();
-    for (const std::string& warning : good.warnings)
-        log->write(log_event_id::config_warning, {{"file", file}, {"warning", warning}});
-    if (const auto shortage = descriptor_shortage(good.value, raise_descriptor_limit()))
-        log->write(log_event_id::config_warning, {{"file", file}, {"warning", *shortage}});
-    const auto refuse = [&](std::string_view why, int status) {
-        log->write(log_event_id::config_refused, {{"file", file}, {"error", why}});
-        log->flush();
-        return status;
+    raise_descriptor_limit();
+    preparation ready = prepare_runtime(options.config, from, nullptr);
+    const auto log = make_log(ready.log.value_or(log_config{}));
+    if (!ready.runtime) return refuse(*log, ready.refusals(), EX_CONFIG);
+    log_warnings(*log, options.config, ready);
+    const auto refuse_start = [&](std::string why, int status) {
+        return refuse(*log, {{options.config.string(), 0, 0, {}, std::move(why), {}}}, status);
     };
-    application_inputs inputs{.config_file = options.config,
-                              .config = std::move(good.value),
-                              .token = {},
-                              .callback_secrets = {},
-                              .passed_socket = -1};
+    const auto passed = passed_api_socket();
+    if (!passed) return refuse_start(passed.error().message(), EX_CONFIG);
     try {
-        inputs.token = load_token(inputs.config, *log);
-        inputs.callback_secrets = load_callback_secrets(inputs.config, *log);
-        const auto passed = passed_api_socket();
-        if (!passed) return refuse(passed.error().message(), EX_CONFIG);
-        inputs.passed_socket = passed->value_or(-1);
-        application app(std::move(inputs), *log, notify);
+        application_inputs inputs{options.config, std::move(*ready.runtime), passed->value_or(-1)};
+        application app(std::move(inputs), from, *log, notify);
         const int status = app.run();
         log->flush();
         std::fflush(nullptr);
         ::_exit(status); // not by unwinding: a hung getaddrinfo cannot be joined
-    } catch (const secret_failure& failed) {
-        return refuse(failed.what(), EX_CONFIG);
     } catch (const store_start_error& failed) {
         log->write(log_event_id::store_error, {{"operation", "open"}, {"error", failed.what()}});
         log->flush();
         return failed.exit_status();
     } catch (const api_start_error& failed) {
-        return refuse(failed.what(), failed.exit_status());
-    } catch (const boost::system::system_error& failed) {
-        return refuse(failed.what(), EX_CONFIG); // a CA bundle, a base_url
+        return refuse_start(failed.what(), failed.exit_status());
     }
 }
 
@@ -92,14 +85,11 @@ int run(int argc, const char* const* argv) {
         return early->status;
     }
     const auto& options = std::get<daemon_options>(parsed);
-    config_surroundings around;
-    const std::filesystem::path credentials = credentials_directory();
-    around.has_credential = [&](const std::string& name) { return has_credential_file(credentials, name); };
-    auto read = load_configuration(options.config, around);
-    if (const auto* mistakes = std::get_if<config_mistakes>(&read)) return refuse_configuration(*mistakes);
-    auto& good = std::get<configuration_reading>(read);
-    if (options.checks_config_only) return check(good, options.config.string());
-    return start(std::move(good), options);
+    std::filesystem::path credentials = credentials_directory();
+    if (!options.checks_config_only) return start(options, this_machine(std::move(credentials)));
+    if (credentials.empty()) credentials = credentials_of_main_process();
+    const this_machine here(std::move(credentials));
+    return check(prepare_runtime(options.config, here, nullptr), options.config.string());
 }
 
 } // namespace

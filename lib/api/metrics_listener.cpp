@@ -131,7 +131,7 @@ class metrics_listener final : public api_server, private deadline_entry {
         });
     }
 
-    bool reconfigure(std::size_t, const std::string&) override { return true; }
+    void reconfigure(std::size_t, std::optional<gid_t>) noexcept override {}
     std::size_t connections() const override { return pool_.size(); }
 
   private:

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <sys/types.h>
 
 #include "api/backend.hpp"
 #include "api/connection.hpp"
@@ -21,8 +23,8 @@ namespace prooftrack {
 struct api_options {
     std::filesystem::path socket;
     std::uint32_t mode = 0660;
-    std::string group;       ///< owns the socket, "" = the daemon's
-    std::string admin_group; ///< "" = whoever can connect may do everything
+    std::optional<gid_t> group;       ///< owns the socket, none = the daemon's
+    std::optional<gid_t> admin_group; ///< none = whoever can connect may do everything
     std::size_t max_clients = 256;
     int passed_descriptor =
         -1; ///< a listening Unix socket from systemd: wins over `socket`, `mode` and `group`; owned from here on
@@ -47,6 +49,10 @@ class api_start_error : public std::runtime_error {
     int exit_status_;
 };
 
+/// Why a socket cannot stand at this path, whoever starts: a name that is too long, or something else is there. "" when
+/// it can. Only looks.
+std::string find_socket_fault(const std::filesystem::path& path);
+
 class api_server {
   public:
     virtual ~api_server() = default;
@@ -58,9 +64,8 @@ class api_server {
     /// within `within`; then `stopped` runs once, posted.
     virtual void stop(milliseconds within, unique_function<void()> stopped) = 0;
 
-    /// For requests from now on; connections over a lowered limit stay. False: there is no such group, nothing is
-    /// changed.
-    virtual bool reconfigure(std::size_t max_clients, const std::string& admin_group) = 0;
+    /// For requests from now on; connections over a lowered limit stay.
+    virtual void reconfigure(std::size_t max_clients, std::optional<gid_t> admin_group) noexcept = 0;
 
     virtual std::size_t connections() const = 0;
 };

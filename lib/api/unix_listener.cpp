@@ -14,7 +14,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "api/peer.hpp"
 #include "api/server.hpp"
 
 namespace prooftrack {
@@ -61,15 +60,13 @@ int open_socket(const std::filesystem::path& path) {
     return made;
 }
 
-/// Refuses whatever stands at the path and is not a socket that nobody listens on any more.
+/// Refuses a socket that somebody still listens on.
 void check_stale(const std::filesystem::path& path) {
     struct stat state {};
     if (::lstat(path.c_str(), &state) != 0) {
         if (errno == ENOENT) return;
         fail_with_errno(path, "look at");
     }
-    if (!S_ISSOCK(state.st_mode))
-        fail(wrong_configuration, path, "something else than a socket is there: move it away");
     const descriptor probe(open_socket(path));
     const sockaddr_un address = address_of(path);
     if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN) {
@@ -81,7 +78,7 @@ void check_stale(const std::filesystem::path& path) {
 
 /// Short, so that it fits wherever a path with a common name fits.
 std::filesystem::path temporary_name(const std::filesystem::path& path) {
-    return path.parent_path() / fmt::format(".pt{}", ::getpid() % 100'000);
+    return path.parent_path() / fmt::format(".pt{:05}", ::getpid() % 100'000);
 }
 
 /// Binds with no rights for others: nobody connects before owner and mode are set.
@@ -96,22 +93,25 @@ void bind_privately(int socket, const std::filesystem::path& path) {
     if (bound != 0) fail_with_errno(path, "bind");
 }
 
-void give_to(const std::filesystem::path& path, std::uint32_t mode, const std::string& group) {
-    if (!group.empty()) {
-        const auto id = find_group(group);
-        if (!id) fail(wrong_configuration, path, fmt::format("api.group: there is no group '{}'", group));
-        if (::chown(path.c_str(), static_cast<uid_t>(-1), *id) != 0) fail_with_errno(path, "give to the group");
-    }
+void give_to(const std::filesystem::path& path, std::uint32_t mode, std::optional<gid_t> group) {
+    if (group && ::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) fail_with_errno(path, "give to the group");
     if (::chmod(path.c_str(), static_cast<mode_t>(mode)) != 0) fail_with_errno(path, "chmod");
 }
 
 } // namespace
 
-unix_listener unix_listener::bind(const std::filesystem::path& path, std::uint32_t mode, const std::string& group) {
+std::string find_socket_fault(const std::filesystem::path& path) {
+    if (std::max(path.native().size(), temporary_name(path).native().size()) > longest_path)
+        return fmt::format("the path is too long: at most {} bytes", longest_path);
+    struct stat state {};
+    if (::lstat(path.c_str(), &state) == 0 && !S_ISSOCK(state.st_mode))
+        return "something else than a socket is there: move it away";
+    return {};
+}
+
+unix_listener unix_listener::bind(const std::filesystem::path& path, std::uint32_t mode, std::optional<gid_t> group) {
+    if (const std::string fault = find_socket_fault(path); !fault.empty()) fail(wrong_configuration, path, fault);
     const std::filesystem::path temporary = temporary_name(path);
-    if (std::max(path.native().size(), temporary.native().size()) > longest_path) {
-        fail(wrong_configuration, path, fmt::format("the path is too long: at most {} bytes", longest_path));
-    }
     // Two daemons that start at once must not both find the socket stale: one at a time looks and renames in this
     // directory.
     const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");

@@ -30,11 +30,7 @@ class unix_server final : public api_server, private deadline_entry {
     }
 
     void start() override {
-        const auto access = read_access(options_.admin_group);
-        if (!access) {
-            throw api_start_error(78, fmt::format("api.admin_group: there is no group '{}'", options_.admin_group));
-        }
-        pool_.reconfigure(options_.max_clients, *access);
+        reconfigure(options_.max_clients, options_.admin_group);
         listener_.emplace(options_.passed_descriptor >= 0
                               ? unix_listener::adopt(options_.passed_descriptor)
                               : unix_listener::bind(options_.socket, options_.mode, options_.group));
@@ -52,26 +48,17 @@ class unix_server final : public api_server, private deadline_entry {
         });
     }
 
-    bool reconfigure(std::size_t max_clients, const std::string& admin_group) override {
-        const auto access = read_access(admin_group);
-        if (!access) return false;
-        pool_.reconfigure(max_clients, *access);
-        return true;
+    void reconfigure(std::size_t max_clients, std::optional<gid_t> admin_group) noexcept override {
+        access_rules rules;
+        rules.own_uid = ::geteuid();
+        rules.admin_group = admin_group;
+        pool_.reconfigure(max_clients, rules);
     }
 
     std::size_t connections() const override { return pool_.size(); }
 
   private:
     void on_deadline() override { pool_.close_all(); }
-
-    static std::optional<access_rules> read_access(const std::string& admin_group) {
-        access_rules rules;
-        rules.own_uid = ::geteuid();
-        if (admin_group.empty()) return rules;
-        rules.admin_group = find_group(admin_group);
-        if (!rules.admin_group) return std::nullopt;
-        return rules;
-    }
 
     boost::asio::any_io_executor loop_;
     api_options options_;

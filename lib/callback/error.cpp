@@ -32,6 +32,9 @@ class callback_category_type final : public boost::system::error_category {
             return "the URL is longer than 2048 bytes";
         case callback_error::stopping:
             return "the daemon is stopping";
+        case callback_error::not_signed:
+            return "there is no secret to sign it with, and nothing goes over TCP unsigned (make one with "
+                   "`prooftrackctl secret new`)";
         }
         return "unknown callback error";
     }

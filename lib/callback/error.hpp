@@ -18,6 +18,7 @@ enum class callback_error {
     plain_http,        ///< http to a host that is not loopback
     url_too_long,      ///< over 2,048 bytes
     stopping,          ///< the sender is stopping
+    not_signed,        ///< over TCP and without a secret to sign with
 };
 
 const boost::system::error_category& callback_category();

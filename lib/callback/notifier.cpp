@@ -1,19 +1,14 @@
 #include "callback/notifier.hpp"
 
-#include <algorithm>
 #include <list>
-#include <map>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include <boost/asio/post.hpp>
-#include <boost/system/system_error.hpp>
 
 #include "callback/command_run.hpp"
 #include "callback/error.hpp"
+#include "callback/notifier_setup.hpp"
 #include "callback/orphan_reaper.hpp"
-#include "callback/target_rules.hpp"
 #include "callback/webhook_sender.hpp"
 #include "net/deadline.hpp"
 #include "net/task_group.hpp"
@@ -43,13 +38,6 @@ delivery_outcome refused(std::string why) {
     return outcome;
 }
 
-/// A configured callback, ready to be used.
-struct prepared_target {
-    std::shared_ptr<const webhook_target> webhook; ///< null for a command
-    std::vector<std::string> command;
-    milliseconds timeout{15000};
-};
-
 class sending_notifier final : public notifier {
   public:
     sending_notifier(asio::any_io_executor loop, notifier_observer& observer)
@@ -57,35 +45,19 @@ class sending_notifier final : public notifier {
           sender_(std::make_shared<webhook_sender>(loop_, std::string(user_agent), make_names())), stop_limit_(loop_),
           tasks_(loop_) {}
 
-    void configure(std::vector<callback_target> targets, callback_url_rules rules) override {
-        std::map<std::string, std::shared_ptr<tls_client>> clients;
-        const tls_source tls = make_tls_source(clients);
-        std::map<std::string, prepared_target, std::less<>> prepared;
-        for (auto& target : targets) {
-            prepared_target ready;
-            if (!target.url.empty()) ready.webhook = make_configured_target(target, tls);
-            ready.command = std::move(target.command);
-            ready.timeout = target.timeout;
-            prepared.insert_or_assign(target.name, std::move(ready));
-        }
-        const bool has_tcp_hosts = std::any_of(rules.allow_hosts.begin(), rules.allow_hosts.end(),
-                                               [](const std::string& host) { return !host.starts_with("unix:"); });
-        auto own_tls = has_tcp_hosts ? tls("") : nullptr;
-        // Nothing throws from here on: all or nothing is replaced.
-        targets_ = std::move(prepared);
-        rules_ = std::move(rules);
-        own_url_tls_ = std::move(own_tls);
+    void configure(std::shared_ptr<const notifier_setup> setup) noexcept override {
+        setup_ = std::move(setup);
         sender_->drop_idle();
     }
 
     void deliver(delivery_job job, outcome_handler handler) override {
         if (stopping_) return answer_later(std::move(handler), make_error_code(callback_error::stopping).message());
         if (job.callback == own_url_name) return deliver_to_own_url(std::move(job), std::move(handler));
-        const auto target = targets_.find(job.callback);
-        if (target == targets_.end())
+        const prepared_target* target = setup_ ? setup_->find(job.callback) : nullptr;
+        if (target == nullptr)
             return answer_later(std::move(handler), make_error_code(callback_error::not_configured).message());
-        if (target->second.webhook) return spawn_send(target->second.webhook, std::move(job), std::move(handler));
-        run(target->second, job, std::move(handler));
+        if (target->webhook) return spawn_send(target->webhook, std::move(job), std::move(handler));
+        run(*target, job, std::move(handler));
     }
 
     void stop(milliseconds within, unique_function<void()> stopped) override {
@@ -97,19 +69,11 @@ class sending_notifier final : public notifier {
     }
 
   private:
-    /// One client for each ca_file of a configuration: its targets share sessions and the parsed bundle.
-    static tls_source make_tls_source(std::map<std::string, std::shared_ptr<tls_client>>& clients) {
-        return [&clients](const std::string& ca_file) {
-            auto& client = clients[ca_file];
-            if (!client) client = std::make_shared<tls_client>(ca_file);
-            return client;
-        };
-    }
-
     void deliver_to_own_url(delivery_job job, outcome_handler handler) {
-        const result<allowed_url> allowed = check_callback_url(job.url, rules_.allow_hosts);
-        if (allowed.has_error()) return answer_later(std::move(handler), "callback_url: " + allowed.error().message());
-        spawn_send(make_own_url_target(*allowed, rules_, own_url_tls_), std::move(job), std::move(handler));
+        if (!setup_) return answer_later(std::move(handler), make_error_code(callback_error::not_configured).message());
+        auto target = setup_->own_url_target(job.url);
+        if (target.has_error()) return answer_later(std::move(handler), "callback_url: " + target.error().message());
+        spawn_send(std::move(*target), std::move(job), std::move(handler));
     }
 
     void spawn_send(std::shared_ptr<const webhook_target> target, delivery_job job, outcome_handler handler) {
@@ -188,10 +152,8 @@ class sending_notifier final : public notifier {
     asio::any_io_executor loop_;
     notifier_observer& observer_;
     std::shared_ptr<int> life_ =
-        std::make_shared<int>(); // handlers that run after this object was destroyed do nothing
-    std::map<std::string, prepared_target, std::less<>> targets_;
-    callback_url_rules rules_;
-    std::shared_ptr<tls_client> own_url_tls_;
+        std::make_shared<int>();                  // handlers that run after this object was destroyed do nothing
+    std::shared_ptr<const notifier_setup> setup_; // null until the first `configure`
     std::shared_ptr<webhook_sender> sender_;      // shared with its attempts, see send()
     std::list<unique_function<void()>> commands_; // each kills one running command
     std::size_t in_flight_ = 0;

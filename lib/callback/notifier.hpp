@@ -20,22 +20,33 @@
 
 namespace prooftrack {
 
+class tls_client;
+
 /// How to reach one configured callback: exactly one of url and command is set.
 struct callback_target {
     std::string name;
     std::string url;                  ///< https://…, http://loopback…, http+unix:///path.sock:/target
     std::vector<std::string> command; ///< argv, run without a shell
-    std::string ca_file;              ///< "" = the system's
-    std::vector<secret> secrets;      ///< decoded keys, newest first; may be empty for http+unix and commands
+    std::shared_ptr<tls_client> tls;  ///< for https; targets of one client share its sessions; null = the system's CAs
+    std::vector<secret> secrets;      ///< decoded keys, newest first; may be empty for http+unix and commands alone
     milliseconds timeout{15000};
 };
 
 /// What a transaction's own callback_url may be reached with.
 struct callback_url_rules {
     std::vector<std::string> allow_hosts; ///< "shop.example", "*.shop.example", "unix:/run/shop.sock"
-    std::vector<secret> secrets;
+    std::vector<secret> secrets;          ///< may be empty without a host over TCP alone
+    std::shared_ptr<tls_client> tls;      ///< null = the system's CAs
     milliseconds timeout{15000};
 };
+
+/// Targets and rules, checked and ready to be used. Immutable.
+class notifier_setup;
+
+/// Checks everything; has no effects. Throws boost::system::system_error for a url that may not be called, and
+/// (callback_error::not_signed) for a target over TCP without a secret.
+std::shared_ptr<const notifier_setup> prepare_notifier_setup(std::vector<callback_target> targets,
+                                                             callback_url_rules rules);
 
 /// One attempt: the same bytes each time, signed anew.
 struct delivery_job {
@@ -81,12 +92,11 @@ class notifier {
   public:
     virtual ~notifier() = default;
 
-    /// Replaces all targets; attempts in flight keep the old ones. Throws boost::system::system_error when a ca_file
-    /// cannot be loaded (then nothing is replaced).
-    virtual void configure(std::vector<callback_target> targets, callback_url_rules rules) = 0;
+    /// Replaces all targets; attempts in flight keep the old ones. Before the first one nothing is configured.
+    virtual void configure(std::shared_ptr<const notifier_setup> setup) noexcept = 0;
 
-    /// Makes one attempt. The handler runs exactly once, at the latest shortly after the target's timeout, never from
-    /// inside the call.
+    /// Makes one attempt; over TCP never without a signature. The handler runs exactly once, at the latest shortly
+    /// after the target's timeout, never from inside the call.
     virtual void deliver(delivery_job job, unique_function<void(delivery_outcome)> handler) = 0;
 
     /// Attempts in flight may end within `within`, the rest is cut off (outcome `failed`), then `stopped` runs once.

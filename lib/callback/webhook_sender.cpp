@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "callback/error.hpp"
 #include "callback/reply_rules.hpp"
 #include "callback/signing.hpp"
 
@@ -48,6 +49,10 @@ webhook_sender::webhook_sender(asio::any_io_executor loop, std::string user_agen
 
 asio::awaitable<delivery_outcome> webhook_sender::async_send(std::shared_ptr<const webhook_target> target,
                                                              delivery_job job, bool& was_refused) {
+    if (!is_signed_enough(*target)) {
+        op_error refusal{make_error_code(callback_error::not_signed), "sign", {}};
+        co_return failed(refusal);
+    }
     const steady_time until = std::chrono::steady_clock::now() + target->timeout;
     http_request request = make_webhook_request(*target, job, user_agent_);
     const reply_wait wait = job.wants_reply ? reply_wait::whole : reply_wait::receipt;

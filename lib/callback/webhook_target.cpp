@@ -6,32 +6,46 @@
 
 #include <boost/system/system_error.hpp>
 
+#include "callback/error.hpp"
 #include "net/address_rules.hpp"
 
 namespace prooftrack {
-std::shared_ptr<const webhook_target> make_configured_target(const callback_target& target, const tls_source& tls) {
+namespace {
+
+/// A connection was trusted by the authorities of its client: those of another one may not take it over.
+std::uint64_t serial_of(const std::shared_ptr<tls_client>& tls) { return tls ? tls->serial() : 0; }
+
+} // namespace
+
+bool is_signed_enough(const webhook_target& target) {
+    return !target.keys.empty() || target.url.scheme == url_scheme::http_unix;
+}
+
+std::shared_ptr<const webhook_target> make_configured_target(const callback_target& target) {
     const result<http_url> url = check_configured_url(target.url);
     if (url.has_error()) throw boost::system::system_error(url.error(), "callback " + target.name);
     auto webhook = std::make_shared<webhook_target>();
     webhook->url = *url;
     webhook->keys = target.secrets;
     webhook->timeout = target.timeout;
-    webhook->pool_key = fmt::format("{} {}", format_lane(*url), target.ca_file);
-    if (url->scheme == url_scheme::https) webhook->tls = tls(target.ca_file);
+    webhook->pool_key = fmt::format("{} {}", format_lane(*url), serial_of(target.tls));
+    if (url->scheme == url_scheme::https) webhook->tls = target.tls;
+    if (!is_signed_enough(*webhook))
+        throw boost::system::system_error(make_error_code(callback_error::not_signed), "callback " + target.name);
     // "localhost" is a name: whatever it resolves to must be loopback, or the event would travel in the clear.
     if (url->scheme == url_scheme::http) webhook->filter = is_loopback_address;
     return webhook;
 }
 
-std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& allowed, const callback_url_rules& rules,
-                                                          std::shared_ptr<tls_client> tls) {
+std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& allowed, const callback_url_rules& rules) {
     auto webhook = std::make_shared<webhook_target>();
     webhook->url = allowed.url;
-    webhook->tls = std::move(tls);
+    webhook->tls = rules.tls;
     webhook->keys = rules.secrets;
     webhook->timeout = rules.timeout;
     // Shared neither with configured targets nor across the kinds of match: a connection was made under its own rules.
-    webhook->pool_key = fmt::format("callback_url {} {}", format_lane(allowed.url), allowed.exact_host);
+    webhook->pool_key =
+        fmt::format("callback_url {} {} {}", format_lane(allowed.url), allowed.exact_host, serial_of(rules.tls));
     const bool plain = allowed.url.scheme == url_scheme::http;
     webhook->filter = [plain, exact = allowed.exact_host](const boost::asio::ip::address& address) {
         return may_send_to(address, exact) && (!plain || is_loopback_address(address));

@@ -2,7 +2,6 @@
 
 // Where one webhook goes and under which rules: made from the configuration or from a transaction's callback_url.
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,16 +26,15 @@ struct webhook_target {
     std::string pool_key;  ///< targets of equal keys may share connections
 };
 
-/// Gives the TLS client that trusts `ca_file` ("" = the system's); throws when the file cannot be loaded.
-using tls_source = std::function<std::shared_ptr<tls_client>(const std::string& ca_file)>;
+/// False for a target over TCP without a key: nothing is sent there.
+bool is_signed_enough(const webhook_target& target);
 
 /// A configured callback's target: any address, but plain http to loopback addresses alone, whatever the name resolves
-/// to. Throws boost::system::system_error when the url is refused or a ca_file cannot be loaded.
-std::shared_ptr<const webhook_target> make_configured_target(const callback_target& target, const tls_source& tls);
+/// to. Throws boost::system::system_error when the url is refused or it is over TCP and there is no secret.
+std::shared_ptr<const webhook_target> make_configured_target(const callback_target& target);
 
 /// A callback_url's target: never link-local, metadata and the like; private addresses only for a host listed by its
 /// own name.
-std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& allowed, const callback_url_rules& rules,
-                                                          std::shared_ptr<tls_client> tls);
+std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& allowed, const callback_url_rules& rules);
 
 } // namespace prooftrack

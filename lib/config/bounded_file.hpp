@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -18,6 +19,9 @@ struct file_content {
 
 /// Fails (operation `read PATH`) when it cannot be read, is no regular file, or holds more than `most_bytes`.
 op_result<file_content> read_bounded_file(const std::filesystem::path& path, std::size_t most_bytes);
+
+/// `read_bounded_file`, or what stands in for it.
+using file_reader = std::function<op_result<file_content>(const std::filesystem::path&, std::size_t)>;
 
 /// What changes when a file is written or replaced; cheap to take, for whoever watches one.
 struct file_stamp {

@@ -44,7 +44,7 @@ class document_reader {
 
     void read_key(const config_key& key, const std::string& path, const toml::key& name, const toml::node& node,
                   callback_config& callback) {
-        document_.written[path] = position_of(name.source());
+        document_.places.add(path, position_of(name.source()));
         for (auto& problem : read_config_value(node, key, key.at(document_.value, callback))) {
             document_.refuse_at(problem.where, path, std::move(problem.text));
         }
@@ -64,7 +64,7 @@ class document_reader {
 
     void read_named_table(const toml::key& name, const toml::node& node) {
         const std::string path(name.str());
-        document_.written[path] = position_of(node.source());
+        document_.places.add(path, position_of(node.source()));
         const toml::table* table = node.as_table();
         if (table == nullptr) {
             document_.refuse_at(position_of(node.source()), path,
@@ -91,7 +91,7 @@ class document_reader {
         }
         for (const toml::node& entry : *list) {
             const std::string path = fmt::format("callback[{}]", document_.value.callbacks.size());
-            document_.written[path] = position_of(entry.source());
+            document_.places.add(path, position_of(entry.source()));
             callback_config& callback = document_.value.callbacks.emplace_back();
             read_table("callback", path, *entry.as_table(), callback);
         }
@@ -146,6 +146,8 @@ std::uint32_t find_overlong_line(std::string_view text) {
     return 0;
 }
 
+} // namespace
+
 void order_and_bound(config_mistakes& mistakes) {
     std::stable_sort(mistakes.begin(), mistakes.end(), [](const config_mistake& a, const config_mistake& b) {
         return std::tie(a.line, a.column) < std::tie(b.line, b.column);
@@ -156,51 +158,62 @@ void order_and_bound(config_mistakes& mistakes) {
     mistakes.push_back({mistakes.front().file, 0, 0, {}, fmt::format("and {} more mistakes", more), {}});
 }
 
+namespace {
+
+configuration_draft refused_draft(config_mistake mistake) {
+    configuration_draft draft;
+    draft.mistakes.push_back(std::move(mistake));
+    return draft;
+}
+
 } // namespace
 
-configuration_outcome parse_configuration(std::string_view toml, const std::string& file_name,
-                                          const config_surroundings& surroundings) {
-    if (toml.size() > max_configuration_bytes) {
-        return config_mistakes{{file_name, 0, 0, {}, fmt::format("larger than {} bytes", max_configuration_bytes), {}}};
-    }
+configuration_draft draft_configuration(std::string_view toml, const std::string& file_name,
+                                        const config_surroundings& surroundings) {
+    if (toml.size() > max_configuration_bytes)
+        return refused_draft({file_name, 0, 0, {}, fmt::format("larger than {} bytes", max_configuration_bytes), {}});
     if (const auto line = find_overlong_line(toml); line != 0) {
-        return config_mistakes{{file_name,
-                                line,
-                                1,
-                                {},
-                                fmt::format("a line has at most {} bytes: write a list over several", max_line_bytes),
-                                {}}};
+        const std::string problem =
+            fmt::format("a line has at most {} bytes: write a list over several", max_line_bytes);
+        return refused_draft({file_name, line, 1, {}, problem, {}});
     }
     if (const auto stray = find_stray_character(toml)) {
-        return config_mistakes{{file_name,
-                                stray->line,
-                                stray->column,
-                                {},
-                                "not TOML: outside of strings and comments there is only ASCII",
-                                {}}};
+        const char* problem = "not TOML: outside of strings and comments there is only ASCII";
+        return refused_draft({file_name, stray->line, stray->column, {}, problem, {}});
     }
     const toml::parse_result parsed = toml::parse(toml, file_name);
     if (!parsed) {
         const toml::parse_error& error = parsed.error();
         const file_position where = position_of(error.source());
-        return config_mistakes{
-            {file_name, where.line, where.column, {}, fmt::format("not TOML: {}", error.description()), {}}};
+        return refused_draft(
+            {file_name, where.line, where.column, {}, fmt::format("not TOML: {}", error.description()), {}});
     }
-    config_document document{file_name, {}, {}, {}, {}};
+    config_document document(file_name);
     document_reader(document).read_root(parsed.table());
     validate_configuration(document, surroundings);
-    if (!document.mistakes.empty()) {
-        order_and_bound(document.mistakes);
-        return std::move(document.mistakes);
-    }
-    auto warnings = configuration_warnings(document.value);
-    return configuration_reading{std::move(document.value), std::move(warnings)};
+    configuration_draft draft;
+    if (document.mistakes.empty()) draft.warnings = configuration_warnings(document.value);
+    draft.is_toml = true;
+    draft.value = std::move(document.value);
+    draft.places = std::move(document.places);
+    draft.broken = std::move(document.broken);
+    draft.mistakes = std::move(document.mistakes);
+    order_and_bound(draft.mistakes);
+    return draft;
 }
 
-configuration_outcome load_configuration(const std::filesystem::path& file, const config_surroundings& surroundings) {
-    const auto content = read_bounded_file(file, max_configuration_bytes);
-    if (!content) return config_mistakes{{file.string(), 0, 0, {}, content.error().message(), {}}};
-    return parse_configuration(content->text, file.string(), surroundings);
+configuration_outcome parse_configuration(std::string_view toml, const std::string& file_name,
+                                          const config_surroundings& surroundings) {
+    configuration_draft draft = draft_configuration(toml, file_name, surroundings);
+    if (!draft.mistakes.empty()) return std::move(draft.mistakes);
+    return configuration_reading{std::move(draft.value), std::move(draft.warnings)};
+}
+
+configuration_draft load_configuration(const std::filesystem::path& file, const config_surroundings& surroundings,
+                                       const file_reader& read) {
+    const auto content = read(file, max_configuration_bytes);
+    if (!content) return refused_draft({file.string(), 0, 0, {}, content.error().message(), {}});
+    return draft_configuration(content->text, file.string(), surroundings);
 }
 
 } // namespace prooftrack

@@ -4,13 +4,17 @@
 
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
+#include "config/bounded_file.hpp"
 #include "config/config.hpp"
 #include "config/mistake.hpp"
+#include "config/places.hpp"
 
 namespace prooftrack {
 
@@ -36,14 +40,32 @@ struct configuration_reading {
         warnings; ///< for `config.warning`, a sentence each; the configuration is valid all the same
 };
 
+/// What could be read of a file, right or wrong: for whoever looks for further mistakes in what it names.
+struct configuration_draft {
+    bool is_toml = false;         ///< false: there is one mistake and nothing else
+    configuration value;          ///< obeys every rule only without mistakes
+    config_places places;         ///< where its keys stand
+    std::set<std::string> broken; ///< paths of keys with a mistake: their values mean nothing
+    config_mistakes mistakes;
+    std::vector<std::string> warnings; ///< only without mistakes
+
+    bool is_sound(const std::string& path) const { return !broken.contains(path); }
+};
+
 using configuration_outcome = std::variant<configuration_reading, config_mistakes>;
 
 /// All mistakes at once, in the order of the file; a syntax error alone. `file_name` is only printed.
 configuration_outcome parse_configuration(std::string_view toml, const std::string& file_name,
                                           const config_surroundings& surroundings = {});
 
-/// Reads the file and parses it; a file that cannot be read is one mistake.
-configuration_outcome load_configuration(const std::filesystem::path& file,
-                                         const config_surroundings& surroundings = {});
+configuration_draft draft_configuration(std::string_view toml, const std::string& file_name,
+                                        const config_surroundings& surroundings = {});
+
+/// Reads the file; one that cannot be read is one mistake.
+configuration_draft load_configuration(const std::filesystem::path& file, const config_surroundings& surroundings = {},
+                                       const file_reader& read = read_bounded_file);
+
+/// Sorts by place; of more than `max_reported_mistakes` the last then says how many more there are.
+void order_and_bound(config_mistakes& mistakes);
 
 } // namespace prooftrack

@@ -1,10 +1,12 @@
 #include "config/secret_files.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include "config/bounded_file.hpp"
 
@@ -98,9 +100,10 @@ op_result<secret_lines> parse_lines(const std::filesystem::path& path, std::stri
 }
 
 template <class Secrets, class Parse>
-op_result<Secrets> read_with(const std::filesystem::path& path, std::size_t most_bytes, const char* what, Parse parse) {
+op_result<Secrets> read_with(const file_reader& read, const std::filesystem::path& path, std::size_t most_bytes,
+                             const char* what, Parse parse) {
     if (path.empty()) return op_error{make_error_code(secret_error::not_configured), fmt::format("read {}", what), {}};
-    auto content = read_bounded_file(path, most_bytes);
+    auto content = read(path, most_bytes);
     if (!content) return content.error();
     op_result<Secrets> parsed = parse(path, content->text);
     wipe(content->text);
@@ -121,12 +124,12 @@ std::string secret_credential(std::string_view callback_name) {
     return fmt::format("callback.{}.secret", callback_name);
 }
 
-op_result<secret_text> read_secret_file(const std::filesystem::path& path) {
-    return read_with<secret_text>(path, max_token_bytes, "the token", parse_token);
+op_result<secret_text> read_secret_file(const std::filesystem::path& path, const file_reader& read) {
+    return read_with<secret_text>(read, path, max_token_bytes, "the token", parse_token);
 }
 
-op_result<secret_lines> read_secret_lines(const std::filesystem::path& path) {
-    return read_with<secret_lines>(path, max_secret_file_bytes, "the webhook secret", parse_lines);
+op_result<secret_lines> read_secret_lines(const std::filesystem::path& path, const file_reader& read) {
+    return read_with<secret_lines>(read, path, max_secret_file_bytes, "the webhook secret", parse_lines);
 }
 
 std::filesystem::path credentials_directory() {
@@ -136,7 +139,9 @@ std::filesystem::path credentials_directory() {
 }
 
 bool has_credential_file(const std::filesystem::path& credentials, const std::string& name) {
-    return !credentials.empty() && stamp_file(credentials / name).has_value();
+    if (credentials.empty()) return false;
+    struct stat info {};
+    return ::stat((credentials / name).c_str(), &info) == 0 || errno == EACCES || errno == EPERM;
 }
 
 std::filesystem::path token_path(const configuration& config, const std::filesystem::path& credentials) {

@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "config/bounded_file.hpp"
 #include "config/config.hpp"
 
 namespace prooftrack {
@@ -47,13 +48,15 @@ struct secret_lines {
 };
 
 /// One line of at most `max_token_bytes`; a newline behind it is dropped. The error's detail says what to do.
-op_result<secret_text> read_secret_file(const std::filesystem::path& path);
+op_result<secret_text> read_secret_file(const std::filesystem::path& path, const file_reader& read = read_bounded_file);
 /// One secret a line; a blank line is refused.
-op_result<secret_lines> read_secret_lines(const std::filesystem::path& path);
+op_result<secret_lines> read_secret_lines(const std::filesystem::path& path,
+                                          const file_reader& read = read_bounded_file);
 
 /// $CREDENTIALS_DIRECTORY as systemd passes it; empty when there is none.
 std::filesystem::path credentials_directory();
-/// Whether a credential of that name was passed, for `config_surroundings`.
+/// Whether a credential of that name was passed, for `config_surroundings`; true also when a lack of permission hides
+/// it, which reading it then says.
 bool has_credential_file(const std::filesystem::path& credentials, const std::string& name);
 
 /// Where the token is: the configured file, else the credential; empty when neither is there.

@@ -1,6 +1,7 @@
 #include "net/tls.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <string_view>
@@ -88,7 +89,7 @@ void tls_closer::operator()(tls_stream* stream) const noexcept {
     delete stream;
 }
 
-asio::ssl::context make_tls_context(const std::string& ca_file) {
+asio::ssl::context make_tls_context(const trust_roots& trust) {
     asio::ssl::context context(asio::ssl::context::tls_client);
     SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
     // One RSS page less for each idle connection, and no surprise from a peer that asks for renegotiation.
@@ -98,21 +99,30 @@ asio::ssl::context make_tls_context(const std::string& ca_file) {
     // An issuing authority is enough, without the root above it, as for curl.
     X509_STORE_set_flags(SSL_CTX_get_cert_store(context.native_handle()), X509_V_FLAG_PARTIAL_CHAIN);
     error_code error;
-    if (ca_file.empty())
+    if (trust.is_system())
         context.set_default_verify_paths(error);
     else
-        context.load_verify_file(ca_file, error);
+        context.add_certificate_authority(asio::buffer(trust.pem()), error);
     if (error) {
-        const std::string what = ca_file.empty()
+        const std::string what = trust.is_system()
                                      ? "the system's certificate authorities"
-                                     : fmt::format("ca_file \"{}\" (a PEM bundle of certificates)", ca_file);
+                                     : fmt::format("ca_file \"{}\" (a PEM bundle of certificates)", trust.file());
         throw boost::system::system_error(error, "cannot load " + what);
     }
     return context;
 }
 
-tls_client::tls_client(const std::string& ca_file)
-    : context_(make_tls_context(ca_file)), sessions_(std::make_shared<session_cache>()) {
+namespace {
+
+std::uint64_t next_serial() {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+}
+
+} // namespace
+
+tls_client::tls_client(const trust_roots& trust)
+    : serial_(next_serial()), context_(make_tls_context(trust)), sessions_(std::make_shared<session_cache>()) {
     SSL_CTX_set_session_cache_mode(context_.native_handle(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
     SSL_CTX_sess_set_new_cb(context_.native_handle(), &on_new_session);
 }

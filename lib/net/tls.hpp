@@ -2,6 +2,7 @@
 
 // TLS as a client: verified by name, at least 1.2, sessions kept and resumed.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -12,6 +13,7 @@
 
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "net/trust_roots.hpp"
 
 namespace prooftrack {
 
@@ -24,15 +26,15 @@ struct tls_closer {
 };
 using tls_stream_ptr = std::unique_ptr<tls_stream, tls_closer>;
 
-/// TLS 1.2 at least, peers verified against `ca_file` (a PEM bundle) or, when it is "", the system's CAs.
-/// Throws boost::system::system_error whose text names the file when the bundle cannot be loaded.
-boost::asio::ssl::context make_tls_context(const std::string& ca_file);
+/// TLS 1.2 at least, peers verified against these authorities.
+/// Throws boost::system::system_error whose text names the file when the bundle cannot be used.
+boost::asio::ssl::context make_tls_context(const trust_roots& trust);
 
 /// A context and the newest session of each host. Its streams must not outlive it being in use on the loop; they may
 /// outlive the object.
 class tls_client {
   public:
-    explicit tls_client(const std::string& ca_file); ///< throws as make_tls_context
+    explicit tls_client(const trust_roots& trust); ///< throws as make_tls_context
     ~tls_client();
     tls_client(const tls_client&) = delete;
     tls_client& operator=(const tls_client&) = delete;
@@ -43,11 +45,15 @@ class tls_client {
 
     boost::asio::ssl::context& context();
 
+    /// No two clients of this process have the same: a connection kept under it is never taken for another client's.
+    std::uint64_t serial() const { return serial_; }
+
     /// Drops all remembered sessions.
     void forget_sessions();
 
   private:
     struct session_cache;
+    std::uint64_t serial_;
     boost::asio::ssl::context context_;
     std::shared_ptr<session_cache> sessions_; // shared with streams: a ticket may arrive at any read
 };

@@ -18,14 +18,15 @@ wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::syst
 
 call_exchange::call_exchange(client_context& context, proof_call request, steady_time until, call_handler handler,
                              unique_function<void()> ended)
-    : context_(context), request_(std::move(request)), until_(until), handler_(std::move(handler)),
-      ended_(std::move(ended)), wire_(std::make_shared<wire>(context.loop, context.sockets, context.where, *this)),
-      timer_(context.loop), self_(std::make_shared<call_exchange*>(this)) {}
+    : context_(context), setup_(context.setup), request_(std::move(request)), until_(until),
+      handler_(std::move(handler)), ended_(std::move(ended)),
+      wire_(std::make_shared<wire>(context.loop, context.sockets, setup_->where(), *this)), timer_(context.loop),
+      self_(std::make_shared<call_exchange*>(this)) {}
 
 call_exchange::~call_exchange() { wire_->close(); }
 
 void call_exchange::start() {
-    connect_until_ = std::min(until_, steady_now() + context_.options.connect_timeout);
+    connect_until_ = std::min(until_, steady_now() + setup_->options().connect_timeout);
     watch(connect_until_);
     wire_->open(context_.resolver, connect_until_ - steady_now());
 }
@@ -46,9 +47,9 @@ void call_exchange::on_timeout() {
 void call_exchange::on_open(bool tls, bool resumed) {
     if (tls) context_.observer.on_handshake(resumed);
     sent_ = true;
-    until_ = std::min<steady_time>(until_, steady_now() + context_.options.request_timeout);
+    until_ = std::min<steady_time>(until_, steady_now() + setup_->options().request_timeout);
     watch(until_);
-    wire_->send(context_.where->format_call(request_, context_.token));
+    wire_->send(setup_->where()->format_call(request_, setup_->token()));
 }
 
 void call_exchange::on_bytes(std::string_view bytes) {

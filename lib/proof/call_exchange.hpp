@@ -49,6 +49,7 @@ class call_exchange final : public wire_listener {
     void finish(op_result<proof_reply> outcome);
 
     client_context& context_;
+    std::shared_ptr<const proof_setup> setup_; ///< of the moment it began: also when a reload comes while it connects
     proof_call request_;
     steady_time until_;
     steady_time connect_until_{};

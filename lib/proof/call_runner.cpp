@@ -27,7 +27,7 @@ call_runner::~call_runner() = default;
 
 void call_runner::call(proof_call request, call_handler handler) {
     if (!is_sendable_target(request.target)) throw std::invalid_argument("proof call: target is not a path");
-    const steady_time until = steady_now() + context_.options.connect_timeout + context_.options.request_timeout;
+    const steady_time until = steady_now() + context_.options().connect_timeout + context_.options().request_timeout;
     waiting_.push_back({std::move(request), until, std::move(handler)});
     schedule_turn();
 }
@@ -47,7 +47,7 @@ void call_runner::take_turn() {
         waiting_.pop_front();
         if (stopping_) {
             refuse(std::move(next), proof_error::stopped);
-        } else if (next.until <= steady_now() || context_.token.empty()) {
+        } else if (next.until <= steady_now()) {
             refuse(std::move(next), proof_error::unreachable);
         } else {
             start(std::move(next));
@@ -67,8 +67,7 @@ void call_runner::start(waiting_call next) {
 }
 
 void call_runner::refuse(waiting_call refused, proof_error why) {
-    const char* detail = context_.token.empty() ? "there is no token" : "";
-    refused.handler(op_error{make_error_code(why), "call Proof", why == proof_error::stopped ? "" : detail});
+    refused.handler(op_error{make_error_code(why), "call Proof", {}});
 }
 
 void call_runner::stop(steady_time until, unique_function<void()> stopped) {

@@ -8,10 +8,9 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
-#include "base/secret.hpp"
 #include "net/resolver.hpp"
-#include "proof/origin.hpp"
 #include "proof/proof_client.hpp"
+#include "proof/proof_setup.hpp"
 #include "proof/socket_watch.hpp"
 
 namespace prooftrack {
@@ -23,21 +22,22 @@ struct connection_rules {
     milliseconds idle = seconds(20);
 };
 
-/// Owned by the client, outlives the pool and the calls. `where` is replaced by a reload; connections keep the one they
+/// Owned by the client, outlives the pool and the calls. `setup` is replaced by a reload; connections keep the one they
 /// began with.
 struct client_context {
     boost::asio::any_io_executor loop;
-    proof_client_options options;
+    std::shared_ptr<const proof_setup> setup;
     connection_rules rules;
     proof_client_observer& observer;
-    std::shared_ptr<origin> where;
-    secret token;
     std::shared_ptr<socket_watch> sockets;
     host_resolver resolver; ///< of our own: a hung lookup of a callback's host must not delay Proof's
 
-    client_context(boost::asio::any_io_executor executor, proof_client_options given, proof_client_observer& reports)
-        : loop(executor), options(std::move(given)), observer(reports), where(std::make_shared<origin>(options)),
-          sockets(std::make_shared<socket_watch>(loop)), resolver(std::move(executor)) {}
+    client_context(boost::asio::any_io_executor executor, std::shared_ptr<const proof_setup> given,
+                   proof_client_observer& reports)
+        : loop(executor), setup(std::move(given)), observer(reports), sockets(std::make_shared<socket_watch>(loop)),
+          resolver(std::move(executor)) {}
+
+    const proof_client_options& options() const { return setup->options(); }
 };
 
 /// TLS gets this long after TCP is connected, or what is left of connect_timeout if that is less.

@@ -1,5 +1,6 @@
-#include <stdexcept>
 #include <utility>
+
+#include <boost/system/system_error.hpp>
 
 #include "proof/call_runner.hpp"
 #include "proof/client_context.hpp"
@@ -9,20 +10,14 @@
 namespace prooftrack {
 namespace {
 
-/// Joins the polls and the calls, which share nothing but origin, token and resolver.
+/// Joins the polls and the calls, which share nothing but the setup and the resolver.
 class https_client final : public proof_client {
   public:
-    https_client(boost::asio::any_io_executor loop, proof_client_options options, poll_source& source,
+    https_client(boost::asio::any_io_executor loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
                  proof_client_observer& observer)
-        : context_(std::move(loop), std::move(options), observer), polls_(context_, source), calls_(context_) {}
+        : context_(std::move(loop), std::move(setup), observer), polls_(context_, source), calls_(context_) {}
 
     void wake() override { polls_.wake(); }
-
-    void set_token(secret token) override {
-        if (!is_sendable_token(token))
-            throw std::invalid_argument("proof: the token holds bytes that no header can carry");
-        context_.token = std::move(token);
-    }
 
     void call(proof_call request, unique_function<void(op_result<proof_reply>)> handler) override {
         calls_.call(std::move(request), std::move(handler));
@@ -30,15 +25,9 @@ class https_client final : public proof_client {
 
     void retire_connections() override { polls_.retire_connections(); }
 
-    void reconfigure(proof_client_options options) override {
-        const proof_client_options& now = context_.options;
-        const bool moved =
-            options.base_url != now.base_url || options.ca_file != now.ca_file || options.user_agent != now.user_agent;
-        auto where = moved ? std::make_shared<origin>(options) : context_.where; // throws before anything is changed
-        context_.where = std::move(where);
-        options.seed = now.seed; // the hashes that the core remembers were made with it
-        context_.options = std::move(options);
-        // What comes next, a new token for instance, is not for the old server.
+    void reconfigure(std::shared_ptr<const proof_setup> setup) noexcept override {
+        const bool moved = !setup->has_server_of(*context_.setup);
+        context_.setup = std::move(setup);
         if (moved) polls_.retire_connections();
     }
 
@@ -65,9 +54,28 @@ class https_client final : public proof_client {
 
 } // namespace
 
-std::unique_ptr<proof_client> make_https_proof_client(boost::asio::any_io_executor loop, proof_client_options options,
-                                                      poll_source& source, proof_client_observer& observer) {
-    return std::make_unique<https_client>(std::move(loop), std::move(options), source, observer);
+std::shared_ptr<const proof_setup> prepare_proof_setup(proof_client_options options, secret token,
+                                                       const proof_setup* before) {
+    if (!is_sendable_token(token)) {
+        throw boost::system::system_error(boost::system::errc::make_error_code(boost::system::errc::invalid_argument),
+                                          "the token holds bytes that no header can carry");
+    }
+    std::shared_ptr<origin> where;
+    if (before != nullptr) {
+        const proof_client_options& old = before->options();
+        const bool same =
+            options.base_url == old.base_url && options.trust == old.trust && options.user_agent == old.user_agent;
+        if (same) where = before->where();
+        options.seed = old.seed; // the hashes that the core remembers were made with it
+    }
+    if (!where) where = std::make_shared<origin>(options);
+    return std::make_shared<const proof_setup>(std::move(options), std::move(where), std::move(token));
+}
+
+std::unique_ptr<proof_client> make_https_proof_client(boost::asio::any_io_executor loop,
+                                                      std::shared_ptr<const proof_setup> setup, poll_source& source,
+                                                      proof_client_observer& observer) {
+    return std::make_unique<https_client>(std::move(loop), std::move(setup), source, observer);
 }
 
 } // namespace prooftrack

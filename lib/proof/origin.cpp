@@ -50,7 +50,7 @@ origin::origin(const proof_client_options& options) {
     fields_ = fmt::format(" HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\nAccept: application/json\r\n"
                           "Accept-Encoding: identity\r\nAuthorization: Bearer ",
                           format_host_header(url), printable(options.user_agent));
-    if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.ca_file));
+    if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.trust));
 }
 
 ssl_pointer origin::make_ssl() {

@@ -15,12 +15,11 @@
 
 namespace prooftrack {
 
-/// Built from base_url, ca_file and user_agent; a change of one of them makes a new origin. Keeps the newest TLS
-/// session.
+/// Built from base_url, trust and user_agent; a change of one of them makes a new origin. Keeps the newest TLS session.
 class origin {
   public:
     /// Throws boost::system::system_error when base_url is not https (or http to a loopback host), holds a query, or
-    /// when ca_file cannot be loaded.
+    /// when the certificates cannot be used.
     explicit origin(const proof_client_options& options);
 
     const std::string& host() const { return host_; }
@@ -50,7 +49,7 @@ class origin {
     session_pointer session_;
 };
 
-/// What `set_token` takes: visible ASCII, at least one character. Anything else could split a header.
+/// What a token is: visible ASCII, at least one character. Anything else could split a header.
 bool is_sendable_token(const secret& token);
 
 } // namespace prooftrack

@@ -18,18 +18,19 @@ wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::syst
 } // namespace
 
 poll_connection::poll_connection(poll_pool& pool, client_context& context, connection_lifetime lifetime)
-    : pool_(pool), context_(context),
-      wire_(std::make_shared<wire>(context.loop, context.sockets, context.where, *this)),
-      parser_(context.options.max_reply_bytes), begun_(steady_now()), requests_left_(lifetime.requests) {
-    connect_until_ = begun_ + context.options.connect_timeout;
+    : pool_(pool), context_(context), setup_(context.setup),
+      wire_(std::make_shared<wire>(context.loop, context.sockets, setup_->where(), *this)),
+      parser_(setup_->options().max_reply_bytes), begun_(steady_now()), requests_left_(lifetime.requests) {
+    connect_until_ = begun_ + setup_->options().connect_timeout;
     retire_at_ = begun_ + lifetime.age;
-    wire_->open(context.resolver, context.options.connect_timeout);
+    wire_->open(context.resolver, setup_->options().connect_timeout);
 }
 
 poll_connection::~poll_connection() { wire_->close(); }
 
 bool poll_connection::accepts(steady_time now) const {
-    return stage_ == stage::ready && !retiring_ && requests_left_ > 0 && now < retire_at_;
+    return stage_ == stage::ready && !retiring_ && requests_left_ > 0 && now < retire_at_ &&
+           context_.setup->has_server_of(*setup_);
 }
 
 steady_time poll_connection::deadline() const {
@@ -39,6 +40,7 @@ steady_time poll_connection::deadline() const {
 }
 
 bool poll_connection::fill(steady_time now) {
+    if (context_.setup->has_server_of(*setup_)) setup_ = context_.setup; // a newer token, other limits
     const std::size_t depth = pool_.depth();
     if (in_flight_.capacity() < depth) in_flight_.set_capacity(depth);
     std::string& requests = pool_.request_buffer();
@@ -51,8 +53,8 @@ bool poll_connection::fill(steady_time now) {
             break;
         }
         taken->written = now;
-        taken->deadline = now + context_.options.request_timeout;
-        wire_->where().append_poll(requests, taken->ticket.id, context_.token);
+        taken->deadline = now + setup_->options().request_timeout;
+        setup_->where()->append_poll(requests, taken->ticket.id, setup_->token());
         in_flight_.push_back(std::move(*taken));
         --requests_left_;
     }
@@ -88,7 +90,7 @@ void poll_connection::on_bytes(std::string_view bytes) {
             if (is_pipelined()) pool_.disable_pipeline("bytes that no request asked for");
             return end(false);
         }
-        if (parser_.untouched()) parser_.reset(context_.options.max_reply_bytes);
+        if (parser_.untouched()) parser_.reset(setup_->options().max_reply_bytes);
         bytes.remove_prefix(parser_.feed(bytes));
         if (parser_.fault() != reply_fault::none) {
             answer_fault(parser_.fault());
@@ -105,12 +107,12 @@ void poll_connection::answer_front(steady_time now) {
     const reply_view reply{parser_.status(),     parser_.content_type(), parser_.content_encoding(),
                            parser_.request_id(), parser_.retry_after(),  parser_.date(),
                            parser_.body()};
-    const poll_question question{request.ticket.id, request.ticket.known_body, context_.options.seed};
+    const poll_question question{request.ticket.id, request.ticket.known_body, setup_->options().seed};
     poll_answer answer = classify_reply(reply, question, wall_now());
     answer.took = now - request.written;
     const bool keep_alive = parser_.keep_alive();
     const bool mixed_up = answer.error == wrong_id_error;
-    parser_.reset(context_.options.max_reply_bytes);
+    parser_.reset(setup_->options().max_reply_bytes);
     if (++answered_ == 1) wire_->keep_session();
     answered_since_idle_ = true;
     pool_.answer(std::move(request.ticket), std::move(answer));

@@ -82,6 +82,7 @@ class poll_connection final : public wire_listener {
 
     poll_pool& pool_;
     client_context& context_;
+    std::shared_ptr<const proof_setup> setup_; ///< what the requests in flight were made with
     std::shared_ptr<wire> wire_;
     reply_parser parser_;
     boost::circular_buffer<poll_in_flight> in_flight_;

@@ -25,7 +25,7 @@ milliseconds retry_delay(std::uint32_t failures) {
 } // namespace
 
 poll_pool::poll_pool(client_context& context, poll_source& source)
-    : context_(context), source_(source), random_(context.options.seed), timer_(context.loop),
+    : context_(context), source_(source), random_(context.options().seed), timer_(context.loop),
       self_(std::make_shared<poll_pool*>(this)) {}
 
 poll_pool::~poll_pool() { OPENSSL_cleanse(request_buffer_.data(), request_buffer_.size()); }
@@ -61,7 +61,7 @@ void poll_pool::take_turn() {
 }
 
 void poll_pool::pull() {
-    if (stopping_ || context_.token.empty()) return;
+    if (stopping_) return;
     const steady_time now = steady_now();
     bool starved = false;
     while (!starved && !with_room_.empty()) {
@@ -89,7 +89,7 @@ void poll_pool::grow() {
         wanted_ = true;
         return note_deadline(retry_at_);
     }
-    const std::size_t limit = std::max<std::size_t>(1, context_.options.connections);
+    const std::size_t limit = std::max<std::size_t>(1, context_.options().connections);
     const std::size_t room = limit - std::min(limit, connections_.size());
     for (std::size_t i = 0; i < std::min(growth_, room); ++i) open_connection();
     growth_ = std::min(growth_ * 2, limit);
@@ -107,7 +107,7 @@ void poll_pool::open_connection() {
 }
 
 std::size_t poll_pool::depth() const {
-    return pipeline_allowed_ ? std::max<std::size_t>(1, context_.options.pipeline_depth) : 1;
+    return pipeline_allowed_ ? std::max<std::size_t>(1, context_.options().pipeline_depth) : 1;
 }
 
 std::optional<poll_in_flight> poll_pool::take_poll(bool also_repeats) {
@@ -142,7 +142,7 @@ void poll_pool::disable_pipeline(std::string_view reason) {
 }
 
 bool poll_pool::is_crowded() const {
-    return stopping_ || connections_.size() > std::max<std::size_t>(1, context_.options.connections);
+    return stopping_ || connections_.size() > std::max<std::size_t>(1, context_.options().connections);
 }
 
 void poll_pool::on_ready(poll_connection& connection) {
@@ -175,7 +175,7 @@ void poll_pool::on_connect_failed(poll_connection& connection, const std::string
     if (count([](const auto& each) { return each.is_ready(); }) == 0) {
         // A slow failure answers as many polls as fast ones would have, so that the core hears of both equally soon.
         const auto most =
-            std::min<std::size_t>(context_.options.connections, static_cast<std::size_t>(tries_missed) + 1);
+            std::min<std::size_t>(context_.options().connections, static_cast<std::size_t>(tries_missed) + 1);
         if (answer_with_silence(most, why) < most) return;
     }
     wanted_ = true; // there may be more

@@ -13,6 +13,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "base/unique_function.hpp"
+#include "net/trust_roots.hpp"
 #include "track/types.hpp"
 
 namespace prooftrack {
@@ -26,7 +27,8 @@ class poll_source {
     /// `wake`.
     virtual std::optional<poll_ticket> next_poll() = 0;
 
-    /// Whether `next_poll` would give one now: asked before a connection is opened for it. Saying true too often costs idle connections.
+    /// Whether `next_poll` would give one now: asked before a connection is opened for it. Saying true too often costs
+    /// idle connections.
     virtual bool has_poll() { return true; }
 
     /// A reused connection ended before the first byte of this ticket's reply: may the GET be repeated at once on a
@@ -69,7 +71,7 @@ struct proof_reply {
 
 struct proof_client_options {
     std::string base_url;           ///< https, or http to a loopback host
-    std::string ca_file;            ///< PEM bundle in place of the system's, "" = the system's
+    trust_roots trust;              ///< whom its certificate must be from
     std::size_t connections = 64;   ///< most connections for polls, opened only as needed
     std::size_t pipeline_depth = 1; ///< polls in flight on one connection
     milliseconds connect_timeout{5000};
@@ -78,6 +80,16 @@ struct proof_client_options {
     std::string user_agent = "prooftrackd";
     std::uint64_t seed = 1; ///< for jitter and the body hash
 };
+
+/// Server, certificates, token and settings of a client, checked and bound together: a token goes to the server that it
+/// was read for and to no other. Immutable.
+class proof_setup;
+
+/// Checks everything and loads the certificates; has no effects. What does not differ from `before` (null = none) is
+/// shared with it: connections to an unchanged server live on. Throws boost::system::system_error when the base_url is
+/// malformed, the certificates cannot be used or the token cannot be sent.
+std::shared_ptr<const proof_setup> prepare_proof_setup(proof_client_options options, secret token,
+                                                       const proof_setup* before = nullptr);
 
 /// Counts and facts the adapter reports; the engine joins it to metrics and log.
 class proof_client_observer {
@@ -97,27 +109,25 @@ class proof_client {
     /// Cheap when there is nothing to do; never calls back into the source from inside (it posts).
     virtual void wake() = 0;
 
-    /// The bearer token of every request that starts from now on. Must be called before the first `wake`.
-    virtual void set_token(secret token) = 0;
-
     /// Asks for a user. The handler runs exactly once; deadline is connect_timeout + request_timeout.
     virtual void call(proof_call request, unique_function<void(op_result<proof_reply>)> handler) = 0;
 
     /// Closes idle connections now and busy ones after their answer (a clock jump, another CA).
     virtual void retire_connections() = 0;
 
-    /// Timeouts, limits and pool sizes from the next request on; base_url and ca_file from the next connection on.
-    virtual void reconfigure(proof_client_options options) = 0;
+    /// For every request that starts from now on. One under way, also one that is still connecting, keeps the server,
+    /// the certificates and the token that it began with; connections to another server are closed behind it.
+    virtual void reconfigure(std::shared_ptr<const proof_setup> setup) noexcept = 0;
 
     /// Takes no more polls; those in flight are answered, or given up with `no_reply` when `within` is over, then
     /// `stopped` runs once.
     virtual void stop(milliseconds within, unique_function<void()> stopped) = 0;
 };
 
-/// Throws boost::system::system_error when `ca_file` cannot be loaded or base_url is malformed. `source` and `observer`
-/// must outlive it.
-std::unique_ptr<proof_client> make_https_proof_client(boost::asio::any_io_executor loop, proof_client_options options,
-                                                      poll_source& source, proof_client_observer& observer);
+/// `source` and `observer` must outlive it.
+std::unique_ptr<proof_client> make_https_proof_client(boost::asio::any_io_executor loop,
+                                                      std::shared_ptr<const proof_setup> setup, poll_source& source,
+                                                      proof_client_observer& observer);
 
 } // namespace prooftrack
 

@@ -68,8 +68,6 @@ class wire final : public std::enable_shared_from_this<wire>, private watched_so
     /// Remembers the TLS session for the next connection.
     void keep_session();
 
-    origin& where() { return *origin_; }
-
   private:
     void on_ready(bool readable, bool writable) override;
     void take_socket(boost::asio::ip::tcp::socket socket);

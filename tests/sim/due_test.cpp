@@ -46,10 +46,9 @@ class steady_proof final : public proof_client {
         if (std::exchange(is_woken_, true)) return;
         clock_.post([this] { pull(); });
     }
-    void set_token(secret /*token*/) override {}
     void call(proof_call /*request*/, unique_function<void(op_result<proof_reply>)> /*handler*/) override {}
     void retire_connections() override {}
-    void reconfigure(proof_client_options /*options*/) override {}
+    void reconfigure(std::shared_ptr<const proof_setup> /*setup*/) noexcept override {}
     void stop(milliseconds /*within*/, unique_function<void()> stopped) override { stopped(); }
 
     steady_duration longest_gap() const { return longest_gap_; }

@@ -39,10 +39,9 @@ class held_proof final : public proof_client {
             }
         });
     }
-    void set_token(secret /*token*/) override {}
     void call(proof_call /*request*/, unique_function<void(op_result<proof_reply>)> /*handler*/) override {}
     void retire_connections() override {}
-    void reconfigure(proof_client_options /*options*/) override {}
+    void reconfigure(std::shared_ptr<const proof_setup> /*setup*/) noexcept override {}
     void stop(milliseconds /*within*/, unique_function<void()> stopped) override { stopped(); }
 
     /// Answers the oldest poll in flight with this status.

@@ -190,12 +190,12 @@ class scripted_proof final : public proof_client {
         is_woken_ = true;
         clock_.post([this] { pull(); }, owner_);
     }
-    void set_token(secret token) override { token_ = std::string(token.reveal()); }
+    void set_token(secret token) { token_ = std::string(token.reveal()); }
     void call(proof_call /*request*/, unique_function<void(op_result<proof_reply>)> handler) override {
         handler(op_error{make_error_code(proof_error::unreachable), "connect", ""});
     }
     void retire_connections() override {}
-    void reconfigure(proof_client_options /*options*/) override {}
+    void reconfigure(std::shared_ptr<const proof_setup> /*setup*/) noexcept override {}
     void stop(milliseconds within, unique_function<void()> stopped) override {
         is_stopped_ = true;
         clock_.after(within, std::move(stopped), owner_);

@@ -69,11 +69,7 @@ class fake_notifier final : public notifier {
         if (found != open_.end()) end(found->first, std::move(outcome));
     }
 
-    void configure(std::vector<callback_target> targets, callback_url_rules rules) override {
-        targets_ = std::move(targets);
-        rules_ = std::move(rules);
-        ++configured_;
-    }
+    void configure(std::shared_ptr<const notifier_setup> /*setup*/) noexcept override {}
     void deliver(delivery_job job, unique_function<void(delivery_outcome)> handler) override {
         attempts_.push_back({clock_.now().steady, job});
         scripted_reply reply = answer_ ? answer_(job) : reply_delivered();
@@ -97,9 +93,6 @@ class fake_notifier final : public notifier {
     void forget_attempts() { attempts_.clear(); }
     std::size_t open() const { return open_.size(); }
     std::size_t most_open() const { return most_open_; }
-    std::size_t configured() const { return configured_; }
-    const std::vector<callback_target>& targets() const { return targets_; }
-    const callback_url_rules& rules() const { return rules_; }
     bool stopping() const { return stopping_; }
 
   private:
@@ -137,12 +130,9 @@ class fake_notifier final : public notifier {
     receiver answer_;
     std::map<std::uint64_t, open_attempt> open_;
     std::vector<made_attempt> attempts_;
-    std::vector<callback_target> targets_;
-    callback_url_rules rules_;
     unique_function<void()> stopped_;
     std::uint64_t last_ = 0;
     std::size_t most_open_ = 0;
-    std::size_t configured_ = 0;
     bool stopping_ = false;
 };
 

@@ -66,15 +66,6 @@ class Configuration(SystemCase):
             self.assertIn(word, done.stderr)
         self.assertRegex(done.stderr, r"check\.toml:2:\d+")
 
-    def test_files_that_a_start_would_refuse_are_warned_about(self):
-        (self.folder / "short").write_text("whsec_AAAA\n")
-        done = self.check(f'[proof]\nbase_url = "{self.sandbox.base_url}"\ntoken_file = "{self.folder}/missing"\n'
-                          f'[[callback]]\nname = "a"\nurl = "https://shop.example/"\nsecret_file = "{self.folder}/short"\n')
-        self.assertEqual(done.returncode, 0, "a reload keeps the last good files")
-        for word in ("a start would be refused", f"{self.folder}/missing", f"{self.folder}/short"):
-            self.assertIn(word, done.stderr)
-        self.assertNotIn("whsec_AAAA", done.stderr)
-
     def test_refused_configurations_are_78(self):
         good = f'[proof]\nbase_url = "{self.sandbox.base_url}"\ntoken_file = "{self.sandbox.folder}/client_token"\n'
         self.assertEqual(self.check(good).returncode, 0)

@@ -280,7 +280,7 @@ TEST_F(ServerLimits, ARaisedLimitLetsWaitingClientsIn) {
     late.send(get("/healthz"));
     turn();
     EXPECT_EQ(server_->connections(), 1U);
-    EXPECT_TRUE(server_->reconfigure(2, ""));
+    server_->reconfigure(2, std::nullopt);
     EXPECT_EQ(status_of(late.take_answer()), 200);
 }
 

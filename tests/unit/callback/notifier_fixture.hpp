@@ -13,6 +13,7 @@
 
 #include "callback/notifier.hpp"
 #include "callback/signing.hpp"
+#include "net/tls.hpp"
 #include "support/run_task.hpp"
 #include "support/scripted_http_server.hpp"
 #include "support/test_certificates.hpp"
@@ -79,6 +80,10 @@ class Notifier : public testing::Test {
         return work;
     }
 
+    void configure(std::vector<callback_target> targets, callback_url_rules rules) {
+        notifier_->configure(prepare_notifier_setup(std::move(targets), std::move(rules)));
+    }
+
     delivery_outcome deliver(delivery_job work) {
         std::optional<delivery_outcome> outcome;
         notifier_->deliver(std::move(work), [&](delivery_outcome done) {
@@ -96,7 +101,7 @@ class Notifier : public testing::Test {
             connection.read_request();
             connection.send(bytes);
         });
-        notifier_->configure({webhook(server.base_url() + "/hook?token=hunter2", timeout)}, {});
+        configure({webhook(server.base_url() + "/hook?token=hunter2", timeout)}, {});
         return deliver(job());
     }
 
@@ -111,7 +116,7 @@ class Notifier : public testing::Test {
 
     testing_support::temporary_directory folder_;
     testing_support::test_authority authority_;
-    std::string ca_file_ = folder_.write("ca.pem", authority_.ca_pem());
+    std::shared_ptr<tls_client> tls_ = std::make_shared<tls_client>(trust_roots(authority_.ca_pem(), "ca.pem"));
     seen_requests requests_;
     recording_observer observer_;
     boost::asio::io_context io_{1};

@@ -6,6 +6,7 @@
 #include <boost/system/system_error.hpp>
 #include <gmock/gmock.h>
 
+#include "callback/error.hpp"
 #include "notifier_fixture.hpp"
 
 namespace prooftrack {
@@ -20,7 +21,7 @@ using verdict = delivery_outcome::verdict;
 
 TEST_F(Notifier, SendsTheFrozenBytesSignedAsThePublishedVectorSays) {
     scripted_http_server server(always_ok());
-    notifier_->configure({webhook(server.base_url() + "/hooks/proof?x=1")}, {});
+    configure({webhook(server.base_url() + "/hooks/proof?x=1")}, {});
     const auto outcome = deliver(job());
     EXPECT_EQ(outcome.what, verdict::delivered);
     EXPECT_EQ(outcome.error, "");
@@ -40,7 +41,7 @@ TEST_F(Notifier, SendsTheFrozenBytesSignedAsThePublishedVectorSays) {
 
 TEST_F(Notifier, EachAttemptSignsTheSameBytesAnew) {
     scripted_http_server server(always_ok());
-    notifier_->configure({webhook(server.base_url())}, {});
+    configure({webhook(server.base_url())}, {});
     deliver(job());
     delivery_job later = job();
     later.now += seconds(60);
@@ -55,7 +56,7 @@ TEST_F(Notifier, EachAttemptSignsTheSameBytesAnew) {
 
 TEST_F(Notifier, ReusesAConnection) {
     scripted_http_server server(always_ok());
-    notifier_->configure({webhook(server.base_url())}, {});
+    configure({webhook(server.base_url())}, {});
     for (int i = 0; i < 5; ++i) EXPECT_EQ(deliver(job()).what, verdict::delivered);
     EXPECT_EQ(server.connections(), 1U);
 }
@@ -66,7 +67,7 @@ TEST_F(Notifier, AReusedConnectionThatClosesBeforeAReplyIsTriedOnceMore) {
         connection.send(ok_reply);
         if (connection.index == 0) requests_.add(connection.read_request()); // and closes without a word
     });
-    notifier_->configure({webhook(server.base_url())}, {});
+    configure({webhook(server.base_url())}, {});
     EXPECT_EQ(deliver(job()).what, verdict::delivered);
     EXPECT_EQ(deliver(job()).what, verdict::delivered);
     EXPECT_EQ(server.connections(), 2U);
@@ -137,7 +138,7 @@ TEST_F(Notifier, TheTimeoutIsHardInEveryPhase) {
         auto target = webhook(server.base_url() + "/?token=hunter2", milliseconds(80));
         for (const std::string& url : {server.base_url(), "https://127.0.0.1:" + std::to_string(server.port())}) {
             target.url = url + "/?token=hunter2";
-            notifier_->configure({target}, {});
+            configure({target}, {});
             const auto begun = std::chrono::steady_clock::now();
             const auto outcome = deliver(job());
             EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(10));
@@ -152,7 +153,8 @@ TEST_F(Notifier, NoErrorHoldsTheQuery) {
         EXPECT_THAT(answered_with(bytes).error, Not(HasSubstr("hunter2")));
     callback_url_rules rules;
     rules.allow_hosts = {"shop.example"};
-    notifier_->configure({}, rules);
+    rules.secrets = {key()};
+    configure({}, rules);
     delivery_job own = job("callback_url");
     for (const char* url :
          {"https://evil.example/?token=hunter2", "https://a b/?token=hunter2", "ftp://shop.example/?token=hunter2"}) {
@@ -169,20 +171,20 @@ TEST_F(Notifier, ARefusedConnectionNamesTheAddress) {
         scripted_http_server closed(always_ok());
         url = closed.base_url();
     }
-    notifier_->configure({webhook(url)}, {});
+    configure({webhook(url)}, {});
     EXPECT_THAT(deliver(job()).error, AllOf(HasSubstr("connect 127.0.0.1:"), HasSubstr("Connection refused")));
 }
 
 TEST_F(Notifier, VerifiesTheReceiversCertificate) {
     scripted_http_server server(authority_.server_context(), always_ok());
     callback_target target = webhook(server.base_url());
-    target.ca_file = ca_file_;
-    notifier_->configure({target}, {});
+    target.tls = tls_;
+    configure({target}, {});
     EXPECT_EQ(deliver(job()).what, verdict::delivered);
     EXPECT_EQ(deliver(job()).what, verdict::delivered);
     EXPECT_EQ(server.connections(), 1U);
-    target.ca_file.clear();
-    notifier_->configure({target}, {});
+    target.tls.reset();
+    configure({target}, {});
     EXPECT_THAT(deliver(job()).error, HasSubstr("TLS handshake")) << "the system does not know this authority";
 }
 
@@ -190,11 +192,11 @@ TEST_F(Notifier, RefusesWrongAndExpiredCertificates) {
     scripted_http_server other(authority_.server_context({{"DNS:other.example"}}), always_ok());
     scripted_http_server expired(authority_.server_context({{"DNS:localhost"}, -7200, -3600}), always_ok());
     callback_target target = webhook(other.base_url());
-    target.ca_file = ca_file_;
-    notifier_->configure({target}, {});
+    target.tls = tls_;
+    configure({target}, {});
     EXPECT_THAT(deliver(job()).error, HasSubstr("hostname mismatch"));
     target.url = expired.base_url();
-    notifier_->configure({target}, {});
+    configure({target}, {});
     EXPECT_THAT(deliver(job()).error, HasSubstr("expired"));
     EXPECT_TRUE(requests_.all().empty());
 }
@@ -203,12 +205,12 @@ TEST_F(Notifier, SendsOverAUnixSocketAlsoUnsigned) {
     scripted_http_server server(folder_.file("shop.sock"), always_ok());
     callback_target target = webhook("http+unix://" + folder_.file("shop.sock") + ":/hook");
     target.secrets.clear();
-    notifier_->configure({target}, {});
+    configure({target}, {});
     EXPECT_EQ(deliver(job()).what, verdict::delivered);
     EXPECT_THAT(requests_.all().at(0), testing::StartsWith("POST /hook HTTP/1.1\r\nHost: localhost\r\n"));
     EXPECT_EQ(header_of(requests_.all().at(0), "webhook-signature"), "(none)");
     target.url = "http+unix://" + folder_.file("none.sock") + ":/hook";
-    notifier_->configure({target}, {});
+    configure({target}, {});
     EXPECT_THAT(deliver(job()).error, HasSubstr("none.sock"));
 }
 
@@ -216,7 +218,7 @@ TEST_F(Notifier, RunsACommandWithTheEventAndItsVariables) {
     callback_target target;
     target.name = "ledger";
     target.command = {"/bin/sh", "-c", "cat; echo \" $PROOFTRACK_EVENT_ID $PROOFTRACK_ATTEMPT\""};
-    notifier_->configure({target}, {});
+    configure({target}, {});
     const auto outcome = deliver(job("ledger"));
     EXPECT_EQ(outcome.what, verdict::delivered);
     EXPECT_EQ(outcome.reply, "{\"test\": 2432232314} msg_p5jXN8AQM9LWM0D4loKWxJek 1\n");
@@ -225,18 +227,55 @@ TEST_F(Notifier, RunsACommandWithTheEventAndItsVariables) {
 
 TEST_F(Notifier, AnUnknownNameIsNotConfigured) { EXPECT_EQ(deliver(job("nobody")).error, "callback not configured"); }
 
-TEST_F(Notifier, ABadCaFileReplacesNothing) {
+TEST_F(Notifier, WhatIsRefusedReplacesNothing) {
     scripted_http_server server(always_ok());
-    notifier_->configure({webhook(server.base_url())}, {});
-    callback_target broken = webhook("https://shop.example/");
-    broken.ca_file = folder_.file("missing.pem");
-    try {
-        notifier_->configure({broken}, {});
-        FAIL();
-    } catch (const boost::system::system_error& failure) {
-        EXPECT_THAT(failure.what(), HasSubstr("missing.pem"));
-    }
+    configure({webhook(server.base_url())}, {});
+    for (const char* url : {"http://shop.example/", "nonsense", "ftp://shop.example/"})
+        EXPECT_THROW(configure({webhook(url)}, {}), boost::system::system_error) << url;
     EXPECT_EQ(deliver(job()).what, verdict::delivered);
+}
+
+TEST_F(Notifier, ATargetOverTcpWithoutASecretIsRefused) {
+    for (const char* url : {"http://127.0.0.1:1/", "https://shop.example/"}) {
+        callback_target target = webhook(url);
+        target.secrets.clear();
+        try {
+            configure({target}, {});
+            FAIL() << url;
+        } catch (const boost::system::system_error& failure) {
+            EXPECT_EQ(failure.code(), make_error_code(callback_error::not_signed));
+            EXPECT_THAT(failure.what(), HasSubstr("backend"));
+        }
+    }
+    callback_url_rules rules;
+    rules.allow_hosts = {"unix:/run/shop.sock"};
+    configure({}, rules);
+    rules.allow_hosts.emplace_back("shop.example");
+    EXPECT_THROW(configure({}, rules), boost::system::system_error);
+}
+
+TEST_F(Notifier, AConnectionOfOldAuthoritiesIsNotTakenOverByAReload) {
+    std::atomic<bool> go = false;
+    scripted_http_server server(authority_.server_context(), [&](scripted_connection& connection) {
+        while (true) {
+            requests_.add(connection.read_request());
+            while (!go) std::this_thread::yield();
+            connection.send(ok_reply);
+        }
+    });
+    callback_target target = webhook(server.base_url());
+    target.tls = tls_;
+    configure({target}, {});
+    std::optional<delivery_outcome> first;
+    notifier_->deliver(job(), [&](delivery_outcome done) { first = std::move(done); });
+    run_until(io_, [&] { return !requests_.all().empty(); });
+    const test_authority stranger("a stranger");
+    target.tls = std::make_shared<tls_client>(trust_roots(stranger.ca_pem(), "ca.pem"));
+    configure({target}, {});
+    go = true; // its connection becomes idle only now
+    run_until(io_, [&] { return first.has_value(); });
+    EXPECT_EQ(first->what, verdict::delivered);
+    EXPECT_THAT(deliver(job()).error, HasSubstr("TLS handshake"));
 }
 
 TEST_F(Notifier, AReloadLeavesAttemptsInFlightAlone) {
@@ -247,11 +286,11 @@ TEST_F(Notifier, AReloadLeavesAttemptsInFlightAlone) {
         connection.send(ok_reply);
     });
     scripted_http_server new_server(always_ok());
-    notifier_->configure({webhook(old_server.base_url())}, {});
+    configure({webhook(old_server.base_url())}, {});
     std::optional<delivery_outcome> first;
     notifier_->deliver(job(), [&](delivery_outcome done) { first = std::move(done); });
     run_until(io_, [&] { return !requests_.all().empty(); });
-    notifier_->configure({webhook(new_server.base_url())}, {});
+    configure({webhook(new_server.base_url())}, {});
     go = true;
     run_until(io_, [&] { return first.has_value(); });
     EXPECT_EQ(first->what, verdict::delivered);
@@ -264,7 +303,7 @@ TEST_F(Notifier, ASlowTargetDelaysNobodyElse) {
     scripted_http_server quick(always_ok());
     callback_target second = webhook(quick.base_url());
     second.name = "quick";
-    notifier_->configure({webhook(slow.base_url()), second}, {});
+    configure({webhook(slow.base_url()), second}, {});
     int slow_ones = 0;
     for (int i = 0; i < 20; ++i) notifier_->deliver(job(), [&](const delivery_outcome&) { ++slow_ones; });
     for (int i = 0; i < 20; ++i) EXPECT_EQ(deliver(job("quick")).what, verdict::delivered);
@@ -282,7 +321,7 @@ TEST_F(Notifier, StopLetsWhatIsInFlightEndAndRefusesTheRest) {
         while (!go) std::this_thread::yield();
         connection.send(ok_reply);
     });
-    notifier_->configure({webhook(server.base_url())}, {});
+    configure({webhook(server.base_url())}, {});
     std::optional<delivery_outcome> first;
     std::optional<delivery_outcome> second;
     bool stopped = false;
@@ -306,7 +345,7 @@ TEST_F(Notifier, StopCutsOffWhatDoesNotEndInTime) {
     command.name = "ledger";
     command.command = {"/bin/sleep", "1000"};
     command.timeout = std::chrono::hours(1);
-    notifier_->configure({webhook(server.base_url(), std::chrono::hours(1)), command}, {});
+    configure({webhook(server.base_url(), std::chrono::hours(1)), command}, {});
     std::vector<std::string> errors;
     for (const char* name : {"backend", "ledger", "backend"})
         notifier_->deliver(job(name), [&](const delivery_outcome& done) { errors.push_back(done.error); });
@@ -330,7 +369,7 @@ TEST_F(Notifier, DestroyedInTheMiddleItCallsNobody) {
     callback_target command;
     command.name = "ledger";
     command.command = {"/bin/sh", "-c", "exit 0"};
-    notifier_->configure({webhook(server.base_url()), command}, {});
+    configure({webhook(server.base_url()), command}, {});
     int answers = 0;
     for (const char* name : {"backend", "ledger", "nobody"})
         notifier_->deliver(job(name), [&](const delivery_outcome&) { ++answers; });

@@ -19,7 +19,7 @@ class OwnUrl : public Notifier {
         rules.allow_hosts = std::move(allow_hosts);
         rules.secrets = {key()};
         rules.timeout = seconds(20);
-        notifier_->configure({}, rules);
+        configure({}, rules);
         delivery_job own = job("callback_url");
         own.url = url;
         return deliver(own);

@@ -39,13 +39,17 @@ class WebhookSender : public testing::Test {
     std::shared_ptr<const webhook_target> own_url(const std::string& url, const std::string& allow) {
         callback_url_rules rules;
         rules.allow_hosts = {allow};
-        return make_own_url_target(check_callback_url(url, rules.allow_hosts).value(), rules, tls_);
+        rules.secrets = keys_;
+        rules.tls = tls_;
+        return make_own_url_target(check_callback_url(url, rules.allow_hosts).value(), rules);
     }
 
     std::shared_ptr<const webhook_target> configured(const std::string& url) {
         callback_target target;
         target.url = url;
-        return make_configured_target(target, [this](const std::string&) { return tls_; });
+        target.secrets = keys_;
+        target.tls = tls_;
+        return make_configured_target(target);
     }
 
     std::string https(const std::string& host) {
@@ -53,8 +57,8 @@ class WebhookSender : public testing::Test {
     }
 
     test_authority authority_;
-    temporary_directory folder_;
-    std::shared_ptr<tls_client> tls_ = std::make_shared<tls_client>(folder_.write("ca.pem", authority_.ca_pem()));
+    std::shared_ptr<tls_client> tls_ = std::make_shared<tls_client>(trust_roots(authority_.ca_pem(), "ca.pem"));
+    std::vector<secret> keys_{secret("0123456789abcdef0123456789abcdef")};
     scripted_http_server server_{authority_.server_context({{"DNS:shop.example", "DNS:a.shop.example"}}),
                                  [](scripted_connection& connection) {
                                      connection.read_request();
@@ -101,6 +105,24 @@ TEST_F(WebhookSender, AConfiguredHostMayBeAnywhereButPlainHttpStaysOnThisMachine
 TEST_F(WebhookSender, TheCertificateMustBeForTheNameNotTheAddress) {
     const auto outcome = send(configured(https("other.example")), {"127.0.0.1"});
     EXPECT_THAT(outcome.error, HasSubstr("hostname mismatch"));
+}
+
+TEST_F(WebhookSender, NothingGoesOverTcpUnsigned) {
+    // Nobody can make such a target; if somebody could, the sender would refuse it.
+    for (const char* scheme : {"https", "http"}) {
+        auto target = std::make_shared<webhook_target>(*configured(https("shop.example")));
+        target->url =
+            parse_http_url(std::string(scheme) + "://localhost:" + std::to_string(server_.port()) + "/").value();
+        target->keys.clear();
+        const auto outcome = send(target, {"127.0.0.1"});
+        EXPECT_EQ(outcome.what, verdict::failed);
+        EXPECT_THAT(outcome.error, HasSubstr("nothing goes over TCP unsigned"));
+    }
+    keys_.clear();
+    EXPECT_THROW(configured(https("shop.example")), boost::system::system_error);
+    EXPECT_THROW(configured("http://127.0.0.1:1/"), boost::system::system_error);
+    EXPECT_NO_THROW(configured("http+unix:///run/shop.sock:/hook"));
+    EXPECT_EQ(server_.connections(), 0U);
 }
 
 } // namespace

@@ -117,10 +117,10 @@ TEST(KeyTable, TheReferenceIsValidWithAndWithoutItsExamples) {
         EXPECT_THAT(std::get<configuration_reading>(with_examples).warnings, testing::IsEmpty());
     }
     const auto as_it_is = load_configuration(PROOFTRACK_SOURCE_DIR "/conf/prooftrackd.toml");
-    ASSERT_TRUE(std::holds_alternative<configuration_reading>(as_it_is));
+    ASSERT_TRUE(as_it_is.mistakes.empty());
     configuration defaults;
     defaults.proof.base_url = "https://proof.example";
-    EXPECT_EQ(std::get<configuration_reading>(as_it_is).value, defaults);
+    EXPECT_EQ(as_it_is.value, defaults);
 }
 
 TEST(KeyTable, EveryKeyIsDocumentedAndItsDefaultIsInRange) {

@@ -436,17 +436,31 @@ TEST(ParseConfiguration, AnyDamageToAFileIsToldOrHarmless) {
 }
 
 TEST(LoadConfiguration, AMissingFileIsOneMistake) {
-    const auto outcome = load_configuration("/nonexistent/prooftrackd.toml");
-    const auto& mistakes = std::get<config_mistakes>(outcome);
+    const auto draft = load_configuration("/nonexistent/prooftrackd.toml");
+    const auto& mistakes = draft.mistakes;
+    EXPECT_FALSE(draft.is_toml);
     ASSERT_EQ(mistakes.size(), 1U);
     EXPECT_THAT(format_mistake(mistakes[0]),
                 HasSubstr("/nonexistent/prooftrackd.toml: read /nonexistent/prooftrackd.toml: No such file"));
 }
 
 TEST(LoadConfiguration, ADirectoryOrDeviceIsRefused) {
-    EXPECT_THAT(std::get<config_mistakes>(load_configuration("/tmp")).at(0).problem, HasSubstr("Is a directory"));
-    EXPECT_THAT(std::get<config_mistakes>(load_configuration("/dev/zero")).at(0).problem,
-                HasSubstr("not a regular file"));
+    EXPECT_THAT(load_configuration("/tmp").mistakes.at(0).problem, HasSubstr("Is a directory"));
+    EXPECT_THAT(load_configuration("/dev/zero").mistakes.at(0).problem, HasSubstr("not a regular file"));
+}
+
+TEST(LoadConfiguration, ADraftSaysWhichKeysAreSoundAndWhereTheyStand) {
+    const auto draft = draft_configuration("[proof]\nbase_url = \"https://proof.example\"\ntoken_file = 5\n"
+                                           "ca_file = \"/ca\"\n[[callback]]\nname = \"a\"\n  command = [\"/bin/x\"]\n",
+                                           "f.toml");
+    ASSERT_EQ(draft.mistakes.size(), 1U);
+    EXPECT_TRUE(draft.is_toml);
+    EXPECT_FALSE(draft.is_sound("proof.token_file"));
+    EXPECT_TRUE(draft.is_sound("proof.ca_file"));
+    EXPECT_EQ(draft.value.proof.ca_file, "/ca");
+    EXPECT_EQ(format_mistake(draft.places.blame("callback[0].command", "no")), "f.toml:7:3: callback.command: no");
+    EXPECT_EQ(format_mistake(draft.places.blame("api.group", "no")), "f.toml: api.group: no");
+    EXPECT_FALSE(draft_configuration("x = [", "f.toml").is_toml);
 }
 
 } // namespace

@@ -318,8 +318,7 @@ TEST_F(HttpExchange, NothingWithALineBreakIsWritten) {
 
 TEST_F(HttpExchange, WorksOverTlsWhereATruncationAfterTheWholeReplyIsFine) {
     const test_authority authority;
-    const temporary_directory folder;
-    tls_client client(folder.write("ca.pem", authority.ca_pem()));
+    tls_client client(trust_roots(authority.ca_pem(), "ca.pem"));
     scripted_http_server server(authority.server_context(), [](scripted_connection& connection) {
         connection.read_request();
         connection.send(ok_reply);
@@ -337,8 +336,7 @@ TEST_F(HttpExchange, WorksOverTlsWhereATruncationAfterTheWholeReplyIsFine) {
 
 TEST_F(HttpExchange, OverTlsAReplyThatEndsWithoutCloseNotifyIsTruncated) {
     const test_authority authority;
-    const temporary_directory folder;
-    tls_client client(folder.write("ca.pem", authority.ca_pem()));
+    tls_client client(trust_roots(authority.ca_pem(), "ca.pem"));
     scripted_http_server server(authority.server_context(), [](scripted_connection& connection) {
         connection.read_request();
         connection.send("HTTP/1.1 200 OK\r\n\r\nhalf of i");

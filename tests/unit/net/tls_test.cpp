@@ -59,15 +59,14 @@ class TlsClient : public testing::Test {
     }
 
     test_authority authority_;
-    temporary_directory folder_;
-    std::string ca_file_ = folder_.write("ca.pem", authority_.ca_pem());
+    trust_roots trust_{authority_.ca_pem(), "ca.pem"};
     asio::io_context io_{1};
     host_resolver resolver_{io_.get_executor(), everything_is_loopback()};
 };
 
 TEST_F(TlsClient, TrustsACertificateOfItsAuthorityForTheRightName) {
     scripted_http_server server(authority_.server_context(), greet);
-    tls_client client(ca_file_);
+    tls_client client(trust_);
     EXPECT_TRUE(connect(client, server, "localhost").has_value());
     EXPECT_TRUE(connect(client, server, "localhost.").has_value()) << "a final dot is not part of the name";
     EXPECT_TRUE(connect(client, server, "127.0.0.1").has_value());
@@ -75,7 +74,7 @@ TEST_F(TlsClient, TrustsACertificateOfItsAuthorityForTheRightName) {
 
 TEST_F(TlsClient, RefusesTheWrongHost) {
     scripted_http_server server(authority_.server_context({{"DNS:other.example", "IP:127.0.0.9"}}), greet);
-    tls_client client(ca_file_);
+    tls_client client(trust_);
     for (const char* host : {"localhost", "127.0.0.1"}) {
         const auto stream = connect(client, server, host);
         ASSERT_TRUE(stream.has_error()) << host;
@@ -87,7 +86,7 @@ TEST_F(TlsClient, RefusesTheWrongHost) {
 
 TEST_F(TlsClient, AWildcardCoversOneLabelAndNeverAPartOfOne) {
     scripted_http_server server(authority_.server_context({{"DNS:*.shop.example", "DNS:f*.bar.example"}}), greet);
-    tls_client client(ca_file_);
+    tls_client client(trust_);
     EXPECT_TRUE(connect(client, server, "a.shop.example").has_value());
     EXPECT_TRUE(connect(client, server, "shop.example").has_error());
     EXPECT_TRUE(connect(client, server, "a.b.shop.example").has_error());
@@ -95,7 +94,7 @@ TEST_F(TlsClient, AWildcardCoversOneLabelAndNeverAPartOfOne) {
 }
 
 TEST_F(TlsClient, RefusesAnExpiredAndANotYetValidCertificate) {
-    tls_client client(ca_file_);
+    tls_client client(trust_);
     scripted_http_server expired(authority_.server_context({{"DNS:localhost"}, -7200, -3600}), greet);
     const auto late = connect(client, expired, "localhost");
     ASSERT_TRUE(late.has_error());
@@ -109,9 +108,9 @@ TEST_F(TlsClient, RefusesAnExpiredAndANotYetValidCertificate) {
 TEST_F(TlsClient, RefusesAnotherAuthority) {
     const test_authority stranger("a stranger");
     scripted_http_server server(stranger.server_context(), greet);
-    tls_client client(ca_file_);
+    tls_client client(trust_);
     EXPECT_TRUE(connect(client, server, "localhost").has_error());
-    tls_client system("");
+    tls_client system{trust_roots()};
     EXPECT_TRUE(connect(system, server, "localhost").has_error());
 }
 
@@ -158,13 +157,13 @@ TEST_F(TlsClient, RefusesTls11) {
     SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_VERSION);
     SSL_CTX_set_max_proto_version(context.native_handle(), TLS1_1_VERSION);
     scripted_http_server server(std::move(context), greet);
-    tls_client client(ca_file_);
+    tls_client client(trust_);
     EXPECT_TRUE(connect(client, server, "localhost").has_error());
 }
 
 TEST_F(TlsClient, ASilentServerIsGivenUpAtTheHandshakesDeadline) {
     scripted_http_server server([](scripted_connection& connection) { connection.wait_for_close(); });
-    tls_client client(ca_file_);
+    tls_client client(trust_);
     connect_options options;
     options.handshake = milliseconds(30);
     const auto stream = run_task(io_, async_connect_tls(resolver_, client, "localhost", server.port(), options));
@@ -178,7 +177,7 @@ TEST_F(TlsClient, AServerThatSpeaksNoTlsIsRefused) {
         connection.send("HTTP/1.1 400 Bad Request\r\n\r\n");
         connection.wait_for_close();
     });
-    tls_client client(ca_file_);
+    tls_client client(trust_);
     EXPECT_TRUE(connect(client, server, "localhost").has_error());
 }
 
@@ -187,7 +186,7 @@ TEST_F(TlsClient, ResumesASessionOfTls13AndTls12) {
         auto context = authority_.server_context();
         SSL_CTX_set_max_proto_version(context.native_handle(), version);
         scripted_http_server server(std::move(context), greet);
-        tls_client client(ca_file_);
+        tls_client client(trust_);
         EXPECT_FALSE(resumed_after_reading(client, server, "localhost"));
         EXPECT_TRUE(resumed_after_reading(client, server, "localhost"));
         EXPECT_TRUE(resumed_after_reading(client, server, "localhost"));
@@ -198,7 +197,7 @@ TEST_F(TlsClient, ResumesASessionOfTls13AndTls12) {
 
 TEST_F(TlsClient, ASessionIsOfferedToItsOwnHostOnly) {
     scripted_http_server server(authority_.server_context({{"DNS:a.example", "DNS:b.example"}}), greet);
-    tls_client client(ca_file_);
+    tls_client client(trust_);
     EXPECT_FALSE(resumed_after_reading(client, server, "a.example"));
     EXPECT_FALSE(resumed_after_reading(client, server, "b.example"));
     EXPECT_TRUE(resumed_after_reading(client, server, "a.example"));
@@ -206,7 +205,7 @@ TEST_F(TlsClient, ASessionIsOfferedToItsOwnHostOnly) {
 
 TEST_F(TlsClient, AStreamMayOutliveItsClient) {
     scripted_http_server server(authority_.server_context(), greet);
-    std::optional<tls_client> client(ca_file_);
+    std::optional<tls_client> client(trust_);
     auto stream = connect(*client, server, "localhost");
     ASSERT_TRUE(stream.has_value());
     client.reset();
@@ -214,16 +213,33 @@ TEST_F(TlsClient, AStreamMayOutliveItsClient) {
 }
 
 TEST_F(TlsClient, ABadBundleIsNamed) {
-    const std::string missing = folder_.file("missing.pem");
-    const std::string empty = folder_.write("empty.pem", "no certificate in here\n");
-    for (const std::string& path : {missing, empty}) {
+    for (const char* pem :
+         {"", "no certificate in here\n", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}) {
         try {
-            make_tls_context(path);
-            FAIL() << path;
+            make_tls_context(trust_roots(pem, "/etc/ca.pem"));
+            FAIL() << pem;
         } catch (const boost::system::system_error& failure) {
-            EXPECT_THAT(failure.what(), HasSubstr(path));
+            EXPECT_THAT(failure.what(), HasSubstr("/etc/ca.pem"));
         }
     }
+}
+
+TEST(TrustRoots, AreEqualWhenTheyTrustTheSame) {
+    EXPECT_EQ(trust_roots("a", "/x"), trust_roots("a", "/y"));
+    EXPECT_NE(trust_roots("a", "/x"), trust_roots("b", "/x"));
+    EXPECT_NE(trust_roots("", "/x"), trust_roots());
+    EXPECT_EQ(trust_roots(), trust_roots());
+}
+
+TEST(TrustRoots, SeeThatTheSystemsWereReplaced) {
+    temporary_directory folder;
+    const std::string bundle = folder.write("bundle.pem", "one");
+    ::setenv("SSL_CERT_FILE", bundle.c_str(), 1);
+    const trust_roots before;
+    EXPECT_EQ(before, trust_roots());
+    folder.write("bundle.pem", "another one");
+    EXPECT_NE(before, trust_roots());
+    ::unsetenv("SSL_CERT_FILE");
 }
 
 } // namespace

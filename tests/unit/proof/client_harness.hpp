@@ -138,20 +138,31 @@ class request_log {
 /// Source, observer, loop and the client; the client goes first.
 class client_harness {
   public:
-    explicit client_harness(proof_client_options options) { start(std::move(options)); }
+    explicit client_harness(proof_client_options wanted) { start(std::move(wanted)); }
     client_harness() = default;
 
-    static proof_client_options options_for(const scripted_http_server& server, const std::string& ca_file = "") {
+    static proof_client_options options_for(const scripted_http_server& server, trust_roots trust = {}) {
         proof_client_options options;
         options.base_url = server.base_url();
-        options.ca_file = ca_file;
+        options.trust = std::move(trust);
         return options;
     }
 
-    void start(proof_client_options options) {
-        client = make_https_proof_client(io.get_executor(), std::move(options), source, observer);
-        client->set_token(secret("token-1"));
+    void start(proof_client_options wanted) {
+        options = std::move(wanted);
+        setup = prepare_proof_setup(options, secret("token-1"));
+        client = make_https_proof_client(io.get_executor(), setup, source, observer);
     }
+
+    /// A reload to these.
+    void reconfigure(proof_client_options wanted, const std::string& token = "token-1") {
+        setup = prepare_proof_setup(wanted, secret(token), setup.get());
+        options = std::move(wanted);
+        client->reconfigure(setup);
+    }
+
+    /// The token's file has changed.
+    void set_token(const std::string& token) { reconfigure(options, token); }
 
     /// Makes these due and wakes the client.
     void poll(const std::vector<std::string>& ids) {
@@ -199,6 +210,8 @@ class client_harness {
     boost::asio::io_context io{1};
     scripted_source source;
     recording_observer observer;
+    proof_client_options options;
+    std::shared_ptr<const proof_setup> setup;
     std::unique_ptr<proof_client> client;
 };
 

@@ -123,7 +123,7 @@ TEST(ProofPolls, UseTheTokenOfTheMoment) {
     });
     client_harness harness(client_harness::options_for(server));
     harness.poll_and_wait({"tx-1"});
-    harness.client->set_token(secret("token-2"));
+    harness.set_token("token-2");
     harness.poll_and_wait({"tx-2"});
     EXPECT_NE(log.all().at(0).find("Bearer token-1\r\n"), std::string::npos);
     EXPECT_NE(log.all().at(1).find("Bearer token-2\r\n"), std::string::npos);
@@ -135,26 +135,22 @@ TEST(ProofPolls, RefuseATokenThatCouldSplitAHeader) {
     scripted_http_server server(serve_well);
     client_harness harness(client_harness::options_for(server));
     for (const std::string token : {"", "a\r\nX: y", "a b", "a\x80", "a\n"}) {
-        EXPECT_THROW(harness.client->set_token(secret(token)), std::invalid_argument);
+        EXPECT_THROW(harness.set_token(token), boost::system::system_error);
     }
 }
 
 TEST(ProofPolls, RefuseABaseUrlThatCouldLeakTheToken) {
-    scripted_source source;
-    recording_observer observer;
-    boost::asio::io_context io;
     for (const std::string url :
          {"", "proof.example", "http://proof.example", "ftp://localhost", "https://u:p@proof.example",
           "https://proof.example/?a=b", "https://proof.example/#f", "http+unix:///run/x.sock"}) {
         proof_client_options options;
         options.base_url = url;
-        EXPECT_THROW(make_https_proof_client(io.get_executor(), options, source, observer), boost::system::system_error)
-            << url;
+        EXPECT_THROW(prepare_proof_setup(options, secret("token-1")), boost::system::system_error) << url;
     }
     proof_client_options options;
     options.base_url = "https://proof.example";
-    options.ca_file = "/nonexistent/ca.pem";
-    EXPECT_THROW(make_https_proof_client(io.get_executor(), options, source, observer), boost::system::system_error);
+    options.trust = trust_roots("no certificate\n", "/ca.pem");
+    EXPECT_THROW(prepare_proof_setup(options, secret("token-1")), boost::system::system_error);
 }
 
 TEST(ProofPolls, ClassifyRepliesThatCannotBeUsed) {
@@ -302,15 +298,14 @@ TEST(ProofPolls, AReloadMovesToTheNewServerWithoutTellingTheOldOne) {
     });
     client_harness harness(client_harness::options_for(old_server));
     harness.poll_and_wait({"tx-1"});
-    harness.client->reconfigure(client_harness::options_for(new_server));
-    harness.client->set_token(secret("token-2"));
+    harness.reconfigure(client_harness::options_for(new_server), "token-2");
     harness.poll_and_wait({"tx-2"});
     EXPECT_EQ(old_log.size(), 1U);
     EXPECT_EQ(new_log.size(), 1U);
     EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::good);
     proof_client_options broken = client_harness::options_for(new_server);
     broken.base_url = "http://proof.example";
-    EXPECT_THROW(harness.client->reconfigure(broken), boost::system::system_error);
+    EXPECT_THROW(harness.reconfigure(broken), boost::system::system_error);
     harness.poll_and_wait({"tx-3"});
     EXPECT_EQ(new_log.size(), 2U) << "a refused reload changes nothing";
 }
@@ -325,7 +320,7 @@ TEST(ProofPolls, AReloadChangesLimitsFromTheNextRequestOn) {
     proof_client_options options = client_harness::options_for(server);
     options.request_timeout = 50ms;
     options.max_reply_bytes = 1024;
-    harness.client->reconfigure(options);
+    harness.reconfigure(options);
     harness.poll_and_wait({"tx-2"});
     EXPECT_EQ(harness.source.answer_to("tx-2").error, "reply: timed out after 50ms");
     EXPECT_EQ(server.connections(), 1U);

@@ -19,7 +19,7 @@ class ProofTls : public testing::Test {
     poll_answer answer_with(boost::asio::ssl::context context, const scripted_http_server::script& script = serve_well,
                             const std::string& host = "localhost") {
         scripted_http_server server(std::move(context), script);
-        proof_client_options options = client_harness::options_for(server, ca_file_);
+        proof_client_options options = client_harness::options_for(server, trust_);
         options.base_url = "https://" + host + ":" + std::to_string(server.port());
         client_harness harness(options);
         harness.poll_and_wait({"tx-1"});
@@ -28,8 +28,7 @@ class ProofTls : public testing::Test {
     }
 
     test_authority authority_;
-    temporary_directory folder_;
-    std::string ca_file_ = folder_.write("ca.pem", authority_.ca_pem());
+    trust_roots trust_{authority_.ca_pem(), "ca.pem"};
     std::size_t handshakes_ = 0;
 };
 
@@ -102,7 +101,7 @@ TEST_F(ProofTls, SaysWhenThePeerSpeaksNoTls) {
         connection.send("HTTP/1.1 400 Bad Request\r\n\r\n");
         connection.wait_for_close();
     });
-    proof_client_options options = client_harness::options_for(server, ca_file_);
+    proof_client_options options = client_harness::options_for(server, trust_);
     options.base_url = "https://localhost:" + std::to_string(server.port());
     client_harness harness(options);
     harness.poll_and_wait({"tx-1"});
@@ -112,7 +111,7 @@ TEST_F(ProofTls, SaysWhenThePeerSpeaksNoTls) {
 
 TEST_F(ProofTls, AHandshakeThatNeverEndsTimesOut) {
     scripted_http_server server([](scripted_connection& connection) { connection.wait_for_close(); });
-    proof_client_options options = client_harness::options_for(server, ca_file_);
+    proof_client_options options = client_harness::options_for(server, trust_);
     options.base_url = "https://localhost:" + std::to_string(server.port());
     options.connect_timeout = 100ms;
     client_harness harness(options);
@@ -123,7 +122,7 @@ TEST_F(ProofTls, AHandshakeThatNeverEndsTimesOut) {
 
 TEST_F(ProofTls, AHandshakeThatIsCutOffSaysSo) {
     scripted_http_server server([](scripted_connection& connection) { connection.read_some(); });
-    proof_client_options options = client_harness::options_for(server, ca_file_);
+    proof_client_options options = client_harness::options_for(server, trust_);
     options.base_url = "https://localhost:" + std::to_string(server.port());
     client_harness harness(options);
     harness.poll_and_wait({"tx-1"});
@@ -135,7 +134,7 @@ TEST_F(ProofTls, ResumesTheSessionOnTheNextConnection) {
         auto context = authority_.server_context();
         SSL_CTX_set_max_proto_version(context.native_handle(), version);
         scripted_http_server server(std::move(context), serve_well);
-        client_harness harness(client_harness::options_for(server, ca_file_));
+        client_harness harness(client_harness::options_for(server, trust_));
         for (int i = 0; i < 5; ++i) {
             harness.poll_and_wait({"tx-" + std::to_string(i)});
             harness.client->retire_connections();
@@ -163,7 +162,7 @@ TEST_F(ProofTls, AStaleConnectionIsRepeated) {
         if (connection.index > 0) serve_well(connection);
         connection.read_request();
     });
-    client_harness harness(client_harness::options_for(server, ca_file_));
+    client_harness harness(client_harness::options_for(server, trust_));
     harness.poll_and_wait({"tx-1"});
     harness.poll_and_wait({"tx-2"});
     EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::good);
@@ -185,7 +184,7 @@ TEST_F(ProofTls, ReadsBigRepliesInManyRecords) {
 
 TEST_F(ProofTls, ManyConnectionsAnswerThousands) {
     scripted_http_server server(authority_.server_context(), serve_well);
-    proof_client_options options = client_harness::options_for(server, ca_file_);
+    proof_client_options options = client_harness::options_for(server, trust_);
     options.connections = 32;
     options.pipeline_depth = 4;
     client_harness harness(options);
@@ -198,7 +197,7 @@ TEST_F(ProofTls, ManyConnectionsAnswerThousands) {
 TEST_F(ProofTls, TheClientMayBeDestroyedAtAnyMoment) {
     scripted_http_server server(authority_.server_context(), serve_well);
     for (int steps = 0; steps < 40; ++steps) {
-        client_harness harness(client_harness::options_for(server, ca_file_));
+        client_harness harness(client_harness::options_for(server, trust_));
         harness.poll({"tx-1", "tx-2", "tx-3"});
         for (int i = 0; i < steps; ++i) {
             harness.io.restart();

@@ -1,0 +1,231 @@
+#include "prooftrackd/preparation.hpp"
+
+#include <random>
+#include <utility>
+
+#include <boost/system/system_error.hpp>
+#include <fmt/format.h>
+
+#include "config/parse.hpp"
+#include "config/secret_files.hpp"
+#include "prooftrackd/descriptor_limit.hpp"
+#include "prooftrackd/webhook_keys.hpp"
+
+namespace prooftrack {
+namespace {
+
+constexpr std::string_view url_rules_name = "callback_url";
+
+std::uint64_t random_seed() {
+    std::random_device device;
+    return (static_cast<std::uint64_t>(device()) << 32U) | device();
+}
+
+proof_client_options make_proof_options(const proof_config& config) {
+    proof_client_options options;
+    options.base_url = config.base_url;
+    options.connections = config.connections;
+    options.pipeline_depth = config.pipeline_depth;
+    options.connect_timeout = config.connect_timeout;
+    options.request_timeout = config.request_timeout;
+    options.max_reply_bytes = config.max_reply_bytes;
+    options.user_agent = "prooftrackd/" PROOFTRACKD_VERSION;
+    options.seed = random_seed();
+    return options;
+}
+
+/// Works through a configuration part by part; a part with a mistake does not keep the others from being looked at.
+class preparation_steps {
+  public:
+    preparation_steps(const machine& from, const prepared_runtime* before) : machine_(from), before_(before) {}
+
+    preparation run(const std::filesystem::path& file) {
+        read_configuration(file);
+        if (draft_.is_toml) {
+            prepare_proof();
+            prepare_api();
+            for (std::size_t i = 0; i < next_.config.callbacks.size(); ++i) prepare_callback(i);
+            prepare_callback_url();
+        }
+        if (found_.mistakes.empty() && found_.not_permitted.empty()) finish();
+        order_and_bound(found_.mistakes);
+        order_and_bound(found_.not_permitted);
+        return std::move(found_);
+    }
+
+  private:
+    void read_configuration(const std::filesystem::path& file) {
+        const std::filesystem::path credentials = machine_.credentials();
+        config_surroundings around;
+        around.has_credential = [&](const std::string& name) { return has_credential_file(credentials, name); };
+        draft_ = load_configuration(file, around, reader_);
+        found_.mistakes = draft_.mistakes;
+        found_.warnings = draft_.warnings;
+        if (!draft_.is_toml) return;
+        next_.config = draft_.value;
+        found_.log = draft_.value.log;
+        if (const auto shortage = descriptor_shortage(draft_.value, machine_.descriptor_limit()))
+            found_.warnings.push_back(*shortage);
+    }
+
+    void refuse(const std::string& key, machine_fault fault) {
+        auto& list = fault.only_permission ? found_.not_permitted : found_.mistakes;
+        list.push_back(draft_.places.blame(key, std::move(fault.text)));
+    }
+    void refuse(const std::string& key, const op_error& error) {
+        refuse(key, machine_fault{error.message(), is_lack_of_permission(error.code)});
+    }
+    bool is_sound(const std::string& key) const { return draft_.is_sound(key); }
+    void note_open(bool is_open, const std::filesystem::path& file) {
+        if (is_open) found_.open_files.push_back(file.string());
+    }
+
+    void prepare_proof() {
+        read_token();
+        next_.proof_options = make_proof_options(next_.config.proof);
+        auto trust = load_trust("proof.ca_file", next_.config.proof.ca_file);
+        if (!trust) return;
+        next_.proof_options.trust = std::move(*trust);
+        if (next_.token.empty() || !is_sound("proof.base_url") || next_.config.proof.base_url.empty()) return;
+        try {
+            next_.proof = prepare_proof_setup(next_.proof_options, next_.token,
+                                              before_ == nullptr ? nullptr : before_->proof.get());
+        } catch (const boost::system::system_error& failed) {
+            refuse("proof.base_url", machine_fault{failed.what()});
+        }
+    }
+
+    void read_token() {
+        const std::string key = "proof.token_file";
+        if (!is_sound(key)) return;
+        const std::filesystem::path file = token_path(next_.config, machine_.credentials());
+        if (file.empty()) {
+            // Outside of the unit nobody is told of its credentials.
+            refuse(key, machine_fault{"there is no client_token: name its file, or pass the systemd credential "
+                                      "client_token",
+                                      machine_.credentials().empty()});
+            return;
+        }
+        next_.token_file = file_watch(file);
+        auto token = read_secret_file(file, reader_);
+        if (!token) return refuse(key, token.error());
+        note_open(token->is_open_to_others, file);
+        next_.token = std::move(token->text);
+    }
+
+    /// nullopt after a mistake. The certificates are known to be good then.
+    std::optional<trust_roots> load_trust(const std::string& key, const std::string& ca_file) {
+        if (!is_sound(key)) return std::nullopt;
+        trust_roots trust;
+        if (!ca_file.empty()) {
+            auto content = machine_.read_file(ca_file, max_ca_bytes);
+            if (!content) {
+                refuse(key, content.error());
+                return std::nullopt;
+            }
+            trust = trust_roots(std::move(content->text), ca_file);
+        }
+        try {
+            make_tls_context(trust);
+        } catch (const boost::system::system_error& failed) {
+            refuse(key, machine_fault{failed.what()});
+            return std::nullopt;
+        }
+        return trust;
+    }
+
+    void prepare_api() {
+        look_up_group("api.group", next_.config.api.group, next_.socket_group);
+        look_up_group("api.admin_group", next_.config.api.admin_group, next_.admin_group);
+        if (!is_sound("api.socket")) return;
+        if (auto fault = machine_.check_socket(next_.config.api.socket); !fault.text.empty())
+            refuse("api.socket", std::move(fault));
+    }
+
+    void look_up_group(const std::string& key, const std::string& name, std::optional<gid_t>& into) {
+        if (name.empty() || !is_sound(key)) return;
+        const auto found = machine_.find_group(name);
+        if (!found) return refuse(key, found.error());
+        into = *found;
+    }
+
+    void prepare_callback(std::size_t index) {
+        const callback_config& callback = next_.config.callbacks[index];
+        const std::string path = fmt::format("callback[{}].", index);
+        callback_target target;
+        target.name = callback.name;
+        target.url = callback.url;
+        target.command = callback.command;
+        target.timeout = callback.timeout;
+        if (!callback.command.empty()) {
+            check_command(path + "command", callback.command.front());
+        } else if (is_sound(path + "url") && is_sound(path + "name")) {
+            read_keys(path + "secret_file", callback.name, secret_path(callback, machine_.credentials()),
+                      target.secrets);
+        }
+        if (callback.command.empty() && (!callback.ca_file.empty() || callback.url.starts_with("https:"))) {
+            if (const auto trust = load_trust(path + "ca_file", callback.ca_file)) target.tls = tls_for(*trust);
+        }
+        next_.targets.push_back(std::move(target));
+    }
+
+    void prepare_callback_url() {
+        const callback_url_config& rules = next_.config.callback_url;
+        next_.url_rules.allow_hosts = rules.allow_hosts;
+        read_keys("callback_url.secret_file", std::string(url_rules_name), secret_path(rules, machine_.credentials()),
+                  next_.url_rules.secrets);
+        if (!rules.allow_hosts.empty()) next_.url_rules.tls = tls_for(trust_roots());
+    }
+
+    void check_command(const std::string& key, const std::string& program) {
+        if (!is_sound(key)) return;
+        if (auto fault = machine_.check_program(program); !fault.text.empty()) refuse(key, std::move(fault));
+    }
+
+    void read_keys(const std::string& key, const std::string& callback, const std::filesystem::path& file,
+                   std::vector<secret>& into) {
+        if (file.empty() || !is_sound(key)) return;
+        next_.key_files.push_back({callback, file_watch(file)});
+        auto keys = read_webhook_keys(file, reader_);
+        if (!keys) return refuse(key, keys.error());
+        note_open(keys->is_open_to_others, file);
+        into = std::move(keys->keys);
+    }
+
+    std::shared_ptr<tls_client> tls_for(const trust_roots& trust) {
+        return next_.tls.get(trust, before_ == nullptr ? nullptr : &before_->tls);
+    }
+
+    /// Everything named is there and good.
+    void finish() {
+        try {
+            next_.notifier = prepare_notifier_setup(next_.targets, next_.url_rules);
+            found_.runtime = std::move(next_);
+        } catch (const boost::system::system_error& failed) {
+            refuse("callback", machine_fault{failed.what()});
+        }
+    }
+
+    const machine& machine_;
+    const prepared_runtime* before_;
+    file_reader reader_ = [this](const std::filesystem::path& path, std::size_t most_bytes) {
+        return machine_.read_file(path, most_bytes);
+    };
+    configuration_draft draft_;
+    prepared_runtime next_;
+    preparation found_;
+};
+
+} // namespace
+
+config_mistakes preparation::refusals() const {
+    config_mistakes all = mistakes;
+    all.insert(all.end(), not_permitted.begin(), not_permitted.end());
+    return all;
+}
+
+preparation prepare_runtime(const std::filesystem::path& file, const machine& from, const prepared_runtime* before) {
+    return preparation_steps(from, before).run(file);
+}
+
+} // namespace prooftrack

@@ -1,0 +1,59 @@
+#include "prooftrackd/reloader.hpp"
+
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "config/reload.hpp"
+#include "prooftrackd/secret_reread.hpp"
+
+namespace prooftrack {
+
+void log_refused(event_log& log, const config_mistakes& mistakes) {
+    for (const config_mistake& mistake : mistakes) {
+        log.write(log_event_id::config_refused, {{"file", mistake.file},
+                                                 {"line", mistake.line},
+                                                 {"column", mistake.column},
+                                                 {"key", mistake.key},
+                                                 {"error", mistake.problem},
+                                                 {"nearest", mistake.nearest}});
+    }
+}
+
+void log_warnings(event_log& log, const std::filesystem::path& file, const preparation& ready) {
+    for (const std::string& warning : ready.warnings)
+        log.write(log_event_id::config_warning, {{"file", file.string()}, {"warning", warning}});
+    for (const std::string& open : ready.open_files) log_open_file(log, open);
+}
+
+bool reloader::reload(running_parts& running) {
+    preparation ready;
+    try {
+        ready = prepare_runtime(file_, machine_, &running.runtime());
+    } catch (const std::exception& failed) { // out of memory, for one
+        ready.mistakes = {{file_.string(), 0, 0, {}, failed.what(), {}}};
+        ready.runtime.reset();
+    }
+    if (!ready.runtime) {
+        log_refused(log_, ready.refusals());
+        counts_.set_reload_successful(false);
+        running.keep();
+        return false;
+    }
+    log_warnings(log_, file_, ready);
+    prepared_runtime next = std::move(*ready.runtime);
+    const configuration& before = running.runtime().config;
+    for (const std::string& key : restart_required(before, next.config))
+        log_.write(log_event_id::config_restart_required, {{"key", key}, {"file", file_.string()}});
+    next.config = applicable_configuration(before, std::move(next.config));
+    std::string changed;
+    for (const std::string& key : changed_keys(before, next.config)) changed += changed.empty() ? key : " " + key;
+    const std::size_t callbacks = next.config.callbacks.size();
+    running.take_over(std::move(next));
+    counts_.set_reload_successful(true);
+    log_.write(log_event_id::config_reloaded,
+               {{"file", file_.string()}, {"changed", changed}, {"callbacks", callbacks}});
+    return true;
+}
+
+} // namespace prooftrack

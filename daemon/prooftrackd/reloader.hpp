@@ -1,0 +1,45 @@
+#pragma once
+
+// A reload: everything new is prepared first; then all of it is taken over, or nothing.
+
+#include <filesystem>
+
+#include "engine/meters.hpp"
+#include "observe/log.hpp"
+#include "prooftrackd/machine.hpp"
+#include "prooftrackd/preparation.hpp"
+
+namespace prooftrack {
+
+/// The running parts, as far as a reload reaches them.
+class running_parts {
+  public:
+    virtual ~running_parts() = default;
+    virtual const prepared_runtime& runtime() const = 0;
+    /// The second half of a reload.
+    virtual void take_over(prepared_runtime next) noexcept = 0;
+    /// Everything stays as it was.
+    virtual void keep() noexcept = 0;
+};
+
+class reloader {
+  public:
+    reloader(std::filesystem::path file, const machine& from, event_log& log, meters& counts)
+        : file_(std::move(file)), machine_(from), log_(log), counts_(counts) {}
+
+    /// Logs `config.reloaded`, or `config.refused` for each mistake; true when the file was taken over.
+    bool reload(running_parts& running);
+
+  private:
+    std::filesystem::path file_;
+    const machine& machine_;
+    event_log& log_;
+    meters& counts_;
+};
+
+/// `config.refused`, a line for each mistake.
+void log_refused(event_log& log, const config_mistakes& mistakes);
+/// `config.warning` and `config.insecure_file`.
+void log_warnings(event_log& log, const std::filesystem::path& file, const preparation& ready);
+
+} // namespace prooftrack

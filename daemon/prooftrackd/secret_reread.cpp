@@ -1,0 +1,81 @@
+#include "prooftrackd/secret_reread.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "config/secret_files.hpp"
+#include "prooftrackd/webhook_keys.hpp"
+
+namespace prooftrack {
+namespace {
+
+/// Where the keys of that callback are used; nullptr when it has none.
+std::vector<secret>* keys_of(prepared_runtime& runtime, std::string_view callback) {
+    if (callback == "callback_url") return &runtime.url_rules.secrets;
+    const auto target = std::find_if(runtime.targets.begin(), runtime.targets.end(),
+                                     [&](const callback_target& each) { return each.name == callback; });
+    return target == runtime.targets.end() ? nullptr : &target->secrets;
+}
+
+} // namespace
+
+void log_open_file(event_log& log, const std::string& file) {
+    log.write(log_event_id::config_insecure_file,
+              {{"file", file}, {"advice", fmt::format("chmod 0640 {} (or 0600)", file)}});
+}
+
+void secret_reread::warn_of_open(bool is_open, const std::filesystem::path& file) const {
+    if (is_open) log_open_file(log_, file.string());
+}
+
+bool secret_reread::read_token(prepared_runtime& now) const {
+    const std::filesystem::path& file = now.token_file.path();
+    const file_reader read = [this](const auto& path, std::size_t most) { return machine_.read_file(path, most); };
+    auto token = read_secret_file(file, read);
+    if (!token) {
+        log_.write(log_event_id::config_warning,
+                   {{"file", file.string()},
+                    {"warning", "the token could not be read again: the last good one stays in use"},
+                    {"error", token.error().message()}});
+        return false;
+    }
+    if (token->text == now.token) return false;
+    warn_of_open(token->is_open_to_others, file);
+    now.token = std::move(token->text);
+    now.proof = prepare_proof_setup(now.proof_options, now.token, now.proof.get());
+    return true;
+}
+
+bool secret_reread::read_changed_keys(prepared_runtime& now) const {
+    const file_reader read = [this](const auto& path, std::size_t most) { return machine_.read_file(path, most); };
+    bool is_changed = false;
+    for (watched_keys& each : now.key_files) {
+        if (!each.file.has_changed()) continue;
+        std::vector<secret>* used = keys_of(now, each.callback);
+        if (used == nullptr) continue;
+        const std::filesystem::path& file = each.file.path();
+        auto keys = read_webhook_keys(file, read);
+        if (!keys) {
+            log_.write(log_event_id::config_warning,
+                       {{"file", file.string()},
+                        {"callback", each.callback},
+                        {"warning", "the secrets could not be read again: the last good ones stay in use"},
+                        {"error", keys.error().message()}});
+            continue;
+        }
+        warn_of_open(keys->is_open_to_others, file);
+        *used = std::move(keys->keys);
+        is_changed = true;
+    }
+    if (is_changed) now.notifier = prepare_notifier_setup(now.targets, now.url_rules);
+    return is_changed;
+}
+
+void secret_reread::overlook(prepared_runtime& now) {
+    now.token_file.has_changed();
+    for (watched_keys& each : now.key_files) each.file.has_changed();
+}
+
+} // namespace prooftrack

@@ -1,0 +1,35 @@
+#pragma once
+
+// Takes a changed token or webhook secret into use without a reload.
+
+#include "observe/log.hpp"
+#include "prooftrackd/machine.hpp"
+#include "prooftrackd/preparation.hpp"
+
+namespace prooftrack {
+
+/// Works on the runtime in force. A file that is missing, empty or malformed now changes nothing: the last good
+/// content stays in use, which is logged.
+class secret_reread {
+  public:
+    secret_reread(const machine& from, event_log& log) : machine_(from), log_(log) {}
+
+    /// Reads the token; true = it is another one, and `now.proof` was made with it.
+    bool read_token(prepared_runtime& now) const;
+    /// Reads the keys of those callbacks whose file has changed since the last look; true = `now.notifier` was made
+    /// anew.
+    bool read_changed_keys(prepared_runtime& now) const;
+    /// What the files are now counts as seen: a refused reload leaves also what was good of them unused.
+    static void overlook(prepared_runtime& now);
+
+  private:
+    void warn_of_open(bool is_open, const std::filesystem::path& file) const;
+
+    const machine& machine_;
+    event_log& log_;
+};
+
+/// `config.insecure_file`.
+void log_open_file(event_log& log, const std::string& file);
+
+} // namespace prooftrack

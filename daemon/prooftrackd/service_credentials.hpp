@@ -1,0 +1,14 @@
+#pragma once
+
+// The systemd credentials of a running service, for the check before its reload.
+
+#include <filesystem>
+
+namespace prooftrack {
+
+/// systemd passes no credentials to the processes of ExecReload=, but tells them MAINPID: the credentials of that
+/// process are the ones that the reload will use. Where they can be reached; empty without a MAINPID, or when that
+/// process has none.
+std::filesystem::path credentials_of_main_process();
+
+} // namespace prooftrack

@@ -1,0 +1,22 @@
+#pragma once
+
+// The keys that webhooks are signed with, from their file.
+
+#include <filesystem>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "config/bounded_file.hpp"
+
+namespace prooftrack {
+
+struct webhook_keys {
+    std::vector<secret> keys; ///< decoded, the newest first
+    bool is_open_to_others = false;
+};
+
+/// Errors name the file and the line, never its text.
+op_result<webhook_keys> read_webhook_keys(const std::filesystem::path& file, const file_reader& read);
+
+} // namespace prooftrack

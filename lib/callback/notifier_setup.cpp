@@ -1,0 +1,70 @@
+#include "callback/notifier_setup.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/system/system_error.hpp>
+
+#include "callback/error.hpp"
+#include "callback/target_rules.hpp"
+
+namespace prooftrack {
+namespace {
+
+bool has_tcp_host(const callback_url_rules& rules) {
+    return std::any_of(rules.allow_hosts.begin(), rules.allow_hosts.end(),
+                       [](const std::string& host) { return !host.starts_with("unix:"); });
+}
+
+/// The client of the system's authorities, made when the first target needs it.
+class system_tls {
+  public:
+    std::shared_ptr<tls_client> get() {
+        if (!client_) client_ = std::make_shared<tls_client>(trust_roots());
+        return client_;
+    }
+
+  private:
+    std::shared_ptr<tls_client> client_;
+};
+
+} // namespace
+
+notifier_setup::notifier_setup(std::vector<callback_target> targets, callback_url_rules rules)
+    : rules_(std::move(rules)) {
+    system_tls system;
+    for (auto& target : targets) {
+        prepared_target ready;
+        if (!target.url.empty()) {
+            if (!target.tls && target.url.starts_with("https:")) target.tls = system.get();
+            ready.webhook = make_configured_target(target);
+        }
+        ready.command = std::move(target.command);
+        ready.timeout = target.timeout;
+        targets_.insert_or_assign(target.name, std::move(ready));
+    }
+    if (!has_tcp_host(rules_)) return;
+    if (rules_.secrets.empty())
+        throw boost::system::system_error(make_error_code(callback_error::not_signed), "callback_url");
+    if (!rules_.tls) rules_.tls = system.get();
+}
+
+const prepared_target* notifier_setup::find(std::string_view name) const {
+    const auto found = targets_.find(name);
+    return found == targets_.end() ? nullptr : &found->second;
+}
+
+result<std::shared_ptr<const webhook_target>> notifier_setup::own_url_target(const std::string& url) const {
+    const result<allowed_url> allowed = check_callback_url(url, rules_.allow_hosts);
+    if (allowed.has_error()) return allowed.error();
+    auto target = make_own_url_target(*allowed, rules_);
+    if (!is_signed_enough(*target)) return make_error_code(callback_error::not_signed);
+    return target;
+}
+
+std::shared_ptr<const notifier_setup> prepare_notifier_setup(std::vector<callback_target> targets,
+                                                             callback_url_rules rules) {
+    return std::make_shared<const notifier_setup>(std::move(targets), std::move(rules));
+}
+
+} // namespace prooftrack
