@@ -85,9 +85,9 @@ int run(int argc, const char* const* argv) {
         return early->status;
     }
     const auto& options = std::get<daemon_options>(parsed);
-    std::filesystem::path credentials = credentials_directory();
-    if (!options.checks_config_only) return start(options, this_machine(std::move(credentials)));
-    if (credentials.empty()) credentials = credentials_of_main_process();
+    if (!options.checks_config_only) return start(options, this_machine(credentials_directory()));
+    std::filesystem::path credentials = credentials_of_main_process();
+    if (credentials.empty()) credentials = credentials_directory();
     const this_machine here(std::move(credentials));
     return check(prepare_runtime(options.config, here, nullptr), options.config.string());
 }

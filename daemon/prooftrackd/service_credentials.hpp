@@ -6,9 +6,9 @@
 
 namespace prooftrack {
 
-/// systemd passes no credentials to the processes of ExecReload=, but tells them MAINPID: the credentials of that
-/// process are the ones that the reload will use. Where they can be reached; empty without a MAINPID, or when that
-/// process has none.
+/// The processes of ExecReload= may not read the credentials that systemd names to them (252), but they are told
+/// MAINPID: the credentials of that process are the ones that the reload will use. Where they can be reached; empty
+/// without a MAINPID, or when that process has none.
 std::filesystem::path credentials_of_main_process();
 
 } // namespace prooftrack

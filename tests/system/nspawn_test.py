@@ -47,6 +47,13 @@ command = ["/usr/bin/{name}", "/usr/local/lib/shop/credit.{suffix}"]
 events = ["transaction.completed", "transaction.reversed"]
 retry_schedule = ["1s", "1s", "1s"]
 """ for name, suffix in (("node", "mjs"), ("php", "php")))
+# Signed with a credential; no event of these tests goes to it.
+COMMANDS += """
+[[callback]]
+name = "backend"
+url = "https://127.0.0.1:9/hooks/proof"
+events = ["transaction.abandoned"]
+"""
 NODE = """import { appendFileSync, readFileSync } from 'node:fs';
 const event = JSON.parse(readFileSync(0, 'utf8'));
 appendFileSync('/var/lib/shop/node', `${event.data.merchant_transaction_id} ${process.env.PROOFTRACK_STATUS}\\n`);
@@ -181,7 +188,9 @@ class Service(unittest.TestCase):
         self.machine.write("/etc/prooftrackd/prooftrackd.toml", CONFIGURATION)
         self.machine.write("/etc/prooftrackd/client_token", "first-token\n", 0o600)
         self.machine.write("/etc/systemd/system/prooftrackd.service.d/token.conf",
-                           "[Service]\nLoadCredential=client_token:/etc/prooftrackd/client_token\n")
+                           "[Service]\nLoadCredential=client_token:/etc/prooftrackd/client_token\n"
+                           "LoadCredential=callback.backend.secret:/etc/prooftrackd/webhook_secret\n")
+        self.machine.write("/etc/prooftrackd/webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0o600)
         self.run_line("systemctl daemon-reload && systemctl enable --now prooftrackd.socket")
         self.assertEqual(self.machine.unit("prooftrackd.service", "ActiveState"), "inactive")
         self.assertEqual(self.run_line("stat -c '%a %U %G' " + SOCKET), "660 prooftrackd prooftrackd")
@@ -208,7 +217,11 @@ class Service(unittest.TestCase):
         self.machine.write("/etc/prooftrackd/prooftrackd.toml", CONFIGURATION.replace("\ninterval =", "\nintervall ="))
         self.run_line("systemctl reload prooftrackd", expect=1)
         self.run_line("journalctl -u prooftrackd -o cat -n 4 --no-pager")
+        self.machine.write("/etc/prooftrackd/prooftrackd.toml", CONFIGURATION + '[api]\nadmin_group = "nobody-knows-it"\n')
+        self.run_line("systemctl reload prooftrackd", expect=1)
+        self.assertIn("api.admin_group", self.run_line("journalctl -u prooftrackd -o cat -n 4 --no-pager"))
         self.assertEqual((self.pid(), self.healthy()), (before, True))
+        self.machine.write("/etc/prooftrackd/prooftrackd.toml", CONFIGURATION.replace("\ninterval =", "\nintervall ="))
 
     def test_05_a_good_one_with_commands_in_node_and_php(self):
         self.machine.write("/usr/local/lib/shop/credit.mjs", NODE)

@@ -277,11 +277,11 @@ class Check(ReloadCase):
         (credentials / "client_token").write_text("new-token\n")
         (credentials / "callback.backend.secret").write_text(new_secret() + "\n")
         self.assertEqual(self.check(config, passed).returncode, 0)
-        # ExecReload= gets no credentials but is told of the process that has them.
+        # What runs for ExecReload= may not read the credentials that systemd names to it; it is told of the process that may.
         daemon = self.make_daemon()
         daemon.config = config
         daemon.start(env={**os.environ, **passed})
-        reload = {"MAINPID": str(daemon.process.pid)}
+        reload = {"MAINPID": str(daemon.process.pid), "CREDENTIALS_DIRECTORY": str(self.folder / "hidden")}
         self.assertEqual(self.check(config, reload).returncode, 0)
         (credentials / "callback.backend.secret").write_text("nonsense\n")
         self.assertEqual(self.check(config, passed).returncode, 78)
