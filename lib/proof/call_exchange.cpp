@@ -12,6 +12,9 @@ namespace {
 
 steady_time steady_now() { return std::chrono::steady_clock::now(); }
 
+/// A pause that a user is told of, and that pauses nothing here.
+constexpr milliseconds longest_told_pause = std::chrono::hours(24);
+
 wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
 } // namespace
@@ -79,9 +82,10 @@ void call_exchange::complete() {
     reply.request_id = sanitize_request_id(parser_.request_id());
     const wall_time now = wall_now();
     const auto date = parse_http_date(parser_.date(), now);
-    reply.retry_after = parse_retry_after(parser_.retry_after(), date, now);
+    reply.retry_after = parse_retry_after(parser_.retry_after(), date, now, longest_told_pause);
     if (reply.status >= 400) {
         if (auto error = parse_error_body(parser_.body())) {
+            reply.is_own_error = true;
             reply.error_code = std::move(error->code);
             reply.message = std::move(error->message);
             if (reply.request_id.empty()) reply.request_id = std::move(error->request_id);
@@ -90,6 +94,11 @@ void call_exchange::complete() {
     reply.body = parser_.take_body();
     wire_->keep_session();
     finish(std::move(reply));
+}
+
+void call_exchange::give_up() {
+    if (sent_) return fail(proof_error::interrupted, "the daemon stopped before the reply");
+    fail(proof_error::stopped, {});
 }
 
 void call_exchange::fail(proof_error why, std::string detail) {

@@ -31,8 +31,8 @@ class call_exchange final : public wire_listener {
 
     void start();
 
-    /// Answers with `why` and closes.
-    void fail(proof_error why, std::string detail);
+    /// The client stops: answers and closes.
+    void give_up();
 
     bool has_ended() const { return !handler_; }
 
@@ -46,6 +46,7 @@ class call_exchange final : public wire_listener {
     void on_timeout();
     void watch(steady_time until);
     void complete();
+    void fail(proof_error why, std::string detail);
     void finish(op_result<proof_reply> outcome);
 
     client_context& context_;

@@ -67,7 +67,8 @@ void call_runner::start(waiting_call next) {
 }
 
 void call_runner::refuse(waiting_call refused, proof_error why) {
-    refused.handler(op_error{make_error_code(why), "call Proof", {}});
+    const char* detail = why == proof_error::stopped ? "" : "no connection was free in time";
+    refused.handler(op_error{make_error_code(why), "call Proof", detail});
 }
 
 void call_runner::stop(steady_time until, unique_function<void()> stopped) {
@@ -83,7 +84,7 @@ void call_runner::stop(steady_time until, unique_function<void()> stopped) {
 
 void call_runner::give_up() {
     for (const auto& each : running_) {
-        if (!each->has_ended()) each->fail(proof_error::stopped, {});
+        if (!each->has_ended()) each->give_up();
     }
     schedule_turn();
 }

@@ -40,7 +40,9 @@ std::optional<proof_error_body> parse_error_body(std::string_view body) {
     const string_member message = find_string(*members, "message");
     const string_member request_id = find_string(*members, "request_id");
     proof_error_body parsed;
-    parsed.code = plain_word(code.state == member_state::ok ? code.text : error.text);
+    parsed.code = plain_word(code.text);
+    if (parsed.code.empty()) parsed.code = plain_word(error.text);
+    if (parsed.code.empty()) return std::nullopt; // frameworks of gateways say {"error": "Not Found"}
     parsed.message = cut(message.text, max_message);
     parsed.request_id = plain_word(request_id.text);
     return parsed;

@@ -12,13 +12,13 @@ namespace prooftrack {
 /// What an error body says. Words that are not plain (`a-z A-Z 0-9 _ . -`, at most 64) are dropped: they end up in
 /// logs.
 struct proof_error_body {
-    std::string code;       ///< `code` when there is one, else `error`; "" when it is no plain word
+    std::string code;       ///< `code` when it is a plain word, else `error`
     std::string message;    ///< as it came, at most 1,024 bytes
     std::string request_id; ///< first generation, plain or ""
 };
 
-/// nullopt unless `body` is one whole JSON object with one string member `error`: then it is not Proof's (a proxy's
-/// page).
+/// nullopt unless `body` is one whole JSON object with one string member `error`, and that or `code` is a plain word:
+/// then it is not Proof's (a proxy's page).
 std::optional<proof_error_body> parse_error_body(std::string_view body);
 
 /// Printable ASCII of a header from outside, at most 128 characters; everything else is left out.

@@ -153,13 +153,13 @@ std::optional<wall_time> parse_http_date(std::string_view text, wall_time now) {
     return parse_asctime(text);
 }
 
-std::optional<milliseconds> parse_retry_after(std::string_view text, std::optional<wall_time> reply_date,
-                                              wall_time now) {
+std::optional<milliseconds> parse_retry_after(std::string_view text, std::optional<wall_time> reply_date, wall_time now,
+                                              milliseconds longest) {
     text = trim_blanks(text);
-    if (const auto delay = parse_delay(text)) return std::clamp(*delay, least_retry_after, longest_retry_after);
+    if (const auto delay = parse_delay(text)) return std::clamp(*delay, least_retry_after, longest);
     const auto date = parse_http_date(text, now);
     if (!date) return std::nullopt;
-    return std::clamp(*date - reply_date.value_or(now), least_retry_after, longest_retry_after);
+    return std::clamp(*date - reply_date.value_or(now), least_retry_after, longest);
 }
 
 } // namespace prooftrack

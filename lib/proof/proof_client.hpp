@@ -41,14 +41,16 @@ class poll_source {
 
 /// Why a call other than a poll gave no reply. One line of documentation a value.
 enum class proof_error {
-    unreachable = 1, ///< no connection could be made, or it ended before a reply; nothing may have reached Proof
+    unreachable = 1, ///< no connection could be made: no byte of the request was sent
     timed_out,       ///< no whole reply within the deadline; the request may have reached Proof
-    interrupted,     ///< the connection ended after bytes of the request were sent; it may have reached Proof
+    interrupted,     ///< the connection, or the client, ended after bytes were sent; they may have reached Proof
     unusable_reply,  ///< a reply that is not HTTP, too large, or of another content encoding
-    stopped,         ///< the client is stopping
+    stopped,         ///< the client is stopping: no byte of the request was sent
 };
 const boost::system::error_category& proof_category();
 error_code make_error_code(proof_error error);
+/// False only when certainly no byte of the call was sent.
+bool may_have_reached_proof(const op_error& error);
 
 /// A call on behalf of a user (a session, a KYC status). Never repeated once a byte of it was sent.
 struct proof_call {
@@ -62,11 +64,12 @@ struct proof_call {
 struct proof_reply {
     int status = 0;
     std::string content_type;
-    std::string request_id; ///< printable ASCII, at most 128
-    std::string body;       ///< bytes as they came
-    std::string error_code; ///< from Proof's error body (either generation), "" when there is none
-    std::string message;    ///< likewise
-    std::optional<milliseconds> retry_after;
+    std::string request_id;                  ///< printable ASCII, at most 128
+    std::string body;                        ///< bytes as they came
+    bool is_own_error = false;               ///< a status from 400 with Proof's own error body (either generation)
+    std::string error_code;                  ///< from that body, else ""
+    std::string message;                     ///< likewise
+    std::optional<milliseconds> retry_after; ///< at most a day
 };
 
 struct proof_client_options {

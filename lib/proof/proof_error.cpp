@@ -34,4 +34,8 @@ const boost::system::error_category& proof_category() {
 
 error_code make_error_code(proof_error error) { return {static_cast<int>(error), proof_category()}; }
 
+bool may_have_reached_proof(const op_error& error) {
+    return error.code != proof_error::unreachable && error.code != proof_error::stopped;
+}
+
 } // namespace prooftrack

@@ -83,16 +83,34 @@ TEST(ProofCalls, PassErrorsOfBothGenerationsOn) {
     EXPECT_EQ(current->status, 502);
     EXPECT_EQ(current->error_code, "upstream_unavailable");
     EXPECT_EQ(current->message, "try later");
+    EXPECT_TRUE(current->is_own_error);
     const auto first =
         outcome_of_bytes(http_reply(422, R"({"error":"kyc_required","message":"m","request_id":"req-3"})"));
     ASSERT_TRUE(first);
     EXPECT_EQ(first->error_code, "kyc_required");
     EXPECT_EQ(first->request_id, "req-3");
+    EXPECT_TRUE(first->is_own_error);
     const auto page = outcome_of_bytes(http_reply(503, "<html>", "Content-Type: text/html\r\nRetry-After: 7\r\n"));
     ASSERT_TRUE(page);
     EXPECT_EQ(page->error_code, "");
     EXPECT_EQ(page->content_type, "text/html");
     EXPECT_EQ(page->retry_after, 7s);
+    EXPECT_FALSE(page->is_own_error);
+    const auto long_pause = outcome_of_bytes(http_reply(429, "", "Retry-After: 1800\r\n"));
+    EXPECT_EQ(long_pause->retry_after, 30min) << "it is passed on as it came: nothing waits for it here";
+}
+
+TEST(ProofCalls, TellAGatewaysJsonFromProofs) {
+    for (const char* body : {R"({"message":"Forbidden"})", R"({"error":"Not Found","status":404,"path":"/"})",
+                             R"({"error":{"code":403}})", R"({"error":""})", R"(["error"])", R"({"error":"x"} y)"}) {
+        const auto outcome = outcome_of_bytes(http_reply(403, body));
+        ASSERT_TRUE(outcome) << body;
+        EXPECT_FALSE(outcome->is_own_error) << body;
+    }
+    EXPECT_FALSE(outcome_of_bytes(http_reply(307, R"({"error":"moved"})"))->is_own_error);
+    const auto odd_code = outcome_of_bytes(http_reply(400, R"({"error":"invalid_request","code":"not a word"})"));
+    EXPECT_TRUE(odd_code->is_own_error);
+    EXPECT_EQ(odd_code->error_code, "invalid_request");
 }
 
 TEST(ProofCalls, AreNeverRepeatedAfterTheirFirstByte) {
@@ -243,9 +261,38 @@ TEST(ProofCalls, EndWithTheClient) {
     harness.run_until([&] { return asked.load(); });
     harness.stop(50ms);
     ASSERT_TRUE(outcome.has_value());
-    EXPECT_EQ(outcome->error().code, make_error_code(proof_error::stopped));
+    EXPECT_EQ(outcome->error().code, make_error_code(proof_error::interrupted)) << "its bytes were sent";
+    EXPECT_TRUE(may_have_reached_proof(outcome->error()));
     const auto late = harness.call(session_call());
     EXPECT_EQ(late.error().code, make_error_code(proof_error::stopped));
+    EXPECT_FALSE(may_have_reached_proof(late.error()));
+}
+
+TEST(ProofCalls, ThatAreGivenUpBeforeTheirFirstByteNeverReachedProof) {
+    const test_authority authority;
+    const temporary_directory folder;
+    std::atomic<bool> connected = false;
+    scripted_http_server server([&](scripted_connection& connection) { // TCP alone: the handshake is never answered
+        connected = true;
+        connection.wait_for_close();
+    });
+    proof_client_options options = client_harness::options_for(server, folder.write("ca.pem", authority.ca_pem()));
+    options.base_url = "https://127.0.0.1:" + std::to_string(server.port());
+    client_harness harness(options);
+    std::optional<op_result<proof_reply>> outcome;
+    harness.client->call(session_call(), [&](op_result<proof_reply> got) { outcome.emplace(std::move(got)); });
+    harness.run_until([&] { return connected.load(); });
+    harness.stop(50ms);
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_EQ(outcome->error().code, make_error_code(proof_error::stopped));
+}
+
+TEST(ProofCalls, OnlyWhatNeverLeftCannotHaveReachedProof) {
+    for (const proof_error error : {proof_error::timed_out, proof_error::interrupted, proof_error::unusable_reply}) {
+        EXPECT_TRUE(may_have_reached_proof({make_error_code(error), "", ""})) << make_error_code(error).message();
+    }
+    EXPECT_FALSE(may_have_reached_proof({make_error_code(proof_error::unreachable), "", ""}));
+    EXPECT_TRUE(may_have_reached_proof({make_error_code(boost::system::errc::io_error), "", ""}));
 }
 
 TEST(ProofCalls, EachErrorHasItsWords) {
