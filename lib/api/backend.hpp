@@ -52,14 +52,35 @@ enum class problem_code : std::uint8_t {
 /// The code as it stands on the wire.
 std::string_view word_of(problem_code code);
 
+/// A further member of a problem. Text is escaped where the problem is written: there is no way to put in ready JSON.
+class problem_member {
+  public:
+    using value_type = std::variant<std::uint64_t, std::string, std::vector<std::string>>;
+
+    static problem_member number(std::string name, std::uint64_t value) { return {std::move(name), value}; }
+    static problem_member text(std::string name, std::string value) { return {std::move(name), std::move(value)}; }
+    static problem_member texts(std::string name, std::vector<std::string> values) {
+        return {std::move(name), std::move(values)};
+    }
+
+    const std::string& name() const { return name_; }
+    const value_type& value() const { return value_; }
+    bool operator==(const problem_member&) const = default;
+
+  private:
+    problem_member(std::string name, value_type value) : name_(std::move(name)), value_(std::move(value)) {}
+    std::string name_;
+    value_type value_;
+};
+
 /// A refused request; rendered as application/problem+json.
 struct problem {
     problem_code code = problem_code::invalid_request;
     std::string detail;     ///< what is wrong and what to do
     int status = 0;         ///< only for passed_through
     std::string proof_code; ///< only for passed_through
-    std::vector<std::pair<std::string, std::string>>
-        members; ///< further members, values already JSON: {"oldest_seq", "17"}
+    std::vector<problem_member> members;
+    std::optional<seconds> retry_after; ///< sent as the header Retry-After
 };
 
 template <class T>

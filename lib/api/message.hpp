@@ -66,7 +66,7 @@ class request_handler {
     virtual void cancel(request_ticket ticket) = 0;
 };
 
-/// `what` as application/problem+json; 405 gets its `Allow` from the caller.
+/// `what` as application/problem+json, with its Retry-After; 405 gets its `Allow` from the caller.
 api_response problem_response(const problem& what);
 
 } // namespace prooftrack

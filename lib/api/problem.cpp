@@ -56,20 +56,41 @@ problem make_problem(problem_code code, std::string detail) {
     return made;
 }
 
+namespace {
+
+void append_value(std::string& out, const problem_member::value_type& value) {
+    if (const auto* number = std::get_if<std::uint64_t>(&value)) {
+        out += fmt::format("{}", *number);
+    } else if (const auto* text = std::get_if<std::string>(&value)) {
+        append_json_string(out, *text);
+    } else {
+        out += '[';
+        for (const std::string& each : std::get<std::vector<std::string>>(value)) {
+            if (out.back() != '[') out += ',';
+            append_json_string(out, each);
+        }
+        out += ']';
+    }
+}
+
+} // namespace
+
 std::string format_problem(const problem& what) {
     const problem_kind& kind = kind_of(what.code);
     const bool passed = what.code == problem_code::passed_through;
-    std::string out = fmt::format(R"({{"type":"urn:prooftrackd:problem:{}","title":)", kind.word);
+    std::string out = "{\"type\":";
+    append_json_string(out, fmt::format("urn:prooftrackd:problem:{}", kind.word));
+    out += ",\"title\":";
     append_json_string(out, kind.title);
     out += fmt::format(R"(,"status":{},"detail":)", http_status(what));
     append_json_string(out, what.detail);
     out += ",\"code\":";
     append_json_string(out, passed && !what.proof_code.empty() ? std::string_view(what.proof_code) : kind.word);
-    for (const auto& [name, value] : what.members) {
+    for (const problem_member& member : what.members) {
         out += ',';
-        append_json_string(out, name);
+        append_json_string(out, member.name());
         out += ':';
-        out += value;
+        append_value(out, member.value());
     }
     out += '}';
     return out;

@@ -19,7 +19,7 @@ api_response health_response(const health_report& report) {
     if (report.ok)
         return json_response(200, fmt::format("{{\"ok\":true,\"reasons\":{}}}", render_reasons(report.reasons)));
     problem why = make_problem(problem_code::unavailable, fmt::format("{}", fmt::join(report.reasons, "; ")));
-    why.members.emplace_back("reasons", render_reasons(report.reasons));
+    why.members.push_back(problem_member::texts("reasons", report.reasons));
     return problem_response(why);
 }
 

@@ -46,13 +46,12 @@ engine::engine(configuration config, engine_doors doors, engine_hooks hooks, std
       delivery_driver_(delivery_doors{doors.clock, doors.remembered, doors.sender, doors.log, *this},
                        callback_table(config_.callbacks, config_.callback_url), seed, [this] { arm(); }),
       feed_(doors.remembered, doors.clock),
-      sessions_(
-          doors.clock, doors.remembered, doors.log,
-          [this](transaction_id id, tracking_options options, std::optional<digest> session,
-                 unique_function<void(std::optional<problem>)> handler) {
-              track_session(std::move(id), std::move(options), session, std::move(handler));
-          },
-          [this](const tracking_options& options) { return check_options(options); }),
+      sessions_(doors.clock, doors.remembered, doors.log,
+                {[this](transaction_id id, tracking_options options, std::optional<digest> session,
+                        unique_function<void(std::optional<problem>)> handler) {
+                     track_session(std::move(id), std::move(options), session, std::move(handler));
+                 },
+                 [this](const tracking_options& options) { return check_options(options); }, [this] { arm(); }}),
       housekeeping_({doors.clock, doors.remembered, doors.log, doors.counts, poll_driver_, delivery_driver_, feed_},
                     [this] { arm(); }) {}
 
@@ -185,6 +184,7 @@ void engine::on_alarm() {
     }
     delivery_driver_.on_wake(now);
     feed_.on_wake(now);
+    sessions_.on_wake(now);
     while (auto waiting = waits_.take_expired(now.steady)) find_view(waiting->transaction, std::move(waiting->handler));
     is_arming_ = false;
     arm();
@@ -205,7 +205,7 @@ void engine::arm() {
     if (polls && poll_driver_.core().wanted_rate() > busy_rate) polls = std::max(*polls, now.steady + gathering);
     std::optional<steady_time> wake = earlier(polls, delivery_driver_.next_wake());
     wake = earlier(wake, earlier(feed_.next_wake(), waits_.next_wake()));
-    wake = earlier(wake, housekeeping_.next_wake());
+    wake = earlier(wake, earlier(sessions_.next_wake(), housekeeping_.next_wake()));
     if (!wake || (armed_for_ && *armed_for_ <= *wake)) return; // an earlier alarm arms the later one
     armed_for_ = wake;
     doors_.wake_up.arm(*wake);

@@ -128,9 +128,12 @@ class engine final : public backend, private poll_driver_listener, private deliv
 
     // engine_transactions.cpp
     outcome<new_transaction> make_transaction(track_request request) const;
+    new_transaction make_row(track_request request) const;
     std::optional<problem> check_options(const tracking_options& options) const;
     void track_session(transaction_id id, tracking_options options, std::optional<digest> session,
                        unique_function<void(std::optional<problem>)> handler);
+    void on_session_tracked_before(transaction_id id, tracking_options options, const add_outcome& known,
+                                   unique_function<void(std::optional<problem>)> handler);
     void begin_tracking(const transaction_id& id, const add_outcome& added);
     transaction_view with_live(transaction_view view) const;
     void find_view(transaction_id id, backend_handler<transaction_view> handler);

@@ -9,6 +9,7 @@
 #include "engine/engine.hpp"
 #include "engine/problems.hpp"
 #include "net/http_url.hpp"
+#include "net/json.hpp"
 
 namespace prooftrack {
 namespace {
@@ -56,6 +57,10 @@ std::optional<problem> engine::check_options(const tracking_options& options) co
 
 outcome<new_transaction> engine::make_transaction(track_request request) const {
     if (auto refused = check_options(request.options)) return std::move(*refused);
+    return make_row(std::move(request));
+}
+
+new_transaction engine::make_row(track_request request) const {
     const milliseconds overdue_after = request.options.overdue_after.value_or(config_.poll.overdue_after);
     new_transaction made{.id = std::move(request.id),
                          .metadata = request.options.metadata,
@@ -131,23 +136,47 @@ void engine::track(track_request request, client_identity who, backend_handler<t
 
 void engine::track_session(transaction_id id, tracking_options options, std::optional<digest> session,
                            unique_function<void(std::optional<problem>)> handler) {
-    auto made = make_transaction(track_request{id, std::move(options)});
-    if (auto* refused = std::get_if<problem>(&made)) {
-        handler(std::move(*refused));
-        return;
-    }
+    // The options were checked before Proof was asked. Now its session exists: whatever has changed since, a stop or a
+    // reload, its id is recorded.
     std::vector<new_transaction> rows;
-    rows.push_back(std::move(std::get<new_transaction>(made)));
-    doors_.remembered.add(
-        std::move(rows), session,
-        [this, id = std::move(id), handler = std::move(handler)](op_result<std::vector<add_outcome>> added) mutable {
-            if (!added) {
-                handler(store_problem(added.error()));
-                return;
-            }
-            if (added->front().what == add_result::created) begin_tracking(id, added->front());
-            handler(std::nullopt);
+    rows.push_back(make_row(track_request{id, options}));
+    doors_.remembered.add(std::move(rows), session,
+                          [this, id = std::move(id), options = std::move(options),
+                           handler = std::move(handler)](op_result<std::vector<add_outcome>> added) mutable {
+                              if (!added) {
+                                  handler(store_problem(added.error()));
+                              } else if (added->front().what == add_result::created) {
+                                  begin_tracking(id, added->front());
+                                  handler(std::nullopt);
+                              } else {
+                                  on_session_tracked_before(std::move(id), std::move(options), added->front(),
+                                                            std::move(handler));
+                              }
+                          });
+}
+
+/// The id of a new session is here already. Options that say something are never dropped in silence.
+void engine::on_session_tracked_before(transaction_id id, tracking_options options, const add_outcome& known,
+                                       unique_function<void(std::optional<problem>)> handler) {
+    // Proof has just spoken of it: one that is seldom polled, or had failed, may go on.
+    hint(id, [](const outcome<std::monostate>&) {});
+    const bool says_nothing = options.metadata_canonical == "{}" && !options.callback_url && !options.overdue_after;
+    if (says_nothing) {
+        handler(std::nullopt);
+    } else if (known.what == add_result::conflict) {
+        handler(already_tracked(id));
+    } else if (known.facts.state != tracking_state::settled) {
+        handler(std::nullopt);
+    } else { // the store takes a settled one as it is, whatever the options
+        doors_.remembered.find(id, [id, options = std::move(options), handler = std::move(handler)](
+                                       const op_result<std::optional<transaction_view>>& found) mutable {
+            if (!found) return handler(store_problem(found.error()));
+            const auto metadata = *found ? canonical_json((*found)->metadata) : result<std::string>(std::string());
+            const bool is_same = *found && (*found)->callback_url == options.callback_url && metadata &&
+                                 *metadata == options.metadata_canonical;
+            handler(is_same ? std::nullopt : std::optional(already_tracked(id)));
         });
+    }
 }
 
 /// An import under way: shared by its chunk's handler and whoever starts the next chunk.
@@ -175,7 +204,8 @@ void engine::import_chunk(std::shared_ptr<import_job> job) {
         auto made = make_transaction(std::move(line.request));
         if (auto* refused = std::get_if<problem>(&made)) {
             if (refused->code != problem_code::invalid_request) {
-                refused->members.emplace_back("taken", std::to_string(job->summary.created + job->summary.existing));
+                refused->members.push_back(
+                    problem_member::number("taken", job->summary.created + job->summary.existing));
                 job->handler(std::move(*refused));
                 return;
             }
@@ -204,7 +234,7 @@ void engine::import_chunk(std::shared_ptr<import_job> job) {
          numbers = std::move(numbers)](op_result<std::vector<add_outcome>> added) mutable {
             if (!added) {
                 problem failed = store_problem(added.error());
-                failed.members.emplace_back("taken", std::to_string(job->summary.created + job->summary.existing));
+                failed.members.push_back(problem_member::number("taken", job->summary.created + job->summary.existing));
                 job->handler(std::move(failed));
                 return;
             }

@@ -37,4 +37,39 @@ problem unknown_transaction(const transaction_id& id) {
                   fmt::format("'{}' is not tracked here: POST /v1/transactions tracks it", id.str()));
 }
 
+problem call_problem(const op_error& error) {
+    if (error.code == proof_error::stopped) {
+        return refuse(problem_code::unavailable, "the daemon is stopping: try again in a moment");
+    }
+    problem_code code = problem_code::proof_unreachable;
+    if (error.code == proof_error::timed_out) code = problem_code::proof_timeout;
+    if (error.code == proof_error::unusable_reply) code = problem_code::proof_unusable_reply;
+    return refuse(code, fmt::format("Proof gave no usable answer: {}", error.message()));
+}
+
+problem reply_problem(const proof_reply& reply, std::string_view missing) {
+    problem made;
+    if (reply.is_own_error) {
+        made = refuse(problem_code::passed_through,
+                      reply.message.empty() ? fmt::format("Proof answered {}", reply.status) : reply.message);
+        made.status = reply.status;
+        made.proof_code = reply.error_code;
+    } else if (reply.status >= 200 && reply.status < 300) {
+        made = refuse(problem_code::proof_unusable_reply,
+                      fmt::format("Proof answered {} with {}: ask its support with request_id", reply.status, missing));
+    } else if (reply.status >= 300 && reply.status < 400) {
+        made = refuse(problem_code::proof_unusable_reply,
+                      fmt::format("a redirect ({}) came in place of Proof's reply, and none is followed: look at "
+                                  "proof.base_url",
+                                  reply.status));
+    } else {
+        made = refuse(problem_code::proof_unusable_reply,
+                      fmt::format("{} came without Proof's error body: a gateway or firewall on the way has answered",
+                                  reply.status));
+    }
+    if (!reply.request_id.empty()) made.members.push_back(problem_member::text("request_id", reply.request_id));
+    if (reply.retry_after) made.retry_after = std::chrono::ceil<seconds>(*reply.retry_after);
+    return made;
+}
+
 } // namespace prooftrack

@@ -6,6 +6,7 @@
 
 #include "api/backend.hpp"
 #include "base/result.hpp"
+#include "proof/proof_client.hpp"
 
 namespace prooftrack {
 
@@ -13,5 +14,10 @@ problem refuse(problem_code code, std::string detail);
 /// A full disk is 503 with what to do; anything else of the store likewise.
 problem store_problem(const op_error& error);
 problem unknown_transaction(const transaction_id& id);
+/// A call to Proof without a reply.
+problem call_problem(const op_error& error);
+/// A reply that is not what was asked for: Proof's own error passes through, anything else is `proof_unusable_reply`.
+/// `missing` says what a reply with a status of success lacks.
+problem reply_problem(const proof_reply& reply, std::string_view missing);
 
 } // namespace prooftrack

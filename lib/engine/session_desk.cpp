@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "engine/digests.hpp"
 #include "engine/problems.hpp"
 #include "engine/session_text.hpp"
@@ -11,189 +9,194 @@
 namespace prooftrack {
 namespace {
 
-problem proof_problem(const op_error& error) {
-    problem_code code = problem_code::proof_unreachable;
-    if (error.code == proof_error::timed_out) code = problem_code::proof_timeout;
-    if (error.code == proof_error::unusable_reply) code = problem_code::proof_unusable_reply;
-    return refuse(code, fmt::format("Proof gave no usable answer: {}", error.message()));
-}
-
-problem passed_through(const proof_reply& reply) {
-    problem passed = refuse(problem_code::passed_through,
-                            reply.message.empty() ? fmt::format("Proof answered {}", reply.status) : reply.message);
-    passed.status = reply.status;
-    passed.proof_code = reply.error_code;
-    if (!reply.request_id.empty()) passed.members.emplace_back("request_id", fmt::format("\"{}\"", reply.request_id));
-    return passed;
-}
+/// So many failed releases are remembered; the key of one more has an unknown outcome, as after a restart.
+constexpr std::size_t most_unreleased = 10'000;
+constexpr std::string_view no_id = "no usable merchant_transaction_id";
 
 /// The contract's 201 stands for any success of Proof's; other statuses pass as they are.
-proxied_reply as_session(proof_reply reply) {
-    const int status = reply.status >= 200 && reply.status < 300 ? 201 : reply.status;
+int session_status(int status) { return status >= 200 && status < 300 ? 201 : status; }
+
+proxied_reply as_proxied(proof_reply reply, int status) {
     return proxied_reply{status, std::move(reply.content_type), std::move(reply.body), std::move(reply.request_id)};
 }
 
-proxied_reply as_proxied(proof_reply reply) {
-    return proxied_reply{reply.status, std::move(reply.content_type), std::move(reply.body),
-                         std::move(reply.request_id)};
+problem key_reused() {
+    return refuse(problem_code::idempotency_key_reused,
+                  "this Idempotency-Key was used with another body: take a new key");
 }
 
-/// Whether the request may have created a transaction at Proof: then the key must not be used again.
-bool may_have_reached(const op_error& error) {
-    return error.code == proof_error::timed_out || error.code == proof_error::interrupted ||
-           error.code == proof_error::unusable_reply;
+problem outcome_unknown() {
+    return refuse(problem_code::session_outcome_unknown,
+                  "Proof was asked under this key and no definite answer came: whether a session exists is not known, "
+                  "and none is made under this key any more; take a new key");
+}
+
+problem session_replayed(std::string transaction) {
+    problem replayed = refuse(problem_code::session_replayed,
+                              "this key's session exists, but its secret part is not kept (any more): take a new key");
+    replayed.members.push_back(problem_member::text("merchant_transaction_id", std::move(transaction)));
+    return replayed;
+}
+
+problem with_unknown_session(problem failed) {
+    failed.detail += "; whether Proof made a session is not known";
+    return failed;
 }
 
 } // namespace
 
 void session_desk::create(session_request request, backend_handler<proxied_reply> handler) {
-    if (auto refused = check_(request.options)) {
-        handler(std::move(*refused));
+    job asked{std::move(request.body), std::move(request.options), std::nullopt, {}, std::move(handler)};
+    if (request.idempotency_key) {
+        asked.key = sha256(*request.idempotency_key);
+        asked.body = sha256(request.whole_body);
+        if (const auto busy = busy_.find(*asked.key); busy != busy_.end()) {
+            if (busy->second.body != asked.body) return asked.handler(key_reused());
+            busy->second.joined.push_back(std::move(asked.handler));
+            return;
+        }
+        if (const auto* kept = memory_.find(*asked.key, clock_.now().steady)) {
+            return answer_kept(std::move(asked), *kept);
+        }
+    }
+    if (auto refused = hooks_.check(asked.options)) return asked.handler(std::move(*refused));
+    if (!asked.key) return ask(std::move(asked));
+    busy_.emplace(*asked.key, busy_key{asked.body, {}});
+    claim(std::move(asked));
+}
+
+void session_desk::answer_kept(job asked, const session_memory::entry& kept) {
+    if (kept.body != asked.body) return asked.handler(key_reused());
+    if (const auto* reply = std::get_if<kept_reply>(&kept.answer)) return asked.handler(reveal_reply(*reply));
+    if (const auto* refused = std::get_if<problem>(&kept.answer)) return asked.handler(*refused);
+    auto made = std::get<untracked_session>(kept.answer);
+    memory_.forget(*asked.key);
+    busy_.emplace(*asked.key, busy_key{asked.body, {}});
+    track(std::move(asked), std::move(made));
+}
+
+void session_desk::claim(job asked) {
+    const digest key = *asked.key;
+    const digest body = asked.body;
+    if (unreleased_.contains(key)) {
+        store_.release_session(key,
+                               [this, asked = std::move(asked)](const op_result<std::monostate>& released) mutable {
+                                   if (!released) return finish(std::move(asked), store_problem(released.error()));
+                                   unreleased_.erase(*asked.key);
+                                   claim(std::move(asked));
+                               });
         return;
     }
-    if (!request.idempotency_key) {
-        ask(std::move(request), std::nullopt, std::move(handler));
-        return;
-    }
-    forget_old();
-    const digest key = sha256(*request.idempotency_key);
-    const digest body = sha256(request.whole_body);
-    const auto kept = kept_.find(key);
-    if (kept == kept_.end()) {
-        claim(std::move(request), key, body, std::move(handler));
-        return;
-    }
-    if (kept->second.body != body) {
-        handler(refuse(problem_code::idempotency_key_reused,
-                       "this Idempotency-Key was used with another body: take a new key"));
-    } else if (kept->second.reply) {
-        handler(*kept->second.reply);
-    } else {
-        kept->second.joined.push_back(std::move(handler));
+    store_.claim_session(key, body, clock_.now().wall,
+                         [this, asked = std::move(asked)](op_result<session_claim> claimed) mutable {
+                             on_claimed(std::move(asked), std::move(claimed));
+                         });
+}
+
+void session_desk::on_claimed(job asked, op_result<session_claim> claimed) {
+    if (!claimed) return finish(std::move(asked), store_problem(claimed.error()));
+    switch (claimed->what) {
+    case session_claim::verdict::fresh:
+        return ask(std::move(asked));
+    case session_claim::verdict::other_body:
+        return finish(std::move(asked), key_reused());
+    case session_claim::verdict::outcome_unknown:
+        return finish(std::move(asked), outcome_unknown());
+    case session_claim::verdict::done:
+        return finish(std::move(asked), session_replayed(std::move(claimed->transaction)));
     }
 }
 
-void session_desk::claim(session_request request, digest key, digest body, backend_handler<proxied_reply> handler) {
-    kept_.emplace(key, kept_session{body, clock_.now().steady + session_memory, std::nullopt, {}});
-    kept_order_.push_back(key);
-    store_.claim_session(
-        key, body, clock_.now().wall,
-        [this, request = std::move(request), key,
-         handler = std::move(handler)](op_result<session_claim> claimed) mutable {
-            if (!claimed) {
-                finish(key, store_problem(claimed.error()), std::move(handler));
-                return;
-            }
-            switch (claimed->what) {
-            case session_claim::verdict::fresh:
-                ask(std::move(request), key, std::move(handler));
-                return;
-            case session_claim::verdict::other_body:
-                finish(key,
-                       refuse(problem_code::idempotency_key_reused,
-                              "this Idempotency-Key was used with another body: take a new key"),
-                       std::move(handler));
-                return;
-            case session_claim::verdict::outcome_unknown:
-                finish(key,
-                       refuse(problem_code::session_outcome_unknown,
-                              "the daemon stopped while Proof was asked under this key: whether a session exists is "
-                              "not known; take a new key"),
-                       std::move(handler));
-                return;
-            case session_claim::verdict::done: {
-                problem replayed = refuse(
-                    problem_code::session_replayed,
-                    "this key's session exists and is tracked, but its secret part was never stored: take a new key");
-                replayed.members.emplace_back("merchant_transaction_id", fmt::format("\"{}\"", claimed->transaction));
-                finish(key, std::move(replayed), std::move(handler));
-                return;
-            }
-            }
-        });
-}
-
-void session_desk::ask(session_request request, std::optional<digest> key, backend_handler<proxied_reply> handler) {
-    proof_call call{proof_call::method_kind::post, "/widget/session", std::move(request.body)};
-    proof_->call(std::move(call), [this, options = std::move(request.options), key,
-                                   handler = std::move(handler)](op_result<proof_reply> reply) mutable {
-        on_reply(std::move(reply), std::move(options), key, std::move(handler));
+void session_desk::ask(job asked) {
+    proof_call call{proof_call::method_kind::post, "/widget/session", std::move(asked.sent)};
+    proof_->call(std::move(call), [this, asked = std::move(asked)](op_result<proof_reply> reply) mutable {
+        on_reply(std::move(asked), std::move(reply));
     });
 }
 
-void session_desk::on_reply(op_result<proof_reply> reply, tracking_options options, std::optional<digest> key,
-                            backend_handler<proxied_reply> handler) {
-    const bool is_unknown = !reply && may_have_reached(reply.error());
+void session_desk::on_reply(job asked, op_result<proof_reply> reply) {
     if (!reply) {
-        if (key && !is_unknown) store_.release_session(*key, [](const op_result<std::monostate>&) {});
-        finish(key, proof_problem(reply.error()), std::move(handler));
-        return;
+        if (!may_have_reached_proof(reply.error())) return release(std::move(asked), call_problem(reply.error()));
+        return finish(std::move(asked), with_unknown_session(call_problem(reply.error())));
     }
-    const auto id = find_session_id(reply->body);
-    const bool is_success = reply->status >= 200 && reply->status < 300;
-    if (!id) {
-        if (key && !is_success) store_.release_session(*key, [](const op_result<std::monostate>&) {});
-        outcome<proxied_reply> failed = passed_through(*reply);
-        if (is_success) {
-            failed = refuse(problem_code::proof_unusable_reply,
-                            "Proof's reply has no usable merchant_transaction_id: ask Proof's support with request_id");
-        }
-        finish(key, std::move(failed), std::move(handler));
-        return;
+    session_reading reading = read_session_reply(*reply);
+    switch (reading.outcome) {
+    case session_outcome::made: {
+        const int status = session_status(reply->status);
+        untracked_session made{std::move(*reading.id), std::move(asked.options),
+                               keep_secret(as_proxied(std::move(*reply), status))};
+        return track(std::move(asked), std::move(made));
     }
-    track_(*id, std::move(options), key,
-           [this, id = *id, reply = std::move(*reply), key,
-            handler = std::move(handler)](std::optional<problem> refused) mutable {
-               if (refused) {
-                   refused->members.emplace_back("merchant_transaction_id", fmt::format("\"{}\"", id.str()));
-                   log_.write(log_event_id::store_error, {{"operation", "track a new session's id"},
-                                                          {"merchant_transaction_id", id.str()},
-                                                          {"error", refused->detail}});
-                   finish(key, std::move(*refused), std::move(handler));
-                   return;
-               }
-               finish(key, as_session(std::move(reply)), std::move(handler));
-           });
+    case session_outcome::refused:
+        return release(std::move(asked), reply_problem(*reply, no_id));
+    case session_outcome::unknown:
+        return finish(std::move(asked), with_unknown_session(reply_problem(*reply, no_id)));
+    }
 }
 
-void session_desk::finish(const std::optional<digest>& key, outcome<proxied_reply> result,
-                          backend_handler<proxied_reply> handler) {
-    handler_list joined;
-    if (const auto kept = key ? kept_.find(*key) : kept_.end(); kept != kept_.end()) {
-        joined = std::move(kept->second.joined);
-        kept->second.joined.clear();
-        if (const auto* reply = std::get_if<proxied_reply>(&result)) {
-            kept->second.reply = *reply;
-        } else {
-            kept_.erase(kept); // its place in kept_order_ is skipped later
-        }
+void session_desk::track(job asked, untracked_session made) {
+    transaction_id id = made.id;
+    tracking_options options = made.options;
+    const std::optional<digest> key = asked.key;
+    hooks_.track(std::move(id), std::move(options), key,
+                 [this, asked = std::move(asked), made = std::move(made)](std::optional<problem> refused) mutable {
+                     on_tracked(std::move(asked), std::move(made), std::move(refused));
+                 });
+}
+
+void session_desk::on_tracked(job asked, untracked_session made, std::optional<problem> refused) {
+    if (!refused) {
+        proxied_reply answer = reveal_reply(made.reply);
+        keep(asked, std::move(made.reply));
+        return finish(std::move(asked), std::move(answer));
+    }
+    refused->members.push_back(problem_member::text("merchant_transaction_id", made.id.str()));
+    if (refused->code == problem_code::already_tracked) {
+        keep(asked, *refused);
+    } else {
+        log_.write(log_event_id::store_error, {{"operation", "track a new session's id"},
+                                               {"merchant_transaction_id", made.id.str()},
+                                               {"error", refused->detail}});
+        keep(asked, std::move(made));
+    }
+    finish(std::move(asked), std::move(*refused));
+}
+
+void session_desk::release(job asked, problem refused) {
+    if (!asked.key) return finish(std::move(asked), std::move(refused));
+    const digest key = *asked.key;
+    // The key stays busy until it is free in the store too: who comes in between joins instead of finding the claim.
+    store_.release_session(key, [this, asked = std::move(asked),
+                                 refused = std::move(refused)](const op_result<std::monostate>& released) mutable {
+        if (!released && unreleased_.size() < most_unreleased) unreleased_.insert(*asked.key);
+        finish(std::move(asked), std::move(refused));
+    });
+}
+
+void session_desk::finish(job asked, outcome<proxied_reply> result) {
+    std::vector<backend_handler<proxied_reply>> joined;
+    if (const auto busy = asked.key ? busy_.find(*asked.key) : busy_.end(); busy != busy_.end()) {
+        joined = std::move(busy->second.joined);
+        busy_.erase(busy);
     }
     for (auto& other : joined) other(result);
-    handler(std::move(result));
+    asked.handler(std::move(result));
 }
 
-void session_desk::forget_old() {
-    const steady_time now = clock_.now().steady;
-    while (!kept_order_.empty()) {
-        const auto oldest = kept_.find(kept_order_.front());
-        const bool is_gone = oldest == kept_.end();
-        const bool is_busy = !is_gone && !oldest->second.reply;
-        if (!is_gone && (is_busy || (oldest->second.until > now && kept_.size() < most_kept_sessions))) return;
-        if (!is_gone) kept_.erase(oldest);
-        kept_order_.pop_front();
-    }
+void session_desk::keep(const job& asked, kept_answer answer) {
+    if (!asked.key) return;
+    memory_.keep(*asked.key, asked.body, std::move(answer), clock_.now().steady);
+    hooks_.wake_changed();
 }
 
 void session_desk::kyc_status(const std::string& partner_user_id, backend_handler<proxied_reply> handler) {
     proof_call call{proof_call::method_kind::get, kyc_target(partner_user_id), ""};
     proof_->call(std::move(call), [handler = std::move(handler)](op_result<proof_reply> reply) mutable {
-        if (!reply) {
-            handler(proof_problem(reply.error()));
-        } else if (reply->status >= 200 && reply->status < 300) {
-            handler(as_proxied(std::move(*reply)));
-        } else {
-            handler(passed_through(*reply));
-        }
+        if (!reply) return handler(call_problem(reply.error()));
+        const bool is_answer = reply->status >= 200 && reply->status < 300 && is_json_object(reply->body);
+        if (!is_answer) return handler(reply_problem(*reply, "a body that is no JSON object"));
+        const int status = reply->status;
+        handler(as_proxied(std::move(*reply), status));
     });
 }
 

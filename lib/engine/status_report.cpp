@@ -38,7 +38,9 @@ std::string format_transactions(const store_status& remembered) {
 }
 
 std::string format_health(const proof_health& health) {
-    std::string out = fmt::format(R"({{"health":"{}","since":)", to_string(health.kind()));
+    std::string out = "{\"health\":";
+    append_json_string(out, to_string(health.kind()));
+    out += ",\"since\":";
     if (health.since() == wall_time{}) {
         out += "null";
     } else {
@@ -59,8 +61,10 @@ std::string format_callbacks(const std::vector<callback_view>& callbacks) {
         if (out.size() > 1) out += ',';
         out += "{\"name\":";
         append_json_string(out, view.name);
-        out += fmt::format(R"(,"state":"{}","backlog":{},"oldest_undelivered_seconds":{},"dead":{}}})",
-                           to_string(view.state), view.backlog, view.oldest_undelivered_seconds, view.dead);
+        out += ",\"state\":";
+        append_json_string(out, to_string(view.state));
+        out += fmt::format(R"(,"backlog":{},"oldest_undelivered_seconds":{},"dead":{}}})", view.backlog,
+                           view.oldest_undelivered_seconds, view.dead);
     }
     return out + "]";
 }
@@ -91,8 +95,10 @@ std::string format_status(const status_facts& facts) {
         in_seconds(facts.core.oldest_due(facts.now)));
     out += fmt::format(R"(,"proof":{},"callbacks":{})", format_health(facts.core.health()),
                        format_callbacks(facts.callbacks));
-    out += fmt::format(R"(,"store":{{"state":"{}","bytes":{},"wal_bytes":{},"free_bytes":{}}})", to_string(store.state),
-                       store.db_bytes, store.wal_bytes, store.free_bytes);
+    out += ",\"store\":{\"state\":";
+    append_json_string(out, to_string(store.state));
+    out += fmt::format(R"(,"bytes":{},"wal_bytes":{},"free_bytes":{}}})", store.db_bytes, store.wal_bytes,
+                       store.free_bytes);
     out += fmt::format(R"(,"events":{{"first_seq":{},"last_seq":{},"log_id":)", value_of(store.first_seq),
                        value_of(store.last_seq));
     append_json_string(out, store.log_id);

@@ -64,17 +64,17 @@ std::string make_event_id(wall_time now, random_source& random) {
 std::string format_event(const event_facts& facts) {
     std::string out;
     out.reserve(320 + facts.metadata.size() + facts.proof.size());
-    out += "{\"id\":\"";
-    out += facts.id;
-    out += "\",\"type\":\"";
-    out += to_string(facts.type);
-    out += "\",\"timestamp\":\"";
-    out += format_wall_time(facts.timestamp);
-    out += "\",\"data\":{\"merchant_transaction_id\":";
+    out += "{\"id\":";
+    append_json_string(out, facts.id);
+    out += ",\"type\":";
+    append_json_string(out, to_string(facts.type));
+    out += ",\"timestamp\":";
+    append_json_string(out, format_wall_time(facts.timestamp));
+    out += ",\"data\":{\"merchant_transaction_id\":";
     append_json_string(out, facts.transaction);
-    out += ",\"state\":\"";
-    out += to_string(facts.state);
-    out += "\",\"status\":";
+    out += ",\"state\":";
+    append_json_string(out, to_string(facts.state));
+    out += ",\"status\":";
     append_json_or_null(out, facts.status);
     out += ",\"previous_status\":";
     append_json_or_null(out, facts.previous_status);

@@ -164,8 +164,8 @@ class fake_backend final : public backend {
         const std::uint64_t position = value_of(after);
         if ((position > 0 && position < pruned) || position > value_of(last_seq())) {
             problem gone = unknown(problem_code::cursor_gone);
-            gone.members = {{"oldest_seq", fmt::format("{}", pruned + 1)},
-                            {"last_seq", fmt::format("{}", value_of(last_seq()))}};
+            gone.members = {problem_member::number("oldest_seq", pruned + 1),
+                            problem_member::number("last_seq", value_of(last_seq()))};
             handler(std::move(gone));
             return 0;
         }

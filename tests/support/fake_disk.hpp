@@ -128,7 +128,9 @@ struct fake_disk {
                                             const std::optional<digest>& session) {
         std::vector<add_outcome> outcomes;
         for (const new_transaction& one : wanted) outcomes.push_back(add_one(one));
-        if (session && !wanted.empty()) sessions[*session].transaction = wanted.front().id.str();
+        if (session && !wanted.empty() && sessions.contains(*session)) {
+            sessions[*session].transaction = wanted.front().id.str();
+        }
         return outcomes;
     }
 

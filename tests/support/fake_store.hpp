@@ -244,7 +244,8 @@ class fake_store final : public store {
     void release_session(digest key, store_handler<std::monostate> handler) override {
         change<std::monostate>(
             [key](fake_disk& disk) {
-                disk.sessions.erase(key);
+                const auto claimed = disk.sessions.find(key);
+                if (claimed != disk.sessions.end() && claimed->second.transaction.empty()) disk.sessions.erase(claimed);
                 return op_result<std::monostate>(std::monostate{});
             },
             std::move(handler));

@@ -150,6 +150,21 @@ class SourceRules(unittest.TestCase):
                 places.setdefault(name, set()).add(path.relative_to(ROOT / "lib").parts[0])
         self.assertEqual({name: rooms for name, rooms in places.items() if len(rooms) > 1}, {})
 
+    def test_json_strings_are_written_by_the_one_writer(self):
+        # A value's quotes opened by hand (`"name":"` or `"name":"{}"`) are a place where somebody's text goes in unescaped.
+        # The log escapes by itself, and more than JSON asks for: what a terminal must not see. The other two quote for people and for TOML.
+        no_json = {"lib/observe/render.cpp", "lib/config/key_table.cpp", "daemon/prooftrackctl/explanation.cpp"}
+        literal = re.compile(r'R"\((?P<raw>(?:.|\n)*?)\)"|"(?P<plain>(?:\\.|[^"\\\n])*)"')
+        faults = []
+        for path in sources("lib", "daemon"):
+            name = str(path.relative_to(ROOT))
+            text = path.read_text()
+            for found in [] if name in no_json else literal.finditer(text):
+                content = found["raw"] if found["raw"] is not None else found["plain"].replace('\\"', '"')
+                if re.search(r'":\s*"(\{|$)|^\s*"\{\}"\s*$', content):
+                    faults.append(f"{name}:{text.count(chr(10), 0, found.start()) + 1}: {content}")
+        self.assertEqual(faults, [], "append_json_string writes a string of JSON")
+
     def test_nothing_is_spawned_detached(self):
         faults = []
         for path in sources("lib", "daemon"):

@@ -81,7 +81,7 @@ TEST_F(Import, AFailureHalfWaySaysWhatWasTaken) {
     problem half;
     half.code = problem_code::store_unavailable;
     half.detail = "the disk is full: repeat later";
-    half.members = {{"taken", "1000"}};
+    half.members = {problem_member::number("taken", 1000)};
     backend_.refuse_with = half;
     const auto response = import("a\nb");
     EXPECT_EQ(problem_of(response), "503 store_unavailable");

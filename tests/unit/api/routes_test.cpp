@@ -105,7 +105,7 @@ TEST_F(Routes, TheBackendsProblemGoesOutWithItsMembers) {
     problem gone;
     gone.code = problem_code::cursor_gone;
     gone.detail = "pruned";
-    gone.members = {{"oldest_seq", "17"}, {"last_seq", "99"}};
+    gone.members = {problem_member::number("oldest_seq", 17), problem_member::number("last_seq", 99)};
     backend_.refuse_with = gone;
     const auto response = ask("GET", "/v1/events?after=3");
     EXPECT_EQ(problem_of(response), "410 cursor_gone");

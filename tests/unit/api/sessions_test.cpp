@@ -70,6 +70,35 @@ TEST_F(Sessions, AHeaderOfProofCannotBecomeTwoOfOurs) {
     EXPECT_EQ(response.headers.size(), 1U);
 }
 
+TEST_F(Sessions, WhatComesFromOutsideIsEscapedInAProblem) {
+    const std::string odd = "a\"b\\c\",\"code\":\"ok\n\x01\xff";
+    problem refused = make_problem(problem_code::passed_through, odd);
+    refused.status = 400;
+    refused.proof_code = odd;
+    refused.members = {problem_member::text("request_id", odd), problem_member::texts(odd, {odd, ""}),
+                       problem_member::number("taken", 17)};
+    backend_.refuse_with = refused;
+    const auto shown = json_of(ask("POST", "/v1/sessions", "{}"));
+    const std::string expected = "a\"b\\c\",\"code\":\"ok\n\x01\xEF\xBF\xBD";
+    for (const char* name : {"detail", "code", "request_id"}) EXPECT_EQ(shown.at(name).as_string(), expected) << name;
+    EXPECT_EQ(shown.at(expected).at(0).as_string(), expected);
+    EXPECT_EQ(shown.at(expected).at(1).as_string(), "");
+    EXPECT_EQ(shown.at("taken").as_int64(), 17);
+    EXPECT_EQ(shown.as_object().size(), 8U);
+}
+
+TEST_F(Sessions, ARetryAfterOfProofsIsAHeaderOfOurs) {
+    problem refused = make_problem(problem_code::passed_through, "slow down");
+    refused.status = 429;
+    backend_.refuse_with = refused;
+    EXPECT_TRUE(ask("POST", "/v1/sessions", "{}").headers.empty());
+    refused.retry_after = seconds(1800);
+    backend_.refuse_with = refused;
+    const std::vector<std::pair<std::string, std::string>> headers{{"Retry-After", "1800"}};
+    EXPECT_EQ(ask("POST", "/v1/sessions", "{}").headers, headers);
+    EXPECT_EQ(ask("GET", "/v1/users/u/kyc-status").headers, headers);
+}
+
 TEST_F(Sessions, AnIdempotencyKeyIs1To255PrintableCharacters) {
     const auto with = [this](std::string key) {
         request_head head;

@@ -1,0 +1,166 @@
+#pragma once
+
+// A session_desk between a Proof that answers when the test says and a store by hand.
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "api/problem.hpp"
+#include "engine/problems.hpp"
+#include "engine/session_desk.hpp"
+#include "support/fake_store.hpp"
+#include "support/recorded_log.hpp"
+#include "support/virtual_time.hpp"
+
+namespace prooftrack {
+
+/// Takes calls and answers them by hand.
+class fake_proof final : public proof_client {
+  public:
+    void wake() override {}
+    void set_token(secret) override {}
+    void call(proof_call request, unique_function<void(op_result<proof_reply>)> handler) override {
+        ++asked;
+        last = std::move(request);
+        waiting.push_back(std::move(handler));
+    }
+    void retire_connections() override {}
+    void reconfigure(proof_client_options) override {}
+    void stop(milliseconds, unique_function<void()> stopped) override { stopped(); }
+
+    void answer(op_result<proof_reply> reply) {
+        ASSERT_FALSE(waiting.empty()) << "Proof was not asked";
+        auto handler = std::move(waiting.front());
+        waiting.pop_front();
+        handler(std::move(reply));
+    }
+
+    std::size_t asked = 0;
+    proof_call last;
+    std::deque<unique_function<void(op_result<proof_reply>)>> waiting;
+};
+
+inline proof_reply proof_says(int status, std::string body) {
+    proof_reply reply;
+    reply.status = status;
+    reply.content_type = "application/json";
+    reply.body = std::move(body);
+    return reply;
+}
+inline proof_reply proof_refuses(int status, std::string code = "invalid_request") {
+    proof_reply reply = proof_says(status, R"({"error":")" + code + R"(","message":"no"})");
+    reply.is_own_error = true;
+    reply.error_code = std::move(code);
+    reply.message = "no";
+    return reply;
+}
+inline proof_reply session_of(const std::string& id) {
+    return proof_says(200, R"({ "merchant_transaction_id":")" + id + R"(", "init_token":"canary"})");
+}
+inline op_error call_error(proof_error code) { return {make_error_code(code), "call Proof", {}}; }
+
+class session_desk_test : public testing::Test {
+  protected:
+    using answer = std::optional<outcome<proxied_reply>>;
+
+    /// A daemon's life: a new one knows what is on the disk and nothing else.
+    struct life {
+        explicit life(session_desk_test& test)
+            : store(test.disk_), desk(test.clock_, store, test.log_, test.hooks(*this), test.limits_) {
+            desk.attach(proof);
+        }
+        fake_store store;
+        fake_proof proof;
+        session_desk desk;
+    };
+
+    void restart() { life_ = std::make_unique<life>(*this); }
+
+    std::shared_ptr<answer> begin(const std::string& key, const std::string& body = "{}",
+                                  tracking_options options = {}) {
+        session_request request;
+        request.body = body;
+        request.whole_body = body;
+        request.options = std::move(options);
+        if (!key.empty()) request.idempotency_key = key;
+        auto got = std::make_shared<answer>();
+        desk().create(std::move(request), [got](outcome<proxied_reply> result) { got->emplace(std::move(result)); });
+        return got;
+    }
+    /// Asks, lets the store work, has Proof answer if it is asked, and lets the store work again.
+    outcome<proxied_reply> ask(const std::string& key, op_result<proof_reply> reply, const std::string& body = "{}") {
+        auto got = begin(key, body);
+        store().pump();
+        if (!proof().waiting.empty()) proof().answer(std::move(reply));
+        store().pump();
+        if (!*got) throw std::logic_error("no answer");
+        return std::move(**got);
+    }
+    /// The same, where Proof must not be asked.
+    outcome<proxied_reply> ask_again(const std::string& key, const std::string& body = "{}") {
+        const std::size_t before = proof().asked;
+        auto result = ask(key, call_error(proof_error::timed_out), body);
+        EXPECT_EQ(proof().asked, before) << "Proof was asked again";
+        return result;
+    }
+
+    static std::string told(const outcome<proxied_reply>& result) {
+        if (const auto* reply = std::get_if<proxied_reply>(&result)) return std::to_string(reply->status);
+        const auto& refused = std::get<problem>(result);
+        return std::to_string(http_status(refused)) + " " + std::string(kind_of(refused.code).word);
+    }
+    static std::string told(const std::shared_ptr<answer>& got) { return *got ? told(**got) : "nothing"; }
+    static std::string member(const outcome<proxied_reply>& result, std::string_view name) {
+        for (const problem_member& each : std::get<problem>(result).members) {
+            if (each.name() == name) return std::get<std::string>(each.value());
+        }
+        return "";
+    }
+
+    session_desk& desk() { return life_->desk; }
+    fake_store& store() { return life_->store; }
+    fake_proof& proof() { return life_->proof; }
+
+    session_hooks hooks(life& of) {
+        return {[this, &of](transaction_id id, tracking_options options, std::optional<digest> session,
+                            unique_function<void(std::optional<problem>)> handler) {
+                    new_transaction row{.id = std::move(id),
+                                        .metadata = options.metadata,
+                                        .callback_url = {},
+                                        .callback_lane = "",
+                                        .now = clock_.now().wall,
+                                        .overdue_after = milliseconds(1000),
+                                        .options_digest = {}};
+                    row.options_digest[0] = static_cast<std::uint8_t>(options.metadata.size());
+                    std::vector<new_transaction> rows;
+                    rows.push_back(std::move(row));
+                    of.store.add(std::move(rows), session,
+                                 [handler = std::move(handler)](op_result<std::vector<add_outcome>> added) mutable {
+                                     if (!added) {
+                                         handler(store_problem(added.error()));
+                                     } else if (added->front().what == add_result::conflict) {
+                                         handler(refuse(problem_code::already_tracked, "other options"));
+                                     } else {
+                                         handler(std::nullopt);
+                                     }
+                                 });
+                },
+                [this](const tracking_options&) { return unfit_; }, [this] { ++wakes_changed_; }};
+    }
+
+    fake_disk disk_;
+    virtual_clock clock_;
+    recorded_log log_;
+    session_memory_limits limits_;
+    std::optional<problem> unfit_;
+    int wakes_changed_ = 0;
+    std::unique_ptr<life> life_ = std::make_unique<life>(*this);
+};
+
+} // namespace prooftrack
