@@ -152,6 +152,7 @@ void session_desk::on_tracked(job asked, untracked_session made, std::optional<p
     }
     refused->members.push_back(problem_member::text("merchant_transaction_id", made.id.str()));
     if (refused->code == problem_code::already_tracked) {
+        refused->detail += "; this session is of that transaction, and its parameters are not given out";
         keep(asked, *refused);
     } else {
         log_.write(log_event_id::store_error, {{"operation", "track a new session's id"},
