@@ -3,12 +3,14 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <random>
 #include <variant>
 
 #include <fmt/format.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/keyed_hash.hpp"
 #include "config/secret_files.hpp"
 #include "net/standard_descriptors.hpp"
 #include "observe/event_log.hpp"
@@ -50,7 +52,14 @@ int refuse(service_log& log, const config_mistakes& mistakes, int status) {
     return status;
 }
 
+hash_key random_hash_key() {
+    std::random_device device;
+    const auto number = [&device] { return (static_cast<std::uint64_t>(device()) << 32U) | device(); };
+    return {number(), number()};
+}
+
 int start(const daemon_options& options, const machine& from) {
+    set_process_hash_key(random_hash_key()); // before the first table is made
     service_notify notify;
     raise_descriptor_limit();
     preparation ready = prepare_runtime(options.config, from, nullptr);

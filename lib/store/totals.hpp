@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "base/keyed_hash.hpp"
 #include "store/connection.hpp"
 #include "track/types.hpp"
 
@@ -88,7 +89,7 @@ class totals {
     scalar_numbers marked_;
     std::string log_id_;
     std::deque<lane_total> lanes_;
-    std::unordered_map<std::string, std::size_t> lane_by_name_;
+    std::unordered_map<std::string, std::size_t, keyed_string_hash> lane_by_name_; ///< hosts of callback URLs
     std::unordered_map<std::int64_t, std::size_t> lane_by_row_;
     std::vector<std::size_t> dirty_lanes_;
     std::vector<std::pair<std::size_t, lane_total>> lane_undo_; ///< as they were at the mark

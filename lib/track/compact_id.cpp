@@ -37,20 +37,8 @@ std::optional<std::array<unsigned char, 16>> pack_uuid(std::string_view text) {
     return bytes;
 }
 
-std::uint64_t mix(std::uint64_t x) {
-    x ^= x >> 33U;
-    x *= 0xff51afd7ed558ccdULL;
-    x ^= x >> 33U;
-    x *= 0xc4ceb9fe1a85ec53ULL;
-    return x ^ (x >> 33U);
-}
-
-std::uint64_t hash_uuid(const std::array<unsigned char, 16>& bytes) {
-    std::uint64_t high = 0;
-    std::uint64_t low = 0;
-    std::memcpy(&high, bytes.data(), 8);
-    std::memcpy(&low, bytes.data() + 8, 8);
-    return mix(high ^ mix(low));
+std::string_view as_text(const std::array<unsigned char, 16>& bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 } // namespace
@@ -93,12 +81,14 @@ const char* compact_id::heap_text() const {
     return text;
 }
 
+std::string_view compact_id::heap_view() const {
+    std::uint16_t length = 0;
+    std::memcpy(&length, bytes_.data() + 8, sizeof length);
+    return {heap_text(), length};
+}
+
 std::string compact_id::str() const {
-    if (kind_ == kind::heap) {
-        std::uint16_t length = 0;
-        std::memcpy(&length, bytes_.data() + 8, sizeof length);
-        return {heap_text(), length};
-    }
+    if (kind_ == kind::heap) return std::string(heap_view());
     std::string text;
     if (kind_ == kind::empty) return text;
     text.reserve(uuid_length);
@@ -111,23 +101,19 @@ std::string compact_id::str() const {
 }
 
 bool compact_id::equals(std::string_view text) const {
-    if (kind_ == kind::heap) {
-        std::uint16_t length = 0;
-        std::memcpy(&length, bytes_.data() + 8, sizeof length);
-        return text == std::string_view(heap_text(), length);
-    }
+    if (kind_ == kind::heap) return text == heap_view();
     const auto packed = pack_uuid(text);
     return kind_ == kind::uuid && packed && *packed == bytes_;
 }
 
-std::uint64_t compact_id::hash() const {
-    if (kind_ == kind::uuid) return hash_uuid(bytes_);
-    return hash_of(str());
+std::uint64_t compact_id::hash(const hash_key& key) const {
+    if (kind_ == kind::uuid) return keyed_hash(key, as_text(bytes_));
+    return kind_ == kind::heap ? keyed_hash(key, heap_view()) : keyed_hash(key, {});
 }
 
-std::uint64_t compact_id::hash_of(std::string_view text) {
-    if (const auto packed = pack_uuid(text)) return hash_uuid(*packed);
-    return mix(std::hash<std::string_view>{}(text));
+std::uint64_t compact_id::hash_of(const hash_key& key, std::string_view text) {
+    const auto packed = pack_uuid(text);
+    return keyed_hash(key, packed ? as_text(*packed) : text);
 }
 
 } // namespace prooftrack

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/keyed_hash.hpp"
+
 namespace prooftrack {
 
 /// Owns one id in 17 bytes. Most of Proof's ids are UUIDs, and a million of them should not cost a million allocations.
@@ -23,13 +25,16 @@ class compact_id {
 
     std::string str() const;
     bool equals(std::string_view text) const;
-    std::uint64_t hash() const;
-    static std::uint64_t hash_of(std::string_view text);
+    /// Keyed, because users choose ids: with a hash that they can compute, ids of one hash would make each look-up walk
+    /// over all of them.
+    std::uint64_t hash(const hash_key& key) const;
+    static std::uint64_t hash_of(const hash_key& key, std::string_view text);
 
   private:
     enum class kind : std::uint8_t { empty, uuid, heap };
     void reset() noexcept;
     const char* heap_text() const;
+    std::string_view heap_view() const;
 
     std::array<unsigned char, 16> bytes_{}; ///< the UUID, or a pointer and a 16-bit length
     kind kind_ = kind::empty;

@@ -294,7 +294,8 @@ class tracker {
     due_heap urgent_;    ///< waiting rows that somebody asked for, by steady ns; served first
     due_heap deadlines_; ///< rows in `tracking` by wall ms of overdue_at
     boost::unordered_flat_map<std::uint32_t, pending_change> pending_;
-    boost::unordered_flat_map<std::string, std::int64_t> just_left_; ///< last starts of about the last two seconds
+    boost::unordered_flat_map<std::string, std::int64_t, keyed_string_hash>
+        just_left_; ///< last starts of about the last two seconds
     std::int64_t swept_at_ = INT64_MIN;
     std::uint64_t last_change_ = 0;
     std::size_t lazy_pending_ = 0;

@@ -14,7 +14,8 @@ wall_time to_wall(std::int64_t ms) { return wall_time(milliseconds(ms)); }
 
 } // namespace
 
-transaction_table::transaction_table() : index_(0, slot_hash{this}, slot_equal{this}), error_texts_{""} {}
+transaction_table::transaction_table()
+    : index_(0, slot_hash{this, process_hash_key()}, slot_equal{this}), error_texts_{""} {}
 
 std::optional<std::uint32_t> transaction_table::find(std::string_view id) const {
     const auto found = index_.find(id);

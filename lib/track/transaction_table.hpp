@@ -57,7 +57,8 @@ struct transaction_row {
     static constexpr std::int64_t never = INT64_MIN;
 };
 
-/// Owns the rows. A slot stays valid until `erase`; a reused slot has another generation.
+/// Owns the rows. A slot stays valid until `erase`; a reused slot has another generation. The index is hashed with the
+/// process's key at the time when the table is made.
 class transaction_table {
   public:
     transaction_table();
@@ -87,6 +88,9 @@ class transaction_table {
     /// Proof was unwell for that long: the row's grace for 404s does not count it. Applies to every row that has one.
     void shift_not_found(milliseconds by);
 
+    /// How many ids were compared by `find`: shows how well they are spread.
+    std::uint64_t comparisons() const { return comparisons_; }
+
     void set_error(std::uint32_t slot, std::string_view text);
     const std::string& error(std::uint32_t slot) const { return error_texts_[at(slot).last_error]; }
 
@@ -101,15 +105,19 @@ class transaction_table {
         using is_transparent = void;
         using is_avalanching = void;
         const transaction_table* table;
-        std::size_t operator()(std::uint32_t slot) const { return table->at(slot).id.hash(); }
-        std::size_t operator()(std::string_view id) const { return compact_id::hash_of(id); }
+        hash_key key;
+        std::size_t operator()(std::uint32_t slot) const { return table->at(slot).id.hash(key); }
+        std::size_t operator()(std::string_view id) const { return compact_id::hash_of(key, id); }
     };
     struct slot_equal {
         using is_transparent = void;
         const transaction_table* table;
         bool operator()(std::uint32_t a, std::uint32_t b) const { return a == b; }
-        bool operator()(std::string_view id, std::uint32_t slot) const { return table->at(slot).id.equals(id); }
-        bool operator()(std::uint32_t slot, std::string_view id) const { return table->at(slot).id.equals(id); }
+        bool operator()(std::string_view id, std::uint32_t slot) const {
+            ++table->comparisons_;
+            return table->at(slot).id.equals(id);
+        }
+        bool operator()(std::uint32_t slot, std::string_view id) const { return (*this)(id, slot); }
     };
     static constexpr std::size_t chunk_rows = 4'096;
 
@@ -121,6 +129,7 @@ class transaction_table {
     std::uint32_t used_slots_ = 0;
     std::vector<std::uint32_t> free_slots_;
     boost::unordered_flat_set<std::uint32_t, slot_hash, slot_equal> index_;
+    mutable std::uint64_t comparisons_ = 0;
     boost::unordered_flat_map<std::uint32_t, rare_facts> rare_;
     std::vector<std::string> error_texts_; ///< interned, bounded; [0] is ""
     std::array<std::size_t, tracking_state_count> by_state_{};
