@@ -6,8 +6,9 @@
 namespace prooftrack {
 namespace {
 
-/// The database, its log and lock, the loop's own, the journal, metrics clients, a backup.
-constexpr std::uint64_t own_descriptors = 64;
+/// The database, its log and lock, the loop's own, the journal, metrics clients, a backup, clients that are turned
+/// away.
+constexpr std::uint64_t own_descriptors = 96;
 
 } // namespace
 

@@ -30,36 +30,36 @@ bool is_waiting(int listening) {
 } // namespace
 
 accept_loop::accept_loop(const boost::asio::any_io_executor& loop, int listening, connection_pool& pool)
-    : loop_(loop), listening_(loop, listening), pool_(pool), family_(family_of(listening)),
-      self_(std::make_shared<accept_loop*>(this)) {}
+    : loop_(loop), listening_(loop, listening), pool_(pool), family_(family_of(listening)) {}
 
 accept_loop::~accept_loop() { stop(); }
 
 void accept_loop::start() { wait(); }
 
 void accept_loop::stop() {
-    *self_ = nullptr;
-    pool_.on_room({});
+    lifetime_.end();
+    pool_.when_free({});
     pool_.deadlines().stop(*this);
     boost::system::error_code ignored;
     listening_.close(ignored);
 }
 
 void accept_loop::wait() {
+    if (std::exchange(waiting_, true)) return;
     listening_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                          [self = self_](const boost::system::error_code& error) {
-                              if (!error && *self != nullptr) (*self)->on_ready();
-                          });
+                          lifetime_.guarded([this](const boost::system::error_code& error) {
+                              waiting_ = false;
+                              if (!error) on_ready();
+                          }));
 }
 
 void accept_loop::on_ready() {
     for (int i = 0; i < accepts_a_turn; ++i) {
         if (!is_waiting(listening_.native_handle())) return wait();
-        if (!pool_.make_room()) {
+        if (!pool_.may_accept()) {
             ++pauses_;
-            pool_.on_room([self = self_] {
-                if (*self != nullptr) (*self)->wait();
-            });
+            pool_.when_free(lifetime_.guarded([this] { wait(); }));
+            if (const auto later = pool_.look_again()) pool_.deadlines().start(*this, *later);
             return;
         }
         const int accepted = ::accept4(listening_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);

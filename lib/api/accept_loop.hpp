@@ -2,17 +2,18 @@
 
 // Takes connections from a listening socket into a pool.
 
-#include <memory>
+#include <cstdint>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include "api/connection_pool.hpp"
 #include "api/deadline_set.hpp"
+#include "base/lifetime.hpp"
 
 namespace prooftrack {
 
-/// Accepts only what the pool has room for: while it is full, clients wait in the kernel's backlog.
+/// While the pool is full and nobody in it is idle, clients wait in the kernel's backlog.
 class accept_loop final : private deadline_entry {
   public:
     /// Owns the descriptor of a listening, non-blocking socket. `pool` must outlive it.
@@ -22,7 +23,7 @@ class accept_loop final : private deadline_entry {
     void start();
     void stop(); ///< closes the listening socket
 
-    std::uint64_t pauses() const { return pauses_; } ///< how often accepting paused for want of room
+    std::uint64_t pauses() const { return pauses_; } ///< how often accepting paused because all were busy
 
   private:
     void wait();
@@ -34,7 +35,8 @@ class accept_loop final : private deadline_entry {
     connection_pool& pool_;
     int family_;
     std::uint64_t pauses_ = 0;
-    std::shared_ptr<accept_loop*> self_; // shared with pending handlers, which may run after it is gone; null then
+    bool waiting_ = false; ///< for the socket to become readable
+    lifetime lifetime_;
 };
 
 } // namespace prooftrack

@@ -40,6 +40,7 @@ enum class problem_code : std::uint8_t {
     cursor_gone,             ///< 410
     too_large,               ///< 413
     unsupported_media_type,  ///< 415
+    too_many_connections,    ///< 429: of this user
     header_too_large,        ///< 431
     proof_unusable_reply,    ///< 502
     proof_unreachable,       ///< 502

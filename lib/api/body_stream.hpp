@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,14 @@ class body_stream {
     /// True when the daemon's stop should end it now rather than wait for its end.
     virtual bool endless() const { return false; }
 
+    /// True when `next` would say `broken`.
+    virtual bool is_broken() const { return false; }
+
+    /// Bytes that `next` will give in all, where they are known beforehand.
+    virtual std::optional<std::uint64_t> size() const { return std::nullopt; }
+
     /// Called after `wait` when `next` should be asked again, and at any time when the stream broke; never from inside
-    /// `next`.
+    /// `next`. May come more than once before `next` is asked.
     virtual void set_waker(unique_function<void()> waker) = 0;
 };
 

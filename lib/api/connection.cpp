@@ -30,7 +30,18 @@ void connection::start() {
     error_code ignored;
     socket_.non_blocking(true, ignored);
     host_.on_idle(*this);
+    if (const auto most = host_.limits().first_request; most.count() > 0) host_.deadlines().start(*this, most);
     watch();
+}
+
+void connection::turn_away(api_response response) {
+    error_code ignored;
+    socket_.non_blocking(true, ignored);
+    close_after_ = true;
+    unread_rest_ = true;
+    in_a_hurry_ = true;
+    asked_ = std::chrono::steady_clock::now();
+    send(std::move(response));
 }
 
 void connection::close() {
@@ -50,6 +61,7 @@ void connection::close() {
 
 void connection::finish() {
     close_after_ = true;
+    in_a_hurry_ = true;
     // Whoever has just connected is about to ask: closing now would look like a refusal, which a passed socket is there
     // to prevent.
     if (phase_ == phase::idle && (serial_ == 0 || has_unread_input())) {
@@ -87,8 +99,10 @@ bool connection::has_unread_input() {
 }
 
 void connection::on_deadline() {
+    const auto self = shared_from_this(); // what follows may close
     switch (phase_) {
     case phase::reading:
+        if (reader_.is_skipping()) break; // it was answered
         refuse_for_good(make_problem(problem_code::timeout, "the rest of the request did not arrive in time"));
         return;
     case phase::answering:
@@ -97,16 +111,14 @@ void connection::on_deadline() {
         on_response(serial_,
                     problem_response(make_problem(problem_code::unavailable, "the daemon did not answer in time")));
         return;
-    case phase::streaming:
-        if (const shared_bytes beat = stream_->heartbeat()) {
-            outgoing_.assign(1, beat);
-            phase_ = phase::writing;
-            write_more();
-            return;
-        }
-        break;
-    case phase::idle:
     case phase::queued:
+        release_body();
+        refuse_for_good(make_problem(problem_code::unavailable,
+                                     "the bodies of other requests took all the memory for them: try again"));
+        return;
+    case phase::streaming:
+        return beat();
+    case phase::idle:
     case phase::writing:
     case phase::draining:
     case phase::closed:
@@ -142,6 +154,14 @@ void connection::watch() {
     });
 }
 
+void connection::watch_hang_up() {
+    if (std::exchange(watching_hang_up_, true)) return;
+    socket_.async_wait(socket_type::wait_error, [self = shared_from_this()](const error_code& error) {
+        self->watching_hang_up_ = false;
+        if (self->phase_ != phase::closed && !error) self->close();
+    });
+}
+
 void connection::on_readable(const error_code& error) {
     if (error) return close();
     if (!wants_input()) return;
@@ -151,6 +171,7 @@ void connection::on_readable(const error_code& error) {
     if (failure == boost::asio::error::would_block) return watch();
     if (failure == boost::asio::error::eof) return on_input_end();
     if (failure) return close();
+    moved_at_ = std::chrono::steady_clock::now();
     if (phase_ == phase::draining) {
         drained_ += bytes;
         if (drained_ > host_.limits().drained) return close();
@@ -168,9 +189,7 @@ void connection::on_input_end() {
     pollfd state{socket_.native_handle(), 0, 0};
     const bool gone = ::poll(&state, 1, 0) == 1 && (state.revents & (POLLHUP | POLLERR)) != 0;
     if (gone || phase_ == phase::idle || phase_ == phase::reading || phase_ == phase::draining) return close();
-    socket_.async_wait(socket_type::wait_error, [self = shared_from_this()](const error_code& error) {
-        if (self->phase_ != phase::closed && !error) self->close();
-    });
+    watch_hang_up();
 }
 
 void connection::advance() {
@@ -214,36 +233,55 @@ bool connection::on_head() {
     head_ = reader_.head();
     head_.who = {peer_.uid, peer_.pid};
     head_.admin = host_.may_change(peer_);
-    refusal_ = host_.handler().refuse(head_);
-    const std::size_t limit = host_.handler().body_limit(head_);
-    const std::uint64_t share = reader_.content_length().value_or(limit);
-    if (refusal_ && head_.has_body && (share > small_body || reader_.expects_continue())) {
-        close_after_ = true;
-        unread_rest_ = true;
-        asked_ = std::chrono::steady_clock::now();
-        send(std::move(*refusal_));
+    if (auto refused = host_.handler().refuse(head_)) {
+        refuse_at_head(std::move(*refused));
         return false;
     }
+    const std::size_t limit = host_.handler().body_limit(head_);
+    const std::uint64_t share = reader_.content_length().value_or(limit);
     if (!head_.has_body || share > limit) {
         reader_.accept_body(limit); // refuses the longer one
         return true;
     }
     budget_ = &host_.budget_for(static_cast<std::size_t>(share));
-    if (!budget_->acquire(*this, static_cast<std::size_t>(share))) {
+    if (!budget_->acquire(*this, static_cast<std::size_t>(share), {host_.rank_of(peer_), peer_.uid})) {
         phase_ = phase::queued;
-        host_.deadlines().stop(*this);
+        host_.deadlines().start(*this, host_.limits().body_total);
+        watch_hang_up();
         return false;
     }
     begin_body();
     return phase_ == phase::reading;
 }
 
+/// Before any of its body is read: what is refused takes no memory, and its client is not asked to go on.
+void connection::refuse_at_head(api_response response) {
+    const auto length = reader_.content_length();
+    const bool is_passed_over = !head_.has_body || (length && *length <= small_body && !reader_.expects_continue());
+    if (is_passed_over) {
+        close_after_ = close_after_ || !reader_.keep_alive();
+        reader_.skip_body();
+    } else {
+        close_after_ = true;
+        unread_rest_ = true;
+    }
+    ++serial_;
+    asked_ = std::chrono::steady_clock::now();
+    send(std::move(response));
+}
+
 void connection::on_granted() {
+    const auto self = shared_from_this(); // the client may have left, and then nobody else holds it
     phase_ = phase::reading;
     begin_body();
     if (phase_ != phase::reading) return;
     advance();
     watch();
+}
+
+void connection::on_wanted() {
+    if (!body_until_) return; // it is whole
+    body_until_ = std::min(*body_until_, std::chrono::steady_clock::now() + host_.limits().wanted_body);
 }
 
 void connection::begin_body() {
@@ -265,9 +303,9 @@ void connection::answer() {
     host_.deadlines().start(*this, host_.limits().answer);
     close_after_ = close_after_ || !reader_.keep_alive();
     api_request request{head_, reader_.take_body()};
+    if (budget_ != nullptr) budget_->shrink(*this, request.body.size());
     reader_.begin_next();
     const std::uint64_t serial = ++serial_;
-    if (refusal_) return on_response(serial, std::move(*refusal_));
     auto respond = [weak = weak_from_this(), serial](api_response response) {
         if (const auto self = weak.lock()) self->on_response(serial, std::move(response));
     };

@@ -36,7 +36,10 @@ struct api_request_fact {
 struct connection_limits {
     milliseconds stall{
         10'000}; ///< the header, or the next byte of a body, may take this long; also how long a refused rest is read
-    milliseconds body_total{600'000};       ///< a whole body may take this long
+    milliseconds first_request{0};          ///< a new connection may be silent this long; 0: as long as it likes
+    milliseconds body_total{600'000};       ///< a whole body may take this long, and wait this long for its memory
+    milliseconds wanted_body{10'000};       ///< what a slow body is given when others wait for its memory
+    milliseconds last_words{1'000};         ///< how long the rest is read of a client without a place, or at the stop
     milliseconds write_stall{30'000};       ///< the client takes nothing of an answer
     milliseconds heartbeat{15'000};         ///< a stream was silent
     milliseconds answer{1'800'000};         ///< the backend owes an answer; far beyond all of its own deadlines
@@ -52,6 +55,8 @@ class connection_host {
     virtual body_budget& budget_for(std::size_t body) = 0;
     virtual const connection_limits& limits() const = 0;
     virtual std::span<char> scratch() = 0; ///< for one read; nobody keeps anything in it
+    virtual const std::string& http_date() = 0;
+    virtual client_rank rank_of(const peer_credentials& peer) const = 0;
     virtual bool may_change(const peer_credentials& peer) const = 0;
     virtual void on_answered(const api_request_fact& fact) = 0;
     virtual void on_idle(connection& who) = 0;
@@ -78,6 +83,8 @@ class connection final : public std::enable_shared_from_this<connection>,
     connection(connection_host& host, socket_type socket, peer_credentials peer);
 
     void start();
+    /// In place of `start`: answers before anything was asked, reads what the client still sends for a moment, closes.
+    void turn_away(api_response response);
 
     /// At once: what is in progress is cut off, its wait cancelled.
     void close();
@@ -86,8 +93,11 @@ class connection final : public std::enable_shared_from_this<connection>,
     /// ends, anything else closes after its answer.
     void finish();
 
-    bool idle() const { return phase_ == phase::idle; }
     bool has_unread_input(); ///< a request may be on its way although it is idle
+    const peer_credentials& peer() const { return peer_; }
+    bool is_answering() const { return phase_ == phase::answering; }
+    bool was_answered() const { return serial_ > 0; }  ///< at least once
+    steady_time moved_at() const { return moved_at_; } ///< when it began, or bytes were read or written
 
   private:
     enum class phase : std::uint8_t {
@@ -103,8 +113,10 @@ class connection final : public std::enable_shared_from_this<connection>,
 
     void on_deadline() override;
     void on_granted() override;
+    void on_wanted() override;
 
-    void watch(); ///< keeps a read outstanding where input is wanted
+    void watch();         ///< keeps a read outstanding where input is wanted
+    void watch_hang_up(); ///< for where none is wanted, so that a client that leaves is noticed
     bool wants_input() const;
     void on_readable(const error_code& error);
     void on_input_end();
@@ -112,10 +124,13 @@ class connection final : public std::enable_shared_from_this<connection>,
     void advance(); ///< goes on with the input that is there
     void begin_request();
     bool on_head(); ///< true: the rest may be read now
+    void refuse_at_head(api_response response);
     void begin_body();
     void answer();
     void on_response(std::uint64_t serial, api_response response);
     void refuse_for_good(const problem& what);
+    void beat();
+    std::vector<shared_bytes> framed(std::vector<shared_bytes> bytes) const;
     void report_aborted();
     void release_body();
 
@@ -134,18 +149,20 @@ class connection final : public std::enable_shared_from_this<connection>,
     peer_credentials peer_;
     request_reader reader_;
     phase phase_ = phase::idle;
-    bool reading_ = false;                  ///< a read is outstanding
+    bool reading_ = false; ///< a read is outstanding
+    bool watching_hang_up_ = false;
     bool input_ended_ = false;              ///< the client sends no more (it may still read)
     bool close_after_ = false;              ///< no further request on this connection
     bool said_close_ = false;               ///< the client was told that this answer is the last one
     bool unread_rest_ = false;              ///< refused with a body still on its way
+    bool in_a_hurry_ = false;               ///< stopping, or without a place: reads an unread rest only for a moment
     body_budget* budget_ = nullptr;         ///< where a share is held or waited for
     std::optional<steady_time> body_until_; ///< set while a body is read
     std::size_t drained_ = 0;
+    steady_time moved_at_ = std::chrono::steady_clock::now();
 
-    request_head head_;                   ///< of the request that is read or answered
-    std::optional<api_response> refusal_; ///< decided at the header, sent behind a small body
-    std::uint64_t serial_ = 0;            ///< tells a late answer to a request that was given up
+    request_head head_;        ///< of the request that is read or answered
+    std::uint64_t serial_ = 0; ///< tells a late answer to a request that was given up
     request_ticket ticket_ = 0;
     steady_time asked_{};
     std::string_view route_;

@@ -34,8 +34,8 @@ void connection::send(api_response response) {
     }
     said_close_ = close_after_;
     outgoing_.clear();
-    outgoing_.push_back(
-        share(format_response_head(response, close_after_ ? connection_fate::close : connection_fate::keep)));
+    outgoing_.push_back(share(format_response_head(
+        response, close_after_ ? connection_fate::close : connection_fate::keep, host_.http_date())));
     if (head_.method != "HEAD" && !response.body.empty()) outgoing_.push_back(share(std::move(response.body)));
     host_.deadlines().start(*this, host_.limits().write_stall);
     write_more();
@@ -56,6 +56,7 @@ void connection::write_more() {
 
 void connection::on_written(const error_code& error, std::size_t bytes) {
     if (error) return close();
+    moved_at_ = std::chrono::steady_clock::now();
     out_offset_ += bytes;
     while (out_index_ < outgoing_.size() && out_offset_ >= outgoing_[out_index_]->size()) {
         out_offset_ -= outgoing_[out_index_++]->size();
@@ -91,11 +92,7 @@ void connection::pull() {
         bytes.assign(1, share("0\r\n\r\n"));
         break;
     case body_stream::progress::more:
-        if (!chunked_) break;
-        std::size_t size = 0;
-        for (const shared_bytes& part : bytes) size += part->size();
-        bytes.insert(bytes.begin(), share(format_chunk_head(size)));
-        bytes.push_back(share("\r\n"));
+        bytes = framed(std::move(bytes));
         break;
     }
     outgoing_ = std::move(bytes);
@@ -104,10 +101,29 @@ void connection::pull() {
     write_more();
 }
 
+std::vector<shared_bytes> connection::framed(std::vector<shared_bytes> bytes) const {
+    if (!chunked_) return bytes;
+    std::size_t size = 0;
+    for (const shared_bytes& part : bytes) size += part->size();
+    bytes.insert(bytes.begin(), share(format_chunk_head(size)));
+    bytes.push_back(share("\r\n"));
+    return bytes;
+}
+
+void connection::beat() {
+    const shared_bytes comment = stream_->heartbeat();
+    if (!comment) return close();
+    outgoing_ = framed({comment});
+    phase_ = phase::writing;
+    host_.deadlines().start(*this, host_.limits().write_stall);
+    write_more();
+}
+
 void connection::wake_stream() {
     if (phase_ == phase::streaming) return pull();
-    // Writing: only a stream that broke wakes then, and its reader takes nothing.
-    close();
+    // Something is being written, a heartbeat too: what is new is asked for behind it. A stream that broke ends now,
+    // because its reader may take nothing for long.
+    if (phase_ == phase::writing && stream_->is_broken()) close();
 }
 
 void connection::finish_response() {
@@ -128,7 +144,7 @@ void connection::drain() {
     phase_ = phase::draining;
     error_code ignored;
     socket_.shutdown(socket_type::shutdown_send, ignored);
-    host_.deadlines().start(*this, host_.limits().stall);
+    host_.deadlines().start(*this, in_a_hurry_ ? host_.limits().last_words : host_.limits().stall);
     watch();
 }
 

@@ -1,26 +1,15 @@
 #include "api/deadline_set.hpp"
 
-#include <boost/asio/steady_timer.hpp>
-
 namespace prooftrack {
-
-struct deadline_set::state {
-    explicit state(const boost::asio::any_io_executor& loop, deadline_set& its_owner)
-        : timer(loop), owner(&its_owner) {}
-    boost::asio::steady_timer timer;
-    deadline_set* owner;
-};
 
 deadline_entry::~deadline_entry() {
     if (set_ != nullptr) set_->stop(*this);
 }
 
-deadline_set::deadline_set(const boost::asio::any_io_executor& loop) : state_(std::make_shared<state>(loop, *this)) {}
+deadline_set::deadline_set(const boost::asio::any_io_executor& loop) : timer_(loop) {}
 
 deadline_set::~deadline_set() {
     for (auto& [when, entry] : entries_) entry->set_ = nullptr;
-    state_->owner = nullptr;
-    state_->timer.cancel();
 }
 
 void deadline_set::start(deadline_entry& entry, steady_duration within) {
@@ -42,10 +31,10 @@ void deadline_set::arm() {
     // A deadline that went leaves the timer as it is: one idle wake-up is cheaper than setting it anew each time.
     if (armed_ && *armed_ <= next) return;
     armed_ = next;
-    state_->timer.expires_at(next);
-    state_->timer.async_wait([held = state_](const boost::system::error_code& error) {
-        if (!error && held->owner != nullptr) held->owner->fire();
-    });
+    timer_.expires_at(next);
+    timer_.async_wait(lifetime_.guarded([this](const boost::system::error_code& error) {
+        if (!error) fire();
+    }));
 }
 
 void deadline_set::fire() {

@@ -3,13 +3,13 @@
 // Any number of deadlines on one timer.
 
 #include <map>
-#include <memory>
 #include <optional>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
+#include "base/lifetime.hpp"
 #include "base/time.hpp"
-#include "base/unique_function.hpp"
 
 namespace prooftrack {
 
@@ -23,7 +23,7 @@ class deadline_entry {
     deadline_entry(const deadline_entry&) = delete;
     deadline_entry& operator=(const deadline_entry&) = delete;
 
-    /// The time is over (up to `deadline_set::slack` early). The entry has none any more.
+    /// The time is over (up to `deadline_set::slack` early). The entry has none any more, and may end in this call.
     virtual void on_deadline() = 0;
 
   private:
@@ -48,13 +48,13 @@ class deadline_set {
     void stop(deadline_entry& entry);
 
   private:
-    struct state;
     void arm();
     void fire();
 
     std::multimap<steady_time, deadline_entry*> entries_;
-    std::shared_ptr<state> state_; // shared with the timer's handler, which may already be queued
+    boost::asio::steady_timer timer_;
     std::optional<steady_time> armed_;
+    lifetime lifetime_;
 };
 
 } // namespace prooftrack

@@ -107,7 +107,6 @@ event_hub::event_hub(boost::asio::any_io_executor loop, backend& source)
 
 event_hub::~event_hub() {
     source_.set_event_listener(nullptr);
-    *alive_ = false;
     for (event_reader& reader : readers_) reader.end();
 }
 
@@ -135,9 +134,7 @@ void event_hub::on_event(const log_event& event) {
     ++round_;
     if (waking_) return;
     waking_ = true;
-    boost::asio::post(loop_, [this, alive = alive_] {
-        if (*alive) wake_slice();
-    });
+    boost::asio::post(loop_, lifetime_.guarded([this] { wake_slice(); }));
 }
 
 void event_hub::wake_slice() {
@@ -151,9 +148,7 @@ void event_hub::wake_slice() {
         readers_.splice(readers_.end(), readers_, readers_.begin());
         reader->wake();
     }
-    boost::asio::post(loop_, [this, alive = alive_] {
-        if (*alive) wake_slice();
-    });
+    boost::asio::post(loop_, lifetime_.guarded([this] { wake_slice(); }));
 }
 
 bool event_hub::recent_after(std::uint64_t cursor, std::vector<shared_bytes>& out, std::uint64_t& end) const {

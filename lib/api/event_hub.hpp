@@ -14,6 +14,7 @@
 
 #include "api/backend.hpp"
 #include "api/body_stream.hpp"
+#include "base/lifetime.hpp"
 
 namespace prooftrack {
 
@@ -40,6 +41,7 @@ class event_reader final : public body_stream, public std::enable_shared_from_th
     void on_progress() override;
     shared_bytes heartbeat() const override;
     bool endless() const override { return true; }
+    bool is_broken() const override { return mode_ == mode::broken; }
     void set_waker(unique_function<void()> waker) override { waker_ = std::move(waker); }
 
   private:
@@ -101,8 +103,7 @@ class event_hub final : public event_listener {
     std::uint64_t newest_;
     std::uint64_t round_ = 0;
     bool waking_ = false;
-    std::shared_ptr<bool> alive_ =
-        std::make_shared<bool>(true); // shared with posted slices, which may run after the hub is gone
+    lifetime lifetime_;
 };
 
 } // namespace prooftrack

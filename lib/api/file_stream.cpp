@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace prooftrack {
@@ -23,6 +24,11 @@ op_result<std::shared_ptr<file_stream>> file_stream::open_and_unlink(const std::
     ::unlink(path.c_str());
     if (descriptor < 0) return op_error{error_code(error, boost::system::system_category()), "open backup", {}};
     return std::make_shared<file_stream>(descriptor);
+}
+
+file_stream::file_stream(int descriptor) : descriptor_(descriptor) {
+    struct stat state {};
+    if (::fstat(descriptor_, &state) == 0) size_ = static_cast<std::uint64_t>(state.st_size);
 }
 
 // The last close of a nameless file frees its blocks, which takes seconds for some gigabytes: not on the loop. The

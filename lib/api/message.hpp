@@ -21,7 +21,8 @@ struct request_head {
     std::string method; ///< as sent: methods are case-sensitive
     std::string target; ///< as sent, percent-encoded
     std::string content_type;
-    std::string accept;
+    std::string content_encoding;
+    std::string accept; ///< all of its lines
     std::optional<std::string> idempotency_key;
     std::string last_event_id;
     bool has_body = false; ///< Content-Length over 0, or chunked
@@ -41,7 +42,8 @@ struct api_response {
     std::string body;
     std::vector<std::pair<std::string, std::string>> headers; ///< besides Content-Type, Content-Length and Connection
     std::shared_ptr<body_stream> stream;                      ///< in place of `body`; shared with whoever feeds it
-    bool chunked = false;   ///< with a stream: chunks, so that the end is told from a failure; else until close
+    bool chunked = false; ///< with a stream: chunks, so that the end is told from a failure; else by the stream's size,
+                          ///< or until close
     std::string_view route; ///< the matched path template, for logs; "" = none
 };
 

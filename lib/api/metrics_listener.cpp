@@ -17,6 +17,7 @@
 #include "api/connection_pool.hpp"
 #include "api/server.hpp"
 #include "api/target.hpp"
+#include "base/lifetime.hpp"
 #include "net/http_url.hpp"
 
 namespace prooftrack {
@@ -102,7 +103,7 @@ int listen_on(const endpoint& where, std::string_view listen) {
     const int on = 1;
     const bool listening = made >= 0 && ::setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
                            ::bind(made, reinterpret_cast<const sockaddr*>(&storage), size) == 0 &&
-                           ::listen(made, 16) == 0;
+                           ::listen(made, SOMAXCONN) == 0;
     if (listening) return made;
     const int error = errno;
     if (made >= 0) ::close(made);
@@ -112,9 +113,9 @@ int listen_on(const endpoint& where, std::string_view listen) {
 class metrics_listener final : public api_server, private deadline_entry {
   public:
     metrics_listener(const boost::asio::any_io_executor& loop, std::string listen, backend& behind,
-                     api_observer& observer)
+                     api_observer& observer, connection_limits limits)
         : loop_(loop), listen_(std::move(listen)), handler_(behind),
-          pool_(loop, handler_, {max_scrapers, {}, {}},
+          pool_(loop, handler_, {place_limits::equal(max_scrapers), {}, limits, eviction::silent},
                 [&observer](const api_request_fact& fact) { observer.on_request(fact); }) {}
 
     void start() override {
@@ -125,10 +126,10 @@ class metrics_listener final : public api_server, private deadline_entry {
     void stop(milliseconds within, unique_function<void()> stopped) override {
         if (accepting_) accepting_->stop();
         pool_.deadlines().start(*this, within);
-        pool_.finish([this, stopped = std::move(stopped)]() mutable {
+        pool_.finish(lifetime_.guarded([this, stopped = std::move(stopped)]() mutable {
             pool_.deadlines().stop(*this);
             stopped();
-        });
+        }));
     }
 
     void reconfigure(std::size_t, std::optional<gid_t>) noexcept override {}
@@ -142,13 +143,23 @@ class metrics_listener final : public api_server, private deadline_entry {
     metrics_handler handler_;
     connection_pool pool_;
     std::optional<accept_loop> accepting_;
+    lifetime lifetime_;
 };
 
 } // namespace
 
+connection_limits metrics_limits() {
+    connection_limits limits;
+    limits.first_request = limits.stall;
+    limits.body_total = limits.stall;
+    limits.write_stall = limits.stall;
+    limits.answer = seconds(30);
+    return limits;
+}
+
 std::unique_ptr<api_server> make_metrics_listener(const boost::asio::any_io_executor& loop, const std::string& listen,
-                                                  backend& behind, api_observer& observer) {
-    return std::make_unique<metrics_listener>(loop, listen, behind, observer);
+                                                  backend& behind, api_observer& observer, connection_limits limits) {
+    return std::make_unique<metrics_listener>(loop, listen, behind, observer, limits);
 }
 
 } // namespace prooftrack

@@ -33,6 +33,15 @@ struct access_rules {
 
 bool is_admin(const access_rules& rules, const peer_credentials& peer);
 
+/// Whose needs go first when there is not enough of something.
+enum class client_rank : std::uint8_t {
+    owner,     ///< root and the daemon's own user
+    admin,     ///< members of the admin_group
+    everybody, ///< without an admin_group whoever is no owner
+};
+
+client_rank rank_of(const access_rules& rules, const peer_credentials& peer);
+
 /// The group's id; nullopt for an unknown name, throws boost::system::system_error when the user database cannot be
 /// read.
 std::optional<gid_t> find_group(const std::string& name);

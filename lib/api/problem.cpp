@@ -9,7 +9,7 @@
 namespace prooftrack {
 namespace {
 
-constexpr std::array<problem_kind, 24> kinds{{
+constexpr std::array<problem_kind, 25> kinds{{
     {problem_code::invalid_request, 400, "invalid_request", "The request is not valid"},
     {problem_code::not_allowed, 403, "not_allowed", "Not allowed for this user"},
     {problem_code::route_not_found, 404, "route_not_found", "There is no such path"},
@@ -27,6 +27,7 @@ constexpr std::array<problem_kind, 24> kinds{{
     {problem_code::cursor_gone, 410, "cursor_gone", "The events behind this cursor are gone"},
     {problem_code::too_large, 413, "too_large", "The request is too large"},
     {problem_code::unsupported_media_type, 415, "unsupported_media_type", "The body is of an unsupported type"},
+    {problem_code::too_many_connections, 429, "too_many_connections", "This user has too many connections"},
     {problem_code::header_too_large, 431, "header_too_large", "The request's header is too large"},
     {problem_code::proof_unusable_reply, 502, "proof_unusable_reply", "Proof's reply cannot be used"},
     {problem_code::proof_unreachable, 502, "proof_unreachable", "Proof cannot be reached"},

@@ -41,6 +41,14 @@ request_reader::step request_reader::next() {
         return step::head;
     case state::in_body:
         return next_body();
+    case state::in_skipped:
+        if (const std::size_t dropped = std::min(input_.size(), to_skip_); dropped > 0) {
+            input_.erase(0, dropped);
+            to_skip_ -= dropped;
+        }
+        if (to_skip_ > 0) return step::more;
+        begin_next();
+        return next();
     case state::done:
         return step::whole;
     case state::failed:
@@ -88,11 +96,22 @@ request_reader::step request_reader::next_head() {
 void request_reader::read_head() {
     const auto& message = parser_->get();
     const auto field = [&message](http::field name) { return std::string(message[name]); };
+    // A list may be cut into several lines (RFC 9110, 5.3).
+    const auto all_of = [&message](http::field name) {
+        std::string values;
+        const auto [first, last] = message.equal_range(name);
+        for (auto each = first; each != last; ++each) {
+            if (!values.empty()) values += ", ";
+            values += std::string_view(each->value());
+        }
+        return values;
+    };
     head_ = {};
     head_.method = std::string(message.method_string());
     head_.target = std::string(message.target());
     head_.content_type = field(http::field::content_type);
-    head_.accept = field(http::field::accept);
+    head_.content_encoding = all_of(http::field::content_encoding);
+    head_.accept = all_of(http::field::accept);
     head_.last_event_id = std::string(message["Last-Event-ID"]);
     if (const auto key = message.find("Idempotency-Key"); key != message.end()) {
         head_.idempotency_key = std::string(key->value());
@@ -114,6 +133,12 @@ void request_reader::accept_body(std::size_t limit) {
     body_.clear();
     if (head_.has_body && !content_length_) chunks_.emplace(limit);
     state_ = head_.has_body ? state::in_body : state::done;
+}
+
+void request_reader::skip_body() {
+    begin_next();
+    to_skip_ = static_cast<std::size_t>(content_length_.value_or(0));
+    if (to_skip_ > 0) state_ = state::in_skipped;
 }
 
 request_reader::step request_reader::next_body() {

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
 
 #include "api/backend.hpp"
 #include "api/chunk_decoder.hpp"
@@ -42,6 +42,11 @@ class request_reader {
     /// Lets `next` go on behind the header. A longer body is refused as too large.
     void accept_body(std::size_t limit);
 
+    /// In place of `accept_body`, for a request that is answered already: its body is dropped as it comes, then the
+    /// next request is read. Requires that the body has no chunks.
+    void skip_body();
+    bool is_skipping() const { return state_ == state::in_skipped; }
+
     std::string take_body();
     void begin_next();
 
@@ -57,7 +62,7 @@ class request_reader {
     /// Where the header ends in `input_`; nullopt: not there yet, or refused.
     std::optional<std::size_t> find_head_end();
 
-    enum class state : std::uint8_t { before, in_head, at_head, in_body, done, failed };
+    enum class state : std::uint8_t { before, in_head, at_head, in_body, in_skipped, done, failed };
     state state_ = state::before;
     std::string input_;
     std::optional<parser> parser_; ///< only while a request is read: an idle connection holds no buffers
@@ -67,6 +72,7 @@ class request_reader {
     bool expects_continue_ = false;
     bool keep_alive_ = false;
     std::size_t body_limit_ = 0;
+    std::size_t to_skip_ = 0; ///< bytes of a body that nobody wants
     std::string body_;
     std::optional<chunk_decoder> chunks_; ///< only while a chunked body is read
     problem refusal_;

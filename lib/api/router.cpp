@@ -112,6 +112,11 @@ std::string media_type(std::string_view content_type) {
     return type;
 }
 
+bool is_encoded(std::string_view content_encoding) {
+    const std::string coding = media_type(content_encoding);
+    return !coding.empty() && coding != "identity";
+}
+
 bool takes_type(body_kind kind, std::string_view type) {
     if (type.empty() || type == "application/json") return true;
     return kind == body_kind::import && type == ndjson_type;
@@ -133,6 +138,12 @@ std::optional<api_response> refuse_route(const request_head& head, const route_m
     if (route.admin && !head.admin) {
         refused = problem_response(make_problem(
             problem_code::not_allowed, "only root, the daemon's own user and members of api.admin_group may do this"));
+    } else if (head.has_body && is_encoded(head.content_encoding)) {
+        refused = problem_response(make_problem(problem_code::unsupported_media_type,
+                                                fmt::format("the body has Content-Encoding {}: send it uncompressed, "
+                                                            "without Content-Encoding",
+                                                            head.content_encoding.substr(0, 64))));
+        refused->headers.emplace_back("Accept-Encoding", "identity");
     } else if (head.has_body && route.body != body_kind::none &&
                !takes_type(route.body, media_type(head.content_type))) {
         refused = problem_response(
@@ -172,13 +183,12 @@ std::span<const route_info> api_routes() {
 router::router(boost::asio::any_io_executor loop, backend& behind, event_hub& hub)
     : loop_(std::move(loop)), behind_(behind), hub_(hub) {}
 
-router::~router() { *alive_ = false; }
-
 std::optional<api_response> router::refuse(const request_head& head) { return refuse_route(head, find_route(head)); }
 
 std::size_t router::body_limit(const request_head& head) {
-    const bool import =
-        split_target(head.target).path == "/v1/transactions" && media_type(head.content_type) == ndjson_type;
+    const route_match match = find_route(head);
+    if (match.entry == nullptr || match.entry->info.body == body_kind::none) return max_useless_body_bytes;
+    const bool import = match.entry->info.body == body_kind::import && media_type(head.content_type) == ndjson_type;
     return import ? max_import_bytes : max_body_bytes;
 }
 

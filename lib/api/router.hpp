@@ -3,7 +3,6 @@
 // Every route of the contract: a request in, a response out, through the backend. Knows no sockets.
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,10 +15,12 @@
 #include "api/event_hub.hpp"
 #include "api/message.hpp"
 #include "api/target.hpp"
+#include "base/lifetime.hpp"
 
 namespace prooftrack {
 
 inline constexpr std::size_t max_body_bytes = 1024 * 1024;
+inline constexpr std::size_t max_useless_body_bytes = 1024; ///< where no body is wanted
 inline constexpr std::size_t max_import_bytes = 32 * 1024 * 1024;
 
 /// What a route takes as its body.
@@ -52,7 +53,6 @@ class router final : public request_handler {
   public:
     /// All must outlive it. Slices of a big import are posted to `loop`.
     router(boost::asio::any_io_executor loop, backend& behind, event_hub& hub);
-    ~router() override;
     router(const router&) = delete;
     router& operator=(const router&) = delete;
 
@@ -100,8 +100,7 @@ class router final : public request_handler {
     boost::asio::any_io_executor loop_;
     backend& behind_;
     event_hub& hub_;
-    std::shared_ptr<bool> alive_ =
-        std::make_shared<bool>(true); // shared with posted slices, which may run after the router is gone
+    lifetime lifetime_;
 };
 
 } // namespace prooftrack

@@ -23,7 +23,9 @@ api_response health_response(const health_report& report) {
     return problem_response(why);
 }
 
-api_response backup_response(const std::filesystem::path& path) {
+/// In chunks, so that a failed one is told by its missing last chunk; for HTTP/1.0, where proxies ask for it, with its
+/// length.
+api_response backup_response(const std::filesystem::path& path, bool chunked) {
     auto stream = file_stream::open_and_unlink(path);
     if (!stream) {
         return problem_response(make_problem(problem_code::store_unavailable,
@@ -32,7 +34,7 @@ api_response backup_response(const std::filesystem::path& path) {
     api_response response;
     response.content_type = "application/vnd.sqlite3";
     response.stream = std::move(*stream);
-    response.chunked = true;
+    response.chunked = chunked;
     return response;
 }
 
@@ -66,11 +68,10 @@ request_ticket router::metrics(api_call call) {
 
 request_ticket router::backup(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
-    if (call.head.http_1_0) {
-        return answer_problem(
-            call.respond, make_problem(problem_code::invalid_request, "a backup is sent in chunks: ask with HTTP/1.1"));
-    }
-    behind_.backup(call.head.who, answer_with<std::filesystem::path>(std::move(call.respond), backup_response));
+    auto render = [chunked = !call.head.http_1_0](const std::filesystem::path& copy) {
+        return backup_response(copy, chunked);
+    };
+    behind_.backup(call.head.who, answer_with<std::filesystem::path>(std::move(call.respond), std::move(render)));
     return 0;
 }
 

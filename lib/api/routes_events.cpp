@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "api/accept_weight.hpp"
 #include "api/answer.hpp"
 #include "api/json_fields.hpp"
 #include "api/render.hpp"
@@ -40,11 +41,11 @@ parsed<std::string> read_consumer_name(const api_call& call) {
     return call.captures.at(0);
 }
 
+/// The stream is given to who names it and likes it no less than JSON.
 bool wants_stream(const request_head& head) {
-    std::string accept = head.accept;
-    std::transform(accept.begin(), accept.end(), accept.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return head.method == "GET" && accept.find("text/event-stream") != std::string::npos;
+    const double stream = accept_weight(head.accept, "text/event-stream", accept_wildcards::ignored);
+    return head.method == "GET" && stream > 0 &&
+           stream >= accept_weight(head.accept, "application/json", accept_wildcards::counted);
 }
 
 /// `Last-Event-ID` wins: a browser that reconnects repeats the address, `after` included.
@@ -86,6 +87,7 @@ api_response stream_response(std::shared_ptr<body_stream> stream) {
     api_response response;
     response.content_type = "text/event-stream";
     response.headers.emplace_back("Cache-Control", "no-cache");
+    response.headers.emplace_back("X-Accel-Buffering", "no"); // nginx would hold events back until a buffer is full
     response.stream = std::move(stream);
     return response;
 }
@@ -119,9 +121,9 @@ request_ticket router::stream_events(api_call call) {
     }
     // Asked for one event first, so that a cursor that is gone is told as 410 and not as a stream that breaks.
     const event_seq position{**after};
-    auto open = [this, position, alive = alive_](const event_list&) {
-        return *alive ? stream_response(hub_.open(position))
-                      : problem_response(make_problem(problem_code::unavailable, "the daemon is stopping"));
+    auto open = [this, position, alive = lifetime_.observe()](const event_list&) {
+        return alive ? stream_response(hub_.open(position))
+                     : problem_response(make_problem(problem_code::unavailable, "the daemon is stopping"));
     };
     behind_.events(position, 1, milliseconds(0), answer_with<event_list>(std::move(call.respond), std::move(open)));
     return 0;
@@ -178,9 +180,9 @@ request_ticket router::put_consumer(api_call call) {
         if (!number) return answer_problem(call.respond, number.error());
         if (*number) seq = event_seq(**number);
     }
-    auto render = [this, alive = alive_](std::pair<bool, consumer_view> put) {
+    auto render = [this, alive = lifetime_.observe()](std::pair<bool, consumer_view> put) {
         return json_response(put.first ? 201 : 200,
-                             render_consumer(put.second, *alive ? behind_.wall_now() : wall_time()));
+                             render_consumer(put.second, alive ? behind_.wall_now() : wall_time()));
     };
     behind_.put_consumer(std::move(*name), seq, call.head.who,
                          answer_with<std::pair<bool, consumer_view>>(std::move(call.respond), std::move(render)));
@@ -190,8 +192,8 @@ request_ticket router::put_consumer(api_call call) {
 request_ticket router::delete_consumer(api_call call) {
     auto name = read_consumer_name(call);
     if (!name) return answer_problem(call.respond, name.error());
-    auto render = [this, alive = alive_](const consumer_view& gone) {
-        return json_response(200, render_consumer(gone, *alive ? behind_.wall_now() : wall_time()));
+    auto render = [this, alive = lifetime_.observe()](const consumer_view& gone) {
+        return json_response(200, render_consumer(gone, alive ? behind_.wall_now() : wall_time()));
     };
     behind_.delete_consumer(std::move(*name), call.head.who,
                             answer_with<consumer_view>(std::move(call.respond), std::move(render)));
@@ -200,8 +202,8 @@ request_ticket router::delete_consumer(api_call call) {
 
 request_ticket router::list_consumers(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
-    auto render = [this, alive = alive_](const std::vector<consumer_view>& list) {
-        return json_response(200, render_consumers(list, *alive ? behind_.wall_now() : wall_time()));
+    auto render = [this, alive = lifetime_.observe()](const std::vector<consumer_view>& list) {
+        return json_response(200, render_consumers(list, alive ? behind_.wall_now() : wall_time()));
     };
     behind_.consumers(answer_with<std::vector<consumer_view>>(std::move(call.respond), std::move(render)));
     return 0;
@@ -215,8 +217,8 @@ request_ticket router::acknowledge(api_call call) {
     const auto seq = fields->number("seq");
     if (!seq) return answer_problem(call.respond, seq.error());
     if (!*seq) return answer_problem(call.respond, refused("seq is missing: the last event that was handled"));
-    auto render = [this, alive = alive_](const consumer_view& moved) {
-        return json_response(200, render_consumer(moved, *alive ? behind_.wall_now() : wall_time()));
+    auto render = [this, alive = lifetime_.observe()](const consumer_view& moved) {
+        return json_response(200, render_consumer(moved, alive ? behind_.wall_now() : wall_time()));
     };
     behind_.acknowledge(std::move(*name), event_seq(**seq),
                         answer_with<consumer_view>(std::move(call.respond), std::move(render)));

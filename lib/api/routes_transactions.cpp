@@ -59,9 +59,9 @@ void finish_import(backend& behind, import_job& job) {
     behind.import(std::move(lines), job.who, answer_with<import_summary>(std::move(job.respond), std::move(render)));
 }
 
-void read_import(const boost::asio::any_io_executor& loop, backend& behind, std::shared_ptr<bool> alive,
+void read_import(const boost::asio::any_io_executor& loop, backend& behind, lifetime::watch alive,
                  std::shared_ptr<import_job> job) {
-    if (!*alive) return;
+    if (!alive) return;
     if (!job->reader.read_slice(lines_a_slice)) {
         finish_import(behind, *job);
         return;
@@ -134,7 +134,7 @@ request_ticket router::import(api_call call) {
     }
     auto job = std::make_shared<import_job>(
         import_job{import_reader(std::move(call.body)), call.head.who, std::move(call.respond)});
-    read_import(loop_, behind_, alive_, std::move(job));
+    read_import(loop_, behind_, lifetime_.observe(), std::move(job));
     return 0;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// The door of the room: serves the local API on a Unix socket, and /metrics on loopback.
+// Serves the local API on a Unix socket, and /metrics on loopback.
 
 #include <cstdint>
 #include <filesystem>
@@ -61,7 +61,7 @@ class api_server {
     virtual void start() = 0;
 
     /// Takes nothing new and removes its own socket. Waits are answered 503, streams end, requests in progress may end
-    /// within `within`; then `stopped` runs once, posted.
+    /// within `within`; then `stopped` runs once, posted, unless this is destroyed before.
     virtual void stop(milliseconds within, unique_function<void()> stopped) = 0;
 
     /// For requests from now on; connections over a lowered limit stay.
@@ -74,9 +74,14 @@ class api_server {
 std::unique_ptr<api_server> make_api_server(const boost::asio::any_io_executor& loop, api_options options,
                                             backend& behind, api_observer& observer);
 
+/// For clients over TCP, of whom nothing is known: everything they do has its time.
+connection_limits metrics_limits();
+
 /// Serves GET /metrics, and nothing else, on `listen`: HOST:PORT with a literal loopback address or "localhost". The
-/// same life cycle; `reconfigure` changes nothing. Throws api_start_error (78) for an address that is not loopback.
+/// same life cycle; `reconfigure` changes nothing. Throws api_start_error (78) for an address that is not loopback. Few
+/// clients at a time: the one that was silent for longest makes way, whatever it is in the middle of.
 std::unique_ptr<api_server> make_metrics_listener(const boost::asio::any_io_executor& loop, const std::string& listen,
-                                                  backend& behind, api_observer& observer);
+                                                  backend& behind, api_observer& observer,
+                                                  connection_limits limits = metrics_limits());
 
 } // namespace prooftrack

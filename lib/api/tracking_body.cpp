@@ -25,6 +25,9 @@ parsed<std::optional<std::string>> read_callback_url(const json_fields& fields) 
 parsed<tracking_options> read_options(const json_fields& fields) {
     tracking_options options;
     if (const auto metadata = fields.raw("metadata")) {
+        if (metadata->starts_with('[') && metadata->find_first_not_of(" \t\r\n", 1) == metadata->size() - 1) {
+            return refused("metadata is a JSON object, not a list: {} when empty, which PHP writes for (object)[]");
+        }
         if (!metadata->starts_with('{')) return refused("metadata is not a JSON object");
         if (metadata->size() > max_metadata_bytes) return refused("metadata is at most 4096 bytes");
         auto canonical = canonical_json(*metadata);

@@ -1,7 +1,9 @@
 #include "api/unix_listener.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include <boost/system/system_error.hpp>
@@ -22,6 +24,9 @@ namespace {
 constexpr int may_work_later = 75;
 constexpr int wrong_configuration = 78;
 constexpr std::size_t longest_path = sizeof(sockaddr_un::sun_path) - 1;
+/// How long another daemon may take to look at the path and take it over, and how often it is looked whether it has.
+constexpr milliseconds longest_takeover{2'000};
+constexpr milliseconds between_looks{10};
 
 class descriptor {
   public:
@@ -69,12 +74,68 @@ void check_stale(const std::filesystem::path& path) {
     }
     const descriptor probe(open_socket(path));
     const sockaddr_un address = address_of(path);
-    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN) {
-        fail(may_work_later, path, "socket in use: another daemon listens on it");
+    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+        const peer_credentials who = read_peer_credentials(probe.get());
+        fail(may_work_later, path,
+             fmt::format("socket in use: process {} of user {} listens on it: stop it, or choose another api.socket",
+                         who.pid, who.uid));
+    }
+    if (errno == EAGAIN) {
+        fail(may_work_later, path, "socket in use: a process listens on it but accepts nobody: `ss -xlp` names it");
     }
     if (errno == ECONNREFUSED || errno == ENOENT) return;
     fail_with_errno(path, "socket in use, or cannot be probed");
 }
+
+/// Held while one daemon looks at the path and takes it over, so that two that start at once do not both find the
+/// socket stale. A file that nobody but this user can open: others could hold a lock on the directory for ever.
+class takeover_lock {
+  public:
+    explicit takeover_lock(const std::filesystem::path& socket)
+        : socket_(socket), path_(socket.parent_path() / fmt::format(".{}.lock", socket.filename().string())) {
+        const auto until = std::chrono::steady_clock::now() + longest_takeover;
+        while (!try_lock()) {
+            if (std::chrono::steady_clock::now() > until) {
+                fail(may_work_later, socket_,
+                     fmt::format("another daemon is starting there and holds {}", path_.string()));
+            }
+            std::this_thread::sleep_for(between_looks);
+        }
+    }
+    ~takeover_lock() {
+        ::unlink(path_.c_str()); // before the lock goes: who waits for it looks whether the name still means this file
+        ::close(descriptor_);
+    }
+    takeover_lock(const takeover_lock&) = delete;
+    takeover_lock& operator=(const takeover_lock&) = delete;
+
+  private:
+    bool try_lock() {
+        descriptor file(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+        if (file.get() < 0 && errno == ENOENT) fail_with_errno(socket_, "open its directory (create it first)");
+        if (file.get() < 0) fail_with_errno(socket_, fmt::format("open {}", path_.string()));
+        struct stat opened {};
+        if (::fstat(file.get(), &opened) != 0) fail_with_errno(socket_, "look at its lock");
+        if (!S_ISREG(opened.st_mode) || opened.st_uid != ::geteuid() || (opened.st_mode & 077U) != 0) {
+            fail(may_work_later, socket_,
+                 fmt::format("{} belongs to user {} or may be opened by others: remove it", path_.string(),
+                             opened.st_uid));
+        }
+        if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+            if (errno == EWOULDBLOCK || errno == EINTR) return false;
+            fail_with_errno(socket_, fmt::format("lock {}", path_.string()));
+        }
+        struct stat named {};
+        const bool is_current =
+            ::lstat(path_.c_str(), &named) == 0 && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+        if (is_current) descriptor_ = file.release();
+        return is_current;
+    }
+
+    const std::filesystem::path& socket_;
+    std::filesystem::path path_;
+    int descriptor_ = -1;
+};
 
 /// Short, so that it fits wherever a path with a common name fits.
 std::filesystem::path temporary_name(const std::filesystem::path& path) {
@@ -112,13 +173,7 @@ std::string find_socket_fault(const std::filesystem::path& path) {
 unix_listener unix_listener::bind(const std::filesystem::path& path, std::uint32_t mode, std::optional<gid_t> group) {
     if (const std::string fault = find_socket_fault(path); !fault.empty()) fail(wrong_configuration, path, fault);
     const std::filesystem::path temporary = temporary_name(path);
-    // Two daemons that start at once must not both find the socket stale: one at a time looks and renames in this
-    // directory.
-    const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-    const descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory.get() < 0) fail_with_errno(path, "open its directory (create it first)");
-    if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0)
-        fail(may_work_later, path, "another daemon is starting there");
+    const takeover_lock lock(path);
     check_stale(path);
 
     unix_listener made(open_socket(path), path);

@@ -15,8 +15,8 @@ namespace prooftrack {
 class unix_listener {
   public:
     /// Listens under a temporary name first and takes the path over by renaming, so that nobody ever meets a socket
-    /// that does not answer or has the wrong mode. A stale socket is replaced, a live one refused. Throws
-    /// api_start_error.
+    /// that does not answer or has the wrong mode. A stale socket is replaced, a live one refused; waits at most 2 s
+    /// for another daemon that is doing the same. Throws api_start_error.
     static unix_listener bind(const std::filesystem::path& path, std::uint32_t mode, std::optional<gid_t> group);
 
     /// Takes a listening socket that somebody else bound. Throws api_start_error when it is not one.

@@ -14,6 +14,7 @@
 #include "api/router.hpp"
 #include "api/server.hpp"
 #include "api/unix_listener.hpp"
+#include "base/lifetime.hpp"
 
 namespace prooftrack {
 namespace {
@@ -22,7 +23,7 @@ class unix_server final : public api_server, private deadline_entry {
   public:
     unix_server(const boost::asio::any_io_executor& loop, api_options options, backend& behind, api_observer& observer)
         : loop_(loop), options_(std::move(options)), hub_(loop, behind), router_(loop, behind, hub_),
-          pool_(loop, router_, {options_.max_clients, {}, options_.limits},
+          pool_(loop, router_, {place_limits::shared(options_.max_clients, false), {}, options_.limits},
                 [&observer](const api_request_fact& fact) { observer.on_request(fact); }) {}
 
     ~unix_server() override {
@@ -42,17 +43,17 @@ class unix_server final : public api_server, private deadline_entry {
         if (listener_) listener_->remove_name();
         if (accepting_) accepting_->stop();
         pool_.deadlines().start(*this, within);
-        pool_.finish([this, stopped = std::move(stopped)]() mutable {
+        pool_.finish(lifetime_.guarded([this, stopped = std::move(stopped)]() mutable {
             pool_.deadlines().stop(*this);
             stopped();
-        });
+        }));
     }
 
     void reconfigure(std::size_t max_clients, std::optional<gid_t> admin_group) noexcept override {
         access_rules rules;
         rules.own_uid = ::geteuid();
         rules.admin_group = admin_group;
-        pool_.reconfigure(max_clients, rules);
+        pool_.reconfigure(place_limits::shared(max_clients, admin_group.has_value()), rules);
     }
 
     std::size_t connections() const override { return pool_.size(); }
@@ -67,6 +68,7 @@ class unix_server final : public api_server, private deadline_entry {
     connection_pool pool_;
     std::optional<unix_listener> listener_;
     std::optional<accept_loop> accepting_;
+    lifetime lifetime_;
 };
 
 } // namespace

@@ -158,13 +158,38 @@ TEST_F(Routes, ABackupThatCannotBeReadIs503) {
     EXPECT_EQ(problem_of(ask("GET", "/v1/backup")), "503 store_unavailable");
 }
 
-TEST_F(Routes, ABackupToAClientWithoutChunksIsRefused) {
+TEST_F(Routes, ABodyWithAContentCodingIsRefusedAndTold) {
+    request_head head;
+    head.method = "POST";
+    head.target = "/v1/transactions";
+    head.content_encoding = "gzip";
+    const auto response = ask(head, "x");
+    EXPECT_EQ(problem_of(response), "415 unsupported_media_type");
+    EXPECT_NE(response.body.find("gzip"), std::string::npos);
+    EXPECT_EQ(response.headers.at(0), (std::pair<std::string, std::string>("Accept-Encoding", "identity")));
+    head.content_encoding = "Identity";
+    EXPECT_EQ(ask(head, R"({"merchant_transaction_id":"abc"})").status, 201);
+}
+
+TEST_F(Routes, PhpsEmptyListAsMetadataIsToldHowToWriteIt) {
+    const auto response = ask("POST", "/v1/transactions", R"({"merchant_transaction_id":"abc","metadata":[]})");
+    EXPECT_EQ(problem_of(response), "400 invalid_request");
+    EXPECT_NE(response.body.find("(object)[]"), std::string::npos);
+    EXPECT_NE(ask("POST", "/v1/sessions", R"({"tracking":{"metadata":[ ]}})").body.find("(object)[]"),
+              std::string::npos);
+}
+
+TEST_F(Routes, ABodyThatNobodyWantsMayBeSmall) {
     request_head head;
     head.method = "GET";
-    head.target = "/v1/backup";
-    head.http_1_0 = true;
-    EXPECT_EQ(problem_of(ask(std::move(head))), "400 invalid_request");
-    EXPECT_TRUE(backend_.calls.empty());
+    head.target = "/v1/status";
+    EXPECT_EQ(router_.body_limit(head), max_useless_body_bytes);
+    head.target = "/v1/transactions";
+    EXPECT_EQ(router_.body_limit(head), max_useless_body_bytes);
+    head.method = "POST";
+    EXPECT_EQ(router_.body_limit(head), max_body_bytes);
+    head.content_type = "application/x-ndjson";
+    EXPECT_EQ(router_.body_limit(head), max_import_bytes);
 }
 
 TEST_F(Routes, EveryProblemCodeHasItsOwnWordAndAnErrorStatus) {

@@ -261,7 +261,7 @@ class MetricsListener : public server_test {
             ::close(finder);
             port_ = address.sin_port;
             server_ = make_metrics_listener(loop_.get_executor(), fmt::format("127.0.0.1:{}", ntohs(port_)), backend_,
-                                            observer_);
+                                            observer_, limits_);
             server_->start();
         }
         address.sin_port = port_;
@@ -269,6 +269,7 @@ class MetricsListener : public server_test {
         return raw_client(loop_, one);
     }
     in_port_t port_ = 0;
+    connection_limits limits_ = metrics_limits();
 };
 
 TEST_F(MetricsListener, ServesMetricsAndNothingElse) {
@@ -293,6 +294,26 @@ TEST_F(MetricsListener, KeepsFewClients) {
     bool stopped = false;
     server_->stop(seconds(1), [&] { stopped = true; });
     EXPECT_TRUE(turn_until([&] { return stopped; }));
+}
+
+TEST_F(MetricsListener, OnesThatStopInTheMiddleMakeRoom) {
+    std::vector<raw_client> silent;
+    for (int i = 0; i < 24; ++i) {
+        silent.push_back(scrape());
+        silent.back().send("GET /met");
+        turn();
+    }
+    auto client = scrape();
+    client.send(get("/metrics"));
+    EXPECT_TRUE(client.wait_for_text(backend_.metrics, seconds(5)));
+    EXPECT_LE(server_->connections(), 16U);
+}
+
+TEST_F(MetricsListener, OneThatNeverAsksIsClosed) {
+    limits_.first_request = milliseconds(200);
+    auto client = scrape();
+    EXPECT_TRUE(client.wait_for_end());
+    EXPECT_EQ(client.received(), "");
 }
 
 TEST_F(MetricsListener, ListensOnLoopbackAlone) {

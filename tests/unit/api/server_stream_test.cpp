@@ -20,6 +20,7 @@ TEST_F(ServerStreams, SendWhatComesAndResumeByTheLastId) {
     client.send(stream());
     ASSERT_TRUE(client.wait_for_text("\r\n\r\n"));
     EXPECT_NE(client.received().find("Content-Type: text/event-stream\r\n"), std::string::npos);
+    EXPECT_NE(client.received().find("X-Accel-Buffering: no\r\n"), std::string::npos);
     emit(1);
     ASSERT_TRUE(client.wait_for_text("\r\n\r\nid: 3\ndata: {\"n\":3}\n\n"));
     client.close();
@@ -145,6 +146,37 @@ TEST_F(ServerStreams, ABackupIsChunkedAndLeavesNoFile) {
         rest.remove_prefix(size + 2);
     }
     EXPECT_TRUE(body == content);
+}
+
+TEST_F(ServerStreams, ABackupForHttp10HasItsLength) {
+    backend_.backup_path = folder_ / "copy.db";
+    const std::string content(1'000'000, 'b');
+    std::ofstream(backend_.backup_path, std::ios::binary) << content;
+    start();
+    auto client = connect();
+    client.send("GET /v1/backup HTTP/1.0\r\n\r\n");
+    ASSERT_TRUE(client.wait_for_end());
+    EXPECT_NE(client.received().find("Content-Length: 1000000\r\n"), std::string::npos);
+    EXPECT_EQ(client.received().find("Transfer-Encoding"), std::string::npos);
+    EXPECT_TRUE(client.received().ends_with("\r\n\r\n" + content));
+}
+
+TEST_F(ServerStreams, AreForWhoeverLikesThemNoLessThanJson) {
+    start();
+    const auto type_for = [this](std::string_view accept) {
+        auto client = connect();
+        client.send(get("/v1/events", fmt::format("Accept: {}\r\n", accept)));
+        client.wait_for_text("\r\n\r\n");
+        const std::size_t begin = client.received().find("Content-Type: ") + 14;
+        return client.received().substr(begin, client.received().find("\r\n", begin) - begin);
+    };
+    EXPECT_EQ(type_for("text/event-stream"), "text/event-stream");
+    EXPECT_EQ(type_for("application/json, text/event-stream"), "text/event-stream");
+    EXPECT_EQ(type_for("application/json;q=0.5\r\nAccept: text/event-stream"), "text/event-stream");
+    EXPECT_EQ(type_for("text/event-stream, */*;q=0.1"), "text/event-stream");
+    EXPECT_EQ(type_for("text/event-stream;q=0"), "application/json");
+    EXPECT_EQ(type_for("application/json, text/event-stream;q=0.9"), "application/json");
+    EXPECT_EQ(type_for("*/*"), "application/json");
 }
 
 TEST_F(ServerStreams, AnEmptyBackupIsOneLastChunk) {

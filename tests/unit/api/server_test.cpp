@@ -1,9 +1,16 @@
 #include "server_fixture.hpp"
 
+#include "api/response_head.hpp"
+
 namespace prooftrack {
 namespace {
 
 class Server : public server_test {};
+
+TEST(HttpDate, IsWrittenAsInternetMessagesWriteIt) {
+    EXPECT_EQ(format_http_date(wall_time(seconds(784'111'777))), "Sun, 06 Nov 1994 08:49:37 GMT");
+    EXPECT_EQ(format_http_date(wall_time(seconds(951'782'399) + milliseconds(999))), "Mon, 28 Feb 2000 23:59:59 GMT");
+}
 
 TEST_F(Server, AnswersAndKeepsTheConnection) {
     backend_.add("abc");
@@ -13,6 +20,10 @@ TEST_F(Server, AnswersAndKeepsTheConnection) {
     const std::string answer = client.ask(post("/v1/transactions", R"({"merchant_transaction_id":"new"})"));
     EXPECT_EQ(status_of(answer), 201);
     EXPECT_NE(answer.find("Content-Type: application/json\r\n"), std::string::npos);
+    const auto now = std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
+    EXPECT_TRUE(answer.find(fmt::format("\r\nDate: {}\r\n", format_http_date(now))) != std::string::npos ||
+                answer.find(fmt::format("\r\nDate: {}\r\n", format_http_date(now - seconds(1)))) != std::string::npos)
+        << answer;
     EXPECT_EQ(answer.find("Connection:"), std::string::npos);
     EXPECT_EQ(backend_.last_who.uid, static_cast<std::int64_t>(::geteuid()));
     EXPECT_EQ(backend_.last_who.pid, static_cast<std::int64_t>(::getpid()));

@@ -1,0 +1,16 @@
+#pragma once
+
+// The weights of an Accept header (RFC 9110, 12.5.1). Pure.
+
+#include <string_view>
+
+namespace prooftrack {
+
+/// Whether `*/*` and `type/*` stand for the type too.
+enum class accept_wildcards : bool { ignored, counted };
+
+/// How much the client wants `type` (lower case, "application/json"), from 0 = not at all to 1; the most specific range
+/// decides. 0 when it is not named. A weight that cannot be read is 1.
+double accept_weight(std::string_view accept, std::string_view type, accept_wildcards wildcards);
+
+} // namespace prooftrack
