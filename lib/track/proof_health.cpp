@@ -11,12 +11,6 @@ constexpr std::array<std::string_view, 5> names{"ok", "throttled", "unauthorized
 constexpr milliseconds first_wait{1'000};
 constexpr milliseconds longest_probe_wait{30'000};
 constexpr milliseconds longest_pause{60'000}; ///< of our own; a Retry-After may be longer
-/// Failures in a row are nothing yet while others were answered just now: ids that Proof always fails at come up in
-/// blocks.
-constexpr milliseconds least_silence{1'000};
-constexpr std::size_t least_failures = 3;
-constexpr std::size_t most_failures = 20;
-
 /// 1 s, doubled to 30 s, but never more than an eighth of what the outage has lasted: its end is not noticed late.
 milliseconds probe_wait(steady_duration outage) {
     milliseconds wait = first_wait;
@@ -49,13 +43,10 @@ health_effect proof_health::change(health_kind kind, std::string detail, instant
     since_ = now.wall;
     changed_at_ = now.steady;
     is_probing_ = false;
-    failures_ = 0;
     return {.is_change = true};
 }
 
 health_effect proof_health::on_alive(steady_time started, instant now) {
-    failures_ = 0;
-    alive_at_ = now.steady;
     if (!is_unwell() || started < changed_at_) return {};
     health_effect effect = change(health_kind::ok, "", now);
     effect.begins_slow_start = true;
@@ -64,7 +55,6 @@ health_effect proof_health::on_alive(steady_time started, instant now) {
 }
 
 health_effect proof_health::on_throttled(const poll_answer& answer, steady_time started, instant now) {
-    failures_ = 0;
     if (is_unwell() && started < changed_at_) return {};
     const bool is_new = kind_ != health_kind::throttled || started >= pause_end_;
     const milliseconds pause = answer.retry_after.value_or(next_pause_);
@@ -76,62 +66,50 @@ health_effect proof_health::on_throttled(const poll_answer& answer, steady_time 
     return effect;
 }
 
-health_effect proof_health::on_refused(health_kind kind, const poll_answer& answer, steady_time started, instant now) {
-    failures_ = 0;
-    if (is_unwell() && started < changed_at_) return {};
-    if (kind == health_kind::unauthorized && started < token_changed_at_) { // the old token's answer
-        if (is_probing_) {
-            is_probing_ = false; // it was the probe's: the next one goes with the new token
+void proof_health::plan_probe(steady_time now) {
+    is_probing_ = false;
+    probe_at_ = now + (kind_ == health_kind::unreachable ? probe_wait(now - changed_at_) : probe_interval_);
+}
+
+health_effect proof_health::on_failed(health_kind kind, const poll_answer& answer, const answer_context& context,
+                                      instant now) {
+    if (is_unwell() && context.started < changed_at_) return {};
+    if (is_stale_refusal(answer.what, context.started)) {
+        if (context.is_probe && is_probing_) { // the next probe goes with the new token
+            is_probing_ = false;
             probe_at_ = now.steady;
         }
         return {};
     }
-    const bool is_new = kind_ != kind;
-    health_effect effect = change(kind, answer.error, now);
-    is_probing_ = false;
-    probe_at_ = now.steady + probe_interval_;
-    effect.wants_token = is_new && kind == health_kind::unauthorized;
+    health_effect effect;
+    // Silence during a refusal is no new outage, and a refused id that failed before says nothing about the others.
+    const bool is_told = is_unwell() ? context.is_evidence && kind != health_kind::unreachable : context.is_everybodys;
+    if (is_told) effect = change(kind, answer.error, now);
+    effect.wants_token = context.is_first_401;
+    if (!is_unwell()) return effect;
+    if (context.is_evidence) detail_ = answer.error;
+    if (effect.is_change || context.is_probe) plan_probe(now.steady);
     return effect;
 }
 
-health_effect proof_health::on_failure(const poll_answer& answer, steady_time started, instant now,
-                                       std::size_t active) {
-    if (is_unwell()) {
-        if (started < changed_at_) return {};
-        is_probing_ = false;
-        detail_ = answer.error;
-        if (kind_ == health_kind::unreachable) {
-            probe_at_ = now.steady + probe_wait(now.steady - changed_at_);
-        } else {
-            probe_at_ = now.steady + probe_interval_;
-        }
-        return {};
-    }
-    ++failures_;
-    if (failures_ < std::clamp(active, least_failures, most_failures)) return {};
-    if (alive_at_ && now.steady - *alive_at_ < least_silence) return {};
-    probe_at_ = now.steady + first_wait;
-    return change(health_kind::unreachable, answer.error, now);
-}
-
-health_effect proof_health::on_answer(const poll_answer& answer, reply_class what, steady_time started, instant now,
-                                      std::size_t active) {
+health_effect proof_health::on_answer(const poll_answer& answer, reply_class what, const answer_context& context,
+                                      instant now) {
     switch (what) {
     case reply_class::good:
     case reply_class::unchanged:
     case reply_class::not_found:
     case reply_class::bad_request:
-        return on_alive(started, now);
+        return on_alive(context.started, now);
     case reply_class::unauthorized:
-        return on_refused(health_kind::unauthorized, answer, started, now);
+        return on_failed(health_kind::unauthorized, answer, context, now);
     case reply_class::forbidden:
-        return on_refused(health_kind::forbidden, answer, started, now);
+        return on_failed(health_kind::forbidden, answer, context, now);
     case reply_class::throttled:
-        return on_throttled(answer, started, now);
+        return on_throttled(answer, context.started, now);
     case reply_class::server_error:
     case reply_class::unusable:
     case reply_class::no_reply:
-        return on_failure(answer, started, now, active);
+        return on_failed(health_kind::unreachable, answer, context, now);
     }
     return {};
 }

@@ -16,8 +16,8 @@ namespace prooftrack {
 enum class health_kind : std::uint8_t {
     ok,
     throttled,    ///< 429: everybody pauses, then a slow start
-    unauthorized, ///< 401: only a probe, until the token changes
-    forbidden,    ///< 403: only a probe, until Proof's allowlist changes
+    unauthorized, ///< 401 for everybody: only a probe, until the token changes
+    forbidden,    ///< 403 for everybody: only a probe, until Proof's allowlist changes
     unreachable,  ///< replies stopped coming for everybody: only a probe
 };
 std::string_view to_string(health_kind kind);
@@ -32,12 +32,19 @@ struct health_effect {
     bool begins_slow_start = false; ///< after a pause or an outage; the pause, if any, ends at pause_end()
 };
 
-/// Rules: a 429 pauses everybody for Retry-After (without one: 1 s, doubled each time, at most 60 s). A 401 asks once
-/// for the token to be read again, then there is one probe every `probe_interval`; a 403 the same without the reread.
-/// Failures in a row (as many as there are active transactions, at least 3, at most 20) with no usable reply between
-/// them open the breaker: one probe after 1 s, doubled to 30 s as the outage
-/// lasts. Answers of polls that started before a change do not
-/// undo it.
+/// What is known of the poll that an answer belongs to.
+struct answer_context {
+    steady_time started{};      ///< when its request was written
+    bool is_probe = false;      ///< the one probe in flight
+    bool is_evidence = false;   ///< a failure of it says something about everybody (outage_watch)
+    bool is_everybodys = false; ///< and now it is an outage
+    bool is_first_401 = false;  ///< of the run of failures under way
+};
+
+/// Rules: a 429 pauses everybody for Retry-After (without one: 1 s, doubled each time, at most 60 s). Refusals and
+/// failures are everybody's when `outage_watch` says so: then there is one probe every `probe_interval` after a 401 or
+/// 403, or one after 1 s, doubled to 30 s as the outage lasts. The first 401 of a run asks for the token to be read
+/// again, at once. Answers of polls that started before a change do not undo it.
 class proof_health {
   public:
     explicit proof_health(milliseconds probe_interval) : probe_interval_(probe_interval) {}
@@ -52,9 +59,12 @@ class proof_health {
     std::optional<steady_time> next_permit(steady_time now) const;
     void on_probe_started() { is_probing_ = true; }
 
-    /// `what` after the burst rule. `started` is when the poll's request was written.
-    health_effect on_answer(const poll_answer& answer, reply_class what, steady_time started, instant now,
-                            std::size_t active);
+    /// `what` after the burst rule.
+    health_effect on_answer(const poll_answer& answer, reply_class what, const answer_context& context, instant now);
+    /// A refusal that the token before earned: it says nothing about the present one.
+    bool is_stale_refusal(reply_class what, steady_time started) const {
+        return what == reply_class::unauthorized && started < token_changed_at_;
+    }
     /// A token that differs from the one before is in use: probe at once.
     void on_token_changed(steady_time now);
     /// The slow start is over: throttled becomes ok. True when that was a change.
@@ -69,20 +79,18 @@ class proof_health {
     health_effect change(health_kind kind, std::string detail, instant now);
     health_effect on_alive(steady_time started, instant now);
     health_effect on_throttled(const poll_answer& answer, steady_time started, instant now);
-    health_effect on_refused(health_kind kind, const poll_answer& answer, steady_time started, instant now);
-    health_effect on_failure(const poll_answer& answer, steady_time started, instant now, std::size_t active);
+    health_effect on_failed(health_kind kind, const poll_answer& answer, const answer_context& context, instant now);
+    void plan_probe(steady_time now);
 
     milliseconds probe_interval_;
     health_kind kind_ = health_kind::ok;
     wall_time since_{};
     std::string detail_;
     steady_time changed_at_{};
-    std::optional<steady_time> alive_at_; ///< the last answer that said something about an id
     steady_time pause_end_{};
     milliseconds next_pause_{1'000};
     steady_time probe_at_{};
     bool is_probing_ = false;
-    std::uint32_t failures_ = 0;
     steady_time token_changed_at_{};
 };
 

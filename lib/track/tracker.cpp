@@ -72,11 +72,13 @@ void tracker::on(poll_wanted_event event, instant now, std::vector<tracker_actio
 
 void tracker::on(token_changed_event /*event*/, instant now, std::vector<tracker_action>& /*actions*/) {
     health_.on_token_changed(now.steady);
+    if (!health_.is_unwell() && outage_.is_open()) end_backoffs(now); // what the old token met counts no more
 }
 
 void tracker::on(woken_event /*event*/, instant now, std::vector<tracker_action>& actions) {
     fire_deadlines(now, actions);
     watch_burst(now, actions);
+    watch_outage(now, actions);
     count_made_polls(now);
     const bool has_backlog = oldest_due(now) > seconds(1);
     if (rate_.is_ramping() && health_.permit(now.steady) == poll_permit::free &&

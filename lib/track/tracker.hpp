@@ -4,6 +4,7 @@
 // no clock and no random of its own.
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "base/time.hpp"
 #include "track/clock_skew.hpp"
 #include "track/due_heap.hpp"
+#include "track/outage_watch.hpp"
 #include "track/proof_health.hpp"
 #include "track/rate_control.hpp"
 #include "track/reply_window.hpp"
@@ -260,8 +262,17 @@ class tracker {
     void end_backoffs(instant now);
     void watch_deadline(std::uint32_t slot);
     void fire_deadlines(instant now, std::vector<tracker_action>& actions);
-    std::optional<std::uint32_t> due_slot(instant now, poll_permit permit);
-    std::optional<steady_time> well_probe_time() const;
+    enum class poll_reason : std::uint8_t {
+        due,
+        probe, ///< Proof refuses or fails at everybody: is it over?
+        early, ///< some were refused or failed: is it everybody?
+        fresh, ///< never asked before, during an outage
+    };
+    struct poll_choice {
+        std::uint32_t slot = 0;
+        poll_reason reason = poll_reason::due;
+    };
+    std::optional<poll_choice> choose_poll(instant now, poll_permit permit);
     steady_time first_poll_time(instant now);
     void count_made_polls(instant now);
     void watch_capacity(instant now, std::vector<tracker_action>& actions);
@@ -273,11 +284,33 @@ class tracker {
     void replace(std::uint32_t slot, const active_transaction& transaction, instant now);
     void leave(std::uint32_t slot, instant now);
 
+    // tracker_probes.cpp
+    enum class look_for : std::uint8_t { probe, early };
+    struct look {
+        std::optional<std::uint32_t> slot;
+        std::optional<steady_time> again; ///< nobody now: when somebody may be there
+    };
+    bool may_be_asked(std::uint32_t slot, look_for what) const;
+    steady_time earliest_poll(std::uint32_t slot) const;
+    look look_around(look_for what, instant now);
+    look look_for_early(instant now);
+    look look_for_probe(instant now);
+    look look_for_fresh(instant now);
+    void note_fresh(std::uint32_t slot);
+    void note_special_start(std::uint32_t slot, poll_reason reason, instant now);
+    bool end_probe(const poll_ticket& ticket);
+
     // tracker_answers.cpp
     reply_class judge_burst(std::uint32_t slot, reply_class what, instant now, std::vector<tracker_action>& actions);
     void watch_burst(instant now, std::vector<tracker_action>& actions);
     void watch_fitness(wall_time now);
-    void judge_health(const poll_answer& answer, reply_class what, instant now, std::vector<tracker_action>& actions);
+    void judge_health(std::optional<std::uint32_t> slot, bool is_probe, const poll_answer& answer, reply_class what,
+                      instant now, std::vector<tracker_action>& actions);
+    void judge_failure(std::uint32_t slot, const poll_answer& answer, reply_class what, instant now,
+                       answer_context& context);
+    void watch_outage(instant now, std::vector<tracker_action>& actions);
+    void follow_health(const health_effect& effect, health_kind before, const std::string& request_id, instant now,
+                       std::vector<tracker_action>& actions);
     bool is_plain_repeat(const transaction_row& row, const poll_answer& answer, reply_class what, instant now) const;
     void note_error(std::uint32_t slot, const judgement& verdict, const poll_answer& answer,
                     std::vector<tracker_action>& actions);
@@ -300,8 +333,18 @@ class tracker {
     std::uint64_t last_change_ = 0;
     std::size_t lazy_pending_ = 0;
     std::size_t in_flight_ = 0;
-    std::optional<std::uint32_t> well_slot_; ///< the last good reply's; none once it failed as the probe
     proof_health health_;
+    outage_watch outage_;
+    poll_answer last_failure_; ///< what, error and request_id of the run's last one
+    std::uint32_t token_run_ = 0; ///< the run of failures in which the token was to be read again
+    using place = std::pair<std::uint32_t, std::uint32_t>; ///< slot, generation
+    std::optional<place> last_answered_;
+    std::optional<place> probe_; ///< in flight: the probe, or the one early poll
+    std::uint64_t probes_ = 0;
+    std::uint32_t look_from_ = 0;
+    std::deque<place> fresh_; ///< never asked, in the order of their coming
+    steady_time fresh_at_{};
+    steady_time early_at_{};
     rate_control rate_;
     reply_window window_;
     clock_skew skew_;

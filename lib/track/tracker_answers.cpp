@@ -14,6 +14,10 @@ constexpr std::size_t most_seen_words = 100;
 
 bool is_refusal(reply_class what) { return what == reply_class::not_found || what == reply_class::bad_request; }
 
+bool is_denial(reply_class what) { return what == reply_class::unauthorized || what == reply_class::forbidden; }
+
+bool is_good(reply_class what) { return what == reply_class::good || what == reply_class::unchanged; }
+
 std::uint32_t steady_s(steady_time when) {
     return static_cast<std::uint32_t>(std::chrono::floor<seconds>(when.time_since_epoch()).count());
 }
@@ -25,12 +29,12 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
     const bool is_known = table_.is_used(slot) && table_.at(slot).generation == event.ticket.generation;
     const bool is_ours = is_known && table_.at(slot).phase == row_phase::in_flight;
     const reply_class what = judge_burst(slot, event.answer.what, now, actions);
-    if (what == reply_class::good || what == reply_class::unchanged) {
-        if (is_ours) well_slot_ = slot;
-    } else if (well_slot_ == slot) {
-        well_slot_.reset();
-    }
-    judge_health(event.answer, what, now, actions);
+    const bool was_probe = end_probe(event.ticket);
+    judge_health(is_known ? std::optional(slot) : std::nullopt, was_probe, event.answer, what, now, actions);
+    if (is_ours && is_good(what)) last_answered_ = place{slot, event.ticket.generation};
+    // While others are answered, a token or a server that is refused is this transaction's error.
+    const bool is_own_denial =
+        is_denial(what) && !health_.is_unwell() && !health_.is_stale_refusal(what, now.steady - event.answer.took);
     if (event.answer.server_date) {
         if (const auto skew = skew_.on_date(*event.answer.server_date, now))
             actions.emplace_back(clock_skew_action{*skew});
@@ -58,7 +62,7 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
         schedule(slot, judgement::next_poll::in_band, now);
     } else {
         event.answer.what = what;
-        judgement verdict = judge_answer(table_.facts(slot, now), event.answer, now.wall, row.errors, options_.rules);
+        judgement verdict = judge_answer(table_.facts(slot, now), event.answer, now.wall, row.errors, options_.rules, is_own_denial);
         apply(slot, std::move(verdict), std::move(event.answer), now, actions);
     }
     watch_deadline(slot);
@@ -105,11 +109,57 @@ void tracker::watch_fitness(wall_time now) {
     }
 }
 
-void tracker::judge_health(const poll_answer& answer, reply_class what, instant now,
-                           std::vector<tracker_action>& actions) {
+void tracker::judge_health(std::optional<std::uint32_t> slot, bool is_probe, const poll_answer& answer,
+                           reply_class what, instant now, std::vector<tracker_action>& actions) {
     const health_kind before = health_.kind();
     const bool was_unwell = health_.is_unwell();
-    const health_effect effect = health_.on_answer(answer, what, now.steady - answer.took, now, table_.size());
+    answer_context context;
+    context.started = now.steady - answer.took;
+    context.is_probe = is_probe;
+    const bool is_answered = is_good(what) || is_refusal(what);
+    const bool has_failed =
+        !is_answered && what != reply_class::throttled && !health_.is_stale_refusal(what, context.started);
+    if (has_failed && slot) judge_failure(*slot, answer, what, now, context);
+    const health_effect effect = health_.on_answer(answer, what, context, now);
+    if (was_unwell && !health_.is_unwell()) end_backoffs(now);
+    if (is_answered) {
+        if (!health_.is_unwell()) outage_.on_answered(context.started);
+        if (slot) table_.set_standing(*slot, standing::answered);
+    }
+    follow_health(effect, before, answer.request_id, now, actions);
+}
+
+void tracker::judge_failure(std::uint32_t slot, const poll_answer& answer, reply_class what, instant now,
+                            answer_context& context) {
+    const transaction_row& row = table_.at(slot);
+    const standing before = row.known_standing();
+    if (before == standing::failing && row.failed_in != outage_.run()) return; // its own, while others were answered
+    context.is_evidence = true;
+    context.is_first_401 = what == reply_class::unauthorized && token_run_ != outage_.run();
+    if (context.is_first_401) token_run_ = outage_.run();
+    outage_.on_failed(before, is_denial(what), context.started, now.steady);
+    table_.set_standing(slot, standing::failing, outage_.run());
+    last_failure_.what = what;
+    last_failure_.error = answer.error;
+    last_failure_.request_id = answer.request_id;
+    context.is_everybodys = outage_.is_everybodys(table_.not_failing(), options_.rules.interval, now.steady);
+}
+
+/// Time has passed in which nobody was answered.
+void tracker::watch_outage(instant now, std::vector<tracker_action>& actions) {
+    if (health_.is_unwell() || !outage_.is_everybodys(table_.not_failing(), options_.rules.interval, now.steady))
+        return;
+    const health_kind before = health_.kind();
+    answer_context context;
+    context.started = now.steady;
+    context.is_evidence = true;
+    context.is_everybodys = true;
+    const health_effect effect = health_.on_answer(last_failure_, last_failure_.what, context, now);
+    follow_health(effect, before, last_failure_.request_id, now, actions);
+}
+
+void tracker::follow_health(const health_effect& effect, health_kind before, const std::string& request_id, instant now,
+                            std::vector<tracker_action>& actions) {
     if (effect.wants_token) actions.emplace_back(reread_token_action{});
     if (effect.begins_slow_start) {
         // From an eighth of what the cadences want; a 429 says that half of what was made is the most for now.
@@ -122,10 +172,9 @@ void tracker::judge_health(const poll_answer& answer, reply_class what, instant 
     }
     if (!effect.is_change) return;
     watch_fitness(now.wall);
-    if (was_unwell && !health_.is_unwell()) end_backoffs(now);
     const milliseconds pause =
         std::chrono::ceil<milliseconds>(std::max(steady_duration(0), health_.pause_end() - now.steady));
-    actions.emplace_back(health_action{before, health_.kind(), health_.detail(), pause, answer.request_id});
+    actions.emplace_back(health_action{before, health_.kind(), health_.detail(), pause, request_id});
 }
 
 void tracker::note_error(std::uint32_t slot, const judgement& verdict, const poll_answer& answer,
@@ -135,7 +184,7 @@ void tracker::note_error(std::uint32_t slot, const judgement& verdict, const pol
         ++row.errors;
         table_.set_error(slot, answer.error);
         actions.emplace_back(poll_error_action{row.id.str(), answer.what, answer.error, row.errors, answer.request_id});
-    } else if (answer.what == reply_class::good || answer.what == reply_class::unchanged) {
+    } else if (is_good(answer.what)) {
         row.errors = 0;
         row.last_error = 0;
     } else {

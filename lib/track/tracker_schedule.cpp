@@ -89,6 +89,8 @@ void tracker::begin_tracking(std::uint32_t slot, instant now) {
         row.last_started = transaction_row::never; // that poll was another tracking's
     }
     wait_until(slot, due);
+    table_.set_standing(slot, standing::untried);
+    note_fresh(slot);
 }
 
 void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant now) {
@@ -160,16 +162,21 @@ void tracker::respread(instant now, bool is_start) {
     }
 }
 
-/// Proof is back: nobody waits for his own errors any more.
+/// Proof is back: nobody waits for errors that were everybody's. Who failed before goes on by himself.
 void tracker::end_backoffs(instant now) {
     for (std::uint32_t slot = 0; slot < table_.slots(); ++slot) {
         if (!table_.is_used(slot)) continue;
         transaction_row& row = table_.at(slot);
+        if (row.known_standing() == standing::failing) {
+            if (row.failed_in != outage_.run()) continue;
+            table_.set_standing(slot, standing::untried);
+        }
         if (!row.is_backing_off || row.phase != row_phase::waiting || row.is_urgent) continue;
         row.is_backing_off = false;
         row.errors = 0;
         wait_until(slot, std::max(now.steady, last_start(row) + draw_interval(options_.rules.interval, random_)));
     }
+    outage_.close();
 }
 
 void tracker::watch_deadline(std::uint32_t slot) {
@@ -209,53 +216,41 @@ steady_time tracker::first_poll_time(instant now) {
     return std::max(now.steady, first_poll_at_);
 }
 
-std::optional<std::uint32_t> tracker::due_slot(instant now, poll_permit permit) {
-    if (permit == poll_permit::none || awaits_store() || !rate_.may_take(now.steady)) return std::nullopt;
-    if (!urgent_.empty() && urgent_.top().when <= ns(now.steady)) return urgent_.top().slot;
-    if (due_.empty()) return std::nullopt;
-    if (permit == poll_permit::probe) {
-        const auto well = well_probe_time();
-        if (well && *well <= now.steady) return well_slot_;
+std::optional<tracker::poll_choice> tracker::choose_poll(instant now, poll_permit permit) {
+    if (awaits_store() || !rate_.may_take(now.steady)) return std::nullopt;
+    if (permit == poll_permit::free) {
+        if (!urgent_.empty() && urgent_.top().when <= ns(now.steady)) return poll_choice{urgent_.top().slot};
+        if (!due_.empty() && due_.top().when <= ns(now.steady)) return poll_choice{due_.top().slot};
+        const look early = look_for_early(now);
+        return early.slot ? std::optional(poll_choice{*early.slot, poll_reason::early}) : std::nullopt;
     }
-    const due_heap::entry& first = due_.top();
-    if (first.when <= ns(now.steady)) return first.slot;
-    if (permit != poll_permit::probe) return std::nullopt;
-    // A probe may come before its time, but never above the cadence.
-    const transaction_row& row = table_.at(first.slot);
-    const bool is_within_cadence =
-        row.last_started == transaction_row::never || last_start(row) + options_.rules.interval.first <= now.steady;
-    return is_within_cadence ? std::optional(first.slot) : std::nullopt;
+    if (!health_.is_unwell()) return std::nullopt;
+    if (permit == poll_permit::probe) {
+        if (const look probe = look_for_probe(now); probe.slot) return poll_choice{*probe.slot, poll_reason::probe};
+    }
+    const look fresh = look_for_fresh(now);
+    return fresh.slot ? std::optional(poll_choice{*fresh.slot, poll_reason::fresh}) : std::nullopt;
 }
 
-/// When the transaction that Proof answered last may be the probe. A few transactions that Proof always fails at open
-/// the breaker when their turns come in a row; asking them one by one would keep everybody waiting.
-std::optional<steady_time> tracker::well_probe_time() const {
-    if (!well_slot_ || !table_.is_used(*well_slot_) || !due_.contains(*well_slot_)) return std::nullopt;
-    const transaction_row& row = table_.at(*well_slot_);
-    if (row.state != tracking_state::tracking || row.last_started == transaction_row::never) return std::nullopt;
-    return last_start(row) + options_.rules.interval.first;
-}
-
-bool tracker::has_poll(instant now) { return due_slot(now, health_.permit(now.steady)).has_value(); }
+bool tracker::has_poll(instant now) { return choose_poll(now, health_.permit(now.steady)).has_value(); }
 
 std::optional<started_poll> tracker::next_poll(instant now) {
-    const poll_permit permit = health_.permit(now.steady);
-    const auto slot = due_slot(now, permit);
-    if (!slot) return std::nullopt;
-    transaction_row& row = table_.at(*slot);
-    const std::int64_t due = row.is_urgent ? urgent_.top().when : *due_.when(*slot);
-    leave_queues(*slot);
+    const auto choice = choose_poll(now, health_.permit(now.steady));
+    if (!choice) return std::nullopt;
+    const std::uint32_t slot = choice->slot;
+    transaction_row& row = table_.at(slot);
+    const std::int64_t due = row.is_urgent ? *urgent_.when(slot) : *due_.when(slot);
+    leave_queues(slot);
     row.phase = row_phase::in_flight;
-    row.is_probe = permit == poll_permit::probe;
     row.last_started = ms_not_before(now.steady);
     ++row.polls;
     ++in_flight_;
     rate_.take(now.steady);
-    if (permit == poll_permit::probe) health_.on_probe_started();
+    note_special_start(slot, choice->reason, now);
     ++polls_in_window_;
     repeat_allowance_ = std::min(repeat_allowance_ + 0.1, 10.0);
     started_poll poll;
-    poll.ticket = poll_ticket{*slot, row.generation, row.id.str(), row.known_body};
+    poll.ticket = poll_ticket{slot, row.generation, row.id.str(), row.known_body};
     poll.lateness = std::max(steady_duration(0), now.steady - from_ns(due));
     return poll;
 }
@@ -279,19 +274,21 @@ std::optional<steady_time> tracker::next_wake(instant now) {
     if (const auto permit = health_.next_permit(now.steady)) earliest(*permit);
     if (rate_.is_ramping()) earliest(now.steady + between_rate_steps);
     const poll_permit permit = health_.permit(now.steady);
+    if (health_.is_unwell()) {
+        if (permit == poll_permit::probe) {
+            if (const look probe = look_for_probe(now); probe.again) earliest(*probe.again);
+        }
+        if (const look fresh = look_for_fresh(now); fresh.again) earliest(*fresh.again);
+        return wake;
+    }
+    if (const auto again = outage_.next_look(options_.rules.interval, now.steady)) earliest(*again);
     if (permit == poll_permit::none) return wake;
     for (const due_heap* queue : {&urgent_, &due_}) {
         if (queue->empty()) continue;
         const steady_time due = from_ns(queue->top().when);
         earliest(due <= now.steady ? rate_.next_token(now.steady) : due);
     }
-    if (permit == poll_permit::probe) {
-        if (const auto well = well_probe_time()) earliest(*well);
-    }
-    if (permit == poll_permit::probe && !due_.empty()) {
-        const transaction_row& row = table_.at(due_.top().slot);
-        if (row.last_started != transaction_row::never) earliest(last_start(row) + options_.rules.interval.first);
-    }
+    if (const look early = look_for_early(now); early.again) earliest(*early.again);
     return wake;
 }
 

@@ -102,8 +102,8 @@ bool is_verification_lost(const tracking_facts& facts, wall_time now, std::uint3
 }
 
 judgement judge_settled(judgement verdict, const poll_answer& answer, wall_time now, std::uint32_t errors_before,
-                        const poll_rules& rules) {
-    switch (answer.what) {
+                        const poll_rules& rules, bool is_own_denial) {
+    switch (is_own_denial ? reply_class::server_error : answer.what) {
     case reply_class::good:
         return judge_settled_word(std::move(verdict), answer.status, now, rules);
     case reply_class::unchanged: {
@@ -203,14 +203,14 @@ judgement judge_bad_request(judgement verdict, wall_time now, const poll_rules& 
 } // namespace
 
 judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, wall_time now,
-                       std::uint32_t errors_before, const poll_rules& rules) {
+                       std::uint32_t errors_before, const poll_rules& rules, bool is_own_denial) {
     judgement verdict;
     verdict.facts = facts;
     verdict.next = cadence_of(facts);
     if (facts.state == tracking_state::settled) {
-        return judge_settled(std::move(verdict), answer, now, errors_before, rules);
+        return judge_settled(std::move(verdict), answer, now, errors_before, rules, is_own_denial);
     }
-    switch (answer.what) {
+    switch (is_own_denial ? reply_class::server_error : answer.what) {
     case reply_class::good:
         return judge_good(std::move(verdict), answer.status, now, rules);
     case reply_class::unchanged:

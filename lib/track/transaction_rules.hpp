@@ -51,9 +51,9 @@ struct judgement {
 };
 
 /// `answer.status` is set for `good`; for `unchanged` the known status counts. `errors_before` is the number of errors
-/// in a row until now.
+/// in a row until now. `is_own_denial`: a 401 or 403 is this transaction's, others are answered.
 judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, wall_time now,
-                       std::uint32_t errors_before, const poll_rules& rules);
+                       std::uint32_t errors_before, const poll_rules& rules, bool is_own_denial = false);
 
 /// The transition to `overdue` when its time has come; nullopt when it has not, or the state does not go there.
 std::optional<judgement> judge_overdue(const tracking_facts& facts, wall_time now);

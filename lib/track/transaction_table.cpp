@@ -50,6 +50,7 @@ std::uint32_t transaction_table::insert(const active_transaction& transaction, i
     row.revision = transaction.revision;
     ++counter(transaction.facts.state);
     write_facts(slot, transaction.facts, now);
+    count_standing(row, true);
     index_.insert(slot);
     return slot;
 }
@@ -72,6 +73,7 @@ void transaction_table::erase(std::uint32_t slot) {
     rare_.erase(slot);
     transaction_row& row = at(slot);
     --counter(row.state);
+    count_standing(row, false);
     const std::uint32_t generation = row.generation + 1; // even: free
     row = transaction_row{};
     row.generation = generation;
@@ -109,7 +111,24 @@ void transaction_table::set_facts(std::uint32_t slot, const tracking_facts& fact
         --counter(row.state);
         ++counter(facts.state);
     }
+    count_standing(row, false);
     write_facts(slot, facts, now);
+    count_standing(row, true);
+}
+
+void transaction_table::set_standing(std::uint32_t slot, standing now, std::uint32_t run) {
+    constexpr std::uint32_t run_bits = (1U << 28U) - 1;
+    transaction_row& row = at(slot);
+    count_standing(row, false);
+    row.standing_bits = static_cast<std::uint32_t>(now) & 3U;
+    row.failed_in = run & run_bits;
+    count_standing(row, true);
+}
+
+void transaction_table::count_standing(const transaction_row& row, bool is_there) {
+    if (row.state != tracking_state::tracking) return;
+    std::size_t& count = in_band_.at(row.standing_bits);
+    count = is_there ? count + 1 : count - 1;
 }
 
 void transaction_table::write_facts(std::uint32_t slot, const tracking_facts& facts, instant /*now*/) {

@@ -15,6 +15,7 @@
 
 #include "base/time.hpp"
 #include "track/compact_id.hpp"
+#include "track/outage_watch.hpp"
 #include "track/types.hpp"
 
 namespace prooftrack {
@@ -42,9 +43,12 @@ struct transaction_row {
     bool wants_poll : 1 = false;     ///< a hint or a poll on demand came while in flight or recording
     bool is_urgent : 1 = false;      ///< waits in the queue of hints
     bool is_backing_off : 1 = false; ///< its wait is an error's
-    bool is_probe : 1 = false;
-    bool is_asked : 1 = false;     ///< recording, and the poll that was in flight before still is
-    std::uint32_t generation = 0;  ///< tells a reused slot
+    bool is_asked : 1 = false;       ///< recording, and the poll that was in flight before still is
+    bool is_moved : 1 = false;       ///< its times were mended: to be written with the next answer
+    std::uint32_t generation = 0;    ///< tells a reused slot
+    std::uint32_t failed_in : 28 = 0; ///< while its standing is `failing`: in which run of outage_watch
+    std::uint32_t standing_bits : 2 = 0;
+    std::uint32_t is_native : 1 = 0; ///< tracked in this life of the daemon: its age is known whatever the clocks say
     std::uint64_t known_body = 0;  ///< hash of the last good reply that is stored
     std::int64_t tracked_at = 0;   ///< wall, ms
     std::int64_t overdue_at = 0;   ///< wall, ms
@@ -55,7 +59,10 @@ struct transaction_row {
     row_revision revision{};          ///< of the stored row that these facts are of
 
     static constexpr std::int64_t never = INT64_MIN;
+
+    standing known_standing() const { return static_cast<standing>(standing_bits); }
 };
+static_assert(sizeof(transaction_row) <= 80, "a million of them are held");
 
 /// Owns the rows. A slot stays valid until `erase`; a reused slot has another generation. The index is hashed with the
 /// process's key at the time when the table is made.
@@ -90,6 +97,13 @@ class transaction_table {
 
     /// How many ids were compared by `find`: shows how well they are spread.
     std::uint64_t comparisons() const { return comparisons_; }
+    /// `run` is kept with `failing`.
+    void set_standing(std::uint32_t slot, standing now, std::uint32_t run = 0);
+    /// Those in `tracking` that do not fail.
+    candidates not_failing() const {
+        return {in_band_[static_cast<std::size_t>(standing::answered)],
+                in_band_[static_cast<std::size_t>(standing::untried)]};
+    }
 
     void set_error(std::uint32_t slot, std::string_view text);
     const std::string& error(std::uint32_t slot) const { return error_texts_[at(slot).last_error]; }
@@ -123,6 +137,7 @@ class transaction_table {
 
     std::uint32_t take_slot();
     void write_facts(std::uint32_t slot, const tracking_facts& facts, instant now);
+    void count_standing(const transaction_row& row, bool is_there);
     std::size_t& counter(tracking_state state) { return by_state_.at(static_cast<std::size_t>(state)); }
 
     std::vector<std::unique_ptr<transaction_row[]>> chunks_; // chunks: growing never moves a row or stalls the loop
@@ -133,6 +148,7 @@ class transaction_table {
     boost::unordered_flat_map<std::uint32_t, rare_facts> rare_;
     std::vector<std::string> error_texts_; ///< interned, bounded; [0] is ""
     std::array<std::size_t, tracking_state_count> by_state_{};
+    std::array<std::size_t, 3> in_band_{}; ///< rows in `tracking` by standing
 };
 
 } // namespace prooftrack

@@ -99,8 +99,8 @@ enum class reply_class : std::uint8_t {
     unchanged,    ///< good, and byte for byte the last known one
     not_found,    ///< 404 with Proof's own error body
     bad_request,  ///< 400 with Proof's own error body
-    unauthorized, ///< 401: every call fails until the token changes
-    forbidden,    ///< 403: every call fails until Proof's allowlist changes
+    unauthorized, ///< 401 with Proof's own error body; whether it is everybody's is told by the other answers
+    forbidden,    ///< 403 with Proof's own error body; likewise
     throttled,    ///< 429: everybody slows down
     server_error, ///< 5xx and any other status without a meaning of its own
     unusable, ///< a reply that breaks the rules of a good one: wrong id, not JSON, truncated, too large, a redirect …

@@ -1,0 +1,61 @@
+#pragma once
+
+// Tells an outage of everybody from ids that Proof, or a firewall before it, always refuses or fails at.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "base/time.hpp"
+
+namespace prooftrack {
+
+/// What the last reply about a transaction, or its absence, was.
+enum class standing : std::uint8_t {
+    untried,  ///< none yet, or failures during an outage of everybody alone
+    answered, ///< an answer: Proof takes the token and this server
+    failing,  ///< a refusal (401, 403), an error, silence
+};
+
+/// Transactions in their cadence that do not fail: they will be asked soon and can disprove an outage.
+struct candidates {
+    std::size_t answered = 0;
+    std::size_t untried = 0;
+};
+
+/// A run of failures lasts from a failure until somebody whose poll started later than the first failed one is
+/// answered. Each transaction is evidence once: when it fails for the first time since it was answered. One that went
+/// on failing while others were answered says nothing about them, so whoever may add ids cannot make an outage.
+///
+/// A run is everybody's when no candidate is left. Where they are not all asked in time (many transactions, a low
+/// `max_rate`), enough of those that were answered before must have failed; ids that were never answered count only
+/// while there are no others.
+class outage_watch {
+  public:
+    /// Numbers the run under way, or the next one. Never 0; at most 28 bits.
+    std::uint32_t run() const { return run_; }
+    bool is_open() const { return failures_ > 0; }
+
+    /// Somebody is answered; ends the run if it must. True if it did.
+    bool on_answered(steady_time started);
+    /// Ends the run: what has failed in it stays failing.
+    void close();
+    /// `before` is the failing transaction's standing until now; it is not one that failed in an earlier run.
+    void on_failed(standing before, bool is_refusal, steady_time started, steady_time now);
+
+    bool is_everybodys(const candidates& left, std::pair<milliseconds, milliseconds> interval, steady_time now) const;
+    /// When the passing of time alone can change `is_everybodys`.
+    std::optional<steady_time> next_look(std::pair<milliseconds, milliseconds> interval, steady_time now) const;
+
+  private:
+    std::uint32_t run_ = 1;
+    steady_time first_at_{};
+    steady_time first_started_{};
+    std::size_t failures_ = 0;        ///< repeated ones too
+    std::size_t failed_answered_ = 0; ///< transactions that were answered before
+    std::size_t failed_untried_ = 0;
+    bool is_refusal_ = false; ///< the last one
+};
+
+} // namespace prooftrack

@@ -1,0 +1,149 @@
+// Whom to ask while Proof refuses or fails at everybody, or seems to: probes, and polls that tell one from the other.
+
+#include <algorithm>
+
+#include "track/tracker.hpp"
+
+namespace prooftrack {
+namespace {
+
+/// So many rows are looked at for one probe; the next one begins behind them.
+constexpr std::uint32_t rows_a_look = 64;
+/// Nobody among them: the next ones are looked at after this.
+constexpr milliseconds between_looks{100};
+/// An early poll comes this long after the one before, however soon that was answered.
+constexpr milliseconds early_gap{10};
+/// New ids that are asked during an outage: so many at once, then one each gap.
+constexpr std::int64_t most_fresh_at_once = 100;
+constexpr milliseconds fresh_gap{100};
+
+} // namespace
+
+bool tracker::may_be_asked(std::uint32_t slot, look_for what) const {
+    if (!table_.is_used(slot)) return false;
+    const transaction_row& row = table_.at(slot);
+    if (row.phase != row_phase::waiting || row.state != tracking_state::tracking) return false;
+    if (row.known_standing() != standing::failing) return true;
+    return what == look_for::probe && row.failed_in == outage_.run();
+}
+
+/// A poll before its time is never above the cadence.
+steady_time tracker::earliest_poll(std::uint32_t slot) const {
+    const transaction_row& row = table_.at(slot);
+    if (row.last_started == transaction_row::never) return steady_time::min();
+    return steady_time(milliseconds(row.last_started)) + options_.rules.interval.first;
+}
+
+/// Goes round the rows. Nobody: when to look again.
+tracker::look tracker::look_around(look_for what, instant now) {
+    look found;
+    const std::uint32_t slots = static_cast<std::uint32_t>(table_.slots());
+    if (slots == 0) return found;
+    const std::uint32_t length = std::min(slots, rows_a_look);
+    for (std::uint32_t i = 0; i < length; ++i) {
+        const std::uint32_t slot = (look_from_ + i) % slots;
+        if (!may_be_asked(slot, what)) continue;
+        const steady_time when = earliest_poll(slot);
+        if (when <= now.steady) return {slot, now.steady};
+        found.again = std::min(found.again.value_or(when), when);
+    }
+    if (slots > rows_a_look) {
+        look_from_ = (look_from_ + length) % slots;
+        found.again = std::min(found.again.value_or(now.steady + between_looks), now.steady + between_looks);
+    }
+    return found;
+}
+
+/// A poll before its time: the sooner all were asked, the sooner it is known whether the failures are everybody's.
+tracker::look tracker::look_for_early(instant now) {
+    if (!outage_.is_open() || probe_) return {};
+    if (now.steady < early_at_) return {std::nullopt, early_at_};
+    return look_around(look_for::early, now);
+}
+
+/// The probe's turns: now the transaction that was answered last, now the next one around. A few that always fail must
+/// not be all that is asked.
+tracker::look tracker::look_for_probe(instant now) {
+    look last;
+    if (last_answered_ && table_.is_used(last_answered_->first) &&
+        table_.at(last_answered_->first).generation == last_answered_->second &&
+        may_be_asked(last_answered_->first, look_for::probe)) {
+        const steady_time when = earliest_poll(last_answered_->first);
+        if (when <= now.steady) {
+            last.slot = last_answered_->first;
+        } else {
+            last.again = when;
+        }
+    }
+    if (last.slot && probes_ % 2 == 0) return last;
+    look around = look_around(look_for::probe, now);
+    if (around.slot) return around;
+    if (last.slot) return last;
+    for (const due_heap* queue : {&due_, &urgent_}) { // nobody in the band: whoever is due first
+        if (around.again || last.again || queue->empty()) continue;
+        const std::uint32_t slot = queue->top().slot;
+        const steady_time when = earliest_poll(slot);
+        if (when <= now.steady) return {slot, now.steady};
+        around.again = when;
+    }
+    if (last.again) around.again = std::min(around.again.value_or(*last.again), *last.again);
+    return around;
+}
+
+/// An id that was never asked is asked once whatever Proof says about the others: they may be all that it refuses.
+tracker::look tracker::look_for_fresh(instant now) {
+    while (!fresh_.empty()) {
+        const auto [slot, generation] = fresh_.front();
+        const bool is_fresh = table_.is_used(slot) && table_.at(slot).generation == generation &&
+                              table_.at(slot).last_started == transaction_row::never;
+        if (is_fresh && table_.at(slot).phase == row_phase::waiting) break;
+        fresh_.pop_front();
+    }
+    if (fresh_.empty()) return {};
+    const std::uint32_t slot = fresh_.front().first;
+    const transaction_row& row = table_.at(slot);
+    const auto due = row.is_urgent ? urgent_.when(slot) : due_.when(slot);
+    const steady_time when = std::max({steady_time(std::chrono::nanoseconds(due.value_or(0))), health_.pause_end(),
+                                       fresh_at_ - most_fresh_at_once * fresh_gap});
+    if (when <= now.steady) return {slot, now.steady};
+    return {std::nullopt, when};
+}
+
+void tracker::note_fresh(std::uint32_t slot) {
+    while (!fresh_.empty()) { // most are asked at once
+        const auto [first, generation] = fresh_.front();
+        if (table_.is_used(first) && table_.at(first).generation == generation &&
+            table_.at(first).last_started == transaction_row::never)
+            break;
+        fresh_.pop_front();
+    }
+    fresh_.emplace_back(slot, table_.at(slot).generation);
+}
+
+void tracker::note_special_start(std::uint32_t slot, poll_reason reason, instant now) {
+    switch (reason) {
+    case poll_reason::due:
+        return;
+    case poll_reason::probe:
+        health_.on_probe_started();
+        ++probes_;
+        break;
+    case poll_reason::early:
+        early_at_ = now.steady + early_gap;
+        break;
+    case poll_reason::fresh:
+        fresh_at_ = std::max(fresh_at_, now.steady) + fresh_gap;
+        return;
+    }
+    probe_ = {slot, table_.at(slot).generation};
+    look_from_ = (slot + 1) % static_cast<std::uint32_t>(table_.slots());
+}
+
+/// Whether the answer is that of the probe in flight, which ends with it.
+bool tracker::end_probe(const poll_ticket& ticket) {
+    if (probe_ != std::pair(ticket.slot, ticket.generation)) return false;
+    probe_.reset();
+    return true;
+}
+
+} // namespace prooftrack
