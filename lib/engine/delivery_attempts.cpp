@@ -111,7 +111,8 @@ void delivery_driver::begin_ready(slot& place, instant now) {
         if (turn == delivery_lane::turn::go) {
             begin(one, now);
         } else {
-            place.lane.put_back(id, one.head.next_attempt_at);
+            // It was due: a time that a wrong clock noted must not hold it up again.
+            place.lane.put_back(id, std::min(one.head.next_attempt_at, now.wall));
             remove(id);
         }
     }

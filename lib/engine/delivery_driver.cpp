@@ -6,15 +6,6 @@
 #include "engine/delivery_log.hpp"
 
 namespace prooftrack {
-namespace {
-
-constexpr milliseconds clock_jump_tolerance{2000};
-
-milliseconds offset_of(instant now) {
-    return now.wall.time_since_epoch() - std::chrono::floor<milliseconds>(now.steady.time_since_epoch());
-}
-
-} // namespace
 
 delivery_driver::delivery_driver(delivery_doors doors, callback_table table, std::uint64_t seed,
                                  unique_function<void()> wake_changed)
@@ -98,12 +89,8 @@ void delivery_driver::on_store_state(store_state state) {
 }
 
 void delivery_driver::on_clock_jump() {
-    const instant now = doors_.clock.now();
-    clock_offset_ = offset_of(now);
-    for (const auto& [name, place] : slots_) {
-        place->lane.on_clock_jump(now);
-        arm(*place, now);
-    }
+    const instant now = enter();
+    follow_clock(now);
     leave();
 }
 
@@ -131,16 +118,15 @@ void delivery_driver::stop(milliseconds within, unique_function<void()> stopped)
 
 instant delivery_driver::enter() {
     const instant now = doors_.clock.now();
-    const milliseconds offset = offset_of(now);
-    const milliseconds jumped = clock_offset_ ? std::chrono::abs(offset - *clock_offset_) : milliseconds(0);
-    clock_offset_ = offset;
-    if (jumped > clock_jump_tolerance) {
-        for (const auto& [name, place] : slots_) {
-            place->lane.on_clock_jump(now);
-            arm(*place, now);
-        }
-    }
+    if (clocks_.look(now, doors_.clock.since_boot())) follow_clock(now);
     return now;
+}
+
+void delivery_driver::follow_clock(instant now) {
+    for (const auto& [name, place] : slots_) {
+        place->lane.on_clock_jump(now);
+        arm(*place, now);
+    }
 }
 
 void delivery_driver::leave() {

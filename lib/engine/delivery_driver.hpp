@@ -21,6 +21,7 @@
 #include "engine/delivery_slot.hpp"
 #include "observe/log.hpp"
 #include "store/store.hpp"
+#include "track/clock_watch.hpp"
 
 namespace prooftrack {
 
@@ -94,7 +95,8 @@ class delivery_driver {
     std::vector<callback_view> views(const store_status& status, wall_time now) const;
     /// Hands the same to the metrics.
     void report(const store_status& status, wall_time now);
-    /// What lists show of a delivery whose callback is not configured: why it is not attempted.
+    /// What lists show of a pending delivery: why it is not attempted when its callback is not configured, and when it
+    /// really is due when a wrong clock noted a time that nobody waits for.
     void annotate(delivery_view& view) const;
 
     std::size_t lanes() const { return slots_.size(); }
@@ -113,6 +115,7 @@ class delivery_driver {
 
     // delivery_driver.cpp: lanes and wakes
     instant enter();
+    void follow_clock(instant now);
     void leave();
     slot* find_slot(std::string_view lane);
     slot* make_slot(const std::string& lane, bool whole);
@@ -178,7 +181,7 @@ class delivery_driver {
     steady_time cut_at_{};
     std::optional<steady_time> room_at_; ///< when a refused write is tried again
     std::optional<steady_time> announced_;
-    std::optional<milliseconds> clock_offset_; ///< wall minus steady when last called
+    clock_watch clocks_;
     unique_function<void()> stopped_;
 };
 

@@ -166,9 +166,22 @@ void delivery_driver::report(const store_status& status, wall_time now) {
 void delivery_driver::annotate(delivery_view& view) const {
     const bool known =
         view.callback == callback_url_name ? table_.has_url_rules() : table_.find(view.callback) != nullptr;
-    if (known || view.state != delivery_state::pending) return;
-    view.last_error = "callback not configured";
-    view.next_attempt_at.reset();
+    if (view.state != delivery_state::pending) return;
+    if (!known) {
+        view.last_error = "callback not configured";
+        view.next_attempt_at.reset();
+        return;
+    }
+    if (!view.next_attempt_at) return;
+    const wall_time now = doors_.clock.now().wall;
+    const auto settings = table_.settings_for(view.callback);
+    const std::vector<milliseconds> schedule = settings ? settings->retry_schedule : callback_config{}.retry_schedule;
+    if (is_explained(view, schedule, now)) return;
+    view.next_attempt_at = look_at(*view.next_attempt_at, view.attempts, schedule, now);
+    for (const auto& [name, place] : slots_) {
+        if (place->shown_name() != view.callback) continue;
+        if (const auto due = place->lane.due_of(view.id)) view.next_attempt_at = std::min(*view.next_attempt_at, *due);
+    }
 }
 
 } // namespace prooftrack

@@ -15,36 +15,25 @@ constexpr seconds between_beats{60};
 constexpr seconds between_prunes{60};
 constexpr milliseconds between_batches{50};
 constexpr seconds between_probes{2};
-constexpr milliseconds jump{2'000};
 constexpr std::size_t still = 1'000;
 constexpr std::size_t worth_returning = 50'000;
-
-steady_duration distance(steady_duration a, steady_duration b) { return a < b ? b - a : a - b; }
 
 } // namespace
 
 void housekeeping::start(instant now, const store_config& retention) {
     retention_ = retention;
-    last_look_ = now;
-    last_boot_ = around_.clock.since_boot();
+    clocks_.look(now, around_.clock.since_boot());
     next_tick_ = now.steady + busy_tick;
     next_beat_ = now.steady + between_beats;
     next_prune_ = now.steady + between_prunes;
 }
 
 bool housekeeping::look_at_clocks(instant now) {
-    const steady_duration boot = around_.clock.since_boot();
-    const steady_duration steady_passed = now.steady - last_look_.steady;
-    const steady_duration wall_off = distance(now.wall - last_look_.wall, steady_passed);
-    const steady_duration boot_off = distance(boot - last_boot_, steady_passed);
-    const wall_time expected = last_look_.wall + std::chrono::duration_cast<milliseconds>(steady_passed);
-    last_look_ = now;
-    last_boot_ = boot;
-    if (wall_off <= jump && boot_off <= jump) return false;
-    const bool has_slept = boot_off > jump;
-    const steady_duration by = has_slept ? boot_off : steady_duration(now.wall - expected);
+    const auto stepped = clocks_.look(now, around_.clock.since_boot());
+    if (!stepped) return false;
+    const bool has_slept = stepped->slept != milliseconds(0);
     around_.log.write(log_event_id::daemon_clock_jump,
-                      {{"jump_ms", std::chrono::duration_cast<milliseconds>(by).count()},
+                      {{"jump_ms", (has_slept ? stepped->slept : stepped->set_by).count()},
                        {"kind", has_slept ? "the machine slept" : "the wall clock was set"}});
     return true;
 }
@@ -95,9 +84,14 @@ void housekeeping::wake_by(steady_time when) {
 
 void housekeeping::prune() {
     const instant now = around_.clock.now();
+    const auto by = around_.polls.core().time_to_prune_by(now);
+    if (!by) { // a clock that nothing vouches for must delete nothing
+        next_prune_ = now.steady + between_prunes;
+        return;
+    }
     is_pruning_ = true;
     prune_request request;
-    request.ended_before = now.wall - retention_.retention;
+    request.ended_before = *by - retention_.retention;
     request.consumed_before = request.ended_before - retention_.consumer_retention;
     around_.remembered.prune(request, [this](op_result<prune_result> pruned) {
         is_pruning_ = false;

@@ -17,6 +17,7 @@
 #include "engine/poll_driver.hpp"
 #include "observe/log.hpp"
 #include "store/store.hpp"
+#include "track/clock_watch.hpp"
 
 namespace prooftrack {
 
@@ -66,8 +67,7 @@ class housekeeping {
     std::size_t returned_size_ = 0; ///< and when memory was given back last
     bool is_pruning_ = false;
     bool is_probing_ = false;
-    instant last_look_{};
-    steady_duration last_boot_{};
+    clock_watch clocks_;
 };
 
 } // namespace prooftrack

@@ -52,6 +52,9 @@ std::string_view advice(health_kind kind, std::string_view detail) {
     if (kind == health_kind::unreachable && answers_404) {
         return "Proof refuses most ids: check proof.base_url and whose account and environment the ids are of";
     }
+    if (kind == health_kind::unreachable && (detail.starts_with("401") || detail.starts_with("403"))) {
+        return "a proxy or firewall before Proof refuses everything: ask whoever runs it, and check proof.base_url";
+    }
     switch (kind) {
     case health_kind::ok:
         return "";
@@ -94,6 +97,9 @@ void poll_driver::step(tracker_event event) { step(std::move(event), around_.clo
 
 void poll_driver::step(tracker_event event, instant now) {
     std::vector<tracker_action> actions = std::exchange(spare_actions_, {});
+    // Before anything is judged by a clock that has just been set.
+    if (const auto stepped = clocks_.look(now, around_.clock.since_boot()))
+        tracker_.step(clock_jumped_event{stepped->set_by}, now, actions);
     tracker_.step(std::move(event), now, actions);
     for (tracker_action& action : actions) {
         std::visit([this](auto& wanted) { perform(wanted); }, action);
@@ -216,11 +222,14 @@ void poll_driver::perform(health_action& health) {
 }
 
 void poll_driver::perform(poll_error_action& error) {
-    around_.log.write(log_event_id::poll_error, {{"error", error.error},
-                                                 {"merchant_transaction_id", error.id},
-                                                 {"result", to_string(error.what)},
-                                                 {"consecutive", error.errors_in_row},
-                                                 {"request_id", error.request_id}});
+    std::vector<log_field> fields{{"error", error.error},
+                                  {"merchant_transaction_id", error.id},
+                                  {"result", to_string(error.what)},
+                                  {"consecutive", error.errors_in_row},
+                                  {"request_id", error.request_id}};
+    const bool is_denied = error.what == reply_class::unauthorized || error.what == reply_class::forbidden;
+    if (is_denied) fields.emplace_back("advice", "refused while others are answered: look for what is special in this id");
+    around_.log.write(log_event_id::poll_error, std::span<const log_field>(fields));
 }
 
 void poll_driver::perform(odd_status_action& odd) {

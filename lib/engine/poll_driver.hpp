@@ -15,6 +15,7 @@
 #include "observe/log.hpp"
 #include "proof/proof_client.hpp"
 #include "store/store.hpp"
+#include "track/clock_watch.hpp"
 #include "track/tracker.hpp"
 
 namespace prooftrack {
@@ -84,6 +85,7 @@ class poll_driver final : public poll_source {
 
     tracker tracker_;
     surroundings around_;
+    clock_watch clocks_;
     proof_client* proof_ = nullptr;
     bool is_stopped_ = false;
     std::multimap<change_number, unique_function<void(op_result<std::monostate>)>> after_change_;

@@ -87,7 +87,7 @@ constexpr std::array table{
                    "A non-terminal reply about a settled transaction: it changes nothing."},
 
     log_event_info{id::poll_error, "poll.error", level::warning,
-                   "error merchant_transaction_id result http_status request_id consecutive retry_ms", "error", "",
+                   "error merchant_transaction_id result http_status request_id consecutive retry_ms advice", "error", "",
                    "A poll brought no usable answer; the id is asked again after its backoff."},
     log_event_info{
         id::poll_behind, "poll.behind", level::warning, "wanted_per_second made_per_second oldest_due_ms limit advice",

@@ -32,14 +32,16 @@ struct row {
 };
 
 // The classification. First match wins; the same table stands in README.md.
-constexpr std::array<row, 12> table{{
+constexpr std::array<row, 14> table{{
     {200, 200, body_rule::good, reply_class::good, ""},
     {201, 299, body_rule::any, reply_class::unusable, "is not an answer about a transaction"},
     {300, 399, body_rule::any, reply_class::unusable, "is a redirect, which is not followed"},
     {400, 400, body_rule::own_error, reply_class::bad_request, ""},
     {400, 400, body_rule::any, reply_class::server_error, "without Proof's error body"},
-    {401, 401, body_rule::any, reply_class::unauthorized, "the token is refused"},
-    {403, 403, body_rule::any, reply_class::forbidden, "this server is refused"},
+    {401, 401, body_rule::own_error, reply_class::unauthorized, "the token is refused"},
+    {401, 401, body_rule::any, reply_class::server_error, "without Proof's error body"},
+    {403, 403, body_rule::own_error, reply_class::forbidden, "this server is refused"},
+    {403, 403, body_rule::any, reply_class::server_error, "without Proof's error body"},
     {404, 404, body_rule::own_error, reply_class::not_found, ""},
     {404, 404, body_rule::any, reply_class::server_error, "without Proof's error body"},
     {429, 429, body_rule::any, reply_class::throttled, "too many requests"},
@@ -71,9 +73,25 @@ std::string_view describe(member_state state) {
     return "";
 }
 
+/// A byte order mark is not part of the object, and would spoil the JSON that it is passed on in.
+std::string_view without_mark(std::string_view body) {
+    constexpr std::string_view mark = "\xef\xbb\xbf";
+    return body.starts_with(mark) ? body.substr(mark.size()) : body;
+}
+
+/// C0, DEL and C1 in UTF-8: no word for people or machines has them.
+bool has_control_character(std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        if (byte < 0x20 || byte == 0x7f) return true;
+        if (byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) return true;
+    }
+    return false;
+}
+
 /// Reads the members of a good reply into `answer`; returns what is wrong with it, "" when nothing is.
 std::string read_good_reply(const reply_view& reply, const poll_question& asked, poll_answer& answer) {
-    const auto members = parse_reply_object(reply.body);
+    const auto members = parse_reply_object(without_mark(reply.body));
     if (!members) {
         const bool other = members.error() == make_error_code(json_error::not_object);
         return other ? "the body is not a JSON object" : "the body is not JSON";
@@ -85,6 +103,7 @@ std::string read_good_reply(const reply_view& reply, const poll_question& asked,
     if (status.state != member_state::ok) return fmt::format("status {}", describe(status.state));
     if (status.text.empty()) return "status is empty";
     if (status.text.size() > max_status_length) return "status is too long";
+    if (has_control_character(status.text)) return "status has control characters";
     const string_member updated_at = find_string(*members, "updated_at");
     answer.status = std::move(status.text);
     answer.updated_at = parse_wall_time(updated_at.text);
@@ -108,7 +127,7 @@ void classify_ok(const reply_view& reply, const poll_question& asked, poll_answe
         fault = read_good_reply(reply, asked, answer);
         if (fault.empty()) answer.body_hash = hash;
     }
-    answer.body = reply.body;
+    answer.body = without_mark(reply.body);
     if (fault.empty()) return;
     answer.what = reply_class::unusable;
     answer.error = fmt::format("200 but {}", fault);
@@ -145,7 +164,7 @@ poll_answer classify_reply(const reply_view& reply, const poll_question& asked, 
     if (!reply.date.empty()) answer.server_date = parse_http_date(reply.date, now);
 
     std::optional<proof_error_body> own_error;
-    if (reply.status >= 400 && is_plain_coding(reply.content_encoding)) own_error = parse_error_body(reply.body);
+    if (reply.status >= 400 && is_plain_coding(reply.content_encoding)) own_error = parse_error_body(without_mark(reply.body));
     const row& matched = find_row(reply.status, own_error.has_value());
     answer.what = matched.what;
     if (matched.body == body_rule::good) {

@@ -74,6 +74,8 @@ class delivery_lane {
     void forget(delivery_id id);
     /// Somebody wants it sent again, its schedule from the start: a busy one is due at once if its attempt fails.
     void restart(delivery_id id);
+    /// When a waiting one is looked at; nullopt when it is not in memory.
+    std::optional<wall_time> due_of(delivery_id id) const { return queue_.due_of(id); }
     bool is_busy(delivery_id id) const { return busy_.contains(id); }
     bool any_busy() const { return !busy_.empty(); }
     std::size_t in_flight() const { return attempting_; }

@@ -34,12 +34,17 @@ wall_time look_at(wall_time next_attempt_at, std::uint32_t attempts, std::span<c
     return std::min(next_attempt_at, now + longest_scheduled_wait(attempts, schedule));
 }
 
-bool may_attempt(const delivery_view& delivery, std::span<const milliseconds> schedule, wall_time now) {
-    if (delivery.attempts == 0 || !delivery.next_attempt_at || *delivery.next_attempt_at <= now) return true;
-    if (!delivery.last_attempt_at || *delivery.last_attempt_at > now) return true;
+bool is_explained(const delivery_view& delivery, std::span<const milliseconds> schedule, wall_time now) {
+    if (*delivery.next_attempt_at <= now) return true;
+    if (delivery.attempts == 0 || !delivery.last_attempt_at || *delivery.last_attempt_at > now) return false;
     milliseconds longest = longest_retry_after;
     for (const milliseconds wait : schedule) longest = std::max(longest, wait + most_jitter(wait));
-    return *delivery.next_attempt_at - *delivery.last_attempt_at > longest;
+    return *delivery.next_attempt_at - *delivery.last_attempt_at <= longest;
+}
+
+bool may_attempt(const delivery_view& delivery, std::span<const milliseconds> schedule, wall_time now) {
+    if (!delivery.next_attempt_at || *delivery.next_attempt_at <= now) return true;
+    return !is_explained(delivery, schedule, now);
 }
 
 } // namespace prooftrack

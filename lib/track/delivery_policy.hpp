@@ -51,6 +51,10 @@ milliseconds longest_scheduled_wait(std::uint32_t attempts, std::span<const mill
 wall_time look_at(wall_time next_attempt_at, std::uint32_t attempts, std::span<const milliseconds> schedule,
                   wall_time now);
 
+/// Whether a pending delivery's recorded time makes sense beside the present clock: it was not last attempted in the
+/// future, and waits no longer than is ever given. Requires a `next_attempt_at`.
+bool is_explained(const delivery_view& delivery, std::span<const milliseconds> schedule, wall_time now);
+
 /// Whether a delivery that is looked at may be attempted now: its time has come, or its time makes no sense beside the
 /// present clock (its last attempt lies in the future, or the wait is longer than any that is ever given).
 bool may_attempt(const delivery_view& delivery, std::span<const milliseconds> schedule, wall_time now);

@@ -34,6 +34,11 @@ void delivery_queue::clear() {
     edge_ = lowest;
 }
 
+std::optional<wall_time> delivery_queue::due_of(delivery_id id) const {
+    const auto found = entries_.find(id);
+    return found == entries_.end() ? std::nullopt : std::optional(found->second.due);
+}
+
 std::optional<wall_time> delivery_queue::first_due() const {
     return by_due_.empty() ? std::nullopt : std::optional(by_due_.begin()->first);
 }

@@ -69,6 +69,7 @@ class delivery_queue {
     std::size_t size() const { return entries_.size(); }
     std::size_t capacity() const { return capacity_; }
     std::optional<wall_time> first_due() const;
+    std::optional<wall_time> due_of(delivery_id id) const;
     /// How many are due at `now`, counted up to `most`.
     std::size_t count_due(wall_time now, std::size_t most) const;
     /// Takes out the one that is due first. Requires that there is one.

@@ -12,10 +12,13 @@ tracker::tracker(tracker_options options, random_source& random)
 }
 
 void tracker::step(tracker_event event, instant now, std::vector<tracker_action>& actions) {
+    if (const auto* jumped = std::get_if<clock_jumped_event>(&event)) clock_.on_set(jumped->set_by);
+    now.wall = clock_.at(now.wall); // from here on all is judged and noted by vouched time
     std::visit([&](auto& happened) { on(std::move(happened), now, actions); }, event);
 }
 
 void tracker::on(tracked_event event, instant now, std::vector<tracker_action>& actions) {
+    const bool is_moved = !event.once && begin_age(event.transaction.facts, now);
     if (const auto known = table_.find(event.transaction.id.str())) {
         if (event.once) {
             on(poll_wanted_event{*known}, now, actions);
@@ -23,6 +26,8 @@ void tracker::on(tracked_event event, instant now, std::vector<tracker_action>& 
         }
         // It has ended, and was being asked once or waits for its last answer: now it is tracked anew.
         replace(*known, event.transaction, now);
+        table_.at(*known).is_native = 1;
+        table_.at(*known).is_moved = is_moved;
         if (table_.at(*known).phase == row_phase::idle) begin_tracking(*known, now);
         return;
     }
@@ -35,6 +40,8 @@ void tracker::on(tracked_event event, instant now, std::vector<tracker_action>& 
         want_now(slot, now);
         return;
     }
+    row.is_native = 1;
+    row.is_moved = is_moved;
     watch_deadline(slot);
     begin_tracking(slot, now);
 }
@@ -47,6 +54,7 @@ void tracker::on(loaded_event event, instant now, std::vector<tracker_action>& /
 }
 
 void tracker::on(started_event /*event*/, instant now, std::vector<tracker_action>& actions) {
+    loaded_at_ = now.steady;
     respread(now, true);
     fire_deadlines(now, actions);
 }

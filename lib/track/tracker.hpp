@@ -24,6 +24,7 @@
 #include "track/transaction_rules.hpp"
 #include "track/transaction_table.hpp"
 #include "track/types.hpp"
+#include "track/vouched_clock.hpp"
 
 namespace prooftrack {
 
@@ -89,7 +90,9 @@ struct token_changed_event {};
 /// Time has passed; due whenever `next_wake` says so, and about once a second.
 struct woken_event {};
 /// Wall, steady and boot time disagree: the machine slept or its clock was set.
-struct clock_jumped_event {};
+struct clock_jumped_event {
+    milliseconds set_by{0}; ///< the wall clock was put forward (or back) by so much
+};
 struct options_changed_event {
     tracker_options options;
 };
@@ -222,6 +225,8 @@ class tracker {
     const proof_health& health() const { return health_; }
     milliseconds skew() const { return skew_.latest(); }
     steady_duration oldest_due(instant now) const;
+    /// What ended before this, less the retention, may be pruned; nullopt while nothing is known about the clock.
+    std::optional<wall_time> time_to_prune_by(instant now) const;
     /// Polls a second that the cadences want.
     double wanted_rate() const;
     double made_rate() const { return made_rate_; }
@@ -234,6 +239,7 @@ class tracker {
         change_number number{};
         std::uint64_t body_hash = 0;
         bool is_lazy = false;
+        bool was_moved = false;    ///< takes along times that were mended
         bool is_reloading = false; ///< refused as stale: the row is being loaded again
     };
 
@@ -276,6 +282,16 @@ class tracker {
     steady_time first_poll_time(instant now);
     void count_made_polls(instant now);
     void watch_capacity(instant now, std::vector<tracker_action>& actions);
+
+    // tracker_clock.cpp
+    void judge_clock(const poll_answer& answer, instant& now, std::vector<tracker_action>& actions);
+    std::optional<tracking_facts> mend(const tracking_facts& facts, bool is_native, milliseconds moved,
+                                       wall_time before, wall_time now) const;
+    bool mend_times(std::uint32_t slot, milliseconds moved, wall_time before, instant now);
+    bool begin_age(tracking_facts& facts, instant now) const;
+    bool was_overdue_too_soon(const transaction_row& row, instant now) const;
+    wall_time sure_time(const tracking_facts& facts, bool is_native, instant now) const;
+    judging_time time_for(std::uint32_t slot, const tracking_facts& facts, instant now) const;
 
     // tracker_changes.cpp
     pending_change take_change(std::uint32_t slot);
@@ -325,7 +341,7 @@ class tracker {
     transaction_table table_;
     due_heap due_;       ///< waiting rows by steady ns
     due_heap urgent_;    ///< waiting rows that somebody asked for, by steady ns; served first
-    due_heap deadlines_; ///< rows in `tracking` by wall ms of overdue_at
+    due_heap deadlines_; ///< rows in `tracking` by ms of overdue_at, in vouched time
     boost::unordered_flat_map<std::uint32_t, pending_change> pending_;
     boost::unordered_flat_map<std::string, std::int64_t, keyed_string_hash>
         just_left_; ///< last starts of about the last two seconds
@@ -348,6 +364,8 @@ class tracker {
     rate_control rate_;
     reply_window window_;
     clock_skew skew_;
+    vouched_clock clock_; ///< the wall times of the table and of all deadlines are its
+    steady_time loaded_at_{};
     bool is_burst_ = false;
     std::optional<wall_time>
         unfit_since_; ///< a burst, or Proof unwell: time that counts towards nobody's not_found_grace

@@ -28,6 +28,7 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
     const std::uint32_t slot = event.ticket.slot;
     const bool is_known = table_.is_used(slot) && table_.at(slot).generation == event.ticket.generation;
     const bool is_ours = is_known && table_.at(slot).phase == row_phase::in_flight;
+    judge_clock(event.answer, now, actions); // first: from here on `now` is what the reply's Date makes of it
     const reply_class what = judge_burst(slot, event.answer.what, now, actions);
     const bool was_probe = end_probe(event.ticket);
     judge_health(is_known ? std::optional(slot) : std::nullopt, was_probe, event.answer, what, now, actions);
@@ -35,10 +36,6 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
     // While others are answered, a token or a server that is refused is this transaction's error.
     const bool is_own_denial =
         is_denial(what) && !health_.is_unwell() && !health_.is_stale_refusal(what, now.steady - event.answer.took);
-    if (event.answer.server_date) {
-        if (const auto skew = skew_.on_date(*event.answer.server_date, now))
-            actions.emplace_back(clock_skew_action{*skew});
-    }
     if (is_known && table_.at(slot).is_asked) {
         table_.at(slot).is_asked = false;
         --in_flight_;
@@ -62,7 +59,9 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
         schedule(slot, judgement::next_poll::in_band, now);
     } else {
         event.answer.what = what;
-        judgement verdict = judge_answer(table_.facts(slot, now), event.answer, now.wall, row.errors, options_.rules, is_own_denial);
+        const tracking_facts facts = table_.facts(slot, now);
+        judgement verdict = judge_answer(facts, event.answer, time_for(slot, facts, now), row.errors, options_.rules,
+                                         is_own_denial);
         apply(slot, std::move(verdict), std::move(event.answer), now, actions);
     }
     watch_deadline(slot);
@@ -73,7 +72,7 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
 bool tracker::is_plain_repeat(const transaction_row& row, const poll_answer& answer, reply_class what,
                               instant now) const {
     if (what != reply_class::unchanged || answer.what != what || row.state != tracking_state::tracking ||
-        row.has_rare_facts)
+        row.has_rare_facts || row.is_moved)
         return false;
     const std::int64_t wall = now.wall.time_since_epoch().count();
     const milliseconds give_up = options_.rules.give_up_after;
@@ -201,6 +200,7 @@ void tracker::apply(std::uint32_t slot, judgement verdict, poll_answer answer, i
                     std::vector<tracker_action>& actions) {
     transaction_row& row = table_.at(slot);
     note_error(slot, verdict, answer, actions);
+    verdict.must_save = verdict.must_save || row.is_moved;
     if (verdict.is_unknown_word &&
         std::find(seen_words_.begin(), seen_words_.end(), answer.status) == seen_words_.end() &&
         answer.what == reply_class::good && seen_words_.size() < most_seen_words) {
@@ -258,6 +258,8 @@ void tracker::record(std::uint32_t slot, judgement verdict, poll_answer answer, 
     pending.number = number;
     pending.body_hash = verdict.keeps_reply ? answer.body_hash : 0;
     pending.is_lazy = is_lazy;
+    pending.was_moved = row.is_moved;
+    row.is_moved = false;
     pending.verdict = std::move(verdict);
     lazy_pending_ += is_lazy ? 1 : 0;
     pending_.insert_or_assign(slot, std::move(pending));

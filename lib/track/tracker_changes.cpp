@@ -21,6 +21,7 @@ void tracker::on(recorded_event event, instant now, std::vector<tracker_action>&
     const pending_change change = take_change(event.slot);
     row.phase = row_phase::idle;
     if (event.result == record_result::refused) {
+        if (change.was_moved) row.is_moved = true;
         give_up_change(event.slot, now);
         return;
     }

@@ -111,6 +111,10 @@ void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant no
                    std::max(start + band, now.steady + draw_backoff(options_.rules.backoff, row.errors, random_)));
         return;
     case judgement::next_poll::tail:
+        if (was_overdue_too_soon(row, now)) {
+            wait_until(slot, start + band);
+            return;
+        }
         wait_until(slot, start + std::max<steady_duration>(options_.rules.tail_interval, band));
         return;
     case judgement::next_poll::planned: {
@@ -197,8 +201,14 @@ void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) 
         const transaction_row& row = table_.at(slot);
         // In flight or recording: whoever ends that looks at the deadline again.
         if (row.phase != row_phase::waiting) continue;
-        auto verdict = judge_overdue(table_.facts(slot, now), now.wall);
-        if (!verdict) continue;
+        const tracking_facts facts = table_.facts(slot, now);
+        const judging_time time = time_for(slot, facts, now);
+        auto verdict = judge_overdue(facts, time);
+        if (!verdict) { // not for sure yet
+            if (facts.state == tracking_state::tracking)
+                deadlines_.set(slot, wall + std::max<std::int64_t>((facts.overdue_at - time.sure).count(), 1));
+            continue;
+        }
         table_.at(slot).wants_poll = row.is_urgent; // a hint that was accepted is kept
         leave_queues(slot);
         record(slot, std::move(*verdict), poll_answer{}, false, now, actions);
@@ -269,7 +279,7 @@ std::optional<steady_time> tracker::next_wake(instant now) {
     };
     if (!deadlines_.empty()) {
         const wall_time deadline{milliseconds(deadlines_.top().when)};
-        earliest(now.steady + std::max<steady_duration>(deadline - now.wall, milliseconds(1)));
+        earliest(now.steady + std::max<steady_duration>(deadline - clock_.at(now.wall), milliseconds(1)));
     }
     if (const auto permit = health_.next_permit(now.steady)) earliest(*permit);
     if (rate_.is_ramping()) earliest(now.steady + between_rate_steps);

@@ -18,8 +18,8 @@ next_poll cadence_of(const tracking_facts& facts) {
     return facts.state == tracking_state::tracking ? next_poll::in_band : next_poll::tail;
 }
 
-bool is_past_giving_up(const tracking_facts& facts, wall_time now, const poll_rules& rules) {
-    return rules.give_up_after > milliseconds(0) && now >= facts.tracked_at + rules.give_up_after;
+bool is_past_giving_up(const tracking_facts& facts, judging_time time, const poll_rules& rules) {
+    return rules.give_up_after > milliseconds(0) && time.sure >= facts.tracked_at + rules.give_up_after;
 }
 
 judgement abandon(judgement verdict) {
@@ -32,12 +32,13 @@ judgement abandon(judgement verdict) {
     return verdict;
 }
 
-judgement settle(judgement verdict, const std::string& word, status_kind kind, wall_time now, const poll_rules& rules) {
+judgement settle(judgement verdict, const std::string& word, status_kind kind, judging_time time,
+                 const poll_rules& rules) {
     tracking_facts& facts = verdict.facts;
     verdict.previous_status = facts.status;
     facts.state = tracking_state::settled;
     facts.status = word;
-    facts.settled_at = now;
+    facts.settled_at = time.now;
     facts.not_found_since.reset();
     facts.recheck_until.reset();
     facts.bad_requests = 0;
@@ -50,23 +51,23 @@ judgement settle(judgement verdict, const std::string& word, status_kind kind, w
     return verdict;
 }
 
-bool is_verification_due(const tracking_facts& facts, wall_time now, const poll_rules& rules) {
+bool is_verification_due(const tracking_facts& facts, judging_time time, const poll_rules& rules) {
     return facts.verifications_done < rules.verify_after.size() &&
-           *facts.settled_at + rules.verify_after[facts.verifications_done] <= now;
+           *facts.settled_at + rules.verify_after[facts.verifications_done] <= time.sure;
 }
 
 /// Marks the times of verify_after that have passed as asked and plans the rest.
-void finish_verification(judgement& verdict, wall_time now, const poll_rules& rules) {
+void finish_verification(judgement& verdict, judging_time time, const poll_rules& rules) {
     tracking_facts& facts = verdict.facts;
     const tracking_facts before = facts;
-    while (is_verification_due(facts, now, rules)) ++facts.verifications_done;
-    if (facts.recheck_until && now >= *facts.recheck_until) facts.recheck_until.reset();
-    facts.watched = next_verification(facts, now, rules).has_value();
+    while (is_verification_due(facts, time, rules)) ++facts.verifications_done;
+    if (facts.recheck_until && time.sure >= *facts.recheck_until) facts.recheck_until.reset();
+    facts.watched = next_verification(facts, time.sure, rules).has_value();
     verdict.next = cadence_of(facts);
     verdict.must_save = verdict.must_save || !(facts == before);
 }
 
-judgement judge_settled_word(judgement verdict, const std::string& word, wall_time now, const poll_rules& rules) {
+judgement judge_settled_word(judgement verdict, const std::string& word, judging_time time, const poll_rules& rules) {
     tracking_facts& facts = verdict.facts;
     const status_kind kind = classify_status(word);
     if (is_terminal(kind)) {
@@ -84,31 +85,31 @@ judgement judge_settled_word(judgement verdict, const std::string& word, wall_ti
     } else {
         verdict.is_downgrade = true;
         // A word that is none of Proof's says nothing about the money: at a planned time it is asked on from there.
-        const bool is_lost = kind == status_kind::other && is_verification_due(facts, now, rules);
+        const bool is_lost = kind == status_kind::other && is_verification_due(facts, time, rules);
         if (facts.status != "completed" && (!facts.recheck_until || is_lost)) {
-            facts.recheck_until = now + (facts.overdue_at - facts.tracked_at);
+            facts.recheck_until = time.now + (facts.overdue_at - facts.tracked_at);
             verdict.must_save = true;
         }
     }
-    finish_verification(verdict, now, rules);
+    finish_verification(verdict, time, rules);
     return verdict;
 }
 
-bool is_verification_lost(const tracking_facts& facts, wall_time now, std::uint32_t errors, const poll_rules& rules) {
+bool is_verification_lost(const tracking_facts& facts, judging_time time, std::uint32_t errors, const poll_rules& rules) {
     if (errors < most_verification_errors) return false;
     if (facts.verifications_done >= rules.verify_after.size()) return true;
     const wall_time planned = *facts.settled_at + rules.verify_after[facts.verifications_done];
-    return now < planned || now >= planned + (facts.overdue_at - facts.tracked_at);
+    return time.sure < planned || time.sure >= planned + (facts.overdue_at - facts.tracked_at);
 }
 
-judgement judge_settled(judgement verdict, const poll_answer& answer, wall_time now, std::uint32_t errors_before,
+judgement judge_settled(judgement verdict, const poll_answer& answer, judging_time time, std::uint32_t errors_before,
                         const poll_rules& rules, bool is_own_denial) {
     switch (is_own_denial ? reply_class::server_error : answer.what) {
     case reply_class::good:
-        return judge_settled_word(std::move(verdict), answer.status, now, rules);
+        return judge_settled_word(std::move(verdict), answer.status, time, rules);
     case reply_class::unchanged: {
         const std::string word = verdict.facts.status;
-        return judge_settled_word(std::move(verdict), word, now, rules);
+        return judge_settled_word(std::move(verdict), word, time, rules);
     }
     case reply_class::unauthorized:
     case reply_class::forbidden:
@@ -122,17 +123,17 @@ judgement judge_settled(judgement verdict, const poll_answer& answer, wall_time 
     case reply_class::no_reply:
         verdict.is_error = true;
         verdict.next = next_poll::backoff;
-        if (is_verification_lost(verdict.facts, now, errors_before + 1, rules))
-            finish_verification(verdict, now, rules);
+        if (is_verification_lost(verdict.facts, time, errors_before + 1, rules))
+            finish_verification(verdict, time, rules);
         return verdict;
     }
     return verdict;
 }
 
-judgement judge_good(judgement verdict, const std::string& word, wall_time now, const poll_rules& rules) {
+judgement judge_good(judgement verdict, const std::string& word, judging_time time, const poll_rules& rules) {
     tracking_facts& facts = verdict.facts;
     const status_kind kind = classify_status(word);
-    if (is_terminal(kind)) return settle(std::move(verdict), word, kind, now, rules);
+    if (is_terminal(kind)) return settle(std::move(verdict), word, kind, time, rules);
     verdict.is_unknown_word = kind == status_kind::other;
     const bool is_new_word = word != facts.status;
     const std::string previous = facts.status;
@@ -143,7 +144,7 @@ judgement judge_good(judgement verdict, const std::string& word, wall_time now, 
     verdict.keeps_reply = is_new_word;
     verdict.is_change = is_new_word;
     if (facts.state == tracking_state::abandoned) return verdict; // asked once by hand: the word is kept, the end stays
-    if (is_past_giving_up(facts, now, rules)) {
+    if (is_past_giving_up(facts, time, rules)) {
         verdict = abandon(std::move(verdict));
         verdict.previous_status = previous;
         return verdict;
@@ -162,19 +163,19 @@ judgement judge_good(judgement verdict, const std::string& word, wall_time now, 
     return verdict;
 }
 
-judgement judge_not_found(judgement verdict, wall_time now, const poll_rules& rules) {
+judgement judge_not_found(judgement verdict, judging_time time, const poll_rules& rules) {
     tracking_facts& facts = verdict.facts;
     facts.bad_requests = 0;
     if (facts.state == tracking_state::abandoned) return verdict;
-    if (is_past_giving_up(facts, now, rules)) return abandon(std::move(verdict));
+    if (is_past_giving_up(facts, time, rules)) return abandon(std::move(verdict));
     if (!facts.not_found_since) {
-        facts.not_found_since = now;
+        facts.not_found_since = time.now;
         verdict.must_save = true; // the grace goes on through a restart
     }
     const bool is_overdue_first =
-        facts.state == tracking_state::tracking && now >= facts.overdue_at && !facts.was_overdue;
+        facts.state == tracking_state::tracking && time.sure >= facts.overdue_at && !facts.was_overdue;
     const bool may_enter = facts.state == tracking_state::tracking || facts.state == tracking_state::rejected;
-    if (may_enter && !is_overdue_first && now - *facts.not_found_since >= rules.not_found_grace) {
+    if (may_enter && !is_overdue_first && time.sure - *facts.not_found_since >= rules.not_found_grace) {
         facts.state = tracking_state::not_found;
         verdict.is_change = true;
         verdict.event = event_type::not_found;
@@ -184,11 +185,11 @@ judgement judge_not_found(judgement verdict, wall_time now, const poll_rules& ru
     return verdict;
 }
 
-judgement judge_bad_request(judgement verdict, wall_time now, const poll_rules& rules) {
+judgement judge_bad_request(judgement verdict, judging_time time, const poll_rules& rules) {
     constexpr std::uint8_t rejected_after = 3;
     tracking_facts& facts = verdict.facts;
     if (facts.state == tracking_state::abandoned) return verdict;
-    if (is_past_giving_up(facts, now, rules)) return abandon(std::move(verdict));
+    if (is_past_giving_up(facts, time, rules)) return abandon(std::move(verdict));
     facts.bad_requests = std::min<std::uint8_t>(static_cast<std::uint8_t>(facts.bad_requests + 1), rejected_after);
     if (facts.bad_requests >= rejected_after && facts.state != tracking_state::rejected) {
         facts.state = tracking_state::rejected;
@@ -202,25 +203,25 @@ judgement judge_bad_request(judgement verdict, wall_time now, const poll_rules& 
 
 } // namespace
 
-judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, wall_time now,
+judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, judging_time time,
                        std::uint32_t errors_before, const poll_rules& rules, bool is_own_denial) {
     judgement verdict;
     verdict.facts = facts;
     verdict.next = cadence_of(facts);
     if (facts.state == tracking_state::settled) {
-        return judge_settled(std::move(verdict), answer, now, errors_before, rules, is_own_denial);
+        return judge_settled(std::move(verdict), answer, time, errors_before, rules, is_own_denial);
     }
     switch (is_own_denial ? reply_class::server_error : answer.what) {
     case reply_class::good:
-        return judge_good(std::move(verdict), answer.status, now, rules);
+        return judge_good(std::move(verdict), answer.status, time, rules);
     case reply_class::unchanged:
-        return judge_good(std::move(verdict), facts.status, now, rules);
+        return judge_good(std::move(verdict), facts.status, time, rules);
     case reply_class::not_found:
         verdict.is_error = true;
-        return judge_not_found(std::move(verdict), now, rules);
+        return judge_not_found(std::move(verdict), time, rules);
     case reply_class::bad_request:
         verdict.is_error = true;
-        return judge_bad_request(std::move(verdict), now, rules);
+        return judge_bad_request(std::move(verdict), time, rules);
     case reply_class::unauthorized:
     case reply_class::forbidden:
     case reply_class::throttled:
@@ -240,8 +241,8 @@ judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, w
     return verdict;
 }
 
-std::optional<judgement> judge_overdue(const tracking_facts& facts, wall_time now) {
-    if (facts.state != tracking_state::tracking || now < facts.overdue_at) return std::nullopt;
+std::optional<judgement> judge_overdue(const tracking_facts& facts, judging_time time) {
+    if (facts.state != tracking_state::tracking || time.sure < facts.overdue_at) return std::nullopt;
     judgement verdict;
     verdict.facts = facts;
     verdict.facts.state = tracking_state::overdue;
@@ -268,7 +269,8 @@ std::optional<wall_time> next_verification(const tracking_facts& facts, wall_tim
     if (facts.state != tracking_state::settled || !facts.settled_at) return std::nullopt;
     std::optional<wall_time> next;
     if (facts.verifications_done < rules.verify_after.size()) {
-        next = *facts.settled_at + rules.verify_after[facts.verifications_done];
+        // Counted from now at the latest: a clock that was ahead must not put it off.
+        next = std::min(*facts.settled_at, now) + rules.verify_after[facts.verifications_done];
     }
     if (facts.recheck_until && now < *facts.recheck_until) {
         // From start to start, so that restarts do not put it off.
@@ -276,6 +278,29 @@ std::optional<wall_time> next_verification(const tracking_facts& facts, wall_tim
         if (tail < *facts.recheck_until) next = next ? std::min(*next, tail) : tail;
     }
     return next;
+}
+
+tracking_facts move_times(tracking_facts facts, milliseconds by) {
+    facts.tracked_at += by;
+    facts.overdue_at += by;
+    for (auto* time : {&facts.settled_at, &facts.not_found_since, &facts.recheck_until}) {
+        if (*time) **time += by;
+    }
+    return facts;
+}
+
+std::optional<tracking_facts> without_future(const tracking_facts& facts, wall_time now) {
+    constexpr milliseconds tolerance{2'000};
+    const milliseconds span = facts.overdue_at - facts.tracked_at;
+    tracking_facts mended = facts;
+    if (facts.tracked_at > now + tolerance) {
+        mended.tracked_at = now;
+        mended.overdue_at = now + span;
+    }
+    if (facts.settled_at && *facts.settled_at > now + tolerance) mended.settled_at = now;
+    if (facts.not_found_since && *facts.not_found_since > now + tolerance) mended.not_found_since = now;
+    if (facts.recheck_until && *facts.recheck_until > now + span + tolerance) mended.recheck_until = now + span;
+    return mended == facts ? std::nullopt : std::optional(std::move(mended));
 }
 
 steady_duration draw_interval(const std::pair<milliseconds, milliseconds>& band, random_source& random) {

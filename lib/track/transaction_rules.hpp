@@ -29,6 +29,14 @@ struct poll_rules {
 /// has passed since its time: an outage must not hide a payment. One that a user asked for ends after the attempts.
 inline constexpr std::uint32_t most_verification_errors = 10;
 
+/// The time by which an answer is judged.
+struct judging_time {
+    wall_time now{};  ///< what is noted as the time of this
+    wall_time sure{}; ///< deadlines before it have certainly passed: earlier than `now` while the clock is in doubt
+    judging_time(wall_time both) : now(both), sure(both) {} // NOLINT(google-explicit-constructor): mostly they are one
+    judging_time(wall_time noted, wall_time certain) : now(noted), sure(certain) {}
+};
+
 /// What the answer leaves behind.
 struct judgement {
     enum class next_poll : std::uint8_t {
@@ -52,11 +60,18 @@ struct judgement {
 
 /// `answer.status` is set for `good`; for `unchanged` the known status counts. `errors_before` is the number of errors
 /// in a row until now. `is_own_denial`: a 401 or 403 is this transaction's, others are answered.
-judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, wall_time now,
+judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, judging_time time,
                        std::uint32_t errors_before, const poll_rules& rules, bool is_own_denial = false);
 
 /// The transition to `overdue` when its time has come; nullopt when it has not, or the state does not go there.
-std::optional<judgement> judge_overdue(const tracking_facts& facts, wall_time now);
+std::optional<judgement> judge_overdue(const tracking_facts& facts, judging_time time);
+
+/// The facts with all their times put forward by so much.
+tracking_facts move_times(tracking_facts facts, milliseconds by);
+
+/// The facts without times that lie in the future of a clock that is right: a wrong one wrote them. What lasts keeps its
+/// length and begins now. nullopt when there are none.
+std::optional<tracking_facts> without_future(const tracking_facts& facts, wall_time now);
 
 /// A user's `DELETE`; nullopt when it ended already.
 std::optional<judgement> judge_untrack(const tracking_facts& facts);

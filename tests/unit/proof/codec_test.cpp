@@ -85,10 +85,10 @@ INSTANTIATE_TEST_SUITE_P(
                   "401 invalid_token"},
         table_row{401, R"({"error":"unauthorized","message":"m","request_id":"r"})", reply_class::unauthorized,
                   "401 unauthorized"},
-        table_row{401, html, reply_class::unauthorized, "401 the token is refused"},
+        table_row{401, html, reply_class::server_error, "401 without Proof's error body"},
         table_row{403, R"({"error":"forbidden","code":"forbidden_origin","message":"m"})", reply_class::forbidden,
                   "403 forbidden_origin"},
-        table_row{403, html, reply_class::forbidden, "403 this server is refused"},
+        table_row{403, html, reply_class::server_error, "403 without Proof's error body"},
         table_row{404, current_error, reply_class::not_found, "404 transaction_not_found"},
         table_row{404, first_error, reply_class::not_found, "404 transaction_not_found"},
         table_row{404, html, reply_class::server_error, "404 without Proof's error body"},
@@ -124,6 +124,26 @@ TEST(Codec, ReadsAReplyOfTheFirstGeneration) {
     EXPECT_EQ(answer.body_hash, hash_body(first_generation, seed));
     EXPECT_EQ(answer.updated_at, parse_wall_time("2026-04-01T09:59:00Z"));
     EXPECT_EQ(answer.error, "");
+}
+
+TEST(Codec, SkipsAByteOrderMarkBeforeTheObject) {
+    const std::string mark = "\xef\xbb\xbf";
+    const poll_answer answer = classify(200, mark + std::string(first_generation));
+    EXPECT_EQ(answer.what, reply_class::good);
+    EXPECT_EQ(answer.body, first_generation) << "it would spoil the JSON that the reply is passed on in";
+    EXPECT_EQ(classify(200, mark + mark + std::string(first_generation)).what, reply_class::unusable);
+    EXPECT_EQ(classify(200, " " + mark + std::string(first_generation)).what, reply_class::unusable);
+    EXPECT_EQ(classify(403, mark + R"({"error":"forbidden","message":"m"})").what, reply_class::forbidden);
+}
+
+TEST(Codec, AStatusWithControlCharactersIsNoGoodReply) {
+    for (const std::string word : {R"(completed\u0000)", R"(\u001b[2Jcompleted)", R"(a\nb)", R"(a\u007f)", R"(a\u0085b)"}) {
+        const poll_answer answer = classify(200, good_body(word));
+        EXPECT_EQ(answer.what, reply_class::unusable) << word;
+        EXPECT_EQ(answer.error, "200 but status has control characters");
+    }
+    const poll_answer plain = classify(200, good_body("payé"));
+    EXPECT_EQ(plain.what, reply_class::good);
 }
 
 TEST(Codec, ReadsAReplyOfTheCurrentGeneration) {

@@ -134,7 +134,7 @@ class refusing_world : public tracker_fixture {
             std::vector<tracker_action> some = std::exchange(actions, {});
             for (tracker_action& action : some) {
                 if (auto* change = std::get_if<change_action>(&action)) {
-                    core.step(recorded_event{change->slot, change->generation, true}, now, actions);
+                    core.step(durable(*change), now, actions);
                 } else if (auto* changed = std::get_if<health_action>(&action)) {
                     health.push_back(*changed);
                     health_at.push_back(now.steady);
