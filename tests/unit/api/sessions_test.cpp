@@ -84,7 +84,7 @@ TEST_F(Sessions, WhatComesFromOutsideIsEscapedInAProblem) {
     EXPECT_EQ(shown.at(expected).at(0).as_string(), expected);
     EXPECT_EQ(shown.at(expected).at(1).as_string(), "");
     EXPECT_EQ(shown.at("taken").as_int64(), 17);
-    EXPECT_EQ(shown.as_object().size(), 8U);
+    EXPECT_EQ(shown.size(), 8U);
 }
 
 TEST_F(Sessions, ARetryAfterOfProofsIsAHeaderOfOurs) {

@@ -71,11 +71,11 @@ TEST_F(Notifier, AReceiptCountsAtOnceAlsoWhenTheRestNeverComes) {
             connection.send(bytes);
             connection.wait_for_close();
         });
-        notifier_->configure({webhook(server.base_url(), std::chrono::minutes(10))}, {});
+        configure({webhook(server.base_url(), std::chrono::minutes(10))}, {});
         const auto outcome = deliver(job());
         EXPECT_EQ(outcome.what, verdict::delivered) << bytes;
         EXPECT_LT(outcome.took, seconds(10)) << bytes;
-        notifier_->configure({}, {});
+        configure({}, {});
     }
 }
 
@@ -105,7 +105,7 @@ TEST_F(Notifier, ATrailerInPiecesHurtsNobody) {
         }
         connection.wait_for_close();
     });
-    notifier_->configure({webhook(server.base_url())}, {});
+    configure({webhook(server.base_url())}, {});
     delivery_job test = job();
     test.wants_reply = true;
     const auto outcome = deliver(test);
@@ -121,7 +121,7 @@ TEST_F(Notifier, ATestShowsTheAnswerThatComesInPieces) {
         connection.send("hello");
         connection.wait_for_close();
     });
-    notifier_->configure({webhook(server.base_url())}, {});
+    configure({webhook(server.base_url())}, {});
     delivery_job test = job();
     test.wants_reply = true;
     EXPECT_EQ(deliver(test).reply, "hello");
@@ -159,15 +159,15 @@ TEST_F(Notifier, ASecondUnaskedReplyIsNotTheAnswerToTheNextEvent) {
             auto server = secured ? std::make_unique<scripted_http_server>(authority_.server_context(), script)
                                   : std::make_unique<scripted_http_server>(script);
             callback_target target = webhook(server->base_url());
-            target.ca_file = secured ? ca_file_ : "";
-            notifier_->configure({target}, {});
+            if (secured) target.tls = tls_;
+            configure({target}, {});
             EXPECT_EQ(deliver(job()).what, verdict::delivered);
             run_until(io_, [&] { return receiver.has_sent(); });
             const auto second = deliver(job());
             EXPECT_EQ(second.what, verdict::failed) << "TLS: " << secured << ", unasked: " << extra;
             EXPECT_EQ(second.status, 500);
             EXPECT_EQ(server->connections(), 2U) << "the connection that spoke unasked was closed";
-            notifier_->configure({}, {});
+            configure({}, {});
         }
     }
 }
@@ -185,8 +185,8 @@ TEST_F(Notifier, AReplyThatCameInPiecesLeavesItsConnectionReusable) {
     };
     scripted_http_server server(authority_.server_context(), in_pieces);
     callback_target target = webhook(server.base_url());
-    target.ca_file = ca_file_;
-    notifier_->configure({target}, {});
+    target.tls = tls_;
+    configure({target}, {});
     for (int i = 1; i <= 5; ++i) {
         EXPECT_EQ(deliver(job()).what, verdict::delivered);
         run_until(io_, [&] { return whole == i; });

@@ -24,14 +24,13 @@ namespace prooftrack {
 class fake_proof final : public proof_client {
   public:
     void wake() override {}
-    void set_token(secret) override {}
     void call(proof_call request, unique_function<void(op_result<proof_reply>)> handler) override {
         ++asked;
         last = std::move(request);
         waiting.push_back(std::move(handler));
     }
     void retire_connections() override {}
-    void reconfigure(proof_client_options) override {}
+    void reconfigure(std::shared_ptr<const proof_setup> /*setup*/) noexcept override {}
     void stop(milliseconds, unique_function<void()> stopped) override { stopped(); }
 
     void answer(op_result<proof_reply> reply) {

@@ -388,8 +388,7 @@ TEST_F(HttpExchange, AConnectionThatThePeerClosedOrSpokeOnIsSpent) {
 
 TEST_F(HttpExchange, OverTlsTicketsAreNoDataButWordsAreAndSoIsAClose) {
     const test_authority authority;
-    const temporary_directory folder;
-    tls_client client(folder.write("ca.pem", authority.ca_pem()));
+    tls_client client(trust_roots(authority.ca_pem(), "ca.pem"));
     std::atomic<int> step = 0;
     scripted_http_server server(authority.server_context(), [&](scripted_connection& connection) {
         connection.read_request();

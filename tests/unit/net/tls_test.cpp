@@ -119,7 +119,7 @@ TEST_F(TlsClient, ACommonNameDoesNotCount) {
     old_fashioned.common_name = "shop.example";
     old_fashioned.names = {};
     scripted_http_server server(authority_.server_context(old_fashioned), greet);
-    tls_client client(ca_file_);
+    tls_client client(trust_);
     const auto stream = connect(client, server, "shop.example");
     ASSERT_TRUE(stream.has_error());
     EXPECT_THAT(stream.error().detail, HasSubstr("hostname mismatch"));
@@ -129,17 +129,17 @@ TEST_F(TlsClient, ACommonNameDoesNotCount) {
 TEST_F(TlsClient, AnIssuingAuthorityAloneIsTrusted) {
     const test_authority issuing("prooftrack test issuing CA", authority_);
     scripted_http_server server(issuing.server_context(), greet);
-    tls_client client(folder_.write("issuing.pem", issuing.ca_pem()));
+    tls_client client(trust_roots(issuing.ca_pem(), "issuing.pem"));
     const auto stream = connect(client, server, "localhost");
     EXPECT_TRUE(stream.has_value()) << stream.error().message();
-    tls_client root_alone(ca_file_);
+    tls_client root_alone(trust_);
     const auto missing = connect(root_alone, server, "localhost");
     ASSERT_TRUE(missing.has_error()) << "the server does not send the issuing authority";
     EXPECT_THAT(missing.error().detail, HasSubstr("ca_file"));
 }
 
 TEST_F(TlsClient, EachFaultNamesTheNextStep) {
-    tls_client client(ca_file_);
+    tls_client client(trust_);
     scripted_http_server expired(authority_.server_context({{"DNS:localhost"}, -7200, -3600}), greet);
     EXPECT_THAT(connect(client, expired, "localhost").error().detail, HasSubstr("renew the server's certificate"));
     scripted_http_server early(authority_.server_context({{"DNS:localhost"}, 3600, 7200}), greet);

@@ -240,9 +240,8 @@ TEST(ProofCalls, ManyAtOnceAllEnd) {
 
 TEST(ProofCalls, ResumeTheTlsSessionOfTheCallsBefore) {
     const test_authority authority;
-    const temporary_directory folder;
     scripted_http_server server(authority.server_context(), echo_once);
-    client_harness harness(client_harness::options_for(server, folder.write("ca.pem", authority.ca_pem())));
+    client_harness harness(client_harness::options_for(server, trust_roots(authority.ca_pem(), "ca.pem")));
     for (int i = 0; i < 3; ++i) EXPECT_EQ(count_good_calls(harness, 1), 1U);
     EXPECT_EQ(harness.observer.full_handshakes, 1U);
     EXPECT_EQ(harness.observer.resumed_handshakes, 2U);
@@ -270,13 +269,12 @@ TEST(ProofCalls, EndWithTheClient) {
 
 TEST(ProofCalls, ThatAreGivenUpBeforeTheirFirstByteNeverReachedProof) {
     const test_authority authority;
-    const temporary_directory folder;
     std::atomic<bool> connected = false;
     scripted_http_server server([&](scripted_connection& connection) { // TCP alone: the handshake is never answered
         connected = true;
         connection.wait_for_close();
     });
-    proof_client_options options = client_harness::options_for(server, folder.write("ca.pem", authority.ca_pem()));
+    proof_client_options options = client_harness::options_for(server, trust_roots(authority.ca_pem(), "ca.pem"));
     options.base_url = "https://127.0.0.1:" + std::to_string(server.port());
     client_harness harness(options);
     std::optional<op_result<proof_reply>> outcome;

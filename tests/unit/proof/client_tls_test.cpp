@@ -65,7 +65,7 @@ TEST_F(ProofTls, ACommonNameDoesNotCountAndAnIssuingAuthorityIsEnough) {
     old_fashioned.names = {};
     EXPECT_THAT(answer_with(authority_.server_context(old_fashioned)).error, testing::HasSubstr("hostname mismatch"));
     const test_authority issuing("prooftrack test issuing CA", authority_);
-    ca_file_ = folder_.write("issuing.pem", issuing.ca_pem());
+    trust_ = trust_roots(issuing.ca_pem(), "issuing.pem");
     const poll_answer answer = answer_with(issuing.server_context());
     EXPECT_EQ(answer.what, reply_class::good) << answer.error;
 }

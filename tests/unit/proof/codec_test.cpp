@@ -262,7 +262,7 @@ TEST(Codec, RefusesWhateverBreaksAGoodReply) {
         {good_body("completed") + "x", "the body is not JSON"},
         {good_body("completed") + good_body("completed"), "the body is not JSON"},
         {good_body("completed") + std::string(1, '\0'), "the body is not JSON"},
-        {"\xef\xbb\xbf" + good_body("completed"), "the body is not JSON"},
+        {"\xef\xbb\xbf\xef\xbb\xbf" + good_body("completed"), "the body is not JSON"}, // one is skipped
         {with_id + ",\"status\":\"completed\",\"x\":\"\xff\"}", "the body is not JSON"},
         {with_id + R"(,"status":"completed","x":NaN})", "the body is not JSON"},
         {with_id + R"(,"status":"completed",})", "the body is not JSON"},

@@ -214,8 +214,8 @@ TEST_P(Steps, OfAnHourUnderARestartEndNobodyAndAreForgotten) {
 INSTANTIATE_TEST_SUITE_P(Clock, Steps,
                          testing::Values(hours(1), hours(-1), days(1), days(-1), days(30), days(-30), days(60), days(-60),
                                          days(400), days(-400)),
-                         [](const auto& info) {
-                             const auto h = std::chrono::duration_cast<hours>(info.param).count();
+                         [](const auto& step) {
+                             const auto h = std::chrono::duration_cast<hours>(step.param).count();
                              return fmt::format("{}{}h", h < 0 ? "back" : "on", h < 0 ? -h : h);
                          });
 
