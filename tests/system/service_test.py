@@ -107,6 +107,7 @@ class Service(SystemCase):
         popen = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", program("prooftrackd"), "--config", str(daemon.config_path)])
         process = Process.__new__(Process)
         process.popen, process.pid, process.log_path = popen, popen.pid, daemon.log_path
+        process.log_path.touch()  # nothing is ever written there
         daemon.process = process
         wait_until(daemon.answers, 20, "an answer")
         for descriptor in range(3):
@@ -121,7 +122,7 @@ class Service(SystemCase):
             self.skipTest("there is a journal here")
         daemon = self.start_daemon([], log={"format": "journald"})
         self.assertIn("there is no journal at", daemon.process.output())
-        self.assertTrue(daemon.logged("daemon.started"))
+        self.assertIn("event=daemon.started", daemon.process.output())
         daemon.stop()
         daemon.config["proof"]["token_file"] = str(self.folder / "none")
         daemon.start(wait=False)
