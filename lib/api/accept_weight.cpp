@@ -7,6 +7,8 @@ namespace {
 
 using boost::beast::iequals;
 
+constexpr int most = 1'000;
+
 std::string_view trim(std::string_view text) {
     const std::size_t first = text.find_first_not_of(" \t");
     if (first == std::string_view::npos) return {};
@@ -22,13 +24,13 @@ std::string_view take_part(std::string_view& text, char separator) {
 }
 
 /// "0", "0.5", "1.000": at most three digits behind the point.
-double read_weight(std::string_view text) {
+int read_weight(std::string_view text) {
     const bool plain = !text.empty() && (text[0] == '0' || text[0] == '1') && text.size() <= 5 &&
                        (text.size() == 1 || text[1] == '.') &&
                        text.find_first_not_of("0123456789", 2) == std::string_view::npos;
-    if (!plain || text[0] == '1') return 1;
-    double weight = 0;
-    double place = 0.1;
+    if (!plain || text[0] == '1') return most;
+    int weight = 0;
+    int place = most / 10;
     for (std::size_t i = 2; i < text.size(); ++i, place /= 10) weight += place * (text[i] - '0');
     return weight;
 }
@@ -44,15 +46,15 @@ int closeness(std::string_view range, std::string_view type) {
 
 } // namespace
 
-double accept_weight(std::string_view accept, std::string_view type, accept_wildcards wildcards) {
+int accept_weight(std::string_view accept, std::string_view type, accept_wildcards wildcards) {
     int closest = wildcards == accept_wildcards::counted ? 0 : 2;
-    double weight = 0;
+    int weight = 0;
     while (!accept.empty()) {
         std::string_view item = take_part(accept, ',');
         const int close = closeness(take_part(item, ';'), type);
         if (close <= closest) continue;
         closest = close;
-        weight = 1;
+        weight = most;
         while (!item.empty()) {
             std::string_view parameter = take_part(item, ';');
             if (iequals(take_part(parameter, '='), "q")) weight = read_weight(trim(parameter));

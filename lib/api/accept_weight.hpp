@@ -9,8 +9,8 @@ namespace prooftrack {
 /// Whether `*/*` and `type/*` stand for the type too.
 enum class accept_wildcards : bool { ignored, counted };
 
-/// How much the client wants `type` (lower case, "application/json"), from 0 = not at all to 1; the most specific range
-/// decides. 0 when it is not named. A weight that cannot be read is 1.
-double accept_weight(std::string_view accept, std::string_view type, accept_wildcards wildcards);
+/// How much the client wants `type` (lower case, "application/json"), in thousandths, 0 = not at all; the most specific
+/// range decides. 0 when it is not named. A weight that cannot be read is 1,000.
+int accept_weight(std::string_view accept, std::string_view type, accept_wildcards wildcards);
 
 } // namespace prooftrack

@@ -43,7 +43,7 @@ parsed<std::string> read_consumer_name(const api_call& call) {
 
 /// The stream is given to who names it and likes it no less than JSON.
 bool wants_stream(const request_head& head) {
-    const double stream = accept_weight(head.accept, "text/event-stream", accept_wildcards::ignored);
+    const int stream = accept_weight(head.accept, "text/event-stream", accept_wildcards::ignored);
     return head.method == "GET" && stream > 0 &&
            stream >= accept_weight(head.accept, "application/json", accept_wildcards::counted);
 }
