@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <boost/asio/io_context.hpp>
@@ -56,6 +58,13 @@ class scripted_connection {
         while (sent < bytes.size()) sent += write_bytes(bytes.data() + sent, bytes.size() - sent);
     }
 
+    /// Returns when all that was sent over TCP lies in the peer's socket.
+    void wait_until_received() {
+        for (int unacknowledged = 1; unacknowledged > 0; std::this_thread::yield()) {
+            if (::ioctl(descriptor(), SIOCOUTQ, &unacknowledged) != 0) throw peer_gone{};
+        }
+    }
+
     /// Returns when the peer has closed (its bytes are thrown away).
     void wait_for_close() {
         try {
@@ -73,6 +82,7 @@ class scripted_connection {
     std::size_t index = 0;
 
   protected:
+    virtual int descriptor() = 0;
     virtual std::size_t read_bytes(char* to, std::size_t size) = 0;
     virtual std::size_t write_bytes(const char* from, std::size_t size) = 0;
 
@@ -135,6 +145,7 @@ class scripted_http_server {
         }
 
       private:
+        int descriptor() override { return socket_.native_handle(); }
         std::size_t read_bytes(char* to, std::size_t size) override {
             boost::system::error_code error;
             const std::size_t got = socket_.read_some(boost::asio::buffer(to, size), error);
@@ -166,6 +177,7 @@ class scripted_http_server {
         }
 
       private:
+        int descriptor() override { return stream_.next_layer().native_handle(); }
         std::size_t read_bytes(char* to, std::size_t size) override {
             boost::system::error_code error;
             const std::size_t got = stream_.read_some(boost::asio::buffer(to, size), error);

@@ -139,6 +139,7 @@ class extra_reply {
         }
         connection.send(ok_reply);
         connection.send(extra_); // its own TLS record
+        connection.wait_until_received();
         has_sent_ = true;
         connection.read_request();
         connection.send(refusal);
@@ -180,6 +181,7 @@ TEST_F(Notifier, AReplyThatCameInPiecesLeavesItsConnectionReusable) {
             connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
             connection.send("2\r\nok\r\n");
             connection.send("0\r\n\r\n");
+            connection.wait_until_received();
             ++whole;
         }
     };
