@@ -3,11 +3,9 @@
 // The whole engine over fakes on virtual time: one disk that outlives crashes, one life of the daemon at a time.
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "engine/engine.hpp"
 #include "sim/scripted_proof.hpp"
@@ -18,38 +16,82 @@
 
 namespace prooftrack {
 
+/// What a life of the daemon meets; all of it outlives it.
+struct life_surroundings {
+    virtual_clock& clock;
+    virtual_clock::group group = 0;
+    fake_disk& disk;
+    proof_world& proof;
+    event_log& log;
+    proof_observer& observer;
+    event_listener& reader;
+    std::function<scripted_reply(const delivery_job&)> receiver;
+    /// Called at each instant of an id; what it posts to the clock runs first if it says true.
+    std::function<bool(moment_kind, const std::string&)> at_moment;
+    std::function<void(const delivery_job&)> on_attempt_answered;
+    std::function<void()> on_ready;
+    std::uint64_t seed = 1;
+};
+
 /// What a crash takes away.
 class daemon_life {
   public:
-    daemon_life(const configuration& config, virtual_clock& clock, virtual_clock::group group, fake_disk& disk,
-                proof_world& proof, event_log& log, std::uint64_t seed,
-                std::function<scripted_reply(const delivery_job&)> receiver)
-        : registry_("sim"), counts_(registry_), store_(disk, &clock, store_options_for(group, seed), &store_watch_),
-          notifier_(clock, group), alarm_(
-                                       clock, [this] { engine_.on_alarm(); }, group),
-          engine_(config, engine_doors{clock, alarm_, store_, notifier_, log, counts_},
-                  engine_hooks{[this] { reread_token(); }, [](std::string_view) { return true; }}, "sim", seed),
-          proof_(proof, clock, group, engine_.polls(), config.proof.connections), world_(proof) {
-        notifier_.answer_with(std::move(receiver));
+    daemon_life(const configuration& config, life_surroundings around)
+        : around_(std::move(around)), registry_("sim"), counts_(registry_),
+          store_(around_.disk, &around_.clock, store_options_for(), &store_watch_),
+          notifier_(around_.clock, around_.group), alarm_(
+                                                       around_.clock, [this] { engine_.on_alarm(); }, around_.group),
+          engine_(config, engine_doors{around_.clock, alarm_, store_, notifier_, around_.log, counts_},
+                  engine_hooks{[this] { reread_token(); }, [](std::string_view) { return true; }}, "sim",
+                  around_.seed),
+          proof_(around_.proof, around_.clock, around_.group, engine_.polls(), config.proof.connections,
+                 around_.observer, around_.at_moment) {
+        notifier_.keeps_attempts = false;
+        notifier_.answer_with(around_.receiver);
+        notifier_.at_moments([this](attempt_moment moment, const delivery_job& job) {
+            if (moment == attempt_moment::answering) around_.on_attempt_answered(job);
+            return around_.at_moment(moment == attempt_moment::started ? moment_kind::attempt_started
+                                                                       : moment_kind::attempt_answering,
+                                     job.transaction);
+        });
+        notifier_.configure(targets_of(config), {});
         store_watch_.changed = [this](store_state state) { engine_.on_store_state(state); };
+        engine_.set_event_listener(&around_.reader);
         engine_.attach(proof_);
-        token_ = world_.valid_token;
+        token_ = around_.proof.valid_token;
         proof_.set_token(secret(token_));
-        engine_.start([this](const op_result<std::monostate>& loaded) { is_ready_ = loaded.has_value(); });
+        engine_.start([this](const op_result<std::monostate>& loaded) {
+            is_ready_ = loaded.has_value();
+            if (is_ready_) around_.on_ready();
+        });
     }
 
     void reread_token() {
-        if (world_.valid_token == token_) return;
-        token_ = world_.valid_token;
+        if (around_.proof.valid_token == token_) return;
+        token_ = around_.proof.valid_token;
         proof_.set_token(secret(token_));
         engine_.on_token_changed();
+    }
+    /// As the program does it: everything around the engine first.
+    void reload(const configuration& config) {
+        notifier_.configure(targets_of(config), {});
+        proof_.reconfigure({});
+        reread_token();
+        engine_.reconfigure(config);
     }
     void set_full(bool is_full) {
         store_.set_full(is_full);
         engine_.on_store_state(is_full ? store_state::full : store_state::ok);
     }
+    bool is_target(const std::string& callback) const {
+        const auto& targets = notifier_.targets();
+        return callback == "callback_url" || std::any_of(targets.begin(), targets.end(), [&](const auto& target) {
+                   return target.name == callback;
+               });
+    }
     engine& daemon() { return engine_; }
     fake_store& disk_side() { return store_; }
+    const scripted_proof& proof() const { return proof_; }
     bool is_ready() const { return is_ready_; }
 
   private:
@@ -59,15 +101,31 @@ class daemon_life {
         void on_state(store_state state, const op_error& /*why*/) override { changed(state); }
         void on_fatal(const op_error& /*error*/) override {}
     };
-    static fake_store_options store_options_for(virtual_clock::group group, std::uint64_t seed) {
+    static std::vector<callback_target> targets_of(const configuration& config) {
+        std::vector<callback_target> targets;
+        for (const callback_config& one : config.callbacks) {
+            targets.emplace_back();
+            targets.back().name = one.name;
+        }
+        return targets;
+    }
+    fake_store_options store_options_for() const {
         fake_store_options options;
         options.commit_time = {milliseconds(1), milliseconds(40)};
         options.answer_time = {milliseconds(0), milliseconds(5)};
-        options.seed = seed;
-        options.owner = group;
+        options.seed = around_.seed;
+        options.owner = around_.group;
+        options.on_moment = [this](store_moment moment, const std::string& id) {
+            if (id.empty()) return false;
+            if (moment == store_moment::handed) return around_.at_moment(moment_kind::change_handed, id);
+            return around_.at_moment(moment == store_moment::committed ? moment_kind::change_committed
+                                                                       : moment_kind::change_answered,
+                                     id);
+        };
         return options;
     }
 
+    life_surroundings around_;
     metrics registry_;
     meters counts_;
     watch store_watch_;
@@ -76,7 +134,6 @@ class daemon_life {
     virtual_alarm alarm_;
     engine engine_;
     scripted_proof proof_;
-    proof_world& world_;
     std::string token_;
     bool is_ready_ = false;
 };

@@ -55,14 +55,20 @@ inline scripted_reply reply_never() {
     return reply;
 }
 
+/// Instants of an attempt at which something else may happen first.
+enum class attempt_moment : std::uint8_t { started, answering };
+
 class fake_notifier final : public notifier {
   public:
     using receiver = std::function<scripted_reply(const delivery_job&)>;
+    /// Called at each instant; what it posts to the clock runs before the answer is told if it says true.
+    using moment_hook = std::function<bool(attempt_moment, const delivery_job&)>;
 
     explicit fake_notifier(virtual_clock& clock, virtual_clock::group owner = 0) : clock_(clock), owner_(owner) {}
 
     /// Answers every attempt from now on; without one each is delivered after 5 ms.
     void answer_with(receiver answer) { answer_ = std::move(answer); }
+    void at_moments(moment_hook hook) { on_moment_ = std::move(hook); }
     /// Ends a hanging attempt.
     void finish(delivery_id id, delivery_outcome outcome) {
         const auto found = hanging_by(id);
@@ -71,15 +77,17 @@ class fake_notifier final : public notifier {
 
     void configure(std::shared_ptr<const notifier_setup> /*setup*/) noexcept override {}
     void deliver(delivery_job job, unique_function<void(delivery_outcome)> handler) override {
-        attempts_.push_back({clock_.now().steady, job});
+        if (keeps_attempts) attempts_.push_back({clock_.now().steady, job});
         scripted_reply reply = answer_ ? answer_(job) : reply_delivered();
         const std::uint64_t number = ++last_;
-        open_.emplace(number, open_attempt{std::move(job), std::move(handler)});
+        const auto opened = open_.emplace(number, open_attempt{std::move(job), std::move(handler)}).first;
         most_open_ = std::max(most_open_, open_.size());
+        if (on_moment_) on_moment_(attempt_moment::started, opened->second.job);
         if (reply.never) return;
         clock_.after(
             reply.after,
-            [this, number, outcome = std::move(reply.outcome)]() mutable { end(number, std::move(outcome)); }, owner_);
+            [this, number, outcome = std::move(reply.outcome)]() mutable { answer(number, std::move(outcome)); },
+            owner_);
     }
     void stop(milliseconds within, unique_function<void()> stopped) override {
         stopping_ = true;
@@ -88,6 +96,8 @@ class fake_notifier final : public notifier {
             within, [this] { cut_off(); }, owner_);
         if (open_.empty()) clock_.post([this] { report_stopped(); }, owner_);
     }
+
+    bool keeps_attempts = true; ///< false: for runs that nobody reads
 
     const std::vector<made_attempt>& attempts() const { return attempts_; }
     void forget_attempts() { attempts_.clear(); }
@@ -105,6 +115,15 @@ class fake_notifier final : public notifier {
         auto found = open_.begin();
         while (found != open_.end() && found->second.job.id != id) ++found;
         return found;
+    }
+    void answer(std::uint64_t number, delivery_outcome outcome) {
+        const auto found = open_.find(number);
+        if (found == open_.end()) return;
+        if (!on_moment_ || !on_moment_(attempt_moment::answering, found->second.job)) {
+            end(number, std::move(outcome));
+            return;
+        }
+        clock_.post([this, number, outcome = std::move(outcome)]() mutable { end(number, std::move(outcome)); }, owner_);
     }
     void end(std::uint64_t number, delivery_outcome outcome) {
         const auto found = open_.find(number);
@@ -128,6 +147,7 @@ class fake_notifier final : public notifier {
     virtual_clock& clock_;
     virtual_clock::group owner_;
     receiver answer_;
+    moment_hook on_moment_;
     std::map<std::uint64_t, open_attempt> open_;
     std::vector<made_attempt> attempts_;
     unique_function<void()> stopped_;

@@ -20,6 +20,13 @@
 
 namespace prooftrack {
 
+/// Instants of an operation at which something else may happen first.
+enum class store_moment : std::uint8_t {
+    handed,    ///< asked for, not committed
+    committed, ///< durable, nobody was told
+    answering, ///< its handler is about to run
+};
+
 struct fake_store_options {
     std::pair<steady_duration, steady_duration> commit_time{milliseconds(2),
                                                             milliseconds(2)}; ///< from the first operation of a group
@@ -28,6 +35,9 @@ struct fake_store_options {
     std::size_t chunk = 10'000;                                                  ///< rows a chunk of load_active
     std::uint64_t seed = 1;
     virtual_clock::group owner = 0;
+    /// Called at each instant with the transaction that the operation is about ("" = none in particular). With
+    /// `answering`: what it posts to the clock runs before the handler if it says true. Needs a clock.
+    std::function<bool(store_moment, const std::string&)> on_moment;
 };
 
 class fake_store final : public store {
@@ -35,7 +45,7 @@ class fake_store final : public store {
     /// `clock` = nullptr: by hand.
     explicit fake_store(fake_disk& disk, virtual_clock* clock = nullptr, fake_store_options options = {},
                         store_observer* observer = nullptr)
-        : disk_(disk), clock_(clock), options_(options), observer_(observer), random_(options.seed) {}
+        : disk_(disk), clock_(clock), options_(std::move(options)), observer_(observer), random_(options_.seed) {}
     fake_store(const fake_store&) = delete;
     fake_store& operator=(const fake_store&) = delete;
 
@@ -49,6 +59,9 @@ class fake_store final : public store {
     void set_failed() { failed_ = true; }
     /// The n-th operation from now (from 1) fails with `error` and changes nothing.
     void fail_operation(std::uint64_t n, store_error error) { planned_ = {operations_ + n, error}; }
+    /// The next group is committed, or the next answers are given, that much later.
+    void delay_commit(steady_duration by) { commit_delay_ += by; }
+    void delay_answers(steady_duration by) { answer_delay_ += by; }
     /// Everything that was not committed is lost, no handler runs any more.
     void crash() {
         crashed_ = true;
@@ -68,7 +81,10 @@ class fake_store final : public store {
         for (operation& one : group) {
             ++operations_;
             changes += one.changes ? 1 : 0;
-            ready_.push_back(one.run(disk_, fault_for(one)));
+            // The fault first: it may put the observer's handler before this one's.
+            const auto fault = fault_for(one);
+            ready_.push_back({one.run(disk_, fault), one.about});
+            if (options_.on_moment) options_.on_moment(store_moment::committed, one.about);
             plan_answer();
         }
         if (observer_ != nullptr && changes > 0) observer_->on_commit(options_.commit_time.first, changes);
@@ -77,7 +93,7 @@ class fake_store final : public store {
     /// Runs the oldest handler that is ready; false when there is none.
     bool answer_one() {
         if (ready_.empty()) return false;
-        auto handler = std::move(ready_.front());
+        auto handler = std::move(ready_.front().handler);
         ready_.pop_front();
         handler();
         return true;
@@ -122,13 +138,15 @@ class fake_store final : public store {
 
     void add(std::vector<new_transaction> transactions, std::optional<digest> session,
              store_handler<std::vector<add_outcome>> handler) override {
+        std::string about = transactions.empty() ? "" : transactions.front().id.str();
         change<std::vector<add_outcome>>(
             [rows = std::move(transactions), session](fake_disk& disk) { return disk.add(rows, session); },
-            std::move(handler));
+            std::move(handler), std::move(about));
     }
     void record(transition wanted, store_handler<recorded_transition> handler) override {
+        std::string about = wanted.id.str();
         change<recorded_transition>([wanted = std::move(wanted)](fake_disk& disk) { return disk.record(wanted); },
-                                    std::move(handler));
+                                    std::move(handler), std::move(about));
     }
     void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) override {
         change<std::monostate>(
@@ -146,6 +164,7 @@ class fake_store final : public store {
 
     void find(transaction_id id, store_handler<std::optional<transaction_view>> handler) override {
         using found_view = std::optional<transaction_view>;
+        std::string about = id.str();
         read<found_view>(
             [id = std::move(id)](fake_disk& disk) {
                 const auto found = disk.transactions.find(id.str());
@@ -153,7 +172,7 @@ class fake_store final : public store {
                                                  ? found_view()
                                                  : found_view(disk.view_of(id.str(), found->second)));
             },
-            std::move(handler));
+            std::move(handler), std::move(about));
     }
     void list(transaction_query query, store_handler<transaction_page> handler) override {
         read<transaction_page>(
@@ -295,24 +314,30 @@ class fake_store final : public store {
     }
 
   private:
+    struct answer {
+        unique_function<void()> handler;
+        std::string about;
+    };
     struct operation {
+        std::string about; ///< the transaction, for `on_moment`
         bool changes = false;
         bool after_close = false;
         unique_function<unique_function<void()>(fake_disk&, std::optional<store_error>)> run;
     };
 
     template <class T, class Work>
-    void change(Work work, store_handler<T> handler) {
-        submit<T>(true, std::move(work), std::move(handler));
+    void change(Work work, store_handler<T> handler, std::string about = "") {
+        submit<T>(true, std::move(work), std::move(handler), std::move(about));
     }
     template <class T, class Work>
-    void read(Work work, store_handler<T> handler) {
-        submit<T>(false, std::move(work), std::move(handler));
+    void read(Work work, store_handler<T> handler, std::string about = "") {
+        submit<T>(false, std::move(work), std::move(handler), std::move(about));
     }
     template <class T, class Work>
-    void submit(bool changes, Work work, store_handler<T> handler) {
+    void submit(bool changes, Work work, store_handler<T> handler, std::string about) {
         if (crashed_) return;
         operation one;
+        one.about = std::move(about);
         one.changes = changes;
         one.after_close = closing_;
         one.run = [work = std::move(work), handler = std::move(handler)](fake_disk& disk,
@@ -322,10 +347,12 @@ class fake_store final : public store {
                 [handler = std::move(handler), answer = std::move(answer)]() mutable { handler(std::move(answer)); });
         };
         queue_.push_back(std::move(one));
+        if (options_.on_moment) options_.on_moment(store_moment::handed, queue_.back().about);
         if (clock_ == nullptr || commit_planned_) return;
         commit_planned_ = true;
         clock_->after(
-            between(options_.commit_time), [this] { commit(); }, options_.owner);
+            between(options_.commit_time) + std::exchange(commit_delay_, steady_duration(0)), [this] { commit(); },
+            options_.owner);
     }
 
     std::optional<store_error> fault_for(const operation& one) {
@@ -354,14 +381,24 @@ class fake_store final : public store {
     void report(Tell tell, bool& told) {
         if (observer_ == nullptr || told) return;
         told = true;
-        ready_.push_back(unique_function<void()>(std::move(tell)));
+        ready_.push_back({unique_function<void()>(std::move(tell)), ""});
         plan_answer();
     }
     void plan_answer() {
         if (clock_ == nullptr) return;
-        last_answer_ = std::max(last_answer_, clock_->now().steady + between(options_.answer_time));
+        last_answer_ = std::max(last_answer_, clock_->now().steady + between(options_.answer_time) +
+                                                  std::exchange(answer_delay_, steady_duration(0)));
         clock_->at(
-            last_answer_, [this] { answer_one(); }, options_.owner);
+            last_answer_, [this] { answer_in_turn(); }, options_.owner);
+    }
+    void answer_in_turn() {
+        const bool comes_behind = options_.on_moment && !ready_.empty() &&
+                                  options_.on_moment(store_moment::answering, ready_.front().about);
+        if (comes_behind) {
+            clock_->post([this] { answer_one(); }, options_.owner);
+        } else {
+            answer_one();
+        }
     }
     steady_duration between(const std::pair<steady_duration, steady_duration>& band) {
         return steady_duration(random_.between(band.first.count(), band.second.count()));
@@ -373,10 +410,12 @@ class fake_store final : public store {
     store_observer* observer_;
     random_source random_;
     std::deque<operation> queue_;
-    std::deque<unique_function<void()>> ready_;
+    std::deque<answer> ready_;
     std::uint64_t operations_ = 0;
     std::optional<std::pair<std::uint64_t, store_error>> planned_;
     steady_time last_answer_{};
+    steady_duration commit_delay_{};
+    steady_duration answer_delay_{};
     bool commit_planned_ = false;
     std::uint64_t probes_ = 0;
     bool full_ = false;

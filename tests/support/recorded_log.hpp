@@ -26,10 +26,11 @@ class recorded_log final : public event_log {
 
     using event_log::write;
     void write(log_event_id event, std::span<const log_field> fields) override {
+        if (!keeps_lines && !on_line) return;
         line written{event, {}};
         for (const log_field& field : fields) written.fields.emplace(field.key, field.value);
         if (on_line) on_line(written);
-        lines_.push_back(std::move(written));
+        if (keeps_lines) lines_.push_back(std::move(written));
     }
 
     const std::vector<line>& lines() const { return lines_; }
@@ -44,6 +45,7 @@ class recorded_log final : public event_log {
     void clear() { lines_.clear(); }
 
     std::function<void(const line&)> on_line; ///< told of each line as it is written
+    bool keeps_lines = true;                  ///< false: for runs that nobody reads
 
   private:
     std::vector<line> lines_;

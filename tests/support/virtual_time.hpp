@@ -25,7 +25,8 @@ class virtual_clock final : public clock_source {
 
     explicit virtual_clock(wall_time wall = epoch, steady_time steady = steady_time(std::chrono::hours(3)))
         : steady_(steady),
-          wall_offset_(wall.time_since_epoch() - std::chrono::floor<milliseconds>(steady.time_since_epoch())) {}
+          wall_offset_(wall.time_since_epoch() - std::chrono::floor<milliseconds>(steady.time_since_epoch())),
+          true_offset_(wall_offset_) {}
 
     instant now() const override {
         return {steady_, wall_time(std::chrono::floor<milliseconds>(steady_.time_since_epoch()) + wall_offset_)};
@@ -95,8 +96,15 @@ class virtual_clock final : public clock_source {
     /// The machine sleeps: wall and boot time pass, steady time does not.
     void suspend(milliseconds span) {
         wall_offset_ += span;
+        true_offset_ += span;
         slept_ += span;
     }
+    /// What a clock shows that was never set wrong: the other side's Date.
+    wall_time true_wall() const {
+        return wall_time(std::chrono::floor<milliseconds>(steady_.time_since_epoch()) + true_offset_);
+    }
+    /// How far the wall clock is ahead of the true time.
+    milliseconds wall_error() const { return wall_offset_ - true_offset_; }
 
     bool idle() const { return events_.empty(); }
     std::size_t pending() const { return events_.size(); }
@@ -113,6 +121,7 @@ class virtual_clock final : public clock_source {
 
     steady_time steady_;
     milliseconds wall_offset_;
+    milliseconds true_offset_;
     steady_duration slept_{};
     std::map<place, event> events_;
     std::map<std::uint64_t, steady_time> times_;

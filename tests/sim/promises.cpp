@@ -1,0 +1,348 @@
+#include "sim/promises.hpp"
+
+#include <algorithm>
+
+namespace prooftrack {
+namespace {
+
+/// Proof's Date has a grain of a second, and a clock that is wrong by less than 30 s is not noticed.
+constexpr seconds clock_tolerance{45};
+
+told_state state_of(const tracking_facts& facts) {
+    switch (facts.state) {
+    case tracking_state::settled:
+        return told_state::final;
+    case tracking_state::abandoned:
+        return told_state::abandoned;
+    case tracking_state::untracked:
+        return told_state::untracked;
+    default:
+        return told_state::open;
+    }
+}
+
+int metadata_of(const std::string& metadata) {
+    const auto digit = metadata.find_first_of("123456789");
+    return digit == std::string::npos ? 0 : metadata[digit] - '0';
+}
+
+/// The shortest of a rule's times that was in force at some time from `since` on; nullopt = never in force.
+std::optional<milliseconds> shortest_since(const std::map<wall_time, poll_config>& history, wall_time since,
+                                           milliseconds poll_config::*rule, bool zero_is_never) {
+    std::optional<milliseconds> shortest;
+    auto from = history.upper_bound(since);
+    if (from != history.begin()) --from;
+    for (; from != history.end(); ++from) {
+        const milliseconds one = from->second.*rule;
+        if (zero_is_never && one == milliseconds(0)) continue;
+        shortest = std::min(shortest.value_or(one), one);
+    }
+    return shortest;
+}
+
+} // namespace
+
+// ---- the life of the daemon
+
+void promises::on_configured(const configuration& config) {
+    poll_history_[clock_.true_wall()] = config.poll;
+    deliveries_.on_configured(config.callbacks);
+    bands_.on_configured(config);
+}
+
+void promises::on_boot() {
+    is_catching_up_ = true;
+    unread_.clear();
+    deliveries_.on_restart();
+    bands_.on_disturbance();
+}
+
+void promises::on_crash() {
+    open_calls_.clear();
+    for (auto& [id, record] : ids_) record.model.lose_calls();
+    for (auto& [tag, one] : sessions_) one.places.clear();
+}
+
+void promises::on_caught_up(const event_list& page) {
+    is_catching_up_ = false;
+    for (const log_event& event : page.events) on_event(event);
+    for (const log_event& event : std::exchange(unread_, {})) on_event(event);
+    for (auto& [id, record] : ids_) record.model.settle_lost_calls();
+}
+
+void promises::note(const std::string& id, std::string happened) {
+    auto& story = ids_[id].story;
+    constexpr std::size_t time_length = 25;
+    if (!story.empty() && std::string_view(story.back()).substr(time_length) == happened) story.pop_back();
+    if (story.size() >= 14) story.erase(story.begin());
+    story.push_back(format_wall_time(clock_.true_wall()) + " " + std::move(happened));
+}
+
+void promises::blame(const std::string& id, const std::string& what) {
+    std::string story;
+    for (const std::string& one : ids_[id].story) story += "\n      " + one;
+    broken_.add("{}: {}{}", id, what, story);
+}
+
+// ---- calls
+
+promises::call promises::begin(std::string_view what, const std::string& id) {
+    ++step_;
+    open_calls_[++last_call_] = fmt::format("{} {}", what, id);
+    return {last_call_, std::nullopt};
+}
+
+promises::call promises::begin_post(const std::string& id, const asked_options& options) {
+    call made = begin("POST", id);
+    made.place = ids_[id].model.begin_post(options, step_, clock_.true_wall());
+    note(id, fmt::format("POST n={}", options.metadata));
+    return made;
+}
+
+promises::call promises::begin_untrack(const std::string& id) {
+    call made = begin("DELETE", id);
+    made.place = ids_[id].model.begin_untrack();
+    note(id, "DELETE");
+    return made;
+}
+
+void promises::end(const call& done, const std::string& id, call_effect effect) {
+    ++step_;
+    end(done);
+    id_record& record = ids_[id];
+    const std::string before = record.model.text();
+    const bool is_possible = !done.place || record.model.end(*done.place, effect);
+    note(id, fmt::format("answered {}", to_string(effect)));
+    if (!is_possible) blame(id, fmt::format("answered {}, but it was {}", to_string(effect), before));
+    if (effect == call_effect::created) bands_.forget(id);
+    if (effect == call_effect::untracked) record.last_end = step_;
+}
+
+bool promises::may_have_ended_since(const std::string& id, std::uint64_t since) {
+    return ids_[id].last_end >= since || ids_[id].model.open_calls() > 0;
+}
+
+void promises::end_somehow(const call& done, const std::string& id) {
+    ++step_;
+    end(done);
+    if (done.place) ids_[id].model.end_somehow(*done.place);
+    note(id, "answered together with others");
+}
+
+void promises::end_unknown(const call& done, const std::string& id) {
+    ++step_;
+    end(done);
+    if (done.place) ids_[id].model.end_unknown(*done.place);
+    note(id, "answered with an error");
+}
+
+void promises::refuse(const call& done, const std::string& id) {
+    ++step_;
+    end(done);
+    if (done.place) ids_[id].model.give_up_call(*done.place);
+    note(id, "refused");
+}
+
+void promises::look(const std::string& id, const std::optional<transaction_view>& view) {
+    ++step_;
+    id_record& record = ids_[id];
+    const std::string before = record.model.text();
+    const told_state state = view ? state_of(view->facts) : told_state::none;
+    const status_kind word = view ? classify_status(view->facts.status) : status_kind::none;
+    const std::optional<int> metadata = view ? std::optional(metadata_of(view->metadata)) : std::nullopt;
+    if (record.model.look(state, word, metadata)) return;
+    blame(id, fmt::format("is shown as {} ({}), but it was {}", to_string(state), to_string(word), before));
+}
+
+void promises::on_session_call(const std::string& tag, const asked_options& options) {
+    sessions_[tag].options = options;
+}
+
+void promises::on_session_made(const std::string& tag, const std::string& id, const std::string& reply) {
+    ++step_;
+    session& one = sessions_[tag];
+    one.replies[id] = reply;
+    if (const auto place = ids_[id].model.begin_post(one.options, step_, clock_.true_wall())) one.places[id] = *place;
+    note(id, "made by a session of " + tag);
+    if (one.replies.size() > 1) blame(id, "is a second session under one Idempotency-Key");
+}
+
+void promises::on_session_reply(const call& done, const std::string& tag, const outcome<proxied_reply>& reply) {
+    ++step_;
+    end(done);
+    session& one = sessions_[tag];
+    const auto* good = std::get_if<proxied_reply>(&reply);
+    for (const auto& [id, bytes] : one.replies) {
+        const auto place = one.places.find(id);
+        const bool is_this = good != nullptr && good->body == bytes;
+        one.successes += is_this ? 1 : 0;
+        if (place == one.places.end()) continue;
+        if (!is_this) {
+            ids_[id].model.give_up_call(place->second);
+        } else if (!ids_[id].model.end(place->second, call_effect::created)) {
+            blame(id, "a session's id was tracked before it was made");
+        }
+        note(id, is_this ? "session answered 201" : "session failed");
+        one.places.erase(place);
+    }
+    if (good != nullptr && one.successes == 0) broken_.add("a session of {} was answered with bytes not Proof's", tag);
+}
+
+// ---- readers
+
+void promises::on_event(const log_event& event) {
+    if (is_catching_up_) {
+        unread_.push_back(event);
+        return;
+    }
+    ++step_;
+    const std::uint64_t seq = value_of(event.seq);
+    if (seq <= last_seq_) {
+        if (log_[seq] != *event.json) broken_.add("event {} is shown with other bytes than before", seq);
+        return;
+    }
+    if (seq != last_seq_ + 1) broken_.add("event {} follows {}", seq, last_seq_);
+    last_seq_ = seq;
+    log_[seq] = *event.json;
+    auto read = read_event(*event.json);
+    if (!read || read->seq != seq) {
+        broken_.add("event {} cannot be read: {}", seq, *event.json);
+        return;
+    }
+    take(*std::move(read));
+}
+
+void promises::on_page(std::uint64_t after, const event_list& page) {
+    for (const log_event& event : page.events) {
+        const std::uint64_t seq = value_of(event.seq);
+        if (seq != ++after) broken_.add("a reader misses event {}", after);
+        after = seq;
+        const auto known = log_.find(seq);
+        if (known != log_.end() && known->second != *event.json)
+            broken_.add("event {} is read with other bytes than before", seq);
+    }
+    if (!page.events.empty() && page.next_after != page.events.back().seq)
+        broken_.add("next_after {} behind event {}", value_of(page.next_after), after);
+}
+
+void promises::take(seen_event event) {
+    const std::string& id = event.transaction;
+    id_record& record = ids_[id];
+    const auto [known, is_first] = event_ids_.emplace(event.id, event.seq);
+    if (!is_first) broken_.add("{} stands twice in the log, as {} and {}", event.id, known->second, event.seq);
+    const std::string before = record.model.text();
+    const auto verdict =
+        record.model.tell(event.told, [&](const possible_state& one) { return is_caused(record, event.told, one); });
+    note(id, fmt::format("event {} {} {}", event.seq, to_string(event.told.type), to_string(event.told.word)));
+    if (verdict == episode_model::verdict::impossible)
+        blame(id, fmt::format("{} {} cannot follow, it was {}", event.id, to_string(event.told.type), before));
+    if (verdict == episode_model::verdict::uncaused)
+        blame(id, fmt::format("{} {} without a cause in this tracking", event.id, to_string(event.told.type)));
+    if (event.told.type != event_type::updated && event.told.type != event_type::overdue) record.last_end = step_;
+    bands_.forget(id); // most of them change how often it is asked
+    const auto& states = record.model.states();
+    const auto has_url = [](const possible_state& one) { return one.options.url != 0; };
+    deliveries_.on_event(event, std::any_of(states.begin(), states.end(), has_url),
+                         std::all_of(states.begin(), states.end(), has_url));
+}
+
+/// Whether Proof's replies and the true time allow the event in the tracking of `state`.
+bool promises::is_caused(const id_record& record, const told_event& event, const possible_state& state) const {
+    const wall_time now = clock_.true_wall();
+    const auto age = now - state.opened_at + clock_tolerance;
+    switch (event.type) {
+    case event_type::completed:
+    case event_type::failed:
+    case event_type::cancelled:
+    case event_type::reversed:
+        return record.last_start_of_word[static_cast<std::size_t>(event.word)] > state.opened_by;
+    case event_type::updated:
+        return event.word == status_kind::other ||
+               record.last_start_of_word[static_cast<std::size_t>(event.word)] > state.opened_by;
+    case event_type::overdue:
+        return age >= state.options.overdue_after;
+    case event_type::not_found: {
+        const auto grace = shortest_since(poll_history_, state.opened_at, &poll_config::not_found_grace, false);
+        if (!record.not_found_since || !grace) return false;
+        return now - std::max(*record.not_found_since, state.opened_at) + clock_tolerance >= *grace;
+    }
+    case event_type::rejected:
+        return record.refusals >= 3 && record.last_refusals[0] > state.opened_by;
+    case event_type::abandoned: {
+        const auto most = shortest_since(poll_history_, state.opened_at, &poll_config::give_up_after, true);
+        return most && age >= *most && record.last_start_answered > state.opened_by;
+    }
+    case event_type::test:
+        return false;
+    }
+    return false;
+}
+
+// ---- Proof
+
+void promises::on_poll_started(const std::string& id) {
+    ++step_;
+    id_record& record = ids_[id];
+    record.last_poll = clock_.now().steady;
+    const bool is_open = record.model.is_certainly(told_state::open) && !record.model.states().front().was_overdue;
+    bands_.on_poll(id, is_open);
+}
+
+void promises::on_poll_answered(const std::string& id, std::uint64_t started, const proof_answer& answer) {
+    ++step_;
+    id_record& record = ids_[id];
+    const reply_class what = answer.answer.what;
+    note(id, fmt::format("served {} {}", to_string(what), answer.word));
+    if (!answer.word.empty()) {
+        record.last_start_of_word[static_cast<std::size_t>(classify_status(answer.word))] = started;
+        record.not_found_since.reset();
+        bands_.on_good_answer(id);
+    } else {
+        bands_.on_other_answer(id);
+    }
+    if (what == reply_class::no_reply) return;
+    record.last_start_answered = started;
+    if (what == reply_class::not_found && !record.not_found_since) record.not_found_since = clock_.true_wall();
+    if (what != reply_class::bad_request) {
+        record.refusals = 0;
+        return;
+    }
+    ++record.refusals;
+    std::rotate(record.last_refusals.begin(), record.last_refusals.begin() + 1, record.last_refusals.end());
+    record.last_refusals.back() = started;
+}
+
+// ---- the end
+
+void promises::check_end(const configuration& config) {
+    for (const auto& [number, what] : open_calls_) broken_.add("{} was never answered", what);
+    for (auto& [id, record] : ids_) check_id(id, record, config);
+}
+
+void promises::check_id(const std::string& id, id_record& record, const configuration& config) {
+    const auto found = proof_.transactions.find(id);
+    if (found == proof_.transactions.end()) return;
+    const proof_truth& truth = found->second;
+    const steady_time now = clock_.now().steady;
+    const bool is_normal = truth.what == proof_truth::kind::normal && truth.visible_at <= now;
+    const status_kind word = is_normal ? classify_status(truth.status_at(now)) : status_kind::none;
+    if (record.model.is_certainly(told_state::open)) {
+        if (is_terminal(word)) {
+            blame(id, fmt::format("was acknowledged and is forgotten: Proof says {}", to_string(word)));
+        } else if (config.poll.give_up_after > milliseconds(0)) {
+            blame(id, "is still open long after give_up_after");
+        } else if (!record.last_poll || *record.last_poll + config.poll.tail_interval + seconds(60) < now) {
+            blame(id, "is open and no longer asked about");
+        }
+    }
+    for (const possible_state& one : record.model.states()) {
+        if (!record.model.is_certainly(told_state::final) || record.model.states().size() != 1) break;
+        const auto other = record.last_start_of_word;
+        if (is_terminal(word) && word != one.word &&
+            other[static_cast<std::size_t>(word)] > other[static_cast<std::size_t>(one.word)])
+            blame(id, fmt::format("was told {}, then Proof said {} and nobody was told", to_string(one.word),
+                                  to_string(word)));
+    }
+}
+
+} // namespace prooftrack

@@ -1,0 +1,396 @@
+#include "sim/sim_client.hpp"
+
+namespace prooftrack {
+namespace {
+
+transaction_id to_id(const std::string& id) { return *transaction_id::parse(id); }
+
+constexpr seconds between_tries{7};
+
+} // namespace
+
+wanted_options sim_client::draw_options() {
+    random_source& random = world_.random;
+    wanted_options options;
+    options.metadata = static_cast<int>(random.between(1, 3));
+    options.url = random.between(0, 2) == 0 ? static_cast<int>(random.between(1, 2)) : 0;
+    if (random.between(0, 4) == 0) options.overdue_after = std::chrono::minutes(random.between(1, 20));
+    return options;
+}
+
+tracking_options sim_client::to_tracking(const wanted_options& options) const {
+    tracking_options made;
+    made.metadata = fmt::format(R"({{ "n":{} }})", options.metadata);
+    made.metadata_canonical = fmt::format(R"({{"n":{}}})", options.metadata);
+    if (options.url != 0) made.callback_url = fmt::format("https://tx.shop.example/{}", options.url);
+    made.overdue_after = options.overdue_after;
+    return made;
+}
+
+asked_options sim_client::to_asked(const wanted_options& options) const {
+    return {options.metadata, options.url, options.overdue_after.value_or(world_.config.poll.overdue_after)};
+}
+
+// ---- tracking
+
+void sim_client::post_until_acknowledged(const std::string& id, const wanted_options& options) {
+    if (acknowledged_.contains(id)) return;
+    world_.clock.after(between_tries, [this, id, options] { post_until_acknowledged(id, options); });
+    post(id, options);
+}
+
+void sim_client::post(const std::string& id, const wanted_options& options) {
+    if (!world_.is_up() || !world_.watch.has_room(id)) return;
+    const auto call = world_.watch.begin_post(id, to_asked(options));
+    world_.daemon().track({to_id(id), to_tracking(options)}, {}, [this, call, id, options](outcome<tracked> done) {
+        on_tracked(call, id, options, done);
+    });
+}
+
+void sim_client::on_tracked(const promises::call& call, const std::string& id, const wanted_options& options,
+                            const outcome<tracked>& done) {
+    promises& watch = world_.watch;
+    if (const auto* good = std::get_if<tracked>(&done)) {
+        watch.end(call, id, good->created ? call_effect::created : call_effect::existing);
+        acknowledged_.insert(id);
+        if (good->created) acknowledge(id, options);
+        if (!world_.disk.transactions.contains(id)) watch.broken().add("{} was acknowledged and is not durable", id);
+    } else if (std::get<problem>(done).code == problem_code::already_tracked) {
+        watch.end(call, id, call_effect::conflict);
+        acknowledged_.insert(id);
+    } else {
+        watch.refuse(call, id);
+    }
+}
+
+void sim_client::acknowledge(const std::string& id, const wanted_options& options) {
+    acknowledged_.insert(id);
+    options_[id] = options;
+    world_.proof.cadence.begin_anew(id);
+}
+
+void sim_client::import(const std::vector<std::string>& ids) {
+    if (!world_.is_up()) return;
+    const wanted_options options = draw_options();
+    std::vector<std::pair<std::string, promises::call>> calls;
+    std::vector<import_line> lines;
+    for (const std::string& id : ids) {
+        if (!world_.watch.has_room(id)) continue;
+        calls.emplace_back(id, world_.watch.begin_post(id, to_asked(options)));
+        lines.push_back({static_cast<std::uint32_t>(lines.size() + 1), {to_id(id), to_tracking(options)}});
+    }
+    if (lines.empty()) return;
+    world_.daemon().import(std::move(lines), {}, [this, calls, options](outcome<import_summary> done) {
+        on_imported(calls, options, done);
+    });
+}
+
+void sim_client::on_imported(const std::vector<std::pair<std::string, promises::call>>& lines,
+                             const wanted_options& options, const outcome<import_summary>& done) {
+    promises& watch = world_.watch;
+    const auto* all = std::get_if<import_summary>(&done);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const auto& [id, call] = lines[i];
+        const auto is_this = [&](const import_rejection& one) { return one.line == i + 1; };
+        if (all == nullptr) {
+            watch.end_unknown(call, id);
+        } else if (std::any_of(all->rejected.begin(), all->rejected.end(), is_this)) {
+            watch.end(call, id, call_effect::conflict);
+        } else if (all->existing == 0) {
+            watch.end(call, id, call_effect::created);
+            acknowledge(id, options);
+        } else if (all->created == 0) {
+            watch.end(call, id, call_effect::existing);
+        } else {
+            watch.end_somehow(call, id);
+            world_.proof.cadence.begin_anew(id);
+        }
+    }
+}
+
+void sim_client::session(bool has_key) {
+    if (!world_.is_up()) return;
+    random_source& random = world_.random;
+    const bool is_repeat = has_key && !session_tags_.empty() && random.between(0, 1) == 0;
+    if (!is_repeat) session_tags_.push_back(fmt::format("{}{}", has_key ? "key-" : "none-", ++last_session_));
+    const auto tags = static_cast<std::int64_t>(session_tags_.size());
+    const std::string tag = session_tags_[static_cast<std::size_t>(is_repeat ? random.between(0, tags - 1) : tags - 1)];
+    if (is_repeat && !tag.starts_with("key-")) return; // without a key a repeat is another session
+    session_request request;
+    request.body = fmt::format(R"({{"partner_user_id":"u","tag":"{}"}})", tag);
+    request.whole_body = request.body;
+    wanted_options options; // the same for each repeat of a key
+    options.overdue_after = std::chrono::minutes(5); // a default would be that of the reply's time
+    request.options = to_tracking(options);
+    if (has_key) request.idempotency_key = tag;
+    const auto call = world_.watch.begin("session", tag);
+    world_.watch.on_session_call(tag, to_asked(options));
+    world_.daemon().create_session(std::move(request), {}, [this, call, tag](outcome<proxied_reply> reply) {
+        world_.watch.on_session_reply(call, tag, reply);
+    });
+}
+
+void sim_client::poll(const std::string& id) {
+    if (!world_.is_up()) return;
+    world_.proof.cadence.allow_sooner(id);
+    const auto call = world_.watch.begin("poll", id);
+    world_.daemon().poll_now(to_id(id), {},
+                             [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+}
+
+void sim_client::hint(const std::string& id) {
+    if (!world_.is_up()) return;
+    world_.proof.cadence.allow_sooner(id);
+    const auto call = world_.watch.begin("hint", id);
+    world_.daemon().hint(to_id(id), [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+}
+
+void sim_client::untrack(const std::string& id) {
+    if (!world_.is_up() || !world_.watch.has_room(id)) return;
+    const auto call = world_.watch.begin_untrack(id);
+    world_.daemon().untrack(to_id(id), {}, [this, call, id](const outcome<transaction_view>& done) {
+        promises& watch = world_.watch;
+        const auto* refused = std::get_if<problem>(&done);
+        if (refused == nullptr) {
+            watch.end(call, id, call_effect::untracked);
+        } else if (refused->code == problem_code::already_ended) {
+            watch.end(call, id, call_effect::already_ended);
+        } else if (refused->code == problem_code::unknown_transaction) {
+            watch.end(call, id, call_effect::unknown);
+        } else {
+            watch.end_unknown(call, id); // the reading after it may be what failed
+        }
+    });
+}
+
+// ---- looking
+
+void sim_client::get(const std::string& id) {
+    if (!world_.is_up()) return;
+    const auto call = world_.watch.begin("GET", id);
+    world_.daemon().get(to_id(id), milliseconds(0), [this, call, id](const outcome<transaction_view>& done) {
+        world_.watch.end(call);
+        if (const auto* view = std::get_if<transaction_view>(&done)) {
+            world_.watch.look(id, *view);
+        } else if (std::get<problem>(done).code == problem_code::unknown_transaction) {
+            world_.watch.look(id, std::nullopt);
+        }
+    });
+}
+
+void sim_client::wait(const std::string& id) {
+    if (!world_.is_up()) return;
+    const milliseconds longest = world_.some_milliseconds(milliseconds(1), std::chrono::minutes(5));
+    const steady_time until = world_.clock.now().steady + longest;
+    const auto call = world_.watch.begin("GET with wait", id);
+    const std::uint64_t since = world_.watch.step();
+    const wait_id number =
+        world_.daemon().get(to_id(id), longest, [this, call, id, until, since](const outcome<transaction_view>& done) {
+            world_.watch.end(call);
+            const auto* view = std::get_if<transaction_view>(&done);
+            if (view == nullptr) return;
+            world_.watch.look(id, *view);
+            if (world_.clock.now().steady < until && !ends_wait(view->facts.state) &&
+                !world_.watch.may_have_ended_since(id, since))
+                world_.watch.broken().add("a wait for {} ended early, as {}", id, to_string(view->facts.state));
+        });
+    if (world_.random.between(0, 4) != 0) return;
+    world_.daemon().cancel_wait(number); // the client has gone
+    world_.watch.end(call);
+}
+
+void sim_client::list() {
+    if (!world_.is_up()) return;
+    const auto call = world_.watch.begin("list", "");
+    list_request request;
+    request.limit = 1000;
+    world_.daemon().list(std::move(request), [this, call](const outcome<transaction_list>& done) {
+        world_.watch.end(call);
+        if (const auto* all = std::get_if<transaction_list>(&done)) {
+            for (const transaction_view& view : all->transactions) world_.watch.look(view.id.str(), view);
+        }
+    });
+}
+
+void sim_client::read_events() {
+    if (!world_.is_up()) return;
+    const std::uint64_t last = world_.watch.cursor();
+    const auto after = static_cast<std::uint64_t>(world_.random.between(0, static_cast<std::int64_t>(last)));
+    const milliseconds wait(world_.random.between(0, 1) == 0 ? 0 : 20'000);
+    const auto call = world_.watch.begin("events", "");
+    world_.daemon().events(event_seq{after}, 50, wait, [this, call, after, last](const outcome<event_list>& done) {
+        world_.watch.end(call);
+        if (const auto* page = std::get_if<event_list>(&done)) {
+            world_.watch.on_page(after, *page);
+            if (page->events.empty() && after < last)
+                world_.watch.broken().add("no event is read after {}, and {} was shown", after, last);
+        } else if (std::get<problem>(done).code == problem_code::cursor_gone) {
+            world_.watch.broken().add("the events after {} are gone", after);
+        }
+    });
+}
+
+// ---- deliveries
+
+void sim_client::learn_deliveries() {
+    if (!world_.is_up()) return;
+    delivery_list_request request;
+    request.limit = 200;
+    const auto call = world_.watch.begin("deliveries", "");
+    world_.daemon().deliveries(std::move(request), [this, call](const outcome<delivery_list>& done) {
+        world_.watch.end(call);
+        const auto* all = std::get_if<delivery_list>(&done);
+        if (all == nullptr) return;
+        for (const delivery_view& one : all->deliveries)
+            deliveries_[value_of(one.id)] = {one.id, one.event_id, one.callback, one.transaction.str()};
+    });
+}
+
+void sim_client::retry_delivery(const std::string& id) {
+    if (!world_.is_up()) return;
+    std::vector<const known_delivery*> fitting;
+    for (const auto& [number, one] : deliveries_) {
+        if (id.empty() || one.transaction == id) fitting.push_back(&one);
+    }
+    if (fitting.empty()) {
+        learn_deliveries();
+        return;
+    }
+    const auto last = static_cast<std::int64_t>(fitting.size()) - 1;
+    const known_delivery& one = *fitting[static_cast<std::size_t>(world_.random.between(0, last))];
+    world_.watch.deliveries().on_retry(one.event, one.callback);
+    const auto call = world_.watch.begin("retry", one.event);
+    world_.daemon().retry_delivery(one.id, {},
+                                   [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+    if (world_.random.between(0, 3) == 0) learn_deliveries();
+}
+
+void sim_client::retry_dead() {
+    if (!world_.is_up()) return;
+    world_.watch.deliveries().on_retry_of_dead();
+    const auto call = world_.watch.begin("retry dead", "");
+    world_.daemon().retry_dead(std::nullopt, {},
+                               [this, call](const outcome<std::uint64_t>&) { world_.watch.end(call); });
+}
+
+void sim_client::test_callback() {
+    if (!world_.is_up()) return;
+    const auto& all = world_.config.callbacks;
+    const std::string name = all.empty() ? "nobody" : all.front().name;
+    const auto call = world_.watch.begin("test", name);
+    world_.daemon().test_callback(name, {},
+                                  [this, call](const outcome<callback_test_result>&) { world_.watch.end(call); });
+}
+
+/// The schedule of callback_urls is no setting, and longer than a run.
+void sim_client::retry_pending_urls() {
+    if (!world_.is_up()) return;
+    delivery_list_request request;
+    request.state = delivery_state::pending;
+    request.callback = "callback_url";
+    request.limit = 100'000;
+    world_.daemon().deliveries(std::move(request), [this](const outcome<delivery_list>& done) {
+        const auto* all = std::get_if<delivery_list>(&done);
+        if (all == nullptr) return;
+        for (const delivery_view& one : all->deliveries) {
+            world_.watch.deliveries().on_retry(one.event_id, one.callback);
+            world_.clock.post([this, id = one.id] {
+                if (world_.is_up()) world_.daemon().retry_delivery(id, {}, [](const outcome<std::monostate>&) {});
+            });
+        }
+    });
+}
+
+void sim_client::list_deliveries_at_end(std::set<std::pair<std::string, std::string>>& dead) {
+    delivery_list_request request;
+    request.limit = 100'000;
+    const auto call = world_.watch.begin("deliveries", "");
+    world_.daemon().deliveries(std::move(request), [this, call, &dead](const outcome<delivery_list>& done) {
+        world_.watch.end(call);
+        const auto* all = std::get_if<delivery_list>(&done);
+        if (all == nullptr) return;
+        for (const delivery_view& one : all->deliveries) {
+            if (one.state == delivery_state::dead) dead.insert({one.event_id, one.callback});
+            if (one.state == delivery_state::pending)
+                world_.watch.broken().add("{} is still pending for {}", one.event_id, one.callback);
+        }
+    });
+}
+
+// ---- named consumers
+
+void sim_client::consumer() {
+    if (!world_.is_up()) return;
+    const std::string name = world_.random.between(0, 1) == 0 ? "books" : "audit";
+    if (std::exchange(lives_, world_.crashes + world_.restarts) != lives_) consumers_.clear();
+    switch (world_.random.between(0, 3)) {
+    case 0:
+        put_consumer(name);
+        break;
+    case 1:
+        delete_consumer(name);
+        break;
+    default:
+        acknowledge_consumer(name);
+        break;
+    }
+}
+
+void sim_client::put_consumer(const std::string& name) {
+    const auto call = world_.watch.begin("PUT consumer", name);
+    ++consumers_[name].under_way;
+    const auto seq = static_cast<std::uint64_t>(
+        world_.random.between(0, static_cast<std::int64_t>(world_.watch.cursor())));
+    world_.daemon().put_consumer(name, event_seq{seq}, {},
+                                 [this, call, name, seq](const outcome<std::pair<bool, consumer_view>>& done) {
+                                     const auto* good = std::get_if<std::pair<bool, consumer_view>>(&done);
+                                     if (good != nullptr && value_of(good->second.seq) != seq)
+                                         world_.watch.broken().add("consumer {} was put elsewhere than at {}", name, seq);
+                                     end_consumer(name, call, good ? std::optional(good->second) : std::nullopt);
+                                 });
+}
+
+void sim_client::acknowledge_consumer(const std::string& name) {
+    known_consumer& known = consumers_[name];
+    const auto call = world_.watch.begin("ack", name);
+    const bool is_sure = known.is_known && known.under_way == 0;
+    ++known.under_way;
+    const auto before = known.seq;
+    const auto seq = static_cast<std::uint64_t>(
+        world_.random.between(0, static_cast<std::int64_t>(world_.watch.cursor())));
+    world_.daemon().acknowledge(
+        name, event_seq{seq}, [this, call, name, seq, is_sure, before](const outcome<consumer_view>& done) {
+            const auto* good = std::get_if<consumer_view>(&done);
+            const bool is_alone = is_sure && consumers_[name].under_way == 1;
+            if (good != nullptr && value_of(good->seq) < seq)
+                world_.watch.broken().add("consumer {} acknowledged {} and stands at {}", name, seq, value_of(good->seq));
+            if (is_alone && good != nullptr && before != std::nullopt && value_of(good->seq) != std::max(seq, *before))
+                world_.watch.broken().add("consumer {} was at {}, acknowledged {} and stands at {}", name, *before, seq,
+                                          value_of(good->seq));
+            if (is_alone && good != nullptr && before == std::nullopt)
+                world_.watch.broken().add("consumer {} was deleted, and an ack was answered 200", name);
+            end_consumer(name, call, good != nullptr ? std::optional(*good) : std::nullopt);
+        });
+}
+
+void sim_client::delete_consumer(const std::string& name) {
+    const auto call = world_.watch.begin("DELETE consumer", name);
+    ++consumers_[name].under_way;
+    world_.daemon().delete_consumer(name, {}, [this, call, name](const outcome<consumer_view>& done) {
+        end_consumer(name, call, std::nullopt);
+        if (std::holds_alternative<consumer_view>(done) && consumers_[name].under_way == 0)
+            consumers_[name].is_known = true;
+    });
+}
+
+/// What is known of it afterwards; after an overlap or an error nothing is.
+void sim_client::end_consumer(const std::string& name, const promises::call& call,
+                              const std::optional<consumer_view>& view) {
+    world_.watch.end(call);
+    known_consumer& known = consumers_[name];
+    known.is_known = --known.under_way <= 0 && view.has_value();
+    known.under_way = std::max(known.under_way, 0);
+    known.seq = view ? std::optional(value_of(view->seq)) : std::nullopt;
+}
+
+} // namespace prooftrack

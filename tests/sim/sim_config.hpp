@@ -1,0 +1,19 @@
+#pragma once
+
+// The configurations of a run: the one it begins with, and what reloads make of it.
+
+#include "base/random.hpp"
+#include "config/config.hpp"
+#include "sim/swarm.hpp"
+
+namespace prooftrack {
+
+configuration draw_configuration(const swarm_profile& profile, random_source& random);
+
+/// What a reload of this kind makes of `config`. Requires one of the kinds `reload_…` but the token's.
+configuration draw_reload(configuration config, action_kind kind, random_source& random);
+
+/// Every callback that ever had a name is there again, and what is open is given up some time.
+configuration final_configuration(configuration config);
+
+} // namespace prooftrack
