@@ -21,7 +21,9 @@ class band_promises {
 
     void on_configured(const configuration& config);
     /// Something that concerns everybody: a start, a jump, an outage, a slow disk, no free connection.
-    void on_disturbance() { disturbed_at_ = clock_.now().steady; }
+    void on_disturbance(steady_duration span = {}) {
+        disturbed_until_ = std::max(disturbed_until_, clock_.now().steady + span);
+    }
     /// `is_open`: it is tracked, and nothing was told of it that would have it asked less often.
     void on_poll(const std::string& id, bool is_open);
     void on_good_answer(const std::string& id) { ++ids_[id].good_in_row; }
@@ -39,7 +41,7 @@ class band_promises {
     violations& broken_;
     milliseconds longest_{10'000};
     bool has_ceiling_ = false;
-    steady_time disturbed_at_{};
+    steady_time disturbed_until_{};
     std::map<std::string, asked_id> ids_;
     std::uint64_t checked_ = 0;
 };

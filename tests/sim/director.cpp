@@ -20,7 +20,7 @@ void director::plan() {
     for (std::size_t kind = 0; kind < action_kind_count; ++kind)
         world_.figures.seeds[kind] += world_.profile.weight[kind] > 0 ? 1 : 0;
     for (std::int64_t i = 0; i < world_.profile.timed_actions; ++i) {
-        const auto kind = pick_action(world_.profile, false, world_.random);
+        const auto kind = pick_action(world_.profile, action_choice::any, world_.random);
         if (!kind) return;
         world_.clock.at(world_.some_time(), [this, kind = *kind] { act(kind, pick_id(kind), moment_kind::timed); });
     }
@@ -45,17 +45,19 @@ void director::plan_transaction() {
 }
 
 bool director::at_moment(moment_kind moment, const std::string& id) {
-    if (world_.is_safe || is_pending_ || !world_.is_up() || !world_.proof.transactions.contains(id)) return false;
+    constexpr int most_at_moments = 500;
+    if (world_.is_safe || is_pending_ || at_moments_ >= most_at_moments || !world_.is_up()) return false;
+    if (!world_.proof.transactions.contains(id)) return false;
     const auto focused = focus_.find(id);
     const bool is_focused = focused != focus_.end() && focused->second > 0;
     if (is_focused) --focused->second;
     const double chance =
         is_focused ? std::max(world_.profile.focus_chance, world_.profile.moment_chance) : world_.profile.moment_chance;
     if (chance == 0 || world_.random.unit() >= chance) return false;
-    const auto kind = pick_action(world_.profile, true, world_.random);
+    const auto choice = is_focused ? action_choice::about_an_id : action_choice::at_a_moment;
+    const auto kind = pick_action(world_.profile, choice, world_.random);
     if (!kind) return false;
-    constexpr int moments_of_focus = 8;
-    if (world_.profile.focus_chance > 0) focus_[id] = moments_of_focus;
+    ++at_moments_;
     is_pending_ = true;
     world_.clock.post([this, kind = *kind, id, moment] {
         is_pending_ = false;
@@ -72,7 +74,8 @@ std::string director::pick_id(action_kind kind) {
         return all[static_cast<std::size_t>(random.between(0, static_cast<std::int64_t>(all.size()) - 1))];
     };
     const bool wants_ended = kind == action_kind::post_same || kind == action_kind::post_other ||
-                             kind == action_kind::poll_by_hand || kind == action_kind::import;
+                             kind == action_kind::poll_by_hand || kind == action_kind::import ||
+                             kind == action_kind::proof_moves;
     if (!wants_ended || random.between(0, 1) == 0) return any(ids_);
     std::vector<std::string> ended;
     std::copy_if(ids_.begin(), ids_.end(), std::back_inserter(ended), [&](const std::string& id) {
@@ -85,6 +88,10 @@ std::string director::pick_id(action_kind kind) {
 void director::act(action_kind kind, const std::string& id, moment_kind moment) {
     if (world_.is_safe) return;
     world_.figures.count(kind, moment);
+    if (world_.log.on_line)
+        fmt::print("{} {} {} at {}\n", format_wall_time(world_.clock.true_wall()), to_string(kind), id, to_string(moment));
+    constexpr int moments_of_focus = 10;
+    if (world_.profile.focus_chance > 0) focus_[id] = moments_of_focus;
     if (call(kind, id)) return;
     switch (kind) {
     case action_kind::crash:
@@ -98,7 +105,7 @@ void director::act(action_kind kind, const std::string& id, moment_kind moment) 
         break;
     case action_kind::slow_store:
         if (!world_.life) break;
-        world_.watch.bands().on_disturbance();
+        world_.watch.on_store_trouble(seconds(60));
         if (world_.random.between(0, 1) == 0) {
             world_.life->disk_side().delay_commit(world_.some_milliseconds(milliseconds(10), seconds(30)));
         } else {
@@ -107,7 +114,7 @@ void director::act(action_kind kind, const std::string& id, moment_kind moment) 
         break;
     case action_kind::failing_operation:
         if (!world_.life) break;
-        world_.watch.bands().on_disturbance();
+        world_.watch.on_store_trouble(seconds(60));
         world_.life->disk_side().fail_operation(static_cast<std::uint64_t>(world_.random.between(0, 3)),
                                                 store_error::full);
         break;
@@ -195,7 +202,9 @@ void director::reload(action_kind kind) {
 
 void director::fill_disk() {
     world_.set_full(true);
-    world_.clock.after(world_.some_milliseconds(seconds(1), minutes(8)), [this] {
+    const milliseconds span = world_.some_milliseconds(seconds(1), minutes(8));
+    world_.watch.on_store_trouble(span + seconds(60));
+    world_.clock.after(span, [this] {
         if (!world_.is_safe) world_.set_full(false);
     });
 }

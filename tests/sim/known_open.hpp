@@ -11,5 +11,8 @@ inline constexpr bool poisoned_ids_are_mended = false;
 inline constexpr bool clocks_are_mended = false;
 /// A gateway's 502 to a session request releases its Idempotency-Key.
 inline constexpr bool sessions_are_mended = false;
+/// A reload that leaves a settled one without a time of verify_after drops it from memory; its row stays `watched`, so
+/// that it is never pruned.
+inline constexpr bool dropped_verifications_are_saved = false;
 
 } // namespace prooftrack::known_open

@@ -5,8 +5,8 @@
 namespace prooftrack {
 namespace {
 
-/// Proof's Date has a grain of a second, and a clock that is wrong by less than 30 s is not noticed.
-constexpr seconds clock_tolerance{45};
+/// A clock that is wrong by less than 30 s is not noticed, and it may be wrong in both directions in turn.
+constexpr seconds clock_tolerance{70};
 
 told_state state_of(const tracking_facts& facts) {
     switch (facts.state) {
@@ -51,6 +51,7 @@ void promises::on_configured(const configuration& config) {
 }
 
 void promises::on_boot() {
+    ++step_; // what begins now is later than what was under way
     is_catching_up_ = true;
     unread_.clear();
     deliveries_.on_restart();
@@ -58,6 +59,7 @@ void promises::on_boot() {
 }
 
 void promises::on_crash() {
+    has_crashed_ = true;
     open_calls_.clear();
     for (auto& [id, record] : ids_) record.model.lose_calls();
     for (auto& [tag, one] : sessions_) one.places.clear();
@@ -71,6 +73,7 @@ void promises::on_caught_up(const event_list& page) {
 }
 
 void promises::note(const std::string& id, std::string happened) {
+    if (is_traced_) fmt::print("{} {} {}\n", format_wall_time(clock_.true_wall()), id, happened);
     auto& story = ids_[id].story;
     constexpr std::size_t time_length = 25;
     if (!story.empty() && std::string_view(story.back()).substr(time_length) == happened) story.pop_back();
@@ -95,7 +98,7 @@ promises::call promises::begin(std::string_view what, const std::string& id) {
 promises::call promises::begin_post(const std::string& id, const asked_options& options) {
     call made = begin("POST", id);
     made.place = ids_[id].model.begin_post(options, step_, clock_.true_wall());
-    note(id, fmt::format("POST n={}", options.metadata));
+    note(id, fmt::format("POST n={} url={}", options.metadata, options.url));
     return made;
 }
 
@@ -126,6 +129,7 @@ void promises::end_somehow(const call& done, const std::string& id) {
     ++step_;
     end(done);
     if (done.place) ids_[id].model.end_somehow(*done.place);
+    bands_.forget(id);
     note(id, "answered together with others");
 }
 
@@ -267,6 +271,8 @@ bool promises::is_caused(const id_record& record, const told_event& event, const
         return now - std::max(*record.not_found_since, state.opened_at) + clock_tolerance >= *grace;
     }
     case event_type::rejected:
+        // The count of a row may fall back to a saved one in a crash.
+        if (has_crashed_ && record.refusals > 0) return record.last_refusals[2] > state.opened_by;
         return record.refusals >= 3 && record.last_refusals[0] > state.opened_by;
     case event_type::abandoned: {
         const auto most = shortest_since(poll_history_, state.opened_at, &poll_config::give_up_after, true);
@@ -295,7 +301,7 @@ void promises::on_poll_answered(const std::string& id, std::uint64_t started, co
     note(id, fmt::format("served {} {}", to_string(what), answer.word));
     if (!answer.word.empty()) {
         record.last_start_of_word[static_cast<std::size_t>(classify_status(answer.word))] = started;
-        record.not_found_since.reset();
+        if (clock_.now().steady >= store_trouble_until_) record.not_found_since.reset(); // else perhaps not recorded
         bands_.on_good_answer(id);
     } else {
         bands_.on_other_answer(id);

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,6 +34,11 @@ class promises final : public proof_observer, public event_listener {
 
     // ---- the life of the daemon
     void on_configured(const configuration& config);
+    /// The store refuses changes, or may, until then.
+    void on_store_trouble(steady_duration span) {
+        store_trouble_until_ = std::max(store_trouble_until_, clock_.now().steady + span);
+        bands_.on_disturbance(span);
+    }
     void on_boot();  ///< a daemon starts
     void on_crash(); ///< it is gone, and with it every call under way
     /// The first page after a start: what a crash left unseen.
@@ -117,6 +123,9 @@ class promises final : public proof_observer, public event_listener {
     std::map<wall_time, poll_config> poll_history_;
     std::vector<log_event> unread_; ///< shown while the first page was on its way
     bool is_catching_up_ = false;
+    bool has_crashed_ = false;
+    steady_time store_trouble_until_{};
+    bool is_traced_ = std::getenv("PROOFTRACK_TRACE") != nullptr;
     std::uint64_t last_seq_ = 0;
     std::uint64_t step_ = 1;
     std::uint64_t last_call_ = 0;

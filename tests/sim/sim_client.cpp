@@ -109,7 +109,8 @@ void sim_client::on_imported(const std::vector<std::pair<std::string, promises::
 }
 
 void sim_client::session(bool has_key) {
-    if (!world_.is_up()) return;
+    constexpr int most_sessions = 10;
+    if (!world_.is_up() || last_session_ >= most_sessions) return;
     random_source& random = world_.random;
     const bool is_repeat = has_key && !session_tags_.empty() && random.between(0, 1) == 0;
     if (!is_repeat) session_tags_.push_back(fmt::format("{}{}", has_key ? "key-" : "none-", ++last_session_));

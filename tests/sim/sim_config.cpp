@@ -74,7 +74,7 @@ void draw_deadlines(poll_config& poll, bool is_impatient, random_source& random)
     if (is_impatient) {
         poll.overdue_after = between(random, minutes(1), minutes(4));
         poll.tail_interval = between(random, seconds(20), seconds(60));
-        poll.give_up_after = between(random, minutes(3), minutes(10));
+        poll.give_up_after = between(random, minutes(1), minutes(8));
     } else {
         poll.overdue_after = between(random, minutes(4), minutes(20));
         poll.tail_interval = between(random, minutes(1), minutes(5));

@@ -113,6 +113,14 @@ void sim_world::replace_life(bool is_crash) {
 
 void sim_world::reload(const configuration& wanted) {
     ++reloads;
+    if (log.on_line) {
+        fmt::print("{} reload: overdue_after {} tail {} give_up {} interval {} verify {} max_rate {} callbacks",
+                   format_wall_time(clock.true_wall()), wanted.poll.overdue_after.count(),
+                   wanted.poll.tail_interval.count(), wanted.poll.give_up_after.count(),
+                   wanted.poll.interval.first.count(), wanted.poll.verify_after.size(), wanted.poll.max_rate);
+        for (const callback_config& one : wanted.callbacks) fmt::print(" {}", one.name);
+        fmt::print("\n");
+    }
     has_changed_rules = has_changed_rules || !(wanted.poll == config.poll);
     config = wanted;
     proof.cadence.max_rate = std::max(proof.cadence.max_rate, config.poll.max_rate);

@@ -36,6 +36,26 @@ bool suits_a_moment(action_kind kind) {
     }
 }
 
+bool concerns_an_id(action_kind kind) {
+    switch (kind) {
+    case action_kind::post_same:
+    case action_kind::post_other:
+    case action_kind::import:
+    case action_kind::poll_by_hand:
+    case action_kind::hint:
+    case action_kind::untrack:
+    case action_kind::retry_delivery:
+    case action_kind::proof_moves:
+    case action_kind::crash:
+    case action_kind::restart:
+    case action_kind::slow_store:
+    case action_kind::failing_operation:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /// Rare in every seed: a run that is one restart after another sees nothing else.
 double usual_weight(action_kind kind) {
     switch (kind) {
@@ -71,16 +91,20 @@ swarm_profile draw_profile(random_source& random) {
     }
     constexpr std::array chances{0.0, 0.003, 0.01, 0.03, 0.1};
     profile.moment_chance = chances.at(static_cast<std::size_t>(random.between(0, 4)));
-    profile.focus_chance = random.between(0, 1) == 0 ? 0.3 : 0;
+    profile.focus_chance = random.between(0, 2) == 0 ? 0 : 0.1 + 0.4 * random.unit();
     profile.timed_actions = random.between(0, 3) == 0 ? random.between(60, 150) : random.between(0, 40);
     profile.transactions = random.between(0, 3) == 0 ? random.between(8, 16) : random.between(1, 7);
     profile.is_impatient = random.between(0, 1) == 0;
     return profile;
 }
 
-std::optional<action_kind> pick_action(const swarm_profile& profile, bool at_a_moment, random_source& random) {
-    const auto counts = [&](std::size_t kind) {
-        return !at_a_moment || suits_a_moment(static_cast<action_kind>(kind)) ? profile.weight[kind] : 0.0;
+std::optional<action_kind> pick_action(const swarm_profile& profile, action_choice choice, random_source& random) {
+    const auto counts = [&](std::size_t number) {
+        const auto kind = static_cast<action_kind>(number);
+        const bool is_wanted = choice == action_choice::any ||
+                               (choice == action_choice::at_a_moment && suits_a_moment(kind)) ||
+                               (choice == action_choice::about_an_id && concerns_an_id(kind));
+        return is_wanted ? profile.weight[number] : 0.0;
     };
     double sum = 0;
     for (std::size_t kind = 0; kind < action_kind_count; ++kind) sum += counts(kind);

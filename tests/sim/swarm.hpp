@@ -70,7 +70,7 @@ std::string_view to_string(moment_kind moment);
 struct swarm_profile {
     std::array<double, action_kind_count> weight{}; ///< 0 = off
     double moment_chance = 0;                       ///< that a moment of an id gets an action
-    double focus_chance = 0;                        ///< likewise for the next moments of an id that just had one
+    double focus_chance = 0;                        ///< likewise for the next moments of an id that was just acted on
     std::int64_t timed_actions = 0;
     std::int64_t transactions = 0;
     bool is_impatient = false; ///< give_up_after is a few minutes: many are abandoned, asked by hand, tracked anew
@@ -79,8 +79,13 @@ struct swarm_profile {
 };
 swarm_profile draw_profile(random_source& random);
 
-/// One of the kinds that `profile` uses, by weight; nullopt when there is none. At a moment: only what happens at once.
-std::optional<action_kind> pick_action(const swarm_profile& profile, bool at_a_moment, random_source& random);
+/// One of the kinds that `profile` uses, by weight; nullopt when there is none.
+enum class action_choice : std::uint8_t {
+    any,
+    at_a_moment, ///< what happens at once
+    about_an_id, ///< what concerns one id, and what ends the daemon
+};
+std::optional<action_kind> pick_action(const swarm_profile& profile, action_choice choice, random_source& random);
 
 /// How often which action was made where, over any number of runs.
 struct swarm_figures {
