@@ -22,7 +22,8 @@ void band_promises::on_poll(const std::string& id, bool is_open) {
     const steady_time now = clock_.now().steady;
     const auto last = std::exchange(one.last, now);
     if (!is_open) one.good_in_row = 0;
-    if (!last || !is_open || has_ceiling_ || one.good_in_row < settled_in || *last < disturbed_until_ + recovery) return;
+    if (!last || !is_open || has_ceiling_ || one.good_in_row < settled_in || *last < disturbed_until_ + recovery)
+        return;
     if (was_disturbed_since && was_disturbed_since(*last - recovery)) return;
     ++checked_;
     const steady_duration gap = now - *last;

@@ -70,7 +70,8 @@ void delivery_promises::on_event(const seen_event& event, bool may_have_url, boo
             broken_.add("{} of {} went to {}, who had not selected it", event.id, event.transaction, name);
         } else {
             place->second.is_delivered = before.is_delivered;
-            place->second.may_be_dead = before.may_be_dead;
+            place->second.is_gone = before.is_gone;
+            place->second.attempts = before.attempts;
         }
     }
     known.by_callback = std::move(owed_to);
@@ -78,12 +79,17 @@ void delivery_promises::on_event(const seen_event& event, bool may_have_url, boo
     if (!is_first && bytes->second != event.frozen) broken_.add("{} is read with other bytes than were sent", event.id);
 }
 
+bool delivery_promises::may_be_dead(const owed& one, const std::string& callback) const {
+    const auto shortest = shortest_schedule_.find(callback);
+    return one.is_gone || shortest == shortest_schedule_.end() || one.attempts > shortest->second;
+}
+
 bool delivery_promises::is_free(const std::string& event_id, const std::string& callback) const {
     if (by_hand_.contains({event_id, callback})) return true;
     const auto event = events_.find(event_id);
     if (event == events_.end()) return true;
     const auto place = event->second.by_callback.find(callback);
-    return place == event->second.by_callback.end() || (place->second.may_be_dead && has_retried_dead_);
+    return place == event->second.by_callback.end() || (may_be_dead(place->second, callback) && has_retried_dead_);
 }
 
 void delivery_promises::check_order(const known_event& event, const delivery_job& job) {
@@ -94,7 +100,9 @@ void delivery_promises::check_order(const known_event& event, const delivery_job
     for (const auto& [seq, id] : lane.events) {
         if (seq >= event.seq) break;
         const owed& earlier = events_.at(id).by_callback.at(job.callback);
-        if (!earlier.is_certain || earlier.is_delivered || earlier.may_be_dead || is_free(id, job.callback)) continue;
+        if (!earlier.is_certain || earlier.is_delivered || may_be_dead(earlier, job.callback) ||
+            is_free(id, job.callback))
+            continue;
         broken_.add("{} of {} goes to {} before {}", job.event_id, job.transaction, job.callback, id);
     }
     lane.under_way = job.event_id;
@@ -119,11 +127,8 @@ void delivery_promises::on_answer(const delivery_job& job, delivery_outcome::ver
     if (job.event_type == to_string(event_type::test)) return;
     owed& one = events_[job.event_id].by_callback[job.callback];
     if (verdict == delivery_outcome::verdict::delivered) one.is_delivered = true;
-    const auto shortest = shortest_schedule_.find(job.callback);
-    if (verdict == delivery_outcome::verdict::gone ||
-        (shortest != shortest_schedule_.end() && job.attempt > shortest->second)) {
-        one.may_be_dead = true;
-    }
+    if (verdict == delivery_outcome::verdict::gone) one.is_gone = true;
+    one.attempts = std::max(one.attempts, job.attempt);
     lane_of_one& lane = lanes_[{job.transaction, job.callback}];
     if (lane.under_way == job.event_id) lane.under_way.clear();
 }

@@ -39,7 +39,8 @@ class delivery_promises {
     struct owed {
         bool is_certain = false; ///< selected it whenever it was recorded
         bool is_delivered = false;
-        bool may_be_dead = false;
+        bool is_gone = false;       ///< answered with 410
+        std::uint32_t attempts = 0; ///< most of one round of its schedule
     };
     struct known_event {
         std::uint64_t seq = 0;
@@ -57,6 +58,8 @@ class delivery_promises {
         std::string under_way;                       ///< event whose attempt is open, "" = none
     };
 
+    /// With the shortest schedule that its callback ever had: whether it may have been given up.
+    bool may_be_dead(const owed& one, const std::string& callback) const;
     bool is_free(const std::string& event_id, const std::string& callback) const;
     void check_order(const known_event& event, const delivery_job& job);
     std::pair<bool, bool> selects_it(const std::string& callback, event_type type) const;

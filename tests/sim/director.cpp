@@ -25,8 +25,8 @@ void director::plan() {
         world_.clock.at(world_.some_time(), [this, kind = *kind] { act(kind, pick_id(kind), moment_kind::timed); });
     }
     // A machine boots with a wrong clock; some time later it is set right.
-    const bool boots_wrong =
-        known_open::clocks_are_mended && world_.profile.uses(action_kind::jump_clock) && world_.random.between(0, 2) == 0;
+    const bool boots_wrong = known_open::clocks_are_mended && world_.profile.uses(action_kind::jump_clock) &&
+                             world_.random.between(0, 2) == 0;
     if (!boots_wrong) return;
     world_.jump_clock(std::chrono::days(world_.random.between(1, 90)) * (world_.random.between(0, 2) == 0 ? 1 : -1));
     world_.clock.at(world_.some_time(), [this] { world_.jump_clock(-world_.clock.wall_error()); });
@@ -89,7 +89,8 @@ void director::act(action_kind kind, const std::string& id, moment_kind moment) 
     if (world_.is_safe) return;
     world_.figures.count(kind, moment);
     if (world_.log.on_line)
-        fmt::print("{} {} {} at {}\n", format_wall_time(world_.clock.true_wall()), to_string(kind), id, to_string(moment));
+        fmt::print("{} {} {} at {}\n", format_wall_time(world_.clock.true_wall()), to_string(kind), id,
+                   to_string(moment));
     constexpr int moments_of_focus = 10;
     if (world_.profile.focus_chance > 0) focus_[id] = moments_of_focus;
     if (call(kind, id)) return;
@@ -104,8 +105,8 @@ void director::act(action_kind kind, const std::string& id, moment_kind moment) 
         fill_disk();
         break;
     case action_kind::slow_store:
-        if (!world_.life) break;
-        world_.watch.on_store_trouble(seconds(60));
+        if (!world_.life || world_.life->disk_side().delay() > seconds(30)) break;
+        world_.watch.on_store_trouble(seconds(90));
         if (world_.random.between(0, 1) == 0) {
             world_.life->disk_side().delay_commit(world_.some_milliseconds(milliseconds(10), seconds(30)));
         } else {

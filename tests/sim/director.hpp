@@ -38,7 +38,7 @@ class director {
     std::vector<std::string> ids_;
     std::map<std::string, int> focus_; ///< how many more moments of an id have a better chance
     int at_moments_ = 0;
-    bool is_pending_ = false;          ///< an action is posted and has not run: one at a time
+    bool is_pending_ = false; ///< an action is posted and has not run: one at a time
 };
 
 } // namespace prooftrack

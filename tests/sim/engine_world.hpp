@@ -42,8 +42,7 @@ class daemon_life {
           notifier_(around_.clock, around_.group), alarm_(
                                                        around_.clock, [this] { engine_.on_alarm(); }, around_.group),
           engine_(config, engine_doors{around_.clock, alarm_, store_, notifier_, around_.log, counts_},
-                  engine_hooks{[this] { reread_token(); }, [](std::string_view) { return true; }}, "sim",
-                  around_.seed),
+                  engine_hooks{[this] { reread_token(); }, [](std::string_view) { return true; }}, "sim", around_.seed),
           proof_(around_.proof, around_.clock, around_.group, engine_.polls(), config.proof.connections,
                  around_.observer, around_.at_moment) {
         notifier_.keeps_attempts = false;
@@ -85,9 +84,8 @@ class daemon_life {
     }
     bool is_target(const std::string& callback) const {
         const auto& targets = notifier_.targets();
-        return callback == "callback_url" || std::any_of(targets.begin(), targets.end(), [&](const auto& target) {
-                   return target.name == callback;
-               });
+        return callback == "callback_url" ||
+               std::any_of(targets.begin(), targets.end(), [&](const auto& target) { return target.name == callback; });
     }
     engine& daemon() { return engine_; }
     fake_store& disk_side() { return store_; }
@@ -118,9 +116,8 @@ class daemon_life {
         options.on_moment = [this](store_moment moment, const std::string& id) {
             if (id.empty()) return false;
             if (moment == store_moment::handed) return around_.at_moment(moment_kind::change_handed, id);
-            return around_.at_moment(moment == store_moment::committed ? moment_kind::change_committed
-                                                                       : moment_kind::change_answered,
-                                     id);
+            return around_.at_moment(
+                moment == store_moment::committed ? moment_kind::change_committed : moment_kind::change_answered, id);
         };
         return options;
     }

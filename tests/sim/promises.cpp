@@ -61,7 +61,12 @@ void promises::on_boot() {
 void promises::on_crash() {
     has_crashed_ = true;
     open_calls_.clear();
-    for (auto& [id, record] : ids_) record.model.lose_calls();
+    constexpr seconds longest_commit{70};
+    for (auto& [id, record] : ids_) {
+        record.model.lose_calls();
+        const bool is_fresh = record.last_word_at && clock_.now().steady - *record.last_word_at < longest_commit;
+        record.may_have_lost_word = record.may_have_lost_word || is_fresh;
+    }
     for (auto& [tag, one] : sessions_) one.places.clear();
 }
 
@@ -270,10 +275,11 @@ bool promises::is_caused(const id_record& record, const told_event& event, const
         if (!record.not_found_since || !grace) return false;
         return now - std::max(*record.not_found_since, state.opened_at) + clock_tolerance >= *grace;
     }
-    case event_type::rejected:
-        // The count of a row may fall back to a saved one in a crash.
-        if (has_crashed_ && record.refusals > 0) return record.last_refusals[2] > state.opened_by;
-        return record.refusals >= 3 && record.last_refusals[0] > state.opened_by;
+    case event_type::rejected: {
+        const auto is_ours = [&](std::uint64_t started) { return started > state.opened_by; };
+        const auto count = std::count_if(record.refusals.begin(), record.refusals.end(), is_ours);
+        return count >= (has_crashed_ ? 1 : 3); // the count of a row may fall back to a saved one in a crash
+    }
     case event_type::abandoned: {
         const auto most = shortest_since(poll_history_, state.opened_at, &poll_config::give_up_after, true);
         return most && age >= *most && record.last_start_answered > state.opened_by;
@@ -301,6 +307,8 @@ void promises::on_poll_answered(const std::string& id, std::uint64_t started, co
     note(id, fmt::format("served {} {}", to_string(what), answer.word));
     if (!answer.word.empty()) {
         record.last_start_of_word[static_cast<std::size_t>(classify_status(answer.word))] = started;
+        record.last_word_at = clock_.now().steady;
+        record.may_have_lost_word = false;
         if (clock_.now().steady >= store_trouble_until_) record.not_found_since.reset(); // else perhaps not recorded
         bands_.on_good_answer(id);
     } else {
@@ -309,13 +317,11 @@ void promises::on_poll_answered(const std::string& id, std::uint64_t started, co
     if (what == reply_class::no_reply) return;
     record.last_start_answered = started;
     if (what == reply_class::not_found && !record.not_found_since) record.not_found_since = clock_.true_wall();
-    if (what != reply_class::bad_request) {
-        record.refusals = 0;
-        return;
+    if (what == reply_class::bad_request) {
+        record.refusals.push_back(started);
+    } else {
+        record.refusals.clear();
     }
-    ++record.refusals;
-    std::rotate(record.last_refusals.begin(), record.last_refusals.begin() + 1, record.last_refusals.end());
-    record.last_refusals.back() = started;
 }
 
 // ---- the end
@@ -344,7 +350,7 @@ void promises::check_id(const std::string& id, id_record& record, const configur
     for (const possible_state& one : record.model.states()) {
         if (!record.model.is_certainly(told_state::final) || record.model.states().size() != 1) break;
         const auto other = record.last_start_of_word;
-        if (is_terminal(word) && word != one.word &&
+        if (is_terminal(word) && word != one.word && !record.may_have_lost_word &&
             other[static_cast<std::size_t>(word)] > other[static_cast<std::size_t>(one.word)])
             blame(id, fmt::format("was told {}, then Proof said {} and nobody was told", to_string(one.word),
                                   to_string(word)));

@@ -89,13 +89,14 @@ class promises final : public proof_observer, public event_listener {
     struct id_record {
         episode_model model;
         std::array<std::uint64_t, 7> last_start_of_word{}; ///< step at which the last such served reply's poll began
-        std::array<std::uint64_t, 3> last_refusals{};      ///< starts of the last 400s in a row
-        std::size_t refusals = 0;
-        std::uint64_t last_start_answered = 0; ///< of any answer but silence
-        std::optional<wall_time> not_found_since; ///< true time of the first 404 since a good reply
+        std::vector<std::uint64_t> refusals;               ///< starts of the last 400s in a row
+        std::uint64_t last_start_answered = 0;             ///< of any answer but silence
+        std::optional<wall_time> not_found_since;          ///< true time of the first 404 since a good reply
         std::optional<steady_time> last_poll;
-        std::uint64_t last_end = 0; ///< step of the last event or reply with which a wait may end
-        std::vector<std::string> story; ///< the last happenings, for messages
+        std::optional<steady_time> last_word_at; ///< a good reply came that may not be recorded yet
+        bool may_have_lost_word = false;         ///< because the daemon died then
+        std::uint64_t last_end = 0;              ///< step of the last event or reply with which a wait may end
+        std::vector<std::string> story;          ///< the last happenings, for messages
     };
     struct session {
         std::map<std::string, std::string> replies; ///< id -> Proof's bytes
@@ -116,10 +117,10 @@ class promises final : public proof_observer, public event_listener {
     delivery_promises deliveries_;
     band_promises bands_;
     std::map<std::string, id_record> ids_;
-    std::map<std::string, session> sessions_;          ///< by tag
-    std::map<std::uint64_t, std::string> log_;         ///< seq -> bytes with seq
-    std::map<std::string, std::uint64_t> event_ids_;   ///< -> seq
-    std::map<std::uint64_t, std::string> open_calls_;  ///< number -> what
+    std::map<std::string, session> sessions_;         ///< by tag
+    std::map<std::uint64_t, std::string> log_;        ///< seq -> bytes with seq
+    std::map<std::string, std::uint64_t> event_ids_;  ///< -> seq
+    std::map<std::uint64_t, std::string> open_calls_; ///< number -> what
     std::map<wall_time, poll_config> poll_history_;
     std::vector<log_event> unread_; ///< shown while the first page was on its way
     bool is_catching_up_ = false;

@@ -57,13 +57,13 @@ void cadence_watch::on_start(const std::string& id) {
     const steady_time now = clock_.now().steady;
     if (in_flight_[id]++ > 0) complain("two polls of {} in flight", id);
     const auto last = last_start_.find(id);
-    const auto exempt = exempt_.find(id);
-    const bool is_exempt = exempt != exempt_.end() && now - exempt->second <= seconds(30);
     if (last != last_start_.end()) {
         const steady_duration gap = now - last->second.first;
         const auto gap_ms = std::chrono::duration_cast<milliseconds>(gap).count();
         if (gap < milliseconds(999) && interval_ >= milliseconds(1'000)) complain("{} twice within a second", id);
-        if (!is_exempt && gap < last->second.second) complain("{} above its cadence: after {} ms", id, gap_ms);
+        const bool is_soon = gap < last->second.second;
+        if (is_soon && exempt_[id] <= 0) complain("{} above its cadence: after {} ms", id, gap_ms);
+        if (is_soon) --exempt_[id];
     }
     last_start_[id] = {now, interval_};
     watch_rate(now);
@@ -73,8 +73,7 @@ void cadence_watch::watch_rate(steady_time now) {
     if (max_rate == 0) return;
     recent_.push_back(now);
     while (recent_.front() + seconds(1) <= now) recent_.erase(recent_.begin());
-    if (static_cast<double>(recent_.size()) > 1.02 * max_rate + 2)
-        complain("{} polls within a second", recent_.size());
+    if (static_cast<double>(recent_.size()) > 1.02 * max_rate + 2) complain("{} polls within a second", recent_.size());
 }
 
 void proof_world::on_start(const std::string& id) {
@@ -171,9 +170,8 @@ void proof_world::heal() {
     poisoned.clear();
 }
 
-std::pair<op_result<proof_reply>, steady_duration> proof_world::session(const std::string& body,
-                                                                        const std::string& token,
-                                                                        proof_observer& observer) {
+std::pair<op_result<proof_reply>, steady_duration>
+proof_world::session(const std::string& body, const std::string& token, proof_observer& observer) {
     const steady_duration took = milliseconds(random_.between(5, 300));
     const auto failed = [](proof_error why) { return op_error{make_error_code(why), "session", ""}; };
     const std::int64_t dice = random_.between(0, 19);

@@ -77,7 +77,8 @@ class cadence_watch {
     std::uint32_t max_rate = 0;
 
     void set_interval(std::pair<milliseconds, milliseconds> interval);
-    void allow_sooner(const std::string& id) { exempt_[id] = clock_.now().steady; }
+    /// Somebody asked for a poll: one may come sooner.
+    void allow_sooner(const std::string& id) { ++exempt_[id]; }
     /// Tracked anew: its first poll comes at once, beside one that the ended tracking left in flight.
     void begin_anew(const std::string& id);
     void on_restart();
@@ -97,15 +98,14 @@ class cadence_watch {
     std::vector<std::string>& broken_;
     milliseconds interval_{5'000};
     std::map<std::string, std::pair<steady_time, milliseconds>> last_start_; ///< and the shortest interval since
-    std::map<std::string, steady_time> exempt_;
+    std::map<std::string, int> exempt_;                                      ///< how many polls may come sooner
     std::map<std::string, int> in_flight_;
     std::vector<steady_time> recent_;
 };
 
 class proof_world {
   public:
-    proof_world(virtual_clock& clock, random_source& random)
-        : cadence(clock, broken), clock_(clock), random_(random) {}
+    proof_world(virtual_clock& clock, random_source& random) : cadence(clock, broken), clock_(clock), random_(random) {}
 
     std::vector<std::string> broken; ///< before `cadence`, which writes to it
     cadence_watch cadence;

@@ -19,8 +19,8 @@ class scripted_proof final : public proof_client {
 
     scripted_proof(proof_world& world, virtual_clock& clock, virtual_clock::group owner, poll_source& source,
                    std::size_t connections, proof_observer& observer, moment_hook hook)
-        : world_(world), clock_(clock), owner_(owner), source_(source), connections_(connections),
-          observer_(observer), hook_(std::move(hook)) {}
+        : world_(world), clock_(clock), owner_(owner), source_(source), connections_(connections), observer_(observer),
+          hook_(std::move(hook)) {}
 
     void wake() override {
         if (is_woken_ || is_stopped_) return;
@@ -68,11 +68,9 @@ class scripted_proof final : public proof_client {
             give(started, std::move(ticket), std::move(answer));
             return;
         }
-        clock_.post(
-            [this, started, ticket = std::move(ticket), answer = std::move(answer)]() mutable {
-                give(started, std::move(ticket), std::move(answer));
-            },
-            owner_);
+        clock_.post([this, started, ticket = std::move(ticket),
+                     answer = std::move(answer)]() mutable { give(started, std::move(ticket), std::move(answer)); },
+                    owner_);
     }
     void give(std::uint64_t started, poll_ticket ticket, proof_answer answer) {
         --busy_;

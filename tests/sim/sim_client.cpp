@@ -42,9 +42,8 @@ void sim_client::post_until_acknowledged(const std::string& id, const wanted_opt
 void sim_client::post(const std::string& id, const wanted_options& options) {
     if (!world_.is_up() || !world_.watch.has_room(id)) return;
     const auto call = world_.watch.begin_post(id, to_asked(options));
-    world_.daemon().track({to_id(id), to_tracking(options)}, {}, [this, call, id, options](outcome<tracked> done) {
-        on_tracked(call, id, options, done);
-    });
+    world_.daemon().track({to_id(id), to_tracking(options)}, {},
+                          [this, call, id, options](outcome<tracked> done) { on_tracked(call, id, options, done); });
 }
 
 void sim_client::on_tracked(const promises::call& call, const std::string& id, const wanted_options& options,
@@ -80,9 +79,8 @@ void sim_client::import(const std::vector<std::string>& ids) {
         lines.push_back({static_cast<std::uint32_t>(lines.size() + 1), {to_id(id), to_tracking(options)}});
     }
     if (lines.empty()) return;
-    world_.daemon().import(std::move(lines), {}, [this, calls, options](outcome<import_summary> done) {
-        on_imported(calls, options, done);
-    });
+    world_.daemon().import(std::move(lines), {},
+                           [this, calls, options](outcome<import_summary> done) { on_imported(calls, options, done); });
 }
 
 void sim_client::on_imported(const std::vector<std::pair<std::string, promises::call>>& lines,
@@ -120,7 +118,7 @@ void sim_client::session(bool has_key) {
     session_request request;
     request.body = fmt::format(R"({{"partner_user_id":"u","tag":"{}"}})", tag);
     request.whole_body = request.body;
-    wanted_options options; // the same for each repeat of a key
+    wanted_options options;                          // the same for each repeat of a key
     options.overdue_after = std::chrono::minutes(5); // a default would be that of the reply's time
     request.options = to_tracking(options);
     if (has_key) request.idempotency_key = tag;
@@ -135,8 +133,7 @@ void sim_client::poll(const std::string& id) {
     if (!world_.is_up()) return;
     world_.proof.cadence.allow_sooner(id);
     const auto call = world_.watch.begin("poll", id);
-    world_.daemon().poll_now(to_id(id), {},
-                             [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+    world_.daemon().poll_now(to_id(id), {}, [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
 }
 
 void sim_client::hint(const std::string& id) {
@@ -340,15 +337,15 @@ void sim_client::consumer() {
 void sim_client::put_consumer(const std::string& name) {
     const auto call = world_.watch.begin("PUT consumer", name);
     ++consumers_[name].under_way;
-    const auto seq = static_cast<std::uint64_t>(
-        world_.random.between(0, static_cast<std::int64_t>(world_.watch.cursor())));
-    world_.daemon().put_consumer(name, event_seq{seq}, {},
-                                 [this, call, name, seq](const outcome<std::pair<bool, consumer_view>>& done) {
-                                     const auto* good = std::get_if<std::pair<bool, consumer_view>>(&done);
-                                     if (good != nullptr && value_of(good->second.seq) != seq)
-                                         world_.watch.broken().add("consumer {} was put elsewhere than at {}", name, seq);
-                                     end_consumer(name, call, good ? std::optional(good->second) : std::nullopt);
-                                 });
+    const auto seq =
+        static_cast<std::uint64_t>(world_.random.between(0, static_cast<std::int64_t>(world_.watch.cursor())));
+    world_.daemon().put_consumer(
+        name, event_seq{seq}, {}, [this, call, name, seq](const outcome<std::pair<bool, consumer_view>>& done) {
+            const auto* good = std::get_if<std::pair<bool, consumer_view>>(&done);
+            if (good != nullptr && value_of(good->second.seq) != seq)
+                world_.watch.broken().add("consumer {} was put elsewhere than at {}", name, seq);
+            end_consumer(name, call, good ? std::optional(good->second) : std::nullopt);
+        });
 }
 
 void sim_client::acknowledge_consumer(const std::string& name) {
@@ -357,14 +354,15 @@ void sim_client::acknowledge_consumer(const std::string& name) {
     const bool is_sure = known.is_known && known.under_way == 0;
     ++known.under_way;
     const auto before = known.seq;
-    const auto seq = static_cast<std::uint64_t>(
-        world_.random.between(0, static_cast<std::int64_t>(world_.watch.cursor())));
+    const auto seq =
+        static_cast<std::uint64_t>(world_.random.between(0, static_cast<std::int64_t>(world_.watch.cursor())));
     world_.daemon().acknowledge(
         name, event_seq{seq}, [this, call, name, seq, is_sure, before](const outcome<consumer_view>& done) {
             const auto* good = std::get_if<consumer_view>(&done);
             const bool is_alone = is_sure && consumers_[name].under_way == 1;
             if (good != nullptr && value_of(good->seq) < seq)
-                world_.watch.broken().add("consumer {} acknowledged {} and stands at {}", name, seq, value_of(good->seq));
+                world_.watch.broken().add("consumer {} acknowledged {} and stands at {}", name, seq,
+                                          value_of(good->seq));
             if (is_alone && good != nullptr && before != std::nullopt && value_of(good->seq) != std::max(seq, *before))
                 world_.watch.broken().add("consumer {} was at {}, acknowledged {} and stands at {}", name, *before, seq,
                                           value_of(good->seq));

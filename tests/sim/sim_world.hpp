@@ -79,7 +79,7 @@ class sim_world {
     bool is_stopping_ = false;
     bool is_full_ = false;
     int last_token_ = 1;
-    std::map<std::string, bool> is_failing_; ///< receivers that answer nobody, by callback
+    std::map<std::string, bool> is_failing_;                      ///< receivers that answer nobody, by callback
     std::map<std::uint64_t, delivery_outcome::verdict> verdicts_; ///< of attempts under way, by delivery
 };
 

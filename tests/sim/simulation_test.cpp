@@ -1,5 +1,5 @@
-// The whole engine from seeds. PROOFTRACK_SEEDS=100000 runs more (from PROOFTRACK_FIRST_SEED on), PROOFTRACK_SEED=N one,
-// PROOFTRACK_TRACE=1 with its log. A failing seed is printed; PROOFTRACK_KEEP_GOING=1 goes on behind it.
+// The whole engine from seeds. PROOFTRACK_SEEDS=100000 runs more (from PROOFTRACK_FIRST_SEED on), PROOFTRACK_SEED=N
+// one, PROOFTRACK_TRACE=1 with its log. A failing seed is printed; PROOFTRACK_KEEP_GOING=1 goes on behind it.
 
 #include <chrono>
 #include <cstdlib>
@@ -43,11 +43,12 @@ TEST(Simulation, ThePromisesHoldThroughFaultsAndCrashes) {
         EXPECT_GT(all.polls, count) << "a simulation that polls nothing proves nothing";
         fmt::print("{}", all.figures.table());
     }
-    fmt::print("{} seeds ({} broken): {} transactions, {} polls, {} gaps held against the band, {} faults, {} crashes, "
-               "{} restarts, {} reloads, {} jumps of the clock, {} events, {} delivery attempts; {:.3f} years of virtual "
-               "time in {:.1f} s (x {:.0f})\n",
-               count, broken_seeds, all.transactions, all.polls, all.bands, all.faults, all.crashes, all.restarts,
-               all.reloads, all.jumps, all.events, all.attempts, simulated / 31'557'600.0, took, simulated / took);
+    fmt::print(
+        "{} seeds ({} broken): {} transactions, {} polls, {} gaps held against the band, {} faults, {} crashes, "
+        "{} restarts, {} reloads, {} jumps of the clock, {} events, {} delivery attempts; {:.3f} years of virtual "
+        "time in {:.1f} s (x {:.0f})\n",
+        count, broken_seeds, all.transactions, all.polls, all.bands, all.faults, all.crashes, all.restarts, all.reloads,
+        all.jumps, all.events, all.attempts, simulated / 31'557'600.0, took, simulated / took);
 }
 
 } // namespace

@@ -12,16 +12,40 @@
 namespace prooftrack {
 namespace {
 
-constexpr std::array<std::string_view, action_kind_count> kind_names{
-    "post_same",     "post_other",       "import",        "session",         "poll_by_hand", "hint",
-    "untrack",       "get",              "wait",          "list",            "read_events",  "consumer",
-    "retry_delivery", "retry_dead",      "test_callback", "reload_callbacks", "reload_events", "reload_schedule",
-    "reload_polls",  "reload_token",     "crash",         "restart",         "disk_full",    "slow_store",
-    "failing_operation", "jump_clock",   "suspend",       "proof_fault",     "poison",       "proof_moves"};
+constexpr std::array<std::string_view, action_kind_count> kind_names{"post_same",
+                                                                     "post_other",
+                                                                     "import",
+                                                                     "session",
+                                                                     "poll_by_hand",
+                                                                     "hint",
+                                                                     "untrack",
+                                                                     "get",
+                                                                     "wait",
+                                                                     "list",
+                                                                     "read_events",
+                                                                     "consumer",
+                                                                     "retry_delivery",
+                                                                     "retry_dead",
+                                                                     "test_callback",
+                                                                     "reload_callbacks",
+                                                                     "reload_events",
+                                                                     "reload_schedule",
+                                                                     "reload_polls",
+                                                                     "reload_token",
+                                                                     "crash",
+                                                                     "restart",
+                                                                     "disk_full",
+                                                                     "slow_store",
+                                                                     "failing_operation",
+                                                                     "jump_clock",
+                                                                     "suspend",
+                                                                     "proof_fault",
+                                                                     "poison",
+                                                                     "proof_moves"};
 
 constexpr std::array<std::string_view, moment_kind_count> moment_names{
-    "timed",           "poll_started",    "answer_due",      "change_handed",
-    "change_committed", "change_answered", "attempt_started", "attempt_answering"};
+    "timed",           "poll_started",    "answer_due",       "change_handed", "change_committed",
+    "change_answered", "attempt_started", "attempt_answering"};
 
 /// What happens at an instant, rather than for a while.
 bool suits_a_moment(action_kind kind) {
@@ -72,9 +96,7 @@ double usual_weight(action_kind kind) {
     }
 }
 
-bool is_gated(action_kind kind) {
-    return (kind == action_kind::poison && !known_open::poisoned_ids_are_mended);
-}
+bool is_gated(action_kind kind) { return (kind == action_kind::poison && !known_open::poisoned_ids_are_mended); }
 
 } // namespace
 

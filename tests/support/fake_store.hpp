@@ -62,6 +62,11 @@ class fake_store final : public store {
     /// The next group is committed, or the next answers are given, that much later.
     void delay_commit(steady_duration by) { commit_delay_ += by; }
     void delay_answers(steady_duration by) { answer_delay_ += by; }
+    /// How much later than now an operation is answered, but for the usual times.
+    steady_duration delay() const {
+        const steady_duration behind = clock_ == nullptr ? steady_duration(0) : last_answer_ - clock_->now().steady;
+        return std::max(behind, steady_duration(0)) + commit_delay_ + answer_delay_;
+    }
     /// Everything that was not committed is lost, no handler runs any more.
     void crash() {
         crashed_ = true;
@@ -392,8 +397,8 @@ class fake_store final : public store {
             last_answer_, [this] { answer_in_turn(); }, options_.owner);
     }
     void answer_in_turn() {
-        const bool comes_behind = options_.on_moment && !ready_.empty() &&
-                                  options_.on_moment(store_moment::answering, ready_.front().about);
+        const bool comes_behind =
+            options_.on_moment && !ready_.empty() && options_.on_moment(store_moment::answering, ready_.front().about);
         if (comes_behind) {
             clock_->post([this] { answer_one(); }, options_.owner);
         } else {
