@@ -76,7 +76,7 @@ std::string director::pick_id(action_kind kind) {
     const bool wants_ended = kind == action_kind::post_same || kind == action_kind::post_other ||
                              kind == action_kind::poll_by_hand || kind == action_kind::import ||
                              kind == action_kind::proof_moves;
-    if (!wants_ended || random.between(0, 1) == 0) return any(ids_);
+    if (!wants_ended || random.between(0, 2) == 0) return any(ids_);
     std::vector<std::string> ended;
     std::copy_if(ids_.begin(), ids_.end(), std::back_inserter(ended), [&](const std::string& id) {
         const episode_model& model = world_.watch.model(id);

@@ -264,10 +264,10 @@ bool promises::is_caused(const id_record& record, const told_event& event, const
     case event_type::failed:
     case event_type::cancelled:
     case event_type::reversed:
-        return record.last_start_of_word[static_cast<std::size_t>(event.word)] > state.opened_by;
+        return record.last_of_word[static_cast<std::size_t>(event.word)] > state.opened_by;
     case event_type::updated:
         return event.word == status_kind::other ||
-               record.last_start_of_word[static_cast<std::size_t>(event.word)] > state.opened_by;
+               record.last_of_word[static_cast<std::size_t>(event.word)] > state.opened_by;
     case event_type::overdue:
         return age >= state.options.overdue_after;
     case event_type::not_found: {
@@ -276,13 +276,13 @@ bool promises::is_caused(const id_record& record, const told_event& event, const
         return now - std::max(*record.not_found_since, state.opened_at) + clock_tolerance >= *grace;
     }
     case event_type::rejected: {
-        const auto is_ours = [&](std::uint64_t started) { return started > state.opened_by; };
+        const auto is_ours = [&](std::uint64_t served) { return served > state.opened_by; };
         const auto count = std::count_if(record.refusals.begin(), record.refusals.end(), is_ours);
         return count >= (has_crashed_ ? 1 : 3); // the count of a row may fall back to a saved one in a crash
     }
     case event_type::abandoned: {
         const auto most = shortest_since(poll_history_, state.opened_at, &poll_config::give_up_after, true);
-        return most && age >= *most && record.last_start_answered > state.opened_by;
+        return most && age >= *most && record.last_answer > state.opened_by;
     }
     case event_type::test:
         return false;
@@ -300,13 +300,13 @@ void promises::on_poll_started(const std::string& id) {
     bands_.on_poll(id, is_open);
 }
 
-void promises::on_poll_answered(const std::string& id, std::uint64_t started, const proof_answer& answer) {
+void promises::on_poll_answered(const std::string& id, const proof_answer& answer) {
     ++step_;
     id_record& record = ids_[id];
     const reply_class what = answer.answer.what;
     note(id, fmt::format("served {} {}", to_string(what), answer.word));
     if (!answer.word.empty()) {
-        record.last_start_of_word[static_cast<std::size_t>(classify_status(answer.word))] = started;
+        record.last_of_word[static_cast<std::size_t>(classify_status(answer.word))] = step_;
         record.last_word_at = clock_.now().steady;
         record.may_have_lost_word = false;
         if (clock_.now().steady >= store_trouble_until_) record.not_found_since.reset(); // else perhaps not recorded
@@ -315,10 +315,10 @@ void promises::on_poll_answered(const std::string& id, std::uint64_t started, co
         bands_.on_other_answer(id);
     }
     if (what == reply_class::no_reply) return;
-    record.last_start_answered = started;
+    record.last_answer = step_;
     if (what == reply_class::not_found && !record.not_found_since) record.not_found_since = clock_.true_wall();
     if (what == reply_class::bad_request) {
-        record.refusals.push_back(started);
+        record.refusals.push_back(step_);
     } else {
         record.refusals.clear();
     }
@@ -349,7 +349,7 @@ void promises::check_id(const std::string& id, id_record& record, const configur
     }
     for (const possible_state& one : record.model.states()) {
         if (!record.model.is_certainly(told_state::final) || record.model.states().size() != 1) break;
-        const auto other = record.last_start_of_word;
+        const auto other = record.last_of_word;
         if (is_terminal(word) && word != one.word && !record.may_have_lost_word &&
             other[static_cast<std::size_t>(word)] > other[static_cast<std::size_t>(one.word)])
             blame(id, fmt::format("was told {}, then Proof said {} and nobody was told", to_string(one.word),

@@ -72,8 +72,8 @@ class promises final : public proof_observer, public event_listener {
 
     // ---- Proof
     void on_poll_started(const std::string& id) override;
-    void on_poll_answered(const std::string& id, std::uint64_t started, const proof_answer& answer) override;
-    std::uint64_t step() const override { return step_; }
+    void on_poll_answered(const std::string& id, const proof_answer& answer) override;
+    std::uint64_t step() const { return step_; } ///< counts what happens
     void on_session_made(const std::string& tag, const std::string& id, const std::string& reply) override;
 
     delivery_promises& deliveries() { return deliveries_; }
@@ -88,10 +88,10 @@ class promises final : public proof_observer, public event_listener {
   private:
     struct id_record {
         episode_model model;
-        std::array<std::uint64_t, 7> last_start_of_word{}; ///< step at which the last such served reply's poll began
-        std::vector<std::uint64_t> refusals;               ///< starts of the last 400s in a row
-        std::uint64_t last_start_answered = 0;             ///< of any answer but silence
-        std::optional<wall_time> not_found_since;          ///< true time of the first 404 since a good reply
+        std::array<std::uint64_t, 7> last_of_word{}; ///< step at which such a word was served last
+        std::vector<std::uint64_t> refusals;         ///< steps of the last 400s in a row
+        std::uint64_t last_answer = 0;               ///< step of the last answer that was not silence
+        std::optional<wall_time> not_found_since;    ///< true time of the first 404 since a good reply
         std::optional<steady_time> last_poll;
         std::optional<steady_time> last_word_at; ///< a good reply came that may not be recorded yet
         bool may_have_lost_word = false;         ///< because the daemon died then

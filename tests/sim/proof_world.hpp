@@ -62,9 +62,8 @@ class proof_observer {
   public:
     virtual ~proof_observer() = default;
     virtual void on_poll_started(const std::string& id) = 0;
-    /// The answer to a poll that began at `started` reaches the daemon.
-    virtual void on_poll_answered(const std::string& id, std::uint64_t started, const proof_answer& answer) = 0;
-    virtual std::uint64_t step() const = 0; ///< counts what happens
+    /// The answer to a poll reaches the daemon.
+    virtual void on_poll_answered(const std::string& id, const proof_answer& answer) = 0;
     /// A session that the request with this tag made.
     virtual void on_session_made(const std::string& tag, const std::string& id, const std::string& reply) = 0;
 };

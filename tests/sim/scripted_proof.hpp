@@ -49,7 +49,6 @@ class scripted_proof final : public proof_client {
             auto ticket = source_.next_poll();
             if (!ticket) return;
             ++busy_;
-            const std::uint64_t started = observer_.step();
             world_.on_start(ticket->id);
             observer_.on_poll_started(ticket->id);
             proof_answer answer = world_.reply(*ticket, token_);
@@ -57,25 +56,25 @@ class scripted_proof final : public proof_client {
             hook_(moment_kind::poll_started, ticket->id);
             clock_.after(
                 answer.took,
-                [this, started, ticket = std::move(*ticket), answer = std::move(answer)]() mutable {
-                    bring(started, std::move(ticket), std::move(answer));
+                [this, ticket = std::move(*ticket), answer = std::move(answer)]() mutable {
+                    bring(std::move(ticket), std::move(answer));
                 },
                 owner_);
         }
     }
-    void bring(std::uint64_t started, poll_ticket ticket, proof_answer answer) {
+    void bring(poll_ticket ticket, proof_answer answer) {
         if (!hook_(moment_kind::answer_due, ticket.id)) {
-            give(started, std::move(ticket), std::move(answer));
+            give(std::move(ticket), std::move(answer));
             return;
         }
-        clock_.post([this, started, ticket = std::move(ticket),
-                     answer = std::move(answer)]() mutable { give(started, std::move(ticket), std::move(answer)); },
+        clock_.post([this, ticket = std::move(ticket),
+                     answer = std::move(answer)]() mutable { give(std::move(ticket), std::move(answer)); },
                     owner_);
     }
-    void give(std::uint64_t started, poll_ticket ticket, proof_answer answer) {
+    void give(poll_ticket ticket, proof_answer answer) {
         --busy_;
         world_.cadence.on_end(ticket.id);
-        observer_.on_poll_answered(ticket.id, started, answer);
+        observer_.on_poll_answered(ticket.id, answer);
         source_.on_answer(std::move(ticket), std::move(answer.answer));
         wake();
     }

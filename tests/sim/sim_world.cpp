@@ -14,6 +14,7 @@ sim_world::sim_world(std::uint64_t seed)
       watch(clock, proof), start(clock.now().steady) {
     proof.draw_truth = [this](steady_time added) { return draw_truth(added); };
     log.keeps_lines = false;
+    disk.ignores_revisions = std::getenv("PROOFTRACK_SIM_NO_REVISION") != nullptr;
     if (std::getenv("PROOFTRACK_TRACE") != nullptr)
         log.on_line = [this](const recorded_log::line& line) { trace(line); };
 }

@@ -126,7 +126,9 @@ std::optional<action_kind> pick_action(const swarm_profile& profile, action_choi
         const bool is_wanted = choice == action_choice::any ||
                                (choice == action_choice::at_a_moment && suits_a_moment(kind)) ||
                                (choice == action_choice::about_an_id && concerns_an_id(kind));
-        return is_wanted ? profile.weight[number] : 0.0;
+        // What is on its way is lost only if the daemon dies right now.
+        const bool is_end = choice == action_choice::about_an_id && kind == action_kind::crash;
+        return is_wanted ? profile.weight[number] * (is_end ? 3 : 1) : 0.0;
     };
     double sum = 0;
     for (std::size_t kind = 0; kind < action_kind_count; ++kind) sum += counts(kind);
