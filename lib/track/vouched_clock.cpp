@@ -15,6 +15,7 @@ bool is_close(milliseconds a, milliseconds b) {
 void vouched_clock::on_set(milliseconds by) {
     correction_ -= by;
     claims_ = 0;
+    was_set_ = true;
 }
 
 vouched_clock::finding vouched_clock::on_date(wall_time date, wall_time wall) {
@@ -32,15 +33,16 @@ vouched_clock::finding vouched_clock::on_date(wall_time date, wall_time wall) {
 }
 
 vouched_clock::finding vouched_clock::on_no_date() {
-    if (trust_ != trust::none || claims_ > 0) return {};
-    trust_ = trust::agreed;
-    return {.has_agreed = true};
+    const bool is_news = trust_ == trust::none || was_set_;
+    if (!is_news || trust_ == trust::disputed || claims_ > 0) return {};
+    return follow(milliseconds(0), trust::agreed);
 }
 
 vouched_clock::finding vouched_clock::follow(milliseconds correction, trust level) {
     finding found{correction - correction_, level == trust::agreed && trust_ != trust::agreed};
     correction_ = correction;
     trust_ = level;
+    was_set_ = false;
     return found;
 }
 

@@ -23,7 +23,7 @@ class vouched_clock {
 
     /// What a reply changed.
     struct finding {
-        milliseconds moved{0};  ///< the vouched time was put forward by so much: what was noted by it has to be, too
+        milliseconds moved{0};   ///< the vouched time was put forward by so much: what was noted by it has to be, too
         bool has_agreed = false; ///< `agreed` for the first time
     };
 
@@ -36,7 +36,7 @@ class vouched_clock {
     void on_set(milliseconds by);
     /// A reply with a `Date`; `wall` is the wall clock's time.
     finding on_date(wall_time date, wall_time wall);
-    /// A reply without: there is nothing to hold against the wall clock.
+    /// A reply without: there is nothing to hold against the wall clock, so it is followed, also after it was set.
     finding on_no_date();
 
   private:
@@ -46,6 +46,7 @@ class vouched_clock {
     trust trust_ = trust::none;
     milliseconds claimed_{0}; ///< what the last Dates say that the wall clock lacks
     int claims_ = 0;          ///< so many in a row agree on that
+    bool was_set_ = false;    ///< since it was followed last
 };
 
 } // namespace prooftrack

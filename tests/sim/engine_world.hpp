@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -53,7 +54,7 @@ class daemon_life {
                                                                        : moment_kind::attempt_answering,
                                      job.transaction);
         });
-        notifier_.configure(targets_of(config), {});
+        targets_ = names_of(config);
         store_watch_.changed = [this](store_state state) { engine_.on_store_state(state); };
         engine_.set_event_listener(&around_.reader);
         engine_.attach(proof_);
@@ -73,7 +74,7 @@ class daemon_life {
     }
     /// As the program does it: everything around the engine first.
     void reload(const configuration& config) {
-        notifier_.configure(targets_of(config), {});
+        targets_ = names_of(config);
         proof_.reconfigure({});
         reread_token();
         engine_.reconfigure(config);
@@ -83,9 +84,7 @@ class daemon_life {
         engine_.on_store_state(is_full ? store_state::full : store_state::ok);
     }
     bool is_target(const std::string& callback) const {
-        const auto& targets = notifier_.targets();
-        return callback == "callback_url" ||
-               std::any_of(targets.begin(), targets.end(), [&](const auto& target) { return target.name == callback; });
+        return callback == "callback_url" || targets_.contains(callback);
     }
     engine& daemon() { return engine_; }
     fake_store& disk_side() { return store_; }
@@ -99,13 +98,10 @@ class daemon_life {
         void on_state(store_state state, const op_error& /*why*/) override { changed(state); }
         void on_fatal(const op_error& /*error*/) override {}
     };
-    static std::vector<callback_target> targets_of(const configuration& config) {
-        std::vector<callback_target> targets;
-        for (const callback_config& one : config.callbacks) {
-            targets.emplace_back();
-            targets.back().name = one.name;
-        }
-        return targets;
+    static std::set<std::string> names_of(const configuration& config) {
+        std::set<std::string> names;
+        for (const callback_config& one : config.callbacks) names.insert(one.name);
+        return names;
     }
     fake_store_options store_options_for() const {
         fake_store_options options;
@@ -125,6 +121,7 @@ class daemon_life {
     life_surroundings around_;
     metrics registry_;
     meters counts_;
+    std::set<std::string> targets_; ///< the callbacks that are configured
     watch store_watch_;
     fake_store store_;
     fake_notifier notifier_;

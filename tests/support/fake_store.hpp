@@ -347,9 +347,9 @@ class fake_store final : public store {
         one.after_close = closing_;
         one.run = [work = std::move(work), handler = std::move(handler)](fake_disk& disk,
                                                                          std::optional<store_error> fault) mutable {
-            op_result<T> answer = fault ? op_result<T>(fake_disk::error(*fault, "fake store")) : work(disk);
+            op_result<T> given = fault ? op_result<T>(fake_disk::error(*fault, "fake store")) : work(disk);
             return unique_function<void()>(
-                [handler = std::move(handler), answer = std::move(answer)]() mutable { handler(std::move(answer)); });
+                [handler = std::move(handler), given = std::move(given)]() mutable { handler(std::move(given)); });
         };
         queue_.push_back(std::move(one));
         if (options_.on_moment) options_.on_moment(store_moment::handed, queue_.back().about);

@@ -190,7 +190,7 @@ TEST_P(Steps, OfAnHourUnderARestartEndNobodyAndAreForgotten) {
         life.words["paid"] = "failed";
         life.run(minutes(5));
         for (const char* id : {"open", "paid", "lost"}) EXPECT_TRUE(life.entered[id].empty()) << id;
-        EXPECT_LE(life.polls["paid"], 1) << "verified at its time, not at once";
+        EXPECT_LE(life.polls["paid"], 3) << "the clock is believed until three Dates contradict it, for looks alone";
         life.track_now("new");
         life.run(minutes(20));
         life.set_clock(-GetParam());
@@ -212,8 +212,8 @@ TEST_P(Steps, OfAnHourUnderARestartEndNobodyAndAreForgotten) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Clock, Steps,
-                         testing::Values(hours(1), hours(-1), days(1), days(-1), days(30), days(-30), days(60), days(-60),
-                                         days(400), days(-400)),
+                         testing::Values(hours(1), hours(-1), days(1), days(-1), days(30), days(-30), days(60),
+                                         days(-60), days(400), days(-400)),
                          [](const auto& step) {
                              const auto h = std::chrono::duration_cast<hours>(step.param).count();
                              return fmt::format("{}{}h", h < 0 ? "back" : "on", h < 0 ? -h : h);
