@@ -35,7 +35,10 @@ class Housekeeping : public testing::Test, private poll_driver_listener {
         for (int i = 0; i < count; ++i) {
             const std::string id = "t" + std::to_string(i);
             world_.track(id);
-            world_.disk.transactions.at(id).ended_at = world_.clock.now().wall - std::chrono::hours(24 * 365);
+            fake_disk::transaction_row& row = world_.disk.transactions.at(id);
+            row.facts.state = tracking_state::abandoned;
+            row.facts.watched = false;
+            row.ended_at = world_.clock.now().wall - std::chrono::hours(24 * 365);
         }
     }
 
