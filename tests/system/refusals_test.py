@@ -73,13 +73,13 @@ class Refusals(SystemCase):
 
     def test_all_but_three(self):
         kinds = [OWN_403, PAGE_403, OWN_401, PAGE_401, SILENCE, GARBAGE]
-        self.survive({f"bad-{n}": kinds[n % len(kinds)] for n in range(57)})
+        self.survive({f"bad-{n:02}": kinds[n % len(kinds)] for n in range(57)})
 
     def test_one_of_two(self):
         self.survive({"bad": OWN_401}, total=2)
 
     def test_they_were_well_before(self):
-        names = [f"id-{n}" for n in range(60)]
+        names = [f"id-{n:02}" for n in range(60)]  # a fault strikes whatever begins with its path
         self.daemon.import_ids(names)
         wait_until(lambda: all(self.daemon.get(name)["status"] == "pending" for name in names), 20, "first replies")
         self.poison({name: OWN_403 for name in names[:50]})

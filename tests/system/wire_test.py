@@ -72,6 +72,7 @@ class Wire(SystemCase):
         escaped = "".join(f"\\u{ord(letter):04x}" for letter in "escaped")
         self.server.scripts = {
             "escaped": lambda i: reply(document(escaped)),
+            "bom": lambda i: reply(b"\xef\xbb\xbf" + document(i)),
             "chunked": lambda i: chunked(document(i)),
             "interim": lambda i: b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + reply(document(i)),
             "two": lambda i: reply(document(i)) + reply(document(i, "failed")),
@@ -91,7 +92,7 @@ class Wire(SystemCase):
     def test_what_is_not_one_json_object_in_utf8_settles_nobody(self):
         location = f"Location: http://127.0.0.1:{self.elsewhere.port}/\r\n".encode()
         self.server.scripts = {
-            "bom": lambda i: reply(b"\xef\xbb\xbf" + document(i)),
+            "two-boms": lambda i: reply(b"\xef\xbb\xbf\xef\xbb\xbf" + document(i)),
             "not-utf8": lambda i: reply(document(i, more=b',"x":"\xff"')),
             "overlong": lambda i: reply(document(i, more=b',"x":"\xc0\xaf"')),
             "nul": lambda i: reply(document(i) + b"\0"),
