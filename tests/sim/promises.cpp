@@ -186,12 +186,11 @@ void promises::on_session_reply(const call& done, const std::string& tag, const 
         const bool is_this = good != nullptr && good->body == bytes;
         one.successes += is_this ? 1 : 0;
         if (place == one.places.end()) continue;
-        if (!is_this) {
-            ids_[id].model.give_up_call(place->second);
-        } else if (!ids_[id].model.end(place->second, call_effect::created)) {
-            blame(id, "a session's id was tracked before it was made");
-        }
         note(id, is_this ? "session answered 201" : "session failed");
+        // Proof made it all the same: a stop, or the next request with its key, may track it until a crash forgets it.
+        if (!is_this) continue;
+        if (!ids_[id].model.end(place->second, call_effect::created))
+            blame(id, "a session's id was tracked before it was made");
         one.places.erase(place);
     }
     if (good != nullptr && one.successes == 0) broken_.add("a session of {} was answered with bytes not Proof's", tag);
