@@ -147,6 +147,12 @@ void tracker::respread(instant now, bool is_start) {
             due.emplace_back(row.last_started, slot);
         } else if (!is_tracking) {
             const bool is_settled = row.state == tracking_state::settled;
+            if (is_settled && !next_verification(table_.facts(slot, now), now.wall, options_.rules)) {
+                // A reload took its times of verify_after away. It is asked once more: what Proof said last may not be
+                // recorded, and the stored row is watched until a change says that it is not.
+                if (!waits_until) due.emplace_back(row.last_started, slot);
+                continue;
+            }
             schedule(slot, is_settled ? judgement::next_poll::planned : judgement::next_poll::tail, now);
             const auto when = due_.when(slot);
             if (when && *when <= ns(now.steady)) due.emplace_back(row.last_started, slot);

@@ -5,14 +5,14 @@
 
 namespace prooftrack::known_open {
 
-/// Ids that are refused (401, 403) while others are answered.
-inline constexpr bool poisoned_ids_are_mended = false;
-/// Wall clocks that are wrong for hours to months, also across restarts.
-inline constexpr bool clocks_are_mended = false;
-/// Gateways that answer session requests with 502 to 504.
+/// One refused id (401, 403) holds up the others.
+inline constexpr bool poisoned_ids_are_mended = true;
+/// A wrong wall clock makes young ids overdue, not_found or abandoned.
+inline constexpr bool clocks_are_mended = true;
+/// A gateway's 502 to a session request releases its Idempotency-Key.
 inline constexpr bool sessions_are_mended = false;
 /// A reload that leaves a settled one without a time of verify_after drops it from memory; its row stays `watched`, so
 /// that it is never pruned.
-inline constexpr bool dropped_verifications_are_saved = false;
+inline constexpr bool dropped_verifications_are_saved = true;
 
 } // namespace prooftrack::known_open

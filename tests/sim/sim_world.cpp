@@ -100,6 +100,8 @@ void sim_world::replace_life(bool is_crash) {
     must_boot_ = false;
     ++(is_crash ? crashes : restarts);
     clock.drop_group(group_);
+    if (log.on_line)
+        fmt::print("{} the daemon {}\n", format_wall_time(clock.true_wall()), is_crash ? "crashes" : "has stopped");
     life->disk_side().crash();
     life.reset();
     watch.on_crash();
@@ -154,12 +156,16 @@ void sim_world::set_full(bool is_full) {
 
 void sim_world::jump_clock(milliseconds by) {
     ++jumps;
+    if (log.on_line)
+        fmt::print("{} the clock is put by {} s to {}\n", format_wall_time(clock.true_wall()), by.count() / 1'000,
+                   format_wall_time(clock.now().wall + by));
     has_jumped = true;
     clock.jump_wall(by);
     watch.bands().on_disturbance();
 }
 
 void sim_world::suspend(milliseconds span) {
+    if (log.on_line) fmt::print("{} sleep of {} ms\n", format_wall_time(clock.true_wall()), span.count());
     has_jumped = true; // wall time passes over the times of verify_after while nobody can ask
     clock.suspend(span);
     watch.bands().on_disturbance();
