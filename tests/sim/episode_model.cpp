@@ -153,6 +153,15 @@ bool episode_model::end(std::size_t call, call_effect effect) {
     return is_possible;
 }
 
+bool episode_model::end_one_of(std::size_t call, std::initializer_list<call_effect> effects) {
+    close_under_effects();
+    const bool is_possible = keep_if([&](const possible_state& state) {
+        return std::find(effects.begin(), effects.end(), state.effects[call]) != effects.end();
+    });
+    free_call(call);
+    return is_possible;
+}
+
 void episode_model::end_somehow(std::size_t call) {
     close_under_effects();
     keep_if([&](const possible_state& state) { return state.effects[call] != call_effect::none_yet; });

@@ -8,6 +8,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,6 +63,7 @@ class episode_model {
     std::optional<std::size_t> begin_untrack();
     /// Its reply. False when no possible state has this effect.
     bool end(std::size_t call, call_effect effect);
+    bool end_one_of(std::size_t call, std::initializer_list<call_effect> effects);
     void end_somehow(std::size_t call);  ///< it had an effect, which one is not known
     void end_unknown(std::size_t call);  ///< likewise, or it had none
     void give_up_call(std::size_t call); ///< refused as a whole: it had no effect

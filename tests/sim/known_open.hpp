@@ -9,8 +9,6 @@ namespace prooftrack::known_open {
 inline constexpr bool poisoned_ids_are_mended = true;
 /// A wrong wall clock makes young ids overdue, not_found or abandoned.
 inline constexpr bool clocks_are_mended = true;
-/// A gateway's 502 to a session request releases its Idempotency-Key.
-inline constexpr bool sessions_are_mended = false;
 /// A reload that leaves a settled one without a time of verify_after drops it from memory; its row stays `watched`, so
 /// that it is never pruned.
 inline constexpr bool dropped_verifications_are_saved = true;

@@ -167,6 +167,12 @@ void promises::on_session_call(const std::string& tag, const asked_options& opti
     sessions_[tag].options = options;
 }
 
+std::vector<std::string> promises::session_ids(const std::string& tag) const {
+    std::vector<std::string> ids;
+    for (const auto& [id, reply] : sessions_.at(tag).replies) ids.push_back(id);
+    return ids;
+}
+
 void promises::on_session_made(const std::string& tag, const std::string& id, const std::string& reply) {
     ++step_;
     session& one = sessions_[tag];
@@ -185,12 +191,13 @@ void promises::on_session_reply(const call& done, const std::string& tag, const 
         const auto place = one.places.find(id);
         const bool is_this = good != nullptr && good->body == bytes;
         one.successes += is_this ? 1 : 0;
-        if (place == one.places.end()) continue;
-        note(id, is_this ? "session answered 201" : "session failed");
-        // Proof made it all the same: a stop, or the next request with its key, may track it until a crash forgets it.
-        if (!is_this) continue;
-        if (!ids_[id].model.end(place->second, call_effect::created))
-            blame(id, "a session's id was tracked before it was made");
+        // With an error it may be tracked yet: by a repeat of its key.
+        if (place == one.places.end() || !is_this) continue;
+        const std::string before = ids_[id].model.text();
+        if (!ids_[id].model.end_one_of(place->second, {call_effect::created, call_effect::existing}))
+            blame(id, "a session's 201, but it was " + before);
+        bands_.forget(id);
+        note(id, "session answered 201");
         one.places.erase(place);
     }
     if (good != nullptr && one.successes == 0) broken_.add("a session of {} was answered with bytes not Proof's", tag);

@@ -63,6 +63,7 @@ class promises final : public proof_observer, public event_listener {
     void refuse(const call& done, const std::string& id);
     void look(const std::string& id, const std::optional<transaction_view>& view);
     void on_session_call(const std::string& tag, const asked_options& options);
+    std::vector<std::string> session_ids(const std::string& tag) const;
     void on_session_reply(const call& done, const std::string& tag, const outcome<proxied_reply>& reply);
     bool has_room(const std::string& id) { return ids_[id].model.open_calls() + 1 < most_open_calls; }
 

@@ -126,6 +126,7 @@ void sim_client::session(bool has_key) {
     world_.watch.on_session_call(tag, to_asked(options));
     world_.daemon().create_session(std::move(request), {}, [this, call, tag](outcome<proxied_reply> reply) {
         world_.watch.on_session_reply(call, tag, reply);
+        for (const std::string& id : world_.watch.session_ids(tag)) world_.proof.cadence.begin_anew(id);
     });
 }
 
