@@ -164,7 +164,8 @@ poll_answer classify_reply(const reply_view& reply, const poll_question& asked, 
     if (!reply.date.empty()) answer.server_date = parse_http_date(reply.date, now);
 
     std::optional<proof_error_body> own_error;
-    if (reply.status >= 400 && is_plain_coding(reply.content_encoding)) own_error = parse_error_body(without_mark(reply.body));
+    if (reply.status >= 400 && is_plain_coding(reply.content_encoding))
+        own_error = parse_error_body(without_mark(reply.body));
     const row& matched = find_row(reply.status, own_error.has_value());
     answer.what = matched.what;
     if (matched.body == body_rule::good) {

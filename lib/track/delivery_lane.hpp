@@ -30,8 +30,9 @@ struct lane_settings {
 };
 
 /// A delivery's way: `insert` -> `take` (its bytes are being loaded) -> `begin` (the attempt is made) -> `finish` (it
-/// is being recorded) -> `forget`, and with a further attempt `insert` again. Between `take` and `forget` it is busy: an insert of a busy one changes nothing. A lane without settings (its
-/// callback was removed or renamed) starts nothing and keeps no heads in memory.
+/// is being recorded) -> `forget`, and with a further attempt `insert` again. Between `take` and `forget` it is busy:
+/// an insert of a busy one changes nothing. A lane without settings (its callback was removed or renamed) starts
+/// nothing and keeps no heads in memory.
 class delivery_lane {
   public:
     struct finished {

@@ -83,7 +83,8 @@ health_effect proof_health::on_failed(health_kind kind, const poll_answer& answe
     }
     health_effect effect;
     // Silence during a refusal is no new outage, and a refused id that failed before says nothing about the others.
-    const bool is_told = is_unwell() ? context.is_evidence && kind != health_kind::unreachable : context.is_everybodys;
+    const bool is_told = is_unwell() ? context.is_evidence && context.is_probe && kind != health_kind::unreachable
+                                     : context.is_everybodys;
     if (is_told) effect = change(kind, answer.error, now);
     effect.wants_token = context.is_first_401;
     if (!is_unwell()) return effect;

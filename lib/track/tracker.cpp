@@ -47,9 +47,13 @@ void tracker::on(tracked_event event, instant now, std::vector<tracker_action>& 
 }
 
 void tracker::on(loaded_event event, instant now, std::vector<tracker_action>& /*actions*/) {
-    for (const active_transaction& transaction : event.transactions) {
+    for (active_transaction& transaction : event.transactions) {
         if (table_.find(transaction.id.str())) continue;
-        watch_deadline(table_.insert(transaction, now));
+        const bool is_anew = begin_age_at_load(transaction.facts, now);
+        const std::uint32_t slot = table_.insert(transaction, now);
+        table_.at(slot).is_native = is_anew ? 1 : 0;
+        table_.at(slot).is_moved = is_anew;
+        watch_deadline(slot);
     }
 }
 
@@ -149,7 +153,10 @@ std::vector<active_transaction> tracker::all(instant now) const {
         const transaction_row& row = table_.at(slot);
         if (row.phase == row_phase::recording || row.state == tracking_state::untracked) continue;
         auto id = transaction_id::parse(row.id.str());
-        if (id) rows.push_back(active_transaction{std::move(*id), table_.facts(slot, now), row.revision});
+        if (!id) continue;
+        rows.push_back(active_transaction{std::move(*id), table_.facts(slot, now), row.revision});
+        const bool is_unvouched = row.is_native != 0 && clock_.level() == vouched_clock::trust::none;
+        if (is_unvouched) rows.back().facts.last_polled_at.reset();
     }
     return rows;
 }

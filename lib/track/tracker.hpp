@@ -289,6 +289,10 @@ class tracker {
                                        wall_time before, wall_time now) const;
     bool mend_times(std::uint32_t slot, milliseconds moved, wall_time before, instant now);
     bool begin_age(tracking_facts& facts, instant now) const;
+    bool begin_age_at_load(tracking_facts& facts, instant now) const;
+    bool is_to_be_saved(const transaction_row& row) const {
+        return row.is_moved && clock_.level() != vouched_clock::trust::none;
+    }
     bool was_overdue_too_soon(const transaction_row& row, instant now) const;
     wall_time sure_time(const tracking_facts& facts, bool is_native, instant now) const;
     judging_time time_for(std::uint32_t slot, const tracking_facts& facts, instant now) const;
@@ -312,7 +316,7 @@ class tracker {
     look look_for_early(instant now);
     look look_for_probe(instant now);
     look look_for_fresh(instant now);
-    void note_fresh(std::uint32_t slot);
+    void forget_asked(std::size_t most);
     void note_special_start(std::uint32_t slot, poll_reason reason, instant now);
     bool end_probe(const poll_ticket& ticket);
 
@@ -351,7 +355,7 @@ class tracker {
     std::size_t in_flight_ = 0;
     proof_health health_;
     outage_watch outage_;
-    poll_answer last_failure_; ///< what, error and request_id of the run's last one
+    poll_answer last_failure_;    ///< what, error and request_id of the run's last one
     std::uint32_t token_run_ = 0; ///< the run of failures in which the token was to be read again
     using place = std::pair<std::uint32_t, std::uint32_t>; ///< slot, generation
     std::optional<place> last_answered_;

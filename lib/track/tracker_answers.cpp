@@ -60,8 +60,8 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
     } else {
         event.answer.what = what;
         const tracking_facts facts = table_.facts(slot, now);
-        judgement verdict = judge_answer(facts, event.answer, time_for(slot, facts, now), row.errors, options_.rules,
-                                         is_own_denial);
+        judgement verdict =
+            judge_answer(facts, event.answer, time_for(slot, facts, now), row.errors, options_.rules, is_own_denial);
         apply(slot, std::move(verdict), std::move(event.answer), now, actions);
     }
     watch_deadline(slot);
@@ -72,7 +72,7 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
 bool tracker::is_plain_repeat(const transaction_row& row, const poll_answer& answer, reply_class what,
                               instant now) const {
     if (what != reply_class::unchanged || answer.what != what || row.state != tracking_state::tracking ||
-        row.has_rare_facts || row.is_moved)
+        row.has_rare_facts || is_to_be_saved(row))
         return false;
     const std::int64_t wall = now.wall.time_since_epoch().count();
     const milliseconds give_up = options_.rules.give_up_after;
@@ -200,7 +200,7 @@ void tracker::apply(std::uint32_t slot, judgement verdict, poll_answer answer, i
                     std::vector<tracker_action>& actions) {
     transaction_row& row = table_.at(slot);
     note_error(slot, verdict, answer, actions);
-    verdict.must_save = verdict.must_save || row.is_moved;
+    verdict.must_save = verdict.must_save || is_to_be_saved(row);
     if (verdict.is_unknown_word &&
         std::find(seen_words_.begin(), seen_words_.end(), answer.status) == seen_words_.end() &&
         answer.what == reply_class::good && seen_words_.size() < most_seen_words) {
@@ -239,6 +239,9 @@ void tracker::record(std::uint32_t slot, judgement verdict, poll_answer answer, 
     const change_number number{++last_change_};
     verdict.facts.polls = row.polls;
     verdict.facts.last_polled_at = before.last_polled_at;
+    // Times that nothing vouches for yet are stored as those of one that was never polled, and again when they are.
+    const bool is_unvouched = row.is_native != 0 && clock_.level() == vouched_clock::trust::none;
+    if (is_unvouched) verdict.facts.last_polled_at.reset();
     change_action change{.slot = slot,
                          .number = number,
                          .revision = row.revision,
@@ -259,7 +262,7 @@ void tracker::record(std::uint32_t slot, judgement verdict, poll_answer answer, 
     pending.body_hash = verdict.keeps_reply ? answer.body_hash : 0;
     pending.is_lazy = is_lazy;
     pending.was_moved = row.is_moved;
-    row.is_moved = false;
+    row.is_moved = is_unvouched;
     pending.verdict = std::move(verdict);
     lazy_pending_ += is_lazy ? 1 : 0;
     pending_.insert_or_assign(slot, std::move(pending));

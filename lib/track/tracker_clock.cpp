@@ -37,14 +37,14 @@ void tracker::judge_clock(const poll_answer& answer, instant& now, std::vector<t
     if (is_mended || found.moved != milliseconds(0)) respread(now, false);
 }
 
-/// Vouched time was put forward by `moved` (or back). A transaction that was tracked in this life keeps its age. So does
-/// one that was loaded when that makes it no older; if it was noted later than the time before the move, another clock
-/// wrote it, and it is as old as the present one says.
+/// Vouched time was put forward by `moved` (or back). A transaction that was tracked in this life keeps its age. So
+/// does one that was loaded when that makes it no older; if it was noted later than the time before the move, another
+/// clock wrote it, and it is as old as the present one says.
 std::optional<tracking_facts> tracker::mend(const tracking_facts& facts, bool is_native, milliseconds moved,
                                             wall_time before, wall_time now) const {
     const bool keeps_age = is_native || (moved > milliseconds(0) && facts.tracked_at <= before);
     if (keeps_age) return moved == milliseconds(0) ? std::nullopt : std::optional(move_times(facts, moved));
-    return clock_.level() == vouched_clock::trust::agreed ? without_future(facts, now) : std::nullopt;
+    return clock_.level() == vouched_clock::trust::agreed ? without_impossible(facts, now) : std::nullopt;
 }
 
 bool tracker::mend_times(std::uint32_t slot, milliseconds moved, wall_time before, instant now) {
@@ -77,6 +77,14 @@ bool tracker::begin_age(tracking_facts& facts, instant now) const {
     return true;
 }
 
+/// Who was never polled, as far as is stored, has only the time of a clock that nothing vouched for.
+bool tracker::begin_age_at_load(tracking_facts& facts, instant now) const {
+    if (facts.state != tracking_state::tracking || facts.last_polled_at) return false;
+    facts = move_times(std::move(facts), now.wall - facts.tracked_at);
+    facts.not_found_since.reset();
+    return true;
+}
+
 /// What has certainly passed of a transaction's time. Of one that was loaded that is the time since, until the clock
 /// that says more is vouched for.
 wall_time tracker::sure_time(const tracking_facts& facts, bool is_native, instant now) const {
@@ -84,7 +92,7 @@ wall_time tracker::sure_time(const tracking_facts& facts, bool is_native, instan
     const auto lived = std::chrono::duration_cast<milliseconds>(now.steady - loaded_at_);
     const wall_time certain = facts.settled_at.value_or(facts.tracked_at) + lived;
     if (clock_.level() == vouched_clock::trust::none) return certain;
-    return std::max(certain, std::min(now.wall, clock_.wall_of(now.wall)));
+    return std::max(certain, clock_.least(clock_.wall_of(now.wall)));
 }
 
 /// A clock that was wrong made it overdue: it stays so, and is asked as often as the others until its time has come.
@@ -94,13 +102,15 @@ bool tracker::was_overdue_too_soon(const transaction_row& row, instant now) cons
 }
 
 judging_time tracker::time_for(std::uint32_t slot, const tracking_facts& facts, instant now) const {
-    return {now.wall, sure_time(facts, table_.at(slot).is_native != 0, now)};
+    const bool is_native = table_.at(slot).is_native != 0;
+    const bool is_vouched = is_native || clock_.level() != vouched_clock::trust::none;
+    return {now.wall, sure_time(facts, is_native, now), is_vouched};
 }
 
 std::optional<wall_time> tracker::time_to_prune_by(instant now) const {
     const bool is_believed = now.steady - loaded_at_ >= to_be_believed && table_.size() == 0;
     if (clock_.level() == vouched_clock::trust::none && !is_believed) return std::nullopt;
-    return std::min(now.wall, clock_.at(now.wall));
+    return clock_.least(now.wall);
 }
 
 } // namespace prooftrack

@@ -16,6 +16,8 @@ constexpr milliseconds early_gap{10};
 /// New ids that are asked during an outage: so many at once, then one each gap.
 constexpr std::int64_t most_fresh_at_once = 100;
 constexpr milliseconds fresh_gap{100};
+/// More than one, so that the list shrinks behind an import.
+constexpr std::size_t fresh_asked_a_poll = 4;
 
 } // namespace
 
@@ -92,14 +94,8 @@ tracker::look tracker::look_for_probe(instant now) {
 
 /// An id that was never asked is asked once whatever Proof says about the others: they may be all that it refuses.
 tracker::look tracker::look_for_fresh(instant now) {
-    while (!fresh_.empty()) {
-        const auto [slot, generation] = fresh_.front();
-        const bool is_fresh = table_.is_used(slot) && table_.at(slot).generation == generation &&
-                              table_.at(slot).last_started == transaction_row::never;
-        if (is_fresh && table_.at(slot).phase == row_phase::waiting) break;
-        fresh_.pop_front();
-    }
-    if (fresh_.empty()) return {};
+    forget_asked(fresh_.size());
+    if (fresh_.empty() || table_.at(fresh_.front().first).phase != row_phase::waiting) return {};
     const std::uint32_t slot = fresh_.front().first;
     const transaction_row& row = table_.at(slot);
     const auto due = row.is_urgent ? urgent_.when(slot) : due_.when(slot);
@@ -109,20 +105,21 @@ tracker::look tracker::look_for_fresh(instant now) {
     return {std::nullopt, when};
 }
 
-void tracker::note_fresh(std::uint32_t slot) {
-    while (!fresh_.empty()) { // most are asked at once
-        const auto [first, generation] = fresh_.front();
-        if (table_.is_used(first) && table_.at(first).generation == generation &&
-            table_.at(first).last_started == transaction_row::never)
-            break;
+/// Takes those out that were asked by now, at most so many.
+void tracker::forget_asked(std::size_t most) {
+    for (std::size_t i = 0; i < most && !fresh_.empty(); ++i) {
+        const auto [slot, generation] = fresh_.front();
+        if (table_.is_used(slot) && table_.at(slot).generation == generation &&
+            table_.at(slot).last_started == transaction_row::never)
+            return;
         fresh_.pop_front();
     }
-    fresh_.emplace_back(slot, table_.at(slot).generation);
 }
 
 void tracker::note_special_start(std::uint32_t slot, poll_reason reason, instant now) {
     switch (reason) {
     case poll_reason::due:
+        forget_asked(fresh_asked_a_poll);
         return;
     case poll_reason::probe:
         health_.on_probe_started();

@@ -90,7 +90,7 @@ void tracker::begin_tracking(std::uint32_t slot, instant now) {
     }
     wait_until(slot, due);
     table_.set_standing(slot, standing::untried);
-    note_fresh(slot);
+    fresh_.emplace_back(slot, table_.at(slot).generation);
 }
 
 void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant now) {
@@ -118,6 +118,9 @@ void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant no
         wait_until(slot, start + std::max<steady_duration>(options_.rules.tail_interval, band));
         return;
     case judgement::next_poll::planned: {
+        // Nothing known about the clock: it may be asked too soon, and the reply's Date will tell.
+        const bool is_known = clock_.level() != vouched_clock::trust::none;
+        if (is_known) now.wall = time_for(slot, table_.facts(slot, now), now).sure;
         const auto planned = next_verification(table_.facts(slot, now), now.wall, options_.rules);
         if (!planned) {
             erase(slot);

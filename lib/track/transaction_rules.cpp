@@ -95,7 +95,8 @@ judgement judge_settled_word(judgement verdict, const std::string& word, judging
     return verdict;
 }
 
-bool is_verification_lost(const tracking_facts& facts, judging_time time, std::uint32_t errors, const poll_rules& rules) {
+bool is_verification_lost(const tracking_facts& facts, judging_time time, std::uint32_t errors,
+                          const poll_rules& rules) {
     if (errors < most_verification_errors) return false;
     if (facts.verifications_done >= rules.verify_after.size()) return true;
     const wall_time planned = *facts.settled_at + rules.verify_after[facts.verifications_done];
@@ -168,14 +169,15 @@ judgement judge_not_found(judgement verdict, judging_time time, const poll_rules
     facts.bad_requests = 0;
     if (facts.state == tracking_state::abandoned) return verdict;
     if (is_past_giving_up(facts, time, rules)) return abandon(std::move(verdict));
-    if (!facts.not_found_since) {
+    if (!facts.not_found_since && time.is_vouched) {
         facts.not_found_since = time.now;
         verdict.must_save = true; // the grace goes on through a restart
     }
     const bool is_overdue_first =
         facts.state == tracking_state::tracking && time.sure >= facts.overdue_at && !facts.was_overdue;
     const bool may_enter = facts.state == tracking_state::tracking || facts.state == tracking_state::rejected;
-    if (may_enter && !is_overdue_first && time.sure - *facts.not_found_since >= rules.not_found_grace) {
+    if (may_enter && !is_overdue_first && facts.not_found_since &&
+        time.sure - *facts.not_found_since >= rules.not_found_grace) {
         facts.state = tracking_state::not_found;
         verdict.is_change = true;
         verdict.event = event_type::not_found;
@@ -289,7 +291,7 @@ tracking_facts move_times(tracking_facts facts, milliseconds by) {
     return facts;
 }
 
-std::optional<tracking_facts> without_future(const tracking_facts& facts, wall_time now) {
+std::optional<tracking_facts> without_impossible(const tracking_facts& facts, wall_time now) {
     constexpr milliseconds tolerance{2'000};
     const milliseconds span = facts.overdue_at - facts.tracked_at;
     tracking_facts mended = facts;
@@ -297,8 +299,11 @@ std::optional<tracking_facts> without_future(const tracking_facts& facts, wall_t
         mended.tracked_at = now;
         mended.overdue_at = now + span;
     }
-    if (facts.settled_at && *facts.settled_at > now + tolerance) mended.settled_at = now;
-    if (facts.not_found_since && *facts.not_found_since > now + tolerance) mended.not_found_since = now;
+    const auto is_impossible = [&](const std::optional<wall_time>& time) {
+        return time && (*time > now + tolerance || *time < mended.tracked_at - tolerance);
+    };
+    if (is_impossible(facts.settled_at)) mended.settled_at = now;
+    if (is_impossible(facts.not_found_since)) mended.not_found_since = now;
     if (facts.recheck_until && *facts.recheck_until > now + span + tolerance) mended.recheck_until = now + span;
     return mended == facts ? std::nullopt : std::optional(std::move(mended));
 }

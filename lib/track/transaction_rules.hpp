@@ -33,8 +33,9 @@ inline constexpr std::uint32_t most_verification_errors = 10;
 struct judging_time {
     wall_time now{};  ///< what is noted as the time of this
     wall_time sure{}; ///< deadlines before it have certainly passed: earlier than `now` while the clock is in doubt
+    bool is_vouched = true;                                 ///< `now` may be counted from later
     judging_time(wall_time both) : now(both), sure(both) {} // NOLINT(google-explicit-constructor): mostly they are one
-    judging_time(wall_time noted, wall_time certain) : now(noted), sure(certain) {}
+    judging_time(wall_time noted, wall_time certain, bool vouched) : now(noted), sure(certain), is_vouched(vouched) {}
 };
 
 /// What the answer leaves behind.
@@ -69,9 +70,9 @@ std::optional<judgement> judge_overdue(const tracking_facts& facts, judging_time
 /// The facts with all their times put forward by so much.
 tracking_facts move_times(tracking_facts facts, milliseconds by);
 
-/// The facts without times that lie in the future of a clock that is right: a wrong one wrote them. What lasts keeps its
-/// length and begins now. nullopt when there are none.
-std::optional<tracking_facts> without_future(const tracking_facts& facts, wall_time now);
+/// The facts without times that cannot be by a clock that is right (in its future, or before the tracking began): a
+/// wrong one wrote them. What lasts keeps its length and begins now. nullopt when there are none.
+std::optional<tracking_facts> without_impossible(const tracking_facts& facts, wall_time now);
 
 /// A user's `DELETE`; nullopt when it ended already.
 std::optional<judgement> judge_untrack(const tracking_facts& facts);

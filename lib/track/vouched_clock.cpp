@@ -1,5 +1,7 @@
 #include "track/vouched_clock.hpp"
 
+#include <algorithm>
+
 namespace prooftrack {
 namespace {
 
@@ -12,13 +14,19 @@ bool is_close(milliseconds a, milliseconds b) {
 
 } // namespace
 
+wall_time vouched_clock::least(wall_time wall) const {
+    const milliseconds claimed = trust_ == trust::disputed ? claimed_ : milliseconds(0);
+    return wall + std::min({correction_, claimed, milliseconds(0)});
+}
+
 void vouched_clock::on_set(milliseconds by) {
     correction_ -= by;
+    claimed_ -= by;
     claims_ = 0;
-    was_set_ = true;
 }
 
 vouched_clock::finding vouched_clock::on_date(wall_time date, wall_time wall) {
+    has_dates_ = true;
     const milliseconds lacks = date + half_of_a_second - wall;
     if (is_close(lacks, milliseconds(0))) {
         claims_ = 0;
@@ -28,13 +36,13 @@ vouched_clock::finding vouched_clock::on_date(wall_time date, wall_time wall) {
     claims_ = claims_ > 0 && is_close(lacks, claimed_) ? claims_ + 1 : 1;
     if (claims_ == 1) claimed_ = lacks;
     if (claims_ < enough_claims) return {};
-    if (trust_ == trust::disputed && is_close(claimed_, correction_)) return {};
-    return follow(claimed_, trust::disputed);
+    const milliseconds later = std::max(claimed_, milliseconds(0));
+    if (trust_ == trust::disputed && is_close(later, correction_)) return {};
+    return follow(later, trust::disputed);
 }
 
 vouched_clock::finding vouched_clock::on_no_date() {
-    const bool is_news = trust_ == trust::none || was_set_;
-    if (!is_news || trust_ == trust::disputed || claims_ > 0) return {};
+    if (has_dates_) return {};
     return follow(milliseconds(0), trust::agreed);
 }
 
@@ -42,7 +50,6 @@ vouched_clock::finding vouched_clock::follow(milliseconds correction, trust leve
     finding found{correction - correction_, level == trust::agreed && trust_ != trust::agreed};
     correction_ = correction;
     trust_ = level;
-    was_set_ = false;
     return found;
 }
 

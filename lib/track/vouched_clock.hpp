@@ -10,7 +10,8 @@
 namespace prooftrack {
 
 /// It goes on evenly when the wall clock is set, and follows the wall clock again once Proof's `Date` agrees with that.
-/// Where the `Date` contradicts a wall clock that it has never agreed with since the start, it follows the `Date`.
+/// While the `Date` contradicts a wall clock that it has never agreed with since the start, it is the later one of the
+/// two: what is noted by it makes nobody older.
 class vouched_clock {
   public:
     static constexpr milliseconds tolerance{30'000};
@@ -32,11 +33,14 @@ class vouched_clock {
     /// The wall clock's time of a vouched one.
     wall_time wall_of(wall_time vouched) const { return vouched - correction_; }
 
+    /// The earliest of what is said of the time: what was noted before the start is certainly so old.
+    wall_time least(wall_time wall) const;
+
     /// The wall clock was set.
     void on_set(milliseconds by);
     /// A reply with a `Date`; `wall` is the wall clock's time.
     finding on_date(wall_time date, wall_time wall);
-    /// A reply without: there is nothing to hold against the wall clock, so it is followed, also after it was set.
+    /// A reply without. If none had one, there is nothing to hold against the wall clock.
     finding on_no_date();
 
   private:
@@ -44,9 +48,9 @@ class vouched_clock {
 
     milliseconds correction_{0};
     trust trust_ = trust::none;
+    bool has_dates_ = false;
     milliseconds claimed_{0}; ///< what the last Dates say that the wall clock lacks
     int claims_ = 0;          ///< so many in a row agree on that
-    bool was_set_ = false;    ///< since it was followed last
 };
 
 } // namespace prooftrack

@@ -137,7 +137,8 @@ TEST(Codec, SkipsAByteOrderMarkBeforeTheObject) {
 }
 
 TEST(Codec, AStatusWithControlCharactersIsNoGoodReply) {
-    for (const std::string word : {R"(completed\u0000)", R"(\u001b[2Jcompleted)", R"(a\nb)", R"(a\u007f)", R"(a\u0085b)"}) {
+    for (const std::string word :
+         {R"(completed\u0000)", R"(\u001b[2Jcompleted)", R"(a\nb)", R"(a\u007f)", R"(a\u0085b)"}) {
         const poll_answer answer = classify(200, good_body(word));
         EXPECT_EQ(answer.what, reply_class::unusable) << word;
         EXPECT_EQ(answer.error, "200 but status has control characters");

@@ -161,8 +161,7 @@ TEST_P(Steps, BetweenTwoLivesEndNobody) {
         life.track_now("a");
         life.run(seconds(40)); // three Dates contradict the clock
     }
-    EXPECT_LE(disk.truth - disk.rows.at("a").facts.tracked_at, seconds(42)) << "stored by Proof's time";
-    EXPECT_GE(disk.truth - disk.rows.at("a").facts.tracked_at, seconds(38));
+    EXPECT_LE(disk.truth - disk.rows.at("a").facts.tracked_at, seconds(42)) << "by Proof's time, if that is later";
     {
         clock_life life(disk, -GetParam()); // still wrong
         life.run(minutes(5));
@@ -171,8 +170,58 @@ TEST_P(Steps, BetweenTwoLivesEndNobody) {
     clock_life life(disk, milliseconds(0)); // mended while nobody looked
     life.run(hours(23));
     EXPECT_TRUE(life.entered["a"].empty());
-    life.run(hours(1));
+    life.run(hours(1) + minutes(1));
     EXPECT_TRUE(life.has_entered("a", tracking_state::overdue));
+}
+
+/// However early the daemon is killed, and whether or not Proof was there.
+TEST_P(Steps, BetweenLivesThatEndAtAnyMomentEndNobody) {
+    for (const milliseconds until : {milliseconds(0), milliseconds(50), milliseconds(6'000), milliseconds(13'000)}) {
+        for (const bool is_away : {true, false}) {
+            clock_disk disk;
+            {
+                clock_life life(disk, -GetParam());
+                life.is_away = is_away;
+                life.track_now("a");
+                life.track_now("lost");
+                life.replies["lost"] = reply_class::not_found;
+                life.run(until);
+            }
+            disk.truth += seconds(20);
+            clock_life life(disk, milliseconds(0));
+            life.replies["lost"] = reply_class::not_found;
+            life.run(minutes(14));
+            EXPECT_TRUE(life.entered["a"].empty()) << until.count() << is_away;
+            EXPECT_TRUE(life.entered["lost"].empty()) << until.count() << is_away;
+            life.run(hours(23) + minutes(44));
+            EXPECT_TRUE(life.entered["a"].empty()) << until.count() << is_away;
+            life.run(minutes(10));
+            EXPECT_TRUE(life.has_entered("a", tracking_state::overdue)) << until.count() << is_away;
+        }
+    }
+}
+
+/// A 404 that a life under a wrong clock saw first.
+TEST_P(Steps, BetweenLivesLeaveTheGraceOfA404Alone) {
+    for (const milliseconds until : {milliseconds(50), milliseconds(6'000), milliseconds(40'000)}) {
+        clock_disk disk;
+        {
+            clock_life life(disk, milliseconds(0));
+            life.track_now("lost");
+            life.run(hours(10));
+        }
+        {
+            clock_life life(disk, GetParam());
+            life.replies["lost"] = reply_class::not_found;
+            life.run(until);
+        }
+        clock_life life(disk, milliseconds(0));
+        life.replies["lost"] = reply_class::not_found;
+        life.run(minutes(14));
+        EXPECT_TRUE(life.entered["lost"].empty()) << until.count();
+        life.run(minutes(2));
+        EXPECT_TRUE(life.has_entered("lost", tracking_state::not_found)) << until.count();
+    }
 }
 
 TEST_P(Steps, OfAnHourUnderARestartEndNobodyAndAreForgotten) {
@@ -190,7 +239,7 @@ TEST_P(Steps, OfAnHourUnderARestartEndNobodyAndAreForgotten) {
         life.words["paid"] = "failed";
         life.run(minutes(5));
         for (const char* id : {"open", "paid", "lost"}) EXPECT_TRUE(life.entered[id].empty()) << id;
-        EXPECT_LE(life.polls["paid"], 3) << "the clock is believed until three Dates contradict it, for looks alone";
+        EXPECT_LE(life.polls["paid"], 4) << "until three Dates contradict the clock; then at its time";
         life.track_now("new");
         life.run(minutes(20));
         life.set_clock(-GetParam());
@@ -214,8 +263,8 @@ TEST_P(Steps, OfAnHourUnderARestartEndNobodyAndAreForgotten) {
 INSTANTIATE_TEST_SUITE_P(Clock, Steps,
                          testing::Values(hours(1), hours(-1), days(1), days(-1), days(30), days(-30), days(60),
                                          days(-60), days(400), days(-400)),
-                         [](const auto& step) {
-                             const auto h = std::chrono::duration_cast<hours>(step.param).count();
+                         [](const auto& one) {
+                             const auto h = std::chrono::duration_cast<hours>(one.param).count();
                              return fmt::format("{}{}h", h < 0 ? "back" : "on", h < 0 ? -h : h);
                          });
 
@@ -408,8 +457,22 @@ TEST(VouchedClock, FollowsADateOnlyWhenThreeAgreeAndNeverAgainstWhatItKnows) {
     EXPECT_TRUE(clock.on_date(wall + days(60), wall + days(60)).has_agreed);
     EXPECT_EQ(clock.at(wall + days(60)), wall + days(60));
     for (int i = 0; i < 10; ++i) EXPECT_EQ(clock.on_date(wall - days(9), wall + days(60)).moved, milliseconds(0));
+    EXPECT_EQ(clock.least(wall + days(60)), wall + days(60));
     clock.on_set(-days(1));
     EXPECT_EQ(clock.on_date(wall + days(59), wall + days(59)).moved, -days(1)) << "both went back together";
+}
+
+TEST(VouchedClock, WhoseWallClockIsAheadNotesByItAndIsSureOfTheDateAlone) {
+    vouched_clock clock;
+    const wall_time wall{hours(490'000)};
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(clock.on_date(wall - days(30), wall).moved, milliseconds(0));
+    EXPECT_EQ(clock.level(), vouched_clock::trust::disputed);
+    EXPECT_EQ(clock.at(wall), wall);
+    EXPECT_EQ(clock.least(wall), wall - days(30) + milliseconds(500));
+    clock.on_set(-days(30));
+    EXPECT_EQ(clock.at(wall - days(30)), wall);
+    EXPECT_LE(clock.least(wall - days(30)), wall - days(30) + milliseconds(500));
+    EXPECT_EQ(clock.on_date(wall - days(30), wall - days(30)).moved, -days(30));
 }
 
 } // namespace

@@ -165,9 +165,7 @@ std::string name_of(const testing::TestParamInfo<poison>& info) {
 
 class PoisonedIds : public testing::TestWithParam<poison> {
   public:
-    reply_class answer(const std::string& id) const {
-        return is_poisoned(id) ? GetParam().what : reply_class::good;
-    }
+    reply_class answer(const std::string& id) const { return is_poisoned(id) ? GetParam().what : reply_class::good; }
     void expect_own_errors(refusing_world& world) const {
         const reply_class what = GetParam().what;
         if (what == reply_class::not_found || what == reply_class::bad_request) return; // they get states of their own
@@ -302,9 +300,7 @@ TEST_P(RefusedByAll, IsSeenBesidePoisonedOnesAndItsEndToo) {
     refusing_world world;
     world.track_many("bad-", 40);
     world.track_many("id-", GetParam());
-    world.proof = [](const std::string& id) {
-        return is_poisoned(id) ? reply_class::forbidden : reply_class::good;
-    };
+    world.proof = [](const std::string& id) { return is_poisoned(id) ? reply_class::forbidden : reply_class::good; };
     world.run(minutes(20));
     EXPECT_FALSE(world.was_unwell());
     world.begin_measuring();
@@ -318,9 +314,7 @@ TEST_P(RefusedByAll, IsSeenBesidePoisonedOnesAndItsEndToo) {
     EXPECT_LE(*seen, seconds(10) + grain);
     EXPECT_FALSE(world.time_to(health_kind::forbidden, begin)) << "it is the token that is refused";
     const steady_time healed = world.now.steady;
-    world.proof = [](const std::string& id) {
-        return is_poisoned(id) ? reply_class::forbidden : reply_class::good;
-    };
+    world.proof = [](const std::string& id) { return is_poisoned(id) ? reply_class::forbidden : reply_class::good; };
     world.run(minutes(2));
     ASSERT_TRUE(world.time_to(health_kind::ok, healed));
     EXPECT_LE(*world.time_to(health_kind::ok, healed), seconds(60)) << "not each probe is one of a poisoned id";
@@ -330,9 +324,7 @@ INSTANTIATE_TEST_SUITE_P(Track, RefusedByAll, testing::Values(1, 2, 3, 20, 60, 1
 
 TEST(Refusals, AnIdThatCameDuringTheRefusalOfOthersIsAskedAtOnce) {
     refusing_world world;
-    world.proof = [](const std::string& id) {
-        return is_poisoned(id) ? reply_class::forbidden : reply_class::good;
-    };
+    world.proof = [](const std::string& id) { return is_poisoned(id) ? reply_class::forbidden : reply_class::good; };
     world.track_many("bad-", 1'000);
     world.run(minutes(10));
     EXPECT_TRUE(world.was_unwell()) << "nobody gets a good answer";
@@ -348,9 +340,7 @@ TEST(Refusals, AnIdThatCameDuringTheRefusalOfOthersIsAskedAtOnce) {
 
 TEST(Refusals, AMillionOfThemCannotUseUpTheFirstPolls) {
     refusing_world world;
-    world.proof = [](const std::string& id) {
-        return is_poisoned(id) ? reply_class::forbidden : reply_class::good;
-    };
+    world.proof = [](const std::string& id) { return is_poisoned(id) ? reply_class::forbidden : reply_class::good; };
     world.track_many("good-", 3);
     world.run(minutes(1));
     world.begin_measuring();
@@ -365,11 +355,10 @@ TEST(Refusals, OfASettledOneAreItsOwnErrorAsWell) {
     active_transaction settled = world.make("bad-0");
     settled.facts.state = tracking_state::settled;
     settled.facts.status = "failed";
+    settled.facts.tracked_at = world.now.wall - minutes(30);
     settled.facts.settled_at = world.now.wall - minutes(9);
     settled.facts.last_polled_at = settled.facts.settled_at;
-    world.proof = [](const std::string& id) {
-        return is_poisoned(id) ? reply_class::forbidden : reply_class::good;
-    };
+    world.proof = [](const std::string& id) { return is_poisoned(id) ? reply_class::forbidden : reply_class::good; };
     world.load({settled});
     world.actions.clear();
     world.track_many("good-", 1);
