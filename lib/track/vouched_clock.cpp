@@ -15,13 +15,13 @@ bool is_close(milliseconds a, milliseconds b) {
 } // namespace
 
 wall_time vouched_clock::least(wall_time wall) const {
-    const milliseconds claimed = trust_ == trust::disputed ? claimed_ : milliseconds(0);
-    return wall + std::min({correction_, claimed, milliseconds(0)});
+    return wall + std::min({correction_, accepted_, milliseconds(0)});
 }
 
 void vouched_clock::on_set(milliseconds by) {
     correction_ -= by;
     claimed_ -= by;
+    if (trust_ == trust::disputed) accepted_ -= by;
     claims_ = 0;
 }
 
@@ -36,6 +36,7 @@ vouched_clock::finding vouched_clock::on_date(wall_time date, wall_time wall) {
     claims_ = claims_ > 0 && is_close(lacks, claimed_) ? claims_ + 1 : 1;
     if (claims_ == 1) claimed_ = lacks;
     if (claims_ < enough_claims) return {};
+    accepted_ = claimed_;
     const milliseconds later = std::max(claimed_, milliseconds(0));
     if (trust_ == trust::disputed && is_close(later, correction_)) return {};
     return follow(later, trust::disputed);
@@ -49,6 +50,7 @@ vouched_clock::finding vouched_clock::on_no_date() {
 vouched_clock::finding vouched_clock::follow(milliseconds correction, trust level) {
     finding found{correction - correction_, level == trust::agreed && trust_ != trust::agreed};
     correction_ = correction;
+    if (level == trust::agreed) accepted_ = milliseconds(0);
     trust_ = level;
     return found;
 }

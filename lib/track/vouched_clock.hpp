@@ -49,8 +49,9 @@ class vouched_clock {
     milliseconds correction_{0};
     trust trust_ = trust::none;
     bool has_dates_ = false;
-    milliseconds claimed_{0}; ///< what the last Dates say that the wall clock lacks
-    int claims_ = 0;          ///< so many in a row agree on that
+    milliseconds claimed_{0};  ///< what the last Dates say that the wall clock lacks
+    int claims_ = 0;           ///< so many in a row agree on that
+    milliseconds accepted_{0}; ///< the same, when enough did; 0 unless `disputed`
 };
 
 } // namespace prooftrack

@@ -469,6 +469,8 @@ TEST(VouchedClock, WhoseWallClockIsAheadNotesByItAndIsSureOfTheDateAlone) {
     EXPECT_EQ(clock.level(), vouched_clock::trust::disputed);
     EXPECT_EQ(clock.at(wall), wall);
     EXPECT_EQ(clock.least(wall), wall - days(30) + milliseconds(500));
+    clock.on_date(wall + days(5), wall);
+    EXPECT_EQ(clock.least(wall), wall - days(30) + milliseconds(500)) << "one odd Date says nothing";
     clock.on_set(-days(30));
     EXPECT_EQ(clock.at(wall - days(30)), wall);
     EXPECT_LE(clock.least(wall - days(30)), wall - days(30) + milliseconds(500));
