@@ -88,6 +88,7 @@ void tracker::begin_tracking(std::uint32_t slot, instant now) {
         due = std::max(due, last_start(row) + between_wanted_polls);
         row.last_started = transaction_row::never; // that poll was another tracking's
     }
+    row.is_moved = true; // its first answer is recorded whatever it says: from then on its age survives a crash
     wait_until(slot, due);
     table_.set_standing(slot, standing::untried);
     fresh_.emplace_back(slot, table_.at(slot).generation);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "sim/known_open.hpp"
 
 namespace prooftrack {
 namespace {
@@ -25,8 +24,7 @@ void director::plan() {
         world_.clock.at(world_.some_time(), [this, kind = *kind] { act(kind, pick_id(kind), moment_kind::timed); });
     }
     // A machine boots with a wrong clock; some time later it is set right.
-    const bool boots_wrong = known_open::clocks_are_mended && world_.profile.uses(action_kind::jump_clock) &&
-                             world_.random.between(0, 2) == 0;
+    const bool boots_wrong = world_.profile.uses(action_kind::jump_clock) && world_.random.between(0, 2) == 0;
     if (!boots_wrong) return;
     world_.jump_clock(std::chrono::days(world_.random.between(1, 90)) * (world_.random.between(0, 2) == 0 ? 1 : -1));
     world_.clock.at(world_.some_time(), [this] { world_.jump_clock(-world_.clock.wall_error()); });
@@ -256,14 +254,11 @@ void director::jump_clock() {
     }
     const int direction = random.between(0, 1) == 0 ? 1 : -1;
     milliseconds by(random.between(1'000, 40'000));
-    if (known_open::clocks_are_mended && random.between(0, 3) != 0) {
+    if (random.between(0, 3) != 0) {
         by = random.between(0, 1) == 0 ? milliseconds(std::chrono::hours(random.between(1, 48)))
                                        : milliseconds(std::chrono::days(random.between(2, 90)));
     }
     by *= direction;
-    // Until wrong clocks are seen through, the error stays below what is one.
-    constexpr milliseconds least_noticed{30'000};
-    if (!known_open::clocks_are_mended && std::chrono::abs(world_.clock.wall_error() + by) > least_noticed) return;
     world_.jump_clock(by);
 }
 

@@ -2,7 +2,6 @@
 
 #include <stdexcept>
 
-#include "sim/known_open.hpp"
 
 namespace prooftrack {
 
@@ -66,9 +65,7 @@ void engine_oracle::check_memory() {
     for (const auto& [id, row] : world_.disk.transactions) {
         const auto slot = core.find(id);
         watched += slot ? 1 : 0;
-        const bool is_left_over = row.facts.state == tracking_state::settled && row.facts.watched && !slot &&
-                                  !known_open::dropped_verifications_are_saved;
-        if (slot.has_value() != row.facts.watched && !is_left_over) {
+        if (slot.has_value() != row.facts.watched) {
             broken.add("{} is {} on the disk and {} in memory", id, row.facts.watched ? "watched" : "not watched",
                        slot ? "watched" : "not there");
         }

@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include "sim/known_open.hpp"
 
 namespace prooftrack {
 namespace {
@@ -96,8 +95,6 @@ double usual_weight(action_kind kind) {
     }
 }
 
-bool is_gated(action_kind kind) { return (kind == action_kind::poison && !known_open::poisoned_ids_are_mended); }
-
 } // namespace
 
 std::string_view to_string(action_kind kind) { return kind_names.at(static_cast<std::size_t>(kind)); }
@@ -108,7 +105,7 @@ swarm_profile draw_profile(random_source& random) {
     for (std::size_t kind = 0; kind < action_kind_count; ++kind) {
         const bool is_off = random.between(0, 1) == 0;
         const double weight = std::exp2(4 * random.unit() - 2); // a quarter to four times the usual
-        if (is_off || is_gated(static_cast<action_kind>(kind))) continue;
+        if (is_off) continue;
         profile.weight[kind] = weight * usual_weight(static_cast<action_kind>(kind));
     }
     constexpr std::array chances{0.0, 0.003, 0.01, 0.03, 0.1};
