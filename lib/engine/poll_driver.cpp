@@ -95,11 +95,22 @@ transition make_transition(const change_action& change) {
 
 void poll_driver::step(tracker_event event) { step(std::move(event), around_.clock.now()); }
 
+const tracker& poll_driver::see() {
+    seen_at_ = around_.clock.now();
+    if (const auto jumped = clocks_.look(seen_at_, around_.clock.since_boot()))
+        perform_step(clock_jumped_event{jumped->set_by}, seen_at_);
+    return tracker_;
+}
+
 void poll_driver::step(tracker_event event, instant now) {
-    std::vector<tracker_action> actions = std::exchange(spare_actions_, {});
     // Before anything is judged by a clock that has just been set.
-    if (const auto stepped = clocks_.look(now, around_.clock.since_boot()))
-        tracker_.step(clock_jumped_event{stepped->set_by}, now, actions);
+    if (const auto jumped = clocks_.look(now, around_.clock.since_boot()))
+        perform_step(clock_jumped_event{jumped->set_by}, now);
+    perform_step(std::move(event), now);
+}
+
+void poll_driver::perform_step(tracker_event event, instant now) {
+    std::vector<tracker_action> actions = std::exchange(spare_actions_, {});
     tracker_.step(std::move(event), now, actions);
     for (tracker_action& action : actions) {
         std::visit([this](auto& wanted) { perform(wanted); }, action);

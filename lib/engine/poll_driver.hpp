@@ -53,6 +53,11 @@ class poll_driver final : public poll_source {
 
     /// Gives the core an event and performs what it wants done.
     void step(tracker_event event);
+    /// The core once it has seen the clock, whose being set may end a row or begin to record it: what its rows allow is
+    /// still allowed to an `act` that follows at once.
+    const tracker& see();
+    /// As `step`, at the instant of `see`.
+    void act(tracker_event event) { perform_step(std::move(event), seen_at_); }
     /// Runs `then` once the change that the row is recording has ended; with whether it is durable, store_error::stale
     /// if it was judged for another revision. Requires that the row is recording.
     void after_change(std::uint32_t slot, unique_function<void(op_result<std::monostate>)> then);
@@ -71,6 +76,7 @@ class poll_driver final : public poll_source {
 
   private:
     void step(tracker_event event, instant now);
+    void perform_step(tracker_event event, instant now);
     void perform(change_action& change);
     void perform(reload_action& reload);
     void perform(reread_token_action& wanted);
@@ -86,6 +92,7 @@ class poll_driver final : public poll_source {
     tracker tracker_;
     surroundings around_;
     clock_watch clocks_;
+    instant seen_at_;
     proof_client* proof_ = nullptr;
     bool is_stopped_ = false;
     std::multimap<change_number, unique_function<void(op_result<std::monostate>)>> after_change_;

@@ -27,6 +27,7 @@ void tracker::on(tracked_event event, instant now, std::vector<tracker_action>& 
         // It has ended, and was being asked once or waits for its last answer: now it is tracked anew.
         replace(*known, event.transaction, now);
         table_.at(*known).is_native = 1;
+        table_.at(*known).is_age_stored = 0;
         table_.at(*known).is_moved = is_moved;
         if (table_.at(*known).phase == row_phase::idle) begin_tracking(*known, now);
         return;

@@ -293,6 +293,11 @@ class tracker {
     bool is_to_be_saved(const transaction_row& row) const {
         return row.is_moved && clock_.level() != vouched_clock::trust::none;
     }
+    /// Its first answer is recorded whatever it says, so that its age survives a crash.
+    bool is_to_be_dated(const transaction_row& row, const poll_answer& answer) const {
+        return row.is_native != 0 && row.is_age_stored == 0 && answer.what != reply_class::unchanged &&
+               clock_.level() != vouched_clock::trust::none;
+    }
     bool was_overdue_too_soon(const transaction_row& row, instant now) const;
     wall_time sure_time(const tracking_facts& facts, bool is_native, instant now) const;
     judging_time time_for(std::uint32_t slot, const tracking_facts& facts, instant now) const;

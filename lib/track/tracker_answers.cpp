@@ -200,7 +200,7 @@ void tracker::apply(std::uint32_t slot, judgement verdict, poll_answer answer, i
                     std::vector<tracker_action>& actions) {
     transaction_row& row = table_.at(slot);
     note_error(slot, verdict, answer, actions);
-    verdict.must_save = verdict.must_save || is_to_be_saved(row);
+    verdict.must_save = verdict.must_save || is_to_be_saved(row) || is_to_be_dated(row, answer);
     if (verdict.is_unknown_word &&
         std::find(seen_words_.begin(), seen_words_.end(), answer.status) == seen_words_.end() &&
         answer.what == reply_class::good && seen_words_.size() < most_seen_words) {

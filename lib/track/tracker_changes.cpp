@@ -42,6 +42,7 @@ void tracker::keep_change(std::uint32_t slot, const pending_change& change, inst
     transaction_row& row = table_.at(slot);
     const tracking_facts& facts = change.verdict.facts;
     table_.set_facts(slot, facts, now);
+    row.is_age_stored = facts.last_polled_at ? 1 : 0;
     // Who was promised a poll gets it, also about one that has ended meanwhile.
     const bool is_wanted = row.wants_poll && facts.state != tracking_state::untracked;
     if (change.verdict.next == judgement::next_poll::never && !is_wanted) {

@@ -88,7 +88,6 @@ void tracker::begin_tracking(std::uint32_t slot, instant now) {
         due = std::max(due, last_start(row) + between_wanted_polls);
         row.last_started = transaction_row::never; // that poll was another tracking's
     }
-    row.is_moved = true; // its first answer is recorded whatever it says: from then on its age survives a crash
     wait_until(slot, due);
     table_.set_standing(slot, standing::untried);
     fresh_.emplace_back(slot, table_.at(slot).generation);
@@ -123,11 +122,13 @@ void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant no
         const bool is_known = clock_.level() != vouched_clock::trust::none;
         if (is_known) now.wall = time_for(slot, table_.facts(slot, now), now).sure;
         const auto planned = next_verification(table_.facts(slot, now), now.wall, options_.rules);
-        if (!planned) {
+        // Its times were taken away or have passed, and the stored row is watched: one more answer says that it is not.
+        const milliseconds wait = planned ? *planned - now.wall : milliseconds(0);
+        if (!planned && !row.watched) {
             erase(slot);
             return;
         }
-        wait_until(slot, std::max(start + options_.rules.interval.first, now.steady + (*planned - now.wall)));
+        wait_until(slot, std::max(start + options_.rules.interval.first, now.steady + wait));
         return;
     }
     case judgement::next_poll::never:

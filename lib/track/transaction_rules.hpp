@@ -2,6 +2,7 @@
 
 // What one answer means for one transaction. Pure: facts and an answer in, the next facts and what is owed out.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -35,7 +36,9 @@ struct judging_time {
     wall_time sure{}; ///< deadlines before it have certainly passed: earlier than `now` while the clock is in doubt
     bool is_vouched = true;                                 ///< `now` may be counted from later
     judging_time(wall_time both) : now(both), sure(both) {} // NOLINT(google-explicit-constructor): mostly they are one
-    judging_time(wall_time noted, wall_time certain, bool vouched) : now(noted), sure(certain), is_vouched(vouched) {}
+    /// Nothing is noted as of before what is certain, or it would be old at once.
+    judging_time(wall_time noted, wall_time certain, bool vouched)
+        : now(std::max(noted, certain)), sure(certain), is_vouched(vouched) {}
 };
 
 /// What the answer leaves behind.

@@ -49,6 +49,7 @@ struct transaction_row {
     std::uint32_t failed_in : 28 = 0; ///< while its standing is `failing`: in which run of outage_watch
     std::uint32_t standing_bits : 2 = 0;
     std::uint32_t is_native : 1 = 0; ///< tracked in this life of the daemon: its age is known whatever the clocks say
+    std::uint32_t is_age_stored : 1 = 0; ///< of a native one: the next life can tell its age
     std::uint64_t known_body = 0;    ///< hash of the last good reply that is stored
     std::int64_t tracked_at = 0;     ///< wall, ms
     std::int64_t overdue_at = 0;     ///< wall, ms

@@ -17,7 +17,8 @@ class seen_world : public tracker_fixture {
         for (int i = 0; i < count; ++i) track("id-" + std::to_string(i));
         for (int i = 0; i < count; ++i) {
             const auto poll = wait_for_poll();
-            answer(*poll, reply_class::unchanged);
+            answer(*poll, reply_class::good, "pending");
+            if (!all<change_action>().empty()) recorded(); // one of many may be asked twice before the last one is
         }
     }
     health_action fail_until_change(reply_class what) {
