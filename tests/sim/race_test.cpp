@@ -184,5 +184,26 @@ TEST(Audit, AChangeIsLoggedOnceItsOutcomeIsKnown) {
     EXPECT_EQ(lines[3].at("result"), "unknown_transaction");
 }
 
+TEST(Race, AnUntrackAtTheInstantOfTheDeadlineAndOfASetClockEndsTheTracking) {
+    held_engine world;
+    world.track("a", "{}", seconds(2));
+    world.memory.pump();
+    world.run_until_asked();
+    world.proof.answer("pending"); // asked again in five seconds at the earliest
+    world.memory.pump();
+    held_engine::fate told;
+    const milliseconds left = world.stored("a").overdue_at - world.clock.now().wall;
+    world.clock.after(left, [&] { // before anything else looks at the clock
+        world.clock.jump_wall(seconds(-100));
+        told = world.untrack("a");
+    });
+    world.run(left + seconds(1));
+    world.memory.pump();
+    ASSERT_TRUE(told);
+    EXPECT_EQ(*told, "200");
+    EXPECT_EQ(world.stored("a").state, tracking_state::untracked);
+    EXPECT_THAT(world.events_of("a"), ElementsAre(event_type::overdue));
+}
+
 } // namespace
 } // namespace prooftrack

@@ -260,6 +260,23 @@ TEST_P(Steps, OfAnHourUnderARestartEndNobodyAndAreForgotten) {
     EXPECT_TRUE(life.has_entered("new", tracking_state::overdue));
 }
 
+TEST(Clock, OneThatMeetsOnlyErrorsIsAsOldAfterAKillAsBefore) {
+    clock_disk disk;
+    {
+        clock_life life(disk, milliseconds(0));
+        life.replies["sick"] = reply_class::server_error;
+        life.track_now("well");
+        life.track_now("sick");
+        life.run(hours(10));
+    }
+    clock_life life(disk, milliseconds(0));
+    life.replies["sick"] = reply_class::server_error;
+    life.run(hours(13) + minutes(58));
+    EXPECT_FALSE(life.has_entered("sick", tracking_state::overdue));
+    life.run(minutes(5));
+    EXPECT_TRUE(life.has_entered("sick", tracking_state::overdue));
+}
+
 INSTANTIATE_TEST_SUITE_P(Clock, Steps,
                          testing::Values(hours(1), hours(-1), days(1), days(-1), days(30), days(-30), days(60),
                                          days(-60), days(400), days(-400)),
