@@ -26,11 +26,7 @@ class simulation {
         run_until(world_.start + safety_phase);
         world_.heal();
         world_.reload(final_configuration(world_.config));
-        world_.clock.after(seconds(60), [this] {
-            client_.learn_deliveries();
-            client_.retry_dead();
-            client_.retry_pending_urls();
-        });
+        world_.clock.after(seconds(60), [this] { retry_deliveries(); });
         run_until(world_.start + safety_phase + liveness_phase);
         client_.list_deliveries_at_end(dead_);
         run_until(world_.start + safety_phase + liveness_phase + seconds(30));
@@ -41,6 +37,17 @@ class simulation {
     }
 
   private:
+    /// Support's work after the outage; a daemon that is down just now is waited for.
+    void retry_deliveries() {
+        if (!world_.is_up()) {
+            world_.clock.after(seconds(60), [this] { retry_deliveries(); });
+            return;
+        }
+        client_.learn_deliveries();
+        client_.retry_dead();
+        client_.retry_pending_urls();
+    }
+
     void run_until(steady_time end) {
         virtual_clock& clock = world_.clock;
         while (!clock.idle() && clock.next() <= end) {
