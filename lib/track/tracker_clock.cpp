@@ -79,7 +79,7 @@ bool tracker::begin_age(tracking_facts& facts, instant now) const {
 
 /// Who was never polled, as far as is stored, has only the time of a clock that nothing vouched for.
 bool tracker::begin_age_at_load(tracking_facts& facts, instant now) const {
-    if (facts.state != tracking_state::tracking || facts.last_polled_at) return false;
+    if (facts.last_polled_at) return false;
     facts = move_times(std::move(facts), now.wall - facts.tracked_at);
     facts.not_found_since.reset();
     return true;

@@ -288,6 +288,11 @@ std::optional<steady_time> tracker::next_wake(instant now) {
     const auto earliest = [&](steady_time when) {
         if (when > now.steady && (!wake || when < *wake)) wake = when;
     };
+    // Who may be asked now waits for the rate alone.
+    const auto may_wake = [&](const look& found) {
+        if (found.slot) earliest(rate_.next_token(now.steady));
+        if (found.again) earliest(*found.again);
+    };
     if (!deadlines_.empty()) {
         const wall_time deadline{milliseconds(deadlines_.top().when)};
         earliest(now.steady + std::max<steady_duration>(deadline - clock_.at(now.wall), milliseconds(1)));
@@ -296,10 +301,8 @@ std::optional<steady_time> tracker::next_wake(instant now) {
     if (rate_.is_ramping()) earliest(now.steady + between_rate_steps);
     const poll_permit permit = health_.permit(now.steady);
     if (health_.is_unwell()) {
-        if (permit == poll_permit::probe) {
-            if (const look probe = look_for_probe(now); probe.again) earliest(*probe.again);
-        }
-        if (const look fresh = look_for_fresh(now); fresh.again) earliest(*fresh.again);
+        if (permit == poll_permit::probe) may_wake(look_for_probe(now));
+        may_wake(look_for_fresh(now));
         return wake;
     }
     if (const auto again = outage_.next_look(options_.rules.interval, now.steady)) earliest(*again);
@@ -309,7 +312,7 @@ std::optional<steady_time> tracker::next_wake(instant now) {
         const steady_time due = from_ns(queue->top().when);
         earliest(due <= now.steady ? rate_.next_token(now.steady) : due);
     }
-    if (const look early = look_for_early(now); early.again) earliest(*early.again);
+    may_wake(look_for_early(now));
     return wake;
 }
 

@@ -2,7 +2,6 @@
 
 #include <stdexcept>
 
-
 namespace prooftrack {
 
 void engine_oracle::check_step() {

@@ -278,8 +278,13 @@ bool promises::is_caused(const id_record& record, const told_event& event, const
         return age >= state.options.overdue_after;
     case event_type::not_found: {
         const auto grace = shortest_since(poll_history_, state.opened_at, &poll_config::not_found_grace, false);
-        if (!record.not_found_since || !grace) return false;
-        return now - std::max(*record.not_found_since, state.opened_at) + clock_tolerance >= *grace;
+        if (!grace) return false;
+        const auto lasted = [&](wall_time since, wall_time until) {
+            return until - std::max(since, state.opened_at) + clock_tolerance >= *grace;
+        };
+        // An event that a crash hid is seen when another word may have been served already.
+        return (record.not_found_since && lasted(*record.not_found_since, now)) ||
+               (has_crashed_ && lasted(record.not_found_before.first, record.not_found_before.second));
     }
     case event_type::rejected: {
         const auto is_ours = [&](std::uint64_t served) { return served > state.opened_by; };
@@ -315,7 +320,10 @@ void promises::on_poll_answered(const std::string& id, const proof_answer& answe
         record.last_of_word[static_cast<std::size_t>(classify_status(answer.word))] = step_;
         record.last_word_at = clock_.now().steady;
         record.may_have_lost_word = false;
-        if (clock_.now().steady >= store_trouble_until_) record.not_found_since.reset(); // else perhaps not recorded
+        if (record.not_found_since && clock_.now().steady >= store_trouble_until_) { // else perhaps not recorded
+            record.not_found_before = {*record.not_found_since, clock_.true_wall()};
+            record.not_found_since.reset();
+        }
         bands_.on_good_answer(id);
     } else {
         bands_.on_other_answer(id);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/backend.hpp"
@@ -93,6 +94,7 @@ class promises final : public proof_observer, public event_listener {
         std::vector<std::uint64_t> refusals;         ///< steps of the last 400s in a row
         std::uint64_t last_answer = 0;               ///< step of the last answer that was not silence
         std::optional<wall_time> not_found_since;    ///< true time of the first 404 since a good reply
+        std::pair<wall_time, wall_time> not_found_before; ///< the last such span that a good reply ended
         std::optional<steady_time> last_poll;
         std::optional<steady_time> last_word_at; ///< a good reply came that may not be recorded yet
         bool may_have_lost_word = false;         ///< because the daemon died then

@@ -178,7 +178,7 @@ configuration final_configuration(configuration config) {
         config.callbacks.back().name = name;
         config.callbacks.back().url = std::string("https://shop.example/") + name;
         // The usual schedule is longer than what is left of the run.
-        config.callbacks.back().retry_schedule = {seconds(5),   seconds(15),  seconds(45), seconds(135),
+        config.callbacks.back().retry_schedule = {seconds(5),   seconds(15), seconds(45), seconds(135),
                                                   seconds(405), minutes(10), minutes(10)};
     }
     return config;

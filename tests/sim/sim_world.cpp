@@ -106,8 +106,7 @@ void sim_world::replace_life(bool is_crash) {
     watch.on_crash();
     const milliseconds down = random.between(0, 2) == 0 ? milliseconds(0) : milliseconds(random.between(0, 60'000));
     const bool may_jump = !is_safe && profile.uses(action_kind::jump_clock) && random.between(0, 2) == 0;
-    if (may_jump)
-        jump_clock(std::chrono::days(random.between(1, 90)) * (random.between(0, 1) == 0 ? 1 : -1));
+    if (may_jump) jump_clock(std::chrono::days(random.between(1, 90)) * (random.between(0, 1) == 0 ? 1 : -1));
     clock.run_for(down);
     must_crash_ = false;
     boot();

@@ -224,6 +224,26 @@ TEST_P(Steps, BetweenLivesLeaveTheGraceOfA404Alone) {
     }
 }
 
+/// Not of `tracking` alone: whatever a wrong clock wrote is as old as the daemon knows.
+TEST_P(Steps, BetweenLivesGiveNobodyUpWhoWasRejected) {
+    clock_disk disk;
+    {
+        clock_life life(disk, -GetParam());
+        life.replies["bad"] = reply_class::bad_request;
+        life.track_now("bad");
+        while (life.polls["bad"] < 2) life.run(milliseconds(100));
+        life.set_clock(hours(1)); // what two Dates said of the clock before counts no more
+        while (life.polls["bad"] < 3) life.run(milliseconds(100));
+        ASSERT_TRUE(life.has_entered("bad", tracking_state::rejected));
+    }
+    clock_life life(disk, milliseconds(0));
+    life.replies["bad"] = reply_class::bad_request;
+    life.run(hours(3));
+    EXPECT_FALSE(life.has_entered("bad", tracking_state::abandoned));
+    life.run(days(30));
+    EXPECT_TRUE(life.has_entered("bad", tracking_state::abandoned));
+}
+
 TEST_P(Steps, OfAnHourUnderARestartEndNobodyAndAreForgotten) {
     clock_disk disk;
     {

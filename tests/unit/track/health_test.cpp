@@ -14,18 +14,27 @@ using std::chrono::minutes;
 class seen_world : public tracker_fixture {
   public:
     explicit seen_world(int count, tracker_options options = {}) : tracker_fixture(std::move(options)) {
-        for (int i = 0; i < count; ++i) track("id-" + std::to_string(i));
+        std::vector<active_transaction> rows;
         for (int i = 0; i < count; ++i) {
+            rows.push_back(make("id-" + std::to_string(i)));
+            rows.back().facts.last_polled_at = now.wall;
+        }
+        load(std::move(rows));
+        for (std::set<std::string> seen; seen.size() < static_cast<std::size_t>(count);) {
             const auto poll = wait_for_poll();
-            answer(*poll, reply_class::good, "pending");
-            if (!all<change_action>().empty()) recorded(); // one of many may be asked twice before the last one is
+            seen.insert(poll->ticket.id);
+            answer(*poll, reply_class::unchanged);
         }
     }
     health_action fail_until_change(reply_class what) {
         for (int i = 0; i < 3'000; ++i) {
             actions.clear();
             const auto poll = wait_for_poll(seconds(20));
-            if (!all<health_action>().empty()) return only<health_action>(); // by the passing of time
+            if (!all<health_action>().empty()) { // by the passing of time
+                const health_action change = only<health_action>();
+                if (poll) answer(*poll, what); // the first probe
+                return change;
+            }
             if (!poll) break;
             answer(*poll, what);
             if (!all<health_action>().empty()) return only<health_action>();
