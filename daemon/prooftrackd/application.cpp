@@ -108,6 +108,7 @@ void application::on_ready(const op_result<std::monostate>& loaded) {
                 {"base_url", now_.config.proof.base_url},
                 {"took_ms", std::chrono::duration_cast<milliseconds>(clock_.now().steady - started_at_).count()}});
     notify_.ready(engine_.summary());
+    if (is_reload_owed_) on_signal(SIGHUP);
 }
 
 /// Before the first poll: another Proof's words must not reach this ledger unnoticed.
@@ -139,6 +140,7 @@ void application::await_signal() {
 
 void application::on_signal(int number) {
     if (number == SIGHUP) {
+        is_reload_owed_ = life_ == life::starting; // the file may have been read before it was changed
         if (life_ != life::running) return;
         notify_.reloading();
         reloader_.reload(*this);

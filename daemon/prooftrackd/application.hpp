@@ -88,6 +88,7 @@ class application final : private running_parts {
     std::string status_line_;
     std::string stop_reason_;
     enum class life : std::uint8_t { starting, running, stopping } life_ = life::starting;
+    bool is_reload_owed_ = false; ///< a SIGHUP came during the start
     int exit_status_ = 0;
 };
 

@@ -174,9 +174,9 @@ void engine::on_alarm() {
     const instant now = doors_.clock.now();
     is_arming_ = true; // once, at the end
     armed_for_.reset();
+    poll_driver_.step(woken_event{}); // sees a jump by itself, before anything is judged; the deliveries do as well
     const bool has_jumped = housekeeping_.on_wake(now);
     if (has_jumped) proof_->retire_connections();
-    poll_driver_.step(woken_event{}); // sees a jump by itself, before anything is judged; the deliveries do as well
     delivery_driver_.on_wake(now);
     feed_.on_wake(now);
     sessions_.on_wake(now);

@@ -165,11 +165,6 @@ void poll_driver::perform(change_action& change) {
 
 void poll_driver::on_record_result(change_action change, const std::string& event_id,
                                    op_result<recorded_transition> result) {
-    std::vector<unique_function<void(op_result<std::monostate>)>> waiting;
-    const auto [first, last] = after_change_.equal_range(change.number);
-    for (auto at = first; at != last; ++at) waiting.push_back(std::move(at->second));
-    after_change_.erase(first, last);
-
     const record_result what = result_of(result);
     const row_revision revision = result ? result->revision : row_revision{};
     step(recorded_event{change.slot, change.number, what, revision});
@@ -185,13 +180,17 @@ void poll_driver::on_record_result(change_action change, const std::string& even
                                                       {"merchant_transaction_id", change.id.str()},
                                                       {"error", result.error().message()}});
     }
-    for (auto& then : waiting) {
-        if (result) {
-            then(std::monostate{});
-        } else {
-            then(result.error());
-        }
-    }
+    if (what == record_result::stale) return; // it has ended when the row is loaded again
+    end_change(change.number,
+               result ? op_result<std::monostate>(std::monostate{}) : op_result<std::monostate>(result.error()));
+}
+
+void poll_driver::end_change(change_number number, const op_result<std::monostate>& how) {
+    std::vector<unique_function<void(op_result<std::monostate>)>> waiting;
+    const auto [first, last] = after_change_.equal_range(number);
+    for (auto at = first; at != last; ++at) waiting.push_back(std::move(at->second));
+    after_change_.erase(first, last);
+    for (auto& then : waiting) then(how);
 }
 
 void poll_driver::perform(reload_action& reload) {
@@ -202,6 +201,7 @@ void poll_driver::perform(reload_action& reload) {
         if (found && *found) row = active_transaction{(*found)->id, (*found)->facts, (*found)->revision};
         step(found ? tracker_event(reloaded_event{slot, number, std::move(row)})
                    : tracker_event(recorded_event{slot, number, record_result::refused, {}}));
+        end_change(number, op_error{make_error_code(store_error::stale), "record a change", "the row is another one"});
     });
 }
 

@@ -87,6 +87,7 @@ class poll_driver final : public poll_source {
     void perform(clock_skew_action& skew);
     void perform(burst_action& burst);
     void on_record_result(change_action change, const std::string& event_id, op_result<recorded_transition> result);
+    void end_change(change_number number, const op_result<std::monostate>& how);
     void log_change(const change_action& change, std::string_view event_id, std::optional<event_seq> seq);
 
     tracker tracker_;

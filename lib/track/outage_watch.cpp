@@ -30,12 +30,16 @@ void outage_watch::close() {
     failures_ = 0;
     failed_answered_ = 0;
     failed_untried_ = 0;
+    has_failed_beside_ = false;
 }
 
-void outage_watch::on_failed(standing before, bool is_refusal, steady_time started, steady_time now) {
+void outage_watch::on_failed(standing before, bool is_in_cadence, bool is_refusal, steady_time started,
+                             steady_time now) {
     if (!is_open()) {
         first_at_ = now;
         first_started_ = started;
+    } else if (!is_in_cadence && before != standing::failing) {
+        has_failed_beside_ = true;
     }
     ++failures_;
     is_refusal_ = is_refusal;
@@ -47,8 +51,11 @@ bool outage_watch::is_everybodys(const candidates& left, std::pair<milliseconds,
                                  steady_time now) const {
     if (!is_open() || (!is_refusal_ && failures_ < least_failures)) return false;
     const steady_duration age = now - first_at_;
-    if (left.answered + left.untried == 0) return failed_answered_ > 0 || age >= newcomers_patience;
     const steady_duration band = interval.second + round_trips;
+    if (left.answered + left.untried == 0) {
+        if (left.others > 0 && !has_failed_beside_ && age < band) return false; // one of them is being asked
+        return failed_answered_ > 0 || age >= newcomers_patience;
+    }
     if (age < band) return failed_answered_ >= overwhelming && age >= least_silence;
     if (left.answered > 0) return failed_answered_ >= enough;
     return failed_answered_ + failed_untried_ >= enough || (failed_answered_ > 0 && age >= 2 * band);

@@ -18,19 +18,20 @@ enum class standing : std::uint8_t {
     failing,  ///< a refusal (401, 403), an error, silence
 };
 
-/// Transactions in their cadence that do not fail: they will be asked soon and can disprove an outage.
+/// Transactions that do not fail, and can disprove an outage.
 struct candidates {
-    std::size_t answered = 0;
+    std::size_t answered = 0; ///< these two in their cadence: they are asked soon
     std::size_t untried = 0;
+    std::size_t others = 0; ///< asked more rarely: one of them is asked before its time when nobody else is left
 };
 
 /// A run of failures lasts from a failure until somebody whose poll started later than the first failed one is
 /// answered. Each transaction is evidence once: when it fails for the first time since it was answered. One that went
 /// on failing while others were answered says nothing about them, so whoever may add ids cannot make an outage.
 ///
-/// A run is everybody's when no candidate is left. Where they are not all asked in time (many transactions, a low
-/// `max_rate`), enough of those that were answered before must have failed; ids that were never answered count only
-/// while there are no others.
+/// A run is everybody's when no candidate is left; of those out of the cadence one that fails as well is enough. Where
+/// they are not all asked in time (many transactions, a low `max_rate`), enough of those that were answered before must
+/// have failed; ids that were never answered count only while there are no others.
 class outage_watch {
   public:
     /// Numbers the run under way, or the next one. Never 0; at most 28 bits.
@@ -42,7 +43,8 @@ class outage_watch {
     /// Ends the run: what has failed in it stays failing.
     void close();
     /// `before` is the failing transaction's standing until now; it is not one that failed in an earlier run.
-    void on_failed(standing before, bool is_refusal, steady_time started, steady_time now);
+    /// `is_in_cadence`: it is in `tracking`.
+    void on_failed(standing before, bool is_in_cadence, bool is_refusal, steady_time started, steady_time now);
 
     bool is_everybodys(const candidates& left, std::pair<milliseconds, milliseconds> interval, steady_time now) const;
     /// When the passing of time alone can change `is_everybodys`.
@@ -55,7 +57,8 @@ class outage_watch {
     std::size_t failures_ = 0;        ///< repeated ones too
     std::size_t failed_answered_ = 0; ///< transactions that were answered before
     std::size_t failed_untried_ = 0;
-    bool is_refusal_ = false; ///< the last one
+    bool has_failed_beside_ = false; ///< one out of the cadence, after the first failure
+    bool is_refusal_ = false;        ///< the last one
 };
 
 } // namespace prooftrack

@@ -103,7 +103,11 @@ void tracker::watch_fitness(wall_time now) {
     if (is_unfit) {
         unfit_since_ = now;
     } else {
-        table_.shift_not_found(std::max(milliseconds(0), now - *unfit_since_));
+        const milliseconds lasted = std::max(milliseconds(0), now - *unfit_since_);
+        table_.shift_not_found(lasted);
+        for (auto& [slot, change] : pending_) {
+            if (change.verdict.facts.not_found_since) *change.verdict.facts.not_found_since += lasted;
+        }
         unfit_since_.reset();
     }
 }
@@ -136,7 +140,8 @@ void tracker::judge_failure(std::uint32_t slot, const poll_answer& answer, reply
     context.is_evidence = true;
     context.is_first_401 = what == reply_class::unauthorized && token_run_ != outage_.run();
     if (context.is_first_401) token_run_ = outage_.run();
-    outage_.on_failed(before, is_denial(what), context.started, now.steady);
+    const bool is_in_cadence = row.state == tracking_state::tracking;
+    outage_.on_failed(before, is_in_cadence, is_denial(what), context.started, now.steady);
     table_.set_standing(slot, standing::failing, outage_.run());
     last_failure_.what = what;
     last_failure_.error = answer.error;

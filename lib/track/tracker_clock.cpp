@@ -9,8 +9,24 @@ namespace {
 
 /// A tracking that begins is noted with the wall clock's time, some commits ago at most.
 constexpr milliseconds newborn{30'000};
-/// Without anything to poll no `Date` comes: then the clock is believed when the machine has been up for so long.
-constexpr std::chrono::minutes to_be_believed{10};
+/// A gateway's page says nothing of Proof's clock: it may come from this very machine.
+bool is_proofs_own(reply_class what) {
+    switch (what) {
+    case reply_class::good:
+    case reply_class::unchanged:
+    case reply_class::not_found:
+    case reply_class::bad_request:
+    case reply_class::unauthorized:
+    case reply_class::forbidden:
+        return true;
+    case reply_class::throttled:
+    case reply_class::server_error:
+    case reply_class::unusable:
+    case reply_class::no_reply:
+        return false;
+    }
+    return false;
+}
 
 } // namespace
 
@@ -21,8 +37,8 @@ void tracker::judge_clock(const poll_answer& answer, instant& now, std::vector<t
     if (answer.server_date) {
         if (const auto skew = skew_.on_date(*answer.server_date, instant{now.steady, wall}))
             actions.emplace_back(clock_skew_action{*skew});
-        found = clock_.on_date(*answer.server_date, wall);
-    } else if (answer.what != reply_class::no_reply) {
+        if (is_proofs_own(answer.what)) found = clock_.on_date(*answer.server_date, wall);
+    } else if (is_proofs_own(answer.what)) {
         found = clock_.on_no_date();
     }
     if (found.moved == milliseconds(0) && !found.has_agreed) return;
@@ -108,8 +124,7 @@ judging_time tracker::time_for(std::uint32_t slot, const tracking_facts& facts, 
 }
 
 std::optional<wall_time> tracker::time_to_prune_by(instant now) const {
-    const bool is_believed = now.steady - loaded_at_ >= to_be_believed && table_.size() == 0;
-    if (clock_.level() == vouched_clock::trust::none && !is_believed) return std::nullopt;
+    if (clock_.level() == vouched_clock::trust::none) return std::nullopt; // while nothing is asked, nothing grows
     return clock_.least(now.wall);
 }
 

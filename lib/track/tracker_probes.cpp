@@ -24,7 +24,11 @@ constexpr std::size_t fresh_asked_a_poll = 4;
 bool tracker::may_be_asked(std::uint32_t slot, look_for what) const {
     if (!table_.is_used(slot)) return false;
     const transaction_row& row = table_.at(slot);
-    if (row.phase != row_phase::waiting || row.state != tracking_state::tracking) return false;
+    if (row.phase != row_phase::waiting || row.state == tracking_state::untracked) return false;
+    if (row.state != tracking_state::tracking && what == look_for::early) {
+        const candidates left = table_.not_failing();
+        if (left.answered + left.untried > 0) return false; // they are asked soon
+    }
     if (row.known_standing() != standing::failing) return true;
     return what == look_for::probe && row.failed_in == outage_.run();
 }

@@ -126,8 +126,8 @@ void transaction_table::set_standing(std::uint32_t slot, standing now, std::uint
 }
 
 void transaction_table::count_standing(const transaction_row& row, bool is_there) {
-    if (row.state != tracking_state::tracking) return;
-    std::size_t& count = in_band_.at(row.standing_bits);
+    if (row.state == tracking_state::untracked) return;
+    std::size_t& count = (row.state == tracking_state::tracking ? in_band_ : beside_).at(row.standing_bits);
     count = is_there ? count + 1 : count - 1;
 }
 

@@ -50,10 +50,10 @@ struct transaction_row {
     std::uint32_t standing_bits : 2 = 0;
     std::uint32_t is_native : 1 = 0; ///< tracked in this life of the daemon: its age is known whatever the clocks say
     std::uint32_t is_age_stored : 1 = 0; ///< of a native one: the next life can tell its age
-    std::uint64_t known_body = 0;    ///< hash of the last good reply that is stored
-    std::int64_t tracked_at = 0;     ///< wall, ms
-    std::int64_t overdue_at = 0;     ///< wall, ms
-    std::int64_t last_started = 0;   ///< steady, ms; `never` before the first poll
+    std::uint64_t known_body = 0;        ///< hash of the last good reply that is stored
+    std::int64_t tracked_at = 0;         ///< wall, ms
+    std::int64_t overdue_at = 0;         ///< wall, ms
+    std::int64_t last_started = 0;       ///< steady, ms; `never` before the first poll
     std::uint32_t polls = 0;
     std::uint32_t body_stored_at = 0; ///< steady, s
     std::uint32_t errors = 0;         ///< in a row
@@ -100,10 +100,10 @@ class transaction_table {
     std::uint64_t comparisons() const { return comparisons_; }
     /// `run` is kept with `failing`.
     void set_standing(std::uint32_t slot, standing now, std::uint32_t run = 0);
-    /// Those in `tracking` that do not fail.
     candidates not_failing() const {
-        return {in_band_[static_cast<std::size_t>(standing::answered)],
-                in_band_[static_cast<std::size_t>(standing::untried)]};
+        constexpr auto answered = static_cast<std::size_t>(standing::answered);
+        constexpr auto untried = static_cast<std::size_t>(standing::untried);
+        return {in_band_[answered], in_band_[untried], beside_[answered] + beside_[untried]};
     }
 
     void set_error(std::uint32_t slot, std::string_view text);
@@ -150,6 +150,7 @@ class transaction_table {
     std::vector<std::string> error_texts_; ///< interned, bounded; [0] is ""
     std::array<std::size_t, tracking_state_count> by_state_{};
     std::array<std::size_t, 3> in_band_{}; ///< rows in `tracking` by standing
+    std::array<std::size_t, 3> beside_{};  ///< those in the other states, but for `untracked`
 };
 
 } // namespace prooftrack

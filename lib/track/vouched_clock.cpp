@@ -30,9 +30,10 @@ vouched_clock::finding vouched_clock::on_date(wall_time date, wall_time wall) {
     const milliseconds lacks = date + half_of_a_second - wall;
     if (is_close(lacks, milliseconds(0))) {
         claims_ = 0;
+        is_agreed_by_date_ = true;
         return follow(milliseconds(0), trust::agreed);
     }
-    if (trust_ == trust::agreed) return {}; // what is known since then is better
+    if (trust_ == trust::agreed && is_agreed_by_date_) return {}; // what is known since then is better
     claims_ = claims_ > 0 && is_close(lacks, claimed_) ? claims_ + 1 : 1;
     if (claims_ == 1) claimed_ = lacks;
     if (claims_ < enough_claims) return {};

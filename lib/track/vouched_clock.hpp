@@ -40,7 +40,7 @@ class vouched_clock {
     void on_set(milliseconds by);
     /// A reply with a `Date`; `wall` is the wall clock's time.
     finding on_date(wall_time date, wall_time wall);
-    /// A reply without. If none had one, there is nothing to hold against the wall clock.
+    /// A reply without. If none had one, there is nothing to hold against the wall clock, until one has.
     finding on_no_date();
 
   private:
@@ -49,9 +49,10 @@ class vouched_clock {
     milliseconds correction_{0};
     trust trust_ = trust::none;
     bool has_dates_ = false;
-    milliseconds claimed_{0};  ///< what the last Dates say that the wall clock lacks
-    int claims_ = 0;           ///< so many in a row agree on that
-    milliseconds accepted_{0}; ///< the same, when enough did; 0 unless `disputed`
+    bool is_agreed_by_date_ = false; ///< else a Date may still contradict
+    milliseconds claimed_{0};        ///< what the last Dates say that the wall clock lacks
+    int claims_ = 0;                 ///< so many in a row agree on that
+    milliseconds accepted_{0};       ///< the same, when enough did; 0 unless `disputed`
 };
 
 } // namespace prooftrack

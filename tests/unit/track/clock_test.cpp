@@ -423,6 +423,46 @@ TEST(VouchedTime, WhileProofIsAwayATimeThatThisLifeHasSeenIsCertain) {
     EXPECT_TRUE(life.has_entered("a", tracking_state::overdue));
 }
 
+/// A page of a gateway, perhaps on this very machine, says nothing of Proof's clock.
+TEST_P(Steps, UnderAGatewaysPagesEndNobody) {
+    for (const reply_class page : {reply_class::server_error, reply_class::unusable, reply_class::throttled}) {
+        for (const bool has_date : {true, false}) {
+            clock_disk disk;
+            {
+                clock_life life(disk, milliseconds(0));
+                life.track_now("a");
+                life.run(minutes(1));
+            }
+            clock_life life(disk, GetParam());
+            life.has_date = has_date;
+            life.date_off = GetParam(); // as wrong as our own clock
+            life.replies["a"] = page;
+            life.run(seconds(30));
+            life.has_date = true;
+            life.date_off = milliseconds(0);
+            life.replies.clear();
+            life.run(minutes(3));
+            EXPECT_TRUE(life.entered["a"].empty()) << to_string(page) << has_date;
+        }
+    }
+}
+
+/// With silence alone, and a clean stop: it became overdue, and is as young as the daemon knows.
+TEST_P(Steps, BetweenLivesGiveNobodyUpWhoBecameOverdueInSilence) {
+    clock_disk disk;
+    {
+        clock_life life(disk, GetParam());
+        life.is_away = true;
+        life.track_now("a");
+        life.run(hours(25));
+        ASSERT_TRUE(life.has_entered("a", tracking_state::overdue));
+        for (const active_transaction& row : life.core.all(life.now)) disk.rows.insert_or_assign(row.id.str(), row);
+    }
+    clock_life life(disk, milliseconds(0));
+    life.run(hours(2));
+    EXPECT_FALSE(life.has_entered("a", tracking_state::abandoned));
+}
+
 TEST(VouchedTime, NothingIsPrunedByAClockThatNothingVouchesFor) {
     clock_disk disk;
     clock_life life(disk, days(200));
@@ -436,9 +476,8 @@ TEST(VouchedTime, NothingIsPrunedByAClockThatNothingVouchesFor) {
     clock_life idle(disk, milliseconds(0));
     idle.step(untracked_event{*idle.core.find("a")});
     idle.recorded();
-    EXPECT_EQ(idle.core.time_to_prune_by(idle.now), std::nullopt);
-    idle.run(minutes(10));
-    EXPECT_EQ(idle.core.time_to_prune_by(idle.now), idle.now.wall);
+    idle.run(days(1));
+    EXPECT_EQ(idle.core.time_to_prune_by(idle.now), std::nullopt) << "nothing is asked, and nothing grows";
 }
 
 TEST(ClockWatch, TellsASleepFromAClockThatWasSet) {
@@ -497,6 +536,15 @@ TEST(VouchedClock, FollowsADateOnlyWhenThreeAgreeAndNeverAgainstWhatItKnows) {
     EXPECT_EQ(clock.least(wall + days(60)), wall + days(60));
     clock.on_set(-days(1));
     EXPECT_EQ(clock.on_date(wall + days(59), wall + days(59)).moved, -days(1)) << "both went back together";
+}
+
+TEST(VouchedClock, ThatAgreedForWantOfADateYieldsToThree) {
+    vouched_clock clock;
+    const wall_time wall{hours(490'000)};
+    EXPECT_TRUE(clock.on_no_date().has_agreed);
+    for (int i = 0; i < 3; ++i) clock.on_date(wall - days(30), wall);
+    EXPECT_EQ(clock.level(), vouched_clock::trust::disputed);
+    EXPECT_EQ(clock.least(wall), wall - days(30) + milliseconds(500));
 }
 
 TEST(VouchedClock, WhoseWallClockIsAheadNotesByItAndIsSureOfTheDateAlone) {

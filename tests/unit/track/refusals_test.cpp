@@ -338,6 +338,54 @@ TEST(Refusals, AnIdThatCameDuringTheRefusalOfOthersIsAskedAtOnce) {
     world.expect_in_band("good-", 3, minutes(30));
 }
 
+/// Those that are asked more rarely disprove an outage as well: nobody is left in the cadence.
+class PoisonedAlone : public testing::TestWithParam<reply_class> {};
+
+TEST_P(PoisonedAlone, DoesNotStopThoseOutOfTheCadence) {
+    refusing_world world;
+    active_transaction late = world.make("late");
+    late.facts.state = tracking_state::overdue;
+    late.facts.was_overdue = true;
+    active_transaction paid = world.make("paid");
+    paid.facts.state = tracking_state::settled;
+    paid.facts.status = "failed";
+    paid.facts.settled_at = world.now.wall;
+    for (active_transaction* row : {&late, &paid}) row->facts.last_polled_at = world.now.wall;
+    world.load({late, paid});
+    world.actions.clear();
+    world.proof = [](const std::string& id) { return is_poisoned(id) ? GetParam() : reply_class::good; };
+    world.track_many("bad-", 1);
+    world.run(2 * tracker_options().rules.tail_interval + minutes(1));
+    EXPECT_FALSE(world.was_unwell());
+    EXPECT_GE(world.seen["late"].count, 2U);
+    EXPECT_GE(world.seen["paid"].count, 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Track, PoisonedAlone,
+                         testing::Values(reply_class::forbidden, reply_class::unauthorized, reply_class::server_error,
+                                         reply_class::no_reply, reply_class::unusable),
+                         [](const auto& one) { return std::string(to_string(one.param)); });
+
+TEST(Refusals, OfAllAreSeenAlsoWhenNobodyIsInTheCadence) {
+    refusing_world world;
+    std::vector<active_transaction> rows;
+    for (int i = 0; i < 3; ++i) {
+        rows.push_back(world.make("late-" + std::to_string(i)));
+        rows.back().facts.state = tracking_state::overdue;
+        rows.back().facts.last_polled_at = world.now.wall;
+    }
+    world.load(std::move(rows));
+    world.actions.clear();
+    world.proof = [](const std::string&) { return reply_class::forbidden; };
+    world.run(tracker_options().rules.tail_interval + minutes(1));
+    EXPECT_TRUE(world.was_unwell());
+    world.proof = [](const std::string&) { return reply_class::good; };
+    const steady_time healed = world.now.steady;
+    world.run(minutes(2));
+    ASSERT_TRUE(world.time_to(health_kind::ok, healed));
+    EXPECT_LE(*world.time_to(health_kind::ok, healed), seconds(40));
+}
+
 TEST(Refusals, AMillionOfThemCannotUseUpTheFirstPolls) {
     refusing_world world;
     world.proof = [](const std::string& id) { return is_poisoned(id) ? reply_class::forbidden : reply_class::good; };
