@@ -34,7 +34,7 @@ struct candidates {
 /// have failed; ids that were never answered count only while there are no others.
 class outage_watch {
   public:
-    /// Numbers the run under way, or the next one. Never 0; at most 28 bits.
+    /// Numbers the run under way, or the next one. Never 0; at most 27 bits.
     std::uint32_t run() const { return run_; }
     bool is_open() const { return failures_ > 0; }
 

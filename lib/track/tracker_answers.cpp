@@ -60,8 +60,9 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
     } else {
         event.answer.what = what;
         const tracking_facts facts = table_.facts(slot, now);
+        const std::uint32_t errors = row.has_unrecorded != 0 ? 0 : row.errors;
         judgement verdict =
-            judge_answer(facts, event.answer, time_for(slot, facts, now), row.errors, options_.rules, is_own_denial);
+            judge_answer(facts, event.answer, time_for(slot, facts, now), errors, options_.rules, is_own_denial);
         apply(slot, std::move(verdict), std::move(event.answer), now, actions);
     }
     watch_deadline(slot);

@@ -43,6 +43,7 @@ void tracker::keep_change(std::uint32_t slot, const pending_change& change, inst
     const tracking_facts& facts = change.verdict.facts;
     table_.set_facts(slot, facts, now);
     row.is_age_stored = facts.last_polled_at ? 1 : 0;
+    row.has_unrecorded = 0;
     // Who was promised a poll gets it, also about one that has ended meanwhile.
     const bool is_wanted = row.wants_poll && facts.state != tracking_state::untracked;
     if (change.verdict.next == judgement::next_poll::never && !is_wanted) {
@@ -61,7 +62,8 @@ void tracker::keep_change(std::uint32_t slot, const pending_change& change, inst
 /// Nothing has changed; Proof will say it again, and a deadline comes again as well.
 void tracker::give_up_change(std::uint32_t slot, instant now) {
     transaction_row& row = table_.at(slot);
-    if (row.is_asked) { // an untracking: its poll is still in flight, and the answer counts again
+    row.has_unrecorded = 1; // it is asked until that is known again, through any number of errors
+    if (row.is_asked) {     // an untracking: its poll is still in flight, and the answer counts again
         row.is_asked = false;
         row.phase = row_phase::in_flight;
         return;

@@ -117,7 +117,7 @@ void transaction_table::set_facts(std::uint32_t slot, const tracking_facts& fact
 }
 
 void transaction_table::set_standing(std::uint32_t slot, standing now, std::uint32_t run) {
-    constexpr std::uint32_t run_bits = (1U << 28U) - 1;
+    constexpr std::uint32_t run_bits = (1U << 27U) - 1;
     transaction_row& row = at(slot);
     count_standing(row, false);
     row.standing_bits = static_cast<std::uint32_t>(now) & 3U;

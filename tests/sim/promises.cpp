@@ -307,7 +307,9 @@ void promises::on_poll_started(const std::string& id) {
     ++step_;
     id_record& record = ids_[id];
     record.last_poll = clock_.now().steady;
-    const bool is_open = record.model.is_certainly(told_state::open) && !record.model.states().front().was_overdue;
+    const auto& states = record.model.states();
+    const bool is_open = record.model.is_certainly(told_state::open) &&
+                         std::none_of(states.begin(), states.end(), [](const auto& one) { return one.was_overdue; });
     bands_.on_poll(id, is_open);
 }
 

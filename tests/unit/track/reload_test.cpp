@@ -59,5 +59,21 @@ TEST(Reload, AReversalThatCouldNotBeRecordedIsAskedAgainThroughAReload) {
     EXPECT_EQ(world.only<change_action>().event, event_type::reversed);
 }
 
+/// A full disk, and then a long outage: Proof's word was heard, so it is not given up for the errors.
+TEST(Reload, AReversalThatCouldNotBeRecordedOutlivesAnyNumberOfErrors) {
+    tracker_fixture world(verified_after({minutes(10)}));
+    settle(world, "a", "failed");
+    world.answer(*world.wait_for_poll(hours(1)), reply_class::good, "completed");
+    world.recorded(false);
+    for (const steady_time end = world.now.steady + hours(50); world.now.steady < end;) {
+        const auto poll = world.wait_for_poll(hours(1));
+        ASSERT_TRUE(poll) << "nobody asks any more";
+        world.answer(*poll, reply_class::server_error);
+        ASSERT_TRUE(world.all<change_action>().empty());
+    }
+    world.answer(*world.wait_for_poll(hours(1)), reply_class::good, "completed");
+    EXPECT_EQ(world.only<change_action>().event, event_type::reversed);
+}
+
 } // namespace
 } // namespace prooftrack
