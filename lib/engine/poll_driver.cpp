@@ -180,7 +180,7 @@ void poll_driver::on_record_result(change_action change, const std::string& even
                                                       {"merchant_transaction_id", change.id.str()},
                                                       {"error", result.error().message()}});
     }
-    if (what == record_result::stale) return; // it has ended when the row is loaded again
+    if (reloading_.contains(change.number)) return; // it has ended when the row is loaded again
     end_change(change.number,
                result ? op_result<std::monostate>(std::monostate{}) : op_result<std::monostate>(result.error()));
 }
@@ -195,12 +195,14 @@ void poll_driver::end_change(change_number number, const op_result<std::monostat
 
 void poll_driver::perform(reload_action& reload) {
     transaction_id id = reload.id;
+    reloading_.insert(reload.number);
     around_.remembered.find(std::move(id), [this, slot = reload.slot,
                                             number = reload.number](op_result<std::optional<transaction_view>> found) {
         std::optional<active_transaction> row;
         if (found && *found) row = active_transaction{(*found)->id, (*found)->facts, (*found)->revision};
         step(found ? tracker_event(reloaded_event{slot, number, std::move(row)})
                    : tracker_event(recorded_event{slot, number, record_result::refused, {}}));
+        reloading_.erase(number);
         end_change(number, op_error{make_error_code(store_error::stale), "record a change", "the row is another one"});
     });
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -97,6 +98,7 @@ class poll_driver final : public poll_source {
     proof_client* proof_ = nullptr;
     bool is_stopped_ = false;
     std::multimap<change_number, unique_function<void(op_result<std::monostate>)>> after_change_;
+    std::set<change_number> reloading_; ///< refused as stale, and their rows are being loaded
     std::vector<tracker_action> spare_actions_; ///< capacity kept between steps
 };
 
