@@ -51,7 +51,8 @@ engine::engine(configuration config, engine_doors doors, engine_hooks hooks, std
                         unique_function<void(std::optional<problem>)> handler) {
                      track_session(std::move(id), std::move(options), session, std::move(handler));
                  },
-                 [this](const tracking_options& options) { return check_options(options); }, [this] { arm(); }}),
+                 [this](const tracking_options& options) { return check_options(options); }, [this] { arm(); },
+                 [this] { return poll_driver_.vouched_now(); }}),
       housekeeping_({doors.clock, doors.remembered, doors.log, doors.counts, poll_driver_, delivery_driver_, feed_},
                     [this] { arm(); }) {}
 

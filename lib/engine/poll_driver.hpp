@@ -69,6 +69,8 @@ class poll_driver final : public poll_source {
     /// two readings of the clock would be seen by neither.
     std::optional<steady_time> wake_due(instant now);
     const tracker& core() const { return tracker_; }
+    /// The time that deadlines go by, see `tracker::vouched`.
+    wall_time vouched_now() { return see().vouched(seen_at_.wall); }
     live_transaction live(std::uint32_t slot) const { return tracker_.live(slot, around_.clock.now()); }
 
     std::optional<poll_ticket> next_poll() override;
@@ -98,7 +100,7 @@ class poll_driver final : public poll_source {
     proof_client* proof_ = nullptr;
     bool is_stopped_ = false;
     std::multimap<change_number, unique_function<void(op_result<std::monostate>)>> after_change_;
-    std::set<change_number> reloading_; ///< refused as stale, and their rows are being loaded
+    std::set<change_number> reloading_;         ///< refused as stale, and their rows are being loaded
     std::vector<tracker_action> spare_actions_; ///< capacity kept between steps
 };
 

@@ -87,7 +87,7 @@ void session_desk::claim(job asked) {
                                });
         return;
     }
-    store_.claim_session(key, body, clock_.now().wall,
+    store_.claim_session(key, body, hooks_.vouched_now(),
                          [this, asked = std::move(asked)](op_result<session_claim> claimed) mutable {
                              on_claimed(std::move(asked), std::move(claimed));
                          });

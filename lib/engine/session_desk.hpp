@@ -29,6 +29,8 @@ struct session_hooks {
     std::function<std::optional<problem>(const tracking_options&)> check;
     /// `next_wake` may have become earlier.
     std::function<void()> wake_changed;
+    /// The wall time that claims are aged by: a clock that was set must not end one before its time.
+    std::function<wall_time()> vouched_now;
 };
 
 /// Creates sessions on behalf of users. A session request is never repeated: a second one would be a second

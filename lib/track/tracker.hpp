@@ -218,6 +218,9 @@ class tracker {
     /// Every watched row as it has to be stored at a clean stop.
     std::vector<active_transaction> all(instant now) const;
 
+    /// What the wall clock's time is by Proof's `Date` and the steady clock.
+    wall_time vouched(wall_time wall) const { return clock_.at(wall); }
+
     std::size_t size() const { return table_.size(); }
     std::size_t in_flight() const { return in_flight_; }
     std::size_t recording() const { return pending_.size(); }
