@@ -18,7 +18,7 @@ class file_watch {
     explicit file_watch(std::filesystem::path path) : path_(std::move(path)), seen_(stamp_file(path_)) {}
 
     const std::filesystem::path& path() const { return path_; }
-    /// True once for each change that a look finds; a missing file is no change.
+    /// True once for each change that a look finds, also when the file went and when it came back.
     bool has_changed();
 
   private:

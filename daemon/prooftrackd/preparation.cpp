@@ -137,6 +137,11 @@ class preparation_steps {
     void prepare_api() {
         look_up_group("api.group", next_.config.api.group, next_.socket_group);
         look_up_group("api.admin_group", next_.config.api.admin_group, next_.admin_group);
+        // The mode is the socket's until a restart: what is judged is the two together as they would be in force.
+        const bool is_open = before_ != nullptr && (before_->config.api.mode & 0006U) != 0;
+        if (is_open && is_sound("api.admin_group") && next_.config.api.admin_group.empty())
+            refuse("api.admin_group", machine_fault{"the socket is open to every local user until a restart, who could "
+                                                    "change things without it: keep it, or restart the daemon"});
         if (!is_sound("api.socket")) return;
         if (auto fault = machine_.check_socket(next_.config.api.socket); !fault.text.empty())
             refuse("api.socket", std::move(fault));

@@ -313,6 +313,7 @@ void delivery_driver::enter_full(instant now) {
 void delivery_driver::leave_full(instant now) {
     if (!std::exchange(full_, false)) return;
     room_at_.reset();
+    for (const auto& [name, place] : slots_) place->refill_failed = false;
     for (const delivery_id id : std::exchange(unrecorded_, {})) record(attempts_.at(id));
     for (const auto& [name, place] : slots_) {
         if (place->failing_unsaved) save_failing(*place);

@@ -23,7 +23,8 @@ call_exchange::call_exchange(client_context& context, proof_call request, steady
                              unique_function<void()> ended)
     : context_(context), setup_(context.setup), request_(std::move(request)), until_(until),
       handler_(std::move(handler)), ended_(std::move(ended)),
-      wire_(std::make_shared<wire>(context.loop, context.sockets, setup_->where(), *this)), timer_(context.loop),
+      wire_(std::make_shared<wire>(context.loop, context.sockets, setup_->where(), *this)),
+      parser_(std::max(max_call_reply, setup_->options().max_reply_bytes)), timer_(context.loop),
       self_(std::make_shared<call_exchange*>(this)) {}
 
 call_exchange::~call_exchange() { wire_->close(); }

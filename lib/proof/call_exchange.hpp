@@ -14,7 +14,7 @@
 
 namespace prooftrack {
 
-/// Largest reply to a call.
+/// A reply to a session or to KYC may be so large, or as large as `max_reply_bytes`, if that is more.
 inline constexpr std::size_t max_call_reply = 1024 * 1024;
 
 using call_handler = unique_function<void(op_result<proof_reply>)>;
@@ -57,7 +57,7 @@ class call_exchange final : public wire_listener {
     call_handler handler_; ///< empty = ended
     unique_function<void()> ended_;
     std::shared_ptr<wire> wire_;
-    reply_parser parser_{max_call_reply};
+    reply_parser parser_;
     boost::asio::steady_timer timer_;
     bool sent_ = false;
     std::shared_ptr<call_exchange*> self_; ///< shared with the timer's handler, which may be queued when we go

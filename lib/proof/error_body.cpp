@@ -1,6 +1,7 @@
 #include "proof/error_body.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "proof/json_members.hpp"
 
@@ -14,6 +15,34 @@ constexpr std::size_t max_request_id = 128;
 bool is_plain(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
            c == '-';
+}
+
+/// The words of Proof's documentation.
+bool is_documented(std::string_view word) {
+    static constexpr std::array<std::string_view, 23> words{"invalid_request",
+                                                            "wallet_not_supported",
+                                                            "unsupported_currency",
+                                                            "currency_not_allowed",
+                                                            "unauthorised",
+                                                            "unauthorized",
+                                                            "missing_token",
+                                                            "invalid_token",
+                                                            "forbidden",
+                                                            "forbidden_origin",
+                                                            "offramp_disabled",
+                                                            "not_found",
+                                                            "transaction_not_found",
+                                                            "session_already_used",
+                                                            "kyc_required",
+                                                            "rate_limit_exceeded",
+                                                            "internal_error",
+                                                            "db_error",
+                                                            "token_error",
+                                                            "publish_failed",
+                                                            "upstream_error",
+                                                            "upstream_unavailable",
+                                                            "upstream_invalid_response"};
+    return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 std::string plain_word(const std::string& word) {
@@ -35,14 +64,16 @@ std::optional<proof_error_body> parse_error_body(std::string_view body) {
     const auto members = parse_reply_object(body);
     if (!members) return std::nullopt;
     const string_member error = find_string(*members, "error");
+    const string_member message = find_string(*members, "message");
     if (error.state != member_state::ok) return std::nullopt;
     const string_member code = find_string(*members, "code");
-    const string_member message = find_string(*members, "message");
     const string_member request_id = find_string(*members, "request_id");
     proof_error_body parsed;
     parsed.code = plain_word(code.text);
     if (parsed.code.empty()) parsed.code = plain_word(error.text);
     if (parsed.code.empty()) return std::nullopt; // frameworks of gateways say {"error": "Not Found"}
+    if (message.state != member_state::ok && !is_documented(parsed.code) && !is_documented(error.text))
+        return std::nullopt; // {"error": "timeout"}
     parsed.message = cut(message.text, max_message);
     parsed.request_id = plain_word(request_id.text);
     return parsed;

@@ -17,8 +17,8 @@ struct proof_error_body {
     std::string request_id; ///< first generation, plain or ""
 };
 
-/// nullopt unless `body` is one whole JSON object with one string member `error`, and that or `code` is a plain word:
-/// then it is not Proof's (a proxy's page).
+/// nullopt unless `body` is one whole JSON object with one string member `error`, that or `code` is a plain word, and
+/// there is a `message` too or the word is a documented one: else it is not Proof's (a proxy's page, a gateway's JSON).
 std::optional<proof_error_body> parse_error_body(std::string_view body);
 
 /// Printable ASCII of a header from outside, at most 128 characters; everything else is left out.

@@ -38,7 +38,7 @@ void outage_watch::on_failed(standing before, bool is_in_cadence, bool is_refusa
     if (!is_open()) {
         first_at_ = now;
         first_started_ = started;
-    } else if (!is_in_cadence && before != standing::failing) {
+    } else if (!is_in_cadence && before == standing::answered) { // nobody can add one that was answered
         has_failed_beside_ = true;
     }
     ++failures_;

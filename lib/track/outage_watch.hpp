@@ -29,7 +29,8 @@ struct candidates {
 /// answered. Each transaction is evidence once: when it fails for the first time since it was answered. One that went
 /// on failing while others were answered says nothing about them, so whoever may add ids cannot make an outage.
 ///
-/// A run is everybody's when no candidate is left; of those out of the cadence one that fails as well is enough. Where
+/// A run is everybody's when no candidate is left; of those out of the cadence one that was
+/// answered before and fails as well is enough. Where
 /// they are not all asked in time (many transactions, a low `max_rate`), enough of those that were answered before must
 /// have failed; ids that were never answered count only while there are no others.
 class outage_watch {

@@ -46,7 +46,11 @@ void tracker::wait_until(std::uint32_t slot, steady_time due) {
 void tracker::want_now(std::uint32_t slot, instant now) {
     transaction_row& row = table_.at(slot);
     steady_time due = now.steady;
-    if (row.last_started != transaction_row::never) due = std::max(due, last_start(row) + between_wanted_polls);
+    if (row.last_started != transaction_row::never) {
+        due = std::max(due, last_start(row) + between_wanted_polls);
+    } else if (const auto left = just_left_.find(row.id.str()); left != just_left_.end()) {
+        due = std::max(due, steady_time(milliseconds(left->second)) + between_wanted_polls); // another tracking's
+    }
     due_.erase(slot);
     row.phase = row_phase::waiting;
     row.is_urgent = true;
@@ -86,7 +90,8 @@ void tracker::begin_tracking(std::uint32_t slot, instant now) {
     steady_time due = first_poll_time(now);
     if (row.last_started != transaction_row::never) {
         due = std::max(due, last_start(row) + between_wanted_polls);
-        row.last_started = transaction_row::never; // that poll was another tracking's
+        remember_start(row); // that poll was another tracking's
+        row.last_started = transaction_row::never;
     }
     wait_until(slot, due);
     table_.set_standing(slot, standing::untried);

@@ -128,8 +128,12 @@ class Refused(ReloadCase):
         self.reload_with(config, "config.refused")
         self.assertEqual(self.ask_as_stranger("POST", "/v1/transactions", body), "403", "the old group guards it")
         config["proof"]["token_file"] = str(self.new.folder / "client_token")
+        self.reload_with(config, "config.refused")
+        self.assertEqual(daemon.logged("config.refused")[-1]["key"], "api.admin_group", "the mode is the old one until a restart")
+        self.assertEqual(self.ask_as_stranger("POST", "/v1/transactions", body), "403")
+        config["api"]["admin_group"] = "bin"
         self.reload_with(config, "config.reloaded")
-        self.assertEqual(self.ask_as_stranger("POST", "/v1/transactions", body), "201")
+        self.assertEqual(self.ask_as_stranger("POST", "/v1/transactions", body), "403")
         self.assertTrue(daemon.logged("config.restart_required"))
 
     def test_every_mistake_at_once(self):

@@ -150,7 +150,8 @@ class session_desk_test : public testing::Test {
                                      }
                                  });
                 },
-                [this](const tracking_options&) { return unfit_; }, [this] { ++wakes_changed_; }};
+                [this](const tracking_options&) { return unfit_; }, [this] { ++wakes_changed_; },
+                [this] { return clock_.now().wall; }};
     }
 
     fake_disk disk_;

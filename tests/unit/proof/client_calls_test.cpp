@@ -101,8 +101,10 @@ TEST(ProofCalls, PassErrorsOfBothGenerationsOn) {
 }
 
 TEST(ProofCalls, TellAGatewaysJsonFromProofs) {
-    for (const char* body : {R"({"message":"Forbidden"})", R"({"error":"Not Found","status":404,"path":"/"})",
-                             R"({"error":{"code":403}})", R"({"error":""})", R"(["error"])", R"({"error":"x"} y)"}) {
+    for (const char* body :
+         {R"({"message":"Forbidden"})", R"({"error":"Not Found","status":404,"path":"/"})", R"({"error":{"code":403}})",
+          R"({"error":"timeout"})", R"({"error":"Forbidden"})", R"({"error":""})", R"(["error"])",
+          R"({"error":"x","message":"x"} y)", R"({"timestamp":1,"status":403,"error":"Forbidden","path":"/"})"}) {
         const auto outcome = outcome_of_bytes(http_reply(403, body));
         ASSERT_TRUE(outcome) << body;
         EXPECT_FALSE(outcome->is_own_error) << body;
