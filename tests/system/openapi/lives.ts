@@ -45,7 +45,7 @@ export async function statesOf(api: Client, sandbox: Sandbox): Promise<Lives> {
 /** Waits until each has its event in the log, and reads their histories. */
 export async function endOf(api: Client, lives: Lives) {
     const missing = new Map(lives);
-    const until = Date.now() + 20_000;
+    const until = Date.now() + 30_000;
     for (let after = 0; missing.size > 0; ) {
         if (Date.now() > until) throw new Error(`no event of ${[...missing.keys()].join(", ")}`);
         const query = { after, limit: 100, wait: "1s" };

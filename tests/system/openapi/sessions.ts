@@ -45,7 +45,7 @@ async function callErrors(api: Client, sandbox: Sandbox) {
             const answer = await call();
             refused(answer, status, code);
             const wanted = status === 429 ? "3" : null;
-            if (answer.response.headers.get("retry-after") !== wanted) throw new Error(`${path} ${status}: Retry-After`);
+            if (answer.response.headers.get("retry-after") !== wanted) throw new Error(`${path}: Retry-After`);
         }
         await sandbox.fault(path, { kind: "status", status: 200, body: "[]" });
         refused(await call(), 502, "proof_unusable_reply");
