@@ -1,0 +1,37 @@
+// The event log as pages and as a stream.
+
+import { pageOf, refused, taken, type Client, type Event } from "./client.js";
+
+/** The first `count` events of the stream behind `after`. */
+async function readStream(api: Client, after: number, count: number): Promise<Event[]> {
+    const stop = new AbortController();
+    const answer = await api.GET("/v1/events", {
+        params: { query: { after } },
+        headers: { Accept: "text/event-stream" },
+        parseAs: "stream",
+        signal: stop.signal,
+    });
+    const events: Event[] = [];
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const bytes of taken(answer, 200) as unknown as AsyncIterable<Uint8Array>) {
+        text += decoder.decode(bytes, { stream: true });
+        const lines = text.split("\n");
+        text = lines.pop() ?? "";
+        for (const line of lines) if (line.startsWith("data: ")) events.push(JSON.parse(line.slice(6)) as Event);
+        if (events.length >= count) break;
+    }
+    stop.abort();
+    return events;
+}
+
+export async function callEvents(api: Client): Promise<Event[]> {
+    const page = pageOf(await api.GET("/v1/events", { params: { query: { limit: 5 } } }));
+    const streamed = await readStream(api, 0, page.events.length);
+    if (streamed[0]?.id !== page.events[0]?.id) throw new Error("the stream begins elsewhere");
+    const gone = await api.GET("/v1/events", { params: { query: { after: 1_000_000 } } });
+    const { oldest_seq, last_seq } = refused(gone, 410, "cursor_gone") as { oldest_seq: number; last_seq: number };
+    if (oldest_seq !== 1 || last_seq < page.next_after) throw new Error(`${oldest_seq} to ${last_seq}`);
+    refused(await api.GET("/v1/events", { params: { query: { wait: "soon" } } }), 400, "invalid_request");
+    return streamed;
+}
