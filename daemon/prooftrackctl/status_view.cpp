@@ -30,6 +30,8 @@ std::string counts(const json_view& by, const look& where, std::size_t indent) {
 
 std::string proof_line(const json_view& proof, const look& where, wall_time now) {
     const std::string health = proof["health"].text();
+    if (const std::string detail = proof["detail"].text(); health == "ok" && !detail.empty())
+        return painted(printable(detail), paint::warn, where);
     std::string line = painted(printable(health), paint_of(health), where);
     if (const std::string since = proof["since"].text(); !since.empty()) {
         std::string span = relative_time(since, now);

@@ -167,6 +167,7 @@ health_report engine::ready() const {
     if (store_state_ == store_state::full)
         report.reasons.emplace_back("the disk is full: new work is refused until there is room");
     report.ok = report.reasons.empty();
+    report.proof = proof_standing();
     return report;
 }
 

@@ -47,10 +47,10 @@ std::string format_health(const proof_health& health) {
         append_json_string(out, format_wall_time(health.since()));
     }
     out += ",\"detail\":";
-    if (health.detail().empty()) {
+    if (const std::string standing = health.standing(); standing.empty()) {
         out += "null";
     } else {
-        append_json_string(out, health.detail());
+        append_json_string(out, standing);
     }
     return out + "}";
 }
