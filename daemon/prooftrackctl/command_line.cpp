@@ -77,6 +77,20 @@ parse_end wrong_arguments(const CLI::App& app, const CLI::ParseError& error) {
     return {exit_status::usage, fmt::format("{}: {}\nTry `{} --help`.\n", path, printable(what), path)};
 }
 
+/// `help COMMAND` is `COMMAND --help`.
+void take_help(const CLI::App& app, std::vector<std::string>& arguments) {
+    const bool asks_for_help_itself = arguments.size() > 1 && arguments[1].starts_with("-");
+    if (arguments.empty() || arguments.front() != "help" || asks_for_help_itself) return;
+    arguments.erase(arguments.begin());
+    const CLI::App* place = &app;
+    for (const std::string& word : arguments) {
+        const auto known = place->get_subcommands([&word](const CLI::App* one) { return one->get_name() == word; });
+        place = known.empty() ? nullptr : known.front();
+        if (place == nullptr) break;
+    }
+    if (place != nullptr) arguments.emplace_back("--help"); // an unknown command is said to be one
+}
+
 } // namespace
 
 std::variant<invocation, parse_end> parse_command_line(std::vector<std::string> arguments,
@@ -101,6 +115,8 @@ std::variant<invocation, parse_end> parse_command_line(std::vector<std::string> 
     add_proof_commands(app, collector);
     add_event_commands(app, collector);
     add_daemon_commands(app, collector);
+    app.add_subcommand("help", "Show the help of a command");
+    take_help(app, arguments);
     std::reverse(arguments.begin(), arguments.end()); // CLI11 takes them from the back
     try {
         app.parse(arguments);

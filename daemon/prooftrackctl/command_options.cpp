@@ -1,5 +1,8 @@
 #include "prooftrackctl/command_options.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/ids.hpp"
 
 namespace prooftrack {
@@ -35,25 +38,35 @@ CLI::Validator is_positive() {
             "", "positive"};
 }
 
+void add_member(std::vector<std::pair<std::string, std::string>>& members, const std::string& option, std::string name,
+                std::string value) {
+    const bool is_there =
+        std::any_of(members.begin(), members.end(), [&](const auto& one) { return one.first == name; });
+    if (is_there) throw CLI::ValidationError(option, "'" + name + "' is given twice");
+    members.emplace_back(std::move(name), std::move(value));
+}
+
+void add_pairs(std::vector<std::pair<std::string, std::string>>& members, const std::string& option,
+               const std::vector<std::string>& pairs) {
+    for (const std::string& pair : pairs) {
+        const std::size_t at = pair.find('=');
+        if (at == std::string::npos || at == 0) throw CLI::ValidationError(option, "'" + pair + "' is not KEY=VALUE");
+        add_member(members, option, pair.substr(0, at), pair.substr(at + 1));
+    }
+}
+
 void add_example(CLI::App* command, const std::string& text) { command->footer("Example:\n  prooftrackctl " + text); }
 
 std::vector<CLI::Option*> add_tracking_options(CLI::App* command, tracking_arguments& into) {
-    auto* metadata = command
-                         ->add_option_function<std::vector<std::string>>(
-                             "--metadata",
-                             [&into](const std::vector<std::string>& pairs) {
-                                 for (const std::string& pair : pairs) {
-                                     const std::size_t at = pair.find('=');
-                                     if (at == std::string::npos || at == 0) {
-                                         throw CLI::ValidationError("--metadata", "'" + pair + "' is not KEY=VALUE");
-                                     }
-                                     into.metadata.emplace_back(pair.substr(0, at), pair.substr(at + 1));
-                                 }
-                             },
-                             "A member of the metadata, given back with every event; repeatable")
-                         ->type_name("K=V")
-                         ->type_size(1)
-                         ->allow_extra_args(false);
+    auto* metadata =
+        command
+            ->add_option_function<std::vector<std::string>>(
+                "--metadata",
+                [&into](const std::vector<std::string>& pairs) { add_pairs(into.metadata, "--metadata", pairs); },
+                "A member of the metadata, given back with every event; repeatable")
+            ->type_name("K=V")
+            ->type_size(1)
+            ->allow_extra_args(false);
     auto* url = command
                     ->add_option("--callback-url", into.callback_url,
                                  "Tell this URL too (within the daemon's [callback_url] rules)")

@@ -15,9 +15,10 @@ void add_events(CLI::App& app, command_collector& into) {
     auto* command = app.add_subcommand("events", "Show the event log, or follow it");
     command->add_flag("-f,--follow", into.events.follow, "Go on with new events, also across a restart of the daemon");
     add_number(command, "--after", into.events.after,
-               "Begin behind this seq (default: with --follow now, else the oldest)")
+               "Begin behind this seq, 0 = at the oldest (default: the newest 100; with --follow now)")
         ->type_name("SEQ");
-    add_number(command, "--limit", into.events.limit, "End after that many")->check(is_positive());
+    add_number(command, "--limit", into.events.limit, "End after that many; without --after the newest")
+        ->check(is_positive());
     add_example(command, "--json events --follow | jq .type");
     command->callback([&into] { into.chosen = into.events; });
 }
@@ -76,7 +77,8 @@ void add_secret(CLI::App& app, command_collector& into) {
     auto* group = app.add_subcommand("secret", "Secrets that sign webhooks");
     group->require_subcommand(1);
     auto* make = group->add_subcommand("new", "Print a new secret");
-    const std::string example = "secret new | sudo install -m 0600 /dev/stdin /etc/prooftrackd/webhook_secret";
+    const std::string example =
+        "secret new | sudo install -m 0600 -o prooftrackd /dev/stdin /etc/prooftrackd/webhook_secret";
     add_example(group, example);
     add_example(make, example);
     make->callback([&into] { into.chosen = secret_new_command{}; });

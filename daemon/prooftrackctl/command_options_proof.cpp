@@ -40,8 +40,8 @@ void add_session(CLI::App& app, command_collector& into) {
         command
             ->add_option_function<std::string>(
                 field.option,
-                [&into, name = std::string(field.name)](const std::string& value) {
-                    into.session.fields.emplace_back(name, value);
+                [&into, option = std::string(field.option), name = std::string(field.name)](const std::string& value) {
+                    add_member(into.session.fields, option, name, value);
                 },
                 field.help)
             ->type_name("TEXT")
@@ -50,14 +50,7 @@ void add_session(CLI::App& app, command_collector& into) {
     command
         ->add_option_function<std::vector<std::string>>(
             "--field",
-            [&into](const std::vector<std::string>& pairs) {
-                for (const std::string& pair : pairs) {
-                    const std::size_t at = pair.find('=');
-                    if (at == std::string::npos || at == 0)
-                        throw CLI::ValidationError("--field", "'" + pair + "' is not KEY=VALUE");
-                    into.session.fields.emplace_back(pair.substr(0, at), pair.substr(at + 1));
-                }
-            },
+            [&into](const std::vector<std::string>& pairs) { add_pairs(into.session.fields, "--field", pairs); },
             "Any other field of Proof's request; repeatable")
         ->type_name("K=V")
         ->type_size(1)

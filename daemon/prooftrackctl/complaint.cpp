@@ -17,15 +17,13 @@ namespace errc = boost::system::errc;
 
 /// What to do about a problem code; "" when its detail says it all.
 std::string_view next_step(std::string_view code) {
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> steps{{
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 8> steps{{
         {"not_allowed", "Only members of the daemon's admin_group may do this: `id` shows your groups, `usermod -aG "
                         "GROUP USER` adds one."},
-        {"unknown_transaction", "`prooftrackctl list` shows what is tracked, `prooftrackctl track ID` begins."},
-        {"unknown_delivery", "`prooftrackctl deliveries` lists them."},
+        {"unknown_transaction", "`prooftrackctl list` shows what is tracked."},
         {"unknown_callback", "`prooftrackctl status` lists the configured callbacks."},
         {"unknown_consumer", "`prooftrackctl consumers` lists them."},
-        {"already_tracked",
-         "It is tracked with other options: `prooftrackctl get ID` shows them; `untrack` it first to replace them."},
+        {"already_tracked", "`prooftrackctl untrack ID` first, to replace them."},
         {"store_unavailable",
          "The daemon's disk is full or failing: see `prooftrackctl status` and the daemon's log. Repeating is safe."},
         {"proof_unreachable", "`prooftrackctl status` shows how Proof has been answering."},

@@ -1,5 +1,7 @@
 // events: the log page by page, or followed across restarts of the daemon
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "prooftrackctl/commands.hpp"
@@ -14,6 +16,8 @@
 namespace prooftrack {
 
 namespace {
+
+constexpr std::uint64_t newest_shown = 100; ///< without --after and --limit
 
 /// Prints events as they come; a table whose columns are wide enough from the start.
 class event_printer {
@@ -59,6 +63,21 @@ void print_log(command_context& context, event_printer& printer, std::optional<s
         if (events.size() < page_size || !next || next == after) return;
         after = next;
     }
+}
+
+/// The last `count` of the log, the newest at the end.
+void print_newest(command_context& context, std::uint64_t count) {
+    const api_reply reply = ask(context, status_request());
+    const json_view events = json_of(reply)["events"];
+    const std::uint64_t last = events["last_seq"].unsigned_integer().value_or(0);
+    const std::uint64_t first = std::max<std::uint64_t>(events["first_seq"].unsigned_integer().value_or(1), 1);
+    const std::uint64_t after = std::max(last > count ? last - count : 0, std::min(first - 1, last));
+    event_printer printer(context, count);
+    print_log(context, printer, after);
+    printer.flush();
+    if (after >= first && !context.options.json)
+        note(fmt::format("the newest {} of {} events; --after 0 begins at the oldest", grouped(last - after),
+                         grouped(last - first + 1)));
 }
 
 /// Follows the log. The cursor is the seq of the last printed event, so a new connection neither repeats nor misses
@@ -146,6 +165,10 @@ class follower {
 } // namespace
 
 int run(command_context& context, const events_command& what) {
+    if (!what.follow && !what.after) {
+        print_newest(context, what.limit.value_or(newest_shown));
+        return exit_status::done;
+    }
     event_printer printer(context, what.limit);
     if (!what.follow) {
         print_log(context, printer, what.after);

@@ -30,6 +30,8 @@ std::string counts(const json_view& by, const look& where, std::size_t indent) {
 
 std::string proof_line(const json_view& proof, const look& where, wall_time now) {
     const std::string health = proof["health"].text();
+    if (const std::string detail = proof["detail"].text(); health == "ok" && !detail.empty())
+        return painted(printable(detail), paint::warn, where);
     std::string line = painted(printable(health), paint_of(health), where);
     if (const std::string since = proof["since"].text(); !since.empty()) {
         std::string span = relative_time(since, now);
@@ -69,7 +71,20 @@ std::string events_line(const json_view& events, const look& where) {
     return log.empty() || narrow ? range : fmt::format("{}, log {}", range, log);
 }
 
-std::string callback_table(const json_view& callbacks, const look& where, std::size_t most) {
+/// Why it fails and when it is tried next, in one line.
+std::string failing_line(const json_view& callback, const look& where, wall_time now) {
+    const std::string since = callback["failing_since"].text();
+    const std::string next = callback["next_try_at"].text();
+    const std::string error = callback["last_error"].text();
+    std::string line = fmt::format("{} fails", printable(callback["name"].text()));
+    if (!since.empty()) line += fmt::format(" since {}", printable(since));
+    line += next.empty() ? "; tried when something for it is due" : "; next try " + relative_time(next, now);
+    line += ": " + (error.empty() ? "not tried since the start" : printable(error));
+    const std::string shown = where.width > 0 ? cut_to_width(line, where.width, where.ellipsis()) : line;
+    return painted(shown, paint::warn, where) + "\n";
+}
+
+std::string callback_table(const json_view& callbacks, const look& where, wall_time now, std::size_t most) {
     const auto all = callbacks.elements();
     if (all.empty()) return painted("  none configured\n", paint::dim, where);
     look inner = where;
@@ -88,7 +103,10 @@ std::string callback_table(const json_view& callbacks, const look& where, std::s
                   {grouped(dead), dead == 0 ? paint::plain : paint::bad}});
     }
     std::string indented;
-    const std::string text = rows.format(inner);
+    std::string text = rows.format(inner);
+    for (std::size_t i = 0; i < shown; ++i) {
+        if (all[i]["state"].text() == "failing") text += failing_line(all[i], inner, now);
+    }
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = text.find('\n', at) + 1;
         indented += "  " + text.substr(at, end - at);
@@ -114,7 +132,7 @@ std::string format_status(const json_view& status, const look& where, wall_time 
     fields.add("events", events_line(status["events"], where));
     out += fields.format(where);
     out += "\n" + painted("callbacks", paint::bold, where) + "\n";
-    return out + callback_table(status["callbacks"], where, callbacks);
+    return out + callback_table(status["callbacks"], where, now, callbacks);
 }
 
 } // namespace prooftrack

@@ -27,6 +27,12 @@ std::string errors_text(const json_view& transaction) {
     return last.empty() ? fmt::format("{} in a row", row) : fmt::format("{} in a row: {}", row, last);
 }
 
+/// A pending one without a time waits for something else: an earlier event, or its callback's recovery.
+std::string next_attempt(const json_view& delivery, wall_time now) {
+    const bool waits = delivery["state"].text() == "pending" && delivery["next_attempt_at"].text().empty();
+    return waits ? "waits" : compact_time(delivery["next_attempt_at"].text(), now);
+}
+
 } // namespace
 
 void field_list::add(std::string name, std::string value, paint how) {
@@ -108,7 +114,7 @@ std::vector<cell> delivery_row(const json_view& delivery, const look&, wall_time
             {printable(state), paint_of(state)},
             {grouped(delivery["attempts"].unsigned_integer().value_or(0))},
             {compact_time(delivery["last_attempt_at"].text(), now)},
-            {compact_time(delivery["next_attempt_at"].text(), now)},
+            {next_attempt(delivery, now)},
             {printable(delivery["last_error"].text()), paint::warn}};
 }
 

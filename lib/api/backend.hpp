@@ -192,6 +192,7 @@ struct callback_test_result {
 struct health_report {
     bool ok = true;
     std::vector<std::string> reasons;
+    std::string proof; ///< how Proof answers, for people: no reason to be unready; "" = not told
 };
 
 /// A wait that its caller no longer needs is cancelled with it; the handler is then never called. 0 = nothing to

@@ -16,10 +16,17 @@ namespace {
 constexpr std::size_t max_level_length = 32;
 
 api_response health_response(const health_report& report) {
-    if (report.ok)
-        return json_response(200, fmt::format("{{\"ok\":true,\"reasons\":{}}}", render_reasons(report.reasons)));
+    if (report.ok) {
+        std::string body = fmt::format("{{\"ok\":true,\"reasons\":{}", render_reasons(report.reasons));
+        if (!report.proof.empty()) {
+            body += ",\"proof\":";
+            append_json_string(body, report.proof);
+        }
+        return json_response(200, body + '}');
+    }
     problem why = make_problem(problem_code::unavailable, fmt::format("{}", fmt::join(report.reasons, "; ")));
     why.members.push_back(problem_member::texts("reasons", report.reasons));
+    if (!report.proof.empty()) why.members.push_back(problem_member::text("proof", report.proof));
     return problem_response(why);
 }
 

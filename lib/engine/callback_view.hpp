@@ -3,8 +3,11 @@
 // What the outside may know of a callback, and the door through which deliveries are counted.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "base/time.hpp"
 
 namespace prooftrack {
 
@@ -16,6 +19,10 @@ struct callback_view {
     std::uint64_t backlog = 0; ///< pending deliveries
     std::uint64_t dead = 0;
     std::uint64_t oldest_undelivered_seconds = 0; ///< age of the oldest pending one, 0 = none
+    // While failing:
+    std::optional<wall_time> failing_since; ///< its first failed attempt of the row
+    std::string last_error;                 ///< of the attempt that failed last; "" = none since the start
+    std::optional<wall_time> next_try_at;   ///< nullopt = it is being tried now, or owes nothing that is waited for
 };
 std::string_view to_string(callback_view::condition state);
 

@@ -261,7 +261,7 @@ void delivery_driver::on_health(slot& place, delivery_health::change change, ins
     if (change == delivery_health::change::none) return;
     place.failing_known = true;
     if (change == delivery_health::change::turned_failing) {
-        place.failing_from = now.wall;
+        place.failing_from = place.lane.health().failing_since().value_or(now.wall);
         place.next_failing_log = now.steady + failing_log_interval;
         log_failing(doors_.log, place);
     } else {
@@ -277,21 +277,42 @@ void delivery_driver::save_failing(slot& place) {
     }
     place.saving_failing = true;
     place.failing_unsaved = false;
-    doors_.memory.set_failing(place.name, place.lane.health().failing_since(),
-                              [this, &place](op_result<std::monostate> saved) {
-                                  const instant now = enter();
-                                  place.saving_failing = false;
-                                  if (!saved && saved.error().code == store_error::full && !stopping_) {
-                                      place.failing_unsaved = true;
-                                      enter_full(now);
-                                  } else if (!saved) {
-                                      on_store_failure(saved.error(), now);
-                                  } else if (place.failing_unsaved) {
-                                      save_failing(place);
-                                  }
-                                  drop_if_idle(place);
-                                  leave();
-                              });
+    if (const auto since = place.lane.health().failing_since()) {
+        doors_.memory.set_failing(place.name, since, [this, &place](const op_result<std::monostate>& saved) {
+            on_failing_saved(place, saved ? std::nullopt : std::optional(saved.error()), 0);
+        });
+        return;
+    }
+    const wall_time now = doors_.clock.now().wall;
+    const auto ends =
+        [since = place.failing_from, now,
+         waits = std::vector(place.lane.schedule().begin(), place.lane.schedule().end())](const waiting_delivery& one) {
+            return ends_with_recovery({one.attempts, one.last_attempt_at, one.next_attempt_at}, since, waits, now);
+        };
+    doors_.memory.end_failing(place.name, {now, ends}, [this, &place](const op_result<std::uint64_t>& freed) {
+        on_failing_saved(place, freed ? std::nullopt : std::optional(freed.error()), freed ? *freed : 0);
+    });
+}
+
+void delivery_driver::on_failing_saved(slot& place, const std::optional<op_error>& error, std::uint64_t freed) {
+    const instant now = enter();
+    place.saving_failing = false;
+    if (error && error->code == store_error::full && !stopping_) {
+        place.failing_unsaved = true;
+        enter_full(now);
+    } else if (error) {
+        on_store_failure(*error, now);
+    } else if (place.failing_unsaved) {
+        save_failing(place);
+    }
+    if (freed > 0) {
+        // What had failed goes with the recovery: the store has new times for it.
+        place.lane.invalidate();
+        pump(place, now);
+    } else {
+        drop_if_idle(place);
+    }
+    leave();
 }
 
 void delivery_driver::log_still_failing(slot& place, instant now) {

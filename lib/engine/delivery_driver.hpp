@@ -95,8 +95,8 @@ class delivery_driver {
     std::vector<callback_view> views(const store_status& status, wall_time now) const;
     /// Hands the same to the metrics.
     void report(const store_status& status, wall_time now);
-    /// What lists show of a pending delivery: why it is not attempted when its callback is not configured, and when it
-    /// really is due when a wrong clock noted a time that nobody waits for.
+    /// What lists show of a pending delivery: why it is not attempted when its callback is not configured, no time when
+    /// it waits for a failing one, and when it really is due when a wrong clock noted a time that nobody waits for.
     void annotate(delivery_view& view) const;
 
     std::size_t lanes() const { return slots_.size(); }
@@ -131,6 +131,7 @@ class delivery_driver {
     void sync_lanes(bool warn);
     void take_over(const lane_summary& summary, instant now);
     void insert_head(const delivery_head& head, instant now);
+    bool waits_for_recovery(const delivery_view& due) const;
     bool may_start() const { return !full_ && !halted_ && !stopping_; }
 
     // delivery_attempts.cpp: one attempt's way
@@ -148,6 +149,7 @@ class delivery_driver {
     void release(delivery_id id, instant now);
     void on_health(slot& place, delivery_health::change change, instant now);
     void save_failing(slot& place);
+    void on_failing_saved(slot& place, const std::optional<op_error>& error, std::uint64_t freed);
     void log_still_failing(slot& place, instant now);
     void enter_full(instant now);
     void leave_full(instant now);

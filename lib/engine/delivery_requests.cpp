@@ -17,6 +17,20 @@ std::uint64_t age_in_seconds(wall_time since, wall_time now) {
     return age > 0 ? static_cast<std::uint64_t>(age) : 0;
 }
 
+/// One failing lane; of several (callback_urls) what failed first, and the first try of all.
+void add_failing(callback_view& view, const delivery_slot& place, instant now) {
+    view.state = callback_view::condition::failing;
+    if (!view.failing_since || place.failing_from < *view.failing_since) {
+        view.failing_since = place.failing_from;
+        view.last_error = place.last_error;
+        if (place.is_url && !place.last_error.empty()) view.last_error = place.name + ": " + place.last_error;
+    }
+    if (const auto next = place.lane.next_wake(now)) {
+        const wall_time at = now.wall + std::chrono::ceil<milliseconds>(*next - now.steady);
+        view.next_try_at = std::min(view.next_try_at.value_or(at), at);
+    }
+}
+
 } // namespace
 
 std::string_view to_string(callback_view::condition state) {
@@ -142,9 +156,10 @@ std::vector<callback_view> delivery_driver::views(const store_status& status, wa
         if (!configured && view.state == callback_view::condition::ok)
             view.state = callback_view::condition::unconfigured;
     }
+    const instant at{doors_.clock.now().steady, now};
     for (const auto& [name, place] : slots_) {
         if (place->lane.configured() && place->lane.health().failing())
-            row(place->shown_name()).state = callback_view::condition::failing;
+            add_failing(row(place->shown_name()), *place, at);
     }
     return views;
 }
@@ -163,6 +178,18 @@ void delivery_driver::report(const store_status& status, wall_time now) {
     }
 }
 
+/// Its callback fails and is tried with another one.
+bool delivery_driver::waits_for_recovery(const delivery_view& due) const {
+    const auto waits = [](const slot& place) { return place.lane.configured() && place.lane.health().failing(); };
+    if (due.callback != callback_url_name) {
+        const auto place = slots_.find(due.callback);
+        return place != slots_.end() && waits(*place->second) && !place->second->lane.is_busy(due.id);
+    }
+    return std::any_of(slots_.begin(), slots_.end(), [&](const auto& named) {
+        return named.second->is_url && waits(*named.second) && named.second->lane.due_of(due.id);
+    });
+}
+
 void delivery_driver::annotate(delivery_view& view) const {
     const bool known =
         view.callback == callback_url_name ? table_.has_url_rules() : table_.find(view.callback) != nullptr;
@@ -174,6 +201,10 @@ void delivery_driver::annotate(delivery_view& view) const {
     }
     if (!view.next_attempt_at) return;
     const wall_time now = doors_.clock.now().wall;
+    if (*view.next_attempt_at <= now && waits_for_recovery(view)) {
+        view.next_attempt_at.reset();
+        return;
+    }
     const auto settings = table_.settings_for(view.callback);
     const std::vector<milliseconds> schedule = settings ? settings->retry_schedule : callback_config{}.retry_schedule;
     if (is_explained(view, schedule, now)) return;

@@ -186,10 +186,18 @@ void engine::on_alarm() {
     arm();
 }
 
+std::string engine::proof_standing() const {
+    const proof_health& health = poll_driver_.core().health();
+    std::string standing = health.standing();
+    if (health.kind() == health_kind::ok) return standing.empty() ? "ok" : standing;
+    const std::string_view kind = to_string(health.kind());
+    return standing.empty() ? std::string(kind) : fmt::format("{}: {}", kind, standing);
+}
+
 std::string engine::summary() const {
     const tracker& core = poll_driver_.core();
-    std::string line = fmt::format("{} pending, {:.0f} polls/s, Proof {}", core.size(), core.made_rate(),
-                                   to_string(core.health().kind()));
+    std::string line =
+        fmt::format("{} pending, {:.0f} polls/s, Proof {}", core.open(), core.made_rate(), proof_standing());
     if (store_state_ == store_state::full) line += ", THE DISK IS FULL";
     return line;
 }

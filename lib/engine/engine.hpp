@@ -64,7 +64,7 @@ class engine final : public backend, private poll_driver_listener, private deliv
     void on_store_state(store_state state);
     /// The alarm's handler.
     void on_alarm();
-    /// One line for people: what is watched, how Proof and the callbacks are.
+    /// One line for people: how many are open, how Proof and the store are.
     std::string summary() const;
     std::size_t watched() const { return poll_driver_.core().size(); }
     const tracker& core() const { return poll_driver_.core(); }
@@ -105,6 +105,9 @@ class engine final : public backend, private poll_driver_listener, private deliv
 
   private:
     struct import_job;
+
+    /// `ok`, `not asked yet`, or what is wrong.
+    std::string proof_standing() const;
 
     void on_recorded(const change_action& change, recorded_transition recorded) override;
     void on_token_wanted() override;

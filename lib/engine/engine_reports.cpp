@@ -31,7 +31,7 @@ store_handler<T> pass_on_consumer(std::string name, backend_handler<T> handler) 
             handler(std::move(*answered));
         } else if (answered.error().code == store_error::not_found) {
             handler(refuse(problem_code::unknown_consumer,
-                           fmt::format("there is no consumer '{0}': PUT /v1/consumers/{0} makes it", name)));
+                           fmt::format("there is no consumer '{0}': `prooftrackctl consumers add {0}` makes it", name)));
         } else if (answered.error().code == store_error::beyond_last) {
             handler(refuse(problem_code::invalid_request, "seq is beyond the last event"));
         } else {
@@ -42,7 +42,7 @@ store_handler<T> pass_on_consumer(std::string name, backend_handler<T> handler) 
 
 problem unknown_delivery(delivery_id id) {
     return refuse(problem_code::unknown_delivery,
-                  fmt::format("there is no delivery {}: GET /v1/deliveries lists them", value_of(id)));
+                  fmt::format("there is no delivery {}: `prooftrackctl deliveries` lists them", value_of(id)));
 }
 
 } // namespace
@@ -167,6 +167,7 @@ health_report engine::ready() const {
     if (store_state_ == store_state::full)
         report.reasons.emplace_back("the disk is full: new work is refused until there is room");
     report.ok = report.reasons.empty();
+    report.proof = proof_standing();
     return report;
 }
 

@@ -24,7 +24,7 @@ problem already_ended(const transaction_view& view) {
 problem already_tracked(const transaction_id& id) {
     return refuse(
         problem_code::already_tracked,
-        fmt::format("'{}' is tracked with other options: GET /v1/transactions/{} shows them", id.str(), id.str()));
+        fmt::format("'{}' is tracked with other options: `prooftrackctl get {}` shows them", id.str(), id.str()));
 }
 
 /// A call that meets a change of its row on its way waits for its end and looks again, this often.

@@ -147,7 +147,7 @@ void housekeeping::say_alive(const store_status& status, const std::vector<consu
     }
     const auto oldest_due = std::chrono::duration_cast<milliseconds>(core.oldest_due(now));
     const auto due_lag = std::chrono::duration_cast<milliseconds>(around_.counts.poll_lag_p99());
-    around_.log.write(log_event_id::daemon_heartbeat, {{"pending", core.size()},
+    around_.log.write(log_event_id::daemon_heartbeat, {{"pending", core.open()},
                                                        {"due_lag_ms", due_lag.count()},
                                                        {"oldest_due_ms", oldest_due.count()},
                                                        {"polls_per_second", fmt::format("{:.1f}", core.made_rate())},

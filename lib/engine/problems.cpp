@@ -34,7 +34,7 @@ problem store_problem(const op_error& error) {
 
 problem unknown_transaction(const transaction_id& id) {
     return refuse(problem_code::unknown_transaction,
-                  fmt::format("'{}' is not tracked here: POST /v1/transactions tracks it", id.str()));
+                  fmt::format("'{}' is not tracked here: `prooftrackctl track {}` tracks it", id.str(), id.str()));
 }
 
 problem call_problem(const op_error& error) {

@@ -47,12 +47,21 @@ std::string format_health(const proof_health& health) {
         append_json_string(out, format_wall_time(health.since()));
     }
     out += ",\"detail\":";
-    if (health.detail().empty()) {
+    if (const std::string standing = health.standing(); standing.empty()) {
         out += "null";
     } else {
-        append_json_string(out, health.detail());
+        append_json_string(out, standing);
     }
     return out + "}";
+}
+
+void append_time(std::string& out, std::string_view name, const std::optional<wall_time>& time) {
+    out += fmt::format(",\"{}\":", name);
+    if (time) {
+        append_json_string(out, format_wall_time(*time));
+    } else {
+        out += "null";
+    }
 }
 
 std::string format_callbacks(const std::vector<callback_view>& callbacks) {
@@ -63,8 +72,17 @@ std::string format_callbacks(const std::vector<callback_view>& callbacks) {
         append_json_string(out, view.name);
         out += ",\"state\":";
         append_json_string(out, to_string(view.state));
-        out += fmt::format(R"(,"backlog":{},"oldest_undelivered_seconds":{},"dead":{}}})", view.backlog,
+        out += fmt::format(R"(,"backlog":{},"oldest_undelivered_seconds":{},"dead":{})", view.backlog,
                            view.oldest_undelivered_seconds, view.dead);
+        append_time(out, "failing_since", view.failing_since);
+        out += ",\"last_error\":";
+        if (view.last_error.empty()) {
+            out += "null";
+        } else {
+            append_json_string(out, view.last_error);
+        }
+        append_time(out, "next_try_at", view.next_try_at);
+        out += '}';
     }
     return out + "]";
 }

@@ -51,6 +51,15 @@ spdlog::level::level_enum spdlog_level(log_level level) {
     return spdlog::level::info;
 }
 
+/// That of the table, but an end that nobody asked for is an error.
+log_level level_of(log_event_id event, std::span<const log_field> fields) {
+    const bool has_failed =
+        event == log_event_id::daemon_stopped && std::any_of(fields.begin(), fields.end(), [](const log_field& field) {
+            return field.key == "exit_status" && field.value != "0";
+        });
+    return has_failed ? log_level::error : info_of(event).level;
+}
+
 class rendering_log final : public service_log {
   public:
     explicit rendering_log(event_log_options options)
@@ -69,7 +78,7 @@ class rendering_log final : public service_log {
 
     using service_log::write;
     void write(log_event_id event, std::span<const log_field> fields) override {
-        const log_level importance = info_of(event).level;
+        const log_level importance = level_of(event, fields);
         if (importance > level_) return;
         const instant now = now_();
         const bool is_admitted = repeats_.admits(event, fields, now.steady, summaries_);

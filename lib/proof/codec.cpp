@@ -174,6 +174,8 @@ poll_answer classify_reply(const reply_view& reply, const poll_question& asked, 
     }
     answer.body = reply.body;
     answer.error = describe(matched, reply.status, own_error ? own_error->code : std::string());
+    if (own_error && (answer.what == reply_class::unauthorized || answer.what == reply_class::forbidden))
+        answer.message = own_error->plain_message();
     if (own_error && answer.request_id.empty()) answer.request_id = own_error->request_id;
     if (answer.what == reply_class::throttled) {
         answer.retry_after = parse_retry_after(reply.retry_after, answer.server_date, now);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "proof/json_members.hpp"
 
@@ -10,6 +11,7 @@ namespace {
 
 constexpr std::size_t max_word = 64;
 constexpr std::size_t max_message = 1024;
+constexpr std::size_t max_plain_message = 200;
 constexpr std::size_t max_request_id = 128;
 
 bool is_plain(char c) {
@@ -77,6 +79,14 @@ std::optional<proof_error_body> parse_error_body(std::string_view body) {
     parsed.message = cut(message.text, max_message);
     parsed.request_id = plain_word(request_id.text);
     return parsed;
+}
+
+std::string proof_error_body::plain_message() const {
+    std::string plain;
+    for (const char c : message) {
+        if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) plain.push_back(c);
+    }
+    return cut(std::move(plain), max_plain_message);
 }
 
 std::string sanitize_request_id(std::string_view text) {

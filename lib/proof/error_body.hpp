@@ -15,6 +15,9 @@ struct proof_error_body {
     std::string code;       ///< `code` when it is a plain word, else `error`
     std::string message;    ///< as it came, at most 1,024 bytes
     std::string request_id; ///< first generation, plain or ""
+
+    /// The message for a line of text: at most 200 bytes, control characters left out.
+    std::string plain_message() const;
 };
 
 /// nullopt unless `body` is one whole JSON object with one string member `error`, that or `code` is a plain word, and

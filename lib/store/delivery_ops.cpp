@@ -201,4 +201,36 @@ op_result<std::monostate> set_lane_failing(ledger& book, const std::string& lane
     return std::monostate();
 }
 
+op_result<recovery_slice> end_lane_failing(ledger& book, const std::string& lane, const lane_recovery& how,
+                                           std::pair<wall_time, delivery_id> after, std::size_t limit) {
+    recovery_slice slice;
+    const lane_total* const known = book.sums.find_lane(lane);
+    if (known == nullptr) return slice;
+    std::vector<delivery_id> freed;
+    std::size_t looked_at = 0;
+    {
+        query row = book.sql("SELECT id, attempts, last_attempt_at, next_attempt_at FROM deliveries INDEXED BY "
+                             "deliveries_due WHERE lane = ? AND state = 0 AND next_attempt_at IS NOT NULL AND "
+                             "(next_attempt_at, id) > (?, ?) ORDER BY next_attempt_at, id LIMIT ?")
+                        .select(known->row, after.first, after.second, limit);
+        for (; row.next(); ++looked_at) {
+            const delivery_id id{row.count(0)};
+            after = {row.time(3), id};
+            if (how.is_freed({static_cast<std::uint32_t>(row.integer(1)), row.optional_time(2), row.time(3)}))
+                freed.push_back(id);
+        }
+    }
+    for (const delivery_id id : freed) {
+        book.sql("UPDATE deliveries SET attempts = attempts - 1, next_attempt_at = ? WHERE id = ? AND attempts > 0")
+            .execute(how.now, id);
+    }
+    slice.freed = freed.size();
+    if (looked_at == limit) {
+        slice.after = after;
+    } else {
+        book.sums.set_failing(known->row, std::nullopt);
+    }
+    return slice;
+}
+
 } // namespace prooftrack

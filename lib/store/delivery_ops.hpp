@@ -47,4 +47,14 @@ op_result<retry_slice> retry_dead_deliveries(ledger& book, const std::optional<s
 
 op_result<std::monostate> set_lane_failing(ledger& book, const std::string& lane, std::optional<wall_time> since);
 
+/// A lane that fails no more. Looks at up to `limit` heads from `after` on and frees those that the recovery frees;
+/// with the last slice the lane is marked.
+struct recovery_slice {
+    std::uint64_t freed = 0;
+    std::optional<std::pair<wall_time, delivery_id>>
+        after; ///< where the next slice begins; nullopt = this was the last
+};
+op_result<recovery_slice> end_lane_failing(ledger& book, const std::string& lane, const lane_recovery& how,
+                                           std::pair<wall_time, delivery_id> after, std::size_t limit);
+
 } // namespace prooftrack

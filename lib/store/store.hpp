@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -146,6 +147,18 @@ struct transaction_page {
     std::vector<transaction_view> transactions;
     std::string next_cursor; ///< "" = no more
 };
+/// A head whose next attempt lies ahead.
+struct waiting_delivery {
+    std::uint32_t attempts = 0;
+    std::optional<wall_time> last_attempt_at;
+    wall_time next_attempt_at{};
+};
+/// What becomes of a lane's heads when it fails no more.
+struct lane_recovery {
+    wall_time now{};
+    std::function<bool(const waiting_delivery&)> is_freed; ///< a value's function: it runs on the store's thread
+};
+
 struct delivery_query {
     std::optional<delivery_state> state;
     std::optional<std::string> callback;
@@ -271,6 +284,8 @@ class store {
                             store_handler<std::uint64_t> handler) = 0;
     virtual void set_failing(std::string lane, std::optional<wall_time> since,
                              store_handler<std::monostate> handler) = 0;
+    /// Failing no more: each head that `is_freed` is due `now`, and its last attempt does not count. How many.
+    virtual void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) = 0;
 
     virtual void put_consumer(std::string name, std::optional<event_seq> seq,
                               store_handler<std::pair<bool, consumer_view>> handler) = 0; ///< true = new

@@ -29,6 +29,7 @@ delivery_health::change delivery_health::on_success() {
 delivery_health::change delivery_health::on_failure(std::uint64_t transaction, instant now) {
     if (failing_since_) return change::none;
     if (ramp_ > 1) ramp_ /= 2;
+    if (failures_ == 0) row_since_ = now.wall;
     failures_ = std::min(failures_ + 1, failures_until_failing);
     const auto seen_end = transactions_.begin() + static_cast<std::ptrdiff_t>(transactions_seen_);
     if (transactions_seen_ < transactions_.size() &&
@@ -36,7 +37,7 @@ delivery_health::change delivery_health::on_failure(std::uint64_t transaction, i
         transactions_[transactions_seen_++] = transaction;
     }
     if (failures_ < failures_until_failing || transactions_seen_ < transactions_until_failing) return change::none;
-    failing_since_ = now.wall;
+    failing_since_ = row_since_;
     next_try_ = now.steady + failing_probe_interval;
     return change::turned_failing;
 }

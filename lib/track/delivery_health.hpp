@@ -34,6 +34,7 @@ class delivery_health {
     void restrain();
 
     bool failing() const { return failing_since_.has_value(); }
+    /// The first failed attempt of the row that made it failing: nothing has succeeded since.
     std::optional<wall_time> failing_since() const { return failing_since_; }
 
     /// Most attempts in flight now, for a callback whose own limit is `most`.
@@ -47,6 +48,7 @@ class delivery_health {
     std::optional<wall_time> failing_since_;
     steady_time next_try_{};
     std::size_t failures_ = 0; ///< in a row, capped
+    wall_time row_since_{};    ///< the first of them
     std::array<std::uint64_t, transactions_until_failing> transactions_{};
     std::size_t transactions_seen_ = 0;
     std::size_t ramp_ = 0; ///< 0 = not ramping

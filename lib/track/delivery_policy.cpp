@@ -29,6 +29,13 @@ milliseconds longest_scheduled_wait(std::uint32_t attempts, std::span<const mill
     return wait + most_jitter(wait);
 }
 
+bool ends_with_recovery(const delivery_wait& wait, wall_time failing_since, std::span<const milliseconds> schedule,
+                        wall_time now) {
+    if (wait.attempts == 0 || !wait.last_attempt_at || wait.next_attempt_at <= now) return false;
+    if (*wait.last_attempt_at < failing_since) return false;
+    return wait.next_attempt_at - *wait.last_attempt_at <= longest_scheduled_wait(wait.attempts, schedule);
+}
+
 wall_time look_at(wall_time next_attempt_at, std::uint32_t attempts, std::span<const milliseconds> schedule,
                   wall_time now) {
     return std::min(next_attempt_at, now + longest_scheduled_wait(attempts, schedule));

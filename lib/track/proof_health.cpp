@@ -93,13 +93,24 @@ health_effect proof_health::on_failed(health_kind kind, const poll_answer& answe
     return effect;
 }
 
+std::string proof_health::standing() const {
+    const std::string& why = kind_ == health_kind::ok ? latest_error_ : detail_;
+    const std::string words = latest_message_.empty() || why != latest_error_ ? why : why + ": " + latest_message_;
+    if (kind_ != health_kind::ok) return words;
+    if (has_answered_) return "";
+    return words.empty() ? "not asked yet" : "no answer yet: " + words;
+}
+
 health_effect proof_health::on_answer(const poll_answer& answer, reply_class what, const answer_context& context,
                                       instant now) {
+    latest_error_ = answer.error;
+    latest_message_ = answer.message;
     switch (what) {
     case reply_class::good:
     case reply_class::unchanged:
     case reply_class::not_found:
     case reply_class::bad_request:
+        has_answered_ = true;
         return on_alive(context.started, now);
     case reply_class::unauthorized:
         return on_failed(health_kind::unauthorized, answer, context, now);

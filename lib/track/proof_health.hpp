@@ -52,6 +52,9 @@ class proof_health {
     health_kind kind() const { return kind_; }
     wall_time since() const { return since_; }
     const std::string& detail() const { return detail_; }
+    /// For people, "" = all is well: "not asked yet", or why Proof does not answer, with its own words. May hold words
+    /// that belong on no log line.
+    std::string standing() const;
     steady_time pause_end() const { return pause_end_; }
 
     poll_permit permit(steady_time now) const;
@@ -86,6 +89,9 @@ class proof_health {
     health_kind kind_ = health_kind::ok;
     wall_time since_{};
     std::string detail_;
+    bool has_answered_ = false; ///< about a transaction, ever
+    std::string latest_error_;  ///< of the answer that came last; "" = it was none
+    std::string latest_message_;
     steady_time changed_at_{};
     steady_time pause_end_{};
     milliseconds next_pause_{1'000};

@@ -222,6 +222,8 @@ class tracker {
     wall_time vouched(wall_time wall) const { return clock_.at(wall); }
 
     std::size_t size() const { return table_.size(); }
+    /// Without those that have ended and are asked again for `verify_after` alone.
+    std::size_t open() const { return table_.size() - table_.count(tracking_state::settled); }
     std::size_t in_flight() const { return in_flight_; }
     std::size_t recording() const { return pending_.size(); }
     bool awaits_store() const { return pending_.size() >= most_unrecorded; }

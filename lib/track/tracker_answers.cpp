@@ -146,6 +146,7 @@ void tracker::judge_failure(std::uint32_t slot, const poll_answer& answer, reply
     table_.set_standing(slot, standing::failing, outage_.run());
     last_failure_.what = what;
     last_failure_.error = answer.error;
+    last_failure_.message = answer.message;
     last_failure_.request_id = answer.request_id;
     context.is_everybodys = outage_.is_everybodys(table_.not_failing(), options_.rules.interval, now.steady);
 }

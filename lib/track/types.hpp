@@ -116,7 +116,8 @@ struct poll_answer {
     std::string body;            ///< the reply's body, bounded; empty for `unchanged` and `no_reply`
     std::uint64_t body_hash = 0; ///< good: never 0
     std::string request_id;      ///< X-Request-Id, printable ASCII, at most 128
-    std::string error; ///< for people and `last_error`: "404 transaction_not_found", "connect: Connection refused"
+    std::string error;   ///< for people and `last_error`: "404 transaction_not_found", "connect: Connection refused"
+    std::string message; ///< 401 and 403: Proof's words, cut, without control characters; for people, on no log line
     std::optional<milliseconds> retry_after; ///< throttled: clamped to 1 s … 15 min
     std::optional<wall_time> server_date;    ///< the reply's Date
     std::optional<wall_time> updated_at;     ///< good: Proof's updated_at

@@ -295,6 +295,19 @@ struct fake_disk {
         return count;
     }
 
+    std::uint64_t end_failing(const std::string& lane, const lane_recovery& how) {
+        lanes[lane].failing_since.reset();
+        std::uint64_t count = 0;
+        for (auto& [id, row] : rows) {
+            if (row.lane != lane || !row.is_head || *row.view.next_attempt_at <= how.now) continue;
+            if (!how.is_freed({row.view.attempts, row.view.last_attempt_at, *row.view.next_attempt_at})) continue;
+            --row.view.attempts;
+            make_head(row, how.now);
+            ++count;
+        }
+        return count;
+    }
+
     std::vector<delivery_head> next_heads(const std::string& lane, std::size_t limit) const {
         std::vector<delivery_head> first;
         const auto found = heads.find(lane);

@@ -234,6 +234,11 @@ class fake_store final : public store {
             },
             std::move(handler));
     }
+    void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) override {
+        change<std::uint64_t>([lane = std::move(lane), how = std::move(how)](
+                                  fake_disk& disk) { return op_result<std::uint64_t>(disk.end_failing(lane, how)); },
+                              std::move(handler));
+    }
 
     void put_consumer(std::string name, std::optional<event_seq> seq,
                       store_handler<std::pair<bool, consumer_view>> handler) override {

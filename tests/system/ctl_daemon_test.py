@@ -137,7 +137,7 @@ class CommandLine(SystemCase):
         self.assertEqual(follower.returncode, 0, err)
         seen = [json.loads(line) for line in out.splitlines()]
         self.assertEqual([event["seq"] for event in seen], list(range(1, 42)))
-        log, _ = self.ctl("--json", "events")
+        log, _ = self.ctl("--json", "events", "--after", "0")
         self.assertEqual(out.splitlines(), log.splitlines(), "the same bytes by stream and by page")
         waiting.communicate(timeout=60)
         self.assertEqual(waiting.returncode, 2)

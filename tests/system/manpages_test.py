@@ -95,11 +95,11 @@ class CommandLine(unittest.TestCase):
 
 
 class Completions(unittest.TestCase):
-    def complete_in_bash(self, line):
+    def complete_in_bash(self, line, environment=()):
         script = f"""source '{COMPLETIONS}/prooftrackctl.bash'
             COMP_WORDS=({line} ''); [[ '{line}' == *[![:space:]] ]] || :
             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); compopt() {{ :; }}; _prooftrackctl; printf '%s\\n' "${{COMPREPLY[@]}}\""""
-        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=10)
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=10, env={**os.environ, **dict(environment)})
         self.assertEqual(done.stderr, "")
         return done.stdout.split()
 
@@ -111,6 +111,22 @@ class Completions(unittest.TestCase):
         self.assertIn("overdue", self.complete_in_bash("prooftrackctl list --state"))
         self.assertEqual(self.complete_in_bash("prooftrackctl deliveries --state"), ["pending", "delivered", "dead"])
         self.assertIn("ack", self.complete_in_bash("prooftrackctl consumers"))
+        self.assertIn("listen", self.complete_in_bash("prooftrackctl help"))
+
+    def test_bash_offers_the_callbacks_of_the_daemon(self):
+        with tempfile.TemporaryDirectory() as folder:
+            ctl = Path(folder, "prooftrackctl")
+            ctl.write_text("""#!/bin/sh
+                [ "$1 $2" = "--socket /tmp/x" ] && shift 2
+                [ "$*" = "--json status" ] || exit 64
+                echo '{"proof":{"health":"ok"},"callbacks":[{"name":"backend","state":"ok"},{"name":"ledger","state":"failing"}],"consumers":[{"name":"shop","seq":1}]}'
+                """)
+            ctl.chmod(0o755)
+            path = {"PATH": f"{folder}:{os.environ['PATH']}"}
+            for line in ("deliveries --callback", "redeliver --dead --callback", "callback test", "--socket /tmp/x callback test"):
+                self.assertEqual(self.complete_in_bash(f"prooftrackctl {line}", path)[:2], ["backend", "ledger"], line)
+            ctl.write_text("#!/bin/sh\nexit 69\n")
+            self.assertEqual(self.complete_in_bash("prooftrackctl deliveries --callback", path), [], "no daemon, no names")
 
     def test_the_shells_take_them(self):
         for shell, name in (("bash", "prooftrackctl.bash"), ("zsh", "_prooftrackctl"), ("fish", "prooftrackctl.fish")):

@@ -6,6 +6,7 @@ Needs root, Debian and the programs of a release build (PROOFTRACK_RELEASE_BIN);
 for the first root.
 """
 
+import hashlib
 import http.client
 import os
 import re
@@ -20,7 +21,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
-from harness import UnixConnection, exchange, wait_until  # noqa: E402
+from harness import ROOT, UnixConnection, exchange, wait_until  # noqa: E402
 from nspawn_machine import Machine, make_root, why_not  # noqa: E402
 
 BUILD = Path(os.environ.get("PROOFTRACK_RELEASE_BIN") or os.environ.get("PROOFTRACK_BIN", "."))
@@ -73,9 +74,12 @@ def build_package(folder):
 
 def repack(package, folder, version):
     """The same package under another version, as an upgrade has it."""
+    # With another comment in the reference, which must not stop it at a question.
     unpacked = folder / "unpacked"
     subprocess.run(["dpkg-deb", "-R", package, unpacked], check=True, timeout=60)
     control = unpacked / "DEBIAN" / "control"
+    with open(unpacked / "usr/share/doc/prooftrackd/prooftrackd.toml", "a") as reference:
+        reference.write("# A comment that is new.\n")
     control.write_text(re.sub(r"(?m)^Version: .*$", f"Version: {version}", control.read_text()))
     upgraded = folder / f"prooftrackd_{version}.deb"
     subprocess.run(["dpkg-deb", "-b", unpacked, upgraded], check=True, timeout=60, stdout=subprocess.DEVNULL)
@@ -100,6 +104,16 @@ class Package(unittest.TestCase):
                               text=True, timeout=120)
         print(f"$ lintian {PACKAGE.name}\n{done.stdout}    (exit {done.returncode})")
         self.assertEqual((done.returncode, [line for line in done.stdout.splitlines() if line.startswith("E:")]), (0, []), done.stderr)
+
+    def test_the_conffile_is_short_and_stays_as_it_is(self):
+        """A version that changes it stops every unattended upgrade at dpkg's question, wherever it was edited."""
+        unpacked = FOLDER / "to-look-at"
+        subprocess.run(["dpkg-deb", "-x", PACKAGE, unpacked], check=True, timeout=60)
+        conffile = (unpacked / "etc/prooftrackd/prooftrackd.toml").read_bytes()
+        self.assertLess(len(conffile.splitlines()), 12)
+        self.assertEqual(hashlib.sha256(conffile).hexdigest(), "d806ae7f1ce27d9dbda1397ad61374b80176ea6293f66573bf00e6bdd8d28cc4")
+        reference = (unpacked / "usr/share/doc/prooftrackd/prooftrackd.toml").read_bytes()
+        self.assertEqual(reference, (ROOT / "conf" / "prooftrackd.toml").read_bytes())
 
     def test_the_libraries_are_depended_on(self):
         depends = subprocess.run(["dpkg-deb", "-f", PACKAGE, "Depends"], capture_output=True, text=True, check=True, timeout=20).stdout
@@ -363,8 +377,9 @@ class Service(unittest.TestCase):
 
     def test_12_upgraded_in_place(self):
         before = self.pid()
-        said = self.run_line(f"dpkg -i --force-confold {self.second}")
+        said = self.run_line(f"dpkg -i {self.second} </dev/null")
         self.assertNotIn("not started", said)
+        self.assertNotIn("found the database", said)
         self.assertNotEqual(self.pid(), before)
         self.assertTrue(self.healthy())
         self.assertEqual(self.machine.unit("prooftrackd.socket", "NRestarts") or "0", "0")
@@ -376,8 +391,14 @@ class Service(unittest.TestCase):
         for unit in ("prooftrackd.socket", "prooftrackd.service"):
             self.assertEqual(self.run_line(f"systemctl is-active {unit}", expect=3), "inactive")
         self.assertTrue(self.machine.path("/etc/prooftrackd/prooftrackd.toml").exists())
+        again = self.run_line(f"dpkg -i {self.second}")
+        self.assertIn("found the database /var/lib/prooftrackd/prooftrackd.db", again)
+        self.assertIn("its configuration is there too", again)
         self.assertIn("stays in /var/lib/prooftrackd", self.run_line("dpkg --purge prooftrackd"))
         self.assertTrue(self.machine.path("/var/lib/prooftrackd/prooftrackd.db").exists())
+        again = self.run_line(f"dpkg -i {self.second}")
+        self.assertIn("found the database", again)
+        self.assertIn("not started. Edit", again)
         self.run_line(f"dpkg -i {self.second} && touch /etc/prooftrackd/remove-state-on-purge && dpkg --purge prooftrackd")
         self.assertFalse(self.machine.path("/var/lib/prooftrackd").exists())
         self.assertTrue(self.machine.path("/etc/prooftrackd/client_token").exists(), "a file of the operator's")

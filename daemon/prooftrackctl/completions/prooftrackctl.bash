@@ -1,16 +1,22 @@
 # bash completion for prooftrackctl; installed as .../bash-completion/completions/prooftrackctl
 
+# The daemon's callbacks; nothing while it cannot be asked.
+_prooftrackctl_callbacks() { # [SOCKET]
+    timeout 2 prooftrackctl ${1:+--socket "$1"} --json status 2>/dev/null | grep -o '"name": *"[^"]*", *"state"' | cut -d '"' -f 4
+}
+
 _prooftrackctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers
-        listen status top backup log-level"
+        listen status top backup log-level help"
     local global="--socket --json --help --version"
-    local command="" sub="" word i skip=0
+    local command="" sub="" socket="" word i skip=0
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; ++i)); do
         word=${COMP_WORDS[i]}
         if ((skip)); then
             skip=0
+            socket=$word
         elif [[ $word == --socket && -z $command ]]; then
             skip=1
         elif [[ $word != -* ]]; then
@@ -42,7 +48,11 @@ _prooftrackctl() {
             mapfile -t COMPREPLY < <(compgen -W "buy sell" -- "$current")
             return
             ;;
-        --metadata | --callback-url | --overdue-after | --timeout | --limit | --after | --callback | --transaction | --seq | --count | \
+        --callback)
+            mapfile -t COMPREPLY < <(compgen -W "$(_prooftrackctl_callbacks "$socket")" -- "$current")
+            return
+            ;;
+        --metadata | --callback-url | --overdue-after | --timeout | --limit | --after | --transaction | --seq | --count | \
             --answer | --interval | --field | --idempotency-key | --partner-user-id | --user-email | --currency | --network | --amount | \
             --fiat-currency | --fiat-amount | --crypto-amount | --redirect-url | --client-ip | --address | --lang)
             return
@@ -61,7 +71,14 @@ _prooftrackctl() {
         events) words="--follow --after --limit" ;;
         deliveries) words="--state --callback --transaction --limit --all" ;;
         redeliver) words="--dead --callback" ;;
-        callback) [[ -z $sub ]] && words="test" ;;
+        callback)
+            if [[ -z $sub ]]; then
+                words="test"
+            elif [[ $previous == test ]]; then
+                words=$(_prooftrackctl_callbacks "$socket")
+            fi
+            ;;
+        help) words="$commands" ;;
         secret) [[ -z $sub ]] && words="new" ;;
         consumers)
             if [[ -z $sub ]]; then

@@ -1,7 +1,7 @@
 # fish completion for prooftrackctl; installed as .../vendor_completions.d/prooftrackctl.fish
 
 set -l commands track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers \
-    listen status top backup log-level
+    listen status top backup log-level help
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c prooftrackctl -f
@@ -31,6 +31,12 @@ complete -c prooftrackctl -n "$none" -a status -d "Show how the daemon is"
 complete -c prooftrackctl -n "$none" -a top -d "The same, live"
 complete -c prooftrackctl -n "$none" -a backup -d "Write a consistent copy of the database"
 complete -c prooftrackctl -n "$none" -a log-level -d "Change what the daemon logs"
+complete -c prooftrackctl -n "$none" -a help -d "Show the help of a command"
+
+# The daemon's callbacks; nothing while it cannot be asked.
+function __prooftrackctl_callbacks
+    timeout 2 prooftrackctl --json status 2>/dev/null | string match -ar '"name": *"[^"]*", *"state"' | string split -f 4 '"'
+end
 
 set -l seen "__fish_seen_subcommand_from"
 complete -c prooftrackctl -n "$seen track session" -l metadata -x -d "A member of the metadata, KEY=VALUE"
@@ -63,10 +69,12 @@ complete -c prooftrackctl -n "$seen events" -s f -l follow -d "Go on with new ev
 complete -c prooftrackctl -n "$seen events" -l after -x -d "Begin behind this seq"
 complete -c prooftrackctl -n "$seen events" -l limit -x -d "End after that many"
 complete -c prooftrackctl -n "$seen deliveries" -l state -x -a "pending delivered dead" -d "State"
-complete -c prooftrackctl -n "$seen deliveries redeliver" -l callback -x -d "Of this callback"
+complete -c prooftrackctl -n "$seen deliveries redeliver" -l callback -x -a "(__prooftrackctl_callbacks)" -d "Of this callback"
 complete -c prooftrackctl -n "$seen deliveries" -l transaction -x -d "Of this transaction"
 complete -c prooftrackctl -n "$seen redeliver" -l dead -d "All dead ones"
-complete -c prooftrackctl -n "$seen callback" -a test -d "Send one signed callback.test event"
+complete -c prooftrackctl -n "$seen callback; and not $seen test" -a test -d "Send one signed callback.test event"
+complete -c prooftrackctl -n "$seen test" -a "(__prooftrackctl_callbacks)" -d "Callback"
+complete -c prooftrackctl -n "$seen help" -a "$commands" -d "Command"
 complete -c prooftrackctl -n "$seen secret" -a new -d "Print a new secret"
 complete -c prooftrackctl -n "$seen consumers" -a "add ack remove"
 complete -c prooftrackctl -n "$seen consumers" -l seq -x -d "Position"

@@ -129,11 +129,14 @@ TEST_F(Routes, ProofsOwnErrorKeepsItsStatusAndCode) {
 TEST_F(Routes, HealthIs200Or503WithTheReasons) {
     EXPECT_EQ(ask("GET", "/healthz").status, 200);
     EXPECT_EQ(ask("GET", "/readyz").status, 200);
-    backend_.health = {false, {"store is full", "no token"}};
+    backend_.health = {true, {}, "not asked yet"};
+    EXPECT_EQ(ask("GET", "/readyz").body, R"({"ok":true,"reasons":[],"proof":"not asked yet"})");
+    backend_.health = {false, {"store is full", "no token"}, "ok"};
     const auto response = ask("GET", "/readyz");
     EXPECT_EQ(problem_of(response), "503 unavailable");
     EXPECT_EQ(json_of(response).at("reasons").as_array().size(), 2U);
     EXPECT_EQ(json_of(response).at("detail").as_string(), "store is full; no token");
+    EXPECT_EQ(json_of(response).at("proof").as_string(), "ok");
     EXPECT_EQ(ask("GET", "/healthz").status, 503);
 }
 

@@ -130,6 +130,9 @@ TEST(CommandLine, WrongArgumentsEndWith64AndSayWhatToDo) {
         {{"get", "a", "b"}, "unexpected argument 'b'"},
         {{"get", "a", "--nope"}, "unexpected argument '--nope'"},
         {{"track", "x", "--metadata", "novalue"}, "is not KEY=VALUE"},
+        {{"track", "x", "--metadata", "a=1", "--metadata", "a=1"}, "'a' is given twice"},
+        {{"session", "--type", "buy", "--field", "type=sell"}, "'type' is given twice"},
+        {{"help", "lst"}, "did you mean 'list'"},
         {{"track", "x", "--overdue-after", "5"}, "is not a duration"},
         {{"track", "x", "--timeout", "5s"}, "--wait"},
         {{"wait", "x", "--timeout", "soon"}, "is not a duration"},
@@ -154,6 +157,18 @@ TEST(CommandLine, WrongArgumentsEndWith64AndSayWhatToDo) {
         const parse_end end = refused(one.arguments);
         EXPECT_EQ(end.status, exit_status::usage) << one.says;
         EXPECT_NE(end.text.find(one.says), std::string::npos) << one.says << " not in: " << end.text;
+    }
+}
+
+TEST(CommandLine, HelpOfACommandIsItsHelp) {
+    for (const std::vector<std::string>& command : {std::vector<std::string>{}, {"track"}, {"callback", "test"}}) {
+        std::vector<std::string> by_option = command;
+        by_option.emplace_back("--help");
+        std::vector<std::string> by_command{"help"};
+        by_command.insert(by_command.end(), command.begin(), command.end());
+        const parse_end end = refused(by_command);
+        EXPECT_EQ(end.status, exit_status::done);
+        EXPECT_EQ(end.text, refused(by_option).text);
     }
 }
 

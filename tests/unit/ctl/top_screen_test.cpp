@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "prooftrackctl/progress.hpp"
+#include "prooftrackctl/status_view.hpp"
 #include "prooftrackctl/text.hpp"
 #include "prooftrackctl/top_screen.hpp"
 
@@ -82,6 +83,24 @@ TEST(Progress, FitsTheLine) {
     EXPECT_EQ(progress_line(7, 0, "7 lines", ascii), "7 lines");
     ascii.width = 20;
     EXPECT_EQ(progress_line(150, 100, "9 lines", ascii), "100 %  9 lines");
+}
+
+TEST(StatusView, AFailingCallbackSaysWhyAndWhenItIsTriedNext) {
+    const std::string text = format_status(
+        json_view::parse(R"({"proof":{"health":"ok","since":null,"detail":null},"callbacks":[{"name":"backend",
+        "state":"failing","backlog":12,"oldest_undelivered_seconds":95,"dead":0,
+        "failing_since":"2026-04-01T09:58:00.000Z","last_error":"500","next_try_at":"2026-04-01T10:00:12.000Z"}]})"),
+        {}, now, 0);
+    EXPECT_NE(text.find("backend fails since 2026-04-01T09:58:00.000Z; next try in 12s: 500\n"), std::string::npos)
+        << text;
+}
+
+TEST(StatusView, BeforeItWasAskedProofIsNotOk) {
+    const std::string text = format_status(
+        json_view::parse(R"({"proof":{"health":"ok","since":null,"detail":"not asked yet"},"callbacks":[]})"), {}, now,
+        0);
+    EXPECT_NE(text.find("not asked yet"), std::string::npos) << text;
+    EXPECT_EQ(text.find("ok"), std::string::npos) << text;
 }
 
 } // namespace

@@ -88,11 +88,84 @@ TEST(FailingCallback, TheFirstSuccessEndsItAndTheWaitingOnesGoInOrderAndRamped) 
     EXPECT_EQ(world.state(), callback_view::condition::ok);
     EXPECT_FALSE(world.disk.lanes.at("backend").failing_since.has_value());
     EXPECT_EQ(world.log.count(log_event_id::callback_recovered), 1U);
-    EXPECT_EQ(world.count(delivery_state::delivered), 30U) << "all but the five that wait by their schedule";
+    EXPECT_EQ(world.count(delivery_state::delivered), 35U) << "what failed goes with the recovery, not an hour later";
     const auto& attempts = world.sender->attempts();
-    for (std::size_t i = 1; i < attempts.size(); ++i) EXPECT_GT(attempts[i].job.id, attempts[i - 1].job.id);
+    for (std::size_t i = 1; i < 4; ++i) EXPECT_GT(attempts[i].job.id, attempts[i - 1].job.id);
     EXPECT_GT(attempts[1].at, attempts[0].at + 4ms) << "the second waits for the first one's success";
     EXPECT_GT(attempts[3].at, attempts[1].at + 4ms);
+}
+
+TEST(FailingCallback, ACallbackThatComesAndGoesUsesUpNoSchedule) {
+    failing_world world;
+    world.callbacks[0].retry_schedule = {1h};
+    world.reload();
+    world.break_it();
+    int number = 100;
+    for (int round = 0; round < 10; ++round) {
+        // One is taken, which ends the failing, and the next five fail again.
+        int taken = 0;
+        world.receiver = [&taken](const delivery_job&) { return taken++ == 0 ? reply_delivered() : reply_failed(); };
+        world.emit("t" + std::to_string(++number));
+        world.run(40s);
+        world.receiver = [](const delivery_job&) { return reply_failed(); };
+        world.run(2s);
+        ASSERT_EQ(world.state(), callback_view::condition::failing) << round;
+    }
+    EXPECT_EQ(world.count(delivery_state::dead), 0U);
+    world.down = false;
+    world.receiver = [](const delivery_job&) { return reply_delivered(); };
+    world.emit("last");
+    world.run(2min);
+    EXPECT_EQ(world.count(delivery_state::pending), 0U);
+}
+
+TEST(FailingCallback, ARetryAfterIsHonouredAcrossTheRecovery) {
+    failing_world world;
+    world.receiver = [&world](const delivery_job&) {
+        if (!world.down) return reply_delivered();
+        scripted_reply busy = reply_failed();
+        busy.outcome.status = 503;
+        busy.outcome.retry_after = 10min;
+        return busy;
+    };
+    world.break_it();
+    world.down = false;
+    world.emit("t6");
+    world.run(2min);
+    EXPECT_EQ(world.state(), callback_view::condition::ok);
+    EXPECT_EQ(world.count(delivery_state::pending), 5U);
+    world.run(10min);
+    EXPECT_EQ(world.count(delivery_state::pending), 0U);
+}
+
+TEST(FailingCallback, StatusSaysWhyAndWhenNextAndWhatIsDueWaits) {
+    failing_world world;
+    world.callbacks[0].retry_schedule = {1h};
+    world.reload();
+    const wall_time begin = world.clock.now().wall;
+    world.break_it();
+    world.emit("t6");
+    world.run(1s);
+    const wall_time now = world.clock.now().wall;
+    const callback_view shown = world.driver->views(world.disk.status(), now).at(0);
+    ASSERT_TRUE(shown.failing_since && shown.next_try_at);
+    EXPECT_GE(*shown.failing_since, begin);
+    EXPECT_LT(*shown.failing_since, now);
+    EXPECT_FALSE(shown.last_error.empty());
+    EXPECT_GT(*shown.next_try_at, now);
+    EXPECT_LE(*shown.next_try_at, now + 30s);
+    delivery_view due = world.row(6).view;
+    world.driver->annotate(due);
+    EXPECT_EQ(due.next_attempt_at, std::nullopt) << "it waits for the recovery";
+    delivery_view later = world.row(1).view;
+    world.driver->annotate(later);
+    EXPECT_EQ(later.next_attempt_at, world.row(1).view.next_attempt_at) << "its own time lies ahead";
+    world.down = false;
+    world.run(1min);
+    const callback_view after = world.driver->views(world.disk.status(), world.clock.now().wall).at(0);
+    EXPECT_EQ(after.state, callback_view::condition::ok);
+    EXPECT_EQ(after.failing_since, std::nullopt);
+    EXPECT_TRUE(after.last_error.empty());
 }
 
 TEST(FailingCallback, ItSurvivesARestart) {

@@ -343,6 +343,17 @@ TEST(Codec, TakesTheRequestIdOfAFirstGenerationErrorBody) {
     EXPECT_EQ(classify_reply(reply, {id, 0, seed}, now).request_id, "from-header");
 }
 
+TEST(Codec, TheWordsOfARefusalAreForPeople) {
+    const auto said = [](int status, const std::string& message) {
+        return classify(status, R"({"error":"unauthorized","code":"invalid_token","message":")" + message + "\"}")
+            .message;
+    };
+    EXPECT_EQ(said(401, "The client token is not valid"), "The client token is not valid");
+    EXPECT_EQ(said(403, R"(Not\u001b[2J\nallowed)"), "Not[2Jallowed");
+    EXPECT_EQ(said(401, std::string(500, 'x')).size(), 200U);
+    EXPECT_EQ(said(500, "No such table"), "");
+}
+
 TEST(Codec, NeverQuotesTheBodyInAnError) {
     const std::string mail = "jane@example.com";
     for (const int status : {200, 201, 400, 401, 403, 404, 429, 500}) {

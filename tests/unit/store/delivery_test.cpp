@@ -246,5 +246,54 @@ TEST_F(Deliveries, PagesFollowTheCursor) {
     EXPECT_EQ(page.next_cursor, "");
 }
 
+TEST_F(Deliveries, ARecoveryFreesWhatItIsToldToAndTheAttemptDoesNotCount) {
+    world.record(make_settlement("b", 50, {"backend"})).value(); // 4
+    for (const std::uint64_t id : {1U, 4U}) {
+        attempt_record failed = ended(id, delivery_state::pending);
+        failed.next_attempt_at = at_ms(id == 1 ? 6000 : 9000);
+        world.attempt(failed);
+    }
+    world
+        .ask<std::monostate>(
+            [](store& door, auto handler) { door.set_failing("backend", at_ms(77), std::move(handler)); })
+        .value();
+    std::vector<wall_time> asked;
+    const lane_recovery how{at_ms(2000), [&](const waiting_delivery& one) {
+                                asked.push_back(one.next_attempt_at);
+                                return one.attempts == 1 && one.last_attempt_at == at_ms(1000) &&
+                                       one.next_attempt_at == at_ms(6000);
+                            }};
+    const auto freed = world.ask<std::uint64_t>(
+        [&](store& door, auto handler) { door.end_failing("backend", how, std::move(handler)); });
+    EXPECT_EQ(freed.value(), 1U);
+    EXPECT_THAT(asked, ElementsAre(at_ms(6000), at_ms(9000))) << "heads that lie ahead, and nothing else";
+    EXPECT_EQ(view(1).attempts, 0U);
+    EXPECT_EQ(view(1).next_attempt_at, at_ms(2000));
+    EXPECT_EQ(view(4).attempts, 1U);
+    EXPECT_EQ(view(4).next_attempt_at, at_ms(9000));
+    EXPECT_EQ(world.status().lanes.at("backend").failing_since, std::nullopt);
+    EXPECT_THAT(head_ids(), ElementsAre(1U, 4U));
+}
+
+TEST_F(Deliveries, ARecoveryLooksAtAllOfAGreatBacklog) {
+    std::vector<new_transaction> many;
+    for (int i = 0; i < 2300; ++i) many.push_back(make_new("m" + std::to_string(i)));
+    world.add(many).value();
+    for (int i = 0; i < 2300; ++i) {
+        world.door().record(
+            make_settlement("m" + std::to_string(i), i, {"mass"}), [this](op_result<recorded_transition> recorded) {
+                attempt_record failed = ended(value_of(recorded.value().heads[0].id), delivery_state::pending);
+                failed.next_attempt_at = at_ms(60'000);
+                world.door().record_attempt(failed, [](auto) {});
+            });
+    }
+    world.run();
+    const lane_recovery how{at_ms(9000), [](const waiting_delivery&) { return true; }};
+    const auto freed =
+        world.ask<std::uint64_t>([&](store& door, auto handler) { door.end_failing("mass", how, std::move(handler)); });
+    EXPECT_EQ(freed.value(), 2300U);
+    for (const delivery_head& head : world.heads("mass", 5000)) EXPECT_EQ(head.next_attempt_at, at_ms(9000));
+}
+
 } // namespace
 } // namespace prooftrack

@@ -132,5 +132,18 @@ TEST(DeliveryPolicy, WhatIsDueMayBeAttempted) {
     EXPECT_FALSE(may_attempt(seen(3, noon - 1h, noon + 1ms), contract_schedule, noon));
 }
 
+TEST(DeliveryPolicy, ARecoveryEndsTheWaitOfWhatWasTriedWhileTheCallbackFailed) {
+    const auto ends = [](std::uint32_t attempts, std::optional<wall_time> last, wall_time next) {
+        return ends_with_recovery({attempts, last, next}, noon, contract_schedule, noon + 1min);
+    };
+    EXPECT_TRUE(ends(2, noon + 1s, noon + 5min));
+    EXPECT_TRUE(ends(2, noon, noon + 5min + 15s)) << "the first failure of the row, with its jitter";
+    EXPECT_FALSE(ends(2, noon - 1ms, noon + 5min)) << "tried before: its own failure";
+    EXPECT_FALSE(ends(2, noon + 1s, noon + 1min)) << "due already";
+    EXPECT_FALSE(ends(2, noon + 1s, noon + 10min)) << "a Retry-After asked for more than the schedule";
+    EXPECT_FALSE(ends(0, noon + 1s, noon + 5min)) << "started anew by hand";
+    EXPECT_FALSE(ends(2, std::nullopt, noon + 5min));
+}
+
 } // namespace
 } // namespace prooftrack

@@ -43,6 +43,40 @@ class seen_world : public tracker_fixture {
     }
 };
 
+TEST(ProofHealth, BeforeAnAnswerItSaysSoAndLaterWhyThereIsNone) {
+    tracker_fixture world;
+    EXPECT_EQ(world.core.health().standing(), "not asked yet");
+    world.track("a");
+    poll_answer refusal;
+    refusal.what = reply_class::unauthorized;
+    refusal.error = "401 invalid_token";
+    refusal.message = "The client token is not valid";
+    world.answer(*world.wait_for_poll(), refusal);
+    if (!world.all<change_action>().empty()) world.recorded(); // a first answer is, whatever it says
+    const std::string why = world.core.health().standing();
+    EXPECT_NE(why.find("401 invalid_token: The client token is not valid"), std::string::npos) << why;
+    EXPECT_EQ(world.core.health().detail().find("token is not valid"), std::string::npos)
+        << "the log has the code alone";
+    for (int i = 0; i < 10 && !world.core.health().standing().empty(); ++i) {
+        const auto poll = world.wait_for_poll();
+        ASSERT_TRUE(poll) << world.core.health().standing();
+        world.answer(*poll, reply_class::good, "pending");
+        if (!world.all<change_action>().empty()) world.recorded();
+    }
+    EXPECT_EQ(world.core.health().standing(), "");
+}
+
+TEST(ProofHealth, OpenOnesAreCountedWithoutThoseThatWaitForVerification) {
+    tracker_fixture world;
+    world.track("a");
+    world.track("b");
+    EXPECT_EQ(world.core.open(), 2U);
+    world.answer(*world.wait_for_poll(), reply_class::good, "completed");
+    world.recorded();
+    EXPECT_EQ(world.core.size(), 2U) << "it is asked again for verify_after";
+    EXPECT_EQ(world.core.open(), 1U);
+}
+
 TEST(ProofHealth, A429PausesEverybodyForRetryAfterAndThenStartsSlowly) {
     seen_world world(1'000);
     const auto poll = world.wait_for_poll();
