@@ -61,7 +61,11 @@ application::application(application_inputs inputs, const machine& from, service
       signals_(loop_, SIGTERM, SIGINT, SIGHUP), ticks_(loop_), pings_(loop_), stop_guard_(loop_),
       started_at_(clock_.now().steady) {
     observers_.store_state_changed = [this](store_state state) { engine_.on_store_state(state); };
-    observers_.store_failed = [this] { finish(EX_IOERR); };
+    observers_.store_failed = [this](const std::string& why) {
+        stop_reason_ = why;
+        notify_.status("Stopped: " + why);
+        finish(EX_IOERR);
+    };
     engine_.attach(*proof_);
     notifier_->configure(now_.notifier);
     api_ = make_api_server(loop_.get_executor(), make_api_options(now_, passed_socket_), engine_, observers_);

@@ -87,8 +87,8 @@ constexpr std::array table{
                    "A non-terminal reply about a settled transaction: it changes nothing."},
 
     log_event_info{id::poll_error, "poll.error", level::warning,
-                   "error merchant_transaction_id result http_status request_id consecutive retry_ms advice", "error", "",
-                   "A poll brought no usable answer; the id is asked again after its backoff."},
+                   "error merchant_transaction_id result http_status request_id consecutive retry_ms advice", "error",
+                   "", "A poll brought no usable answer; the id is asked again after its backoff."},
     log_event_info{
         id::poll_behind, "poll.behind", level::warning, "wanted_per_second made_per_second oldest_due_ms limit advice",
         "*", "6ad9a1897a40477da84b3a303aeed562", "More polls are due than can be made: every gap stretches evenly."},
@@ -146,6 +146,9 @@ constexpr std::array table{
                    "operation error merchant_transaction_id state advice free_bytes", "operation error",
                    "5b7a3ff21b1147e3b242fd784bf658d0",
                    "The database cannot be written: the disk is full, or (then the daemon exits 74) broken."},
+    log_event_info{
+        id::store_moved, "store.moved", level::critical, "error advice", "", "e665761e6a1a4a238f00ca1f844604a2",
+        "The database file was moved, removed or overwritten while it was in use: the daemon exits with 74."},
     log_event_info{id::store_recovered, "store.recovered", level::notice, "after_ms free_bytes", "", "",
                    "The database takes changes again."},
     log_event_info{id::store_pruned, "store.pruned", level::info, "transactions events took_ms", "", "",
