@@ -18,8 +18,8 @@ std::string_view trimmed(std::string_view text) {
 std::string format_import_line(std::string_view line) {
     const std::string_view text = trimmed(line);
     if (text.empty() || text.front() == '{' || text.front() == '[') return std::string(text);
-    if (text.front() == '"') return "{\"merchant_transaction_id\":" + std::string(text) + "}";
-    return "{\"merchant_transaction_id\":" + json_string(text) + "}";
+    // An id alone stays one: as an object it would ask for an id without options.
+    return text.front() == '"' ? std::string(text) : json_string(text);
 }
 
 void import_chunker::take(std::string_view piece) {

@@ -130,6 +130,11 @@ std::string format_status(const json_view& status, const look& where, wall_time 
     fields.add("by status", counts(status["transactions"]["by_status"], where, indent));
     fields.add("store", store_line(status["store"], where));
     fields.add("events", events_line(status["events"], where));
+    if (const json_view& config = status["config"]; config["state"].text() == "refused") {
+        fields.add("config",
+                   fmt::format("{} {}: {}; the one from before stays in force", painted("refused", paint::bad, where),
+                               relative_time(config["since"].text(), now), printable(config["detail"].text())));
+    }
     out += fields.format(where);
     out += "\n" + painted("callbacks", paint::bold, where) + "\n";
     return out + callback_table(status["callbacks"], where, now, callbacks);

@@ -61,7 +61,11 @@ application::application(application_inputs inputs, const machine& from, service
       signals_(loop_, SIGTERM, SIGINT, SIGHUP), ticks_(loop_), pings_(loop_), stop_guard_(loop_),
       started_at_(clock_.now().steady) {
     observers_.store_state_changed = [this](store_state state) { engine_.on_store_state(state); };
-    observers_.store_failed = [this] { finish(EX_IOERR); };
+    observers_.store_failed = [this](const std::string& why) {
+        stop_reason_ = why;
+        notify_.status("Stopped: " + why);
+        finish(EX_IOERR);
+    };
     engine_.attach(*proof_);
     notifier_->configure(now_.notifier);
     api_ = make_api_server(loop_.get_executor(), make_api_options(now_, passed_socket_), engine_, observers_);
@@ -90,8 +94,7 @@ void application::on_ready(const op_result<std::monostate>& loaded) {
         api_->start();
         if (metrics_listener_) metrics_listener_->start();
     } catch (const api_start_error& failed) {
-        const bool is_configured_wrong = failed.exit_status() == EX_CONFIG;
-        if (is_configured_wrong) log_.write(log_event_id::config_refused, {{"error", failed.what()}});
+        log_refused_start(log_, {{config_file_.string(), 0, 0, {}, failed.what(), {}}}, failed.exit_status());
         stop_reason_ = failed.what();
         life_ = life::stopping;
         finish(failed.exit_status());
@@ -246,6 +249,11 @@ void application::take_over(prepared_runtime next) noexcept {
     }
     engine_.reconfigure(now_.config);
     if (before.token != now_.token) engine_.on_token_changed();
+}
+
+void application::keep(const std::string& why) noexcept {
+    secret_reread::overlook(now_);
+    engine_.on_reload_refused(why);
 }
 
 } // namespace prooftrack

@@ -50,7 +50,7 @@ class application final : private running_parts {
     void on_signal(int number);
     const prepared_runtime& runtime() const override { return now_; }
     void take_over(prepared_runtime next) noexcept override;
-    void keep() noexcept override { secret_reread::overlook(now_); }
+    void keep(const std::string& why) noexcept override;
     void reread_token();
     void reread_changed_secrets();
     void tell_of_base_url(const std::string& before);

@@ -47,7 +47,7 @@ std::unique_ptr<service_log> make_log(const log_config& config) {
 }
 
 int refuse(service_log& log, const config_mistakes& mistakes, int status) {
-    log_refused(log, mistakes);
+    log_refused_start(log, mistakes, status);
     log.flush();
     return status;
 }

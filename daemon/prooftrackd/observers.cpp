@@ -25,12 +25,21 @@ void adapter_observers::on_state(store_state state, const op_error& why) {
 }
 
 void adapter_observers::on_fatal(const op_error& error) {
+    if (error.code == store_error::moved) {
+        log_.write(
+            log_event_id::store_moved,
+            {{"error", error.detail},
+             {"advice", "stop prooftrackd.socket and prooftrackd.service before you touch the database; what was "
+                        "acknowledged is in the file that was moved"}});
+        if (store_failed) store_failed(error.detail);
+        return;
+    }
     log_.write(log_event_id::store_error,
                {{"operation", error.operation},
                 {"error", error.message()},
                 {"state", "failed"},
                 {"advice", "check the disk; the next start checks and rewrites the database"}});
-    if (store_failed) store_failed();
+    if (store_failed) store_failed(error.message());
 }
 
 void adapter_observers::on_address_refused(std::string_view callback, std::string_view host) {

@@ -22,7 +22,7 @@ class adapter_observers final : public proof_client_observer,
     adapter_observers(event_log& log, meters& counts) : log_(log), counts_(counts) {}
 
     std::function<void(store_state)> store_state_changed;
-    std::function<void()> store_failed; ///< the daemon has to exit with 74
+    std::function<void(const std::string& why)> store_failed; ///< the daemon has to exit with 74
 
     void on_handshake(bool resumed) override;
     void on_connections(std::size_t idle, std::size_t busy) override;

@@ -4,20 +4,40 @@
 #include <string>
 #include <utility>
 
+#include <fmt/format.h>
+#include <sysexits.h>
+
 #include "config/reload.hpp"
 #include "prooftrackd/secret_reread.hpp"
 
 namespace prooftrack {
 
-void log_refused(event_log& log, const config_mistakes& mistakes) {
+namespace {
+
+std::string sum_up(const config_mistakes& mistakes) {
+    std::string text = format_mistake(mistakes.front());
+    if (mistakes.size() > 1) text += fmt::format(" (and {} more)", mistakes.size() - 1);
+    return text;
+}
+
+} // namespace
+
+void log_refused(event_log& log, const config_mistakes& mistakes, std::string_view advice) {
     for (const config_mistake& mistake : mistakes) {
         log.write(log_event_id::config_refused, {{"file", mistake.file},
                                                  {"line", mistake.line},
                                                  {"column", mistake.column},
                                                  {"key", mistake.key},
                                                  {"error", mistake.problem},
-                                                 {"nearest", mistake.nearest}});
+                                                 {"nearest", mistake.nearest},
+                                                 {"advice", advice}});
     }
+}
+
+void log_refused_start(event_log& log, const config_mistakes& mistakes, int exit_status) {
+    log_refused(log, mistakes,
+                exit_status == EX_CONFIG ? "correct it, check it with --check-config, then start again"
+                                         : "mend that and start again; systemd tries again by itself");
 }
 
 void log_warnings(event_log& log, const std::filesystem::path& file, const preparation& ready) {
@@ -35,9 +55,11 @@ bool reloader::reload(running_parts& running) {
         ready.runtime.reset();
     }
     if (!ready.runtime) {
-        log_refused(log_, ready.refusals());
+        const config_mistakes refusals = ready.refusals();
+        log_refused(log_, refusals,
+                    "correct it, check it with --check-config, then reload again; the configuration in force stays");
         counts_.set_reload_successful(false);
-        running.keep();
+        running.keep(refusals.empty() ? std::string() : sum_up(refusals));
         return false;
     }
     log_warnings(log_, file_, ready);

@@ -3,6 +3,8 @@
 // A reload: everything new is prepared first; then all of it is taken over, or nothing.
 
 #include <filesystem>
+#include <string>
+#include <string_view>
 
 #include "engine/meters.hpp"
 #include "observe/log.hpp"
@@ -18,8 +20,8 @@ class running_parts {
     virtual const prepared_runtime& runtime() const = 0;
     /// The second half of a reload.
     virtual void take_over(prepared_runtime next) noexcept = 0;
-    /// Everything stays as it was.
-    virtual void keep() noexcept = 0;
+    /// Everything stays as it was; `why` is the first mistake, for people.
+    virtual void keep(const std::string& why) noexcept = 0;
 };
 
 class reloader {
@@ -38,7 +40,9 @@ class reloader {
 };
 
 /// `config.refused`, a line for each mistake.
-void log_refused(event_log& log, const config_mistakes& mistakes);
+void log_refused(event_log& log, const config_mistakes& mistakes, std::string_view advice);
+/// The same for a start. `exit_status` other than 78: the file may be good, and a later start may go on.
+void log_refused_start(event_log& log, const config_mistakes& mistakes, int exit_status);
 /// `config.warning` and `config.insecure_file`.
 void log_warnings(event_log& log, const std::filesystem::path& file, const preparation& ready);
 

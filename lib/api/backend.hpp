@@ -116,6 +116,7 @@ struct tracked {
 struct import_line {
     std::uint32_t line = 0; ///< counts from 1
     track_request request;
+    bool is_bare = false; ///< an id without options: is there, whatever its options are
 };
 struct import_rejection {
     std::uint32_t line = 0;

@@ -61,7 +61,7 @@ bool import_reader::read_slice(std::size_t max_lines) {
 void import_reader::read_line(std::string_view line) {
     auto request = read_request(line);
     if (request) {
-        lines_.push_back(import_line{line_, std::move(*request)});
+        lines_.push_back(import_line{line_, std::move(*request), !line.starts_with('{')});
     } else {
         rejected_.push_back(import_rejection{line_, request.error().code, request.error().detail});
     }

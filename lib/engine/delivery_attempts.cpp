@@ -359,7 +359,7 @@ void delivery_driver::try_room(instant now) {
 }
 
 void delivery_driver::on_store_failure(const op_error& error, instant now) {
-    if (error.code == store_error::failed || error.code == store_error::stopped) {
+    if (error.code == store_error::failed || error.code == store_error::moved || error.code == store_error::stopped) {
         halted_ = true;
         room_at_.reset();
         return;

@@ -39,7 +39,7 @@ tracker_options make_tracker_options(const configuration& config) {
 
 engine::engine(configuration config, engine_doors doors, engine_hooks hooks, std::string version, std::uint64_t seed)
     : config_(std::move(config)), doors_(doors), hooks_(std::move(hooks)), version_(std::move(version)), random_(seed),
-      started_at_(doors.clock.now().steady),
+      started_at_(doors.clock.now().steady), config_standing_{doors.clock.now().wall, ""},
       poll_driver_(make_tracker_options(config_),
                    {doors.clock, random_, doors.remembered, doors.log, doors.counts,
                     [this](event_type type) { return delivery_driver_.callbacks().selecting(type); }, *this}),
@@ -120,6 +120,7 @@ void engine::save_all(unique_function<void()> saved) {
 
 void engine::reconfigure(configuration config) {
     config_ = std::move(config);
+    config_standing_ = {doors_.clock.now().wall, ""};
     poll_driver_.step(options_changed_event{make_tracker_options(config_)});
     delivery_driver_.reconfigure(callback_table(config_.callbacks, config_.callback_url));
     housekeeping_.reconfigure(config_.store);
@@ -129,6 +130,11 @@ void engine::reconfigure(configuration config) {
         });
     }
     arm();
+}
+
+void engine::on_reload_refused(std::string why) {
+    if (why.empty()) why = "the log has the reason";
+    config_standing_ = {doors_.clock.now().wall, std::move(why)};
 }
 
 bool engine::tells_callbacks() const { return !config_.callbacks.empty() || !config_.callback_url.allow_hosts.empty(); }
@@ -199,6 +205,7 @@ std::string engine::summary() const {
     std::string line =
         fmt::format("{} pending, {:.0f} polls/s, Proof {}", core.open(), core.made_rate(), proof_standing());
     if (store_state_ == store_state::full) line += ", THE DISK IS FULL";
+    if (!config_standing_.refusal.empty()) line += ", THE CONFIGURATION WAS REFUSED";
     return line;
 }
 

@@ -20,6 +20,7 @@
 #include "engine/meters.hpp"
 #include "engine/poll_driver.hpp"
 #include "engine/session_desk.hpp"
+#include "engine/status_report.hpp"
 #include "engine/transaction_waits.hpp"
 #include "observe/log.hpp"
 #include "proof/proof_client.hpp"
@@ -60,6 +61,8 @@ class engine final : public backend, private poll_driver_listener, private deliv
     void stop(milliseconds within, unique_function<void()> stopped);
     /// The keys that need no restart hold from now on. The adapters must know theirs already.
     void reconfigure(configuration config);
+    /// A reload was refused: shown until one is taken.
+    void on_reload_refused(std::string why);
     void on_token_changed();
     void on_store_state(store_state state);
     /// The alarm's handler.
@@ -171,6 +174,7 @@ class engine final : public backend, private poll_driver_listener, private deliv
     std::string version_;
     random_source random_;
     steady_time started_at_{};
+    config_standing config_standing_;
     poll_driver poll_driver_;
     delivery_driver delivery_driver_;
     event_feed feed_;

@@ -156,7 +156,7 @@ void engine::status_json(backend_handler<std::string> handler) {
         const instant now = doors_.clock.now();
         const std::vector<callback_view> callbacks = delivery_driver_.views(status->remembered, now.wall);
         handler(format_status({version_, now.steady - started_at_, status->remembered, poll_driver_.core(),
-                               doors_.counts.poll_lag_p99(), now, callbacks, status->consumers}));
+                               doors_.counts.poll_lag_p99(), now, callbacks, status->consumers, config_standing_}));
     });
 }
 

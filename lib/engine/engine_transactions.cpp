@@ -27,6 +27,12 @@ problem already_tracked(const transaction_id& id) {
         fmt::format("'{}' is tracked with other options: `prooftrackctl get {}` shows them", id.str(), id.str()));
 }
 
+/// Where a row of an import came from.
+struct imported_row {
+    std::uint32_t line = 0;
+    bool is_bare = false;
+};
+
 /// A call that meets a change of its row on its way waits for its end and looks again, this often.
 constexpr int most_tries = 5;
 
@@ -198,7 +204,7 @@ void engine::import(std::vector<import_line> lines, client_identity who, backend
 
 void engine::import_chunk(std::shared_ptr<import_job> job) {
     std::vector<new_transaction> rows;
-    std::vector<std::uint32_t> numbers;
+    std::vector<imported_row> imported;
     while (job->next < job->lines.size() && rows.size() < rows_a_chunk) {
         import_line& line = job->lines[job->next++];
         auto made = make_transaction(std::move(line.request));
@@ -213,7 +219,7 @@ void engine::import_chunk(std::shared_ptr<import_job> job) {
             continue;
         }
         rows.push_back(std::move(std::get<new_transaction>(made)));
-        numbers.push_back(line.line);
+        imported.push_back({line.line, line.is_bare});
     }
     if (rows.empty()) {
         const import_summary& all = job->summary;
@@ -231,7 +237,7 @@ void engine::import_chunk(std::shared_ptr<import_job> job) {
     doors_.remembered.add(
         std::move(rows), std::nullopt,
         [this, job, ids = std::move(ids),
-         numbers = std::move(numbers)](op_result<std::vector<add_outcome>> added) mutable {
+         imported = std::move(imported)](op_result<std::vector<add_outcome>> added) mutable {
             if (!added) {
                 problem failed = store_problem(added.error());
                 failed.members.push_back(problem_member::number("taken", job->summary.created + job->summary.existing));
@@ -240,7 +246,9 @@ void engine::import_chunk(std::shared_ptr<import_job> job) {
             }
             for (std::size_t i = 0; i < added->size(); ++i) {
                 const add_outcome& one = (*added)[i];
-                switch (one.what) {
+                // "Be sure that it is tracked": it says nothing of options, and changes none.
+                const bool is_meant = one.what == add_result::conflict && imported[i].is_bare;
+                switch (is_meant ? add_result::existing : one.what) {
                 case add_result::created:
                     ++job->summary.created;
                     poll_driver_.step(tracked_event{active_transaction{ids[i], one.facts, one.revision}, false});
@@ -250,7 +258,7 @@ void engine::import_chunk(std::shared_ptr<import_job> job) {
                     break;
                 case add_result::conflict:
                     job->summary.rejected.push_back(
-                        {numbers[i], problem_code::already_tracked, already_tracked(ids[i]).detail});
+                        {imported[i].line, problem_code::already_tracked, already_tracked(ids[i]).detail});
                     break;
                 }
             }

@@ -99,6 +99,21 @@ std::string format_consumers(const std::vector<consumer_view>& consumers, wall_t
     return out + "]";
 }
 
+std::string format_config(const config_standing& config) {
+    const bool is_refused = !config.refusal.empty();
+    std::string out = "{\"state\":";
+    append_json_string(out, is_refused ? "refused" : "ok");
+    out += ",\"since\":";
+    append_json_string(out, format_wall_time(config.since));
+    out += ",\"detail\":";
+    if (is_refused) {
+        append_json_string(out, config.refusal);
+    } else {
+        out += "null";
+    }
+    return out + "}";
+}
+
 } // namespace
 
 std::string format_status(const status_facts& facts) {
@@ -120,7 +135,8 @@ std::string format_status(const status_facts& facts) {
     out += fmt::format(R"(,"events":{{"first_seq":{},"last_seq":{},"log_id":)", value_of(store.first_seq),
                        value_of(store.last_seq));
     append_json_string(out, store.log_id);
-    return out + "},\"consumers\":" + format_consumers(facts.consumers, facts.now.wall) + "}";
+    out += "},\"config\":" + format_config(facts.config);
+    return out + ",\"consumers\":" + format_consumers(facts.consumers, facts.now.wall) + "}";
 }
 
 } // namespace prooftrack

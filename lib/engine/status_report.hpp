@@ -12,6 +12,12 @@
 
 namespace prooftrack {
 
+/// Whether the configuration file is the one in force.
+struct config_standing {
+    wall_time since{};   ///< the last reload, or the start
+    std::string refusal; ///< why the last reload was refused, "" = it was not
+};
+
 struct status_facts {
     std::string_view version;
     steady_duration uptime{};
@@ -21,6 +27,7 @@ struct status_facts {
     instant now;
     const std::vector<callback_view>& callbacks;
     const std::vector<consumer_view>& consumers;
+    const config_standing& config;
 };
 
 std::string format_status(const status_facts& facts);

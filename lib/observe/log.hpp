@@ -69,6 +69,7 @@ enum class log_event_id : std::uint8_t {
     callback_address_refused,
     consumer_overtaken,
     store_error,
+    store_moved, ///< the file of the running daemon was moved, removed or replaced
     store_recovered,
     store_pruned,
     api_change,

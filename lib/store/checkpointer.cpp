@@ -24,9 +24,12 @@ int checkpointer::on_commit(void* self, sqlite3*, const char*, int frames) {
     return SQLITE_OK;
 }
 
-void checkpointer::run_if_due(db_connection& db, clock::time_point now) {
+bool checkpointer::is_due(clock::time_point now) const {
     const auto due = next_due();
-    if (now < not_before_ || (frames_ <= most_frames && (!due || now < *due))) return;
+    return now >= not_before_ && (frames_ > most_frames || (due && now >= *due));
+}
+
+void checkpointer::run(db_connection& db, clock::time_point now) {
     int in_log = 0;
     int folded = 0;
     const int code = sqlite3_wal_checkpoint_v2(db.handle(), "main", SQLITE_CHECKPOINT_PASSIVE, &in_log, &folded);
@@ -38,6 +41,13 @@ void checkpointer::run_if_due(db_connection& db, clock::time_point now) {
     if (code == SQLITE_OK) return;
     const sqlite_error error(db.handle(), code);
     if (error.reach() == failure_reach::store) throw error;
+}
+
+bool checkpointer::fold(db_connection& db) noexcept {
+    int in_log = 0;
+    int folded = 0;
+    return sqlite3_wal_checkpoint_v2(db.handle(), "main", SQLITE_CHECKPOINT_PASSIVE, &in_log, &folded) == SQLITE_OK &&
+           in_log == folded;
 }
 
 std::optional<checkpointer::clock::time_point> checkpointer::next_due() const {

@@ -17,10 +17,13 @@ class checkpointer {
     /// `this` is known to SQLite afterwards: it must not move, and outlive the connection.
     void watch(db_connection& db);
 
-    /// Checkpoints when it is time. No room is no error: the WAL keeps everything, it is tried again later. Throws
-    /// sqlite_error.
-    void run_if_due(db_connection& db, clock::time_point now);
-    /// When `run_if_due` has to be called although nothing happened; nullopt when the WAL is folded in.
+    /// Whether it is time for `run`.
+    bool is_due(clock::time_point now) const;
+    /// Checkpoints. No room is no error: the WAL keeps everything, it is tried again later. Throws sqlite_error.
+    void run(db_connection& db, clock::time_point now);
+    /// At once; true when the whole WAL is folded in.
+    static bool fold(db_connection& db) noexcept;
+    /// When it will be time although nothing happens; nullopt when the WAL is folded in.
     std::optional<clock::time_point> next_due() const;
 
   private:

@@ -1,17 +1,23 @@
 #include "store/commit_thread.hpp"
 
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
+
+#include "store/room.hpp"
 
 namespace prooftrack {
 namespace {
 
 constexpr std::chrono::milliseconds backup_step_when_idle{10};
 constexpr std::chrono::milliseconds backup_step_when_busy{2};
+constexpr std::chrono::seconds between_looks{1};
 
 } // namespace
 
@@ -21,6 +27,8 @@ commit_thread::commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<
       book_(std::move(book)), lock_(std::move(lock)) {
     observer_->target = &observer;
     checkpoints_.watch(*book_->db);
+    place_.remember(book_->path, *book_->db);
+    next_look_ = checkpointer::clock::now() + between_looks;
     // Signals belong to the loop.
     sigset_t all;
     sigset_t before;
@@ -91,6 +99,7 @@ void commit_thread::run() {
     while (true) {
         operations batch = wait_for_work();
         if (!batch.empty()) run_batch(std::move(batch));
+        look_at_place();
         step_backup();
         checkpoint();
         const std::lock_guard lock(mutex_);
@@ -109,11 +118,10 @@ commit_thread::operations commit_thread::wait_for_work() {
     std::unique_lock lock(mutex_);
     const auto has_work = [this] { return !queue_.empty() || is_closing_ || is_woken_; };
     if (!backups_.is_copying()) {
-        const auto due = has_failed_ ? std::nullopt : checkpoints_.next_due();
-        if (due) {
-            changed_.wait_until(lock, *due, has_work);
-        } else {
+        if (has_failed_) {
             changed_.wait(lock, has_work);
+        } else {
+            changed_.wait_until(lock, std::min(checkpoints_.next_due().value_or(next_look_), next_look_), has_work);
         }
         is_gathering_ = true;
         changed_.wait_until(lock, pace_.due(),
@@ -154,6 +162,10 @@ void commit_thread::run_batch(operations batch) {
         }
     } catch (const sqlite_error& error) {
         undo_batch(error, batch);
+    }
+    // After the commit: what was committed into a file that has been moved meanwhile must not be acknowledged.
+    if (stop_if_moved()) {
+        for (const auto& each : batch) each->fail(make_store_error(store_error::moved, each->name()));
     }
     finish_batch(std::move(batch), std::exchange(notices_, {}));
 }
@@ -266,6 +278,44 @@ void commit_thread::fail_for_good(const sqlite_error& error, const char* operati
     notices_.emplace_back([what = error.describe(operation)](store_observer& told) { told.on_fatal(what); });
 }
 
+/// True when the files are no longer what they were: the store has failed then.
+bool commit_thread::stop_if_moved() {
+    if (has_failed_) return false;
+    next_look_ = checkpointer::clock::now() + between_looks;
+    const auto found = place_.look(*book_->db);
+    if (!found) return false;
+    has_failed_ = true;
+    backups_.abort(store_error::moved, false);
+    leave(*found);
+    notices_.emplace_back([why = make_store_error(store_error::moved, "look at the database file", found->text)](
+                              store_observer& told) { told.on_fatal(why); });
+    return true;
+}
+
+void commit_thread::look_at_place() {
+    if (has_failed_ || checkpointer::clock::now() < next_look_) return;
+    if (stop_if_moved()) finish_batch({}, std::exchange(notices_, {}));
+}
+
+/// Nothing may be left that would spoil the file which stands there now, or comes: SQLite would fold our write-ahead
+/// log into it, whoever's it is.
+void commit_thread::leave(const database_place::finding& found) {
+    book_->db->forbid_checkpoint_on_close();
+    const std::filesystem::path log = beside(book_->path, "-wal");
+    bool is_folded = false;
+    if (found.what == database_place::change::taken_away) {
+        lock_->mark_taken_away();
+        is_folded = checkpoints_.fold(*book_->db); // into the file that was moved, wherever it is: it is whole then
+    }
+    if (found.log_is_a_stranger) return;
+    if (is_folded) {
+        ::unlink(log.c_str());
+    } else {
+        std::rename(log.c_str(), beside(book_->path, ".old-wal").c_str());
+    }
+    sync_directory(directory_of(book_->path));
+}
+
 void commit_thread::set_state(store_state state, op_error why) {
     if (std::exchange(state_, state) == state) return;
     notices_.emplace_back([state, reason = std::move(why)](store_observer& told) { told.on_state(state, reason); });
@@ -285,9 +335,12 @@ void commit_thread::step_backup() {
 }
 
 void commit_thread::checkpoint() {
-    if (has_failed_) return;
+    const auto now = checkpointer::clock::now();
+    if (has_failed_ || !checkpoints_.is_due(now)) return;
+    if (stop_if_moved()) return finish_batch({}, std::exchange(notices_, {}));
     try {
-        checkpoints_.run_if_due(*book_->db, checkpointer::clock::now());
+        checkpoints_.run(*book_->db, now);
+        place_.remember_content(*book_->db);
     } catch (const sqlite_error& error) {
         fail_for_good(error, "checkpoint");
         finish_batch({}, std::exchange(notices_, {}));
@@ -296,6 +349,9 @@ void commit_thread::checkpoint() {
 
 void commit_thread::shut_down() {
     backups_.abort(store_error::stopped, true);
+    if (!has_failed_) {
+        if (const auto found = place_.look(*book_->db)) leave(*found);
+    }
     try {
         book_->db->close();
     } catch (const sqlite_error&) {

@@ -12,6 +12,7 @@
 #include "store/backup_desk.hpp"
 #include "store/checkpointer.hpp"
 #include "store/commit_pace.hpp"
+#include "store/database_place.hpp"
 #include "store/lock_file.hpp"
 #include "store/operation.hpp"
 
@@ -25,7 +26,8 @@ inline constexpr std::size_t most_batch_weight = 1000;
 /// order, one post a commit.
 ///
 /// No room: the batch's changes are undone and fail with `full`, reads are repeated. Any other disk error: the store
-/// fails for good. Lives on the loop; must not outlive it.
+/// fails for good. So it does when its files are moved, removed or overwritten under it: that is looked at after each
+/// commit and before its handlers run, and every second. Lives on the loop; must not outlive it.
 class commit_thread {
   public:
     /// Starts the thread, with all signals blocked in it.
@@ -58,6 +60,9 @@ class commit_thread {
     void undo_batch(const sqlite_error& error, operations& batch);
     void finish_batch(operations batch, std::vector<notice> notices);
     void fail_for_good(const sqlite_error& error, const char* operation);
+    bool stop_if_moved();
+    void look_at_place();
+    void leave(const database_place::finding& found);
     void set_state(store_state state, op_error why);
     void step_backup();
     void checkpoint();
@@ -83,6 +88,8 @@ class commit_thread {
     std::unique_ptr<ledger> book_;
     std::unique_ptr<lock_file> lock_;
     checkpointer checkpoints_;
+    database_place place_;
+    checkpointer::clock::time_point next_look_; ///< at the place, when nothing is committed
     std::vector<notice> notices_;
     store_state state_ = store_state::ok;
     bool has_failed_ = false;

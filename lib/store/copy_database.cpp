@@ -17,6 +17,9 @@ constexpr int pages_a_step = 32;
 constexpr int steps_between_flushes = 8;    // 1 MiB
 constexpr int steps_between_looks = 10'000; // of SQLite's virtual machine
 
+/// Before the log_id of a copy: whoever starts with it takes another one.
+constexpr const char* copy_mark = "copy-";
+
 int is_cancelled(void* flag) { return static_cast<std::atomic<bool>*>(flag)->load() ? 1 : 0; }
 
 [[noreturn]] void throw_system(const char* operation) {
@@ -74,7 +77,7 @@ std::uint64_t database_copy::finish(const std::string& log_id) {
     }
     {
         statement rename_log(to_->handle(), "UPDATE counters SET log_id = ? WHERE one = 1");
-        rename_log.execute(log_id);
+        rename_log.execute(copy_mark + log_id);
     }
     const std::string verdict = to_->ask_text("PRAGMA quick_check(1)");
     if (verdict != "ok") throw sqlite_error(SQLITE_CORRUPT, "the copy is damaged: " + verdict);
@@ -86,6 +89,11 @@ std::uint64_t database_copy::finish(const std::string& log_id) {
 }
 
 std::string make_log_id(std::uint64_t random) { return fmt::format("{:016x}", random); }
+
+void begin_own_log(db_connection& db, const std::string& log_id) {
+    statement rename_log(db.handle(), "UPDATE counters SET log_id = ? WHERE one = 1 AND substr(log_id, 1, 5) = ?");
+    rename_log.execute(log_id, copy_mark);
+}
 
 void remove_unfinished_copies(const std::filesystem::path& database) {
     const std::string name = database.filename().string();

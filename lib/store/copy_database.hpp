@@ -27,8 +27,8 @@ class database_copy {
     /// sqlite_error.
     bool step(std::chrono::milliseconds budget);
 
-    /// After the last step, on any thread, once: gives the copy a log_id of its own, makes it one plain file without a
-    /// WAL, checks and syncs it. Returns its size in bytes. Throws sqlite_error.
+    /// After the last step, on any thread, once: gives the copy a log_id that says that it is one, makes it one plain
+    /// file without a WAL, checks and syncs it. Returns its size in bytes. Throws sqlite_error.
     std::uint64_t finish(const std::string& log_id);
 
     /// From any thread: makes a `finish` that runs throw soon.
@@ -48,6 +48,10 @@ class database_copy {
 
 /// A name for a log: 16 hex digits.
 std::string make_log_id(std::uint64_t random);
+
+/// At each start: a copy goes on as a log of its own, `log_id`, however often the same copy is restored. Does nothing
+/// with any other database. Throws sqlite_error.
+void begin_own_log(db_connection& db, const std::string& log_id);
 
 /// Removes what a crash left of copies and rewrites: `PATH.backup-*`, `PATH.rewrite`, `PATH.v*.bak.part`.
 void remove_unfinished_copies(const std::filesystem::path& database);

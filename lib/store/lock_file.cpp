@@ -20,6 +20,7 @@ namespace prooftrack {
 namespace {
 
 constexpr char marked = '!';
+constexpr char taken_away = '?';
 constexpr char sound = '.';
 
 std::string read_all(int descriptor) {
@@ -57,8 +58,8 @@ lock_file::lock_file(const std::filesystem::path& database) : path_(beside(datab
                                             database.string(), holder));
     }
     const std::string before = read_all(descriptor_);
-    is_marked_ = !before.empty() && before.front() == marked;
-    const std::string content = fmt::format("{} pid {:<20}\n", is_marked_ ? marked : sound, ::getpid());
+    if (!before.empty() && (before.front() == marked || before.front() == taken_away)) mark_ = before.front();
+    const std::string content = fmt::format("{} pid {:<20}\n", mark_, ::getpid());
     if (::pwrite(descriptor_, content.data(), content.size(), 0) != static_cast<ssize_t>(content.size()) ||
         ::ftruncate(descriptor_, static_cast<off_t>(content.size())) != 0 || ::fsync(descriptor_) != 0) {
         refuse("write the lock");
@@ -69,12 +70,13 @@ lock_file::lock_file(const std::filesystem::path& database) : path_(beside(datab
 lock_file::~lock_file() { ::close(descriptor_); }
 
 bool lock_file::mark() noexcept { return write_byte(marked); }
+bool lock_file::mark_taken_away() noexcept { return write_byte(taken_away); }
 
 void lock_file::clear_mark() {
     if (!write_byte(sound)) {
         throw store_start_error(75, fmt::format("clear the mark in {}: {}", path_.string(), std::strerror(errno)));
     }
-    is_marked_ = false;
+    mark_ = sound;
 }
 
 bool lock_file::write_byte(char byte) noexcept {

@@ -1,14 +1,15 @@
 #pragma once
 
-// One daemon a database: a lock beside it, which also carries the mark of a store that failed.
+// One daemon a database: a lock beside it, which also carries the mark of a store that failed, or lost its file.
 
 #include <filesystem>
 
 namespace prooftrack {
 
 /// Holds flock on `PATH.lock` for its life. The file stays: its first byte says whether the last holder met an error
-/// after which the database must be checked and rewritten ('!') or not ('.'), the rest is the holder's pid. The byte is
-/// there before it is needed, because a disk that fails may not take a new one.
+/// after which the database must be checked and rewritten ('!'), or lost its file to somebody who moved it ('?'), or
+/// neither ('.'); the rest is the holder's pid. The byte is there before it is needed, because a disk that fails may
+/// not take a new one.
 class lock_file {
   public:
     /// Throws store_start_error(75), naming the holder when there is one.
@@ -17,11 +18,14 @@ class lock_file {
     lock_file& operator=(const lock_file&) = delete;
     ~lock_file();
 
-    /// Whether the last holder marked the database.
-    bool is_marked() const { return is_marked_; }
+    /// Whether the last holder doubted the database.
+    bool is_marked() const { return mark_ == '!'; }
+    /// Whether the file of the last holder was moved or removed: an empty one must not take its place.
+    bool was_taken_away() const { return mark_ == '?'; }
     /// Best effort: false when the disk does not even take this byte.
     bool mark() noexcept;
-    /// After a rewrite. Throws store_start_error(75).
+    bool mark_taken_away() noexcept;
+    /// After a rewrite, or with a file that is there again. Throws store_start_error(75).
     void clear_mark();
 
   private:
@@ -29,7 +33,7 @@ class lock_file {
 
     std::filesystem::path path_;
     int descriptor_ = -1;
-    bool is_marked_ = false;
+    char mark_ = '.';
 };
 
 } // namespace prooftrack

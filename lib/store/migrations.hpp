@@ -19,7 +19,7 @@ struct migration {
 /// The steps of this program, in order; the last one leads to schema_version.
 std::span<const migration> known_migrations();
 
-/// Copies the file to `PATH.v<N>.bak` (0600, with a log_id of its own: going back to it means a new log), then runs the
+/// Copies the file to `PATH.v<N>.bak` (0600, marked as a copy: going back to it means a new log), then runs the
 /// steps from version N to `target`. Does nothing when N is `target`. Throws store_start_error(75) when there is no
 /// room for the copy, and sqlite_error; nothing is changed then.
 void migrate(db_connection& db, const std::filesystem::path& database, const std::string& vfs,

@@ -69,12 +69,21 @@ std::uint64_t mix_seed(std::uint64_t seed) {
     return seed ^ (std::uint64_t{device()} << 32U) ^ device();
 }
 
+/// Whoever moved the file of a running daemon is about to put another one there: an empty one made meanwhile would take
+/// new ids, and then be overwritten.
+void require_file(const std::filesystem::path& database) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(database, error);
+    if (error || size == 0) throw_taken_away(database);
+}
+
 std::unique_ptr<ledger> open_checked(const store_options& options, lock_file& lock,
                                      std::span<const migration> migrations, std::int64_t newest) {
     auto book = std::make_unique<ledger>();
     book->path = options.path;
     book->vfs = options.vfs;
     book->random = random_source(mix_seed(options.seed));
+    if (lock.was_taken_away()) require_file(options.path);
     prepare_file(options.path);
     if (lock.is_marked()) {
         rewrite_database(options);
@@ -91,9 +100,11 @@ std::unique_ptr<ledger> open_checked(const store_options& options, lock_file& lo
     } else {
         migrate(db, options.path, options.vfs, migrations, newest, make_log_id(book->random.next()));
     }
+    begin_own_log(db, make_log_id(book->random.next()));
     check_schema(db, options);
     forget_idle_lanes(db);
     book->sums.load(db);
+    if (lock.was_taken_away()) lock.clear_mark();
     static_cast<void>(write_probe(*book)); // a full or read-only disk is told now, not at the first transaction
     return book;
 }

@@ -36,6 +36,15 @@ void throw_newer(const std::filesystem::path& database, std::int64_t found, std:
                         path, found, newest));
 }
 
+void throw_taken_away(const std::filesystem::path& database) {
+    throw store_start_error(
+        75, fmt::format("{0} was moved or removed while prooftrackd ran, and no other file stands there yet. Put it "
+                        "back, or the newest file of `prooftrackctl backup` in its place (stop prooftrackd.socket and "
+                        "prooftrackd.service first; cp BACKUP {0}; chmod 600 {0}; owned by the daemon's user). To "
+                        "begin with an empty database, remove {0}.lock",
+                        database.string()));
+}
+
 void throw_start_error(const std::filesystem::path& database, const sqlite_error& error) {
     const std::string what = error.describe("open the database " + database.string()).message();
     switch (error.primary()) {

@@ -35,6 +35,7 @@ using store_handler = unique_function<void(op_result<T>)>;
 enum class store_error {
     full = 1,         ///< no room on the disk: nothing was changed, later it may work again
     failed,           ///< an fsync or I/O error: the store has stopped for good, the daemon must exit 74
+    moved,            ///< another file, or none, stands at the path: stopped for good likewise
     stopped,          ///< the store is closing
     no_room_for_copy, ///< a backup needs more room than there is
     busy,             ///< another backup is being made

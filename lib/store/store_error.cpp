@@ -12,6 +12,8 @@ class store_category_type final : public boost::system::error_category {
             return "no room on the disk";
         case store_error::failed:
             return "the store has failed and stopped";
+        case store_error::moved:
+            return "the database file was moved, removed or replaced while it was in use";
         case store_error::stopped:
             return "the store is closing";
         case store_error::no_room_for_copy:

@@ -116,8 +116,11 @@ class CommandLine(SystemCase):
         self.assertIn("line 7: ", err)
         self.assertIn("line 11001: ", err)
         self.ctl("import", "-", stdin="many-1\nmany-2\n")
+        self.daemon.track("with-metadata", metadata={"order": 7})
+        out, _ = self.ctl("import", "-", stdin="with-metadata\n\"with-metadata\"\n")
+        self.assertIn("0 created, 2 existing, 0 rejected", out)
         out, _ = self.ctl("--json", "list", "--all")
-        self.assertEqual(len(out.splitlines()), 11998)
+        self.assertEqual(len(out.splitlines()), 11999)
 
     def test_follow_and_wait_survive_a_crash_of_the_daemon(self):
         self.start_daemon()

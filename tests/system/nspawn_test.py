@@ -29,6 +29,7 @@ TOOLS = [tool for tool in ("cpack", "scdoc", "dpkg-shlibdeps", "file") if not sh
 SOCKET = "/run/prooftrackd/prooftrackd.sock"
 PROOF = "https://127.0.0.1:7443"
 UNAUTHORIZED = "c127870652e94d0d9fe4add70de44a16"  # its entry in the catalog
+REFUSED = "df8a9f3bbd104f9fa36e33f9f217a1e3"
 
 CONFIGURATION = f"""[proof]
 base_url = "{PROOF}"
@@ -231,13 +232,46 @@ class Service(unittest.TestCase):
         self.machine.write("/etc/prooftrackd/prooftrackd.toml", CONFIGURATION.replace("\ninterval =", "\nintervall ="))
         self.run_line("systemctl reload prooftrackd", expect=1)
         self.run_line("journalctl -u prooftrackd -o cat -n 4 --no-pager")
+        refused = wait_until(lambda: self.machine.journal(f"MESSAGE_ID={REFUSED}"), 10, "the daemon heard of it")
+        self.assertIn("poll.intervall", {entry["PROOFTRACKD_KEY"] for entry in refused})
+        self.assertIn("\nprooftrackd_config_last_reload_successful 0\n", self.run_line("curl -sSf http://127.0.0.1:9464/metrics", quiet=True))
+        self.assertIn("REFUSED", self.machine.unit("prooftrackd.service", "StatusText"))
+        self.assertIn("intervall", self.ctl("status"))
         self.machine.write("/etc/prooftrackd/prooftrackd.toml", CONFIGURATION + '[api]\nadmin_group = "nobody-knows-it"\n')
         self.run_line("systemctl reload prooftrackd", expect=1)
         self.assertIn("api.admin_group", self.run_line("journalctl -u prooftrackd -o cat -n 4 --no-pager"))
         self.assertEqual((self.pid(), self.healthy()), (before, True))
         self.machine.write("/etc/prooftrackd/prooftrackd.toml", CONFIGURATION.replace("\ninterval =", "\nintervall ="))
 
-    def test_05_a_good_one_with_commands_in_node_and_php(self):
+    def test_05_a_refused_service_keeps_its_socket_under_clients(self):
+        self.run_line("systemctl stop prooftrackd.service")
+        earlier = len(self.machine.journal(f"MESSAGE_ID={REFUSED}"))
+        answers = []
+
+        def ask():
+            connection = UnixConnection(str(self.machine.path(SOCKET)), 60)
+            try:
+                answers.append(exchange(connection, "GET", "/healthz").status)
+            except (OSError, http.client.HTTPException) as error:
+                answers.append(error)
+            finally:
+                connection.close()
+
+        clients = [threading.Thread(target=ask, daemon=True) for _ in range(5)]
+        for client in clients:
+            client.start()
+        wait_until(lambda: len(self.machine.journal(f"MESSAGE_ID={REFUSED}")) >= earlier + 4, 30, "start after start is refused")
+        self.run_line("systemctl is-active prooftrackd.socket")
+        self.assertEqual(self.machine.unit("prooftrackd.socket", "Result"), "success")
+        self.assertIn("What to do", self.run_line(f"journalctl -x --no-pager MESSAGE_ID={REFUSED} | tail -12"))
+        self.assertLess(len(self.machine.journal(f"MESSAGE_ID={REFUSED}")), earlier + 20)
+        self.machine.write("/etc/prooftrackd/prooftrackd.toml", CONFIGURATION)
+        for client in clients:
+            client.join(60)
+        self.assertEqual(answers, [200] * 5, "who waited is answered when the file is good")
+        self.machine.write("/etc/prooftrackd/prooftrackd.toml", CONFIGURATION.replace("\ninterval =", "\nintervall ="))
+
+    def test_05b_a_good_one_with_commands_in_node_and_php(self):
         self.machine.write("/usr/local/lib/shop/credit.mjs", NODE)
         self.machine.write("/usr/local/lib/shop/credit.php", PHP)
         self.run_line("install -d -o prooftrackd -g prooftrackd /var/lib/shop")

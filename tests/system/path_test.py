@@ -151,6 +151,15 @@ class WholePath(SystemCase):
             self.assertEqual(rejected["code"], "invalid_request")
         self.assertEqual(self.daemon.get("n1")["metadata"], {"k": 1})
 
+    def test_a_bare_id_in_an_import_means_be_sure_that_it_is_tracked(self):
+        self.daemon.track("known", metadata={"order": 7}, overdue_after="2h")
+        lines = ['"known"', "known", '{"merchant_transaction_id": "known"}', '{"merchant_transaction_id": "known", "metadata": {"order": 8}}']
+        reply = self.daemon.api("POST", "/v1/transactions", "\n".join(lines), {"Content-Type": "application/x-ndjson"})
+        self.assertEqual((reply.json["created"], reply.json["existing"]), (0, 2), reply)
+        self.assertEqual([(r["line"], r["code"]) for r in reply.json["rejected"]], [(3, "already_tracked"), (4, "already_tracked")],
+                         "an object says which options are meant")
+        self.assertEqual(self.daemon.get("known")["metadata"], {"order": 7})
+
     def test_lists_are_paged_newest_first(self):
         self.daemon.import_ids([f"p{n:03}" for n in range(25)])
         self.sandbox.set("p000", status="failed")

@@ -105,6 +105,10 @@ class Refused(ReloadCase):
                 self.assertGreater(int(refused[0]["line"]), 0)
                 self.assertEqual(refused[0]["file"], str(daemon.config_path))
                 self.assertEqual(self.metric("prooftrackd_config_last_reload_successful"), 0)
+                self.assertTrue(refused[0]["advice"])
+                standing = daemon.status()["config"]
+                self.assertEqual(standing["state"], "refused")
+                self.assertIn(key, standing["detail"])
                 self.goes_to(f"kept-{number}", self.old, self.old_shop)
         self.assertEqual(self.new.log(), [], "nothing was asked of the new Proof")
         self.assertEqual(self.new_shop.deliveries, [], "nothing was sent to the new receiver")
@@ -112,6 +116,7 @@ class Refused(ReloadCase):
         self.assertEqual((daemon.logged("config.reloaded"), daemon.logged("config.base_url_changed")), ([], []))
         self.reload_with(self.everything_new(), "config.reloaded")
         self.assertEqual(self.metric("prooftrackd_config_last_reload_successful"), 1)
+        self.assertEqual((daemon.status()["config"]["state"], daemon.status()["config"]["detail"]), ("ok", None))
         self.goes_to("moved", self.new, self.new_shop)
         self.assertEqual({entry["status"] for entry in self.new.log()}, {200})
         self.assertEqual(self.old.polls("moved"), [])

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """daemon/docs/restoring.md and the messages that lead there, followed to the letter."""
 
+import http.client
 import re
 import shutil
 import subprocess
@@ -89,6 +90,42 @@ class Restoring(SystemCase):
             self.assertNotEqual(first["id"], second["id"])
             self.assertLess(first["timestamp"], second["timestamp"])
         self.assertEqual(len(self.told("ended-before")), 1, "what had been delivered is not told again")
+
+    def ends(self, status):
+        self.assertEqual(self.daemon.process.wait(20), status)
+
+    def test_a_file_that_is_moved_under_a_running_daemon(self):
+        daemon = self.start_daemon([self.callback(self.receiver)])
+        daemon.track("before")
+        self.back_up()
+        moved = Path(f"{self.database}.before")
+        self.database.rename(moved)
+        try:
+            reply = daemon.api("POST", "/v1/transactions", {"merchant_transaction_id": "late"})
+            self.assertNotIn(reply.status, (200, 201), "acknowledged into nowhere")
+        except (OSError, http.client.HTTPException):
+            pass
+        self.ends(74)
+        line = daemon.logged("store.moved")[-1]
+        self.assertIn(str(self.database), line["error"])
+        self.assertIn("prooftrackd.socket", line["advice"])
+        self.assertFalse(Path(f"{self.database}-wal").exists(), "it would be taken for the next file's")
+        self.refusal(75)
+        self.assertFalse(self.database.exists(), "no empty one in its place")
+        logs = set()
+        for _ in range(2):
+            shutil.copyfile(self.saved, self.database)
+            self.database.chmod(0o600)
+            daemon.start()
+            logs.add(daemon.status()["events"]["log_id"])
+            daemon.track("after")
+            self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(len(logs), 2, "the same backup, restored twice")
+
+    def test_an_idle_daemon_notices_too(self):
+        self.start_daemon([self.callback(self.receiver)])
+        self.database.unlink()
+        self.ends(74)
 
     def test_the_message_about_a_damaged_database_leads_back(self):
         daemon = self.start_daemon([self.callback(self.receiver)])

@@ -18,7 +18,8 @@ cp -a /usr/lib/systemd/system "$root/usr/lib/systemd/"
 cp "$units/prooftrackd.service" "$units/prooftrackd.socket" "$root/usr/lib/systemd/system/"
 printf '#!/bin/sh\n' >"$root/usr/sbin/prooftrackd"
 printf '#!/bin/sh\n' >"$root/bin/kill"
-chmod 755 "$root/usr/sbin/prooftrackd" "$root/bin/kill"
+printf '#!/bin/sh\n' >"$root/bin/sh"
+chmod 755 "$root/usr/sbin/prooftrackd" "$root/bin/kill" "$root/bin/sh"
 
 # It exits 0 with an unknown key, so what it says counts.
 verified=$(systemd-analyze verify --man=no --root="$root" prooftrackd.service prooftrackd.socket 2>&1) || fail "verify"
@@ -60,6 +61,8 @@ done
 for line in 'SocketMode=0660' 'SocketGroup=prooftrackd' 'Accept=no' 'FileDescriptorName=api'; do
     grep -qx "$line" "$units/prooftrackd.socket" || fail "prooftrackd.socket lacks $line"
 done
+# Of a reload that the check refuses the daemon must hear too.
+[ "$(grep '^ExecReload=' "$units/prooftrackd.service" | head -1)" = 'ExecReload=/bin/kill -HUP $MAINPID' ] || fail "the first ExecReload is not the signal"
 ! grep -Eq '^(PrivateUsers=(yes|true)|RuntimeDirectory=)' "$units/prooftrackd.service" || fail "PrivateUsers= or RuntimeDirectory= is set"
 
 [ "$failures" = 0 ] && echo "systemd units: all is well"

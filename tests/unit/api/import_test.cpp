@@ -22,6 +22,8 @@ TEST_F(Import, TakesObjectsStringsAndBareIds) {
     EXPECT_EQ(backend_.last_import[2].request.id.str(), "c");
     EXPECT_EQ(backend_.last_import[2].line, 3U);
     EXPECT_EQ(backend_.last_import[3].line, 6U);
+    EXPECT_FALSE(backend_.last_import[0].is_bare);
+    for (std::size_t i = 1; i < 4; ++i) EXPECT_TRUE(backend_.last_import[i].is_bare) << i;
 }
 
 TEST_F(Import, RejectsLineByLineAndMergesTheBackends) {

@@ -24,12 +24,12 @@ collected chunk(const std::vector<std::string>& pieces) {
 }
 
 TEST(ImportChunks, LinesAreWrappedTrimmedAndPassedOn) {
-    EXPECT_EQ(format_import_line("  abc-1\r"), R"({"merchant_transaction_id":"abc-1"})");
-    EXPECT_EQ(format_import_line("\"abc-1\""), R"({"merchant_transaction_id":"abc-1"})");
+    EXPECT_EQ(format_import_line("  abc-1\r"), "\"abc-1\"");
+    EXPECT_EQ(format_import_line("\"abc-1\""), "\"abc-1\"");
     EXPECT_EQ(format_import_line(R"({"merchant_transaction_id":"x","metadata":{"n":1.10}} )"),
               R"({"merchant_transaction_id":"x","metadata":{"n":1.10}})");
     EXPECT_EQ(format_import_line(" \t\r"), "");
-    EXPECT_EQ(format_import_line("a\"b"), R"({"merchant_transaction_id":"a\"b"})");
+    EXPECT_EQ(format_import_line("a\"b"), R"("a\"b")");
 }
 
 TEST(ImportChunks, NumbersCountEmptyLinesAcrossChunks) {

@@ -28,11 +28,15 @@ class fake_parts final : public running_parts {
         now = std::move(next);
         ++taken_over;
     }
-    void keep() noexcept override { ++kept; }
+    void keep(const std::string& why) noexcept override {
+        ++kept;
+        refusal = why;
+    }
 
     prepared_runtime now;
     int taken_over = 0;
     int kept = 0;
+    std::string refusal;
 };
 
 class Runtime : public testing::Test {

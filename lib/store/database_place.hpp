@@ -1,0 +1,63 @@
+#pragma once
+
+// Whether the open database still is the file that its path names. Belongs to the store's thread.
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <sys/types.h>
+#include <time.h>
+
+#include "store/connection.hpp"
+
+namespace prooftrack {
+
+/// Nobody may move, remove or overwrite the files of an open database: SQLite would go on with what it has open, and
+/// what it commits there is gone after the next start.
+class database_place {
+  public:
+    enum class change : std::uint8_t {
+        taken_away,  ///< another file, or none, at the path of the database or of its write-ahead log
+        overwritten, ///< the same file with other content: its write-ahead log belongs to what was there before
+    };
+    struct finding {
+        change what = change::taken_away;
+        std::string text;               ///< for people
+        bool log_is_a_stranger = false; ///< somebody else's write-ahead log stands beside it
+    };
+
+    /// Call it after the first write of `db`, whose write-ahead log is there then.
+    void remember(const std::filesystem::path& path, db_connection& db);
+    /// After a checkpoint: the one thing that writes the database file itself.
+    void remember_content(db_connection& db);
+    /// nothing when all is as it was. Two calls of stat. What cannot be looked at is not judged.
+    std::optional<finding> look(db_connection& db);
+
+  private:
+    struct identity {
+        dev_t device = 0;
+        ino_t number = 0;
+    };
+    struct stamp {
+        off_t size = 0;
+        timespec written{};
+    };
+    using header = std::array<char, 100>;
+
+    enum class seen : std::uint8_t { same, another, nothing };
+    static seen look_at(const std::filesystem::path& file, const identity& known, stamp& now);
+    static bool read_header(db_connection& db, header& into);
+
+    std::filesystem::path path_;
+    std::filesystem::path log_path_;
+    identity file_;
+    identity log_;
+    stamp stamp_;
+    header header_{};
+    bool knows_content_ = false;
+};
+
+} // namespace prooftrack
