@@ -164,10 +164,8 @@ void delivery_driver::report(const store_status& status, wall_time now) {
 }
 
 void delivery_driver::annotate(delivery_view& view) const {
-    const bool known =
-        view.callback == callback_url_name ? table_.has_url_rules() : table_.find(view.callback) != nullptr;
     if (view.state != delivery_state::pending) return;
-    if (!known) {
+    if (!table_.is_configured(view.callback)) {
         view.last_error = "callback not configured";
         view.next_attempt_at.reset();
         return;
