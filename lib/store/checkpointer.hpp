@@ -3,6 +3,7 @@
 // Checkpoints of our own: in the store's thread, between commits, with a small WAL.
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 #include "store/connection.hpp"
@@ -22,10 +23,13 @@ class checkpointer {
     void run_if_due(db_connection& db, clock::time_point now);
     /// When `run_if_due` has to be called although nothing happened; nullopt when the WAL is folded in.
     std::optional<clock::time_point> next_due() const;
+    /// How many commits have written to the WAL so far: one of a transaction that changed nothing does not.
+    std::uint64_t written_commits() const { return written_commits_; }
 
   private:
     static int on_commit(void* self, sqlite3* db, const char* name, int frames);
 
+    std::uint64_t written_commits_ = 0;
     int frames_ = 0; ///< in the WAL since the last whole checkpoint
     clock::time_point last_commit_{};
     clock::time_point not_before_{};

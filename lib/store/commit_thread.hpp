@@ -24,7 +24,8 @@ inline constexpr std::size_t most_batch_weight = 1000;
 /// fdatasync; each has a savepoint, so that one that fails takes nothing with it. Handlers run on the loop in the same
 /// order, one post a commit.
 ///
-/// No room: the batch's changes are undone and fail with `full`, reads are repeated. Any other disk error: the store
+/// No room: the batch's changes are undone and fail with `full`, reads are repeated. The state stays `full` until a
+/// commit has written something and `has_recovery_space`. Any other disk error: the store
 /// fails for good. Lives on the loop; must not outlive it.
 class commit_thread {
   public:
@@ -59,6 +60,7 @@ class commit_thread {
     void finish_batch(operations batch, std::vector<notice> notices);
     void fail_for_good(const sqlite_error& error, const char* operation);
     void set_state(store_state state, op_error why);
+    void end_full();
     void step_backup();
     void checkpoint();
     void shut_down();
