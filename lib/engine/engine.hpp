@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "api/backend.hpp"
@@ -19,6 +20,7 @@
 #include "engine/housekeeping.hpp"
 #include "engine/meters.hpp"
 #include "engine/poll_driver.hpp"
+#include "engine/secret_view.hpp"
 #include "engine/session_desk.hpp"
 #include "engine/transaction_waits.hpp"
 #include "observe/log.hpp"
@@ -60,6 +62,8 @@ class engine final : public backend, private poll_driver_listener, private deliv
     void stop(milliseconds within, unique_function<void()> stopped);
     /// The keys that need no restart hold from now on. The adapters must know theirs already.
     void reconfigure(configuration config);
+    /// What the status shows, and the log with a changed token.
+    void set_secrets(std::vector<secret_view> secrets) { secrets_in_use_ = std::move(secrets); }
     void on_token_changed();
     void on_store_state(store_state state);
     /// The alarm's handler.
@@ -148,7 +152,7 @@ class engine final : public backend, private poll_driver_listener, private deliv
     struct audit_entry {
         std::string_view action;
         std::string_view key; ///< "" = without one
-        std::string value;
+        std::variant<std::string, std::uint64_t> value;
         client_identity who;
     };
     void audit(const audit_entry& entry, std::string_view result);
@@ -166,6 +170,7 @@ class engine final : public backend, private poll_driver_listener, private deliv
     engine_doors doors_;
     engine_hooks hooks_;
     std::string version_;
+    std::vector<secret_view> secrets_in_use_;
     random_source random_;
     steady_time started_at_{};
     poll_driver poll_driver_;

@@ -82,7 +82,7 @@ void engine::deliveries(delivery_list_request request, backend_handler<delivery_
 }
 
 void engine::retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) {
-    auto told = audited({"retry delivery", "delivery", std::to_string(value_of(id)), who}, std::move(handler));
+    auto told = audited({"retry delivery", "delivery", value_of(id), who}, std::move(handler));
     delivery_driver_.retry_delivery(id, [id, handler = std::move(told)](op_result<std::monostate> done) mutable {
         if (done) {
             handler(std::monostate{});
@@ -179,7 +179,7 @@ void engine::status_json(backend_handler<std::string> handler) {
         const instant now = doors_.clock.now();
         const std::vector<callback_view> callbacks = delivery_driver_.views(status->remembered, now.wall);
         handler(format_status({version_, now.steady - started_at_, status->remembered, poll_driver_.core(),
-                               doors_.counts.poll_lag_p99(), now, callbacks, status->consumers}));
+                               doors_.counts.poll_lag_p99(), now, callbacks, status->consumers, secrets_in_use_}));
     });
 }
 

@@ -81,6 +81,22 @@ std::string format_consumers(const std::vector<consumer_view>& consumers, wall_t
     return out + "]";
 }
 
+std::string format_secrets(const std::vector<secret_view>& secrets) {
+    std::string out = "[";
+    for (const secret_view& one : secrets) {
+        if (out.size() > 1) out += ',';
+        out += "{\"name\":";
+        append_json_string(out, one.name);
+        out += ",\"fingerprints\":[";
+        for (std::size_t i = 0; i < one.fingerprints.size(); ++i) {
+            if (i > 0) out += ',';
+            append_json_string(out, one.fingerprints[i]);
+        }
+        out += "]}";
+    }
+    return out + "]";
+}
+
 } // namespace
 
 std::string format_status(const status_facts& facts) {
@@ -102,7 +118,8 @@ std::string format_status(const status_facts& facts) {
     out += fmt::format(R"(,"events":{{"first_seq":{},"last_seq":{},"log_id":)", value_of(store.first_seq),
                        value_of(store.last_seq));
     append_json_string(out, store.log_id);
-    return out + "},\"consumers\":" + format_consumers(facts.consumers, facts.now.wall) + "}";
+    out += "},\"consumers\":" + format_consumers(facts.consumers, facts.now.wall);
+    return out + ",\"secrets\":" + format_secrets(facts.secrets) + "}";
 }
 
 } // namespace prooftrack

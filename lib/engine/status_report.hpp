@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/delivery_driver.hpp"
+#include "engine/secret_view.hpp"
 #include "store/store.hpp"
 #include "track/tracker.hpp"
 
@@ -21,6 +22,7 @@ struct status_facts {
     instant now;
     const std::vector<callback_view>& callbacks;
     const std::vector<consumer_view>& consumers;
+    const std::vector<secret_view>& secrets;
 };
 
 std::string format_status(const status_facts& facts);
