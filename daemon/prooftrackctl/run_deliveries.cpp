@@ -121,17 +121,14 @@ int run(command_context& context, const callback_test_command& what) {
     const json_view answer = json_of(reply);
     const std::uint64_t status = answer["status"].unsigned_integer().value_or(0);
     const std::string error = answer["error"].text();
-    // A command that ended well has neither a status nor an error; only then does the answer hold an `error` that is
-    // null.
-    const bool command_done = answer["status"].is_null() && answer["error"].is_null();
-    const bool taken = error.empty() && ((status >= 200 && status < 300) || command_done);
+    // The exit status of a command that succeeded is 0; a receiver's status is at least 100.
+    const bool taken = error.empty() && (status == 0 || (status >= 200 && status < 300));
     if (context.options.json) {
         context.out.line(json_line(reply));
         return taken ? exit_status::done : exit_status::refused;
     }
-    std::string outcome = status == 0 ? "done" : fmt::format("answered {}", status);
+    std::string outcome = status == 0 ? "exit status 0" : fmt::format("answered {}", status);
     if (!error.empty()) outcome = printable(error);
-    if (!taken && error.empty() && status == 0) outcome = "no answer";
     context.out.line(fmt::format("{}: {} in {}", painted(printable(what.name), paint::bold, context.style()),
                                  painted(outcome, taken ? paint::good : paint::bad, context.style()),
                                  short_duration(milliseconds(answer["duration_ms"].unsigned_integer().value_or(0)))));

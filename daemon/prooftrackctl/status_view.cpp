@@ -116,6 +116,17 @@ std::string callback_table(const json_view& callbacks, const look& where, wall_t
     return indented;
 }
 
+std::string secret_table(const json_view& secrets, const look& where) {
+    table rows({{"SECRET", false, 14}, {"FINGERPRINT"}});
+    for (const json_view& one : secrets.elements()) {
+        std::string shown;
+        for (const json_view& fingerprint : one["fingerprints"].elements())
+            shown += (shown.empty() ? "" : " ") + printable(fingerprint.text());
+        rows.add({{printable(one["name"].text())}, {shown}});
+    }
+    return rows.empty() ? "" : "\n" + rows.format(where);
+}
+
 } // namespace
 
 std::string format_status(const json_view& status, const look& where, wall_time now, std::size_t callbacks) {
@@ -137,7 +148,8 @@ std::string format_status(const json_view& status, const look& where, wall_time 
     }
     out += fields.format(where);
     out += "\n" + painted("callbacks", paint::bold, where) + "\n";
-    return out + callback_table(status["callbacks"], where, now, callbacks);
+    out += callback_table(status["callbacks"], where, now, callbacks);
+    return callbacks == 0 ? out + secret_table(status["secrets"], where) : out;
 }
 
 } // namespace prooftrack

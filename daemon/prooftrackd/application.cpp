@@ -9,6 +9,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "prooftrackd/secrets_in_use.hpp"
+
 namespace prooftrack {
 namespace {
 
@@ -67,6 +69,7 @@ application::application(application_inputs inputs, const machine& from, service
         finish(EX_IOERR);
     };
     engine_.attach(*proof_);
+    engine_.set_secrets(secrets_in_use(now_));
     notifier_->configure(now_.notifier);
     api_ = make_api_server(loop_.get_executor(), make_api_options(now_, passed_socket_), engine_, observers_);
     if (!now_.config.metrics.listen.empty()) {
@@ -227,12 +230,15 @@ void application::tick() {
 void application::reread_token() {
     if (!secrets_.read_token(now_)) return;
     proof_->reconfigure(now_.proof);
+    engine_.set_secrets(secrets_in_use(now_));
     engine_.on_token_changed();
 }
 
 void application::reread_changed_secrets() {
     if (now_.token_file.has_changed()) reread_token();
-    if (secrets_.read_changed_keys(now_)) notifier_->configure(now_.notifier);
+    if (!secrets_.read_changed_keys(now_)) return;
+    notifier_->configure(now_.notifier);
+    engine_.set_secrets(secrets_in_use(now_));
 }
 
 /// The second half of a reload: nothing here can fail.
@@ -248,6 +254,7 @@ void application::take_over(prepared_runtime next) noexcept {
         store_->remember_base_url(now_.config.proof.base_url, [](const op_result<std::string>&) {});
     }
     engine_.reconfigure(now_.config);
+    engine_.set_secrets(secrets_in_use(now_));
     if (before.token != now_.token) engine_.on_token_changed();
 }
 

@@ -15,11 +15,12 @@ void adapter_observers::on_state(store_state state, const op_error& why) {
     if (state == store_state::ok) {
         log_.write(log_event_id::store_recovered, {});
     } else {
-        log_.write(log_event_id::store_error,
-                   {{"operation", why.operation},
-                    {"error", why.message()},
-                    {"state", to_string(state)},
-                    {"advice", "free some room on the disk of store.path: it goes on by itself"}});
+        log_.write(
+            log_event_id::store_error,
+            {{"operation", why.operation},
+             {"error", why.message()},
+             {"state", to_string(state)},
+             {"advice", "make room on the disk of store.path (16 MiB, or 2 % of a small one): it goes on by itself"}});
     }
     if (store_state_changed) store_state_changed(state);
 }

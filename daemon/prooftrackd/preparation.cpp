@@ -194,6 +194,7 @@ class preparation_steps {
         auto keys = read_webhook_keys(file, reader_);
         if (!keys) return refuse(key, keys.error());
         note_open(keys->is_open_to_others, file);
+        next_.key_files.back().fingerprints = std::move(keys->fingerprints);
         into = std::move(keys->keys);
     }
 

@@ -24,6 +24,7 @@ namespace prooftrack {
 struct watched_keys {
     std::string callback;
     file_watch file;
+    std::vector<std::string> fingerprints{}; ///< of its keys
 };
 
 /// A configuration with everything that it names, ready to be used.

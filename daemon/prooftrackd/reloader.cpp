@@ -9,6 +9,7 @@
 
 #include "config/reload.hpp"
 #include "prooftrackd/secret_reread.hpp"
+#include "prooftrackd/secrets_in_use.hpp"
 
 namespace prooftrack {
 
@@ -71,10 +72,11 @@ bool reloader::reload(running_parts& running) {
     std::string changed;
     for (const std::string& key : changed_keys(before, next.config)) changed += changed.empty() ? key : " " + key;
     const std::size_t callbacks = next.config.callbacks.size();
+    const std::string secrets = format_secrets(secrets_in_use(next));
     running.take_over(std::move(next));
     counts_.set_reload_successful(true);
     log_.write(log_event_id::config_reloaded,
-               {{"file", file_.string()}, {"changed", changed}, {"callbacks", callbacks}});
+               {{"file", file_.string()}, {"changed", changed}, {"callbacks", callbacks}, {"secrets", secrets}});
     return true;
 }
 

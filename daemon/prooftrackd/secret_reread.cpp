@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "config/secret_files.hpp"
+#include "engine/secret_view.hpp"
 #include "prooftrackd/webhook_keys.hpp"
 
 namespace prooftrack {
@@ -66,6 +67,13 @@ bool secret_reread::read_changed_keys(prepared_runtime& now) const {
             continue;
         }
         warn_of_open(keys->is_open_to_others, file);
+        if (each.fingerprints != keys->fingerprints) {
+            log_.write(log_event_id::callback_secret_changed,
+                       {{"callback", each.callback},
+                        {"file", file.string()},
+                        {"fingerprints", join_fingerprints(keys->fingerprints)}});
+        }
+        each.fingerprints = std::move(keys->fingerprints);
         *used = std::move(keys->keys);
         is_changed = true;
     }

@@ -3,6 +3,7 @@
 // The keys that webhooks are signed with, from their file.
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "base/result.hpp"
@@ -12,7 +13,8 @@
 namespace prooftrack {
 
 struct webhook_keys {
-    std::vector<secret> keys; ///< decoded, the newest first
+    std::vector<secret> keys;              ///< decoded, the newest first
+    std::vector<std::string> fingerprints; ///< of the lines, in the same order
     bool is_open_to_others = false;
 };
 

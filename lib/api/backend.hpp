@@ -184,10 +184,10 @@ struct session_request {
 };
 
 struct callback_test_result {
-    int status = 0;
+    std::optional<int> status; ///< HTTP status, or a command's exit status
     milliseconds duration{};
-    std::string body; ///< the first 1,024 bytes of the answer
-    std::string error;
+    std::string body;  ///< the first 1,024 bytes of the answer
+    std::string error; ///< "" = the event was taken
 };
 
 struct health_report {

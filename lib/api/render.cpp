@@ -94,7 +94,9 @@ void append_delivery(std::string& out, const delivery_view& view) {
     writer.number("attempts", view.attempts);
     writer.time_or_null("last_attempt_at", view.last_attempt_at);
     writer.text_or_null("last_error", view.last_error);
-    writer.raw("last_status", view.last_status == 0 ? "null" : fmt::format("{}", view.last_status));
+    // 0 is the exit status of a command that succeeded, or stands for an attempt that got no status at all.
+    const bool has_status = view.last_status != 0 || view.state == delivery_state::delivered;
+    writer.raw("last_status", has_status ? fmt::format("{}", view.last_status) : "null");
     writer.time_or_null("next_attempt_at", view.next_attempt_at);
     writer.close();
 }
@@ -196,10 +198,10 @@ std::string render_import(const import_summary& summary) {
 std::string render_callback_test(const callback_test_result& test) {
     std::string out;
     object_writer writer(out);
-    writer.raw("status", test.status == 0 ? "null" : fmt::format("{}", test.status));
+    writer.raw("status", test.status ? fmt::format("{}", *test.status) : "null");
     writer.number("duration_ms", static_cast<std::uint64_t>(test.duration.count()));
     writer.text("body", test.body);
-    if (!test.error.empty()) writer.text("error", test.error);
+    writer.text_or_null("error", test.error);
     writer.close();
     return out;
 }

@@ -27,6 +27,10 @@ class callback_table {
 
     const std::vector<callback_config>& callbacks() const { return callbacks_; }
     const callback_config* find(std::string_view name) const; ///< nullptr when there is none
+    /// Whether deliveries can be shown under that name: a callback's, or "callback_url" where any is allowed.
+    bool is_configured(std::string_view name) const {
+        return name == callback_url_name ? has_url_rules() : find(name) != nullptr;
+    }
 
     /// Whether any callback_url is allowed at all.
     bool has_url_rules() const { return !rules_.allow_hosts.empty(); }

@@ -15,7 +15,9 @@ std::vector<log_field> fields_of(const delivery_attempt& one) {
     fields.emplace_back("merchant_transaction_id", view.transaction.str());
     fields.emplace_back("delivery", value_of(view.id));
     fields.emplace_back("attempt", one.number);
-    if (one.outcome.status != 0) fields.emplace_back("status", one.outcome.status);
+    // A command that succeeded has the exit status 0; else 0 means that there was none.
+    if (one.outcome.status != 0 || one.outcome.what == delivery_outcome::verdict::delivered)
+        fields.emplace_back("status", one.outcome.status);
     if (!one.outcome.error.empty()) fields.emplace_back("error", one.outcome.error);
     return fields;
 }

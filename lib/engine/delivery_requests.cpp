@@ -191,10 +191,8 @@ bool delivery_driver::waits_for_recovery(const delivery_view& due) const {
 }
 
 void delivery_driver::annotate(delivery_view& view) const {
-    const bool known =
-        view.callback == callback_url_name ? table_.has_url_rules() : table_.find(view.callback) != nullptr;
     if (view.state != delivery_state::pending) return;
-    if (!known) {
+    if (!table_.is_configured(view.callback)) {
         view.last_error = "callback not configured";
         view.next_attempt_at.reset();
         return;

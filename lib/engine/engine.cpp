@@ -146,7 +146,11 @@ void engine::warn_of_no_listener() {
 }
 
 void engine::on_token_changed() {
-    doors_.log.write(log_event_id::proof_token_changed, {});
+    std::vector<log_field> fields;
+    for (const secret_view& one : secrets_in_use_) {
+        if (one.name == "client_token") fields.emplace_back("fingerprint", join_fingerprints(one.fingerprints));
+    }
+    doors_.log.write(log_event_id::proof_token_changed, std::span<const log_field>(fields));
     poll_driver_.step(token_changed_event{});
     arm();
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "api/backend.hpp"
@@ -19,6 +20,7 @@
 #include "engine/housekeeping.hpp"
 #include "engine/meters.hpp"
 #include "engine/poll_driver.hpp"
+#include "engine/secret_view.hpp"
 #include "engine/session_desk.hpp"
 #include "engine/status_report.hpp"
 #include "engine/transaction_waits.hpp"
@@ -63,6 +65,8 @@ class engine final : public backend, private poll_driver_listener, private deliv
     void reconfigure(configuration config);
     /// A reload was refused: shown until one is taken.
     void on_reload_refused(std::string why);
+    /// What the status shows, and the log with a changed token.
+    void set_secrets(std::vector<secret_view> secrets) { secrets_in_use_ = std::move(secrets); }
     void on_token_changed();
     void on_store_state(store_state state);
     /// The alarm's handler.
@@ -154,7 +158,7 @@ class engine final : public backend, private poll_driver_listener, private deliv
     struct audit_entry {
         std::string_view action;
         std::string_view key; ///< "" = without one
-        std::string value;
+        std::variant<std::string, std::uint64_t> value;
         client_identity who;
     };
     void audit(const audit_entry& entry, std::string_view result);
@@ -172,6 +176,7 @@ class engine final : public backend, private poll_driver_listener, private deliv
     engine_doors doors_;
     engine_hooks hooks_;
     std::string version_;
+    std::vector<secret_view> secrets_in_use_;
     random_source random_;
     steady_time started_at_{};
     config_standing config_standing_;

@@ -1,5 +1,6 @@
 // The engine's answers about everything but transactions: events, deliveries, consumers, status, metrics, backup.
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -45,6 +46,10 @@ problem unknown_delivery(delivery_id id) {
                   fmt::format("there is no delivery {}: `prooftrackctl deliveries` lists them", value_of(id)));
 }
 
+problem unknown_callback(std::string_view name) {
+    return refuse(problem_code::unknown_callback, fmt::format("no [[callback]] has the name '{}'", name));
+}
+
 } // namespace
 
 void engine::create_session(session_request request, client_identity who, backend_handler<proxied_reply> handler) {
@@ -77,7 +82,7 @@ void engine::deliveries(delivery_list_request request, backend_handler<delivery_
 }
 
 void engine::retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) {
-    auto told = audited({"retry delivery", "delivery", std::to_string(value_of(id)), who}, std::move(handler));
+    auto told = audited({"retry delivery", "delivery", value_of(id), who}, std::move(handler));
     delivery_driver_.retry_delivery(id, [id, handler = std::move(told)](op_result<std::monostate> done) mutable {
         if (done) {
             handler(std::monostate{});
@@ -92,19 +97,37 @@ void engine::retry_delivery(delivery_id id, client_identity who, backend_handler
 void engine::retry_dead(std::optional<std::string> callback, client_identity who,
                         backend_handler<std::uint64_t> handler) {
     auto told = audited({"retry dead deliveries", "callback", callback.value_or("*"), who}, std::move(handler));
-    delivery_driver_.retry_dead(std::move(callback), pass_on<std::uint64_t>(std::move(told)));
+    if (!callback || delivery_driver_.callbacks().is_configured(*callback)) {
+        delivery_driver_.retry_dead(std::move(callback), pass_on<std::uint64_t>(std::move(told)));
+        return;
+    }
+    // A callback that the configuration no longer has is known by what it is owed.
+    doors_.remembered.status(
+        [this, name = std::move(*callback), told = std::move(told)](const op_result<store_status>& status) mutable {
+            if (!status) {
+                told(store_problem(status.error()));
+            } else if (std::any_of(status->lanes.begin(), status->lanes.end(), [&](const auto& lane) {
+                           return lane.second.callback == name && lane.second.pending + lane.second.dead > 0;
+                       })) {
+                delivery_driver_.retry_dead(std::move(name), pass_on<std::uint64_t>(std::move(told)));
+            } else {
+                told(unknown_callback(name));
+            }
+        });
 }
 
 void engine::test_callback(std::string name, client_identity who, backend_handler<callback_test_result> handler) {
     auto told = audited({"test callback", "callback", name, who}, std::move(handler));
     if (delivery_driver_.callbacks().find(name) == nullptr) {
-        told(refuse(problem_code::unknown_callback, fmt::format("no [[callback]] has the name '{}'", name)));
+        told(unknown_callback(name));
         return;
     }
     const bool is_sent =
         delivery_driver_.test_callback(name, [handler = std::move(told)](delivery_outcome done) mutable {
-            handler(callback_test_result{done.status, std::chrono::duration_cast<milliseconds>(done.took),
-                                         std::move(done.reply), std::move(done.error)});
+            const bool has_status = done.status != 0 || done.what == delivery_outcome::verdict::delivered;
+            handler(callback_test_result{has_status ? std::optional(done.status) : std::nullopt,
+                                         std::chrono::duration_cast<milliseconds>(done.took), std::move(done.reply),
+                                         std::move(done.error)});
         });
     if (!is_sent)
         doors_.log.write(log_event_id::callback_failed, {{"callback", name}, {"error", "too many tests at once"}});
@@ -156,7 +179,7 @@ void engine::status_json(backend_handler<std::string> handler) {
         const instant now = doors_.clock.now();
         const std::vector<callback_view> callbacks = delivery_driver_.views(status->remembered, now.wall);
         handler(format_status({version_, now.steady - started_at_, status->remembered, poll_driver_.core(),
-                               doors_.counts.poll_lag_p99(), now, callbacks, status->consumers, config_standing_}));
+                               doors_.counts.poll_lag_p99(), now, callbacks, status->consumers, config_standing_, secrets_in_use_}));
     });
 }
 

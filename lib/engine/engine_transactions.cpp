@@ -81,7 +81,7 @@ new_transaction engine::make_row(track_request request) const {
 
 void engine::audit(const audit_entry& entry, std::string_view result) {
     std::vector<log_field> fields{{"action", entry.action}};
-    if (!entry.key.empty()) fields.emplace_back(entry.key, entry.value);
+    if (!entry.key.empty()) std::visit([&](const auto& value) { fields.emplace_back(entry.key, value); }, entry.value);
     fields.emplace_back("result", result);
     fields.emplace_back("uid", entry.who.uid);
     fields.emplace_back("pid", entry.who.pid);
@@ -223,7 +223,7 @@ void engine::import_chunk(std::shared_ptr<import_job> job) {
     }
     if (rows.empty()) {
         const import_summary& all = job->summary;
-        audit({"import", "count", std::to_string(all.created + all.existing), job->who}, "done");
+        audit({"import", "count", all.created + all.existing, job->who}, "done");
         doors_.log.write(log_event_id::transaction_tracked, {{"source", "import"},
                                                              {"created", all.created},
                                                              {"existing", all.existing},

@@ -15,6 +15,7 @@ constexpr seconds between_beats{60};
 constexpr seconds between_prunes{60};
 constexpr milliseconds between_batches{50};
 constexpr seconds between_probes{2};
+constexpr seconds between_measures{5};
 constexpr std::size_t still = 1'000;
 constexpr std::size_t worth_returning = 50'000;
 
@@ -52,6 +53,10 @@ bool housekeeping::on_wake(instant now) {
         is_probing_ = true;
         around_.remembered.probe(
             [this](const op_result<std::monostate>& /*tells itself through on_state*/) { is_probing_ = false; });
+    }
+    if (!is_measuring_ && now.steady >= next_measure_) {
+        next_measure_ = now.steady + between_measures;
+        measure_space();
     }
     if (!is_pruning_ && now.steady >= next_prune_ && retention_.retention > milliseconds(0)) prune();
     return_memory();
@@ -115,6 +120,27 @@ void housekeeping::prune() {
     });
 }
 
+void housekeeping::measure_space() {
+    is_measuring_ = true;
+    around_.remembered.status([this](op_result<store_status> status) {
+        is_measuring_ = false;
+        if (status) look_at_space(*status);
+    });
+}
+
+void housekeeping::look_at_space(const store_status& status) {
+    const auto change = space_.look(status.free_bytes, status.capacity_bytes);
+    if (change == space_watch::change::none) return;
+    std::vector<log_field> fields{{"free_bytes", status.free_bytes},
+                                  {"limit_bytes", space_watch::limit(status.capacity_bytes)},
+                                  {"capacity_bytes", status.capacity_bytes}};
+    if (change == space_watch::change::nearly_full)
+        fields.emplace_back("advice", "make room on the disk of store.path: when it is full, new ids are refused");
+    around_.log.write(change == space_watch::change::nearly_full ? log_event_id::store_nearly_full
+                                                                 : log_event_id::store_has_space,
+                      std::span<const log_field>(fields));
+}
+
 void housekeeping::beat() {
     around_.remembered.status([this](op_result<store_status> status) {
         if (!status) return;
@@ -150,7 +176,7 @@ void housekeeping::say_alive(const store_status& status, const std::vector<consu
     around_.log.write(log_event_id::daemon_heartbeat, {{"pending", core.open()},
                                                        {"due_lag_ms", due_lag.count()},
                                                        {"oldest_due_ms", oldest_due.count()},
-                                                       {"polls_per_second", fmt::format("{:.1f}", core.made_rate())},
+                                                       {"polls_per_second", core.made_rate()},
                                                        {"backlog", backlog},
                                                        {"oldest_undelivered_seconds", oldest_undelivered.count()},
                                                        {"dead", dead},

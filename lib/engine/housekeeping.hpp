@@ -1,6 +1,6 @@
 #pragma once
 
-// What happens by the clock: heartbeat, pruning, the probe of a full disk, the look at the clocks.
+// What happens by the clock: heartbeat, pruning, the probe of a full disk, the looks at the clocks and at the disk.
 
 #include <cstdint>
 #include <optional>
@@ -18,6 +18,7 @@
 #include "observe/log.hpp"
 #include "store/store.hpp"
 #include "track/clock_watch.hpp"
+#include "track/space_watch.hpp"
 
 namespace prooftrack {
 
@@ -50,6 +51,8 @@ class housekeeping {
   private:
     bool look_at_clocks(instant now);
     void beat();
+    void measure_space();
+    void look_at_space(const store_status& status);
     void say_alive(const store_status& status, const std::vector<consumer_view>& consumers);
     void prune();
     void return_memory();
@@ -63,11 +66,14 @@ class housekeeping {
     steady_time next_beat_{};
     steady_time next_prune_{};
     steady_time next_probe_{};
+    steady_time next_measure_{};
     std::size_t last_size_ = 0;     ///< transactions in memory at the last tick
     std::size_t returned_size_ = 0; ///< and when memory was given back last
     bool is_pruning_ = false;
     bool is_probing_ = false;
+    bool is_measuring_ = false;
     clock_watch clocks_;
+    space_watch space_;
 };
 
 } // namespace prooftrack

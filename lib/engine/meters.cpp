@@ -66,7 +66,7 @@ void meters::on_poll_answered(reply_class what, steady_duration took, wall_time 
     polls_.at(static_cast<std::size_t>(what))->Increment();
     registry_.poll_duration().Observe(in_seconds(took));
     if (what != reply_class::good && what != reply_class::unchanged) return;
-    registry_.last_good_reply().Set(static_cast<double>(now.time_since_epoch().count()) / 1'000.0);
+    registry_.set_last_good_reply(static_cast<double>(now.time_since_epoch().count()) / 1'000.0);
 }
 
 void meters::on_detected(milliseconds after) { registry_.detection().Observe(in_seconds(after)); }
@@ -107,6 +107,7 @@ void meters::end_transactions() {
 }
 
 void meters::set_callback(std::string_view name, std::uint64_t backlog, std::uint64_t dead, seconds oldest) {
+    registry_.add_callback(name);
     registry_.delivery_backlog(name).Set(static_cast<double>(backlog));
     registry_.deliveries_dead(name).Set(static_cast<double>(dead));
     registry_.oldest_undelivered(name).Set(static_cast<double>(oldest.count()));

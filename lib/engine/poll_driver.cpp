@@ -262,8 +262,8 @@ void poll_driver::perform(odd_status_action& odd) {
 void poll_driver::perform(behind_action& behind) {
     around_.log.write(
         log_event_id::poll_behind,
-        {{"wanted_per_second", fmt::format("{:.1f}", behind.wanted)},
-         {"made_per_second", fmt::format("{:.1f}", behind.made)},
+        {{"wanted_per_second", behind.wanted},
+         {"made_per_second", behind.made},
          {"oldest_due_ms", behind.oldest_due.count()},
          {"advice", behind.awaits_store ? "changes wait for the disk: nothing to do after an import, else a faster disk"
                                         : "raise proof.connections or poll.max_rate, or lengthen poll.interval"}});

@@ -114,6 +114,22 @@ std::string format_config(const config_standing& config) {
     return out + "}";
 }
 
+std::string format_secrets(const std::vector<secret_view>& secrets) {
+    std::string out = "[";
+    for (const secret_view& one : secrets) {
+        if (out.size() > 1) out += ',';
+        out += "{\"name\":";
+        append_json_string(out, one.name);
+        out += ",\"fingerprints\":[";
+        for (std::size_t i = 0; i < one.fingerprints.size(); ++i) {
+            if (i > 0) out += ',';
+            append_json_string(out, one.fingerprints[i]);
+        }
+        out += "]}";
+    }
+    return out + "]";
+}
+
 } // namespace
 
 std::string format_status(const status_facts& facts) {
@@ -136,7 +152,8 @@ std::string format_status(const status_facts& facts) {
                        value_of(store.last_seq));
     append_json_string(out, store.log_id);
     out += "},\"config\":" + format_config(facts.config);
-    return out + ",\"consumers\":" + format_consumers(facts.consumers, facts.now.wall) + "}";
+    out += ",\"consumers\":" + format_consumers(facts.consumers, facts.now.wall);
+    return out + ",\"secrets\":" + format_secrets(facts.secrets) + "}";
 }
 
 } // namespace prooftrack

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/delivery_driver.hpp"
+#include "engine/secret_view.hpp"
 #include "store/store.hpp"
 #include "track/tracker.hpp"
 
@@ -28,6 +29,7 @@ struct status_facts {
     const std::vector<callback_view>& callbacks;
     const std::vector<consumer_view>& consumers;
     const config_standing& config;
+    const std::vector<secret_view>& secrets;
 };
 
 std::string format_status(const status_facts& facts);

@@ -67,25 +67,34 @@ enum class log_event_id : std::uint8_t {
     callback_dead,
     callback_unconfigured,
     callback_address_refused,
+    callback_secret_changed,
     consumer_overtaken,
     store_error,
     store_moved, ///< the file of the running daemon was moved, removed or replaced
     store_recovered,
+    store_nearly_full,
+    store_has_space,
     store_pruned,
     api_change,
     api_request,
     log_suppressed, ///< summary of repeats
 };
 
-/// One key and its value, already text. Values from outside are escaped and cut by the renderer.
+/// One key and its value, already text. Values from outside are escaped and cut by the renderer. `is_text` is false for
+/// a number or a boolean, which JSON writes without quotes: the type of the argument decides, not what the text looks
+/// like.
 struct log_field {
     std::string_view key;
     std::string value;
+    bool is_text = true;
 
     log_field(std::string_view k, std::string v) : key(k), value(std::move(v)) {}
     log_field(std::string_view k, std::string_view v) : key(k), value(v) {}
     log_field(std::string_view k, const char* v) : key(k), value(v) {}
-    log_field(std::string_view k, std::integral auto v) : key(k), value(std::to_string(v)) {}
+    log_field(std::string_view k, bool v) : key(k), value(v ? "true" : "false"), is_text(false) {}
+    log_field(std::string_view k, std::integral auto v) : key(k), value(std::to_string(v)), is_text(false) {}
+    /// One digit behind the point. Requires a finite number.
+    log_field(std::string_view k, double v);
 };
 
 /// Where log lines go. The engine's tests put a recorder behind it. Never blocks, never throws.

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include <fmt/format.h>
+
 namespace prooftrack {
 namespace {
 
@@ -15,6 +17,8 @@ constexpr std::array<std::pair<log_level, std::string_view>, 6> names{{
 }};
 
 } // namespace
+
+log_field::log_field(std::string_view k, double v) : key(k), value(fmt::format("{:.1f}", v)), is_text(false) {}
 
 std::string_view to_string(log_level level) {
     for (const auto& [value, name] : names) {

@@ -24,7 +24,7 @@ constexpr std::array table{
     metric_info{"prooftrackd_poll_lag_seconds", kind::histogram, "", "How late a poll starts after it was due."},
     metric_info{"prooftrackd_oldest_due_seconds", kind::gauge, "", "How long the longest waiting poll has been due."},
     metric_info{"prooftrackd_last_good_reply_timestamp_seconds", kind::gauge, "",
-                "When Proof last gave a good reply, unix time."},
+                "When Proof last gave a good reply, unix time; before the first one when the daemon started."},
     metric_info{"prooftrackd_transactions", kind::gauge, "state status",
                 "Transactions by our state and Proof's status."},
     metric_info{"prooftrackd_transitions_total", kind::counter, "from to", "Recorded changes of state or status."},
@@ -66,18 +66,19 @@ constexpr std::array<std::string_view, 10> poll_results{"good",         "unchang
 constexpr std::array<std::string_view, 7> states{"tracking", "settled",   "overdue",  "not_found",
                                                  "rejected", "abandoned", "untracked"};
 constexpr std::array<std::string_view, 6> statuses{"none", "pending", "processing", "completed", "failed", "cancelled"};
-constexpr std::array<std::string_view, 4> delivery_results{"delivered", "failed", "gone", "dead"};
+constexpr std::string_view other = "other"; ///< what is in no vocabulary
+constexpr std::array<std::string_view, 3> delivery_results{"delivered", "failed", "dead"};
 constexpr std::array<std::string_view, 3> store_kinds{"db", "wal", "free"};
 
 std::string one_of(std::string_view word, std::span<const std::string_view> known) {
-    return std::find(known.begin(), known.end(), word) == known.end() ? "other" : std::string(word);
+    return std::find(known.begin(), known.end(), word) == known.end() ? std::string(other) : std::string(word);
 }
 
 std::string status_word(std::string_view word) { return word.empty() ? "none" : one_of(word, statuses); }
 
 std::string transition_word(std::string_view word) {
     const std::string status = status_word(word);
-    return status == "other" ? one_of(word, states) : status;
+    return status == other ? one_of(word, states) : status;
 }
 
 bool is_name(std::string_view text) {
@@ -134,7 +135,7 @@ struct metrics::registry {
     /// The label of a name that users choose; bounded, and never anything that could be a URL.
     static std::string label_of(std::set<std::string, std::less<>>& known, std::string_view name) {
         if (known.contains(name)) return std::string(name);
-        if (!is_name(name) || known.size() >= max_labelled_names) return "other";
+        if (!is_name(name) || known.size() >= max_labelled_names) return std::string(other);
         return *known.emplace(name).first;
     }
     std::string callback(std::string_view name) { return label_of(callbacks, name); }
@@ -165,6 +166,11 @@ metrics::metrics(std::string_view version)
     registry_->count("prooftrackd_log_dropped_total");
     // A rate needs its zero: series of a fixed vocabulary are there from the start.
     for (const auto result : poll_results) polls(result);
+    for (const auto state : states) {
+        for (const auto status : statuses) transactions(state, status);
+        transactions(state, other);
+        for (const auto next : states) transitions(state, next);
+    }
     for (const auto store_kind : store_kinds) store_bytes(store_kind);
     tls_handshakes(false);
     tls_handshakes(true);
@@ -189,6 +195,13 @@ metrics::counter& metrics::transitions(std::string_view from, std::string_view t
 metrics::counter& metrics::deliveries(std::string_view callback, std::string_view result) {
     return registry_->count("prooftrackd_deliveries_total", {{"callback", registry_->callback(callback)},
                                                              {"result", one_of(result, delivery_results)}});
+}
+
+void metrics::add_callback(std::string_view callback) {
+    for (const auto result : delivery_results) deliveries(callback, result);
+    delivery_backlog(callback);
+    deliveries_dead(callback);
+    oldest_undelivered(callback);
 }
 
 metrics::gauge& metrics::delivery_backlog(std::string_view callback) {
@@ -242,6 +255,11 @@ metrics::counter& metrics::tls_handshakes(bool resumed) {
     return registry_->count("prooftrackd_tls_handshakes_total", {{"resumed", resumed ? "true" : "false"}});
 }
 
+void metrics::set_last_good_reply(double at) {
+    last_good_reply_->Set(at);
+    has_good_reply_ = true;
+}
+
 void metrics::set_log_dropped(std::uint64_t total) {
     if (total <= log_dropped_) return;
     registry_->count("prooftrackd_log_dropped_total").Increment(static_cast<double>(total - log_dropped_));
@@ -252,6 +270,7 @@ std::string metrics::serialize() {
     const process_numbers process = read_process_numbers();
     registry_->set("process_resident_memory_bytes").Set(static_cast<double>(process.resident_bytes));
     registry_->set("process_start_time_seconds").Set(process.start_time_seconds);
+    if (!has_good_reply_) last_good_reply_->Set(process.start_time_seconds);
     registry_->set("process_open_fds").Set(static_cast<double>(process.open_fds));
     counter& cpu = registry_->count("process_cpu_seconds_total");
     cpu.Increment(std::max(0.0, process.cpu_seconds - cpu.Value()));

@@ -47,13 +47,17 @@ class metrics {
     histogram& poll_duration() { return *poll_duration_; } ///< seconds from the first byte written to the answer
     histogram& poll_lag() { return *poll_lag_; }           ///< seconds a poll starts after it was due
     gauge& oldest_due() { return *oldest_due_; }           ///< seconds
-    gauge& last_good_reply() { return *last_good_reply_; } ///< unix seconds
+    /// Unix seconds. Until the first call the start of the process is served in its place: an age that is taken from 0
+    /// would be that of the epoch.
+    void set_last_good_reply(double at);
     gauge& transactions(std::string_view state, std::string_view status); ///< status "" = none yet
     counter& transitions(std::string_view from, std::string_view to);     ///< states or status words
     histogram& detection() { return *detection_; } ///< seconds from Proof's updated_at to our commit
     counter& unknown_status_words() { return *unknown_status_words_; }
 
-    counter& deliveries(std::string_view callback, std::string_view result); ///< result: delivered, failed, gone, dead
+    counter& deliveries(std::string_view callback, std::string_view result); ///< result: delivered, failed, dead
+    /// Every series of a callback is there from then on, counters at 0.
+    void add_callback(std::string_view callback);
     gauge& delivery_backlog(std::string_view callback);
     gauge& deliveries_dead(std::string_view callback);
     gauge& oldest_undelivered(std::string_view callback); ///< seconds, 0 = none
@@ -95,6 +99,7 @@ class metrics {
     gauge* idle_connections_; ///< kept, like all above, because they change with every poll
     gauge* busy_connections_;
     std::uint64_t log_dropped_ = 0;
+    bool has_good_reply_ = false;
 };
 
 } // namespace prooftrack

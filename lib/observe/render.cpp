@@ -75,8 +75,10 @@ void append_escaped(std::string& out, std::string_view text, std::size_t most) {
 }
 
 std::size_t bound_of(log_event_id event) {
+    if (event == log_event_id::config_reloaded) return max_list_bytes;
     // These hold what a person has to do, whole.
-    return event == log_event_id::config_refused || event == log_event_id::store_error ? max_mistake_bytes : max_value_bytes;
+    return event == log_event_id::config_refused || event == log_event_id::store_error ? max_mistake_bytes
+                                                                                       : max_value_bytes;
 }
 
 bool is_plain(std::string_view text) {
@@ -111,10 +113,15 @@ void render_logfmt(std::string& out, const log_line& line) {
     out += '\n';
 }
 
-void append_member(std::string& out, std::string_view key, std::string_view value, std::size_t most) {
+void append_name(std::string& out, std::string_view key) {
     out += out.back() == '{' ? "\"" : ",\"";
     out += key;
-    out += "\":\"";
+    out += "\":";
+}
+
+void append_member(std::string& out, std::string_view key, std::string_view value, std::size_t most) {
+    append_name(out, key);
+    out += '"';
     append_escaped(out, value, most);
     out += '"';
 }
@@ -124,8 +131,14 @@ void render_json(std::string& out, const log_line& line) {
     append_member(out, "ts", format_wall_time(line.at), max_value_bytes);
     append_member(out, "level", to_string(line.level), max_value_bytes);
     append_member(out, "event", info_of(line.event).name, max_value_bytes);
-    for (const log_field& field : line.fields)
-        append_member(out, shown_key(field.key), field.value, bound_of(line.event));
+    for (const log_field& field : line.fields) {
+        if (field.is_text) {
+            append_member(out, shown_key(field.key), field.value, bound_of(line.event));
+        } else {
+            append_name(out, shown_key(field.key));
+            out += field.value;
+        }
+    }
     out += "}\n";
 }
 

@@ -15,10 +15,12 @@ namespace prooftrack {
 inline constexpr std::size_t max_value_bytes = 256;
 /// The same for mistakes in the configuration, which quote what is wrong.
 inline constexpr std::size_t max_mistake_bytes = 1'024;
+/// The same for what a reload changed, which may be as much as there are callbacks.
+inline constexpr std::size_t max_list_bytes = 8'192;
 
 enum class log_format : std::uint8_t {
     logfmt,   ///< ts=… level=… event=… key=value
-    json,     ///< one object a line; every value is a string
+    json,     ///< one object a line; numbers and booleans are JSON's own
     journald, ///< the journal's native datagram
 };
 

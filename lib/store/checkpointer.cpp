@@ -20,6 +20,7 @@ void checkpointer::watch(db_connection& db) {
 int checkpointer::on_commit(void* self, sqlite3*, const char*, int frames) {
     auto& watched = *static_cast<checkpointer*>(self);
     watched.frames_ = frames;
+    ++watched.written_commits_;
     watched.last_commit_ = clock::now();
     return SQLITE_OK;
 }

@@ -3,6 +3,7 @@
 // Checkpoints of our own: in the store's thread, between commits, with a small WAL.
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 #include "store/connection.hpp"
@@ -25,10 +26,13 @@ class checkpointer {
     static bool fold(db_connection& db) noexcept;
     /// When it will be time although nothing happens; nullopt when the WAL is folded in.
     std::optional<clock::time_point> next_due() const;
+    /// How many commits have written to the WAL so far: one of a transaction that changed nothing does not.
+    std::uint64_t written_commits() const { return written_commits_; }
 
   private:
     static int on_commit(void* self, sqlite3* db, const char* name, int frames);
 
+    std::uint64_t written_commits_ = 0;
     int frames_ = 0; ///< in the WAL since the last whole checkpoint
     clock::time_point last_commit_{};
     clock::time_point not_before_{};

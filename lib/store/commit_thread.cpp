@@ -154,11 +154,13 @@ void commit_thread::run_batch(operations batch) {
             if (each->writes()) ++writes;
         }
         if (!has_failed_ && book_->db->in_transaction()) {
+            const std::uint64_t written_before = checkpoints_.written_commits();
             commit();
+            const bool has_written = checkpoints_.written_commits() != written_before;
             const auto took = std::chrono::steady_clock::now() - began;
             book_->pace.on_commit(took);
             notices_.emplace_back([took, writes](store_observer& told) { told.on_commit(took, writes); });
-            set_state(store_state::ok, {});
+            if (has_written) end_full();
         }
     } catch (const sqlite_error& error) {
         undo_batch(error, batch);
@@ -319,6 +321,11 @@ void commit_thread::leave(const database_place::finding& found) {
 void commit_thread::set_state(store_state state, op_error why) {
     if (std::exchange(state_, state) == state) return;
     notices_.emplace_back([state, reason = std::move(why)](store_observer& told) { told.on_state(state, reason); });
+}
+
+/// A transaction that changed nothing proves nothing, and one row that fits does not mean that the next one will.
+void commit_thread::end_full() {
+    if (state_ == store_state::full && has_recovery_space(book_->path)) set_state(store_state::ok, {});
 }
 
 void commit_thread::step_backup() {

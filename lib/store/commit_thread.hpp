@@ -25,9 +25,10 @@ inline constexpr std::size_t most_batch_weight = 1000;
 /// fdatasync; each has a savepoint, so that one that fails takes nothing with it. Handlers run on the loop in the same
 /// order, one post a commit.
 ///
-/// No room: the batch's changes are undone and fail with `full`, reads are repeated. Any other disk error: the store
-/// fails for good. So it does when its files are moved, removed or overwritten under it: that is looked at after each
-/// commit and before its handlers run, and every second. Lives on the loop; must not outlive it.
+/// No room: the batch's changes are undone and fail with `full`, reads are repeated. The state stays `full` until a
+/// commit has written something and `has_recovery_space`. Any other disk error: the store fails for good. So it does
+/// when its files are moved, removed or overwritten under it: that is looked at after each commit and before its
+/// handlers run, and every second. Lives on the loop; must not outlive it.
 class commit_thread {
   public:
     /// Starts the thread, with all signals blocked in it.
@@ -64,6 +65,7 @@ class commit_thread {
     void look_at_place();
     void leave(const database_place::finding& found);
     void set_state(store_state state, op_error why);
+    void end_full();
     void step_backup();
     void checkpoint();
     void shut_down();

@@ -10,6 +10,7 @@ op_result<store_status> read_status(ledger& book) {
     status.db_bytes = usage.db_bytes;
     status.wal_bytes = usage.wal_bytes;
     status.free_bytes = usage.free_bytes;
+    status.capacity_bytes = usage.capacity_bytes;
     status.first_seq = book.sums.first_event();
     status.last_seq = book.sums.last_event();
     status.log_id = book.sums.log_id();

@@ -75,8 +75,26 @@ disk_usage measure_disk(const std::filesystem::path& database) {
     struct statvfs room {};
     if (::statvfs(directory_of(database).c_str(), &room) == 0) {
         usage.free_bytes = static_cast<std::uint64_t>(room.f_bavail) * room.f_frsize;
+        usage.capacity_bytes = static_cast<std::uint64_t>(room.f_blocks) * room.f_frsize;
     }
     return usage;
+}
+
+std::uint64_t recovery_bytes(std::uint64_t capacity_bytes) {
+    constexpr std::uint64_t most = std::uint64_t{16} << 20U;
+    constexpr std::uint64_t parts = 50;
+    return capacity_bytes == 0 ? most : std::min(most, capacity_bytes / parts);
+}
+
+bool has_recovery_space(const std::filesystem::path& database) {
+    const disk_usage usage = measure_disk(database);
+    const std::uint64_t needed = recovery_bytes(usage.capacity_bytes);
+    const int trial = ::open(directory_of(database).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (trial < 0) return usage.free_bytes >= needed; // not every file system has files without a name
+    const bool ok = ::fallocate(trial, 0, 0, static_cast<off_t>(needed)) == 0;
+    const bool is_told = ok || errno == ENOSPC || errno == EDQUOT;
+    ::close(trial);
+    return is_told ? ok : usage.free_bytes >= needed;
 }
 
 bool has_room_for_copy(const std::filesystem::path& database) {

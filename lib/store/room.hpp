@@ -13,8 +13,17 @@ struct disk_usage {
     std::uint64_t db_bytes = 0;
     std::uint64_t wal_bytes = 0;
     std::uint64_t free_bytes = 0; ///< for a user without privileges
+    std::uint64_t capacity_bytes = 0;
 };
 disk_usage measure_disk(const std::filesystem::path& database);
+
+/// So much must be free before a full disk counts as usable again: without it the state would flip with every row. At
+/// most 16 MiB, and 2 % of a small file system.
+std::uint64_t recovery_bytes(std::uint64_t capacity_bytes);
+
+/// Whether `recovery_bytes` can be allocated beside the database. Allocates them for a moment in a file without a name,
+/// so that quotas and the blocks that are kept for root count as the kernel counts them.
+bool has_recovery_space(const std::filesystem::path& database);
 
 /// Whether a copy of the database fits beside it, with a margin for what the live one may grow meanwhile.
 bool has_room_for_copy(const std::filesystem::path& database);

@@ -197,6 +197,7 @@ struct store_status {
     std::uint64_t db_bytes = 0;
     std::uint64_t wal_bytes = 0;
     std::uint64_t free_bytes = 0;
+    std::uint64_t capacity_bytes = 0; ///< of the file system; 0 = not known
     event_seq first_seq{};
     event_seq last_seq{};
     std::string log_id;
@@ -245,8 +246,9 @@ class store_observer {
   public:
     virtual ~store_observer() = default;
     virtual void on_commit(steady_duration took, std::size_t operations) = 0;
-    virtual void on_state(store_state state, const op_error& why) = 0; ///< turned full, or ok again
-    virtual void on_fatal(const op_error& error) = 0;                  ///< the store has stopped: log it, then exit 74
+    /// Turned full, or ok again: a change is written and there is room for more (`recovery_bytes`).
+    virtual void on_state(store_state state, const op_error& why) = 0;
+    virtual void on_fatal(const op_error& error) = 0; ///< the store has stopped: log it, then exit 74
 };
 
 /// Remembers. All calls come from the loop and return at once; the work is done in the store's thread.
@@ -301,7 +303,7 @@ class store {
     virtual void prune(prune_request request, store_handler<prune_result> handler) = 0;
     virtual void backup(store_handler<backup_file> handler) = 0;
     virtual void status(store_handler<store_status> handler) = 0;
-    /// Writes a small row: tells whether a full disk has room again.
+    /// Writes a small row, and so finds out whether a full disk has room again (see `store_observer::on_state`).
     virtual void probe(store_handler<std::monostate> handler) = 0;
     /// Remembers which Proof this database belongs to; gives the one it knew before ("" = none).
     virtual void remember_base_url(std::string base_url, store_handler<std::string> handler) = 0;

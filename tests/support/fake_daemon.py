@@ -231,10 +231,12 @@ class Handler(BaseHTTPRequestHandler):
         if parts[:2] == ["v1", "users"]:
             return self.answer(200, json.dumps({"partner_user_id": parts[2], "status": "verified", "verified_at": stamp(-60)}))
         if parts[:2] == ["v1", "callbacks"]:
-            if parts[2] not in ("backend", "broken"):
+            outcomes = {"backend": (204, None), "broken": (500, "HTTP 500"), "command": (0, None), "failing": (3, "exit status 3"),
+                        "silent": (None, "connect: refused")}
+            if parts[2] not in outcomes:
                 raise Problem(404, "unknown_callback", f"there is no callback {parts[2]}")
-            status = 204 if parts[2] == "backend" else 500
-            return self.answer(200, json.dumps({"status": status, "duration_ms": 12, "body": "hello"}))
+            status, error = outcomes[parts[2]]
+            return self.answer(200, json.dumps({"status": status, "duration_ms": 12, "body": "hello", "error": error}))
         if parts == ["v1", "log-level"]:
             level = json.loads(body)["level"]
             if level not in ("critical", "error", "warning", "notice", "info", "debug"):

@@ -345,12 +345,15 @@ struct fake_disk {
     // ---- counts
     // -------------------------------------------------------------------------------------------------------------------
 
+    std::uint64_t free_bytes = std::uint64_t{100} << 30U;
+    std::uint64_t capacity_bytes = std::uint64_t{100} << 30U;
     std::uint64_t first_seq() const { return events.empty() ? last_seq + 1 : events.begin()->first; }
 
     store_status status() const {
         store_status now;
         now.db_bytes = 4096 * (1 + transactions.size() + events.size() + rows.size());
-        now.free_bytes = 1ULL << 30U;
+        now.free_bytes = free_bytes;
+        now.capacity_bytes = capacity_bytes;
         now.first_seq = event_seq{first_seq()};
         now.last_seq = event_seq{last_seq};
         now.log_id = log_id;

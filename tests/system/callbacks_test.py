@@ -3,10 +3,11 @@
 
 import json
 import stat
+import subprocess
 import time
 import unittest
 
-from harness import SLACK, SystemCase, wait_until
+from harness import SLACK, SystemCase, program, wait_until
 
 
 class Callbacks(SystemCase):
@@ -248,11 +249,49 @@ class Callbacks(SystemCase):
         self.start_daemon([self.callback(receiver)])
         reply = self.daemon.api("POST", "/v1/callbacks/backend/test")
         self.assertEqual(reply.status, 200, reply)
-        self.assertEqual(reply.json["status"], 204)
-        self.assertLessEqual({"status", "duration_ms", "body"}, set(reply.json))
+        self.assertEqual((reply.json["status"], reply.json["error"]), (204, None))
+        self.assertEqual({"status", "duration_ms", "body", "error"}, set(reply.json))
         self.assertEqual(receiver.events("callback.test")[0].verified, True)
         self.assertEqual(self.deliveries(), [])
         self.assertEqual(self.daemon.api("POST", "/v1/callbacks/nobody/test").status, 404)
+
+    def test_a_command_that_succeeds_is_said_to_have(self):
+        good = {"name": "good", "command": ["/bin/true"]}
+        bad = {"name": "bad", "command": ["/bin/false"]}
+        daemon = self.start_daemon([good, bad])
+        for name, status, error in (("good", 0, None), ("bad", 1, "exit status 1")):
+            reply = daemon.api("POST", f"/v1/callbacks/{name}/test").json
+            self.assertEqual((reply["status"], reply["error"]), (status, error))
+            ctl = subprocess.run([program("prooftrackctl"), "--socket", daemon.socket, "callback", "test", name], capture_output=True, text=True, timeout=60)
+            self.assertEqual((ctl.returncode, ctl.stdout.split(" in ")[0]), (status, f"{name}: exit status {status}"))
+        self.complete("paid")
+        given = wait_until(lambda: self.deliveries(state="delivered"), 10, "it is delivered")
+        self.assertEqual([(one["callback"], one["last_status"]) for one in given], [("good", 0)])
+        self.assertEqual(daemon.wait_log("callback.delivered")[0]["status"], 0)
+
+    def test_dead_deliveries_of_no_callback_are_not_retried(self):
+        receiver = self.start_receiver()
+        receiver.answer = lambda delivery: 410
+        daemon = self.start_daemon([self.callback(receiver)])
+        retry = lambda **which: daemon.api("POST", "/v1/deliveries/retry", {"state": "dead", **which})  # noqa: E731
+        self.complete("paid")
+        wait_until(lambda: self.deliveries(state="dead"), 10, "it is dead")
+        problem = self.assert_problem(retry(callback="typo"), 404, "unknown_callback")
+        self.assertIn("typo", problem["detail"])
+        self.assert_problem(retry(callback="callback_url"), 404, "unknown_callback")
+        ctl = subprocess.run([program("prooftrackctl"), "--socket", daemon.socket, "redeliver", "--dead", "--callback", "typo"],
+                             capture_output=True, text=True, timeout=60)
+        self.assertEqual(ctl.returncode, 1, ctl)
+        self.assertIn("unknown_callback", ctl.stderr)
+        self.assertTrue(self.deliveries(state="dead"))
+        self.assertEqual(daemon.logged("api.change")[-1]["result"], "unknown_callback")
+        # What a removed callback is owed is still its own.
+        daemon.config["callback"] = [self.callback(receiver, "another")]
+        daemon.write_config()
+        daemon.reload()
+        daemon.wait_log("config.reloaded")
+        self.assertEqual(retry(callback="another").json, {"retried": 0})
+        self.assertEqual(retry(callback="backend").json, {"retried": 1})
 
     def test_secrets_are_never_shown(self):
         receiver = self.start_receiver()

@@ -279,7 +279,13 @@ class Deliveries(ctl_case):
     def test_callback_test(self):
         out, _ = self.run_ctl("callback", "test", "backend")
         self.assertIn("answered 204 in 12ms", out)
-        self.run_ctl("callback", "test", "broken", expect=1)
+        out, _ = self.run_ctl("callback", "test", "command")
+        self.assertIn("exit status 0 in 12ms", out)
+        for name, said in (("broken", "HTTP 500"), ("failing", "exit status 3"), ("silent", "connect: refused")):
+            out, _ = self.run_ctl("callback", "test", name, expect=1)
+            self.assertIn(f"{said} in 12ms", out)
+        self.run_ctl("--json", "callback", "test", "command")
+        self.run_ctl("--json", "callback", "test", "failing", expect=1)
         self.run_ctl("callback", "test", "nobody", expect=1)
 
     def test_consumers(self):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A reload is all or nothing: where polls and webhooks really go after one that was refused, and after one that was taken."""
 
+import hashlib
 import json
 import os
 import re
@@ -219,6 +220,41 @@ class Taken(ReloadCase):
         self.goes_to("still", self.old, self.old_shop)
         token.write_text("old-token2\n")
         daemon.wait_log("proof.token_changed", timeout=4)
+
+
+    def test_a_rotation_is_confirmed_by_fingerprints(self):
+        def fingerprint(secret):
+            return hashlib.sha256(secret.encode()).hexdigest()[:12]
+
+        def shown():
+            return {one["name"]: one["fingerprints"] for one in daemon.status()["secrets"]}
+        token = self.folder / "token"
+        token.write_text("old-token\n")
+        secrets = [new_secret(), new_secret(), new_secret()]
+        secret_file = self.write_secret("rotated.secret", secrets[:1])
+        daemon = self.start_daemon([{"name": "backend", "url": self.old_shop.url, "secret_file": secret_file}],
+                                   proof={**self.files_of(self.old), "token_file": str(token)})
+        self.assertEqual(shown(), {"client_token": [fingerprint("old-token")], "callback.backend.secret": [fingerprint(secrets[0])]})
+        self.write_secret("rotated.secret", [secrets[1], secrets[0]])
+        told = daemon.wait_log("callback.secret_changed", timeout=4)[0]
+        both = [fingerprint(secrets[1]), fingerprint(secrets[0])]
+        self.assertEqual((told["callback"], told["file"], told["fingerprints"]), ("backend", secret_file, " ".join(both)))
+        wait_until(lambda: shown()["callback.backend.secret"] == both, 4, "the status has both")
+        token.write_text("new-token\n")
+        self.assertEqual(daemon.wait_log("proof.token_changed", timeout=4)[0]["fingerprint"], fingerprint("new-token"))
+        self.assertEqual(shown()["client_token"], [fingerprint("new-token")])
+        other = self.write_secret("other.secret", secrets[2:])
+        daemon.config["callback"][0]["secret_file"] = other
+        daemon.write_config()
+        daemon.reload()
+        self.assertEqual(daemon.wait_log("config.reloaded")[-1]["secrets"],
+                         f"client_token={fingerprint('new-token')} callback.backend.secret={fingerprint(secrets[2])}")
+        self.assertEqual(shown()["callback.backend.secret"], [fingerprint(secrets[2])])
+        said = subprocess.run([program("prooftrackctl"), "--socket", daemon.socket, "status"], capture_output=True, text=True, timeout=60, check=True).stdout
+        self.assertRegex(said, rf"callback\.backend\.secret +{fingerprint(secrets[2])}")
+        everything = said + daemon.process.output() + json.dumps(daemon.status())
+        for secret in (*secrets, "new-token"):
+            self.assertNotIn(secret, everything)
 
 
 class Check(ReloadCase):

@@ -130,6 +130,41 @@ class FullDisk(SystemCase):
         self.assertEqual(daemon.get("again")["state"], "tracking")
 
 
+    def fill(self, leave=0):
+        """The file that takes the rest of the disk but for `leave` bytes."""
+        filler = self.folder / "state" / "filler"
+        room = os.statvfs(self.folder / "state")
+        with open(filler, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - leave)
+        return filler
+
+    def test_it_warns_before_and_does_not_flip_at_the_limit(self):
+        daemon = self.start_daemon([])
+        daemon.track("first")
+        filler = self.fill(leave=512 * 1024)
+        warned = daemon.wait_log("store.nearly_full", timeout=20)[0]
+        self.assertEqual((warned["level"], warned["capacity_bytes"]), ("warning", 16 << 20))
+        self.assertLess(warned["free_bytes"], warned["limit_bytes"])
+        self.assertEqual(daemon.logged("store.error"), [], "it is told before")
+
+        def is_refused():
+            return daemon.api("POST", "/v1/transactions", {"merchant_transaction_id": f"x{time.monotonic_ns()}", "metadata": {"x": "y" * 3000}}).status == 503
+        wait_until(is_refused, 30, "a refusal")
+        # A little room comes and goes: it stays full, and says so once.
+        for _ in range(10):
+            with open(filler, "r+b") as file:
+                file.truncate(file.seek(0, os.SEEK_END) - 8192)
+            wait_until(is_refused, 1, "still full")
+            time.sleep(0.5)  # ten of these: it tries the disk every 2 s
+        turned = [line for line in daemon.logged("store.error") if line.get("state") == "full"]  # the others: a change that waits
+        self.assertEqual((len(turned), daemon.logged("store.recovered")), (1, []))
+        filler.unlink()
+        wait_until(lambda: daemon.api("GET", "/readyz").status == 200, 30, "ready again")
+        self.assertEqual(len(daemon.wait_log("store.recovered")), 1)
+        self.assertEqual(len(daemon.wait_log("store.has_space", timeout=20)), 1)
+        self.assertEqual(len(daemon.logged("store.nearly_full")), 1)
+
+
 class Retention(SystemCase):
     def test_old_ends_are_pruned_and_the_cursor_says_so(self):
         self.start_sandbox("--accept-any")

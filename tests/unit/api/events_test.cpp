@@ -253,8 +253,11 @@ TEST_F(Consumers, HaveBoundedNamesAndWholePositions) {
 
 TEST_F(Consumers, ACallbackTestShowsTheAnswer) {
     backend_.next_test = {200, milliseconds(12), "ok\n\"", ""};
-    EXPECT_EQ(ask("POST", "/v1/callbacks/backend/test").body, R"({"status":200,"duration_ms":12,"body":"ok\u000a\""})");
-    backend_.next_test = {0, milliseconds(3), "", "connect: refused"};
+    EXPECT_EQ(ask("POST", "/v1/callbacks/backend/test").body,
+              R"({"status":200,"duration_ms":12,"body":"ok\u000a\"","error":null})");
+    backend_.next_test = {0, milliseconds(2), "", ""}; // a command's exit status
+    EXPECT_EQ(ask("POST", "/v1/callbacks/backend/test").body, R"({"status":0,"duration_ms":2,"body":"","error":null})");
+    backend_.next_test = {std::nullopt, milliseconds(3), "", "connect: refused"};
     EXPECT_EQ(ask("POST", "/v1/callbacks/backend/test").body,
               R"({"status":null,"duration_ms":3,"body":"","error":"connect: refused"})");
     EXPECT_EQ(problem_of(ask("POST", "/v1/callbacks/Bad%20name/test")), "400 invalid_request");

@@ -57,7 +57,11 @@ TEST_F(Reload, FailsAtEachOfItsStepsAndLeavesEverythingOld) {
         EXPECT_EQ(parts.now.config.proof.base_url, "https://new.example");
         EXPECT_EQ(parts.now.token.reveal(), "new-token");
         EXPECT_EQ(parts.now.admin_group, 200U);
-        EXPECT_EQ(log_.count(log_event_id::config_reloaded), 1U);
+        ASSERT_EQ(log_.count(log_event_id::config_reloaded), 1U);
+        // Of `new-token`, `whsec_C2FV…` by `printf %s TEXT | sha256sum | cut -c1-12`.
+        EXPECT_EQ(
+            log_.of(log_event_id::config_reloaded)[0].at("secrets"),
+            "client_token=348e9df2a42b callback.shop.secret=2dd745ff9912 callback.callback_url.secret=2dd745ff9912");
         EXPECT_THAT(registry_.serialize(), HasSubstr("prooftrackd_config_last_reload_successful 1"));
     }
 }
@@ -131,6 +135,10 @@ TEST_F(SecretReread, AChangedSecretIsTakenAndABadOneIsNot) {
     EXPECT_TRUE(reread_.read_changed_keys(now));
     EXPECT_EQ(now.targets[0].secrets.size(), 2U);
     EXPECT_NE(now.notifier, before);
+    const auto told = log_.of(log_event_id::callback_secret_changed);
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].at("callback"), "shop");
+    EXPECT_EQ(told[0].at("fingerprints"), "2dd745ff9912 96ad2ccd8146");
     EXPECT_FALSE(reread_.read_changed_keys(now)) << "once";
     set("nonsense\n");
     EXPECT_FALSE(reread_.read_changed_keys(now));

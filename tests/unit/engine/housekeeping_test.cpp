@@ -81,6 +81,24 @@ TEST_F(Housekeeping, PruningWhileIdleGoesOnAtOnceUntilNothingIsLeft) {
     EXPECT_EQ(world_.disk.transactions.size(), 0U);
 }
 
+TEST_F(Housekeeping, ADiskThatIsNearlyFullIsToldOfOnceAndWhenItHasSpaceAgain) {
+    start(std::chrono::hours(24));
+    world_.run(30s);
+    EXPECT_EQ(world_.log.count(log_event_id::store_nearly_full), 0U);
+    for (int i = 0; i < 10; ++i) { // around the limit of 1 GiB
+        world_.disk.free_bytes = (std::uint64_t{1} << 30U) - (i % 2 == 0 ? 1U : 0U);
+        world_.run(11s);
+    }
+    const auto told = world_.log.of(log_event_id::store_nearly_full);
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].at("free_bytes"), "1073741823");
+    EXPECT_EQ(told[0].at("limit_bytes"), "1073741824");
+    EXPECT_EQ(world_.log.count(log_event_id::store_has_space), 0U);
+    world_.disk.free_bytes = std::uint64_t{2} << 30U;
+    world_.run(11s);
+    EXPECT_EQ(world_.log.count(log_event_id::store_has_space), 1U);
+}
+
 TEST_F(Housekeeping, AFullDiskIsProbedEveryTwoSecondsAlsoWhileIdle) {
     start(std::chrono::hours(24));
     world_.run(11s);

@@ -94,7 +94,7 @@ TEST_F(EventLog, FlushWritesTheSummariesBeforeAStop) {
     log->flush();
     EXPECT_THAT(
         written(),
-        HasSubstr("\"event\":\"log.suppressed\",\"of\":\"poll.error\",\"same\":\"error=503\",\"suppressed\":\"1\"}\n"));
+        HasSubstr("\"event\":\"log.suppressed\",\"of\":\"poll.error\",\"same\":\"error=503\",\"suppressed\":1}\n"));
 }
 
 TEST_F(EventLog, AFullPipeCostsLinesAndNeverWaits) {

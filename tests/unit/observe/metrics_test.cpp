@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -22,7 +23,7 @@ void use_everything(metrics& all) {
     all.poll_duration().Observe(0.02);
     all.poll_lag().Observe(0.001);
     all.oldest_due().Set(3);
-    all.last_good_reply().Set(1'775'037'825);
+    all.set_last_good_reply(1'775'037'825);
     all.transactions("tracking", "pending").Set(7);
     all.transactions("tracking", "").Set(1);
     all.transitions("pending", "processing").Increment();
@@ -76,6 +77,41 @@ TEST(Metrics, HasEveryNameOfTheContract) {
                              "prooftrackd_build_info{version=\"1.2.3\"} 1\n"}) {
         EXPECT_THAT(text, HasSubstr(line));
     }
+}
+
+/// The value of a series, nullopt when it is not served.
+std::optional<double> value_of(const std::string& text, const std::string& series) {
+    const auto at = text.find("\n" + series + " ");
+    if (at == std::string::npos) return std::nullopt;
+    return std::stod(text.substr(at + 2 + series.size()));
+}
+
+// `increase()` sees nothing of a series that appears with its first value.
+TEST(Metrics, CountersAndCountsAreThereBeforeTheyAreUsed) {
+    metrics all("x");
+    all.add_callback("shop");
+    const std::string text = all.serialize();
+    for (const char* series :
+         {"prooftrackd_transitions_total{from=\"settled\",to=\"settled\"}",
+          "prooftrackd_transitions_total{from=\"tracking\",to=\"abandoned\"}",
+          "prooftrackd_transactions{state=\"tracking\",status=\"none\"}",
+          "prooftrackd_transactions{state=\"overdue\",status=\"other\"}",
+          "prooftrackd_polls_total{result=\"unauthorized\"}",
+          "prooftrackd_deliveries_total{callback=\"shop\",result=\"dead\"}",
+          "prooftrackd_deliveries_dead{callback=\"shop\"}", "prooftrackd_tls_handshakes_total{resumed=\"true\"}",
+          "prooftrackd_unknown_status_words_total", "prooftrackd_log_dropped_total"}) {
+        EXPECT_EQ(value_of(text, series), 0.0) << series;
+    }
+}
+
+TEST(Metrics, BeforeTheFirstGoodReplyItsAgeIsThatOfTheProcess) {
+    metrics all("x");
+    const std::string name = "prooftrackd_last_good_reply_timestamp_seconds";
+    const std::string before = all.serialize();
+    EXPECT_EQ(value_of(before, name), value_of(before, "process_start_time_seconds"));
+    EXPECT_GT(value_of(before, name).value_or(0), 1e9);
+    all.set_last_good_reply(1'775'037'825);
+    EXPECT_EQ(value_of(all.serialize(), name), 1'775'037'825.0);
 }
 
 TEST(Metrics, WhatIsServedIsExactlyTheTable) {

@@ -27,7 +27,23 @@ TEST(Render, Json) {
     EXPECT_EQ(rendered(log_format::json, log_event_id::callback_failed, log_level::warning, failed_delivery),
               "{\"ts\":\"2026-04-01T10:03:45.120Z\",\"level\":\"warning\",\"event\":\"callback.failed\",\"callback\":"
               "\"shop\","
-              "\"error\":\"connect: \\\"refused\\\"\\nevent=daemon.started\",\"attempt\":\"3\",\"status\":\"\"}\n");
+              "\"error\":\"connect: \\\"refused\\\"\\nevent=daemon.started\",\"attempt\":3,\"status\":\"\"}\n");
+}
+
+TEST(Render, JsonWritesNumbersAndBooleansAsSuchAndTextAlwaysAsText) {
+    const std::vector<log_field> fields{{"delivery", 18'446'744'073'709'551'615ULL},
+                                        {"skew_ms", std::int64_t{-1'500}},
+                                        {"polls_per_second", 0.25},
+                                        {"again", true},
+                                        {"merchant_transaction_id", "1001"},
+                                        {"word", std::string("true")}};
+    EXPECT_THAT(rendered(log_format::json, log_event_id::poll_error, log_level::warning, fields),
+                testing::EndsWith("\"event\":\"poll.error\",\"delivery\":18446744073709551615,\"skew_ms\":-1500,"
+                                  "\"polls_per_second\":0.2,\"again\":true,\"merchant_transaction_id\":\"1001\","
+                                  "\"word\":\"true\"}\n"));
+    EXPECT_THAT(rendered(log_format::logfmt, log_event_id::poll_error, log_level::warning, fields),
+                testing::EndsWith(" delivery=18446744073709551615 skew_ms=-1500 polls_per_second=0.2 again=true "
+                                  "merchant_transaction_id=1001 word=true\n"));
 }
 
 TEST(Render, JournaldFieldsCarryPriorityAndMessageId) {

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "store/room.hpp"
 #include "support/power_loss_vfs.hpp"
 #include "support/store_world.hpp"
 
@@ -178,6 +179,32 @@ TEST(FullDisk, RefusesChangesKeepsReadingAndHealsByItself) {
     EXPECT_EQ(world.record(make_settlement("a", 2, {"backend"})).value().seq, event_seq{1});
     EXPECT_THAT(world.facts().fatal, SizeIs(0));
     world.close();
+}
+
+TEST(FullDisk, IsOverOnceSomethingIsWrittenAndNotByATransactionThatChangesNothing) {
+    power_loss_disk disk("full-empty");
+    store_world world("full-empty");
+    world.add({make_new("a")}).value();
+    disk.set_full(true);
+    EXPECT_EQ(world.add({make_new("b")}).error().code, store_error::full);
+    // Refused as stale: the transaction around it commits without a page.
+    transition stale = make_settlement("a", 1, {"backend"});
+    stale.revision = row_revision{99};
+    EXPECT_EQ(world.record(stale).error().code, store_error::stale);
+    EXPECT_THAT(world.facts().states, ElementsAre(store_state::full));
+    disk.set_full(false);
+    EXPECT_EQ(world.record(stale).error().code, store_error::stale);
+    EXPECT_THAT(world.facts().states, ElementsAre(store_state::full));
+    world.add({make_new("b")}).value();
+    EXPECT_THAT(world.facts().states, ElementsAre(store_state::full, store_state::ok));
+    world.close();
+}
+
+TEST(FullDisk, NeedsSomeSpaceBeforeItCountsAsUsable) {
+    constexpr std::uint64_t mib = std::uint64_t{1} << 20U;
+    EXPECT_EQ(recovery_bytes(100'000 * mib), 16 * mib);
+    EXPECT_EQ(recovery_bytes(100 * mib), 2 * mib);
+    EXPECT_EQ(recovery_bytes(0), 16 * mib) << "not known";
 }
 
 TEST(FullDisk, AUsedUpQuotaIsAFullDiskToo) {
