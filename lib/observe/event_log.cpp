@@ -1,5 +1,6 @@
 #include "observe/event_log.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
 #include <vector>

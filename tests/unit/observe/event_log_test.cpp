@@ -59,6 +59,15 @@ TEST_F(EventLog, WritesALine) {
     EXPECT_EQ(written(), "ts=2026-04-01T10:03:45.120Z level=notice event=proof.recovered after_ms=1200\n");
 }
 
+TEST_F(EventLog, AnEndThatNobodyAskedForIsAnError) {
+    const auto log = make_event_log(options());
+    log->set_level(log_level::error);
+    log->write(log_event_id::daemon_stopped, {{"reason", "SIGTERM"}, {"exit_status", 0}});
+    EXPECT_EQ(written(), "");
+    log->write(log_event_id::daemon_stopped, {{"reason", "create it first"}, {"exit_status", 75}});
+    EXPECT_THAT(written(), HasSubstr("level=error event=daemon.stopped"));
+}
+
 TEST_F(EventLog, LessImportantLinesAreLeftOutAndTheLevelCanChange) {
     const auto log = make_event_log(options());
     log->write(log_event_id::api_request, {{"method", "GET"}});
