@@ -2,6 +2,7 @@
 """poll.verify_after taken away: the settled ones that wait for it are asked once more, within max_rate, and can be pruned then."""
 
 import collections
+import contextlib
 import sqlite3
 import time
 import unittest
@@ -39,7 +40,7 @@ class TakenAway(SystemCase):
 
     def watched(self):
         """Of a stopped daemon."""
-        with sqlite3.connect(self.folder / "state" / "prooftrackd.db") as database:
+        with contextlib.closing(sqlite3.connect(self.folder / "state" / "prooftrackd.db")) as database:
             return database.execute("SELECT count(*) FROM transactions WHERE watched = 1").fetchone()[0]
 
     def test_at_a_reload(self):
@@ -57,7 +58,7 @@ class TakenAway(SystemCase):
         self.assertEqual(self.watched(), ROWS)
         daemon.start()
         self.assert_once_within_the_rate()
-        wait_until(lambda: not daemon.status()["transactions"]["by_state"]["settled"], 150, "all are pruned")
+        wait_until(lambda: not daemon.status()["transactions"]["by_state"]["settled"], 240, "all are pruned")
 
 
 if __name__ == "__main__":
