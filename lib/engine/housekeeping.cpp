@@ -15,7 +15,7 @@ constexpr seconds between_beats{60};
 constexpr seconds between_prunes{60};
 constexpr milliseconds between_batches{50};
 constexpr seconds between_probes{2};
-constexpr seconds between_measures{5};
+constexpr seconds between_measures{15};
 constexpr std::size_t still = 1'000;
 constexpr std::size_t worth_returning = 50'000;
 

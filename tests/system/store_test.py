@@ -142,7 +142,7 @@ class FullDisk(SystemCase):
         daemon = self.start_daemon([])
         daemon.track("first")
         filler = self.fill(leave=512 * 1024)
-        warned = daemon.wait_log("store.nearly_full", timeout=20)[0]
+        warned = daemon.wait_log("store.nearly_full", timeout=40)[0]
         self.assertEqual((warned["level"], warned["capacity_bytes"]), ("warning", 16 << 20))
         self.assertLess(warned["free_bytes"], warned["limit_bytes"])
         self.assertEqual(daemon.logged("store.error"), [], "it is told before")
@@ -161,7 +161,7 @@ class FullDisk(SystemCase):
         filler.unlink()
         wait_until(lambda: daemon.api("GET", "/readyz").status == 200, 30, "ready again")
         self.assertEqual(len(daemon.wait_log("store.recovered")), 1)
-        self.assertEqual(len(daemon.wait_log("store.has_space", timeout=20)), 1)
+        self.assertEqual(len(daemon.wait_log("store.has_space", timeout=40)), 1)
         self.assertEqual(len(daemon.logged("store.nearly_full")), 1)
 
 

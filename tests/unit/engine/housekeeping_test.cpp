@@ -87,7 +87,7 @@ TEST_F(Housekeeping, ADiskThatIsNearlyFullIsToldOfOnceAndWhenItHasSpaceAgain) {
     EXPECT_EQ(world_.log.count(log_event_id::store_nearly_full), 0U);
     for (int i = 0; i < 10; ++i) { // around the limit of 1 GiB
         world_.disk.free_bytes = (std::uint64_t{1} << 30U) - (i % 2 == 0 ? 1U : 0U);
-        world_.run(11s);
+        world_.run(31s);
     }
     const auto told = world_.log.of(log_event_id::store_nearly_full);
     ASSERT_EQ(told.size(), 1U);
@@ -95,7 +95,7 @@ TEST_F(Housekeeping, ADiskThatIsNearlyFullIsToldOfOnceAndWhenItHasSpaceAgain) {
     EXPECT_EQ(told[0].at("limit_bytes"), "1073741824");
     EXPECT_EQ(world_.log.count(log_event_id::store_has_space), 0U);
     world_.disk.free_bytes = std::uint64_t{2} << 30U;
-    world_.run(11s);
+    world_.run(31s);
     EXPECT_EQ(world_.log.count(log_event_id::store_has_space), 1U);
 }
 

@@ -190,10 +190,10 @@ TEST(FullDisk, IsOverOnceSomethingIsWrittenAndNotByATransactionThatChangesNothin
     // Refused as stale: the transaction around it commits without a page.
     transition stale = make_settlement("a", 1, {"backend"});
     stale.revision = row_revision{99};
-    EXPECT_EQ(world.record(stale).error().code, store_error::stale);
+    EXPECT_EQ(world.record_as_is(stale).error().code, store_error::stale);
     EXPECT_THAT(world.facts().states, ElementsAre(store_state::full));
     disk.set_full(false);
-    EXPECT_EQ(world.record(stale).error().code, store_error::stale);
+    EXPECT_EQ(world.record_as_is(stale).error().code, store_error::stale);
     EXPECT_THAT(world.facts().states, ElementsAre(store_state::full));
     world.add({make_new("b")}).value();
     EXPECT_THAT(world.facts().states, ElementsAre(store_state::full, store_state::ok));
