@@ -9,22 +9,11 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
 namespace prooftrack {
 
 namespace asio = boost::asio;
-
-namespace {
-
-/// co_spawn on the loop's own thread would run the task up to its first wait from inside the call.
-asio::awaitable<void> start_later(asio::awaitable<void> task) {
-    co_await asio::post(asio::use_awaitable);
-    co_await std::move(task);
-}
-
-} // namespace
 
 struct task_group::state {
     asio::any_io_executor loop;
@@ -78,9 +67,13 @@ void task_group::spawn(asio::awaitable<void> task) {
     state_->tasks.push_back(signal);
     const auto place = std::prev(state_->tasks.end());
     auto done = [shared = state_, place](const std::exception_ptr& error) { shared->ended(place, error); };
-    asio::co_spawn(state_->loop, start_later(std::move(task)),
-                   asio::bind_cancellation_slot(signal->slot(), std::move(done)));
-    if (state_->cancelled) signal->emit(asio::cancellation_type::all);
+    // co_spawn on the loop's own thread runs the task up to its first wait, so it is called from there and not from
+    // here. A signal before that reaches the coroutine around the task, whose exception nobody takes in Boost 1.83.
+    asio::post(state_->loop, [shared = state_, signal, task = std::move(task), done = std::move(done)]() mutable {
+        if (shared->abandoned) return;
+        asio::co_spawn(shared->loop, std::move(task), asio::bind_cancellation_slot(signal->slot(), std::move(done)));
+        if (shared->cancelled) signal->emit(asio::cancellation_type::all);
+    });
 }
 
 void task_group::cancel() {

@@ -118,7 +118,7 @@ class Package(unittest.TestCase):
 
     def test_the_libraries_are_depended_on(self):
         depends = subprocess.run(["dpkg-deb", "-f", PACKAGE, "Depends"], capture_output=True, text=True, check=True, timeout=20).stdout
-        for library in ("systemd", "libc6", "libssl3", "libsqlite3-0", "libsystemd0"):
+        for library in ("systemd", "libc6", "libssl3(t64)?", "libsqlite3-0", "libsystemd0"):
             self.assertRegex(depends, rf"\b{library}\b")
 
 
@@ -189,7 +189,7 @@ class Service(unittest.TestCase):
         self.assertIn("not started", said)
         for unit in ("prooftrackd.socket", "prooftrackd.service"):
             self.assertEqual(self.run_line(f"systemctl is-enabled {unit}", expect=1), "disabled")
-            self.assertEqual(self.run_line(f"systemctl is-active {unit}", expect=3), "inactive")
+            self.assertEqual(self.run_line(f"systemctl is-active {unit} || true"), "inactive")
         self.run_line("id prooftrackd")
         self.assertIn("/etc/prooftrackd/prooftrackd.toml", self.run_line("dpkg-query -W -f '${Conffiles}\\n' prooftrackd"))
         verified = self.run_line("systemd-analyze verify --man=no prooftrackd.service prooftrackd.socket")
@@ -423,7 +423,7 @@ class Service(unittest.TestCase):
     def test_13_purged_with_and_without_consent(self):
         self.run_line("dpkg --remove prooftrackd")
         for unit in ("prooftrackd.socket", "prooftrackd.service"):
-            self.assertEqual(self.run_line(f"systemctl is-active {unit}", expect=3), "inactive")
+            self.assertEqual(self.run_line(f"systemctl is-active {unit} || true"), "inactive")
         self.assertTrue(self.machine.path("/etc/prooftrackd/prooftrackd.toml").exists())
         again = self.run_line(f"dpkg -i {self.second}")
         self.assertIn("found the database /var/lib/prooftrackd/prooftrackd.db", again)
