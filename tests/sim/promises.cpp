@@ -178,6 +178,7 @@ void promises::on_session_made(const std::string& tag, const std::string& id, co
     session& one = sessions_[tag];
     one.replies[id] = reply;
     if (const auto place = ids_[id].model.begin_post(one.options, step_, clock_.true_wall())) one.places[id] = *place;
+    bands_.forget(id); // its tracking may begin before the reply tells
     note(id, "made by a session of " + tag);
     if (one.replies.size() > 1) blame(id, "is a second session under one Idempotency-Key");
 }
