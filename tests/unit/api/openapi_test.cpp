@@ -150,8 +150,8 @@ TEST_F(OpenApi, DescribesWhatIsShownMemberByMember) {
     expect_members(parse(render_import({1, 2, {}})), "import_summary");
     expect_members(parse(render_callback_test({0, milliseconds(1), "", "refused"})), "callback_test", {"error"});
     expect_members(parse(format_problem(make_problem(problem_code::timeout, "x"))), "problem",
-                   {"request_id", "merchant_transaction_id", "oldest_seq", "last_seq", "taken", "reasons"});
-    expect_members(json_of(ask("GET", "/healthz")), "health");
+                   {"request_id", "merchant_transaction_id", "oldest_seq", "last_seq", "taken", "reasons", "proof"});
+    expect_members(json_of(ask("GET", "/healthz")), "health", {"proof"});
     event_facts facts;
     facts.id = std::string(event_id_length, 'e');
     facts.transaction = "abc";

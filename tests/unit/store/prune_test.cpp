@@ -51,7 +51,13 @@ TEST_F(Pruning, EndedTransactionsGoWithHistoryDeliveriesAndEvents) {
 
 TEST_F(Pruning, SeqGoesOnWithoutAGapWhenEverythingIsGone) {
     for (std::uint64_t id = 1; id <= 5; ++id) deliver(id);
-    EXPECT_EQ(prune(100).events, 5U);
+    std::uint64_t events = 0;
+    for (bool more = true; more;) { // a step ends early on a slow disk
+        const prune_result step = prune(100);
+        events += step.events;
+        more = step.more;
+    }
+    EXPECT_EQ(events, 5U);
     world.reopen();
     event_page page = world.events(5);
     EXPECT_EQ(page.first_seq, event_seq{6});
