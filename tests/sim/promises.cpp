@@ -283,9 +283,11 @@ bool promises::is_caused(const id_record& record, const told_event& event, const
         const auto lasted = [&](wall_time since, wall_time until) {
             return until - std::max(since, state.opened_at) + clock_tolerance >= *grace;
         };
-        // An event that a crash hid is seen when another word may have been served already.
+        // An event that a crash hid is seen when another word may have been served already, and a word that a crash
+        // took has ended nothing.
+        const wall_time ended = record.may_have_lost_word ? now : record.not_found_before.second;
         return (record.not_found_since && lasted(*record.not_found_since, now)) ||
-               (has_crashed_ && lasted(record.not_found_before.first, record.not_found_before.second));
+               (has_crashed_ && lasted(record.not_found_before.first, ended));
     }
     case event_type::rejected: {
         const auto is_ours = [&](std::uint64_t served) { return served > state.opened_by; };
@@ -367,6 +369,8 @@ void promises::check_id(const std::string& id, id_record& record, const configur
     for (const possible_state& one : record.model.states()) {
         if (!record.model.is_certainly(told_state::final) || record.model.states().size() != 1) break;
         const auto other = record.last_of_word;
+        // A word that could not be recorded, and that Proof took back when it was asked again, is nobody's.
+        if (other[static_cast<std::size_t>(word)] != *std::max_element(other.begin(), other.end())) break;
         if (is_terminal(word) && word != one.word && !record.may_have_lost_word &&
             other[static_cast<std::size_t>(word)] > other[static_cast<std::size_t>(one.word)])
             blame(id, fmt::format("was told {}, then Proof said {} and nobody was told", to_string(one.word),
