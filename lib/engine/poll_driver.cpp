@@ -175,7 +175,7 @@ void poll_driver::on_record_result(change_action change, const std::string& even
         }
         if (change.is_history) around_.counts.on_transition(change.from_state, change.facts.state);
         around_.listener.on_recorded(change, *std::move(result));
-    } else if (what == record_result::refused) {
+    } else if (what == record_result::refused && result.error().code != store_error::stopped) {
         around_.log.write(log_event_id::store_error, {{"operation", "record a change"},
                                                       {"merchant_transaction_id", change.id.str()},
                                                       {"error", result.error().message()}});

@@ -65,7 +65,7 @@ void promises::on_crash() {
     for (auto& [id, record] : ids_) {
         record.model.lose_calls();
         const bool is_fresh = record.last_word_at && clock_.now().steady - *record.last_word_at < longest_commit;
-        record.may_have_lost_word = record.may_have_lost_word || is_fresh;
+        record.may_have_lost_word = record.may_have_lost_word || is_fresh || record.is_word_doubtful;
     }
     for (auto& [tag, one] : sessions_) one.places.clear();
 }
@@ -325,6 +325,7 @@ void promises::on_poll_answered(const std::string& id, const proof_answer& answe
         record.last_of_word[static_cast<std::size_t>(classify_status(answer.word))] = step_;
         record.last_word_at = clock_.now().steady;
         record.may_have_lost_word = false;
+        record.is_word_doubtful = clock_.now().steady < store_trouble_until_;
         if (record.not_found_since && clock_.now().steady >= store_trouble_until_) { // else perhaps not recorded
             record.not_found_before = {*record.not_found_since, clock_.true_wall()};
             record.not_found_since.reset();

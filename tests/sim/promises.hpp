@@ -90,13 +90,14 @@ class promises final : public proof_observer, public event_listener {
   private:
     struct id_record {
         episode_model model;
-        std::array<std::uint64_t, 7> last_of_word{}; ///< step at which such a word was served last
-        std::vector<std::uint64_t> refusals;         ///< steps of the last 400s in a row
-        std::uint64_t last_answer = 0;               ///< step of the last answer that was not silence
-        std::optional<wall_time> not_found_since;    ///< true time of the first 404 since a good reply
+        std::array<std::uint64_t, 7> last_of_word{};      ///< step at which such a word was served last
+        std::vector<std::uint64_t> refusals;              ///< steps of the last 400s in a row
+        std::uint64_t last_answer = 0;                    ///< step of the last answer that was not silence
+        std::optional<wall_time> not_found_since;         ///< true time of the first 404 since a good reply
         std::pair<wall_time, wall_time> not_found_before; ///< the last such span that a good reply ended
         std::optional<steady_time> last_poll;
         std::optional<steady_time> last_word_at; ///< a good reply came that may not be recorded yet
+        bool is_word_doubtful = false;           ///< the last one came while the store was in trouble
         bool may_have_lost_word = false;         ///< because the daemon died then
         std::uint64_t last_end = 0;              ///< step of the last event or reply with which a wait may end
         std::vector<std::string> story;          ///< the last happenings, for messages
