@@ -18,6 +18,8 @@ namespace {
 constexpr std::chrono::milliseconds backup_step_when_idle{10};
 constexpr std::chrono::milliseconds backup_step_when_busy{2};
 constexpr std::chrono::seconds between_looks{1};
+/// A full disk has recovered when commits wrote for so long without meeting its end, however little is free.
+constexpr std::chrono::seconds enough_without_full{60};
 
 } // namespace
 
@@ -303,29 +305,28 @@ void commit_thread::look_at_place() {
 /// log into it, whoever's it is.
 void commit_thread::leave(const database_place::finding& found) {
     book_->db->forbid_checkpoint_on_close();
-    const std::filesystem::path log = beside(book_->path, "-wal");
-    bool is_folded = false;
-    if (found.what == database_place::change::taken_away) {
-        lock_->mark_taken_away();
-        is_folded = checkpoints_.fold(*book_->db); // into the file that was moved, wherever it is: it is whole then
-    }
+    lock_->mark_taken_away();
+    // Into the file that was moved, wherever it is: it is whole then. Of one that was removed the log is the last copy.
+    if (found.what == database_place::change::taken_away) checkpoints_.fold(*book_->db);
     if (found.log_is_a_stranger) return;
-    if (is_folded) {
-        ::unlink(log.c_str());
-    } else {
-        std::rename(log.c_str(), beside(book_->path, ".old-wal").c_str());
-    }
-    sync_directory(directory_of(book_->path));
+    const std::filesystem::path& log = place_.log();
+    const std::string name = log.string();
+    std::rename(name.c_str(), (name.substr(0, name.size() - std::string_view("-wal").size()) + ".old-wal").c_str());
+    sync_directory(directory_of(log));
 }
 
 void commit_thread::set_state(store_state state, op_error why) {
+    if (state == store_state::full) last_full_ = checkpointer::clock::now();
     if (std::exchange(state_, state) == state) return;
     notices_.emplace_back([state, reason = std::move(why)](store_observer& told) { told.on_state(state, reason); });
 }
 
-/// A transaction that changed nothing proves nothing, and one row that fits does not mean that the next one will.
+/// A transaction that changed nothing proves nothing, and one row that fits does not mean that the next one will;
+/// but what has been written for a while without meeting the end is enough, however little is free.
 void commit_thread::end_full() {
-    if (state_ == store_state::full && has_recovery_space(book_->path)) set_state(store_state::ok, {});
+    if (state_ != store_state::full) return;
+    const bool has_lasted = checkpointer::clock::now() - last_full_ >= enough_without_full;
+    if (has_lasted || has_recovery_space(book_->path)) set_state(store_state::ok, {});
 }
 
 void commit_thread::step_backup() {

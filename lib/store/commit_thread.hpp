@@ -94,6 +94,7 @@ class commit_thread {
     checkpointer::clock::time_point next_look_; ///< at the place, when nothing is committed
     std::vector<notice> notices_;
     store_state state_ = store_state::ok;
+    checkpointer::clock::time_point last_full_{};
     bool has_failed_ = false;
 
     std::thread thread_;

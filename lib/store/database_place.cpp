@@ -17,7 +17,8 @@ bool is_same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec
 
 void database_place::remember(const std::filesystem::path& path, db_connection& db) {
     path_ = path;
-    log_path_ = beside(path, "-wal");
+    // Where SQLite has it: behind a symbolic link to the database it is beside the link's target.
+    log_path_ = sqlite3_filename_wal(sqlite3_db_filename(db.handle(), "main"));
     const auto identify = [](const std::filesystem::path& file) {
         struct stat info {};
         // One that is gone already has no number that a file could have: the first look tells.

@@ -33,6 +33,8 @@ class database_place {
     void remember(const std::filesystem::path& path, db_connection& db);
     /// After a checkpoint: the one thing that writes the database file itself.
     void remember_content(db_connection& db);
+    /// The write-ahead log of the database that is open.
+    const std::filesystem::path& log() const { return log_path_; }
     /// nothing when all is as it was. Two calls of stat. What cannot be looked at is not judged.
     std::optional<finding> look(db_connection& db);
 

@@ -69,6 +69,8 @@ std::uint64_t mix_seed(std::uint64_t seed) {
     return seed ^ (std::uint64_t{device()} << 32U) ^ device();
 }
 
+constexpr int damaged_status = 65;
+
 /// Whoever moved the file of a running daemon is about to put another one there: an empty one made meanwhile would take
 /// new ids, and then be overwritten.
 void require_file(const std::filesystem::path& database) {
@@ -109,11 +111,8 @@ std::unique_ptr<ledger> open_checked(const store_options& options, lock_file& lo
     return book;
 }
 
-} // namespace
-
-std::unique_ptr<ledger> open_ledger(const store_options& options, lock_file& lock,
-                                    std::span<const migration> migrations, std::int64_t newest) {
-    remove_unfinished_copies(options.path);
+std::unique_ptr<ledger> open_explained(const store_options& options, lock_file& lock,
+                                       std::span<const migration> migrations, std::int64_t newest) {
     try {
         return open_checked(options, lock, migrations, newest);
     } catch (const sqlite_error& error) {
@@ -122,6 +121,23 @@ std::unique_ptr<ledger> open_ledger(const store_options& options, lock_file& loc
         throw_damaged(options.path, "its counts are out of range");
     } catch (const std::filesystem::filesystem_error& error) {
         throw store_start_error(75, fmt::format("open {}: {}", options.path.string(), error.what()));
+    }
+}
+
+} // namespace
+
+std::unique_ptr<ledger> open_ledger(const store_options& options, lock_file& lock,
+                                    std::span<const migration> migrations, std::int64_t newest) {
+    remove_unfinished_copies(options.path);
+    try {
+        return open_explained(options, lock, migrations, newest);
+    } catch (const store_start_error& error) {
+        const bool may_be_copied = lock.was_taken_away() && error.exit_status() == damaged_status;
+        if (!may_be_copied) throw;
+        throw store_start_error(75,
+                                fmt::format("{} was replaced while prooftrackd ran, and is not whole yet: while it is "
+                                            "being copied this is tried again. If nobody copies: {}",
+                                            options.path.string(), error.what()));
     }
 }
 

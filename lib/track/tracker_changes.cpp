@@ -22,6 +22,8 @@ void tracker::on(recorded_event event, instant now, std::vector<tracker_action>&
     row.phase = row_phase::idle;
     if (event.result == record_result::refused) {
         if (change.was_moved) row.is_moved = true;
+        // It is asked until that is known again, through any number of errors.
+        if (change.verdict.is_change) row.has_unrecorded = 1;
         give_up_change(event.slot, now);
         return;
     }
@@ -62,8 +64,7 @@ void tracker::keep_change(std::uint32_t slot, const pending_change& change, inst
 /// Nothing has changed; Proof will say it again, and a deadline comes again as well.
 void tracker::give_up_change(std::uint32_t slot, instant now) {
     transaction_row& row = table_.at(slot);
-    row.has_unrecorded = 1; // it is asked until that is known again, through any number of errors
-    if (row.is_asked) {     // an untracking: its poll is still in flight, and the answer counts again
+    if (row.is_asked) { // an untracking: its poll is still in flight, and the answer counts again
         row.is_asked = false;
         row.phase = row_phase::in_flight;
         return;

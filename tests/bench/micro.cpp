@@ -37,6 +37,7 @@ void schedule_a_poll(benchmark::State& state) {
         active_transaction row{*transaction_id::parse(fmt::format("550e8400-e29b-41d4-a716-{:012x}", number)), {}};
         row.facts.tracked_at = now.wall;
         row.facts.overdue_at = now.wall + std::chrono::hours(24'000);
+        row.facts.last_polled_at = now.wall;
         rows.push_back(std::move(row));
     }
     std::vector<tracker_action> actions;

@@ -67,9 +67,36 @@ TEST_F(Moved, AnotherFileInItsPlaceIsNotTakenForIt) {
     EXPECT_FALSE(world_.knows(make_id("late")));
 }
 
-TEST_F(Moved, ARemovedOneIsMissed) {
+TEST_F(Moved, ARemovedOneIsMissedAndItsLastChangesAreKept) {
     std::filesystem::remove(path());
     expect_stopped("was moved or removed");
+    EXPECT_FALSE(is_there("-wal"));
+    EXPECT_TRUE(is_there(".old-wal"));
+}
+
+TEST_F(Moved, ASymbolicLinkToTheDatabaseIsNoMove) {
+    world_.close();
+    std::filesystem::create_directory(path(".elsewhere"));
+    std::filesystem::rename(path(), path(".elsewhere/real.db"));
+    std::filesystem::create_symlink(path(".elsewhere/real.db"), path());
+    world_.open();
+    EXPECT_TRUE(world_.add({make_new("linked")}).has_value());
+    EXPECT_THAT(world_.facts().fatal, SizeIs(0));
+    std::filesystem::remove(path());
+    std::filesystem::create_symlink(path(".elsewhere/another.db"), path());
+    expect_stopped("was moved or removed");
+}
+
+TEST_F(Moved, OneThatIsStillBeingCopiedIsTriedAgain) {
+    for (int i = 0; i < 500; ++i) world_.add({make_new("t" + std::to_string(i))}).value();
+    const auto saved = back_up();
+    move("", ".before");
+    expect_stopped("was moved or removed");
+    std::filesystem::copy_file(saved, path());
+    std::filesystem::resize_file(path(), std::filesystem::file_size(saved) / 3);
+    EXPECT_EQ(refused_start().first, 75);
+    std::filesystem::copy_file(saved, path(), std::filesystem::copy_options::overwrite_existing);
+    EXPECT_TRUE(world_.knows(make_id("t499")));
 }
 
 TEST_F(Moved, SoIsTheWriteAheadLogAndNothingOfItIsLost) {
