@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds backup_step_when_idle{10};
 constexpr std::chrono::milliseconds backup_step_when_busy{2};
-constexpr std::chrono::seconds between_looks{1};
+constexpr std::chrono::seconds between_looks{2};
 /// A full disk has recovered when commits wrote for so long without meeting its end, however little is free.
 constexpr std::chrono::seconds enough_without_full{60};
 

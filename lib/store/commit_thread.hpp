@@ -28,7 +28,7 @@ inline constexpr std::size_t most_batch_weight = 1000;
 /// No room: the batch's changes are undone and fail with `full`, reads are repeated. The state stays `full` until a
 /// commit has written something and `has_recovery_space`. Any other disk error: the store fails for good. So it does
 /// when its files are moved, removed or overwritten under it: that is looked at after each commit and before its
-/// handlers run, and every second. Lives on the loop; must not outlive it.
+/// handlers run, and every two seconds. Lives on the loop; must not outlive it.
 class commit_thread {
   public:
     /// Starts the thread, with all signals blocked in it.

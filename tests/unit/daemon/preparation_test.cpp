@@ -64,7 +64,7 @@ TEST_F(Preparation, AKeyWithAMistakeIsNotLookedAtFurther) {
 
 TEST_F(Preparation, WhatItMayNotReadIsKeptApartFromMistakes) {
     machine_.how = trouble::forbidden;
-    for (const std::size_t step : {2, 3, 7}) { // token, CA, secret
+    for (const std::size_t step : {2U, 3U, 7U}) { // token, CA, secret
         machine_.fail_at = step;
         machine_.steps = 0;
         const preparation found = prepare();
