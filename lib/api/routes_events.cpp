@@ -142,7 +142,8 @@ request_ticket router::retry_delivery(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
     const auto id = parse_number(call.captures.at(0));
     if (!id)
-        return answer_problem(call.respond, refused("a delivery's id is a whole number, as `prooftrackctl deliveries` shows it"));
+        return answer_problem(call.respond, refused("a delivery's id is a whole number, as `prooftrackctl "
+                                                    "deliveries` shows it"));
     behind_.retry_delivery(
         delivery_id(*id), call.head.who,
         answer_with<std::monostate>(std::move(call.respond), [](std::monostate) { return json_response(202, "{}"); }));

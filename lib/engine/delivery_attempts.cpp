@@ -255,7 +255,6 @@ void delivery_driver::release(delivery_id id, instant now) {
 }
 
 // ---- health
-// -----------------------------------------------------------------------------------------------------------------------
 
 void delivery_driver::on_health(slot& place, delivery_health::change change, instant now) {
     if (change == delivery_health::change::none) return;
@@ -323,7 +322,6 @@ void delivery_driver::log_still_failing(slot& place, instant now) {
 }
 
 // ---- a full or failed store
-// -------------------------------------------------------------------------------------------------------
 
 void delivery_driver::enter_full(instant now) {
     full_ = true;

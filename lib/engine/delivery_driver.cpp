@@ -14,7 +14,6 @@ delivery_driver::delivery_driver(delivery_doors doors, callback_table table, std
 delivery_driver::~delivery_driver() = default;
 
 // ---- the ways in
-// ------------------------------------------------------------------------------------------------------------------
 
 void delivery_driver::start(const store_status& status) {
     const instant now = enter();
@@ -114,7 +113,6 @@ void delivery_driver::stop(milliseconds within, unique_function<void()> stopped)
 }
 
 // ---- lanes
-// ------------------------------------------------------------------------------------------------------------------------
 
 instant delivery_driver::enter() {
     const instant now = doors_.clock.now();

@@ -31,8 +31,9 @@ store_handler<T> pass_on_consumer(std::string name, backend_handler<T> handler) 
         if (answered) {
             handler(std::move(*answered));
         } else if (answered.error().code == store_error::not_found) {
-            handler(refuse(problem_code::unknown_consumer,
-                           fmt::format("there is no consumer '{0}': `prooftrackctl consumers add {0}` makes it", name)));
+            handler(
+                refuse(problem_code::unknown_consumer,
+                       fmt::format("there is no consumer '{0}': `prooftrackctl consumers add {0}` makes it", name)));
         } else if (answered.error().code == store_error::beyond_last) {
             handler(refuse(problem_code::invalid_request, "seq is beyond the last event"));
         } else {
@@ -179,7 +180,8 @@ void engine::status_json(backend_handler<std::string> handler) {
         const instant now = doors_.clock.now();
         const std::vector<callback_view> callbacks = delivery_driver_.views(status->remembered, now.wall);
         handler(format_status({version_, now.steady - started_at_, status->remembered, poll_driver_.core(),
-                               doors_.counts.poll_lag_p99(), now, callbacks, status->consumers, config_standing_, secrets_in_use_}));
+                               doors_.counts.poll_lag_p99(), now, callbacks, status->consumers, config_standing_,
+                               secrets_in_use_}));
     });
 }
 

@@ -15,7 +15,7 @@ constexpr std::size_t overwhelming = 1'000;
 constexpr seconds least_silence{1};
 /// Beyond the band, in which everybody is asked: for the round trips.
 constexpr seconds round_trips{2};
-constexpr std::uint32_t most_runs = (1U << 27U) - 1;
+constexpr std::uint32_t most_runs = (1U << outage_watch::run_bits) - 1;
 
 } // namespace
 

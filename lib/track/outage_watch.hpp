@@ -29,13 +29,13 @@ struct candidates {
 /// answered. Each transaction is evidence once: when it fails for the first time since it was answered. One that went
 /// on failing while others were answered says nothing about them, so whoever may add ids cannot make an outage.
 ///
-/// A run is everybody's when no candidate is left; of those out of the cadence one that was
-/// answered before and fails as well is enough. Where
-/// they are not all asked in time (many transactions, a low `max_rate`), enough of those that were answered before must
-/// have failed; ids that were never answered count only while there are no others.
+/// A run is everybody's when no candidate is left; of those out of the cadence one that was answered before and fails
+/// as well is enough. Where they are not all asked in time (many transactions, a low `max_rate`), enough of those that
+/// were answered before must have failed; ids that were never answered count only while there are no others.
 class outage_watch {
   public:
-    /// Numbers the run under way, or the next one. Never 0; at most 27 bits.
+    static constexpr unsigned run_bits = 27; ///< so that a row keeps it beside its flags
+    /// Numbers the run under way, or the next one. Never 0; at most `run_bits`.
     std::uint32_t run() const { return run_; }
     bool is_open() const { return failures_ > 0; }
 

@@ -117,11 +117,11 @@ void transaction_table::set_facts(std::uint32_t slot, const tracking_facts& fact
 }
 
 void transaction_table::set_standing(std::uint32_t slot, standing now, std::uint32_t run) {
-    constexpr std::uint32_t run_bits = (1U << 27U) - 1;
+    constexpr std::uint32_t run_mask = (1U << outage_watch::run_bits) - 1;
     transaction_row& row = at(slot);
     count_standing(row, false);
     row.standing_bits = static_cast<std::uint32_t>(now) & 3U;
-    row.failed_in = run & run_bits;
+    row.failed_in = run & run_mask;
     count_standing(row, true);
 }
 
