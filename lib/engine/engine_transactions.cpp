@@ -355,10 +355,10 @@ void engine::untrack(transaction_id id, client_identity who, backend_handler<tra
 
 /// `tries`: how often it may find the row in the middle of another change and look again.
 void engine::end_tracking(transaction_id id, int tries, backend_handler<transaction_view> handler) {
-    const tracker& core = poll_driver_.see();
+    const tracker& core = poll_driver_.follow_clock();
     const auto slot = core.find(id.str());
     const bool is_ours = slot && core.may_untrack(*slot);
-    if (is_ours) poll_driver_.act(untracked_event{*slot});
+    if (is_ours) poll_driver_.step_at_once(untracked_event{*slot});
     if (!slot || !core.is_recording(*slot)) {
         refuse_ended(std::move(id), tries, std::move(handler));
         return;
@@ -402,7 +402,7 @@ void engine::hint(transaction_id id, backend_handler<std::monostate> handler) {
 }
 
 void engine::want_poll(transaction_id id, bool is_hint, int tries, backend_handler<std::monostate> handler) {
-    const auto slot = poll_driver_.see().find(id.str());
+    const auto slot = poll_driver_.follow_clock().find(id.str());
     if (!slot) {
         ask_stored(std::move(id), is_hint, tries, std::move(handler));
         return;
@@ -419,7 +419,7 @@ void engine::want_poll(transaction_id id, bool is_hint, int tries, backend_handl
         handler(unknown_transaction(id));
         return;
     }
-    poll_driver_.act(poll_wanted_event{*slot});
+    poll_driver_.step_at_once(poll_wanted_event{*slot});
     handler(std::monostate{});
 }
 

@@ -89,7 +89,7 @@ void housekeeping::wake_by(steady_time when) {
 
 void housekeeping::prune() {
     const instant now = around_.clock.now();
-    const auto by = around_.polls.see().time_to_prune_by(now);
+    const auto by = around_.polls.follow_clock().time_to_prune_by(now);
     if (!by) { // a clock that nothing vouches for must delete nothing
         next_prune_ = now.steady + between_prunes;
         return;

@@ -95,10 +95,10 @@ transition make_transition(const change_action& change) {
 
 void poll_driver::step(tracker_event event) { step(std::move(event), around_.clock.now()); }
 
-const tracker& poll_driver::see() {
-    seen_at_ = around_.clock.now();
-    if (const auto jumped = clocks_.look(seen_at_, around_.clock.since_boot()))
-        perform_step(clock_jumped_event{jumped->set_by}, seen_at_);
+const tracker& poll_driver::follow_clock() {
+    followed_at_ = around_.clock.now();
+    if (const auto jumped = clocks_.look(followed_at_, around_.clock.since_boot()))
+        perform_step(clock_jumped_event{jumped->set_by}, followed_at_);
     return tracker_;
 }
 

@@ -54,11 +54,11 @@ class poll_driver final : public poll_source {
 
     /// Gives the core an event and performs what it wants done.
     void step(tracker_event event);
-    /// The core once it has seen the clock, whose being set may end a row or begin to record it: what its rows allow is
-    /// still allowed to an `act` that follows at once.
-    const tracker& see();
-    /// As `step`, at the instant of `see`.
-    void act(tracker_event event) { perform_step(std::move(event), seen_at_); }
+    /// Tells the core if the wall clock was set, which may end a row or begin to record it, and returns it: what its
+    /// rows allow then is still allowed to a `step_at_once` that follows in the same turn of the loop.
+    const tracker& follow_clock();
+    /// As `step`, at the instant of `follow_clock`.
+    void step_at_once(tracker_event event) { perform_step(std::move(event), followed_at_); }
     /// Runs `then` once the change that the row is recording has ended; with whether it is durable, store_error::stale
     /// if it was judged for another revision. Requires that the row is recording.
     void after_change(std::uint32_t slot, unique_function<void(op_result<std::monostate>)> then);
@@ -70,7 +70,7 @@ class poll_driver final : public poll_source {
     std::optional<steady_time> wake_due(instant now);
     const tracker& core() const { return tracker_; }
     /// The time that deadlines go by, see `tracker::vouched`.
-    wall_time vouched_now() { return see().vouched(seen_at_.wall); }
+    wall_time vouched_now() { return follow_clock().vouched(followed_at_.wall); }
     live_transaction live(std::uint32_t slot) const { return tracker_.live(slot, around_.clock.now()); }
 
     std::optional<poll_ticket> next_poll() override;
@@ -96,7 +96,7 @@ class poll_driver final : public poll_source {
     tracker tracker_;
     surroundings around_;
     clock_watch clocks_;
-    instant seen_at_;
+    instant followed_at_;
     proof_client* proof_ = nullptr;
     bool is_stopped_ = false;
     std::multimap<change_number, unique_function<void(op_result<std::monostate>)>> after_change_;
