@@ -35,9 +35,7 @@ bool tracker::may_be_asked(std::uint32_t slot, look_for what) const {
 
 /// A poll before its time is never above the cadence.
 steady_time tracker::earliest_poll(std::uint32_t slot) const {
-    const transaction_row& row = table_.at(slot);
-    if (row.last_started == transaction_row::never) return steady_time::min();
-    return steady_time(milliseconds(row.last_started)) + options_.rules.interval.first;
+    return table_.at(slot).after_last_start(options_.rules.interval.first);
 }
 
 /// Goes round the rows. Nobody: when to look again.

@@ -26,8 +26,6 @@ std::int64_t ms_not_before(steady_time when) {
     return std::chrono::ceil<milliseconds>(when.time_since_epoch()).count();
 }
 
-steady_time last_start(const transaction_row& row) { return steady_time(milliseconds(row.last_started)); }
-
 nanoseconds mean(const std::pair<milliseconds, milliseconds>& band) {
     return (nanoseconds(band.first) + nanoseconds(band.second)) / 2;
 }
@@ -47,7 +45,7 @@ void tracker::want_now(std::uint32_t slot, instant now) {
     transaction_row& row = table_.at(slot);
     steady_time due = now.steady;
     if (row.last_started != transaction_row::never) {
-        due = std::max(due, last_start(row) + between_wanted_polls);
+        due = std::max(due, row.after_last_start(between_wanted_polls));
     } else if (const auto left = just_left_.find(row.id.str()); left != just_left_.end()) {
         due = std::max(due, steady_time(milliseconds(left->second)) + between_wanted_polls); // another tracking's
     }
@@ -89,7 +87,7 @@ void tracker::begin_tracking(std::uint32_t slot, instant now) {
     transaction_row& row = table_.at(slot);
     steady_time due = first_poll_time(now);
     if (row.last_started != transaction_row::never) {
-        due = std::max(due, last_start(row) + between_wanted_polls);
+        due = std::max(due, row.after_last_start(between_wanted_polls));
         remember_start(row); // that poll was another tracking's
         row.last_started = transaction_row::never;
     }
@@ -105,7 +103,7 @@ void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant no
         want_now(slot, now);
         return;
     }
-    const steady_time start = row.last_started == transaction_row::never ? now.steady : last_start(row);
+    const steady_time start = row.last_started == transaction_row::never ? now.steady : row.after_last_start({});
     const steady_duration band = draw_interval(options_.rules.interval, random_);
     switch (next) {
     case judgement::next_poll::in_band:
@@ -175,8 +173,7 @@ void tracker::respread(instant now, bool is_start) {
         steady_time when = now.steady + nanoseconds(static_cast<std::int64_t>(static_cast<double>(window.count()) *
                                                                               static_cast<double>(rank) /
                                                                               static_cast<double>(due.size())));
-        if (row.last_started != transaction_row::never)
-            when = std::max(when, last_start(row) + options_.rules.interval.first);
+        when = std::max(when, row.after_last_start(options_.rules.interval.first));
         row.is_backing_off = false;
         wait_until(due[rank].second, when);
     }
@@ -194,7 +191,8 @@ void tracker::end_backoffs(instant now) {
         if (!row.is_backing_off || row.phase != row_phase::waiting || row.is_urgent) continue;
         row.is_backing_off = false;
         row.errors = 0;
-        wait_until(slot, std::max(now.steady, last_start(row) + draw_interval(options_.rules.interval, random_)));
+        const steady_duration band = draw_interval(options_.rules.interval, random_);
+        wait_until(slot, std::max(now.steady, row.after_last_start(band)));
     }
     outage_.close();
 }

@@ -64,6 +64,10 @@ struct transaction_row {
     static constexpr std::int64_t never = INT64_MIN;
 
     standing known_standing() const { return static_cast<standing>(standing_bits); }
+    /// The start of its last poll and `gap`; always past for one that was never polled.
+    steady_time after_last_start(steady_duration gap) const {
+        return last_started == never ? steady_time::min() : steady_time(milliseconds(last_started)) + gap;
+    }
 };
 static_assert(sizeof(transaction_row) <= 80, "a million of them are held");
 

@@ -148,6 +148,24 @@ TEST(ProofHealth, ANewTokenIsTriedAtOnceAndAnOldAnswerDoesNotUndoIt) {
     EXPECT_EQ(world.only<health_action>().to, health_kind::ok);
 }
 
+TEST(ProofHealth, WhoseOverdueCouldNotBeRecordedBeforeItsFirstPollIsAskedAfterAnOutage) {
+    seen_world world(50);
+    world.answer(*world.wait_for_poll(), reply_class::forbidden); // perhaps the first of an outage
+    world.step(tracked_event{world.make("late", milliseconds(1)), false});
+    world.pass(milliseconds(1));
+    world.step(woken_event{}); // before it was asked
+    world.recorded(false);
+    world.step(token_changed_event{}); // what was refused before counts no more
+    bool is_asked = false;
+    for (int i = 0; i < 200 && !is_asked; ++i) {
+        const auto poll = world.wait_for_poll(minutes(1));
+        ASSERT_TRUE(poll);
+        is_asked = poll->ticket.id == "late";
+        world.answer(*poll, reply_class::unchanged);
+    }
+    EXPECT_TRUE(is_asked);
+}
+
 TEST(ProofHealth, AProbeWithTheOldTokenDoesNotEndTheProbing) {
     seen_world world(50);
     world.fail_until_change(reply_class::forbidden);
