@@ -42,7 +42,16 @@ api_options make_api_options(const prepared_runtime& runtime, int passed_socket)
     return options;
 }
 
+void mask_reloads(int how) {
+    sigset_t reloads;
+    sigemptyset(&reloads);
+    sigaddset(&reloads, SIGHUP);
+    pthread_sigmask(how, &reloads, nullptr);
+}
+
 } // namespace
+
+void hold_reloads() { mask_reloads(SIG_BLOCK); }
 
 application::application(application_inputs inputs, const machine& from, service_log& log, service_notify& notify)
     : config_file_(std::move(inputs.config_file)), now_(std::move(inputs.runtime)),
@@ -80,6 +89,7 @@ application::application(application_inputs inputs, const machine& from, service
 
 int application::run() {
     await_signal();
+    mask_reloads(SIG_UNBLOCK);
     schedule_tick();
     schedule_ping();
     look_at_base_url([this] { engine_.start([this](const op_result<std::monostate>& loaded) { on_ready(loaded); }); });

@@ -37,6 +37,9 @@ struct application_inputs {
     int passed_socket = -1;
 };
 
+/// From here on a SIGHUP waits until an application runs: it must neither end the start nor be lost.
+void hold_reloads();
+
 /// The running daemon. Construction opens the database and throws store_start_error; `run` returns the exit status.
 /// After `run` the process ends by _exit: a resolver that hangs in getaddrinfo must not hold the end up.
 class application final : private running_parts {

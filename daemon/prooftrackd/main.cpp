@@ -107,7 +107,7 @@ int run(int argc, const char* const* argv) {
 int main(int argc, char** argv) {
     prooftrack::fill_standard_descriptors();
     std::signal(SIGPIPE, SIG_IGN);
-    std::signal(SIGHUP, SIG_IGN); // until the loop listens: it must not end a start
+    prooftrack::hold_reloads(); // one that comes during the start is performed after it
     try {
         return prooftrack::run(argc, argv);
     } catch (const std::exception& failed) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A reload is all or nothing: where polls and webhooks really go after one that was refused, and after one that was taken."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -8,6 +9,7 @@ import re
 import shutil
 import subprocess
 import unittest
+from pathlib import Path
 
 from harness import SystemCase, new_secret, program, wait_until
 
@@ -240,6 +242,10 @@ class Taken(ReloadCase):
         both = [fingerprint(secrets[1]), fingerprint(secrets[0])]
         self.assertEqual((told["callback"], told["file"], told["fingerprints"]), ("backend", secret_file, " ".join(both)))
         wait_until(lambda: shown()["callback.backend.secret"] == both, 4, "the status has both")
+        self.write_secret("rotated.secret", secrets[1:2])  # the rotation ends
+        told = daemon.wait_log("callback.secret_changed", 2, timeout=4)[-1]
+        self.assertEqual(told["fingerprints"], both[0])
+        wait_until(lambda: shown()["callback.backend.secret"] == both[:1], 4, "the status has the new one alone")
         token.write_text("new-token\n")
         self.assertEqual(daemon.wait_log("proof.token_changed", timeout=4)[0]["fingerprint"], fingerprint("new-token"))
         self.assertEqual(shown()["client_token"], [fingerprint("new-token")])
@@ -255,6 +261,23 @@ class Taken(ReloadCase):
         everything = said + daemon.process.output() + json.dumps(daemon.status())
         for secret in (*secrets, "new-token"):
             self.assertNotIn(secret, everything)
+
+    def test_one_that_comes_during_the_start_is_performed_after_it(self):
+        """The start waits at the socket, with the old file read; the file is changed, and a reload asked for."""
+        self.start_daemon([self.callback(self.old_shop)], proof=self.files_of(self.old))
+        self.daemon.stop()
+        socket = Path(self.daemon.socket)
+        with open(os.open(socket.parent / f".{socket.name}.lock", os.O_CREAT | os.O_RDWR, 0o600), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.daemon.start(wait=False)
+            database = str(self.daemon.config["store"]["path"])
+            opened = Path("/proc", str(self.daemon.process.popen.pid), "fd")
+            wait_until(lambda: any(os.path.realpath(one) == database for one in opened.iterdir()), 10, "the store to be open")
+            self.daemon.config = self.everything_new()
+            self.daemon.write_config()
+            self.daemon.reload()
+        self.daemon.wait_log("config.reloaded", 1)
+        self.goes_to("after", self.new, self.new_shop)
 
 
 class Check(ReloadCase):
