@@ -168,6 +168,8 @@ void poll_driver::on_record_result(change_action change, const std::string& even
     const record_result what = result_of(result);
     const row_revision revision = result ? result->revision : row_revision{};
     step(recorded_event{change.slot, change.number, what, revision});
+    op_result<std::monostate> outcome = std::monostate{};
+    if (!result) outcome = result.error();
     if (result) {
         log_change(change, event_id, result->seq);
         if (change.event && change.updated_at) {
@@ -181,8 +183,7 @@ void poll_driver::on_record_result(change_action change, const std::string& even
                                                       {"error", result.error().message()}});
     }
     if (reloading_.contains(change.number)) return; // it has ended when the row is loaded again
-    end_change(change.number,
-               result ? op_result<std::monostate>(std::monostate{}) : op_result<std::monostate>(result.error()));
+    end_change(change.number, outcome);
 }
 
 void poll_driver::end_change(change_number number, const op_result<std::monostate>& how) {
