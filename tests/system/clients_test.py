@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The example receivers that the README shows, against the real daemon: whatever arrives, and however often, a completed transaction
-is credited once. And the daemon's signatures, checked by a library that is not ours."""
+"""The example receivers that daemon/docs/receivers.md shows, against the real daemon: whatever arrives, and however often, a completed
+transaction is credited once. And the daemon's signatures, checked by a library that is not ours."""
 
 import base64
 import contextlib

@@ -116,6 +116,15 @@ class Package(unittest.TestCase):
         reference = (unpacked / "usr/share/doc/prooftrackd/prooftrackd.toml").read_bytes()
         self.assertEqual(reference, (ROOT / "conf" / "prooftrackd.toml").read_bytes())
 
+    def test_every_document_is_in_it(self):
+        unpacked = FOLDER / "documents"
+        subprocess.run(["dpkg-deb", "-x", PACKAGE, unpacked], check=True, timeout=60)
+        installed = unpacked / "usr/share/doc/prooftrackd"
+        documents = [path for path in (ROOT / "daemon" / "docs").iterdir() if path.suffix in (".md", ".svg", ".png")]
+        self.assertIn("operations.md", {path.name for path in documents})
+        for path in [ROOT / "README.md", *documents]:
+            self.assertEqual((installed / path.relative_to(ROOT)).read_bytes(), path.read_bytes(), path.name)
+
     def test_the_libraries_are_depended_on(self):
         depends = subprocess.run(["dpkg-deb", "-f", PACKAGE, "Depends"], capture_output=True, text=True, check=True, timeout=20).stdout
         for library in ("systemd", "libc6", "libssl3(t64)?", "libsqlite3-0", "libsystemd0"):

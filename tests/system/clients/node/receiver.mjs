@@ -1,9 +1,10 @@
-// Takes prooftrackd's webhooks and credits each completed transaction exactly once. Node 18 or newer, no package from npm.
+// Takes prooftrackd's webhooks and credits each completed transaction exactly once.
+// Node 18 or newer, no package from npm.
 //
 //   WEBHOOK_SECRET_FILE=webhook_secret SHOP_DATABASE=shop.db PORT=8080 node receiver.mjs
 //
-// Debian 12's Node has no SQLite of its own, so the database is written by the `sqlite3` program. With Node 22.5 or newer, node:sqlite
-// does the same two statements; with PostgreSQL or MySQL your own driver does.
+// Debian 12's Node has no SQLite of its own, so the `sqlite3` program writes the database. With Node 22.5 or newer,
+// node:sqlite runs the same two statements; with PostgreSQL or MySQL your own driver does.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -13,12 +14,15 @@ const secret_file = process.env.WEBHOOK_SECRET_FILE;
 const database = process.env.SHOP_DATABASE;
 const largest_body = 1024 * 1024;
 
-// One whsec_… a line, the newest first. Anything else stops us: a blank line would be an empty key, with which anybody can sign.
+// One whsec_… a line, the newest first. Anything else is an error: a blank line would be an empty key, with which
+// anybody can sign.
 function read_keys(secret_file) {
   return secret_file.trim().split('\n').map((line) => {
     const secret = line.trim();
     const key = Buffer.from(secret.slice('whsec_'.length), 'base64');
-    if (!/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(secret) || key.length < 24) throw new Error('the secret file holds a line that is no whsec_… of 24 bytes');
+    if (!/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(secret) || key.length < 24) {
+      throw new Error('the secret file holds a line that is no whsec_… of 24 bytes');
+    }
     return key;
   });
 }
@@ -27,7 +31,8 @@ function read_keys(secret_file) {
 function is_genuine(headers, body, keys) {
   const id = headers['webhook-id'] ?? '';
   const stamp = headers['webhook-timestamp'] ?? '';
-  if (!/^\d{1,12}$/.test(stamp) || Math.abs(Date.now() / 1000 - Number(stamp)) > 300) return false; // an old one, sent again by a stranger
+  // Too old: somebody may have recorded the request and be sending it again.
+  if (!/^\d{1,12}$/.test(stamp) || Math.abs(Date.now() / 1000 - Number(stamp)) > 300) return false;
   const given = (headers['webhook-signature'] ?? '').split(' ').map((one) => Buffer.from(one));
   return keys.some((key) => {
     const mac = createHmac('sha256', key).update(`${id}.${stamp}.`).update(body).digest('base64');
@@ -38,7 +43,8 @@ function is_genuine(headers, body, keys) {
 
 const final_types = ['transaction.completed', 'transaction.failed', 'transaction.cancelled', 'transaction.reversed'];
 
-// One transaction: the event's id, and the one credit that a transaction can have. What is not newer changes nothing.
+// One database transaction: the event's id, and the one credit that a payment can have. What is not newer changes
+// nothing.
 async function handle(event) {
   if (!final_types.includes(event.type)) return; // a type that we do not know, or that moves no money
   const { merchant_transaction_id: id, status, proof } = event.data;
@@ -46,7 +52,8 @@ async function handle(event) {
     BEGIN IMMEDIATE;
     INSERT OR IGNORE INTO handled_events (event_id) VALUES (${text(event.id)});
     INSERT INTO credits (merchant_transaction_id, credited, amount, currency, as_of)
-    SELECT ${text(id)}, ${status === 'completed' ? 1 : 0}, ${text(proof?.fiat_amount)}, ${text(proof?.fiat_currency)}, ${text(event.timestamp)}
+    SELECT ${text(id)}, ${status === 'completed' ? 1 : 0},
+           ${text(proof?.fiat_amount)}, ${text(proof?.fiat_currency)}, ${text(event.timestamp)}
     WHERE changes() = 1 -- 0: the event is a repeat
     ON CONFLICT (merchant_transaction_id) DO UPDATE
     SET credited = excluded.credited, amount = excluded.amount, currency = excluded.currency, as_of = excluded.as_of
@@ -61,7 +68,8 @@ function text(value) {
 
 function run_sql(script) {
   return new Promise((resolve, reject) => {
-    const sqlite = spawn('sqlite3', ['-batch', '-bail', '-cmd', '.timeout 5000', database], { stdio: ['pipe', 'ignore', 'pipe'] });
+    const options = ['-batch', '-bail', '-cmd', '.timeout 5000'];
+    const sqlite = spawn('sqlite3', [...options, database], { stdio: ['pipe', 'ignore', 'pipe'] });
     let complaint = '';
     sqlite.stderr.on('data', (chunk) => (complaint += chunk));
     sqlite.on('error', reject);
@@ -95,8 +103,8 @@ async function receive(request) {
 read_keys(await readFile(secret_file, 'utf8')); // a bad file is noticed now, not at the first event
 await run_sql(`
   CREATE TABLE IF NOT EXISTS handled_events (event_id TEXT PRIMARY KEY);
-  CREATE TABLE IF NOT EXISTS credits (merchant_transaction_id TEXT PRIMARY KEY, credited INTEGER NOT NULL, amount TEXT, currency TEXT,
-                                      as_of TEXT NOT NULL);`);
+  CREATE TABLE IF NOT EXISTS credits (merchant_transaction_id TEXT PRIMARY KEY, credited INTEGER NOT NULL,
+                                      amount TEXT, currency TEXT, as_of TEXT NOT NULL);`);
 createServer(async (request, response) => {
   try {
     response.writeHead(await receive(request)).end();

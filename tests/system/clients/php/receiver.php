@@ -1,12 +1,16 @@
 <?php
-// Takes prooftrackd's webhooks and credits each completed transaction exactly once. PHP 8 with PDO's SQLite (Debian: php-sqlite3).
+// Takes prooftrackd's webhooks and credits each completed transaction exactly once.
+// PHP 8 with PDO's SQLite (Debian: php-sqlite3).
 //
 //   WEBHOOK_SECRET_FILE=webhook_secret SHOP_DATABASE=shop.db php -S 127.0.0.1:8080 receiver.php
 declare(strict_types=1);
 
 const LARGEST_BODY = 1024 * 1024;
 
-/** One whsec_… a line, the newest first. Anything else stops us: a blank line would be an empty key, with which anybody can sign. */
+/**
+ * One whsec_… a line, the newest first. Anything else is an error: a blank line would be an empty key, with which
+ * anybody can sign.
+ */
 function read_keys(string $secret_file): array
 {
     return array_map(function (string $line): string {
@@ -23,7 +27,7 @@ function read_keys(string $secret_file): array
 function is_genuine(string $id, string $stamp, string $signatures, string $body, array $keys): bool
 {
     if (!preg_match('/^\d{1,12}$/D', $stamp) || abs(time() - (int) $stamp) > 300) {
-        return false; // an old one, sent again by a stranger
+        return false; // too old: somebody may have recorded the request and be sending it again
     }
     foreach ($keys as $key) {
         $wanted = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$stamp.$body", $key, true));
@@ -38,7 +42,10 @@ function is_genuine(string $id, string $stamp, string $signatures, string $body,
 
 const FINAL_TYPES = ['transaction.completed', 'transaction.failed', 'transaction.cancelled', 'transaction.reversed'];
 
-/** One transaction: the event's id, and the one credit that a transaction can have. What is not newer changes nothing. */
+/**
+ * One database transaction: the event's id, and the one credit that a payment can have. What is not newer changes
+ * nothing.
+ */
 function handle(PDO $database, array $event): void
 {
     if (!in_array($event['type'], FINAL_TYPES, true)) {
@@ -54,10 +61,11 @@ function handle(PDO $database, array $event): void
     $database->prepare(
         'INSERT INTO credits (merchant_transaction_id, credited, amount, currency, as_of) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (merchant_transaction_id) DO UPDATE
-         SET credited = excluded.credited, amount = excluded.amount, currency = excluded.currency, as_of = excluded.as_of
+         SET credited = excluded.credited, amount = excluded.amount, currency = excluded.currency,
+             as_of = excluded.as_of
          WHERE excluded.as_of > credits.as_of'
-    )->execute([$data['merchant_transaction_id'], (int) ($data['status'] === 'completed'), $data['proof']['fiat_amount'] ?? null,
-                $data['proof']['fiat_currency'] ?? null, $event['timestamp']]);
+    )->execute([$data['merchant_transaction_id'], (int) ($data['status'] === 'completed'),
+                $data['proof']['fiat_amount'] ?? null, $data['proof']['fiat_currency'] ?? null, $event['timestamp']]);
     $database->exec('COMMIT');
 }
 
@@ -67,8 +75,9 @@ function open_database(): PDO
     $database->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);
     $database->exec('PRAGMA busy_timeout = 5000');
     $database->exec('CREATE TABLE IF NOT EXISTS handled_events (event_id TEXT PRIMARY KEY)');
-    $database->exec('CREATE TABLE IF NOT EXISTS credits (merchant_transaction_id TEXT PRIMARY KEY, credited INTEGER NOT NULL,
-                                                         amount TEXT, currency TEXT, as_of TEXT NOT NULL)');
+    $database->exec('CREATE TABLE IF NOT EXISTS credits (merchant_transaction_id TEXT PRIMARY KEY,
+                                                         credited INTEGER NOT NULL, amount TEXT, currency TEXT,
+                                                         as_of TEXT NOT NULL)');
     return $database;
 }
 
@@ -87,7 +96,8 @@ function receive(): int
         throw new RuntimeException('the secret file cannot be read');
     }
     $keys = read_keys($secret_file); // a bad file fails each request: nothing is taken, nothing is lost
-    [$id, $stamp, $signatures] = array_map(fn ($name) => $_SERVER["HTTP_WEBHOOK_$name"] ?? '', ['ID', 'TIMESTAMP', 'SIGNATURE']);
+    $header = fn (string $name): string => $_SERVER["HTTP_WEBHOOK_$name"] ?? '';
+    [$id, $stamp, $signatures] = array_map($header, ['ID', 'TIMESTAMP', 'SIGNATURE']);
     if (!is_genuine($id, $stamp, $signatures, $body, $keys)) {
         return 401;
     }

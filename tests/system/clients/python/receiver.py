@@ -1,4 +1,6 @@
-"""Takes prooftrackd's webhooks and credits each completed transaction exactly once. Python 3.9 or newer, standard library alone.
+"""Takes prooftrackd's webhooks and credits each completed transaction exactly once.
+
+Python 3.9 or newer, standard library alone.
 
     WEBHOOK_SECRET_FILE=webhook_secret SHOP_DATABASE=shop.db PORT=8080 python3 receiver.py
 """
@@ -22,7 +24,8 @@ LARGEST_BODY = 1024 * 1024
 
 
 def read_keys(secret_file):
-    """One whsec_... a line, the newest first. Anything else stops us: a blank line would be an empty key, with which anybody can sign."""
+    """One whsec_... a line, the newest first. Anything else is an error: a blank line would be an empty key, with which
+    anybody can sign."""
     keys = []
     for line in secret_file.strip().split("\n"):
         secret = line.strip()
@@ -37,7 +40,7 @@ def is_genuine(headers, body, keys):
     """Standard Webhooks: any of our keys may have made any of the signatures, so secrets can be rotated."""
     event_id, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not re.fullmatch("[0-9]{1,12}", stamp) or abs(time.time() - int(stamp)) > 300:
-        return False  # an old one, sent again by a stranger
+        return False  # too old: somebody may have recorded the request and be sending it again
     given = headers.get("webhook-signature", "").split(" ")
     for key in keys:
         mac = hmac.new(key, f"{event_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
@@ -51,27 +54,31 @@ FINAL_TYPES = {"transaction.completed", "transaction.failed", "transaction.cance
 
 
 def handle(event):
-    """One transaction: the event's id, and the one credit that a transaction can have. What is not newer changes nothing."""
+    """One database transaction: the event's id, and the one credit that a payment can have. What is not newer changes
+    nothing."""
     if event["type"] not in FINAL_TYPES:
         return  # a type that we do not know, or that moves no money
     data, proof = event["data"], event["data"]["proof"] or {}
     with closing(open_database()) as database, database:  # commits at the end, rolls back on an exception
-        if database.execute("INSERT OR IGNORE INTO handled_events (event_id) VALUES (?)", (event["id"],)).rowcount == 0:
+        seen = database.execute("INSERT OR IGNORE INTO handled_events (event_id) VALUES (?)", (event["id"],))
+        if seen.rowcount == 0:
             return  # a repeat
         database.execute(
             """INSERT INTO credits (merchant_transaction_id, credited, amount, currency, as_of) VALUES (?, ?, ?, ?, ?)
                ON CONFLICT (merchant_transaction_id) DO UPDATE
-               SET credited = excluded.credited, amount = excluded.amount, currency = excluded.currency, as_of = excluded.as_of
+               SET credited = excluded.credited, amount = excluded.amount, currency = excluded.currency,
+                   as_of = excluded.as_of
                WHERE excluded.as_of > credits.as_of""",
-            (data["merchant_transaction_id"], data["status"] == "completed", proof.get("fiat_amount"), proof.get("fiat_currency"),
-             event["timestamp"]))
+            (data["merchant_transaction_id"], data["status"] == "completed", proof.get("fiat_amount"),
+             proof.get("fiat_currency"), event["timestamp"]))
 
 
 def open_database():
     database = sqlite3.connect(DATABASE, timeout=5)
     database.execute("CREATE TABLE IF NOT EXISTS handled_events (event_id TEXT PRIMARY KEY)")
-    database.execute("""CREATE TABLE IF NOT EXISTS credits (merchant_transaction_id TEXT PRIMARY KEY, credited INTEGER NOT NULL,
-                                                            amount TEXT, currency TEXT, as_of TEXT NOT NULL)""")
+    database.execute("""CREATE TABLE IF NOT EXISTS credits (merchant_transaction_id TEXT PRIMARY KEY,
+                                                            credited INTEGER NOT NULL, amount TEXT, currency TEXT,
+                                                            as_of TEXT NOT NULL)""")
     return database
 
 
