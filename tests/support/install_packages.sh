@@ -6,7 +6,8 @@
 # Exit status: 64 wrong arguments, 69 no package mirror can be reached, 1 anything else.
 set -euo pipefail
 
-os_release=${PROOFTRACK_OS_RELEASE:-/etc/os-release} # its own test gives another
+os_release=${PROOFTRACK_OS_RELEASE:-/etc/os-release} # its own test gives others
+systemd=${PROOFTRACK_SYSTEMD:-/run/systemd/system}   # is there while systemd runs
 
 list_only=
 if [[ ${1-} == --list ]]; then list_only=1; shift; fi
@@ -55,13 +56,13 @@ packages_of() { # GROUP
         command -v npm >/dev/null || echo npm
         # Ubuntu's chromium is a snap, which needs a running system: there the browser test is skipped unless one is installed.
         if grep -qx 'ID=debian' "$os_release"; then echo chromium fonts-dejavu-core; fi
+        installed nginx || echo nginx-light # any nginx will do
         echo libgtest-dev libgmock-dev librapidcheck-dev \
             python3 curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
             systemd spin git \
             systemd-container debootstrap lintian dpkg-dev file scdoc
         ;;
     bench)
-        # nginx-light brings a server that is not wanted: run it by hand, on ports of its own.
         command -v node >/dev/null || echo nodejs
         echo python3 openssl nginx-light wrk golang-go libbenchmark-dev
         ;;
@@ -149,7 +150,13 @@ install_missing() { # GROUP…
             fail 1 "apt-get could not fetch the packages: see the lines above."
         fi
     fi
+    local is_nginx_new=
+    if [[ " ${missing[*]} " == *" nginx-light "* ]] && ! installed nginx; then is_nginx_new=1; fi
     apt install -y --no-install-recommends "${missing[@]}"
+    # Its server is not wanted: the tests and benchmarks run their own, on ports of their own.
+    if [[ -n $is_nginx_new && -d $systemd ]]; then
+        "${as_root[@]}" systemctl --quiet disable --now nginx || true
+    fi
 }
 if ((${#missing[@]} > 0)); then install_missing "$@"; fi
 
