@@ -354,7 +354,7 @@ class Service(unittest.TestCase):
 
     def test_08_killed_it_comes_back(self):
         before = self.restarts()
-        self.run_line("systemctl kill -s KILL prooftrackd")
+        self.run_line("systemctl kill --kill-who=main -s KILL prooftrackd")
         self.wait_restart(before, 20)
         self.ctl("get order-1")
 
@@ -363,7 +363,7 @@ class Service(unittest.TestCase):
         self.machine.write(drop_in, "[Service]\nWatchdogSec=4s\n")
         self.run_line("systemctl daemon-reload && systemctl restart prooftrackd")
         before = self.restarts()
-        self.run_line("systemctl kill -s STOP prooftrackd")
+        self.run_line("systemctl kill --kill-who=main -s STOP prooftrackd")
         self.wait_restart(before, 40)
         self.assertIn("watchdog", self.run_line("journalctl -b --no-pager -o cat -g '[Ww]atchdog timeout'").lower())
         self.machine.path(drop_in).unlink()
