@@ -160,15 +160,21 @@ install_missing() { # GROUP…
 }
 if ((${#missing[@]} > 0)); then install_missing "$@"; fi
 
-# promtool alone, taken out of Debian's package: installing it would start a server. It goes to .build/tools/usr/bin.
+# promtool alone: in Debian 12 its package is the server's, and installing that would start it. It goes to
+# .build/tools/usr/bin. Later releases have a package of its own.
 fetch_promtool() {
     local tools
     tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/.build/tools
     if command -v promtool >/dev/null || [[ -x $tools/usr/bin/promtool ]]; then return; fi
     mkdir -p "$tools"
     (
-        cd "$tools" && apt-get -q -o APT::Sandbox::User=root download prometheus >"$apt_log" 2>&1 &&
-            dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && rm -f prometheus_*.deb
+        cd "$tools"
+        for package in promtool prometheus; do
+            rm -f "$package"_*.deb
+            apt-get -q -o APT::Sandbox::User=root download "$package" >"$apt_log" 2>&1 || continue
+            if dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x ./usr/bin/promtool; then rm -f "$package"_*.deb; exit 0; fi
+        done
+        exit 1
     ) || echo "install_packages.sh: promtool could not be fetched: the tests that need it are skipped" >&2
 }
 for group in "$@"; do
