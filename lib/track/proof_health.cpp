@@ -95,7 +95,7 @@ health_effect proof_health::on_failed(health_kind kind, const poll_answer& answe
 
 std::string proof_health::standing() const {
     const std::string& why = kind_ == health_kind::ok ? latest_error_ : detail_;
-    const std::string words = latest_message_.empty() || why != latest_error_ ? why : why + ": " + latest_message_;
+    std::string words = latest_message_.empty() || why != latest_error_ ? why : why + ": " + latest_message_;
     if (kind_ != health_kind::ok) return words;
     if (has_answered_) return "";
     return words.empty() ? "not asked yet" : "no answer yet: " + words;

@@ -293,8 +293,8 @@ class tracker {
     std::optional<tracking_facts> mend(const tracking_facts& facts, bool is_native, milliseconds moved,
                                        wall_time before, wall_time now) const;
     bool mend_times(std::uint32_t slot, milliseconds moved, wall_time before, instant now);
-    bool begin_age(tracking_facts& facts, instant now) const;
-    bool begin_age_at_load(tracking_facts& facts, instant now) const;
+    static bool begin_age(tracking_facts& facts, instant now);
+    static bool begin_age_at_load(tracking_facts& facts, instant now);
     bool is_to_be_saved(const transaction_row& row) const {
         return row.is_moved && clock_.level() != vouched_clock::trust::none;
     }

@@ -86,7 +86,7 @@ bool tracker::mend_times(std::uint32_t slot, milliseconds moved, wall_time befor
 }
 
 /// What was tracked just now may have been noted by a wrong clock. True if it was.
-bool tracker::begin_age(tracking_facts& facts, instant now) const {
+bool tracker::begin_age(tracking_facts& facts, instant now) {
     const milliseconds off = now.wall - facts.tracked_at;
     if (off <= newborn && off >= -newborn) return false;
     facts = move_times(std::move(facts), off);
@@ -94,9 +94,10 @@ bool tracker::begin_age(tracking_facts& facts, instant now) const {
 }
 
 /// Who was never polled, as far as is stored, has only the time of a clock that nothing vouched for.
-bool tracker::begin_age_at_load(tracking_facts& facts, instant now) const {
+bool tracker::begin_age_at_load(tracking_facts& facts, instant now) {
     if (facts.last_polled_at) return false;
-    facts = move_times(std::move(facts), now.wall - facts.tracked_at);
+    const milliseconds off = now.wall - facts.tracked_at;
+    facts = move_times(std::move(facts), off);
     facts.not_found_since.reset();
     return true;
 }

@@ -41,7 +41,7 @@ steady_time tracker::earliest_poll(std::uint32_t slot) const {
 /// Goes round the rows. Nobody: when to look again.
 tracker::look tracker::look_around(look_for what, instant now) {
     look found;
-    const std::uint32_t slots = static_cast<std::uint32_t>(table_.slots());
+    const auto slots = static_cast<std::uint32_t>(table_.slots());
     if (slots == 0) return found;
     const std::uint32_t length = std::min(slots, rows_a_look);
     for (std::uint32_t i = 0; i < length; ++i) {
