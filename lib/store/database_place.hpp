@@ -4,12 +4,12 @@
 
 #include <array>
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <optional>
 #include <string>
 
 #include <sys/types.h>
-#include <time.h>
 
 #include "store/connection.hpp"
 

@@ -86,6 +86,7 @@ op_result<std::vector<consumer_view>> list_consumers(ledger& book) {
         while (row.next()) known.emplace_back(row.string(0), event_seq{row.count(1)});
     }
     std::vector<consumer_view> views;
+    views.reserve(known.size());
     for (auto& [name, seq] : known) views.push_back(view_consumer(book, std::move(name), seq));
     return views;
 }
