@@ -224,7 +224,7 @@ host_resolver::host_resolver(asio::any_io_executor loop, resolver_options option
 
 host_resolver::~host_resolver() { core_->close(); }
 
-void host_resolver::resolve(std::string host, unique_function<void(op_result<address_list>)> handler) {
+void host_resolver::resolve(const std::string& host, unique_function<void(op_result<address_list>)> handler) {
     core_->resolve(host, std::move(handler));
 }
 

@@ -42,7 +42,7 @@ class host_resolver {
 
     /// Addresses in the order that the system prefers, at least one. Errors: net_error::no_address, timed_out, or
     /// getaddrinfo's.
-    void resolve(std::string host, unique_function<void(op_result<address_list>)> handler);
+    void resolve(const std::string& host, unique_function<void(op_result<address_list>)> handler);
     boost::asio::awaitable<op_result<address_list>> async_resolve(std::string host);
 
   private:

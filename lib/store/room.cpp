@@ -156,7 +156,7 @@ bool sync_directory(const std::filesystem::path& directory) { return sync_path(d
 bool sync_file(const std::filesystem::path& file) { return sync_path(file, O_RDWR); }
 
 std::filesystem::path beside(const std::filesystem::path& database, const std::string& suffix) {
-    return std::filesystem::path(database.string() + suffix);
+    return {database.string() + suffix};
 }
 
 std::filesystem::path directory_of(const std::filesystem::path& database) {

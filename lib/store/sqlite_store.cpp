@@ -134,9 +134,10 @@ class sqlite_store final : public store {
             std::move(handler));
     }
     void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) override {
+        const auto first_place = std::pair(how.now, delivery_id{0});
         submit_in_steps<std::uint64_t>(
             "mark a lane as recovered", slice_size, resume_place::back,
-            [lane = std::move(lane), how = std::move(how), place = std::pair(how.now, delivery_id{0}),
+            [lane = std::move(lane), how = std::move(how), place = first_place,
              number = std::uint64_t{0}](ledger& book) mutable -> work_step<std::uint64_t> {
                 const auto slice = end_lane_failing(book, lane, how, place, slice_size);
                 if (!slice) return slice.error();
@@ -231,7 +232,7 @@ class sqlite_store final : public store {
 
 } // namespace
 
-std::unique_ptr<store> make_sqlite_store(boost::asio::any_io_executor loop, store_options options,
+std::unique_ptr<store> make_sqlite_store(boost::asio::any_io_executor loop, const store_options& options,
                                          store_observer& observer) {
     prepare_directory(options.path);
     auto lock = std::make_unique<lock_file>(options.path);

@@ -315,7 +315,7 @@ class store {
 
 /// Opens, locks, checks and migrates before it returns. Throws store_start_error. `observer` must outlive it; it is
 /// called on the loop.
-std::unique_ptr<store> make_sqlite_store(boost::asio::any_io_executor loop, store_options options,
+std::unique_ptr<store> make_sqlite_store(boost::asio::any_io_executor loop, const store_options& options,
                                          store_observer& observer);
 
 } // namespace prooftrack
