@@ -28,7 +28,7 @@ class reconnect_pause {
     milliseconds pause_{100};
 };
 
-/// Waits until the transaction has ended, prints it, gives the exit status of the contract. The first contact must
+/// Waits until the transaction has ended, prints it, gives its exit status (exit_status.hpp). The first contact must
 /// succeed. `known` = the daemon has just answered about it.
 int wait_for_end(command_context& context, const std::string& id, std::optional<milliseconds> timeout, bool known);
 

@@ -21,7 +21,7 @@
 
 namespace prooftrack {
 
-/// The stable words of the contract; `router` maps each to its HTTP status.
+/// The stable words of refusals, `code` in openapi.json; `problem.cpp` maps each to its HTTP status.
 enum class problem_code : std::uint8_t {
     invalid_request,         ///< 400
     not_allowed,             ///< 403

@@ -17,8 +17,8 @@ namespace prooftrack {
 /// Refers to the text it was parsed from.
 class json_fields {
   public:
-    /// One whole JSON object by the contract's rules (no duplicates, overflow, lone surrogates, depth to 32) with no
-    /// other members.
+    /// One whole JSON object by the API's rules (no duplicates, overflow, lone surrogates, depth to 32) with no other
+    /// members.
     static parsed<json_fields> parse(std::string_view text, std::initializer_list<std::string_view> known);
 
     /// The same, with any members: for bodies that are somebody else's.

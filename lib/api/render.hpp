@@ -1,6 +1,6 @@
 #pragma once
 
-// What the API shows, as JSON. Members stand in the order of the contract; metadata and Proof's replies are embedded
+// What the API shows, as JSON. Members stand in the order of openapi.json; metadata and Proof's replies are embedded
 // byte for byte. Pure.
 
 #include <string>

@@ -1,6 +1,6 @@
 #pragma once
 
-// Every route of the contract: a request in, a response out, through the backend. Knows no sockets.
+// Every route of openapi.json: a request in, a response out, through the backend. Knows no sockets.
 
 #include <cstdint>
 #include <optional>
@@ -31,7 +31,7 @@ enum class body_kind : std::uint8_t {
     import,        ///< application/json or application/x-ndjson
 };
 
-/// One line of the contract's table.
+/// One line of the table of routes, which a test holds against openapi.json.
 struct route_info {
     std::string_view method;
     std::string_view path; ///< a template: "/v1/transactions/{id}"

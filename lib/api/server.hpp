@@ -28,7 +28,7 @@ struct api_options {
     std::size_t max_clients = 256;
     int passed_descriptor =
         -1; ///< a listening Unix socket from systemd: wins over `socket`, `mode` and `group`; owned from here on
-    connection_limits limits; ///< the contract's; tests shorten them
+    connection_limits limits; ///< those of daemon/docs/reference.md; tests shorten them
 };
 
 /// Counts and facts; the engine joins them to metrics and log. Called on the loop.

@@ -22,7 +22,7 @@ struct command_line {
     milliseconds timeout{15000};
 };
 
-/// `PROOFTRACK_…` of the contract, and PATH. A control character in a value is written as in JSON (`\u0000`).
+/// `PROOFTRACK_…` of prooftrackd-events(7), and PATH. A control character in a value is written as in JSON (`\u0000`).
 std::vector<std::string> make_command_environment(const delivery_job& job);
 
 /// Starts it and calls `handler` once, later, on the loop: exit 0 = delivered. At the timeout the process group is

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t most_unreleased = 10'000;
 constexpr std::string_view no_id = "no usable merchant_transaction_id";
 
-/// The contract's 201 stands for any success of Proof's; other statuses pass as they are.
+/// Any success of Proof's is answered 201 (lib/api/openapi.json); other statuses pass as they are.
 int session_status(int status) { return status >= 200 && status < 300 ? 201 : status; }
 
 proxied_reply as_proxied(proof_reply reply, int status) {

@@ -16,7 +16,7 @@
 
 namespace prooftrack {
 
-/// The times of contract section 2, `[poll]`.
+/// The times of `[poll]`, see conf/prooftrackd.toml.
 struct poll_rules {
     std::pair<milliseconds, milliseconds> interval{5'000, 10'000};
     std::pair<milliseconds, milliseconds> backoff{5'000, 300'000};

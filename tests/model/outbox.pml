@@ -61,7 +61,7 @@ active proctype proof() {
     fi
 }
 
-/* The client posts until it has an answer, as the contract says that it may. */
+/* The client posts until it has an answer, as the README says that it may. */
 active proctype client() {
     do
     :: acknowledged -> break

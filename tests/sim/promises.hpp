@@ -2,7 +2,7 @@
 
 // The second oracle. It knows nothing of the engine: it sees the calls and their replies, Proof's history and the
 // replies that were served, what receivers got, and what a reader of the event log reads. From these alone it judges
-// the five promises of the contract.
+// the five promises of prooftrackd(8).
 
 #include <array>
 #include <cstdint>

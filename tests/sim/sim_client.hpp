@@ -27,7 +27,7 @@ class sim_client {
     const wanted_options& last_options(const std::string& id) { return options_[id]; }
     bool is_acknowledged(const std::string& id) const { return acknowledged_.contains(id); }
 
-    /// Repeats the POST until it is acknowledged, as the contract tells clients to.
+    /// Repeats the POST until it is acknowledged, as clients may: posting an id again is safe.
     void post_until_acknowledged(const std::string& id, const wanted_options& options);
     void post(const std::string& id, const wanted_options& options);
     void import(const std::vector<std::string>& ids);

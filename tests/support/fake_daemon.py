@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A small stand-in for prooftrackd on a Unix socket, to test prooftrackctl against: the routes of the contract over made-up state.
+"""A small stand-in for prooftrackd on a Unix socket, to test prooftrackctl against: the routes of `lib/api/openapi.json` over made-up state.
 
 Tests drive it in-process: fake_daemon(path) is a context manager; its attributes are the state. `fail_next` answers the next requests
 with a given (status, code); `stop()` and `start()` restart it on the same path. Also runs alone: fake_daemon.py SOCKET.

@@ -6,7 +6,8 @@
 # Exit status: 64 wrong arguments, 69 no package mirror can be reached, 1 anything else.
 set -euo pipefail
 
-os_release=${PROOFTRACK_OS_RELEASE:-/etc/os-release} # its own test gives another
+os_release=${PROOFTRACK_OS_RELEASE:-/etc/os-release} # its own test gives others
+systemd=${PROOFTRACK_SYSTEMD:-/run/systemd/system}   # is there while systemd runs
 
 list_only=
 if [[ ${1-} == --list ]]; then list_only=1; shift; fi
@@ -55,13 +56,13 @@ packages_of() { # GROUP
         command -v npm >/dev/null || echo npm
         # Ubuntu's chromium is a snap, which needs a running system: there the browser test is skipped unless one is installed.
         if grep -qx 'ID=debian' "$os_release"; then echo chromium fonts-dejavu-core; fi
+        installed nginx || echo nginx-light # any nginx will do
         echo libgtest-dev libgmock-dev librapidcheck-dev \
             python3 curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
             systemd spin git \
             systemd-container debootstrap lintian dpkg-dev file scdoc
         ;;
     bench)
-        # nginx-light brings a server that is not wanted: run it by hand, on ports of its own.
         command -v node >/dev/null || echo nodejs
         echo python3 openssl nginx-light wrk golang-go libbenchmark-dev
         ;;
@@ -149,19 +150,31 @@ install_missing() { # GROUP…
             fail 1 "apt-get could not fetch the packages: see the lines above."
         fi
     fi
+    local is_nginx_new=
+    if [[ " ${missing[*]} " == *" nginx-light "* ]] && ! installed nginx; then is_nginx_new=1; fi
     apt install -y --no-install-recommends "${missing[@]}"
+    # Its server is not wanted: the tests and benchmarks run their own, on ports of their own.
+    if [[ -n $is_nginx_new && -d $systemd ]]; then
+        "${as_root[@]}" systemctl --quiet disable --now nginx || true
+    fi
 }
 if ((${#missing[@]} > 0)); then install_missing "$@"; fi
 
-# promtool alone, taken out of Debian's package: installing it would start a server. It goes to .build/tools/usr/bin.
+# promtool alone: in Debian 12 its package is the server's, and installing that would start it. It goes to
+# .build/tools/usr/bin. Later releases have a package of its own.
 fetch_promtool() {
     local tools
     tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/.build/tools
     if command -v promtool >/dev/null || [[ -x $tools/usr/bin/promtool ]]; then return; fi
     mkdir -p "$tools"
     (
-        cd "$tools" && apt-get -q -o APT::Sandbox::User=root download prometheus >"$apt_log" 2>&1 &&
-            dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && rm -f prometheus_*.deb
+        cd "$tools"
+        for package in promtool prometheus; do
+            rm -f "$package"_*.deb
+            apt-get -q -o APT::Sandbox::User=root download "$package" >"$apt_log" 2>&1 || continue
+            if dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x ./usr/bin/promtool; then rm -f "$package"_*.deb; exit 0; fi
+        done
+        exit 1
     ) || echo "install_packages.sh: promtool could not be fetched: the tests that need it are skipped" >&2
 }
 for group in "$@"; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the sources to the design: who may include whom, the co_await rule, sizes, the top level."""
+"""Holds the sources to `daemon/docs/architecture.md`: who may include whom, the co_await rule, sizes, the top level."""
 import os
 import pathlib
 import re

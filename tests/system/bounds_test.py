@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every bound of the local API is crossed once, and what is refused is refused with the contract's word."""
+"""Every bound of the local API is crossed once, and what is refused is refused with the word of `daemon/docs/reference.md`."""
 
 import json
 import time

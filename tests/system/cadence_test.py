@@ -17,7 +17,7 @@ if RELEASE and os.path.exists(os.path.join(RELEASE, "daemon", "prooftrackd")):
 from harness import SANITIZED, SystemCase, parse_time, wait_until  # noqa: E402
 
 COUNT, SECONDS = (int(n) for n in os.environ.get("PROOFTRACK_CADENCE", "2000 24").split())
-# The contract's 50 ms are for a machine that is ours alone; the tests share theirs.
+# The 50 ms of lateness that the benchmarks aim at are for a machine that is ours alone; the tests share theirs.
 LATE = float(os.environ.get("PROOFTRACK_LATE", "0.5" if SANITIZED else "0.15"))
 
 

@@ -54,8 +54,8 @@ def wait_until(condition, timeout=10.0, what="the condition"):
 
 
 def parse_time(text):
-    """Seconds since the epoch of an RFC 3339 time with milliseconds, as the contract writes them."""
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text), f"not a time of the contract: {text!r}"
+    """Seconds since the epoch of an RFC 3339 time with milliseconds, as the API writes them."""
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text), f"not a time of the API: {text!r}"
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 

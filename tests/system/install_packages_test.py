@@ -62,6 +62,9 @@ if grep -qxF -- "$name" "$STAND_IN/installed"; then echo -n installed; exit 0; f
 echo "dpkg-query: no packages found matching $name" >&2
 exit 1
 """
+SYSTEMCTL = r"""#!/bin/bash
+echo "$*" >>"$STAND_IN/systemctl.log"
+"""
 APT_GET = r"""#!/bin/bash
 echo "$*" >>"$STAND_IN/apt-get.log"
 failed="Failed to fetch http://mirror.example/debian/InRelease  Temporary failure resolving 'mirror.example'"
@@ -94,7 +97,8 @@ class StandIns:
         self.folder = folder
         self.path = folder / "bin"
         self.path.mkdir()
-        for name, text in (("apt-cache", APT_CACHE), ("dpkg-query", DPKG_QUERY), ("apt-get", APT_GET), ("sudo", "#!/bin/bash\nexec \"$@\"\n")):
+        for name, text in (("apt-cache", APT_CACHE), ("dpkg-query", DPKG_QUERY), ("apt-get", APT_GET), ("systemctl", SYSTEMCTL),
+                           ("sudo", "#!/bin/bash\nexec \"$@\"\n")):
             (self.path / name).write_text(text)
             (self.path / name).chmod(0o755)
         for tool in ("bash", "env", "awk", "sed", "sort", "tr", "grep", "cat", "tee", "tail", "head", "mktemp", "rm", "dirname", "mkdir"):
@@ -119,7 +123,8 @@ class StandIns:
         return path.read_text().split("\n")[:-1] if path.exists() else []
 
     def run(self, *arguments, **options):
-        environment = {"PATH": str(self.path), "STAND_IN": str(self.folder), "PROOFTRACK_OS_RELEASE": str(self.folder / "os-release"), "TMPDIR": "/tmp"}
+        environment = {"PATH": str(self.path), "STAND_IN": str(self.folder), "PROOFTRACK_OS_RELEASE": str(self.folder / "os-release"),
+                       "PROOFTRACK_SYSTEMD": str(self.folder / "systemd"), "TMPDIR": "/tmp"}
         return subprocess.run(["bash", self.script, *arguments], capture_output=True, text=True, timeout=60, env=environment, **options)
 
 
@@ -145,6 +150,25 @@ class InstallPackages(unittest.TestCase):
                 self.assertEqual([name for name in wanted if "boost" in name], [pattern.format(boost) for pattern in BOOST])
                 self.assertEqual("chromium" in wanted, system.startswith("Debian"))
                 self.assertLess({"cmake", "libgtest-dev", "libbenchmark-dev", "curl"}, set(wanted))
+                self.assertIn("nginx-light", self.missing(stand_ins, "test"))
+
+    def test_an_nginx_that_is_there_is_good_and_stays_as_it_is(self):
+        stand_ins = self.stand_ins("Debian 12")
+        (stand_ins.folder / "systemd").mkdir()
+        stand_ins.write("installed", [name for name in stand_ins.lines("available") if name != "nginx-light"] + ["nginx"])
+        self.assertEqual(self.missing(stand_ins, "test"), [])
+        self.assertEqual(stand_ins.run("bench").returncode, 0)
+        self.assertEqual(stand_ins.lines("systemctl.log"), [])
+
+    def test_the_server_of_a_new_nginx_is_not_left_running(self):
+        for is_running in (True, False):
+            with self.subTest(systemd=is_running):
+                stand_ins = self.stand_ins("Debian 12")
+                if is_running:
+                    (stand_ins.folder / "systemd").mkdir()
+                stand_ins.write("installed", [name for name in stand_ins.lines("available") if name != "nginx-light"])
+                self.assertEqual(stand_ins.run("bench").returncode, 0)
+                self.assertEqual(stand_ins.lines("systemctl.log"), ["--quiet disable --now nginx"] if is_running else [])
 
     def test_an_installed_boost_stays(self):
         stand_ins = self.stand_ins("Debian 13")

@@ -188,9 +188,10 @@ class Service(unittest.TestCase):
         return re.search(r'"health":\s*"(\w+)"', self.run_line(f"curl -sS --unix-socket {SOCKET} http://localhost/v1/status", quiet=True))[1]
 
     def start_proof(self, token):
-        self.run_line("systemctl stop proof", quiet=True, expect=None)
-        self.run_line(f"systemd-run --quiet --collect --unit=proof /mnt/tests/proof-sandbox --listen 127.0.0.1:7443 --dir /var/lib/proof "
-                      f"--token {token} --accept-any")
+        # Not a transient unit: its name is free again only when systemd has collected the one that was stopped.
+        self.machine.write("/etc/systemd/system/proof.service", "[Service]\nExecStart=/mnt/tests/proof-sandbox --listen 127.0.0.1:7443 "
+                           f"--dir /var/lib/proof --token {token} --accept-any\n")
+        self.run_line("systemctl daemon-reload && systemctl restart proof")
         wait_until(lambda: self.machine.enter(["curl", "-sSk", "-o", "/dev/null", PROOF]).returncode == 0, 20, "the stand-in Proof")
 
     def test_01_installed_and_nothing_started(self):
@@ -353,7 +354,7 @@ class Service(unittest.TestCase):
 
     def test_08_killed_it_comes_back(self):
         before = self.restarts()
-        self.run_line("systemctl kill -s KILL prooftrackd")
+        self.run_line("systemctl kill --kill-who=main -s KILL prooftrackd")
         self.wait_restart(before, 20)
         self.ctl("get order-1")
 
@@ -362,7 +363,7 @@ class Service(unittest.TestCase):
         self.machine.write(drop_in, "[Service]\nWatchdogSec=4s\n")
         self.run_line("systemctl daemon-reload && systemctl restart prooftrackd")
         before = self.restarts()
-        self.run_line("systemctl kill -s STOP prooftrackd")
+        self.run_line("systemctl kill --kill-who=main -s STOP prooftrackd")
         self.wait_restart(before, 40)
         self.assertIn("watchdog", self.run_line("journalctl -b --no-pager -o cat -g '[Ww]atchdog timeout'").lower())
         self.machine.path(drop_in).unlink()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The states of the contract, the ways into them and the ways back."""
+"""The states of `daemon/docs/reference.md`, the ways into them and the ways back."""
 
 import time
 import unittest

@@ -53,7 +53,7 @@ listed=$(journalctl --root="$root" --list-catalog | grep -c ' prooftrackd: ') ||
 written=$(grep -c '^-- ' "$units/prooftrackd.catalog")
 [ "$listed" = "$written" ] || fail "the catalog has $written entries, systemd reads $listed"
 
-# What the contract asks for by name.
+# What `daemon/docs/security.md` and `operations.md` promise by name.
 for line in 'Type=notify' 'NotifyAccess=main' 'WatchdogSec=30s' 'Restart=on-failure' 'RestartSec=2s' 'RestartPreventExitStatus=64 65 78' \
     'StartLimitIntervalSec=0' 'KillMode=mixed' 'TasksMax=512' 'LimitNOFILE=65536' 'LimitCORE=0' 'User=prooftrackd'; do
     grep -qx "$line" "$units/prooftrackd.service" || fail "prooftrackd.service lacks $line"

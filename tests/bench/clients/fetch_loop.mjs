@@ -1,4 +1,4 @@
-// The quickstart's way: a loop of fetch and a timer for each transaction. Prints requests, failures and seconds as JSON.
+// The usual way: a loop of fetch and a timer for each transaction. Prints requests, failures and seconds as JSON.
 //   NODE_EXTRA_CA_CERTS=CA_FILE node fetch_loop.mjs PORT CA_FILE TRANSACTIONS SECONDS
 const [port, , transactions, seconds] = process.argv.slice(2).map(Number);
 const start = performance.now();
