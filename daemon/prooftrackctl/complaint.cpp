@@ -25,7 +25,7 @@ std::string_view next_step(std::string_view code) {
         {"unknown_consumer", "`prooftrackctl consumers` lists them."},
         {"already_tracked", "`prooftrackctl untrack ID` first, to replace them."},
         {"store_unavailable",
-         "The daemon's disk is full or failing: see `prooftrackctl status` and the daemon's log. Repeating is safe."},
+         "The daemon cannot write its database: see `prooftrackctl status` and the daemon's log. Repeating is safe."},
         {"proof_unreachable", "`prooftrackctl status` shows how Proof has been answering."},
         {"unauthorized", "Proof does not take the daemon's client_token: see `prooftrackctl status`."},
     }};

@@ -242,8 +242,7 @@ void poll_driver::perform(poll_error_action& error) {
                                   {"consecutive", error.errors_in_row},
                                   {"request_id", error.request_id}};
     const bool is_denied = error.what == reply_class::unauthorized || error.what == reply_class::forbidden;
-    if (is_denied)
-        fields.emplace_back("advice", "refused while others are answered: look for what is special in this id");
+    if (is_denied) fields.emplace_back("advice", "if others are answered, look for what is special in this id");
     around_.log.write(log_event_id::poll_error, std::span<const log_field>(fields));
 }
 

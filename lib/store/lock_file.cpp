@@ -21,6 +21,7 @@ namespace {
 
 constexpr char marked = '!';
 constexpr char taken_away = '?';
+constexpr char refused = 'x';
 constexpr char sound = '.';
 
 std::string read_all(int descriptor) {
@@ -58,7 +59,8 @@ lock_file::lock_file(const std::filesystem::path& database) : path_(beside(datab
                                             database.string(), holder));
     }
     const std::string before = read_all(descriptor_);
-    if (!before.empty() && (before.front() == marked || before.front() == taken_away)) mark_ = before.front();
+    constexpr std::string_view marks{"!?x"};
+    if (!before.empty() && marks.find(before.front()) != std::string_view::npos) mark_ = before.front();
     const std::string content = fmt::format("{} pid {:<20}\n", mark_, ::getpid());
     if (::pwrite(descriptor_, content.data(), content.size(), 0) != static_cast<ssize_t>(content.size()) ||
         ::ftruncate(descriptor_, static_cast<off_t>(content.size())) != 0 || ::fsync(descriptor_) != 0) {
@@ -71,6 +73,7 @@ lock_file::~lock_file() { ::close(descriptor_); }
 
 bool lock_file::mark() noexcept { return write_byte(marked); }
 bool lock_file::mark_taken_away() noexcept { return write_byte(taken_away); }
+bool lock_file::mark_refused() noexcept { return needs_a_file() || write_byte(refused); }
 
 void lock_file::clear_mark() {
     if (!write_byte(sound)) {

@@ -7,9 +7,9 @@
 namespace prooftrack {
 
 /// Holds flock on `PATH.lock` for its life. The file stays: its first byte says whether the last holder met an error
-/// after which the database must be checked and rewritten ('!'), or lost its file to somebody who moved it ('?'), or
-/// neither ('.'); the rest is the holder's pid. The byte is there before it is needed, because a disk that fails may
-/// not take a new one.
+/// after which the database must be checked and rewritten ('!'), lost its file to somebody who moved it ('?'), refused
+/// the file as damaged or too new ('x'), or none of these ('.'); the rest is the holder's pid. The byte is there before
+/// it is needed, because a disk that fails may not take a new one.
 class lock_file {
   public:
     /// Throws store_start_error(75), naming the holder when there is one.
@@ -20,11 +20,15 @@ class lock_file {
 
     /// Whether the last holder doubted the database.
     bool is_marked() const { return mark_ == '!'; }
-    /// Whether the file of the last holder was moved or removed: an empty one must not take its place.
+    /// Whether the file of the last holder was moved or removed.
     bool was_taken_away() const { return mark_ == '?'; }
+    /// Whether somebody is, or will be, busy replacing the file: an empty one must not take its place.
+    bool needs_a_file() const { return mark_ != '.'; }
     /// Best effort: false when the disk does not even take this byte.
     bool mark() noexcept;
     bool mark_taken_away() noexcept;
+    /// Leaves any other mark as it is.
+    bool mark_refused() noexcept;
     /// After a rewrite, or with a file that is there again. Throws store_start_error(75).
     void clear_mark();
 

@@ -71,8 +71,8 @@ std::uint64_t mix_seed(std::uint64_t seed) {
 
 constexpr int damaged_status = 65;
 
-/// Whoever moved the file of a running daemon is about to put another one there: an empty one made meanwhile would take
-/// new ids, and then be overwritten.
+/// Whoever moved the file of a running daemon, or one that was refused, is about to put another one there: an empty one
+/// made meanwhile would take new ids, and then be overwritten. A client that asks starts the service all the time.
 void require_file(const std::filesystem::path& database) {
     std::error_code error;
     const auto size = std::filesystem::file_size(database, error);
@@ -85,7 +85,7 @@ std::unique_ptr<ledger> open_checked(const store_options& options, lock_file& lo
     book->path = options.path;
     book->vfs = options.vfs;
     book->random = random_source(mix_seed(options.seed));
-    if (lock.was_taken_away()) require_file(options.path);
+    if (lock.needs_a_file()) require_file(options.path);
     prepare_file(options.path);
     if (lock.is_marked()) {
         rewrite_database(options);
@@ -106,7 +106,7 @@ std::unique_ptr<ledger> open_checked(const store_options& options, lock_file& lo
     check_schema(db, options);
     forget_idle_lanes(db);
     book->sums.load(db);
-    if (lock.was_taken_away()) lock.clear_mark();
+    if (lock.needs_a_file()) lock.clear_mark();
     static_cast<void>(write_probe(*book)); // a full or read-only disk is told now, not at the first transaction
     return book;
 }
@@ -132,8 +132,11 @@ std::unique_ptr<ledger> open_ledger(const store_options& options, lock_file& loc
     try {
         return open_explained(options, lock, migrations, newest);
     } catch (const store_start_error& error) {
-        const bool may_be_copied = lock.was_taken_away() && error.exit_status() == damaged_status;
-        if (!may_be_copied) throw;
+        if (error.exit_status() != damaged_status) throw;
+        if (!lock.was_taken_away()) {
+            lock.mark_refused();
+            throw;
+        }
         throw store_start_error(75,
                                 fmt::format("{} was replaced while prooftrackd ran, and is not whole yet: while it is "
                                             "being copied this is tried again. If nobody copies: {}",

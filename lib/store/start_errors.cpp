@@ -11,10 +11,11 @@ void throw_damaged(const std::filesystem::path& database, const std::string& why
     throw store_start_error(
         65,
         fmt::format(
-            "the database {0} is damaged: {1}. Nothing was deleted. To restore: move it aside (mv {0} {0}.damaged; mv "
-            "{0}-wal {0}.damaged-wal if it is there), put the newest file of `prooftrackctl backup` in its place (cp "
-            "BACKUP {0}; chmod 600 {0}; owned by the daemon's user), start again, and import the ids that were added "
-            "since. Without a backup, `sqlite3 {0}.damaged .dump` prints what can be read",
+            "the database {0} is damaged: {1}. Nothing was deleted. To restore: stop prooftrackd.socket and "
+            "prooftrackd.service, move it aside (mv {0} {0}.damaged; mv {0}-wal {0}.damaged-wal if it is there), put "
+            "the newest file of `prooftrackctl backup` in its place (cp BACKUP {0}; chmod 600 {0}; owned by the "
+            "daemon's user), start both again, and import the ids that were added since. Without a backup, `sqlite3 "
+            "{0}.damaged .dump` prints what can be read",
             path, why));
 }
 
@@ -29,19 +30,18 @@ void throw_newer(const std::filesystem::path& database, std::int64_t found, std:
     const std::string path = database.string();
     throw store_start_error(
         65, fmt::format("the database {0} has schema {1}, and this prooftrackd reads up to {2}: nothing was changed. "
-                        "Install the newer "
-                        "prooftrackd again, or go back to the copy made before the upgrade: mv {0} {0}.v{1}; mv "
-                        "{0}-wal {0}.v{1}-wal "
-                        "if it is there; cp {0}.v{2}.bak {0}; start, and import the ids that were added since",
+                        "Install the newer prooftrackd again, or go back to the copy made before the upgrade: stop "
+                        "prooftrackd.socket and prooftrackd.service; mv {0} {0}.v{1}; mv {0}-wal {0}.v{1}-wal if it "
+                        "is there; cp {0}.v{2}.bak {0}; start both, and import the ids that were added since",
                         path, found, newest));
 }
 
 void throw_taken_away(const std::filesystem::path& database) {
     throw store_start_error(
-        75, fmt::format("{0} was moved or removed while prooftrackd ran, and no other file stands there yet. Put it "
-                        "back, or the newest file of `prooftrackctl backup` in its place (stop prooftrackd.socket and "
-                        "prooftrackd.service first; cp BACKUP {0}; chmod 600 {0}; owned by the daemon's user). To "
-                        "begin with an empty database, remove {0}.lock",
+        75, fmt::format("{0} was moved or removed while prooftrackd ran or after it refused the file, and no other "
+                        "stands there yet. Put it back, or the newest file of `prooftrackctl backup` in its place "
+                        "(stop prooftrackd.socket and prooftrackd.service first; cp BACKUP {0}; chmod 600 {0}; owned "
+                        "by the daemon's user). To begin with an empty database, remove {0}.lock",
                         database.string()));
 }
 

@@ -128,6 +128,29 @@ class Completions(unittest.TestCase):
             ctl.write_text("#!/bin/sh\nexit 69\n")
             self.assertEqual(self.complete_in_bash("prooftrackctl deliveries --callback", path), [], "no daemon, no names")
 
+    def test_bash_offers_the_ids_and_consumers_of_the_daemon(self):
+        with tempfile.TemporaryDirectory() as folder:
+            ctl = Path(folder, "prooftrackctl")
+            ctl.write_text("""#!/bin/sh
+                [ "$1 $2" = "--socket /tmp/x" ] && shift 2
+                case $* in
+                    "--json list --limit 100") echo '{"merchant_transaction_id":"b-2","proof":{"merchant_transaction_id":"x"}}'
+                        echo '{"merchant_transaction_id":"a-1","proof":null}' ;;
+                    "--json consumers") echo '{"name":"books","seq":1}' ;;
+                    *) exit 64 ;;
+                esac
+                """)
+            ctl.chmod(0o755)
+            path = {"PATH": f"{folder}:{os.environ['PATH']}"}
+            for line in ("get", "wait", "redeliver", "--socket /tmp/x explain", "deliveries --transaction"):
+                self.assertEqual(self.complete_in_bash(f"prooftrackctl {line}", path)[:2], ["b-2", "a-1"], line)
+            self.assertNotIn("b-2", self.complete_in_bash("prooftrackctl get b-2", path), "one id is all it takes")
+            for line in ("consumers ack", "consumers remove"):
+                self.assertEqual(self.complete_in_bash(f"prooftrackctl {line}", path)[0], "books", line)
+            self.assertNotIn("books", self.complete_in_bash("prooftrackctl consumers add", path), "a new name")
+            ctl.write_text("#!/bin/sh\nexit 69\n")
+            self.assertEqual(self.complete_in_bash("prooftrackctl deliveries --transaction", path), [], "no daemon, no ids")
+
     def test_the_shells_take_them(self):
         for shell, name in (("bash", "prooftrackctl.bash"), ("zsh", "_prooftrackctl"), ("fish", "prooftrackctl.fish")):
             if not shutil.which(shell):

@@ -91,6 +91,29 @@ class Restoring(SystemCase):
             self.assertLess(first["timestamp"], second["timestamp"])
         self.assertEqual(len(self.told("ended-before")), 1, "what had been delivered is not told again")
 
+    @unittest.skipUnless(shutil.which("sqlite3"), "sqlite3 is needed")
+    def test_what_the_moved_file_knows_comes_back_with_its_metadata(self):
+        daemon = self.start_daemon([self.callback(self.receiver)])
+        self.back_up()
+        daemon.track("open-since", metadata={"order": "A-1"})
+        daemon.track("settled-since", metadata={"order": "A-2"})
+        daemon.track("untracked-since")
+        self.complete("settled-since")
+        self.assertEqual(daemon.api("DELETE", "/v1/transactions/untracked-since").status, 200)
+        self.delivered_all()
+        self.assertEqual(daemon.stop(), 0)
+        self.database.rename(f"{self.database}.before")
+        shutil.copyfile(self.saved, self.database)
+        daemon.start()
+        recipe = re.search(r'^ *(sqlite3 prooftrackd\.db\.before "SELECT.*?> ids-since-the-backup)$', DOCUMENT, re.S | re.M).group(1)
+        subprocess.run(["bash", "-ec", recipe], cwd=self.database.parent, check=True, timeout=20)
+        done = self.ctl("import", str(self.database.parent / "ids-since-the-backup"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(daemon.get("open-since")["metadata"], {"order": "A-1"})
+        daemon.wait_state("settled-since", "settled")
+        self.assertEqual(daemon.get("settled-since")["metadata"], {"order": "A-2"})
+        self.assertEqual(daemon.api("GET", "/v1/transactions/untracked-since").status, 404)
+
     def ends(self, status):
         self.assertEqual(self.daemon.process.wait(20), status)
 

@@ -5,6 +5,15 @@ _prooftrackctl_callbacks() { # [SOCKET]
     timeout 2 prooftrackctl ${1:+--socket "$1"} --json status 2>/dev/null | grep -o '"name": *"[^"]*", *"state"' | cut -d '"' -f 4
 }
 
+# The newest transactions, and the named consumers.
+_prooftrackctl_ids() { # [SOCKET]
+    timeout 2 prooftrackctl ${1:+--socket "$1"} --json list --limit 100 2>/dev/null |
+        sed -n 's/^{"merchant_transaction_id": *"\([^"]*\)".*/\1/p'
+}
+_prooftrackctl_consumers() { # [SOCKET]
+    timeout 2 prooftrackctl ${1:+--socket "$1"} --json consumers 2>/dev/null | sed -n 's/^{"name": *"\([^"]*\)".*/\1/p'
+}
+
 _prooftrackctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers
@@ -52,8 +61,12 @@ _prooftrackctl() {
             mapfile -t COMPREPLY < <(compgen -W "$(_prooftrackctl_callbacks "$socket")" -- "$current")
             return
             ;;
-        --metadata | --callback-url | --overdue-after | --timeout | --limit | --after | --transaction | --seq | --count | \
-            --answer | --interval | --field | --idempotency-key | --partner-user-id | --user-email | --currency | --network | --amount | \
+        --transaction)
+            mapfile -t COMPREPLY < <(compgen -W "$(_prooftrackctl_ids "$socket")" -- "$current")
+            return
+            ;;
+        --metadata | --callback-url | --overdue-after | --timeout | --limit | --after | --seq | --count | --answer | \
+            --interval | --field | --idempotency-key | --partner-user-id | --user-email | --currency | --network | --amount | \
             --fiat-currency | --fiat-amount | --crypto-amount | --redirect-url | --client-ip | --address | --lang)
             return
             ;;
@@ -63,14 +76,20 @@ _prooftrackctl() {
     case $command in
         "") words="$commands $global" ;;
         track) words="--metadata --callback-url --overdue-after --wait --timeout" ;;
-        wait) words="--timeout" ;;
+        get | explain | untrack | poll | wait)
+            [[ -z $sub && $current != -* ]] && words=$(_prooftrackctl_ids "$socket")
+            [[ $command == wait ]] && words="$words --timeout"
+            ;;
         list) words="--state --status --limit --all" ;;
         session) words="--body --partner-user-id --user-email --type --currency --network --amount --fiat-currency --fiat-amount
             --crypto-amount --redirect-url --client-ip --address --lang --field --metadata --callback-url --overdue-after
             --idempotency-key" ;;
         events) words="--follow --after --limit" ;;
         deliveries) words="--state --callback --transaction --limit --all" ;;
-        redeliver) words="--dead --callback" ;;
+        redeliver)
+            words="--dead --callback"
+            [[ -z $sub && $current != -* ]] && words="$(_prooftrackctl_ids "$socket") $words"
+            ;;
         callback)
             if [[ -z $sub ]]; then
                 words="test"
@@ -85,6 +104,8 @@ _prooftrackctl() {
                 words="add ack remove"
             elif [[ $sub == add ]]; then
                 words="--seq"
+            elif [[ $previous == "$sub" ]]; then
+                words=$(_prooftrackctl_consumers "$socket")
             fi
             ;;
         listen) words="--secret-file --count --answer" ;;

@@ -38,7 +38,16 @@ function __prooftrackctl_callbacks
     timeout 2 prooftrackctl --json status 2>/dev/null | string match -ar '"name": *"[^"]*", *"state"' | string split -f 4 '"'
 end
 
+# The newest transactions, and the named consumers.
+function __prooftrackctl_ids
+    timeout 2 prooftrackctl --json list --limit 100 2>/dev/null | string replace -fr '^\{"merchant_transaction_id": *"([^"]*)".*' '$1'
+end
+function __prooftrackctl_consumers
+    timeout 2 prooftrackctl --json consumers 2>/dev/null | string replace -fr '^\{"name": *"([^"]*)".*' '$1'
+end
+
 set -l seen "__fish_seen_subcommand_from"
+complete -c prooftrackctl -n "$seen get explain untrack poll wait redeliver" -k -a "(__prooftrackctl_ids)" -d "Transaction"
 complete -c prooftrackctl -n "$seen track session" -l metadata -x -d "A member of the metadata, KEY=VALUE"
 complete -c prooftrackctl -n "$seen track session" -l callback-url -x -d "Tell this URL too"
 complete -c prooftrackctl -n "$seen track session" -l overdue-after -x -d "Overdue after that long"
@@ -70,13 +79,14 @@ complete -c prooftrackctl -n "$seen events" -l after -x -d "Begin behind this se
 complete -c prooftrackctl -n "$seen events" -l limit -x -d "End after that many"
 complete -c prooftrackctl -n "$seen deliveries" -l state -x -a "pending delivered dead" -d "State"
 complete -c prooftrackctl -n "$seen deliveries redeliver" -l callback -x -a "(__prooftrackctl_callbacks)" -d "Of this callback"
-complete -c prooftrackctl -n "$seen deliveries" -l transaction -x -d "Of this transaction"
+complete -c prooftrackctl -n "$seen deliveries" -l transaction -x -k -a "(__prooftrackctl_ids)" -d "Of this transaction"
 complete -c prooftrackctl -n "$seen redeliver" -l dead -d "All dead ones"
 complete -c prooftrackctl -n "$seen callback; and not $seen test" -a test -d "Send one signed callback.test event"
 complete -c prooftrackctl -n "$seen test" -a "(__prooftrackctl_callbacks)" -d "Callback"
 complete -c prooftrackctl -n "$seen help" -a "$commands" -d "Command"
 complete -c prooftrackctl -n "$seen secret" -a new -d "Print a new secret"
-complete -c prooftrackctl -n "$seen consumers" -a "add ack remove"
+complete -c prooftrackctl -n "$seen consumers; and not $seen add ack remove" -a "add ack remove"
+complete -c prooftrackctl -n "$seen ack remove" -a "(__prooftrackctl_consumers)" -d "Consumer"
 complete -c prooftrackctl -n "$seen consumers" -l seq -x -d "Position"
 complete -c prooftrackctl -n "$seen listen" -l secret-file -r -F -d "The secrets"
 complete -c prooftrackctl -n "$seen listen" -l count -x -d "End after that many events"

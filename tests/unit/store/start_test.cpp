@@ -198,6 +198,43 @@ TEST(Start, ANewerSchemaIs65WithTheCommandsForTheWayBack) {
     EXPECT_EQ(bytes_of(world.path()), before);
 }
 
+/// Under systemd a client that asks starts the service between `mv` and `cp`, again and again.
+TEST(Start, NoEmptyDatabaseTakesThePlaceOfOneThatWasRefused) {
+    store_world world;
+    world.add({make_new("a")}).value();
+    world.close();
+    const std::filesystem::path saved = world.path().string() + ".saved";
+    std::filesystem::copy_file(world.path(), saved);
+    edit(world.path(), "DROP TABLE consumers");
+    EXPECT_EQ(try_open(world).first, 65);
+    EXPECT_EQ(try_open(world).first, 65) << "as long as it stands there";
+    std::filesystem::rename(world.path(), world.path().string() + ".damaged");
+    const auto [status, what] = try_open(world);
+    EXPECT_EQ(status, 75);
+    EXPECT_THAT(what, HasSubstr("remove " + world.path().string() + ".lock"));
+    EXPECT_FALSE(std::filesystem::exists(world.path()));
+    std::ofstream(world.path()).close(); // cp has just begun
+    EXPECT_EQ(try_open(world).first, 75);
+    std::filesystem::copy_file(saved, world.path(), std::filesystem::copy_options::overwrite_existing);
+    EXPECT_TRUE(world.knows(make_id("a")));
+    world.close();
+    std::filesystem::remove(world.path()); // of one that opened and was stopped: an empty database is what is wanted
+    EXPECT_EQ(try_open(world).first, 0);
+}
+
+TEST(Start, NoEmptyDatabaseTakesThePlaceOfADoubtfulOne) {
+    store_world world;
+    world.open();
+    world.close();
+    {
+        lock_file lock(world.path());
+        ASSERT_TRUE(lock.mark());
+    }
+    std::filesystem::remove(world.path());
+    EXPECT_EQ(try_open(world).first, 75);
+    EXPECT_FALSE(std::filesystem::exists(world.path()));
+}
+
 TEST(Start, MissingTablesAndCountersThatDoNotFitAre65) {
     const char* const damages[] = {
         "DROP TABLE consumers",
