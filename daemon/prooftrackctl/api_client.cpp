@@ -1,8 +1,8 @@
 #include "prooftrackctl/api_client.hpp"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -19,7 +19,6 @@ namespace http = boost::beast::http;
 namespace errc = boost::system::errc;
 
 constexpr milliseconds connect_patience{5'000};
-constexpr std::size_t piece_size = 64UL * 1024;
 constexpr int most_interim_replies = 8;
 
 op_error system_failure(const char* operation, int error) {
@@ -58,6 +57,80 @@ std::unique_ptr<reply_parser> new_parser() {
     parser->body_limit(boost::none); // counted by the caller: a backup has no limit
     return parser;
 }
+
+/// Takes one reply out of the bytes of a connection: to the sink when it is a good one, else into its body.
+class reply_reader {
+  public:
+    explicit reply_reader(const body_sink* sink) : sink_(sink) {}
+
+    bool is_done() const { return parser_->is_done(); }
+    bool is_unwanted() const { return is_unwanted_; } ///< the sink has had enough
+    bool keeps_alive() const { return parser_->keep_alive(); }
+    api_reply reply() {
+        reply_.status = status();
+        if (parser_->is_done()) reply_.content_type = parser_->get()[http::field::content_type];
+        return std::move(reply_);
+    }
+
+    /// Takes all that it can, interim replies too.
+    std::optional<op_error> take(reply_input& input) {
+        do {
+            if (auto failed = parse(input)) return failed;
+            if (!parser_->is_done() || status() / 100 != 1) return is_unwanted_ ? std::nullopt : end_of(input);
+            parser_ = new_parser();
+        } while (++interim_ <= most_interim_replies);
+        return failure("read reply", errc::protocol_error, "too many interim replies");
+    }
+
+  private:
+    int status() const { return static_cast<int>(parser_->get().result_int()); }
+
+    std::optional<op_error> parse(reply_input& input) {
+        for (bool more = true; more && !parser_->is_done() && !is_unwanted_;) {
+            auto& body = parser_->get().body();
+            body.data = output_.data();
+            body.size = output_.size();
+            body.more = true;
+            error_code error;
+            const std::size_t used = parser_->put(boost::asio::buffer(input.bytes.data(), input.filled), error);
+            input.filled -= used;
+            std::memmove(input.bytes.data(), input.bytes.data() + used, input.filled);
+            more = used > 0 || error == http::error::need_buffer;
+            if (error == http::error::need_buffer || error == http::error::need_more) error = {};
+            if (error) return failure("read reply", errc::protocol_error, error.message());
+            if (auto failed = deliver({output_.data(), output_.size() - body.size})) return failed;
+        }
+        return std::nullopt;
+    }
+
+    std::optional<op_error> deliver(std::string_view piece) {
+        if (piece.empty()) return std::nullopt;
+        if (sink_ != nullptr && status() / 100 == 2) {
+            is_unwanted_ = !(*sink_)(piece);
+            return std::nullopt;
+        }
+        reply_.body += piece;
+        if (reply_.body.size() <= max_reply_body) return std::nullopt;
+        return failure("read reply", errc::message_size, "the reply is too large");
+    }
+
+    std::optional<op_error> end_of(const reply_input& input) {
+        if (!input.ended || parser_->is_done()) return std::nullopt;
+        // Beast takes the end of a message only once it has begun.
+        if (!parser_->got_some()) return failure("read reply", errc::connection_reset);
+        error_code error;
+        parser_->put_eof(error);
+        if (error) return failure("read reply", errc::connection_reset, "the daemon closed the connection");
+        return std::nullopt;
+    }
+
+    const body_sink* sink_;
+    std::unique_ptr<reply_parser> parser_ = new_parser();
+    std::array<char, reply_input::size> output_{};
+    int interim_ = 0;
+    bool is_unwanted_ = false;
+    api_reply reply_;
+};
 
 } // namespace
 
@@ -123,78 +196,37 @@ op_result<void> api_client::send(std::string_view bytes, milliseconds patience) 
     return {};
 }
 
+std::optional<op_error> api_client::receive(reply_input& input, milliseconds patience) {
+    switch (stop_.wait(socket_, POLLIN, within(patience))) {
+    case wait_result::stopped:
+        return failure("read reply", errc::interrupted);
+    case wait_result::timed_out:
+        return failure("read reply", errc::timed_out);
+    case wait_result::ready:
+        break;
+    }
+    const ssize_t count = recv(socket_, input.bytes.data() + input.filled, input.bytes.size() - input.filled, 0);
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) return std::nullopt;
+    if (count < 0) return system_failure("read reply", errno);
+    input.ended = count == 0;
+    input.filled += static_cast<std::size_t>(count);
+    return std::nullopt;
+}
+
 op_result<api_reply> api_client::read_reply(const api_request& request, const body_sink* sink, bool& whole,
                                             bool& any_byte) {
-    auto parser = new_parser();
-    std::array<char, piece_size> input{};
-    std::array<char, piece_size> output{};
-    std::size_t filled = 0;
-    int interim = 0;
-    api_reply reply;
-    bool ended = false;
-    while (!parser->is_done()) {
-        if (!ended && filled < input.size()) {
-            switch (stop_.wait(socket_, POLLIN, within(request.patience))) {
-            case wait_result::stopped:
-                return failure("read reply", errc::interrupted);
-            case wait_result::timed_out:
-                return failure("read reply", errc::timed_out);
-            case wait_result::ready:
-                break;
-            }
-            const ssize_t count = recv(socket_, input.data() + filled, input.size() - filled, 0);
-            if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-            if (count < 0) return system_failure("read reply", errno);
-            ended = count == 0;
-            filled += static_cast<std::size_t>(count);
-            any_byte = any_byte || count > 0;
-        }
-        error_code error;
-        for (bool more = true; more && !parser->is_done();) {
-            auto& body = parser->get().body();
-            body.data = output.data();
-            body.size = output.size();
-            body.more = true;
-            const std::size_t used = parser->put(boost::asio::buffer(input.data(), filled), error);
-            filled -= used;
-            std::memmove(input.data(), input.data() + used, filled);
-            const std::string_view piece(output.data(), output.size() - body.size);
-            more = used > 0 || error == http::error::need_buffer;
-            if (error == http::error::need_buffer || error == http::error::need_more) error = {};
-            if (error) return failure("read reply", errc::protocol_error, error.message());
-            if (piece.empty()) continue;
-            const unsigned status = parser->get().result_int();
-            if (sink != nullptr && status / 100 == 2) {
-                if (!(*sink)(piece)) {
-                    disconnect();
-                    reply.status = static_cast<int>(status);
-                    return reply;
-                }
-            } else {
-                reply.body += piece;
-                if (reply.body.size() > max_reply_body)
-                    return failure("read reply", errc::message_size, "the reply is too large");
-            }
-        }
-        if (parser->is_done() && parser->get().result_int() / 100 == 1) {
-            if (++interim > most_interim_replies)
-                return failure("read reply", errc::protocol_error, "too many interim replies");
-            parser = new_parser();
-            continue;
-        }
-        if (ended && !parser->is_done()) {
-            // Beast takes the end of a message only once it has begun.
-            if (!parser->got_some()) return failure("read reply", errc::connection_reset);
-            parser->put_eof(error);
-            if (error) return failure("read reply", errc::connection_reset, "the daemon closed the connection");
-        }
+    reply_reader reader(sink);
+    reply_input input;
+    while (true) {
+        if (auto failed = receive(input, request.patience)) return *std::move(failed);
+        any_byte = any_byte || input.filled > 0;
+        if (auto failed = reader.take(input)) return *std::move(failed);
+        if (reader.is_done() || reader.is_unwanted()) break;
     }
-    whole = true;
-    reply.status = static_cast<int>(parser->get().result_int());
-    reply.content_type = parser->get()[http::field::content_type];
-    reused_ = parser->keep_alive() && !ended && filled == 0;
+    whole = reader.is_done();
+    reused_ = whole && reader.keeps_alive() && !input.ended && input.filled == 0;
     if (!reused_) disconnect();
-    return reply;
+    return reader.reply();
 }
 
 op_result<api_reply> api_client::attempt(const api_request& request, const body_sink* sink, bool& whole) {

@@ -2,7 +2,10 @@
 
 // HTTP/1.1 to the daemon over its Unix socket: one request at a time, each wait with a deadline, ended by a signal.
 
+#include <array>
+#include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +31,14 @@ struct api_reply {
     std::string content_type;
     std::string body; ///< of a streamed reply: empty
     bool ok() const { return status >= 200 && status < 300; }
+};
+
+/// What came over the connection and is not taken yet.
+struct reply_input {
+    static constexpr std::size_t size = 64UL * 1024;
+    std::array<char, size> bytes{};
+    std::size_t filled = 0;
+    bool ended = false;
 };
 
 /// Takes a piece of a streamed body; false = enough, the connection is dropped.
@@ -57,6 +68,8 @@ class api_client {
   private:
     op_result<void> connect();
     op_result<void> send(std::string_view bytes, milliseconds patience);
+    /// Waits and adds what came. Nothing may have.
+    std::optional<op_error> receive(reply_input& input, milliseconds patience);
     op_result<api_reply> read_reply(const api_request& request, const body_sink* sink, bool& whole, bool& any_byte);
     op_result<api_reply> attempt(const api_request& request, const body_sink* sink, bool& whole);
 

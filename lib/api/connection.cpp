@@ -64,12 +64,12 @@ void connection::finish() {
     in_a_hurry_ = true;
     // Whoever has just connected is about to ask: closing now would look like a refusal, which a passed socket is there
     // to prevent.
-    if (phase_ == phase::idle && (serial_ == 0 || has_unread_input())) {
+    const bool is_about_to_ask = phase_ == phase::idle && (serial_ == 0 || has_unread_input());
+    const bool is_endless = stream_ && stream_->endless();
+    if (is_about_to_ask || (!is_endless && (phase_ == phase::reading || phase_ == phase::queued))) {
         await_last_request();
-    } else if (phase_ == phase::idle || phase_ == phase::draining || (stream_ && stream_->endless())) {
+    } else if (phase_ == phase::idle || phase_ == phase::draining || is_endless) {
         close();
-    } else if (phase_ == phase::reading || phase_ == phase::queued) {
-        await_last_request();
     } else if (phase_ == phase::answering && ticket_ != 0) {
         host_.handler().cancel(std::exchange(ticket_, 0));
         on_response(serial_,

@@ -37,7 +37,7 @@ problem why_full(place_count::verdict full, const place_limits& limits, const pe
 
 connection_pool::connection_pool(const boost::asio::any_io_executor& loop, request_handler& answers, settings chosen,
                                  std::function<void(const api_request_fact&)> on_request)
-    : loop_(loop), answers_(answers), settings_(std::move(chosen)), on_request_(std::move(on_request)),
+    : loop_(loop), answers_(answers), settings_(chosen), on_request_(std::move(on_request)),
       deadlines_(loop), scratch_(std::make_unique<std::array<char, 64 * 1024>>()), places_(settings_.places) {}
 
 connection_pool::~connection_pool() {

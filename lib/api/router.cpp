@@ -172,6 +172,7 @@ parsed<void> check_body(const route_info& route, std::string_view body) {
 std::span<const route_info> api_routes() {
     static const auto routes = [] {
         std::vector<route_info> made;
+        made.reserve(std::size(route_table::entries));
         for (const route_table::entry& entry : route_table::entries) {
             made.push_back(entry.info);
         }

@@ -50,7 +50,7 @@ bool wants_stream(const request_head& head) {
 
 /// `Last-Event-ID` wins: a browser that reconnects repeats the address, `after` included.
 parsed<std::optional<std::uint64_t>> read_position(const api_call& call) {
-    const auto after = call.query.number("after");
+    auto after = call.query.number("after");
     if (!after || call.head.last_event_id.empty()) return after;
     const auto last = parse_number(call.head.last_event_id);
     if (!last) return refused("Last-Event-ID is not the id of an event of this log: leave it away to start from now");

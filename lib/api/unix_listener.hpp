@@ -20,7 +20,7 @@ class unix_listener {
     static unix_listener bind(const std::filesystem::path& path, std::uint32_t mode, std::optional<gid_t> group);
 
     /// Takes a listening socket that somebody else bound. Throws api_start_error when it is not one.
-    static unix_listener adopt(int descriptor);
+    static unix_listener adopt(int passed);
 
     unix_listener(unix_listener&& other) noexcept;
     unix_listener& operator=(unix_listener&&) = delete;

@@ -310,6 +310,7 @@ std::string in_quotes(milliseconds duration) { return in_quotes(format_duration(
 template <class List>
 std::string format_list(const List& list) {
     std::vector<std::string> parts;
+    parts.reserve(list.size());
     for (const auto& entry : list) parts.push_back(in_quotes(entry));
     return fmt::format("[{}]", fmt::join(parts, ", "));
 }
