@@ -39,10 +39,8 @@ struct range {
 
 template <std::size_t Size>
 bool is_in(const std::array<range, Size>& ranges, std::uint32_t code) {
-    for (const range& one : ranges) {
-        if (code >= one.first && code <= one.last) return true;
-    }
-    return false;
+    return std::any_of(ranges.begin(), ranges.end(),
+                       [code](const range& one) { return code >= one.first && code <= one.last; });
 }
 
 /// Characters that move the cursor, switch the direction of text or hide: a terminal must not get them from outside.
