@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "base/host_rules.hpp"
 #include "engine/digests.hpp"
 #include "engine/engine.hpp"
 #include "engine/problems.hpp"
