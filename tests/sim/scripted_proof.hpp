@@ -52,10 +52,11 @@ class scripted_proof final : public proof_client {
             world_.on_start(ticket->id);
             observer_.on_poll_started(ticket->id);
             proof_answer answer = world_.reply(*ticket, token_);
-            answer.answer.took = answer.took;
+            const auto took = answer.took;
+            answer.answer.took = took;
             hook_(moment_kind::poll_started, ticket->id);
             clock_.after(
-                answer.took,
+                took,
                 [this, ticket = std::move(*ticket), answer = std::move(answer)]() mutable {
                     bring(std::move(ticket), std::move(answer));
                 },

@@ -271,7 +271,7 @@ void power_loss_disk::after_sync() {
 
 power_loss_disk::file_state* power_loss_disk::opened(const std::string& path, bool existed, bool is_journal) {
     const std::lock_guard lock(mutex_);
-    const bool is_known = files_.count(path) != 0;
+    const bool is_known = files_.contains(path);
     file_state& state = files_[path];
     if (!is_known && existed) state.durable = read_file(path);
     if (!is_known) state.existed = existed;

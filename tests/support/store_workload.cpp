@@ -256,7 +256,7 @@ std::vector<std::string> store_workload::check(store_world& world) {
                 fmt::format("{} deliveries where {} are owed: {}", history->deliveries.size(), owed, id));
         std::map<std::string, bool> has_head;
         for (const delivery_view& each : history->deliveries) {
-            if (delivered_.count(value_of(each.id)) != 0) {
+            if (delivered_.contains(value_of(each.id))) {
                 require(each.state == delivery_state::delivered,
                         fmt::format("delivery {} was delivered before", value_of(each.id)));
             }

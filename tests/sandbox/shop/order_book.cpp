@@ -71,7 +71,7 @@ std::string order_book::add(std::string type, std::string amount) {
     order.id = "ord_" + random_hex(order_id_bytes);
     order.type = std::move(type);
     order.amount = std::move(amount);
-    const std::string id = order.id;
+    std::string id = order.id;
     orders_.emplace(id, std::move(order));
     in_order_.push_back(id);
     if (in_order_.size() > most_orders) {

@@ -30,9 +30,9 @@ struct daemon_word {
 };
 
 /// Reads the object of `GET /v1/transactions/{id}`.
-std::optional<daemon_word> parse_transaction(std::string_view json);
+std::optional<daemon_word> parse_transaction(std::string_view text);
 /// Reads the `data` of an event of the stream.
-std::optional<daemon_word> parse_event(std::string_view json);
+std::optional<daemon_word> parse_event(std::string_view text);
 
 class order_book {
   public:

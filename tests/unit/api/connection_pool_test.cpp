@@ -36,7 +36,7 @@ class ConnectionPool : public testing::Test {
         socket.assign(boost::asio::generic::stream_protocol(AF_UNIX, 0), ends[0]);
         EXPECT_TRUE(pool_->may_accept());
         pool_->adopt(std::move(socket), {uid, gid, 1, {}});
-        return raw_client(loop_, ends[1]);
+        return {loop_, ends[1]};
     }
     raw_client wait(std::int64_t uid) {
         raw_client made = connect(uid);

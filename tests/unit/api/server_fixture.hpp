@@ -157,7 +157,7 @@ class server_test : public testing::Test {
         server_ = make_api_server(loop_.get_executor(), options_, backend_, observer_);
         server_->start();
     }
-    raw_client connect() { return raw_client(loop_, options_.socket); }
+    raw_client connect() { return {loop_, options_.socket}; }
     /// Turns the loop until `done` holds.
     bool turn_until(const std::function<bool()>& done) {
         raw_client nobody(loop_, ::socket(AF_UNIX, SOCK_STREAM, 0));
