@@ -241,12 +241,15 @@ class scripted_http_server {
     }
 
     template <class Socket>
-    void run(Socket socket, std::size_t index) {
-        std::unique_ptr<scripted_connection> connection;
+    std::unique_ptr<scripted_connection> make_connection(Socket socket) {
         if constexpr (std::is_same_v<Socket, boost::asio::ip::tcp::socket>) {
-            if (tls_) connection = std::make_unique<tls_connection>(std::move(socket), *tls_);
+            if (tls_) return std::make_unique<tls_connection>(std::move(socket), *tls_);
         }
-        if (!connection) connection = std::make_unique<plain_connection<Socket>>(std::move(socket));
+        return std::make_unique<plain_connection<Socket>>(std::move(socket));
+    }
+    template <class Socket>
+    void run(Socket socket, std::size_t index) {
+        const std::unique_ptr<scripted_connection> connection = make_connection(std::move(socket));
         connection->index = index;
         script_(*connection);
     }

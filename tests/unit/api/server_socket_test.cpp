@@ -266,7 +266,7 @@ class MetricsListener : public server_test {
         }
         address.sin_port = port_;
         EXPECT_EQ(::connect(one, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-        return raw_client(loop_, one);
+        return {loop_, one};
     }
     in_port_t port_ = 0;
     connection_limits limits_ = metrics_limits();

@@ -25,7 +25,7 @@ class SecretFiles : public testing::Test {
     void TearDown() override { std::filesystem::remove_all(folder_); }
 
     std::filesystem::path write(const std::string& name, const std::string& text, mode_t mode = 0600) {
-        const auto path = folder_ / name;
+        auto path = folder_ / name;
         std::ofstream(path, std::ios::binary) << text;
         EXPECT_EQ(::chmod(path.c_str(), mode), 0);
         return path;
