@@ -323,6 +323,7 @@ class tracker {
     bool may_be_asked(std::uint32_t slot, look_for what) const;
     steady_time earliest_poll(std::uint32_t slot) const;
     look look_around(look_for what, instant now);
+    std::optional<steady_time> wake_for(const look& found, instant now);
     look look_for_early(instant now);
     look look_for_probe(instant now);
     look look_for_fresh(instant now);

@@ -291,10 +291,8 @@ std::optional<steady_time> tracker::next_wake(instant now) {
     const auto earliest = [&](steady_time when) {
         if (when > now.steady && (!wake || when < *wake)) wake = when;
     };
-    // Who may be asked now waits for the rate alone.
     const auto may_wake = [&](const look& found) {
-        if (found.slot) earliest(rate_.next_token(now.steady));
-        if (found.again) earliest(*found.again);
+        if (const auto when = wake_for(found, now)) earliest(*when);
     };
     if (!deadlines_.empty()) {
         const wall_time deadline{milliseconds(deadlines_.top().when)};

@@ -1,5 +1,6 @@
 #include <map>
 #include <set>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -396,6 +397,46 @@ TEST(ProofHealth, ABurstThatTurnsIntoAnOutageIsTakenOffTheGraceOnce) {
     ASSERT_TRUE(found);
     EXPECT_GE(*found - healed, minutes(4));
     EXPECT_LE(*found - healed, minutes(6)) << "five minutes of good health, not five and the outage again";
+}
+
+TEST(ProofHealth, ProbesTakeTurnsBetweenTheOneThatWasAnsweredLastAndTheOthers) {
+    seen_world world(50);
+    const auto poll = world.wait_for_poll();
+    const std::string last = poll->ticket.id;
+    world.answer(*poll, reply_class::unchanged);
+    world.fail_until_change(reply_class::forbidden);
+    std::set<std::string> others;
+    for (int i = 0; i < 10; ++i) {
+        const auto probe = world.wait_for_poll();
+        ASSERT_TRUE(probe);
+        if (i % 2 == 0) {
+            EXPECT_EQ(probe->ticket.id, last) << i;
+        } else {
+            EXPECT_TRUE(others.insert(probe->ticket.id).second) << i;
+            EXPECT_NE(probe->ticket.id, last) << i;
+        }
+        world.answer(*probe, reply_class::forbidden);
+    }
+}
+
+TEST(ProofHealth, NewIdsAreAskedDuringAnOutageAHundredAtOnceAndThenTenASecond) {
+    seen_world world(3);
+    world.fail_until_change(reply_class::forbidden);
+    for (int i = 0; i < 150; ++i) world.track("new-" + std::to_string(i));
+    world.pass(seconds(1));
+    const auto poll_all = [&] {
+        int polls = 0;
+        while (world.core.next_poll(world.now)) ++polls;
+        return polls;
+    };
+    EXPECT_EQ(poll_all(), 100);
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(world.core.next_wake(world.now), world.now.steady + milliseconds(100));
+        world.pass(milliseconds(99));
+        EXPECT_EQ(poll_all(), 0);
+        world.pass(milliseconds(1));
+        EXPECT_EQ(poll_all(), 1);
+    }
 }
 
 TEST(ClockSkew, IsSaidOnceAfterAMinute) {
