@@ -8,8 +8,8 @@ namespace prooftrack {
 
 /// Holds flock on `PATH.lock` for its life. The file stays: its first byte says whether the last holder met an error
 /// after which the database must be checked and rewritten ('!'), lost its file to somebody who moved it ('?'), refused
-/// the file as damaged or too new ('x'), or none of these ('.'); the rest is the holder's pid. The byte is there before
-/// it is needed, because a disk that fails may not take a new one.
+/// the file as damaged, foreign or too new ('x'), or none of these ('.'); the rest is the holder's pid. The byte is
+/// there before it is needed, because a disk that fails may not take a new one.
 class lock_file {
   public:
     /// Throws store_start_error(75), naming the holder when there is one.

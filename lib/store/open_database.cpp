@@ -73,10 +73,13 @@ constexpr int damaged_status = 65;
 
 /// Whoever moved the file of a running daemon, or one that was refused, is about to put another one there: an empty one
 /// made meanwhile would take new ids, and then be overwritten. A client that asks starts the service all the time.
-void require_file(const std::filesystem::path& database) {
+void require_file(const std::filesystem::path& database, lock_file& lock) {
     std::error_code error;
     const auto size = std::filesystem::file_size(database, error);
-    if (error || size == 0) throw_taken_away(database);
+    if (!error && size > 0) return;
+    if (!lock.is_marked())
+        lock.mark_taken_away(); // half a copy is then tried again; a doubt stays, the file may come back
+    throw_taken_away(database);
 }
 
 std::unique_ptr<ledger> open_checked(const store_options& options, lock_file& lock,
@@ -85,7 +88,7 @@ std::unique_ptr<ledger> open_checked(const store_options& options, lock_file& lo
     book->path = options.path;
     book->vfs = options.vfs;
     book->random = random_source(mix_seed(options.seed));
-    if (lock.needs_a_file()) require_file(options.path);
+    if (lock.needs_a_file()) require_file(options.path, lock);
     prepare_file(options.path);
     if (lock.is_marked()) {
         rewrite_database(options);

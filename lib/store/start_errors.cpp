@@ -38,7 +38,7 @@ void throw_newer(const std::filesystem::path& database, std::int64_t found, std:
 
 void throw_taken_away(const std::filesystem::path& database) {
     throw store_start_error(
-        75, fmt::format("{0} was moved or removed while prooftrackd ran or after it refused the file, and no other "
+        75, fmt::format("{0} was moved or removed after prooftrackd had used or refused it, and no other "
                         "stands there yet. Put it back, or the newest file of `prooftrackctl backup` in its place "
                         "(stop prooftrackd.socket and prooftrackd.service first; cp BACKUP {0}; chmod 600 {0}; owned "
                         "by the daemon's user). To begin with an empty database, remove {0}.lock",

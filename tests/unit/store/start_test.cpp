@@ -216,6 +216,9 @@ TEST(Start, NoEmptyDatabaseTakesThePlaceOfOneThatWasRefused) {
     std::ofstream(world.path()).close(); // cp has just begun
     EXPECT_EQ(try_open(world).first, 75);
     std::filesystem::copy_file(saved, world.path(), std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::resize_file(world.path(), std::filesystem::file_size(saved) / 2);
+    EXPECT_EQ(try_open(world).first, 75) << "half a copy is tried again";
+    std::filesystem::copy_file(saved, world.path(), std::filesystem::copy_options::overwrite_existing);
     EXPECT_TRUE(world.knows(make_id("a")));
     world.close();
     std::filesystem::remove(world.path()); // of one that opened and was stopped: an empty database is what is wanted
