@@ -29,6 +29,18 @@ op_error failure(const char* operation, errc::errc_t code, std::string detail = 
     return {errc::make_error_code(code), operation, std::move(detail)};
 }
 
+std::optional<op_error> unless_ready(const char* operation, wait_result waited) {
+    switch (waited) {
+    case wait_result::stopped:
+        return failure(operation, errc::interrupted);
+    case wait_result::timed_out:
+        return failure(operation, errc::timed_out);
+    case wait_result::ready:
+        break;
+    }
+    return std::nullopt;
+}
+
 steady_time within(milliseconds span) { return std::chrono::steady_clock::now() + span; }
 
 std::string head_of(const api_request& request) {
@@ -183,28 +195,16 @@ op_result<void> api_client::send(std::string_view bytes, milliseconds patience) 
         if (errno != EAGAIN) return system_failure("send request", errno);
         // A reply that comes before everything was sent is a refusal: reading it says more than going on.
         std::vector<pollfd> watched{{socket_, POLLOUT | POLLIN, 0}};
-        switch (stop_.wait(watched, within(patience))) {
-        case wait_result::stopped:
-            return failure("send request", errc::interrupted);
-        case wait_result::timed_out:
-            return failure("send request", errc::timed_out);
-        case wait_result::ready:
-            break;
-        }
+        const wait_result waited = stop_.wait(watched, within(patience));
+        if (auto failed = unless_ready("send request", waited)) return *std::move(failed);
         if ((watched.front().revents & POLLIN) != 0) return {};
     }
     return {};
 }
 
 std::optional<op_error> api_client::receive(reply_input& input, milliseconds patience) {
-    switch (stop_.wait(socket_, POLLIN, within(patience))) {
-    case wait_result::stopped:
-        return failure("read reply", errc::interrupted);
-    case wait_result::timed_out:
-        return failure("read reply", errc::timed_out);
-    case wait_result::ready:
-        break;
-    }
+    const wait_result waited = stop_.wait(socket_, POLLIN, within(patience));
+    if (auto failed = unless_ready("read reply", waited)) return failed;
     const ssize_t count = recv(socket_, input.bytes.data() + input.filled, input.bytes.size() - input.filled, 0);
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) return std::nullopt;
     if (count < 0) return system_failure("read reply", errno);

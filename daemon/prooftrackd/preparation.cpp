@@ -6,6 +6,7 @@
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
+#include "base/url_scheme.hpp"
 #include "config/parse.hpp"
 #include "config/secret_files.hpp"
 #include "prooftrackd/descriptor_limit.hpp"
@@ -168,7 +169,7 @@ class preparation_steps {
             read_keys(path + "secret_file", callback.name, secret_path(callback, machine_.credentials()),
                       target.secrets);
         }
-        if (callback.command.empty() && (!callback.ca_file.empty() || callback.url.starts_with("https:"))) {
+        if (callback.command.empty() && (!callback.ca_file.empty() || has_https_scheme(callback.url))) {
             if (const auto trust = load_trust(path + "ca_file", callback.ca_file)) target.tls = tls_for(*trust);
         }
         next_.targets.push_back(std::move(target));

@@ -5,9 +5,9 @@
 
 #include <boost/system/system_error.hpp>
 
+#include "base/url_scheme.hpp"
 #include "callback/error.hpp"
 #include "callback/target_rules.hpp"
-#include "net/http_url.hpp"
 
 namespace prooftrack {
 namespace {
@@ -29,12 +29,6 @@ class system_tls {
     std::shared_ptr<tls_client> client_;
 };
 
-/// A scheme may be written in capitals.
-bool is_https(std::string_view text) {
-    const auto url = parse_http_url(text);
-    return url && url->scheme == url_scheme::https;
-}
-
 } // namespace
 
 notifier_setup::notifier_setup(std::vector<callback_target> targets, callback_url_rules rules)
@@ -43,7 +37,7 @@ notifier_setup::notifier_setup(std::vector<callback_target> targets, callback_ur
     for (auto& target : targets) {
         prepared_target ready;
         if (!target.url.empty()) {
-            if (!target.tls && is_https(target.url)) target.tls = system.get();
+            if (!target.tls && has_https_scheme(target.url)) target.tls = system.get();
             ready.webhook = make_configured_target(target);
         }
         ready.command = std::move(target.command);

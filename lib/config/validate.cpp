@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/url_scheme.hpp"
 #include "config/patterns.hpp"
 #include "config/secret_files.hpp"
 #include "config/url_rules.hpp"
@@ -207,11 +208,11 @@ std::vector<std::string> configuration_warnings(const configuration& config) {
                             "when Proof changes its word",
                             callback.name));
         }
-        if (!callback.ca_file.empty() && !callback.url.starts_with("https:")) {
+        if (!callback.ca_file.empty() && !has_https_scheme(callback.url)) {
             warnings.push_back(fmt::format("callback \"{}\": ca_file has no effect without https", callback.name));
         }
     }
-    if (!config.proof.ca_file.empty() && !config.proof.base_url.starts_with("https:")) {
+    if (!config.proof.ca_file.empty() && !has_https_scheme(config.proof.base_url)) {
         warnings.emplace_back("proof.ca_file has no effect without https");
     }
     if (!config.callback_url.secret_file.empty() && config.callback_url.allow_hosts.empty()) {

@@ -46,8 +46,8 @@ struct transaction_row {
     bool is_asked : 1 = false;       ///< recording, and the poll that was in flight before still is
     bool is_moved : 1 = false;       ///< its times were mended: to be written with the next answer
     std::uint32_t generation = 0;    ///< tells a reused slot
-    std::uint32_t failed_in : outage_watch::run_bits =
-                                  0; ///< while its standing is `failing`: in which run of outage_watch
+    /// While its standing is `failing`: in which run of outage_watch.
+    std::uint32_t failed_in : outage_watch::run_bits = 0;
     std::uint32_t standing_bits : 2 = 0;
     std::uint32_t is_native : 1 = 0; ///< tracked in this life of the daemon: its age is known whatever the clocks say
     std::uint32_t has_unrecorded : 1 = 0; ///< what Proof said last could not be recorded
