@@ -5,17 +5,14 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include "config/patterns.hpp"
+#include "base/event_names.hpp"
 #include "config/secret_files.hpp"
 #include "config/url_rules.hpp"
 
 namespace prooftrack {
 namespace {
-
-std::span<const std::string_view> event_names(const config_surroundings& surroundings) {
-    return surroundings.event_names.empty() ? selectable_events() : surroundings.event_names;
-}
 
 bool has_credential(const config_surroundings& surroundings, const std::string& name) {
     return surroundings.has_credential && surroundings.has_credential(name);
@@ -144,13 +141,11 @@ class callback_rules {
     void check_events() {
         if (!is_sound("events")) return;
         for (const std::string& pattern : callback_.events) {
-            const auto names = event_names(surroundings_);
-            const bool selects_one = std::any_of(names.begin(), names.end(),
+            const bool selects_one = std::any_of(selectable_events.begin(), selectable_events.end(),
                                                  [&](std::string_view name) { return pattern_selects(pattern, name); });
             if (selects_one) continue;
-            std::string known;
-            for (const std::string_view name : names) known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
-            document_.refuse(key("events"), fmt::format("\"{}\" matches no event; there are: {}", pattern, known));
+            document_.refuse(key("events"), fmt::format("\"{}\" matches no event; there are: {}", pattern,
+                                                        fmt::join(selectable_events, ", ")));
         }
     }
 

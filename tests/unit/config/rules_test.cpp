@@ -4,10 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "config/nearest.hpp"
-#include "config/patterns.hpp"
 #include "config/reload.hpp"
 #include "config/url_rules.hpp"
-#include "track/event.hpp"
 
 namespace prooftrack {
 namespace {
@@ -88,50 +86,6 @@ TEST(UrlRules, MetricsListenOnLoopbackAlone) {
                             "::1:9464", "127.0.0.1:94x"}) {
         EXPECT_NE(check_metrics_listen(bad), "") << bad;
     }
-}
-
-TEST(Patterns, AgreeWithTheRuleOfTrack) {
-    constexpr std::array<std::string_view, 24> patterns{"*",
-                                                        "**",
-                                                        "transaction.*",
-                                                        "transaction.c*",
-                                                        "*ed",
-                                                        "transaction.completed",
-                                                        "transaction.updated",
-                                                        "transaction.up*",
-                                                        "*updated",
-                                                        "callback.test",
-                                                        "callback.*",
-                                                        "",
-                                                        "x",
-                                                        "*.*",
-                                                        "t*n.*e*d",
-                                                        "transaction",
-                                                        "transaction.completed*",
-                                                        "*transaction.completed",
-                                                        "Transaction.*",
-                                                        "transaction.not_found",
-                                                        "*_*",
-                                                        "***d",
-                                                        "tran*saction.*over*",
-                                                        "transaction.reversed "};
-    for (const std::string_view pattern : patterns) {
-        for (std::size_t i = 0; i < event_type_count; ++i) {
-            const auto type = static_cast<event_type>(i);
-            if (type == event_type::test) continue;
-            EXPECT_EQ(pattern_selects(pattern, to_string(type)), selects(pattern, type))
-                << pattern << " " << to_string(type);
-        }
-    }
-}
-
-TEST(Patterns, KnowEveryEventThatCanBeSelected) {
-    std::vector<std::string_view> expected;
-    for (std::size_t i = 0; i < event_type_count; ++i) {
-        if (static_cast<event_type>(i) != event_type::test) expected.push_back(to_string(static_cast<event_type>(i)));
-    }
-    const auto names = selectable_events();
-    EXPECT_THAT(std::vector(names.begin(), names.end()), testing::UnorderedElementsAreArray(expected));
 }
 
 TEST(FindNearest, CountsEditsAndIgnoresCaseAndDashes) {
