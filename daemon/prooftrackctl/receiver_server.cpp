@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "net/http_url.hpp"
+#include "base/host_rules.hpp"
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/text.hpp"
 

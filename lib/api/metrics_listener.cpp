@@ -17,8 +17,8 @@
 #include "api/connection_pool.hpp"
 #include "api/server.hpp"
 #include "api/target.hpp"
+#include "base/host_rules.hpp"
 #include "base/lifetime.hpp"
-#include "net/http_url.hpp"
 
 namespace prooftrack {
 namespace {

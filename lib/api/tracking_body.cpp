@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "net/http_url.hpp"
+#include "base/http_url.hpp"
 
 namespace prooftrack {
 namespace {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/allowed_hosts.hpp"
 #include "base/event_names.hpp"
 #include "config/secret_files.hpp"
 #include "config/url_rules.hpp"
