@@ -14,9 +14,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/http_url.hpp"
 #include "net/completion.hpp"
 #include "net/deadline.hpp"
-#include "base/http_url.hpp"
 #include "net/error.hpp"
 
 namespace prooftrack {
