@@ -157,6 +157,11 @@ result<http_url> parse_http_url(std::string_view text) {
                    : parse_tcp_url(rest, scheme == "https" ? url_scheme::https : url_scheme::http);
 }
 
+bool is_https_url(std::string_view text) {
+    const auto url = parse_http_url(text);
+    return url && url->scheme == url_scheme::https;
+}
+
 bool is_encrypted_or_local(const http_url& url) { return url.scheme != url_scheme::http || is_loopback_host(url.host); }
 
 std::string format_lane(const http_url& url) {

@@ -46,6 +46,9 @@ inline constexpr std::size_t max_socket_path = 107;
 /// Errors are those of url_error. Userinfo and fragments are refused, so is a scheme that is not ours.
 result<http_url> parse_http_url(std::string_view text);
 
+/// Whether it is a sound https URL, in any spelling.
+bool is_https_url(std::string_view text);
+
 /// Whether what is sent there is encrypted or does not leave this machine. A name is judged by what it says: whoever
 /// connects judges the address as well.
 bool is_encrypted_or_local(const http_url& url);

@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/lifetime.hpp"
+#include "base/own_url.hpp"
 #include "callback/command_run.hpp"
 #include "callback/error.hpp"
 #include "callback/notifier_setup.hpp"
@@ -20,7 +21,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::string_view own_url_name = "callback_url";
 constexpr std::string_view user_agent = "prooftrackd/" PROOFTRACKD_VERSION;
 
 using outcome_handler = unique_function<void(delivery_outcome)>;
@@ -53,7 +53,7 @@ class sending_notifier final : public notifier {
 
     void deliver(delivery_job job, outcome_handler handler) override {
         if (stopping_) return answer_later(std::move(handler), make_error_code(callback_error::stopping).message());
-        if (job.callback == own_url_name) return deliver_to_own_url(std::move(job), std::move(handler));
+        if (job.callback == own_url_callback) return deliver_to_own_url(std::move(job), std::move(handler));
         const prepared_target* target = setup_ ? setup_->find(job.callback) : nullptr;
         if (target == nullptr)
             return answer_later(std::move(handler), make_error_code(callback_error::not_configured).message());

@@ -1,5 +1,6 @@
 #include "callback/target_rules.hpp"
 
+#include "base/own_url.hpp"
 #include "callback/error.hpp"
 
 namespace prooftrack {
@@ -11,7 +12,7 @@ result<http_url> check_configured_url(std::string_view text) {
 }
 
 result<allowed_url> check_callback_url(std::string_view text, const std::vector<std::string>& allow_hosts) {
-    if (text.size() > max_callback_url) return make_error_code(callback_error::url_too_long);
+    if (text.size() > max_own_url_bytes) return make_error_code(callback_error::url_too_long);
     result<http_url> url = check_configured_url(text);
     if (url.has_error()) return url.error();
     const host_match match = match_host(*url, allow_hosts);

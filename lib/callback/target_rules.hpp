@@ -12,8 +12,6 @@
 
 namespace prooftrack {
 
-inline constexpr std::size_t max_callback_url = 2048;
-
 /// A configured callback's url: https, http to a loopback host, or http+unix.
 result<http_url> check_configured_url(std::string_view text);
 

@@ -1,6 +1,7 @@
 #include "router_fixture.hpp"
 
 #include "api/tracking_body.hpp"
+#include "base/own_url.hpp"
 
 namespace prooftrack {
 namespace {
@@ -79,8 +80,8 @@ TEST_F(Transactions, ACallbackUrlHasABoundAndNoUserinfoOrFragment) {
         return R"({"merchant_transaction_id":"a","callback_url":")" + url + "\"}";
     };
     const std::string stem = "https://shop.example/";
-    EXPECT_EQ(post(with(stem + std::string(max_callback_url_bytes - stem.size(), 'x'))).status, 201);
-    EXPECT_EQ(problem_of(post(with(stem + std::string(max_callback_url_bytes - stem.size() + 1, 'x')))),
+    EXPECT_EQ(post(with(stem + std::string(max_own_url_bytes - stem.size(), 'x'))).status, 201);
+    EXPECT_EQ(problem_of(post(with(stem + std::string(max_own_url_bytes - stem.size() + 1, 'x')))),
               "400 invalid_request");
     for (const char* bad : {"", "shop.example", "ftp://shop.example/", "https://u:p@shop.example/",
                             "https://shop.example/#x", "https:///x", "https://shop.example/a b"}) {
