@@ -10,15 +10,9 @@ namespace {
 constexpr std::string_view unix_prefix = "unix:";
 constexpr std::string_view wildcard_prefix = "*.";
 
-std::string_view without_brackets(std::string_view host) {
-    if (host.size() >= 2 && host.front() == '[' && host.back() == ']') return host.substr(1, host.size() - 2);
-    return host;
-}
-
 /// Lower case, without a final dot and brackets, addresses in their one spelling.
 std::string normal_host(std::string_view text) {
-    if (text.ends_with('.')) text.remove_suffix(1);
-    const std::string host = lower_ascii(without_brackets(text));
+    const std::string host = lower_ascii(without_brackets(without_final_dot(text)));
     return canonical_address(host).value_or(host);
 }
 

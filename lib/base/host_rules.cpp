@@ -39,6 +39,16 @@ std::string lower_ascii(std::string_view text) {
     return out;
 }
 
+std::string_view without_final_dot(std::string_view host) {
+    if (host.ends_with('.')) host.remove_suffix(1);
+    return host;
+}
+
+std::string_view without_brackets(std::string_view host) {
+    if (host.size() >= 2 && host.front() == '[' && host.back() == ']') return host.substr(1, host.size() - 2);
+    return host;
+}
+
 bool is_host_name(std::string_view name) {
     if (name.empty() || name.size() > 253 || name.ends_with('.')) return false;
     while (!name.empty()) {
@@ -52,7 +62,7 @@ bool is_host_name(std::string_view name) {
 }
 
 bool is_abbreviated_address(std::string_view name) {
-    if (name.ends_with('.')) name.remove_suffix(1);
+    name = without_final_dot(name);
     const std::string last = lower_ascii(name.substr(name.rfind('.') + 1));
     return last.starts_with("0x") || last.find_first_not_of("0123456789") == std::string::npos;
 }
@@ -84,7 +94,7 @@ bool is_loopback_bytes(std::span<const std::uint8_t> bytes) {
 bool is_localhost(std::string_view host) { return lower_ascii(host) == "localhost"; }
 
 bool is_loopback_host(std::string_view host) {
-    if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+    host = without_brackets(host);
     if (is_localhost(host)) return true;
     const auto address = parse_address(host);
     return address && is_loopback_bytes(address->bytes());

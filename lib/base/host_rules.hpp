@@ -13,6 +13,12 @@ namespace prooftrack {
 /// Letters A to Z in lower case, all else as it is.
 std::string lower_ascii(std::string_view text);
 
+/// `shop.example.` is shop.example written in full.
+std::string_view without_final_dot(std::string_view host);
+
+/// `[::1]` is ::1 as it stands in a URL.
+std::string_view without_brackets(std::string_view host);
+
 /// Letters, digits, `-` (not at an end) and `_` in labels of 1 to 63, at most 253 in all, without a final dot.
 bool is_host_name(std::string_view name);
 

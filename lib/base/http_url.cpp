@@ -79,7 +79,7 @@ result<std::string> parse_host(std::string_view text) {
     const bool is_v6 = address && address->find(':') != std::string::npos;
     if (is_bracketed != is_v6) return make_error_code(url_error::host);
     if (address) return std::move(*address);
-    const std::string_view name = text.ends_with('.') ? text.substr(0, text.size() - 1) : text;
+    const std::string_view name = without_final_dot(text);
     if (!is_host_name(name)) return make_error_code(url_error::host);
     if (is_abbreviated_address(name)) return make_error_code(url_error::host_abbreviated);
     return lower_ascii(text);
