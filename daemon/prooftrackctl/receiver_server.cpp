@@ -16,7 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "net/http_url.hpp"
+#include "base/host_rules.hpp"
+#include "net/address_rules.hpp"
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/text.hpp"
 
@@ -159,7 +160,7 @@ void receiver_server::listen_on_tcp(const std::string& address) {
     const std::size_t colon = address.rfind(':');
     std::string host = address.substr(0, colon);
     const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
-    if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+    host = std::string(without_brackets(host));
     if (host.empty() || is_localhost(host)) host = "127.0.0.1";
     boost::system::error_code error;
     const auto ip = boost::asio::ip::make_address(host, error);
@@ -168,7 +169,7 @@ void receiver_server::listen_on_tcp(const std::string& address) {
     if (error || !is_port)
         throw command_failure(exit_status::usage,
                               fmt::format("'{}' is not HOST:PORT, as 127.0.0.1:8080", printable(address)));
-    if (!ip.is_loopback()) {
+    if (!is_loopback_address(ip)) {
         throw command_failure(
             exit_status::usage,
             "listen is for trying things out on this machine: give a loopback address, as 127.0.0.1:8080");

@@ -6,7 +6,8 @@
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
-#include "base/url_scheme.hpp"
+#include "base/http_url.hpp"
+#include "base/own_url.hpp"
 #include "config/parse.hpp"
 #include "config/secret_files.hpp"
 #include "prooftrackd/descriptor_limit.hpp"
@@ -14,8 +15,6 @@
 
 namespace prooftrack {
 namespace {
-
-constexpr std::string_view url_rules_name = "callback_url";
 
 std::uint64_t random_seed() {
     std::random_device device;
@@ -169,7 +168,7 @@ class preparation_steps {
             read_keys(path + "secret_file", callback.name, secret_path(callback, machine_.credentials()),
                       target.secrets);
         }
-        if (callback.command.empty() && (!callback.ca_file.empty() || has_https_scheme(callback.url))) {
+        if (callback.command.empty() && (!callback.ca_file.empty() || is_https_url(callback.url))) {
             if (const auto trust = load_trust(path + "ca_file", callback.ca_file)) target.tls = tls_for(*trust);
         }
         next_.targets.push_back(std::move(target));
@@ -178,7 +177,7 @@ class preparation_steps {
     void prepare_callback_url() {
         const callback_url_config& rules = next_.config.callback_url;
         next_.url_rules.allow_hosts = rules.allow_hosts;
-        read_keys("callback_url.secret_file", std::string(url_rules_name), secret_path(rules, machine_.credentials()),
+        read_keys("callback_url.secret_file", std::string(own_url_callback), secret_path(rules, machine_.credentials()),
                   next_.url_rules.secrets);
         if (!rules.allow_hosts.empty()) next_.url_rules.tls = tls_for(trust_roots());
     }

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/own_url.hpp"
 #include "config/secret_files.hpp"
 #include "engine/secret_view.hpp"
 #include "prooftrackd/webhook_keys.hpp"
@@ -14,7 +15,7 @@ namespace {
 
 /// Where the keys of that callback are used; nullptr when it has none.
 std::vector<secret>* keys_of(prepared_runtime& runtime, std::string_view callback) {
-    if (callback == "callback_url") return &runtime.url_rules.secrets;
+    if (callback == own_url_callback) return &runtime.url_rules.secrets;
     const auto target = std::find_if(runtime.targets.begin(), runtime.targets.end(),
                                      [&](const callback_target& each) { return each.name == callback; });
     return target == runtime.targets.end() ? nullptr : &target->secrets;

@@ -122,15 +122,11 @@ void event_hub::on_event(const log_event& event) {
     newest_ = std::max(newest_, seq);
     if (readers_.empty()) {
         recent_.clear();
-        recent_bytes_ = 0;
         return;
     }
-    recent_.push_back({seq, format_sse_frame(event)});
-    recent_bytes_ += recent_.back().frame->size();
-    while (recent_.size() > max_events_behind || (recent_bytes_ > max_recent_bytes && recent_.size() > 1)) {
-        recent_bytes_ -= recent_.front().frame->size();
-        recent_.pop_front();
-    }
+    shared_bytes frame = format_sse_frame(event);
+    const std::size_t size = frame->size();
+    recent_.push(seq, std::move(frame), size);
     ++round_;
     if (waking_) return;
     waking_ = true;
@@ -152,13 +148,13 @@ void event_hub::wake_slice() {
 }
 
 bool event_hub::recent_after(std::uint64_t cursor, std::vector<shared_bytes>& out, std::uint64_t& end) const {
-    if (recent_.empty() || recent_.front().seq > cursor + 1 || recent_.back().seq <= cursor) return false;
+    if (!recent_.reaches(cursor + 1)) return false;
     std::size_t bytes = 0;
-    for (auto at = static_cast<std::size_t>(cursor + 1 - recent_.front().seq); at < recent_.size(); ++at) {
+    for (std::uint64_t seq = cursor + 1; seq < recent_.end(); ++seq) {
         if (out.size() == frames_a_write || bytes > bytes_a_write) break;
-        out.push_back(recent_[at].frame);
+        out.push_back(recent_.at(seq));
         bytes += out.back()->size();
-        end = recent_[at].seq;
+        end = seq;
     }
     return true;
 }

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "api/backend.hpp"
 #include "api/body_stream.hpp"
 #include "base/lifetime.hpp"
+#include "base/recent_window.hpp"
 
 namespace prooftrack {
 
@@ -83,10 +83,6 @@ class event_hub final : public event_listener {
 
   private:
     friend class event_reader;
-    struct recent_event {
-        std::uint64_t seq;
-        shared_bytes frame;
-    };
     using reader_list = boost::intrusive::list<
         event_reader, boost::intrusive::member_hook<event_reader, decltype(event_reader::hook_), &event_reader::hook_>,
         boost::intrusive::constant_time_size<false>>;
@@ -98,8 +94,7 @@ class event_hub final : public event_listener {
     boost::asio::any_io_executor loop_;
     backend& source_;
     reader_list readers_;
-    std::deque<recent_event> recent_; ///< without gaps, up to `newest_`
-    std::size_t recent_bytes_ = 0;
+    recent_window<shared_bytes> recent_{max_events_behind, max_recent_bytes}; ///< frames up to `newest_`
     std::uint64_t newest_;
     std::uint64_t round_ = 0;
     bool waking_ = false;

@@ -17,8 +17,9 @@
 #include "api/connection_pool.hpp"
 #include "api/server.hpp"
 #include "api/target.hpp"
+#include "base/host_rules.hpp"
 #include "base/lifetime.hpp"
-#include "net/http_url.hpp"
+#include "net/address_rules.hpp"
 
 namespace prooftrack {
 namespace {
@@ -71,12 +72,12 @@ endpoint parse_endpoint(std::string_view listen) {
     const std::size_t colon = listen.rfind(':');
     if (colon == std::string_view::npos) fail(78, listen, "write HOST:PORT, such as 127.0.0.1:9464");
     std::string host(listen.substr(0, colon));
-    if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+    host = std::string(without_brackets(host));
     if (is_localhost(host)) host = "127.0.0.1";
     const auto port = parse_number(listen.substr(colon + 1));
     boost::system::error_code error;
     endpoint made{boost::asio::ip::make_address(host, error), 0};
-    if (error || !made.address.is_loopback()) fail(78, listen, "the host is not a loopback address");
+    if (error || !is_loopback_address(made.address)) fail(78, listen, "the host is not a loopback address");
     if (!port || *port > 65535) fail(78, listen, "the port is 0 to 65535");
     made.port = static_cast<std::uint16_t>(*port);
     return made;

@@ -131,7 +131,7 @@ void request_reader::accept_body(std::size_t limit) {
         return;
     }
     body_.clear();
-    if (head_.has_body && !content_length_) chunks_.emplace(limit);
+    if (head_.has_body && !content_length_) chunks_.emplace(chunk_rules{.body = limit});
     state_ = head_.has_body ? state::in_body : state::done;
 }
 
@@ -150,16 +150,17 @@ request_reader::step request_reader::next_body() {
         state_ = state::done;
         return step::whole;
     }
-    switch (chunks_->decode(input_, body_)) {
-    case chunk_decoder::progress::more:
-        return step::more;
-    case chunk_decoder::progress::done:
+    input_.erase(0, chunks_->feed(input_, body_));
+    switch (chunks_->fault()) {
+    case chunk_fault::none:
+        if (!chunks_->is_done()) return step::more;
         state_ = state::done;
         return step::whole;
-    case chunk_decoder::progress::malformed:
+    case chunk_fault::malformed:
+    case chunk_fault::lines_too_long:
         return refuse(problem_code::invalid_request,
                       "the body is not framed as HTTP/1.1: a chunk is malformed or its header too long");
-    case chunk_decoder::progress::too_large:
+    case chunk_fault::body_too_large:
         return refuse(problem_code::too_large, fmt::format("a body is at most {} bytes here", body_limit_));
     }
     return step::refused;

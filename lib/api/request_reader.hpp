@@ -11,8 +11,8 @@
 #include <boost/beast/http/parser.hpp>
 
 #include "api/backend.hpp"
-#include "api/chunk_decoder.hpp"
 #include "api/message.hpp"
+#include "net/chunk_decoder.hpp"
 
 namespace prooftrack {
 

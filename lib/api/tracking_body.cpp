@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "net/http_url.hpp"
+#include "base/http_url.hpp"
+#include "base/own_url.hpp"
 
 namespace prooftrack {
 namespace {
@@ -16,7 +17,7 @@ parsed<std::optional<std::string>> read_callback_url(const json_fields& fields) 
     if (fields.raw("callback_url") == "null") return std::optional<std::string>();
     auto url = fields.text("callback_url");
     if (!url || !*url) return url;
-    if ((*url)->size() > max_callback_url_bytes) return refused("callback_url is at most 2048 bytes");
+    if ((*url)->size() > max_own_url_bytes) return refused("callback_url is at most 2048 bytes");
     const auto syntax = parse_http_url(**url);
     if (!syntax) return refused(fmt::format("callback_url cannot be used: {}", syntax.error().message()));
     return url;

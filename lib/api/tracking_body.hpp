@@ -12,7 +12,6 @@
 namespace prooftrack {
 
 inline constexpr std::size_t max_metadata_bytes = 4096;
-inline constexpr std::size_t max_callback_url_bytes = 2048;
 
 /// `{"merchant_transaction_id", "callback_url"?, "metadata"?, "overdue_after"?}`
 parsed<track_request> parse_track_request(std::string_view text);

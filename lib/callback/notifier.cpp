@@ -5,6 +5,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/lifetime.hpp"
+#include "base/own_url.hpp"
 #include "callback/command_run.hpp"
 #include "callback/error.hpp"
 #include "callback/notifier_setup.hpp"
@@ -19,7 +21,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::string_view own_url_name = "callback_url";
 constexpr std::string_view user_agent = "prooftrackd/" PROOFTRACKD_VERSION;
 
 using outcome_handler = unique_function<void(delivery_outcome)>;
@@ -52,7 +53,7 @@ class sending_notifier final : public notifier {
 
     void deliver(delivery_job job, outcome_handler handler) override {
         if (stopping_) return answer_later(std::move(handler), make_error_code(callback_error::stopping).message());
-        if (job.callback == own_url_name) return deliver_to_own_url(std::move(job), std::move(handler));
+        if (job.callback == own_url_callback) return deliver_to_own_url(std::move(job), std::move(handler));
         const prepared_target* target = setup_ ? setup_->find(job.callback) : nullptr;
         if (target == nullptr)
             return answer_later(std::move(handler), make_error_code(callback_error::not_configured).message());
@@ -78,15 +79,14 @@ class sending_notifier final : public notifier {
 
     void spawn_send(std::shared_ptr<const webhook_target> target, delivery_job job, outcome_handler handler) {
         ++in_flight_;
-        tasks_.spawn(send(life_, sender_, std::move(target), std::move(job), std::move(handler)));
+        tasks_.spawn(send(lifetime_.observe(), sender_, std::move(target), std::move(job), std::move(handler)));
     }
 
-    /// `life` tells whether this object still is: the coroutine may outlive it by a turn of the loop, and holds what it
-    /// uses meanwhile.
-    asio::awaitable<void> send(std::weak_ptr<int> life, std::shared_ptr<webhook_sender> sender,
+    /// The coroutine may outlive this object by a turn of the loop, and holds what it uses meanwhile.
+    asio::awaitable<void> send(lifetime::watch alive, std::shared_ptr<webhook_sender> sender,
                                std::shared_ptr<const webhook_target> target, delivery_job job,
                                outcome_handler handler) {
-        if (life.expired()) co_return;
+        if (!alive) co_return;
         const auto begun = std::chrono::steady_clock::now();
         const std::string callback = job.callback;
         bool was_refused = false;
@@ -97,7 +97,7 @@ class sending_notifier final : public notifier {
         } catch (const std::exception& failure) {
             outcome = refused(failure.what());
         }
-        if (life.expired()) co_return;
+        if (!alive) co_return;
         // Cancelling shows as an error of whatever the attempt waited for.
         if (cut_off_ && outcome.what == delivery_outcome::verdict::failed && outcome.status == 0)
             outcome.error = "cut off: the daemon is stopping";
@@ -111,23 +111,19 @@ class sending_notifier final : public notifier {
         command_line command{target.command, make_command_environment(job), job.body, target.timeout};
         const auto place = commands_.emplace(commands_.end());
         const auto begun = std::chrono::steady_clock::now();
-        *place = run_command(loop_, std::move(command),
-                             [this, life = std::weak_ptr<int>(life_), place, begun,
-                              handler = std::move(handler)](delivery_outcome outcome) mutable {
-                                 if (life.expired()) return;
-                                 commands_.erase(place);
-                                 outcome.took = std::chrono::steady_clock::now() - begun;
-                                 finish(std::move(handler), std::move(outcome));
-                             });
+        auto ended = [this, place, begun, handler = std::move(handler)](delivery_outcome outcome) mutable {
+            commands_.erase(place);
+            outcome.took = std::chrono::steady_clock::now() - begun;
+            finish(std::move(handler), std::move(outcome));
+        };
+        *place = run_command(loop_, std::move(command), lifetime_.guarded(std::move(ended)));
     }
 
     void answer_later(outcome_handler handler, std::string why) {
         ++in_flight_;
-        asio::post(loop_, [this, life = std::weak_ptr<int>(life_), handler = std::move(handler),
-                           why = std::move(why)]() mutable {
-            if (life.expired()) return;
+        asio::post(loop_, lifetime_.guarded([this, handler = std::move(handler), why = std::move(why)]() mutable {
             finish(std::move(handler), refused(std::move(why)));
-        });
+        }));
     }
 
     void finish(outcome_handler handler, delivery_outcome outcome) {
@@ -151,8 +147,6 @@ class sending_notifier final : public notifier {
 
     asio::any_io_executor loop_;
     notifier_observer& observer_;
-    std::shared_ptr<int> life_ =
-        std::make_shared<int>();                  // handlers that run after this object was destroyed do nothing
     std::shared_ptr<const notifier_setup> setup_; // null until the first `configure`
     std::shared_ptr<webhook_sender> sender_;      // shared with its attempts, see send()
     std::list<unique_function<void()>> commands_; // each kills one running command
@@ -162,7 +156,8 @@ class sending_notifier final : public notifier {
     unique_function<void()> stopped_;
     deadline stop_limit_;
     orphan_reaper orphans_{loop_};
-    task_group tasks_; // last: its tasks use all of the above
+    task_group tasks_; // its tasks use all of the above
+    lifetime lifetime_;
 };
 
 } // namespace

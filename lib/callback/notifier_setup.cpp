@@ -5,17 +5,12 @@
 
 #include <boost/system/system_error.hpp>
 
-#include "base/url_scheme.hpp"
+#include "base/own_url.hpp"
 #include "callback/error.hpp"
 #include "callback/target_rules.hpp"
 
 namespace prooftrack {
 namespace {
-
-bool has_tcp_host(const callback_url_rules& rules) {
-    return std::any_of(rules.allow_hosts.begin(), rules.allow_hosts.end(),
-                       [](const std::string& host) { return !host.starts_with("unix:"); });
-}
 
 /// The client of the system's authorities, made when the first target needs it.
 class system_tls {
@@ -37,16 +32,16 @@ notifier_setup::notifier_setup(std::vector<callback_target> targets, callback_ur
     for (auto& target : targets) {
         prepared_target ready;
         if (!target.url.empty()) {
-            if (!target.tls && has_https_scheme(target.url)) target.tls = system.get();
+            if (!target.tls && is_https_url(target.url)) target.tls = system.get();
             ready.webhook = make_configured_target(target);
         }
         ready.command = std::move(target.command);
         ready.timeout = target.timeout;
         targets_.insert_or_assign(target.name, std::move(ready));
     }
-    if (!has_tcp_host(rules_)) return;
+    if (std::none_of(rules_.allow_hosts.begin(), rules_.allow_hosts.end(), is_tcp_host)) return;
     if (rules_.secrets.empty())
-        throw boost::system::system_error(make_error_code(callback_error::not_signed), "callback_url");
+        throw boost::system::system_error(make_error_code(callback_error::not_signed), std::string(own_url_callback));
     if (!rules_.tls) rules_.tls = system.get();
 }
 

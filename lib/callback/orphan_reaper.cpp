@@ -13,11 +13,11 @@ orphan_reaper::orphan_reaper(const boost::asio::any_io_executor& loop) : ended_(
 }
 
 void orphan_reaper::await() {
-    ended_.async_wait([this](const boost::system::error_code& error, int /*signal*/) {
-        if (error) return; // cancelled: this object may be gone
+    ended_.async_wait(lifetime_.guarded([this](const boost::system::error_code& error, int /*signal*/) {
+        if (error) return;
         reap_orphans();
         await();
-    });
+    }));
 }
 
 } // namespace prooftrack

@@ -5,6 +5,8 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include "base/lifetime.hpp"
+
 namespace prooftrack {
 
 /// Reaps at each SIGCHLD while this process inherits orphans, else does nothing. Exit statuses of commands stay theirs.
@@ -15,6 +17,7 @@ class orphan_reaper {
   private:
     void await();
     boost::asio::signal_set ended_;
+    lifetime lifetime_;
 };
 
 } // namespace prooftrack

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "base/http_url.hpp"
 #include "base/secret.hpp"
 #include "base/time.hpp"
 #include "callback/notifier.hpp"
 #include "callback/target_rules.hpp"
 #include "net/connector.hpp"
-#include "net/http_url.hpp"
 
 namespace prooftrack {
 

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/http_url.hpp"
+
 namespace prooftrack {
 namespace {
 
@@ -12,7 +14,6 @@ constexpr std::int64_t ms(milliseconds duration) { return duration.count(); }
 constexpr std::int64_t day = ms(std::chrono::days(1));
 constexpr std::int64_t shortest_poll = 50;
 constexpr std::int64_t longest_path = 4'095;
-constexpr std::int64_t longest_socket_path = 107; // sun_path
 constexpr std::int64_t longest_url = 2'048;
 
 using std::chrono::minutes;
@@ -172,7 +173,7 @@ const std::array<config_key, 40> keys{{
      .name = "socket",
      .kind = key_kind::path,
      .least = 1,
-     .most = longest_socket_path,
+     .most = max_socket_path,
      .needs_restart = true,
      .doc = "a socket passed by systemd wins, and then mode and group are its unit's",
      .at = [](configuration& c, callback_config&) -> config_field { return &c.api.socket; }},

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <functional>
 #include <set>
-#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -29,9 +28,8 @@ inline constexpr std::size_t max_callbacks = 256;
 
 /// What the rules need to know of the world besides the text.
 struct config_surroundings {
-    std::span<const std::string_view> event_names; ///< what `events` patterns can select; empty = selectable_events()
-    std::function<bool(const std::string&)>
-        has_credential; ///< whether a systemd credential of that name was passed; empty = none is
+    /// Whether a systemd credential of that name was passed; empty = none is.
+    std::function<bool(const std::string&)> has_credential;
 };
 
 struct configuration_reading {

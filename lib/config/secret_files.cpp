@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "base/own_url.hpp"
 #include "config/bounded_file.hpp"
 
 namespace prooftrack {
@@ -157,7 +158,7 @@ std::filesystem::path secret_path(const callback_config& callback, const std::fi
 
 std::filesystem::path secret_path(const callback_url_config& rules, const std::filesystem::path& credentials) {
     if (!rules.secret_file.empty()) return rules.secret_file;
-    return credential_path(credentials, secret_credential("callback_url"));
+    return credential_path(credentials, secret_credential(std::string(own_url_callback)));
 }
 
 } // namespace prooftrack

@@ -5,18 +5,17 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include "base/url_scheme.hpp"
-#include "config/patterns.hpp"
+#include "base/allowed_hosts.hpp"
+#include "base/event_names.hpp"
+#include "base/http_url.hpp"
+#include "base/own_url.hpp"
 #include "config/secret_files.hpp"
 #include "config/url_rules.hpp"
 
 namespace prooftrack {
 namespace {
-
-std::span<const std::string_view> event_names(const config_surroundings& surroundings) {
-    return surroundings.event_names.empty() ? selectable_events() : surroundings.event_names;
-}
 
 bool has_credential(const config_surroundings& surroundings, const std::string& name) {
     return surroundings.has_credential && surroundings.has_credential(name);
@@ -108,7 +107,7 @@ class callback_rules {
         } else if (!is_name(callback_.name)) {
             document_.refuse(key("name"),
                              fmt::format("\"{}\": 1 to 64 characters, only a-z 0-9 _ and -", callback_.name));
-        } else if (callback_.name == "callback_url") {
+        } else if (callback_.name == own_url_callback) {
             document_.refuse(key("name"),
                              "\"callback_url\" stands for the transactions' own URLs: choose another name");
         } else if (!names.insert(callback_.name).second) {
@@ -145,13 +144,11 @@ class callback_rules {
     void check_events() {
         if (!is_sound("events")) return;
         for (const std::string& pattern : callback_.events) {
-            const auto names = event_names(surroundings_);
-            const bool selects_one = std::any_of(names.begin(), names.end(),
+            const bool selects_one = std::any_of(selectable_events.begin(), selectable_events.end(),
                                                  [&](std::string_view name) { return pattern_selects(pattern, name); });
             if (selects_one) continue;
-            std::string known;
-            for (const std::string_view name : names) known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
-            document_.refuse(key("events"), fmt::format("\"{}\" matches no event; there are: {}", pattern, known));
+            document_.refuse(key("events"), fmt::format("\"{}\" matches no event; there are: {}", pattern,
+                                                        fmt::join(selectable_events, ", ")));
         }
     }
 
@@ -170,7 +167,7 @@ void validate_callback_url(config_document& document, const config_surroundings&
         if (!problem.empty()) document.refuse(path, fmt::format("\"{}\": {}", host, problem));
     }
     const bool is_signed =
-        !rules.secret_file.empty() || has_credential(surroundings, secret_credential("callback_url"));
+        !rules.secret_file.empty() || has_credential(surroundings, secret_credential(std::string(own_url_callback)));
     const bool has_tcp = std::any_of(rules.allow_hosts.begin(), rules.allow_hosts.end(), is_tcp_host);
     if (has_tcp && !is_signed && document.is_sound("callback_url.secret_file")) {
         document.refuse("callback_url.secret_file",
@@ -208,11 +205,11 @@ std::vector<std::string> configuration_warnings(const configuration& config) {
                             "when Proof changes its word",
                             callback.name));
         }
-        if (!callback.ca_file.empty() && !has_https_scheme(callback.url)) {
+        if (!callback.ca_file.empty() && !is_https_url(callback.url)) {
             warnings.push_back(fmt::format("callback \"{}\": ca_file has no effect without https", callback.name));
         }
     }
-    if (!config.proof.ca_file.empty() && !has_https_scheme(config.proof.base_url)) {
+    if (!config.proof.ca_file.empty() && !is_https_url(config.proof.base_url)) {
         warnings.emplace_back("proof.ca_file has no effect without https");
     }
     if (!config.callback_url.secret_file.empty() && config.callback_url.allow_hosts.empty()) {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/allowed_hosts.hpp"
+#include "base/http_url.hpp"
+
 namespace prooftrack {
 namespace {
 
@@ -12,29 +15,7 @@ constexpr std::size_t url_lane_in_flight = 8;
 /// max_in_flight events a commit and no more.
 constexpr std::size_t loaded_ahead = 64;
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return out;
-}
-
-bool covers(std::string_view allowed, std::string_view host) {
-    if (!allowed.starts_with("*.")) return allowed == host;
-    allowed.remove_prefix(1);
-    return host.size() > allowed.size() && host.front() != '.' && host.ends_with(allowed);
-}
-
-/// `shop.example` of `https://shop.example:443`, `::1` of `http://[::1]:80`.
-std::string_view host_of(std::string_view lane) {
-    lane.remove_prefix(lane.find("://") + 3);
-    lane = lane.substr(0, lane.rfind(':'));
-    if (lane.starts_with('[') && lane.ends_with(']')) lane = lane.substr(1, lane.size() - 2);
-    return lane;
-}
-
 } // namespace
-
-bool is_url_lane(std::string_view lane) { return lane.find("://") != std::string_view::npos; }
 
 callback_table::callback_table(std::vector<callback_config> callbacks, callback_url_config rules)
     : callbacks_(std::move(callbacks)), rules_(std::move(rules)) {}
@@ -56,7 +37,7 @@ std::vector<std::string> callback_table::selecting(event_type type) const {
 }
 
 std::optional<lane_settings> callback_table::settings_for(std::string_view lane) const {
-    if (is_url_lane(lane)) {
+    if (is_own_url_lane(lane)) {
         if (!allows(lane)) return std::nullopt;
         return lane_settings{callback_config{}.retry_schedule, url_lane_in_flight};
     }
@@ -66,12 +47,8 @@ std::optional<lane_settings> callback_table::settings_for(std::string_view lane)
 }
 
 bool callback_table::allows(std::string_view lane) const {
-    constexpr std::string_view unix_scheme = "http+unix://";
-    const bool local = lane.starts_with(unix_scheme);
-    const std::string host = local ? "unix:" + std::string(lane.substr(unix_scheme.size())) : lower(host_of(lane));
-    return std::any_of(rules_.allow_hosts.begin(), rules_.allow_hosts.end(), [&](const std::string& allowed) {
-        return local ? allowed == host : covers(lower(allowed), host);
-    });
+    const auto url = parse_http_url(lane);
+    return url && match_host(*url, rules_.allow_hosts) != host_match::none;
 }
 
 } // namespace prooftrack

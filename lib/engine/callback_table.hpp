@@ -7,17 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "base/own_url.hpp"
 #include "config/config.hpp"
 #include "track/delivery_lane.hpp"
 #include "track/event.hpp"
 
 namespace prooftrack {
-
-/// The one name under which lists and metrics show all callback_urls.
-inline constexpr std::string_view callback_url_name = "callback_url";
-
-/// Whether a lane is a callback_url's `scheme://host:port` rather than the name of a configured callback.
-bool is_url_lane(std::string_view lane);
 
 /// The configured callbacks. A value: a reload replaces it whole.
 class callback_table {
@@ -29,7 +24,7 @@ class callback_table {
     const callback_config* find(std::string_view name) const; ///< nullptr when there is none
     /// Whether deliveries can be shown under that name: a callback's, or "callback_url" where any is allowed.
     bool is_configured(std::string_view name) const {
-        return name == callback_url_name ? has_url_rules() : find(name) != nullptr;
+        return name == own_url_callback ? has_url_rules() : find(name) != nullptr;
     }
 
     /// Whether any callback_url is allowed at all.

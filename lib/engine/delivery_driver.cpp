@@ -24,7 +24,7 @@ void delivery_driver::start(const store_status& status) {
     }
     for (const auto& [name, summary] : status.lanes) {
         take_over(summary, now);
-        if (is_url_lane(name) && summary.pending == 0 && summary.failing_since) {
+        if (is_own_url_lane(name) && summary.pending == 0 && summary.failing_since) {
             doors_.memory.set_failing(name, std::nullopt, [](const op_result<std::monostate>&) {});
         }
         if (summary.pending > 0 && !table_.settings_for(name)) log_unconfigured(doors_.log, summary);
@@ -141,7 +141,7 @@ delivery_driver::slot* delivery_driver::find_slot(std::string_view lane) {
 }
 
 delivery_driver::slot* delivery_driver::make_slot(const std::string& lane, bool whole) {
-    const bool is_url = is_url_lane(lane);
+    const bool is_url = is_own_url_lane(lane);
     if (is_url && url_lanes_ >= most_url_lanes) drop_idle_failing_one();
     if (is_url && url_lanes_ >= most_url_lanes) {
         lanes_left_out_ = true;

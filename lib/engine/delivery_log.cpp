@@ -70,7 +70,7 @@ void log_recovered(event_log& log, const delivery_slot& place) {
 void log_unconfigured(event_log& log, const lane_summary& summary) {
     std::vector<log_field> fields;
     fields.emplace_back("callback", summary.callback);
-    if (is_url_lane(summary.lane)) fields.emplace_back("lane", summary.lane);
+    if (is_own_url_lane(summary.lane)) fields.emplace_back("lane", summary.lane);
     fields.emplace_back("backlog", summary.pending);
     write(log, log_event_id::callback_unconfigured, fields);
 }

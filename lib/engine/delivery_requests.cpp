@@ -142,7 +142,7 @@ std::vector<callback_view> delivery_driver::views(const store_status& status, wa
         return views.back();
     };
     for (const callback_config& one : table_.callbacks()) row(one.name);
-    if (table_.has_url_rules()) row(callback_url_name);
+    if (table_.has_url_rules()) row(own_url_callback);
     for (const auto& [name, summary] : status.lanes) {
         const bool configured = table_.settings_for(name).has_value();
         if (!configured && summary.pending == 0 && summary.dead == 0) continue;
@@ -181,7 +181,7 @@ void delivery_driver::report(const store_status& status, wall_time now) {
 /// Its callback fails and is tried with another one.
 bool delivery_driver::waits_for_recovery(const delivery_view& due) const {
     const auto waits = [](const slot& place) { return place.lane.configured() && place.lane.health().failing(); };
-    if (due.callback != callback_url_name) {
+    if (due.callback != own_url_callback) {
         const auto place = slots_.find(due.callback);
         return place != slots_.end() && waits(*place->second) && !place->second->lane.is_busy(due.id);
     }

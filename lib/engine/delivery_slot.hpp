@@ -22,7 +22,7 @@ inline lane_head lane_head_of(const delivery_head& head) {
 
 struct delivery_slot {
     delivery_slot(std::string lane_name, std::uint64_t place, delivery_lane first)
-        : name(std::move(lane_name)), number(place), is_url(is_url_lane(name)), lane(std::move(first)) {}
+        : name(std::move(lane_name)), number(place), is_url(is_own_url_lane(name)), lane(std::move(first)) {}
 
     std::string name;         ///< the callback's, or `scheme://host:port`
     std::uint64_t number = 0; ///< the order of making, for a stable order of equal wakes
@@ -40,7 +40,7 @@ struct delivery_slot {
     bool saving_failing = false; ///< set_failing is under way
     bool failing_unsaved = false;
 
-    std::string shown_name() const { return is_url ? std::string(callback_url_name) : name; }
+    std::string shown_name() const { return is_url ? std::string(own_url_callback) : name; }
 };
 
 /// From `take` until its outcome is recorded.

@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "base/http_url.hpp"
 #include "engine/digests.hpp"
 #include "engine/engine.hpp"
 #include "engine/problems.hpp"
-#include "net/http_url.hpp"
 #include "net/json.hpp"
 
 namespace prooftrack {
@@ -52,7 +52,7 @@ std::optional<problem> engine::check_options(const tracking_options& options) co
     if (!options.callback_url) return std::nullopt;
     const auto url = parse_http_url(*options.callback_url);
     if (!url) return refuse(problem_code::invalid_request, fmt::format("callback_url: {}", url.error().message()));
-    if (url->scheme == url_scheme::http && !is_loopback_host(url->host)) {
+    if (!is_encrypted_or_local(*url)) {
         return refuse(problem_code::invalid_request, "callback_url: http is for a loopback host alone, use https");
     }
     if (!delivery_driver_.callbacks().allows(format_lane(*url))) {

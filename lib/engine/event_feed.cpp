@@ -11,9 +11,6 @@
 namespace prooftrack {
 namespace {
 
-constexpr std::size_t most_recent = 1'024;
-constexpr std::size_t most_recent_bytes = 8U << 20U;
-
 problem cursor_gone(event_seq first, event_seq last) {
     problem gone;
     gone.code = problem_code::cursor_gone;
@@ -34,37 +31,26 @@ void event_feed::restore(const store_status& status) {
 
 void event_feed::on_pruned(event_seq first_kept) {
     first_seq_ = std::max(first_seq_, first_kept);
-    while (!recent_.empty() && recent_.front().seq < first_seq_) {
-        recent_bytes_ -= recent_.front().json->size();
-        recent_.pop_front();
-    }
+    recent_.drop_before(value_of(first_seq_));
 }
 
 void event_feed::publish(event_seq seq, const std::string& frozen) {
     const log_event event{seq, std::make_shared<const std::string>(insert_seq(frozen, seq))};
     last_seq_ = seq;
-    recent_bytes_ += event.json->size();
-    recent_.push_back(event);
-    while (recent_.size() > most_recent || (recent_bytes_ > most_recent_bytes && recent_.size() > 1)) {
-        recent_bytes_ -= recent_.front().json->size();
-        recent_.pop_front();
-    }
+    recent_.push(value_of(seq), event, event.json->size());
     if (listener_ != nullptr) listener_->on_event(event);
     for (waiting_reader& reader : waits_.take_all()) reader.handler(page(reader.after, reader.limit));
 }
 
-bool event_feed::is_in_memory(event_seq after) const {
-    return !recent_.empty() && value_of(after) + 1 >= value_of(recent_.front().seq);
-}
+bool event_feed::is_in_memory(event_seq after) const { return recent_.reaches(value_of(after) + 1); }
 
 event_list event_feed::page(event_seq after, std::size_t limit) const {
     event_list list;
     list.log_id = log_id_;
     list.next_after = after;
-    if (recent_.empty() || after >= last_seq_) return list;
-    const std::uint64_t first = value_of(recent_.front().seq);
-    for (std::uint64_t at = value_of(after) + 1 - first; at < recent_.size() && list.events.size() < limit; ++at) {
-        list.events.push_back(recent_[static_cast<std::size_t>(at)]);
+    if (!is_in_memory(after)) return list;
+    for (std::uint64_t seq = value_of(after) + 1; seq < recent_.end() && list.events.size() < limit; ++seq) {
+        list.events.push_back(recent_.at(seq));
         list.next_after = list.events.back().seq;
     }
     return list;

@@ -4,12 +4,12 @@
 // streams.
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 
 #include "api/backend.hpp"
 #include "base/clock.hpp"
+#include "base/recent_window.hpp"
 #include "engine/wait_list.hpp"
 #include "store/store.hpp"
 
@@ -51,8 +51,7 @@ class event_feed {
 
     store& store_;
     const clock_source& clock_;
-    std::deque<log_event> recent_;
-    std::size_t recent_bytes_ = 0;
+    recent_window<log_event> recent_{1'024, std::size_t{8} << 20U}; ///< events, bytes
     event_seq first_seq_{1};
     event_seq last_seq_{0};
     std::string log_id_;

@@ -138,6 +138,8 @@ std::optional<poll_ticket> poll_driver::next_poll() {
     return std::move(poll->ticket);
 }
 
+bool poll_driver::has_poll() { return !is_stopped_ && tracker_.has_poll(around_.clock.now()); }
+
 bool poll_driver::may_repeat(const poll_ticket& /*ticket*/) { return tracker_.may_repeat(); }
 
 void poll_driver::on_answer(poll_ticket ticket, poll_answer answer) {

@@ -74,6 +74,7 @@ class poll_driver final : public poll_source {
     live_transaction live(std::uint32_t slot) const { return tracker_.live(slot, around_.clock.now()); }
 
     std::optional<poll_ticket> next_poll() override;
+    bool has_poll() override;
     bool may_repeat(const poll_ticket& ticket) override;
     void on_answer(poll_ticket ticket, poll_answer answer) override;
 

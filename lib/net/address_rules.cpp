@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/host_rules.hpp"
+
 namespace prooftrack {
 namespace {
 
@@ -149,8 +151,8 @@ std::string_view to_string(address_kind kind) {
 }
 
 bool is_loopback_address(const ip::address& address) {
-    if (address.is_v6() && address.to_v6().is_v4_mapped()) return v4_at(address.to_v6().to_bytes(), 12).is_loopback();
-    return address.is_loopback();
+    if (address.is_v4()) return is_loopback_bytes(address.to_v4().to_bytes());
+    return is_loopback_bytes(address.to_v6().to_bytes());
 }
 
 address_kind classify_address(const ip::address& address) {

@@ -21,8 +21,7 @@ enum class address_kind : std::uint8_t {
 };
 std::string_view to_string(address_kind kind);
 
-/// 127.0.0.0/8 and ::1, v4-mapped or not: what is sent there does not leave this machine. (NAT64 and 6to4 addresses
-/// with 127.0.0.1 inside do.)
+/// The rule of base/host_rules.hpp, for a resolved address.
 bool is_loopback_address(const boost::asio::ip::address& address);
 
 /// An IPv4 address that is wrapped in IPv6 (mapped, NAT64, translated, compatible, 6to4) is judged by what it is; what

@@ -14,6 +14,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/http_url.hpp"
 #include "net/completion.hpp"
 #include "net/deadline.hpp"
 #include "net/error.hpp"
@@ -216,8 +217,8 @@ asio::awaitable<op_result<asio::local::stream_protocol::socket>> async_connect_u
     using unix_protocol = asio::local::stream_protocol;
     const asio::any_io_executor loop = co_await asio::this_coro::executor;
     const std::string operation = "connect " + path;
-    op_error failure{net_error::url_socket, operation, {}};
-    if (path.empty() || path.size() > 107) co_return failure;
+    op_error failure{url_error::socket, operation, {}};
+    if (path.empty() || path.size() > max_socket_path) co_return failure;
     const unix_protocol::endpoint endpoint(path);
     const steady_time give_up = std::chrono::steady_clock::now() + within;
     asio::steady_timer pause(loop);

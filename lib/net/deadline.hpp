@@ -2,10 +2,12 @@
 
 // A hard deadline for one stage of I/O: a timer that closes or cancels, never a race of two awaitables.
 
-#include <memory>
+#include <cstdint>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
+#include "base/lifetime.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
@@ -24,7 +26,6 @@ namespace prooftrack {
 class deadline {
   public:
     explicit deadline(const boost::asio::any_io_executor& loop);
-    ~deadline();
     deadline(const deadline&) = delete;
     deadline& operator=(const deadline&) = delete;
 
@@ -36,14 +37,17 @@ class deadline {
     void finish();
 
     /// True when the stage's time was over before it was finished.
-    bool expired() const;
+    bool expired() const { return expired_; }
 
     /// net_error::timed_out when the stage expired, else `error`.
     error_code translate(error_code error) const;
 
   private:
-    struct state;
-    std::shared_ptr<state> state_; // shared with the timer's handler, which may already be queued
+    boost::asio::steady_timer timer_;
+    unique_function<void()> on_expiry_;
+    std::uint64_t stage_ = 0; ///< a queued handler of an earlier stage does nothing
+    bool expired_ = false;
+    lifetime lifetime_;
 };
 
 } // namespace prooftrack

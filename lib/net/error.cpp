@@ -28,23 +28,6 @@ class net_category_type final : public boost::system::error_category {
             return "the reply is not HTTP";
         case net_error::bad_request:
             return "the request has a control character in a header";
-        case net_error::bad_url:
-            return "not a URL";
-        case net_error::url_scheme:
-            return "the scheme is not https, http or http+unix";
-        case net_error::url_host:
-            return "the URL has no usable host";
-        case net_error::url_letters:
-            return "the host has letters beyond ASCII: write its xn-- form (as `idn2 HOST` prints it)";
-        case net_error::url_port:
-            return "the port is not 1 to 65535";
-        case net_error::url_userinfo:
-            return "the URL has a user or password";
-        case net_error::url_fragment:
-            return "the URL has a fragment";
-        case net_error::url_socket:
-            return "http+unix needs an absolute socket path of at most 107 bytes, as in "
-                   "http+unix:///run/shop.sock:/hook";
         }
         return "unknown network error";
     }

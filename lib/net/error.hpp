@@ -18,14 +18,6 @@ enum class net_error {
     truncated_reply,     ///< the connection ended in the middle of a reply
     not_http,            ///< the reply is not HTTP/1
     bad_request,         ///< the request cannot be written as HTTP (a line break in a header)
-    bad_url,             ///< not a URL
-    url_scheme,          ///< a scheme other than https, http and http+unix
-    url_host,            ///< no host, or one that is not a name or an address
-    url_letters,         ///< a host with letters beyond ASCII
-    url_port,            ///< a port that is not 1 to 65535
-    url_userinfo,        ///< user or password in a URL
-    url_fragment,        ///< a fragment in a URL
-    url_socket,          ///< http+unix without an absolute socket path of at most 107 bytes
 };
 
 const boost::system::error_category& net_category();

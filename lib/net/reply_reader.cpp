@@ -1,7 +1,9 @@
 #include "net/reply_reader.hpp"
 
 #include <algorithm>
-#include <charconv>
+
+#include "base/host_rules.hpp"
+#include "net/http_text.hpp"
 
 namespace prooftrack {
 namespace {
@@ -10,15 +12,6 @@ constexpr std::string_view version_prefix = "HTTP/1.";
 constexpr std::string_view blanks = " \t\r";
 constexpr std::size_t max_kept_headers = 128;
 constexpr int max_interim_replies = 8;
-/// Chunk lines and trailers beside the header: chunks of one byte cost five more each.
-constexpr std::size_t framing_per_body_byte = 8;
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool equal_without_case(std::string_view left, std::string_view right) {
-    return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                      [](char a, char b) { return lower(a) == lower(b); });
-}
 
 std::string_view trim(std::string_view text) {
     const auto first = text.find_first_not_of(blanks);
@@ -27,15 +20,6 @@ std::string_view trim(std::string_view text) {
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-template <class Number>
-std::optional<Number> whole_number(std::string_view text, int base) {
-    Number value = 0;
-    if (text.empty() || text.front() == '-') return std::nullopt;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
 
 /// "HTTP/1.1 200 OK", "HTTP/1.0 200", "HTTP/1.1  204 "; 0 for anything else.
 int read_status(std::string_view line) {
@@ -48,7 +32,7 @@ int read_status(std::string_view line) {
     const std::string_view digits = line.substr(0, 3);
     const bool ends = line.size() == 3 || (line.size() > 3 && (line[3] == ' ' || line[3] == '\t'));
     if (digits.size() != 3 || !ends || !std::all_of(digits.begin(), digits.end(), is_digit)) return 0;
-    const int status = whole_number<int>(digits, 10).value_or(0);
+    const int status = parse_whole_number<int>(digits).value_or(0);
     return status < 100 ? 0 : status;
 }
 
@@ -56,7 +40,7 @@ int read_status(std::string_view line) {
 
 std::optional<std::string_view> http_reply::header(std::string_view name) const {
     for (const auto& [key, value] : headers) {
-        if (equal_without_case(key, name)) return value;
+        if (equal_ignoring_case(key, name)) return value;
     }
     return std::nullopt;
 }
@@ -66,8 +50,7 @@ std::size_t reply_reader::feed(std::string_view bytes) {
     if (!bytes.empty()) is_untouched_ = false;
     while (taken < bytes.size() && !is_over()) {
         const std::string_view rest = bytes.substr(taken);
-        const bool in_body = stage_ == stage::sized_body || stage_ == stage::body_to_end || stage_ == stage::chunk_data;
-        taken += in_body ? take_body(rest) : take_line(rest);
+        taken += has_head() ? take_body(rest) : take_line(rest);
     }
     return taken;
 }
@@ -90,8 +73,7 @@ void reply_reader::break_off(error_code fault) {
 std::size_t reply_reader::take_line(std::string_view bytes) {
     const auto newline = bytes.find('\n');
     const std::size_t taken = newline == std::string_view::npos ? bytes.size() : newline + 1;
-    const std::size_t bound = limits_.header + framing_per_body_byte * static_cast<std::size_t>(body_bytes_);
-    if (line_bytes_ + taken > bound) {
+    if (line_bytes_ + taken > limits_.header) {
         break_off(net_error::header_too_large);
         return taken;
     }
@@ -122,15 +104,6 @@ void reply_reader::on_line(std::string_view line) {
     case stage::head:
         if (line.empty()) return on_head_end();
         return on_field(line);
-    case stage::chunk_size:
-        return on_chunk_size(line);
-    case stage::chunk_end:
-        stage_ = stage::chunk_size;
-        if (!line.empty()) break_off(net_error::not_http);
-        return;
-    case stage::trailer:
-        if (line.empty()) end_whole();
-        return;
     default:
         return;
     }
@@ -159,14 +132,13 @@ void reply_reader::on_field(std::string_view line) {
         return;
     }
     const std::string_view value = trim(line.substr(colon + 1));
-    if (equal_without_case(name, "Content-Length")) {
+    if (equal_ignoring_case(name, "Content-Length")) {
         on_length(value);
-    } else if (equal_without_case(name, "Transfer-Encoding")) {
-        is_odd_ = is_odd_ || is_chunked_ || !equal_without_case(value, "chunked");
-        is_chunked_ = equal_without_case(value, "chunked");
-    } else if (equal_without_case(name, "Connection")) {
-        std::string options(value);
-        std::transform(options.begin(), options.end(), options.begin(), lower);
+    } else if (equal_ignoring_case(name, "Transfer-Encoding")) {
+        is_odd_ = is_odd_ || is_chunked_ || !equal_ignoring_case(value, "chunked");
+        is_chunked_ = equal_ignoring_case(value, "chunked");
+    } else if (equal_ignoring_case(name, "Connection")) {
+        const std::string options = lower_ascii(value);
         says_close_ = says_close_ || options.find("close") != std::string::npos;
         says_keep_alive_ = says_keep_alive_ || options.find("keep-alive") != std::string::npos;
     }
@@ -174,7 +146,7 @@ void reply_reader::on_field(std::string_view line) {
 }
 
 void reply_reader::on_length(std::string_view value) {
-    const auto length = whole_number<std::uint64_t>(value, 10);
+    const auto length = parse_whole_number<std::uint64_t>(value);
     if (!length || (length_ && *length_ != *length)) is_odd_ = true;
     length_ = length;
 }
@@ -183,7 +155,8 @@ void reply_reader::on_head_end() {
     if (is_chunked_ && length_) is_odd_ = true; // a reply that two readers may cut in two ways
     if (reply_.status == 204 || reply_.status == 304) return end_whole();
     if (is_chunked_) {
-        stage_ = stage::chunk_size;
+        chunks_.emplace(chunk_rules{.body = limits_.body, .lines = limits_.header - line_bytes_, .is_lenient = true});
+        stage_ = stage::chunked_body;
     } else if (length_ && !is_odd_) {
         left_ = *length_;
         stage_ = stage::sized_body;
@@ -193,14 +166,15 @@ void reply_reader::on_head_end() {
     }
 }
 
-void reply_reader::on_chunk_size(std::string_view line) {
-    const auto size = whole_number<std::uint64_t>(trim(line.substr(0, line.find(';'))), 16);
-    if (!size) return break_off(net_error::not_http);
-    left_ = *size;
-    stage_ = left_ == 0 ? stage::trailer : stage::chunk_data;
+std::size_t reply_reader::take_chunks(std::string_view bytes) {
+    const std::size_t taken = chunks_->feed(bytes, reply_.body);
+    if (chunks_->is_done()) end_whole();
+    if (chunks_->fault() != chunk_fault::none) stage_ = stage::broken;
+    return taken;
 }
 
 std::size_t reply_reader::take_body(std::string_view bytes) {
+    if (stage_ == stage::chunked_body) return take_chunks(bytes);
     std::size_t taken = bytes.size();
     if (stage_ != stage::body_to_end) taken = static_cast<std::size_t>(std::min<std::uint64_t>(left_, taken));
     const std::size_t free = limits_.body - reply_.body.size();
@@ -212,11 +186,7 @@ std::size_t reply_reader::take_body(std::string_view bytes) {
     }
     if (stage_ == stage::body_to_end) return taken;
     left_ -= taken;
-    if (left_ > 0) return taken;
-    if (stage_ == stage::chunk_data)
-        stage_ = stage::chunk_end;
-    else
-        end_whole();
+    if (left_ == 0) end_whole();
     return taken;
 }
 

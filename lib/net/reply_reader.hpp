@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/chunk_decoder.hpp"
 #include "net/error.hpp"
 
 namespace prooftrack {
@@ -64,10 +65,7 @@ class reply_reader {
         head,
         sized_body,
         body_to_end,
-        chunk_size,
-        chunk_data,
-        chunk_end,
-        trailer,
+        chunked_body,
         whole,
         broken
     };
@@ -79,7 +77,7 @@ class reply_reader {
     void on_field(std::string_view line);
     void on_length(std::string_view value);
     void on_head_end();
-    void on_chunk_size(std::string_view line);
+    std::size_t take_chunks(std::string_view bytes);
     void end_whole();
     void break_off(error_code fault);
 
@@ -89,8 +87,9 @@ class reply_reader {
     error_code fault_;
     std::string line_;           ///< the unfinished one
     std::size_t line_bytes_ = 0; ///< of all lines together
-    std::uint64_t left_ = 0;     ///< of the body or the chunk
+    std::uint64_t left_ = 0;     ///< of the sized body
     std::uint64_t body_bytes_ = 0;
+    std::optional<chunk_decoder> chunks_;
     std::optional<std::uint64_t> length_;
     int interim_ = 0;
     bool is_untouched_ = true;

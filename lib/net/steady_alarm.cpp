@@ -1,45 +1,37 @@
 #include "net/steady_alarm.hpp"
 
-#include <cstdint>
 #include <ctime>
-
-#include <boost/asio/steady_timer.hpp>
+#include <utility>
 
 namespace prooftrack {
 
-struct steady_alarm::state {
-    state(const boost::asio::any_io_executor& loop, unique_function<void()> handler)
-        : timer(loop), on_due(std::move(handler)) {}
-    boost::asio::steady_timer timer;
-    unique_function<void()> on_due;
-    std::uint64_t round = 0; // a queued handler of an earlier arm does nothing
-    steady_time when{};
-    bool armed = false;
-};
-
 steady_alarm::steady_alarm(const boost::asio::any_io_executor& loop, unique_function<void()> on_due)
-    : state_(std::make_shared<state>(loop, std::move(on_due))) {}
-
-steady_alarm::~steady_alarm() { disarm(); }
+    : timer_(loop), on_due_(std::move(on_due)) {}
 
 void steady_alarm::arm(steady_time when) {
-    if (state_->armed && state_->when == when) return;
-    ++state_->round;
-    state_->armed = true;
-    state_->when = when;
-    state_->timer.expires_at(when);
-    state_->timer.async_wait([shared = state_, round = state_->round](const boost::system::error_code& error) {
-        if (error || round != shared->round) return;
-        shared->armed = false;
-        shared->on_due();
-    });
+    if (armed_ && when_ == when) return;
+    ++round_;
+    armed_ = true;
+    when_ = when;
+    timer_.expires_at(when);
+    timer_.async_wait(lifetime_.guarded([this, round = round_](const boost::system::error_code& error) {
+        if (!error && round == round_) ring();
+    }));
+}
+
+void steady_alarm::ring() {
+    armed_ = false;
+    const lifetime::watch alive = lifetime_.observe();
+    auto on_due = std::move(on_due_); // may destroy this object
+    on_due();
+    if (alive) on_due_ = std::move(on_due);
 }
 
 void steady_alarm::disarm() {
-    if (!state_->armed) return;
-    ++state_->round;
-    state_->armed = false;
-    state_->timer.cancel();
+    if (!armed_) return;
+    ++round_;
+    armed_ = false;
+    timer_.cancel();
 }
 
 instant system_clock_source::now() const {

@@ -2,11 +2,13 @@
 
 // The real time behind base/clock.hpp's doors.
 
-#include <memory>
+#include <cstdint>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "base/clock.hpp"
+#include "base/lifetime.hpp"
 #include "base/unique_function.hpp"
 
 namespace prooftrack {
@@ -15,13 +17,18 @@ namespace prooftrack {
 class steady_alarm final : public alarm {
   public:
     steady_alarm(const boost::asio::any_io_executor& loop, unique_function<void()> on_due);
-    ~steady_alarm() override;
     void arm(steady_time when) override;
     void disarm() override;
 
   private:
-    struct state;
-    std::shared_ptr<state> state_; // shared with the timer's handler, which may already be queued
+    void ring();
+
+    boost::asio::steady_timer timer_;
+    unique_function<void()> on_due_;
+    std::uint64_t round_ = 0; ///< a queued handler of an earlier arm does nothing
+    steady_time when_{};
+    bool armed_ = false;
+    lifetime lifetime_;
 };
 
 /// Reads the machine's clocks.

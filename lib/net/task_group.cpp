@@ -1,6 +1,5 @@
 #include "net/task_group.hpp"
 
-#include <list>
 #include <utility>
 #include <vector>
 
@@ -15,80 +14,74 @@ namespace prooftrack {
 
 namespace asio = boost::asio;
 
-struct task_group::state {
-    asio::any_io_executor loop;
-    error_handler on_error;
-    // A signal is shared with `cancel`, which emits from a copy of the list: a task may end while it is told to.
-    std::list<std::shared_ptr<asio::cancellation_signal>> tasks;
-    unique_function<void()> on_empty;
-    bool cancelled = false;
-    bool abandoned = false;
+namespace {
 
-    void ended(std::list<std::shared_ptr<asio::cancellation_signal>>::iterator task, const std::exception_ptr& error) {
-        tasks.erase(task);
-        if (!abandoned && error && !is_cancellation(error)) {
-            if (!on_error) std::terminate();
-            on_error(error);
-        }
-        tell_when_empty();
+bool is_abortion(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const boost::system::system_error& failure) {
+        return failure.code() == asio::error::operation_aborted;
+    } catch (...) { // the caller hands it to on_error
+        return false;
     }
-
-    void tell_when_empty() {
-        if (abandoned || !tasks.empty() || !on_empty) return;
-        asio::post(loop, [handler = std::move(on_empty)]() mutable { handler(); });
-        on_empty = {};
-    }
-
-    /// A task that was told to stop may say so by letting operation_aborted out.
-    bool is_cancellation(const std::exception_ptr& error) const {
-        if (!cancelled) return false;
-        try {
-            std::rethrow_exception(error);
-        } catch (const boost::system::system_error& failure) {
-            return failure.code() == asio::error::operation_aborted;
-        } catch (...) { // the caller hands it to on_error
-            return false;
-        }
-    }
-};
-
-task_group::task_group(asio::any_io_executor loop, error_handler on_error) : state_(std::make_shared<state>()) {
-    state_->loop = std::move(loop);
-    state_->on_error = std::move(on_error);
 }
 
+} // namespace
+
+task_group::task_group(asio::any_io_executor loop, error_handler on_error)
+    : loop_(std::move(loop)), on_error_(on_error ? std::make_shared<error_handler>(std::move(on_error)) : nullptr) {}
+
 task_group::~task_group() {
-    state_->abandoned = true;
+    lifetime_.end();
     cancel();
 }
 
 void task_group::spawn(asio::awaitable<void> task) {
     auto signal = std::make_shared<asio::cancellation_signal>();
-    state_->tasks.push_back(signal);
-    const auto place = std::prev(state_->tasks.end());
-    auto done = [shared = state_, place](const std::exception_ptr& error) { shared->ended(place, error); };
+    tasks_.push_back(signal);
+    auto ended = lifetime_.guarded(
+        [this, place = std::prev(tasks_.end())](const std::exception_ptr& error) { on_ended(place, error); });
+    // The task holds its signal: it may end after the group has gone.
+    auto done = [signal, ended = std::move(ended)](const std::exception_ptr& error) mutable { ended(error); };
     // co_spawn on the loop's own thread runs the task up to its first wait, so it is called from there and not from
     // here. A signal before that reaches the coroutine around the task, whose exception nobody takes in Boost 1.83.
-    asio::post(state_->loop, [shared = state_, signal, task = std::move(task), done = std::move(done)]() mutable {
-        if (shared->abandoned) return;
-        asio::co_spawn(shared->loop, std::move(task), asio::bind_cancellation_slot(signal->slot(), std::move(done)));
-        if (shared->cancelled) signal->emit(asio::cancellation_type::all);
-    });
+    asio::post(loop_, lifetime_.guarded([this, signal, task = std::move(task), done = std::move(done)]() mutable {
+        const lifetime::watch alive = lifetime_.observe();
+        const asio::any_io_executor loop = loop_;
+        asio::co_spawn(loop, std::move(task), asio::bind_cancellation_slot(signal->slot(), std::move(done)));
+        if (alive && is_cancelled_) signal->emit(asio::cancellation_type::all);
+    }));
+}
+
+void task_group::on_ended(task_list::iterator task, const std::exception_ptr& error) {
+    tasks_.erase(task);
+    const lifetime::watch alive = lifetime_.observe();
+    // A task that was told to stop may say so by letting operation_aborted out.
+    if (error && !(is_cancelled_ && is_abortion(error))) {
+        if (!on_error_) std::terminate();
+        const auto on_error = on_error_; // may destroy this object
+        (*on_error)(error);
+    }
+    if (alive) tell_when_empty();
+}
+
+void task_group::tell_when_empty() {
+    if (!tasks_.empty() || !on_empty_) return;
+    asio::post(loop_, [handler = std::move(on_empty_)]() mutable { handler(); });
+    on_empty_ = {};
 }
 
 void task_group::cancel() {
-    state_->cancelled = true;
-    const std::vector<std::shared_ptr<asio::cancellation_signal>> running(state_->tasks.begin(), state_->tasks.end());
+    is_cancelled_ = true;
+    const std::vector<std::shared_ptr<asio::cancellation_signal>> running(tasks_.begin(), tasks_.end());
     for (const auto& signal : running) signal->emit(asio::cancellation_type::all);
     // Off the loop's thread Asio posts what `emit` does, with a bare pointer into the signal: it must live until then.
-    if (!running.empty()) asio::post(state_->loop, [running] {});
+    if (!running.empty()) asio::post(loop_, [running] {});
 }
 
-std::size_t task_group::size() const { return state_->tasks.size(); }
-
 void task_group::on_empty(unique_function<void()> handler) {
-    state_->on_empty = std::move(handler);
-    state_->tell_when_empty();
+    on_empty_ = std::move(handler);
+    tell_when_empty();
 }
 
 } // namespace prooftrack

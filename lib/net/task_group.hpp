@@ -4,11 +4,14 @@
 
 #include <cstddef>
 #include <exception>
+#include <list>
 #include <memory>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 
+#include "base/lifetime.hpp"
 #include "base/unique_function.hpp"
 
 namespace prooftrack {
@@ -33,15 +36,26 @@ class task_group {
     /// Asks every task to end: the operation it waits in fails with operation_aborted. May be repeated.
     void cancel();
 
-    std::size_t size() const; ///< tasks that have not ended
+    std::size_t size() const { return tasks_.size(); } ///< tasks that have not ended
     bool empty() const { return size() == 0; }
 
     /// Runs `handler` once, posted to the loop, as soon as no task is left (at once when there is none). One at a time.
     void on_empty(unique_function<void()> handler);
 
   private:
-    struct state;
-    std::shared_ptr<state> state_; // shared with the tasks' completion handlers, which may run after the group is gone
+    // A signal is shared with its task, and with `cancel`, which emits from a copy of the list: a task may end while it
+    // is told to.
+    using task_list = std::list<std::shared_ptr<boost::asio::cancellation_signal>>;
+
+    void on_ended(task_list::iterator task, const std::exception_ptr& error);
+    void tell_when_empty();
+
+    boost::asio::any_io_executor loop_;
+    std::shared_ptr<error_handler> on_error_; ///< null without one
+    task_list tasks_;
+    unique_function<void()> on_empty_;
+    bool is_cancelled_ = false;
+    lifetime lifetime_; ///< tasks may end after the group has gone
 };
 
 } // namespace prooftrack

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <map>
 #include <mutex>
-#include <string_view>
 
 #include <fmt/format.h>
 #include <openssl/err.h>
@@ -15,6 +14,7 @@
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/host_rules.hpp"
 #include "net/deadline.hpp"
 #include "net/error.hpp"
 #include "net/tls_peer.hpp"
@@ -66,11 +66,6 @@ int on_new_session(SSL* ssl, SSL_SESSION* session) {
     if (note == nullptr) return 0;
     note->remember(note->cache.get(), note->peer, session);
     return 1; // the session's reference is ours now
-}
-
-std::string without_final_dot(std::string_view host) {
-    if (host.ends_with('.')) host.remove_suffix(1);
-    return std::string(host);
 }
 
 /// What a person can do about a failed handshake.
@@ -136,7 +131,7 @@ void tls_client::forget_sessions() { sessions_->newest.clear(); }
 tls_stream_ptr tls_client::make_stream(asio::ip::tcp::socket socket, const std::string& host, std::uint16_t port) {
     tls_stream_ptr stream(new tls_stream(std::move(socket), context_));
     SSL* ssl = stream->native_handle();
-    const std::string name = without_final_dot(host);
+    const std::string name(without_final_dot(host));
     bool prepared = expect_peer(ssl, name);
     auto note = std::make_unique<peer_note>();
     note->cache = sessions_;

@@ -7,8 +7,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <boost/asio/ip/address.hpp>
-#include <boost/system/error_code.hpp>
+#include "base/host_rules.hpp"
 
 namespace prooftrack {
 namespace {
@@ -42,11 +41,9 @@ std::string_view advise_on_certificate(long verdict) {
 } // namespace
 
 bool expect_peer(SSL* ssl, const std::string& host) {
-    std::string name = host;
-    if (name.ends_with('.')) name.pop_back();
-    boost::system::error_code not_literal;
-    const auto literal = boost::asio::ip::make_address(name, not_literal);
-    if (!not_literal) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), literal.to_string().c_str()) == 1;
+    const std::string name(without_final_dot(host));
+    const auto literal = canonical_address(name);
+    if (literal) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), literal->c_str()) == 1;
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return SSL_set_tlsext_host_name(ssl, name.c_str()) == 1 && SSL_set1_host(ssl, name.c_str()) == 1;
 }

@@ -24,8 +24,7 @@ call_exchange::call_exchange(client_context& context, proof_call request, steady
     : context_(context), setup_(context.setup), request_(std::move(request)), until_(until),
       handler_(std::move(handler)), ended_(std::move(ended)),
       wire_(std::make_shared<wire>(context.loop, context.sockets, setup_->where(), *this)),
-      parser_(std::max(max_call_reply, setup_->options().max_reply_bytes)), timer_(context.loop),
-      self_(std::make_shared<call_exchange*>(this)) {}
+      parser_(std::max(max_call_reply, setup_->options().max_reply_bytes)), timer_(context.loop) {}
 
 call_exchange::~call_exchange() { wire_->close(); }
 
@@ -37,10 +36,9 @@ void call_exchange::start() {
 
 void call_exchange::watch(steady_time until) {
     timer_.expires_at(until);
-    timer_.async_wait([weak = std::weak_ptr<call_exchange*>(self_)](error_code error) {
-        const auto self = weak.lock();
-        if (!error && self) (*self)->on_timeout();
-    });
+    timer_.async_wait(lifetime_.guarded([this](error_code error) {
+        if (!error) on_timeout();
+    }));
 }
 
 void call_exchange::on_timeout() {

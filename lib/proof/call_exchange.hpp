@@ -8,6 +8,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/lifetime.hpp"
 #include "proof/client_context.hpp"
 #include "proof/reply_parser.hpp"
 #include "proof/wire.hpp"
@@ -60,7 +61,7 @@ class call_exchange final : public wire_listener {
     reply_parser parser_;
     boost::asio::steady_timer timer_;
     bool sent_ = false;
-    std::shared_ptr<call_exchange*> self_; ///< shared with the timer's handler, which may be queued when we go
+    lifetime lifetime_; ///< the timer's handler may be queued when we go
 };
 
 } // namespace prooftrack

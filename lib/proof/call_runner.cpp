@@ -20,8 +20,7 @@ bool is_sendable_target(const std::string& target) {
 
 } // namespace
 
-call_runner::call_runner(client_context& context)
-    : context_(context), stop_timer_(context.loop), self_(std::make_shared<call_runner*>(this)) {}
+call_runner::call_runner(client_context& context) : context_(context), stop_timer_(context.loop) {}
 
 call_runner::~call_runner() = default;
 
@@ -34,9 +33,7 @@ void call_runner::call(proof_call request, call_handler handler) {
 
 void call_runner::schedule_turn() {
     if (std::exchange(turn_posted_, true)) return;
-    asio::post(context_.loop, [weak = std::weak_ptr<call_runner*>(self_)] {
-        if (const auto self = weak.lock()) (*self)->take_turn();
-    });
+    asio::post(context_.loop, lifetime_.guarded([this] { take_turn(); }));
 }
 
 void call_runner::take_turn() {
@@ -75,10 +72,9 @@ void call_runner::stop(steady_time until, unique_function<void()> stopped) {
     stopping_ = true;
     stopped_ = std::move(stopped);
     stop_timer_.expires_at(until);
-    stop_timer_.async_wait([weak = std::weak_ptr<call_runner*>(self_)](error_code error) {
-        const auto self = weak.lock();
-        if (!error && self) (*self)->give_up();
-    });
+    stop_timer_.async_wait(lifetime_.guarded([this](error_code error) {
+        if (!error) give_up();
+    }));
     schedule_turn();
 }
 

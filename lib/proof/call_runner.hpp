@@ -9,6 +9,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/lifetime.hpp"
 #include "proof/call_exchange.hpp"
 #include "proof/client_context.hpp"
 
@@ -50,7 +51,7 @@ class call_runner {
     bool turn_posted_ = false;
     bool stopping_ = false;
     unique_function<void()> stopped_;
-    std::shared_ptr<call_runner*> self_; ///< shared with posted handlers, which may run after the runner is gone
+    lifetime lifetime_;
 };
 
 } // namespace prooftrack

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "proof/ascii.hpp"
+#include "net/http_text.hpp"
 #include "proof/body_hash.hpp"
 #include "proof/error_body.hpp"
 #include "proof/http_date.hpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "proof/ascii.hpp"
+#include "net/http_text.hpp"
 
 namespace prooftrack {
 namespace {

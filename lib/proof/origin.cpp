@@ -6,8 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "net/error.hpp"
-#include "net/http_url.hpp"
+#include "base/http_url.hpp"
 #include "net/tls.hpp"
 #include "net/tls_peer.hpp"
 
@@ -19,14 +18,12 @@ constexpr std::string_view transactions_path = "/widget/transactions/";
 http_url parse_base_url(const std::string& text) {
     const auto url = parse_http_url(text);
     if (!url) throw boost::system::system_error(url.error(), "proof.base_url");
-    const bool allowed =
-        url->scheme == url_scheme::https || (url->scheme == url_scheme::http && is_loopback_host(url->host));
-    if (!allowed) {
-        throw boost::system::system_error(make_error_code(net_error::url_scheme),
+    if (url->scheme == url_scheme::http_unix || !is_encrypted_or_local(*url)) {
+        throw boost::system::system_error(make_error_code(url_error::scheme),
                                           "proof.base_url must be https, or http to a loopback host");
     }
     if (url->target.find('?') != std::string::npos) {
-        throw boost::system::system_error(make_error_code(net_error::bad_url), "proof.base_url must have no query");
+        throw boost::system::system_error(make_error_code(url_error::malformed), "proof.base_url must have no query");
     }
     return *url;
 }

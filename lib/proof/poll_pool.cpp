@@ -25,8 +25,7 @@ milliseconds retry_delay(std::uint32_t failures) {
 } // namespace
 
 poll_pool::poll_pool(client_context& context, poll_source& source)
-    : context_(context), source_(source), random_(context.options().seed), timer_(context.loop),
-      self_(std::make_shared<poll_pool*>(this)) {}
+    : context_(context), source_(source), random_(context.options().seed), timer_(context.loop) {}
 
 poll_pool::~poll_pool() { OPENSSL_cleanse(request_buffer_.data(), request_buffer_.size()); }
 
@@ -47,9 +46,7 @@ void poll_pool::wake() { schedule_turn(true); }
 void poll_pool::schedule_turn(bool pull) {
     pull_asked_ = pull_asked_ || pull;
     if (std::exchange(turn_posted_, true)) return;
-    asio::post(context_.loop, [weak = std::weak_ptr<poll_pool*>(self_)] {
-        if (const auto self = weak.lock()) (*self)->take_turn();
-    });
+    asio::post(context_.loop, lifetime_.guarded([this] { take_turn(); }));
 }
 
 void poll_pool::take_turn() {
@@ -222,10 +219,9 @@ void poll_pool::note_deadline(steady_time when) {
     if (when >= timer_at_) return;
     timer_at_ = when;
     timer_.expires_at(when);
-    timer_.async_wait([weak = std::weak_ptr<poll_pool*>(self_)](error_code error) {
-        const auto self = weak.lock();
-        if (!error && self) (*self)->sweep();
-    });
+    timer_.async_wait(lifetime_.guarded([this](error_code error) {
+        if (!error) sweep();
+    }));
 }
 
 void poll_pool::sweep() {

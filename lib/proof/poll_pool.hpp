@@ -13,6 +13,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/lifetime.hpp"
 #include "base/random.hpp"
 #include "base/unique_function.hpp"
 #include "proof/client_context.hpp"
@@ -86,7 +87,7 @@ class poll_pool {
     unique_function<void()> stopped_;
     std::size_t reported_idle_ = 0;
     std::size_t reported_busy_ = 0;
-    std::shared_ptr<poll_pool*> self_; ///< shared with posted handlers, which may run after the pool is gone
+    lifetime lifetime_;
 };
 
 } // namespace prooftrack

@@ -29,7 +29,7 @@ class poll_source {
 
     /// Whether `next_poll` would give one now: asked before a connection is opened for it. Saying true too often costs
     /// idle connections.
-    virtual bool has_poll() { return true; }
+    virtual bool has_poll() = 0;
 
     /// A reused connection ended before the first byte of this ticket's reply: may the GET be repeated at once on a
     /// fresh one? Asked at most once a ticket; false = report `no_reply`. (At most 10 % of requests are repeats.)

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <optional>
 
-#include "proof/ascii.hpp"
+#include "net/http_text.hpp"
 
 namespace prooftrack {
 namespace {
@@ -23,41 +21,18 @@ constexpr std::array<std::string_view, 8> fault_words{
 
 constexpr std::string_view version_prefix = "HTTP/1.";
 
-/// Bytes of chunk lines that are tolerated for each byte of body: the smallest chunk costs five ("1", CRLF, CRLF).
-constexpr std::size_t framing_per_byte = 8;
-
-constexpr bool is_token_byte(char c) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-    return std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-constexpr std::array<bool, 256> make_token_table() {
-    std::array<bool, 256> table{};
-    for (unsigned i = 1; i < 128; ++i) table[i] = is_token_byte(static_cast<char>(i));
-    return table;
-}
-constexpr std::array<bool, 256> token_table = make_token_table();
-
-bool is_token(std::string_view text) {
-    return !text.empty() &&
-           std::all_of(text.begin(), text.end(), [](char c) { return token_table[static_cast<unsigned char>(c)]; });
-}
-
-/// Tab, visible ASCII, space and the bytes over 127 that old servers send; no control byte.
-bool is_field_text(std::string_view text) {
-    return std::all_of(text.begin(), text.end(), [](char c) {
-        const auto byte = static_cast<unsigned char>(c);
-        return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
-    });
-}
-
-/// A whole unsigned number in the given base; nullopt for anything else or an overflow.
-std::optional<std::size_t> parse_size(std::string_view text, int base) {
-    std::size_t value = 0;
-    if (text.empty() || text.front() == '-') return std::nullopt;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return value;
+reply_fault fault_of(chunk_fault fault) {
+    switch (fault) {
+    case chunk_fault::none:
+        break;
+    case chunk_fault::malformed:
+        return reply_fault::malformed_chunk;
+    case chunk_fault::lines_too_long:
+        return reply_fault::header_too_large;
+    case chunk_fault::body_too_large:
+        return reply_fault::body_too_large;
+    }
+    return reply_fault::none;
 }
 
 } // namespace
@@ -72,7 +47,7 @@ void reply_parser::reset(std::size_t max_body) {
     phase_ = phase::status_line;
     fault_ = reply_fault::none;
     status_ = 0;
-    version_one_one_ = keep_alive_ = close_asked_ = keep_alive_asked_ = chunked_ = sized_ = seen_cr_ = false;
+    version_one_one_ = keep_alive_ = close_asked_ = keep_alive_asked_ = chunked_ = sized_ = false;
     content_type_ = content_encoding_ = request_id_ = retry_after_ = date_ = extent{};
 }
 
@@ -102,7 +77,7 @@ void reply_parser::finish() {
 std::size_t reply_parser::take_line_bytes(std::string_view bytes) {
     const std::size_t newline = bytes.find('\n');
     const std::size_t wanted = newline == std::string_view::npos ? bytes.size() : newline + 1;
-    if (header_.size() + spent_ + wanted > max_reply_header + framing_per_byte * body_.size()) {
+    if (header_.size() + spent_ + wanted > max_reply_header) {
         fail(reply_fault::header_too_large);
         return wanted;
     }
@@ -124,29 +99,9 @@ void reply_parser::end_line() {
     if (!line.ends_with("\r\n")) return fail(reply_fault::malformed_header);
     line.remove_suffix(2);
     line_start_ = header_.size();
-    switch (phase_) {
-    case phase::status_line:
-        return take_status_line(line);
-    case phase::fields:
-        return line.empty() ? end_fields() : take_field(line, start);
-    case phase::chunk_line:
-        take_chunk_line(line);
-        break;
-    case phase::trailers:
-        if (line.empty()) {
-            phase_ = phase::done;
-        } else {
-            const std::size_t colon = line.find(':');
-            if (!is_token(line.substr(0, colon)) || !is_field_text(line)) return fail(reply_fault::malformed_header);
-        }
-        break;
-    default:
-        return;
-    }
-    // Lines after the head are not kept, only counted: the views of the fields point before them.
-    spent_ += line.size() + 2;
-    header_.resize(start);
-    line_start_ = start;
+    if (phase_ == phase::status_line) return take_status_line(line);
+    if (line.empty()) return end_fields();
+    take_field(line, start);
 }
 
 void reply_parser::take_status_line(std::string_view line) {
@@ -155,10 +110,10 @@ void reply_parser::take_status_line(std::string_view line) {
                              (line[7] == '0' || line[7] == '1') && line[8] == ' ' &&
                              (line.size() == 12 || line[12] == ' ') && is_field_text(line);
     if (!well_formed) return fail(reply_fault::not_http);
-    const auto status = parse_size(line.substr(9, 3), 10);
+    const auto status = parse_whole_number<int>(line.substr(9, 3));
     if (!status || *status < 100 || *status > 599) return fail(reply_fault::not_http);
     version_one_one_ = line[7] == '1';
-    status_ = static_cast<int>(*status);
+    status_ = *status;
     phase_ = phase::fields;
 }
 
@@ -206,7 +161,7 @@ void reply_parser::take_field(std::string_view line, std::size_t line_start) {
 
 void reply_parser::take_framing(std::string_view name, std::string_view value) {
     if (equal_ignoring_case(name, "content-length")) {
-        const auto length = parse_size(value, 10);
+        const auto length = parse_whole_number<std::size_t>(value);
         if (!length || (sized_ && *length != length_)) return fail(reply_fault::bad_framing);
         sized_ = true;
         length_ = *length;
@@ -241,7 +196,8 @@ void reply_parser::end_fields() {
     if (status_ == 204 || status_ == 304) {
         phase_ = phase::done;
     } else if (chunked_) {
-        phase_ = phase::chunk_line;
+        chunks_.reset({.body = max_body_, .lines = max_reply_header - spent_ - header_.size()});
+        phase_ = phase::chunks;
     } else if (sized_) {
         if (length_ > max_body_) return fail(reply_fault::body_too_large);
         remaining_ = length_;
@@ -252,28 +208,18 @@ void reply_parser::end_fields() {
     }
 }
 
-void reply_parser::take_chunk_line(std::string_view line) {
-    const std::size_t semicolon = line.find(';'); // extensions are skipped
-    const auto size = parse_size(trim_blanks(line.substr(0, semicolon)), 16);
-    if (!size || !is_field_text(line)) return fail(reply_fault::malformed_chunk);
-    if (*size > max_body_ - body_.size()) return fail(reply_fault::body_too_large);
-    remaining_ = *size;
-    phase_ = *size == 0 ? phase::trailers : phase::chunk_data;
-}
-
-bool reply_parser::take_chunk_end(char byte) {
-    if (byte != (seen_cr_ ? '\n' : '\r')) return false;
-    if (seen_cr_) phase_ = phase::chunk_line;
-    seen_cr_ = !seen_cr_;
-    return true;
+std::size_t reply_parser::take_chunk_bytes(std::string_view bytes) {
+    const std::size_t taken = chunks_.feed(bytes, body_);
+    if (chunks_.fault() != chunk_fault::none) {
+        fail(fault_of(chunks_.fault()));
+    } else if (chunks_.is_done()) {
+        phase_ = phase::done;
+    }
+    return taken;
 }
 
 std::size_t reply_parser::take_body_bytes(std::string_view bytes) {
-    if (phase_ == phase::chunk_end) {
-        if (!take_chunk_end(bytes.front())) fail(reply_fault::malformed_chunk);
-        ++spent_;
-        return 1;
-    }
+    if (phase_ == phase::chunks) return take_chunk_bytes(bytes);
     if (phase_ == phase::body_to_end) {
         if (bytes.size() > max_body_ - body_.size()) {
             fail(reply_fault::body_too_large);
@@ -285,7 +231,7 @@ std::size_t reply_parser::take_body_bytes(std::string_view bytes) {
     const std::size_t taken = std::min(bytes.size(), remaining_);
     body_.append(bytes.substr(0, taken));
     remaining_ -= taken;
-    if (remaining_ == 0) phase_ = phase_ == phase::sized_body ? phase::done : phase::chunk_end;
+    if (remaining_ == 0) phase_ = phase::done;
     return taken;
 }
 

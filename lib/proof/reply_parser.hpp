@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "net/chunk_decoder.hpp"
+
 namespace prooftrack {
 
 /// Why bytes are not a reply that can be used.
@@ -15,7 +17,7 @@ enum class reply_fault : std::uint8_t {
     malformed_header, ///< a header line that the grammar refuses: bare LF or CR, no colon, folding, control bytes
     header_too_large, ///< status line, fields, interim replies and trailers over max_reply_header
     bad_framing,      ///< lengths that contradict each other, or a transfer coding other than chunked
-    malformed_chunk,  ///< a chunk line that is not hexadecimal, or chunk data without its end
+    malformed_chunk,  ///< a chunk line, a chunk's end or a trailer that the grammar refuses
     body_too_large,   ///< announced or sent more than the limit
     truncated,        ///< the connection ended inside the reply
 };
@@ -56,18 +58,7 @@ class reply_parser {
     std::string take_body() { return std::move(body_); }
 
   private:
-    enum class phase : std::uint8_t {
-        status_line,
-        fields,
-        sized_body,
-        body_to_end,
-        chunk_line,
-        chunk_data,
-        chunk_end,
-        trailers,
-        done,
-        faulted
-    };
+    enum class phase : std::uint8_t { status_line, fields, sized_body, body_to_end, chunks, done, faulted };
     /// Where a field's value lies in header_.
     struct extent {
         std::size_t at = 0;
@@ -76,9 +67,7 @@ class reply_parser {
     };
 
     std::string_view view(extent where) const { return std::string_view(header_).substr(where.at, where.size); }
-    bool in_lines() const {
-        return phase_ <= phase::fields || phase_ == phase::chunk_line || phase_ == phase::trailers;
-    }
+    bool in_lines() const { return phase_ <= phase::fields; }
     void fail(reply_fault fault);
     std::size_t take_line_bytes(std::string_view bytes);
     std::size_t take_body_bytes(std::string_view bytes);
@@ -88,14 +77,14 @@ class reply_parser {
     void take_framing(std::string_view name, std::string_view value);
     void take_connection(std::string_view value);
     void end_fields();
-    void take_chunk_line(std::string_view line);
-    bool take_chunk_end(char byte);
+    std::size_t take_chunk_bytes(std::string_view bytes);
 
     std::size_t max_body_;
     std::string header_; ///< the lines of the current head; the line being read begins at line_start_
     std::size_t line_start_ = 0;
-    std::size_t spent_ = 0;     ///< bytes of interim heads, chunk lines and trailers that were dropped from header_
-    std::size_t remaining_ = 0; ///< of the sized body or the chunk
+    std::size_t spent_ = 0;     ///< bytes of interim heads, which were dropped from header_
+    std::size_t remaining_ = 0; ///< of the sized body
+    chunk_decoder chunks_{chunk_rules{}};
     std::string body_;
     phase phase_ = phase::status_line;
     reply_fault fault_ = reply_fault::none;
@@ -106,7 +95,6 @@ class reply_parser {
     bool keep_alive_asked_ = false;
     bool chunked_ = false;
     bool sized_ = false;
-    bool seen_cr_ = false; ///< the first byte of the CRLF after a chunk came
     std::size_t length_ = 0;
     extent content_type_;
     extent content_encoding_;

@@ -25,9 +25,8 @@ constexpr std::chrono::seconds enough_without_full{60};
 
 commit_thread::commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<ledger> book,
                              std::unique_ptr<lock_file> lock, store_observer& observer)
-    : loop_(std::move(loop)), observer_(std::make_shared<observer_link>()), backups_(loop_, [this] { wake(); }),
+    : loop_(std::move(loop)), observer_(observer), alive_(lifetime_.observe()), backups_(loop_, [this] { wake(); }),
       book_(std::move(book)), lock_(std::move(lock)) {
-    observer_->target = &observer;
     checkpoints_.watch(*book_->db);
     place_.remember(book_->path, *book_->db);
     next_look_ = checkpointer::clock::now() + between_looks;
@@ -42,7 +41,7 @@ commit_thread::commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<
 }
 
 commit_thread::~commit_thread() {
-    observer_->target = nullptr;
+    lifetime_.end();
     {
         const std::lock_guard lock(mutex_);
         is_closing_ = true;
@@ -266,9 +265,10 @@ void commit_thread::finish_batch(operations batch, std::vector<notice> notices) 
             queue_.push_front(std::move(*each));
         }
     }
-    boost::asio::post(loop_, [observer = observer_, told = std::move(notices), done = std::move(finished)]() mutable {
+    boost::asio::post(loop_, [alive = alive_, &observer = observer_, told = std::move(notices),
+                              done = std::move(finished)]() mutable {
         for (notice& each : told) {
-            if (observer->target != nullptr) each(*observer->target);
+            if (alive) each(observer);
         }
         for (const auto& each : done) each->complete();
     });

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/lifetime.hpp"
 #include "store/backup_desk.hpp"
 #include "store/checkpointer.hpp"
 #include "store/commit_pace.hpp"
@@ -46,9 +47,6 @@ class commit_thread {
   private:
     using operations = std::vector<std::unique_ptr<operation>>;
     using notice = unique_function<void(store_observer&)>;
-    struct observer_link {
-        store_observer* target = nullptr; ///< read and cleared on the loop
-    };
 
     void run();
     void enqueue(std::unique_ptr<operation> next);
@@ -72,7 +70,9 @@ class commit_thread {
     void wake();
 
     boost::asio::any_io_executor loop_;
-    std::shared_ptr<observer_link> observer_;
+    store_observer& observer_;
+    lifetime lifetime_;           ///< asked and ended on the loop alone
+    const lifetime::watch alive_; ///< the thread's, to be copied into what it posts
 
     std::mutex mutex_;
     std::condition_variable changed_;

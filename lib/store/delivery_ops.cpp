@@ -1,5 +1,6 @@
 #include "store/delivery_ops.hpp"
 
+#include "base/own_url.hpp"
 #include "store/row_codec.hpp"
 
 namespace prooftrack {
@@ -196,8 +197,7 @@ op_result<retry_slice> retry_dead_deliveries(ledger& book, const std::optional<s
 }
 
 op_result<std::monostate> set_lane_failing(ledger& book, const std::string& lane, std::optional<wall_time> since) {
-    const std::string callback = lane.find("://") == std::string::npos ? lane : "callback_url";
-    book.sums.set_failing(book.sums.lane_row(*book.db, lane, callback), since);
+    book.sums.set_failing(book.sums.lane_row(*book.db, lane, std::string(callback_of_lane(lane))), since);
     return std::monostate();
 }
 

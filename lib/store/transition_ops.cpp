@@ -1,5 +1,6 @@
 #include "store/transition_ops.hpp"
 
+#include "base/own_url.hpp"
 #include "store/delivery_ops.hpp"
 #include "store/facts_update.hpp"
 #include "store/row_codec.hpp"
@@ -75,7 +76,7 @@ recorded_transition write_event(ledger& book, std::int64_t row, const transition
     };
     for (const std::string& callback : owed.callbacks) owe(callback, callback, {});
     if (parts.callback_url && selects("transaction.*", owed.type))
-        owe(parts.callback_lane, "callback_url", parts.callback_url);
+        owe(parts.callback_lane, std::string(own_url_callback), parts.callback_url);
     return recorded;
 }
 

@@ -1,28 +1,15 @@
 #include "track/event.hpp"
 
-#include <array>
-
 #include <fmt/format.h>
+
+#include "base/event_names.hpp"
 
 namespace prooftrack {
 namespace {
 
-constexpr std::array<std::string_view, event_type_count> names{
-    "transaction.completed", "transaction.failed",   "transaction.cancelled", "transaction.overdue",
-    "transaction.not_found", "transaction.rejected", "transaction.abandoned", "transaction.reversed",
-    "transaction.updated",   "callback.test"};
-
-/// `*` matches any run; everything else itself. Patterns are short and come from the configuration.
-bool matches(std::string_view pattern, std::string_view text) {
-    if (pattern.empty()) return text.empty();
-    if (pattern.front() == '*') {
-        for (std::size_t skipped = 0; skipped <= text.size(); ++skipped) {
-            if (matches(pattern.substr(1), text.substr(skipped))) return true;
-        }
-        return false;
-    }
-    return !text.empty() && pattern.front() == text.front() && matches(pattern.substr(1), text.substr(1));
-}
+constexpr std::string_view test_name = "callback.test";
+static_assert(selectable_events.size() == static_cast<std::size_t>(event_type::test), "in the order of event_type");
+static_assert(event_type_count == selectable_events.size() + 1);
 
 void append_json_or_null(std::string& out, std::string_view word) {
     if (word.empty()) {
@@ -34,11 +21,14 @@ void append_json_or_null(std::string& out, std::string_view word) {
 
 } // namespace
 
-std::string_view to_string(event_type type) { return names.at(static_cast<std::size_t>(type)); }
+std::string_view to_string(event_type type) {
+    return type == event_type::test ? test_name : selectable_events.at(static_cast<std::size_t>(type));
+}
 
 std::optional<event_type> parse_event_type(std::string_view name) {
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (names[i] == name) return static_cast<event_type>(i);
+    for (std::size_t i = 0; i < event_type_count; ++i) {
+        const auto type = static_cast<event_type>(i);
+        if (to_string(type) == name) return type;
     }
     return std::nullopt;
 }
@@ -48,11 +38,7 @@ bool is_final(event_type type) {
            type == event_type::reversed;
 }
 
-bool selects(std::string_view pattern, event_type type) {
-    if (type == event_type::test) return false;
-    if (type == event_type::updated) return pattern == to_string(type);
-    return matches(pattern, to_string(type));
-}
+bool selects(std::string_view pattern, event_type type) { return pattern_selects(pattern, to_string(type)); }
 
 std::string make_event_id(wall_time now, random_source& random) {
     const auto time = static_cast<std::uint64_t>(now.time_since_epoch().count()) & 0xFFFFFFFFFFFFULL;

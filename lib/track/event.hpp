@@ -16,6 +16,7 @@
 
 namespace prooftrack {
 
+/// In the order of `selectable_events`.
 enum class event_type : std::uint8_t {
     completed, ///< Proof's terminal words
     failed,
@@ -36,8 +37,7 @@ std::optional<event_type> parse_event_type(std::string_view name);
 /// True for Proof's own terminal words: completed, failed, cancelled, reversed.
 bool is_final(event_type type);
 
-/// Whether a callback's `events` pattern selects `type`. `*` stands for any run of characters; `transaction.updated`
-/// needs its full name.
+/// Whether a callback's `events` pattern selects `type`: the rule of base/event_names.hpp.
 bool selects(std::string_view pattern, event_type type);
 
 /// Everything that an event says.

@@ -2,9 +2,10 @@
 
 // Sees a burst of 400s or 404s: over 10 transactions and half of the last 100 replies are Proof's trouble, not theirs.
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include <boost/circular_buffer.hpp>
 
 #include "base/time.hpp"
 
@@ -26,9 +27,7 @@ class reply_window {
         std::uint32_t slot = 0;
         bool is_refusal = false;
     };
-    std::array<reply, length> replies_{};
-    std::size_t count_ = 0;
-    std::size_t next_ = 0;
+    boost::circular_buffer<reply> replies_{length};
 };
 
 } // namespace prooftrack

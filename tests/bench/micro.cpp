@@ -68,26 +68,22 @@ void classify(benchmark::State& state, std::uint64_t known) {
     reply.content_type = "application/json";
     reply.body = reply_body;
     const poll_question asked{asked_id, known, 7};
-    for (auto _ : state)
-        benchmark::DoNotOptimize(classify_reply(reply, asked, wall_time(std::chrono::hours(490'000))));
+    for (auto _ : state) benchmark::DoNotOptimize(classify_reply(reply, asked, wall_time(std::chrono::hours(490'000))));
 }
-void classify_unchanged(benchmark::State& state) {
-    classify(state, hash_body(reply_body, 7));
-}
-void classify_changed(benchmark::State& state) {
-    classify(state, 1);
-}
+void classify_unchanged(benchmark::State& state) { classify(state, hash_body(reply_body, 7)); }
+void classify_changed(benchmark::State& state) { classify(state, 1); }
 BENCHMARK(classify_unchanged);
 BENCHMARK(classify_changed);
 
 void parse_reply(benchmark::State& state) {
-    const auto bytes = fmt::format("HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Wed, 01 Apr 2026 10:03:45 GMT\r\nContent-Type: application/json\r\n"
-                                   "Content-Length: {}\r\nConnection: keep-alive\r\n\r\n{}", reply_body.size(), reply_body);
+    const auto bytes = fmt::format(
+        "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Wed, 01 Apr 2026 10:03:45 GMT\r\nContent-Type: application/json\r\n"
+        "Content-Length: {}\r\nConnection: keep-alive\r\n\r\n{}",
+        reply_body.size(), reply_body);
     reply_parser parser(65'536);
     for (auto _ : state) {
         parser.reset(65'536);
-        if (parser.feed(bytes) != bytes.size() || !parser.done())
-            state.SkipWithError("not whole");
+        if (parser.feed(bytes) != bytes.size() || !parser.done()) state.SkipWithError("not whole");
     }
 }
 BENCHMARK(parse_reply);
@@ -112,13 +108,12 @@ void route(benchmark::State& state, const char* method, const std::string& targe
         head.target = target;
         head.has_body = !body.empty();
         head.content_type = body.empty() ? "" : "application/json";
-        routes.handle({std::move(head), body}, [](const api_response& response) { benchmark::DoNotOptimize(response.status); });
+        routes.handle({std::move(head), body},
+                      [](const api_response& response) { benchmark::DoNotOptimize(response.status); });
         backend.calls.clear();
     }
 }
-void route_get(benchmark::State& state) {
-    route(state, "GET", "/v1/transactions/" + asked_id, "");
-}
+void route_get(benchmark::State& state) { route(state, "GET", "/v1/transactions/" + asked_id, ""); }
 void route_post(benchmark::State& state) {
     route(state, "POST", "/v1/transactions", R"({"merchant_transaction_id": ")" + asked_id + R"("})");
 }

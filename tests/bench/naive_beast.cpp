@@ -1,5 +1,5 @@
-// The client one writes first: a coroutine a connection, async_write, async_read and expires_after for each request, and the reply
-// parsed as JSON. Prints requests, CPU seconds and seconds as JSON.
+// The client one writes first: a coroutine a connection, async_write, async_read and expires_after for each request,
+// and the reply parsed as JSON. Prints requests, CPU seconds and seconds as JSON.
 //   naive_beast PORT CA_FILE CONNECTIONS SECONDS
 
 #include <chrono>
@@ -27,7 +27,8 @@ using clock_type = std::chrono::steady_clock;
 std::uint64_t replies = 0;
 std::exception_ptr failure;
 
-asio::awaitable<void> run_connection(asio::ssl::context& context, asio::ip::tcp::endpoint peer, int number, clock_type::time_point until) {
+asio::awaitable<void> run_connection(asio::ssl::context& context, asio::ip::tcp::endpoint peer, int number,
+                                     clock_type::time_point until) {
     const auto executor = co_await asio::this_coro::executor;
     beast::ssl_stream<beast::tcp_stream> stream(executor, context);
     auto& lowest = beast::get_lowest_layer(stream);
@@ -51,8 +52,7 @@ asio::awaitable<void> run_connection(asio::ssl::context& context, asio::ip::tcp:
 }
 
 void on_end(std::exception_ptr error) {
-    if (error)
-        failure = error;
+    if (error) failure = error;
 }
 
 double cpu_seconds() {
@@ -65,21 +65,20 @@ double cpu_seconds() {
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 5)
-        return 64;
+    if (argc != 5) return 64;
     asio::io_context loop(1);
     asio::ssl::context context(asio::ssl::context::tls_client);
     context.load_verify_file(argv[2]);
     context.set_verify_mode(asio::ssl::verify_peer);
-    const asio::ip::tcp::endpoint peer(asio::ip::make_address("127.0.0.1"), static_cast<std::uint16_t>(std::atoi(argv[1])));
+    const asio::ip::tcp::endpoint peer(asio::ip::make_address("127.0.0.1"),
+                                       static_cast<std::uint16_t>(std::atoi(argv[1])));
     const auto start = clock_type::now();
     const auto until = start + std::chrono::milliseconds(static_cast<int>(std::atof(argv[4]) * 1000));
     for (int number = 0; number < std::atoi(argv[3]); ++number)
         asio::co_spawn(loop, run_connection(context, peer, number, until), on_end);
     loop.run();
     try {
-        if (failure)
-            std::rethrow_exception(failure);
+        if (failure) std::rethrow_exception(failure);
     } catch (const std::exception& error) {
         fmt::print(stderr, "naive_beast: {}\n", error.what());
         return 1;

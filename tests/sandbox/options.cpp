@@ -20,7 +20,8 @@ Steering it while it runs (all of it needs the token):
                                     {"script": [{"after": "2s", "status": "processing"}, ...]}
                                     {"body": "..."} answers with exactly these bytes
   DELETE /sandbox/transactions/ID   nobody made it any more
-  PUT    /sandbox/faults            {"kind": "status", "status": 429, "retry_after": "3s", "count": 10, "path": "/widget/"}
+  PUT    /sandbox/faults            {"kind": "status", "status": 429, "retry_after": "3s", "count": 10,
+                                     "path": "/widget/"}
          kinds: status, delay, close, truncate, garbage, wrong_id, huge, stall, drip, endless_header, refuse
          all take "count", "for" (ends by itself after) and "path" (prefix); delay, drip and stall take "delay";
          status takes "headers", "body", "retry_after", "retry_after_date"; huge takes "size";

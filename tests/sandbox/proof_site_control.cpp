@@ -110,7 +110,8 @@ reply proof_site::control_faults(const incoming_request& request) {
 reply proof_site::control_stats() const {
     reply made;
     made.body = fmt::format(
-        R"({{"transactions":{},"requests":{},"connections":{},"most_connections":{},"accepted":{},"handshakes":{},"resumed":{},"failed_handshakes":{}}})"
+        R"({{"transactions":{},"requests":{},"connections":{},"most_connections":{},"accepted":{},"handshakes":{},)"
+        R"("resumed":{},"failed_handshakes":{}}})"
         "\n",
         world_.size(), requests_, connections.open, connections.most_open, connections.accepted, connections.handshakes,
         connections.resumed, connections.failed_handshakes);

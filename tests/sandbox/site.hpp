@@ -1,6 +1,7 @@
 #pragma once
 
-// What a listener serves. Proof is one. (The example shop, which waits for the daemon, has a listener of its own: shop/.)
+// What a listener serves. Proof is one. (The example shop, which waits for the daemon, has a listener of its own:
+// shop/.)
 
 #include <cstdint>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// What Proof's widget host does for the widget in a customer's browser: a single-use init_token opens the widget, and the
-// key that this gives lets its buttons move the transaction. Pure.
+// What Proof's widget host does for the widget in a customer's browser: a single-use init_token opens the widget, and
+// the key that this gives lets its buttons move the transaction. Pure.
 
 #include <deque>
 #include <map>

@@ -127,7 +127,7 @@ class delivery_oracle {
         last_[row.lane] = now;
         const auto told = failing_.find(row.lane);
         if (told == failing_.end()) return;
-        if (is_url_lane(row.lane) && now >= told->second + failing_log_interval) {
+        if (is_own_url_lane(row.lane) && now >= told->second + failing_log_interval) {
             // A host that was owed nothing for that long is forgotten.
             failing_.erase(told);
         } else if (too_soon) {

@@ -94,7 +94,7 @@ struct fake_disk {
     static void raise(transaction_row& row) { row.revision = row_revision{value_of(row.revision) + 1}; }
 
     // ---- transactions
-    // -------------------------------------------------------------------------------------------------------------
+    // ---------------------------------------------------------------------------------------------------------------
 
     add_outcome add_one(const new_transaction& wanted) {
         auto found = transactions.find(wanted.id.str());
@@ -343,7 +343,7 @@ struct fake_disk {
     }
 
     // ---- counts
-    // -------------------------------------------------------------------------------------------------------------------
+    // ---------------------------------------------------------------------------------------------------------------
 
     std::uint64_t free_bytes = std::uint64_t{100} << 30U;
     std::uint64_t capacity_bytes = std::uint64_t{100} << 30U;

@@ -50,7 +50,7 @@ class fake_store final : public store {
     fake_store& operator=(const fake_store&) = delete;
 
     // ---- faults
-    // -------------------------------------------------------------------------------------------------------------------
+    // ---------------------------------------------------------------------------------------------------------------
 
     /// No room: every change is refused.
     void set_full(bool full) { full_ = full; }
@@ -75,7 +75,7 @@ class fake_store final : public store {
     }
 
     // ---- by hand
-    // ------------------------------------------------------------------------------------------------------------------
+    // ---------------------------------------------------------------------------------------------------------------
 
     /// Makes everything that was asked for durable; the handlers do not run yet. How many operations there were.
     std::size_t commit() {
@@ -118,7 +118,7 @@ class fake_store final : public store {
     bool closed() const { return closed_; }
 
     // ---- the door
-    // -----------------------------------------------------------------------------------------------------------------
+    // ---------------------------------------------------------------------------------------------------------------
 
     void load_active(unique_function<void(std::vector<active_transaction>)> on_chunk,
                      store_handler<std::uint64_t> done) override {

@@ -23,6 +23,7 @@ ALLOWED = {
     "engine": {"base", "net", "track", "config", "observe", "proof/proof_client.hpp", "store/store.hpp",
                "callback/notifier.hpp", "api/backend.hpp"},
 }
+BEFORE_A_BLOCK = re.compile(r"(\)|\belse|\bdo|\btry|const|noexcept|>)\s*$")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z_]+)/([^"]+)"', re.M)
 
 
@@ -55,7 +56,7 @@ def statements(text):
         elif char in ")]":
             depth = max(0, depth - 1)
         elif char == ";" or char == "}" and depth == 0 and "co_await" not in text[start:at] or \
-                char == "{" and depth == 0 and re.search(r"(\)|\belse|\bdo|\btry|const|noexcept|>)\s*$", text[start:at]):
+                char == "{" and depth == 0 and BEFORE_A_BLOCK.search(text[start:at]):
             yield start_line, text[start:at + 1]
             start, start_line = at + 1, line
             if char == ";" and depth:
@@ -98,7 +99,8 @@ class SourceRules(unittest.TestCase):
     def test_the_core_knows_no_io(self):
         forbidden = re.compile(r"#\s*include\s*<(boost/(asio|beast)|sqlite3|spdlog|thread|mutex|fstream|sys/|unistd)|"
                                r"(system_clock|steady_clock)::now|random_device")
-        faults = [str(path.relative_to(ROOT)) for path in sources("lib/track", "lib/base") if forbidden.search(path.read_text())]
+        faults = [str(path.relative_to(ROOT)) for path in sources("lib/track", "lib/base")
+                  if forbidden.search(path.read_text())]
         self.assertEqual(faults, [])
 
     def test_the_engine_knows_no_asio_beast_or_sqlite(self):
@@ -114,7 +116,8 @@ class SourceRules(unittest.TestCase):
 
     def test_the_co_await_rule_sees_what_is_miscompiled(self):
         for bad in ("co_await f([s]{ return s; });", "auto x = co_await f(a ? b() : c());", "co_await f(options{1, 2});",
-                    "Agg a{co_await x(), 1};", "co_await f({1, 2});", "auto v = co_await spawn(ex, [t]() -> task<int> { co_return 1; }, u);"):
+                    "Agg a{co_await x(), 1};", "co_await f({1, 2});",
+                    "auto v = co_await spawn(ex, [t]() -> task<int> { co_return 1; }, u);"):
             self.assertTrue(list(co_await_faults(bad)), bad)
         for good in ("co_await f(a, std::move(b), 5, T(5));", "auto [e, n] = co_await s.async_read_some(buffer, token);",
                      "if (co_await f(a)) {", "while ((co_await next(x)).has_value()) {"):
@@ -127,16 +130,23 @@ class SourceRules(unittest.TestCase):
         self.assertLessEqual(own[len(own) // 2], 120, "the median of the files that are not tests")
         self.assertLessEqual(own[len(own) * 9 // 10], 300, "nine of ten files that are not tests")
 
+    def test_no_line_of_c_plus_plus_is_over_120_columns(self):
+        faults = [f"{path.relative_to(ROOT)}:{number}" for path in sources("lib", "daemon", "tests")
+                  for number, line in enumerate(path.read_text().splitlines(), 1) if len(line) > 120]
+        self.assertEqual(faults, [])
+
     def test_each_room_has_a_short_readme(self):
         for room in sorted(ROOMS):
             lines = (ROOT / "lib" / room / "README.md").read_text().splitlines()
             self.assertLessEqual(len(lines), 30, room)
 
     def test_the_top_level_is_the_designs(self):
-        allowed = {"daemon", "lib", "systemd", "tests", "conf", "CMakeLists.txt", "README.md", "CMakePresets.json", "LICENSE", "CHANGELOG.md"}
+        allowed = {"daemon", "lib", "systemd", "tests", "conf", "CMakeLists.txt", "README.md", "CMakePresets.json",
+                   "LICENSE", "CHANGELOG.md"}
         if not (ROOT / ".git").exists():
             self.skipTest("not a git checkout")
-        listed = subprocess.run(["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files"],
+                                capture_output=True, text=True, check=True).stdout
         names = {line.split("/")[0] for line in listed.splitlines()}
         self.assertEqual({name for name in names if not name.startswith(".")} - allowed, set())
 
@@ -151,8 +161,9 @@ class SourceRules(unittest.TestCase):
         self.assertEqual({name: rooms for name, rooms in places.items() if len(rooms) > 1}, {})
 
     def test_json_strings_are_written_by_the_one_writer(self):
-        # A value's quotes opened by hand (`"name":"` or `"name":"{}"`) are a place where somebody's text goes in unescaped.
-        # The log escapes by itself, and more than JSON asks for: what a terminal must not see. The other two quote for people and for TOML.
+        # A value's quotes opened by hand (`"name":"` or `"name":"{}"`) are a place where somebody's text goes in
+        # unescaped. The log escapes by itself, and more than JSON asks for: what a terminal must not see. The other two
+        # quote for people and for TOML.
         no_json = {"lib/observe/render.cpp", "lib/config/key_table.cpp", "daemon/prooftrackctl/explanation.cpp"}
         literal = re.compile(r'R"\((?P<raw>(?:.|\n)*?)\)"|"(?P<plain>(?:\\.|[^"\\\n])*)"')
         faults = []

@@ -53,7 +53,8 @@ reply refuse(int status, std::string_view message) {
 /// What the shop asks for in Proof's first generation. The customer "waits" is the sandbox's: only the widget moves it.
 std::string format_session_request(const std::string& type, const std::string& amount, const std::string& order) {
     return fmt::format(R"({{"partner_user_id":"customer_17","user_email":"waits@shop.example","currency":"USDT",)"
-                       R"("fiat_currency":"EUR","fiat_amount":"{}","type":"{}","tracking":{{"metadata":{{"order":"{}"}}}}}})",
+                       R"("fiat_currency":"EUR","fiat_amount":"{}","type":"{}",)"
+                       R"("tracking":{{"metadata":{{"order":"{}"}}}}}})",
                        amount, type, order);
 }
 

@@ -235,7 +235,8 @@ TEST_F(Consumers, ArePutAcknowledgedListedAndDeleted) {
                                {"b", event_seq{2}, 0, std::nullopt}};
     EXPECT_EQ(
         ask("GET", "/v1/consumers").body,
-        R"({"consumers":[{"name":"a","seq":1,"lag":4,"age_seconds":90},{"name":"b","seq":2,"lag":0,"age_seconds":0}]})");
+        R"({"consumers":[{"name":"a","seq":1,"lag":4,"age_seconds":90},{"name":"b","seq":2,"lag":0,)"
+        R"("age_seconds":0}]})");
     EXPECT_EQ(ask("DELETE", "/v1/consumers/shop").status, 200);
 }
 

@@ -31,7 +31,8 @@ TEST(SessionBody, KeepsTheLineBreaksAroundAMemberInTheMiddle) {
 
 TEST(SessionBody, TakesTheOptionsFromTracking) {
     const auto session = parse_session_body(
-        R"({"currency":"USDT","tracking":{"metadata":{"order":"A-17"},"overdue_after":"2h","callback_url":"https://x.example/"}})");
+        R"({"currency":"USDT","tracking":{"metadata":{"order":"A-17"},"overdue_after":"2h",)"
+        R"("callback_url":"https://x.example/"}})");
     ASSERT_TRUE(session);
     EXPECT_EQ(session->options.metadata, R"({"order":"A-17"})");
     EXPECT_EQ(session->options.overdue_after, std::chrono::hours(2));

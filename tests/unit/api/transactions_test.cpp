@@ -1,6 +1,7 @@
 #include "router_fixture.hpp"
 
 #include "api/tracking_body.hpp"
+#include "base/own_url.hpp"
 
 namespace prooftrack {
 namespace {
@@ -24,7 +25,8 @@ TEST_F(Transactions, AreShownInTheOrderOfTheContract) {
         ask("GET", "/v1/transactions/abc").body,
         R"({"merchant_transaction_id":"abc","state":"tracking","status":null,"metadata":{},"callback_url":null,)"
         R"("tracked_at":"2026-04-01T10:03:45.120Z","settled_at":null,"overdue_at":"2026-04-02T10:03:45.120Z",)"
-        R"("last_polled_at":null,"next_poll_at":null,"polls":0,"consecutive_errors":0,"last_error":null,"proof":null})");
+        R"("last_polled_at":null,"next_poll_at":null,"polls":0,"consecutive_errors":0,"last_error":null,)"
+        R"("proof":null})");
     view.facts.state = tracking_state::settled;
     view.facts.status = "completed";
     view.facts.settled_at = view.facts.tracked_at;
@@ -79,8 +81,8 @@ TEST_F(Transactions, ACallbackUrlHasABoundAndNoUserinfoOrFragment) {
         return R"({"merchant_transaction_id":"a","callback_url":")" + url + "\"}";
     };
     const std::string stem = "https://shop.example/";
-    EXPECT_EQ(post(with(stem + std::string(max_callback_url_bytes - stem.size(), 'x'))).status, 201);
-    EXPECT_EQ(problem_of(post(with(stem + std::string(max_callback_url_bytes - stem.size() + 1, 'x')))),
+    EXPECT_EQ(post(with(stem + std::string(max_own_url_bytes - stem.size(), 'x'))).status, 201);
+    EXPECT_EQ(problem_of(post(with(stem + std::string(max_own_url_bytes - stem.size() + 1, 'x')))),
               "400 invalid_request");
     for (const char* bad : {"", "shop.example", "ftp://shop.example/", "https://u:p@shop.example/",
                             "https://shop.example/#x", "https:///x", "https://shop.example/a b"}) {
@@ -193,7 +195,8 @@ TEST_F(Transactions, HistoryTellsEachChangeAndTheDeliveries) {
         R"("to_status":null,"request_id":null,"reply_sha256":null},{"at":"2026-04-01T10:03:45.120Z",)"
         R"("from_state":"tracking","to_state":"settled","from_status":"processing","to_status":"completed",)"
         R"("request_id":"req-1","reply_sha256":"ab12"}],"deliveries":[{"id":9,"event_id":"evt_1",)"
-        R"("event_type":"transaction.completed","merchant_transaction_id":"abc","callback":"backend","state":"pending",)"
+        R"("event_type":"transaction.completed","merchant_transaction_id":"abc","callback":"backend",)"
+        R"("state":"pending",)"
         R"("attempts":0,"last_attempt_at":null,"last_error":null,"last_status":null,"next_attempt_at":null}]})");
 }
 

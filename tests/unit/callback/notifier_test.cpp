@@ -148,6 +148,14 @@ TEST_F(Notifier, TheTimeoutIsHardInEveryPhase) {
     }
 }
 
+TEST_F(Notifier, ASchemeInCapitalsIsHttpsAllTheSame) {
+    scripted_http_server server([](scripted_connection& connection) { connection.send("220 not TLS\r\n"); });
+    configure({webhook("HTTPS://127.0.0.1:" + std::to_string(server.port()) + "/")}, {});
+    const auto outcome = deliver(job());
+    EXPECT_EQ(outcome.what, verdict::failed);
+    EXPECT_THAT(outcome.error, HasSubstr("TLS")) << "the system's authorities, as for https in small letters";
+}
+
 TEST_F(Notifier, NoErrorHoldsTheQuery) {
     for (const char* bytes : {"", "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "x\r\n\r\n"})
         EXPECT_THAT(answered_with(bytes).error, Not(HasSubstr("hunter2")));

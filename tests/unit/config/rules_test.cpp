@@ -4,22 +4,19 @@
 #include <gtest/gtest.h>
 
 #include "config/nearest.hpp"
-#include "config/patterns.hpp"
 #include "config/reload.hpp"
 #include "config/url_rules.hpp"
-#include "track/event.hpp"
 
 namespace prooftrack {
 namespace {
 
-using testing::AnyOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
 TEST(UrlRules, BaseUrlIsHttpsOrLoopback) {
     for (const char* good : {"https://proof.example", "https://proof.example/", "https://proof.example:8443/sandbox/v1",
                              "http://127.0.0.1:8080", "http://127.9.9.9", "http://localhost:1", "http://[::1]:99",
-                             "https://[2001:db8::1]"}) {
+                             "http://[::ffff:127.0.0.1]", "https://[2001:db8::1]"}) {
         EXPECT_THAT(check_base_url(good), IsEmpty()) << good;
     }
     for (const char* good : {"http://LocalHost:1", "HTTPS://Proof.Example/", "Http://LOCALHOST"})
@@ -28,14 +25,10 @@ TEST(UrlRules, BaseUrlIsHttpsOrLoopback) {
          {"https://pr\u00fcf.example", "https://pr%C3%BCf.example/x", "https://\u4f8b.example:8443"})
         EXPECT_THAT(check_base_url(foreign), HasSubstr("xn-- form")) << foreign;
     EXPECT_THAT(check_callback_url("https://pr\u00fcf.example/hook"), HasSubstr("xn-- form"));
-    EXPECT_THAT(check_allowed_host("*.pr\u00fcf.example"), HasSubstr("xn-- form"));
     EXPECT_THAT(check_base_url("http://proof.example"), HasSubstr("plain http is only for a loopback host"));
-    // Boost.URL takes such a host for an address and a path, or from 1.83 on for a name.
-    const auto is_refused = AnyOf(HasSubstr("must not begin like an IPv4 address"), HasSubstr("plain http"));
-    EXPECT_THAT(check_base_url("http://127.0.0.1.evil.example"), is_refused);
-    EXPECT_THAT(check_callback_url("http://127.0.0.1x:80/"), is_refused);
+    EXPECT_THAT(check_base_url("http://127.0.0.1.evil.example"), HasSubstr("plain http"));
+    EXPECT_THAT(check_callback_url("http://127.0.0.1x:80/"), HasSubstr("plain http"));
     EXPECT_THAT(check_base_url("http://localhost.example"), HasSubstr("plain http"));
-    EXPECT_THAT(check_base_url("http://[::ffff:127.0.0.1]"), HasSubstr("plain http"));
     EXPECT_THAT(check_base_url("ftp://proof.example"), HasSubstr("\"ftp\" is not supported"));
     EXPECT_THAT(check_base_url("proof.example"), HasSubstr("not a URL"));
     EXPECT_THAT(check_base_url("https://proof example"), HasSubstr("not a URL"));
@@ -46,7 +39,7 @@ TEST(UrlRules, BaseUrlIsHttpsOrLoopback) {
     EXPECT_THAT(check_base_url("https://proof.example:0"), HasSubstr("port"));
     EXPECT_THAT(check_base_url("https://proof.example:65536"), HasSubstr("port"));
     for (const char* bad : {"https://127.1", "https://0x7f000001", "https://2130706433", "https://a_b!c",
-                            "https://%61.example", "https://-a.example"}) {
+                            "https://%61.example", "https://-a.example", "https://0X7f000001"}) {
         EXPECT_NE(check_base_url(bad), "") << bad;
     }
     EXPECT_THAT(check_base_url("https://proof.example.:443"), IsEmpty());
@@ -68,18 +61,6 @@ TEST(UrlRules, CallbackUrlMayHaveAQueryAndMayBeAUnixSocket) {
     EXPECT_THAT(check_callback_url("http+unix:///" + std::string(107, 'a') + ":/"), HasSubstr("more than 107"));
 }
 
-TEST(UrlRules, AllowedHosts) {
-    for (const char* good : {"shop.example", "*.shop.example", "localhost", "127.0.0.1", "[::1]", "::1",
-                             "unix:/run/shop.sock", "a-b.c_d.e"}) {
-        EXPECT_THAT(check_allowed_host(good), IsEmpty()) << good;
-    }
-    for (const char* bad :
-         {"https://shop.example", "shop.example/", "shop.example:443", "*", "*.example", "a.*.example", "*shop.example",
-          "-a.example", "a..b", "shop.example.", "unix:", "unix:run/x", "unix:/a:b", "u@h", ""}) {
-        EXPECT_NE(check_allowed_host(bad), "") << bad;
-    }
-}
-
 TEST(UrlRules, MetricsListenOnLoopbackAlone) {
     EXPECT_THAT(check_metrics_listen("LocalHost:9464"), IsEmpty());
     for (const char* good : {"", "127.0.0.1:9464", "localhost:1", "[::1]:65535"})
@@ -88,50 +69,6 @@ TEST(UrlRules, MetricsListenOnLoopbackAlone) {
                             "::1:9464", "127.0.0.1:94x"}) {
         EXPECT_NE(check_metrics_listen(bad), "") << bad;
     }
-}
-
-TEST(Patterns, AgreeWithTheRuleOfTrack) {
-    constexpr std::array<std::string_view, 24> patterns{"*",
-                                                        "**",
-                                                        "transaction.*",
-                                                        "transaction.c*",
-                                                        "*ed",
-                                                        "transaction.completed",
-                                                        "transaction.updated",
-                                                        "transaction.up*",
-                                                        "*updated",
-                                                        "callback.test",
-                                                        "callback.*",
-                                                        "",
-                                                        "x",
-                                                        "*.*",
-                                                        "t*n.*e*d",
-                                                        "transaction",
-                                                        "transaction.completed*",
-                                                        "*transaction.completed",
-                                                        "Transaction.*",
-                                                        "transaction.not_found",
-                                                        "*_*",
-                                                        "***d",
-                                                        "tran*saction.*over*",
-                                                        "transaction.reversed "};
-    for (const std::string_view pattern : patterns) {
-        for (std::size_t i = 0; i < event_type_count; ++i) {
-            const auto type = static_cast<event_type>(i);
-            if (type == event_type::test) continue;
-            EXPECT_EQ(pattern_selects(pattern, to_string(type)), selects(pattern, type))
-                << pattern << " " << to_string(type);
-        }
-    }
-}
-
-TEST(Patterns, KnowEveryEventThatCanBeSelected) {
-    std::vector<std::string_view> expected;
-    for (std::size_t i = 0; i < event_type_count; ++i) {
-        if (static_cast<event_type>(i) != event_type::test) expected.push_back(to_string(static_cast<event_type>(i)));
-    }
-    const auto names = selectable_events();
-    EXPECT_THAT(std::vector(names.begin(), names.end()), testing::UnorderedElementsAreArray(expected));
 }
 
 TEST(FindNearest, CountsEditsAndIgnoresCaseAndDashes) {

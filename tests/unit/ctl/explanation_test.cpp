@@ -11,7 +11,8 @@ std::string transaction(const std::string& state, const std::string& status, con
                         const std::string& more = "") {
     return R"({"merchant_transaction_id":"t-1","state":")" + state + R"(","status":)" + status + R"(,"next_poll_at":)" +
            next +
-           R"(,"tracked_at":"2026-04-01T09:00:00.000Z","overdue_at":"2026-04-02T09:00:00.000Z","settled_at":"2026-04-01T09:59:00.000Z","polls":3)" +
+           R"(,"tracked_at":"2026-04-01T09:00:00.000Z","overdue_at":"2026-04-02T09:00:00.000Z",)"
+           R"("settled_at":"2026-04-01T09:59:00.000Z","polls":3)" +
            more + "}";
 }
 
@@ -19,7 +20,8 @@ struct world {
     std::string transaction_text;
     std::string history_text = R"({"changes":[],"deliveries":[]})";
     std::string status_text =
-        R"({"proof":{"health":"ok","since":"2026-04-01T00:00:00.000Z","detail":null},"callbacks":[{"name":"backend","state":"ok"}]})";
+        R"({"proof":{"health":"ok","since":"2026-04-01T00:00:00.000Z","detail":null},"callbacks":[{"name":"backend",)"
+        R"("state":"ok"}]})";
     explanation told() const {
         return explain(
             {json_view::parse(transaction_text), json_view::parse(history_text), json_view::parse(status_text)}, now);
@@ -66,8 +68,10 @@ TEST(Explanation, TheNextPollSaysWhyThen) {
 TEST(Explanation, AReversalIsToldAsOne) {
     world reversed{transaction("settled", "\"completed\"", "null")};
     reversed.history_text = R"({"changes":[
-        {"at":"2026-04-01T09:59:30.000Z","from_state":"settled","to_state":"settled","from_status":"failed","to_status":"completed","request_id":"r-2"},
-        {"at":"2026-04-01T09:50:00.000Z","from_state":"tracking","to_state":"settled","from_status":"pending","to_status":"failed","request_id":"r-1"}],
+        {"at":"2026-04-01T09:59:30.000Z","from_state":"settled","to_state":"settled","from_status":"failed",
+        "to_status":"completed","request_id":"r-2"},
+        {"at":"2026-04-01T09:50:00.000Z","from_state":"tracking","to_state":"settled","from_status":"pending",
+        "to_status":"failed","request_id":"r-1"}],
         "deliveries":[]})";
     EXPECT_TRUE(contains(reversed.told().why, "first said \"failed\" and changed its word to \"completed\""));
     EXPECT_TRUE(contains(reversed.told().why, "r-2"));
@@ -76,14 +80,19 @@ TEST(Explanation, AReversalIsToldAsOne) {
 TEST(Explanation, EachDeliverySaysWhatItWaitsBehind) {
     world owed{transaction("settled", "\"completed\"", "null")};
     owed.history_text = R"({"changes":[],"deliveries":[
-        {"id":4,"event_type":"transaction.reversed","callback":"backend","state":"pending","attempts":0,"next_attempt_at":null},
-        {"id":3,"event_type":"transaction.completed","callback":"backend","state":"pending","attempts":2,"last_error":"500","next_attempt_at":"2026-04-01T10:05:00.000Z"},
-        {"id":1,"event_type":"transaction.overdue","callback":"backend","state":"delivered","attempts":1,"last_attempt_at":"2026-04-01T09:00:00.000Z"},
+        {"id":4,"event_type":"transaction.reversed","callback":"backend","state":"pending","attempts":0,
+        "next_attempt_at":null},
+        {"id":3,"event_type":"transaction.completed","callback":"backend","state":"pending","attempts":2,
+        "last_error":"500","next_attempt_at":"2026-04-01T10:05:00.000Z"},
+        {"id":1,"event_type":"transaction.overdue","callback":"backend","state":"delivered","attempts":1,
+        "last_attempt_at":"2026-04-01T09:00:00.000Z"},
         {"id":2,"event_type":"transaction.overdue","callback":"old","state":"pending","attempts":0},
         {"id":5,"event_type":"transaction.completed","callback":"ledger","state":"pending","attempts":1},
-        {"id":6,"event_type":"transaction.completed","callback":"gone","state":"dead","attempts":8,"last_error":"410"}]})";
+        {"id":6,"event_type":"transaction.completed","callback":"gone","state":"dead","attempts":8,
+        "last_error":"410"}]})";
     owed.status_text =
-        R"({"proof":{"health":"ok"},"callbacks":[{"name":"backend","state":"ok"},{"name":"old","state":"unconfigured"},{"name":"ledger","state":"failing"}]})";
+        R"({"proof":{"health":"ok"},"callbacks":[{"name":"backend","state":"ok"},{"name":"old",)"
+        R"("state":"unconfigured"},{"name":"ledger","state":"failing"}]})";
     const auto told = owed.told();
     ASSERT_EQ(told.deliveries.size(), 6U);
     EXPECT_EQ(told.deliveries[0].what, "arrived 1h ago, 1 attempt");

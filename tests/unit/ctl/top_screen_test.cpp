@@ -13,14 +13,22 @@ const wall_time now = *parse_wall_time("2026-04-01T10:00:00Z");
 top_facts busy_facts() {
     top_facts facts;
     facts.status =
-        R"({"version":"0.1.0","uptime_seconds":3720,"transactions":{"by_state":{"tracking":12345,"settled":20,"overdue":0},"by_status":{"processing":12000,"pending":345}},
-        "polls":{"per_second":61.25,"in_flight":3,"lag_p99_seconds":0.012,"oldest_due_seconds":0},"proof":{"health":"unauthorized","since":"2026-04-01T09:00:00.000Z","detail":"401 invalid_token, a very long detail that does not fit on a narrow screen at all"},
-        "callbacks":[{"name":"backend","state":"ok","backlog":0,"oldest_undelivered_seconds":0,"dead":0},{"name":"a-callback-with-a-very-long-name-that-never-ends-00000000000000","state":"failing","backlog":12,"oldest_undelivered_seconds":95.2,"dead":1}],
-        "store":{"state":"ok","bytes":44040192,"wal_bytes":1048576,"free_bytes":5368709120},"events":{"first_seq":1,"last_seq":42,"log_id":"0f3a"}})";
+        R"({"version":"0.1.0","uptime_seconds":3720,"transactions":{"by_state":{"tracking":12345,"settled":20,
+         "overdue":0},"by_status":{"processing":12000,"pending":345}},
+        "polls":{"per_second":61.25,"in_flight":3,"lag_p99_seconds":0.012,"oldest_due_seconds":0},
+        "proof":{"health":"unauthorized","since":"2026-04-01T09:00:00.000Z",
+        "detail":"401 invalid_token, a very long detail that does not fit on a narrow screen at all"},
+        "callbacks":[{"name":"backend","state":"ok","backlog":0,"oldest_undelivered_seconds":0,"dead":0},
+        {"name":"a-callback-with-a-very-long-name-that-never-ends-00000000000000","state":"failing","backlog":12,
+        "oldest_undelivered_seconds":95.2,"dead":1}],
+        "store":{"state":"ok","bytes":44040192,"wal_bytes":1048576,"free_bytes":5368709120},"events":{"first_seq":1,
+        "last_seq":42,"log_id":"0f3a"}})";
     for (int i = 0; i < 40; ++i) {
         facts.events.push_back(
             R"({"id":"evt_1","seq":)" + std::to_string(i + 1) +
-            R"(,"type":"transaction.completed","timestamp":"2026-04-01T09:59:00.000Z","data":{"merchant_transaction_id":"550e8400-e29b-41d4-a716-446655440000","status":"completed","previous_status":"processing"}})");
+            R"(,"type":"transaction.completed","timestamp":"2026-04-01T09:59:00.000Z",)"
+            R"("data":{"merchant_transaction_id":"550e8400-e29b-41d4-a716-446655440000","status":"completed",)"
+            R"("previous_status":"processing"}})");
         facts.poll_rates.push_back(i);
     }
     return facts;

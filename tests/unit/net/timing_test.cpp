@@ -114,6 +114,23 @@ TEST(SteadyAlarm, MayArmItselfFromItsHandler) {
     EXPECT_EQ(rung, 3);
 }
 
+TEST(SteadyAlarm, MayBeDestroyedWithItsTimerQueuedAndFromItsHandler) {
+    asio::io_context io(1);
+    auto queued = std::make_unique<steady_alarm>(io.get_executor(), [] { FAIL(); });
+    queued->arm(std::chrono::steady_clock::now());
+    queued.reset();
+    int rung = 0;
+    std::unique_ptr<steady_alarm> own;
+    own = std::make_unique<steady_alarm>(io.get_executor(), [&own, &rung, kept = std::string(100, 'k')] {
+        own.reset();
+        rung += static_cast<int>(kept.size());
+    });
+    own->arm(std::chrono::steady_clock::now());
+    io.run();
+    EXPECT_EQ(rung, 100);
+    EXPECT_EQ(own, nullptr);
+}
+
 TEST(SystemClock, ReadsThreeClocks) {
     const system_clock_source clock;
     const instant first = clock.now();

@@ -9,7 +9,8 @@ namespace prooftrack {
 namespace {
 
 constexpr std::string_view first_body =
-    R"({"partner_user_id":"u","user_email":"a@b.example","currency":"USDT","fiat_currency":"EUR","fiat_amount":"10.10"})";
+    R"({"partner_user_id":"u","user_email":"a@b.example","currency":"USDT","fiat_currency":"EUR",)"
+    R"("fiat_amount":"10.10"})";
 constexpr std::string_view current_body =
     R"({"partner_user_id":"u","user_email":"a@b.example","currency":"USDT","network":"BEP20","amount":"7.50"})";
 

@@ -48,7 +48,8 @@ TEST_F(OrderBook, SomebodyElsesTransactionChangesNothing) {
 }
 
 TEST(OrderBookAmounts, AreDecimalStringsWithinTheBounds) {
-    for (const auto* right : {"1", "49.90", "1.5", "9999.99", "10000"}) EXPECT_EQ(order_book::check("buy", right), "") << right;
+    for (const auto* right : {"1", "49.90", "1.5", "9999.99", "10000"})
+        EXPECT_EQ(order_book::check("buy", right), "") << right;
     for (const auto* wrong : {"", "0", "0.00", "0.5", "1e3", "12.345", "10001", "-4", "5.", ".5", "1,5", "10000.01"}) {
         EXPECT_NE(order_book::check("buy", wrong), "") << wrong;
     }
@@ -73,9 +74,10 @@ TEST(EventReader, PutsEventsTogetherFromAnyPieces) {
         event_reader reader;
         std::string got;
         for (std::size_t at = 0; at < stream.size(); at += piece) {
-            ASSERT_TRUE(reader.feed(std::string_view(stream).substr(at, piece), [&](std::string_view id, std::string_view data) {
-                got += std::string(id) + "=" + std::string(data) + ";";
-            }));
+            ASSERT_TRUE(reader.feed(std::string_view(stream).substr(at, piece),
+                                    [&](std::string_view id, std::string_view data) {
+                                        got += std::string(id) + "=" + std::string(data) + ";";
+                                    }));
         }
         EXPECT_EQ(got, "7={\"a\":1};8=x;") << piece;
     }

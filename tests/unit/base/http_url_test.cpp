@@ -1,4 +1,4 @@
-#include "net/http_url.hpp"
+#include "base/http_url.hpp"
 
 #include <string>
 
@@ -57,40 +57,40 @@ TEST(HttpUrl, TakesUnixSockets) {
 TEST(HttpUrl, AHostWithLettersBeyondAsciiIsToBeWrittenAsPunycode) {
     for (const char* text :
          {"https://b\u00fccher.example/", "https://b%C3%BCcher.example:8443/x", "http://\u4f8b.example"}) {
-        EXPECT_EQ(fault(text), net_error::url_letters) << text;
+        EXPECT_EQ(fault(text), url_error::letters) << text;
         EXPECT_NE(fault(text).message().find("xn--"), std::string::npos);
     }
-    EXPECT_EQ(fault("https://a.example/b\u00fccher"), net_error::bad_url);
+    EXPECT_EQ(fault("https://a.example/b\u00fccher"), url_error::malformed);
     EXPECT_EQ(parsed("https://xn--bcher-kva.example/").host, "xn--bcher-kva.example");
 }
 
 TEST(HttpUrl, RefusesEachMistakeByName) {
-    EXPECT_EQ(fault("ftp://a.example/"), net_error::url_scheme);
-    EXPECT_EQ(fault("file:///etc/passwd"), net_error::url_scheme);
-    EXPECT_EQ(fault("https://user:pass@a.example/"), net_error::url_userinfo);
-    EXPECT_EQ(fault("https://@a.example/"), net_error::url_userinfo);
-    EXPECT_EQ(fault("https://a.example/#x"), net_error::url_fragment);
-    EXPECT_EQ(fault("https:///x"), net_error::url_host);
-    EXPECT_EQ(fault("https:x"), net_error::url_host);
-    EXPECT_EQ(fault("https://a.example:0/"), net_error::url_port);
-    EXPECT_EQ(fault("https://a.example:65536/"), net_error::url_port);
-    EXPECT_EQ(fault("https://a.example:8a/"), net_error::url_port);
-    EXPECT_EQ(fault("https://a.example:-1/"), net_error::url_port);
+    EXPECT_EQ(fault("ftp://a.example/"), url_error::scheme);
+    EXPECT_EQ(fault("file:///etc/passwd"), url_error::scheme);
+    EXPECT_EQ(fault("https://user:pass@a.example/"), url_error::userinfo);
+    EXPECT_EQ(fault("https://@a.example/"), url_error::userinfo);
+    EXPECT_EQ(fault("https://a.example/#x"), url_error::fragment);
+    EXPECT_EQ(fault("https:///x"), url_error::host_missing);
+    EXPECT_EQ(fault("https:x"), url_error::host_missing);
+    EXPECT_EQ(fault("https://a.example:0/"), url_error::port);
+    EXPECT_EQ(fault("https://a.example:65536/"), url_error::port);
+    EXPECT_EQ(fault("https://a.example:8a/"), url_error::port);
+    EXPECT_EQ(fault("https://a.example:-1/"), url_error::port);
     EXPECT_EQ(fault("https://a.example/x@y"), error_code());
-    EXPECT_EQ(fault("https://[::1/"), net_error::url_host);
-    EXPECT_EQ(fault("https://[::1%25lo]/"), net_error::url_host);
-    EXPECT_EQ(fault("https://[127.0.0.1]/"), net_error::url_host);
-    EXPECT_EQ(fault("https://a.example\\@evil.example/"), net_error::url_userinfo);
-    EXPECT_EQ(fault("https://a.example\\x/"), net_error::url_host);
-    EXPECT_EQ(fault(""), net_error::bad_url);
-    EXPECT_EQ(fault("a.example"), net_error::bad_url);
-    EXPECT_EQ(fault("https://a.example/a b"), net_error::bad_url);
-    EXPECT_EQ(fault("https://a.example/a\r\nX: y"), net_error::bad_url);
-    EXPECT_EQ(fault("https://a.example/%zz"), net_error::bad_url);
-    EXPECT_EQ(fault("http+unix://run/shop.sock:/x"), net_error::url_socket);
-    EXPECT_EQ(fault("http+unix:///"), net_error::url_socket);
-    EXPECT_EQ(fault("http+unix:///" + std::string(107, 'a')), net_error::url_socket);
-    EXPECT_EQ(fault("http+unix:///run/a.sock:/x#y"), net_error::url_fragment);
+    EXPECT_EQ(fault("https://[::1/"), url_error::host);
+    EXPECT_EQ(fault("https://[::1%25lo]/"), url_error::host);
+    EXPECT_EQ(fault("https://[127.0.0.1]/"), url_error::host);
+    EXPECT_EQ(fault("https://a.example\\@evil.example/"), url_error::userinfo);
+    EXPECT_EQ(fault("https://a.example\\x/"), url_error::host);
+    EXPECT_EQ(fault(""), url_error::malformed);
+    EXPECT_EQ(fault("a.example"), url_error::malformed);
+    EXPECT_EQ(fault("https://a.example/a b"), url_error::malformed);
+    EXPECT_EQ(fault("https://a.example/a\r\nX: y"), url_error::malformed);
+    EXPECT_EQ(fault("https://a.example/%zz"), url_error::malformed);
+    EXPECT_EQ(fault("http+unix://run/shop.sock:/x"), url_error::socket);
+    EXPECT_EQ(fault("http+unix:///"), url_error::socket);
+    EXPECT_EQ(fault("http+unix:///" + std::string(107, 'a')), url_error::socket_path_length);
+    EXPECT_EQ(fault("http+unix:///run/a.sock:/x#y"), url_error::fragment);
 }
 
 TEST(HttpUrl, RefusesHostsThatOnlyGetaddrinfoUnderstands) {
@@ -106,15 +106,17 @@ TEST(HttpUrl, ANameThatBeginsLikeAnAddressIsAName) {
         EXPECT_EQ(url.host, host);
         EXPECT_EQ(url.port, 8443);
         EXPECT_EQ(url.target, "/x");
-        EXPECT_FALSE(is_loopback_host(url.host));
+        EXPECT_FALSE(is_encrypted_or_local({url_scheme::http, url.host, 80, "/", ""}));
     }
 }
 
-TEST(HttpUrl, KnowsLoopbackHosts) {
-    for (const char* host : {"localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "::ffff:127.0.0.1"})
-        EXPECT_TRUE(is_loopback_host(host)) << host;
-    for (const char* host : {"localhost.example", "128.0.0.1", "0.0.0.0", "::2", "example", "", "localhost."})
-        EXPECT_FALSE(is_loopback_host(host)) << host;
+TEST(HttpUrl, PlainHttpIsForThisMachineAlone) {
+    for (const char* text : {"https://shop.example/", "http://127.0.0.1:8080/", "http://LocalHost/", "http://[::1]/",
+                             "http://[::ffff:127.0.0.1]/", "http+unix:///run/s.sock:/x"})
+        EXPECT_TRUE(is_encrypted_or_local(parsed(text))) << text;
+    for (const char* text : {"http://shop.example/", "http://10.0.0.1/", "http://localhost.example/",
+                             "http://127.0.0.1.evil.example/", "http://[2001:db8::1]/"})
+        EXPECT_FALSE(is_encrypted_or_local(parsed(text))) << text;
 }
 
 TEST(HttpUrl, AnyTextIsParsedOrRefused) {
@@ -126,6 +128,15 @@ TEST(HttpUrl, AnyTextIsParsedOrRefused) {
         parse_http_url(tail);
         parse_http_url("http+unix://" + tail);
     }));
+}
+
+TEST(HttpUrl, HttpsIsToldInAnyCase) {
+    EXPECT_TRUE(is_https_url("https://shop.example/"));
+    EXPECT_TRUE(is_https_url("HTTPS://shop.example/"));
+    EXPECT_TRUE(is_https_url("hTtPs://shop.example/"));
+    for (const auto* other : {"http://shop.example/", "http+unix:///run/shop.sock:/", "https", "https:", ""}) {
+        EXPECT_FALSE(is_https_url(other)) << other;
+    }
 }
 
 } // namespace

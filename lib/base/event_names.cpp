@@ -1,17 +1,12 @@
-#include "config/patterns.hpp"
+#include "base/event_names.hpp"
 
-#include <array>
+#include <algorithm>
 
 namespace prooftrack {
 namespace {
 
-constexpr std::array<std::string_view, 9> events{
-    "transaction.completed", "transaction.failed",    "transaction.cancelled",
-    "transaction.overdue",   "transaction.not_found", "transaction.rejected",
-    "transaction.abandoned", "transaction.reversed",  "transaction.updated"};
-
 /// Iterative, remembering the last star alone: a pattern of many stars costs no more than pattern times text.
-bool glob(std::string_view pattern, std::string_view text) {
+bool matches(std::string_view pattern, std::string_view text) {
     std::size_t p = 0;
     std::size_t t = 0;
     std::size_t star = std::string_view::npos;
@@ -36,11 +31,11 @@ bool glob(std::string_view pattern, std::string_view text) {
 
 } // namespace
 
-std::span<const std::string_view> selectable_events() { return events; }
-
 bool pattern_selects(std::string_view pattern, std::string_view event) {
     if (event == "transaction.updated") return pattern == event;
-    return glob(pattern, event);
+    const bool is_known =
+        std::find(selectable_events.begin(), selectable_events.end(), event) != selectable_events.end();
+    return is_known && matches(pattern, event);
 }
 
 } // namespace prooftrack

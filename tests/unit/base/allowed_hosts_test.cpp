@@ -1,0 +1,50 @@
+#include "base/allowed_hosts.hpp"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace prooftrack {
+namespace {
+
+TEST(AllowedHosts, AnEntryIsAHostAWildcardAnAddressOrASocket) {
+    for (const char* good : {"shop.example", "*.shop.example", "localhost", "127.0.0.1", "[::1]", "::1",
+                             "unix:/run/shop.sock", "a-b.c_d.e"}) {
+        EXPECT_EQ(check_allowed_host(good), "") << good;
+    }
+    for (const char* bad :
+         {"https://shop.example", "shop.example/", "shop.example:443", "*", "*.example", "a.*.example", "*shop.example",
+          "-a.example", "a..b", "shop.example.", "unix:", "unix:run/x", "unix:/a:b", "u@h", "127.1", ""}) {
+        EXPECT_NE(check_allowed_host(bad), "") << bad;
+    }
+    EXPECT_NE(check_allowed_host("*.pr\u00fcf.example").find("xn-- form"), std::string::npos);
+    EXPECT_TRUE(is_tcp_host("shop.example"));
+    EXPECT_FALSE(is_tcp_host("unix:/run/shop.sock"));
+}
+
+host_match match(std::string_view url, const std::vector<std::string>& hosts) {
+    return match_host(parse_http_url(url).value(), hosts);
+}
+
+TEST(AllowedHosts, AHostIsListedByItsNameOrBelowAWildcard) {
+    const std::vector<std::string> hosts{"Shop.Example", "*.api.example", "unix:/run/shop.sock", "[::1]", "10.0.0.7"};
+    EXPECT_EQ(match("https://shop.example/x", hosts), host_match::exact);
+    EXPECT_EQ(match("https://SHOP.example.:8443/x", hosts), host_match::exact);
+    EXPECT_EQ(match("https://a.api.example/", hosts), host_match::wildcard);
+    EXPECT_EQ(match("https://a.b.api.example/", hosts), host_match::wildcard);
+    EXPECT_EQ(match("http://[0::1]/", hosts), host_match::exact);
+    EXPECT_EQ(match("https://10.0.0.7/", hosts), host_match::exact);
+    EXPECT_EQ(match("http+unix:///run/shop.sock:/x", hosts), host_match::exact);
+    for (const char* url :
+         {"https://api.example/", "https://evil-api.example/", "https://shop.example.evil/", "https://ashop.example/",
+          "https://10.0.0.70/", "http+unix:///run/shop.sock2:/x", "http+unix:///shop.example:/x"})
+        EXPECT_EQ(match(url, hosts), host_match::none) << url;
+    EXPECT_EQ(match("https://a.api.example/", {"*.api.example", "a.api.example"}), host_match::exact);
+    EXPECT_EQ(match("https://a.example/", {"*."}), host_match::none);
+    EXPECT_EQ(match("https://1.2.3.4/", {"*.3.4"}), host_match::none) << "an address is below no domain";
+    EXPECT_EQ(match("https://a.example/", {}), host_match::none);
+}
+
+} // namespace
+} // namespace prooftrack
