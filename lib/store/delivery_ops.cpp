@@ -216,12 +216,12 @@ op_result<recovery_slice> end_lane_failing(ledger& book, const std::string& lane
         for (; row.next(); ++looked_at) {
             const delivery_id id{row.count(0)};
             after = {row.time(3), id};
-            if (how.is_freed({static_cast<std::uint32_t>(row.integer(1)), row.optional_time(2), row.time(3)}))
-                freed.push_back(id);
+            const auto attempts = static_cast<std::uint32_t>(row.integer(1));
+            if (attempts > 0 && how.is_freed({attempts, row.optional_time(2), row.time(3)})) freed.push_back(id);
         }
     }
     for (const delivery_id id : freed) {
-        book.sql("UPDATE deliveries SET attempts = attempts - 1, next_attempt_at = ? WHERE id = ? AND attempts > 0")
+        book.sql("UPDATE deliveries SET attempts = attempts - 1, next_attempt_at = ? WHERE id = ?")
             .execute(how.now, id);
     }
     slice.freed = freed.size();

@@ -136,7 +136,7 @@ class sqlite_store final : public store {
     void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) override {
         submit_in_steps<std::uint64_t>(
             "mark a lane as recovered", slice_size, resume_place::back,
-            [lane = std::move(lane), how = std::move(how), place = std::pair(how.now, delivery_id{0}),
+            [lane = std::move(lane), how = std::move(how), place = std::pair(how.now + milliseconds(1), delivery_id{0}),
              number = std::uint64_t{0}](ledger& book) mutable -> work_step<std::uint64_t> {
                 const auto slice = end_lane_failing(book, lane, how, place, slice_size);
                 if (!slice) return slice.error();

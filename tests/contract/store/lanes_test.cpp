@@ -106,6 +106,22 @@ TEST_P(Lanes, ARecoveryFreesWhatItIsToldToAndTheAttemptDoesNotCount) {
     EXPECT_EQ(heads[1].id, delivery_id{3});
 }
 
+TEST_P(Lanes, ARecoveryLeavesAloneWhatIsDueAndWhatHasNoAttemptThatCounts) {
+    world.add({make_new("c")}).value();
+    world.record(make_settlement("a", 10, {"backend"})).value(); // 1
+    world.record(make_settlement("b", 10, {"backend"})).value(); // 2
+    world.record(make_settlement("c", 10, {"backend"})).value(); // 3
+    fail(1, 2000);
+    fail(2, 1999);
+    fail(3, 6000, 0);
+    const lane_recovery how{at_ms(2000), [](const waiting_delivery&) { return true; }};
+    EXPECT_EQ(world.end_failing("backend", how), 0U);
+    EXPECT_EQ(view(1).attempts, 1U);
+    EXPECT_EQ(view(2).attempts, 1U);
+    EXPECT_EQ(view(3).attempts, 0U);
+    EXPECT_EQ(view(3).next_attempt_at, at_ms(6000));
+}
+
 TEST_P(Lanes, ARecoveryOfALaneThatNeverWasChangesNothing) {
     EXPECT_EQ(world.end_failing("nobody", {at_ms(1), [](const waiting_delivery&) { return true; }}), 0U);
     EXPECT_TRUE(world.status().lanes.empty());
