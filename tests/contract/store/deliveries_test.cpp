@@ -81,6 +81,33 @@ TEST_P(Deliveries, OneTransactionsDeliveriesOnTwoLanesDoNotWaitForEachOther) {
     EXPECT_THAT(head_ids("ledger"), ElementsAre(7U));
 }
 
+TEST_P(Deliveries, ACallbackUrlIsOneCallbackWhateverItsHost) {
+    const auto track = [this](std::int64_t ms, const std::string& host) {
+        new_transaction wanted = make_new("u", ms);
+        wanted.callback_url = "https://" + host + "/";
+        wanted.callback_lane = "https://" + host + ":443";
+        world.add({wanted}).value();
+    };
+    transition abandoned = make_settlement("u", 10, {"backend"});
+    abandoned.facts = make_change("u", tracking_state::abandoned, "pending", 10).facts;
+    track(0, "old.example");
+    EXPECT_EQ(world.record(abandoned).value().heads.size(), 2U); // 4 and 5
+    track(20, "new.example");
+    EXPECT_THAT(world.record(make_settlement("u", 30, {"backend"})).value().heads, IsEmpty()); // 6 and 7
+    EXPECT_TRUE(world.heads("https://new.example:443").empty()) << "events keep their order";
+    EXPECT_TRUE(world.retry(7, at_ms(40))->waits);
+    const auto next = world.attempt(ended(5, delivery_state::dead));
+    ASSERT_TRUE(next.has_value());
+    EXPECT_EQ(next->id, delivery_id{7});
+    EXPECT_EQ(next->lane, "https://new.example:443");
+    EXPECT_THAT(head_ids("https://new.example:443"), ElementsAre(7U));
+    EXPECT_EQ(world.retry_dead("callback_url", at_ms(50)), 1U);
+    EXPECT_TRUE(head_ids("https://old.example:443").empty()) << "it waits for the other host now";
+    EXPECT_EQ(world.attempt(ended(7, delivery_state::delivered))->lane, "https://old.example:443");
+    EXPECT_THAT(head_ids("https://old.example:443"), ElementsAre(5U));
+    EXPECT_THAT(head_ids(), ElementsAre(1U, 4U)) << "the other callback has an order of its own";
+}
+
 TEST_P(Deliveries, AFailureIsDurableWithItsNextTime) {
     EXPECT_EQ(world.attempt(failed(1, 6000)), std::nullopt);
     world.reopen();
