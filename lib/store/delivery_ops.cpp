@@ -14,10 +14,12 @@ struct stored_delivery {
     delivery_state state = delivery_state::pending;
     std::uint32_t attempts = 0;
     std::optional<wall_time> next_attempt_at;
+    bool is_url = false; ///< of the callback "callback_url", whose lanes are hosts
 };
 
 std::optional<stored_delivery> find_delivery(ledger& book, delivery_id id) {
-    query row = book.sql("SELECT lane, transaction_row, state, attempts, next_attempt_at FROM deliveries WHERE id = ?")
+    query row = book.sql("SELECT lane, transaction_row, state, attempts, next_attempt_at, url IS NOT NULL FROM "
+                         "deliveries WHERE id = ?")
                     .select(id);
     if (!row.next()) return std::nullopt;
     return stored_delivery{id,
@@ -25,7 +27,8 @@ std::optional<stored_delivery> find_delivery(ledger& book, delivery_id id) {
                            row.integer(1),
                            read_delivery_state(row, 2),
                            static_cast<std::uint32_t>(row.integer(3)),
-                           row.optional_time(4)};
+                           row.optional_time(4),
+                           row.flag(5)};
 }
 
 delivery_head make_head(ledger& book, const stored_delivery& from, wall_time next_attempt_at) {
@@ -37,33 +40,44 @@ delivery_head make_head(ledger& book, const stored_delivery& from, wall_time nex
             false};
 }
 
-/// The first pending delivery of a (lane, transaction).
-std::optional<stored_delivery> first_pending(ledger& book, std::int64_t lane, std::int64_t transaction_row) {
-    query row =
-        book.sql(
-                "SELECT id, attempts, next_attempt_at FROM deliveries INDEXED BY deliveries_waiting WHERE lane = ? AND "
-                "transaction_row = ? AND state = 0 ORDER BY id LIMIT 1")
-            .select(lane, transaction_row);
+/// The pending deliveries of a (callback, transaction), of which one after the other may be attempted: a named callback
+/// is its lane, while callback_url is one callback on as many lanes as the transaction had hosts.
+query select_line(ledger& book, const stored_delivery& of) {
+    if (of.is_url) {
+        return book
+            .sql("SELECT id, lane, attempts, next_attempt_at FROM deliveries INDEXED BY deliveries_of WHERE "
+                 "transaction_row = ? AND state = 0 AND url IS NOT NULL ORDER BY id")
+            .select(of.transaction_row);
+    }
+    return book
+        .sql("SELECT id, lane, attempts, next_attempt_at FROM deliveries INDEXED BY deliveries_waiting WHERE lane = ? "
+             "AND transaction_row = ? AND state = 0 ORDER BY id")
+        .select(of.lane, of.transaction_row);
+}
+
+std::optional<stored_delivery> first_pending(ledger& book, const stored_delivery& of) {
+    query row = select_line(book, of);
     if (!row.next()) return std::nullopt;
     return stored_delivery{delivery_id{row.count(0)},
-                           lane,
-                           transaction_row,
+                           row.integer(1),
+                           of.transaction_row,
                            delivery_state::pending,
-                           static_cast<std::uint32_t>(row.integer(1)),
-                           row.optional_time(2)};
+                           static_cast<std::uint32_t>(row.integer(2)),
+                           row.optional_time(3),
+                           of.is_url};
 }
 
-bool has_head(ledger& book, std::int64_t lane, std::int64_t transaction_row) {
-    query row =
-        book.sql("SELECT 1 FROM deliveries INDEXED BY deliveries_waiting WHERE lane = ? AND transaction_row = ? AND "
-                 "state = 0 AND next_attempt_at IS NOT NULL LIMIT 1")
-            .select(lane, transaction_row);
-    return row.next();
+bool has_head(ledger& book, const stored_delivery& of) {
+    query row = select_line(book, of);
+    while (row.next()) {
+        if (!row.is_null(3)) return true;
+    }
+    return false;
 }
 
-/// A delivery ended: the next one of its (lane, transaction) may go, unless one is going already.
+/// A delivery ended: the next one of its (callback, transaction) may go, unless one is going already.
 std::optional<delivery_head> promote_next(ledger& book, const stored_delivery& ended, wall_time at) {
-    const auto next = first_pending(book, ended.lane, ended.transaction_row);
+    const auto next = first_pending(book, ended);
     if (!next || next->next_attempt_at) return std::nullopt;
     book.sql("UPDATE deliveries SET next_attempt_at = ? WHERE id = ?").execute(at, next->id);
     return make_head(book, *next, at);
@@ -80,9 +94,14 @@ void count_change(ledger& book, std::int64_t lane, delivery_state from, delivery
 std::optional<delivery_head> insert_delivery(ledger& book, const owed_delivery& owed, const std::string& lane,
                                              const std::string& callback, const std::optional<std::string>& url) {
     const std::int64_t lane_row = book.sums.lane_row(*book.db, lane, callback);
-    const bool is_head = !first_pending(book, lane_row, owed.transaction_row);
-    const stored_delivery fresh{book.sums.take_delivery_id(), lane_row, owed.transaction_row,
-                                delivery_state::pending,      0,        {}};
+    const stored_delivery fresh{book.sums.take_delivery_id(),
+                                lane_row,
+                                owed.transaction_row,
+                                delivery_state::pending,
+                                0,
+                                std::nullopt,
+                                url.has_value()};
+    const bool is_head = !first_pending(book, fresh);
     const auto next_attempt_at = is_head ? std::optional(owed.at) : std::nullopt;
     book.sql("INSERT INTO deliveries VALUES (?, ?, ?, ?, 0, 0, NULL, 0, ?, NULL, ?)")
         .execute(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url);
@@ -155,8 +174,7 @@ op_result<std::optional<delivery_head>> record_delivery_attempt(ledger& book, co
 op_result<delivery_head> retry_one_delivery(ledger& book, delivery_id id, wall_time now) {
     auto found = find_delivery(book, id);
     if (!found) return make_store_error(store_error::not_found, "retry a delivery", "there is no such delivery");
-    if (found->state == delivery_state::pending && !found->next_attempt_at &&
-        has_head(book, found->lane, found->transaction_row)) {
+    if (found->state == delivery_state::pending && !found->next_attempt_at && has_head(book, *found)) {
         delivery_head waiting = make_head(book, *found, now);
         waiting.waits = true;
         return waiting;
@@ -175,15 +193,16 @@ op_result<retry_slice> retry_dead_deliveries(ledger& book, const std::optional<s
         std::vector<stored_delivery> dead;
         {
             query row =
-                book.sql("SELECT id, transaction_row FROM deliveries INDEXED BY deliveries_dead WHERE lane = ? AND "
-                         "state = 2 ORDER BY id LIMIT ?")
+                book.sql("SELECT id, transaction_row, url IS NOT NULL FROM deliveries INDEXED BY deliveries_dead WHERE "
+                         "lane = ? AND state = 2 ORDER BY id LIMIT ?")
                     .select(lane.row, limit - slice.retried);
             while (row.next()) {
-                dead.push_back({delivery_id{row.count(0)}, lane.row, row.integer(1), delivery_state::dead, 0, {}});
+                dead.push_back(
+                    {delivery_id{row.count(0)}, lane.row, row.integer(1), delivery_state::dead, 0, {}, row.flag(2)});
             }
         }
         for (const stored_delivery& each : dead) {
-            const bool waits = has_head(book, each.lane, each.transaction_row);
+            const bool waits = has_head(book, each);
             const auto next_attempt_at = waits ? std::nullopt : std::optional(now);
             book.sql("UPDATE deliveries SET state = 0, attempts = 0, next_attempt_at = ? WHERE id = ?")
                 .execute(next_attempt_at, each.id);
@@ -216,12 +235,12 @@ op_result<recovery_slice> end_lane_failing(ledger& book, const std::string& lane
         for (; row.next(); ++looked_at) {
             const delivery_id id{row.count(0)};
             after = {row.time(3), id};
-            if (how.is_freed({static_cast<std::uint32_t>(row.integer(1)), row.optional_time(2), row.time(3)}))
-                freed.push_back(id);
+            const auto attempts = static_cast<std::uint32_t>(row.integer(1));
+            if (attempts > 0 && how.is_freed({attempts, row.optional_time(2), row.time(3)})) freed.push_back(id);
         }
     }
     for (const delivery_id id : freed) {
-        book.sql("UPDATE deliveries SET attempts = attempts - 1, next_attempt_at = ? WHERE id = ? AND attempts > 0")
+        book.sql("UPDATE deliveries SET attempts = attempts - 1, next_attempt_at = ? WHERE id = ?")
             .execute(how.now, id);
     }
     slice.freed = freed.size();

@@ -2,9 +2,9 @@
 
 // The life of a delivery: owed, attempted, ended, retried by hand.
 //
-// Of the pending deliveries of one (lane, transaction) exactly one is a head, the one that has a next_attempt_at; the
-// others wait in the order of their ids. A delivery that was retried by hand is a head besides: it may arrive out of
-// order.
+// Of the pending deliveries of one (callback, transaction) exactly one is a head, the one that has a next_attempt_at;
+// the others wait in the order of their ids. A delivery that was retried by hand is a head besides: it may arrive out
+// of order.
 
 #include "store/ledger.hpp"
 

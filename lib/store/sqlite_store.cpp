@@ -134,7 +134,7 @@ class sqlite_store final : public store {
             std::move(handler));
     }
     void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) override {
-        const auto first_place = std::pair(how.now, delivery_id{0});
+        const auto first_place = std::pair(how.now + milliseconds(1), delivery_id{0});
         submit_in_steps<std::uint64_t>(
             "mark a lane as recovered", slice_size, resume_place::back,
             [lane = std::move(lane), how = std::move(how), place = first_place,

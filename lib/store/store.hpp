@@ -1,7 +1,13 @@
 #pragma once
 
-// The door to what is remembered. Every change is durable before its handler runs; handlers run on the loop, in the
-// order of the calls.
+// The interface of every store. What it promises is tested in tests/contract/store, which SQLite's store and the fake
+// of the simulation both pass.
+//
+// A change is durable before its handler runs, and it is there whole or not at all, whenever the process ends. Handlers
+// run on the loop, never inside the call. They run in the order of the calls, except those of `backup`, of `retry_dead`
+// and `end_failing` over very many deliveries, and of calls that came after `close`. A read sees every change that was
+// called before it, and none that is not durable when its handler runs. What survives a crash is the first part of what
+// was called.
 
 #include <array>
 #include <cstdint>
@@ -33,10 +39,11 @@ using store_handler = unique_function<void(op_result<T>)>;
 
 /// Why the store refuses or fails.
 enum class store_error {
-    full = 1,         ///< no room on the disk: nothing was changed, later it may work again
-    failed,           ///< an fsync or I/O error: the store has stopped for good, the daemon must exit 74
-    moved,            ///< another file, or none, stands at the path: stopped for good likewise
-    stopped,          ///< the store is closing
+    full = 1, ///< no room on the disk: nothing was changed, reads go on, later it may work again. A change that
+              ///< would be refused anyway may get either error.
+    failed,   ///< an fsync or I/O error: the store has stopped for good, also for reads; the daemon must exit 74
+    moved,    ///< another file, or none, stands at the path: stopped for good likewise
+    stopped,  ///< the call came after `close`: nothing was changed
     no_room_for_copy, ///< a backup needs more room than there is
     busy,             ///< another backup is being made
     not_found,        ///< no such transaction, delivery or consumer
@@ -71,7 +78,7 @@ struct add_outcome {
 
 /// The event that a change owes to the world.
 struct owed_event {
-    std::string id; ///< made by make_event_id
+    std::string id; ///< made by make_event_id. A change whose event has the id of a kept one fails and changes nothing.
     event_type type = event_type::completed;
     std::string previous_status;
     std::vector<std::string>
@@ -89,13 +96,15 @@ struct transition {
     std::string from_status;
     tracking_facts facts;       ///< the row after the change
     bool is_history = true;     ///< write a history row
-    std::string reply;          ///< bytes of the reply that caused it ("" = none): hashed into the history
-    bool reply_is_good = false; ///< keep `reply` as the last good reply
+    std::string reply;          ///< bytes of the reply that caused it ("" = none): hashed (SHA-256) into the history
+    bool reply_is_good = false; ///< keep `reply`, if there is one, as the last good reply, byte for byte
     std::string request_id;
     std::optional<owed_event> event;
 };
 
-/// A delivery that may be attempted: the first pending one of its (callback, transaction).
+/// A delivery that may be attempted: the first pending one of its (callback, transaction), or a dead or delivered one
+/// that `retry_delivery` sends again out of order. Callbacks do not wait for each other; "callback_url" is one
+/// callback, on whichever lanes the hosts of its URLs are.
 struct delivery_head {
     delivery_id id{};
     std::string lane; ///< the callback's name, or `scheme://host:port` for a callback_url
@@ -103,7 +112,7 @@ struct delivery_head {
     wall_time next_attempt_at{};
     std::uint64_t transaction_hash = 0; ///< tells transactions apart, for "over at least 3 transactions"
     bool waits = false; ///< from `retry_delivery` alone: still behind an earlier pending one of its transaction, so not
-                        ///< a head yet
+                        ///< a head yet, and nothing was changed
 };
 
 /// Everything that an attempt needs.
@@ -129,7 +138,7 @@ struct recorded_transition {
 struct attempt_record {
     delivery_id id{};
     wall_time at{};
-    std::uint32_t attempts = 0; ///< used so far, this one included
+    std::uint32_t attempts = 0; ///< used so far, this one included; 0 with `pending`: it does not count
     delivery_state state = delivery_state::pending;
     int status = 0;
     std::string error;
@@ -139,16 +148,18 @@ struct attempt_record {
 struct transaction_query {
     std::optional<tracking_state> state;
     std::optional<std::string> status;
-    std::optional<wall_time> settled_after;
-    std::optional<wall_time> settled_before;
+    std::optional<wall_time> settled_after;  ///< later than this, not at it
+    std::optional<wall_time> settled_before; ///< likewise
     std::size_t limit = 100;
-    std::string cursor; ///< "" = from the newest; else a `next_cursor` given out before
+    std::string cursor; ///< "" = from the newest; else a `next_cursor` that this list gave out before
 };
+/// A page may hold fewer than `limit` while more follow: the bodies of one are about 8 MiB at most, and the work for it
+/// is bounded.
 struct transaction_page {
-    std::vector<transaction_view> transactions;
-    std::string next_cursor; ///< "" = no more
+    std::vector<transaction_view> transactions; ///< the newest first, by their first `add`
+    std::string next_cursor;                    ///< "" = no more; else the next page, which may be empty
 };
-/// A head whose next attempt lies ahead.
+/// A head whose next attempt lies ahead and whose last one counts (`attempts` > 0).
 struct waiting_delivery {
     std::uint32_t attempts = 0;
     std::optional<wall_time> last_attempt_at;
@@ -168,16 +179,17 @@ struct delivery_query {
     std::string cursor;
 };
 struct delivery_page {
-    std::vector<delivery_view> deliveries;
-    std::string next_cursor;
+    std::vector<delivery_view> deliveries; ///< the newest first
+    std::string next_cursor;               ///< as in a `transaction_page`
 };
+/// The latest 1,000 of both, the oldest of them first.
 struct history_page {
     std::vector<history_entry> changes;
     std::vector<delivery_view> deliveries;
 };
 struct event_page {
-    std::vector<stored_event> events;
-    event_seq first_seq{}; ///< oldest kept (last + 1 when none is kept)
+    std::vector<stored_event> events; ///< in the order of seq; may end early as a `transaction_page`, with one at least
+    event_seq first_seq{};            ///< oldest kept (last + 1 when none is kept)
     event_seq last_seq{};
 };
 
@@ -187,13 +199,13 @@ struct lane_summary {
     std::string callback; ///< name for lists: the lane, or "callback_url"
     std::uint64_t pending = 0;
     std::uint64_t dead = 0;
-    std::optional<wall_time> oldest_pending; ///< when the oldest undelivered event was recorded
+    std::optional<wall_time> oldest_pending; ///< the timestamp of the undelivered event with the lowest seq
     std::optional<wall_time> failing_since;
 };
 
 /// Sizes and counts, kept up to date by the store and cheap to ask for.
 struct store_status {
-    store_state state = store_state::ok;
+    store_state state = store_state::ok; ///< left `ok` by a store: the observer hears of it (the engine fills it in)
     std::uint64_t db_bytes = 0;
     std::uint64_t wal_bytes = 0;
     std::uint64_t free_bytes = 0;
@@ -201,21 +213,27 @@ struct store_status {
     event_seq first_seq{};
     event_seq last_seq{};
     std::string log_id;
-    std::map<std::pair<tracking_state, status_kind>, std::uint64_t> transactions;
+    std::map<std::pair<tracking_state, status_kind>, std::uint64_t> transactions; ///< those that are not 0
+    /// Every callback on which something was ever owed, and the lanes of callback URLs that owe, have dead ones or
+    /// fail.
     std::map<std::string, lane_summary> lanes;
     std::size_t consumers = 0;
 };
 
+/// Nothing goes that is still owed (a pending delivery) or watched. A transaction ended with its last change of state
+/// or event while it was ended; counters move nothing. Events go from the oldest on: one whose transaction is gone once
+/// every consumer has acknowledged it, any other one, with its deliveries, when it is too old.
 struct prune_request {
     wall_time ended_before{};    ///< transactions that ended earlier go, with their history and deliveries
-    wall_time consumed_before{}; ///< events older than this go even if a consumer has not acknowledged them
-    std::size_t limit = 500;     ///< most transactions and most events in one call
+    wall_time consumed_before{}; ///< events older than this go even if a consumer has not acknowledged them, or their
+                                 ///< transaction is still there
+    std::size_t limit = 500;     ///< most transactions and most events in one call; at least 1
 };
 struct prune_result {
     std::uint64_t transactions = 0;
     std::uint64_t events = 0;
     std::vector<std::string> overtaken_consumers; ///< lost unacknowledged events by `consumed_before`
-    bool more = false;
+    bool more = false; ///< call again: it ended early. Calls come to an end, whatever is still owed.
 };
 
 /// The durable fate of a session request with an Idempotency-Key.
@@ -245,10 +263,11 @@ struct store_options {
 class store_observer {
   public:
     virtual ~store_observer() = default;
+    // Each before the handlers of the calls that it is about.
     virtual void on_commit(steady_duration took, std::size_t operations) = 0;
-    /// Turned full, or ok again: a change is written and there is room for more (`recovery_bytes`).
+    /// Turned full, or ok again: a change is written and there is room for more (`recovery_bytes`). Once a turn.
     virtual void on_state(store_state state, const op_error& why) = 0;
-    virtual void on_fatal(const op_error& error) = 0; ///< the store has stopped: log it, then exit 74
+    virtual void on_fatal(const op_error& error) = 0; ///< once: the store has stopped; log it, then exit 74
 };
 
 /// Remembers. All calls come from the loop and return at once; the work is done in the store's thread.
@@ -256,48 +275,63 @@ class store {
   public:
     virtual ~store() = default;
 
-    /// Every watched transaction in chunks (at most 10,000 rows), the one that was not seen for the longest first.
+    /// Every watched transaction, whatever its state, in chunks (at most 10,000 rows), the one that was not seen for
+    /// the longest first and those that were never seen before it. `done` gets their number.
     virtual void load_active(unique_function<void(std::vector<active_transaction>)> on_chunk,
                              store_handler<std::uint64_t> done) = 0;
     virtual void load_consumers_and_lanes(store_handler<store_status> handler) = 0;
 
-    /// At most 1,000 a call. One outcome each, in order. `session` is a claimed key whose outcome these are.
+    /// At most 1,000 a call. One outcome each, in order. One that is untracked or abandoned is tracked anew: it keeps
+    /// its place in the list, its history and its deliveries, loses its last good reply, and its revision goes on.
+    /// `session` is a claimed key whose outcome these are: it is `done` with the first of them, whatever its outcome.
     virtual void add(std::vector<new_transaction> transactions, std::optional<digest> session,
                      store_handler<std::vector<add_outcome>> handler) = 0;
     virtual void record(transition change, store_handler<recorded_transition> handler) = 0;
     /// last_polled_at, polls and the other facts of many rows, without history: at a clean stop. A row with another
-    /// revision is left as it is.
+    /// revision, or none, is left as it is. It may take several transactions, but no other call comes between them.
     virtual void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) = 0;
 
     virtual void find(transaction_id id, store_handler<std::optional<transaction_view>> handler) = 0;
+    /// errc::invalid_argument for a cursor that this list did not give out.
     virtual void list(transaction_query query, store_handler<transaction_page> handler) = 0;
     virtual void history(transaction_id id, store_handler<std::optional<history_page>> handler) = 0;
     virtual void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) = 0;
 
+    /// errc::invalid_argument for a cursor that this list did not give out.
     virtual void deliveries(delivery_query query, store_handler<delivery_page> handler) = 0;
     /// Heads of a lane by (next_attempt_at, id), the longest due first.
     virtual void next_heads(std::string lane, std::size_t limit, store_handler<std::vector<delivery_head>> handler) = 0;
     virtual void load_delivery(delivery_id id, store_handler<std::optional<delivery_record>> handler) = 0;
-    /// nullopt, or the delivery that is a head now because this one ended.
+    /// nullopt, or the delivery that is a head now (due at `at`) because this one ended. A success ends a pending
+    /// delivery whichever attempt it was; a failure counts only as the attempt behind the recorded ones, or as none
+    /// (`attempts` 0). Anything else (it ended, was retried or pruned meanwhile) changes nothing and is no error.
     virtual void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) = 0;
-    /// Due now, schedule from the start; also one that was delivered. store_error::not_found if there is none.
+    /// Due now, schedule from the start; also one that was delivered. A dead or delivered one does not wait for what is
+    /// going of its transaction. store_error::not_found if there is none.
     virtual void retry_delivery(delivery_id id, wall_time now, store_handler<delivery_head> handler) = 0;
-    /// All dead ones (of one callback): how many.
+    /// All dead ones (of one callback), schedule from the start, those of a lane in their order: one behind a head of
+    /// its (callback, transaction) waits for it. How many.
     virtual void retry_dead(std::optional<std::string> callback, wall_time now,
                             store_handler<std::uint64_t> handler) = 0;
+    /// Also of a lane on which nothing was owed yet.
     virtual void set_failing(std::string lane, std::optional<wall_time> since,
                              store_handler<std::monostate> handler) = 0;
     /// Failing no more: each head that `is_freed` is due `now`, and its last attempt does not count. How many.
     virtual void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) = 0;
 
+    /// Without `seq` a new one begins behind the last event and a known one stays; with it either stands there, also
+    /// further back. beyond_last past the last event.
     virtual void put_consumer(std::string name, std::optional<event_seq> seq,
-                              store_handler<std::pair<bool, consumer_view>> handler) = 0; ///< true = new
-    virtual void delete_consumer(std::string name, store_handler<consumer_view> handler) = 0;
+                              store_handler<std::pair<bool, consumer_view>> handler) = 0;     ///< true = new
+    virtual void delete_consumer(std::string name, store_handler<consumer_view> handler) = 0; ///< as it was
+    /// Forward only: an earlier position changes nothing. not_found, or beyond_last past the last event.
     virtual void acknowledge(std::string name, event_seq seq, store_handler<consumer_view> handler) = 0;
+    /// By the bytes of their names. The lag counts the events that are still there.
     virtual void consumers(store_handler<std::vector<consumer_view>> handler) = 0;
 
+    /// `prune` forgets a key, whatever became of it, when it was claimed before `ended_before`.
     virtual void claim_session(digest key, digest body, wall_time now, store_handler<session_claim> handler) = 0;
-    /// The session request certainly failed (Proof said so): the key may be used again.
+    /// The session request certainly failed (Proof said so): the key may be used again. One that is `done` stays.
     virtual void release_session(digest key, store_handler<std::monostate> handler) = 0;
 
     virtual void prune(prune_request request, store_handler<prune_result> handler) = 0;
@@ -308,8 +342,8 @@ class store {
     /// Remembers which Proof this database belongs to; gives the one it knew before ("" = none).
     virtual void remember_base_url(std::string base_url, store_handler<std::string> handler) = 0;
 
-    /// Everything called before is committed, the database is closed cleanly; then `closed` runs. Later calls fail with
-    /// `stopped`.
+    /// Everything called before is committed and answered, the database is closed cleanly; then `closed` runs. Later
+    /// calls fail with `stopped`. May be called again, and after a failure.
     virtual void close(unique_function<void()> closed) = 0;
 };
 

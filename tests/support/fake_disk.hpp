@@ -4,6 +4,7 @@
 // It outlives the stores that are opened on it, as a disk outlives a crash.
 
 #include <algorithm>
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <deque>
@@ -15,6 +16,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <openssl/sha.h>
 
 #include "store/store.hpp"
 
@@ -39,6 +42,7 @@ struct fake_disk {
         event_type type = event_type::completed;
         wall_time timestamp{};
         std::string transaction;
+        std::uint64_t transaction_number = 0; ///< tells it from a later one with the same id
         std::shared_ptr<const std::string> body;
     };
     struct delivery_row {
@@ -49,7 +53,7 @@ struct fake_disk {
         std::string state;
         std::string status;
         std::shared_ptr<const std::string> body;
-        wall_time recorded_at{};
+        wall_time recorded_at{}; ///< the event's timestamp
         bool is_head = false;
     };
     struct lane_row {
@@ -61,6 +65,7 @@ struct fake_disk {
     };
     struct session_row {
         digest body{};
+        wall_time claimed_at{};
         std::string transaction; ///< "" until its outcome is recorded
     };
 
@@ -78,11 +83,22 @@ struct fake_disk {
     // What the deliveries' indexes of a database would give.
     std::map<std::string, std::set<std::pair<wall_time, std::uint64_t>>> heads;     ///< lane -> (next_attempt_at, id)
     std::map<std::pair<std::string, std::string>, std::set<std::uint64_t>> pending; ///< (callback, transaction) -> ids
+    std::set<std::string> event_ids;
 
     static std::uint64_t hash_of(std::string_view text) {
         std::uint64_t hash = 0xcbf29ce484222325ULL;
         for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
         return hash;
+    }
+    static std::string sha256_of(std::string_view bytes) {
+        std::array<unsigned char, SHA256_DIGEST_LENGTH> sum{};
+        SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), sum.data());
+        std::string hex;
+        for (const unsigned char byte : sum) {
+            hex += "0123456789abcdef"[byte >> 4U];
+            hex += "0123456789abcdef"[byte & 15U];
+        }
+        return hex;
     }
     static op_error error(store_error code, std::string operation) {
         return {make_error_code(code), std::move(operation), {}};
@@ -139,21 +155,21 @@ struct fake_disk {
         if (found == transactions.end()) return error(store_error::not_found, "record");
         transaction_row& row = found->second;
         if (row.revision != change.revision && !ignores_revisions) return error(store_error::stale, "record");
+        if (change.event && event_ids.contains(change.event->id))
+            return op_error{make_error_code(boost::system::errc::file_exists), "record", "an event has this id"};
         raise(row);
+        const bool changes_state = change.facts.state != row.facts.state;
         row.facts = change.facts;
-        if (change.reply_is_good) row.proof = change.reply;
+        if (change.reply_is_good && !change.reply.empty()) row.proof = change.reply;
         const tracking_state state = row.facts.state;
-        const bool ended = state == tracking_state::settled || state == tracking_state::abandoned ||
-                           state == tracking_state::untracked;
-        if (!ended) {
+        if (!is_ended(state)) {
             row.ended_at.reset();
-        } else if (!row.ended_at) {
+        } else if (change.event || changes_state || !row.ended_at) {
             row.ended_at = change.at;
         }
         if (change.is_history) {
             row.history.push_back({change.at, change.from_state, state, change.from_status, row.facts.status,
-                                   change.request_id,
-                                   change.reply.empty() ? "" : std::to_string(hash_of(change.reply))});
+                                   change.request_id, change.reply.empty() ? "" : sha256_of(change.reply)});
         }
         recorded_transition recorded;
         recorded.revision = row.revision;
@@ -177,7 +193,8 @@ struct fake_disk {
         facts.proof = row.proof;
         recorded.body = std::make_shared<const std::string>(format_event(facts));
         recorded.seq = event_seq{++last_seq};
-        events[last_seq] = {owed.id, owed.type, timestamp, change.id.str(), recorded.body};
+        events[last_seq] = {owed.id, owed.type, timestamp, change.id.str(), row.number, recorded.body};
+        event_ids.insert(owed.id);
         for (const std::string& callback : owed.callbacks) owe(change, row, callback, callback, "", recorded);
         if (row.callback_url && selects("transaction.*", owed.type)) {
             owe(change, row, "callback_url", row.callback_lane, *row.callback_url, recorded);
@@ -194,9 +211,9 @@ struct fake_disk {
                           std::string(to_string(row.facts.state)),
                           row.facts.status,
                           recorded.body,
-                          change.at,
+                          events.at(value_of(*recorded.seq)).timestamp,
                           false};
-        lanes[lane].callback = callback;
+        lane_of(lane);
         auto& line = pending[{callback, change.id.str()}];
         const bool first = line.empty();
         line.insert(last_delivery);
@@ -218,6 +235,20 @@ struct fake_disk {
                 0,
                 "",
                 row.revision};
+    }
+
+    /// Counters alone: neither the history nor the end of the transaction moves.
+    void save_facts(const active_transaction& saved) {
+        const auto found = transactions.find(saved.id.str());
+        if (found == transactions.end() || found->second.revision != saved.revision) return;
+        transaction_row& row = found->second;
+        raise(row);
+        row.facts = saved.facts;
+        if (!is_ended(row.facts.state)) {
+            row.ended_at.reset();
+        } else if (!row.ended_at) {
+            row.ended_at = row.facts.settled_at.value_or(row.facts.tracked_at);
+        }
     }
 
     // ---- deliveries
@@ -242,65 +273,88 @@ struct fake_disk {
         row.is_head = false;
         row.view.next_attempt_at.reset();
     }
-    std::optional<delivery_head> promote(const std::string& callback, const std::string& transaction, wall_time now) {
-        const auto line = pending.find({callback, transaction});
-        if (line == pending.end() || line->second.empty()) return std::nullopt;
-        delivery_row& first = rows.at(*line->second.begin());
+    lane_row& lane_of(const std::string& lane) {
+        return lanes.try_emplace(lane, lane_row{lane.find("://") == std::string::npos ? lane : "callback_url", {}})
+            .first->second;
+    }
+    std::set<std::uint64_t>& line_of(const delivery_row& row) {
+        return pending[{row.view.callback, row.view.transaction.str()}];
+    }
+    bool has_head(const delivery_row& row) {
+        const auto& line = line_of(row);
+        return std::any_of(line.begin(), line.end(), [this](std::uint64_t id) { return rows.at(id).is_head; });
+    }
+    /// The next one of its line may go when `ended` does not, unless one is going already.
+    std::optional<delivery_head> promote(const delivery_row& ended, wall_time now) {
+        const auto& line = line_of(ended);
+        if (line.empty()) return std::nullopt;
+        delivery_row& first = rows.at(*line.begin());
         if (first.is_head) return std::nullopt;
         make_head(first, now);
         return head_of(first);
     }
 
-    op_result<std::optional<delivery_head>> record_attempt(const attempt_record& attempt) {
+    std::optional<delivery_head> record_attempt(const attempt_record& attempt) {
         const auto found = rows.find(value_of(attempt.id));
-        if (found == rows.end()) return error(store_error::not_found, "record attempt");
+        if (found == rows.end() || found->second.view.state != delivery_state::pending) return std::nullopt;
         delivery_row& row = found->second;
+        const bool goes_on = attempt.state == delivery_state::pending;
+        const bool follows = attempt.attempts == row.view.attempts + 1 || (attempt.attempts == 0 && goes_on);
+        if (!follows && attempt.state != delivery_state::delivered) return std::nullopt;
         row.view.attempts = attempt.attempts;
         row.view.last_attempt_at = attempt.at;
         row.view.last_error = attempt.error;
         row.view.last_status = attempt.status;
-        if (attempt.state == delivery_state::pending) {
-            row.view.state = delivery_state::pending;
-            pending[{row.view.callback, row.view.transaction.str()}].insert(value_of(attempt.id));
+        if (goes_on) {
             make_head(row, attempt.next_attempt_at.value_or(attempt.at));
-            return std::optional<delivery_head>();
+            return std::nullopt;
         }
         unmake_head(row);
         row.view.state = attempt.state;
-        auto& line = pending[{row.view.callback, row.view.transaction.str()}];
-        line.erase(value_of(attempt.id));
-        return promote(row.view.callback, row.view.transaction.str(), attempt.at);
+        line_of(row).erase(value_of(attempt.id));
+        return promote(row, attempt.at);
     }
 
     op_result<delivery_head> retry(delivery_id id, wall_time now) {
         const auto found = rows.find(value_of(id));
         if (found == rows.end()) return error(store_error::not_found, "retry");
-        restart(found->second, now);
-        return head_of(found->second);
+        delivery_row& row = found->second;
+        if (row.view.state == delivery_state::pending && !row.is_head) {
+            delivery_head waiting = head_of(row);
+            waiting.next_attempt_at = now;
+            return waiting;
+        }
+        restart(row);
+        make_head(row, now);
+        return head_of(row);
     }
-    void restart(delivery_row& row, wall_time now) {
-        const bool waits = row.view.state == delivery_state::pending && !row.is_head;
+    void restart(delivery_row& row) {
         row.view.state = delivery_state::pending;
         row.view.attempts = 0;
-        pending[{row.view.callback, row.view.transaction.str()}].insert(value_of(row.view.id));
-        if (!waits) make_head(row, now);
+        line_of(row).insert(value_of(row.view.id));
     }
     std::uint64_t retry_dead(const std::optional<std::string>& callback, wall_time now) {
         std::uint64_t count = 0;
         for (auto& [id, row] : rows) {
             if (row.view.state != delivery_state::dead || (callback && row.view.callback != *callback)) continue;
-            restart(row, now);
+            const bool waits = has_head(row);
+            restart(row);
+            if (!waits) make_head(row, now);
             ++count;
         }
         return count;
     }
 
     std::uint64_t end_failing(const std::string& lane, const lane_recovery& how) {
-        lanes[lane].failing_since.reset();
+        const auto known = lanes.find(lane);
+        if (known == lanes.end()) return 0;
+        known->second.failing_since.reset();
+        const std::set<std::pair<wall_time, std::uint64_t>> before = heads[lane];
         std::uint64_t count = 0;
-        for (auto& [id, row] : rows) {
-            if (row.lane != lane || !row.is_head || *row.view.next_attempt_at <= how.now) continue;
-            if (!how.is_freed({row.view.attempts, row.view.last_attempt_at, *row.view.next_attempt_at})) continue;
+        for (const auto& [when, id] : before) {
+            delivery_row& row = rows.at(id);
+            if (when <= how.now || row.view.attempts == 0) continue;
+            if (!how.is_freed({row.view.attempts, row.view.last_attempt_at, when})) continue;
             --row.view.attempts;
             make_head(row, how.now);
             ++count;
@@ -324,24 +378,6 @@ struct fake_disk {
         const delivery_row& row = found->second;
         return delivery_record{row.view, row.lane, row.url, row.state, row.status, row.body};
     }
-    delivery_page deliveries(const delivery_query& query) const {
-        delivery_page page;
-        for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
-            const delivery_view& view = row->second.view;
-            if (!query.cursor.empty() && row->first >= std::stoull(query.cursor)) continue;
-            if ((query.state && view.state != *query.state) || (query.callback && view.callback != *query.callback) ||
-                (query.transaction && view.transaction.str() != *query.transaction)) {
-                continue;
-            }
-            if (page.deliveries.size() == query.limit) {
-                page.next_cursor = std::to_string(value_of(page.deliveries.back().id));
-                break;
-            }
-            page.deliveries.push_back(view);
-        }
-        return page;
-    }
-
     // ---- counts
     // ---------------------------------------------------------------------------------------------------------------
 
@@ -364,12 +400,16 @@ struct fake_disk {
             now.lanes[name] = {name, lane.callback, 0, 0, std::nullopt, lane.failing_since};
         }
         for (const auto& [id, row] : rows) {
-            lane_summary& lane = now.lanes[row.lane];
+            lane_summary& lane = now.lanes.at(row.lane);
             if (row.view.state == delivery_state::dead) ++lane.dead;
             if (row.view.state != delivery_state::pending) continue;
             ++lane.pending;
-            if (!lane.oldest_pending || row.recorded_at < *lane.oldest_pending) lane.oldest_pending = row.recorded_at;
+            if (!lane.oldest_pending) lane.oldest_pending = row.recorded_at;
         }
+        std::erase_if(now.lanes, [](const auto& each) {
+            const lane_summary& lane = each.second;
+            return lane.callback != lane.lane && lane.pending + lane.dead == 0 && !lane.failing_since;
+        });
         return now;
     }
 };

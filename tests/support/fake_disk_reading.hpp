@@ -2,6 +2,11 @@
 
 // The rest of a fake_disk's rules: lists, the event log, named consumers, sessions and pruning.
 
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,28 +26,74 @@ inline std::vector<active_transaction> fake_active(const fake_disk& disk) {
     return active;
 }
 
-inline transaction_page fake_list(const fake_disk& disk, const transaction_query& query) {
-    std::map<std::uint64_t, const std::string*> newest;
-    for (const auto& [id, row] : disk.transactions) newest[row.number] = &id;
+/// Most bytes of bodies in a page, and of the entries of a history.
+inline constexpr std::size_t fake_page_bytes = std::size_t{8} << 20U;
+inline constexpr std::size_t fake_history_entries = 1000;
+
+/// The key below which a page begins; a cursor is its list's letter and the last key of the page.
+inline op_result<std::uint64_t> fake_cursor(char list, const std::string& cursor) {
+    if (cursor.empty()) return std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t below = 0;
+    const char* const end = cursor.data() + cursor.size();
+    const auto read = std::from_chars(cursor.data() + 1, end, below);
+    if (cursor.front() != list || read.ec != std::errc() || read.ptr != end)
+        return op_error{make_error_code(boost::system::errc::invalid_argument), "list", "no such cursor"};
+    return below;
+}
+
+inline bool matches(const tracking_facts& facts, const transaction_query& query) {
+    const auto& settled = facts.settled_at;
+    return (!query.state || facts.state == *query.state) && (!query.status || facts.status == *query.status) &&
+           (!query.settled_after || (settled && *settled > *query.settled_after)) &&
+           (!query.settled_before || (settled && *settled < *query.settled_before));
+}
+
+inline op_result<transaction_page> fake_list(const fake_disk& disk, const transaction_query& query) {
+    const auto below = fake_cursor('t', query.cursor);
+    if (!below) return below.error();
+    std::map<std::uint64_t, const std::string*> by_number;
+    for (const auto& [id, row] : disk.transactions) {
+        if (row.number < *below && matches(row.facts, query)) by_number[row.number] = &id;
+    }
     transaction_page page;
+    std::size_t bytes = 0;
     std::uint64_t last = 0;
-    for (auto place = newest.rbegin(); place != newest.rend(); ++place) {
-        const auto& row = disk.transactions.at(*place->second);
-        if (!query.cursor.empty() && place->first >= std::stoull(query.cursor)) continue;
-        const auto& settled = row.facts.settled_at;
-        if ((query.state && row.facts.state != *query.state) || (query.status && row.facts.status != *query.status) ||
-            (query.settled_after && (!settled || *settled < *query.settled_after)) ||
-            (query.settled_before && (!settled || *settled >= *query.settled_before))) {
-            continue;
-        }
-        if (page.transactions.size() == query.limit) {
-            page.next_cursor = std::to_string(last);
+    for (auto place = by_number.rbegin(); place != by_number.rend(); ++place) {
+        if (page.transactions.size() == query.limit || bytes >= fake_page_bytes) {
+            page.next_cursor = "t" + std::to_string(last);
             break;
         }
-        page.transactions.push_back(disk.view_of(*place->second, row));
+        page.transactions.push_back(disk.view_of(*place->second, disk.transactions.at(*place->second)));
+        bytes += page.transactions.back().metadata.size() + page.transactions.back().proof.size();
         last = place->first;
     }
     return page;
+}
+
+inline op_result<delivery_page> fake_deliveries(const fake_disk& disk, const delivery_query& query) {
+    const auto below = fake_cursor('d', query.cursor);
+    if (!below) return below.error();
+    delivery_page page;
+    for (auto row = disk.rows.rbegin(); row != disk.rows.rend(); ++row) {
+        const delivery_view& view = row->second.view;
+        if (row->first >= *below || (query.state && view.state != *query.state) ||
+            (query.callback && view.callback != *query.callback) ||
+            (query.transaction && view.transaction.str() != *query.transaction)) {
+            continue;
+        }
+        if (page.deliveries.size() == query.limit) {
+            page.next_cursor = "d" + std::to_string(value_of(page.deliveries.back().id));
+            break;
+        }
+        page.deliveries.push_back(view);
+    }
+    return page;
+}
+
+template <class Entry>
+void keep_latest(std::vector<Entry>& entries) {
+    if (entries.size() <= fake_history_entries) return;
+    entries.erase(entries.begin(), entries.end() - static_cast<std::ptrdiff_t>(fake_history_entries));
 }
 
 inline std::optional<history_page> fake_history(const fake_disk& disk, const std::string& id) {
@@ -53,6 +104,8 @@ inline std::optional<history_page> fake_history(const fake_disk& disk, const std
     for (const auto& [number, row] : disk.rows) {
         if (row.view.transaction.str() == id) page.deliveries.push_back(row.view);
     }
+    keep_latest(page.changes);
+    keep_latest(page.deliveries);
     return page;
 }
 
@@ -60,18 +113,22 @@ inline event_page fake_events_after(const fake_disk& disk, event_seq after, std:
     event_page page;
     page.first_seq = event_seq{disk.first_seq()};
     page.last_seq = event_seq{disk.last_seq};
-    for (auto row = disk.events.upper_bound(value_of(after)); row != disk.events.end() && page.events.size() < limit;
-         ++row) {
+    std::size_t bytes = 0;
+    for (auto row = disk.events.upper_bound(value_of(after));
+         row != disk.events.end() && page.events.size() < limit && bytes < fake_page_bytes; ++row) {
         page.events.push_back({event_seq{row->first}, *row->second.body});
+        bytes += page.events.back().body.size();
     }
     return page;
 }
 
 inline consumer_view fake_consumer(const fake_disk& disk, const std::string& name) {
     const event_seq seq = disk.consumers.at(name).seq;
-    consumer_view view{name, seq, disk.last_seq - value_of(seq), std::nullopt};
+    consumer_view view{name, seq, 0, std::nullopt};
     const auto oldest = disk.events.upper_bound(value_of(seq));
-    if (oldest != disk.events.end()) view.oldest_pending = oldest->second.timestamp;
+    if (oldest == disk.events.end()) return view;
+    view.lag = disk.last_seq - oldest->first + 1;
+    view.oldest_pending = oldest->second.timestamp;
     return view;
 }
 
@@ -98,55 +155,86 @@ inline op_result<consumer_view> fake_acknowledge(fake_disk& disk, const std::str
     return fake_consumer(disk, name);
 }
 
-inline session_claim fake_claim(fake_disk& disk, const digest& key, const digest& body) {
-    const auto [place, fresh] = disk.sessions.try_emplace(key, fake_disk::session_row{body, ""});
+inline session_claim fake_claim(fake_disk& disk, const digest& key, const digest& body, wall_time now) {
+    const auto [place, fresh] = disk.sessions.try_emplace(key, fake_disk::session_row{body, now, ""});
     if (fresh) return {session_claim::verdict::fresh, ""};
     if (place->second.body != body) return {session_claim::verdict::other_body, ""};
     if (place->second.transaction.empty()) return {session_claim::verdict::outcome_unknown, ""};
     return {session_claim::verdict::done, place->second.transaction};
 }
 
-inline prune_result fake_prune(fake_disk& disk, const prune_request& request) {
-    prune_result result;
-    for (auto row = disk.transactions.begin(); row != disk.transactions.end();) {
-        const std::string id = row->first;
-        const bool owes = std::any_of(disk.pending.begin(), disk.pending.end(), [&](const auto& line) {
-            return line.first.second == id && !line.second.empty();
-        });
-        if (!row->second.ended_at || *row->second.ended_at >= request.ended_before || row->second.facts.watched ||
-            owes) {
-            ++row;
-            continue;
-        }
-        if (result.transactions == request.limit) {
+/// The ended transactions that nothing is owed on, the longest ended first.
+inline void fake_prune_transactions(fake_disk& disk, const prune_request& request, prune_result& result) {
+    std::map<std::pair<wall_time, std::uint64_t>, std::string> ended;
+    for (const auto& [id, row] : disk.transactions) {
+        if (row.ended_at && *row.ended_at < request.ended_before && !row.facts.watched)
+            ended[{*row.ended_at, row.number}] = id;
+    }
+    if (ended.empty()) return;
+    for (const auto& [line, ids] : disk.pending) {
+        if (ids.empty()) continue;
+        const auto owner = disk.transactions.find(line.second);
+        if (owner == disk.transactions.end() || !owner->second.ended_at) continue;
+        ended.erase({*owner->second.ended_at, owner->second.number});
+    }
+    std::set<std::string> gone;
+    for (const auto& [place, id] : ended) {
+        if (gone.size() == request.limit) {
             result.more = true;
             break;
         }
-        std::erase_if(disk.rows, [&](const auto& delivery) { return delivery.second.view.transaction.str() == id; });
-        row = disk.transactions.erase(row);
-        ++result.transactions;
+        gone.insert(id);
+        disk.transactions.erase(id);
     }
+    std::erase_if(disk.rows, [&](const auto& each) { return gone.contains(each.second.view.transaction.str()); });
+    std::erase_if(disk.pending, [&](const auto& line) { return gone.contains(line.first.second); });
+    result.transactions = gone.size();
+}
+
+/// The oldest events, as long as nobody needs them.
+inline void fake_prune_events(fake_disk& disk, const prune_request& request, prune_result& result) {
     while (!disk.events.empty()) {
         const auto first = disk.events.begin();
-        const bool needed =
-            disk.transactions.contains(first->second.transaction) || first->second.timestamp >= request.ended_before;
-        if (needed) break;
+        const fake_disk::event_row& event = first->second;
+        const auto owner = disk.transactions.find(event.transaction);
+        const bool is_old = event.timestamp < request.consumed_before;
+        auto behind = disk.rows.begin(); // its deliveries are the oldest ones
+        while (behind != disk.rows.end() && value_of(behind->second.seq) <= first->first) ++behind;
+        if (owner != disk.transactions.end() && owner->second.number == event.transaction_number) {
+            const bool is_owed = std::any_of(disk.rows.begin(), behind, [](const auto& each) {
+                return each.second.view.state == delivery_state::pending;
+            });
+            if (!is_old || is_owed) return;
+        }
         std::vector<std::string> late;
         for (const auto& [name, consumer] : disk.consumers) {
             if (value_of(consumer.seq) < first->first) late.push_back(name);
         }
-        if (!late.empty() && first->second.timestamp >= request.consumed_before) break;
+        if (!late.empty() && !is_old) return;
         if (result.events == request.limit) {
             result.more = true;
-            break;
+            return;
         }
         for (const std::string& name : late) {
             const auto& told = result.overtaken_consumers;
             if (std::find(told.begin(), told.end(), name) == told.end()) result.overtaken_consumers.push_back(name);
         }
+        disk.rows.erase(disk.rows.begin(), behind);
+        disk.event_ids.erase(event.id);
         disk.events.erase(first);
         ++result.events;
     }
+}
+
+inline prune_result fake_prune(fake_disk& disk, const prune_request& request) {
+    prune_result result;
+    fake_prune_transactions(disk, request, result);
+    fake_prune_events(disk, request, result);
+    std::size_t keys = 0;
+    std::erase_if(disk.sessions, [&](const auto& each) {
+        return each.second.claimed_at < request.ended_before && keys++ < request.limit;
+    });
+    result.more = result.more || keys > request.limit;
     return result;
 }
 

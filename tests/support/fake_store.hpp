@@ -86,9 +86,11 @@ class fake_store final : public store {
         for (operation& one : group) {
             ++operations_;
             changes += one.changes ? 1 : 0;
-            // The fault first: it may put the observer's handler before this one's.
+            // The fault and what has been done first: either may put the observer's handler before this one's.
             const auto fault = fault_for(one);
-            ready_.push_back({one.run(disk_, fault), one.about});
+            outcome done = one.run(disk_, fault);
+            if (one.changes && done.is_success) end_full();
+            ready_.push_back({std::move(done.handler), one.about});
             if (options_.on_moment) options_.on_moment(store_moment::committed, one.about);
             plan_answer();
         }
@@ -156,12 +158,7 @@ class fake_store final : public store {
     void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) override {
         change<std::monostate>(
             [rows = std::move(rows)](fake_disk& disk) {
-                for (const active_transaction& row : rows) {
-                    const auto found = disk.transactions.find(row.id.str());
-                    if (found == disk.transactions.end() || found->second.revision != row.revision) continue;
-                    fake_disk::raise(found->second);
-                    found->second.facts = row.facts;
-                }
+                for (const active_transaction& row : rows) disk.save_facts(row);
                 return op_result<std::monostate>(std::monostate{});
             },
             std::move(handler));
@@ -180,9 +177,8 @@ class fake_store final : public store {
             std::move(handler), std::move(about));
     }
     void list(transaction_query query, store_handler<transaction_page> handler) override {
-        read<transaction_page>(
-            [query = std::move(query)](fake_disk& disk) { return op_result<transaction_page>(fake_list(disk, query)); },
-            std::move(handler));
+        read<transaction_page>([query = std::move(query)](fake_disk& disk) { return fake_list(disk, query); },
+                               std::move(handler));
     }
     void history(transaction_id id, store_handler<std::optional<history_page>> handler) override {
         using found_page = std::optional<history_page>;
@@ -197,9 +193,8 @@ class fake_store final : public store {
     }
 
     void deliveries(delivery_query query, store_handler<delivery_page> handler) override {
-        read<delivery_page>(
-            [query = std::move(query)](fake_disk& disk) { return op_result<delivery_page>(disk.deliveries(query)); },
-            std::move(handler));
+        read<delivery_page>([query = std::move(query)](fake_disk& disk) { return fake_deliveries(disk, query); },
+                            std::move(handler));
     }
     void next_heads(std::string lane, std::size_t limit, store_handler<std::vector<delivery_head>> handler) override {
         read<std::vector<delivery_head>>(
@@ -215,7 +210,9 @@ class fake_store final : public store {
     }
     void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) override {
         change<std::optional<delivery_head>>(
-            [attempt = std::move(attempt)](fake_disk& disk) { return disk.record_attempt(attempt); },
+            [attempt = std::move(attempt)](fake_disk& disk) {
+                return op_result<std::optional<delivery_head>>(disk.record_attempt(attempt));
+            },
             std::move(handler));
     }
     void retry_delivery(delivery_id id, wall_time now, store_handler<delivery_head> handler) override {
@@ -229,7 +226,7 @@ class fake_store final : public store {
     void set_failing(std::string lane, std::optional<wall_time> since, store_handler<std::monostate> handler) override {
         change<std::monostate>(
             [lane = std::move(lane), since](fake_disk& disk) {
-                disk.lanes[lane].failing_since = since;
+                disk.lane_of(lane).failing_since = since;
                 return op_result<std::monostate>(std::monostate{});
             },
             std::move(handler));
@@ -265,9 +262,9 @@ class fake_store final : public store {
             std::move(handler));
     }
 
-    void claim_session(digest key, digest body, wall_time, store_handler<session_claim> handler) override {
+    void claim_session(digest key, digest body, wall_time now, store_handler<session_claim> handler) override {
         change<session_claim>(
-            [key, body](fake_disk& disk) { return op_result<session_claim>(fake_claim(disk, key, body)); },
+            [key, body, now](fake_disk& disk) { return op_result<session_claim>(fake_claim(disk, key, body, now)); },
             std::move(handler));
     }
     void release_session(digest key, store_handler<std::monostate> handler) override {
@@ -292,13 +289,7 @@ class fake_store final : public store {
             std::move(handler));
     }
     void status(store_handler<store_status> handler) override {
-        read<store_status>(
-            [this](fake_disk& disk) {
-                store_status now = disk.status();
-                now.state = seen_full_ ? store_state::full : store_state::ok;
-                return op_result<store_status>(std::move(now));
-            },
-            std::move(handler));
+        read<store_status>([](fake_disk& disk) { return op_result<store_status>(disk.status()); }, std::move(handler));
     }
     std::uint64_t probes() const { return probes_; } ///< how often it was probed
     void probe(store_handler<std::monostate> handler) override {
@@ -328,11 +319,15 @@ class fake_store final : public store {
         unique_function<void()> handler;
         std::string about;
     };
+    struct outcome {
+        unique_function<void()> handler;
+        bool is_success = false;
+    };
     struct operation {
         std::string about; ///< the transaction, for `on_moment`
         bool changes = false;
         bool after_close = false;
-        unique_function<unique_function<void()>(fake_disk&, std::optional<store_error>)> run;
+        unique_function<outcome(fake_disk&, std::optional<store_error>)> run;
     };
 
     template <class T, class Work>
@@ -353,8 +348,10 @@ class fake_store final : public store {
         one.run = [work = std::move(work), handler = std::move(handler)](fake_disk& disk,
                                                                          std::optional<store_error> fault) mutable {
             op_result<T> given = fault ? op_result<T>(fake_disk::error(*fault, "fake store")) : work(disk);
-            return unique_function<void()>(
-                [handler = std::move(handler), given = std::move(given)]() mutable { handler(std::move(given)); });
+            const bool is_success = given.has_value();
+            return outcome{
+                [handler = std::move(handler), given = std::move(given)]() mutable { handler(std::move(given)); },
+                is_success};
         };
         queue_.push_back(std::move(one));
         if (options_.on_moment) options_.on_moment(store_moment::handed, queue_.back().about);
@@ -373,18 +370,17 @@ class fake_store final : public store {
         }
         if (planned_ && planned_->first == operations_) return std::exchange(planned_, std::nullopt)->second;
         if (!one.changes) return std::nullopt;
-        if (full_ != seen_full_) {
-            seen_full_ = full_;
-            bool told = false;
-            report(
-                [this, full = full_] {
-                    observer_->on_state(full ? store_state::full : store_state::ok,
-                                        fake_disk::error(store_error::full, "commit"));
-                },
-                told);
-        }
-        if (full_) return store_error::full;
-        return std::nullopt;
+        if (!full_) return std::nullopt;
+        if (!std::exchange(seen_full_, true)) tell_state(store_state::full);
+        return store_error::full;
+    }
+    /// Something was written: there is room again.
+    void end_full() {
+        if (std::exchange(seen_full_, false)) tell_state(store_state::ok);
+    }
+    void tell_state(store_state state) {
+        bool told = false;
+        report([this, state] { observer_->on_state(state, fake_disk::error(store_error::full, "commit")); }, told);
     }
     /// Tells the observer in the order of the answers.
     template <class Tell>

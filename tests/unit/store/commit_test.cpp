@@ -1,4 +1,4 @@
-// Group commit, order, isolation, a full disk and a broken one.
+// Group commit, what SQLite and the kernel say of a full disk and a broken one, and the log.
 
 #include <atomic>
 #include <cerrno>
@@ -48,10 +48,6 @@ char lock_byte(const store_world& world) {
     return static_cast<char>(file.get());
 }
 
-op_result<std::monostate> probe(store_world& world) {
-    return world.ask<std::monostate>([](store& door, auto handler) { door.probe(std::move(handler)); });
-}
-
 TEST(GroupCommit, WhatIsQueuedTogetherSharesACommitAndASync) {
     power_loss_disk disk("group-commit");
     store_world world("group-commit");
@@ -70,39 +66,11 @@ TEST(GroupCommit, WhatIsQueuedTogetherSharesACommitAndASync) {
     world.close();
 }
 
-TEST(GroupCommit, HandlersRunInTheOrderOfTheCalls) {
-    store_world world;
-    std::vector<int> order;
-    for (int i = 0; i < 300; ++i) {
-        switch (i % 4) {
-        case 0:
-            world.door().add({make_new("tx-" + std::to_string(i))}, std::nullopt,
-                             [&order, i](auto) { order.push_back(i); });
-            break;
-        case 1:
-            world.door().find(make_id("tx-" + std::to_string(i - 1)), [&order, i](auto found) {
-                order.push_back(i);
-                EXPECT_TRUE(found.value().has_value()); // a read sees what was called before it
-            });
-            break;
-        case 2:
-            world.door().record(make_settlement("unknown", i, {}), [&order, i](auto) { order.push_back(i); });
-            break;
-        default:
-            world.door().status([&order, i](auto) { order.push_back(i); });
-            break;
-        }
-    }
-    world.run();
-    ASSERT_THAT(order, SizeIs(300));
-    EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
-}
-
 TEST(GroupCommit, ReadsAloneCommitNothing) {
     power_loss_disk disk("reads");
     store_world world("reads");
     world.open();
-    probe(world).value();
+    world.probe().value();
     const std::uint64_t before = disk.writes();
     world.status();
     world.events();
@@ -111,93 +79,12 @@ TEST(GroupCommit, ReadsAloneCommitNothing) {
     world.close();
 }
 
-TEST(GroupCommit, AnOperationThatFailsTakesNothingWithIt) {
+TEST(Closing, FoldsTheLogIn) {
     store_world world;
-    world.add({make_new("a"), make_new("b")}).value();
-    transition good = make_settlement("a", 1, {"backend"});
-    transition twin = make_settlement("b", 1, {"new-lane"});
-    twin.event->id = good.event->id; // breaks a constraint half-way, after its lane was made
-    std::vector<bool> outcomes;
-    const auto note = [&outcomes](const auto& given) { outcomes.push_back(given.has_value()); };
-    world.door().add({make_new("c")}, std::nullopt, note);
-    world.door().record(good, note);
-    world.door().record(twin, note);
-    world.door().add({make_new("d")}, std::nullopt, note);
-    world.run();
-    EXPECT_THAT(outcomes, ElementsAre(true, true, false, true));
-    EXPECT_EQ(world.status().lanes.count("new-lane"), 0U);
-    world.reopen();
-    EXPECT_TRUE(world.knows(make_id("c")));
-    EXPECT_TRUE(world.knows(make_id("d")));
-    EXPECT_EQ(world.find(make_id("a")).facts.state, tracking_state::settled);
-    EXPECT_EQ(world.find(make_id("b")).facts.state, tracking_state::tracking);
-}
-
-TEST(Closing, EverythingCalledBeforeIsCommittedAndLaterCallsAreStopped) {
-    store_world world;
-    int answered = 0;
-    bool closed = false;
-    for (int i = 0; i < 50; ++i) {
-        world.door().add({make_new("tx-" + std::to_string(i))}, std::nullopt, [&](auto outcome) {
-            EXPECT_FALSE(closed);
-            answered += outcome.has_value() ? 1 : 0;
-        });
-    }
-    world.door().close([&] { closed = true; });
-    error_code refused;
-    world.door().add({make_new("late")}, std::nullopt, [&](auto outcome) { refused = outcome.error().code; });
-    error_code refused_backup;
-    world.door().backup([&](auto outcome) { refused_backup = outcome.error().code; });
-    world.run();
-    EXPECT_TRUE(closed);
-    EXPECT_EQ(answered, 50);
-    EXPECT_EQ(refused, store_error::stopped);
-    EXPECT_EQ(refused_backup, store_error::stopped);
-    EXPECT_FALSE(std::filesystem::exists(world.path().string() + "-wal")); // folded in
-    world.drop();
-    EXPECT_EQ(world.status().transactions.at({tracking_state::tracking, status_kind::none}), 50U);
-}
-
-TEST(FullDisk, RefusesChangesKeepsReadingAndHealsByItself) {
-    power_loss_disk disk("full");
-    store_world world("full");
     world.add({make_new("a")}).value();
-    disk.set_full(true);
-    const auto refused = world.add({make_new("b")});
-    ASSERT_FALSE(refused.has_value());
-    EXPECT_EQ(refused.error().code, store_error::full);
-    EXPECT_EQ(refused.error().operation, "add transactions");
-    EXPECT_EQ(world.record(make_settlement("a", 1, {"backend"})).error().code, store_error::full);
-    EXPECT_EQ(probe(world).error().code, store_error::full);
-    EXPECT_THAT(world.facts().states, ElementsAre(store_state::full)); // told once
-    EXPECT_EQ(world.find(make_id("a")).facts.state, tracking_state::tracking);
-    EXPECT_FALSE(world.knows(make_id("b")));
-    EXPECT_TRUE(world.events().events.empty());
-    disk.set_full(false);
-    EXPECT_TRUE(probe(world).has_value());
-    EXPECT_THAT(world.facts().states, ElementsAre(store_state::full, store_state::ok));
-    EXPECT_EQ(world.record(make_settlement("a", 2, {"backend"})).value().seq, event_seq{1});
-    EXPECT_THAT(world.facts().fatal, SizeIs(0));
+    ASSERT_TRUE(std::filesystem::exists(world.path().string() + "-wal"));
     world.close();
-}
-
-TEST(FullDisk, IsOverOnceSomethingIsWrittenAndNotByATransactionThatChangesNothing) {
-    power_loss_disk disk("full-empty");
-    store_world world("full-empty");
-    world.add({make_new("a")}).value();
-    disk.set_full(true);
-    EXPECT_EQ(world.add({make_new("b")}).error().code, store_error::full);
-    // Refused as stale: the transaction around it commits without a page.
-    transition stale = make_settlement("a", 1, {"backend"});
-    stale.revision = row_revision{99};
-    EXPECT_EQ(world.record_as_is(stale).error().code, store_error::stale);
-    EXPECT_THAT(world.facts().states, ElementsAre(store_state::full));
-    disk.set_full(false);
-    EXPECT_EQ(world.record_as_is(stale).error().code, store_error::stale);
-    EXPECT_THAT(world.facts().states, ElementsAre(store_state::full));
-    world.add({make_new("b")}).value();
-    EXPECT_THAT(world.facts().states, ElementsAre(store_state::full, store_state::ok));
-    world.close();
+    EXPECT_FALSE(std::filesystem::exists(world.path().string() + "-wal"));
 }
 
 TEST(FullDisk, NeedsSomeSpaceBeforeItCountsAsUsable) {
@@ -215,31 +102,11 @@ TEST(FullDisk, AUsedUpQuotaIsAFullDiskToo) {
             const refusing_kernel kernel(error);
             EXPECT_EQ(world.add({make_new("b")}).error().code, store_error::full) << error;
         }
-        EXPECT_TRUE(probe(world).has_value());
+        EXPECT_TRUE(world.probe().has_value());
         EXPECT_THAT(world.facts().states, ElementsAre(store_state::full, store_state::ok));
         EXPECT_THAT(world.facts().fatal, SizeIs(0));
         EXPECT_FALSE(world.knows(make_id("b")));
     }
-}
-
-TEST(FullDisk, AReadBesideARefusedWriteDoesNotShowIt) {
-    power_loss_disk disk("full-read");
-    store_world world("full-read");
-    world.open();
-    probe(world).value();
-    disk.set_full(true);
-    std::optional<bool> knows;
-    error_code refused;
-    // Both may share a batch: the read must not tell of what is undone.
-    for (int i = 0; i < 20; ++i) {
-        world.door().add({make_new("a")}, std::nullopt, [&](auto outcome) { refused = outcome.error().code; });
-        world.door().find(make_id("a"), [&](auto found) { knows = found.value().has_value(); });
-    }
-    world.run();
-    EXPECT_EQ(refused, store_error::full);
-    EXPECT_EQ(knows, false);
-    EXPECT_TRUE(world.status().transactions.empty());
-    world.close();
 }
 
 TEST(BrokenDisk, AnFsyncErrorStopsTheStoreMarksTheFileAndTheNextStartRewritesIt) {
@@ -284,7 +151,7 @@ TEST(BrokenDisk, AFileSystemThatTurnsReadOnlyOrFailsWritesStopsTheStore) {
         EXPECT_THAT(world.facts().fatal, SizeIs(1));
         EXPECT_EQ(lock_byte(world), '!');
         disk.set_broken(std::nullopt);
-        EXPECT_EQ(probe(world).error().code, store_error::failed); // for good
+        EXPECT_EQ(world.probe().error().code, store_error::failed); // for good
         world.close();
     }
 }

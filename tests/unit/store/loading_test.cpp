@@ -1,0 +1,20 @@
+#include <gtest/gtest.h>
+
+#include "support/store_world.hpp"
+
+namespace prooftrack {
+namespace {
+
+TEST(Loading, AStoreThatIsDroppedWhileItLoadsDoesNotWait) {
+    store_world world;
+    std::vector<new_transaction> many;
+    for (int i = 0; i < 80'000; ++i) {
+        many.push_back(make_new("tx-" + std::to_string(i), i));
+        if (many.size() == 1000) world.add(std::exchange(many, {})).value();
+    }
+    world.door().load_active([](std::vector<active_transaction>) {}, [](op_result<std::uint64_t>) {});
+    world.drop(); // more chunks than may wait in the loop, which does not run meanwhile
+}
+
+} // namespace
+} // namespace prooftrack
