@@ -317,10 +317,15 @@ TEST_F(EventFeed, MemoryHolds8MiBButAlwaysTheNewestEvent) {
     EXPECT_THAT(read(9)->seqs, ElementsAre(10));
     publish_up_to(1'000);
     EXPECT_EQ(read(9, 1'000)->seqs.size(), 991U) << "the bytes of those that went are free again";
-    feed_.on_pruned(event_seq{1'000});
-    publish_up_to(1'008, 1U << 20U);
-    EXPECT_EQ(read(999)->answers, 0) << "1000 has its few bytes: eight of 1 MiB do not fit beside it";
-    EXPECT_EQ(read(1'001)->answers, 1);
+}
+
+TEST_F(EventFeed, TheBytesOfPrunedEventsAreFreeAgain) {
+    publish_up_to(3, 1U << 20U);
+    feed_.on_pruned(event_seq{4});
+    publish_up_to(10, 1U << 20U);
+    EXPECT_EQ(read(3)->answers, 1) << "seven of a little over 1 MiB fit";
+    publish(11, 1U << 20U);
+    EXPECT_EQ(read(3)->answers, 0) << "and eight do not";
 }
 
 } // namespace

@@ -238,6 +238,20 @@ TEST_F(Housekeeping, TheHeartbeatComesEachMinuteWithItsCounts) {
     EXPECT_EQ(beat.at("free_bytes"), std::to_string(world_.disk.free_bytes));
 }
 
+TEST_F(Housekeeping, ALaneThatOwesNothingButDeadOnesHasNoOldest) {
+    world_.callback("shop");
+    world_.reload();
+    start(std::chrono::hours(24));
+    world_.emit("a");
+    world_.run(500ms);
+    world_.disk.rows.at(1).view.state = delivery_state::dead;
+    run_to(62s);
+    const auto beat = world_.log.of(log_event_id::daemon_heartbeat).at(0);
+    EXPECT_EQ(beat.at("dead"), "1");
+    EXPECT_EQ(beat.at("backlog"), "0");
+    EXPECT_EQ(beat.at("oldest_undelivered_seconds"), "0");
+}
+
 TEST_F(Housekeeping, AHeartbeatThatCannotBeReadIsLeftOutAndTheNextOneComes) {
     start(std::chrono::hours(24));
     const auto times = times_of(log_event_id::daemon_heartbeat);
@@ -290,6 +304,25 @@ TEST_F(Housekeeping, APruneIsToldAndTheFeedForgetsWhatIsGone) {
     EXPECT_EQ(told[0].at("transactions"), "1");
     EXPECT_EQ(told[0].at("events"), "1");
     EXPECT_EQ(feed_->first_seq(), event_seq{2});
+}
+
+TEST_F(Housekeeping, WhereTheLogBeginsAfterAPruneIsLeftAsItWasWhenItCannotBeRead) {
+    world_.emit("old");
+    world_.run(10ms);
+    auto& row = world_.disk.transactions.at("old");
+    row.facts.watched = false;
+    row.ended_at = world_.clock.now().wall - 48h;
+    world_.disk.events.at(1).timestamp -= 48h;
+    start(24h);
+    feed_->restore(world_.disk.status());
+    vouch();
+    run_to(60s);
+    // The tick at 61 s: two reads of the status, and the prune; then the consumers and the status behind the prune.
+    world_.memory->fail_operation(5, store_error::failed);
+    run_to(62s);
+    EXPECT_EQ(world_.log.count(log_event_id::store_pruned), 1U);
+    EXPECT_EQ(world_.log.count(log_event_id::daemon_heartbeat), 1U);
+    EXPECT_EQ(feed_->first_seq(), event_seq{1}) << "the store itself refuses what it no longer has";
 }
 
 TEST_F(Housekeeping, AConsumerThatIsOvertakenIsTold) {
@@ -371,6 +404,16 @@ TEST_F(Housekeeping, AProbeIsNotRepeatedWhileItIsUnansweredNorWhenThereIsRoomAga
     const std::uint64_t probes = world_.memory->probes();
     run_to(2min);
     EXPECT_EQ(world_.memory->probes(), probes);
+}
+
+TEST_F(Housekeeping, AFullDiskIsProbedAtEverySecondTickOfABusyDaemon) {
+    start(24h);
+    load(1);
+    run_to(12s);
+    world_.memory->set_full(true);
+    house_->on_store_state(store_state::full);
+    run_to(22s);
+    EXPECT_EQ(world_.memory->probes(), 5U) << "at 13, 15, 17, 19 and 21 s";
 }
 
 TEST_F(Housekeeping, ADiskThatTurnsFullWhileIdleMovesTheNextTick) {
