@@ -32,24 +32,28 @@ HEADER = """#pragma once
 #include <cstdio>
 #include <cstdlib>
 #include <initializer_list>
-#include <vector>
 namespace prooftrack_mutant {
-inline const int chosen = std::getenv("PROOFTRACK_MUTANT") ? std::atoi(std::getenv("PROOFTRACK_MUTANT")) : 0;
-struct recorder {
-    const char* file = std::getenv("PROOFTRACK_MUTANTS_REACHED");
-    std::vector<unsigned char> seen = std::vector<unsigned char>(file ? 100000 : 0);
-    ~recorder() {
-        std::FILE* out = file ? std::fopen(file, "w") : nullptr;
-        if (!out) return;
-        for (std::size_t i = 0; i < seen.size(); ++i) {
-            if (seen[i]) std::fprintf(out, "%zu\\n", i);
-        }
-        std::fclose(out);
+inline int chosen = -1; // not initialised at run time: constants of other sources ask before that
+inline unsigned char* seen = nullptr;
+constexpr int most = 100000;
+inline void write_reached() {
+    std::FILE* out = std::fopen(std::getenv("PROOFTRACK_MUTANTS_REACHED"), "w");
+    if (!out) return;
+    for (int i = 0; i < most; ++i) {
+        if (seen[i]) std::fprintf(out, "%d\\n", i);
     }
-};
-inline recorder reached;
+    std::fclose(out);
+}
+inline void begin() {
+    const char* number = std::getenv("PROOFTRACK_MUTANT");
+    chosen = number ? std::atoi(number) : 0;
+    if (!std::getenv("PROOFTRACK_MUTANTS_REACHED")) return;
+    seen = static_cast<unsigned char*>(std::calloc(most, 1));
+    std::atexit(write_reached);
+}
 inline bool on(int number) {
-    if (!reached.seen.empty()) reached.seen[static_cast<std::size_t>(number)] = 1;
+    if (chosen < 0) begin();
+    if (seen) seen[number] = 1;
     return chosen == number;
 }
 """ + "".join(f"""template <class A, class B>

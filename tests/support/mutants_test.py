@@ -15,18 +15,21 @@ SOURCE = """#include <algorithm>
 namespace prooftrack {
 constexpr int most = 0x10;
 static_assert(most > 3);
+constexpr int step = 2;
 inline int count(int a, bool is_on) {
     if (a < most && !is_on) return a + 1; // a < b in a comment, and "a < b"
     int b = std::min(a, 7);
     for (int i : {5, 6}) b += i;
     switch (b) { case 3: b = 4; }
     if (is_on && b > 7 && a > 5) { b = -b; }
-    return b;
+    return b + step;
 }
 }
 """
 PRINT = 'for (int a : {1, 7, 9, 15, 16, 30}) std::printf("%d %d ", SPACE::count(a, false), SPACE::count(a, true));\n'
 EXPECTED = """constexpr int most = 17;
+constexpr int step = 3;
+return b - step;
 if (a <= most && !is_on) return a + 1; // a < b in a comment, and "a < b"
 if (a >= most && !is_on) return a + 1; // a < b in a comment, and "a < b"
 if ((a < most || !is_on)) return a + 1; // a < b in a comment, and "a < b"
@@ -73,7 +76,7 @@ class Mutants(unittest.TestCase):
     def test_finds_what_can_be_changed_and_nothing_else(self):
         self.assertEqual(sorted(mutant.after for mutant in self.mutants), sorted(EXPECTED.splitlines()))
         self.assertEqual(len({mutant.key for mutant in self.mutants}), len(self.mutants))
-        self.assertEqual({mutant.line for mutant in self.mutants}, {3, 6, 7, 8, 9, 10})
+        self.assertEqual({mutant.line for mutant in self.mutants}, {3, 5, 7, 8, 9, 10, 11, 12})
 
     def test_a_number_chooses_the_change_that_its_text_shows(self):
         # The constant of a static_assert cannot be chosen at run time: mutants.py learns that from the compiler.
