@@ -102,7 +102,7 @@ tracker::look tracker::look_for_fresh(instant now) {
     const transaction_row& row = table_.at(slot);
     const auto due = row.is_urgent ? urgent_.when(slot) : due_.when(slot);
     const steady_time when = std::max({steady_time(std::chrono::nanoseconds(due.value_or(0))), health_.pause_end(),
-                                       fresh_at_ - most_fresh_at_once * fresh_gap});
+                                       fresh_at_ - (most_fresh_at_once - 1) * fresh_gap});
     if (when <= now.steady) return {slot, now.steady};
     return {std::nullopt, when};
 }
@@ -119,12 +119,14 @@ void tracker::forget_asked(std::size_t most) {
 }
 
 void tracker::note_special_start(std::uint32_t slot, poll_reason reason, instant now) {
+    bool is_turn_of_last = false;
     switch (reason) {
     case poll_reason::due:
         forget_asked(fresh_asked_a_poll);
         return;
     case poll_reason::probe:
         health_.on_probe_started();
+        is_turn_of_last = probes_ % 2 == 0 && last_answered_ && last_answered_->first == slot;
         ++probes_;
         break;
     case poll_reason::early:
@@ -135,7 +137,8 @@ void tracker::note_special_start(std::uint32_t slot, poll_reason reason, instant
         return;
     }
     probe_ = {slot, table_.at(slot).generation};
-    look_from_ = (slot + 1) % static_cast<std::uint32_t>(table_.slots());
+    // The turn of the one that was answered last moves nobody: the round goes on where it was.
+    if (!is_turn_of_last) look_from_ = (slot + 1) % static_cast<std::uint32_t>(table_.slots());
 }
 
 /// Whether the answer is that of the probe in flight, which ends with it.

@@ -79,6 +79,11 @@ TEST(EventSelection, TheStarLeavesUpdatedOutAndTestIsNeverSelected) {
     EXPECT_FALSE(selects("callback.test", event_type::test));
     EXPECT_FALSE(selects("transaction.complete", event_type::completed));
     EXPECT_FALSE(selects("", event_type::completed));
+    EXPECT_TRUE(selects("transaction.completed*", event_type::completed)) << "any run, also an empty one";
+    EXPECT_TRUE(selects("*completed", event_type::completed));
+    EXPECT_FALSE(selects("*.paid", event_type::completed));
+    EXPECT_FALSE(selects("*complete", event_type::completed));
+    EXPECT_EQ(parse_event_type("transaction.lost"), std::nullopt);
 }
 
 TEST(EventId, IsUniqueAndOrderedByTime) {

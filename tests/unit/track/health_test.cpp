@@ -102,12 +102,17 @@ TEST(ProofHealth, ThrottledEndsWhenTheDemandIsMetAgain) {
     const auto poll = world.wait_for_poll();
     world.answer(*poll, reply_class::throttled);
     world.actions.clear();
-    for (int i = 0; i < 2'000 && world.core.health().kind() == health_kind::throttled; ++i) {
+    std::vector<health_action> changes;
+    for (int i = 0; i < 2'000 && changes.empty(); ++i) {
         const auto next = world.wait_for_poll();
         ASSERT_TRUE(next);
+        changes = world.all<health_action>(); // by the passing of time
         world.answer(*next, reply_class::unchanged);
     }
     EXPECT_EQ(world.core.health().kind(), health_kind::ok);
+    ASSERT_EQ(changes.size(), 1U);
+    EXPECT_EQ(changes[0].to, health_kind::ok);
+    EXPECT_EQ(changes[0].pause, milliseconds(0));
 }
 
 TEST(ProofHealth, A401AsksForTheTokenOnceAndThenOnlyProbes) {
@@ -398,6 +403,46 @@ TEST(ProofHealth, ABurstThatTurnsIntoAnOutageIsTakenOffTheGraceOnce) {
     EXPECT_LE(*found - healed, minutes(6)) << "five minutes of good health, not five and the outage again";
 }
 
+TEST(ProofHealth, ProbesTakeTurnsBetweenTheOneThatWasAnsweredLastAndTheOthers) {
+    seen_world world(50);
+    const auto poll = world.wait_for_poll();
+    const std::string last = poll->ticket.id;
+    world.answer(*poll, reply_class::unchanged);
+    world.fail_until_change(reply_class::forbidden);
+    std::set<std::string> others;
+    for (int i = 0; i < 10; ++i) {
+        const auto probe = world.wait_for_poll();
+        ASSERT_TRUE(probe);
+        if (i % 2 == 0) {
+            EXPECT_EQ(probe->ticket.id, last) << i;
+        } else {
+            EXPECT_TRUE(others.insert(probe->ticket.id).second) << i;
+            EXPECT_NE(probe->ticket.id, last) << i;
+        }
+        world.answer(*probe, reply_class::forbidden);
+    }
+}
+
+TEST(ProofHealth, NewIdsAreAskedDuringAnOutageAHundredAtOnceAndThenTenASecond) {
+    seen_world world(3);
+    world.fail_until_change(reply_class::forbidden);
+    for (int i = 0; i < 150; ++i) world.track("new-" + std::to_string(i));
+    world.pass(seconds(1));
+    const auto poll_all = [&] {
+        int polls = 0;
+        while (world.core.next_poll(world.now)) ++polls;
+        return polls;
+    };
+    EXPECT_EQ(poll_all(), 100);
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(world.core.next_wake(world.now), world.now.steady + milliseconds(100));
+        world.pass(milliseconds(99));
+        EXPECT_EQ(poll_all(), 0);
+        world.pass(milliseconds(1));
+        EXPECT_EQ(poll_all(), 1);
+    }
+}
+
 TEST(ClockSkew, IsSaidOnceAfterAMinute) {
     clock_skew skew;
     instant now{steady_time(seconds(100)), wall_time(seconds(1'000'000))};
@@ -411,6 +456,20 @@ TEST(ClockSkew, IsSaidOnceAfterAMinute) {
     EXPECT_EQ(skew.on_date(date(seconds(40)), now), std::nullopt) << "once";
     EXPECT_EQ(skew.on_date(date(seconds(5)), now), std::nullopt);
     EXPECT_EQ(skew.on_date(date(seconds(-45)), now), std::nullopt) << "a new minute begins";
+}
+
+TEST(ClockSkew, HalfAMinuteIsNoSkew) {
+    const instant now{steady_time(seconds(100)), wall_time(seconds(1'000'000))};
+    const instant later{now.steady + seconds(60), now.wall};
+    for (const int sign : {1, -1}) {
+        for (const int off : {30'000, 30'001}) {
+            clock_skew skew;
+            const wall_time date = now.wall + milliseconds(sign * off - 500); // a Date is cut to seconds
+            EXPECT_EQ(skew.on_date(date, now), std::nullopt);
+            EXPECT_EQ(skew.latest(), milliseconds(sign * off));
+            EXPECT_EQ(skew.on_date(date, later).has_value(), off == 30'001) << sign;
+        }
+    }
 }
 
 } // namespace
