@@ -267,5 +267,26 @@ TEST(DeliveryLane, ALookTooEarlyCostsNoAttempt) {
     EXPECT_EQ(bench.lane.next_wake(bench.now), bench.now.steady + 2h - 5250ms);
 }
 
+TEST(DeliveryLane, AnUnconfiguredOneKeepsNothingInMemory) {
+    lane_bench bench;
+    bench.owe(1);
+    bench.lane.configure(std::nullopt);
+    EXPECT_EQ(bench.lane.waiting(), 0U);
+    const std::vector<lane_head> first{{delivery_id{1}, 0, bench.now.wall, 1}};
+    bench.lane.refill(first, bench.lane.refill_size(), bench.now.wall);
+    EXPECT_EQ(bench.lane.waiting(), 0U);
+    EXPECT_FALSE(bench.lane.idle());
+}
+
+TEST(DeliveryLane, AnUnconfiguredOneThatOwedNothingRemembersThatItDoes) {
+    lane_bench bench;
+    bench.lane.configure(std::nullopt);
+    EXPECT_TRUE(bench.lane.idle());
+    bench.owe(1);
+    EXPECT_FALSE(bench.lane.idle());
+    bench.lane.configure(settings);
+    EXPECT_TRUE(bench.lane.wants_refill());
+}
+
 } // namespace
 } // namespace prooftrack

@@ -141,5 +141,12 @@ RC_GTEST_PROP(DeliveryQueue, GivesTheSameAsAnUnboundedList, ()) {
     }
 }
 
+TEST(DeliveryQueue, TheEdgeLiesRightBehindTheLastOneOfAFullAnswer) {
+    delivery_queue queue(8, false);
+    refill(queue, {head(1, 1), head(2, 2)}, 2);
+    put(queue, 3, 2);
+    EXPECT_EQ(queue.size(), 2U) << "the store may have others before it";
+}
+
 } // namespace
 } // namespace prooftrack

@@ -1,5 +1,9 @@
 #include "track/event.hpp"
 
+#include <set>
+#include <string>
+#include <string_view>
+
 #include <gtest/gtest.h>
 
 namespace prooftrack {
@@ -73,6 +77,13 @@ TEST(EventSelection, GoesByTheNameAndNeverSelectsTheTest) {
     EXPECT_TRUE(selects("transaction.*ed", event_type::failed));
     EXPECT_FALSE(selects("transaction.*", event_type::updated));
     EXPECT_FALSE(selects("callback.test", event_type::test));
+    EXPECT_FALSE(selects("transaction.complete", event_type::completed));
+    EXPECT_FALSE(selects("", event_type::completed));
+    EXPECT_TRUE(selects("transaction.completed*", event_type::completed)) << "any run, also an empty one";
+    EXPECT_TRUE(selects("*completed", event_type::completed));
+    EXPECT_FALSE(selects("*.paid", event_type::completed));
+    EXPECT_FALSE(selects("*complete", event_type::completed));
+    EXPECT_EQ(parse_event_type("transaction.lost"), std::nullopt);
 }
 
 TEST(EventId, IsUniqueAndOrderedByTime) {
@@ -101,6 +112,51 @@ TEST(Status, MatchesExactlyCaseIncluded) {
         EXPECT_FALSE(is_terminal(classify_status(word)));
     }
     EXPECT_EQ(classify_status(""), status_kind::none);
+}
+
+TEST(EventId, IsAUuidOfVersionSevenWithTheTimeAndSeventyFourRandomBits) {
+    random_source random(1);
+    std::set<std::string> middles;
+    std::set<std::string> ends;
+    for (int i = 0; i < 200; ++i) {
+        const std::string id = make_event_id(wall_time(milliseconds(0x0123456789ab)), random);
+        EXPECT_EQ(id.substr(0, 17), "evt_0123456789ab7");
+        EXPECT_NE(std::string_view("89ab").find(id[20]), std::string_view::npos) << id;
+        middles.insert(id.substr(17, 3));
+        ends.insert(id.substr(20));
+    }
+    EXPECT_GT(middles.size(), 150U);
+    EXPECT_EQ(ends.size(), 200U);
+}
+
+TEST(TrackingState, EndsAndWaitsAsItsNameSays) {
+    for (std::size_t i = 0; i < tracking_state_count; ++i) {
+        const auto state = static_cast<tracking_state>(i);
+        EXPECT_EQ(parse_tracking_state(to_string(state)), state);
+        const bool has_ended = state == tracking_state::settled || state == tracking_state::abandoned ||
+                               state == tracking_state::untracked;
+        EXPECT_EQ(is_ended(state), has_ended) << to_string(state);
+        EXPECT_EQ(ends_wait(state), has_ended || state == tracking_state::rejected) << to_string(state);
+    }
+    EXPECT_EQ(parse_tracking_state("lost"), std::nullopt);
+}
+
+TEST(Status, ThreeWordsAreTerminal) {
+    for (const char* word : {"completed", "failed", "cancelled"})
+        EXPECT_TRUE(is_terminal(classify_status(word))) << word;
+    for (const char* word : {"", "pending", "processing", "odd"})
+        EXPECT_FALSE(is_terminal(classify_status(word))) << word;
+}
+
+TEST(StoreState, SaysWhetherItIsFull) {
+    EXPECT_EQ(to_string(store_state::ok), "ok");
+    EXPECT_EQ(to_string(store_state::full), "full");
+}
+
+TEST(DeliveryState, IsReadBackFromItsName) {
+    for (const auto state : {delivery_state::pending, delivery_state::delivered, delivery_state::dead})
+        EXPECT_EQ(parse_delivery_state(to_string(state)), state);
+    EXPECT_EQ(parse_delivery_state("lost"), std::nullopt);
 }
 
 } // namespace

@@ -103,12 +103,17 @@ TEST(ProofHealth, ThrottledEndsWhenTheDemandIsMetAgain) {
     const auto poll = world.wait_for_poll();
     world.answer(*poll, reply_class::throttled);
     world.actions.clear();
-    for (int i = 0; i < 2'000 && world.core.health().kind() == health_kind::throttled; ++i) {
+    std::vector<health_action> changes;
+    for (int i = 0; i < 2'000 && changes.empty(); ++i) {
         const auto next = world.wait_for_poll();
         ASSERT_TRUE(next);
+        changes = world.all<health_action>(); // by the passing of time
         world.answer(*next, reply_class::unchanged);
     }
     EXPECT_EQ(world.core.health().kind(), health_kind::ok);
+    ASSERT_EQ(changes.size(), 1U);
+    EXPECT_EQ(changes[0].to, health_kind::ok);
+    EXPECT_EQ(changes[0].pause, milliseconds(0));
 }
 
 TEST(ProofHealth, A401AsksForTheTokenOnceAndThenOnlyProbes) {
@@ -452,6 +457,20 @@ TEST(ClockSkew, IsSaidOnceAfterAMinute) {
     EXPECT_EQ(skew.on_date(date(seconds(40)), now), std::nullopt) << "once";
     EXPECT_EQ(skew.on_date(date(seconds(5)), now), std::nullopt);
     EXPECT_EQ(skew.on_date(date(seconds(-45)), now), std::nullopt) << "a new minute begins";
+}
+
+TEST(ClockSkew, HalfAMinuteIsNoSkew) {
+    const instant now{steady_time(seconds(100)), wall_time(seconds(1'000'000))};
+    const instant later{now.steady + seconds(60), now.wall};
+    for (const int sign : {1, -1}) {
+        for (const int off : {30'000, 30'001}) {
+            clock_skew skew;
+            const wall_time date = now.wall + milliseconds(sign * off - 500); // a Date is cut to seconds
+            EXPECT_EQ(skew.on_date(date, now), std::nullopt);
+            EXPECT_EQ(skew.latest(), milliseconds(sign * off));
+            EXPECT_EQ(skew.on_date(date, later).has_value(), off == 30'001) << sign;
+        }
+    }
 }
 
 } // namespace

@@ -161,5 +161,57 @@ TEST(ReplyWindow, ABurstIsOverTenTransactionsAndHalfOfTheReplies) {
     EXPECT_FALSE(window.is_burst(now)) << "fewer than half of the last hundred";
 }
 
+TEST(ReplyWindow, AReplyCountsForAMinuteAndHalfOfThemIsEnough) {
+    reply_window window;
+    const steady_time now(seconds(1'000));
+    for (std::uint32_t slot = 0; slot < 11; ++slot) window.add(slot, true, now);
+    for (int i = 0; i < 11; ++i) window.add(50, false, now);
+    EXPECT_TRUE(window.is_burst(now)) << "half";
+    EXPECT_TRUE(window.is_burst(now + seconds(60)));
+    EXPECT_FALSE(window.is_burst(now + seconds(60) + milliseconds(1)));
+    window.add(50, false, now);
+    EXPECT_FALSE(window.is_burst(now)) << "less than half";
+}
+
+TEST(ReplyWindow, RemembersTheLastHundred) {
+    reply_window window;
+    const steady_time now(seconds(1'000));
+    for (std::uint32_t slot = 0; slot < 50; ++slot) window.add(slot, true, now);
+    for (int i = 0; i < 50; ++i) window.add(200, false, now);
+    EXPECT_TRUE(window.is_burst(now));
+    window.add(200, false, now); // in the place of the first
+    EXPECT_FALSE(window.is_burst(now)) << "49 of a hundred";
+    window.add(60, true, now);
+    window.add(61, true, now);
+    EXPECT_FALSE(window.is_burst(now)) << "two refusals in the place of two";
+    for (int i = 0; i < 47; ++i) window.add(300, false, now);
+    for (std::uint32_t slot = 0; slot < 100; ++slot) window.add(slot, true, now);
+    EXPECT_TRUE(window.is_burst(now));
+}
+
+TEST(TransactionTable, KnowsWhichSlotsAreUsedThroughManyReuses) {
+    transaction_table table;
+    EXPECT_FALSE(table.is_used(0));
+    for (int i = 0; i < 6; ++i) {
+        const std::uint32_t slot = table.insert(make("a"), {});
+        EXPECT_EQ(slot, 0U);
+        EXPECT_TRUE(table.is_used(slot)) << i;
+        table.erase(slot);
+        EXPECT_FALSE(table.is_used(slot)) << i;
+    }
+    EXPECT_EQ(table.slots(), 1U);
+}
+
+TEST(CompactId, OnlyACanonicalUuidIsPacked) {
+    const hash_key key{1, 2};
+    for (const std::string text : {"01234567-89ab-cdef-0123-456789abcdef", "00000000-0000-0000-0000-000000000000",
+                                   "99999999-9999-9999-9999-999999999999", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
+        EXPECT_NE(compact_id(text).hash(key), keyed_hash(key, text)) << text;
+    for (const std::string text : {"0123456789-ab-cdef-0123-456789abcdef", "01234567-89ab-cdef-0123-456789abcde/",
+                                   "01234567-89ab-cdef-0123-456789abcde:", "01234567-89ab-cdef-0123-456789abcde`",
+                                   "01234567-89ab-cdef-0123-456789abcdeg", "01234567089ab-cdef-0123-456789abcdef"})
+        EXPECT_EQ(compact_id(text).hash(key), keyed_hash(key, text)) << text;
+}
+
 } // namespace
 } // namespace prooftrack

@@ -137,6 +137,8 @@ TEST(TransactionRules, ThreeBadRequestsInARowReject) {
     verdict = judge(verdict.facts, other(reply_class::bad_request));
     EXPECT_EQ(verdict.facts.state, tracking_state::rejected);
     EXPECT_EQ(verdict.event, event_type::rejected);
+    EXPECT_EQ(verdict.previous_status, "pending");
+    EXPECT_EQ(verdict.next, next_poll::tail);
     verdict = judge(verdict.facts, other(reply_class::bad_request));
     EXPECT_FALSE(verdict.event.has_value()) << "said once";
 }
@@ -197,6 +199,7 @@ TEST(TransactionRules, AbandonedNeedsAnAnswerAboutThisId) {
         const judgement verdict = judge(tracked(tracking_state::overdue), answer, late);
         EXPECT_EQ(verdict.facts.state, tracking_state::abandoned);
         EXPECT_EQ(verdict.event, event_type::abandoned);
+        EXPECT_EQ(verdict.previous_status, "pending");
         EXPECT_EQ(verdict.next, next_poll::never);
         EXPECT_FALSE(verdict.facts.watched);
     }
@@ -331,6 +334,63 @@ TEST(Waits, BackoffDoublesFromTheFirstToTheLongest) {
         const auto wait = draw_backoff(band, errors, random);
         EXPECT_GE(wait, milliseconds(least)) << errors;
         EXPECT_LE(wait, milliseconds(std::min<std::int64_t>(300'000, least + least / 5))) << errors;
+    }
+}
+
+TEST(Verification, TheTenthErrorInARowEndsOneThatAUserAskedFor) {
+    tracking_facts facts = settled("failed");
+    facts.verifications_done = 2;
+    const wall_time now = begin + hours(100);
+    EXPECT_EQ(judge(facts, other(reply_class::no_reply), now, 8).next, next_poll::backoff);
+    EXPECT_EQ(judge(facts, other(reply_class::no_reply), now, 9).next, next_poll::never);
+}
+
+TEST(TransactionRules, AnErrorBacksOffInTheBandAndChangesNoTail) {
+    for (const auto what : {reply_class::server_error, reply_class::unusable, reply_class::no_reply}) {
+        EXPECT_EQ(judge(tracked(), other(what)).next, next_poll::backoff) << to_string(what);
+        EXPECT_EQ(judge(tracked(tracking_state::overdue), other(what)).next, next_poll::tail) << to_string(what);
+        EXPECT_TRUE(judge(tracked(), other(what)).is_error) << to_string(what);
+    }
+    for (const auto what : {reply_class::unauthorized, reply_class::forbidden, reply_class::throttled}) {
+        EXPECT_EQ(judge(tracked(), other(what)).next, next_poll::in_band) << to_string(what);
+        EXPECT_FALSE(judge(tracked(), other(what)).is_error) << to_string(what);
+    }
+}
+
+TEST(Times, MoveTogether) {
+    tracking_facts facts = settled("failed");
+    facts.not_found_since = begin + minutes(1);
+    facts.recheck_until = begin + minutes(2);
+    const tracking_facts moved = move_times(facts, hours(-3));
+    EXPECT_EQ(moved.tracked_at, begin - hours(3));
+    EXPECT_EQ(moved.overdue_at, begin + hours(21));
+    EXPECT_EQ(moved.settled_at, begin + minutes(5) - hours(3));
+    EXPECT_EQ(moved.not_found_since, begin + minutes(1) - hours(3));
+    EXPECT_EQ(moved.recheck_until, begin + minutes(2) - hours(3));
+    EXPECT_EQ(move_times(tracked(), hours(1)).settled_at, std::nullopt);
+}
+
+TEST(Times, WithinTwoSecondsOfWhatCanBeStayAsTheyAre) {
+    const wall_time now = begin + hours(1);
+    for (const int off : {2'000, 2'001}) {
+        const milliseconds beyond(off);
+        tracking_facts ahead = tracked();
+        ahead.tracked_at = now + beyond;
+        ahead.overdue_at = ahead.tracked_at + hours(24);
+        tracking_facts settled_ahead = settled("failed");
+        settled_ahead.settled_at = now + beyond;
+        tracking_facts lost_before = tracked();
+        lost_before.not_found_since = begin - beyond;
+        tracking_facts long_recheck = settled("failed");
+        long_recheck.recheck_until = now + hours(24) + beyond;
+        for (const tracking_facts& facts : {ahead, settled_ahead, lost_before, long_recheck})
+            EXPECT_EQ(without_impossible(facts, now).has_value(), off == 2'001);
+        if (off == 2'000) continue;
+        EXPECT_EQ(without_impossible(ahead, now)->tracked_at, now);
+        EXPECT_EQ(without_impossible(ahead, now)->overdue_at, now + hours(24));
+        EXPECT_EQ(without_impossible(settled_ahead, now)->settled_at, now);
+        EXPECT_EQ(without_impossible(lost_before, now)->not_found_since, now);
+        EXPECT_EQ(without_impossible(long_recheck, now)->recheck_until, now + hours(24));
     }
 }
 

@@ -94,5 +94,86 @@ TEST(VouchedClock, WhoseWallClockIsAheadNotesByItAndIsSureOfTheDateAlone) {
     EXPECT_EQ(clock.on_date(wall - days(30), wall - days(30)).moved, -days(30));
 }
 
+TEST(ClockWatch, TwoSecondsAreDriftAndMoreIsNot) {
+    for (const int sign : {1, -1}) {
+        for (const int off : {2'000, 2'001}) {
+            clock_watch set;
+            instant now{steady_time(hours(3)), wall_time(hours(490'000))};
+            set.look(now, hours(5));
+            now.steady += seconds(10);
+            now.wall += seconds(10) + milliseconds(sign * off);
+            const auto step = set.look(now, hours(5) + seconds(10));
+            EXPECT_EQ(step.has_value(), off > 2'000) << sign;
+            if (step) {
+                EXPECT_EQ(step->set_by, milliseconds(sign * off));
+                EXPECT_EQ(step->slept, milliseconds(0));
+            }
+        }
+    }
+    for (const int slept : {2'000, 2'001}) {
+        clock_watch watch;
+        instant now{steady_time(hours(3)), wall_time(hours(490'000))};
+        watch.look(now, hours(5));
+        now.steady += seconds(10);
+        now.wall += seconds(10) + milliseconds(slept);
+        const auto step = watch.look(now, hours(5) + seconds(10) + milliseconds(slept));
+        EXPECT_EQ(step.has_value(), slept > 2'000);
+        if (step) {
+            EXPECT_EQ(step->slept, milliseconds(slept));
+            EXPECT_EQ(step->set_by, milliseconds(0));
+        }
+    }
+}
+
+TEST(VouchedClock, HalfAMinuteIsNoContradictionAndMoreIsOne) {
+    const wall_time wall{hours(490'000)};
+    for (const int sign : {1, -1}) {
+        for (const int off : {30'000, 30'001}) {
+            vouched_clock clock;
+            const wall_time date = wall + milliseconds(sign * off - 500); // a Date is cut to seconds
+            EXPECT_EQ(clock.on_date(date, wall).has_agreed, off == 30'000) << sign;
+            EXPECT_EQ(clock.on_date(date, wall).moved, milliseconds(0));
+            clock.on_date(date, wall);
+            EXPECT_EQ(clock.level(), off == 30'000 ? vouched_clock::trust::agreed : vouched_clock::trust::disputed);
+            EXPECT_EQ(clock.at(wall), off == 30'000 || sign < 0 ? wall : wall + milliseconds(off));
+        }
+    }
+}
+
+TEST(VouchedClock, ClaimsThatDriftByMoreThanHalfAMinuteBeginAnew) {
+    const wall_time wall{hours(490'000)};
+    for (const int drift : {30'000, 30'001}) {
+        vouched_clock clock;
+        clock.on_date(wall + days(1), wall);
+        clock.on_date(wall + days(1) + milliseconds(drift), wall);
+        const milliseconds moved = clock.on_date(wall + days(1), wall).moved;
+        EXPECT_EQ(moved, drift == 30'000 ? days(1) + milliseconds(500) : milliseconds(0)) << "the first of the row";
+    }
+}
+
+TEST(VouchedClock, AClockThatWasSetStartsTheCountOfClaimsAnew) {
+    const wall_time wall{hours(490'000)};
+    vouched_clock clock;
+    clock.on_date(wall + days(1), wall);
+    clock.on_date(wall + days(1), wall);
+    clock.on_set(seconds(10));
+    EXPECT_EQ(clock.on_date(wall + days(1), wall).moved, milliseconds(0));
+    clock.on_date(wall + days(1), wall);
+    EXPECT_EQ(clock.level(), vouched_clock::trust::none);
+    clock.on_date(wall + days(1), wall);
+    EXPECT_EQ(clock.level(), vouched_clock::trust::disputed);
+}
+
+TEST(VouchedClock, NoDateSaysNothingOnceThereWasOne) {
+    vouched_clock clock;
+    const wall_time wall{hours(490'000)};
+    clock.on_date(wall + days(1), wall);
+    EXPECT_FALSE(clock.on_no_date().has_agreed);
+    EXPECT_EQ(clock.level(), vouched_clock::trust::none);
+    vouched_clock silent;
+    EXPECT_TRUE(silent.on_no_date().has_agreed);
+    EXPECT_FALSE(silent.on_no_date().has_agreed) << "once";
+}
+
 } // namespace
 } // namespace prooftrack

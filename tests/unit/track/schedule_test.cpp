@@ -1,0 +1,236 @@
+// When each is asked, exactly; and what the core tells of itself on the way.
+
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "unit/track/tracker_fixture.hpp"
+
+namespace prooftrack {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+tracking_facts facts_of(const tracker_fixture& world, const std::string& id) {
+    return world.core.live(*world.core.find(id), world.now).facts;
+}
+
+active_transaction make_abandoned(const tracker_fixture& world, const std::string& id) {
+    active_transaction ended = world.make(id);
+    ended.facts.state = tracking_state::abandoned;
+    ended.facts.status = "pending";
+    ended.facts.watched = false;
+    return ended;
+}
+
+TEST(Schedule, WhileTheRateGrowsItIsLookedAtTenTimesASecond) {
+    tracker_fixture world;
+    world.track("a");
+    poll_answer reply;
+    reply.what = reply_class::throttled;
+    reply.retry_after = seconds(7);
+    world.answer(*world.wait_for_poll(), reply);
+    EXPECT_EQ(world.core.next_wake(world.now), world.now.steady + milliseconds(100));
+}
+
+TEST(Schedule, WhatIsToldOfOneSaysWhenItIsAsked) {
+    tracker_fixture world;
+    world.track("a");
+    const std::uint32_t slot = *world.core.find("a");
+    EXPECT_EQ(world.core.live(slot, world.now).next_poll_at, world.now.wall);
+    world.pass(seconds(1));
+    const auto poll = world.core.next_poll(world.now);
+    EXPECT_EQ(poll->lateness, seconds(1));
+    world.pass(seconds(1));
+    EXPECT_EQ(world.core.live(slot, world.now).next_poll_at, world.now.wall) << "in flight";
+    world.answer(*poll, reply_class::good, "completed");
+    EXPECT_EQ(world.core.live(slot, world.now).next_poll_at, std::nullopt) << "being recorded";
+    EXPECT_TRUE(world.core.live(slot, world.now).is_recording);
+    world.recorded();
+    EXPECT_EQ(world.core.live(slot, world.now).next_poll_at, world.now.wall + minutes(10));
+    EXPECT_FALSE(world.core.live(slot, world.now).is_recording);
+}
+
+TEST(Schedule, AReloadOfTheSameBandMovesNobodyAndOfAnotherEverybody) {
+    tracker_fixture world;
+    std::map<std::string, wall_time> started;
+    for (int i = 0; i < 10; ++i) world.track("id-" + std::to_string(i));
+    for (int i = 0; i < 10; ++i) {
+        const auto poll = world.wait_for_poll();
+        started[poll->ticket.id] = world.now.wall;
+        world.answer(*poll, reply_class::unchanged);
+    }
+    const auto next = [&](const std::string& id) {
+        return *world.core.live(*world.core.find(id), world.now).next_poll_at;
+    };
+    std::map<std::string, wall_time> before;
+    for (const auto& [id, when] : started) before[id] = next(id);
+    world.step(options_changed_event{});
+    for (const auto& [id, when] : before) EXPECT_EQ(next(id), when) << id;
+    tracker_options options;
+    options.rules.tail_interval = minutes(5);
+    world.step(options_changed_event{options});
+    for (const auto& [id, when] : before) EXPECT_EQ(next(id), when) << id << ": no one is in the tail";
+    options.rules.interval = {seconds(20), seconds(30)};
+    world.step(options_changed_event{options});
+    for (const auto& [id, when] : started) {
+        EXPECT_GE(next(id) - when, seconds(20)) << id;
+        EXPECT_LE(next(id) - world.now.wall, seconds(25)) << id;
+    }
+}
+
+TEST(Schedule, AnOverdueThatCouldNotBeRecordedComesAgainAfterTheFirstBackoff) {
+    tracker_fixture world;
+    world.step(tracked_event{world.make("a", seconds(1)), false});
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    world.pass(seconds(1));
+    world.step(woken_event{});
+    ASSERT_EQ(world.all<change_action>().size(), 1U);
+    world.recorded(false);
+    EXPECT_TRUE(world.all<change_action>().empty());
+    world.pass(milliseconds(4'999));
+    EXPECT_TRUE(world.step(woken_event{}).empty());
+    world.pass(milliseconds(1));
+    world.step(woken_event{});
+    EXPECT_EQ(world.only<change_action>().event, event_type::overdue);
+}
+
+TEST(Schedule, OneThatIsAskedOnceGoesBeforeTheOthers) {
+    tracker_fixture world;
+    for (int i = 0; i < 200; ++i) world.track("id-" + std::to_string(i));
+    world.step(tracked_event{make_abandoned(world, "once"), true});
+    EXPECT_EQ(world.core.next_poll(world.now)->ticket.id, "once");
+}
+
+TEST(Schedule, OneThatIsAskedOnceAndIsTrackedMeanwhileStaysSo) {
+    tracker_fixture world;
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    world.step(tracked_event{make_abandoned(world, "a"), true}); // read before it was tracked anew
+    EXPECT_EQ(facts_of(world, "a").state, tracking_state::tracking);
+    EXPECT_TRUE(facts_of(world, "a").watched);
+    world.pass(seconds(1));
+    EXPECT_TRUE(world.core.next_poll(world.now)) << "but it is asked";
+}
+
+TEST(Schedule, OneThatLeavesUnaskedMakesNobodyForgotten) {
+    tracker_fixture world;
+    world.track("a");
+    const auto poll = world.wait_for_poll();
+    const steady_time started = world.now.steady;
+    world.answer(*poll, reply_class::unchanged);
+    for (const char* id : {"a", "b"}) {
+        if (!world.core.find(id)) world.track(id);
+        world.step(untracked_event{*world.core.find(id)});
+        world.recorded();
+    }
+    world.track("a");
+    ASSERT_TRUE(world.wait_for_poll(seconds(2)));
+    EXPECT_GE(world.now.steady - started, seconds(1));
+}
+
+TEST(Schedule, TheRateThatWasMadeIsThatOfTheLastFiveSeconds) {
+    tracker_fixture world;
+    world.step(woken_event{});
+    for (int i = 0; i < 10; ++i) world.track("id-" + std::to_string(i));
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(world.core.next_poll(world.now));
+    world.pass(milliseconds(4'999));
+    world.step(woken_event{});
+    EXPECT_EQ(world.core.made_rate(), 0);
+    world.pass(milliseconds(1));
+    world.step(woken_event{});
+    EXPECT_NEAR(world.core.made_rate(), 2, 1e-9);
+    world.pass(seconds(5));
+    world.step(woken_event{});
+    EXPECT_EQ(world.core.made_rate(), 0);
+}
+
+TEST(Schedule, AnUnchangedReplyEndsAGraceAndGivesUpAsAnyOther) {
+    tracker_options options;
+    options.rules.give_up_after = hours(1); // before it is overdue
+    tracker_fixture world(options);
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::good, "pending");
+    world.recorded();
+    world.answer(*world.wait_for_poll(), reply_class::not_found);
+    EXPECT_TRUE(world.only<change_action>().facts.not_found_since.has_value());
+    world.recorded();
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    EXPECT_FALSE(world.only<change_action>().facts.not_found_since.has_value());
+    world.recorded();
+    world.pass(hours(1));
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    EXPECT_EQ(world.only<change_action>().event, event_type::abandoned);
+}
+
+TEST(Telling, AnUnknownWordIsToldOnceAndAtMostAHundredOfThem) {
+    tracker_fixture world;
+    world.track("a");
+    world.track("b");
+    std::vector<odd_status_action> told;
+    const auto hear = [&](const std::string& word) {
+        const auto poll = world.wait_for_poll();
+        world.answer(*poll, reply_class::good, word);
+        for (const auto& one : world.all<odd_status_action>()) told.push_back(one);
+        if (!world.all<change_action>().empty()) world.recorded();
+    };
+    hear("pending");
+    EXPECT_TRUE(told.empty());
+    for (int i = 0; i < 4; ++i) hear("odd"); // of both
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].word, "odd");
+    EXPECT_FALSE(told[0].is_downgrade);
+    for (int i = 0; i < 150; ++i) hear("odd " + std::to_string(i));
+    EXPECT_EQ(told.size(), 100U);
+}
+
+TEST(Telling, ADowngradeIsToldWithBothWords) {
+    tracker_fixture world;
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::good, "failed");
+    world.recorded();
+    world.answer(*world.wait_for_poll(hours(1)), reply_class::good, "pending");
+    const auto told = world.only<odd_status_action>();
+    EXPECT_EQ(told.id, "a");
+    EXPECT_EQ(told.status, "failed");
+    EXPECT_EQ(told.word, "pending");
+    EXPECT_TRUE(told.is_downgrade);
+}
+
+TEST(Telling, AProofWhoseClockIsOffIsToldOnce) {
+    tracker_fixture world;
+    world.track("a");
+    std::vector<clock_skew_action> told;
+    for (int i = 0; i < 40; ++i) {
+        const auto poll = world.wait_for_poll(minutes(1));
+        ASSERT_TRUE(poll);
+        poll_answer reply;
+        reply.what = reply_class::unchanged;
+        reply.server_date = world.now.wall + seconds(40);
+        world.answer(*poll, reply);
+        for (const auto& one : world.all<clock_skew_action>()) told.push_back(one);
+        if (!world.all<change_action>().empty()) world.recorded();
+    }
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].skew, milliseconds(40'500));
+}
+
+TEST(Age, OfOneThatIsTrackedNowMayBeHalfAMinuteOff) {
+    for (const int sign : {1, -1}) {
+        for (const int off : {30'000, 30'001}) {
+            tracker_fixture world;
+            active_transaction row = world.make("a");
+            row.facts.tracked_at += milliseconds(sign * off);
+            row.facts.overdue_at += milliseconds(sign * off);
+            world.step(tracked_event{row, false});
+            const wall_time noted = off == 30'000 ? row.facts.tracked_at : world.now.wall;
+            EXPECT_EQ(facts_of(world, "a").tracked_at, noted);
+            EXPECT_EQ(facts_of(world, "a").overdue_at, noted + hours(24));
+        }
+    }
+}
+
+} // namespace
+} // namespace prooftrack
