@@ -14,6 +14,10 @@ milliseconds scheduled_wait(std::uint32_t attempts, std::span<const milliseconds
 
 } // namespace
 
+std::optional<milliseconds> honoured_retry_after(int status, std::optional<milliseconds> asked) {
+    return status == 429 || status == 503 ? asked : std::nullopt;
+}
+
 attempt_decision after_attempt(const attempt_ending& ending, std::uint32_t attempts,
                                std::span<const milliseconds> schedule, wall_time now, random_source& random) {
     if (ending.what == attempt_result::delivered) return {delivery_state::delivered, std::nullopt};

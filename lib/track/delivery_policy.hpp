@@ -30,6 +30,9 @@ struct attempt_ending {
     std::optional<milliseconds> retry_after; ///< from a 429 or 503
 };
 
+/// The Retry-After that counts: a receiver's wish means something with 429 and 503 alone.
+std::optional<milliseconds> honoured_retry_after(int status, std::optional<milliseconds> asked);
+
 /// Where a delivery stands after an attempt.
 struct attempt_decision {
     delivery_state state = delivery_state::pending;

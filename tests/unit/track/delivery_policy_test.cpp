@@ -97,6 +97,14 @@ RC_GTEST_PROP(DeliveryPolicy, JitterIsNeverEarlyAndAtMostAFive, ()) {
     RC_ASSERT(wait <= std::max(step + step / 20, honoured));
 }
 
+TEST(DeliveryPolicy, ARetryAfterCountsWith429And503Alone) {
+    EXPECT_EQ(honoured_retry_after(429, 90s), 90s);
+    EXPECT_EQ(honoured_retry_after(503, 90s), 90s);
+    EXPECT_EQ(honoured_retry_after(500, 90s), std::nullopt);
+    EXPECT_EQ(honoured_retry_after(0, 90s), std::nullopt);
+    EXPECT_EQ(honoured_retry_after(429, std::nullopt), std::nullopt);
+}
+
 TEST(DeliveryPolicy, JitterReallySpreads) {
     milliseconds least = 24h;
     milliseconds most = 0ms;
