@@ -77,34 +77,44 @@ void failing_callbacks::save(delivery_slot& slot) {
     }
     context_.doors.memory.set_failing(
         slot.name, since,
-        [this, lane = slot.number](const op_result<std::monostate>& saved) { on_saved(lane, error_of(saved), 0); });
+        [this, lane = slot.number](const op_result<std::monostate>& saved) { on_saved(lane, saved); });
 }
 
 void failing_callbacks::save_recovery(delivery_slot& slot) {
-    const wall_time now = context_.doors.clock.now().wall;
-    const auto ends =
-        [since = slot.failing_from, now,
-         waits = std::vector(slot.lane.schedule().begin(), slot.lane.schedule().end())](const waiting_delivery& one) {
-            return ends_with_recovery({one.attempts, one.last_attempt_at, one.next_attempt_at}, since, waits, now);
-        };
-    context_.doors.memory.end_failing(slot.name, {now, ends},
-                                      [this, lane = slot.number](const op_result<std::uint64_t>& freed) {
-                                          on_saved(lane, error_of(freed), freed ? *freed : 0);
-                                      });
+    const recovery_rule rule = slot.lane.begin_recovery(slot.failing_from, context_.doors.clock.now().wall);
+    const auto is_freed = [rule](const waiting_delivery& one) {
+        return rule.ends({one.attempts, one.last_attempt_at, one.next_attempt_at});
+    };
+    context_.doors.memory.end_failing(
+        slot.name, {rule.now, is_freed},
+        [this, lane = slot.number](const op_result<std::uint64_t>& freed) { on_recovery_saved(lane, freed); });
 }
 
-void failing_callbacks::on_saved(lane_number lane, const std::optional<op_error>& error, std::uint64_t freed) {
+void failing_callbacks::on_saved(lane_number lane, const op_result<std::monostate>& saved) {
     const instant now = host_.enter();
     delivery_slot& slot = context_.lanes.at(lane);
-    if (slot.mark.end(error ? result_of(*error, now) : mark_result::saved)) save(slot);
-    if (freed > 0) {
-        // What had failed goes with the recovery: the store has new times for it.
+    end_write(slot, error_of(saved), now);
+    host_.retire_if_idle(slot);
+    host_.leave();
+}
+
+void failing_callbacks::on_recovery_saved(lane_number lane, const op_result<std::uint64_t>& freed) {
+    const instant now = host_.enter();
+    delivery_slot& slot = context_.lanes.at(lane);
+    slot.lane.end_recovery();
+    end_write(slot, error_of(freed), now);
+    if (!freed || *freed > 0) {
+        // What had failed goes with the recovery: the store has new times for it (for a part of it after an error).
         slot.lane.invalidate();
         host_.feed(slot, now);
     } else {
         host_.retire_if_idle(slot);
     }
     host_.leave();
+}
+
+void failing_callbacks::end_write(delivery_slot& slot, const std::optional<op_error>& error, instant now) {
+    if (slot.mark.end(error ? result_of(*error, now) : mark_result::saved)) save(slot);
 }
 
 mark_result failing_callbacks::result_of(const op_error& error, instant now) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <variant>
 
 #include "engine/delivery_context.hpp"
 #include "store/store.hpp"
@@ -35,7 +36,9 @@ class failing_callbacks {
   private:
     void save(delivery_slot& slot);
     void save_recovery(delivery_slot& slot);
-    void on_saved(lane_number lane, const std::optional<op_error>& error, std::uint64_t freed);
+    void on_saved(lane_number lane, const op_result<std::monostate>& saved);
+    void on_recovery_saved(lane_number lane, const op_result<std::uint64_t>& freed);
+    void end_write(delivery_slot& slot, const std::optional<op_error>& error, instant now);
     mark_result result_of(const op_error& error, instant now);
 
     delivery_context& context_;

@@ -49,6 +49,9 @@ delivery_lane::loaded_verdict delivery_lane::judge(const delivery_view* stored, 
     using verdict = loaded_verdict::verdict;
     if (stored == nullptr || stored->state != delivery_state::pending) return {verdict::gone, {}};
     if (!may_attempt(*stored, schedule_, now)) return {verdict::back, *stored->next_attempt_at};
+    if (recovery_ && stored->next_attempt_at &&
+        recovery_->ends({stored->attempts, stored->last_attempt_at, *stored->next_attempt_at}))
+        return {verdict::back, now + recovery_look_interval};
     return {verdict::ready, {}};
 }
 
@@ -102,6 +105,11 @@ void delivery_lane::on_clock_jump(instant now) {
     queue_.rearrange([this, now](const lane_head& head) { return due_of(head, now.wall); });
     if (settings_ && queue_.count_due(now.wall, settings_->max_in_flight + 1) > settings_->max_in_flight)
         health_.restrain();
+}
+
+recovery_rule delivery_lane::begin_recovery(wall_time failing_since, wall_time now) {
+    recovery_ = recovery_rule{failing_since, now, schedule_};
+    return *recovery_;
 }
 
 std::size_t delivery_lane::limit() const {

@@ -22,6 +22,9 @@ inline constexpr std::size_t lane_capacity = 1024;
 /// back.
 inline constexpr std::size_t most_being_recorded = 64;
 
+/// How soon a delivery is looked at again whose wait the store is about to end.
+inline constexpr seconds recovery_look_interval{1};
+
 /// What a lane takes from the configuration.
 struct lane_settings {
     std::vector<milliseconds> retry_schedule; ///< the waits after the first attempt
@@ -104,6 +107,12 @@ class delivery_lane {
     /// The wall clock jumped: waits are counted anew, and what became due goes slowly.
     void on_clock_jump(instant now);
 
+    /// The callback recovered, and the store ends the waits that the rule ends: in steps, between which it reads and
+    /// writes for the lane. Until `end_recovery` none of those deliveries is attempted: the attempt would be overtaken
+    /// by the end of its wait.
+    recovery_rule begin_recovery(wall_time failing_since, wall_time now);
+    void end_recovery() { recovery_.reset(); }
+
     delivery_health& health() { return health_; }
     const delivery_health& health() const { return health_; }
     /// Nothing is owed: the store has no heads either.
@@ -120,6 +129,7 @@ class delivery_lane {
     std::optional<lane_settings> settings_;
     std::vector<milliseconds> schedule_; ///< outlives the settings: an attempt in flight ends by the last one known
     busy_deliveries busy_;
+    std::optional<recovery_rule> recovery_; ///< that the store is applying
 };
 
 } // namespace prooftrack

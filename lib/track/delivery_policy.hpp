@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/random.hpp"
 #include "base/time.hpp"
@@ -55,11 +56,20 @@ struct delivery_wait {
     wall_time next_attempt_at{};
 };
 
-/// Whether a callback's recovery ends this wait: the last attempt was made while the callback failed, and the schedule
-/// alone explains the wait (a Retry-After is honoured). Such an attempt says nothing about its delivery: it is due now,
-/// and the attempt does not count, so that a callback that comes and goes uses up no schedule.
+/// Whether a callback's recovery (at `now`) ends this wait: the last attempt was made while the callback failed, and
+/// the schedule alone explains the wait (a Retry-After is honoured). Such an attempt says nothing about its delivery:
+/// it is due now, and the attempt does not count, so that a callback that comes and goes uses up no schedule.
 bool ends_with_recovery(const delivery_wait& wait, wall_time failing_since, std::span<const milliseconds> schedule,
                         wall_time now);
+
+/// One recovery: the waits that it ends. A value, because the store applies it while the lane goes on.
+struct recovery_rule {
+    wall_time failing_since{};
+    wall_time now{}; ///< of the recovery
+    std::vector<milliseconds> schedule;
+
+    bool ends(const delivery_wait& wait) const { return ends_with_recovery(wait, failing_since, schedule, now); }
+};
 
 /// When to look at a delivery whose recorded time is `next_attempt_at`: then, but never further away than the schedule
 /// explains. A clock that stepped back would otherwise hold it for ever; a Retry-After that really is longer is found

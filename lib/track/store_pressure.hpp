@@ -22,9 +22,6 @@ inline constexpr seconds store_retry_interval{1};
 ///   halted   anything                          halted       none
 class store_pressure {
   public:
-    enum class state : std::uint8_t { open, full, halted };
-
-    state now() const { return state_; }
     bool is_open() const { return state_ == state::open; }
     bool is_full() const { return state_ == state::full; }
     bool is_halted() const { return state_ == state::halted; }
@@ -47,6 +44,8 @@ class store_pressure {
     bool take_try(steady_time now);
 
   private:
+    enum class state : std::uint8_t { open, full, halted };
+
     void try_in_a_while(steady_time now);
 
     state state_ = state::open;

@@ -59,6 +59,12 @@ struct delivery_parts {
     delivery_parts(const delivery_parts&) = delete;
     delivery_parts& operator=(const delivery_parts&) = delete;
 
+    /// A recovery of two heads is as much work for the store as one of 2,000.
+    static fake_store_options one_head_a_slice() {
+        fake_store_options options;
+        options.recovery_slice = 1;
+        return options;
+    }
     static callback_config make_callback(const std::string& name) {
         callback_config one;
         one.name = name;
@@ -106,7 +112,7 @@ struct delivery_parts {
 
     virtual_clock clock;
     fake_disk disk;
-    fake_store memory{disk};
+    fake_store memory{disk, nullptr, one_head_a_slice()};
     fake_notifier sender{clock};
     recorded_log log;
     recorded_delivery_metrics metrics;

@@ -25,6 +25,10 @@ struct failing_bench : delivery_parts {
         slot.lane.health().on_success();
         failing.on_health(slot, change::recovered, now());
     }
+    /// An attempt that failed just now; the next one is due in 5 s.
+    void fail(delivery_id id) {
+        disk.record_attempt({id, now().wall, 1, delivery_state::pending, 500, "500", now().wall + 5s});
+    }
     std::optional<wall_time> stored() { return disk.lanes["backend"].failing_since; }
 };
 
@@ -87,7 +91,7 @@ TEST(FailingCallbacks, ARecoveryThatFreesSomethingFeedsTheLane) {
     const delivery_id id = bench.owe(bench.slot, "t1");
     bench.turn_failing();
     bench.memory.pump();
-    bench.disk.record_attempt({id, bench.now().wall, 1, delivery_state::pending, 500, "500", bench.now().wall + 5s});
+    bench.fail(id);
     bench.host.told.clear();
     bench.recover();
     bench.memory.pump();
@@ -95,6 +99,26 @@ TEST(FailingCallbacks, ARecoveryThatFreesSomethingFeedsTheLane) {
     EXPECT_TRUE(bench.slot.lane.wants_refill()) << "the store has new times";
     EXPECT_EQ(bench.row(id).attempts, 0U);
     EXPECT_EQ(bench.row(id).next_attempt_at, bench.now().wall);
+}
+
+TEST(FailingCallbacks, ARecoveryThatFindsNoRoomHalfWayIsLookedAtAndRepeated) {
+    failing_bench bench;
+    const delivery_id first = bench.owe(bench.slot, "t1");
+    const delivery_id second = bench.owe(bench.slot, "t2");
+    bench.turn_failing();
+    bench.memory.pump();
+    for (const delivery_id id : {first, second}) bench.fail(id);
+    bench.recover();
+    bench.memory.fail_operation(2, store_error::full);
+    bench.memory.pump();
+    EXPECT_EQ(bench.row(first).attempts, 0U);
+    EXPECT_EQ(bench.row(second).attempts, 1U);
+    EXPECT_TRUE(bench.slot.lane.wants_refill()) << "a part of it has new times";
+    EXPECT_TRUE(bench.slot.mark.is_unsaved());
+    bench.failing.save_refused();
+    bench.memory.pump();
+    EXPECT_EQ(bench.row(second).attempts, 0U);
+    EXPECT_EQ(bench.stored(), std::nullopt);
 }
 
 TEST(FailingCallbacks, TheLastRunIsGoneOnWithAndAWholeIntervalIsWaited) {

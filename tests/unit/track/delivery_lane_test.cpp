@@ -289,6 +289,33 @@ TEST(DeliveryLane, WhatTheStoreHasOfALoadedOneSaysWhatBecomesOfIt) {
     EXPECT_EQ(bench.lane.judge(nullptr, now).what, verdict::gone);
 }
 
+TEST(DeliveryLane, WhatARecoveryIsAboutToFreeIsNotAttemptedBefore) {
+    using verdict = delivery_lane::loaded_verdict::verdict;
+    lane_bench bench;
+    const wall_time since = bench.now.wall;
+    const recovery_rule rule = bench.lane.begin_recovery(since, since + 10s);
+    delivery_view stored{delivery_id{1},
+                         "evt",
+                         "transaction.completed",
+                         *transaction_id::parse("t"),
+                         "backend",
+                         delivery_state::pending,
+                         2,
+                         since + 1s,
+                         "",
+                         0,
+                         since + 11s};
+    const wall_time later = since + 12s;
+    ASSERT_TRUE(rule.ends({stored.attempts, stored.last_attempt_at, *stored.next_attempt_at}));
+    EXPECT_EQ(bench.lane.judge(&stored, later).what, verdict::back) << "it came due while the store was at it";
+    EXPECT_EQ(bench.lane.judge(&stored, later).due, later + recovery_look_interval);
+    stored.next_attempt_at = since + 10s;
+    EXPECT_EQ(bench.lane.judge(&stored, later).what, verdict::ready) << "the recovery leaves what was due";
+    stored.next_attempt_at = since + 11s;
+    bench.lane.end_recovery();
+    EXPECT_EQ(bench.lane.judge(&stored, later).what, verdict::ready);
+}
+
 TEST(DeliveryLane, TheStepsOfAnAttemptHaveAnOrder) {
     lane_bench bench;
     bench.owe(1);

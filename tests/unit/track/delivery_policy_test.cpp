@@ -147,6 +147,8 @@ TEST(DeliveryPolicy, ARecoveryEndsTheWaitOfWhatWasTriedWhileTheCallbackFailed) {
     EXPECT_TRUE(ends(2, noon + 1s, noon + 5min));
     EXPECT_TRUE(ends(2, noon, noon + 5min + 15s)) << "the first failure of the row, with its jitter";
     EXPECT_FALSE(ends(2, noon - 1ms, noon + 5min)) << "tried before: its own failure";
+    EXPECT_TRUE(ends(2, noon + 1min, noon + 5min)) << "the last one that failed";
+    EXPECT_FALSE(ends(2, noon + 1min + 1ms, noon + 5min)) << "tried after the recovery: its own failure";
     EXPECT_FALSE(ends(2, noon + 1s, noon + 1min)) << "due already";
     EXPECT_FALSE(ends(2, noon + 1s, noon + 10min)) << "a Retry-After asked for more than the schedule";
     EXPECT_FALSE(ends(0, noon + 1s, noon + 5min)) << "started anew by hand";

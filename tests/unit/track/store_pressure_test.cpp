@@ -6,7 +6,6 @@ namespace prooftrack {
 namespace {
 
 using namespace std::chrono_literals;
-using state = store_pressure::state;
 
 constexpr steady_time noon{12h};
 
@@ -63,7 +62,7 @@ TEST(StorePressure, NothingEndsAHalt) {
     pressure.fail(noon);
     pressure.report_full(true, noon);
     EXPECT_FALSE(pressure.relieve());
-    EXPECT_EQ(pressure.now(), state::halted);
+    EXPECT_TRUE(pressure.is_halted());
     EXPECT_EQ(pressure.try_at(), std::nullopt);
 }
 
