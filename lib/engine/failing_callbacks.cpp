@@ -82,9 +82,7 @@ void failing_callbacks::save(delivery_slot& slot) {
 
 void failing_callbacks::save_recovery(delivery_slot& slot) {
     const recovery_rule rule = slot.lane.begin_recovery(slot.failing_from, context_.doors.clock.now().wall);
-    const auto is_freed = [rule](const waiting_delivery& one) {
-        return rule.ends({one.attempts, one.last_attempt_at, one.next_attempt_at});
-    };
+    const auto is_freed = [rule](const waiting_delivery& one) { return rule.ends(one); };
     context_.doors.memory.end_failing(
         slot.name, {rule.now, is_freed},
         [this, lane = slot.number](const op_result<std::uint64_t>& freed) { on_recovery_saved(lane, freed); });

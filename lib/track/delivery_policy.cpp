@@ -33,7 +33,7 @@ milliseconds longest_scheduled_wait(std::uint32_t attempts, std::span<const mill
     return wait + most_jitter(wait);
 }
 
-bool ends_with_recovery(const delivery_wait& wait, wall_time failing_since, std::span<const milliseconds> schedule,
+bool ends_with_recovery(const waiting_delivery& wait, wall_time failing_since, std::span<const milliseconds> schedule,
                         wall_time now) {
     if (wait.attempts == 0 || !wait.last_attempt_at || wait.next_attempt_at <= now) return false;
     if (*wait.last_attempt_at < failing_since || *wait.last_attempt_at > now) return false;
