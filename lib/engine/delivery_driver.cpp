@@ -3,75 +3,78 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/delivery_annotation.hpp"
 #include "engine/delivery_log.hpp"
 
 namespace prooftrack {
+namespace {
+
+bool is_final(const op_error& error) {
+    return error.code == store_error::failed || error.code == store_error::moved || error.code == store_error::stopped;
+}
+
+} // namespace
 
 delivery_driver::delivery_driver(delivery_doors doors, callback_table table, std::uint64_t seed,
                                  unique_function<void()> wake_changed)
-    : doors_(doors), table_(std::move(table)), random_(seed), wake_changed_(std::move(wake_changed)) {}
+    : context_(doors, std::move(table), seed), wake_changed_(std::move(wake_changed)), failing_(context_, *this),
+      keeper_(context_, failing_, *this), attempts_(context_, *this),
+      feeder_(context_, {attempts_, failing_, keeper_, *this}), tester_(context_), reports_(context_) {}
 
-delivery_driver::~delivery_driver() = default;
-
-// ---- the ways in
+// ---- what the engine calls
 
 void delivery_driver::start(const store_status& status) {
     const instant now = enter();
-    full_ = status.state == store_state::full;
-    for (const callback_config& one : table_.callbacks()) {
+    if (status.state == store_state::full) context_.pressure.report_full(false, now.steady);
+    for (const callback_config& one : context_.table.callbacks()) {
         const auto summary = status.lanes.find(one.name);
-        make_slot(one.name, summary == status.lanes.end() || summary->second.pending == 0);
+        keeper_.open(one.name, summary == status.lanes.end() || summary->second.pending == 0);
     }
     for (const auto& [name, summary] : status.lanes) {
         take_over(summary, now);
         if (is_own_url_lane(name) && summary.pending == 0 && summary.failing_since) {
-            doors_.memory.set_failing(name, std::nullopt, [](const op_result<std::monostate>&) {});
+            context_.doors.memory.set_failing(name, std::nullopt, [](const op_result<std::monostate>&) {});
         }
-        if (summary.pending > 0 && !table_.settings_for(name)) log_unconfigured(doors_.log, summary);
+        warn_if_unconfigured(summary);
     }
-    pump_all(now);
+    feeder_.feed_all(now);
     leave();
 }
 
 void delivery_driver::on_recorded(recorded_transition recorded) {
     const instant now = enter();
     for (delivery_record& record : recorded.records) keep_fresh(std::move(record));
-    for (const delivery_head& head : recorded.heads) insert_head(head, now);
+    for (const delivery_head& head : recorded.heads) take_in(head, now);
     leave();
 }
 
 void delivery_driver::reconfigure(callback_table table) {
     const instant now = enter();
-    table_ = std::move(table);
-    fresh_.clear(); // those of a callback that went would stay for ever
-    fresh_bytes_ = 0;
-    for (const auto& [name, place] : slots_) place->lane.configure(table_.settings_for(name));
-    for (const callback_config& one : table_.callbacks()) {
-        if (find_slot(one.name) == nullptr) make_slot(one.name, false);
+    context_.table = std::move(table);
+    context_.fresh.clear(); // those of a callback that went would stay for ever
+    for (const auto& [name, slot] : context_.lanes.slots()) slot->lane.configure(context_.table.settings_for(name));
+    for (const callback_config& one : context_.table.callbacks()) {
+        if (context_.lanes.find(one.name) == nullptr) keeper_.open(one.name, false);
     }
     sync_lanes(true);
-    pump_all(now);
+    feeder_.feed_all(now);
     leave();
 }
 
 std::optional<steady_time> delivery_driver::next_wake() const {
-    std::optional<steady_time> first = room_at_;
-    if (!wakes_.empty()) first = std::min(first.value_or(wakes_.begin()->first.when), wakes_.begin()->first.when);
-    return first;
+    const auto lanes = context_.lanes.next_wake();
+    const auto room = context_.pressure.try_at();
+    return lanes && room ? std::min(lanes, room) : (lanes ? lanes : room);
 }
 
 void delivery_driver::on_wake(instant now) {
     enter();
-    if (room_at_ && *room_at_ <= now.steady) try_room(now);
-    std::vector<slot*> due;
-    for (const auto& [when, place] : wakes_) {
-        if (when.when > now.steady) break;
-        due.push_back(place);
-    }
-    // A lane that is pumped can be dropped, but never another one.
-    for (slot* place : due) {
-        log_still_failing(*place, now);
-        pump(*place, now);
+    if (context_.pressure.take_try(now.steady)) try_room(now);
+    for (const lane_number number : context_.lanes.due(now.steady)) {
+        delivery_slot* const slot = context_.lanes.find(number);
+        if (slot == nullptr) continue;
+        failing_.log_if_due(*slot, now);
+        feeder_.feed(*slot, now);
     }
     leave();
 }
@@ -79,10 +82,9 @@ void delivery_driver::on_wake(instant now) {
 void delivery_driver::on_store_state(store_state state) {
     const instant now = enter();
     if (state == store_state::full) {
-        full_ = true;
-        if (!unrecorded_.empty() && !room_at_) room_at_ = now.steady + store_retry_interval;
+        context_.pressure.report_full(attempts_.any_unrecorded(), now.steady);
     } else {
-        leave_full(now);
+        on_store_room(now);
     }
     leave();
 }
@@ -95,196 +97,175 @@ void delivery_driver::on_clock_jump() {
 
 void delivery_driver::stop(milliseconds within, unique_function<void()> stopped) {
     const instant now = enter();
-    stopping_ = true;
-    stopped_ = std::move(stopped);
-    cut_at_ = now.steady + within;
-    room_at_.reset();
-    wakes_.clear();
-    for (const auto& [name, place] : slots_) {
-        place->wake.reset();
-        for (const delivery_id id : std::exchange(place->ready, {})) remove(id);
-    }
-    for (const delivery_id id : std::exchange(unrecorded_, {})) record(attempts_.at(id));
-    doors_.sender.stop(within, [this] {
-        sender_stopped_ = true;
-        finish_stop();
+    context_.stop.begin(now.steady + within, std::move(stopped));
+    context_.pressure.give_up_trying();
+    context_.lanes.disarm_all();
+    for (const auto& [name, slot] : context_.lanes.slots()) attempts_.abandon_ready(*slot);
+    attempts_.record_all();
+    context_.doors.sender.stop(within, [this] {
+        context_.stop.on_notifier_stopped();
+        on_outcome_settled();
     });
     leave();
 }
 
-// ---- lanes
+void delivery_driver::retry_delivery(delivery_id id, store_handler<std::monostate> handler) {
+    const instant now = enter();
+    attempts_.prepare_retry(id);
+    context_.doors.memory.retry_delivery(
+        id, now.wall, [this, id, handler = std::move(handler)](const op_result<delivery_head>& head) mutable {
+            on_retried(id, head);
+            handler(head ? op_result<std::monostate>(std::monostate{}) : op_result<std::monostate>(head.error()));
+        });
+    leave();
+}
+
+void delivery_driver::on_retried(delivery_id id, const op_result<delivery_head>& head) {
+    const instant now = enter();
+    if (head) {
+        attempts_.drop_unrecorded(id, now);
+        if (!head->waits) take_in(*head, now);
+    } else {
+        on_store_error(head.error(), now);
+    }
+    leave();
+}
+
+void delivery_driver::retry_dead(std::optional<std::string> callback, store_handler<std::uint64_t> handler) {
+    const instant now = enter();
+    auto scope = callback;
+    context_.doors.memory.retry_dead(
+        std::move(callback), now.wall,
+        [this, scope = std::move(scope), handler = std::move(handler)](op_result<std::uint64_t> count) mutable {
+            on_dead_retried(scope, count);
+            handler(std::move(count));
+        });
+    leave();
+}
+
+void delivery_driver::on_dead_retried(const std::optional<std::string>& callback,
+                                      const op_result<std::uint64_t>& count) {
+    const instant now = enter();
+    if (!count) {
+        on_store_error(count.error(), now);
+    } else if (*count > 0) {
+        for (const auto& [name, slot] : context_.lanes.slots()) {
+            if (!callback || slot->shown_name() == *callback) slot->lane.invalidate();
+        }
+        feeder_.feed_all(now);
+        sync_lanes(false);
+    }
+    leave();
+}
+
+bool delivery_driver::test_callback(const std::string& name, unique_function<void(delivery_outcome)> handler) {
+    if (context_.table.find(name) == nullptr) return false;
+    const instant now = enter();
+    tester_.test(name, now, std::move(handler));
+    leave();
+    return true;
+}
+
+void delivery_driver::annotate(delivery_view& view) const { annotate_delivery(context_, view); }
+
+// ---- what the parts call
 
 instant delivery_driver::enter() {
-    const instant now = doors_.clock.now();
-    if (clocks_.look(now, doors_.clock.since_boot())) follow_clock(now);
+    const instant now = context_.doors.clock.now();
+    if (clocks_.look(now, context_.doors.clock.since_boot())) follow_clock(now);
     return now;
 }
 
-void delivery_driver::follow_clock(instant now) {
-    for (const auto& [name, place] : slots_) {
-        place->lane.on_clock_jump(now);
-        arm(*place, now);
-    }
-}
-
 void delivery_driver::leave() {
-    if (!starved_.empty()) pump_starved(doors_.clock.now());
+    if (context_.url_attempts.any_waits()) feeder_.feed_waiting(context_.doors.clock.now());
     const auto next = next_wake();
     if (next == announced_) return;
     announced_ = next;
     if (wake_changed_) wake_changed_();
 }
 
-delivery_driver::slot* delivery_driver::find_slot(std::string_view lane) {
-    const auto found = slots_.find(lane);
-    return found == slots_.end() ? nullptr : found->second.get();
+void delivery_driver::take_in(const delivery_head& head, instant now) {
+    delivery_slot* const slot = keeper_.find_or_open(head.lane);
+    if (slot == nullptr) return;
+    slot->lane.insert(lane_head_of(head), now.wall);
+    feeder_.feed(*slot, now);
 }
 
-delivery_driver::slot* delivery_driver::make_slot(const std::string& lane, bool whole) {
-    const bool is_url = is_own_url_lane(lane);
-    if (is_url && url_lanes_ >= most_url_lanes) drop_idle_failing_one();
-    if (is_url && url_lanes_ >= most_url_lanes) {
-        lanes_left_out_ = true;
-        return nullptr;
-    }
-    if (is_url) ++url_lanes_;
-    const std::size_t capacity = is_url ? url_lane_capacity : lane_capacity;
-    auto made = std::make_unique<slot>(lane, ++last_number_, delivery_lane(capacity, whole, table_.settings_for(lane)));
-    return slots_.emplace(lane, std::move(made)).first->second.get();
+void delivery_driver::on_store_full(instant now) {
+    context_.pressure.refuse(now.steady);
+    feeder_.arm_all(now);
 }
 
-delivery_driver::slot* delivery_driver::slot_for(const std::string& lane) {
-    slot* const found = find_slot(lane);
-    // A lane that was left out before has deliveries in the store that are older than this one.
-    return found != nullptr ? found : make_slot(lane, !lanes_left_out_);
+void delivery_driver::on_store_room(instant now) {
+    if (!context_.pressure.relieve()) return;
+    feeder_.allow_refills();
+    attempts_.record_all();
+    failing_.save_refused();
+    feeder_.feed_all(now);
 }
 
-void delivery_driver::drop_if_idle(slot& place) {
-    if (!place.is_url || !place.lane.idle() || place.refilling || place.starved || place.saving_failing ||
-        place.failing_unsaved)
-        return;
-    // A failing host is remembered for an hour: its next event must not count as the first of a healthy one.
-    if (place.lane.health().failing() && doors_.clock.now().steady < place.next_failing_log) return;
-    drop(place);
-    if (std::exchange(lanes_left_out_, false)) sync_lanes(false);
-}
-
-void delivery_driver::drop(slot& place) {
-    if (place.lane.health().failing() && !stopping_ && !halted_) {
-        doors_.memory.set_failing(place.name, std::nullopt, [](const op_result<std::monostate>&) {});
-    }
-    if (place.wake) wakes_.erase({*place.wake, place.number});
-    slots_.erase(slots_.find(place.name));
-    --url_lanes_;
-}
-
-void delivery_driver::drop_idle_failing_one() {
-    for (const auto& [name, place] : slots_) {
-        if (!place->is_url || !place->lane.idle() || place->refilling || place->starved || place->saving_failing)
-            continue;
-        drop(*place);
-        return;
+void delivery_driver::on_store_error(const op_error& error, instant now) {
+    if (is_final(error)) {
+        context_.pressure.halt();
+    } else if (context_.stop.is_running()) {
+        context_.pressure.fail(now.steady);
     }
 }
 
-void delivery_driver::insert_head(const delivery_head& head, instant now) {
-    slot* const place = slot_for(head.lane);
-    if (place == nullptr) return;
-    place->lane.insert(lane_head_of(head), now.wall);
-    pump(*place, now);
-}
+// ---- its own
 
-void delivery_driver::pump(slot& place, instant now) {
-    begin_ready(place, now);
-    ask_refill(place);
-    while (may_start()) {
-        if (place.is_url && url_attempts_ >= most_url_attempts) {
-            if (!place.starved) starved_.push_back(&place);
-            place.starved = true;
-            break;
-        }
-        const auto head = place.lane.take(now);
-        if (!head) break;
-        load(place, *head, now);
-        begin_ready(place, now);
-        ask_refill(place);
-    }
-    arm(place, now);
-    drop_if_idle(place);
-}
-
-void delivery_driver::pump_all(instant now) {
-    std::vector<slot*> all;
-    for (const auto& [name, place] : slots_) all.push_back(place.get());
-    for (slot* place : all) pump(*place, now);
-}
-
-void delivery_driver::pump_starved(instant now) {
-    while (!starved_.empty() && url_attempts_ < most_url_attempts) {
-        slot* const place = starved_.front();
-        starved_.pop_front();
-        place->starved = false;
-        pump(*place, now);
+void delivery_driver::follow_clock(instant now) {
+    for (const auto& [name, slot] : context_.lanes.slots()) {
+        slot->lane.on_clock_jump(now);
+        feeder_.arm(*slot, now);
     }
 }
 
-void delivery_driver::ask_refill(slot& place) {
-    if (place.refilling || place.refill_failed || halted_ || stopping_ || !place.lane.wants_refill()) return;
-    place.refilling = true;
-    const std::size_t asked = place.lane.refill_size();
-    doors_.memory.next_heads(place.name, asked, [this, &place, asked](op_result<std::vector<delivery_head>> heads) {
-        const instant then = enter();
-        place.refilling = false;
-        if (!heads) {
-            place.refill_failed = true;
-            on_store_failure(heads.error(), then);
-        } else {
-            std::vector<lane_head> first;
-            for (const delivery_head& head : *heads) first.push_back(lane_head_of(head));
-            place.lane.refill(first, asked, then.wall);
-            pump(place, then);
-        }
-        leave();
-    });
-}
-
-void delivery_driver::arm(slot& place, instant now) {
-    std::optional<steady_time> wake;
-    if (may_start() && !place.starved) wake = place.lane.next_wake(now);
-    if (!stopping_ && place.lane.configured() && place.lane.health().failing()) {
-        wake = std::min(wake.value_or(place.next_failing_log), place.next_failing_log);
+/// The time of the next try has come: one outcome finds out whether there is room, before all others are written.
+void delivery_driver::try_room(instant now) {
+    feeder_.allow_refills();
+    if (!context_.pressure.is_full()) {
+        feeder_.feed_all(now);
+    } else if (attempts_.any_unrecorded()) {
+        attempts_.record_oldest();
+    } else {
+        on_store_room(now);
     }
-    if (wake == place.wake) return;
-    if (place.wake) wakes_.erase({*place.wake, place.number});
-    if (wake) wakes_.emplace(wake_place{*wake, place.number}, &place);
-    place.wake = wake;
 }
 
-void delivery_driver::take_over(const lane_summary& summary, instant now) {
-    slot* place = find_slot(summary.lane);
-    if (place == nullptr && summary.pending > 0) place = make_slot(summary.lane, false);
-    if (place == nullptr || std::exchange(place->failing_known, true) || !summary.failing_since) return;
-    place->lane.health().resume_failing(*summary.failing_since, now.steady);
-    place->failing_from = *summary.failing_since;
-    if (!place->lane.configured()) return;
-    place->next_failing_log = now.steady + failing_log_interval;
-    log_failing(doors_.log, *place);
+void delivery_driver::keep_fresh(delivery_record record) {
+    const delivery_slot* const slot = keeper_.find_or_open(record.lane);
+    if (slot == nullptr || !slot->lane.configured() || slot->lane.health().failing()) return;
+    context_.fresh.keep(std::move(record));
 }
 
 void delivery_driver::sync_lanes(bool warn) {
-    doors_.memory.status([this, warn](op_result<store_status> status) {
-        const instant now = enter();
-        if (!status) {
-            on_store_failure(status.error(), now);
-        } else {
-            for (const auto& [name, summary] : status->lanes) {
-                take_over(summary, now);
-                if (warn && summary.pending > 0 && !table_.settings_for(name)) log_unconfigured(doors_.log, summary);
-            }
-            if (!stopping_) pump_all(now);
+    context_.doors.memory.status([this, warn](const op_result<store_status>& status) { on_lanes(status, warn); });
+}
+
+void delivery_driver::on_lanes(const op_result<store_status>& status, bool warn) {
+    const instant now = enter();
+    if (status) {
+        for (const auto& [name, summary] : status->lanes) {
+            take_over(summary, now);
+            if (warn) warn_if_unconfigured(summary);
         }
-        leave();
-    });
+        if (context_.stop.is_running()) feeder_.feed_all(now);
+    } else {
+        on_store_error(status.error(), now);
+    }
+    leave();
+}
+
+void delivery_driver::take_over(const lane_summary& summary, instant now) {
+    delivery_slot* slot = context_.lanes.find(summary.lane);
+    if (slot == nullptr && summary.pending > 0) slot = keeper_.open(summary.lane, false);
+    if (slot != nullptr) failing_.take_over(*slot, summary, now);
+}
+
+void delivery_driver::warn_if_unconfigured(const lane_summary& summary) {
+    if (summary.pending > 0 && !context_.table.settings_for(summary.lane))
+        log_unconfigured(context_.doors.log, summary);
 }
 
 } // namespace prooftrack

@@ -2,10 +2,8 @@
 
 // The log lines of deliveries. Never a URL, a body or a command's output.
 
-#include <optional>
-
 #include "base/time.hpp"
-#include "engine/delivery_slot.hpp"
+#include "engine/delivery_attempts.hpp"
 #include "observe/log.hpp"
 #include "store/store.hpp"
 

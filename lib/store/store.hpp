@@ -159,16 +159,12 @@ struct transaction_page {
     std::vector<transaction_view> transactions; ///< the newest first, by their first `add`
     std::string next_cursor;                    ///< "" = no more; else the next page, which may be empty
 };
-/// A head whose next attempt lies ahead and whose last one counts (`attempts` > 0).
-struct waiting_delivery {
-    std::uint32_t attempts = 0;
-    std::optional<wall_time> last_attempt_at;
-    wall_time next_attempt_at{};
-};
 /// What becomes of a lane's heads when it fails no more.
 struct lane_recovery {
     wall_time now{};
-    std::function<bool(const waiting_delivery&)> is_freed; ///< a value's function: it runs on the store's thread
+    /// Asked for each head whose next attempt lies ahead and whose last one counts (`attempts` > 0). A value's
+    /// function: it runs on the store's thread.
+    std::function<bool(const waiting_delivery&)> is_freed;
 };
 
 struct delivery_query {

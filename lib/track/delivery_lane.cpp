@@ -41,42 +41,47 @@ std::optional<lane_head> delivery_lane::take(instant now) {
     if (!due || *due > now.wall) return std::nullopt;
     if (const auto next_try = health_.next_try(); next_try && *next_try > now.steady) return std::nullopt;
     const lane_head head = queue_.pop();
-    busy_.emplace(head.id, busy_head{head});
-    ++fetched_;
+    busy_.take(head);
     return head;
+}
+
+delivery_lane::loaded_verdict delivery_lane::judge(const delivery_view* stored, wall_time now) const {
+    using verdict = loaded_verdict::verdict;
+    if (stored == nullptr || stored->state != delivery_state::pending) return {verdict::gone, {}};
+    if (!may_attempt(*stored, schedule_, now)) return {verdict::back, *stored->next_attempt_at};
+    if (recovery_ && stored->next_attempt_at &&
+        recovery_->ends({stored->attempts, stored->last_attempt_at, *stored->next_attempt_at}))
+        return {verdict::back, now + recovery_look_interval};
+    return {verdict::ready, {}};
 }
 
 delivery_lane::turn delivery_lane::next_turn(steady_time now) const {
     if (!settings_) return turn::back;
-    if (const auto next_try = health_.next_try()) return attempting_ == 0 && *next_try <= now ? turn::go : turn::back;
-    return attempting_ < limit() ? turn::go : turn::wait;
+    if (const auto next_try = health_.next_try())
+        return busy_.attempting() == 0 && *next_try <= now ? turn::go : turn::back;
+    return busy_.attempting() < limit() ? turn::go : turn::wait;
 }
 
 void delivery_lane::put_back(delivery_id id, wall_time due) {
-    const lane_head head = busy_.at(id).head;
-    forget(id);
+    const lane_head head = busy_.remove(id);
     if (configured()) queue_.insert(head, due);
 }
 
 void delivery_lane::begin(delivery_id id, steady_time now) {
-    busy_.at(id).where = phase::attempting;
-    --fetched_;
-    ++attempting_;
+    busy_.begin(id);
     health_.on_start(now);
 }
 
 delivery_lane::finished delivery_lane::finish(delivery_id id, std::uint32_t attempts, const attempt_ending& ending,
                                               instant now, random_source& random) {
-    busy_head& busy = busy_.at(id);
-    leave_phase(busy.where);
-    busy.where = phase::recording;
+    busy_.finish(id);
     finished end;
     if (ending.what == attempt_result::delivered) {
         end.change = health_.on_success();
     } else {
-        end.change = health_.on_failure(busy.head.transaction, now);
+        end.change = health_.on_failure(busy_.head_of(id).transaction, now);
     }
-    if (busy.restarted && ending.what != attempt_result::delivered) {
+    if (busy_.is_restarted(id) && ending.what != attempt_result::delivered) {
         end.decision = {delivery_state::pending, now.wall};
         return end;
     }
@@ -85,17 +90,9 @@ delivery_lane::finished delivery_lane::finish(delivery_id id, std::uint32_t atte
     return end;
 }
 
-void delivery_lane::forget(delivery_id id) {
-    const auto found = busy_.find(id);
-    if (found == busy_.end()) return;
-    leave_phase(found->second.where);
-    busy_.erase(found);
-}
+void delivery_lane::forget(delivery_id id) { busy_.remove(id); }
 
-void delivery_lane::restart(delivery_id id) {
-    const auto found = busy_.find(id);
-    if (found != busy_.end() && found->second.where != phase::recording) found->second.restarted = true;
-}
+void delivery_lane::restart(delivery_id id) { busy_.restart(id); }
 
 std::optional<steady_time> delivery_lane::next_wake(instant now) const {
     const auto due = queue_.first_due();
@@ -110,27 +107,19 @@ void delivery_lane::on_clock_jump(instant now) {
         health_.restrain();
 }
 
+recovery_rule delivery_lane::begin_recovery(wall_time failing_since, wall_time now) {
+    recovery_ = recovery_rule{failing_since, now, schedule_};
+    return *recovery_;
+}
+
 std::size_t delivery_lane::limit() const {
     return settings_ ? health_.limit(std::max<std::size_t>(settings_->max_in_flight, 1)) : 0;
 }
 
 bool delivery_lane::has_room() const {
-    if (health_.failing()) return settings_ && fetched_ + attempting_ == 0;
+    if (health_.failing()) return settings_ && busy_.fetched() + busy_.attempting() == 0;
     const std::size_t ahead = settings_ ? std::max(limit(), settings_->load_ahead) : 0;
-    return fetched_ < ahead && busy_.size() < limit() + ahead + most_being_recorded;
-}
-
-void delivery_lane::leave_phase(phase where) {
-    switch (where) {
-    case phase::loading:
-        --fetched_;
-        break;
-    case phase::attempting:
-        --attempting_;
-        break;
-    case phase::recording:
-        break;
-    }
+    return busy_.fetched() < ahead && busy_.size() < limit() + ahead + most_being_recorded;
 }
 
 wall_time delivery_lane::due_of(const lane_head& head, wall_time now) const {

@@ -3,12 +3,12 @@
 // One callback's deliveries: which may start now, when the next one may, and what an attempt's end means. Pure.
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "base/random.hpp"
+#include "track/busy_deliveries.hpp"
 #include "track/delivery_health.hpp"
 #include "track/delivery_policy.hpp"
 #include "track/delivery_queue.hpp"
@@ -22,6 +22,9 @@ inline constexpr std::size_t lane_capacity = 1024;
 /// back.
 inline constexpr std::size_t most_being_recorded = 64;
 
+/// How soon a delivery is looked at again whose wait the store is about to end.
+inline constexpr seconds recovery_look_interval{1};
+
 /// What a lane takes from the configuration.
 struct lane_settings {
     std::vector<milliseconds> retry_schedule; ///< the waits after the first attempt
@@ -29,10 +32,10 @@ struct lane_settings {
     std::size_t load_ahead = 0; ///< so many have their bytes loaded before their turn; at least max_in_flight
 };
 
-/// A delivery's way: `insert` -> `take` (its bytes are being loaded) -> `begin` (the attempt is made) -> `finish` (it
-/// is being recorded) -> `forget`, and with a further attempt `insert` again. Between `take` and `forget` it is busy:
-/// an insert of a busy one changes nothing. A lane without settings (its callback was removed or renamed) starts
-/// nothing and keeps no heads in memory.
+/// A delivery's way: `insert` -> `take` (its bytes are being loaded) -> `loaded` -> `begin` (the attempt is made) ->
+/// `finish` (it is being recorded) -> `forget`, and with a further attempt `insert` again. Between `take` and `forget`
+/// it is busy (see busy_deliveries): an insert of a busy one changes nothing. A lane without settings (its callback was
+/// removed or renamed) starts nothing and keeps no heads in memory.
 class delivery_lane {
   public:
     struct finished {
@@ -58,20 +61,36 @@ class delivery_lane {
 
     /// The next delivery to load, if one may go now or soon.
     std::optional<lane_head> take(instant now);
-    /// What becomes of the first one that was loaded.
+    /// What follows from what the store has of a delivery that was loaded.
+    struct loaded_verdict {
+        enum class verdict : std::uint8_t {
+            ready, ///< `loaded`: it may be attempted
+            back,  ///< `put_back` until `due`
+            gone,  ///< `forget`: it has ended meanwhile
+        };
+        verdict what = verdict::gone;
+        wall_time due{};
+    };
+    /// `stored` is nullptr when the store has it no more.
+    loaded_verdict judge(const delivery_view* stored, wall_time now) const;
+    /// Its bytes are there. Requires that it was taken.
+    void loaded(delivery_id id) { busy_.loaded(id); }
+    std::optional<delivery_id> first_ready() const { return busy_.first_ready(); }
+    /// What becomes of the first one that is ready.
     enum class turn : std::uint8_t {
         go,   ///< `begin` it
         wait, ///< for the end of an attempt
         back, ///< `put_back`: the callback went or turned failing meanwhile
     };
     turn next_turn(steady_time now) const;
-    /// It was looked at too early: back until `due`.
+    /// It was looked at too early: back until `due`. Requires that it is busy.
     void put_back(delivery_id id, wall_time due);
+    /// Requires that it is the first ready one.
     void begin(delivery_id id, steady_time now);
-    /// The attempt ended. `attempts` counts this one. The delivery stays busy until `forget`.
+    /// The attempt ended. `attempts` counts this one. The delivery stays busy until `forget`. Requires `begin`.
     finished finish(delivery_id id, std::uint32_t attempts, const attempt_ending& ending, instant now,
                     random_source& random);
-    /// Busy no more: its outcome is recorded, or it is gone.
+    /// Busy no more: its outcome is recorded, or it is gone. Requires that it is busy.
     void forget(delivery_id id);
     /// Somebody wants it sent again, its schedule from the start: a busy one is due at once if its attempt fails.
     void restart(delivery_id id);
@@ -79,12 +98,20 @@ class delivery_lane {
     std::optional<wall_time> due_of(delivery_id id) const { return queue_.due_of(id); }
     bool is_busy(delivery_id id) const { return busy_.contains(id); }
     bool any_busy() const { return !busy_.empty(); }
-    std::size_t in_flight() const { return attempting_; }
+    /// Requires that it is busy.
+    delivery_phase phase_of(delivery_id id) const { return busy_.phase_of(id); }
+    std::size_t in_flight() const { return busy_.attempting(); }
 
     /// When `take` may succeed by the passing of time alone; nullopt = only after something else happens.
     std::optional<steady_time> next_wake(instant now) const;
     /// The wall clock jumped: waits are counted anew, and what became due goes slowly.
     void on_clock_jump(instant now);
+
+    /// The callback recovered, and the store ends the waits that the rule ends: in steps, between which it reads and
+    /// writes for the lane. Until `end_recovery` none of those deliveries is attempted: the attempt would be overtaken
+    /// by the end of its wait.
+    recovery_rule begin_recovery(wall_time failing_since, wall_time now);
+    void end_recovery() { recovery_.reset(); }
 
     delivery_health& health() { return health_; }
     const delivery_health& health() const { return health_; }
@@ -93,25 +120,16 @@ class delivery_lane {
     std::size_t waiting() const { return queue_.size(); }
 
   private:
-    enum class phase : std::uint8_t { loading, attempting, recording };
-    struct busy_head {
-        lane_head head;
-        phase where = phase::loading;
-        bool restarted = false;
-    };
-
     bool has_room() const;
     std::size_t limit() const;
-    void leave_phase(phase where);
     wall_time due_of(const lane_head& head, wall_time now) const;
 
     delivery_queue queue_;
     delivery_health health_;
     std::optional<lane_settings> settings_;
     std::vector<milliseconds> schedule_; ///< outlives the settings: an attempt in flight ends by the last one known
-    std::map<delivery_id, busy_head> busy_;
-    std::size_t fetched_ = 0; ///< loading, or loaded and waiting
-    std::size_t attempting_ = 0;
+    busy_deliveries busy_;
+    std::optional<recovery_rule> recovery_; ///< that the store is applying
 };
 
 } // namespace prooftrack

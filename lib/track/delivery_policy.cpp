@@ -14,6 +14,10 @@ milliseconds scheduled_wait(std::uint32_t attempts, std::span<const milliseconds
 
 } // namespace
 
+std::optional<milliseconds> honoured_retry_after(int status, std::optional<milliseconds> asked) {
+    return status == 429 || status == 503 ? asked : std::nullopt;
+}
+
 attempt_decision after_attempt(const attempt_ending& ending, std::uint32_t attempts,
                                std::span<const milliseconds> schedule, wall_time now, random_source& random) {
     if (ending.what == attempt_result::delivered) return {delivery_state::delivered, std::nullopt};
@@ -29,10 +33,10 @@ milliseconds longest_scheduled_wait(std::uint32_t attempts, std::span<const mill
     return wait + most_jitter(wait);
 }
 
-bool ends_with_recovery(const delivery_wait& wait, wall_time failing_since, std::span<const milliseconds> schedule,
+bool ends_with_recovery(const waiting_delivery& wait, wall_time failing_since, std::span<const milliseconds> schedule,
                         wall_time now) {
     if (wait.attempts == 0 || !wait.last_attempt_at || wait.next_attempt_at <= now) return false;
-    if (*wait.last_attempt_at < failing_since) return false;
+    if (*wait.last_attempt_at < failing_since || *wait.last_attempt_at > now) return false;
     return wait.next_attempt_at - *wait.last_attempt_at <= longest_scheduled_wait(wait.attempts, schedule);
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/random.hpp"
 #include "base/time.hpp"
@@ -30,6 +31,9 @@ struct attempt_ending {
     std::optional<milliseconds> retry_after; ///< from a 429 or 503
 };
 
+/// The Retry-After that counts: a receiver's wish means something with 429 and 503 alone.
+std::optional<milliseconds> honoured_retry_after(int status, std::optional<milliseconds> asked);
+
 /// Where a delivery stands after an attempt.
 struct attempt_decision {
     delivery_state state = delivery_state::pending;
@@ -45,18 +49,20 @@ attempt_decision after_attempt(const attempt_ending& ending, std::uint32_t attem
 /// The longest wait that the schedule alone gives after `attempts` attempts, jitter included; 0 before the first one.
 milliseconds longest_scheduled_wait(std::uint32_t attempts, std::span<const milliseconds> schedule);
 
-/// What a pending delivery waits for.
-struct delivery_wait {
-    std::uint32_t attempts = 0;
-    std::optional<wall_time> last_attempt_at;
-    wall_time next_attempt_at{};
-};
-
-/// Whether a callback's recovery ends this wait: the last attempt was made while the callback failed, and the schedule
-/// alone explains the wait (a Retry-After is honoured). Such an attempt says nothing about its delivery: it is due now,
-/// and the attempt does not count, so that a callback that comes and goes uses up no schedule.
-bool ends_with_recovery(const delivery_wait& wait, wall_time failing_since, std::span<const milliseconds> schedule,
+/// Whether a callback's recovery (at `now`) ends this wait: the last attempt was made while the callback failed, and
+/// the schedule alone explains the wait (a Retry-After is honoured). Such an attempt says nothing about its delivery:
+/// it is due now, and the attempt does not count, so that a callback that comes and goes uses up no schedule.
+bool ends_with_recovery(const waiting_delivery& wait, wall_time failing_since, std::span<const milliseconds> schedule,
                         wall_time now);
+
+/// One recovery: the waits that it ends. A value, because the store applies it while the lane goes on.
+struct recovery_rule {
+    wall_time failing_since{};
+    wall_time now{}; ///< of the recovery
+    std::vector<milliseconds> schedule;
+
+    bool ends(const waiting_delivery& wait) const { return ends_with_recovery(wait, failing_since, schedule, now); }
+};
 
 /// When to look at a delivery whose recorded time is `next_attempt_at`: then, but never further away than the schedule
 /// explains. A clock that stepped back would otherwise hold it for ever; a Retry-After that really is longer is found

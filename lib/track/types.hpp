@@ -168,6 +168,13 @@ struct delivery_view {
     bool operator==(const delivery_view&) const = default;
 };
 
+/// A pending delivery that waits for its next attempt.
+struct waiting_delivery {
+    std::uint32_t attempts = 0;
+    std::optional<wall_time> last_attempt_at;
+    wall_time next_attempt_at{};
+};
+
 /// A recorded event: the frozen bytes that every attempt sends (without seq).
 struct stored_event {
     event_seq seq{};

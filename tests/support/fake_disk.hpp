@@ -345,21 +345,33 @@ struct fake_disk {
         return count;
     }
 
-    std::uint64_t end_failing(const std::string& lane, const lane_recovery& how) {
+    using head_place = std::pair<wall_time, std::uint64_t>; ///< (next_attempt_at, id)
+    struct recovery_slice {
+        std::uint64_t freed = 0;
+        std::optional<head_place> after; ///< where the next slice begins; nullopt = this was the last
+    };
+    /// Looks at up to `most` heads behind `after`; the last slice marks the lane.
+    recovery_slice end_failing(const std::string& lane, const lane_recovery& how, head_place after, std::size_t most) {
         const auto known = lanes.find(lane);
-        if (known == lanes.end()) return 0;
-        known->second.failing_since.reset();
-        const std::set<std::pair<wall_time, std::uint64_t>> before = heads[lane];
-        std::uint64_t count = 0;
-        for (const auto& [when, id] : before) {
+        if (known == lanes.end()) return {};
+        std::vector<head_place> seen;
+        const auto& all = heads[lane];
+        for (auto at = all.upper_bound(after); at != all.end() && seen.size() < most; ++at) seen.push_back(*at);
+        recovery_slice slice;
+        for (const auto& [when, id] : seen) {
             delivery_row& row = rows.at(id);
-            if (when <= how.now || row.view.attempts == 0) continue;
+            if (row.view.attempts == 0) continue;
             if (!how.is_freed({row.view.attempts, row.view.last_attempt_at, when})) continue;
             --row.view.attempts;
             make_head(row, how.now);
-            ++count;
+            ++slice.freed;
         }
-        return count;
+        if (seen.size() == most) {
+            slice.after = seen.back();
+        } else {
+            known->second.failing_since.reset();
+        }
+        return slice;
     }
 
     std::vector<delivery_head> next_heads(const std::string& lane, std::size_t limit) const {

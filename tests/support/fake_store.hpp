@@ -33,6 +33,7 @@ struct fake_store_options {
     std::pair<steady_duration, steady_duration> answer_time{steady_duration(0),
                                                             steady_duration(0)}; ///< from the commit to the handler
     std::size_t chunk = 10'000;                                                  ///< rows a chunk of load_active
+    std::size_t recovery_slice = 1'000;                                          ///< heads a commit of end_failing
     std::uint64_t seed = 1;
     virtual_clock::group owner = 0;
     /// Called at each instant with the transaction that the operation is about ("" = none in particular). With
@@ -232,9 +233,8 @@ class fake_store final : public store {
             std::move(handler));
     }
     void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) override {
-        change<std::uint64_t>([lane = std::move(lane), how = std::move(how)](
-                                  fake_disk& disk) { return op_result<std::uint64_t>(disk.end_failing(lane, how)); },
-                              std::move(handler));
+        const fake_disk::head_place begin{how.now + milliseconds(1), 0};
+        free_heads({std::move(lane), std::move(how), begin, 0}, std::move(handler));
     }
 
     void put_consumer(std::string name, std::optional<event_seq> seq,
@@ -315,6 +315,34 @@ class fake_store final : public store {
     }
 
   private:
+    /// A recovery that goes slice by slice, each behind what was asked for meanwhile.
+    struct recovery_work {
+        std::string lane;
+        lane_recovery how;
+        fake_disk::head_place after;
+        std::uint64_t freed = 0;
+    };
+    void free_heads(recovery_work work, store_handler<std::uint64_t> handler) {
+        using slice = fake_disk::recovery_slice;
+        change<slice>(
+            [this, work](fake_disk& disk) {
+                return op_result<slice>(disk.end_failing(work.lane, work.how, work.after, options_.recovery_slice));
+            },
+            [this, work, handler = std::move(handler)](op_result<slice> done) mutable {
+                if (!done) {
+                    handler(done.error());
+                    return;
+                }
+                work.freed += done->freed;
+                if (!done->after) {
+                    handler(work.freed);
+                    return;
+                }
+                work.after = *done->after;
+                free_heads(std::move(work), std::move(handler));
+            });
+    }
+
     struct answer {
         unique_function<void()> handler;
         std::string about;

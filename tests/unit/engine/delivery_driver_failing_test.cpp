@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/delivery_world.hpp"
+#include "support/delivery_oracle.hpp"
 
 namespace prooftrack {
 namespace {
@@ -117,6 +117,49 @@ TEST(FailingCallback, ACallbackThatComesAndGoesUsesUpNoSchedule) {
     world.emit("last");
     world.run(2min);
     EXPECT_EQ(world.count(delivery_state::pending), 0U);
+}
+
+TEST(FailingCallback, AGreatBacklogIsFreedWithoutOvertakingAnAttemptInFlight) {
+    delivery_world world;
+    world.options.recovery_slice = 1; // five heads are as many for the store as 5,000
+    world.callback("backend").retry_schedule = {40s, 1h};
+    delivery_oracle oracle(world);
+    bool down = true;
+    oracle.receive = [&down](const delivery_job&) { return down ? reply_failed() : reply_delivered(20ms); };
+    world.boot();
+    for (int i = 1; i <= 5; ++i) world.emit("t" + std::to_string(i));
+    world.run(29s); // the five wait until 40 s after their failure
+    down = false;
+    world.emit("t6");
+    world.run(1020ms); // it is tried after 30 s, and taken
+    ASSERT_EQ(world.log.count(log_event_id::callback_recovered), 0U);
+    world.run(10ms);
+    ASSERT_EQ(world.log.count(log_event_id::callback_recovered), 1U);
+    world.memory->delay_commit(15s); // the second slice; meanwhile the others come due
+    world.run(1min);
+    for (const std::string& promise : oracle.broken_promises()) ADD_FAILURE() << promise;
+    EXPECT_EQ(world.count(delivery_state::delivered), 6U);
+    for (const made_attempt& made : world.sender->attempts()) EXPECT_EQ(made.job.attempt, 1U) << "none of them counts";
+}
+
+TEST(FailingCallback, AnAttemptThatFailsWhileABacklogIsFreedCounts) {
+    delivery_world world;
+    world.options.recovery_slice = 1;
+    world.callback("backend").retry_schedule = {40s, 1h};
+    world.receiver = [](const delivery_job& job) {
+        return job.transaction == "t6" ? reply_delivered() : reply_failed();
+    };
+    world.boot();
+    for (int i = 1; i <= 5; ++i) world.emit("t" + std::to_string(i));
+    world.run(29s);
+    world.emit("t6");
+    world.run(1015ms); // t6 is tried after 30 s, and taken
+    ASSERT_EQ(world.log.count(log_event_id::callback_recovered), 1U);
+    world.memory->delay_commit(100ms);
+    world.emit("t7"); // recorded, attempted and failed before the last slice
+    world.run(20s);
+    EXPECT_EQ(world.row(7).view.attempts, 1U);
+    EXPECT_GT(*world.row(7).view.next_attempt_at, world.clock.now().wall + 15s) << "by its schedule, not at once";
 }
 
 TEST(FailingCallback, ARetryAfterIsHonouredAcrossTheRecovery) {

@@ -36,6 +36,7 @@ class delivery_simulation {
         for (std::int64_t i = 0; i < number; ++i) add_callback("callback" + std::to_string(i));
         world_.rules.allow_hosts = {"*.shop.example"};
         all_ = world_.callbacks;
+        world_.options.recovery_slice = static_cast<std::size_t>(random_.between(1, 4));
     }
 
     tally run() {

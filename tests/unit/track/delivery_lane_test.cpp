@@ -1,6 +1,7 @@
 #include "track/delivery_lane.hpp"
 
-#include <deque>
+#include <stdexcept>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -15,7 +16,6 @@ struct lane_bench {
     instant now{steady_time(1h), wall_time(1'775'044'800'000ms)};
     random_source random{1};
     delivery_lane lane{lane_capacity, true, settings};
-    std::deque<lane_head> ready;
 
     void pass(milliseconds span) {
         now.steady += span;
@@ -26,16 +26,19 @@ struct lane_bench {
     }
     /// Loads ahead as the driver does; the one that is attempted now, if any.
     std::optional<std::uint64_t> take() {
-        while (const auto head = lane.take(now)) ready.push_back(*head);
-        while (!ready.empty() && lane.next_turn(now.steady) == delivery_lane::turn::back) {
-            lane.put_back(ready.front().id, ready.front().next_attempt_at);
-            ready.pop_front();
-        }
-        if (ready.empty() || lane.next_turn(now.steady) == delivery_lane::turn::wait) return std::nullopt;
-        const delivery_id id = ready.front().id;
-        ready.pop_front();
+        load();
+        while (lane.first_ready() && lane.next_turn(now.steady) == delivery_lane::turn::back)
+            lane.put_back(*lane.first_ready(), now.wall);
+        if (!lane.first_ready() || lane.next_turn(now.steady) == delivery_lane::turn::wait) return std::nullopt;
+        const delivery_id id = *lane.first_ready();
         lane.begin(id, now.steady);
         return value_of(id);
+    }
+    /// Takes and loads what may be; how many.
+    std::size_t load() {
+        std::size_t count = 0;
+        for (; const auto head = lane.take(now); ++count) lane.loaded(head->id);
+        return count;
     }
     delivery_lane::finished end(std::uint64_t id, attempt_result what, std::uint32_t attempts = 1) {
         const auto finished = lane.finish(delivery_id{id}, attempts, {what, {}}, now, random);
@@ -110,11 +113,11 @@ TEST(DeliveryLane, WhatWasLoadedAheadWhenItTurnedFailingIsNotAttempted) {
     for (std::uint64_t id = 1; id <= 4; ++id) EXPECT_EQ(bench.take(), id);
     for (std::uint64_t id = 1; id <= 4; ++id) bench.end(id, attempt_result::failed);
     EXPECT_EQ(bench.take(), 5U);
-    EXPECT_FALSE(bench.ready.empty());
+    EXPECT_TRUE(bench.lane.first_ready());
     EXPECT_EQ(bench.end(5, attempt_result::failed).change, delivery_health::change::turned_failing);
     EXPECT_EQ(bench.lane.next_turn(bench.now.steady), delivery_lane::turn::back);
     EXPECT_EQ(bench.take(), std::nullopt);
-    EXPECT_TRUE(bench.ready.empty());
+    EXPECT_FALSE(bench.lane.first_ready());
     EXPECT_FALSE(bench.lane.any_busy());
     bench.pass(30s);
     EXPECT_EQ(bench.take(), 6U);
@@ -126,8 +129,7 @@ TEST(DeliveryLane, AsManyAsMayBeInFlightAreLoadedAhead) {
     for (std::uint64_t id = 1; id <= 20; ++id) bench.owe(id);
     for (std::uint64_t id = 1; id <= 4; ++id) EXPECT_EQ(bench.take(), id);
     EXPECT_EQ(bench.take(), std::nullopt);
-    EXPECT_EQ(bench.ready.size(), 4U);
-    EXPECT_EQ(bench.lane.waiting(), 12U);
+    EXPECT_EQ(bench.lane.waiting(), 12U) << "four are attempted, four are ready";
     EXPECT_EQ(bench.lane.next_turn(bench.now.steady), delivery_lane::turn::wait);
 }
 
@@ -135,14 +137,10 @@ TEST(DeliveryLane, MoreAreLoadedAheadWhereALoadMayWaitForACommit) {
     lane_bench bench;
     bench.lane.configure(lane_settings{settings.retry_schedule, 4, 12});
     for (std::uint64_t id = 1; id <= 40; ++id) bench.owe(id);
-    std::size_t loading = 0;
-    while (bench.lane.take(bench.now)) ++loading;
-    EXPECT_EQ(loading, 12U);
+    EXPECT_EQ(bench.load(), 12U);
     for (std::uint64_t id = 1; id <= 4; ++id) bench.lane.begin(delivery_id{id}, bench.now.steady);
     EXPECT_EQ(bench.lane.next_turn(bench.now.steady), delivery_lane::turn::wait) << "max_in_flight holds";
-    loading = 0;
-    while (bench.lane.take(bench.now)) ++loading;
-    EXPECT_EQ(loading, 4U) << "what began made room";
+    EXPECT_EQ(bench.load(), 4U) << "what began made room";
 }
 
 TEST(DeliveryLane, AfterTheFirstSuccessTheWaitingOnesGoInOrderAndRamped) {
@@ -286,6 +284,70 @@ TEST(DeliveryLane, AnUnconfiguredOneThatOwedNothingRemembersThatItDoes) {
     EXPECT_FALSE(bench.lane.idle());
     bench.lane.configure(settings);
     EXPECT_TRUE(bench.lane.wants_refill());
+}
+
+TEST(DeliveryLane, WhatTheStoreHasOfALoadedOneSaysWhatBecomesOfIt) {
+    using verdict = delivery_lane::loaded_verdict::verdict;
+    const lane_bench bench;
+    const wall_time now = bench.now.wall;
+    delivery_view stored{delivery_id{1},
+                         "evt",
+                         "transaction.completed",
+                         *transaction_id::parse("t"),
+                         "backend",
+                         delivery_state::pending,
+                         1,
+                         now - 10s,
+                         "",
+                         0,
+                         now};
+    EXPECT_EQ(bench.lane.judge(&stored, now).what, verdict::ready);
+    stored.next_attempt_at = now + 1s;
+    EXPECT_EQ(bench.lane.judge(&stored, now).what, verdict::back);
+    EXPECT_EQ(bench.lane.judge(&stored, now).due, now + 1s);
+    stored.state = delivery_state::dead;
+    EXPECT_EQ(bench.lane.judge(&stored, now).what, verdict::gone);
+    EXPECT_EQ(bench.lane.judge(nullptr, now).what, verdict::gone);
+}
+
+TEST(DeliveryLane, WhatARecoveryIsAboutToFreeIsNotAttemptedBefore) {
+    using verdict = delivery_lane::loaded_verdict::verdict;
+    lane_bench bench;
+    const wall_time since = bench.now.wall;
+    const recovery_rule rule = bench.lane.begin_recovery(since, since + 10s);
+    delivery_view stored{delivery_id{1},
+                         "evt",
+                         "transaction.completed",
+                         *transaction_id::parse("t"),
+                         "backend",
+                         delivery_state::pending,
+                         2,
+                         since + 1s,
+                         "",
+                         0,
+                         since + 11s};
+    const wall_time later = since + 12s;
+    ASSERT_TRUE(rule.ends({stored.attempts, stored.last_attempt_at, *stored.next_attempt_at}));
+    EXPECT_EQ(bench.lane.judge(&stored, later).what, verdict::back) << "it came due while the store was at it";
+    EXPECT_EQ(bench.lane.judge(&stored, later).due, later + recovery_look_interval);
+    stored.next_attempt_at = since + 10s;
+    EXPECT_EQ(bench.lane.judge(&stored, later).what, verdict::ready) << "the recovery leaves what was due";
+    stored.next_attempt_at = since + 11s;
+    bench.lane.end_recovery();
+    EXPECT_EQ(bench.lane.judge(&stored, later).what, verdict::ready);
+}
+
+TEST(DeliveryLane, TheStepsOfAnAttemptHaveAnOrder) {
+    lane_bench bench;
+    bench.owe(1);
+    EXPECT_THROW(bench.lane.loaded(delivery_id{1}), std::logic_error) << "it was not taken";
+    ASSERT_TRUE(bench.lane.take(bench.now));
+    EXPECT_THROW(bench.lane.begin(delivery_id{1}, bench.now.steady), std::logic_error) << "it is not loaded";
+    bench.lane.loaded(delivery_id{1});
+    EXPECT_THROW(bench.end(1, attempt_result::delivered), std::logic_error) << "it was not begun";
+    bench.lane.begin(delivery_id{1}, bench.now.steady);
+    EXPECT_EQ(bench.end(1, attempt_result::delivered).decision.state, delivery_state::delivered);
+    EXPECT_THROW(bench.lane.forget(delivery_id{1}), std::logic_error) << "it is busy no more";
 }
 
 } // namespace

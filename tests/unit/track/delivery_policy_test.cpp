@@ -97,6 +97,14 @@ RC_GTEST_PROP(DeliveryPolicy, JitterIsNeverEarlyAndAtMostAFive, ()) {
     RC_ASSERT(wait <= std::max(step + step / 20, honoured));
 }
 
+TEST(DeliveryPolicy, ARetryAfterCountsWith429And503Alone) {
+    EXPECT_EQ(honoured_retry_after(429, 90s), 90s);
+    EXPECT_EQ(honoured_retry_after(503, 90s), 90s);
+    EXPECT_EQ(honoured_retry_after(500, 90s), std::nullopt);
+    EXPECT_EQ(honoured_retry_after(0, 90s), std::nullopt);
+    EXPECT_EQ(honoured_retry_after(429, std::nullopt), std::nullopt);
+}
+
 TEST(DeliveryPolicy, JitterReallySpreads) {
     milliseconds least = 24h;
     milliseconds most = 0ms;
@@ -139,6 +147,8 @@ TEST(DeliveryPolicy, ARecoveryEndsTheWaitOfWhatWasTriedWhileTheCallbackFailed) {
     EXPECT_TRUE(ends(2, noon + 1s, noon + 5min));
     EXPECT_TRUE(ends(2, noon, noon + 5min + 15s)) << "the first failure of the row, with its jitter";
     EXPECT_FALSE(ends(2, noon - 1ms, noon + 5min)) << "tried before: its own failure";
+    EXPECT_TRUE(ends(2, noon + 1min, noon + 5min)) << "the last one that failed";
+    EXPECT_FALSE(ends(2, noon + 1min + 1ms, noon + 5min)) << "tried after the recovery: its own failure";
     EXPECT_FALSE(ends(2, noon + 1s, noon + 1min)) << "due already";
     EXPECT_FALSE(ends(2, noon + 1s, noon + 10min)) << "a Retry-After asked for more than the schedule";
     EXPECT_FALSE(ends(0, noon + 1s, noon + 5min)) << "started anew by hand";

@@ -1,0 +1,13 @@
+#pragma once
+
+// What lists show of a delivery besides what the store has of it.
+
+#include "engine/delivery_context.hpp"
+
+namespace prooftrack {
+
+/// Of a pending one: why it is not attempted when its callback is not configured, no time when it waits for a failing
+/// one, and when it really is due when a wrong clock noted a time that nobody waits for.
+void annotate_delivery(const delivery_context& context, delivery_view& view);
+
+} // namespace prooftrack

@@ -1,0 +1,82 @@
+#pragma once
+
+// What the parts of the delivery driver share, and what they report to it.
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/random.hpp"
+#include "callback/notifier.hpp"
+#include "engine/callback_table.hpp"
+#include "engine/callback_view.hpp"
+#include "engine/delivery_stop.hpp"
+#include "engine/fresh_deliveries.hpp"
+#include "engine/lane_table.hpp"
+#include "observe/log.hpp"
+#include "store/store.hpp"
+#include "track/shared_limit.hpp"
+#include "track/store_pressure.hpp"
+
+namespace prooftrack {
+
+/// Most attempts in flight over all lanes of callback_urls together.
+inline constexpr std::size_t most_url_attempts = 1024;
+
+/// What deliveries are made with. All of it must outlive the delivery side.
+struct delivery_doors {
+    const clock_source& clock;
+    store& memory;
+    notifier& sender;
+    event_log& log;
+    delivery_metrics& metrics;
+};
+
+/// The state that more than one part needs.
+struct delivery_context {
+    delivery_context(delivery_doors given, callback_table callbacks, std::uint64_t seed)
+        : doors(given), table(std::move(callbacks)), random(seed) {}
+
+    delivery_doors doors;
+    callback_table table;
+    random_source random;
+    lane_table lanes;
+    fresh_deliveries fresh;
+    store_pressure pressure;
+    delivery_stop stop;
+    shared_limit url_attempts{most_url_attempts};
+
+    /// Whether an attempt may be started at all.
+    bool may_start() const { return pressure.is_open() && stop.is_running(); }
+};
+
+/// The driver as its parts see it. Whoever is called by the store or the notifier calls `enter` first and `leave` last.
+class delivery_host {
+  public:
+    virtual ~delivery_host() = default;
+
+    /// One reading of the clocks.
+    virtual instant enter() = 0;
+    virtual void leave() = 0;
+
+    /// Something changed about the lane: starts what may start now. The lane may be gone afterwards.
+    virtual void feed(delivery_slot& slot, instant now) = 0;
+    /// Lets the lane go if nothing keeps it.
+    virtual void retire_if_idle(delivery_slot& slot) = 0;
+    /// A lane went, so that one that found no place may have its place.
+    virtual void on_lane_retired() = 0;
+    /// A delivery became a head.
+    virtual void take_in(const delivery_head& head, instant now) = 0;
+    virtual void on_health(delivery_slot& slot, delivery_health::change change, instant now) = 0;
+
+    /// The store refused a write for want of room; what was to be written is kept.
+    virtual void on_store_full(instant now) = 0;
+    /// It wrote something: what waits for room goes, and every lane is fed. Lanes may be gone afterwards.
+    virtual void on_store_room(instant now) = 0;
+    virtual void on_store_error(const op_error& error, instant now) = 0;
+    /// An outcome is on its way to the store no more.
+    virtual void on_outcome_settled() = 0;
+};
+
+} // namespace prooftrack

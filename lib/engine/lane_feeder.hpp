@@ -1,0 +1,47 @@
+#pragma once
+
+// Keeps the lanes going: what may go is loaded and attempted, what is missing in memory is read, and the next wake is
+// set.
+
+#include <cstddef>
+#include <vector>
+
+#include "engine/delivery_attempts.hpp"
+#include "engine/delivery_context.hpp"
+#include "engine/failing_callbacks.hpp"
+#include "engine/lane_keeper.hpp"
+
+namespace prooftrack {
+
+class lane_feeder {
+  public:
+    /// What it works with; all must outlive it.
+    struct parts {
+        delivery_attempts& attempts;
+        failing_callbacks& failing;
+        lane_keeper& keeper;
+        delivery_host& host;
+    };
+    lane_feeder(delivery_context& context, parts with) : context_(context), with_(with) {}
+
+    /// Starts what may start on a lane, and lets an idle one go. To be called whenever something changed about it.
+    void feed(delivery_slot& slot, instant now);
+    void feed_all(instant now);
+    /// The lanes that waited for room among the attempts of callback_urls, as far as there is some.
+    void feed_waiting(instant now);
+
+    void arm(delivery_slot& slot, instant now);
+    void arm_all(instant now);
+    /// Reads that were refused may be tried again.
+    void allow_refills();
+
+  private:
+    bool take_one(delivery_slot& slot, instant now);
+    void ask_refill(delivery_slot& slot);
+    void on_heads(lane_number lane, std::size_t asked, const op_result<std::vector<delivery_head>>& heads);
+
+    delivery_context& context_;
+    parts with_;
+};
+
+} // namespace prooftrack

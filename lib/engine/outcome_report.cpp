@@ -1,0 +1,65 @@
+#include "engine/outcome_report.hpp"
+
+#include <string_view>
+#include <utility>
+
+#include "engine/delivery_log.hpp"
+
+namespace prooftrack {
+namespace {
+
+/// Most later deliveries of a transaction that are counted for the log line of a refused one.
+constexpr std::size_t most_counted_behind = 100;
+
+std::string_view result_name(delivery_state state) {
+    switch (state) {
+    case delivery_state::delivered:
+        return "delivered";
+    case delivery_state::dead:
+        return "dead";
+    case delivery_state::pending:
+        return "failed";
+    }
+    return "failed";
+}
+
+std::uint64_t count_behind(const delivery_page& page, delivery_id id) {
+    std::uint64_t behind = 0;
+    for (const delivery_view& view : page.deliveries) behind += view.id > id ? 1U : 0U;
+    return behind;
+}
+
+/// The log outlives the store's answer.
+void log_failed_with_count(const delivery_doors& doors, const delivery_attempt& one) {
+    delivery_query query;
+    query.state = delivery_state::pending;
+    query.callback = one.record->view.callback;
+    query.transaction = one.record->view.transaction.str();
+    query.limit = most_counted_behind;
+    doors.memory.deliveries(std::move(query), [log = &doors.log, one](const op_result<delivery_page>& page) {
+        log_failed(*log, one, page ? count_behind(*page, one.head.id) : 0);
+    });
+}
+
+} // namespace
+
+void report_outcome(const delivery_doors& doors, const delivery_attempt& one, bool running) {
+    doors.metrics.on_delivery(one.record->view.callback, result_name(one.ending.state));
+    switch (one.ending.state) {
+    case delivery_state::delivered:
+        log_delivered(doors.log, one);
+        break;
+    case delivery_state::dead:
+        log_dead(doors.log, one);
+        break;
+    case delivery_state::pending:
+        if (running) {
+            log_failed_with_count(doors, one);
+        } else {
+            log_failed(doors.log, one, 0);
+        }
+        break;
+    }
+}
+
+} // namespace prooftrack

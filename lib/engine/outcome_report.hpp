@@ -1,0 +1,13 @@
+#pragma once
+
+// Counts and logs an attempt's outcome once it is durable.
+
+#include "engine/delivery_attempts.hpp"
+
+namespace prooftrack {
+
+/// A failed one is logged with the number of events that wait behind it, which the store is asked for while the daemon
+/// is `running`.
+void report_outcome(const delivery_doors& doors, const delivery_attempt& one, bool running);
+
+} // namespace prooftrack
