@@ -90,34 +90,35 @@ class held_engine {
 
     // The calls of users; what came of each is "201", "200" or the code of the problem, "" while it is under way.
     using fate = std::shared_ptr<std::string>;
-    fate track(const std::string& id, std::string metadata = "{}", milliseconds overdue_after = std::chrono::hours(24)) {
+    fate track(const std::string& id, std::string metadata = "{}",
+               milliseconds overdue_after = std::chrono::hours(24)) {
         track_request request{*transaction_id::parse(id), {}};
         request.options.overdue_after = overdue_after;
         request.options.metadata = metadata;
         request.options.metadata_canonical = std::move(metadata);
         auto told = std::make_shared<std::string>();
-        daemon.track(std::move(request), {}, [told](outcome<tracked> done) {
+        daemon.calls().track(std::move(request), {}, [told](outcome<tracked> done) {
             *told = word<tracked>(done, [](const tracked& t) { return t.created ? "201" : "200"; });
         });
         return told;
     }
     fate untrack(const std::string& id) {
         auto told = std::make_shared<std::string>();
-        daemon.untrack(*transaction_id::parse(id), {}, [told](outcome<transaction_view> done) {
+        daemon.calls().untrack(*transaction_id::parse(id), {}, [told](outcome<transaction_view> done) {
             *told = word<transaction_view>(done, [](const transaction_view&) { return "200"; });
         });
         return told;
     }
     fate poll(const std::string& id) {
         auto told = std::make_shared<std::string>();
-        daemon.poll_now(*transaction_id::parse(id), {}, [told](outcome<std::monostate> done) {
+        daemon.calls().poll_now(*transaction_id::parse(id), {}, [told](outcome<std::monostate> done) {
             *told = word<std::monostate>(done, [](std::monostate) { return "202"; });
         });
         return told;
     }
     fate hint(const std::string& id) {
         auto told = std::make_shared<std::string>();
-        daemon.hint(*transaction_id::parse(id), [told](outcome<std::monostate> done) {
+        daemon.calls().hint(*transaction_id::parse(id), [told](outcome<std::monostate> done) {
             *told = word<std::monostate>(done, [](std::monostate) { return "202"; });
         });
         return told;
