@@ -80,10 +80,10 @@ application::application(application_inputs inputs, const machine& from, service
     engine_.attach(*proof_);
     engine_.set_secrets(secrets_in_use(now_));
     notifier_->configure(now_.notifier);
-    api_ = make_api_server(loop_.get_executor(), make_api_options(now_, passed_socket_), engine_, observers_);
+    api_ = make_api_server(loop_.get_executor(), make_api_options(now_, passed_socket_), engine_.calls(), observers_);
     if (!now_.config.metrics.listen.empty()) {
         metrics_listener_ =
-            make_metrics_listener(loop_.get_executor(), now_.config.metrics.listen, engine_, observers_);
+            make_metrics_listener(loop_.get_executor(), now_.config.metrics.listen, engine_.calls(), observers_);
     }
 }
 

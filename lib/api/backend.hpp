@@ -207,56 +207,114 @@ class event_listener {
     virtual void on_event(const log_event& event) = 0;
 };
 
-/// Every call comes from the loop; handlers run on the loop, at once or later, exactly once.
-class backend {
-  public:
-    virtual ~backend() = default;
+// Every call comes from the loop; handlers run on the loop, at once or later, exactly once.
 
+/// Takes transactions under watch.
+class tracking_backend {
+  public:
+    virtual ~tracking_backend() = default;
     virtual void track(track_request request, client_identity who, backend_handler<tracked> handler) = 0;
     /// A failure half-way is a problem with member `taken`.
     virtual void import(std::vector<import_line> lines, client_identity who,
                         backend_handler<import_summary> handler) = 0;
+};
+
+/// Shows transactions; changes nothing.
+class lookup_backend {
+  public:
+    virtual ~lookup_backend() = default;
     /// With `wait` > 0: answered when `ends_wait`, or when the time is over.
     virtual wait_id get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) = 0;
     virtual void list(list_request request, backend_handler<transaction_list> handler) = 0;
     virtual void history(transaction_id id, backend_handler<transaction_history> handler) = 0;
+};
+
+/// Changes what becomes of a transaction that is tracked.
+class change_backend {
+  public:
+    virtual ~change_backend() = default;
     virtual void untrack(transaction_id id, client_identity who, backend_handler<transaction_view> handler) = 0;
     virtual void poll_now(transaction_id id, client_identity who, backend_handler<std::monostate> handler) = 0;
     virtual void hint(transaction_id id, backend_handler<std::monostate> handler) = 0;
+};
 
+/// Asks Proof on behalf of a user.
+class session_backend {
+  public:
+    virtual ~session_backend() = default;
     virtual void create_session(session_request request, client_identity who,
                                 backend_handler<proxied_reply> handler) = 0;
     virtual void kyc_status(std::string partner_user_id, backend_handler<proxied_reply> handler) = 0;
+};
 
+/// The event log.
+class event_backend {
+  public:
+    virtual ~event_backend() = default;
     /// With `wait` > 0: answered as soon as there is an event after `after`, or when the time is over with none.
     virtual wait_id events(event_seq after, std::size_t limit, milliseconds wait,
                            backend_handler<event_list> handler) = 0;
     virtual event_seq last_seq() const = 0;
     virtual void
     set_event_listener(event_listener* listener) = 0; ///< nullptr = none; it must outlive the backend or be taken away
-    virtual void cancel_wait(wait_id wait) = 0;
+};
 
+/// Deliveries and the callbacks that they go to.
+class delivery_backend {
+  public:
+    virtual ~delivery_backend() = default;
     virtual void deliveries(delivery_list_request request, backend_handler<delivery_list> handler) = 0;
     virtual void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) = 0;
     virtual void retry_dead(std::optional<std::string> callback, client_identity who,
                             backend_handler<std::uint64_t> handler) = 0;
     virtual void test_callback(std::string name, client_identity who,
                                backend_handler<callback_test_result> handler) = 0;
+};
 
+/// Named consumers of the event log.
+class consumer_backend {
+  public:
+    virtual ~consumer_backend() = default;
     virtual void put_consumer(std::string name, std::optional<event_seq> seq, client_identity who,
                               backend_handler<std::pair<bool, consumer_view>> handler) = 0;
     virtual void delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) = 0;
     virtual void acknowledge(std::string name, event_seq seq, backend_handler<consumer_view> handler) = 0;
     virtual void consumers(backend_handler<std::vector<consumer_view>> handler) = 0;
+    virtual wall_time wall_now() const = 0; ///< what their age is counted to
+};
 
+/// How the daemon stands.
+class status_backend {
+  public:
+    virtual ~status_backend() = default;
     virtual void status_json(backend_handler<std::string> handler) = 0; ///< the whole body of GET /v1/status
     virtual health_report ready() const = 0;
     virtual health_report healthy() const = 0;
     virtual void metrics_text(backend_handler<std::string> handler) = 0; ///< fresh from the store
+};
+
+/// What an operator asks of the daemon itself.
+class operator_backend {
+  public:
+    virtual ~operator_backend() = default;
     virtual void backup(client_identity who,
                         backend_handler<std::filesystem::path> handler) = 0; ///< a finished copy; the caller deletes it
     virtual void set_log_level(std::string level, client_identity who, backend_handler<std::monostate> handler) = 0;
-    virtual wall_time wall_now() const = 0;
+};
+
+/// All of it, as the routes of the API need it.
+class backend : public tracking_backend,
+                public lookup_backend,
+                public change_backend,
+                public session_backend,
+                public event_backend,
+                public delivery_backend,
+                public consumer_backend,
+                public status_backend,
+                public operator_backend {
+  public:
+    /// Of `get` and of `events`.
+    virtual void cancel_wait(wait_id wait) = 0;
 };
 
 } // namespace prooftrack

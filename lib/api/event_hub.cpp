@@ -100,7 +100,7 @@ void event_reader::end() {
     mode_ = mode::broken;
 }
 
-event_hub::event_hub(boost::asio::any_io_executor loop, backend& source)
+event_hub::event_hub(boost::asio::any_io_executor loop, event_backend& source)
     : loop_(std::move(loop)), source_(source), newest_(value_of(source.last_seq())) {
     source_.set_event_listener(this);
 }

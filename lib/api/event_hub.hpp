@@ -71,7 +71,7 @@ class event_reader final : public body_stream, public std::enable_shared_from_th
 class event_hub final : public event_listener {
   public:
     /// `source` must outlive it.
-    event_hub(boost::asio::any_io_executor loop, backend& source);
+    event_hub(boost::asio::any_io_executor loop, event_backend& source);
     ~event_hub() override;
     event_hub(const event_hub&) = delete;
     event_hub& operator=(const event_hub&) = delete;
@@ -92,7 +92,7 @@ class event_hub final : public event_listener {
     bool recent_after(std::uint64_t cursor, std::vector<shared_bytes>& out, std::uint64_t& end) const;
 
     boost::asio::any_io_executor loop_;
-    backend& source_;
+    event_backend& source_;
     reader_list readers_;
     recent_window<shared_bytes> recent_{max_events_behind, max_recent_bytes}; ///< frames up to `newest_`
     std::uint64_t newest_;

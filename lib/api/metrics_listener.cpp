@@ -30,7 +30,7 @@ constexpr std::size_t max_scrape_body = 1024;
 /// Knows one path; whatever else is asked for is not there, whatever the method.
 class metrics_handler final : public request_handler {
   public:
-    explicit metrics_handler(backend& behind) : behind_(behind) {}
+    explicit metrics_handler(status_backend& behind) : behind_(behind) {}
 
     std::optional<api_response> refuse(const request_head& head) override {
         if (split_target(head.target).path != "/metrics") {
@@ -56,7 +56,7 @@ class metrics_handler final : public request_handler {
     void cancel(request_ticket) override {}
 
   private:
-    backend& behind_;
+    status_backend& behind_;
 };
 
 [[noreturn]] void fail(int exit_status, std::string_view listen, std::string_view why) {
@@ -113,7 +113,7 @@ int listen_on(const endpoint& where, std::string_view listen) {
 
 class metrics_listener final : public api_server, private deadline_entry {
   public:
-    metrics_listener(const boost::asio::any_io_executor& loop, std::string listen, backend& behind,
+    metrics_listener(const boost::asio::any_io_executor& loop, std::string listen, status_backend& behind,
                      api_observer& observer, connection_limits limits)
         : loop_(loop), listen_(std::move(listen)), handler_(behind),
           pool_(loop, handler_, {place_limits::equal(max_scrapers), {}, limits, eviction::silent},
@@ -159,7 +159,8 @@ connection_limits metrics_limits() {
 }
 
 std::unique_ptr<api_server> make_metrics_listener(const boost::asio::any_io_executor& loop, const std::string& listen,
-                                                  backend& behind, api_observer& observer, connection_limits limits) {
+                                                  status_backend& behind, api_observer& observer,
+                                                  connection_limits limits) {
     return std::make_unique<metrics_listener>(loop, listen, behind, observer, limits);
 }
 

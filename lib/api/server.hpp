@@ -81,7 +81,7 @@ connection_limits metrics_limits();
 /// same life cycle; `reconfigure` changes nothing. Throws api_start_error (78) for an address that is not loopback. Few
 /// clients at a time: the one that was silent for longest makes way, whatever it is in the middle of.
 std::unique_ptr<api_server> make_metrics_listener(const boost::asio::any_io_executor& loop, const std::string& listen,
-                                                  backend& behind, api_observer& observer,
+                                                  status_backend& behind, api_observer& observer,
                                                   connection_limits limits = metrics_limits());
 
 } // namespace prooftrack

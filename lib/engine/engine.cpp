@@ -1,18 +1,11 @@
 #include "engine/engine.hpp"
 
 #include <algorithm>
-#include <memory>
 #include <utility>
-
-#include <fmt/format.h>
-
-#include "engine/problems.hpp"
 
 namespace prooftrack {
 namespace {
 
-/// So many rows go to the store in one call at a clean stop.
-constexpr std::size_t rows_a_save = 1'000;
 /// Above this many polls a second due polls are gathered for a millisecond: fewer, fuller turns of the loop.
 constexpr double busy_rate = 500;
 constexpr std::chrono::milliseconds gathering{1};
@@ -24,130 +17,56 @@ std::optional<steady_time> earlier(std::optional<steady_time> a, std::optional<s
 
 } // namespace
 
-tracker_options make_tracker_options(const configuration& config) {
-    tracker_options options;
-    options.rules.interval = config.poll.interval;
-    options.rules.backoff = config.poll.backoff;
-    options.rules.not_found_grace = config.poll.not_found_grace;
-    options.rules.tail_interval = config.poll.tail_interval;
-    options.rules.give_up_after = config.poll.give_up_after;
-    options.rules.verify_after = config.poll.verify_after;
-    options.max_rate = config.poll.max_rate;
-    options.probe_interval = config.poll.probe_interval;
-    return options;
-}
-
 engine::engine(configuration config, engine_doors doors, engine_hooks hooks, std::string version, std::uint64_t seed)
-    : config_(std::move(config)), doors_(doors), hooks_(std::move(hooks)), version_(std::move(version)), random_(seed),
-      started_at_(doors.clock.now().steady), config_standing_{doors.clock.now().wall, ""},
-      poll_driver_(make_tracker_options(config_),
+    : doors_(doors), hooks_(std::move(hooks)), random_(seed), audit_(doors.log),
+      poll_driver_(make_tracker_options(config),
                    {doors.clock, random_, doors.remembered, doors.log, doors.counts,
                     [this](event_type type) { return delivery_driver_.callbacks().selecting(type); }, *this}),
       delivery_driver_(delivery_doors{doors.clock, doors.remembered, doors.sender, doors.log, *this},
-                       callback_table(config_.callbacks, config_.callback_url), seed, [this] { arm(); }),
-      feed_(doors.remembered, doors.clock),
-      sessions_(doors.clock, doors.remembered, doors.log,
-                {[this](transaction_id id, tracking_options options, std::optional<digest> session,
-                        unique_function<void(std::optional<problem>)> handler) {
-                     track_session(std::move(id), std::move(options), session, std::move(handler));
-                 },
-                 [this](const tracking_options& options) { return check_options(options); }, [this] { arm(); },
-                 [this] { return poll_driver_.vouched_now(); }}),
+                       callback_table(config.callbacks, config.callback_url), seed, [this] { arm(); }),
+      feed_(doors.remembered, doors.clock, numbers_, [this] { arm(); }),
       housekeeping_({doors.clock, doors.remembered, doors.log, doors.counts, poll_driver_, delivery_driver_, feed_},
-                    [this] { arm(); }) {}
+                    [this] { arm(); }),
+      life_({doors.clock, doors.remembered, doors.log, poll_driver_, delivery_driver_, feed_, housekeeping_, state_},
+            std::move(config), [this] { arm(); }),
+      views_(doors.remembered, poll_driver_),
+      intake_({doors.clock, life_.config(), delivery_driver_.callbacks(), state_}),
+      lookup_({doors.clock, doors.remembered, views_, delivery_driver_, numbers_}, [this] { arm(); }),
+      changes_(doors.remembered, poll_driver_, views_, audit_),
+      tracking_({doors.remembered, doors.log, poll_driver_, views_, changes_, intake_, audit_}),
+      desk_(doors.clock, doors.remembered, doors.log, hooks_of_sessions()), sessions_(desk_, audit_),
+      deliveries_(doors.remembered, delivery_driver_, audit_), consumers_(doors.clock, doors.remembered, audit_),
+      status_({doors.clock, doors.remembered, doors.counts, poll_driver_.core(), delivery_driver_, housekeeping_,
+               state_, life_.standing()},
+              std::move(version)),
+      operators_(doors.remembered, audit_, hooks_.set_log_level),
+      calls_({tracking_, lookup_, changes_, sessions_, feed_, deliveries_, consumers_, status_, operators_}) {}
+
+session_hooks engine::hooks_of_sessions() {
+    return {[this](transaction_id id, tracking_options options, std::optional<digest> session) {
+                return tracking_.track_session(std::move(id), std::move(options), session);
+            },
+            [this](const tracking_options& options) { return intake_.check(options); }, [this] { arm(); },
+            [this] { return poll_driver_.vouched_now(); }};
+}
 
 void engine::attach(proof_client& proof) {
     proof_ = &proof;
     poll_driver_.attach(proof);
-    sessions_.attach(proof);
+    desk_.attach(proof);
 }
 
 void engine::start(unique_function<void(op_result<std::monostate>)> ready) {
-    doors_.remembered.load_consumers_and_lanes(
-        [this, ready = std::move(ready)](op_result<store_status> status) mutable {
-            if (!status) {
-                ready(status.error());
-                return;
-            }
-            feed_.restore(*status);
-            if (!tells_callbacks() && status->consumers == 0) warn_of_no_listener();
-            delivery_driver_.start(*status);
-            doors_.remembered.load_active(
-                [this](std::vector<active_transaction> rows) { poll_driver_.step(loaded_event{std::move(rows)}); },
-                [this, ready = std::move(ready)](op_result<std::uint64_t> loaded) mutable {
-                    on_loaded(std::move(ready), std::move(loaded));
-                });
-        });
-}
-
-void engine::on_loaded(unique_function<void(op_result<std::monostate>)> ready, op_result<std::uint64_t> loaded) {
-    if (!loaded) {
-        ready(loaded.error());
-        return;
-    }
-    life_ = life::running;
-    poll_driver_.step(started_event{});
-    housekeeping_.start(doors_.clock.now(), config_.store);
-    arm();
-    ready(std::monostate{});
+    prooftrack::start(life_.begin(), std::move(ready));
 }
 
 void engine::stop(milliseconds within, unique_function<void()> stopped) {
-    life_ = life::stopping;
-    poll_driver_.stop_polling();
-    // Shared by the two that have to stop before the counters are saved: the second one goes on.
-    auto left = std::make_shared<int>(2);
-    auto then = std::make_shared<unique_function<void()>>(std::move(stopped));
-    const auto one_less = [this, left, then] {
-        if (--*left > 0) return;
-        save_all([this, then] { doors_.remembered.close([then] { (*then)(); }); });
-    };
-    proof_->stop(within, one_less);
-    delivery_driver_.stop(within, one_less);
-}
-
-void engine::save_all(unique_function<void()> saved) {
-    std::vector<active_transaction> rows = poll_driver_.core().all(doors_.clock.now());
-    for (std::size_t first = 0; first < rows.size(); first += rows_a_save) {
-        const std::size_t last = std::min(rows.size(), first + rows_a_save);
-        std::vector<active_transaction> part(std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(first)),
-                                             std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(last)));
-        doors_.remembered.save_facts(std::move(part),
-                                     [](const op_result<std::monostate>& /*counters may fall back*/) {});
-    }
-    saved(); // whoever closes the store waits for all of it
-}
-
-void engine::reconfigure(configuration config) {
-    config_ = std::move(config);
-    config_standing_ = {doors_.clock.now().wall, ""};
-    poll_driver_.step(options_changed_event{make_tracker_options(config_)});
-    delivery_driver_.reconfigure(callback_table(config_.callbacks, config_.callback_url));
-    housekeeping_.reconfigure(config_.store);
-    if (!tells_callbacks()) {
-        doors_.remembered.consumers([this](const op_result<std::vector<consumer_view>>& consumers) {
-            if (consumers && consumers->empty()) warn_of_no_listener();
-        });
-    }
-    arm();
-}
-
-void engine::on_reload_refused(std::string why) {
-    if (why.empty()) why = "the log has the reason";
-    config_standing_ = {doors_.clock.now().wall, std::move(why)};
-}
-
-bool engine::tells_callbacks() const { return !config_.callbacks.empty() || !config_.callback_url.allow_hosts.empty(); }
-
-void engine::warn_of_no_listener() {
-    doors_.log.write(log_event_id::config_no_listener,
-                     {{"advice", "nobody is told of the end of a transaction: add a [[callback]], or read "
-                                 "/v1/events as a named consumer"}});
+    prooftrack::start(life_.end(*proof_, within), std::move(stopped));
 }
 
 void engine::on_token_changed() {
     std::vector<log_field> fields;
-    for (const secret_view& one : secrets_in_use_) {
+    for (const secret_view& one : status_.secrets()) {
         if (one.name == "client_token") fields.emplace_back("fingerprint", join_fingerprints(one.fingerprints));
     }
     doors_.log.write(log_event_id::proof_token_changed, std::span<const log_field>(fields));
@@ -156,7 +75,7 @@ void engine::on_token_changed() {
 }
 
 void engine::on_store_state(store_state state) {
-    store_state_ = state;
+    state_.disk = state;
     housekeeping_.on_store_state(state);
     delivery_driver_.on_store_state(state);
     arm();
@@ -169,7 +88,7 @@ void engine::on_token_wanted() {
 void engine::on_recorded(const change_action& change, recorded_transition recorded) {
     if (recorded.seq && recorded.body) feed_.publish(*recorded.seq, *recorded.body);
     delivery_driver_.on_recorded(std::move(recorded));
-    if (ends_wait(change.facts.state)) answer_waits(change.id);
+    if (ends_wait(change.facts.state)) lookup_.on_ended(change.id);
     arm();
 }
 
@@ -190,37 +109,21 @@ void engine::on_alarm() {
     if (has_jumped) proof_->retire_connections();
     delivery_driver_.on_wake(now);
     feed_.on_wake(now);
-    sessions_.on_wake(now);
-    while (auto waiting = waits_.take_expired(now.steady)) find_view(waiting->transaction, std::move(waiting->handler));
+    desk_.on_wake(now);
+    lookup_.on_wake(now);
     is_arming_ = false;
     arm();
 }
 
-std::string engine::proof_standing() const {
-    const proof_health& health = poll_driver_.core().health();
-    std::string standing = health.standing();
-    if (health.kind() == health_kind::ok) return standing.empty() ? "ok" : standing;
-    const std::string_view kind = to_string(health.kind());
-    return standing.empty() ? std::string(kind) : fmt::format("{}: {}", kind, standing);
-}
-
-std::string engine::summary() const {
-    const tracker& core = poll_driver_.core();
-    std::string line =
-        fmt::format("{} pending, {:.0f} polls/s, Proof {}", core.open(), core.made_rate(), proof_standing());
-    if (store_state_ == store_state::full) line += ", THE DISK IS FULL";
-    if (!config_standing_.refusal.empty()) line += ", THE CONFIGURATION WAS REFUSED";
-    return line;
-}
-
 void engine::arm() {
-    if (is_arming_ || life_ == life::loading) return;
+    if (is_arming_ || state_.life == daemon_state::phase::loading) return;
     const instant now = doors_.clock.now();
-    std::optional<steady_time> polls = life_ == life::running ? poll_driver_.wake_due(now) : std::nullopt;
+    const bool is_running = state_.life == daemon_state::phase::running;
+    std::optional<steady_time> polls = is_running ? poll_driver_.wake_due(now) : std::nullopt;
     if (polls && poll_driver_.core().wanted_rate() > busy_rate) polls = std::max(*polls, now.steady + gathering);
     std::optional<steady_time> wake = earlier(polls, delivery_driver_.next_wake());
-    wake = earlier(wake, earlier(feed_.next_wake(), waits_.next_wake()));
-    wake = earlier(wake, earlier(sessions_.next_wake(), housekeeping_.next_wake()));
+    wake = earlier(wake, earlier(feed_.next_wake(), lookup_.next_wake()));
+    wake = earlier(wake, earlier(desk_.next_wake(), housekeeping_.next_wake()));
     if (!wake || (armed_for_ && *armed_for_ <= *wake)) return; // an earlier alarm arms the later one
     armed_for_ = wake;
     doors_.wake_up.arm(*wake);

@@ -56,47 +56,38 @@ event_list event_feed::page(event_seq after, std::size_t limit) const {
     return list;
 }
 
-bool event_feed::read(event_seq after, std::size_t limit, milliseconds wait, wait_id id,
-                      backend_handler<event_list> handler) {
+wait_id event_feed::events(event_seq after, std::size_t limit, milliseconds wait, backend_handler<event_list> handler) {
     if (after == event_seq{0}) after = event_seq{value_of(first_seq_) - 1};
     if (after > last_seq_ || value_of(after) + 1 < value_of(first_seq_)) {
         handler(cursor_gone(first_seq_, last_seq_));
-        return false;
-    }
-    if (after == last_seq_ && wait > milliseconds(0)) {
-        waits_.add(id, clock_.now().steady + wait, waiting_reader{after, limit, std::move(handler)});
-        return true;
-    }
-    if (after == last_seq_ || is_in_memory(after)) {
+    } else if (after == last_seq_ && wait > milliseconds(0)) {
+        const wait_id number = numbers_.next();
+        waits_.add(number, clock_.now().steady + wait, waiting_reader{after, limit, std::move(handler)});
+        wake_changed_();
+        return number;
+    } else if (after == last_seq_ || is_in_memory(after)) {
         handler(page(after, limit));
-        return false;
+    } else {
+        start(read_from_store(after, limit), std::move(handler));
     }
-    read_from_store(after, limit, std::move(handler));
-    return false;
+    return 0;
 }
 
-void event_feed::read_from_store(event_seq after, std::size_t limit, backend_handler<event_list> handler) {
-    store_.events_after(
-        after, limit, [this, after, limit, handler = std::move(handler)](op_result<event_page> read) mutable {
-            if (!read) {
-                handler(store_problem(read.error()));
-                return;
-            }
-            if (value_of(after) + 1 < value_of(read->first_seq)) { // pruned while the read waited
-                handler(cursor_gone(read->first_seq, last_seq_));
-                return;
-            }
-            event_list list;
-            list.log_id = log_id_;
-            list.next_after = after;
-            for (const stored_event& event : read->events) {
-                if (event.seq > last_seq_ || list.events.size() == limit) break; // not published yet
-                list.events.push_back(
-                    log_event{event.seq, std::make_shared<const std::string>(insert_seq(event.body, event.seq))});
-                list.next_after = event.seq;
-            }
-            handler(std::move(list));
-        });
+task<outcome<event_list>> event_feed::read_from_store(event_seq after, std::size_t limit) {
+    auto read = co_await call(store_, &store::events_after, after, limit);
+    if (!read) co_return store_problem(read.error());
+    // Pruned while the read waited?
+    if (value_of(after) + 1 < value_of(read->first_seq)) co_return cursor_gone(read->first_seq, last_seq_);
+    event_list list;
+    list.log_id = log_id_;
+    list.next_after = after;
+    for (const stored_event& event : read->events) {
+        if (event.seq > last_seq_ || list.events.size() == limit) break; // not published yet
+        list.events.push_back(
+            log_event{event.seq, std::make_shared<const std::string>(insert_seq(event.body, event.seq))});
+        list.next_after = event.seq;
+    }
+    co_return list;
 }
 
 void event_feed::on_wake(instant now) {

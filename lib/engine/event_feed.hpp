@@ -4,12 +4,16 @@
 // streams.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "api/backend.hpp"
 #include "base/clock.hpp"
+#include "base/lifetime.hpp"
 #include "base/recent_window.hpp"
+#include "base/task.hpp"
 #include "engine/wait_list.hpp"
 #include "store/store.hpp"
 
@@ -17,9 +21,12 @@ namespace prooftrack {
 
 /// Publishes events in the order of seq, only once they are durable. Serves readers near the end from memory, others
 /// from the store. At most 1,024 events and 8 MiB are kept in memory.
-class event_feed {
+class event_feed final : public event_backend {
   public:
-    event_feed(store& remembered, const clock_source& clock) : store_(remembered), clock_(clock) {}
+    /// `wake_changed` runs when `next_wake` has become earlier.
+    event_feed(store& remembered, const clock_source& clock, wait_numbers& numbers, std::function<void()> wake_changed)
+        : store_(remembered), clock_(clock), numbers_(numbers), wake_changed_(std::move(wake_changed)) {}
+    lifetime::watch observe() const { return alive_.observe(); }
 
     /// At start, before anything is published.
     void restore(const store_status& status);
@@ -27,13 +34,12 @@ class event_feed {
     /// `frozen` are the event's bytes without seq.
     void publish(event_seq seq, const std::string& frozen);
 
-    /// See backend::events. False when the handler has run or will run without waiting under `id`.
-    bool read(event_seq after, std::size_t limit, milliseconds wait, wait_id id, backend_handler<event_list> handler);
+    wait_id events(event_seq after, std::size_t limit, milliseconds wait, backend_handler<event_list> handler) override;
     void cancel(wait_id wait) { waits_.take(wait); }
+    event_seq last_seq() const override { return last_seq_; }
+    void set_event_listener(event_listener* listener) override { listener_ = listener; }
 
-    void set_listener(event_listener* listener) { listener_ = listener; }
     event_seq first_seq() const { return first_seq_; }
-    event_seq last_seq() const { return last_seq_; }
     const std::string& log_id() const { return log_id_; }
 
     std::optional<steady_time> next_wake() const { return waits_.next_deadline(); }
@@ -47,16 +53,19 @@ class event_feed {
     };
     event_list page(event_seq after, std::size_t limit) const;
     bool is_in_memory(event_seq after) const;
-    void read_from_store(event_seq after, std::size_t limit, backend_handler<event_list> handler);
+    task<outcome<event_list>> read_from_store(event_seq after, std::size_t limit);
 
     store& store_;
     const clock_source& clock_;
+    wait_numbers& numbers_;
+    std::function<void()> wake_changed_;
     recent_window<log_event> recent_{1'024, std::size_t{8} << 20U}; ///< events, bytes
     event_seq first_seq_{1};
     event_seq last_seq_{0};
     std::string log_id_;
     event_listener* listener_ = nullptr;
     wait_list<waiting_reader> waits_;
+    lifetime alive_;
 };
 
 } // namespace prooftrack

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/full_status.hpp"
 #include "observe/process_numbers.hpp"
 
 namespace prooftrack {
@@ -45,20 +46,20 @@ bool housekeeping::on_wake(instant now) {
     const bool has_jumped = look_at_clocks(now);
     if (now.steady >= next_beat_) {
         next_beat_ = now.steady + between_beats;
-        beat();
+        prooftrack::start(beat());
     }
     if (store_state_ == store_state::full && !is_probing_ && now.steady >= next_probe_) {
         next_probe_ = now.steady + between_probes;
         next_tick_ = std::min(*next_tick_, next_probe_);
-        is_probing_ = true;
-        around_.remembered.probe(
-            [this](const op_result<std::monostate>& /*tells itself through on_state*/) { is_probing_ = false; });
+        prooftrack::start(probe());
     }
     if (!is_measuring_ && now.steady >= next_measure_) {
         next_measure_ = now.steady + between_measures;
-        measure_space();
+        prooftrack::start(measure_space());
     }
-    if (!is_pruning_ && now.steady >= next_prune_ && retention_.retention > milliseconds(0)) prune();
+    if (!is_pruning_ && now.steady >= next_prune_ && retention_.retention > milliseconds(0)) {
+        if (auto request = prunable(around_.clock.now())) prooftrack::start(prune(*request));
+    }
     return_memory();
     return has_jumped;
 }
@@ -87,45 +88,57 @@ void housekeeping::wake_by(steady_time when) {
     wake_changed_();
 }
 
-void housekeeping::prune() {
-    const instant now = around_.clock.now();
+/// A clock that nothing vouches for must delete nothing.
+std::optional<prune_request> housekeeping::prunable(instant now) {
     const auto by = around_.polls.follow_clock().time_to_prune_by(now);
-    if (!by) { // a clock that nothing vouches for must delete nothing
+    if (!by) {
         next_prune_ = now.steady + between_prunes;
-        return;
+        return std::nullopt;
     }
-    is_pruning_ = true;
     prune_request request;
     request.ended_before = *by - retention_.retention;
     request.consumed_before = request.ended_before - retention_.consumer_retention;
-    around_.remembered.prune(request, [this](op_result<prune_result> pruned) {
-        is_pruning_ = false;
-        const instant then = around_.clock.now();
-        if (!pruned) {
-            next_prune_ = then.steady + between_prunes;
-            return;
-        }
-        for (const std::string& name : pruned->overtaken_consumers) {
-            around_.log.write(log_event_id::consumer_overtaken, {{"consumer", name}});
-        }
-        if (pruned->transactions + pruned->events > 0) {
-            around_.log.write(log_event_id::store_pruned,
-                              {{"transactions", pruned->transactions}, {"events", pruned->events}});
-            around_.remembered.status([this](op_result<store_status> status) {
-                if (status) around_.feed.on_pruned(status->first_seq);
-            });
-        }
-        next_prune_ = then.steady + (pruned->more ? steady_duration(between_batches) : steady_duration(between_prunes));
-        wake_by(next_prune_);
-    });
+    return request;
 }
 
-void housekeeping::measure_space() {
+task<> housekeeping::prune(prune_request request) {
+    is_pruning_ = true;
+    const auto pruned = co_await call(around_.remembered, &store::prune, request);
+    is_pruning_ = false;
+    const instant then = around_.clock.now();
+    if (!pruned) {
+        next_prune_ = then.steady + between_prunes;
+        co_return;
+    }
+    for (const std::string& name : pruned->overtaken_consumers) {
+        around_.log.write(log_event_id::consumer_overtaken, {{"consumer", name}});
+    }
+    next_prune_ = then.steady + (pruned->more ? steady_duration(between_batches) : steady_duration(between_prunes));
+    if (pruned->transactions + pruned->events > 0) {
+        around_.log.write(log_event_id::store_pruned,
+                          {{"transactions", pruned->transactions}, {"events", pruned->events}});
+        prooftrack::start(show_pruned());
+    }
+    wake_by(next_prune_);
+}
+
+/// Readers find the first event that is kept.
+task<> housekeeping::show_pruned() {
+    const auto status = co_await call(around_.remembered, &store::status);
+    if (status) around_.feed.on_pruned(status->first_seq);
+}
+
+task<> housekeeping::probe() {
+    is_probing_ = true;
+    co_await call(around_.remembered, &store::probe); // what came of it is told through `on_store_state`
+    is_probing_ = false;
+}
+
+task<> housekeeping::measure_space() {
     is_measuring_ = true;
-    around_.remembered.status([this](op_result<store_status> status) {
-        is_measuring_ = false;
-        if (status) look_at_space(*status);
-    });
+    const auto status = co_await call(around_.remembered, &store::status);
+    is_measuring_ = false;
+    if (status) look_at_space(*status);
 }
 
 void housekeeping::look_at_space(const store_status& status) {
@@ -141,14 +154,9 @@ void housekeeping::look_at_space(const store_status& status) {
                       std::span<const log_field>(fields));
 }
 
-void housekeeping::beat() {
-    around_.remembered.status([this](op_result<store_status> status) {
-        if (!status) return;
-        around_.remembered.consumers(
-            [this, status = std::move(*status)](op_result<std::vector<consumer_view>> consumers) {
-                if (consumers) say_alive(status, *consumers);
-            });
-    });
+task<> housekeeping::beat() {
+    const auto status = co_await read_full_status(around_.remembered);
+    if (status) say_alive(status->remembered, status->consumers);
 }
 
 void housekeeping::say_alive(const store_status& status, const std::vector<consumer_view>& consumers) {

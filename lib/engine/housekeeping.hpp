@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/lifetime.hpp"
+#include "base/task.hpp"
 #include "base/unique_function.hpp"
 #include "config/config.hpp"
 #include "engine/delivery_driver.hpp"
@@ -38,6 +40,7 @@ class housekeeping {
     /// `wake_changed` runs when `next_wake` has become earlier outside of `on_wake`.
     housekeeping(surroundings around, unique_function<void()> wake_changed)
         : around_(around), wake_changed_(std::move(wake_changed)) {}
+    lifetime::watch observe() const { return alive_.observe(); }
 
     void start(instant now, const store_config& retention);
     void reconfigure(const store_config& retention) { retention_ = retention; }
@@ -50,11 +53,14 @@ class housekeeping {
 
   private:
     bool look_at_clocks(instant now);
-    void beat();
-    void measure_space();
+    task<> beat();
+    task<> probe();
+    task<> measure_space();
     void look_at_space(const store_status& status);
     void say_alive(const store_status& status, const std::vector<consumer_view>& consumers);
-    void prune();
+    task<> prune(prune_request request);
+    task<> show_pruned();
+    std::optional<prune_request> prunable(instant now);
     void return_memory();
     void wake_by(steady_time when);
 
@@ -74,6 +80,7 @@ class housekeeping {
     bool is_measuring_ = false;
     clock_watch clocks_;
     space_watch space_;
+    lifetime alive_;
 };
 
 } // namespace prooftrack

@@ -45,160 +45,173 @@ problem with_unknown_session(problem failed) {
 
 } // namespace
 
-void session_desk::create(session_request request, backend_handler<proxied_reply> handler) {
-    job asked{std::move(request.body), std::move(request.options), std::nullopt, {}, std::move(handler)};
+/// Keeps a key busy. One that goes without `finish`, because nobody will go on, lets go of the key and of who joined:
+/// the claim in the store is what keeps Proof from being asked twice.
+class session_desk::busy_guard {
+  public:
+    busy_guard(session_desk& desk, const session_key& key) : desk_(desk), owner_(desk.observe()), key_(key.key) {
+        desk_.busy_.emplace(key_, busy_key{key.body, {}});
+    }
+    busy_guard(const busy_guard&) = delete;
+    busy_guard& operator=(const busy_guard&) = delete;
+    ~busy_guard() {
+        if (!is_finished_ && owner_) desk_.busy_.erase(key_);
+    }
+
+    /// Answers who joined. The key is free before any of them can ask again.
+    void finish(const outcome<proxied_reply>& result) {
+        is_finished_ = true;
+        auto busy = desk_.busy_.extract(key_);
+        for (auto& joined : busy.mapped().joined) joined(result);
+    }
+
+  private:
+    session_desk& desk_;
+    lifetime::watch owner_;
+    digest key_;
+    bool is_finished_ = false;
+};
+
+task<outcome<proxied_reply>> session_desk::create(session_request request) {
     if (request.idempotency_key) {
-        asked.key = sha256(*request.idempotency_key);
-        asked.body = sha256(request.whole_body);
-        if (const auto busy = busy_.find(*asked.key); busy != busy_.end()) {
-            if (busy->second.body != asked.body) return asked.handler(key_reused());
-            busy->second.joined.push_back(std::move(asked.handler));
-            return;
-        }
-        if (const auto* kept = memory_.find(*asked.key, clock_.now().steady)) {
-            return answer_kept(std::move(asked), *kept);
-        }
+        const session_key key{sha256(*request.idempotency_key), sha256(request.whole_body)};
+        auto answer = co_await create_with(key, std::move(request));
+        co_return answer;
     }
-    if (auto refused = hooks_.check(asked.options)) return asked.handler(std::move(*refused));
-    if (!asked.key) return ask(std::move(asked));
-    busy_.emplace(*asked.key, busy_key{asked.body, {}});
-    claim(std::move(asked));
+    if (auto refused = hooks_.check(request.options)) co_return std::move(*refused);
+    auto answer = co_await ask(std::nullopt, std::move(request.body), std::move(request.options));
+    co_return answer;
 }
 
-void session_desk::answer_kept(job asked, const session_memory::entry& kept) {
-    if (kept.body != asked.body) return asked.handler(key_reused());
-    if (const auto* reply = std::get_if<kept_reply>(&kept.answer)) return asked.handler(reveal_reply(*reply));
-    if (const auto* refused = std::get_if<problem>(&kept.answer)) return asked.handler(*refused);
-    auto made = std::get<untracked_session>(kept.answer);
-    memory_.forget(*asked.key);
-    busy_.emplace(*asked.key, busy_key{asked.body, {}});
-    track(std::move(asked), std::move(made));
-}
-
-void session_desk::claim(job asked) {
-    const digest key = *asked.key;
-    const digest body = asked.body;
-    if (unreleased_.contains(key)) {
-        store_.release_session(key,
-                               [this, asked = std::move(asked)](const op_result<std::monostate>& released) mutable {
-                                   if (!released) return finish(std::move(asked), store_problem(released.error()));
-                                   unreleased_.erase(*asked.key);
-                                   claim(std::move(asked));
-                               });
-        return;
+task<outcome<proxied_reply>> session_desk::create_with(session_key key, session_request request) {
+    if (const auto busy = busy_.find(key.key); busy != busy_.end()) {
+        if (busy->second.body != key.body) co_return key_reused();
+        auto answer = co_await join(key.key);
+        co_return answer;
     }
-    store_.claim_session(key, body, hooks_.vouched_now(),
-                         [this, asked = std::move(asked)](op_result<session_claim> claimed) mutable {
-                             on_claimed(std::move(asked), std::move(claimed));
-                         });
+    std::optional<untracked_session> made;
+    if (const auto* kept = memory_.find(key.key, clock_.now().steady)) {
+        if (kept->body != key.body) co_return key_reused();
+        if (const auto* reply = std::get_if<kept_reply>(&kept->answer)) co_return reveal_reply(*reply);
+        if (const auto* refused = std::get_if<problem>(&kept->answer)) co_return *refused;
+        made = std::get<untracked_session>(kept->answer);
+        memory_.forget(key.key);
+    } else if (auto refused = hooks_.check(request.options)) {
+        co_return std::move(*refused);
+    }
+    busy_guard busy(*this, key);
+    outcome<proxied_reply> answer;
+    std::optional<problem> unclaimed;
+    if (!made) unclaimed = co_await claim(key);
+    if (unclaimed) {
+        answer = std::move(*unclaimed);
+    } else if (made) {
+        answer = co_await track(key, std::move(*made));
+    } else {
+        answer = co_await ask(key, std::move(request.body), std::move(request.options));
+    }
+    busy.finish(answer);
+    co_return answer;
 }
 
-void session_desk::on_claimed(job asked, op_result<session_claim> claimed) {
-    if (!claimed) return finish(std::move(asked), store_problem(claimed.error()));
+task<outcome<proxied_reply>> session_desk::join(digest key) {
+    auto wait = [this, key](backend_handler<proxied_reply> handler) {
+        busy_.at(key).joined.push_back(std::move(handler));
+    };
+    auto answer = co_await call<outcome<proxied_reply>>(wait);
+    co_return answer;
+}
+
+/// nullopt: recorded now, Proof may be asked.
+task<std::optional<problem>> session_desk::claim(session_key key) {
+    if (unreleased_.contains(key.key)) {
+        const auto released = co_await call(store_, &store::release_session, key.key);
+        if (!released) co_return store_problem(released.error());
+        unreleased_.erase(key.key);
+    }
+    const wall_time now = hooks_.vouched_now();
+    auto claimed = co_await call(store_, &store::claim_session, key.key, key.body, now);
+    if (!claimed) co_return store_problem(claimed.error());
     switch (claimed->what) {
     case session_claim::verdict::fresh:
-        return ask(std::move(asked));
+        co_return std::nullopt;
     case session_claim::verdict::other_body:
-        return finish(std::move(asked), key_reused());
+        co_return key_reused();
     case session_claim::verdict::outcome_unknown:
-        return finish(std::move(asked), outcome_unknown());
+        break;
     case session_claim::verdict::done:
-        return finish(std::move(asked), session_replayed(std::move(claimed->transaction)));
+        co_return session_replayed(std::move(claimed->transaction));
     }
+    co_return outcome_unknown();
 }
 
-void session_desk::ask(job asked) {
-    proof_call call{proof_call::method_kind::post, "/widget/session", std::move(asked.sent)};
-    proof_->call(std::move(call), [this, asked = std::move(asked)](op_result<proof_reply> reply) mutable {
-        on_reply(std::move(asked), std::move(reply));
-    });
-}
-
-void session_desk::on_reply(job asked, op_result<proof_reply> reply) {
+task<outcome<proxied_reply>> session_desk::ask(std::optional<session_key> key, std::string body,
+                                               tracking_options options) {
+    proof_call request{proof_call::method_kind::post, "/widget/session", std::move(body)};
+    proof_client& proof = *proof_;
+    auto reply = co_await call(proof, &proof_client::call, std::move(request));
     if (!reply) {
-        if (!may_have_reached_proof(reply.error())) return release(std::move(asked), call_problem(reply.error()));
-        return finish(std::move(asked), with_unknown_session(call_problem(reply.error())));
+        if (may_have_reached_proof(reply.error())) co_return with_unknown_session(call_problem(reply.error()));
+        co_await release(key);
+        co_return call_problem(reply.error());
     }
     session_reading reading = read_session_reply(*reply);
-    switch (reading.outcome) {
-    case session_outcome::made: {
-        const int status = session_status(reply->status);
-        untracked_session made{std::move(*reading.id), std::move(asked.options),
-                               keep_secret(as_proxied(std::move(*reply), status))};
-        return track(std::move(asked), std::move(made));
+    if (reading.outcome == session_outcome::unknown) co_return with_unknown_session(reply_problem(*reply, no_id));
+    if (reading.outcome == session_outcome::refused) {
+        co_await release(key);
+        co_return reply_problem(*reply, no_id);
     }
-    case session_outcome::refused:
-        return release(std::move(asked), reply_problem(*reply, no_id));
-    case session_outcome::unknown:
-        return finish(std::move(asked), with_unknown_session(reply_problem(*reply, no_id)));
-    }
+    const int status = session_status(reply->status);
+    untracked_session made{std::move(*reading.id), std::move(options),
+                           keep_secret(as_proxied(std::move(*reply), status))};
+    auto answer = co_await track(key, std::move(made));
+    co_return answer;
 }
 
-void session_desk::track(job asked, untracked_session made) {
-    transaction_id id = made.id;
-    tracking_options options = made.options;
-    const std::optional<digest> key = asked.key;
-    hooks_.track(std::move(id), std::move(options), key,
-                 [this, asked = std::move(asked), made = std::move(made)](std::optional<problem> refused) mutable {
-                     on_tracked(std::move(asked), std::move(made), std::move(refused));
-                 });
+/// The key stays busy until it is free in the store too: who comes in between joins instead of finding the claim.
+task<> session_desk::release(std::optional<session_key> key) {
+    if (!key) co_return;
+    const digest released_key = key->key;
+    const auto released = co_await call(store_, &store::release_session, released_key);
+    if (!released && unreleased_.size() < most_unreleased) unreleased_.insert(released_key);
 }
 
-void session_desk::on_tracked(job asked, untracked_session made, std::optional<problem> refused) {
+task<outcome<proxied_reply>> session_desk::track(std::optional<session_key> key, untracked_session made) {
+    const std::optional<digest> claimed = key ? std::optional(key->key) : std::nullopt;
+    auto refused = co_await hooks_.track(made.id, made.options, claimed);
     if (!refused) {
         proxied_reply answer = reveal_reply(made.reply);
-        keep(asked, std::move(made.reply));
-        return finish(std::move(asked), std::move(answer));
+        keep(key, std::move(made.reply));
+        co_return answer;
     }
     refused->members.push_back(problem_member::text("merchant_transaction_id", made.id.str()));
     if (refused->code == problem_code::already_tracked) {
         refused->detail += "; this session is of that transaction, and its parameters are not given out";
-        keep(asked, *refused);
+        keep(key, *refused);
     } else {
         log_.write(log_event_id::store_error, {{"operation", "track a new session's id"},
                                                {"merchant_transaction_id", made.id.str()},
                                                {"error", refused->detail}});
-        keep(asked, std::move(made));
+        keep(key, std::move(made));
     }
-    finish(std::move(asked), std::move(*refused));
+    co_return std::move(*refused);
 }
 
-void session_desk::release(job asked, problem refused) {
-    if (!asked.key) return finish(std::move(asked), std::move(refused));
-    const digest key = *asked.key;
-    // The key stays busy until it is free in the store too: who comes in between joins instead of finding the claim.
-    store_.release_session(key, [this, asked = std::move(asked),
-                                 refused = std::move(refused)](const op_result<std::monostate>& released) mutable {
-        if (!released && unreleased_.size() < most_unreleased) unreleased_.insert(*asked.key);
-        finish(std::move(asked), std::move(refused));
-    });
-}
-
-void session_desk::finish(job asked, outcome<proxied_reply> result) {
-    std::vector<backend_handler<proxied_reply>> joined;
-    if (const auto busy = asked.key ? busy_.find(*asked.key) : busy_.end(); busy != busy_.end()) {
-        joined = std::move(busy->second.joined);
-        busy_.erase(busy);
-    }
-    for (auto& other : joined) other(result);
-    asked.handler(std::move(result));
-}
-
-void session_desk::keep(const job& asked, kept_answer answer) {
-    if (!asked.key) return;
-    memory_.keep(*asked.key, asked.body, std::move(answer), clock_.now().steady);
+void session_desk::keep(const std::optional<session_key>& key, kept_answer answer) {
+    if (!key) return;
+    memory_.keep(key->key, key->body, std::move(answer), clock_.now().steady);
     hooks_.wake_changed();
 }
 
-void session_desk::kyc_status(const std::string& partner_user_id, backend_handler<proxied_reply> handler) {
-    proof_call call{proof_call::method_kind::get, kyc_target(partner_user_id), ""};
-    proof_->call(std::move(call), [handler = std::move(handler)](op_result<proof_reply> reply) mutable {
-        if (!reply) return handler(call_problem(reply.error()));
-        const bool is_answer = reply->status >= 200 && reply->status < 300 && is_json_object(reply->body);
-        if (!is_answer) return handler(reply_problem(*reply, "a body that is no JSON object"));
-        const int status = reply->status;
-        handler(as_proxied(std::move(*reply), status));
-    });
+task<outcome<proxied_reply>> session_desk::kyc_status(std::string partner_user_id) {
+    proof_call request{proof_call::method_kind::get, kyc_target(partner_user_id), ""};
+    proof_client& proof = *proof_;
+    auto reply = co_await call(proof, &proof_client::call, std::move(request));
+    if (!reply) co_return call_problem(reply.error());
+    const bool is_answer = reply->status >= 200 && reply->status < 300 && is_json_object(reply->body);
+    if (!is_answer) co_return reply_problem(*reply, "a body that is no JSON object");
+    const int status = reply->status;
+    co_return as_proxied(std::move(*reply), status);
 }
 
 } // namespace prooftrack

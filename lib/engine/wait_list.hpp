@@ -14,11 +14,20 @@
 
 namespace prooftrack {
 
+/// Gives out the ids of requests that wait, for all lists that share a `cancel_wait`.
+class wait_numbers {
+  public:
+    wait_id next() { return ++last_; }
+
+  private:
+    wait_id last_ = 0;
+};
+
 /// Owns waiting requests by id. Adding, taking and the next deadline cost O(log n), however many wait.
 template <class Waiting>
 class wait_list {
   public:
-    /// Ids are given out by the caller and unique among all lists that share a `cancel_wait`.
+    /// The id is of `wait_numbers`.
     void add(wait_id id, steady_time deadline, Waiting waiting) {
         deadlines_.emplace(deadline, id);
         waiting_.emplace(id, std::pair(deadline, std::move(waiting)));

@@ -56,7 +56,7 @@ class daemon_life {
         });
         targets_ = names_of(config);
         store_watch_.changed = [this](store_state state) { engine_.on_store_state(state); };
-        engine_.set_event_listener(&around_.reader);
+        engine_.calls().set_event_listener(&around_.reader);
         engine_.attach(proof_);
         token_ = around_.proof.valid_token;
         proof_.set_token(secret(token_));

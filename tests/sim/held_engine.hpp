@@ -97,28 +97,28 @@ class held_engine {
         request.options.metadata = metadata;
         request.options.metadata_canonical = std::move(metadata);
         auto told = std::make_shared<std::string>();
-        daemon.track(std::move(request), {}, [told](outcome<tracked> done) {
+        daemon.calls().track(std::move(request), {}, [told](outcome<tracked> done) {
             *told = word<tracked>(done, [](const tracked& t) { return t.created ? "201" : "200"; });
         });
         return told;
     }
     fate untrack(const std::string& id) {
         auto told = std::make_shared<std::string>();
-        daemon.untrack(*transaction_id::parse(id), {}, [told](outcome<transaction_view> done) {
+        daemon.calls().untrack(*transaction_id::parse(id), {}, [told](outcome<transaction_view> done) {
             *told = word<transaction_view>(done, [](const transaction_view&) { return "200"; });
         });
         return told;
     }
     fate poll(const std::string& id) {
         auto told = std::make_shared<std::string>();
-        daemon.poll_now(*transaction_id::parse(id), {}, [told](outcome<std::monostate> done) {
+        daemon.calls().poll_now(*transaction_id::parse(id), {}, [told](outcome<std::monostate> done) {
             *told = word<std::monostate>(done, [](std::monostate) { return "202"; });
         });
         return told;
     }
     fate hint(const std::string& id) {
         auto told = std::make_shared<std::string>();
-        daemon.hint(*transaction_id::parse(id), [told](outcome<std::monostate> done) {
+        daemon.calls().hint(*transaction_id::parse(id), [told](outcome<std::monostate> done) {
             *told = word<std::monostate>(done, [](std::monostate) { return "202"; });
         });
         return told;

@@ -42,8 +42,9 @@ void sim_client::post_until_acknowledged(const std::string& id, const wanted_opt
 void sim_client::post(const std::string& id, const wanted_options& options) {
     if (!world_.is_up() || !world_.watch.has_room(id)) return;
     const auto call = world_.watch.begin_post(id, to_asked(options));
-    world_.daemon().track({to_id(id), to_tracking(options)}, {},
-                          [this, call, id, options](outcome<tracked> done) { on_tracked(call, id, options, done); });
+    world_.daemon().calls().track(
+        {to_id(id), to_tracking(options)}, {},
+        [this, call, id, options](outcome<tracked> done) { on_tracked(call, id, options, done); });
 }
 
 void sim_client::on_tracked(const promises::call& call, const std::string& id, const wanted_options& options,
@@ -79,8 +80,9 @@ void sim_client::import(const std::vector<std::string>& ids) {
         lines.push_back({static_cast<std::uint32_t>(lines.size() + 1), {to_id(id), to_tracking(options)}});
     }
     if (lines.empty()) return;
-    world_.daemon().import(std::move(lines), {},
-                           [this, calls, options](outcome<import_summary> done) { on_imported(calls, options, done); });
+    world_.daemon().calls().import(std::move(lines), {}, [this, calls, options](outcome<import_summary> done) {
+        on_imported(calls, options, done);
+    });
 }
 
 void sim_client::on_imported(const std::vector<std::pair<std::string, promises::call>>& lines,
@@ -124,7 +126,7 @@ void sim_client::session(bool has_key) {
     if (has_key) request.idempotency_key = tag;
     const auto call = world_.watch.begin("session", tag);
     world_.watch.on_session_call(tag, to_asked(options));
-    world_.daemon().create_session(std::move(request), {}, [this, call, tag](outcome<proxied_reply> reply) {
+    world_.daemon().calls().create_session(std::move(request), {}, [this, call, tag](outcome<proxied_reply> reply) {
         world_.watch.on_session_reply(call, tag, reply);
         for (const std::string& id : world_.watch.session_ids(tag)) world_.proof.cadence.begin_anew(id);
     });
@@ -134,20 +136,21 @@ void sim_client::poll(const std::string& id) {
     if (!world_.is_up()) return;
     world_.proof.cadence.allow_sooner(id);
     const auto call = world_.watch.begin("poll", id);
-    world_.daemon().poll_now(to_id(id), {}, [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+    world_.daemon().calls().poll_now(to_id(id), {},
+                                     [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
 }
 
 void sim_client::hint(const std::string& id) {
     if (!world_.is_up()) return;
     world_.proof.cadence.allow_sooner(id);
     const auto call = world_.watch.begin("hint", id);
-    world_.daemon().hint(to_id(id), [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+    world_.daemon().calls().hint(to_id(id), [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
 }
 
 void sim_client::untrack(const std::string& id) {
     if (!world_.is_up() || !world_.watch.has_room(id)) return;
     const auto call = world_.watch.begin_untrack(id);
-    world_.daemon().untrack(to_id(id), {}, [this, call, id](const outcome<transaction_view>& done) {
+    world_.daemon().calls().untrack(to_id(id), {}, [this, call, id](const outcome<transaction_view>& done) {
         promises& watch = world_.watch;
         const auto* refused = std::get_if<problem>(&done);
         if (refused == nullptr) {
@@ -167,7 +170,7 @@ void sim_client::untrack(const std::string& id) {
 void sim_client::get(const std::string& id) {
     if (!world_.is_up()) return;
     const auto call = world_.watch.begin("GET", id);
-    world_.daemon().get(to_id(id), milliseconds(0), [this, call, id](const outcome<transaction_view>& done) {
+    world_.daemon().calls().get(to_id(id), milliseconds(0), [this, call, id](const outcome<transaction_view>& done) {
         world_.watch.end(call);
         if (const auto* view = std::get_if<transaction_view>(&done)) {
             world_.watch.look(id, *view);
@@ -183,8 +186,8 @@ void sim_client::wait(const std::string& id) {
     const steady_time until = world_.clock.now().steady + longest;
     const auto call = world_.watch.begin("GET with wait", id);
     const std::uint64_t since = world_.watch.step();
-    const wait_id number =
-        world_.daemon().get(to_id(id), longest, [this, call, id, until, since](const outcome<transaction_view>& done) {
+    const wait_id number = world_.daemon().calls().get(
+        to_id(id), longest, [this, call, id, until, since](const outcome<transaction_view>& done) {
             world_.watch.end(call);
             const auto* view = std::get_if<transaction_view>(&done);
             if (view == nullptr) return;
@@ -194,7 +197,7 @@ void sim_client::wait(const std::string& id) {
                 world_.watch.broken().add("a wait for {} ended early, as {}", id, to_string(view->facts.state));
         });
     if (world_.random.between(0, 4) != 0) return;
-    world_.daemon().cancel_wait(number); // the client has gone
+    world_.daemon().calls().cancel_wait(number); // the client has gone
     world_.watch.end(call);
 }
 
@@ -203,7 +206,7 @@ void sim_client::list() {
     const auto call = world_.watch.begin("list", "");
     list_request request;
     request.limit = 1000;
-    world_.daemon().list(std::move(request), [this, call](const outcome<transaction_list>& done) {
+    world_.daemon().calls().list(std::move(request), [this, call](const outcome<transaction_list>& done) {
         world_.watch.end(call);
         if (const auto* all = std::get_if<transaction_list>(&done)) {
             for (const transaction_view& view : all->transactions) world_.watch.look(view.id.str(), view);
@@ -217,16 +220,17 @@ void sim_client::read_events() {
     const auto after = static_cast<std::uint64_t>(world_.random.between(0, static_cast<std::int64_t>(last)));
     const milliseconds wait(world_.random.between(0, 1) == 0 ? 0 : 20'000);
     const auto call = world_.watch.begin("events", "");
-    world_.daemon().events(event_seq{after}, 50, wait, [this, call, after, last](const outcome<event_list>& done) {
-        world_.watch.end(call);
-        if (const auto* page = std::get_if<event_list>(&done)) {
-            world_.watch.on_page(after, *page);
-            if (page->events.empty() && after < last)
-                world_.watch.broken().add("no event is read after {}, and {} was shown", after, last);
-        } else if (std::get<problem>(done).code == problem_code::cursor_gone) {
-            world_.watch.broken().add("the events after {} are gone", after);
-        }
-    });
+    world_.daemon().calls().events(
+        event_seq{after}, 50, wait, [this, call, after, last](const outcome<event_list>& done) {
+            world_.watch.end(call);
+            if (const auto* page = std::get_if<event_list>(&done)) {
+                world_.watch.on_page(after, *page);
+                if (page->events.empty() && after < last)
+                    world_.watch.broken().add("no event is read after {}, and {} was shown", after, last);
+            } else if (std::get<problem>(done).code == problem_code::cursor_gone) {
+                world_.watch.broken().add("the events after {} are gone", after);
+            }
+        });
 }
 
 // ---- deliveries
@@ -236,7 +240,7 @@ void sim_client::learn_deliveries() {
     delivery_list_request request;
     request.limit = 200;
     const auto call = world_.watch.begin("deliveries", "");
-    world_.daemon().deliveries(std::move(request), [this, call](const outcome<delivery_list>& done) {
+    world_.daemon().calls().deliveries(std::move(request), [this, call](const outcome<delivery_list>& done) {
         world_.watch.end(call);
         const auto* all = std::get_if<delivery_list>(&done);
         if (all == nullptr) return;
@@ -259,8 +263,8 @@ void sim_client::retry_delivery(const std::string& id) {
     const known_delivery& one = *fitting[static_cast<std::size_t>(world_.random.between(0, last))];
     world_.watch.deliveries().on_retry(one.event, one.callback);
     const auto call = world_.watch.begin("retry", one.event);
-    world_.daemon().retry_delivery(one.id, {},
-                                   [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+    world_.daemon().calls().retry_delivery(one.id, {},
+                                           [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
     if (world_.random.between(0, 3) == 0) learn_deliveries();
 }
 
@@ -268,8 +272,8 @@ void sim_client::retry_dead() {
     if (!world_.is_up()) return;
     world_.watch.deliveries().on_retry_of_dead();
     const auto call = world_.watch.begin("retry dead", "");
-    world_.daemon().retry_dead(std::nullopt, {},
-                               [this, call](const outcome<std::uint64_t>&) { world_.watch.end(call); });
+    world_.daemon().calls().retry_dead(std::nullopt, {},
+                                       [this, call](const outcome<std::uint64_t>&) { world_.watch.end(call); });
 }
 
 void sim_client::test_callback() {
@@ -277,8 +281,8 @@ void sim_client::test_callback() {
     const auto& all = world_.config.callbacks;
     const std::string name = all.empty() ? "nobody" : all.front().name;
     const auto call = world_.watch.begin("test", name);
-    world_.daemon().test_callback(name, {},
-                                  [this, call](const outcome<callback_test_result>&) { world_.watch.end(call); });
+    world_.daemon().calls().test_callback(
+        name, {}, [this, call](const outcome<callback_test_result>&) { world_.watch.end(call); });
 }
 
 /// The schedule of callback_urls is no setting, and longer than a run.
@@ -288,13 +292,14 @@ void sim_client::retry_pending_urls() {
     request.state = delivery_state::pending;
     request.callback = "callback_url";
     request.limit = 100'000;
-    world_.daemon().deliveries(std::move(request), [this](const outcome<delivery_list>& done) {
+    world_.daemon().calls().deliveries(std::move(request), [this](const outcome<delivery_list>& done) {
         const auto* all = std::get_if<delivery_list>(&done);
         if (all == nullptr) return;
         for (const delivery_view& one : all->deliveries) {
             world_.watch.deliveries().on_retry(one.event_id, one.callback);
             world_.clock.post([this, id = one.id] {
-                if (world_.is_up()) world_.daemon().retry_delivery(id, {}, [](const outcome<std::monostate>&) {});
+                if (world_.is_up())
+                    world_.daemon().calls().retry_delivery(id, {}, [](const outcome<std::monostate>&) {});
             });
         }
     });
@@ -304,7 +309,7 @@ void sim_client::list_deliveries_at_end(std::set<std::pair<std::string, std::str
     delivery_list_request request;
     request.limit = 100'000;
     const auto call = world_.watch.begin("deliveries", "");
-    world_.daemon().deliveries(std::move(request), [this, call, &dead](const outcome<delivery_list>& done) {
+    world_.daemon().calls().deliveries(std::move(request), [this, call, &dead](const outcome<delivery_list>& done) {
         world_.watch.end(call);
         const auto* all = std::get_if<delivery_list>(&done);
         if (all == nullptr) return;
@@ -340,7 +345,7 @@ void sim_client::put_consumer(const std::string& name) {
     ++consumers_[name].under_way;
     const auto seq =
         static_cast<std::uint64_t>(world_.random.between(0, static_cast<std::int64_t>(world_.watch.cursor())));
-    world_.daemon().put_consumer(
+    world_.daemon().calls().put_consumer(
         name, event_seq{seq}, {}, [this, call, name, seq](const outcome<std::pair<bool, consumer_view>>& done) {
             const auto* good = std::get_if<std::pair<bool, consumer_view>>(&done);
             if (good != nullptr && value_of(good->second.seq) != seq)
@@ -357,7 +362,7 @@ void sim_client::acknowledge_consumer(const std::string& name) {
     const auto before = known.seq;
     const auto seq =
         static_cast<std::uint64_t>(world_.random.between(0, static_cast<std::int64_t>(world_.watch.cursor())));
-    world_.daemon().acknowledge(
+    world_.daemon().calls().acknowledge(
         name, event_seq{seq}, [this, call, name, seq, is_sure, before](const outcome<consumer_view>& done) {
             const auto* good = std::get_if<consumer_view>(&done);
             const bool is_alone = is_sure && consumers_[name].under_way == 1;
@@ -376,7 +381,7 @@ void sim_client::acknowledge_consumer(const std::string& name) {
 void sim_client::delete_consumer(const std::string& name) {
     const auto call = world_.watch.begin("DELETE consumer", name);
     ++consumers_[name].under_way;
-    world_.daemon().delete_consumer(name, {}, [this, call, name](const outcome<consumer_view>& done) {
+    world_.daemon().calls().delete_consumer(name, {}, [this, call, name](const outcome<consumer_view>& done) {
         end_consumer(name, call, std::nullopt);
         if (std::holds_alternative<consumer_view>(done) && consumers_[name].under_way == 0)
             consumers_[name].is_known = true;

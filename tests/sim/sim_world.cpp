@@ -72,9 +72,11 @@ void sim_world::boot() {
     };
     around.on_ready = [this] {
         constexpr std::size_t more_than_ever = 100'000;
-        daemon().events(event_seq{watch.cursor()}, more_than_ever, milliseconds(0), [this](outcome<event_list> page) {
-            if (const auto* events = std::get_if<event_list>(&page)) watch.on_caught_up(*events);
-        });
+        daemon().calls().events(event_seq{watch.cursor()}, more_than_ever, milliseconds(0),
+                                [this](outcome<event_list> page) {
+                                    if (const auto* events = std::get_if<event_list>(&page))
+                                        watch.on_caught_up(*events);
+                                });
     };
     life = std::make_unique<daemon_life>(config, std::move(around));
     if (is_full_) life->disk_side().set_full(true);

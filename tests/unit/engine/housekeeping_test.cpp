@@ -34,7 +34,7 @@ class Housekeeping : public testing::Test, private poll_driver_listener {
         polls_ = std::make_unique<poll_driver>(
             tracker_options{}, poll_driver::surroundings{world_.clock, world_.ids, *world_.memory, world_.log, counts_,
                                                          [](event_type) { return std::vector<std::string>(); }, *this});
-        feed_ = std::make_unique<event_feed>(*world_.memory, world_.clock);
+        feed_ = std::make_unique<event_feed>(*world_.memory, world_.clock, numbers_, [this] { arm(); });
         house_ = std::make_unique<housekeeping>(housekeeping::surroundings{world_.clock, *world_.memory, world_.log,
                                                                            counts_, *polls_, *world_.driver, *feed_},
                                                 [this] {
@@ -92,6 +92,7 @@ class Housekeeping : public testing::Test, private poll_driver_listener {
     delivery_world world_;
     metrics registry_{"test"};
     meters counts_{registry_};
+    wait_numbers numbers_;
     std::unique_ptr<poll_driver> polls_;
     std::unique_ptr<event_feed> feed_;
     std::unique_ptr<housekeeping> house_;

@@ -64,6 +64,24 @@ inline proof_reply session_of(const std::string& id) {
 }
 inline op_error call_error(proof_error code) { return {make_error_code(code), "call Proof", {}}; }
 
+/// What the engine does with a new session's id, without the polls.
+inline task<std::optional<problem>> record_session(store& remembered, transaction_id id, tracking_options options,
+                                                   std::optional<digest> session, wall_time now) {
+    new_transaction row{.id = std::move(id),
+                        .metadata = options.metadata,
+                        .callback_url = {},
+                        .callback_lane = "",
+                        .now = now,
+                        .overdue_after = milliseconds(1000),
+                        .options_digest = {}};
+    row.options_digest[0] = static_cast<std::uint8_t>(options.metadata.size());
+    std::vector<new_transaction> rows{std::move(row)};
+    auto added = co_await call(remembered, &store::add, std::move(rows), session);
+    if (!added) co_return store_problem(added.error());
+    if (added->front().what == add_result::conflict) co_return refuse(problem_code::already_tracked, "other options");
+    co_return std::nullopt;
+}
+
 class session_desk_test : public testing::Test {
   protected:
     using answer = std::optional<outcome<proxied_reply>>;
@@ -71,12 +89,13 @@ class session_desk_test : public testing::Test {
     /// A daemon's life: a new one knows what is on the disk and nothing else.
     struct life {
         explicit life(session_desk_test& test)
-            : store(test.disk_), desk(test.clock_, store, test.log_, test.hooks(*this), test.limits_) {
-            desk.attach(proof);
+            : store(test.disk_),
+              desk(std::make_unique<session_desk>(test.clock_, store, test.log_, test.hooks(*this), test.limits_)) {
+            desk->attach(proof);
         }
         fake_store store;
         fake_proof proof;
-        session_desk desk;
+        std::unique_ptr<session_desk> desk;
     };
 
     void restart() { life_ = std::make_unique<life>(*this); }
@@ -89,7 +108,8 @@ class session_desk_test : public testing::Test {
         request.options = std::move(options);
         if (!key.empty()) request.idempotency_key = key;
         auto got = std::make_shared<answer>();
-        desk().create(std::move(request), [got](outcome<proxied_reply> result) { got->emplace(std::move(result)); });
+        start(desk().create(std::move(request)),
+              [got](outcome<proxied_reply> result) { got->emplace(std::move(result)); });
         return got;
     }
     /// Asks, lets the store work, has Proof answer if it is asked, and lets the store work again.
@@ -122,33 +142,15 @@ class session_desk_test : public testing::Test {
         return "";
     }
 
-    session_desk& desk() { return life_->desk; }
+    session_desk& desk() { return *life_->desk; }
+    /// The store and Proof go on.
+    void drop_desk() { life_->desk.reset(); }
     fake_store& store() { return life_->store; }
     fake_proof& proof() { return life_->proof; }
 
     session_hooks hooks(life& of) {
-        return {[this, &of](transaction_id id, tracking_options options, std::optional<digest> session,
-                            unique_function<void(std::optional<problem>)> handler) {
-                    new_transaction row{.id = std::move(id),
-                                        .metadata = options.metadata,
-                                        .callback_url = {},
-                                        .callback_lane = "",
-                                        .now = clock_.now().wall,
-                                        .overdue_after = milliseconds(1000),
-                                        .options_digest = {}};
-                    row.options_digest[0] = static_cast<std::uint8_t>(options.metadata.size());
-                    std::vector<new_transaction> rows;
-                    rows.push_back(std::move(row));
-                    of.store.add(std::move(rows), session,
-                                 [handler = std::move(handler)](op_result<std::vector<add_outcome>> added) mutable {
-                                     if (!added) {
-                                         handler(store_problem(added.error()));
-                                     } else if (added->front().what == add_result::conflict) {
-                                         handler(refuse(problem_code::already_tracked, "other options"));
-                                     } else {
-                                         handler(std::nullopt);
-                                     }
-                                 });
+        return {[this, &of](transaction_id id, tracking_options options, std::optional<digest> session) {
+                    return record_session(of.store, std::move(id), std::move(options), session, clock_.now().wall);
                 },
                 [this](const tracking_options&) { return unfit_; }, [this] { ++wakes_changed_; },
                 [this] { return clock_.now().wall; }};

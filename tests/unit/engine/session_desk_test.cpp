@@ -224,7 +224,7 @@ TEST_F(SessionDesk, ProofsRequestIdAndRetryAfterArePassedOn) {
 TEST_F(SessionDesk, AKycAnswerIsOneJsonObjectOrAnError) {
     const auto kyc = [this](op_result<proof_reply> reply) {
         answer got;
-        desk().kyc_status("u/1", [&](outcome<proxied_reply> result) { got.emplace(std::move(result)); });
+        start(desk().kyc_status("u/1"), [&](outcome<proxied_reply> result) { got.emplace(std::move(result)); });
         EXPECT_EQ(proof().last.target, "/widget/users/u%2F1/kyc-status");
         proof().answer(std::move(reply));
         return told(*got);

@@ -1,0 +1,44 @@
+#pragma once
+
+// Use cases: ending the tracking of a transaction, and polling it at once.
+
+#include <cstdint>
+#include <optional>
+
+#include "api/backend.hpp"
+#include "base/lifetime.hpp"
+#include "base/task.hpp"
+#include "engine/change_audit.hpp"
+#include "engine/poll_driver.hpp"
+#include "engine/transaction_views.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack {
+
+/// A call that meets a change of its row on its way waits for its end and looks again, a few times.
+class change_calls final : public change_backend {
+  public:
+    change_calls(store& remembered, poll_driver& polls, transaction_views& views, change_audit& audit)
+        : store_(remembered), polls_(polls), views_(views), audit_(audit) {}
+    lifetime::watch observe() const { return alive_.observe(); }
+
+    void untrack(transaction_id id, client_identity who, backend_handler<transaction_view> handler) override;
+    void poll_now(transaction_id id, client_identity who, backend_handler<std::monostate> handler) override;
+    void hint(transaction_id id, backend_handler<std::monostate> handler) override;
+
+  private:
+    enum class reason : std::uint8_t { wish, hint }; ///< a hint is not for one that is completed
+    task<outcome<transaction_view>> end_tracking(transaction_id id);
+    task<outcome<std::monostate>> poll(transaction_id id, reason why);
+    /// One that memory no longer holds is polled once. nullopt: it has just been tracked, look again (unless
+    /// `is_last`).
+    task<std::optional<outcome<std::monostate>>> poll_stored(transaction_id id, reason why, bool is_last);
+
+    store& store_;
+    poll_driver& polls_;
+    transaction_views& views_;
+    change_audit& audit_;
+    lifetime alive_;
+};
+
+} // namespace prooftrack

@@ -1,0 +1,45 @@
+#pragma once
+
+// Use cases: named consumers of the event log.
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/backend.hpp"
+#include "base/clock.hpp"
+#include "base/lifetime.hpp"
+#include "base/task.hpp"
+#include "engine/change_audit.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack {
+
+/// Positions are the store's; nothing of them is kept here.
+class consumer_calls final : public consumer_backend {
+  public:
+    consumer_calls(const clock_source& clock, store& remembered, change_audit& audit)
+        : clock_(clock), store_(remembered), audit_(audit) {}
+    lifetime::watch observe() const { return alive_.observe(); }
+
+    void put_consumer(std::string name, std::optional<event_seq> seq, client_identity who,
+                      backend_handler<std::pair<bool, consumer_view>> handler) override;
+    void delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) override;
+    void acknowledge(std::string name, event_seq seq, backend_handler<consumer_view> handler) override;
+    void consumers(backend_handler<std::vector<consumer_view>> handler) override;
+    wall_time wall_now() const override { return clock_.now().wall; }
+
+  private:
+    task<outcome<std::pair<bool, consumer_view>>> put(std::string name, std::optional<event_seq> seq);
+    task<outcome<consumer_view>> remove(std::string name);
+    task<outcome<consumer_view>> move_on(std::string name, event_seq seq);
+    task<outcome<std::vector<consumer_view>>> list();
+
+    const clock_source& clock_;
+    store& store_;
+    change_audit& audit_;
+    lifetime alive_;
+};
+
+} // namespace prooftrack

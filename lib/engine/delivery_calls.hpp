@@ -1,0 +1,42 @@
+#pragma once
+
+// Use cases: what users see of deliveries and do with them.
+
+#include <optional>
+#include <string>
+
+#include "api/backend.hpp"
+#include "base/lifetime.hpp"
+#include "base/task.hpp"
+#include "engine/change_audit.hpp"
+#include "engine/delivery_driver.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack {
+
+/// The driver does what is asked; this finds out whether there is anything to do it to.
+class delivery_calls final : public delivery_backend {
+  public:
+    delivery_calls(store& remembered, delivery_driver& driver, change_audit& audit)
+        : store_(remembered), driver_(driver), audit_(audit) {}
+    lifetime::watch observe() const { return alive_.observe(); }
+
+    void deliveries(delivery_list_request request, backend_handler<delivery_list> handler) override;
+    void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) override;
+    void retry_dead(std::optional<std::string> callback, client_identity who,
+                    backend_handler<std::uint64_t> handler) override;
+    void test_callback(std::string name, client_identity who, backend_handler<callback_test_result> handler) override;
+
+  private:
+    task<outcome<delivery_list>> list(delivery_list_request request);
+    task<outcome<std::monostate>> retry(delivery_id id);
+    task<outcome<std::uint64_t>> retry_all_dead(std::optional<std::string> callback);
+    task<outcome<callback_test_result>> test(std::string name);
+
+    store& store_;
+    delivery_driver& driver_;
+    change_audit& audit_;
+    lifetime alive_;
+};
+
+} // namespace prooftrack

@@ -1,0 +1,75 @@
+#pragma once
+
+// Use cases: the daemon's start, its stop, and a configuration that takes the place of another.
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/lifetime.hpp"
+#include "base/task.hpp"
+#include "config/config.hpp"
+#include "engine/daemon_state.hpp"
+#include "engine/delivery_driver.hpp"
+#include "engine/event_feed.hpp"
+#include "engine/housekeeping.hpp"
+#include "engine/poll_driver.hpp"
+#include "engine/status_report.hpp"
+#include "observe/log.hpp"
+#include "proof/proof_client.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack {
+
+/// All of it must outlive it.
+struct life_parts {
+    const clock_source& clock;
+    store& remembered;
+    event_log& log;
+    poll_driver& polls;
+    delivery_driver& deliveries;
+    event_feed& feed;
+    housekeeping& house;
+    daemon_state& state;
+};
+
+class engine_life {
+  public:
+    /// `wake_changed` runs when anything may be due earlier.
+    engine_life(life_parts parts, configuration config, std::function<void()> wake_changed)
+        : parts_(parts), config_(std::move(config)), standing_{parts.clock.now().wall, ""},
+          wake_changed_(std::move(wake_changed)) {}
+    lifetime::watch observe() const { return alive_.observe(); }
+
+    const configuration& config() const { return config_; }
+    const config_standing& standing() const { return standing_; }
+
+    /// Loads what is remembered, spreads the polls, goes on with the deliveries. An error if the store failed.
+    task<op_result<std::monostate>> begin();
+    /// Takes no more polls, lets what is in flight end within `within`, saves the counters, closes the store.
+    task<> end(proof_client& proof, milliseconds within);
+    /// The keys that need no restart hold from now on.
+    void reconfigure(configuration config);
+    /// A reload was refused: shown until one is taken.
+    void on_reload_refused(std::string why);
+
+  private:
+    void load(store_handler<std::uint64_t> loaded);
+    void stop_both(proof_client& proof, milliseconds within, unique_function<void()> stopped);
+    void save_counters();
+    bool tells_callbacks() const;
+    task<> warn_if_nobody_reads();
+    void warn_of_no_listener();
+
+    life_parts parts_;
+    configuration config_;
+    config_standing standing_;
+    std::function<void()> wake_changed_;
+    lifetime alive_;
+};
+
+/// The core's options as the configuration has them.
+tracker_options make_tracker_options(const configuration& config);
+
+} // namespace prooftrack

@@ -1,0 +1,21 @@
+#pragma once
+
+// What the store knows of itself, in two reads.
+
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/task.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack {
+
+struct full_status {
+    store_status remembered;
+    std::vector<consumer_view> consumers;
+};
+
+/// `remembered` must outlive the reads.
+task<op_result<full_status>> read_full_status(store& remembered);
+
+} // namespace prooftrack

@@ -1,0 +1,66 @@
+#include "engine/lookup_calls.hpp"
+
+#include "engine/problems.hpp"
+
+namespace prooftrack {
+
+wait_id lookup_calls::get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) {
+    if (wait <= milliseconds(0)) {
+        start(sources_.views.find(std::move(id)), std::move(handler));
+        return 0;
+    }
+    // Waits before it looks: an end that is recorded between the two is not missed.
+    const wait_id number = sources_.numbers.next();
+    waits_.add({number, id, std::move(handler)}, sources_.clock.now().steady + wait);
+    start(look(number, std::move(id)));
+    wake_changed_();
+    return number;
+}
+
+task<> lookup_calls::look(wait_id number, transaction_id id) {
+    auto found = co_await sources_.views.find(id);
+    const auto* view = std::get_if<transaction_view>(&found);
+    if (view != nullptr && !ends_wait(view->facts.state)) co_return;
+    if (auto waiting = waits_.take(number)) waiting->handler(std::move(found));
+}
+
+void lookup_calls::on_ended(const transaction_id& id) {
+    for (auto& waiting : waits_.take_for(id))
+        start(sources_.views.find(waiting.transaction), std::move(waiting.handler));
+}
+
+void lookup_calls::on_wake(instant now) {
+    while (auto waiting = waits_.take_expired(now.steady))
+        start(sources_.views.find(waiting->transaction), std::move(waiting->handler));
+}
+
+void lookup_calls::list(list_request request, backend_handler<transaction_list> handler) {
+    start(read_page(std::move(request)), std::move(handler));
+}
+
+task<outcome<transaction_list>> lookup_calls::read_page(list_request request) {
+    transaction_query query{request.state, std::move(request.status), request.settled_after, request.settled_before,
+                            request.limit, std::move(request.cursor)};
+    auto page = co_await call(sources_.remembered, &store::list, std::move(query));
+    if (!page) co_return store_problem(page.error());
+    transaction_list list;
+    list.next_cursor = std::move(page->next_cursor);
+    list.transactions.reserve(page->transactions.size());
+    for (transaction_view& view : page->transactions)
+        list.transactions.push_back(sources_.views.with_live(std::move(view)));
+    co_return list;
+}
+
+void lookup_calls::history(transaction_id id, backend_handler<transaction_history> handler) {
+    start(read_history(std::move(id)), std::move(handler));
+}
+
+task<outcome<transaction_history>> lookup_calls::read_history(transaction_id id) {
+    auto page = co_await call(sources_.remembered, &store::history, id);
+    if (!page) co_return store_problem(page.error());
+    if (!*page) co_return unknown_transaction(id);
+    for (delivery_view& delivery : (*page)->deliveries) sources_.deliveries.annotate(delivery);
+    co_return transaction_history{std::move((*page)->changes), std::move((*page)->deliveries)};
+}
+
+} // namespace prooftrack

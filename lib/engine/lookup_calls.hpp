@@ -1,0 +1,56 @@
+#pragma once
+
+// Use cases: looking at transactions, and waiting for the end of one.
+
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "api/backend.hpp"
+#include "base/clock.hpp"
+#include "base/lifetime.hpp"
+#include "base/task.hpp"
+#include "engine/delivery_driver.hpp"
+#include "engine/transaction_views.hpp"
+#include "engine/transaction_waits.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack {
+
+struct lookup_sources {
+    const clock_source& clock;
+    store& remembered;
+    transaction_views& views;
+    const delivery_driver& deliveries;
+    wait_numbers& numbers;
+};
+
+class lookup_calls final : public lookup_backend {
+  public:
+    /// `wake_changed` runs when `next_wake` has become earlier.
+    lookup_calls(lookup_sources sources, std::function<void()> wake_changed)
+        : sources_(sources), wake_changed_(std::move(wake_changed)) {}
+    lifetime::watch observe() const { return alive_.observe(); }
+
+    wait_id get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) override;
+    void list(list_request request, backend_handler<transaction_list> handler) override;
+    void history(transaction_id id, backend_handler<transaction_history> handler) override;
+
+    void cancel(wait_id wait) { waits_.take(wait); }
+    /// Answers who waits for its end.
+    void on_ended(const transaction_id& id);
+    std::optional<steady_time> next_wake() const { return waits_.next_wake(); }
+    void on_wake(instant now);
+
+  private:
+    task<> look(wait_id number, transaction_id id);
+    task<outcome<transaction_list>> read_page(list_request request);
+    task<outcome<transaction_history>> read_history(transaction_id id);
+
+    lookup_sources sources_;
+    std::function<void()> wake_changed_;
+    transaction_waits waits_;
+    lifetime alive_;
+};
+
+} // namespace prooftrack

@@ -1,0 +1,56 @@
+#include "engine/status_calls.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/full_status.hpp"
+#include "engine/problems.hpp"
+
+namespace prooftrack {
+
+task<outcome<std::string>> status_calls::format() {
+    auto status = co_await read_full_status(shown_.remembered);
+    if (!status) co_return store_problem(status.error());
+    status->remembered.state = shown_.state.disk;
+    const instant now = shown_.clock.now();
+    const std::vector<callback_view> callbacks = shown_.deliveries.views(status->remembered, now.wall);
+    co_return format_status({version_, now.steady - started_at_, status->remembered, shown_.core,
+                             shown_.counts.poll_lag_p99(), now, callbacks, status->consumers, shown_.config, secrets_});
+}
+
+task<outcome<std::string>> status_calls::serialize() {
+    const auto status = co_await read_full_status(shown_.remembered);
+    if (status) shown_.house.publish(status->remembered, status->consumers, shown_.clock.now());
+    co_return shown_.counts.serialize();
+}
+
+health_report status_calls::ready() const {
+    health_report report;
+    if (shown_.state.life == daemon_state::phase::loading)
+        report.reasons.emplace_back("starting: the database is being read");
+    if (shown_.state.life == daemon_state::phase::stopping) report.reasons.emplace_back("stopping");
+    if (shown_.state.disk == store_state::full)
+        report.reasons.emplace_back("the disk is full: new work is refused until there is room");
+    report.ok = report.reasons.empty();
+    report.proof = proof_standing();
+    return report;
+}
+
+health_report status_calls::healthy() const { return {}; } // whoever can ask has seen the loop turn
+
+std::string status_calls::proof_standing() const {
+    const proof_health& health = shown_.core.health();
+    std::string standing = health.standing();
+    if (health.kind() == health_kind::ok) return standing.empty() ? "ok" : standing;
+    const std::string_view kind = to_string(health.kind());
+    return standing.empty() ? std::string(kind) : fmt::format("{}: {}", kind, standing);
+}
+
+std::string status_calls::summary() const {
+    std::string line = fmt::format("{} pending, {:.0f} polls/s, Proof {}", shown_.core.open(), shown_.core.made_rate(),
+                                   proof_standing());
+    if (shown_.state.disk == store_state::full) line += ", THE DISK IS FULL";
+    if (!shown_.config.refusal.empty()) line += ", THE CONFIGURATION WAS REFUSED";
+    return line;
+}
+
+} // namespace prooftrack

@@ -1,0 +1,184 @@
+#include "engine/tracking_calls.hpp"
+
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/problems.hpp"
+#include "net/json.hpp"
+
+namespace prooftrack {
+namespace {
+
+constexpr std::size_t rows_a_chunk = 1'000;
+
+problem already_tracked(const transaction_id& id) {
+    return refuse(
+        problem_code::already_tracked,
+        fmt::format("'{}' is tracked with other options: `prooftrackctl get {}` shows them", id.str(), id.str()));
+}
+
+transaction_view view_of(const new_transaction& row, const tracking_facts& facts) {
+    return {.id = row.id,
+            .facts = facts,
+            .metadata = row.metadata,
+            .callback_url = row.callback_url,
+            .proof = "",
+            .next_poll_at = std::nullopt,
+            .consecutive_errors = 0,
+            .last_error = ""};
+}
+
+problem with_taken(problem failed, const import_summary& so_far) {
+    failed.members.push_back(problem_member::number("taken", so_far.created + so_far.existing));
+    return failed;
+}
+
+bool says_nothing(const tracking_options& options) {
+    return options.metadata_canonical == "{}" && !options.callback_url && !options.overdue_after;
+}
+
+bool is_same(const transaction_view& stored, const tracking_options& options) {
+    const auto metadata = canonical_json(stored.metadata);
+    return stored.callback_url == options.callback_url && metadata && *metadata == options.metadata_canonical;
+}
+
+} // namespace
+
+void tracking_calls::track(track_request request, client_identity who, backend_handler<tracked> handler) {
+    start(add(std::move(request), who), std::move(handler));
+}
+
+task<outcome<tracked>> tracking_calls::add(track_request request, client_identity who) {
+    auto taken = around_.intake.take(std::move(request));
+    if (auto* refused = std::get_if<problem>(&taken)) co_return std::move(*refused);
+    const auto& row = std::get<new_transaction>(taken);
+    std::vector<new_transaction> rows{row};
+    auto added = co_await call(around_.remembered, &store::add, std::move(rows), std::nullopt);
+    if (!added) co_return store_problem(added.error());
+    const add_outcome& one = added->front();
+    if (one.what == add_result::conflict) co_return already_tracked(row.id);
+    if (one.what == add_result::existing) {
+        auto found = co_await around_.views.find(row.id);
+        if (auto* refused = std::get_if<problem>(&found)) co_return std::move(*refused);
+        co_return tracked{false, std::move(std::get<transaction_view>(found))};
+    }
+    around_.audit.write({"track", "merchant_transaction_id", row.id.str(), who}, "done");
+    begin(row.id, one);
+    co_return tracked{true, around_.views.with_live(view_of(row, one.facts))};
+}
+
+void tracking_calls::begin(const transaction_id& id, const add_outcome& added) {
+    around_.log.write(log_event_id::transaction_tracked, {{"merchant_transaction_id", id.str()}});
+    around_.polls.step(tracked_event{active_transaction{id, added.facts, added.revision}, false});
+}
+
+task<std::optional<problem>> tracking_calls::track_session(transaction_id id, tracking_options options,
+                                                           std::optional<digest> session) {
+    // The session exists: whatever has changed since Proof was asked, a stop or a reload, its id is recorded.
+    std::vector<new_transaction> rows;
+    rows.push_back(around_.intake.make_row(track_request{id, options}));
+    auto added = co_await call(around_.remembered, &store::add, std::move(rows), session);
+    if (!added) co_return store_problem(added.error());
+    const add_outcome& one = added->front();
+    if (one.what != add_result::created) {
+        auto refused = co_await compare_session(id, std::move(options), one);
+        co_return refused;
+    }
+    begin(id, one);
+    co_return std::nullopt;
+}
+
+/// The id of a new session is here already. Options that say something are never dropped in silence.
+task<std::optional<problem>> tracking_calls::compare_session(transaction_id id, tracking_options options,
+                                                             add_outcome known) {
+    // Proof has just spoken of it: one that is seldom polled, or had failed, may go on.
+    around_.changes.hint(id, [](const outcome<std::monostate>&) {});
+    if (says_nothing(options)) co_return std::nullopt;
+    if (known.what == add_result::conflict) co_return already_tracked(id);
+    if (known.facts.state != tracking_state::settled) co_return std::nullopt;
+    // The store takes a settled one as it is, whatever the options.
+    const auto found = co_await call(around_.remembered, &store::find, id);
+    if (!found) co_return store_problem(found.error());
+    if (!*found || !is_same(**found, options)) co_return already_tracked(id);
+    co_return std::nullopt;
+}
+
+/// A part of an import that goes to the store in one call.
+struct tracking_calls::chunk {
+    struct source {
+        transaction_id id;
+        std::uint32_t line = 0;
+        bool is_bare = false;
+    };
+    std::size_t next_line = 0; ///< of the import, where the next chunk begins
+    std::vector<new_transaction> rows;
+    std::vector<source> sources; ///< of each row
+};
+
+void tracking_calls::import(std::vector<import_line> lines, client_identity who,
+                            backend_handler<import_summary> handler) {
+    start(add_lines(std::move(lines), who), std::move(handler));
+}
+
+task<outcome<import_summary>> tracking_calls::add_lines(std::vector<import_line> lines, client_identity who) {
+    import_summary all;
+    chunk part;
+    for (;;) {
+        if (auto refused = fill(part, lines, all)) co_return with_taken(std::move(*refused), all);
+        if (part.rows.empty()) break;
+        std::vector<new_transaction> rows = std::exchange(part.rows, {});
+        const auto added = co_await call(around_.remembered, &store::add, std::move(rows), std::nullopt);
+        if (!added) co_return with_taken(store_problem(added.error()), all);
+        count(part, *added, all);
+    }
+    around_.audit.write({"import", "count", all.created + all.existing, who}, "done");
+    around_.log.write(log_event_id::transaction_tracked, {{"source", "import"},
+                                                          {"created", all.created},
+                                                          {"existing", all.existing},
+                                                          {"rejected", all.rejected.size()}});
+    co_return all;
+}
+
+/// A problem when it is not the line's own.
+std::optional<problem> tracking_calls::fill(chunk& next, std::vector<import_line>& lines,
+                                            import_summary& summary) const {
+    next.sources.clear();
+    while (next.next_line < lines.size() && next.rows.size() < rows_a_chunk) {
+        import_line& line = lines[next.next_line++];
+        auto taken = around_.intake.take(std::move(line.request));
+        if (auto* refused = std::get_if<problem>(&taken)) {
+            if (refused->code != problem_code::invalid_request) return std::move(*refused);
+            summary.rejected.push_back({line.line, refused->code, std::move(refused->detail)});
+            continue;
+        }
+        auto& row = std::get<new_transaction>(taken);
+        next.sources.push_back({row.id, line.line, line.is_bare});
+        next.rows.push_back(std::move(row));
+    }
+    return std::nullopt;
+}
+
+void tracking_calls::count(const chunk& added, const std::vector<add_outcome>& outcomes, import_summary& summary) {
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+        const add_outcome& one = outcomes[i];
+        const chunk::source& from = added.sources[i];
+        // "Be sure that it is tracked": it says nothing of options, and changes none.
+        const bool is_meant = one.what == add_result::conflict && from.is_bare;
+        switch (is_meant ? add_result::existing : one.what) {
+        case add_result::created:
+            ++summary.created;
+            around_.polls.step(tracked_event{active_transaction{from.id, one.facts, one.revision}, false});
+            break;
+        case add_result::existing:
+            ++summary.existing;
+            break;
+        case add_result::conflict:
+            summary.rejected.push_back({from.line, problem_code::already_tracked, already_tracked(from.id).detail});
+            break;
+        }
+    }
+}
+
+} // namespace prooftrack

@@ -1,0 +1,50 @@
+#include "engine/transaction_intake.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/http_url.hpp"
+#include "engine/digests.hpp"
+#include "engine/problems.hpp"
+
+namespace prooftrack {
+
+std::optional<problem> transaction_intake::check(const tracking_options& options) const {
+    if (rules_.state.life != daemon_state::phase::running)
+        return refuse(problem_code::unavailable, "the daemon is starting or stopping: try again in a moment");
+    if (rules_.state.disk == store_state::full) {
+        return refuse(problem_code::store_unavailable,
+                      "the disk is full: nothing was changed; free some room and try again");
+    }
+    if (!options.callback_url) return std::nullopt;
+    const auto url = parse_http_url(*options.callback_url);
+    if (!url) return refuse(problem_code::invalid_request, fmt::format("callback_url: {}", url.error().message()));
+    if (!is_encrypted_or_local(*url)) {
+        return refuse(problem_code::invalid_request, "callback_url: http is for a loopback host alone, use https");
+    }
+    if (!rules_.callbacks.allows(format_lane(*url))) {
+        return refuse(problem_code::invalid_request, "callback_url: its host is not in allow_hosts of [callback_url]");
+    }
+    return std::nullopt;
+}
+
+new_transaction transaction_intake::make_row(track_request request) const {
+    const milliseconds overdue_after = request.options.overdue_after.value_or(rules_.config.poll.overdue_after);
+    new_transaction made{.id = std::move(request.id),
+                         .metadata = request.options.metadata,
+                         .callback_url = request.options.callback_url,
+                         .callback_lane = "",
+                         .now = rules_.clock.now().wall,
+                         .overdue_after = overdue_after,
+                         .options_digest = options_digest(request.options, overdue_after)};
+    if (made.callback_url) made.callback_lane = format_lane(parse_http_url(*made.callback_url).value());
+    return made;
+}
+
+outcome<new_transaction> transaction_intake::take(track_request request) const {
+    if (auto refused = check(request.options)) return std::move(*refused);
+    return make_row(std::move(request));
+}
+
+} // namespace prooftrack

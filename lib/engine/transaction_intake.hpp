@@ -1,0 +1,39 @@
+#pragma once
+
+// Whether a transaction may be tracked now, and the row that it becomes.
+
+#include <optional>
+
+#include "api/backend.hpp"
+#include "base/clock.hpp"
+#include "config/config.hpp"
+#include "engine/callback_table.hpp"
+#include "engine/daemon_state.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack {
+
+/// What it goes by; all of it must outlive it, and may change meanwhile.
+struct intake_rules {
+    const clock_source& clock;
+    const configuration& config;
+    const callback_table& callbacks;
+    const daemon_state& state;
+};
+
+class transaction_intake {
+  public:
+    explicit transaction_intake(intake_rules rules) : rules_(rules) {}
+
+    /// A problem if these options could not be tracked now.
+    std::optional<problem> check(const tracking_options& options) const;
+    /// Requires options that were checked, now or before.
+    new_transaction make_row(track_request request) const;
+    /// Both.
+    outcome<new_transaction> take(track_request request) const;
+
+  private:
+    intake_rules rules_;
+};
+
+} // namespace prooftrack

@@ -1,0 +1,28 @@
+#pragma once
+
+// A transaction as users see it: the stored row with what memory knows better.
+
+#include "api/backend.hpp"
+#include "base/lifetime.hpp"
+#include "base/task.hpp"
+#include "engine/poll_driver.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack {
+
+class transaction_views {
+  public:
+    transaction_views(store& remembered, const poll_driver& polls) : store_(remembered), polls_(polls) {}
+    lifetime::watch observe() const { return alive_.observe(); }
+
+    /// One that is not stored is a problem.
+    task<outcome<transaction_view>> find(transaction_id id);
+    transaction_view with_live(transaction_view view) const;
+
+  private:
+    store& store_;
+    const poll_driver& polls_;
+    lifetime alive_;
+};
+
+} // namespace prooftrack

@@ -1,0 +1,144 @@
+// The start and the stop, step by step.
+
+#include "engine/engine_life.hpp"
+
+#include <gtest/gtest.h>
+
+#include "use_case_world.hpp"
+
+namespace prooftrack {
+namespace {
+
+/// Ends when the test says.
+class stopping_proof final : public proof_client {
+  public:
+    void wake() override {}
+    void call(proof_call, unique_function<void(op_result<proof_reply>)>) override {}
+    void retire_connections() override {}
+    void reconfigure(std::shared_ptr<const proof_setup>) noexcept override {}
+    void stop(milliseconds, unique_function<void()> then) override { stopped = std::move(then); }
+
+    unique_function<void()> stopped;
+};
+
+class EngineLife : public testing::Test {
+  protected:
+    using phase = daemon_state::phase;
+
+    void be(bool is_running) {
+        world_.reset();
+        told_ = std::make_unique<told>();
+        world_ = std::make_unique<use_case_world>(is_running);
+    }
+    void begin() {
+        be(false);
+        start(world_->life->begin(), [this, held = told_->held](const op_result<std::monostate>& begun) {
+            told_->word = begun ? "ok" : "failed";
+        });
+    }
+    /// A running daemon with one transaction stops.
+    void end() {
+        be(true);
+        world_->track("t1");
+        start(world_->life->end(proof_, milliseconds(1'000)), [this, held = told_->held] { told_->word = "ok"; });
+    }
+
+    /// The deliveries' side has stopped, Proof's side does.
+    void stop_proof() {
+        world_->clock.run_for(milliseconds(100));
+        proof_.stopped();
+    }
+
+    std::unique_ptr<told> told_;
+    stopping_proof proof_;
+    std::unique_ptr<use_case_world> world_;
+};
+
+TEST_F(EngineLife, RunsWhenBothReadsAreDone) {
+    begin();
+    world_->step();
+    EXPECT_EQ(world_->state.life, phase::loading);
+    world_->step();
+    EXPECT_EQ(told_->word, "ok");
+    EXPECT_EQ(world_->state.life, phase::running);
+    EXPECT_GT(world_->wakes, 0) << "the first polls are due";
+    EXPECT_EQ(world_->log.count(log_event_id::config_no_listener), 1U) << "nobody is told of anything";
+}
+
+TEST_F(EngineLife, AStartThatCannotReadDoesNotRun) {
+    for (std::uint64_t failing = 1; failing <= 2; ++failing) {
+        begin();
+        world_->memory.fail_operation(failing, store_error::failed);
+        world_->memory.pump();
+        EXPECT_EQ(told_->word, "failed") << failing;
+        EXPECT_EQ(world_->state.life, phase::loading) << failing;
+        EXPECT_TRUE(told_->is_let_go_of());
+    }
+}
+
+TEST_F(EngineLife, AStartEndsWithItsOwnerOrItsStore) {
+    for (int done = 0; done < 2; ++done) {
+        begin();
+        for (int i = 0; i < done; ++i) world_->step();
+        world_->life.reset();
+        world_->memory.pump();
+        EXPECT_TRUE(told_->is_let_go_of()) << done;
+        begin();
+        for (int i = 0; i < done; ++i) world_->step();
+        world_->memory.crash();
+        EXPECT_TRUE(told_->is_let_go_of()) << done;
+        EXPECT_EQ(told_->word, "");
+    }
+}
+
+TEST_F(EngineLife, AStopWaitsForProofAndTheDeliveriesAndClosesTheStoreLast) {
+    end();
+    EXPECT_EQ(world_->state.life, phase::stopping);
+    world_->clock.run_for(milliseconds(100));
+    world_->memory.pump();
+    EXPECT_EQ(told_->word, "") << "Proof's client has not stopped";
+    EXPECT_FALSE(world_->memory.closed());
+    const std::uint64_t before = world_->memory.operations();
+    proof_.stopped();
+    EXPECT_EQ(told_->word, "");
+    world_->memory.pump();
+    EXPECT_EQ(world_->memory.operations() - before, 2U) << "the counters are saved, then it is closed";
+    EXPECT_TRUE(world_->memory.closed());
+    EXPECT_EQ(told_->word, "ok");
+}
+
+TEST_F(EngineLife, AStopGoesOnWhenTheCountersCannotBeSaved) {
+    end();
+    world_->memory.fail_operation(1, store_error::full);
+    stop_proof();
+    world_->memory.pump();
+    EXPECT_EQ(told_->word, "ok");
+}
+
+TEST_F(EngineLife, AStopEndsWithItsOwnerOrItsStore) {
+    end();
+    world_->life.reset();
+    stop_proof();
+    world_->memory.pump();
+    EXPECT_TRUE(told_->is_let_go_of());
+    EXPECT_FALSE(world_->memory.closed());
+    end();
+    stop_proof();
+    world_->memory.crash();
+    EXPECT_TRUE(told_->is_let_go_of());
+    EXPECT_EQ(told_->word, "");
+}
+
+TEST_F(EngineLife, AReloadWarnsWhenNobodyWouldBeTold) {
+    be(true);
+    world_->life->reconfigure({});
+    world_->memory.pump();
+    EXPECT_EQ(world_->log.count(log_event_id::config_no_listener), 1U);
+    world_->disk.consumers["ledger"] = {};
+    world_->life->reconfigure({});
+    world_->memory.pump();
+    EXPECT_EQ(world_->log.count(log_event_id::config_no_listener), 1U) << "a consumer reads";
+}
+
+} // namespace
+} // namespace prooftrack

@@ -1,0 +1,238 @@
+// Every use case whose steps are the store's: each step fails, its owner goes at each step, its handlers do.
+
+#include "use_case_world.hpp"
+
+#include <gtest/gtest.h>
+
+namespace prooftrack {
+namespace {
+
+/// A use case, how it comes to be asked for, and what users see when its n-th step fails.
+struct use_case {
+    std::string name;
+    std::function<void(use_case_world&)> prepare;
+    std::function<void(use_case_world&, told&)> begin;
+    std::function<void(use_case_world&)> drop_owner;
+    std::vector<std::string> failing_at; ///< of each step
+};
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest's name
+void PrintTo(const use_case& one, std::ostream* to) { *to << one.name; }
+
+const char* const full = "store_unavailable";
+void nothing(use_case_world& /*world*/) {}
+void add_one(use_case_world& world) { world.track("t1"); }
+void drop_tracking(use_case_world& world) { world.tracking.reset(); }
+void drop_changes(use_case_world& world) { world.changes.reset(); }
+void drop_lookup(use_case_world& world) { world.lookup.reset(); }
+void drop_delivery(use_case_world& world) { world.delivery.reset(); }
+void drop_consumer(use_case_world& world) { world.consumer.reset(); }
+void drop_status(use_case_world& world) { world.status.reset(); }
+
+std::vector<import_line> import_lines(std::size_t count) {
+    std::vector<import_line> lines;
+    for (std::size_t i = 0; i < count; ++i)
+        lines.push_back(
+            {static_cast<std::uint32_t>(i + 1), {*transaction_id::parse("i" + std::to_string(i)), {}}, true});
+    return lines;
+}
+
+void begin_track(use_case_world& world, told& to) {
+    world.tracking->track(world.request("t1"), {}, world.tell<tracked>(to));
+}
+void begin_import(use_case_world& world, told& to) {
+    world.tracking->import(import_lines(2'500), {}, world.tell<import_summary>(to));
+}
+void begin_get(use_case_world& world, told& to) {
+    world.lookup->get(world.id("t1"), milliseconds(0), world.tell<transaction_view>(to));
+}
+void begin_untrack(use_case_world& world, told& to) {
+    world.changes->untrack(world.id("t1"), {}, world.tell<transaction_view>(to));
+}
+void begin_poll(use_case_world& world, told& to) {
+    world.changes->poll_now(world.id("t1"), {}, world.tell<std::monostate>(to));
+}
+void begin_retry_dead(use_case_world& world, told& to) {
+    world.delivery->retry_dead("gone", {}, world.tell<std::uint64_t>(to));
+}
+
+std::vector<use_case> tracking_cases() {
+    return {
+        {"Track", nothing, begin_track, drop_tracking, {full}},
+        {"TrackAnExistingOne", add_one, begin_track, drop_tracking, {full, full}},
+        {"Import", nothing, begin_import, drop_tracking, {full, full, full}},
+    };
+}
+
+std::vector<use_case> lookup_cases() {
+    const auto list = [](use_case_world& world, told& to) { world.lookup->list({}, world.tell<transaction_list>(to)); };
+    const auto history = [](use_case_world& world, told& to) {
+        world.lookup->history(world.id("t1"), world.tell<transaction_history>(to));
+    };
+    const auto prepare_events = [](use_case_world& world) {
+        for (std::uint64_t seq = 1; seq < 4; ++seq) world.add_event(seq);
+        world.feed->restore(world.disk.status());
+    };
+    const auto events = [](use_case_world& world, told& to) {
+        world.feed->events(event_seq{1}, 10, milliseconds(0), world.tell<event_list>(to));
+    };
+    return {
+        {"Get", add_one, begin_get, [](use_case_world& world) { world.views.reset(); }, {full}},
+        {"List", add_one, list, drop_lookup, {full}},
+        {"History", add_one, history, drop_lookup, {full}},
+        {"Events", prepare_events, events, [](use_case_world& world) { world.feed.reset(); }, {full}},
+    };
+}
+
+std::vector<use_case> change_cases() {
+    const auto add_settled = [](use_case_world& world) { world.add_settled("t1"); };
+    const auto hint = [](use_case_world& world, told& to) {
+        world.changes->hint(world.id("t1"), world.tell<std::monostate>(to));
+    };
+    // An untracking waits for the change that another call has begun, and finds the row ended.
+    const auto begin_ending = [](use_case_world& world) {
+        world.track("t1");
+        world.polls.follow_clock();
+        world.polls.step(untracked_event{*world.polls.core().find("t1")});
+    };
+    return {
+        {"Untrack", add_one, begin_untrack, drop_changes, {full, full}},
+        {"UntrackMeetsAChange", begin_ending, begin_untrack, drop_changes, {full, full}},
+        {"PollAStoredOne", add_settled, begin_poll, drop_changes, {full}},
+        {"HintAStoredOne", add_settled, hint, drop_changes, {full}},
+    };
+}
+
+std::vector<use_case> delivery_cases() {
+    const auto list = [](use_case_world& world, told& to) {
+        world.delivery->deliveries({}, world.tell<delivery_list>(to));
+    };
+    const auto owe = [](use_case_world& world) {
+        world.disk.lanes["gone"].callback = "gone";
+        delivery_view dead{delivery_id{7},
+                           "evt_1",
+                           "transaction.completed",
+                           world.id("t1"),
+                           "gone",
+                           delivery_state::dead,
+                           3,
+                           std::nullopt,
+                           "",
+                           0,
+                           std::nullopt};
+        world.disk.rows.emplace(7, fake_disk::delivery_row{std::move(dead), event_seq{1}, "gone", "", "settled",
+                                                           "completed", nullptr, world.clock.now().wall, false});
+    };
+    const auto retry = [](use_case_world& world, told& to) {
+        world.delivery->retry_delivery(delivery_id{7}, {}, world.tell<std::monostate>(to));
+    };
+    return {
+        {"ListDeliveries", nothing, list, drop_delivery, {full}},
+        {"RetryADelivery", owe, retry, drop_delivery, {full}},
+        {"RetryTheDeadOfAnUnconfiguredCallback", owe, begin_retry_dead, drop_delivery, {full, full}},
+    };
+}
+
+std::vector<use_case> daemon_cases() {
+    const auto add_consumer = [](use_case_world& world) { world.disk.consumers["c"] = {}; };
+    const auto put = [](use_case_world& world, told& to) {
+        world.consumer->put_consumer("c", std::nullopt, {}, world.tell<std::pair<bool, consumer_view>>(to));
+    };
+    const auto remove = [](use_case_world& world, told& to) {
+        world.consumer->delete_consumer("c", {}, world.tell<consumer_view>(to));
+    };
+    const auto acknowledge = [](use_case_world& world, told& to) {
+        world.consumer->acknowledge("c", event_seq{0}, world.tell<consumer_view>(to));
+    };
+    const auto list = [](use_case_world& world, told& to) {
+        world.consumer->consumers(world.tell<std::vector<consumer_view>>(to));
+    };
+    const auto status = [](use_case_world& world, told& to) { world.status->status_json(world.tell<std::string>(to)); };
+    const auto numbers = [](use_case_world& world, told& to) {
+        world.status->metrics_text(world.tell<std::string>(to));
+    };
+    const auto backup = [](use_case_world& world, told& to) {
+        world.operation->backup({}, world.tell<std::filesystem::path>(to));
+    };
+    const auto drop_operation = [](use_case_world& world) { world.operation.reset(); };
+    return {
+        {"PutAConsumer", nothing, put, drop_consumer, {full}},
+        {"DeleteAConsumer", add_consumer, remove, drop_consumer, {full}},
+        {"Acknowledge", add_consumer, acknowledge, drop_consumer, {full}},
+        {"ListConsumers", add_consumer, list, drop_consumer, {full}},
+        {"Status", nothing, status, drop_status, {full, full}},
+        {"Metrics", nothing, numbers, drop_status, {"ok", "ok"}}, // with what memory knows
+        {"Backup", nothing, backup, drop_operation, {full}},
+    };
+}
+
+class UseCases : public testing::TestWithParam<use_case> {
+  protected:
+    UseCases() { begin_anew(); }
+    void begin_anew() {
+        world_ = std::make_unique<use_case_world>();
+        GetParam().prepare(*world_);
+        told_ = std::make_unique<told>();
+    }
+    void begin() { GetParam().begin(*world_, *told_); }
+    std::size_t steps() const { return GetParam().failing_at.size(); }
+
+    std::unique_ptr<told> told_; ///< outlives the world
+    std::unique_ptr<use_case_world> world_;
+};
+
+TEST_P(UseCases, TellWhatCameOfItAfterTheLastStep) {
+    begin();
+    for (std::size_t done = 0; done < steps(); ++done) {
+        EXPECT_EQ(told_->word, "") << "after " << done << " steps";
+        ASSERT_TRUE(world_->step());
+    }
+    EXPECT_EQ(told_->word, GetParam().name == "UntrackMeetsAChange" ? "already_ended" : "ok");
+    EXPECT_TRUE(told_->is_let_go_of());
+}
+
+TEST_P(UseCases, TellOfTheStepThatFails) {
+    for (std::size_t failing = 1; failing <= steps(); ++failing) {
+        begin_anew();
+        world_->memory.fail_operation(failing, store_error::full);
+        begin();
+        world_->memory.pump();
+        EXPECT_EQ(told_->word, GetParam().failing_at[failing - 1]) << "step " << failing;
+        EXPECT_TRUE(told_->is_let_go_of());
+    }
+}
+
+TEST_P(UseCases, EndWithoutAWordWhenTheirOwnerGoesAtAnyStep) {
+    for (std::size_t done = 0; done < steps(); ++done) {
+        begin_anew();
+        begin();
+        for (std::size_t i = 0; i < done; ++i) world_->step();
+        EXPECT_FALSE(told_->is_let_go_of());
+        GetParam().drop_owner(*world_);
+        world_->memory.pump();
+        EXPECT_EQ(told_->word, "") << "after " << done << " steps";
+        EXPECT_TRUE(told_->is_let_go_of()) << "after " << done << " steps";
+    }
+}
+
+TEST_P(UseCases, EndWithoutAWordWhenNobodyAnswersAnyStep) {
+    for (std::size_t done = 0; done < steps(); ++done) {
+        begin_anew();
+        begin();
+        for (std::size_t i = 0; i < done; ++i) world_->step();
+        EXPECT_FALSE(told_->is_let_go_of());
+        world_->memory.crash();
+        world_.reset();
+        EXPECT_EQ(told_->word, "") << "after " << done << " steps";
+        EXPECT_TRUE(told_->is_let_go_of()) << "after " << done << " steps";
+    }
+}
+
+const auto case_name = [](const testing::TestParamInfo<use_case>& one) { return one.param.name; };
+INSTANTIATE_TEST_SUITE_P(Tracking, UseCases, testing::ValuesIn(tracking_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Lookup, UseCases, testing::ValuesIn(lookup_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Changes, UseCases, testing::ValuesIn(change_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Deliveries, UseCases, testing::ValuesIn(delivery_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Daemon, UseCases, testing::ValuesIn(daemon_cases()), case_name);
+
+} // namespace
+} // namespace prooftrack

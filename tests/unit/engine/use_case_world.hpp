@@ -1,0 +1,139 @@
+#pragma once
+
+// The use cases over a store by hand: each can be let go of, or left without an answer, at each step of a call.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/change_calls.hpp"
+#include "engine/consumer_calls.hpp"
+#include "engine/delivery_calls.hpp"
+#include "engine/engine_life.hpp"
+#include "engine/event_feed.hpp"
+#include "engine/lookup_calls.hpp"
+#include "engine/operator_calls.hpp"
+#include "engine/status_calls.hpp"
+#include "engine/tracking_calls.hpp"
+#include "support/fake_notifier.hpp"
+#include "support/fake_store.hpp"
+#include "support/recorded_log.hpp"
+#include "support/virtual_time.hpp"
+
+namespace prooftrack {
+
+/// What a call's handler was told, and whether it is alive. It outlives the world.
+struct told {
+    std::string word;                                     ///< "ok", or the code of the problem; "" = it was not called
+    std::shared_ptr<int> held = std::make_shared<int>(0); ///< by each handler
+    bool is_let_go_of() const { return held.use_count() == 1; }
+};
+
+class use_case_world : private poll_driver_listener, private delivery_metrics {
+  public:
+    /// Of a daemon that runs already, or of one that has not begun.
+    explicit use_case_world(bool is_running = true) {
+        if (!is_running) return;
+        state.life = daemon_state::phase::running;
+        deliveries.start(disk.status());
+        feed->restore(disk.status());
+    }
+
+    template <class Value>
+    static backend_handler<Value> tell(told& to) {
+        return [&to, held = to.held](const outcome<Value>& done) {
+            const auto* refused = std::get_if<problem>(&done);
+            to.word = refused == nullptr ? "ok" : std::string(word_of(refused->code));
+        };
+    }
+
+    /// Commits and answers the oldest operation; false when there is none.
+    bool step() {
+        memory.commit();
+        return memory.answer_one();
+    }
+
+    static transaction_id id(const char* text) { return *transaction_id::parse(text); }
+    static track_request request(const char* text) { return {id(text), {}}; }
+    /// One that is tracked already, in the store and in memory.
+    void track(const char* text) {
+        tracking->track(request(text), {}, [](const outcome<tracked>&) {});
+        memory.pump();
+    }
+    /// One whose tracking a user has ended.
+    void track_and_end(const char* text) {
+        track(text);
+        changes->untrack(id(text), {}, [](const outcome<transaction_view>&) {});
+        memory.pump();
+    }
+    /// One that has settled long ago: in the store alone.
+    void add_settled(const char* text) {
+        new_transaction row{id(text), "{}", std::nullopt, "", clock.now().wall, std::chrono::hours(24), {}};
+        disk.add_one(row);
+        fake_disk::transaction_row& stored = disk.transactions.at(text);
+        stored.facts.state = tracking_state::settled;
+        stored.facts.status = "failed";
+        stored.facts.watched = false;
+    }
+    void add_event(std::uint64_t seq) {
+        const std::string event = make_event_id(clock.now().wall, random);
+        disk.events[seq] = {event, event_type::completed, clock.now().wall, "t1",
+                            std::make_shared<const std::string>(R"({"id":")" + event + R"("})")};
+        disk.last_seq = seq;
+    }
+
+    virtual_clock clock;
+    fake_disk disk;
+    fake_store memory{disk};
+    recorded_log log;
+    metrics registry{"test"};
+    meters counts{registry};
+    random_source random{1};
+    fake_notifier notifier{clock};
+    daemon_state state;
+    configuration config;
+    config_standing standing;
+    change_audit audit{log};
+    wait_numbers numbers;
+    int wakes = 0;
+    poll_driver polls{
+        {}, {clock, random, memory, log, counts, [](event_type) { return std::vector<std::string>(); }, *this}};
+    delivery_driver deliveries{{clock, memory, notifier, log, *this}, make_callbacks(), 1, [this] { ++wakes; }};
+    std::unique_ptr<event_feed> feed = std::make_unique<event_feed>(memory, clock, numbers, [this] { ++wakes; });
+    housekeeping house{{clock, memory, log, counts, polls, deliveries, *feed}, [this] { ++wakes; }};
+    std::unique_ptr<transaction_views> views = std::make_unique<transaction_views>(memory, polls);
+    transaction_intake intake{{clock, config, deliveries.callbacks(), state}};
+    std::unique_ptr<lookup_calls> lookup =
+        std::make_unique<lookup_calls>(lookup_sources{clock, memory, *views, deliveries, numbers}, [this] { ++wakes; });
+    std::unique_ptr<change_calls> changes = std::make_unique<change_calls>(memory, polls, *views, audit);
+    std::unique_ptr<tracking_calls> tracking =
+        std::make_unique<tracking_calls>(tracking_surroundings{memory, log, polls, *views, *changes, intake, audit});
+    std::unique_ptr<delivery_calls> delivery = std::make_unique<delivery_calls>(memory, deliveries, audit);
+    std::unique_ptr<consumer_calls> consumer = std::make_unique<consumer_calls>(clock, memory, audit);
+    std::unique_ptr<status_calls> status = std::make_unique<status_calls>(
+        status_sources{clock, memory, counts, polls.core(), deliveries, house, state, standing}, "test");
+    std::unique_ptr<operator_calls> operation =
+        std::make_unique<operator_calls>(memory, audit, [](std::string_view level) { return level == "debug"; });
+    std::unique_ptr<engine_life> life = std::make_unique<engine_life>(
+        life_parts{clock, memory, log, polls, deliveries, *feed, house, state}, config, [this] { ++wakes; });
+
+  private:
+    static callback_table make_callbacks() {
+        std::vector<callback_config> callbacks(1);
+        callbacks.front().name = "shop";
+        callbacks.front().url = "https://shop.example/hook";
+        return {std::move(callbacks), {}};
+    }
+
+    void on_recorded(const change_action& change, recorded_transition) override {
+        if (ends_wait(change.facts.state)) lookup->on_ended(change.id);
+    }
+    void on_token_wanted() override {}
+    void on_stepped() override {}
+    void on_delivery(std::string_view, std::string_view) override {}
+    void on_callback(const callback_view&) override {}
+};
+
+} // namespace prooftrack
