@@ -27,6 +27,7 @@ void delivery_driver::start(const store_status& status) {
     const instant now = enter();
     if (status.state == store_state::full) context_.pressure.report_full(false, now.steady);
     for (const callback_config& one : context_.table.callbacks()) {
+        if (context_.lanes.find(one.name) != nullptr) continue; // a reload was quicker than the store
         const auto summary = status.lanes.find(one.name);
         keeper_.open(one.name, summary == status.lanes.end() || summary->second.pending == 0);
     }

@@ -47,8 +47,8 @@ class delivery_world {
         return one;
     }
 
-    /// Starts the process; the clock must run for it to come up.
-    void boot() {
+    /// Starts the process; the clock must run for it to come up. `is_started`: the store has said what it holds.
+    void boot(bool is_started = true) {
         memory = std::make_unique<fake_store>(disk, &clock, options);
         sender = std::make_unique<fake_notifier>(clock, process);
         sender->answer_with([this](const delivery_job& job) { return receiver ? receiver(job) : reply_delivered(); });
@@ -56,7 +56,7 @@ class delivery_world {
             clock, [this] { driver->on_wake(clock.now()); }, process);
         driver = std::make_unique<delivery_driver>(delivery_doors{clock, *memory, *sender, log, metrics},
                                                    callback_table(callbacks, rules), seed, [this] { arm(); });
-        driver->start(disk.status());
+        if (is_started) driver->start(disk.status());
     }
     /// Nothing that was not committed survives, no handler runs.
     void crash() {

@@ -330,5 +330,16 @@ TEST(DeliveryDriver, AClockThatStepsAYearForwardSendsEarlyButOneByOne) {
     EXPECT_EQ(world.sender->most_open(), 1U);
 }
 
+TEST(DeliveryDriver, AReloadMayBeQuickerThanTheStore) {
+    delivery_world world;
+    world.callback("backend");
+    world.boot(false);
+    world.reload();
+    world.driver->start(world.disk.status());
+    world.emit("t1");
+    world.run(1s);
+    EXPECT_THAT(world.attempted(), ElementsAre("t1/1"));
+}
+
 } // namespace
 } // namespace prooftrack

@@ -49,17 +49,16 @@ class EventFeed : public testing::Test {
     /// Durable, but nobody was told yet.
     void commit(std::uint64_t seq, std::size_t bytes = 0) {
         disk_.last_seq = seq;
-        disk_.events[seq] = {"", event_type::completed, clock_.now().wall, "t1",
+        disk_.events[seq] = {"", event_type::completed, clock_.now().wall, "t1", 0,
                              std::make_shared<const std::string>(frozen(seq, bytes))};
     }
     void publish_up_to(std::uint64_t last, std::size_t bytes = 0) {
         while (value_of(feed_.last_seq()) < last) publish(value_of(feed_.last_seq()) + 1, bytes);
     }
 
-    std::shared_ptr<reader> read(std::uint64_t after, std::size_t limit = 100, milliseconds wait = 0ms,
-                                 wait_id id = 1) {
+    std::shared_ptr<reader> read(std::uint64_t after, std::size_t limit = 100, milliseconds wait = 0ms) {
         auto got = std::make_shared<reader>();
-        waits_ = feed_.read(event_seq{after}, limit, wait, id, [this, got](outcome<event_list> result) {
+        last_wait_ = feed_.events(event_seq{after}, limit, wait, [this, got](outcome<event_list> result) {
             ++got->answers;
             got->at = clock_.now().steady;
             if (const auto* refused = std::get_if<problem>(&result)) {
@@ -90,8 +89,10 @@ class EventFeed : public testing::Test {
     virtual_clock clock_;
     fake_disk disk_;
     fake_store store_{disk_}; // by hand
-    event_feed feed_{store_, clock_};
-    bool waits_ = false;
+    wait_numbers numbers_;
+    int wakes_changed_ = 0;
+    event_feed feed_{store_, clock_, numbers_, [this] { ++wakes_changed_; }};
+    wait_id last_wait_ = 0; ///< of the last read; 0 = it does not wait
     const steady_time start_ = clock_.now().steady;
 };
 
@@ -107,7 +108,7 @@ TEST_F(EventFeed, BeginsWhereTheStoreStands) {
 TEST_F(EventFeed, TheEndOfTheLogIsAnEmptyPageWithTheCursorOfTheNext) {
     publish_up_to(3);
     const auto got = read(3);
-    EXPECT_FALSE(waits_);
+    EXPECT_EQ(last_wait_, 0U);
     EXPECT_EQ(got->answers, 1);
     EXPECT_THAT(got->seqs, IsEmpty());
     EXPECT_EQ(got->next_after, 3U);
@@ -131,7 +132,7 @@ TEST_F(EventFeed, WhatIsNotInMemoryComesFromTheStore) {
     feed_.restore(disk_.status());
     publish_up_to(6);
     const auto got = read(1, 3);
-    EXPECT_FALSE(waits_);
+    EXPECT_EQ(last_wait_, 0U);
     EXPECT_EQ(got->answers, 0);
     store_.pump();
     EXPECT_EQ(got->answers, 1);
@@ -169,7 +170,7 @@ TEST_F(EventFeed, ACursorOutsideOfTheLogIsToldWhereItBeginsAndEnds) {
     for (const std::uint64_t after : {1U, 3U, 10U, 1'000U}) {
         for (const milliseconds wait : {0ms, 1'000ms}) {
             const auto got = read(after, 100, wait);
-            EXPECT_FALSE(waits_);
+            EXPECT_EQ(last_wait_, 0U);
             EXPECT_EQ(got->problem, "cursor_gone") << after;
             EXPECT_THAT(got->members,
                         ElementsAre(problem_member::number("oldest_seq", 5), problem_member::number("last_seq", 9)));
@@ -209,10 +210,11 @@ TEST_F(EventFeed, PrunedEventsLeaveMemoryAndTheRestStays) {
 
 TEST_F(EventFeed, AReaderAtTheEndWaitsForTheNextEvent) {
     publish_up_to(2);
-    const auto first = read(2, 100, 30s, 7);
-    EXPECT_TRUE(waits_);
-    const auto second = read(2, 100, 20s, 8);
+    const auto first = read(2, 100, 30s);
+    EXPECT_NE(last_wait_, 0U);
+    const auto second = read(2, 100, 20s);
     EXPECT_EQ(feed_.next_wake(), start_ + 20s);
+    EXPECT_EQ(wakes_changed_, 2) << "each moved the alarm";
     publish(3);
     EXPECT_THAT(first->seqs, ElementsAre(3));
     EXPECT_EQ(first->next_after, 3U);
@@ -224,15 +226,15 @@ TEST_F(EventFeed, AReaderAtTheEndWaitsForTheNextEvent) {
 
 TEST_F(EventFeed, AWaitOverAnEmptyLogEndsWithItsFirstEvent) {
     const auto got = read(0, 100, 1s);
-    EXPECT_TRUE(waits_);
+    EXPECT_NE(last_wait_, 0U);
     publish(1);
     EXPECT_THAT(got->seqs, ElementsAre(1));
 }
 
 TEST_F(EventFeed, AWaitThatIsOverEndsWithNothingAtItsTime) {
     publish_up_to(2);
-    const auto late = read(2, 100, 30s, 7);
-    const auto soon = read(2, 100, 10s, 8);
+    const auto late = read(2, 100, 30s);
+    const auto soon = read(2, 100, 10s);
     run_to(start_ + 10s - 1ns);
     EXPECT_EQ(soon->answers, 0);
     run_to(start_ + 10s);
@@ -248,10 +250,11 @@ TEST_F(EventFeed, AWaitThatIsOverEndsWithNothingAtItsTime) {
 }
 
 TEST_F(EventFeed, ACancelledWaitIsNeverAnswered) {
-    const auto gone = read(0, 100, 10s, 7);
-    const auto stays = read(0, 100, 20s, 8);
-    feed_.cancel(7);
-    feed_.cancel(7);
+    const auto gone = read(0, 100, 10s);
+    const wait_id its = last_wait_;
+    const auto stays = read(0, 100, 20s);
+    feed_.cancel(its);
+    feed_.cancel(its);
     feed_.cancel(99);
     EXPECT_EQ(feed_.next_wake(), start_ + 20s);
     run_to(start_ + 15s);
@@ -263,7 +266,7 @@ TEST_F(EventFeed, ACancelledWaitIsNeverAnswered) {
 TEST_F(EventFeed, WhoWaitsAgainFromItsAnswerWaitsForTheEventBehindIt) {
     std::vector<std::uint64_t> seen;
     std::function<void(event_seq)> follow = [&](event_seq after) {
-        feed_.read(after, 100, 1min, 7, [&](outcome<event_list> result) {
+        last_wait_ = feed_.events(after, 100, 1min, [&](outcome<event_list> result) {
             for (const log_event& event : std::get<event_list>(result).events) seen.push_back(value_of(event.seq));
             follow(std::get<event_list>(result).next_after);
         });
@@ -272,7 +275,7 @@ TEST_F(EventFeed, WhoWaitsAgainFromItsAnswerWaitsForTheEventBehindIt) {
     publish_up_to(3);
     EXPECT_THAT(seen, ElementsAre(1, 2, 3));
     EXPECT_EQ(feed_.next_wake(), start_ + 1min);
-    feed_.cancel(7);
+    feed_.cancel(last_wait_);
 }
 
 TEST_F(EventFeed, TheListenerIsToldBeforeTheReadersAndUntilItIsTakenAway) {
@@ -280,13 +283,13 @@ TEST_F(EventFeed, TheListenerIsToldBeforeTheReadersAndUntilItIsTakenAway) {
         void on_event(const log_event& event) override { told.push_back(*event.json); }
         std::vector<std::string> told;
     } listener;
-    feed_.set_listener(&listener);
+    feed_.set_event_listener(&listener);
     std::size_t told_before = 0;
-    feed_.read(event_seq{0}, 1, 1min, 7, [&](const outcome<event_list>&) { told_before = listener.told.size(); });
+    feed_.events(event_seq{0}, 1, 1min, [&](const outcome<event_list>&) { told_before = listener.told.size(); });
     publish(1);
     EXPECT_EQ(told_before, 1U);
     EXPECT_THAT(listener.told, ElementsAre(insert_seq(frozen(1), event_seq{1})));
-    feed_.set_listener(nullptr);
+    feed_.set_event_listener(nullptr);
     publish(2);
     EXPECT_EQ(listener.told.size(), 1U);
 }
