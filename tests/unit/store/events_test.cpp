@@ -6,8 +6,6 @@
 namespace prooftrack {
 namespace {
 
-using testing::ElementsAre;
-
 struct Events : testing::Test {
     Events() {
         world.add({make_new("a")}).value();
