@@ -143,7 +143,7 @@ TEST_F(CommandRun, AStatusWithANulIsNotReadAsTheWordBeforeIt) {
     EXPECT_EQ(run(command).reply, "completed\\u0000|a\\u000aPROOFTRACK_STATUS=completed");
     for (const bool in_argument : {false, true}) {
         command_line cut = shell("exit 0");
-        (in_argument ? cut.argv : cut.environment).push_back(std::string("A=b\0c", 5));
+        (in_argument ? cut.argv : cut.environment).emplace_back("A=b\0c", 5);
         const auto outcome = run(cut);
         EXPECT_EQ(outcome.what, verdict::failed);
         EXPECT_THAT(outcome.error, HasSubstr("NUL"));
@@ -190,7 +190,9 @@ TEST_F(CommandRun, TheWholeProcessGroupIsKilledAtTheTimeout) {
     const pid_t child = std::stoi(slurp("child"));
     run_until(io_, [&] { // init reaps it: until then it is a zombie
         std::ifstream status("/proc/" + std::to_string(child) + "/stat");
-        std::string id, name, state;
+        std::string id;
+        std::string name;
+        std::string state;
         status >> id >> name >> state;
         return !status || state == "Z" || !is_alive(child);
     });

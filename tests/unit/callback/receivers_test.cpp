@@ -14,7 +14,6 @@ namespace prooftrack {
 namespace {
 
 using namespace testing_support;
-using testing::HasSubstr;
 using verdict = delivery_outcome::verdict;
 
 constexpr const char* refusal = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n";

@@ -6,11 +6,9 @@ namespace prooftrack {
 namespace {
 
 TEST(StrayCharacter, StandsOutsideOfStringsAndComments) {
-    for (const char* fine : {"", "# \xC7\xBF", "a = \"\xC7\xBF\"", "a = '\xC7\xBF'",
-                             "a = \"\"\"\n\xC7\xBF \" \"\" \\\" \"\"\"\n", "a = '''\n\xC7\xBF ''\\'''\n",
-                             "\xEF\xBB\xBF"
-                             "a = 1",
-                             "a = \"\\\"\xC7\xBF\" # \xC7\xBF\nb = 1"}) {
+    for (const char* fine :
+         {"", "# \xC7\xBF", "a = \"\xC7\xBF\"", "a = '\xC7\xBF'", "a = \"\"\"\n\xC7\xBF \" \"\" \\\" \"\"\"\n",
+          "a = '''\n\xC7\xBF ''\\'''\n", "\357\273\277a = 1", "a = \"\\\"\xC7\xBF\" # \xC7\xBF\nb = 1"}) {
         EXPECT_FALSE(find_stray_character(fine)) << fine;
     }
 }

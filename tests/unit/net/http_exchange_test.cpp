@@ -18,7 +18,6 @@ namespace {
 
 namespace asio = boost::asio;
 using namespace testing_support;
-using testing::HasSubstr;
 
 constexpr const char* ok_reply = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 

@@ -47,7 +47,7 @@ outcome parse_pieces(const std::vector<std::string>& pieces, bool ended = false)
 
 /// The same outcome in one piece, in two at every point, and byte by byte.
 outcome parse(const std::string& text, bool ended = false) {
-    const outcome whole = parse_pieces({text}, ended);
+    outcome whole = parse_pieces({text}, ended);
     for (std::size_t split = 0; split <= text.size(); ++split) {
         const outcome halves = parse_pieces({text.substr(0, split), text.substr(split)}, ended);
         EXPECT_EQ(halves, whole) << "split at " << split;

@@ -24,7 +24,7 @@ using testing::SizeIs;
 class refusing_kernel {
   public:
     explicit refusing_kernel(int error) {
-        error_ = error;
+        answered = error;
         answer_with(reinterpret_cast<sqlite3_syscall_ptr>(&refuse));
     }
     refusing_kernel(const refusing_kernel&) = delete;
@@ -33,13 +33,13 @@ class refusing_kernel {
 
   private:
     static ssize_t refuse(int /*descriptor*/, const void* /*bytes*/, std::size_t /*count*/, off_t /*offset*/) {
-        errno = error_;
+        errno = answered;
         return -1;
     }
     void answer_with(sqlite3_syscall_ptr call) {
         for (const char* const name : {"pwrite", "pwrite64"}) vfs_->xSetSystemCall(vfs_, name, call);
     }
-    static inline std::atomic<int> error_ = 0;
+    static inline std::atomic<int> answered = 0;
     sqlite3_vfs* vfs_ = sqlite3_vfs_find(nullptr);
 };
 

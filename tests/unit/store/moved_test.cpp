@@ -26,7 +26,7 @@ class Moved : public testing::Test {
 
     /// Where a backup lies that knows `before` alone.
     std::filesystem::path back_up() {
-        const std::filesystem::path kept = path(".saved");
+        std::filesystem::path kept = path(".saved");
         std::filesystem::rename(world_.backup().value().path, kept);
         return kept;
     }

@@ -63,7 +63,7 @@ std::vector<std::string> cut_once(std::uint64_t seed, std::uint64_t after, Plan 
     const std::string verdict = quick_check(world.path(), "power-loss");
     if (verdict != "ok") wrong.push_back("quick_check: " + verdict);
     for (std::string& each : life.check(world)) wrong.push_back(std::move(each));
-    if (!life.run_wave(world)) wrong.push_back("it does not go on");
+    if (!life.run_wave(world)) wrong.emplace_back("it does not go on");
     world.close();
     return wrong;
 }

@@ -1,6 +1,5 @@
 #include <map>
 #include <set>
-#include <set>
 
 #include <gtest/gtest.h>
 
@@ -32,7 +31,7 @@ class seen_world : public tracker_fixture {
             actions.clear();
             const auto poll = wait_for_poll(seconds(20));
             if (!all<health_action>().empty()) { // by the passing of time
-                const health_action change = only<health_action>();
+                auto change = only<health_action>();
                 if (poll) answer(*poll, what); // the first probe
                 return change;
             }

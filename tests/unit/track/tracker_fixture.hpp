@@ -81,7 +81,7 @@ class tracker_fixture {
     }
     /// Makes the one change that the last step wanted durable (or not).
     void recorded(bool is_durable = true) {
-        const change_action change = only<change_action>();
+        const auto change = only<change_action>();
         step(is_durable ? durable(change) : refused(change));
     }
     template <class Action>
