@@ -205,10 +205,10 @@ op_result<delivery_page> list_deliveries(ledger& book, const delivery_query& wan
     return page;
 }
 
-op_result<std::optional<history_page>> read_history(ledger& book, const transaction_id& id) {
+op_result<std::optional<transaction_history>> read_history(ledger& book, const transaction_id& id) {
     const auto transaction_row = row_of(book, id.str());
-    if (!transaction_row) return std::optional<history_page>();
-    history_page page;
+    if (!transaction_row) return std::optional<transaction_history>();
+    transaction_history page;
     {
         query row =
             book.sql("SELECT at, from_state, to_state, from_status, to_status, request_id, reply_sha256 FROM history "

@@ -78,8 +78,8 @@ class sqlite_store final : public store {
             "list transactions", [query = std::move(query)](ledger& book) { return list_transactions(book, query); },
             std::move(handler));
     }
-    void history(transaction_id id, store_handler<std::optional<history_page>> handler) override {
-        read<std::optional<history_page>>(
+    void history(transaction_id id, store_handler<std::optional<transaction_history>> handler) override {
+        read<std::optional<transaction_history>>(
             "read history", [id = std::move(id)](ledger& book) { return read_history(book, id); }, std::move(handler));
     }
     void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) override {

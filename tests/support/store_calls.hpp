@@ -117,8 +117,8 @@ class store_calls {
     op_result<backup_file> backup() {
         return ask<backup_file>([](store& door, auto handler) { door.backup(std::move(handler)); });
     }
-    std::optional<history_page> history(const transaction_id& id) {
-        return ask<std::optional<history_page>>(
+    std::optional<transaction_history> history(const transaction_id& id) {
+        return ask<std::optional<transaction_history>>(
                    [&](store& door, auto handler) { door.history(id, std::move(handler)); })
             .value();
     }
