@@ -194,8 +194,8 @@ void commit_thread::run_one(operation& each) {
 
 void commit_thread::run_write(operation& each) {
     db_connection& db = *book_->db;
-    if (!db.in_transaction()) book_->sql("BEGIN IMMEDIATE").execute();
-    book_->sql("SAVEPOINT operation").execute();
+    if (!db.in_transaction()) book_->sql(R"sql(BEGIN IMMEDIATE)sql").execute();
+    book_->sql(R"sql(SAVEPOINT operation)sql").execute();
     book_->sums.mark();
     bool keep = false;
     try {
@@ -207,21 +207,21 @@ void commit_thread::run_write(operation& each) {
         each.fail({make_error_code(boost::system::errc::state_not_recoverable), each.name(), error.what()});
     }
     if (!keep) {
-        book_->sql("ROLLBACK TO operation").execute();
+        book_->sql(R"sql(ROLLBACK TO operation)sql").execute();
         book_->sums.undo();
     }
-    book_->sql("RELEASE operation").execute();
+    book_->sql(R"sql(RELEASE operation)sql").execute();
 }
 
 void commit_thread::commit() {
     book_->sums.flush(*book_->db);
-    book_->sql("COMMIT").execute();
+    book_->sql(R"sql(COMMIT)sql").execute();
 }
 
 void commit_thread::undo_batch(const sqlite_error& error, operations& batch) {
     // FULL, IOERR and NOMEM may have rolled back already: only SQLite knows.
     try {
-        if (book_->db->in_transaction()) book_->sql("ROLLBACK").execute();
+        if (book_->db->in_transaction()) book_->sql(R"sql(ROLLBACK)sql").execute();
         if (error.reach() != failure_reach::store) book_->sums.load(*book_->db);
     } catch (const sqlite_error& second) {
         fail_for_good(second, "roll back");

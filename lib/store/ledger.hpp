@@ -27,7 +27,7 @@ struct ledger {
     std::int64_t prune_after_row = 0;
     prune_pace pace;
 
-    statement& sql(const char* text) { return db->prepared(text); }
+    statement& sql(sql_literal text) { return db->prepared(text); }
 };
 
 inline op_error make_store_error(store_error error, std::string operation, std::string detail = {}) {
