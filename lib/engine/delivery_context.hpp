@@ -24,8 +24,8 @@ namespace prooftrack {
 /// Most attempts in flight over all lanes of callback_urls together.
 inline constexpr std::size_t most_url_attempts = 1024;
 
-/// What deliveries are made with. All of it must outlive the delivery side.
-struct delivery_doors {
+/// What the delivery side works with. All of it must outlive the delivery side.
+struct delivery_dependencies {
     const clock_source& clock;
     store& memory;
     notifier& sender;
@@ -35,10 +35,10 @@ struct delivery_doors {
 
 /// The state that more than one part needs.
 struct delivery_context {
-    delivery_context(delivery_doors given, callback_table callbacks, std::uint64_t seed)
-        : doors(given), table(std::move(callbacks)), random(seed) {}
+    delivery_context(delivery_dependencies given, callback_table callbacks, std::uint64_t seed)
+        : deps(given), table(std::move(callbacks)), random(seed) {}
 
-    delivery_doors doors;
+    delivery_dependencies deps;
     callback_table table;
     random_source random;
     lane_table lanes;

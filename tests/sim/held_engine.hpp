@@ -151,7 +151,7 @@ class held_engine {
     metrics registry{"sim"};
     meters counts{registry};
     virtual_alarm alarm{clock, [this] { daemon.on_alarm(); }};
-    engine daemon{make_configuration(), engine_doors{clock, alarm, memory, notifier, log, counts},
+    engine daemon{make_configuration(), engine_dependencies{clock, alarm, memory, notifier, log, counts},
                   engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1};
     held_proof proof{clock, daemon.polls()};
 
