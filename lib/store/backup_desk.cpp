@@ -28,9 +28,9 @@ void backup_desk::request(store_handler<backup_file> handler) {
     answer(std::move(handler), make_store_error(store_error::busy, "back up"));
 }
 
-void backup_desk::step(ledger& book, std::chrono::milliseconds budget) {
+void backup_desk::step(database& db, std::chrono::milliseconds budget) {
     try {
-        start(book);
+        start(db);
         if (is_copying()) job_->step(budget);
     } catch (const sqlite_error& error) {
         end(describe_failure(error));
@@ -40,7 +40,7 @@ void backup_desk::step(ledger& book, std::chrono::milliseconds budget) {
     if (auto outcome = job_->take_outcome()) end(*std::move(outcome));
 }
 
-void backup_desk::start(ledger& book) {
+void backup_desk::start(database& db) {
     store_handler<backup_file> handler;
     {
         const std::lock_guard lock(mutex_);
@@ -48,11 +48,11 @@ void backup_desk::start(ledger& book) {
         handler = *std::exchange(waiting_, std::nullopt);
     }
     job_ = std::make_unique<backup_job>(std::move(handler), [this] { wake_(); });
-    if (!has_room_for_copy(book.path)) {
+    if (!has_room_for_copy(db.path)) {
         end(make_store_error(store_error::no_room_for_copy, "back up"));
         return;
     }
-    job_->open(book);
+    job_->open(db);
 }
 
 void backup_desk::abort(store_error why, bool also_checking) {

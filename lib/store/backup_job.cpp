@@ -4,10 +4,10 @@
 
 namespace prooftrack {
 
-void backup_job::open(ledger& book) {
-    log_id_ = make_log_id(book.random.next());
-    copy_ = std::make_unique<database_copy>(*book.db, beside(book.path, ".backup-" + make_log_id(book.random.next())),
-                                            book.vfs);
+void backup_job::open(database& db) {
+    log_id_ = make_log_id(db.random.next());
+    copy_ = std::make_unique<database_copy>(*db.connection, beside(db.path, ".backup-" + make_log_id(db.random.next())),
+                                            db.vfs);
 }
 
 backup_job::~backup_job() {

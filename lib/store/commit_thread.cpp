@@ -23,12 +23,12 @@ constexpr std::chrono::seconds enough_without_full{60};
 
 } // namespace
 
-commit_thread::commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<ledger> book,
+commit_thread::commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<database> db,
                              std::unique_ptr<lock_file> lock, store_observer& observer)
     : loop_(std::move(loop)), observer_(observer), alive_(lifetime_.observe()), backups_(loop_, [this] { wake(); }),
-      book_(std::move(book)), lock_(std::move(lock)) {
-    checkpoints_.watch(*book_->db);
-    place_.remember(book_->path, *book_->db);
+      db_(std::move(db)), lock_(std::move(lock)) {
+    checkpoints_.watch(*db_->connection);
+    place_.remember(db_->path, *db_->connection);
     next_look_ = checkpointer::clock::now() + between_looks;
     // Signals belong to the loop.
     sigset_t all;
@@ -154,12 +154,12 @@ void commit_thread::run_batch(operations batch) {
             run_one(*each);
             if (each->writes()) ++writes;
         }
-        if (!has_failed_ && book_->db->in_transaction()) {
+        if (!has_failed_ && db_->connection->in_transaction()) {
             const std::uint64_t written_before = checkpoints_.written_commits();
             commit();
             const bool has_written = checkpoints_.written_commits() != written_before;
             const auto took = std::chrono::steady_clock::now() - began;
-            book_->pace.on_commit(took);
+            db_->pace.on_commit(took);
             notices_.emplace_back([took, writes](store_observer& told) { told.on_commit(took, writes); });
             if (has_written) end_full();
         }
@@ -183,7 +183,7 @@ void commit_thread::run_one(operation& each) {
         return;
     }
     try {
-        each.run(*book_);
+        each.run(*db_);
     } catch (const sqlite_error& error) {
         if (error.reach() != failure_reach::operation) throw;
         each.fail(error.describe(each.name()));
@@ -193,13 +193,13 @@ void commit_thread::run_one(operation& each) {
 }
 
 void commit_thread::run_write(operation& each) {
-    db_connection& db = *book_->db;
-    if (!db.in_transaction()) book_->sql("BEGIN IMMEDIATE").execute();
-    book_->sql("SAVEPOINT operation").execute();
-    book_->sums.mark();
+    db_connection& db = *db_->connection;
+    if (!db.in_transaction()) db_->sql("BEGIN IMMEDIATE").execute();
+    db_->sql("SAVEPOINT operation").execute();
+    db_->sums.mark();
     bool keep = false;
     try {
-        keep = each.run(*book_);
+        keep = each.run(*db_);
     } catch (const sqlite_error& error) {
         if (error.reach() != failure_reach::operation || !db.in_transaction()) throw;
         each.fail(error.describe(each.name()));
@@ -207,22 +207,22 @@ void commit_thread::run_write(operation& each) {
         each.fail({make_error_code(boost::system::errc::state_not_recoverable), each.name(), error.what()});
     }
     if (!keep) {
-        book_->sql("ROLLBACK TO operation").execute();
-        book_->sums.undo();
+        db_->sql("ROLLBACK TO operation").execute();
+        db_->sums.undo();
     }
-    book_->sql("RELEASE operation").execute();
+    db_->sql("RELEASE operation").execute();
 }
 
 void commit_thread::commit() {
-    book_->sums.flush(*book_->db);
-    book_->sql("COMMIT").execute();
+    db_->sums.flush(*db_->connection);
+    db_->sql("COMMIT").execute();
 }
 
 void commit_thread::undo_batch(const sqlite_error& error, operations& batch) {
     // FULL, IOERR and NOMEM may have rolled back already: only SQLite knows.
     try {
-        if (book_->db->in_transaction()) book_->sql("ROLLBACK").execute();
-        if (error.reach() != failure_reach::store) book_->sums.load(*book_->db);
+        if (db_->connection->in_transaction()) db_->sql("ROLLBACK").execute();
+        if (error.reach() != failure_reach::store) db_->sums.load(*db_->connection);
     } catch (const sqlite_error& second) {
         fail_for_good(second, "roll back");
     }
@@ -278,7 +278,7 @@ void commit_thread::fail_for_good(const sqlite_error& error, const char* operati
     if (std::exchange(has_failed_, true)) return;
     if (error.doubts_file()) lock_->mark();
     backups_.abort(store_error::failed, false);
-    book_->db->forbid_checkpoint_on_close();
+    db_->connection->forbid_checkpoint_on_close();
     notices_.emplace_back([what = error.describe(operation)](store_observer& told) { told.on_fatal(what); });
 }
 
@@ -286,7 +286,7 @@ void commit_thread::fail_for_good(const sqlite_error& error, const char* operati
 bool commit_thread::stop_if_moved() {
     if (has_failed_) return false;
     next_look_ = checkpointer::clock::now() + between_looks;
-    const auto found = place_.look(*book_->db);
+    const auto found = place_.look(*db_->connection);
     if (!found) return false;
     has_failed_ = true;
     backups_.abort(store_error::moved, false);
@@ -304,10 +304,10 @@ void commit_thread::look_at_place() {
 /// Nothing may be left that would spoil the file which stands there now, or comes: SQLite would fold our write-ahead
 /// log into it, whoever's it is.
 void commit_thread::leave(const database_place::finding& found) {
-    book_->db->forbid_checkpoint_on_close();
+    db_->connection->forbid_checkpoint_on_close();
     lock_->mark_taken_away();
     // Into the file that was moved, wherever it is: it is whole then. Of one that was removed the log is the last copy.
-    if (found.what == database_place::change::taken_away) checkpoints_.fold(*book_->db);
+    if (found.what == database_place::change::taken_away) checkpoints_.fold(*db_->connection);
     if (found.log_is_a_stranger) return;
     const std::filesystem::path& log = place_.log();
     const std::string name = log.string();
@@ -326,7 +326,7 @@ void commit_thread::set_state(store_state state, op_error why) {
 void commit_thread::end_full() {
     if (state_ != store_state::full) return;
     const bool has_lasted = checkpointer::clock::now() - last_full_ >= enough_without_full;
-    if (has_lasted || has_recovery_space(book_->path)) set_state(store_state::ok, {});
+    if (has_lasted || has_recovery_space(db_->path)) set_state(store_state::ok, {});
 }
 
 void commit_thread::step_backup() {
@@ -339,7 +339,7 @@ void commit_thread::step_backup() {
         const std::lock_guard lock(mutex_);
         is_busy = !queue_.empty();
     }
-    backups_.step(*book_, is_busy ? backup_step_when_busy : backup_step_when_idle);
+    backups_.step(*db_, is_busy ? backup_step_when_busy : backup_step_when_idle);
 }
 
 void commit_thread::checkpoint() {
@@ -347,8 +347,8 @@ void commit_thread::checkpoint() {
     if (has_failed_ || !checkpoints_.is_due(now)) return;
     if (stop_if_moved()) return finish_batch({}, std::exchange(notices_, {}));
     try {
-        checkpoints_.run(*book_->db, now);
-        place_.remember_content(*book_->db);
+        checkpoints_.run(*db_->connection, now);
+        place_.remember_content(*db_->connection);
     } catch (const sqlite_error& error) {
         fail_for_good(error, "checkpoint");
         finish_batch({}, std::exchange(notices_, {}));
@@ -358,14 +358,14 @@ void commit_thread::checkpoint() {
 void commit_thread::shut_down() {
     backups_.abort(store_error::stopped, true);
     if (!has_failed_) {
-        if (const auto found = place_.look(*book_->db)) leave(*found);
+        if (const auto found = place_.look(*db_->connection)) leave(*found);
     }
     try {
-        book_->db->close();
+        db_->connection->close();
     } catch (const sqlite_error&) {
         // Everything is in the WAL: the next start folds it in.
     }
-    book_.reset();
+    db_.reset();
     lock_.reset();
     const std::lock_guard lock(mutex_);
     is_closed_ = true;

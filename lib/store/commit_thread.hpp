@@ -33,7 +33,7 @@ inline constexpr std::size_t most_batch_weight = 1000;
 class commit_thread {
   public:
     /// Starts the thread, with all signals blocked in it.
-    commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<ledger> book, std::unique_ptr<lock_file> lock,
+    commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,
                   store_observer& observer);
     commit_thread(const commit_thread&) = delete;
     commit_thread& operator=(const commit_thread&) = delete;
@@ -87,7 +87,7 @@ class commit_thread {
     backup_desk backups_;
 
     // Of the thread alone.
-    std::unique_ptr<ledger> book_;
+    std::unique_ptr<database> db_;
     std::unique_ptr<lock_file> lock_;
     checkpointer checkpoints_;
     database_place place_;

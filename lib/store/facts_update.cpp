@@ -4,9 +4,9 @@
 
 namespace prooftrack {
 
-std::optional<stored_row> find_row(ledger& book, const transaction_id& id) {
+std::optional<stored_row> find_row(database& db, const transaction_id& id) {
     query row = select_by_id(
-        book.sql(
+        db.sql(
             "SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision FROM transactions WHERE "
             "id = ?"),
         id.str());
@@ -22,40 +22,40 @@ std::optional<stored_row> find_row(ledger& book, const transaction_id& id) {
     return found;
 }
 
-void write_facts(ledger& book, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
+void write_facts(database& db, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
                  std::optional<wall_time> last_event_at) {
     const count_cell cell{facts.state, classify_status(facts.status)};
     const bool is_odd = cell.kind == status_kind::other || before.cell.kind == status_kind::other;
     const bool keeps_indexes = !is_odd && cell == before.cell && facts.watched == before.watched &&
                                facts.settled_at == before.settled_at && ended_at == before.ended_at;
     if (keeps_indexes) {
-        book.sql("UPDATE transactions SET tracked_at = ?, overdue_at = ?, not_found_since = ?, recheck_until = ?, "
-                 "last_polled_at = ?, polls = ?, bad_requests = ?, verifications_done = ?, was_overdue = ?, "
-                 "last_event_at = ?, revision = revision + 1 WHERE row = ?")
+        db.sql("UPDATE transactions SET tracked_at = ?, overdue_at = ?, not_found_since = ?, recheck_until = ?, "
+               "last_polled_at = ?, polls = ?, bad_requests = ?, verifications_done = ?, was_overdue = ?, "
+               "last_event_at = ?, revision = revision + 1 WHERE row = ?")
             .execute(facts.tracked_at, facts.overdue_at, facts.not_found_since, facts.recheck_until,
                      facts.last_polled_at, facts.polls, facts.bad_requests, facts.verifications_done, facts.was_overdue,
                      last_event_at, before.row);
         return;
     }
-    book.sql("UPDATE transactions SET state = ?, kind = ?, watched = ?, status = ?, tracked_at = ?, overdue_at = ?, "
-             "settled_at = ?, not_found_since = ?, recheck_until = ?, last_polled_at = ?, polls = ?, bad_requests = ?, "
-             "verifications_done = ?, was_overdue = ?, ended_at = ?, last_event_at = ?, revision = revision + 1 WHERE "
-             "row = ?")
+    db.sql("UPDATE transactions SET state = ?, kind = ?, watched = ?, status = ?, tracked_at = ?, overdue_at = ?, "
+           "settled_at = ?, not_found_since = ?, recheck_until = ?, last_polled_at = ?, polls = ?, bad_requests = ?, "
+           "verifications_done = ?, was_overdue = ?, ended_at = ?, last_event_at = ?, revision = revision + 1 WHERE "
+           "row = ?")
         .execute(facts.state, cell.kind, facts.watched, null_if_empty(facts.status), facts.tracked_at, facts.overdue_at,
                  facts.settled_at, facts.not_found_since, facts.recheck_until, facts.last_polled_at, facts.polls,
                  facts.bad_requests, facts.verifications_done, facts.was_overdue, ended_at, last_event_at, before.row);
-    book.sums.count_transaction(before.cell, cell);
+    db.sums.count_transaction(before.cell, cell);
 }
 
-void write_history(ledger& book, std::int64_t row, const history_line& line) {
+void write_history(database& db, std::int64_t row, const history_line& line) {
     std::array<std::uint8_t, 32> hash{};
     std::optional<blob_view> reply;
     if (!line.reply.empty()) {
         hash = sha256_of(line.reply);
         reply = as_blob(hash);
     }
-    book.sql("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .execute(row, book.sums.take_history_number(), line.at, line.from_state, line.to_state,
+    db.sql("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .execute(row, db.sums.take_history_number(), line.at, line.from_state, line.to_state,
                  null_if_empty(line.from_status), null_if_empty(line.to_status), null_if_empty(line.request_id), reply);
 }
 

@@ -19,38 +19,37 @@ std::optional<std::int64_t> first_key(query row) {
     return row.integer(0);
 }
 
-key_merge all_transactions(ledger& book) {
+key_merge all_transactions(database& db) {
     key_merge keys;
-    keys.add([&book](std::int64_t below) {
-        return first_key(
-            book.sql("SELECT row FROM transactions WHERE row < ? ORDER BY row DESC LIMIT 1").select(below));
+    keys.add([&db](std::int64_t below) {
+        return first_key(db.sql("SELECT row FROM transactions WHERE row < ? ORDER BY row DESC LIMIT 1").select(below));
     });
     return keys;
 }
 
-key_merge transactions_with_odd_status(ledger& book, const std::string& status) {
+key_merge transactions_with_odd_status(database& db, const std::string& status) {
     key_merge keys;
-    keys.add([&book, status](std::int64_t below) {
+    keys.add([&db, status](std::int64_t below) {
         return first_key(
-            book.sql("SELECT row FROM transactions INDEXED BY transactions_odd_status WHERE kind = 6 AND status = ? "
-                     "AND row < ? ORDER BY row DESC LIMIT 1")
+            db.sql("SELECT row FROM transactions INDEXED BY transactions_odd_status WHERE kind = 6 AND status = ? "
+                   "AND row < ? ORDER BY row DESC LIMIT 1")
                 .select(status, below));
     });
     return keys;
 }
 
-key_merge transactions_in_cells(ledger& book, const transaction_query& wanted) {
+key_merge transactions_in_cells(database& db, const transaction_query& wanted) {
     key_merge keys;
     for (std::size_t s = 0; s < tracking_state_count; ++s) {
         for (std::size_t k = 0; k < totals::kinds; ++k) {
             const count_cell cell{static_cast<tracking_state>(s), static_cast<status_kind>(k)};
             if (wanted.state && cell.state != *wanted.state) continue;
             if (wanted.status && cell.kind != classify_status(*wanted.status)) continue;
-            if (book.sums.transactions(cell) == 0) continue;
-            keys.add([&book, cell](std::int64_t below) {
+            if (db.sums.transactions(cell) == 0) continue;
+            keys.add([&db, cell](std::int64_t below) {
                 return first_key(
-                    book.sql("SELECT row FROM transactions INDEXED BY transactions_listed WHERE state = ? AND kind "
-                             "= ? AND row < ? ORDER BY row DESC LIMIT 1")
+                    db.sql("SELECT row FROM transactions INDEXED BY transactions_listed WHERE state = ? AND kind "
+                           "= ? AND row < ? ORDER BY row DESC LIMIT 1")
                         .select(cell.state, cell.kind, below));
             });
         }
@@ -59,11 +58,11 @@ key_merge transactions_in_cells(ledger& book, const transaction_query& wanted) {
 }
 
 /// nullopt when the range holds too many to be sorted.
-std::optional<key_merge> transactions_settled_between(ledger& book, const transaction_query& wanted) {
+std::optional<key_merge> transactions_settled_between(database& db, const transaction_query& wanted) {
     std::vector<std::int64_t> rows;
     query found =
-        book.sql("SELECT row FROM transactions INDEXED BY transactions_settled WHERE settled_at IS NOT NULL AND "
-                 "settled_at > ? AND settled_at < ? LIMIT ?")
+        db.sql("SELECT row FROM transactions INDEXED BY transactions_settled WHERE settled_at IS NOT NULL AND "
+               "settled_at > ? AND settled_at < ? LIMIT ?")
             .select(wanted.settled_after.value_or(wall_time::min()), wanted.settled_before.value_or(wall_time::max()),
                     most_sorted_rows + 1);
     while (found.next()) rows.push_back(found.integer(0));
@@ -78,15 +77,15 @@ std::optional<key_merge> transactions_settled_between(ledger& book, const transa
     return keys;
 }
 
-key_merge choose_keys(ledger& book, const transaction_query& wanted) {
+key_merge choose_keys(database& db, const transaction_query& wanted) {
     if (wanted.settled_after || wanted.settled_before) {
-        if (auto keys = transactions_settled_between(book, wanted)) return *std::move(keys);
+        if (auto keys = transactions_settled_between(db, wanted)) return *std::move(keys);
     }
     if (wanted.status && classify_status(*wanted.status) == status_kind::other) {
-        return transactions_with_odd_status(book, *wanted.status);
+        return transactions_with_odd_status(db, *wanted.status);
     }
-    if (wanted.state || wanted.status) return transactions_in_cells(book, wanted);
-    return all_transactions(book);
+    if (wanted.state || wanted.status) return transactions_in_cells(db, wanted);
+    return all_transactions(db);
 }
 
 bool matches(const tracking_facts& facts, const transaction_query& wanted) {
@@ -96,20 +95,20 @@ bool matches(const tracking_facts& facts, const transaction_query& wanted) {
     return !wanted.settled_before || (facts.settled_at && *facts.settled_at < *wanted.settled_before);
 }
 
-key_merge choose_keys(ledger& book, const delivery_query& wanted, std::optional<std::int64_t> transaction_row) {
+key_merge choose_keys(database& db, const delivery_query& wanted, std::optional<std::int64_t> transaction_row) {
     key_merge keys;
     if (transaction_row) {
-        keys.add([&book, row = *transaction_row](std::int64_t below) {
+        keys.add([&db, row = *transaction_row](std::int64_t below) {
             return first_key(
-                book.sql("SELECT id FROM deliveries INDEXED BY deliveries_of WHERE transaction_row = ? AND id < ? "
-                         "ORDER BY id DESC LIMIT 1")
+                db.sql("SELECT id FROM deliveries INDEXED BY deliveries_of WHERE transaction_row = ? AND id < ? "
+                       "ORDER BY id DESC LIMIT 1")
                     .select(row, below));
         });
         return keys;
     }
     if (!wanted.state || *wanted.state == delivery_state::delivered) {
-        keys.add([&book](std::int64_t below) {
-            return first_key(book.sql("SELECT id FROM deliveries WHERE id < ? ORDER BY id DESC LIMIT 1").select(below));
+        keys.add([&db](std::int64_t below) {
+            return first_key(db.sql("SELECT id FROM deliveries WHERE id < ? ORDER BY id DESC LIMIT 1").select(below));
         });
         return keys;
     }
@@ -119,32 +118,32 @@ key_merge choose_keys(ledger& book, const delivery_query& wanted, std::optional<
                   "AND id < ? ORDER BY id DESC LIMIT 1"
                 : "SELECT id FROM deliveries INDEXED BY deliveries_dead WHERE lane = ? AND state = 2 "
                   "AND id < ? ORDER BY id DESC LIMIT 1";
-    for (const lane_total& lane : book.sums.lanes()) {
+    for (const lane_total& lane : db.sums.lanes()) {
         if ((pending ? lane.pending : lane.dead) == 0 || (wanted.callback && lane.callback != *wanted.callback))
             continue;
-        keys.add([&book, below_sql, row = lane.row](std::int64_t below) {
-            return first_key(book.sql(below_sql).select(row, below));
+        keys.add([&db, below_sql, row = lane.row](std::int64_t below) {
+            return first_key(db.sql(below_sql).select(row, below));
         });
     }
     return keys;
 }
 
 /// nullopt when the filter leaves it out.
-std::optional<delivery_view> read_matching(ledger& book, std::int64_t id, const delivery_query& wanted) {
+std::optional<delivery_view> read_matching(database& db, std::int64_t id, const delivery_query& wanted) {
     query row =
-        book.sql("SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status, "
-                 "d.next_attempt_at, e.id, e.type, t.id FROM deliveries d JOIN events e ON e.seq = d.event_seq JOIN "
-                 "transactions t ON t.row = d.transaction_row WHERE d.id = ?")
+        db.sql("SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status, "
+               "d.next_attempt_at, e.id, e.type, t.id FROM deliveries d JOIN events e ON e.seq = d.event_seq JOIN "
+               "transactions t ON t.row = d.transaction_row WHERE d.id = ?")
             .select(id);
     if (!row.next()) return std::nullopt;
-    delivery_view view = read_delivery_view(book, row);
+    delivery_view view = read_delivery_view(db, row);
     if ((wanted.state && view.state != *wanted.state) || (wanted.callback && view.callback != *wanted.callback))
         return std::nullopt;
     return view;
 }
 
-std::optional<std::int64_t> row_of(ledger& book, std::string_view id) {
-    return first_key(select_by_id(book.sql("SELECT row FROM transactions WHERE id = ?"), id));
+std::optional<std::int64_t> row_of(database& db, std::string_view id) {
+    return first_key(select_by_id(db.sql("SELECT row FROM transactions WHERE id = ?"), id));
 }
 
 history_entry read_history_entry(const query& row) {
@@ -161,19 +160,19 @@ history_entry read_history_entry(const query& row) {
 
 } // namespace
 
-op_result<transaction_page> list_transactions(ledger& book, const transaction_query& wanted) {
+op_result<transaction_page> list_transactions(database& db, const transaction_query& wanted) {
     const auto below = read_cursor(paged_list::transactions, wanted.cursor, "list transactions");
     if (!below) return below.error();
     transaction_page page;
-    key_merge keys = choose_keys(book, wanted);
+    key_merge keys = choose_keys(db, wanted);
     page.next_cursor = fill_page(
         paged_list::transactions, keys, *below, wanted.limit, [&](std::int64_t key) -> std::optional<std::size_t> {
             query row =
-                book.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
-                         "recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue, "
-                         "metadata, "
-                         "callback_url, body, revision FROM transactions LEFT JOIN proofs ON transaction_row = row "
-                         "WHERE row = ?")
+                db.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
+                       "recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue, "
+                       "metadata, "
+                       "callback_url, body, revision FROM transactions LEFT JOIN proofs ON transaction_row = row "
+                       "WHERE row = ?")
                     .select(key);
             if (!row.next()) return std::nullopt;
             transaction_view view = read_view(row);
@@ -185,19 +184,19 @@ op_result<transaction_page> list_transactions(ledger& book, const transaction_qu
     return page;
 }
 
-op_result<delivery_page> list_deliveries(ledger& book, const delivery_query& wanted) {
+op_result<delivery_page> list_deliveries(database& db, const delivery_query& wanted) {
     const auto below = read_cursor(paged_list::deliveries, wanted.cursor, "list deliveries");
     if (!below) return below.error();
     delivery_page page;
     std::optional<std::int64_t> transaction_row;
     if (wanted.transaction) {
-        transaction_row = row_of(book, *wanted.transaction);
+        transaction_row = row_of(db, *wanted.transaction);
         if (!transaction_row) return page;
     }
-    key_merge keys = choose_keys(book, wanted, transaction_row);
+    key_merge keys = choose_keys(db, wanted, transaction_row);
     page.next_cursor = fill_page(paged_list::deliveries, keys, *below, wanted.limit,
                                  [&](std::int64_t key) -> std::optional<std::size_t> {
-                                     auto view = read_matching(book, key, wanted);
+                                     auto view = read_matching(db, key, wanted);
                                      if (!view) return std::nullopt;
                                      page.deliveries.push_back(*std::move(view));
                                      return 0;
@@ -205,23 +204,23 @@ op_result<delivery_page> list_deliveries(ledger& book, const delivery_query& wan
     return page;
 }
 
-op_result<std::optional<history_page>> read_history(ledger& book, const transaction_id& id) {
-    const auto transaction_row = row_of(book, id.str());
+op_result<std::optional<history_page>> read_history(database& db, const transaction_id& id) {
+    const auto transaction_row = row_of(db, id.str());
     if (!transaction_row) return std::optional<history_page>();
     history_page page;
     {
         query row =
-            book.sql("SELECT at, from_state, to_state, from_status, to_status, request_id, reply_sha256 FROM history "
-                     "WHERE transaction_row = ? ORDER BY number DESC LIMIT 1000")
+            db.sql("SELECT at, from_state, to_state, from_status, to_status, request_id, reply_sha256 FROM history "
+                   "WHERE transaction_row = ? ORDER BY number DESC LIMIT 1000")
                 .select(*transaction_row);
         while (row.next()) page.changes.push_back(read_history_entry(row));
     }
     std::reverse(page.changes.begin(), page.changes.end());
     const delivery_query everything{};
-    key_merge keys = choose_keys(book, everything, transaction_row);
+    key_merge keys = choose_keys(db, everything, transaction_row);
     fill_page(paged_list::deliveries, keys, std::numeric_limits<std::int64_t>::max(), 1000,
               [&](std::int64_t key) -> std::optional<std::size_t> {
-                  auto view = read_matching(book, key, everything);
+                  auto view = read_matching(db, key, everything);
                   if (!view) return std::nullopt;
                   page.deliveries.push_back(*std::move(view));
                   return 0;

@@ -16,16 +16,16 @@ struct candidate {
     count_cell cell;
 };
 
-bool is_owed(ledger& book, std::int64_t transaction_row) {
+bool is_owed(database& db, std::int64_t transaction_row) {
     query row =
-        book.sql("SELECT 1 FROM deliveries INDEXED BY deliveries_of WHERE transaction_row = ? AND state = 0 LIMIT 1")
+        db.sql("SELECT 1 FROM deliveries INDEXED BY deliveries_of WHERE transaction_row = ? AND state = 0 LIMIT 1")
             .select(transaction_row);
     return row.next();
 }
 
 /// Removes deliveries (none is pending) and takes them out of the lanes' counts. `event` limits it to those of one
 /// event.
-void delete_deliveries(ledger& book, std::int64_t transaction_row, std::optional<event_seq> event) {
+void delete_deliveries(database& db, std::int64_t transaction_row, std::optional<event_seq> event) {
     struct ended_delivery {
         std::int64_t id;
         std::int64_t lane;
@@ -33,8 +33,8 @@ void delete_deliveries(ledger& book, std::int64_t transaction_row, std::optional
     };
     std::vector<ended_delivery> gone;
     {
-        query row = book.sql("SELECT id, lane, state, event_seq FROM deliveries INDEXED BY deliveries_of WHERE "
-                             "transaction_row = ?")
+        query row = db.sql("SELECT id, lane, state, event_seq FROM deliveries INDEXED BY deliveries_of WHERE "
+                           "transaction_row = ?")
                         .select(transaction_row);
         while (row.next()) {
             if (event && row.count(3) != value_of(*event)) continue;
@@ -42,29 +42,29 @@ void delete_deliveries(ledger& book, std::int64_t transaction_row, std::optional
         }
     }
     for (const ended_delivery& each : gone) {
-        book.sql("DELETE FROM deliveries WHERE id = ?").execute(each.id);
-        book.sums.count_deliveries(each.lane, 0, each.dead ? -1 : 0, -1);
+        db.sql("DELETE FROM deliveries WHERE id = ?").execute(each.id);
+        db.sums.count_deliveries(each.lane, 0, each.dead ? -1 : 0, -1);
     }
 }
 
-void delete_transaction(ledger& book, const candidate& gone) {
-    delete_deliveries(book, gone.row, std::nullopt);
-    book.sql("DELETE FROM history WHERE transaction_row = ?").execute(gone.row);
-    book.sql("DELETE FROM proofs WHERE transaction_row = ?").execute(gone.row);
-    book.sql("DELETE FROM transactions WHERE row = ?").execute(gone.row);
-    book.sums.count_transaction(gone.cell, std::nullopt);
+void delete_transaction(database& db, const candidate& gone) {
+    delete_deliveries(db, gone.row, std::nullopt);
+    db.sql("DELETE FROM history WHERE transaction_row = ?").execute(gone.row);
+    db.sql("DELETE FROM proofs WHERE transaction_row = ?").execute(gone.row);
+    db.sql("DELETE FROM transactions WHERE row = ?").execute(gone.row);
+    db.sums.count_transaction(gone.cell, std::nullopt);
 }
 
 /// Goes on where the last call stopped, so that transactions on which something is owed for long do not hide those
 /// behind them.
-void prune_transactions(ledger& book, const prune_request& request, clock::time_point until, prune_result& result) {
+void prune_transactions(database& db, const prune_request& request, clock::time_point until, prune_result& result) {
     std::vector<candidate> found;
     {
-        query row = book.sql("SELECT row, ended_at, state, kind FROM transactions INDEXED BY transactions_ended WHERE "
-                             "ended_at IS "
-                             "NOT NULL AND watched = 0 AND ended_at < ? AND (ended_at, row) > (?, ?) ORDER BY "
-                             "ended_at, row LIMIT ?")
-                        .select(request.ended_before, book.prune_after_time, book.prune_after_row, request.limit);
+        query row = db.sql("SELECT row, ended_at, state, kind FROM transactions INDEXED BY transactions_ended WHERE "
+                           "ended_at IS "
+                           "NOT NULL AND watched = 0 AND ended_at < ? AND (ended_at, row) > (?, ?) ORDER BY "
+                           "ended_at, row LIMIT ?")
+                        .select(request.ended_before, db.prune_after_time, db.prune_after_row, request.limit);
         while (row.next()) {
             found.push_back({row.integer(0),
                              row.integer(1),
@@ -77,17 +77,17 @@ void prune_transactions(ledger& book, const prune_request& request, clock::time_
             result.more = true;
             return;
         }
-        book.prune_after_time = each.ended_at;
-        book.prune_after_row = each.row;
-        if (is_owed(book, each.row)) continue;
-        delete_transaction(book, each);
+        db.prune_after_time = each.ended_at;
+        db.prune_after_row = each.row;
+        if (is_owed(db, each.row)) continue;
+        delete_transaction(db, each);
         ++result.transactions;
     }
     if (found.size() == request.limit) {
         result.more = true;
     } else {
-        book.prune_after_time = 0; // the round is over
-        book.prune_after_row = 0;
+        db.prune_after_time = 0; // the round is over
+        db.prune_after_row = 0;
     }
 }
 
@@ -99,42 +99,42 @@ struct oldest_event {
     bool has_transaction = false;
 };
 
-std::optional<oldest_event> read_oldest(ledger& book) {
-    query row = book.sql("SELECT e.seq, e.transaction_row, e.recorded_at, t.row IS NOT NULL FROM events e LEFT JOIN "
-                         "transactions t "
-                         "ON t.row = e.transaction_row WHERE e.seq = ?")
-                    .select(book.sums.first_event());
+std::optional<oldest_event> read_oldest(database& db) {
+    query row = db.sql("SELECT e.seq, e.transaction_row, e.recorded_at, t.row IS NOT NULL FROM events e LEFT JOIN "
+                       "transactions t "
+                       "ON t.row = e.transaction_row WHERE e.seq = ?")
+                    .select(db.sums.first_event());
     if (!row.next()) return std::nullopt;
     return oldest_event{event_seq{row.count(0)}, row.integer(1), row.time(2), row.flag(3)};
 }
 
-bool is_event_owed(ledger& book, const oldest_event& event) {
-    query row = book.sql("SELECT 1 FROM deliveries INDEXED BY deliveries_of WHERE transaction_row = ? AND event_seq = "
-                         "? AND state "
-                         "= 0 LIMIT 1")
+bool is_event_owed(database& db, const oldest_event& event) {
+    query row = db.sql("SELECT 1 FROM deliveries INDEXED BY deliveries_of WHERE transaction_row = ? AND event_seq = "
+                       "? AND state "
+                       "= 0 LIMIT 1")
                     .select(event.transaction_row, event.seq);
     return row.next();
 }
 
-void prune_events(ledger& book, const prune_request& request, clock::time_point until, prune_result& result) {
-    const auto read_slowest = [&book](event_seq behind) {
+void prune_events(database& db, const prune_request& request, clock::time_point until, prune_result& result) {
+    const auto read_slowest = [&db](event_seq behind) {
         std::vector<std::string> names;
-        query row = book.sql("SELECT name FROM consumers WHERE seq < ? ORDER BY name").select(behind);
+        query row = db.sql("SELECT name FROM consumers WHERE seq < ? ORDER BY name").select(behind);
         while (row.next()) names.push_back(row.string(0));
         return names;
     };
-    while (const auto event = read_oldest(book)) {
+    while (const auto event = read_oldest(db)) {
         if (result.events >= request.limit || (result.events > 0 && clock::now() >= until)) {
             result.more = true;
             break;
         }
         const bool is_old = event->recorded_at < request.consumed_before;
-        if (event->has_transaction && (!is_old || is_event_owed(book, *event))) break;
+        if (event->has_transaction && (!is_old || is_event_owed(db, *event))) break;
         std::vector<std::string> losers = read_slowest(event->seq);
         if (!losers.empty() && !is_old) break;
-        if (event->has_transaction) delete_deliveries(book, event->transaction_row, event->seq);
-        book.sql("DELETE FROM events WHERE seq = ?").execute(event->seq);
-        book.sums.set_first_event(event_seq{value_of(event->seq) + 1});
+        if (event->has_transaction) delete_deliveries(db, event->transaction_row, event->seq);
+        db.sql("DELETE FROM events WHERE seq = ?").execute(event->seq);
+        db.sums.set_first_event(event_seq{value_of(event->seq) + 1});
         ++result.events;
         for (std::string& name : losers) {
             if (std::find(result.overtaken_consumers.begin(), result.overtaken_consumers.end(), name) ==
@@ -145,26 +145,26 @@ void prune_events(ledger& book, const prune_request& request, clock::time_point 
     }
 }
 
-void prune_session_keys(ledger& book, const prune_request& request, prune_result& result) {
-    book.sql("DELETE FROM session_keys WHERE key IN (SELECT key FROM session_keys INDEXED BY session_keys_age WHERE "
-             "claimed_at < ? "
-             "ORDER BY claimed_at LIMIT ?)")
+void prune_session_keys(database& db, const prune_request& request, prune_result& result) {
+    db.sql("DELETE FROM session_keys WHERE key IN (SELECT key FROM session_keys INDEXED BY session_keys_age WHERE "
+           "claimed_at < ? "
+           "ORDER BY claimed_at LIMIT ?)")
         .execute(request.ended_before, request.limit);
-    if (book.db->changes() == static_cast<std::int64_t>(request.limit)) result.more = true;
+    if (db.connection->changes() == static_cast<std::int64_t>(request.limit)) result.more = true;
 }
 
 } // namespace
 
-op_result<prune_result> prune_ledger(ledger& book, const prune_request& request) {
+op_result<prune_result> prune_database(database& db, const prune_request& request) {
     prune_result result;
     if (request.limit == 0) return result;
     const auto start = clock::now();
-    const auto budget = book.pace.budget();
-    book.pace.on_batch();
-    prune_transactions(book, request, start + budget / 2, result);
+    const auto budget = db.pace.budget();
+    db.pace.on_batch();
+    prune_transactions(db, request, start + budget / 2, result);
     // Events get time of their own: a long round of transactions must not starve them.
-    prune_events(book, request, start + budget, result);
-    prune_session_keys(book, request, result);
+    prune_events(db, request, start + budget, result);
+    prune_session_keys(db, request, result);
     return result;
 }
 

@@ -144,8 +144,8 @@ TEST(Start, SettingsAreWhatTheyShouldBe) {
     world.close();
     lock_file lock(world.path());
     store_options options{world.path(), 1, ""};
-    const auto book = open_ledger(options, lock);
-    db_connection& db = *book->db;
+    const auto opened = open_database(options, lock);
+    db_connection& db = *opened->connection;
     EXPECT_EQ(db.ask_text("PRAGMA locking_mode"), "exclusive");
     EXPECT_EQ(db.ask_text("PRAGMA journal_mode"), "wal");
     EXPECT_EQ(db.ask_integer("PRAGMA synchronous"), 2);
@@ -391,7 +391,7 @@ TEST(Migrations, WithoutRoomForTheCopyNothingIsChanged) {
     std::filesystem::resize_file(world.path(), size + measure_disk(world.path()).free_bytes);
     try {
         lock_file lock(world.path());
-        open_ledger({world.path(), 1, ""}, lock, to_the_next, schema_version + 1);
+        open_database({world.path(), 1, ""}, lock, to_the_next, schema_version + 1);
         ADD_FAILURE() << "it was changed";
     } catch (const store_start_error& error) {
         EXPECT_EQ(error.exit_status(), 75);
