@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/lifetime.hpp"
-#include "store/backup_desk.hpp"
+#include "store/backup_runner.hpp"
 #include "store/checkpointer.hpp"
 #include "store/commit_pace.hpp"
 #include "store/database_place.hpp"
@@ -84,7 +84,7 @@ class commit_thread {
     bool is_closed_ = false;                       ///< guarded by mutex_
     bool is_woken_ = false;                        ///< guarded by mutex_
     std::vector<unique_function<void()>> closed_;  ///< guarded by mutex_
-    backup_desk backups_;
+    backup_runner backups_;
 
     // Of the thread alone.
     std::unique_ptr<database> db_;

@@ -13,10 +13,10 @@ namespace prooftrack {
 
 /// `request` is called on the loop, everything else in the store's thread. Every handler that was taken is called once,
 /// on the loop.
-class backup_desk {
+class backup_runner {
   public:
     /// `wake` makes the store's thread call `step`.
-    backup_desk(boost::asio::any_io_executor loop, unique_function<void()> wake)
+    backup_runner(boost::asio::any_io_executor loop, unique_function<void()> wake)
         : loop_(std::move(loop)), wake_(std::move(wake)) {}
 
     /// Refuses with `busy` while another is being made.

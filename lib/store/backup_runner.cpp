@@ -1,4 +1,4 @@
-#include "store/backup_desk.hpp"
+#include "store/backup_runner.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
@@ -16,7 +16,7 @@ op_error describe_failure(const sqlite_error& error) {
 
 } // namespace
 
-void backup_desk::request(store_handler<backup_file> handler) {
+void backup_runner::request(store_handler<backup_file> handler) {
     {
         const std::lock_guard lock(mutex_);
         if (!is_taken_) {
@@ -28,7 +28,7 @@ void backup_desk::request(store_handler<backup_file> handler) {
     answer(std::move(handler), make_store_error(store_error::busy, "back up"));
 }
 
-void backup_desk::step(database& db, std::chrono::milliseconds budget) {
+void backup_runner::step(database& db, std::chrono::milliseconds budget) {
     try {
         start(db);
         if (is_copying()) job_->step(budget);
@@ -40,7 +40,7 @@ void backup_desk::step(database& db, std::chrono::milliseconds budget) {
     if (auto outcome = job_->take_outcome()) end(*std::move(outcome));
 }
 
-void backup_desk::start(database& db) {
+void backup_runner::start(database& db) {
     store_handler<backup_file> handler;
     {
         const std::lock_guard lock(mutex_);
@@ -55,7 +55,7 @@ void backup_desk::start(database& db) {
     job_->open(db);
 }
 
-void backup_desk::abort(store_error why, bool also_checking) {
+void backup_runner::abort(store_error why, bool also_checking) {
     store_handler<backup_file> handler;
     {
         const std::lock_guard lock(mutex_);
@@ -68,7 +68,7 @@ void backup_desk::abort(store_error why, bool also_checking) {
     if (job_ && (job_->is_copying() || also_checking)) end(make_store_error(why, "back up"));
 }
 
-void backup_desk::end(op_result<backup_file> outcome) {
+void backup_runner::end(op_result<backup_file> outcome) {
     store_handler<backup_file> handler = std::move(job_->handler);
     job_.reset();
     {
@@ -78,7 +78,7 @@ void backup_desk::end(op_result<backup_file> outcome) {
     answer(std::move(handler), std::move(outcome));
 }
 
-void backup_desk::answer(store_handler<backup_file> handler, op_result<backup_file> outcome) {
+void backup_runner::answer(store_handler<backup_file> handler, op_result<backup_file> outcome) {
     boost::asio::post(
         loop_, [handler = std::move(handler), outcome = std::move(outcome)]() mutable { handler(std::move(outcome)); });
 }
