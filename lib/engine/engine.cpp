@@ -35,7 +35,7 @@ engine::engine(configuration config, engine_dependencies deps, engine_hooks hook
       lookup_({deps.clock, deps.remembered, views_, delivery_driver_, numbers_}, [this] { arm(); }),
       changes_(deps.remembered, poll_driver_, views_, audit_),
       tracking_({deps.remembered, deps.log, poll_driver_, views_, changes_, intake_, audit_}),
-      desk_(deps.clock, deps.remembered, deps.log, hooks_of_sessions()), sessions_(desk_, audit_),
+      session_service_(deps.clock, deps.remembered, deps.log, hooks_of_sessions()), sessions_(session_service_, audit_),
       deliveries_(deps.remembered, delivery_driver_, audit_), consumers_(deps.clock, deps.remembered, audit_),
       status_({deps.clock, deps.remembered, deps.counts, poll_driver_.core(), delivery_driver_, housekeeping_, state_,
                life_.standing()},
@@ -54,7 +54,7 @@ session_hooks engine::hooks_of_sessions() {
 void engine::attach(proof_client& proof) {
     proof_ = &proof;
     poll_driver_.attach(proof);
-    desk_.attach(proof);
+    session_service_.attach(proof);
 }
 
 void engine::start(unique_function<void(op_result<std::monostate>)> ready) {
@@ -110,7 +110,7 @@ void engine::on_alarm() {
     if (has_jumped) proof_->retire_connections();
     delivery_driver_.on_wake(now);
     feed_.on_wake(now);
-    desk_.on_wake(now);
+    session_service_.on_wake(now);
     lookup_.on_wake(now);
     is_arming_ = false;
     arm();
@@ -124,7 +124,7 @@ void engine::arm() {
     if (polls && poll_driver_.core().wanted_rate() > busy_rate) polls = std::max(*polls, now.steady + gathering);
     std::optional<steady_time> wake = earlier(polls, delivery_driver_.next_wake());
     wake = earlier(wake, earlier(feed_.next_wake(), lookup_.next_wake()));
-    wake = earlier(wake, earlier(desk_.next_wake(), housekeeping_.next_wake()));
+    wake = earlier(wake, earlier(session_service_.next_wake(), housekeeping_.next_wake()));
     if (!wake || (armed_for_ && *armed_for_ <= *wake)) return; // an earlier alarm arms the later one
     armed_for_ = wake;
     deps_.wake_up.arm(*wake);

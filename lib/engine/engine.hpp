@@ -28,7 +28,7 @@
 #include "engine/operator_calls.hpp"
 #include "engine/poll_driver.hpp"
 #include "engine/session_calls.hpp"
-#include "engine/session_desk.hpp"
+#include "engine/session_service.hpp"
 #include "engine/status_calls.hpp"
 #include "engine/tracking_calls.hpp"
 #include "engine/transaction_intake.hpp"
@@ -117,7 +117,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     lookup_calls lookup_;
     change_calls changes_;
     tracking_calls tracking_;
-    session_desk desk_;
+    session_service session_service_;
     session_calls sessions_;
     delivery_calls deliveries_;
     consumer_calls consumers_;

@@ -1,14 +1,14 @@
 // When an Idempotency-Key is free again and when its outcome is unknown; what is kept, and for how long.
 
-#include "session_desk_fixture.hpp"
+#include "session_service_fixture.hpp"
 
 namespace prooftrack {
 namespace {
 
 using namespace std::chrono_literals;
-using SessionDesk = session_desk_test;
+using SessionService = session_service_test;
 
-TEST_F(SessionDesk, ADefiniteRefusalGivesTheKeyBack) {
+TEST_F(SessionService, ADefiniteRefusalGivesTheKeyBack) {
     for (const int status : {400, 401, 403, 404, 409, 422, 425, 429}) {
         const std::string key = "key-" + std::to_string(status);
         EXPECT_EQ(told(ask(key, proof_refuses(status))), std::to_string(status) + " proof_error");
@@ -16,7 +16,7 @@ TEST_F(SessionDesk, ADefiniteRefusalGivesTheKeyBack) {
     }
 }
 
-TEST_F(SessionDesk, AnythingElseThatCameKeepsTheKeyForEver) {
+TEST_F(SessionService, AnythingElseThatCameKeepsTheKeyForEver) {
     proof_reply odd_id = proof_refuses(422, "kyc_required");
     odd_id.body = R"({"error":"kyc_required","merchant_transaction_id":"a/b"})";
     const std::pair<const char*, proof_reply> replies[] = {
@@ -49,7 +49,7 @@ TEST_F(SessionDesk, AnythingElseThatCameKeepsTheKeyForEver) {
     while (number > 0) EXPECT_EQ(told(ask_again("key-" + std::to_string(--number))), "409 session_outcome_unknown");
 }
 
-TEST_F(SessionDesk, OnlyACallThatNeverLeftGivesTheKeyBack) {
+TEST_F(SessionService, OnlyACallThatNeverLeftGivesTheKeyBack) {
     EXPECT_EQ(told(ask("a", call_error(proof_error::unreachable))), "502 proof_unreachable");
     EXPECT_EQ(told(ask("a", session_of("tx-a"))), "201");
     EXPECT_EQ(told(ask("b", call_error(proof_error::stopped))), "503 unavailable");
@@ -62,7 +62,7 @@ TEST_F(SessionDesk, OnlyACallThatNeverLeftGivesTheKeyBack) {
     EXPECT_EQ(told(ask_again("e")), "409 session_outcome_unknown");
 }
 
-TEST_F(SessionDesk, OneKeyAtOnceIsAskedForOnce) {
+TEST_F(SessionService, OneKeyAtOnceIsAskedForOnce) {
     const auto first = begin("key");
     const auto joined = begin("key");
     const auto other = begin("key", "another body");
@@ -76,7 +76,7 @@ TEST_F(SessionDesk, OneKeyAtOnceIsAskedForOnce) {
     EXPECT_EQ(proof().asked, 1U);
 }
 
-TEST_F(SessionDesk, AKeyIsBusyUntilItsReleaseIsDurable) {
+TEST_F(SessionService, AKeyIsBusyUntilItsReleaseIsDurable) {
     const auto first = begin("key");
     store().pump();
     proof().answer(proof_refuses(429, "rate_limit_exceeded"));
@@ -89,7 +89,7 @@ TEST_F(SessionDesk, AKeyIsBusyUntilItsReleaseIsDurable) {
     EXPECT_EQ(told(ask("key", session_of("tx-1"))), "201");
 }
 
-TEST_F(SessionDesk, AReleaseThatFailsIsNoUnknownOutcome) {
+TEST_F(SessionService, AReleaseThatFailsIsNoUnknownOutcome) {
     const auto first = begin("key");
     store().pump();
     proof().answer(proof_refuses(422, "kyc_required"));
@@ -101,7 +101,7 @@ TEST_F(SessionDesk, AReleaseThatFailsIsNoUnknownOutcome) {
     EXPECT_EQ(told(ask("key", session_of("tx-1"), "another body")), "201");
 }
 
-TEST_F(SessionDesk, AfterARestartAReleaseThatFailedIsAnUnknownOutcome) {
+TEST_F(SessionService, AfterARestartAReleaseThatFailedIsAnUnknownOutcome) {
     const auto first = begin("key");
     store().pump();
     proof().answer(proof_refuses(422, "kyc_required"));
@@ -111,14 +111,14 @@ TEST_F(SessionDesk, AfterARestartAReleaseThatFailedIsAnUnknownOutcome) {
     EXPECT_EQ(told(ask_again("key")), "409 session_outcome_unknown");
 }
 
-TEST_F(SessionDesk, AClaimThatFailsAsksNobody) {
+TEST_F(SessionService, AClaimThatFailsAsksNobody) {
     store().set_full(true);
     EXPECT_EQ(told(ask_again("key")), "503 store_unavailable");
     store().set_full(false);
     EXPECT_EQ(told(ask("key", session_of("tx-1"))), "201");
 }
 
-TEST_F(SessionDesk, ADaemonThatDiedBetweenClaimAndReplyKnowsNoOutcome) {
+TEST_F(SessionService, ADaemonThatDiedBetweenClaimAndReplyKnowsNoOutcome) {
     begin("key");
     store().pump();
     store().crash();
@@ -127,7 +127,7 @@ TEST_F(SessionDesk, ADaemonThatDiedBetweenClaimAndReplyKnowsNoOutcome) {
     EXPECT_EQ(told(ask_again("key", "another body")), "409 idempotency_key_reused");
 }
 
-TEST_F(SessionDesk, UnfitOptionsAreRefusedBeforeTheKeyIsTaken) {
+TEST_F(SessionService, UnfitOptionsAreRefusedBeforeTheKeyIsTaken) {
     unfit_ = refuse(problem_code::invalid_request, "callback_url");
     EXPECT_EQ(told(ask_again("key")), "400 invalid_request");
     unfit_.reset();
@@ -136,34 +136,34 @@ TEST_F(SessionDesk, UnfitOptionsAreRefusedBeforeTheKeyIsTaken) {
     EXPECT_EQ(told(ask_again("key")), "201") << "what is kept needs neither Proof nor the store";
 }
 
-TEST_F(SessionDesk, AReplyIsKeptForAnHourAndThenLetGoOfByItself) {
+TEST_F(SessionService, AReplyIsKeptForAnHourAndThenLetGoOfByItself) {
     const proof_reply reply = session_of("tx-1");
     EXPECT_EQ(told(ask("key", reply)), "201");
     EXPECT_EQ(wakes_changed_, 1);
-    EXPECT_EQ(desk().next_wake(), clock_.now().steady + 1h);
+    EXPECT_EQ(service().next_wake(), clock_.now().steady + 1h);
     EXPECT_EQ(std::get<proxied_reply>(ask_again("key")).body, reply.body);
     EXPECT_EQ(told(ask_again("key", "another body")), "409 idempotency_key_reused");
     clock_.run_for(1h);
-    desk().on_wake(clock_.now());
-    EXPECT_EQ(desk().kept().size(), 0U);
-    EXPECT_EQ(desk().kept().bytes(), 0U);
-    EXPECT_EQ(desk().next_wake(), std::nullopt);
+    service().on_wake(clock_.now());
+    EXPECT_EQ(service().kept().size(), 0U);
+    EXPECT_EQ(service().kept().bytes(), 0U);
+    EXPECT_EQ(service().next_wake(), std::nullopt);
     const auto later = ask_again("key");
     EXPECT_EQ(told(later), "409 session_replayed");
     EXPECT_EQ(member(later, "merchant_transaction_id"), "tx-1");
 }
 
-TEST_F(SessionDesk, AReplyThatIsTooLongIsNotKept) {
+TEST_F(SessionService, AReplyThatIsTooLongIsNotKept) {
     proof_reply reply = session_of("tx-1");
     reply.body += std::string(limits_.largest, ' ');
     EXPECT_EQ(std::get<proxied_reply>(ask("key", reply)).body, reply.body);
-    EXPECT_EQ(desk().kept().size(), 0U);
+    EXPECT_EQ(service().kept().size(), 0U);
     EXPECT_EQ(told(ask_again("key")), "409 session_replayed");
     restart();
     EXPECT_EQ(told(ask_again("key")), "409 session_replayed");
 }
 
-TEST_F(SessionDesk, AnIdThatIsTrackedWithOtherOptionsIsAConflictThatTheKeyRemembers) {
+TEST_F(SessionService, AnIdThatIsTrackedWithOtherOptionsIsAConflictThatTheKeyRemembers) {
     tracking_options options;
     options.metadata = R"({"order":"B"})";
     EXPECT_EQ(told(ask("first", session_of("tx-1"))), "201");
@@ -180,7 +180,7 @@ TEST_F(SessionDesk, AnIdThatIsTrackedWithOtherOptionsIsAConflictThatTheKeyRememb
     EXPECT_EQ(told(ask_again("second")), "409 session_replayed");
 }
 
-TEST_F(SessionDesk, ASessionThatTheStoreCannotRecordIsRecordedWithTheNextRequestOfItsKey) {
+TEST_F(SessionService, ASessionThatTheStoreCannotRecordIsRecordedWithTheNextRequestOfItsKey) {
     const proof_reply reply = session_of("tx-1");
     const auto got = begin("key");
     store().pump();
@@ -198,7 +198,7 @@ TEST_F(SessionDesk, ASessionThatTheStoreCannotRecordIsRecordedWithTheNextRequest
     EXPECT_EQ(std::get<proxied_reply>(ask_again("key")).body, reply.body);
 }
 
-TEST_F(SessionDesk, ARefusalThatHoldsASessionIsTrackedAndPassedWithItsStatus) {
+TEST_F(SessionService, ARefusalThatHoldsASessionIsTrackedAndPassedWithItsStatus) {
     proof_reply reply = proof_refuses(422, "kyc_required");
     reply.body = R"({"error":"kyc_required","merchant_transaction_id":"tx-1","init_token":"canary"})";
     const auto result = ask("key", reply);
@@ -208,7 +208,7 @@ TEST_F(SessionDesk, ARefusalThatHoldsASessionIsTrackedAndPassedWithItsStatus) {
     EXPECT_EQ(told(ask_again("key")), "422");
 }
 
-TEST_F(SessionDesk, ProofsRequestIdAndRetryAfterArePassedOn) {
+TEST_F(SessionService, ProofsRequestIdAndRetryAfterArePassedOn) {
     proof_reply reply = proof_refuses(429, "rate_limit_exceeded");
     reply.request_id = R"(a"b\c)";
     reply.retry_after = 2500ms;
@@ -221,10 +221,10 @@ TEST_F(SessionDesk, ProofsRequestIdAndRetryAfterArePassedOn) {
     EXPECT_EQ(std::get<problem>(ask("", page)).retry_after, 1800s);
 }
 
-TEST_F(SessionDesk, AKycAnswerIsOneJsonObjectOrAnError) {
+TEST_F(SessionService, AKycAnswerIsOneJsonObjectOrAnError) {
     const auto kyc = [this](op_result<proof_reply> reply) {
         answer got;
-        start(desk().kyc_status("u/1"), [&](outcome<proxied_reply> result) { got.emplace(std::move(result)); });
+        start(service().kyc_status("u/1"), [&](outcome<proxied_reply> result) { got.emplace(std::move(result)); });
         EXPECT_EQ(proof().last.target, "/widget/users/u%2F1/kyc-status");
         proof().answer(std::move(reply));
         return told(*got);

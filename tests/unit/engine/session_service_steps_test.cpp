@@ -1,6 +1,6 @@
 // A session request that ends at any of its steps: Proof is never asked twice under one key.
 
-#include "session_desk_fixture.hpp"
+#include "session_service_fixture.hpp"
 
 namespace prooftrack {
 namespace {
@@ -9,7 +9,7 @@ namespace {
 enum class step : std::uint8_t { claiming, claimed, asking, tracking, tracked };
 const std::vector<step> all_steps = {step::claiming, step::claimed, step::asking, step::tracking, step::tracked};
 
-class SessionDeskSteps : public session_desk_test {
+class SessionServiceSteps : public session_service_test {
   protected:
     /// Begins and goes on until it waits in that step; what was committed in it was not told yet.
     std::shared_ptr<answer> begin_until(step last) {
@@ -32,7 +32,7 @@ class SessionDeskSteps : public session_desk_test {
     void forget_disk() { disk_ = {}; }
 };
 
-TEST_F(SessionDeskSteps, ACrashAtAnyStepIsNoSecondSession) {
+TEST_F(SessionServiceSteps, ACrashAtAnyStepIsNoSecondSession) {
     const std::map<step, std::pair<std::string, std::size_t>> expected = {
         {step::claiming, {"201", 1}}, // Proof had not been asked
         {step::claimed, {"409 session_outcome_unknown", 0}},
@@ -50,12 +50,12 @@ TEST_F(SessionDeskSteps, ACrashAtAnyStepIsNoSecondSession) {
     }
 }
 
-TEST_F(SessionDeskSteps, ADeskThatGoesAtAnyStepTellsNobodyAndAsksNobody) {
+TEST_F(SessionServiceSteps, ADeskThatGoesAtAnyStepTellsNobodyAndAsksNobody) {
     for (const step last : all_steps) {
         const auto got = begin_until(last);
         const auto joined = begin("key");
         const std::size_t asked = proof().asked;
-        drop_desk();
+        drop_service();
         store().pump();
         while (!proof().waiting.empty()) proof().answer(session_of("tx-1"));
         store().pump();
@@ -67,7 +67,7 @@ TEST_F(SessionDeskSteps, ADeskThatGoesAtAnyStepTellsNobodyAndAsksNobody) {
     }
 }
 
-TEST_F(SessionDeskSteps, ACallThatProofsClientDropsLeavesAnUnknownOutcome) {
+TEST_F(SessionServiceSteps, ACallThatProofsClientDropsLeavesAnUnknownOutcome) {
     const auto got = begin_until(step::asking);
     const auto joined = begin("key");
     proof().waiting.clear();
@@ -77,7 +77,7 @@ TEST_F(SessionDeskSteps, ACallThatProofsClientDropsLeavesAnUnknownOutcome) {
     EXPECT_EQ(told(ask_again("key")), "409 session_outcome_unknown");
 }
 
-TEST_F(SessionDeskSteps, ARequestWithoutAKeyEndsWithItsCall) {
+TEST_F(SessionServiceSteps, ARequestWithoutAKeyEndsWithItsCall) {
     const auto got = begin("");
     proof().waiting.clear();
     EXPECT_EQ(told(got), "nothing");
@@ -85,12 +85,12 @@ TEST_F(SessionDeskSteps, ARequestWithoutAKeyEndsWithItsCall) {
     EXPECT_EQ(told(ask("", session_of("tx-1"))), "201");
 }
 
-TEST_F(SessionDeskSteps, TheOneThatAskedIsAnsweredAfterThoseWhoJoined) {
+TEST_F(SessionServiceSteps, TheOneThatAskedIsAnsweredAfterThoseWhoJoined) {
     std::vector<std::string> order;
     const auto ask_as = [&](const std::string& who) {
         session_request request;
         request.idempotency_key = "key";
-        start(desk().create(std::move(request)),
+        start(service().create(std::move(request)),
               [&order, who](const outcome<proxied_reply>&) { order.push_back(who); });
     };
     for (const char* who : {"first", "second", "third"}) ask_as(who);

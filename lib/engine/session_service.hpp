@@ -37,10 +37,10 @@ struct session_hooks {
 /// transaction. The life of an Idempotency-Key: claimed durably before Proof is asked; released only when Proof
 /// certainly made no session; else its outcome is the tracked id, or unknown for ever. While a key is busy, a second
 /// request with it waits for the first one's answer.
-class session_desk {
+class session_service {
   public:
-    session_desk(const clock_source& clock, store& remembered, event_log& log, session_hooks hooks,
-                 session_memory_limits limits = {})
+    session_service(const clock_source& clock, store& remembered, event_log& log, session_hooks hooks,
+                    session_memory_limits limits = {})
         : clock_(clock), store_(remembered), log_(log), hooks_(std::move(hooks)), memory_(limits) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
