@@ -1,6 +1,6 @@
 #include "store/backup_job.hpp"
 
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 
 namespace prooftrack {
 
@@ -28,7 +28,7 @@ void backup_job::check_copy() noexcept {
         outcome_.emplace(backup_file{copy_->path(), bytes});
     } catch (const sqlite_error& error) {
         if (error.reach() == failure_reach::batch) {
-            outcome_.emplace(make_store_error(store_error::no_room_for_copy, "back up", error.what()));
+            outcome_.emplace(make_store_error(store_error::no_space_for_copy, "back up", error.what()));
         } else {
             outcome_.emplace(error.describe("back up"));
         }

@@ -3,14 +3,14 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 
 namespace prooftrack {
 namespace {
 
 op_error describe_failure(const sqlite_error& error) {
     if (error.reach() == failure_reach::batch)
-        return make_store_error(store_error::no_room_for_copy, "back up", error.what());
+        return make_store_error(store_error::no_space_for_copy, "back up", error.what());
     return error.describe("back up");
 }
 
@@ -48,8 +48,8 @@ void backup_runner::start(database& db) {
         handler = *std::exchange(waiting_, std::nullopt);
     }
     job_ = std::make_unique<backup_job>(std::move(handler), [this] { wake_(); });
-    if (!has_room_for_copy(db.path)) {
-        end(make_store_error(store_error::no_room_for_copy, "back up"));
+    if (!has_space_for_copy(db.path)) {
+        end(make_store_error(store_error::no_space_for_copy, "back up"));
         return;
     }
     job_->open(db);

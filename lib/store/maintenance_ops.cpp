@@ -1,6 +1,6 @@
 #include "store/maintenance_ops.hpp"
 
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 
 namespace prooftrack {
 

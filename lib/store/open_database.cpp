@@ -7,7 +7,7 @@
 #include "store/copy_database.hpp"
 #include "store/maintenance_ops.hpp"
 #include "store/rewrite.hpp"
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 #include "store/start_errors.hpp"
 
 namespace prooftrack {

@@ -8,7 +8,7 @@
 #include "store/load_ops.hpp"
 #include "store/maintenance_ops.hpp"
 #include "store/open_database.hpp"
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 #include "store/store.hpp"
 #include "store/transaction_ops.hpp"
 #include "store/transition_ops.hpp"

@@ -44,11 +44,11 @@ enum class store_error {
     failed,   ///< an fsync or I/O error: the store has stopped for good, also for reads; the daemon must exit 74
     moved,    ///< another file, or none, stands at the path: stopped for good likewise
     stopped,  ///< the call came after `close`: nothing was changed
-    no_room_for_copy, ///< a backup needs more room than there is
-    busy,             ///< another backup is being made
-    not_found,        ///< no such transaction, delivery or consumer
-    stale,            ///< the row has another revision than the change was judged for: nothing was changed
-    beyond_last,      ///< a consumer's position past the last event
+    no_space_for_copy, ///< a backup needs more room than there is
+    busy,              ///< another backup is being made
+    not_found,         ///< no such transaction, delivery or consumer
+    stale,             ///< the row has another revision than the change was judged for: nothing was changed
+    beyond_last,       ///< a consumer's position past the last event
 };
 const boost::system::error_category& store_category();
 error_code make_error_code(store_error error);

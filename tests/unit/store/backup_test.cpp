@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "store/connection.hpp"
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 #include "support/store_world.hpp"
 
 namespace prooftrack {
@@ -128,13 +128,13 @@ TEST(Backup, NeedsRoomForTheCopy) {
     // A file with a hole that is larger than any disk here claims the room.
     temporary_directory directory;
     const auto path = directory.path() / "x.db";
-    ASSERT_TRUE(has_room_for_copy(path));
+    ASSERT_TRUE(has_space_for_copy(path));
     const std::uint64_t free = measure_disk(path).free_bytes;
     FILE* const file = std::fopen(path.c_str(), "w");
     ASSERT_NE(file, nullptr);
     ASSERT_EQ(::ftruncate(::fileno(file), static_cast<off_t>(free)), 0);
     std::fclose(file);
-    EXPECT_FALSE(has_room_for_copy(path));
+    EXPECT_FALSE(has_space_for_copy(path));
 }
 
 } // namespace

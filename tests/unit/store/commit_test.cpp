@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 #include "support/power_loss_vfs.hpp"
 #include "support/store_world.hpp"
 

@@ -14,7 +14,7 @@
 #include "store/lock_file.hpp"
 #include "store/migrations.hpp"
 #include "store/open_database.hpp"
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 #include "support/store_world.hpp"
 
 namespace prooftrack {
