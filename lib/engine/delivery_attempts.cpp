@@ -202,7 +202,7 @@ void delivery_attempts::on_recorded(delivery_id id, const std::optional<delivery
     if (same_lane) slot.lane.insert(lane_head_of(*promoted), now.wall);
     // From here on the lane may be gone.
     if (context_.pressure.is_full()) {
-        host_.on_store_room(now);
+        host_.on_store_writable(now);
     } else {
         host_.feed(slot, now);
     }

@@ -73,7 +73,7 @@ class delivery_host {
     /// The store refused a write for want of room; what was to be written is kept.
     virtual void on_store_full(instant now) = 0;
     /// It wrote something: what waits for room goes, and every lane is fed. Lanes may be gone afterwards.
-    virtual void on_store_room(instant now) = 0;
+    virtual void on_store_writable(instant now) = 0;
     virtual void on_store_error(const op_error& error, instant now) = 0;
     /// An outcome is on its way to the store no more.
     virtual void on_outcome_settled() = 0;

@@ -70,7 +70,7 @@ std::optional<steady_time> delivery_driver::next_wake() const {
 
 void delivery_driver::on_wake(instant now) {
     enter();
-    if (context_.pressure.take_try(now.steady)) try_room(now);
+    if (context_.pressure.take_try(now.steady)) try_store(now);
     for (const lane_number number : context_.lanes.due(now.steady)) {
         delivery_slot* const slot = context_.lanes.find(number);
         if (slot == nullptr) continue;
@@ -85,7 +85,7 @@ void delivery_driver::on_store_state(store_state state) {
     if (state == store_state::full) {
         context_.pressure.report_full(attempts_.any_unrecorded(), now.steady);
     } else {
-        on_store_room(now);
+        on_store_writable(now);
     }
     leave();
 }
@@ -197,7 +197,7 @@ void delivery_driver::on_store_full(instant now) {
     feeder_.arm_all(now);
 }
 
-void delivery_driver::on_store_room(instant now) {
+void delivery_driver::on_store_writable(instant now) {
     if (!context_.pressure.relieve()) return;
     feeder_.allow_refills();
     attempts_.record_all();
@@ -223,14 +223,14 @@ void delivery_driver::follow_clock(instant now) {
 }
 
 /// The time of the next try has come: one outcome finds out whether there is room, before all others are written.
-void delivery_driver::try_room(instant now) {
+void delivery_driver::try_store(instant now) {
     feeder_.allow_refills();
     if (!context_.pressure.is_full()) {
         feeder_.feed_all(now);
     } else if (attempts_.any_unrecorded()) {
         attempts_.record_oldest();
     } else {
-        on_store_room(now);
+        on_store_writable(now);
     }
 }
 

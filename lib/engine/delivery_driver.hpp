@@ -91,12 +91,12 @@ class delivery_driver final : private delivery_host {
         failing_.on_health(slot, change, now);
     }
     void on_store_full(instant now) override;
-    void on_store_room(instant now) override;
+    void on_store_writable(instant now) override;
     void on_store_error(const op_error& error, instant now) override;
     void on_outcome_settled() override { context_.stop.finish_unless(attempts_.any_recording()); }
 
     void follow_clock(instant now);
-    void try_room(instant now);
+    void try_store(instant now);
     void keep_fresh(delivery_record record);
     void sync_lanes(bool warn);
     void on_lanes(const op_result<store_status>& status, bool warn);

@@ -37,7 +37,7 @@ class socket_watch : public std::enable_shared_from_this<socket_watch> {
     /// Begins to tell `who` when `socket` can be read. False, with errno, when the kernel refuses.
     bool add(int socket, watched_socket& who);
     /// Whether `who` is told as well when there is room to write.
-    void want_room(int socket, watched_socket& who, bool wanted);
+    void want_writable(int socket, watched_socket& who, bool wanted);
     /// Tells `who` nothing any more. Before the socket is closed: a child that was just forked may hold it open.
     void remove(int socket, const watched_socket& who);
 

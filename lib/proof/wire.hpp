@@ -78,7 +78,7 @@ class wire final : public std::enable_shared_from_this<wire>, private watched_so
     void take_received(std::string_view bytes);
     void take_encrypted(std::string_view bytes);
     void flush();
-    void wait_for_room(bool wanted);
+    void wait_writable(bool wanted);
 
     boost::asio::any_io_executor loop_;
     std::shared_ptr<socket_watch> watch_;

@@ -127,7 +127,7 @@ TEST(DeliveryAttempts, AnOutcomeThatFindsNoRoomIsKeptUntilThereIsSome) {
     bench.attempts.record_oldest();
     EXPECT_FALSE(bench.attempts.any_unrecorded());
     bench.memory.pump();
-    EXPECT_TRUE(bench.host.heard("room")) << "the first that is written says so";
+    EXPECT_TRUE(bench.host.heard("writable")) << "the first that is written says so";
     EXPECT_EQ(bench.row(id).state, delivery_state::delivered);
     EXPECT_THROW(bench.attempts.record_oldest(), std::logic_error);
 }

@@ -95,9 +95,9 @@ TEST_F(SocketWatch, TellsOfWhatCanBeReadUntilItIsReadAndOfTheEnd) {
 
 TEST_F(SocketWatch, TellsOfRoomOnlyWhileItIsWanted) {
     watched_end end(watch_);
-    watch_->want_room(end.socket, end, true);
+    watch_->want_writable(end.socket, end, true);
     end.then = [&] {
-        watch_->want_room(end.socket, end, false);
+        watch_->want_writable(end.socket, end, false);
         end.say("x");
         if (end.reads == 1) end.remove();
     };
