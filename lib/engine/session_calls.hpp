@@ -17,8 +17,8 @@ class session_calls final : public session_backend {
     session_calls(session_service& service, change_audit& audit) : service_(service), audit_(audit) {}
 
     void create_session(session_request request, client_identity who, backend_handler<proxied_reply> handler) override {
-        auto told = audit_.audited({"session", "", "", who}, std::move(handler));
-        start(service_.create(std::move(request)), std::move(told));
+        auto audited = audit_.audited({"session", "", "", who}, std::move(handler));
+        start(service_.create(std::move(request)), std::move(audited));
     }
     void kyc_status(std::string partner_user_id, backend_handler<proxied_reply> handler) override {
         start(service_.kyc_status(std::move(partner_user_id)), std::move(handler));

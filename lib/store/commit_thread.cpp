@@ -160,7 +160,7 @@ void commit_thread::run_batch(operations batch) {
             const bool has_written = checkpoints_.written_commits() != written_before;
             const auto took = std::chrono::steady_clock::now() - began;
             db_->pace.on_commit(took);
-            notices_.emplace_back([took, writes](store_observer& told) { told.on_commit(took, writes); });
+            notices_.emplace_back([took, writes](store_observer& observer) { observer.on_commit(took, writes); });
             if (has_written) end_full();
         }
     } catch (const sqlite_error& error) {
@@ -265,9 +265,9 @@ void commit_thread::finish_batch(operations batch, std::vector<notice> notices) 
             queue_.push_front(std::move(*each));
         }
     }
-    boost::asio::post(loop_, [alive = alive_, &observer = observer_, told = std::move(notices),
+    boost::asio::post(loop_, [alive = alive_, &observer = observer_, observer = std::move(notices),
                               done = std::move(finished)]() mutable {
-        for (notice& each : told) {
+        for (notice& each : observer) {
             if (alive) each(observer);
         }
         for (const auto& each : done) each->complete();
@@ -279,7 +279,7 @@ void commit_thread::fail_for_good(const sqlite_error& error, const char* operati
     if (error.doubts_file()) lock_->mark();
     backups_.abort(store_error::failed, false);
     db_->connection->forbid_checkpoint_on_close();
-    notices_.emplace_back([what = error.describe(operation)](store_observer& told) { told.on_fatal(what); });
+    notices_.emplace_back([what = error.describe(operation)](store_observer& observer) { observer.on_fatal(what); });
 }
 
 /// True when the files are no longer what they were: the store has failed then.
@@ -292,7 +292,7 @@ bool commit_thread::stop_if_moved() {
     backups_.abort(store_error::moved, false);
     leave(*found);
     notices_.emplace_back([why = make_store_error(store_error::moved, "look at the database file", found->text)](
-                              store_observer& told) { told.on_fatal(why); });
+                              store_observer& observer) { observer.on_fatal(why); });
     return true;
 }
 
@@ -318,7 +318,8 @@ void commit_thread::leave(const database_place::finding& found) {
 void commit_thread::set_state(store_state state, op_error why) {
     if (state == store_state::full) last_full_ = checkpointer::clock::now();
     if (std::exchange(state_, state) == state) return;
-    notices_.emplace_back([state, reason = std::move(why)](store_observer& told) { told.on_state(state, reason); });
+    notices_.emplace_back(
+        [state, reason = std::move(why)](store_observer& observer) { observer.on_state(state, reason); });
 }
 
 /// A transaction that changed nothing proves nothing, and one row that fits does not mean that the next one will;
