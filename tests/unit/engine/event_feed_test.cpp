@@ -280,18 +280,19 @@ TEST_F(EventFeed, WhoWaitsAgainFromItsAnswerWaitsForTheEventBehindIt) {
 
 TEST_F(EventFeed, TheListenerIsToldBeforeTheReadersAndUntilItIsTakenAway) {
     struct recorder final : event_listener {
-        void on_event(const log_event& event) override { told.push_back(*event.json); }
-        std::vector<std::string> told;
+        void on_event(const log_event& event) override { reported.push_back(*event.json); }
+        std::vector<std::string> reported;
     } listener;
     feed_.set_event_listener(&listener);
-    std::size_t told_before = 0;
-    feed_.events(event_seq{0}, 1, 1min, [&](const outcome<event_list>&) { told_before = listener.told.size(); });
+    std::size_t reported_before = 0;
+    feed_.events(event_seq{0}, 1, 1min,
+                 [&](const outcome<event_list>&) { reported_before = listener.reported.size(); });
     publish(1);
-    EXPECT_EQ(told_before, 1U);
-    EXPECT_THAT(listener.told, ElementsAre(insert_seq(frozen(1), event_seq{1})));
+    EXPECT_EQ(reported_before, 1U);
+    EXPECT_THAT(listener.reported, ElementsAre(insert_seq(frozen(1), event_seq{1})));
     feed_.set_event_listener(nullptr);
     publish(2);
-    EXPECT_EQ(listener.told.size(), 1U);
+    EXPECT_EQ(listener.reported.size(), 1U);
 }
 
 TEST_F(EventFeed, MemoryHolds1024Events) {

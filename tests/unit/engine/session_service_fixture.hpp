@@ -129,12 +129,12 @@ class session_service_test : public testing::Test {
         return result;
     }
 
-    static std::string told(const outcome<proxied_reply>& result) {
+    static std::string text_of(const outcome<proxied_reply>& result) {
         if (const auto* reply = std::get_if<proxied_reply>(&result)) return std::to_string(reply->status);
         const auto& refused = std::get<problem>(result);
         return std::to_string(http_status(refused)) + " " + std::string(kind_of(refused.code).word);
     }
-    static std::string told(const std::shared_ptr<answer>& got) { return *got ? told(**got) : "nothing"; }
+    static std::string text_of(const std::shared_ptr<answer>& got) { return *got ? text_of(**got) : "nothing"; }
     static std::string member(const outcome<proxied_reply>& result, std::string_view name) {
         for (const problem_member& each : std::get<problem>(result).members) {
             if (each.name() == name) return std::get<std::string>(each.value());

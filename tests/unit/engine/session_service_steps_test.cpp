@@ -26,7 +26,7 @@ class SessionServiceSteps : public session_service_test {
     /// What a request with the same key gets in the next life, and how often Proof is asked for it then.
     std::pair<std::string, std::size_t> ask_in_next_life() {
         restart();
-        const std::string what = told(ask("key", session_of("tx-2")));
+        const std::string what = text_of(ask("key", session_of("tx-2")));
         return {what, proof().asked};
     }
     void forget_disk() { disk_ = {}; }
@@ -43,7 +43,7 @@ TEST_F(SessionServiceSteps, ACrashAtAnyStepIsNoSecondSession) {
     for (const step last : all_steps) {
         const auto got = begin_until(last);
         store().crash();
-        EXPECT_EQ(told(got), "nothing");
+        EXPECT_EQ(text_of(got), "nothing");
         EXPECT_EQ(ask_in_next_life(), expected.at(last)) << "step " << static_cast<int>(last);
         EXPECT_EQ(got.use_count(), 1) << "its handler is gone";
         forget_disk();
@@ -60,7 +60,7 @@ TEST_F(SessionServiceSteps, ADeskThatGoesAtAnyStepTellsNobodyAndAsksNobody) {
         while (!proof().waiting.empty()) proof().answer(session_of("tx-1"));
         store().pump();
         EXPECT_EQ(proof().asked, asked) << "step " << static_cast<int>(last);
-        for (const auto& one : {got, joined}) EXPECT_EQ(told(one), "nothing") << "step " << static_cast<int>(last);
+        for (const auto& one : {got, joined}) EXPECT_EQ(text_of(one), "nothing") << "step " << static_cast<int>(last);
         EXPECT_EQ(got.use_count(), 1);
         EXPECT_EQ(joined.use_count(), 1);
         forget_disk();
@@ -71,18 +71,18 @@ TEST_F(SessionServiceSteps, ACallThatProofsClientDropsLeavesAnUnknownOutcome) {
     const auto got = begin_until(step::asking);
     const auto joined = begin("key");
     proof().waiting.clear();
-    for (const auto& one : {got, joined}) EXPECT_EQ(told(one), "nothing");
+    for (const auto& one : {got, joined}) EXPECT_EQ(text_of(one), "nothing");
     EXPECT_EQ(got.use_count(), 1);
     EXPECT_EQ(joined.use_count(), 1) << "nobody would ever answer it";
-    EXPECT_EQ(told(ask_again("key")), "409 session_outcome_unknown");
+    EXPECT_EQ(text_of(ask_again("key")), "409 session_outcome_unknown");
 }
 
 TEST_F(SessionServiceSteps, ARequestWithoutAKeyEndsWithItsCall) {
     const auto got = begin("");
     proof().waiting.clear();
-    EXPECT_EQ(told(got), "nothing");
+    EXPECT_EQ(text_of(got), "nothing");
     EXPECT_EQ(got.use_count(), 1);
-    EXPECT_EQ(told(ask("", session_of("tx-1"))), "201");
+    EXPECT_EQ(text_of(ask("", session_of("tx-1"))), "201");
 }
 
 TEST_F(SessionServiceSteps, TheOneThatAskedIsAnsweredAfterThoseWhoJoined) {

@@ -174,14 +174,14 @@ TEST_F(SocketWatch, ASocketThatComesAfterAllWereGoneIsWatched) {
 TEST_F(SocketWatch, MayBeDroppedByOneThatItTells) {
     auto end = std::make_unique<watched_end>(watch_);
     end->say("x");
-    bool told = false;
+    bool reported = false;
     end->then = [&] {
-        told = true;
+        reported = true;
         watch_.reset();
         boost::asio::post(io_, [&] { end.reset(); });
     };
     io_.run_for(seconds(10));
-    EXPECT_TRUE(told);
+    EXPECT_TRUE(reported);
     EXPECT_TRUE(io_.stopped());
 }
 

@@ -59,12 +59,12 @@ TEST(Backup, ChangesGoOnMeanwhileAndTheCopyIsConsistent) {
     }
     std::optional<op_result<backup_file>> copy;
     int during = 0;
-    world.door().backup([&](op_result<backup_file> made) { copy.emplace(std::move(made)); });
+    world.subject().backup([&](op_result<backup_file> made) { copy.emplace(std::move(made)); });
     // One change after another until the copy is there.
     std::function<void(int)> next = [&](int i) {
         if (copy || i == 4000) return;
         const std::string id = "tx-" + std::to_string(i % 20) + "-" + std::to_string(i / 20);
-        world.door().record(make_settlement(id, i, {"backend"}), [&, i](op_result<recorded_transition> recorded) {
+        world.subject().record(make_settlement(id, i, {"backend"}), [&, i](op_result<recorded_transition> recorded) {
             EXPECT_TRUE(recorded.has_value());
             if (!copy) ++during;
             next(i + 1);
@@ -90,7 +90,7 @@ TEST(Backup, OnlyOneAtATime) {
     std::vector<error_code> refused;
     int made = 0;
     for (int i = 0; i < 3; ++i) {
-        world.door().backup([&](op_result<backup_file> outcome) {
+        world.subject().backup([&](op_result<backup_file> outcome) {
             if (outcome) {
                 ++made;
             } else {
@@ -113,7 +113,7 @@ TEST(Backup, AStoreThatClosesEndsItAndLeavesNoFile) {
     }
     world.add(many).value();
     std::optional<op_result<backup_file>> outcome;
-    world.door().backup([&](op_result<backup_file> made) { outcome.emplace(std::move(made)); });
+    world.subject().backup([&](op_result<backup_file> made) { outcome.emplace(std::move(made)); });
     world.close();
     ASSERT_TRUE(outcome.has_value());
     if (!outcome->has_value()) {

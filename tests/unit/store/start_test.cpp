@@ -330,7 +330,7 @@ TEST(Start, TheLogIdStaysAndTheBaseUrlIsRemembered) {
     EXPECT_EQ(log_id.size(), 16U);
     const auto remember = [&](const std::string& url) {
         return world
-            .ask<std::string>([&](store& door, auto handler) { door.remember_base_url(url, std::move(handler)); })
+            .ask<std::string>([&](store& subject, auto handler) { subject.remember_base_url(url, std::move(handler)); })
             .value();
     };
     EXPECT_EQ(remember("https://a"), "");
