@@ -70,9 +70,10 @@ class delivery_host {
     virtual void take_in(const delivery_head& head, instant now) = 0;
     virtual void on_health(delivery_slot& slot, delivery_health::change change, instant now) = 0;
 
-    /// The store refused a write for want of room; what was to be written is kept.
+    /// The store refused a write because the disk is full; what was to be written is kept in memory.
     virtual void on_store_full(instant now) = 0;
-    /// It wrote something: what waits for room goes, and every lane is fed. Lanes may be gone afterwards.
+    /// The store wrote something again: writes that wait are repeated and every lane is fed. Lanes may be gone
+    /// afterwards.
     virtual void on_store_writable(instant now) = 0;
     virtual void on_store_error(const op_error& error, instant now) = 0;
     /// An outcome is on its way to the store no more.

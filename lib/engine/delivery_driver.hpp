@@ -114,7 +114,7 @@ class delivery_driver final : private delivery_host {
     callback_tester tester_;
     callback_reports reports_;
     clock_watch clocks_;
-    std::optional<steady_time> announced_; ///< the wake that was told last
+    std::optional<steady_time> announced_; ///< the wake that was reported last
 };
 
 } // namespace prooftrack

@@ -39,7 +39,7 @@
 
 namespace prooftrack {
 
-/// What the engine asks of the program around it.
+/// What the engine needs of the program around it.
 struct engine_hooks {
     std::function<void()> reread_token;                  ///< now; `on_token_changed` follows if it differs
     std::function<bool(std::string_view)> set_log_level; ///< false = no such level
@@ -111,7 +111,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     event_feed feed_;
     housekeeping housekeeping_;
     engine_life life_;
-    // What users ask for.
+    // The use cases.
     transaction_views views_;
     transaction_intake intake_;
     lookup_calls lookup_;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Use cases: what users ask of Proof through the daemon.
+// Use cases: requests of users that the daemon passes on to Proof.
 
 #include <string>
 #include <utility>

@@ -48,7 +48,7 @@ class session_service {
     task<outcome<proxied_reply>> create(session_request request);
     task<outcome<proxied_reply>> kyc_status(std::string partner_user_id);
 
-    /// When kept answers have to be let go of.
+    /// When the next kept answer expires.
     std::optional<steady_time> next_wake() const { return memory_.next_wake(); }
     void on_wake(instant now) { memory_.forget_old(now.steady); }
     const session_memory& kept() const { return memory_; }
@@ -61,7 +61,7 @@ class session_service {
     };
     struct busy_key {
         digest body{};
-        std::vector<backend_handler<proxied_reply>> joined; ///< who asked with the same key meanwhile
+        std::vector<backend_handler<proxied_reply>> joined; ///< requests with the same key that came meanwhile
     };
     class busy_guard;
 

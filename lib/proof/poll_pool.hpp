@@ -1,6 +1,6 @@
 #pragma once
 
-// The connections that poll: opened as the work asks for them, each pulling its next poll from the source.
+// The connections that poll: opened as the load needs them; each takes its next poll from the source.
 
 #include <cstdint>
 #include <deque>

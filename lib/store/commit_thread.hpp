@@ -1,6 +1,6 @@
 #pragma once
 
-// The store's thread: takes what is queued, commits it together, tells the loop.
+// The store's thread: takes what is queued, commits it together, posts the outcomes to the loop.
 
 #include <condition_variable>
 #include <deque>
@@ -26,7 +26,7 @@ inline constexpr std::size_t most_batch_weight = 1000;
 /// fdatasync; each has a savepoint, so that one that fails takes nothing with it. Handlers run on the loop in the same
 /// order, one post a commit.
 ///
-/// No room: the batch's changes are undone and fail with `full`, reads are repeated. The state stays `full` until a
+/// Disk full: the batch's changes are undone and fail with `full`, reads are repeated. The state stays `full` until a
 /// commit has written something and `has_recovery_space`. Any other disk error: the store fails for good. So it does
 /// when its files are moved, removed or overwritten under it: that is looked at after each commit and before its
 /// handlers run, and every two seconds. Lives on the loop; must not outlive it.

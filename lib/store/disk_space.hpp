@@ -1,6 +1,6 @@
 #pragma once
 
-// The place of the database: its directory, its file system, the room on it.
+// Where the database lies: its directory, its file system, the space on it.
 
 #include <cstdint>
 #include <filesystem>

@@ -20,7 +20,7 @@ class chunk_gate {
     /// False after `open_for_good`.
     bool enter();
     void leave();
-    /// The store closes: nobody waits any more.
+    /// The store closes: no caller waits any more.
     void open_for_good();
 
   private:

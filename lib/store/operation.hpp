@@ -17,13 +17,13 @@ namespace prooftrack {
 enum class operation_kind : std::uint8_t {
     read,       ///< needs no commit; repeated when the transaction around it is undone
     write,      ///< runs in a transaction and a savepoint of its own
-    late_write, ///< likewise, and nobody waits for it: under load it may wait for company (commit_pace.hpp)
+    late_write, ///< likewise, but no caller waits for it: under load it may be delayed (commit_pace.hpp)
 };
 
 /// Where an unfinished operation goes on.
 enum class resume_place : std::uint8_t {
-    front, ///< before everything else: nobody may see or change what lies between
-    back,  ///< after what was called meanwhile: nobody waits for it
+    front, ///< before everything else: no call may see or change the state in between
+    back,  ///< after what was called meanwhile: no caller waits for it
 };
 
 class operation {
