@@ -60,7 +60,7 @@ application::application(application_inputs inputs, const machine& from, service
       store_(make_sqlite_store(loop_.get_executor(), make_store_options(now_.config.store), observers_)),
       notifier_(make_notifier(loop_.get_executor(), observers_)),
       alarm_(loop_.get_executor(), [this] { engine_.on_alarm(); }),
-      engine_(now_.config, engine_doors{clock_, alarm_, *store_, *notifier_, log, counts_},
+      engine_(now_.config, engine_dependencies{clock_, alarm_, *store_, *notifier_, log, counts_},
               engine_hooks{[this] { reread_token(); },
                            [this](std::string_view name) {
                                const auto level = parse_log_level(name);

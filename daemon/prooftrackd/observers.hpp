@@ -13,7 +13,7 @@
 
 namespace prooftrack {
 
-/// One object behind the four observer doors. Everything comes on the loop.
+/// Implements the four observer interfaces. Every call comes on the loop.
 class adapter_observers final : public proof_client_observer,
                                 public store_observer,
                                 public notifier_observer,

@@ -1,7 +1,7 @@
 #pragma once
 
-// The door behind the API: what a request may ask of the daemon. Implemented by the engine, faked in the tests of the
-// router.
+// The interface behind the API: what a request may do in the daemon. Implemented by the engine, faked in the tests of
+// the router.
 
 #include <cstdint>
 #include <filesystem>
@@ -166,7 +166,7 @@ struct callback_test_result {
 struct health_report {
     bool ok = true;
     std::vector<std::string> reasons;
-    std::string proof; ///< how Proof answers, for people: no reason to be unready; "" = not told
+    std::string proof; ///< how Proof answers, for people: no reason to be unready; "" = unknown
 };
 
 /// A wait that its caller no longer needs is cancelled with it; the handler is then never called. 0 = nothing to
@@ -266,7 +266,7 @@ class status_backend {
     virtual void metrics_text(backend_handler<std::string> handler) = 0; ///< fresh from the store
 };
 
-/// What an operator asks of the daemon itself.
+/// What an operator requests of the daemon itself.
 class operator_backend {
   public:
     virtual ~operator_backend() = default;

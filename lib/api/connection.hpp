@@ -54,7 +54,7 @@ class connection_host {
     virtual deadline_set& deadlines() = 0;
     virtual body_budget& budget_for(std::size_t body) = 0;
     virtual const connection_limits& limits() const = 0;
-    virtual std::span<char> scratch() = 0; ///< for one read; nobody keeps anything in it
+    virtual std::span<char> scratch() = 0; ///< for one read; its content does not survive the call
     virtual const std::string& http_date() = 0;
     virtual client_rank rank_of(const peer_credentials& peer) const = 0;
     virtual bool may_change(const peer_credentials& peer) const = 0;
@@ -89,7 +89,7 @@ class connection final : public std::enable_shared_from_this<connection>,
     /// At once: what is in progress is cut off, its wait cancelled.
     void close();
 
-    /// For a stop: an idle one closes unless its client is about to ask, a wait is answered 503, an endless stream
+    /// For a stop: an idle one closes unless its client is sending a request, a wait is answered 503, an endless stream
     /// ends, anything else closes after its answer.
     void finish();
 
@@ -153,7 +153,7 @@ class connection final : public std::enable_shared_from_this<connection>,
     bool watching_hang_up_ = false;
     bool input_ended_ = false;              ///< the client sends no more (it may still read)
     bool close_after_ = false;              ///< no further request on this connection
-    bool said_close_ = false;               ///< the client was told that this answer is the last one
+    bool said_close_ = false;               ///< the answer carried `Connection: close`: it is the last one
     bool unread_rest_ = false;              ///< refused with a body still on its way
     bool in_a_hurry_ = false;               ///< stopping, or without a place: reads an unread rest only for a moment
     body_budget* budget_ = nullptr;         ///< where a share is held or waited for
@@ -162,7 +162,7 @@ class connection final : public std::enable_shared_from_this<connection>,
     steady_time moved_at_ = std::chrono::steady_clock::now();
 
     request_head head_;        ///< of the request that is read or answered
-    std::uint64_t serial_ = 0; ///< tells a late answer to a request that was given up
+    std::uint64_t serial_ = 0; ///< distinguishes a late answer to an abandoned request
     request_ticket ticket_ = 0;
     steady_time asked_{};
     std::string_view route_;
@@ -171,7 +171,7 @@ class connection final : public std::enable_shared_from_this<connection>,
     std::vector<shared_bytes> outgoing_;
     std::size_t out_index_ = 0;
     std::size_t out_offset_ = 0;
-    std::shared_ptr<body_stream> stream_; // shared with whoever feeds it (the hub's readers wake it)
+    std::shared_ptr<body_stream> stream_; // shared with its producer (the hub's readers wake it)
     bool chunked_ = false;
     bool stream_ended_ = false; ///< the last bytes of the stream are going out
 };

@@ -41,7 +41,7 @@ class connection_pool final : public connection_host {
         eviction evicts = eviction::idle;
     };
 
-    /// `answers` must outlive it. `on_request` is told of each answered request.
+    /// `answers` must outlive it. `on_request` is called for each answered request.
     connection_pool(const boost::asio::any_io_executor& loop, request_handler& answers, settings chosen,
                     std::function<void(const api_request_fact&)> on_request);
     ~connection_pool();
@@ -88,7 +88,7 @@ class connection_pool final : public connection_host {
     struct member {
         std::shared_ptr<connection> held; // shared with its pending reads and writes
         client_rank rank = client_rank::everybody;
-        bool has_place = false; ///< false: it is only told why there is none
+        bool has_place = false; ///< false: it only gets an error answer
     };
 
     /// The connection that makes way first, of those that `qualifies` holds for; null when there is none.

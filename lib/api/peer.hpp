@@ -27,7 +27,7 @@ inline constexpr std::int64_t overflow_id = 65534;
 peer_credentials read_peer_credentials(int socket);
 
 struct access_rules {
-    std::optional<gid_t> admin_group; ///< nullopt: whoever can connect may do everything
+    std::optional<gid_t> admin_group; ///< nullopt: everyone who can connect may do everything
     std::int64_t own_uid = 0;
 };
 
@@ -37,7 +37,7 @@ bool is_admin(const access_rules& rules, const peer_credentials& peer);
 enum class client_rank : std::uint8_t {
     owner,     ///< root and the daemon's own user
     admin,     ///< members of the admin_group
-    everybody, ///< without an admin_group whoever is no owner
+    everybody, ///< without an admin_group: every client that is no owner
 };
 
 client_rank rank_of(const access_rules& rules, const peer_credentials& peer);

@@ -72,7 +72,7 @@ class request_reader {
     bool expects_continue_ = false;
     bool keep_alive_ = false;
     std::size_t body_limit_ = 0;
-    std::size_t to_skip_ = 0; ///< bytes of a body that nobody wants
+    std::size_t to_skip_ = 0; ///< bytes of a body that are read and dropped
     std::string body_;
     std::optional<chunk_decoder> chunks_; ///< only while a chunked body is read
     problem refusal_;

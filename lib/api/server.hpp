@@ -24,7 +24,7 @@ struct api_options {
     std::filesystem::path socket;
     std::uint32_t mode = 0660;
     std::optional<gid_t> group;       ///< owns the socket, none = the daemon's
-    std::optional<gid_t> admin_group; ///< none = whoever can connect may do everything
+    std::optional<gid_t> admin_group; ///< none = everyone who can connect may do everything
     std::size_t max_clients = 256;
     int passed_descriptor =
         -1; ///< a listening Unix socket from systemd: wins over `socket`, `mode` and `group`; owned from here on

@@ -14,7 +14,7 @@ namespace prooftrack {
 /// A listening socket and the name it has in the file system.
 class unix_listener {
   public:
-    /// Listens under a temporary name first and takes the path over by renaming, so that nobody ever meets a socket
+    /// Listens under a temporary name first and takes the path over by renaming, so that no client ever meets a socket
     /// that does not answer or has the wrong mode. A stale socket is replaced, a live one refused; waits at most 2 s
     /// for another daemon that is doing the same. Throws api_start_error.
     static unix_listener bind(const std::filesystem::path& path, std::uint32_t mode, std::optional<gid_t> group);

@@ -1,7 +1,7 @@
 #pragma once
 
-// The doors to time: what the engine asks for `now` and for a wake-up. Tests and the simulation put virtual time behind
-// them.
+// The interfaces to time: where the engine reads `now` and sets its alarm. Tests and the simulation put virtual time
+// behind them.
 
 #include "base/time.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// URLs that the daemon sends to: the one rule for the configuration, the API and whoever connects. Pure.
+// URLs that the daemon sends to: one rule for the configuration, the API and the adapters that connect. Pure.
 
 #include <cstdint>
 #include <string>

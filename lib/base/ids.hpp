@@ -30,7 +30,7 @@ class transaction_id {
     std::string text_;
 };
 
-/// What a caller is told about an id that `transaction_id::parse` refuses.
+/// The error text for an id that `transaction_id::parse` refuses.
 inline constexpr std::string_view transaction_id_rule =
     "an id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and neither '.' nor '..'";
 

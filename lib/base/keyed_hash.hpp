@@ -1,7 +1,7 @@
 #pragma once
 
-// The hash of every table whose keys come from outside: with a key of this process, so that nobody can choose keys that
-// fall into one place.
+// The hash of every table whose keys come from outside: with a key of this process, so that no client can choose keys
+// that fall into one place.
 
 #include <cstdint>
 #include <string>

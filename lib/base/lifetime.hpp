@@ -13,7 +13,7 @@ namespace prooftrack {
 /// the call are two steps.
 ///
 /// An object that is shared with its own pending operations holds itself instead (`shared_from_this`); both are needed
-/// where such an object may let go of itself in the middle of a call.
+/// where such an object may drop its last owner in the middle of a call.
 class lifetime {
     template <class Callable>
     struct guarded_call;

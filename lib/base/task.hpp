@@ -54,7 +54,7 @@ class frame {
         }
         return true;
     }
-    /// Destroys the one that nobody waits for, and with it all that it waits for, this one too.
+    /// Destroys the outermost coroutine, which has no awaiter, and with it all that it awaits, this one included.
     void destroy_all() {
         frame* outermost = this;
         while (outermost->awaited_by_ != nullptr) outermost = outermost->awaited_by_;
@@ -191,7 +191,7 @@ struct value_of_handler<unique_function<void(Value)>> {
 
 /// Awaits a callback: `initiate` is called with a handler, `unique_function<void(Value)>`, and the coroutine goes on
 /// inside the call of it with its value. The handler may be called before `initiate` returns. When it is destroyed
-/// without a call, the coroutine that waits, and whoever waits for that one, is destroyed: nobody goes on.
+/// without a call, the waiting coroutine and its own awaiters are destroyed: none of them resumes.
 template <class Value, class Initiate>
 auto call(Initiate initiate) {
     return task_detail::call_awaiter<Value, Initiate>(std::move(initiate));
@@ -271,7 +271,7 @@ class result_of_task : public frame {
         if constexpr (!std::is_void_v<Value>) return std::move(*value_);
     }
 
-    /// One that nobody awaits tells what came of it and ends itself.
+    /// A task without an awaiter reports its outcome and destroys itself.
     class ending {
       public:
         explicit ending(result_of_task& ended) : ended_(ended) {}

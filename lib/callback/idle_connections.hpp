@@ -43,7 +43,7 @@ class idle_connections {
     /// for, is closed and never given out: its next bytes would be read as an answer. nullopt when there is none.
     std::optional<pooled_connection> take(const std::string& key);
 
-    /// Takes it back, or closes it when it is used up or there is no room.
+    /// Takes it back, or closes it when it is used up or the table is full.
     void put(const std::string& key, pooled_connection connection);
 
     void clear();

@@ -1,7 +1,7 @@
 #pragma once
 
-// The door to the merchant: makes one attempt of one delivery and says how it went. When and whether is decided
-// elsewhere.
+// The interface to the merchant's receivers: makes one attempt of one delivery and reports how it went. When and
+// whether is decided elsewhere.
 
 #include <cstdint>
 #include <memory>

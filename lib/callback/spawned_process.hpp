@@ -37,12 +37,12 @@ struct spawned_process {
     file_descriptor output;  ///< stdout and stderr, non-blocking
 };
 
-/// Starts argv with exactly this environment, default signals, `input` on stdin (a file in memory: nobody has to write,
-/// no SIGPIPE), and no descriptor but 0 to 2. Errors name what could not be done; then no child is left.
+/// Starts argv with exactly this environment, default signals, `input` on stdin (a file in memory: no thread has to
+/// write, no SIGPIPE), and no descriptor but 0 to 2. Errors name what could not be done; then no child is left.
 op_result<spawned_process> spawn_process(const std::vector<std::string>& argv,
                                          const std::vector<std::string>& environment, const std::string& input);
 
-/// To be called by whoever reaped it: the number may be somebody else's from here on.
+/// To be called after reaping it: the kernel may give its number to another process from here on.
 void forget_process(pid_t pid);
 
 /// Whether what commands leave behind becomes our children: as PID 1 of a container, or as a subreaper.

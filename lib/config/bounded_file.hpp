@@ -23,7 +23,7 @@ op_result<file_content> read_bounded_file(const std::filesystem::path& path, std
 /// `read_bounded_file`, or what stands in for it.
 using file_reader = std::function<op_result<file_content>(const std::filesystem::path&, std::size_t)>;
 
-/// What changes when a file is written or replaced; cheap to take, for whoever watches one.
+/// What changes when a file is written or replaced; cheap to take, for watching a file.
 struct file_stamp {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;

@@ -21,7 +21,7 @@ namespace prooftrack {
 inline constexpr std::size_t max_configuration_bytes = 1'048'576;
 /// Most bytes of one line: a list may go over several.
 inline constexpr std::size_t max_line_bytes = 8'192;
-/// Most mistakes that are told of; a last one then says how many more there are.
+/// Most mistakes that are reported; a last one then says how many more there are.
 inline constexpr std::size_t max_reported_mistakes = 100;
 /// Most [[callback]] tables.
 inline constexpr std::size_t max_callbacks = 256;
@@ -38,7 +38,7 @@ struct configuration_reading {
         warnings; ///< for `config.warning`, a sentence each; the configuration is valid all the same
 };
 
-/// What could be read of a file, right or wrong: for whoever looks for further mistakes in what it names.
+/// What could be read of a file, right or wrong: for further checks of the files that it names.
 struct configuration_draft {
     bool is_toml = false;         ///< false: there is one mistake and nothing else
     configuration value;          ///< obeys every rule only without mistakes

@@ -34,7 +34,7 @@ class config_places {
     std::map<std::string, file_position> written_;
 };
 
-/// `callback[3].url` is `callback.url` for people: the line tells which.
+/// `callback[3].url` is `callback.url` for people: the line number says which one.
 std::string readable_path(const std::string& path);
 
 } // namespace prooftrack

@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this room: what toml++ 3.3 must not see.
+// Private to this module: characters that toml++ 3.3 must not get.
 
 #include <cstdint>
 #include <optional>

@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this room: toml++ as we use it, without exceptions, so that a syntax error is a value.
+// Private to this module: toml++ as we use it, without exceptions, so that a syntax error is a value.
 
 #define TOML_EXCEPTIONS 0
 // toml++ 3.3 asserts (with NDEBUG: assumes, which is worse) that a key begins like one, before it looks and reports

@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this room: the rules that need more than one key, or more than a range.
+// Private to this module: the rules that need more than one key, or more than a range.
 
 #include "config/document.hpp"
 #include "config/parse.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 
-// Private to this room: one TOML value into one field of the struct, or what is wrong with it.
+// Private to this module: one TOML value into one field of the struct, or what is wrong with it.
 
 #include <string>
 #include <vector>

@@ -68,7 +68,7 @@ std::vector<callback_view> callback_reports::views(const store_status& status, w
         if (!configured && summary.pending == 0 && summary.dead == 0) continue;
         add_owed(row_of(views, summary.callback), summary, configured, now);
     }
-    const instant at{context_.doors.clock.now().steady, now};
+    const instant at{context_.deps.clock.now().steady, now};
     for (const auto& [name, slot] : context_.lanes.slots()) {
         if (slot->lane.configured() && slot->lane.health().failing())
             add_failing(row_of(views, slot->shown_name()), *slot, at);
@@ -79,14 +79,14 @@ std::vector<callback_view> callback_reports::views(const store_status& status, w
 void callback_reports::report(const store_status& status, wall_time now) {
     std::set<std::string> vanished = std::exchange(reported_, {});
     for (const callback_view& view : views(status, now)) {
-        context_.doors.metrics.on_callback(view);
+        context_.deps.metrics.on_callback(view);
         vanished.erase(view.name);
         reported_.insert(view.name);
     }
     for (const std::string& name : vanished) {
         callback_view gone;
         gone.name = name;
-        context_.doors.metrics.on_callback(gone);
+        context_.deps.metrics.on_callback(gone);
     }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the outside may know of a callback, and the door through which deliveries are counted.
+// What the API shows of a callback, and the interface through which deliveries are counted.
 
 #include <cstdint>
 #include <optional>

@@ -24,8 +24,8 @@ problem keeps_changing(const transaction_id& id) {
 } // namespace
 
 void change_calls::untrack(transaction_id id, client_identity who, backend_handler<transaction_view> handler) {
-    auto told = audit_.audited({"untrack", "merchant_transaction_id", id.str(), who}, std::move(handler));
-    start(end_tracking(std::move(id)), std::move(told));
+    auto audited = audit_.audited({"untrack", "merchant_transaction_id", id.str(), who}, std::move(handler));
+    start(end_tracking(std::move(id)), std::move(audited));
 }
 
 task<outcome<transaction_view>> change_calls::end_tracking(transaction_id id) {
@@ -54,8 +54,8 @@ task<outcome<transaction_view>> change_calls::end_tracking(transaction_id id) {
 }
 
 void change_calls::poll_now(transaction_id id, client_identity who, backend_handler<std::monostate> handler) {
-    auto told = audit_.audited({"poll", "merchant_transaction_id", id.str(), who}, std::move(handler));
-    start(poll(std::move(id), reason::wish), std::move(told));
+    auto audited = audit_.audited({"poll", "merchant_transaction_id", id.str(), who}, std::move(handler));
+    start(poll(std::move(id), reason::wish), std::move(audited));
 }
 
 void change_calls::hint(transaction_id id, backend_handler<std::monostate> handler) {

@@ -23,8 +23,8 @@ problem consumer_problem(const std::string& name, const op_error& error) {
 
 void consumer_calls::put_consumer(std::string name, std::optional<event_seq> seq, client_identity who,
                                   backend_handler<std::pair<bool, consumer_view>> handler) {
-    auto told = audit_.audited({"put consumer", "consumer", name, who}, std::move(handler));
-    start(put(std::move(name), seq), std::move(told));
+    auto audited = audit_.audited({"put consumer", "consumer", name, who}, std::move(handler));
+    start(put(std::move(name), seq), std::move(audited));
 }
 
 task<outcome<std::pair<bool, consumer_view>>> consumer_calls::put(std::string name, std::optional<event_seq> seq) {
@@ -34,8 +34,8 @@ task<outcome<std::pair<bool, consumer_view>>> consumer_calls::put(std::string na
 }
 
 void consumer_calls::delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) {
-    auto told = audit_.audited({"delete consumer", "consumer", name, who}, std::move(handler));
-    start(remove(std::move(name)), std::move(told));
+    auto audited = audit_.audited({"delete consumer", "consumer", name, who}, std::move(handler));
+    start(remove(std::move(name)), std::move(audited));
 }
 
 task<outcome<consumer_view>> consumer_calls::remove(std::string name) {

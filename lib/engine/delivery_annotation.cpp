@@ -42,7 +42,7 @@ void annotate_delivery(const delivery_context& context, delivery_view& view) {
         return;
     }
     if (!view.next_attempt_at) return;
-    const wall_time now = context.doors.clock.now().wall;
+    const wall_time now = context.deps.clock.now().wall;
     if (*view.next_attempt_at <= now && waits_for_recovery(context.lanes.slots(), view)) {
         view.next_attempt_at.reset();
         return;

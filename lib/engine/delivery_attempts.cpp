@@ -69,9 +69,9 @@ void delivery_attempts::load(delivery_slot& slot, const lane_head& head, instant
         make_ready(one, std::move(*fresh));
         return;
     }
-    context_.doors.memory.load_delivery(
-        head.id,
-        [this, id = head.id](op_result<std::optional<delivery_record>> loaded) { on_loaded(id, std::move(loaded)); });
+    context_.deps.memory.load_delivery(head.id, [this, id = head.id](op_result<std::optional<delivery_record>> loaded) {
+        on_loaded(id, std::move(loaded));
+    });
 }
 
 void delivery_attempts::make_ready(delivery_attempt& one, delivery_record record) {
@@ -129,7 +129,7 @@ void delivery_attempts::begin(delivery_slot& slot, delivery_attempt& one, instan
     expects(one.record.has_value(), "delivery_attempts: an attempt without its bytes");
     one.number = one.record->view.attempts + 1;
     slot.lane.begin(one.head.id, now.steady);
-    context_.doors.sender.deliver(
+    context_.deps.sender.deliver(
         job_of(*one.record, one.number, now.wall),
         [this, id = one.head.id](delivery_outcome outcome) { on_outcome(id, std::move(outcome)); });
 }
@@ -160,10 +160,10 @@ void delivery_attempts::on_outcome(delivery_id id, delivery_outcome outcome) {
 
 void delivery_attempts::record(delivery_attempt& one) {
     ++recording_;
-    context_.doors.memory.record_attempt(one.ending,
-                                         [this, id = one.head.id](op_result<std::optional<delivery_head>> recorded) {
-                                             on_answer(id, std::move(recorded));
-                                         });
+    context_.deps.memory.record_attempt(one.ending,
+                                        [this, id = one.head.id](op_result<std::optional<delivery_head>> recorded) {
+                                            on_answer(id, std::move(recorded));
+                                        });
 }
 
 void delivery_attempts::on_answer(delivery_id id, op_result<std::optional<delivery_head>> recorded) {
@@ -192,7 +192,7 @@ void delivery_attempts::on_recorded(delivery_id id, const std::optional<delivery
     const delivery_attempt one = std::move(attempts_.at(id));
     attempts_.erase(id);
     delivery_slot& slot = slot_of(one);
-    report_outcome(context_.doors, one, context_.stop.is_running());
+    report_outcome(context_.deps, one, context_.stop.is_running());
     slot.lane.forget(id);
     if (one.ending.state == delivery_state::pending) {
         const wall_time next = one.ending.next_attempt_at.value_or(now.wall);
@@ -202,7 +202,7 @@ void delivery_attempts::on_recorded(delivery_id id, const std::optional<delivery
     if (same_lane) slot.lane.insert(lane_head_of(*promoted), now.wall);
     // From here on the lane may be gone.
     if (context_.pressure.is_full()) {
-        host_.on_store_room(now);
+        host_.on_store_writable(now);
     } else {
         host_.feed(slot, now);
     }

@@ -19,14 +19,14 @@ namespace prooftrack {
 struct delivery_attempt {
     lane_number lane{}; ///< lives as long as it is busy
     lane_head head;
-    std::optional<delivery_record> record; ///< once loaded; its body is let go when the attempt begins
+    std::optional<delivery_record> record; ///< once loaded; its body is moved out when the attempt begins
     std::uint32_t number = 0;              ///< which attempt of its schedule this is, from 1
     delivery_outcome outcome;
     attempt_record ending;
 };
 
 /// An attempt's outcome is durable before the next attempt is waited for and before the next event of its transaction
-/// goes. An outcome that finds no room is kept, and recorded by `record_oldest` or `record_all`.
+/// goes. An outcome that the full store refuses is kept, and recorded by `record_oldest` or `record_all`.
 class delivery_attempts {
   public:
     /// Both must outlive it.
@@ -37,7 +37,7 @@ class delivery_attempts {
     /// Makes the attempts whose turn it is.
     void begin_ready(delivery_slot& slot, instant now);
 
-    /// Whether outcomes wait for room.
+    /// Whether outcomes wait for the full store.
     bool any_unrecorded() const { return !unrecorded_.empty(); }
     void record_oldest(); ///< requires one
     void record_all();

@@ -51,8 +51,9 @@ task<outcome<std::monostate>> delivery_calls::retry(delivery_id id) {
 
 void delivery_calls::retry_dead(std::optional<std::string> callback, client_identity who,
                                 backend_handler<std::uint64_t> handler) {
-    auto told = audit_.audited({"retry dead deliveries", "callback", callback.value_or("*"), who}, std::move(handler));
-    start(retry_all_dead(std::move(callback)), std::move(told));
+    auto audited =
+        audit_.audited({"retry dead deliveries", "callback", callback.value_or("*"), who}, std::move(handler));
+    start(retry_all_dead(std::move(callback)), std::move(audited));
 }
 
 task<outcome<std::uint64_t>> delivery_calls::retry_all_dead(std::optional<std::string> callback) {
@@ -69,8 +70,8 @@ task<outcome<std::uint64_t>> delivery_calls::retry_all_dead(std::optional<std::s
 
 void delivery_calls::test_callback(std::string name, client_identity who,
                                    backend_handler<callback_test_result> handler) {
-    auto told = audit_.audited({"test callback", "callback", name, who}, std::move(handler));
-    start(test(std::move(name)), std::move(told));
+    auto audited = audit_.audited({"test callback", "callback", name, who}, std::move(handler));
+    start(test(std::move(name)), std::move(audited));
 }
 
 task<outcome<callback_test_result>> delivery_calls::test(std::string name) {

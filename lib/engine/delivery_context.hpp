@@ -24,8 +24,8 @@ namespace prooftrack {
 /// Most attempts in flight over all lanes of callback_urls together.
 inline constexpr std::size_t most_url_attempts = 1024;
 
-/// What deliveries are made with. All of it must outlive the delivery side.
-struct delivery_doors {
+/// What the delivery side works with. All of it must outlive the delivery side.
+struct delivery_dependencies {
     const clock_source& clock;
     store& memory;
     notifier& sender;
@@ -35,10 +35,10 @@ struct delivery_doors {
 
 /// The state that more than one part needs.
 struct delivery_context {
-    delivery_context(delivery_doors given, callback_table callbacks, std::uint64_t seed)
-        : doors(given), table(std::move(callbacks)), random(seed) {}
+    delivery_context(delivery_dependencies given, callback_table callbacks, std::uint64_t seed)
+        : deps(given), table(std::move(callbacks)), random(seed) {}
 
-    delivery_doors doors;
+    delivery_dependencies deps;
     callback_table table;
     random_source random;
     lane_table lanes;
@@ -70,10 +70,11 @@ class delivery_host {
     virtual void take_in(const delivery_head& head, instant now) = 0;
     virtual void on_health(delivery_slot& slot, delivery_health::change change, instant now) = 0;
 
-    /// The store refused a write for want of room; what was to be written is kept.
+    /// The store refused a write because the disk is full; what was to be written is kept in memory.
     virtual void on_store_full(instant now) = 0;
-    /// It wrote something: what waits for room goes, and every lane is fed. Lanes may be gone afterwards.
-    virtual void on_store_room(instant now) = 0;
+    /// The store wrote something again: writes that wait are repeated and every lane is fed. Lanes may be gone
+    /// afterwards.
+    virtual void on_store_writable(instant now) = 0;
     virtual void on_store_error(const op_error& error, instant now) = 0;
     /// An outcome is on its way to the store no more.
     virtual void on_outcome_settled() = 0;

@@ -15,9 +15,9 @@ bool is_final(const op_error& error) {
 
 } // namespace
 
-delivery_driver::delivery_driver(delivery_doors doors, callback_table table, std::uint64_t seed,
+delivery_driver::delivery_driver(delivery_dependencies deps, callback_table table, std::uint64_t seed,
                                  unique_function<void()> wake_changed)
-    : context_(doors, std::move(table), seed), wake_changed_(std::move(wake_changed)), failing_(context_, *this),
+    : context_(deps, std::move(table), seed), wake_changed_(std::move(wake_changed)), failing_(context_, *this),
       keeper_(context_, failing_, *this), attempts_(context_, *this),
       feeder_(context_, {attempts_, failing_, keeper_, *this}), tester_(context_), reports_(context_) {}
 
@@ -34,7 +34,7 @@ void delivery_driver::start(const store_status& status) {
     for (const auto& [name, summary] : status.lanes) {
         take_over(summary, now);
         if (is_own_url_lane(name) && summary.pending == 0 && summary.failing_since) {
-            context_.doors.memory.set_failing(name, std::nullopt, [](const op_result<std::monostate>&) {});
+            context_.deps.memory.set_failing(name, std::nullopt, [](const op_result<std::monostate>&) {});
         }
         warn_if_unconfigured(summary);
     }
@@ -70,7 +70,7 @@ std::optional<steady_time> delivery_driver::next_wake() const {
 
 void delivery_driver::on_wake(instant now) {
     enter();
-    if (context_.pressure.take_try(now.steady)) try_room(now);
+    if (context_.pressure.take_try(now.steady)) try_store(now);
     for (const lane_number number : context_.lanes.due(now.steady)) {
         delivery_slot* const slot = context_.lanes.find(number);
         if (slot == nullptr) continue;
@@ -85,7 +85,7 @@ void delivery_driver::on_store_state(store_state state) {
     if (state == store_state::full) {
         context_.pressure.report_full(attempts_.any_unrecorded(), now.steady);
     } else {
-        on_store_room(now);
+        on_store_writable(now);
     }
     leave();
 }
@@ -103,7 +103,7 @@ void delivery_driver::stop(milliseconds within, unique_function<void()> stopped)
     context_.lanes.disarm_all();
     for (const auto& [name, slot] : context_.lanes.slots()) attempts_.abandon_ready(*slot);
     attempts_.record_all();
-    context_.doors.sender.stop(within, [this] {
+    context_.deps.sender.stop(within, [this] {
         context_.stop.on_notifier_stopped();
         on_outcome_settled();
     });
@@ -113,7 +113,7 @@ void delivery_driver::stop(milliseconds within, unique_function<void()> stopped)
 void delivery_driver::retry_delivery(delivery_id id, store_handler<std::monostate> handler) {
     const instant now = enter();
     attempts_.prepare_retry(id);
-    context_.doors.memory.retry_delivery(
+    context_.deps.memory.retry_delivery(
         id, now.wall, [this, id, handler = std::move(handler)](const op_result<delivery_head>& head) mutable {
             on_retried(id, head);
             handler(head ? op_result<std::monostate>(std::monostate{}) : op_result<std::monostate>(head.error()));
@@ -135,7 +135,7 @@ void delivery_driver::on_retried(delivery_id id, const op_result<delivery_head>&
 void delivery_driver::retry_dead(std::optional<std::string> callback, store_handler<std::uint64_t> handler) {
     const instant now = enter();
     auto scope = callback;
-    context_.doors.memory.retry_dead(
+    context_.deps.memory.retry_dead(
         std::move(callback), now.wall,
         [this, scope = std::move(scope), handler = std::move(handler)](op_result<std::uint64_t> count) mutable {
             on_dead_retried(scope, count);
@@ -172,13 +172,13 @@ void delivery_driver::annotate(delivery_view& view) const { annotate_delivery(co
 // ---- what the parts call
 
 instant delivery_driver::enter() {
-    const instant now = context_.doors.clock.now();
-    if (clocks_.look(now, context_.doors.clock.since_boot())) follow_clock(now);
+    const instant now = context_.deps.clock.now();
+    if (clocks_.look(now, context_.deps.clock.since_boot())) follow_clock(now);
     return now;
 }
 
 void delivery_driver::leave() {
-    if (context_.url_attempts.any_waits()) feeder_.feed_waiting(context_.doors.clock.now());
+    if (context_.url_attempts.any_waits()) feeder_.feed_waiting(context_.deps.clock.now());
     const auto next = next_wake();
     if (next == announced_) return;
     announced_ = next;
@@ -197,7 +197,7 @@ void delivery_driver::on_store_full(instant now) {
     feeder_.arm_all(now);
 }
 
-void delivery_driver::on_store_room(instant now) {
+void delivery_driver::on_store_writable(instant now) {
     if (!context_.pressure.relieve()) return;
     feeder_.allow_refills();
     attempts_.record_all();
@@ -223,14 +223,14 @@ void delivery_driver::follow_clock(instant now) {
 }
 
 /// The time of the next try has come: one outcome finds out whether there is room, before all others are written.
-void delivery_driver::try_room(instant now) {
+void delivery_driver::try_store(instant now) {
     feeder_.allow_refills();
     if (!context_.pressure.is_full()) {
         feeder_.feed_all(now);
     } else if (attempts_.any_unrecorded()) {
         attempts_.record_oldest();
     } else {
-        on_store_room(now);
+        on_store_writable(now);
     }
 }
 
@@ -241,7 +241,7 @@ void delivery_driver::keep_fresh(delivery_record record) {
 }
 
 void delivery_driver::sync_lanes(bool warn) {
-    context_.doors.memory.status([this, warn](const op_result<store_status>& status) { on_lanes(status, warn); });
+    context_.deps.memory.status([this, warn](const op_result<store_status>& status) { on_lanes(status, warn); });
 }
 
 void delivery_driver::on_lanes(const op_result<store_status>& status, bool warn) {
@@ -265,8 +265,7 @@ void delivery_driver::take_over(const lane_summary& summary, instant now) {
 }
 
 void delivery_driver::warn_if_unconfigured(const lane_summary& summary) {
-    if (summary.pending > 0 && !context_.table.settings_for(summary.lane))
-        log_unconfigured(context_.doors.log, summary);
+    if (summary.pending > 0 && !context_.table.settings_for(summary.lane)) log_unconfigured(context_.deps.log, summary);
 }
 
 } // namespace prooftrack

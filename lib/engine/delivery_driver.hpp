@@ -35,7 +35,7 @@ class delivery_driver final : private delivery_host {
   public:
     /// `wake_changed` runs whenever `next_wake` has changed; it must not call back into the driver, but may read
     /// `next_wake`.
-    delivery_driver(delivery_doors doors, callback_table table, std::uint64_t seed,
+    delivery_driver(delivery_dependencies deps, callback_table table, std::uint64_t seed,
                     unique_function<void()> wake_changed);
     delivery_driver(const delivery_driver&) = delete;
     delivery_driver& operator=(const delivery_driver&) = delete;
@@ -91,12 +91,12 @@ class delivery_driver final : private delivery_host {
         failing_.on_health(slot, change, now);
     }
     void on_store_full(instant now) override;
-    void on_store_room(instant now) override;
+    void on_store_writable(instant now) override;
     void on_store_error(const op_error& error, instant now) override;
     void on_outcome_settled() override { context_.stop.finish_unless(attempts_.any_recording()); }
 
     void follow_clock(instant now);
-    void try_room(instant now);
+    void try_store(instant now);
     void keep_fresh(delivery_record record);
     void sync_lanes(bool warn);
     void on_lanes(const op_result<store_status>& status, bool warn);
@@ -114,7 +114,7 @@ class delivery_driver final : private delivery_host {
     callback_tester tester_;
     callback_reports reports_;
     clock_watch clocks_;
-    std::optional<steady_time> announced_; ///< the wake that was told last
+    std::optional<steady_time> announced_; ///< the wake that was reported last
 };
 
 } // namespace prooftrack

@@ -17,29 +17,30 @@ std::optional<steady_time> earlier(std::optional<steady_time> a, std::optional<s
 
 } // namespace
 
-engine::engine(configuration config, engine_doors doors, engine_hooks hooks, std::string version, std::uint64_t seed)
-    : doors_(doors), hooks_(std::move(hooks)), random_(seed), audit_(doors.log),
+engine::engine(configuration config, engine_dependencies deps, engine_hooks hooks, std::string version,
+               std::uint64_t seed)
+    : deps_(deps), hooks_(std::move(hooks)), random_(seed), audit_(deps.log),
       poll_driver_(make_tracker_options(config),
-                   {doors.clock, random_, doors.remembered, doors.log, doors.counts,
+                   {deps.clock, random_, deps.remembered, deps.log, deps.counts,
                     [this](event_type type) { return delivery_driver_.callbacks().selecting(type); }, *this}),
-      delivery_driver_(delivery_doors{doors.clock, doors.remembered, doors.sender, doors.log, *this},
+      delivery_driver_(delivery_dependencies{deps.clock, deps.remembered, deps.sender, deps.log, *this},
                        callback_table(config.callbacks, config.callback_url), seed, [this] { arm(); }),
-      feed_(doors.remembered, doors.clock, numbers_, [this] { arm(); }),
-      housekeeping_({doors.clock, doors.remembered, doors.log, doors.counts, poll_driver_, delivery_driver_, feed_},
+      feed_(deps.remembered, deps.clock, numbers_, [this] { arm(); }),
+      housekeeping_({deps.clock, deps.remembered, deps.log, deps.counts, poll_driver_, delivery_driver_, feed_},
                     [this] { arm(); }),
-      life_({doors.clock, doors.remembered, doors.log, poll_driver_, delivery_driver_, feed_, housekeeping_, state_},
+      life_({deps.clock, deps.remembered, deps.log, poll_driver_, delivery_driver_, feed_, housekeeping_, state_},
             std::move(config), [this] { arm(); }),
-      views_(doors.remembered, poll_driver_),
-      intake_({doors.clock, life_.config(), delivery_driver_.callbacks(), state_}),
-      lookup_({doors.clock, doors.remembered, views_, delivery_driver_, numbers_}, [this] { arm(); }),
-      changes_(doors.remembered, poll_driver_, views_, audit_),
-      tracking_({doors.remembered, doors.log, poll_driver_, views_, changes_, intake_, audit_}),
-      desk_(doors.clock, doors.remembered, doors.log, hooks_of_sessions()), sessions_(desk_, audit_),
-      deliveries_(doors.remembered, delivery_driver_, audit_), consumers_(doors.clock, doors.remembered, audit_),
-      status_({doors.clock, doors.remembered, doors.counts, poll_driver_.core(), delivery_driver_, housekeeping_,
-               state_, life_.standing()},
+      views_(deps.remembered, poll_driver_),
+      intake_({deps.clock, life_.config(), delivery_driver_.callbacks(), state_}),
+      lookup_({deps.clock, deps.remembered, views_, delivery_driver_, numbers_}, [this] { arm(); }),
+      changes_(deps.remembered, poll_driver_, views_, audit_),
+      tracking_({deps.remembered, deps.log, poll_driver_, views_, changes_, intake_, audit_}),
+      session_service_(deps.clock, deps.remembered, deps.log, hooks_of_sessions()), sessions_(session_service_, audit_),
+      deliveries_(deps.remembered, delivery_driver_, audit_), consumers_(deps.clock, deps.remembered, audit_),
+      status_({deps.clock, deps.remembered, deps.counts, poll_driver_.core(), delivery_driver_, housekeeping_, state_,
+               life_.standing()},
               std::move(version)),
-      operators_(doors.remembered, audit_, hooks_.set_log_level),
+      operators_(deps.remembered, audit_, hooks_.set_log_level),
       calls_({tracking_, lookup_, changes_, sessions_, feed_, deliveries_, consumers_, status_, operators_}) {}
 
 session_hooks engine::hooks_of_sessions() {
@@ -53,7 +54,7 @@ session_hooks engine::hooks_of_sessions() {
 void engine::attach(proof_client& proof) {
     proof_ = &proof;
     poll_driver_.attach(proof);
-    desk_.attach(proof);
+    session_service_.attach(proof);
 }
 
 void engine::start(unique_function<void(op_result<std::monostate>)> ready) {
@@ -69,7 +70,7 @@ void engine::on_token_changed() {
     for (const secret_view& one : status_.secrets()) {
         if (one.name == "client_token") fields.emplace_back("fingerprint", join_fingerprints(one.fingerprints));
     }
-    doors_.log.write(log_event_id::proof_token_changed, std::span<const log_field>(fields));
+    deps_.log.write(log_event_id::proof_token_changed, std::span<const log_field>(fields));
     poll_driver_.step(token_changed_event{});
     arm();
 }
@@ -93,15 +94,15 @@ void engine::on_recorded(const change_action& change, recorded_transition record
 }
 
 void engine::on_delivery(std::string_view callback, std::string_view result) {
-    doors_.counts.on_delivery(callback, result);
+    deps_.counts.on_delivery(callback, result);
 }
 
 void engine::on_callback(const callback_view& view) {
-    doors_.counts.set_callback(view.name, view.backlog, view.dead, seconds(view.oldest_undelivered_seconds));
+    deps_.counts.set_callback(view.name, view.backlog, view.dead, seconds(view.oldest_undelivered_seconds));
 }
 
 void engine::on_alarm() {
-    const instant now = doors_.clock.now();
+    const instant now = deps_.clock.now();
     is_arming_ = true; // once, at the end
     armed_for_.reset();
     poll_driver_.step(woken_event{}); // sees a jump by itself, before anything is judged; the deliveries do as well
@@ -109,7 +110,7 @@ void engine::on_alarm() {
     if (has_jumped) proof_->retire_connections();
     delivery_driver_.on_wake(now);
     feed_.on_wake(now);
-    desk_.on_wake(now);
+    session_service_.on_wake(now);
     lookup_.on_wake(now);
     is_arming_ = false;
     arm();
@@ -117,16 +118,16 @@ void engine::on_alarm() {
 
 void engine::arm() {
     if (is_arming_ || state_.life == daemon_state::phase::loading) return;
-    const instant now = doors_.clock.now();
+    const instant now = deps_.clock.now();
     const bool is_running = state_.life == daemon_state::phase::running;
     std::optional<steady_time> polls = is_running ? poll_driver_.wake_due(now) : std::nullopt;
     if (polls && poll_driver_.core().wanted_rate() > busy_rate) polls = std::max(*polls, now.steady + gathering);
     std::optional<steady_time> wake = earlier(polls, delivery_driver_.next_wake());
     wake = earlier(wake, earlier(feed_.next_wake(), lookup_.next_wake()));
-    wake = earlier(wake, earlier(desk_.next_wake(), housekeeping_.next_wake()));
+    wake = earlier(wake, earlier(session_service_.next_wake(), housekeeping_.next_wake()));
     if (!wake || (armed_for_ && *armed_for_ <= *wake)) return; // an earlier alarm arms the later one
     armed_for_ = wake;
-    doors_.wake_up.arm(*wake);
+    deps_.wake_up.arm(*wake);
 }
 
 } // namespace prooftrack

@@ -28,7 +28,7 @@
 #include "engine/operator_calls.hpp"
 #include "engine/poll_driver.hpp"
 #include "engine/session_calls.hpp"
-#include "engine/session_desk.hpp"
+#include "engine/session_service.hpp"
 #include "engine/status_calls.hpp"
 #include "engine/tracking_calls.hpp"
 #include "engine/transaction_intake.hpp"
@@ -39,14 +39,14 @@
 
 namespace prooftrack {
 
-/// What the engine asks of the program around it.
+/// What the engine needs of the program around it.
 struct engine_hooks {
     std::function<void()> reread_token;                  ///< now; `on_token_changed` follows if it differs
     std::function<bool(std::string_view)> set_log_level; ///< false = no such level
 };
 
-/// The doors and values it lives with; all must outlive it.
-struct engine_doors {
+/// What the engine works with. All of it must outlive the engine.
+struct engine_dependencies {
     const clock_source& clock;
     alarm& wake_up;
     store& remembered;
@@ -59,7 +59,7 @@ struct engine_doors {
 /// them: it is destroyed only when the store and the clients have stopped, or when the loop runs no more.
 class engine final : private poll_driver_listener, private delivery_metrics {
   public:
-    engine(configuration config, engine_doors doors, engine_hooks hooks, std::string version, std::uint64_t seed);
+    engine(configuration config, engine_dependencies deps, engine_hooks hooks, std::string version, std::uint64_t seed);
 
     poll_source& polls() { return poll_driver_; }
     void attach(proof_client& proof);
@@ -96,7 +96,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     void on_delivery(std::string_view callback, std::string_view result) override;
     void on_callback(const callback_view& view) override;
 
-    engine_doors doors_;
+    engine_dependencies deps_;
     engine_hooks hooks_;
     random_source random_;
     proof_client* proof_ = nullptr;
@@ -111,13 +111,13 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     event_feed feed_;
     housekeeping housekeeping_;
     engine_life life_;
-    // What users ask for.
+    // The use cases.
     transaction_views views_;
     transaction_intake intake_;
     lookup_calls lookup_;
     change_calls changes_;
     tracking_calls tracking_;
-    session_desk desk_;
+    session_service session_service_;
     session_calls sessions_;
     delivery_calls deliveries_;
     consumer_calls consumers_;

@@ -22,7 +22,7 @@ void failing_callbacks::take_over(delivery_slot& slot, const lane_summary& summa
     slot.failing_from = *summary.failing_since;
     if (!slot.lane.configured()) return;
     slot.next_failing_log = now.steady + failing_log_interval;
-    log_failing(context_.doors.log, slot);
+    log_failing(context_.deps.log, slot);
 }
 
 void failing_callbacks::on_health(delivery_slot& slot, delivery_health::change change, instant now) {
@@ -32,10 +32,10 @@ void failing_callbacks::on_health(delivery_slot& slot, delivery_health::change c
     case delivery_health::change::turned_failing:
         slot.failing_from = slot.lane.health().failing_since().value_or(now.wall);
         slot.next_failing_log = now.steady + failing_log_interval;
-        log_failing(context_.doors.log, slot);
+        log_failing(context_.deps.log, slot);
         break;
     case delivery_health::change::recovered:
-        log_recovered(context_.doors.log, slot);
+        log_recovered(context_.deps.log, slot);
         break;
     }
     save(slot);
@@ -51,7 +51,7 @@ void failing_callbacks::log_if_due(delivery_slot& slot, instant now) {
     if (!slot.lane.health().failing() || !slot.lane.configured() || slot.next_failing_log > now.steady) return;
     if (slot.is_url && slot.lane.idle()) return; // it is let go instead
     slot.next_failing_log = now.steady + failing_log_interval;
-    log_failing(context_.doors.log, slot);
+    log_failing(context_.deps.log, slot);
 }
 
 std::optional<steady_time> failing_callbacks::next_log(const delivery_slot& slot) const {
@@ -65,7 +65,7 @@ bool failing_callbacks::is_remembered(const delivery_slot& slot, steady_time now
 
 void failing_callbacks::forget(const delivery_slot& slot) {
     if (!slot.lane.health().failing() || !context_.stop.is_running() || context_.pressure.is_halted()) return;
-    context_.doors.memory.set_failing(slot.name, std::nullopt, [](const op_result<std::monostate>&) {});
+    context_.deps.memory.set_failing(slot.name, std::nullopt, [](const op_result<std::monostate>&) {});
 }
 
 void failing_callbacks::save(delivery_slot& slot) {
@@ -75,15 +75,15 @@ void failing_callbacks::save(delivery_slot& slot) {
         save_recovery(slot);
         return;
     }
-    context_.doors.memory.set_failing(
+    context_.deps.memory.set_failing(
         slot.name, since,
         [this, lane = slot.number](const op_result<std::monostate>& saved) { on_saved(lane, saved); });
 }
 
 void failing_callbacks::save_recovery(delivery_slot& slot) {
-    const recovery_rule rule = slot.lane.begin_recovery(slot.failing_from, context_.doors.clock.now().wall);
+    const recovery_rule rule = slot.lane.begin_recovery(slot.failing_from, context_.deps.clock.now().wall);
     const auto is_freed = [rule](const waiting_delivery& one) { return rule.ends(one); };
-    context_.doors.memory.end_failing(
+    context_.deps.memory.end_failing(
         slot.name, {rule.now, is_freed},
         [this, lane = slot.number](const op_result<std::uint64_t>& freed) { on_recovery_saved(lane, freed); });
 }

@@ -22,7 +22,7 @@ class failing_callbacks {
     /// The lane goes on as the last run left it, unless it knows better already.
     void take_over(delivery_slot& slot, const lane_summary& summary, instant now);
     void on_health(delivery_slot& slot, delivery_health::change change, instant now);
-    /// There is room: what was refused is written again.
+    /// The disk has space again: writes that were refused are repeated.
     void save_refused();
     void log_if_due(delivery_slot& slot, instant now);
 

@@ -27,7 +27,7 @@ class lane_feeder {
     /// Starts what may start on a lane, and lets an idle one go. To be called whenever something changed about it.
     void feed(delivery_slot& slot, instant now);
     void feed_all(instant now);
-    /// The lanes that waited for room among the attempts of callback_urls, as far as there is some.
+    /// Feeds the lanes that waited for the shared limit of callback_url attempts, as far as it allows.
     void feed_waiting(instant now);
 
     void arm(delivery_slot& slot, instant now);

@@ -24,7 +24,7 @@ delivery_slot* lane_keeper::find_or_open(const std::string& lane) {
 
 void lane_keeper::retire_if_idle(delivery_slot& slot) {
     if (!is_unused(slot) || slot.mark.is_unsaved()) return;
-    if (failing_.is_remembered(slot, context_.doors.clock.now().steady)) return;
+    if (failing_.is_remembered(slot, context_.deps.clock.now().steady)) return;
     erase(slot);
     if (std::exchange(some_left_out_, false)) host_.on_lane_retired();
 }

@@ -33,7 +33,7 @@ inline lane_head lane_head_of(const delivery_head& head) {
 
 /// One lane with what the delivery side keeps beside it.
 struct delivery_slot {
-    /// Reading the lane's next heads: idle -> asked -> idle, or refused until the next look for room.
+    /// Reading the lane's next heads: idle -> asked -> idle, or refused until the store has space again.
     enum class refill_state : std::uint8_t { idle, asked, refused };
 
     delivery_slot(std::string lane_name, lane_number made_as, delivery_lane first)
@@ -66,7 +66,8 @@ class lane_table {
 
     /// Whether one more lane of a callback_url may be made.
     bool has_url_room() const { return url_lanes_ < most_url_lanes; }
-    /// `whole`: the store holds no heads of this lane yet. Requires that there is none of that name, and room for it.
+    /// `whole`: the store holds no heads of this lane yet. Requires that none has this name and that the table is not
+    /// full.
     delivery_slot& make(const std::string& lane, bool whole, std::optional<lane_settings> settings);
     /// Requires that the slot is of this table.
     void erase(const delivery_slot& slot);

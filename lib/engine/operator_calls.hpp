@@ -1,6 +1,6 @@
 #pragma once
 
-// Use cases: what an operator asks of the daemon itself.
+// Use cases: what an operator requests of the daemon itself.
 
 #include <filesystem>
 #include <functional>

@@ -30,33 +30,33 @@ std::uint64_t count_behind(const delivery_page& page, delivery_id id) {
 }
 
 /// The log outlives the store's answer.
-void log_failed_with_count(const delivery_doors& doors, const delivery_attempt& one) {
+void log_failed_with_count(const delivery_dependencies& deps, const delivery_attempt& one) {
     delivery_query query;
     query.state = delivery_state::pending;
     query.callback = one.record->view.callback;
     query.transaction = one.record->view.transaction.str();
     query.limit = most_counted_behind;
-    doors.memory.deliveries(std::move(query), [log = &doors.log, one](const op_result<delivery_page>& page) {
+    deps.memory.deliveries(std::move(query), [log = &deps.log, one](const op_result<delivery_page>& page) {
         log_failed(*log, one, page ? count_behind(*page, one.head.id) : 0);
     });
 }
 
 } // namespace
 
-void report_outcome(const delivery_doors& doors, const delivery_attempt& one, bool running) {
-    doors.metrics.on_delivery(one.record->view.callback, result_name(one.ending.state));
+void report_outcome(const delivery_dependencies& deps, const delivery_attempt& one, bool running) {
+    deps.metrics.on_delivery(one.record->view.callback, result_name(one.ending.state));
     switch (one.ending.state) {
     case delivery_state::delivered:
-        log_delivered(doors.log, one);
+        log_delivered(deps.log, one);
         break;
     case delivery_state::dead:
-        log_dead(doors.log, one);
+        log_dead(deps.log, one);
         break;
     case delivery_state::pending:
         if (running) {
-            log_failed_with_count(doors, one);
+            log_failed_with_count(deps, one);
         } else {
-            log_failed(doors.log, one, 0);
+            log_failed(deps.log, one, 0);
         }
         break;
     }

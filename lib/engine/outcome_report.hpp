@@ -8,6 +8,6 @@ namespace prooftrack {
 
 /// A failed one is logged with the number of events that wait behind it, which the store is asked for while the daemon
 /// is `running`.
-void report_outcome(const delivery_doors& doors, const delivery_attempt& one, bool running);
+void report_outcome(const delivery_dependencies& deps, const delivery_attempt& one, bool running);
 
 } // namespace prooftrack

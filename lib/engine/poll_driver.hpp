@@ -21,7 +21,7 @@
 
 namespace prooftrack {
 
-/// Who is told what has become durable. Implemented by the engine.
+/// Receives what has become durable. Implemented by the engine.
 class poll_driver_listener {
   public:
     virtual ~poll_driver_listener() = default;

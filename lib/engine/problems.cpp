@@ -23,7 +23,7 @@ problem store_problem(const op_error& error) {
     if (error.code == boost::system::errc::invalid_argument) {
         return refuse(problem_code::invalid_request, fmt::format("{}: {}", error.operation, error.detail));
     }
-    if (error.code == store_error::no_room_for_copy) {
+    if (error.code == store_error::no_space_for_copy) {
         return refuse(problem_code::store_unavailable, "there is no room for a copy of the database beside it");
     }
     if (error.code == store_error::busy) {

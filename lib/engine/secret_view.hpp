@@ -1,6 +1,6 @@
 #pragma once
 
-// Which secrets are in use, told apart without showing them.
+// Which secrets are in use: fingerprints that distinguish them without showing them.
 
 #include <string>
 #include <vector>

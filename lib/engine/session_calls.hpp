@@ -1,6 +1,6 @@
 #pragma once
 
-// Use cases: what users ask of Proof through the daemon.
+// Use cases: requests of users that the daemon passes on to Proof.
 
 #include <string>
 #include <utility>
@@ -8,24 +8,24 @@
 #include "api/backend.hpp"
 #include "base/task.hpp"
 #include "engine/change_audit.hpp"
-#include "engine/session_desk.hpp"
+#include "engine/session_service.hpp"
 
 namespace prooftrack {
 
 class session_calls final : public session_backend {
   public:
-    session_calls(session_desk& desk, change_audit& audit) : desk_(desk), audit_(audit) {}
+    session_calls(session_service& service, change_audit& audit) : service_(service), audit_(audit) {}
 
     void create_session(session_request request, client_identity who, backend_handler<proxied_reply> handler) override {
-        auto told = audit_.audited({"session", "", "", who}, std::move(handler));
-        start(desk_.create(std::move(request)), std::move(told));
+        auto audited = audit_.audited({"session", "", "", who}, std::move(handler));
+        start(service_.create(std::move(request)), std::move(audited));
     }
     void kyc_status(std::string partner_user_id, backend_handler<proxied_reply> handler) override {
-        start(desk_.kyc_status(std::move(partner_user_id)), std::move(handler));
+        start(service_.kyc_status(std::move(partner_user_id)), std::move(handler));
     }
 
   private:
-    session_desk& desk_;
+    session_service& service_;
     change_audit& audit_;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Answers of keyed sessions. They hold an init_token, so they are kept in memory alone, and let go of in time.
+// Answers of keyed sessions. They hold an init_token, so they are kept in memory alone, and for a limited time.
 
 #include <cstddef>
 #include <list>

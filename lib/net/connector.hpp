@@ -47,7 +47,7 @@ boost::asio::awaitable<op_result<tls_stream_ptr>> async_connect_tls(host_resolve
                                                                     std::string host, std::uint16_t port,
                                                                     connect_options options);
 
-/// A Unix socket; waits for room in its backlog. Errors name the path.
+/// A Unix socket; waits while its backlog is full. Errors name the path.
 boost::asio::awaitable<op_result<boost::asio::local::stream_protocol::socket>>
 async_connect_unix(std::string path, steady_duration within);
 

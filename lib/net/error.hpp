@@ -10,7 +10,7 @@ namespace prooftrack {
 
 enum class net_error {
     timed_out = 1,       ///< a deadline of ours passed
-    cancelled,           ///< whoever started it no longer wants it
+    cancelled,           ///< its owner cancelled it
     no_address,          ///< the name resolves to nothing
     address_not_allowed, ///< every address of the name is refused by the filter
     header_too_large,    ///< the reply's header is over its bound

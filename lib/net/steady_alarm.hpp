@@ -1,6 +1,6 @@
 #pragma once
 
-// The real time behind base/clock.hpp's doors.
+// The real time behind base/clock.hpp's interfaces.
 
 #include <cstdint>
 

@@ -33,7 +33,7 @@ const log_event_info& info_of(log_event_id event);
 const log_event_info* find_log_event(std::string_view name);
 /// A field's key as it is written: what every line has (`ts`, `level`, `event`) is not written twice.
 std::string_view shown_key(std::string_view key);
-/// Keys of `fields` that the table does not give to `event`: tests of whoever logs expect none.
+/// Keys of `fields` that the table does not give to `event`: tests of the modules that log expect none.
 std::vector<std::string> unregistered_keys(log_event_id event, std::span<const log_field> fields);
 
 /// Calls `use` with each word of a list separated by spaces.

@@ -13,7 +13,7 @@
 namespace prooftrack {
 
 inline constexpr steady_duration repeat_window = std::chrono::minutes(1);
-/// Most different lines that are told apart at a time; all beyond it count as one for each event.
+/// Most different lines that are distinguished at a time; all beyond it count as one for each event.
 inline constexpr std::size_t max_repeat_keys = 1'024;
 
 /// Lines that were not written.

@@ -1,6 +1,6 @@
 #pragma once
 
-// What systemd is told, and what it passes. All of it does nothing when the daemon was not started by systemd.
+// Notifications to systemd, and what systemd passes on. All of it does nothing when systemd did not start the daemon.
 
 #include <chrono>
 #include <optional>

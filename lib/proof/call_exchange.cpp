@@ -13,7 +13,7 @@ namespace {
 steady_time steady_now() { return std::chrono::steady_clock::now(); }
 
 /// A pause that a user is told of, and that pauses nothing here.
-constexpr milliseconds longest_told_pause = std::chrono::hours(24);
+constexpr milliseconds max_retry_after = std::chrono::hours(24);
 
 wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
@@ -81,7 +81,7 @@ void call_exchange::complete() {
     reply.request_id = sanitize_request_id(parser_.request_id());
     const wall_time now = wall_now();
     const auto date = parse_http_date(parser_.date(), now);
-    reply.retry_after = parse_retry_after(parser_.retry_after(), date, now, longest_told_pause);
+    reply.retry_after = parse_retry_after(parser_.retry_after(), date, now, max_retry_after);
     if (reply.status >= 400) {
         if (auto error = parse_error_body(parser_.body())) {
             reply.is_own_error = true;

@@ -21,7 +21,7 @@ inline constexpr std::size_t max_call_reply = 1024 * 1024;
 using call_handler = unique_function<void(op_result<proof_reply>)>;
 
 /// Connects, sends the request once and reads the reply. Nothing is repeated: after the first byte of the request Proof
-/// may have acted on it. Owned by call_runner, which is told by `ended` and deletes it later, not from inside.
+/// may have acted on it. Owned by call_runner, which `ended` notifies and which deletes it later, not from inside.
 class call_exchange final : public wire_listener {
   public:
     call_exchange(client_context& context, proof_call request, steady_time until, call_handler handler,

@@ -9,7 +9,7 @@
 
 namespace prooftrack {
 
-/// The least and the longest pause that a Retry-After can ask for.
+/// The shortest and the longest pause that a Retry-After can demand.
 inline constexpr milliseconds least_retry_after = seconds(1);
 inline constexpr milliseconds longest_retry_after = std::chrono::minutes(15);
 

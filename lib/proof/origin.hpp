@@ -33,7 +33,7 @@ class origin {
     /// Remembers the session of a connection that is open, if it can be resumed.
     void keep_session(const tls_engine& engine);
 
-    /// Appends the request that asks for one transaction.
+    /// Appends the request for one transaction.
     void append_poll(std::string& out, std::string_view id, const secret& token) const;
 
     /// The request of a call, whole.

@@ -127,7 +127,7 @@ void poll_connection::on_drained() {
     if (stage_ != stage::ready) return;
     const steady_time now = steady_now();
     if (accepts(now) && !pool_.is_crowded()) {
-        if (!fill(now)) pool_.on_room(*this);
+        if (!fill(now)) pool_.on_available(*this);
     } else if (in_flight_.empty()) {
         end(true);
     }

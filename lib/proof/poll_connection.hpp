@@ -1,6 +1,6 @@
 #pragma once
 
-// One keep-alive connection that asks about transactions, one after the other or pipelined.
+// One keep-alive connection that polls transactions, one after the other or pipelined.
 
 #include <cstdint>
 #include <memory>

@@ -61,15 +61,15 @@ void poll_pool::pull() {
     if (stopping_) return;
     const steady_time now = steady_now();
     bool starved = false;
-    while (!starved && !with_room_.empty()) {
-        poll_connection* connection = with_room_.back();
-        with_room_.pop_back();
+    while (!starved && !available_.empty()) {
+        poll_connection* connection = available_.back();
+        available_.pop_back();
         if (!connection->accepts(now)) {
             connection->retire();
             continue;
         }
         starved = !connection->fill(now);
-        if (starved) on_room(*connection);
+        if (starved) on_available(*connection);
     }
     if (!starved || !repeats_.empty()) grow();
 }
@@ -147,16 +147,16 @@ void poll_pool::on_ready(poll_connection& connection) {
     retry_at_ = {};
     if (!connection.fill(steady_now())) {
         growth_ = 1;
-        on_room(connection);
+        on_available(connection);
     } else {
         grow();
     }
     report();
 }
 
-void poll_pool::on_room(poll_connection& connection) {
-    const auto listed = std::find(with_room_.rbegin(), with_room_.rend(), &connection);
-    if (listed == with_room_.rend()) with_room_.push_back(&connection);
+void poll_pool::on_available(poll_connection& connection) {
+    const auto listed = std::find(available_.rbegin(), available_.rend(), &connection);
+    if (listed == available_.rend()) available_.push_back(&connection);
     report();
 }
 
@@ -196,7 +196,7 @@ void poll_pool::on_ended(poll_connection& connection, bool replace) {
 }
 
 void poll_pool::bury(poll_connection& connection) {
-    std::erase(with_room_, &connection);
+    std::erase(available_, &connection);
     const auto found = std::find_if(connections_.begin(), connections_.end(),
                                     [&](const auto& each) { return each.get() == &connection; });
     ended_.push_back(std::move(*found));

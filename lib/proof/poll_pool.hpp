@@ -1,6 +1,6 @@
 #pragma once
 
-// The connections that poll: opened as the work asks for them, each pulling its next poll from the source.
+// The connections that poll: opened as the load needs them; each takes its next poll from the source.
 
 #include <cstdint>
 #include <deque>
@@ -45,7 +45,7 @@ class poll_pool {
     bool is_crowded() const;
     void note_deadline(steady_time when);
     void on_ready(poll_connection& connection);
-    void on_room(poll_connection& connection);
+    void on_available(poll_connection& connection);
     void on_connect_failed(poll_connection& connection, const std::string& why);
     void on_ended(poll_connection& connection, bool replace);
 
@@ -70,7 +70,7 @@ class poll_pool {
     random_source random_;
     std::vector<std::unique_ptr<poll_connection>> connections_;
     std::vector<std::unique_ptr<poll_connection>> ended_; ///< deleted on the next turn: they may still be on the stack
-    std::vector<poll_connection*> with_room_;             ///< open with a free slot, the one used last at the back
+    std::vector<poll_connection*> available_;             ///< open with a free slot, the one used last at the back
     std::deque<poll_in_flight> repeats_;
     std::string request_buffer_; ///< holds the token while a request is written
     std::size_t growth_ = 1;     ///< connections to open at the next need

@@ -1,6 +1,7 @@
 #pragma once
 
-// The door to Proof: asks, never decides. Connections pull due polls from a `poll_source` and push each answer back.
+// The interface to Proof: sends polls and calls, decides nothing. Connections take due polls from a `poll_source` and
+// hand each answer back to it.
 
 #include <cstdint>
 #include <memory>

@@ -26,7 +26,7 @@ std::string_view describe(reply_fault fault); ///< a few words for people
 /// Most bytes of everything in a reply that is not body: header, interim (1xx) replies, trailers.
 inline constexpr std::size_t max_reply_header = 16 * 1024;
 
-/// Takes bytes until one reply is whole. Fields that nobody here needs are checked and skipped. Views from the
+/// Takes bytes until one reply is whole. Fields that are not needed are checked and skipped. Views from the
 /// accessors are valid until the next `reset` or `feed`.
 class reply_parser {
   public:

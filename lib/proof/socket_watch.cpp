@@ -38,7 +38,7 @@ bool socket_watch::add(int socket, watched_socket& who) {
     return true;
 }
 
-void socket_watch::want_room(int socket, watched_socket& who, bool wanted) {
+void socket_watch::want_writable(int socket, watched_socket& who, bool wanted) {
     epoll_event event = event_for(who, wanted ? reading | EPOLLOUT : reading);
     ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_MOD, socket, &event); // cannot fail for a socket that was added
 }

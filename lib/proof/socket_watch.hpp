@@ -26,7 +26,7 @@ class watched_socket {
 
 /// An epoll of its own, for which the loop waits as for one descriptor. Asio's sockets try to read before they wait (a
 /// system call a poll that finds nothing) and make an operation of each wait; see the room's README for what this
-/// brought. Held by a shared_ptr because one of those that it tells may drop it.
+/// brought. Held by a shared_ptr because a watched socket that it notifies may drop it.
 class socket_watch : public std::enable_shared_from_this<socket_watch> {
   public:
     /// Throws boost::system::system_error when the kernel has no epoll for us.
@@ -34,10 +34,10 @@ class socket_watch : public std::enable_shared_from_this<socket_watch> {
     socket_watch(const socket_watch&) = delete;
     socket_watch& operator=(const socket_watch&) = delete;
 
-    /// Begins to tell `who` when `socket` can be read. False, with errno, when the kernel refuses.
+    /// Begins to notify `who` when `socket` can be read. False, with errno, when the kernel refuses.
     bool add(int socket, watched_socket& who);
-    /// Whether `who` is told as well when there is room to write.
-    void want_room(int socket, watched_socket& who, bool wanted);
+    /// Whether `who` is also notified when `socket` can be written.
+    void want_writable(int socket, watched_socket& who, bool wanted);
     /// Tells `who` nothing any more. Before the socket is closed: a child that was just forked may hold it open.
     void remove(int socket, const watched_socket& who);
 
@@ -49,7 +49,7 @@ class socket_watch : public std::enable_shared_from_this<socket_watch> {
     boost::asio::posix::stream_descriptor epoll_;
     boost::asio::steady_timer gathering_;
     std::array<epoll_event, 64> ready_{};
-    std::size_t ready_count_ = 0; ///< of the round that is being told, or of the last one
+    std::size_t ready_count_ = 0; ///< of the round that is being dispatched, or of the last one
     std::size_t sockets_ = 0;
     bool waiting_ = false;
 };

@@ -59,7 +59,7 @@ class tls_engine {
     /// Puts a close_notify into `outgoing`; keeps the session resumable.
     void shutdown();
 
-    /// Bytes for the wire; whoever sends them erases them.
+    /// Bytes for the wire; the caller that sends them erases them.
     std::string& outgoing() { return outgoing_; }
 
     bool resumed() const;

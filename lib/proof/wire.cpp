@@ -92,7 +92,7 @@ void wire::opened() {
 void wire::on_ready(bool readable, bool writable) {
     const auto keep = shared_from_this(); // a listener that closes us may drop the last reference
     if (writable) {
-        wait_for_room(false);
+        wait_writable(false);
         flush();
     }
     if (readable && listener_ != nullptr) read_some();
@@ -168,12 +168,12 @@ void wire::flush() {
         return;
     }
     if (sent > 0) out.erase(0, static_cast<std::size_t>(sent));
-    wait_for_room(true);
+    wait_writable(true);
 }
 
-void wire::wait_for_room(bool wanted) {
+void wire::wait_writable(bool wanted) {
     writing_ = wanted;
-    watch_->want_room(socket_, *this, wanted);
+    watch_->want_writable(socket_, *this, wanted);
 }
 
 void wire::close() {

@@ -44,7 +44,7 @@ class wire_listener {
     virtual void on_end(wire_end how, std::string text) = 0;
 };
 
-/// Held by a shared_ptr because its owner may go from inside of what it is told. The owner calls `close` before it
+/// Held by a shared_ptr because a notification may destroy its owner. The owner calls `close` before it
 /// goes.
 class wire final : public std::enable_shared_from_this<wire>, private watched_socket {
   public:
@@ -78,7 +78,7 @@ class wire final : public std::enable_shared_from_this<wire>, private watched_so
     void take_received(std::string_view bytes);
     void take_encrypted(std::string_view bytes);
     void flush();
-    void wait_for_room(bool wanted);
+    void wait_writable(bool wanted);
 
     boost::asio::any_io_executor loop_;
     std::shared_ptr<socket_watch> watch_;
@@ -89,7 +89,7 @@ class wire final : public std::enable_shared_from_this<wire>, private watched_so
     std::unique_ptr<tls_engine> tls_;
     std::string unsent_; ///< plain TCP's own; with TLS the engine's `outgoing`
     bool open_ = false;
-    bool writing_ = false; ///< waiting for room in the socket
+    bool writing_ = false; ///< waiting until the socket can be written
 };
 
 } // namespace prooftrack

@@ -1,13 +1,13 @@
 #include "store/backup_job.hpp"
 
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 
 namespace prooftrack {
 
-void backup_job::open(ledger& book) {
-    log_id_ = make_log_id(book.random.next());
-    copy_ = std::make_unique<database_copy>(*book.db, beside(book.path, ".backup-" + make_log_id(book.random.next())),
-                                            book.vfs);
+void backup_job::open(database& db) {
+    log_id_ = make_log_id(db.random.next());
+    copy_ = std::make_unique<database_copy>(*db.connection, beside(db.path, ".backup-" + make_log_id(db.random.next())),
+                                            db.vfs);
 }
 
 backup_job::~backup_job() {
@@ -28,7 +28,7 @@ void backup_job::check_copy() noexcept {
         outcome_.emplace(backup_file{copy_->path(), bytes});
     } catch (const sqlite_error& error) {
         if (error.reach() == failure_reach::batch) {
-            outcome_.emplace(make_store_error(store_error::no_room_for_copy, "back up", error.what()));
+            outcome_.emplace(make_store_error(store_error::no_space_for_copy, "back up", error.what()));
         } else {
             outcome_.emplace(error.describe("back up"));
         }

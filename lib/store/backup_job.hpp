@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "store/copy_database.hpp"
-#include "store/ledger.hpp"
+#include "store/database.hpp"
 
 namespace prooftrack {
 
@@ -22,7 +22,7 @@ class backup_job {
     ~backup_job(); ///< cuts the check short; an unfinished copy is removed
 
     /// Makes the copy's file. Throws sqlite_error.
-    void open(ledger& book);
+    void open(database& db);
     bool is_copying() const { return copy_ && !checking_.joinable(); }
     /// While copying: goes on for about `budget`. Throws sqlite_error.
     void step(std::chrono::milliseconds budget);

@@ -20,7 +20,7 @@ class checkpointer {
 
     /// Whether it is time for `run`.
     bool is_due(clock::time_point now) const;
-    /// Checkpoints. No room is no error: the WAL keeps everything, it is tried again later. Throws sqlite_error.
+    /// Checkpoints. A full disk is no error: the WAL keeps everything, it is tried again later. Throws sqlite_error.
     void run(db_connection& db, clock::time_point now);
     /// At once; true when the whole WAL is folded in.
     static bool fold(db_connection& db) noexcept;

@@ -10,7 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 
 namespace prooftrack {
 namespace {
@@ -23,12 +23,12 @@ constexpr std::chrono::seconds enough_without_full{60};
 
 } // namespace
 
-commit_thread::commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<ledger> book,
+commit_thread::commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<database> db,
                              std::unique_ptr<lock_file> lock, store_observer& observer)
     : loop_(std::move(loop)), observer_(observer), alive_(lifetime_.observe()), backups_(loop_, [this] { wake(); }),
-      book_(std::move(book)), lock_(std::move(lock)) {
-    checkpoints_.watch(*book_->db);
-    place_.remember(book_->path, *book_->db);
+      db_(std::move(db)), lock_(std::move(lock)) {
+    checkpoints_.watch(*db_->connection);
+    place_.remember(db_->path, *db_->connection);
     next_look_ = checkpointer::clock::now() + between_looks;
     // Signals belong to the loop.
     sigset_t all;
@@ -154,13 +154,13 @@ void commit_thread::run_batch(operations batch) {
             run_one(*each);
             if (each->writes()) ++writes;
         }
-        if (!has_failed_ && book_->db->in_transaction()) {
+        if (!has_failed_ && db_->connection->in_transaction()) {
             const std::uint64_t written_before = checkpoints_.written_commits();
             commit();
             const bool has_written = checkpoints_.written_commits() != written_before;
             const auto took = std::chrono::steady_clock::now() - began;
-            book_->pace.on_commit(took);
-            notices_.emplace_back([took, writes](store_observer& told) { told.on_commit(took, writes); });
+            db_->pace.on_commit(took);
+            notices_.emplace_back([took, writes](store_observer& observer) { observer.on_commit(took, writes); });
             if (has_written) end_full();
         }
     } catch (const sqlite_error& error) {
@@ -183,7 +183,7 @@ void commit_thread::run_one(operation& each) {
         return;
     }
     try {
-        each.run(*book_);
+        each.run(*db_);
     } catch (const sqlite_error& error) {
         if (error.reach() != failure_reach::operation) throw;
         each.fail(error.describe(each.name()));
@@ -193,13 +193,13 @@ void commit_thread::run_one(operation& each) {
 }
 
 void commit_thread::run_write(operation& each) {
-    db_connection& db = *book_->db;
-    if (!db.in_transaction()) book_->sql(R"sql(BEGIN IMMEDIATE)sql").execute();
-    book_->sql(R"sql(SAVEPOINT operation)sql").execute();
-    book_->sums.mark();
+    db_connection& db = *db_->connection;
+    if (!db.in_transaction()) db_->sql(R"sql(BEGIN IMMEDIATE)sql").execute();
+    db_->sql(R"sql(SAVEPOINT operation)sql").execute();
+    db_->sums.mark();
     bool keep = false;
     try {
-        keep = each.run(*book_);
+        keep = each.run(*db_);
     } catch (const sqlite_error& error) {
         if (error.reach() != failure_reach::operation || !db.in_transaction()) throw;
         each.fail(error.describe(each.name()));
@@ -207,22 +207,22 @@ void commit_thread::run_write(operation& each) {
         each.fail({make_error_code(boost::system::errc::state_not_recoverable), each.name(), error.what()});
     }
     if (!keep) {
-        book_->sql(R"sql(ROLLBACK TO operation)sql").execute();
-        book_->sums.undo();
+        db_->sql(R"sql(ROLLBACK TO operation)sql").execute();
+        db_->sums.undo();
     }
-    book_->sql(R"sql(RELEASE operation)sql").execute();
+    db_->sql(R"sql(RELEASE operation)sql").execute();
 }
 
 void commit_thread::commit() {
-    book_->sums.flush(*book_->db);
-    book_->sql(R"sql(COMMIT)sql").execute();
+    db_->sums.flush(*db_->connection);
+    db_->sql(R"sql(COMMIT)sql").execute();
 }
 
 void commit_thread::undo_batch(const sqlite_error& error, operations& batch) {
     // FULL, IOERR and NOMEM may have rolled back already: only SQLite knows.
     try {
-        if (book_->db->in_transaction()) book_->sql(R"sql(ROLLBACK)sql").execute();
-        if (error.reach() != failure_reach::store) book_->sums.load(*book_->db);
+        if (db_->db->in_transaction()) db_->sql(R"sql(ROLLBACK)sql").execute();
+        if (error.reach() != failure_reach::store) db_->sums.load(*db_->connection);
     } catch (const sqlite_error& second) {
         fail_for_good(second, "roll back");
     }
@@ -265,9 +265,9 @@ void commit_thread::finish_batch(operations batch, std::vector<notice> notices) 
             queue_.push_front(std::move(*each));
         }
     }
-    boost::asio::post(loop_, [alive = alive_, &observer = observer_, told = std::move(notices),
+    boost::asio::post(loop_, [alive = alive_, &observer = observer_, observer = std::move(notices),
                               done = std::move(finished)]() mutable {
-        for (notice& each : told) {
+        for (notice& each : observer) {
             if (alive) each(observer);
         }
         for (const auto& each : done) each->complete();
@@ -278,21 +278,21 @@ void commit_thread::fail_for_good(const sqlite_error& error, const char* operati
     if (std::exchange(has_failed_, true)) return;
     if (error.doubts_file()) lock_->mark();
     backups_.abort(store_error::failed, false);
-    book_->db->forbid_checkpoint_on_close();
-    notices_.emplace_back([what = error.describe(operation)](store_observer& told) { told.on_fatal(what); });
+    db_->connection->forbid_checkpoint_on_close();
+    notices_.emplace_back([what = error.describe(operation)](store_observer& observer) { observer.on_fatal(what); });
 }
 
 /// True when the files are no longer what they were: the store has failed then.
 bool commit_thread::stop_if_moved() {
     if (has_failed_) return false;
     next_look_ = checkpointer::clock::now() + between_looks;
-    const auto found = place_.look(*book_->db);
+    const auto found = place_.look(*db_->connection);
     if (!found) return false;
     has_failed_ = true;
     backups_.abort(store_error::moved, false);
     leave(*found);
     notices_.emplace_back([why = make_store_error(store_error::moved, "look at the database file", found->text)](
-                              store_observer& told) { told.on_fatal(why); });
+                              store_observer& observer) { observer.on_fatal(why); });
     return true;
 }
 
@@ -304,10 +304,10 @@ void commit_thread::look_at_place() {
 /// Nothing may be left that would spoil the file which stands there now, or comes: SQLite would fold our write-ahead
 /// log into it, whoever's it is.
 void commit_thread::leave(const database_place::finding& found) {
-    book_->db->forbid_checkpoint_on_close();
+    db_->connection->forbid_checkpoint_on_close();
     lock_->mark_taken_away();
     // Into the file that was moved, wherever it is: it is whole then. Of one that was removed the log is the last copy.
-    if (found.what == database_place::change::taken_away) checkpoints_.fold(*book_->db);
+    if (found.what == database_place::change::taken_away) checkpoints_.fold(*db_->connection);
     if (found.log_is_a_stranger) return;
     const std::filesystem::path& log = place_.log();
     const std::string name = log.string();
@@ -318,7 +318,8 @@ void commit_thread::leave(const database_place::finding& found) {
 void commit_thread::set_state(store_state state, op_error why) {
     if (state == store_state::full) last_full_ = checkpointer::clock::now();
     if (std::exchange(state_, state) == state) return;
-    notices_.emplace_back([state, reason = std::move(why)](store_observer& told) { told.on_state(state, reason); });
+    notices_.emplace_back(
+        [state, reason = std::move(why)](store_observer& observer) { observer.on_state(state, reason); });
 }
 
 /// A transaction that changed nothing proves nothing, and one row that fits does not mean that the next one will;
@@ -326,7 +327,7 @@ void commit_thread::set_state(store_state state, op_error why) {
 void commit_thread::end_full() {
     if (state_ != store_state::full) return;
     const bool has_lasted = checkpointer::clock::now() - last_full_ >= enough_without_full;
-    if (has_lasted || has_recovery_space(book_->path)) set_state(store_state::ok, {});
+    if (has_lasted || has_recovery_space(db_->path)) set_state(store_state::ok, {});
 }
 
 void commit_thread::step_backup() {
@@ -339,7 +340,7 @@ void commit_thread::step_backup() {
         const std::lock_guard lock(mutex_);
         is_busy = !queue_.empty();
     }
-    backups_.step(*book_, is_busy ? backup_step_when_busy : backup_step_when_idle);
+    backups_.step(*db_, is_busy ? backup_step_when_busy : backup_step_when_idle);
 }
 
 void commit_thread::checkpoint() {
@@ -347,8 +348,8 @@ void commit_thread::checkpoint() {
     if (has_failed_ || !checkpoints_.is_due(now)) return;
     if (stop_if_moved()) return finish_batch({}, std::exchange(notices_, {}));
     try {
-        checkpoints_.run(*book_->db, now);
-        place_.remember_content(*book_->db);
+        checkpoints_.run(*db_->connection, now);
+        place_.remember_content(*db_->connection);
     } catch (const sqlite_error& error) {
         fail_for_good(error, "checkpoint");
         finish_batch({}, std::exchange(notices_, {}));
@@ -358,14 +359,14 @@ void commit_thread::checkpoint() {
 void commit_thread::shut_down() {
     backups_.abort(store_error::stopped, true);
     if (!has_failed_) {
-        if (const auto found = place_.look(*book_->db)) leave(*found);
+        if (const auto found = place_.look(*db_->connection)) leave(*found);
     }
     try {
-        book_->db->close();
+        db_->connection->close();
     } catch (const sqlite_error&) {
         // Everything is in the WAL: the next start folds it in.
     }
-    book_.reset();
+    db_.reset();
     lock_.reset();
     const std::lock_guard lock(mutex_);
     is_closed_ = true;

@@ -1,6 +1,6 @@
 #pragma once
 
-// The store's thread: takes what is queued, commits it together, tells the loop.
+// The store's thread: takes what is queued, commits it together, posts the outcomes to the loop.
 
 #include <condition_variable>
 #include <deque>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/lifetime.hpp"
-#include "store/backup_desk.hpp"
+#include "store/backup_runner.hpp"
 #include "store/checkpointer.hpp"
 #include "store/commit_pace.hpp"
 #include "store/database_place.hpp"
@@ -26,14 +26,14 @@ inline constexpr std::size_t most_batch_weight = 1000;
 /// fdatasync; each has a savepoint, so that one that fails takes nothing with it. Handlers run on the loop in the same
 /// order, one post a commit.
 ///
-/// No room: the batch's changes are undone and fail with `full`, reads are repeated. The state stays `full` until a
+/// Disk full: the batch's changes are undone and fail with `full`, reads are repeated. The state stays `full` until a
 /// commit has written something and `has_recovery_space`. Any other disk error: the store fails for good. So it does
 /// when its files are moved, removed or overwritten under it: that is looked at after each commit and before its
 /// handlers run, and every two seconds. Lives on the loop; must not outlive it.
 class commit_thread {
   public:
     /// Starts the thread, with all signals blocked in it.
-    commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<ledger> book, std::unique_ptr<lock_file> lock,
+    commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,
                   store_observer& observer);
     commit_thread(const commit_thread&) = delete;
     commit_thread& operator=(const commit_thread&) = delete;
@@ -84,10 +84,10 @@ class commit_thread {
     bool is_closed_ = false;                       ///< guarded by mutex_
     bool is_woken_ = false;                        ///< guarded by mutex_
     std::vector<unique_function<void()>> closed_;  ///< guarded by mutex_
-    backup_desk backups_;
+    backup_runner backups_;
 
     // Of the thread alone.
-    std::unique_ptr<ledger> book_;
+    std::unique_ptr<database> db_;
     std::unique_ptr<lock_file> lock_;
     checkpointer checkpoints_;
     database_place place_;

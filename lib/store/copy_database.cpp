@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 
 namespace prooftrack {
 namespace {

@@ -23,13 +23,13 @@ struct stored_delivery {
     bool is_url = false; ///< of the callback "callback_url", whose lanes are hosts
 };
 
-std::optional<stored_delivery> find_delivery(ledger& book, delivery_id id) {
+std::optional<stored_delivery> find_delivery(database& db, delivery_id id) {
     static constexpr sql_literal by_id = R"sql(
         SELECT lane, transaction_row, state, attempts, next_attempt_at, url IS NOT NULL
         FROM deliveries
         WHERE id = ?
     )sql";
-    query row = book.sql(by_id).select(id);
+    query row = db.sql(by_id).select(id);
     if (!row.next()) return std::nullopt;
     return stored_delivery{id,
                            row.integer(0),
@@ -40,9 +40,9 @@ std::optional<stored_delivery> find_delivery(ledger& book, delivery_id id) {
                            row.flag(5)};
 }
 
-delivery_head make_head(ledger& book, const stored_delivery& from, wall_time next_attempt_at) {
+delivery_head make_head(database& db, const stored_delivery& from, wall_time next_attempt_at) {
     return {from.id,
-            book.sums.lane_at(from.lane).lane,
+            db.sums.lane_at(from.lane).lane,
             from.attempts,
             next_attempt_at,
             static_cast<std::uint64_t>(from.transaction_row),
@@ -51,7 +51,7 @@ delivery_head make_head(ledger& book, const stored_delivery& from, wall_time nex
 
 /// The pending deliveries of a (callback, transaction), of which one after the other may be attempted: a named callback
 /// is its lane, while callback_url is one callback on as many lanes as the transaction had hosts.
-query select_line(ledger& book, const stored_delivery& of) {
+query select_line(database& db, const stored_delivery& of) {
     if (of.is_url) {
         static constexpr sql_literal of_transaction = R"sql(
             SELECT id, lane, attempts, next_attempt_at
@@ -61,7 +61,7 @@ query select_line(ledger& book, const stored_delivery& of) {
               AND url IS NOT NULL
             ORDER BY id
         )sql";
-        return book.sql(of_transaction).select(of.transaction_row);
+        return db.sql(of_transaction).select(of.transaction_row);
     }
     static constexpr sql_literal of_lane = R"sql(
         SELECT id, lane, attempts, next_attempt_at
@@ -71,11 +71,11 @@ query select_line(ledger& book, const stored_delivery& of) {
           AND state = 0
         ORDER BY id
     )sql";
-    return book.sql(of_lane).select(of.lane, of.transaction_row);
+    return db.sql(of_lane).select(of.lane, of.transaction_row);
 }
 
-std::optional<stored_delivery> first_pending(ledger& book, const stored_delivery& of) {
-    query row = select_line(book, of);
+std::optional<stored_delivery> first_pending(database& db, const stored_delivery& of) {
+    query row = select_line(db, of);
     if (!row.next()) return std::nullopt;
     return stored_delivery{delivery_id{row.count(0)},
                            row.integer(1),
@@ -86,8 +86,8 @@ std::optional<stored_delivery> first_pending(ledger& book, const stored_delivery
                            of.is_url};
 }
 
-bool has_head(ledger& book, const stored_delivery& of) {
-    query row = select_line(book, of);
+bool has_head(database& db, const stored_delivery& of) {
+    query row = select_line(db, of);
     while (row.next()) {
         if (!row.is_null(3)) return true;
     }
@@ -95,46 +95,46 @@ bool has_head(ledger& book, const stored_delivery& of) {
 }
 
 /// A delivery ended: the next one of its (callback, transaction) may go, unless one is going already.
-std::optional<delivery_head> promote_next(ledger& book, const stored_delivery& ended, wall_time at) {
-    const auto next = first_pending(book, ended);
+std::optional<delivery_head> promote_next(database& db, const stored_delivery& ended, wall_time at) {
+    const auto next = first_pending(db, ended);
     if (!next || next->next_attempt_at) return std::nullopt;
-    book.sql(R"sql(UPDATE deliveries SET next_attempt_at = ? WHERE id = ?)sql").execute(at, next->id);
-    return make_head(book, *next, at);
+    db.sql(R"sql(UPDATE deliveries SET next_attempt_at = ? WHERE id = ?)sql").execute(at, next->id);
+    return make_head(db, *next, at);
 }
 
-void count_change(ledger& book, std::int64_t lane, delivery_state from, delivery_state to) {
+void count_change(database& db, std::int64_t lane, delivery_state from, delivery_state to) {
     const auto is = [](delivery_state state, delivery_state wanted) { return state == wanted ? 1 : 0; };
-    book.sums.count_deliveries(lane, is(to, delivery_state::pending) - is(from, delivery_state::pending),
-                               is(to, delivery_state::dead) - is(from, delivery_state::dead), 0);
+    db.sums.count_deliveries(lane, is(to, delivery_state::pending) - is(from, delivery_state::pending),
+                             is(to, delivery_state::dead) - is(from, delivery_state::dead), 0);
 }
 
 } // namespace
 
-std::optional<delivery_head> insert_delivery(ledger& book, const owed_delivery& owed, const std::string& lane,
+std::optional<delivery_head> insert_delivery(database& db, const owed_delivery& owed, const std::string& lane,
                                              const std::string& callback, const std::optional<std::string>& url) {
-    const std::int64_t lane_row = book.sums.lane_row(*book.db, lane, callback);
-    const stored_delivery fresh{book.sums.take_delivery_id(),
+    const std::int64_t lane_row = db.sums.lane_row(*db.connection, lane, callback);
+    const stored_delivery fresh{db.sums.take_delivery_id(),
                                 lane_row,
                                 owed.transaction_row,
                                 delivery_state::pending,
                                 0,
                                 std::nullopt,
                                 url.has_value()};
-    const bool is_head = !first_pending(book, fresh);
+    const bool is_head = !first_pending(db, fresh);
     const auto next_attempt_at = is_head ? std::optional(owed.at) : std::nullopt;
     static constexpr sql_literal insert = R"sql(
         INSERT INTO deliveries
         VALUES (?, ?, ?, ?, 0, 0, NULL, 0, ?, NULL, ?)
     )sql";
-    book.sql(insert).execute(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url);
-    book.sums.count_deliveries(lane_row, 1, 0, 1);
+    db.sql(insert).execute(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url);
+    db.sums.count_deliveries(lane_row, 1, 0, 1);
     if (!is_head) return std::nullopt;
-    return make_head(book, fresh, owed.at);
+    return make_head(db, fresh, owed.at);
 }
 
-op_result<std::vector<delivery_head>> next_delivery_heads(ledger& book, const std::string& lane, std::size_t limit) {
+op_result<std::vector<delivery_head>> next_delivery_heads(database& db, const std::string& lane, std::size_t limit) {
     std::vector<delivery_head> heads;
-    const lane_total* const known = book.sums.find_lane(lane);
+    const lane_total* const known = db.sums.find_lane(lane);
     if (known == nullptr) return heads;
     static constexpr sql_literal due_heads = R"sql(
         SELECT id, attempts, next_attempt_at, transaction_row
@@ -145,7 +145,7 @@ op_result<std::vector<delivery_head>> next_delivery_heads(ledger& book, const st
         ORDER BY next_attempt_at, id
         LIMIT ?
     )sql";
-    query row = book.sql(due_heads).select(known->row, limit);
+    query row = db.sql(due_heads).select(known->row, limit);
     while (row.next()) {
         heads.push_back({delivery_id{row.count(0)}, lane, static_cast<std::uint32_t>(row.integer(1)), row.time(2),
                          row.count(3), false});
@@ -153,12 +153,12 @@ op_result<std::vector<delivery_head>> next_delivery_heads(ledger& book, const st
     return heads;
 }
 
-delivery_view read_delivery_view(const ledger& book, const query& row) {
+delivery_view read_delivery_view(const database& db, const query& row) {
     return {delivery_id{row.count(0)},
             row.string(8),
             row.string(9),
             read_id(row, 10),
-            book.sums.lane_at(row.integer(1)).callback,
+            db.sums.lane_at(row.integer(1)).callback,
             read_delivery_state(row, 2),
             static_cast<std::uint32_t>(row.integer(3)),
             row.optional_time(4),
@@ -167,7 +167,7 @@ delivery_view read_delivery_view(const ledger& book, const query& row) {
             row.optional_time(7)};
 }
 
-op_result<std::optional<delivery_record>> load_delivery_record(ledger& book, delivery_id id) {
+op_result<std::optional<delivery_record>> load_delivery_record(database& db, delivery_id id) {
     static constexpr sql_literal whole_record = R"sql(
         SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
             d.next_attempt_at, e.id, e.type, t.id, d.url, e.state, e.status, e.body
@@ -176,15 +176,15 @@ op_result<std::optional<delivery_record>> load_delivery_record(ledger& book, del
         JOIN transactions t ON t.row = d.transaction_row
         WHERE d.id = ?
     )sql";
-    query row = book.sql(whole_record).select(id);
+    query row = db.sql(whole_record).select(id);
     if (!row.next()) return std::optional<delivery_record>();
-    return std::optional(delivery_record{read_delivery_view(book, row), book.sums.lane_at(row.integer(1)).lane,
+    return std::optional(delivery_record{read_delivery_view(db, row), db.sums.lane_at(row.integer(1)).lane,
                                          row.string(11), std::string(to_string(read_tracking_state(row, 12))),
                                          row.string(13), std::make_shared<const std::string>(row.text(14))});
 }
 
-op_result<std::optional<delivery_head>> record_delivery_attempt(ledger& book, const attempt_record& attempt) {
-    const auto before = find_delivery(book, attempt.id);
+op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, const attempt_record& attempt) {
+    const auto before = find_delivery(db, attempt.id);
     if (!before || before->state != delivery_state::pending) return std::optional<delivery_head>();
     // A success ends the delivery whichever attempt it was; a failure counts only if it is the next one, or (0) one
     // that its maker knows to be overtaken by a retry.
@@ -199,32 +199,32 @@ op_result<std::optional<delivery_head>> record_delivery_attempt(ledger& book, co
             next_attempt_at = ?
         WHERE id = ?
     )sql";
-    book.sql(write_attempt)
+    db.sql(write_attempt)
         .execute(attempt.state, attempt.attempts, attempt.at, attempt.status, null_if_empty(attempt.error),
                  next_attempt_at, attempt.id);
     if (goes_on) return std::optional<delivery_head>();
-    count_change(book, before->lane, before->state, attempt.state);
-    return promote_next(book, *before, attempt.at);
+    count_change(db, before->lane, before->state, attempt.state);
+    return promote_next(db, *before, attempt.at);
 }
 
-op_result<delivery_head> retry_one_delivery(ledger& book, delivery_id id, wall_time now) {
-    auto found = find_delivery(book, id);
+op_result<delivery_head> retry_one_delivery(database& db, delivery_id id, wall_time now) {
+    auto found = find_delivery(db, id);
     if (!found) return make_store_error(store_error::not_found, "retry a delivery", "there is no such delivery");
-    if (found->state == delivery_state::pending && !found->next_attempt_at && has_head(book, *found)) {
-        delivery_head waiting = make_head(book, *found, now);
+    if (found->state == delivery_state::pending && !found->next_attempt_at && has_head(db, *found)) {
+        delivery_head waiting = make_head(db, *found, now);
         waiting.waits = true;
         return waiting;
     }
-    book.sql(make_pending).execute(now, id);
-    count_change(book, found->lane, found->state, delivery_state::pending);
+    db.sql(make_pending).execute(now, id);
+    count_change(db, found->lane, found->state, delivery_state::pending);
     found->attempts = 0;
-    return make_head(book, *found, now);
+    return make_head(db, *found, now);
 }
 
-op_result<retry_slice> retry_dead_deliveries(ledger& book, const std::optional<std::string>& callback, wall_time now,
+op_result<retry_slice> retry_dead_deliveries(database& db, const std::optional<std::string>& callback, wall_time now,
                                              std::size_t limit) {
     retry_slice slice;
-    for (const lane_total& lane : book.sums.lanes()) {
+    for (const lane_total& lane : db.sums.lanes()) {
         if (lane.dead == 0 || (callback && lane.callback != *callback)) continue;
         std::vector<stored_delivery> dead;
         {
@@ -235,17 +235,17 @@ op_result<retry_slice> retry_dead_deliveries(ledger& book, const std::optional<s
                 ORDER BY id
                 LIMIT ?
             )sql";
-            query row = book.sql(dead_of_lane).select(lane.row, limit - slice.retried);
+            query row = db.sql(dead_of_lane).select(lane.row, limit - slice.retried);
             while (row.next()) {
                 dead.push_back(
                     {delivery_id{row.count(0)}, lane.row, row.integer(1), delivery_state::dead, 0, {}, row.flag(2)});
             }
         }
         for (const stored_delivery& each : dead) {
-            const bool waits = has_head(book, each);
+            const bool waits = has_head(db, each);
             const auto next_attempt_at = waits ? std::nullopt : std::optional(now);
-            book.sql(make_pending).execute(next_attempt_at, each.id);
-            count_change(book, each.lane, delivery_state::dead, delivery_state::pending);
+            db.sql(make_pending).execute(next_attempt_at, each.id);
+            count_change(db, each.lane, delivery_state::dead, delivery_state::pending);
         }
         slice.retried += dead.size();
         if (slice.retried >= limit) break;
@@ -254,15 +254,15 @@ op_result<retry_slice> retry_dead_deliveries(ledger& book, const std::optional<s
     return slice;
 }
 
-op_result<std::monostate> set_lane_failing(ledger& book, const std::string& lane, std::optional<wall_time> since) {
-    book.sums.set_failing(book.sums.lane_row(*book.db, lane, std::string(callback_of_lane(lane))), since);
+op_result<std::monostate> set_lane_failing(database& db, const std::string& lane, std::optional<wall_time> since) {
+    db.sums.set_failing(db.sums.lane_row(*db.connection, lane, std::string(callback_of_lane(lane))), since);
     return std::monostate();
 }
 
-op_result<recovery_slice> end_lane_failing(ledger& book, const std::string& lane, const lane_recovery& how,
+op_result<recovery_slice> end_lane_failing(database& db, const std::string& lane, const lane_recovery& how,
                                            std::pair<wall_time, delivery_id> after, std::size_t limit) {
     recovery_slice slice;
-    const lane_total* const known = book.sums.find_lane(lane);
+    const lane_total* const known = db.sums.find_lane(lane);
     if (known == nullptr) return slice;
     std::vector<delivery_id> freed;
     std::size_t looked_at = 0;
@@ -277,7 +277,7 @@ op_result<recovery_slice> end_lane_failing(ledger& book, const std::string& lane
             ORDER BY next_attempt_at, id
             LIMIT ?
         )sql";
-        query row = book.sql(due_after).select(known->row, after.first, after.second, limit);
+        query row = db.sql(due_after).select(known->row, after.first, after.second, limit);
         for (; row.next(); ++looked_at) {
             const delivery_id id{row.count(0)};
             after = {row.time(3), id};
@@ -291,13 +291,13 @@ op_result<recovery_slice> end_lane_failing(ledger& book, const std::string& lane
             SET attempts = attempts - 1, next_attempt_at = ?
             WHERE id = ?
         )sql";
-        book.sql(free_one).execute(how.now, id);
+        db.sql(free_one).execute(how.now, id);
     }
     slice.freed = freed.size();
     if (looked_at == limit) {
         slice.after = after;
     } else {
-        book.sums.set_failing(known->row, std::nullopt);
+        db.sums.set_failing(known->row, std::nullopt);
     }
     return slice;
 }

@@ -4,13 +4,13 @@
 
 namespace prooftrack {
 
-std::optional<stored_row> find_row(ledger& book, const transaction_id& id) {
+std::optional<stored_row> find_row(database& db, const transaction_id& id) {
     static constexpr sql_literal by_id = R"sql(
         SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision
         FROM transactions
         WHERE id = ?
     )sql";
-    query row = select_by_id(book.sql(by_id), id.str());
+    query row = select_by_id(db.sql(by_id), id.str());
     if (!row.next()) return std::nullopt;
     stored_row found;
     found.row = row.integer(0);
@@ -23,7 +23,7 @@ std::optional<stored_row> find_row(ledger& book, const transaction_id& id) {
     return found;
 }
 
-void write_facts(ledger& book, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
+void write_facts(database& db, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
                  std::optional<wall_time> last_event_at) {
     const count_cell cell{facts.state, classify_status(facts.status)};
     const bool is_odd = cell.kind == status_kind::other || before.cell.kind == status_kind::other;
@@ -37,7 +37,7 @@ void write_facts(ledger& book, const stored_row& before, const tracking_facts& f
                 was_overdue = ?, last_event_at = ?, revision = revision + 1
             WHERE row = ?
         )sql";
-        book.sql(keep_indexes)
+        db.sql(keep_indexes)
             .execute(facts.tracked_at, facts.overdue_at, facts.not_found_since, facts.recheck_until,
                      facts.last_polled_at, facts.polls, facts.bad_requests, facts.verifications_done, facts.was_overdue,
                      last_event_at, before.row);
@@ -51,22 +51,22 @@ void write_facts(ledger& book, const stored_row& before, const tracking_facts& f
             last_event_at = ?, revision = revision + 1
         WHERE row = ?
     )sql";
-    book.sql(change_all)
+    db.sql(change_all)
         .execute(facts.state, cell.kind, facts.watched, null_if_empty(facts.status), facts.tracked_at, facts.overdue_at,
                  facts.settled_at, facts.not_found_since, facts.recheck_until, facts.last_polled_at, facts.polls,
                  facts.bad_requests, facts.verifications_done, facts.was_overdue, ended_at, last_event_at, before.row);
-    book.sums.count_transaction(before.cell, cell);
+    db.sums.count_transaction(before.cell, cell);
 }
 
-void write_history(ledger& book, std::int64_t row, const history_line& line) {
+void write_history(database& db, std::int64_t row, const history_line& line) {
     std::array<std::uint8_t, 32> hash{};
     std::optional<blob_view> reply;
     if (!line.reply.empty()) {
         hash = sha256_of(line.reply);
         reply = as_blob(hash);
     }
-    book.sql(R"sql(INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))sql")
-        .execute(row, book.sums.take_history_number(), line.at, line.from_state, line.to_state,
+    db.sql(R"sql(INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))sql")
+        .execute(row, db.sums.take_history_number(), line.at, line.from_state, line.to_state,
                  null_if_empty(line.from_status), null_if_empty(line.to_status), null_if_empty(line.request_id), reply);
 }
 

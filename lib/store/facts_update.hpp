@@ -2,7 +2,7 @@
 
 // Writing a transaction's facts, shared by everything that changes them.
 
-#include "store/ledger.hpp"
+#include "store/database.hpp"
 
 namespace prooftrack {
 
@@ -18,12 +18,12 @@ struct stored_row {
 };
 
 /// nullopt when there is no such transaction.
-std::optional<stored_row> find_row(ledger& book, const transaction_id& id);
+std::optional<stored_row> find_row(database& db, const transaction_id& id);
 
 /// Writes `facts` over the row, which raises its revision by one, keeps the counts, and leaves the indexes alone when
 /// nothing that they hold has changed. `before` is what find_row said; its ended_at and last_event_at are taken from
 /// `after`.
-void write_facts(ledger& book, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
+void write_facts(database& db, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
                  std::optional<wall_time> last_event_at);
 
 /// One line of a transaction's history.
@@ -36,6 +36,6 @@ struct history_line {
     std::string_view request_id{};
     std::string_view reply{}; ///< hashed; "" = none
 };
-void write_history(ledger& book, std::int64_t row, const history_line& line);
+void write_history(database& db, std::int64_t row, const history_line& line);
 
 } // namespace prooftrack

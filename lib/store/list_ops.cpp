@@ -19,9 +19,9 @@ std::optional<std::int64_t> first_key(query row) {
     return row.integer(0);
 }
 
-key_merge all_transactions(ledger& book) {
+key_merge all_transactions(database& db) {
     key_merge keys;
-    keys.add([&book](std::int64_t below) {
+    keys.add([&db](std::int64_t below) {
         static constexpr sql_literal newest = R"sql(
             SELECT row
             FROM transactions
@@ -29,14 +29,14 @@ key_merge all_transactions(ledger& book) {
             ORDER BY row DESC
             LIMIT 1
         )sql";
-        return first_key(book.sql(newest).select(below));
+        return first_key(db.sql(newest).select(below));
     });
     return keys;
 }
 
-key_merge transactions_with_odd_status(ledger& book, const std::string& status) {
+key_merge transactions_with_odd_status(database& db, const std::string& status) {
     key_merge keys;
-    keys.add([&book, status](std::int64_t below) {
+    keys.add([&db, status](std::int64_t below) {
         static constexpr sql_literal odd_status = R"sql(
             SELECT row
             FROM transactions INDEXED BY transactions_odd_status
@@ -46,20 +46,20 @@ key_merge transactions_with_odd_status(ledger& book, const std::string& status) 
             ORDER BY row DESC
             LIMIT 1
         )sql";
-        return first_key(book.sql(odd_status).select(status, below));
+        return first_key(db.sql(odd_status).select(status, below));
     });
     return keys;
 }
 
-key_merge transactions_in_cells(ledger& book, const transaction_query& wanted) {
+key_merge transactions_in_cells(database& db, const transaction_query& wanted) {
     key_merge keys;
     for (std::size_t s = 0; s < tracking_state_count; ++s) {
         for (std::size_t k = 0; k < totals::kinds; ++k) {
             const count_cell cell{static_cast<tracking_state>(s), static_cast<status_kind>(k)};
             if (wanted.state && cell.state != *wanted.state) continue;
             if (wanted.status && cell.kind != classify_status(*wanted.status)) continue;
-            if (book.sums.transactions(cell) == 0) continue;
-            keys.add([&book, cell](std::int64_t below) {
+            if (db.sums.transactions(cell) == 0) continue;
+            keys.add([&db, cell](std::int64_t below) {
                 static constexpr sql_literal in_cell = R"sql(
                     SELECT row
                     FROM transactions INDEXED BY transactions_listed
@@ -69,7 +69,7 @@ key_merge transactions_in_cells(ledger& book, const transaction_query& wanted) {
                     ORDER BY row DESC
                     LIMIT 1
                 )sql";
-                return first_key(book.sql(in_cell).select(cell.state, cell.kind, below));
+                return first_key(db.sql(in_cell).select(cell.state, cell.kind, below));
             });
         }
     }
@@ -77,7 +77,7 @@ key_merge transactions_in_cells(ledger& book, const transaction_query& wanted) {
 }
 
 /// nullopt when the range holds too many to be sorted.
-std::optional<key_merge> transactions_settled_between(ledger& book, const transaction_query& wanted) {
+std::optional<key_merge> transactions_settled_between(database& db, const transaction_query& wanted) {
     std::vector<std::int64_t> rows;
     static constexpr sql_literal settled_between = R"sql(
         SELECT row
@@ -87,7 +87,7 @@ std::optional<key_merge> transactions_settled_between(ledger& book, const transa
           AND settled_at < ?
         LIMIT ?
     )sql";
-    query found = book.sql(settled_between)
+    query found = db.sql(settled_between)
                       .select(wanted.settled_after.value_or(wall_time::min()),
                               wanted.settled_before.value_or(wall_time::max()), most_sorted_rows + 1);
     while (found.next()) rows.push_back(found.integer(0));
@@ -102,15 +102,15 @@ std::optional<key_merge> transactions_settled_between(ledger& book, const transa
     return keys;
 }
 
-key_merge choose_keys(ledger& book, const transaction_query& wanted) {
+key_merge choose_keys(database& db, const transaction_query& wanted) {
     if (wanted.settled_after || wanted.settled_before) {
-        if (auto keys = transactions_settled_between(book, wanted)) return *std::move(keys);
+        if (auto keys = transactions_settled_between(db, wanted)) return *std::move(keys);
     }
     if (wanted.status && classify_status(*wanted.status) == status_kind::other) {
-        return transactions_with_odd_status(book, *wanted.status);
+        return transactions_with_odd_status(db, *wanted.status);
     }
-    if (wanted.state || wanted.status) return transactions_in_cells(book, wanted);
-    return all_transactions(book);
+    if (wanted.state || wanted.status) return transactions_in_cells(db, wanted);
+    return all_transactions(db);
 }
 
 bool matches(const tracking_facts& facts, const transaction_query& wanted) {
@@ -120,10 +120,10 @@ bool matches(const tracking_facts& facts, const transaction_query& wanted) {
     return !wanted.settled_before || (facts.settled_at && *facts.settled_at < *wanted.settled_before);
 }
 
-key_merge choose_keys(ledger& book, const delivery_query& wanted, std::optional<std::int64_t> transaction_row) {
+key_merge choose_keys(database& db, const delivery_query& wanted, std::optional<std::int64_t> transaction_row) {
     key_merge keys;
     if (transaction_row) {
-        keys.add([&book, row = *transaction_row](std::int64_t below) {
+        keys.add([&db, row = *transaction_row](std::int64_t below) {
             static constexpr sql_literal of_transaction = R"sql(
                 SELECT id
                 FROM deliveries INDEXED BY deliveries_of
@@ -131,12 +131,12 @@ key_merge choose_keys(ledger& book, const delivery_query& wanted, std::optional<
                 ORDER BY id DESC
                 LIMIT 1
             )sql";
-            return first_key(book.sql(of_transaction).select(row, below));
+            return first_key(db.sql(of_transaction).select(row, below));
         });
         return keys;
     }
     if (!wanted.state || *wanted.state == delivery_state::delivered) {
-        keys.add([&book](std::int64_t below) {
+        keys.add([&db](std::int64_t below) {
             static constexpr sql_literal newest = R"sql(
                 SELECT id
                 FROM deliveries
@@ -144,7 +144,7 @@ key_merge choose_keys(ledger& book, const delivery_query& wanted, std::optional<
                 ORDER BY id DESC
                 LIMIT 1
             )sql";
-            return first_key(book.sql(newest).select(below));
+            return first_key(db.sql(newest).select(below));
         });
         return keys;
     }
@@ -168,18 +168,18 @@ key_merge choose_keys(ledger& book, const delivery_query& wanted, std::optional<
         LIMIT 1
     )sql";
     const sql_literal of_lane = pending ? pending_of_lane : dead_of_lane;
-    for (const lane_total& lane : book.sums.lanes()) {
+    for (const lane_total& lane : db.sums.lanes()) {
         if ((pending ? lane.pending : lane.dead) == 0 || (wanted.callback && lane.callback != *wanted.callback))
             continue;
-        keys.add([&book, of_lane, row = lane.row](std::int64_t below) {
-            return first_key(book.sql(of_lane).select(row, below));
+        keys.add([&db, of_lane, row = lane.row](std::int64_t below) {
+            return first_key(db.sql(of_lane).select(row, below));
         });
     }
     return keys;
 }
 
 /// nullopt when the filter leaves it out.
-std::optional<delivery_view> read_matching(ledger& book, std::int64_t id, const delivery_query& wanted) {
+std::optional<delivery_view> read_matching(database& db, std::int64_t id, const delivery_query& wanted) {
     static constexpr sql_literal by_id = R"sql(
         SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
             d.next_attempt_at, e.id, e.type, t.id
@@ -188,16 +188,16 @@ std::optional<delivery_view> read_matching(ledger& book, std::int64_t id, const 
         JOIN transactions t ON t.row = d.transaction_row
         WHERE d.id = ?
     )sql";
-    query row = book.sql(by_id).select(id);
+    query row = db.sql(by_id).select(id);
     if (!row.next()) return std::nullopt;
-    delivery_view view = read_delivery_view(book, row);
+    delivery_view view = read_delivery_view(db, row);
     if ((wanted.state && view.state != *wanted.state) || (wanted.callback && view.callback != *wanted.callback))
         return std::nullopt;
     return view;
 }
 
-std::optional<std::int64_t> row_of(ledger& book, std::string_view id) {
-    return first_key(select_by_id(book.sql(R"sql(SELECT row FROM transactions WHERE id = ?)sql"), id));
+std::optional<std::int64_t> row_of(database& db, std::string_view id) {
+    return first_key(select_by_id(db.sql(R"sql(SELECT row FROM transactions WHERE id = ?)sql"), id));
 }
 
 history_entry read_history_entry(const query& row) {
@@ -214,11 +214,11 @@ history_entry read_history_entry(const query& row) {
 
 } // namespace
 
-op_result<transaction_page> list_transactions(ledger& book, const transaction_query& wanted) {
+op_result<transaction_page> list_transactions(database& db, const transaction_query& wanted) {
     const auto below = read_cursor(paged_list::transactions, wanted.cursor, "list transactions");
     if (!below) return below.error();
     transaction_page page;
-    key_merge keys = choose_keys(book, wanted);
+    key_merge keys = choose_keys(db, wanted);
     page.next_cursor = fill_page(paged_list::transactions, keys, *below, wanted.limit,
                                  [&](std::int64_t key) -> std::optional<std::size_t> {
                                      static constexpr sql_literal by_row = R"sql(
@@ -229,7 +229,7 @@ op_result<transaction_page> list_transactions(ledger& book, const transaction_qu
                 LEFT JOIN proofs ON transaction_row = row
                 WHERE row = ?
             )sql";
-                                     query row = book.sql(by_row).select(key);
+                                     query row = db.sql(by_row).select(key);
                                      if (!row.next()) return std::nullopt;
                                      transaction_view view = read_view(row);
                                      if (!matches(view.facts, wanted)) return std::nullopt;
@@ -240,19 +240,19 @@ op_result<transaction_page> list_transactions(ledger& book, const transaction_qu
     return page;
 }
 
-op_result<delivery_page> list_deliveries(ledger& book, const delivery_query& wanted) {
+op_result<delivery_page> list_deliveries(database& db, const delivery_query& wanted) {
     const auto below = read_cursor(paged_list::deliveries, wanted.cursor, "list deliveries");
     if (!below) return below.error();
     delivery_page page;
     std::optional<std::int64_t> transaction_row;
     if (wanted.transaction) {
-        transaction_row = row_of(book, *wanted.transaction);
+        transaction_row = row_of(db, *wanted.transaction);
         if (!transaction_row) return page;
     }
-    key_merge keys = choose_keys(book, wanted, transaction_row);
+    key_merge keys = choose_keys(db, wanted, transaction_row);
     page.next_cursor = fill_page(paged_list::deliveries, keys, *below, wanted.limit,
                                  [&](std::int64_t key) -> std::optional<std::size_t> {
-                                     auto view = read_matching(book, key, wanted);
+                                     auto view = read_matching(db, key, wanted);
                                      if (!view) return std::nullopt;
                                      page.deliveries.push_back(*std::move(view));
                                      return 0;
@@ -260,8 +260,8 @@ op_result<delivery_page> list_deliveries(ledger& book, const delivery_query& wan
     return page;
 }
 
-op_result<std::optional<transaction_history>> read_history(ledger& book, const transaction_id& id) {
-    const auto transaction_row = row_of(book, id.str());
+op_result<std::optional<transaction_history>> read_history(database& db, const transaction_id& id) {
+    const auto transaction_row = row_of(db, id.str());
     if (!transaction_row) return std::optional<transaction_history>();
     transaction_history page;
     {
@@ -272,15 +272,15 @@ op_result<std::optional<transaction_history>> read_history(ledger& book, const t
             ORDER BY number DESC
             LIMIT 1000
         )sql";
-        query row = book.sql(newest_changes).select(*transaction_row);
+        query row = db.sql(newest_changes).select(*transaction_row);
         while (row.next()) page.changes.push_back(read_history_entry(row));
     }
     std::reverse(page.changes.begin(), page.changes.end());
     const delivery_query everything{};
-    key_merge keys = choose_keys(book, everything, transaction_row);
+    key_merge keys = choose_keys(db, everything, transaction_row);
     fill_page(paged_list::deliveries, keys, std::numeric_limits<std::int64_t>::max(), 1000,
               [&](std::int64_t key) -> std::optional<std::size_t> {
-                  auto view = read_matching(book, key, everything);
+                  auto view = read_matching(db, key, everything);
                   if (!view) return std::nullopt;
                   page.deliveries.push_back(*std::move(view));
                   return 0;

@@ -2,14 +2,14 @@
 
 // Pages of transactions and deliveries, newest first, and the history of one transaction.
 
-#include "store/ledger.hpp"
+#include "store/database.hpp"
 
 namespace prooftrack {
 
-op_result<transaction_page> list_transactions(ledger& book, const transaction_query& wanted);
-op_result<delivery_page> list_deliveries(ledger& book, const delivery_query& wanted);
+op_result<transaction_page> list_transactions(database& db, const transaction_query& wanted);
+op_result<delivery_page> list_deliveries(database& db, const delivery_query& wanted);
 
 /// The newest 1,000 changes and the newest 1,000 deliveries, oldest first. nullopt for an unknown id.
-op_result<std::optional<transaction_history>> read_history(ledger& book, const transaction_id& id);
+op_result<std::optional<transaction_history>> read_history(database& db, const transaction_id& id);
 
 } // namespace prooftrack

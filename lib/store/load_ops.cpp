@@ -47,13 +47,13 @@ struct packed_rows {
     std::string texts;
 };
 
-packed_rows read_rows(ledger& book) {
+packed_rows read_rows(database& db) {
     packed_rows all;
     std::uint64_t expected = 0;
     for (std::size_t state = 0; state < tracking_state_count; ++state) {
         for (std::size_t kind = 0; kind < totals::kinds; ++kind) {
             const auto each = static_cast<tracking_state>(state);
-            if (!is_ended(each)) expected += book.sums.transactions({each, static_cast<status_kind>(kind)});
+            if (!is_ended(each)) expected += db.sums.transactions({each, static_cast<status_kind>(kind)});
         }
     }
     all.rows.reserve(expected); // most of the watched ones: those that have not ended
@@ -65,7 +65,7 @@ packed_rows read_rows(ledger& book) {
         FROM transactions INDEXED BY transactions_watched
         WHERE watched = 1
     )sql";
-    query row = book.sql(watched_rows).select();
+    query row = db.sql(watched_rows).select();
     while (row.next()) {
         const std::string_view id = row.text(0);
         const std::string_view status = row.text(3);
@@ -142,12 +142,12 @@ void chunk_gate::open_for_good() {
     changed_.notify_all();
 }
 
-op_result<std::uint64_t> load_watched(ledger& book, const boost::asio::any_io_executor& loop,
+op_result<std::uint64_t> load_watched(database& db, const boost::asio::any_io_executor& loop,
                                       const std::shared_ptr<chunk_handler>& on_chunk,
                                       const std::shared_ptr<chunk_gate>& gate) {
     std::uint64_t number = 0;
     {
-        const packed_rows all = read_rows(book);
+        const packed_rows all = read_rows(db);
         number = all.rows.size();
         std::vector<std::uint32_t> order(all.rows.size());
         for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);

@@ -9,7 +9,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
-#include "store/ledger.hpp"
+#include "store/database.hpp"
 
 namespace prooftrack {
 
@@ -20,7 +20,7 @@ class chunk_gate {
     /// False after `open_for_good`.
     bool enter();
     void leave();
-    /// The store closes: nobody waits any more.
+    /// The store closes: no caller waits any more.
     void open_for_good();
 
   private:
@@ -35,7 +35,7 @@ using chunk_handler = unique_function<void(std::vector<active_transaction>)>;
 
 /// Posts chunks of at most 10,000 to the loop, the longest unseen first, and gives their number. About 120 bytes a row
 /// are held meanwhile: sorting by SQLite would read the table twice or hold much more.
-op_result<std::uint64_t> load_watched(ledger& book, const boost::asio::any_io_executor& loop,
+op_result<std::uint64_t> load_watched(database& db, const boost::asio::any_io_executor& loop,
                                       const std::shared_ptr<chunk_handler>& on_chunk,
                                       const std::shared_ptr<chunk_gate>& gate);
 

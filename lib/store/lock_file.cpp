@@ -13,7 +13,7 @@
 
 #include <fmt/format.h>
 
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 #include "store/store.hpp"
 
 namespace prooftrack {

@@ -1,27 +1,27 @@
 #include "store/maintenance_ops.hpp"
 
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 
 namespace prooftrack {
 
-op_result<store_status> read_status(ledger& book) {
+op_result<store_status> read_status(database& db) {
     store_status status;
-    const disk_usage usage = measure_disk(book.path);
+    const disk_usage usage = measure_disk(db.path);
     status.db_bytes = usage.db_bytes;
     status.wal_bytes = usage.wal_bytes;
     status.free_bytes = usage.free_bytes;
     status.capacity_bytes = usage.capacity_bytes;
-    status.first_seq = book.sums.first_event();
-    status.last_seq = book.sums.last_event();
-    status.log_id = book.sums.log_id();
+    status.first_seq = db.sums.first_event();
+    status.last_seq = db.sums.last_event();
+    status.log_id = db.sums.log_id();
     for (std::size_t state = 0; state < tracking_state_count; ++state) {
         for (std::size_t kind = 0; kind < totals::kinds; ++kind) {
             const count_cell cell{static_cast<tracking_state>(state), static_cast<status_kind>(kind)};
-            if (const std::uint64_t number = book.sums.transactions(cell))
+            if (const std::uint64_t number = db.sums.transactions(cell))
                 status.transactions[{cell.state, cell.kind}] = number;
         }
     }
-    for (const lane_total& lane : book.sums.lanes()) {
+    for (const lane_total& lane : db.sums.lanes()) {
         if (lane.callback != lane.lane && lane.pending == 0 && lane.dead == 0 && !lane.failing_since) continue;
         lane_summary summary;
         summary.lane = lane.lane;
@@ -38,28 +38,28 @@ op_result<store_status> read_status(ledger& book) {
                 ORDER BY d.id
                 LIMIT 1
             )sql";
-            query row = book.sql(oldest_pending).select(lane.row);
+            query row = db.sql(oldest_pending).select(lane.row);
             if (row.next()) summary.oldest_pending = row.time(0);
         }
         status.lanes[lane.lane] = std::move(summary);
     }
-    query row = book.sql(R"sql(SELECT count(*) FROM consumers)sql").select();
+    query row = db.sql(R"sql(SELECT count(*) FROM consumers)sql").select();
     if (row.next()) status.consumers = static_cast<std::size_t>(row.integer(0));
     return status;
 }
 
-op_result<std::monostate> write_probe(ledger& book) {
-    book.sql(R"sql(UPDATE counters SET probes = probes + 1 WHERE one = 1)sql").execute();
+op_result<std::monostate> write_probe(database& db) {
+    db.sql(R"sql(UPDATE counters SET probes = probes + 1 WHERE one = 1)sql").execute();
     return std::monostate();
 }
 
-op_result<std::string> exchange_base_url(ledger& book, const std::string& base_url) {
+op_result<std::string> exchange_base_url(database& db, const std::string& base_url) {
     std::string before;
     {
-        query row = book.sql(R"sql(SELECT base_url FROM counters WHERE one = 1)sql").select();
+        query row = db.sql(R"sql(SELECT base_url FROM counters WHERE one = 1)sql").select();
         if (row.next()) before = row.string(0);
     }
-    if (before != base_url) book.sql(R"sql(UPDATE counters SET base_url = ? WHERE one = 1)sql").execute(base_url);
+    if (before != base_url) db.sql(R"sql(UPDATE counters SET base_url = ? WHERE one = 1)sql").execute(base_url);
     return before;
 }
 

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "store/copy_database.hpp"
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 #include "store/schema.hpp"
 #include "store/store.hpp"
 
@@ -15,7 +15,7 @@ namespace {
 void copy_before(db_connection& db, const std::filesystem::path& database, const std::string& vfs, std::int64_t version,
                  const std::string& log_id) {
     const std::filesystem::path copy = beside(database, fmt::format(".v{}.bak", version));
-    if (!has_room_for_copy(database)) {
+    if (!has_space_for_copy(database)) {
         throw store_start_error(
             75, fmt::format("no room for {}, the copy of the database before its schema is changed: make room "
                             "and start again (nothing was changed)",

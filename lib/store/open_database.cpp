@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include "store/copy_database.hpp"
+#include "store/disk_space.hpp"
 #include "store/maintenance_ops.hpp"
 #include "store/rewrite.hpp"
-#include "store/room.hpp"
 #include "store/start_errors.hpp"
 
 namespace prooftrack {
@@ -85,40 +85,40 @@ void require_file(const std::filesystem::path& database, lock_file& lock) {
     throw_taken_away(database);
 }
 
-std::unique_ptr<ledger> open_checked(const store_options& options, lock_file& lock,
-                                     std::span<const migration> migrations, std::int64_t newest) {
-    auto book = std::make_unique<ledger>();
-    book->path = options.path;
-    book->vfs = options.vfs;
-    book->random = random_source(mix_seed(options.seed));
+std::unique_ptr<database> open_checked(const store_options& options, lock_file& lock,
+                                       std::span<const migration> migrations, std::int64_t newest) {
+    auto opened = std::make_unique<database>();
+    opened->path = options.path;
+    opened->vfs = options.vfs;
+    opened->random = random_source(mix_seed(options.seed));
     if (lock.needs_a_file()) require_file(options.path, lock);
     prepare_file(options.path);
     if (lock.is_marked()) {
         rewrite_database(options);
         lock.clear_mark();
     }
-    book->db = std::make_unique<db_connection>(options.path, options.vfs);
-    db_connection& db = *book->db;
+    opened->connection = std::make_unique<db_connection>(options.path, options.vfs);
+    db_connection& db = *opened->connection;
     apply(db, before_first_access);
     const bool is_empty = db.ask_integer(R"sql(SELECT count(*) FROM sqlite_schema)sql") == 0;
     if (!is_empty) check_is_ours(db, options, newest);
     for (const pragma& each : settings) apply(db, each);
     if (is_empty) {
-        create_schema(db, make_log_id(book->random.next()));
+        create_schema(db, make_log_id(opened->random.next()));
     } else {
-        migrate(db, options.path, options.vfs, migrations, newest, make_log_id(book->random.next()));
+        migrate(db, options.path, options.vfs, migrations, newest, make_log_id(opened->random.next()));
     }
-    begin_own_log(db, make_log_id(book->random.next()));
+    begin_own_log(db, make_log_id(opened->random.next()));
     check_schema(db, options);
     forget_idle_lanes(db);
-    book->sums.load(db);
+    opened->sums.load(db);
     if (lock.needs_a_file()) lock.clear_mark();
-    static_cast<void>(write_probe(*book)); // a full or read-only disk is told now, not at the first transaction
-    return book;
+    static_cast<void>(write_probe(*opened)); // reports a full or read-only disk now, not at the first transaction
+    return opened;
 }
 
-std::unique_ptr<ledger> open_explained(const store_options& options, lock_file& lock,
-                                       std::span<const migration> migrations, std::int64_t newest) {
+std::unique_ptr<database> open_explained(const store_options& options, lock_file& lock,
+                                         std::span<const migration> migrations, std::int64_t newest) {
     try {
         return open_checked(options, lock, migrations, newest);
     } catch (const sqlite_error& error) {
@@ -132,8 +132,8 @@ std::unique_ptr<ledger> open_explained(const store_options& options, lock_file& 
 
 } // namespace
 
-std::unique_ptr<ledger> open_ledger(const store_options& options, lock_file& lock,
-                                    std::span<const migration> migrations, std::int64_t newest) {
+std::unique_ptr<database> open_database(const store_options& options, lock_file& lock,
+                                        std::span<const migration> migrations, std::int64_t newest) {
     remove_unfinished_copies(options.path);
     try {
         return open_explained(options, lock, migrations, newest);

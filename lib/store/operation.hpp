@@ -10,20 +10,20 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
-#include "store/ledger.hpp"
+#include "store/database.hpp"
 
 namespace prooftrack {
 
 enum class operation_kind : std::uint8_t {
     read,       ///< needs no commit; repeated when the transaction around it is undone
     write,      ///< runs in a transaction and a savepoint of its own
-    late_write, ///< likewise, and nobody waits for it: under load it may wait for company (commit_pace.hpp)
+    late_write, ///< likewise, but no caller waits for it: under load it may be delayed (commit_pace.hpp)
 };
 
 /// Where an unfinished operation goes on.
 enum class resume_place : std::uint8_t {
-    front, ///< before everything else: nobody may see or change what lies between
-    back,  ///< after what was called meanwhile: nobody waits for it
+    front, ///< before everything else: no call may see or change the state in between
+    back,  ///< after what was called meanwhile: no caller waits for it
 };
 
 class operation {
@@ -39,7 +39,7 @@ class operation {
     std::size_t weight() const { return weight_; } ///< about how many rows it touches
 
     /// Store's thread. False when what it did must be undone.
-    virtual bool run(ledger& book) = 0;
+    virtual bool run(database& db) = 0;
     virtual void fail(op_error error) = 0;
     /// False after a run that has to go on in the next transaction.
     virtual bool is_finished() const = 0;
@@ -63,12 +63,12 @@ template <class T>
 class typed_operation final : public operation {
   public:
     typed_operation(const char* name, operation_kind kind, std::size_t weight, resume_place place,
-                    unique_function<work_step<T>(ledger&)> work, store_handler<T> handler)
+                    unique_function<work_step<T>(database&)> work, store_handler<T> handler)
         : operation(name, kind, weight), place_(place), work_(std::move(work)), handler_(std::move(handler)) {}
 
-    bool run(ledger& book) override {
+    bool run(database& db) override {
         outcome_.reset();
-        outcome_ = work_(book);
+        outcome_ = work_(db);
         return !outcome_ || outcome_->has_value();
     }
     void fail(op_error error) override { outcome_.emplace(std::move(error)); }
@@ -78,18 +78,18 @@ class typed_operation final : public operation {
 
   private:
     resume_place place_;
-    unique_function<work_step<T>(ledger&)> work_;
+    unique_function<work_step<T>(database&)> work_;
     store_handler<T> handler_;
     work_step<T> outcome_;
 };
 
-/// An operation whose work is done in one run: `work(ledger&)` gives op_result<T>.
+/// An operation whose work is done in one run: `work(database&)` gives op_result<T>.
 template <class T, class Work>
 std::unique_ptr<operation> make_operation(const char* name, operation_kind kind, std::size_t weight, Work work,
                                           store_handler<T> handler) {
     return std::make_unique<typed_operation<T>>(
         name, kind, weight, resume_place::back,
-        [work = std::move(work)](ledger& book) mutable { return work_step<T>(work(book)); }, std::move(handler));
+        [work = std::move(work)](database& db) mutable { return work_step<T>(work(db)); }, std::move(handler));
 }
 
 } // namespace prooftrack

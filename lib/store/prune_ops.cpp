@@ -16,20 +16,20 @@ struct candidate {
     count_cell cell;
 };
 
-bool is_owed(ledger& book, std::int64_t transaction_row) {
+bool is_owed(database& db, std::int64_t transaction_row) {
     static constexpr sql_literal pending_of = R"sql(
         SELECT 1
         FROM deliveries INDEXED BY deliveries_of
         WHERE transaction_row = ? AND state = 0
         LIMIT 1
     )sql";
-    query row = book.sql(pending_of).select(transaction_row);
+    query row = db.sql(pending_of).select(transaction_row);
     return row.next();
 }
 
 /// Removes deliveries (none is pending) and takes them out of the lanes' counts. `event` limits it to those of one
 /// event.
-void delete_deliveries(ledger& book, std::int64_t transaction_row, std::optional<event_seq> event) {
+void delete_deliveries(database& db, std::int64_t transaction_row, std::optional<event_seq> event) {
     struct ended_delivery {
         std::int64_t id;
         std::int64_t lane;
@@ -42,29 +42,29 @@ void delete_deliveries(ledger& book, std::int64_t transaction_row, std::optional
             FROM deliveries INDEXED BY deliveries_of
             WHERE transaction_row = ?
         )sql";
-        query row = book.sql(deliveries_of).select(transaction_row);
+        query row = db.sql(deliveries_of).select(transaction_row);
         while (row.next()) {
             if (event && row.count(3) != value_of(*event)) continue;
             gone.push_back({row.integer(0), row.integer(1), read_delivery_state(row, 2) == delivery_state::dead});
         }
     }
     for (const ended_delivery& each : gone) {
-        book.sql(R"sql(DELETE FROM deliveries WHERE id = ?)sql").execute(each.id);
-        book.sums.count_deliveries(each.lane, 0, each.dead ? -1 : 0, -1);
+        db.sql(R"sql(DELETE FROM deliveries WHERE id = ?)sql").execute(each.id);
+        db.sums.count_deliveries(each.lane, 0, each.dead ? -1 : 0, -1);
     }
 }
 
-void delete_transaction(ledger& book, const candidate& gone) {
-    delete_deliveries(book, gone.row, std::nullopt);
-    book.sql(R"sql(DELETE FROM history WHERE transaction_row = ?)sql").execute(gone.row);
-    book.sql(R"sql(DELETE FROM proofs WHERE transaction_row = ?)sql").execute(gone.row);
-    book.sql(R"sql(DELETE FROM transactions WHERE row = ?)sql").execute(gone.row);
-    book.sums.count_transaction(gone.cell, std::nullopt);
+void delete_transaction(database& db, const candidate& gone) {
+    delete_deliveries(db, gone.row, std::nullopt);
+    db.sql(R"sql(DELETE FROM history WHERE transaction_row = ?)sql").execute(gone.row);
+    db.sql(R"sql(DELETE FROM proofs WHERE transaction_row = ?)sql").execute(gone.row);
+    db.sql(R"sql(DELETE FROM transactions WHERE row = ?)sql").execute(gone.row);
+    db.sums.count_transaction(gone.cell, std::nullopt);
 }
 
 /// Goes on where the last call stopped, so that transactions on which something is owed for long do not hide those
 /// behind them.
-void prune_transactions(ledger& book, const prune_request& request, clock::time_point until, prune_result& result) {
+void prune_transactions(database& db, const prune_request& request, clock::time_point until, prune_result& result) {
     std::vector<candidate> found;
     {
         static constexpr sql_literal ended = R"sql(
@@ -77,8 +77,7 @@ void prune_transactions(ledger& book, const prune_request& request, clock::time_
             ORDER BY ended_at, row
             LIMIT ?
         )sql";
-        query row =
-            book.sql(ended).select(request.ended_before, book.prune_after_time, book.prune_after_row, request.limit);
+        query row = db.sql(ended).select(request.ended_before, db.prune_after_time, db.prune_after_row, request.limit);
         while (row.next()) {
             found.push_back({row.integer(0),
                              row.integer(1),
@@ -91,17 +90,17 @@ void prune_transactions(ledger& book, const prune_request& request, clock::time_
             result.more = true;
             return;
         }
-        book.prune_after_time = each.ended_at;
-        book.prune_after_row = each.row;
-        if (is_owed(book, each.row)) continue;
-        delete_transaction(book, each);
+        db.prune_after_time = each.ended_at;
+        db.prune_after_row = each.row;
+        if (is_owed(db, each.row)) continue;
+        delete_transaction(db, each);
         ++result.transactions;
     }
     if (found.size() == request.limit) {
         result.more = true;
     } else {
-        book.prune_after_time = 0; // the round is over
-        book.prune_after_row = 0;
+        db.prune_after_time = 0; // the round is over
+        db.prune_after_row = 0;
     }
 }
 
@@ -113,19 +112,19 @@ struct oldest_event {
     bool has_transaction = false;
 };
 
-std::optional<oldest_event> read_oldest(ledger& book) {
+std::optional<oldest_event> read_oldest(database& db) {
     static constexpr sql_literal event_by_seq = R"sql(
         SELECT e.seq, e.transaction_row, e.recorded_at, t.row IS NOT NULL
         FROM events e
         LEFT JOIN transactions t ON t.row = e.transaction_row
         WHERE e.seq = ?
     )sql";
-    query row = book.sql(event_by_seq).select(book.sums.first_event());
+    query row = db.sql(event_by_seq).select(db.sums.first_event());
     if (!row.next()) return std::nullopt;
     return oldest_event{event_seq{row.count(0)}, row.integer(1), row.time(2), row.flag(3)};
 }
 
-bool is_event_owed(ledger& book, const oldest_event& event) {
+bool is_event_owed(database& db, const oldest_event& event) {
     static constexpr sql_literal pending_of_event = R"sql(
         SELECT 1
         FROM deliveries INDEXED BY deliveries_of
@@ -134,12 +133,12 @@ bool is_event_owed(ledger& book, const oldest_event& event) {
           AND state = 0
         LIMIT 1
     )sql";
-    query row = book.sql(pending_of_event).select(event.transaction_row, event.seq);
+    query row = db.sql(pending_of_event).select(event.transaction_row, event.seq);
     return row.next();
 }
 
-void prune_events(ledger& book, const prune_request& request, clock::time_point until, prune_result& result) {
-    const auto read_slowest = [&book](event_seq behind) {
+void prune_events(database& db, const prune_request& request, clock::time_point until, prune_result& result) {
+    const auto read_slowest = [&db](event_seq behind) {
         std::vector<std::string> names;
         static constexpr sql_literal behind_seq = R"sql(
             SELECT name
@@ -147,22 +146,22 @@ void prune_events(ledger& book, const prune_request& request, clock::time_point 
             WHERE seq < ?
             ORDER BY name
         )sql";
-        query row = book.sql(behind_seq).select(behind);
+        query row = db.sql(behind_seq).select(behind);
         while (row.next()) names.push_back(row.string(0));
         return names;
     };
-    while (const auto event = read_oldest(book)) {
+    while (const auto event = read_oldest(db)) {
         if (result.events >= request.limit || (result.events > 0 && clock::now() >= until)) {
             result.more = true;
             break;
         }
         const bool is_old = event->recorded_at < request.consumed_before;
-        if (event->has_transaction && (!is_old || is_event_owed(book, *event))) break;
+        if (event->has_transaction && (!is_old || is_event_owed(db, *event))) break;
         std::vector<std::string> losers = read_slowest(event->seq);
         if (!losers.empty() && !is_old) break;
-        if (event->has_transaction) delete_deliveries(book, event->transaction_row, event->seq);
-        book.sql(R"sql(DELETE FROM events WHERE seq = ?)sql").execute(event->seq);
-        book.sums.set_first_event(event_seq{value_of(event->seq) + 1});
+        if (event->has_transaction) delete_deliveries(db, event->transaction_row, event->seq);
+        db.sql(R"sql(DELETE FROM events WHERE seq = ?)sql").execute(event->seq);
+        db.sums.set_first_event(event_seq{value_of(event->seq) + 1});
         ++result.events;
         for (std::string& name : losers) {
             if (std::find(result.overtaken_consumers.begin(), result.overtaken_consumers.end(), name) ==
@@ -173,7 +172,7 @@ void prune_events(ledger& book, const prune_request& request, clock::time_point 
     }
 }
 
-void prune_session_keys(ledger& book, const prune_request& request, prune_result& result) {
+void prune_session_keys(database& db, const prune_request& request, prune_result& result) {
     static constexpr sql_literal oldest_keys = R"sql(
         DELETE FROM session_keys
         WHERE key IN (
@@ -184,22 +183,22 @@ void prune_session_keys(ledger& book, const prune_request& request, prune_result
             LIMIT ?
         )
     )sql";
-    book.sql(oldest_keys).execute(request.ended_before, request.limit);
-    if (book.db->changes() == static_cast<std::int64_t>(request.limit)) result.more = true;
+    db.sql(oldest_keys).execute(request.ended_before, request.limit);
+    if (db.connection->changes() == static_cast<std::int64_t>(request.limit)) result.more = true;
 }
 
 } // namespace
 
-op_result<prune_result> prune_ledger(ledger& book, const prune_request& request) {
+op_result<prune_result> prune_database(database& db, const prune_request& request) {
     prune_result result;
     if (request.limit == 0) return result;
     const auto start = clock::now();
-    const auto budget = book.pace.budget();
-    book.pace.on_batch();
-    prune_transactions(book, request, start + budget / 2, result);
+    const auto budget = db.pace.budget();
+    db.pace.on_batch();
+    prune_transactions(db, request, start + budget / 2, result);
     // Events get time of their own: a long round of transactions must not starve them.
-    prune_events(book, request, start + budget, result);
-    prune_session_keys(book, request, result);
+    prune_events(db, request, start + budget, result);
+    prune_session_keys(db, request, result);
     return result;
 }
 

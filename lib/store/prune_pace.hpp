@@ -19,7 +19,7 @@ class prune_pace {
     /// The time for the work of the next batch.
     steady_duration budget() const { return budget_; }
 
-    /// A batch was begun; the next commit tells what it cost.
+    /// A batch was begun; the next commit shows what it cost.
     void on_batch() { is_awaited_ = true; }
 
     /// A commit took this long, from its first statement to its sync.

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "store/connection.hpp"
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 #include "store/start_errors.hpp"
 
 namespace prooftrack {
@@ -34,7 +34,7 @@ void rewrite_database(const store_options& options) {
         db.execute(R"sql(PRAGMA locking_mode = EXCLUSIVE)sql");
         if (db.ask_integer(R"sql(SELECT count(*) FROM sqlite_schema)sql") == 0) return;
         require_whole(db, options);
-        if (!has_room_for_copy(options.path)) {
+        if (!has_space_for_copy(options.path)) {
             throw store_start_error(
                 75, fmt::format("{} must be written anew after an I/O error, and there is no room for that: make room "
                                 "and start again",

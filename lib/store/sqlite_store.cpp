@@ -3,12 +3,12 @@
 
 #include "store/commit_thread.hpp"
 #include "store/delivery_ops.hpp"
+#include "store/disk_space.hpp"
 #include "store/event_ops.hpp"
 #include "store/list_ops.hpp"
 #include "store/load_ops.hpp"
 #include "store/maintenance_ops.hpp"
 #include "store/open_database.hpp"
-#include "store/room.hpp"
 #include "store/store.hpp"
 #include "store/transaction_ops.hpp"
 #include "store/transition_ops.hpp"
@@ -21,10 +21,10 @@ constexpr std::size_t slice_size = most_batch_weight;
 /// The door: turns each call into an operation of the store's thread.
 class sqlite_store final : public store {
   public:
-    sqlite_store(boost::asio::any_io_executor loop, std::unique_ptr<ledger> book, std::unique_ptr<lock_file> lock,
+    sqlite_store(boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,
                  store_observer& observer)
         : loop_(loop), gate_(std::make_shared<chunk_gate>()),
-          thread_(std::move(loop), std::move(book), std::move(lock), observer) {}
+          thread_(std::move(loop), std::move(db), std::move(lock), observer) {}
     ~sqlite_store() override { gate_->open_for_good(); }
 
     void load_active(chunk_handler on_chunk, store_handler<std::uint64_t> done) override {
@@ -32,7 +32,7 @@ class sqlite_store final : public store {
         submit<std::uint64_t>(
             "load transactions", operation_kind::read, most_batch_weight,
             [loop = loop_, gate = gate_, on_chunk = std::make_shared<chunk_handler>(std::move(on_chunk))](
-                ledger& book) { return load_watched(book, loop, on_chunk, gate); },
+                database& db) { return load_watched(db, loop, on_chunk, gate); },
             std::move(done));
     }
     void load_consumers_and_lanes(store_handler<store_status> handler) override { status(std::move(handler)); }
@@ -42,8 +42,8 @@ class sqlite_store final : public store {
         const std::size_t weight = transactions.size();
         submit<std::vector<add_outcome>>(
             "add transactions", operation_kind::write, weight,
-            [transactions = std::move(transactions), session](ledger& book) {
-                return add_transactions(book, transactions, session);
+            [transactions = std::move(transactions), session](database& db) {
+                return add_transactions(db, transactions, session);
             },
             std::move(handler));
     }
@@ -51,16 +51,16 @@ class sqlite_store final : public store {
         const bool is_asked_for = change.facts.state == tracking_state::untracked; // its user waits
         submit<recorded_transition>(
             "record a change", is_asked_for ? operation_kind::write : operation_kind::late_write, 4,
-            [change = std::move(change)](ledger& book) { return record_transition(book, change); }, std::move(handler));
+            [change = std::move(change)](database& db) { return record_transition(db, change); }, std::move(handler));
     }
     void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) override {
         const std::size_t weight = std::min(rows.size(), most_batch_weight);
         submit_in_steps<std::monostate>(
             "save facts", weight, resume_place::front,
-            [rows = std::move(rows), done = std::size_t{0}](ledger& book) mutable -> work_step<std::monostate> {
+            [rows = std::move(rows), done = std::size_t{0}](database& db) mutable -> work_step<std::monostate> {
                 const std::span<const active_transaction> all(rows);
                 const std::size_t number = std::min(slice_size, all.size() - done);
-                const auto saved = save_transaction_facts(book, all.subspan(done, number));
+                const auto saved = save_transaction_facts(db, all.subspan(done, number));
                 done += number;
                 if (!saved || done == all.size()) return saved;
                 return std::nullopt;
@@ -70,56 +70,55 @@ class sqlite_store final : public store {
 
     void find(transaction_id id, store_handler<std::optional<transaction_view>> handler) override {
         read<std::optional<transaction_view>>(
-            "find a transaction", [id = std::move(id)](ledger& book) { return find_transaction(book, id); },
+            "find a transaction", [id = std::move(id)](database& db) { return find_transaction(db, id); },
             std::move(handler));
     }
     void list(transaction_query query, store_handler<transaction_page> handler) override {
         read<transaction_page>(
-            "list transactions", [query = std::move(query)](ledger& book) { return list_transactions(book, query); },
+            "list transactions", [query = std::move(query)](database& db) { return list_transactions(db, query); },
             std::move(handler));
     }
     void history(transaction_id id, store_handler<std::optional<transaction_history>> handler) override {
         read<std::optional<transaction_history>>(
-            "read history", [id = std::move(id)](ledger& book) { return read_history(book, id); }, std::move(handler));
+            "read history", [id = std::move(id)](database& db) { return read_history(db, id); }, std::move(handler));
     }
     void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) override {
         read<event_page>(
-            "read events", [after, limit](ledger& book) { return read_events(book, after, limit); },
-            std::move(handler));
+            "read events", [after, limit](database& db) { return read_events(db, after, limit); }, std::move(handler));
     }
 
     void deliveries(delivery_query query, store_handler<delivery_page> handler) override {
         read<delivery_page>(
-            "list deliveries", [query = std::move(query)](ledger& book) { return list_deliveries(book, query); },
+            "list deliveries", [query = std::move(query)](database& db) { return list_deliveries(db, query); },
             std::move(handler));
     }
     void next_heads(std::string lane, std::size_t limit, store_handler<std::vector<delivery_head>> handler) override {
         read<std::vector<delivery_head>>(
             "read due deliveries",
-            [lane = std::move(lane), limit](ledger& book) { return next_delivery_heads(book, lane, limit); },
+            [lane = std::move(lane), limit](database& db) { return next_delivery_heads(db, lane, limit); },
             std::move(handler));
     }
     void load_delivery(delivery_id id, store_handler<std::optional<delivery_record>> handler) override {
         read<std::optional<delivery_record>>(
-            "load a delivery", [id](ledger& book) { return load_delivery_record(book, id); }, std::move(handler));
+            "load a delivery", [id](database& db) { return load_delivery_record(db, id); }, std::move(handler));
     }
     void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) override {
         submit<std::optional<delivery_head>>(
             "record an attempt", operation_kind::late_write, 1,
-            [attempt = std::move(attempt)](ledger& book) { return record_delivery_attempt(book, attempt); },
+            [attempt = std::move(attempt)](database& db) { return record_delivery_attempt(db, attempt); },
             std::move(handler));
     }
     void retry_delivery(delivery_id id, wall_time now, store_handler<delivery_head> handler) override {
         write<delivery_head>(
-            "retry a delivery", [id, now](ledger& book) { return retry_one_delivery(book, id, now); },
+            "retry a delivery", [id, now](database& db) { return retry_one_delivery(db, id, now); },
             std::move(handler));
     }
     void retry_dead(std::optional<std::string> callback, wall_time now, store_handler<std::uint64_t> handler) override {
         submit_in_steps<std::uint64_t>(
             "retry dead deliveries", slice_size, resume_place::back,
             [callback = std::move(callback), now,
-             number = std::uint64_t{0}](ledger& book) mutable -> work_step<std::uint64_t> {
-                const auto slice = retry_dead_deliveries(book, callback, now, slice_size);
+             number = std::uint64_t{0}](database& db) mutable -> work_step<std::uint64_t> {
+                const auto slice = retry_dead_deliveries(db, callback, now, slice_size);
                 if (!slice) return slice.error();
                 number += slice->retried;
                 if (slice->more) return std::nullopt;
@@ -129,8 +128,7 @@ class sqlite_store final : public store {
     }
     void set_failing(std::string lane, std::optional<wall_time> since, store_handler<std::monostate> handler) override {
         write<std::monostate>(
-            "mark a lane",
-            [lane = std::move(lane), since](ledger& book) { return set_lane_failing(book, lane, since); },
+            "mark a lane", [lane = std::move(lane), since](database& db) { return set_lane_failing(db, lane, since); },
             std::move(handler));
     }
     void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) override {
@@ -138,8 +136,8 @@ class sqlite_store final : public store {
         submit_in_steps<std::uint64_t>(
             "mark a lane as recovered", slice_size, resume_place::back,
             [lane = std::move(lane), how = std::move(how), place = first_place,
-             number = std::uint64_t{0}](ledger& book) mutable -> work_step<std::uint64_t> {
-                const auto slice = end_lane_failing(book, lane, how, place, slice_size);
+             number = std::uint64_t{0}](database& db) mutable -> work_step<std::uint64_t> {
+                const auto slice = end_lane_failing(db, lane, how, place, slice_size);
                 if (!slice) return slice.error();
                 number += slice->freed;
                 if (!slice->after) return number;
@@ -152,55 +150,53 @@ class sqlite_store final : public store {
     void put_consumer(std::string name, std::optional<event_seq> seq,
                       store_handler<std::pair<bool, consumer_view>> handler) override {
         write<std::pair<bool, consumer_view>>(
-            "put a consumer",
-            [name = std::move(name), seq](ledger& book) { return put_named_consumer(book, name, seq); },
+            "put a consumer", [name = std::move(name), seq](database& db) { return put_named_consumer(db, name, seq); },
             std::move(handler));
     }
     void delete_consumer(std::string name, store_handler<consumer_view> handler) override {
         write<consumer_view>(
-            "delete a consumer", [name = std::move(name)](ledger& book) { return delete_named_consumer(book, name); },
+            "delete a consumer", [name = std::move(name)](database& db) { return delete_named_consumer(db, name); },
             std::move(handler));
     }
     void acknowledge(std::string name, event_seq seq, store_handler<consumer_view> handler) override {
         write<consumer_view>(
             "acknowledge events",
-            [name = std::move(name), seq](ledger& book) { return acknowledge_events(book, name, seq); },
+            [name = std::move(name), seq](database& db) { return acknowledge_events(db, name, seq); },
             std::move(handler));
     }
     void consumers(store_handler<std::vector<consumer_view>> handler) override {
         read<std::vector<consumer_view>>(
-            "list consumers", [](ledger& book) { return list_consumers(book); }, std::move(handler));
+            "list consumers", [](database& db) { return list_consumers(db); }, std::move(handler));
     }
 
     void claim_session(digest key, digest body, wall_time now, store_handler<session_claim> handler) override {
         write<session_claim>(
-            "claim a session key", [key, body, now](ledger& book) { return claim_session_key(book, key, body, now); },
+            "claim a session key", [key, body, now](database& db) { return claim_session_key(db, key, body, now); },
             std::move(handler));
     }
     void release_session(digest key, store_handler<std::monostate> handler) override {
         write<std::monostate>(
-            "release a session key", [key](ledger& book) { return release_session_key(book, key); },
-            std::move(handler));
+            "release a session key", [key](database& db) { return release_session_key(db, key); }, std::move(handler));
     }
 
     void prune(prune_request request, store_handler<prune_result> handler) override {
         submit<prune_result>(
             "prune", operation_kind::write, most_batch_weight,
-            [request](ledger& book) { return prune_ledger(book, request); }, std::move(handler));
+            [request](database& db) { return prune_database(db, request); }, std::move(handler));
     }
     void backup(store_handler<backup_file> handler) override { thread_.backup(std::move(handler)); }
     void status(store_handler<store_status> handler) override {
         read<store_status>(
-            "read the status", [](ledger& book) { return read_status(book); }, std::move(handler));
+            "read the status", [](database& db) { return read_status(db); }, std::move(handler));
     }
     void probe(store_handler<std::monostate> handler) override {
         write<std::monostate>(
-            "probe", [](ledger& book) { return write_probe(book); }, std::move(handler));
+            "probe", [](database& db) { return write_probe(db); }, std::move(handler));
     }
     void remember_base_url(std::string base_url, store_handler<std::string> handler) override {
         write<std::string>(
             "remember the base URL",
-            [base_url = std::move(base_url)](ledger& book) { return exchange_base_url(book, base_url); },
+            [base_url = std::move(base_url)](database& db) { return exchange_base_url(db, base_url); },
             std::move(handler));
     }
     void close(unique_function<void()> closed) override { thread_.close(std::move(closed)); }
@@ -236,8 +232,8 @@ std::unique_ptr<store> make_sqlite_store(boost::asio::any_io_executor loop, cons
                                          store_observer& observer) {
     prepare_directory(options.path);
     auto lock = std::make_unique<lock_file>(options.path);
-    auto book = open_ledger(options, *lock);
-    return std::make_unique<sqlite_store>(std::move(loop), std::move(book), std::move(lock), observer);
+    auto db = open_database(options, *lock);
+    return std::make_unique<sqlite_store>(std::move(loop), std::move(db), std::move(lock), observer);
 }
 
 } // namespace prooftrack

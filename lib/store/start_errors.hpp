@@ -1,6 +1,6 @@
 #pragma once
 
-// What people are told when the database cannot be opened.
+// The messages for people when the database cannot be opened.
 
 #include <cstdint>
 #include <filesystem>

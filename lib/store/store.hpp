@@ -45,17 +45,17 @@ enum class store_error {
     failed,   ///< an fsync or I/O error: the store has stopped for good, also for reads; the daemon must exit 74
     moved,    ///< another file, or none, stands at the path: stopped for good likewise
     stopped,  ///< the call came after `close`: nothing was changed
-    no_room_for_copy, ///< a backup needs more room than there is
-    busy,             ///< another backup is being made
-    not_found,        ///< no such transaction, delivery or consumer
-    stale,            ///< the row has another revision than the change was judged for: nothing was changed
-    beyond_last,      ///< a consumer's position past the last event
+    no_space_for_copy, ///< a backup needs more space than there is
+    busy,              ///< another backup is being made
+    not_found,         ///< no such transaction, delivery or consumer
+    stale,             ///< the row has another revision than the change was judged for: nothing was changed
+    beyond_last,       ///< a consumer's position past the last event
 };
 const boost::system::error_category& store_category();
 error_code make_error_code(store_error error);
 
 /// A start that cannot go on. `exit_status` is 65 (damaged or newer schema) or 75 (locked, read-only, no room); what()
-/// tells people what to do.
+/// says what to do, for people.
 class store_start_error : public std::runtime_error {
   public:
     store_start_error(int exit_status, const std::string& what) : std::runtime_error(what), exit_status_(exit_status) {}
@@ -111,7 +111,7 @@ struct delivery_head {
     std::string lane; ///< the callback's name, or `scheme://host:port` for a callback_url
     std::uint32_t attempts = 0;
     wall_time next_attempt_at{};
-    std::uint64_t transaction_hash = 0; ///< tells transactions apart, for "over at least 3 transactions"
+    std::uint64_t transaction_hash = 0; ///< distinguishes transactions, for "over at least 3 transactions"
     bool waits = false; ///< from `retry_delivery` alone: still behind an earlier pending one of its transaction, so not
                         ///< a head yet, and nothing was changed
 };
@@ -172,7 +172,8 @@ struct lane_summary {
 
 /// Sizes and counts, kept up to date by the store and cheap to ask for.
 struct store_status {
-    store_state state = store_state::ok; ///< left `ok` by a store: the observer hears of it (the engine fills it in)
+    /// A store leaves it `ok` and reports it to its observer; the engine fills it in.
+    store_state state = store_state::ok;
     std::uint64_t db_bytes = 0;
     std::uint64_t wal_bytes = 0;
     std::uint64_t free_bytes = 0;
@@ -232,7 +233,8 @@ class store_observer {
     virtual ~store_observer() = default;
     // Each before the handlers of the calls that it is about.
     virtual void on_commit(steady_duration took, std::size_t operations) = 0;
-    /// Turned full, or ok again: a change is written and there is room for more (`recovery_bytes`). Once a turn.
+    /// Became full, or ok again: a change was written and more fits (`recovery_bytes`). Once for each change of the
+    /// state.
     virtual void on_state(store_state state, const op_error& why) = 0;
     virtual void on_fatal(const op_error& error) = 0; ///< once: the store has stopped; log it, then exit 74
 };
@@ -304,7 +306,7 @@ class store {
     virtual void prune(prune_request request, store_handler<prune_result> handler) = 0;
     virtual void backup(store_handler<backup_file> handler) = 0;
     virtual void status(store_handler<store_status> handler) = 0;
-    /// Writes a small row, and so finds out whether a full disk has room again (see `store_observer::on_state`).
+    /// Writes a small row, and so finds out whether a full disk has space again (see `store_observer::on_state`).
     virtual void probe(store_handler<std::monostate> handler) = 0;
     /// Remembers which Proof this database belongs to; gives the one it knew before ("" = none).
     virtual void remember_base_url(std::string base_url, store_handler<std::string> handler) = 0;

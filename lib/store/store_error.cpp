@@ -16,7 +16,7 @@ class store_category_type final : public boost::system::error_category {
             return "the database file was moved, removed or replaced while it was in use";
         case store_error::stopped:
             return "the store is closing";
-        case store_error::no_room_for_copy:
+        case store_error::no_space_for_copy:
             return "no room for a copy of the database";
         case store_error::busy:
             return "another backup is being made";

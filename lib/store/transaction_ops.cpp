@@ -27,10 +27,10 @@ constexpr sql_literal track_anew = R"sql(
 constexpr row_revision first_revision{1};
 
 /// True when the id was new.
-bool insert_new(ledger& book, std::int64_t row, const new_transaction& wanted) {
+bool insert_new(database& db, std::int64_t row, const new_transaction& wanted) {
     const packed_id packed(wanted.id.str());
     const auto run = [&](const auto& id) {
-        book.sql(insert_if_new)
+        db.sql(insert_if_new)
             .execute(row, id, wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest),
                      wanted.callback_url, null_if_empty(wanted.callback_lane), blob_view{wanted.metadata});
     };
@@ -39,7 +39,7 @@ bool insert_new(ledger& book, std::int64_t row, const new_transaction& wanted) {
     } else {
         run(packed.bytes());
     }
-    return book.db->changes() == 1;
+    return db.connection->changes() == 1;
 }
 
 tracking_facts fresh_facts(const new_transaction& wanted) {
@@ -49,19 +49,19 @@ tracking_facts fresh_facts(const new_transaction& wanted) {
     return facts;
 }
 
-void renew(ledger& book, std::int64_t row, const tracking_facts& old, const new_transaction& wanted) {
-    book.sql(track_anew)
+void renew(database& db, std::int64_t row, const tracking_facts& old, const new_transaction& wanted) {
+    db.sql(track_anew)
         .execute(wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest), wanted.callback_url,
                  null_if_empty(wanted.callback_lane), blob_view{wanted.metadata}, row);
-    book.sql(R"sql(DELETE FROM proofs WHERE transaction_row = ?)sql").execute(row);
-    book.sums.count_transaction(count_cell{old.state, classify_status(old.status)}, count_cell{});
+    db.sql(R"sql(DELETE FROM proofs WHERE transaction_row = ?)sql").execute(row);
+    db.sums.count_transaction(count_cell{old.state, classify_status(old.status)}, count_cell{});
 }
 
-add_outcome add_one(ledger& book, const new_transaction& wanted) {
-    const std::int64_t row = book.sums.take_transaction_row();
-    if (insert_new(book, row, wanted)) {
-        book.sums.count_transaction(std::nullopt, count_cell{});
-        write_history(book, row, {.at = wanted.now});
+add_outcome add_one(database& db, const new_transaction& wanted) {
+    const std::int64_t row = db.sums.take_transaction_row();
+    if (insert_new(db, row, wanted)) {
+        db.sums.count_transaction(std::nullopt, count_cell{});
+        write_history(db, row, {.at = wanted.now});
         return {add_result::created, fresh_facts(wanted), first_revision};
     }
     std::int64_t known_row = 0;
@@ -76,7 +76,7 @@ add_outcome add_one(ledger& book, const new_transaction& wanted) {
             FROM transactions
             WHERE id = ?
         )sql";
-        query known = select_by_id(book.sql(known_by_id), wanted.id.str());
+        query known = select_by_id(db.sql(known_by_id), wanted.id.str());
         if (!known.next()) throw sqlite_error(SQLITE_CORRUPT, "an id is in its index but not in its table");
         facts = read_facts(known, 0);
         known_row = known.integer(13);
@@ -84,8 +84,8 @@ add_outcome add_one(ledger& book, const new_transaction& wanted) {
         revision = read_revision(known, 15);
     }
     if (facts.state == tracking_state::untracked || facts.state == tracking_state::abandoned) {
-        renew(book, known_row, facts, wanted);
-        write_history(book, known_row, {.at = wanted.now});
+        renew(db, known_row, facts, wanted);
+        write_history(db, known_row, {.at = wanted.now});
         return {add_result::created, fresh_facts(wanted), row_revision{value_of(revision) + 1}};
     }
     const bool is_same = same_options || facts.state == tracking_state::settled;
@@ -94,27 +94,27 @@ add_outcome add_one(ledger& book, const new_transaction& wanted) {
 
 } // namespace
 
-op_result<std::vector<add_outcome>> add_transactions(ledger& book, std::span<const new_transaction> transactions,
+op_result<std::vector<add_outcome>> add_transactions(database& db, std::span<const new_transaction> transactions,
                                                      const std::optional<digest>& session) {
     std::vector<add_outcome> outcomes;
     outcomes.reserve(transactions.size());
-    for (const new_transaction& wanted : transactions) outcomes.push_back(add_one(book, wanted));
+    for (const new_transaction& wanted : transactions) outcomes.push_back(add_one(db, wanted));
     if (session && !transactions.empty()) {
-        book.sql(R"sql(UPDATE session_keys SET transaction_id = ? WHERE key = ?)sql")
+        db.sql(R"sql(UPDATE session_keys SET transaction_id = ? WHERE key = ?)sql")
             .execute(transactions.front().id.str(), as_blob(*session));
     }
     return outcomes;
 }
 
-op_result<std::monostate> save_transaction_facts(ledger& book, std::span<const active_transaction> rows) {
+op_result<std::monostate> save_transaction_facts(database& db, std::span<const active_transaction> rows) {
     for (const active_transaction& saved : rows) {
-        const auto before = find_row(book, saved.id);
+        const auto before = find_row(db, saved.id);
         if (!before || before->revision != saved.revision) continue;
         const auto ended_at =
             is_ended(saved.facts.state)
                 ? std::optional(before->ended_at.value_or(saved.facts.settled_at.value_or(saved.facts.tracked_at)))
                 : std::nullopt;
-        write_facts(book, *before, saved.facts, ended_at, before->last_event_at);
+        write_facts(db, *before, saved.facts, ended_at, before->last_event_at);
     }
     return std::monostate();
 }
@@ -133,7 +133,7 @@ transaction_view read_view(const query& row) {
             read_revision(row, 17)};
 }
 
-op_result<std::optional<transaction_view>> find_transaction(ledger& book, const transaction_id& id) {
+op_result<std::optional<transaction_view>> find_transaction(database& db, const transaction_id& id) {
     static constexpr sql_literal view_by_id = R"sql(
         SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
             recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
@@ -142,7 +142,7 @@ op_result<std::optional<transaction_view>> find_transaction(ledger& book, const 
         LEFT JOIN proofs ON transaction_row = row
         WHERE id = ?
     )sql";
-    query row = select_by_id(book.sql(view_by_id), id.str());
+    query row = select_by_id(db.sql(view_by_id), id.str());
     if (!row.next()) return std::optional<transaction_view>();
     return std::optional(read_view(row));
 }

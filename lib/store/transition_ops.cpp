@@ -16,14 +16,14 @@ struct event_ingredients {
     std::string proof;
 };
 
-event_ingredients read_ingredients(ledger& book, std::int64_t row) {
+event_ingredients read_ingredients(database& db, std::int64_t row) {
     static constexpr sql_literal ingredients = R"sql(
         SELECT metadata, callback_url, callback_lane, body
         FROM transactions
         LEFT JOIN proofs ON transaction_row = row
         WHERE row = ?
     )sql";
-    query found = book.sql(ingredients).select(row);
+    query found = db.sql(ingredients).select(row);
     if (!found.next()) throw sqlite_error(SQLITE_CORRUPT, "a row vanished while it was changed");
     event_ingredients parts;
     parts.metadata = found.text(0);
@@ -52,9 +52,9 @@ delivery_record fresh_record(const delivery_head& head, const transition& change
 }
 
 /// Inserts the event and a delivery for each callback that gets it.
-recorded_transition write_event(ledger& book, std::int64_t row, const transition& change, wall_time event_time) {
+recorded_transition write_event(database& db, std::int64_t row, const transition& change, wall_time event_time) {
     const owed_event& owed = *change.event;
-    const event_ingredients parts = read_ingredients(book, row);
+    const event_ingredients parts = read_ingredients(db, row);
     event_facts facts;
     facts.id = owed.id;
     facts.type = owed.type;
@@ -67,13 +67,13 @@ recorded_transition write_event(ledger& book, std::int64_t row, const transition
     facts.proof = parts.proof;
     recorded_transition recorded;
     recorded.body = std::make_shared<const std::string>(format_event(facts));
-    recorded.seq = book.sums.take_event_seq();
-    book.sql(R"sql(INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?))sql")
+    recorded.seq = db.sums.take_event_seq();
+    db.sql(R"sql(INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?))sql")
         .execute(*recorded.seq, owed.id, to_string(owed.type), row, change.facts.state,
                  null_if_empty(change.facts.status), event_time, blob_view{*recorded.body});
     const owed_delivery delivery{*recorded.seq, row, change.at};
     const auto owe = [&](const std::string& lane, const std::string& callback, const std::optional<std::string>& url) {
-        auto head = insert_delivery(book, delivery, lane, callback, url);
+        auto head = insert_delivery(db, delivery, lane, callback, url);
         if (!head) return;
         recorded.records.push_back(fresh_record(*head, change, callback, url.value_or(""), recorded.body));
         recorded.heads.push_back(std::move(*head));
@@ -86,8 +86,8 @@ recorded_transition write_event(ledger& book, std::int64_t row, const transition
 
 } // namespace
 
-op_result<recorded_transition> record_transition(ledger& book, const transition& change) {
-    const auto before = find_row(book, change.id);
+op_result<recorded_transition> record_transition(database& db, const transition& change) {
+    const auto before = find_row(db, change.id);
     if (!before) return make_store_error(store_error::not_found, "record a change", "the transaction is gone");
     if (before->revision != change.revision) {
         return make_store_error(store_error::stale, "record a change",
@@ -100,16 +100,16 @@ op_result<recorded_transition> record_transition(ledger& book, const transition&
         const bool ends_now = has_event || change.facts.state != before->cell.state || !before->ended_at;
         ended_at = ends_now ? change.at : *before->ended_at;
     }
-    write_facts(book, *before, change.facts, ended_at, has_event ? event_time : before->last_event_at);
+    write_facts(db, *before, change.facts, ended_at, has_event ? event_time : before->last_event_at);
     if (change.reply_is_good && !change.reply.empty()) {
         static constexpr sql_literal upsert_proof = R"sql(
             INSERT INTO proofs VALUES (?, ?)
             ON CONFLICT (transaction_row) DO UPDATE SET body = excluded.body
         )sql";
-        book.sql(upsert_proof).execute(before->row, blob_view{change.reply});
+        db.sql(upsert_proof).execute(before->row, blob_view{change.reply});
     }
     if (change.is_history) {
-        write_history(book, before->row,
+        write_history(db, before->row,
                       {.at = change.at,
                        .from_state = change.from_state,
                        .to_state = change.facts.state,
@@ -119,7 +119,7 @@ op_result<recorded_transition> record_transition(ledger& book, const transition&
                        .reply = change.reply});
     }
     recorded_transition recorded;
-    if (has_event) recorded = write_event(book, before->row, change, *event_time);
+    if (has_event) recorded = write_event(db, before->row, change, *event_time);
     recorded.revision = row_revision{value_of(before->revision) + 1};
     return recorded;
 }

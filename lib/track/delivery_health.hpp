@@ -25,7 +25,7 @@ class delivery_health {
     void resume_failing(wall_time since, steady_time now);
 
     change on_success();
-    /// `transaction` tells transactions apart.
+    /// `transaction` distinguishes transactions.
     change on_failure(std::uint64_t transaction, instant now);
     /// An attempt begins.
     void on_start(steady_time now);

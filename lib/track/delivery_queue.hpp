@@ -19,7 +19,7 @@ struct lane_head {
     delivery_id id{};
     std::uint32_t attempts = 0;
     wall_time next_attempt_at{};
-    std::uint64_t transaction = 0; ///< tells transactions apart
+    std::uint64_t transaction = 0; ///< distinguishes transactions
 };
 
 /// At most `capacity` heads of one lane. Invariant: every head of the store whose (next_attempt_at, id) lies below the

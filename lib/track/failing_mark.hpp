@@ -9,7 +9,7 @@ namespace prooftrack {
 /// How a write of the mark ended.
 enum class mark_result : std::uint8_t {
     saved,
-    refused, ///< no room: again as soon as there is some
+    refused, ///< disk full: again as soon as it has space
     failed,  ///< otherwise: the next change is written again
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Tells an outage of everybody from ids that Proof, or a firewall before it, always refuses or fails at.
+// Distinguishes an outage of Proof from single ids that Proof, or a firewall before it, always refuses or fails.
 
 #include <cstddef>
 #include <cstdint>

@@ -83,9 +83,9 @@ health_effect proof_health::on_failed(health_kind kind, const poll_answer& answe
     }
     health_effect effect;
     // Silence during a refusal is no new outage, and a refused id that failed before says nothing about the others.
-    const bool is_told = is_unwell() ? context.is_evidence && context.is_probe && kind != health_kind::unreachable
-                                     : context.is_everybodys;
-    if (is_told) effect = change(kind, answer.error, now);
+    const bool is_decisive = is_unwell() ? context.is_evidence && context.is_probe && kind != health_kind::unreachable
+                                         : context.is_everybodys;
+    if (is_decisive) effect = change(kind, answer.error, now);
     effect.wants_token = context.is_first_401;
     if (!is_unwell()) return effect;
     if (context.is_evidence) detail_ = answer.error;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Proof's health is one thing for everybody: who may poll now, and when a probe goes out.
+// Proof's health, shared by all transactions: whether polls may go now, and when a probe goes out.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,17 +15,17 @@ namespace prooftrack {
 
 enum class health_kind : std::uint8_t {
     ok,
-    throttled,    ///< 429: everybody pauses, then a slow start
-    unauthorized, ///< 401 for everybody: only a probe, until the token changes
-    forbidden,    ///< 403 for everybody: only a probe, until Proof's allowlist changes
-    unreachable,  ///< replies stopped coming for everybody: only a probe
+    throttled,    ///< 429: all polls pause, then a slow start
+    unauthorized, ///< 401 for all: only a probe, until the token changes
+    forbidden,    ///< 403 for all: only a probe, until Proof's allowlist changes
+    unreachable,  ///< replies stopped coming for all: only a probe
 };
 std::string_view to_string(health_kind kind);
 
-/// What everybody may do now.
+/// What all polls may do now.
 enum class poll_permit : std::uint8_t { none, probe, free };
 
-/// What one answer did to everybody.
+/// What one answer changed for all polls.
 struct health_effect {
     bool is_change = false;         ///< kind() is another one now
     bool wants_token = false;       ///< read the token again, at once
@@ -36,12 +36,12 @@ struct health_effect {
 struct answer_context {
     steady_time started{};      ///< when its request was written
     bool is_probe = false;      ///< the one probe in flight
-    bool is_evidence = false;   ///< a failure of it says something about everybody (outage_watch)
+    bool is_evidence = false;   ///< a failure of it counts for an outage (outage_watch)
     bool is_everybodys = false; ///< and now it is an outage
     bool is_first_401 = false;  ///< of the run of failures under way
 };
 
-/// Rules: a 429 pauses everybody for Retry-After (without one: 1 s, doubled each time, at most 60 s). Refusals and
+/// Rules: a 429 pauses all polls for Retry-After (without one: 1 s, doubled each time, at most 60 s). Refusals and
 /// failures are everybody's when `outage_watch` says so: then there is one probe every `probe_interval` after a 401 or
 /// 403, or one after 1 s, doubled to 30 s as the outage lasts. The first 401 of a run asks for the token to be read
 /// again, at once. Answers of polls that started before a change do not undo it.

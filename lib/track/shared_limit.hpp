@@ -1,6 +1,6 @@
 #pragma once
 
-// One bound on the attempts of many lanes together, and the order in which lanes wait for room under it. Pure.
+// One bound on the attempts of many lanes together, and the order in which lanes wait for it. Pure.
 
 #include <cstddef>
 #include <deque>
@@ -17,7 +17,7 @@ class shared_limit {
 
     bool has_room() const { return used_ < most_; }
     std::size_t used() const { return used_; }
-    /// Requires room.
+    /// Requires `has_room()`.
     void take();
     /// Requires that something was taken.
     void give_back();
@@ -26,7 +26,7 @@ class shared_limit {
     void wait(lane_number lane);
     bool waits(lane_number lane) const { return waiting_.contains(lane); }
     bool any_waits() const { return !waiting_.empty(); }
-    /// The lane that waited longest, which waits no more; nullopt without room or when none waits.
+    /// The lane that waited longest, which waits no more; nullopt when the limit is reached or none waits.
     std::optional<lane_number> next();
 
   private:

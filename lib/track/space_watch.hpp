@@ -6,7 +6,7 @@
 
 namespace prooftrack {
 
-/// Two limits, so that a disk around one of them is told of once and not again and again.
+/// Two limits, so that a disk around one of them is reported once and not again and again.
 class space_watch {
   public:
     enum class change : std::uint8_t { none, nearly_full, has_space };

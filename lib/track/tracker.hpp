@@ -1,7 +1,7 @@
 #pragma once
 
-// The core: every decision about what to ask, when, and what an answer means. Events go in, actions come out; no I/O,
-// no clock and no random of its own.
+// The core: every decision about which id to poll, when, and what an answer means. Events go in, actions come out; no
+// I/O, no clock and no random of its own.
 
 #include <cstdint>
 #include <deque>
@@ -135,7 +135,7 @@ struct health_action {
     health_kind from = health_kind::ok;
     health_kind to = health_kind::ok;
     std::string detail;
-    milliseconds pause{0}; ///< throttled: how long nobody polls
+    milliseconds pause{0}; ///< throttled: how long nothing is polled
     std::string request_id;
 };
 /// A poll met an error of its transaction.
@@ -275,8 +275,8 @@ class tracker {
     void fire_deadlines(instant now, std::vector<tracker_action>& actions);
     enum class poll_reason : std::uint8_t {
         due,
-        probe, ///< Proof refuses or fails at everybody: is it over?
-        early, ///< some were refused or failed: is it everybody?
+        probe, ///< Proof refuses or fails all polls: is it over?
+        early, ///< some were refused or failed: does it concern all?
         fresh, ///< never asked before, during an outage
     };
     struct poll_choice {
@@ -318,7 +318,7 @@ class tracker {
     enum class look_for : std::uint8_t { probe, early };
     struct look {
         std::optional<std::uint32_t> slot;
-        std::optional<steady_time> again; ///< nobody now: when somebody may be there
+        std::optional<steady_time> again; ///< none now: when there may be one
     };
     bool may_be_asked(std::uint32_t slot, look_for what) const;
     steady_time earliest_poll(std::uint32_t slot) const;

@@ -45,7 +45,7 @@ struct transaction_row {
     bool is_backing_off : 1 = false; ///< its wait is an error's
     bool is_asked : 1 = false;       ///< recording, and the poll that was in flight before still is
     bool is_moved : 1 = false;       ///< its times were mended: to be written with the next answer
-    std::uint32_t generation = 0;    ///< tells a reused slot
+    std::uint32_t generation = 0;    ///< distinguishes a reused slot
     /// While its standing is `failing`: in which run of outage_watch.
     std::uint32_t failed_in : outage_watch::run_bits = 0;
     std::uint32_t standing_bits : 2 = 0;

@@ -1,6 +1,6 @@
 #pragma once
 
-// The values that travel between the rooms. No behaviour beyond naming and comparing; see tracker.hpp for the
+// The values that modules pass to each other. No behaviour beyond naming and comparing; see tracker.hpp for the
 // decisions.
 
 #include <array>
@@ -87,8 +87,8 @@ struct active_transaction {
 /// A poll that a connection has taken: exactly one answer must come back for it.
 struct poll_ticket {
     std::uint32_t slot = 0;       ///< the core's row
-    std::uint32_t generation = 0; ///< tells a reused row
-    std::string id;               ///< what to ask for; a valid transaction_id
+    std::uint32_t generation = 0; ///< distinguishes a reused row
+    std::string id;               ///< a valid transaction_id
     std::uint64_t known_body =
         0; ///< hash of the last good reply, 0 = none: an equal one is `unchanged` without being parsed
 };
@@ -99,9 +99,9 @@ enum class reply_class : std::uint8_t {
     unchanged,    ///< good, and byte for byte the last known one
     not_found,    ///< 404 with Proof's own error body
     bad_request,  ///< 400 with Proof's own error body
-    unauthorized, ///< 401 with Proof's own error body; whether it is everybody's is told by the other answers
+    unauthorized, ///< 401 with Proof's own error body; the other answers show whether all are refused
     forbidden,    ///< 403 with Proof's own error body; likewise
-    throttled,    ///< 429: everybody slows down
+    throttled,    ///< 429: all polls slow down
     server_error, ///< 5xx and any other status without a meaning of its own
     unusable, ///< a reply that breaks the rules of a good one: wrong id, not JSON, truncated, too large, a redirect …
     no_reply, ///< silence: DNS, connect, TLS, timeout, close

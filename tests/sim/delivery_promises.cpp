@@ -52,14 +52,14 @@ void delivery_promises::on_event(const seen_event& event, bool may_have_url, boo
     known_event& known = events_[event.id];
     known.seq = event.seq;
     known.transaction = event.transaction;
-    known.type = event.told.type;
+    known.type = event.reported.type;
     known.is_visible = true;
     std::map<std::string, owed> owed_to;
     for (const auto& [name, shortest] : shortest_schedule_) {
         const auto [sometimes, always] = name == url_name
-                                             ? std::pair(may_have_url && event.told.type != event_type::updated,
-                                                         has_url && event.told.type != event_type::updated)
-                                             : selects_it(name, event.told.type);
+                                             ? std::pair(may_have_url && event.reported.type != event_type::updated,
+                                                         has_url && event.reported.type != event_type::updated)
+                                             : selects_it(name, event.reported.type);
         if (!sometimes) continue;
         owed_to[name].is_certain = always;
         lanes_[{event.transaction, name}].events[event.seq] = event.id;

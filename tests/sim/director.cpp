@@ -77,7 +77,7 @@ std::string director::pick_id(action_kind kind) {
     std::vector<std::string> ended;
     std::copy_if(ids_.begin(), ids_.end(), std::back_inserter(ended), [&](const std::string& id) {
         const episode_model& model = world_.watch.model(id);
-        return model.may_be(told_state::abandoned) || model.may_be(told_state::untracked);
+        return model.may_be(reported_state::abandoned) || model.may_be(reported_state::untracked);
     });
     return any(ended.empty() ? ids_ : ended);
 }

@@ -109,7 +109,7 @@ TEST_P(DuePolls, AreMadeWithinTheirBandAndNotAtTheNextTick) {
     configuration config;
     engine* ringing = nullptr;
     virtual_alarm alarm(time, [&] { ringing->on_alarm(); });
-    engine daemon(config, engine_doors{clock, alarm, memory, notifier, log, counts},
+    engine daemon(config, engine_dependencies{clock, alarm, memory, notifier, log, counts},
                   engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1);
     ringing = &daemon;
     steady_proof proof(time, daemon.polls(), GetParam().took);

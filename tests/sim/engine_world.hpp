@@ -42,7 +42,7 @@ class daemon_life {
           store_(around_.disk, &around_.clock, store_options_for(), &store_watch_),
           notifier_(around_.clock, around_.group), alarm_(
                                                        around_.clock, [this] { engine_.on_alarm(); }, around_.group),
-          engine_(config, engine_doors{around_.clock, alarm_, store_, notifier_, around_.log, counts_},
+          engine_(config, engine_dependencies{around_.clock, alarm_, store_, notifier_, around_.log, counts_},
                   engine_hooks{[this] { reread_token(); }, [](std::string_view) { return true; }}, "sim", around_.seed),
           proof_(around_.proof, around_.clock, around_.group, engine_.polls(), config.proof.connections,
                  around_.observer, around_.at_moment) {

@@ -13,43 +13,43 @@ bool is_end(event_type type) {
 }
 
 /// Whether an event may follow on this state.
-bool fits(const possible_state& state, const told_event& event) {
+bool fits(const possible_state& state, const reported_event& event) {
     if (state.options.metadata != event.metadata) return false;
     switch (event.type) {
     case event_type::completed:
     case event_type::failed:
     case event_type::cancelled: // an abandoned one is settled by a poll by hand
-        return state.state == told_state::open || state.state == told_state::abandoned;
+        return state.state == reported_state::open || state.state == reported_state::abandoned;
     case event_type::reversed:
-        return state.state == told_state::final && is_terminal(event.word) && state.word != event.word &&
+        return state.state == reported_state::final && is_terminal(event.word) && state.word != event.word &&
                state.word == event.previous;
     case event_type::overdue:
-        return state.state == told_state::open && !state.was_overdue;
+        return state.state == reported_state::open && !state.was_overdue;
     case event_type::not_found:
     case event_type::rejected:
     case event_type::abandoned:
     case event_type::updated:
-        return state.state == told_state::open;
+        return state.state == reported_state::open;
     case event_type::test:
         return false;
     }
     return false;
 }
 
-void enter(possible_state& state, const told_event& event) {
+void enter(possible_state& state, const reported_event& event) {
     if (is_end(event.type) || event.type == event_type::reversed) {
-        state.state = told_state::final;
+        state.state = reported_state::final;
         state.word = event.word;
     } else if (event.type == event_type::overdue) {
         state.was_overdue = true;
     } else if (event.type == event_type::abandoned) {
-        state.state = told_state::abandoned;
+        state.state = reported_state::abandoned;
     }
 }
 
 } // namespace
 
-std::string_view to_string(told_state state) {
+std::string_view to_string(reported_state state) {
     constexpr std::array<std::string_view, 5> names{"unknown", "open", "final", "abandoned", "untracked"};
     return names.at(static_cast<std::size_t>(state));
 }
@@ -84,18 +84,18 @@ std::optional<std::size_t> episode_model::begin_untrack() { return begin(open_ca
 
 call_effect episode_model::apply(possible_state& state, const open_call& call) {
     if (!call.is_post) {
-        if (state.state == told_state::none) return call_effect::unknown;
-        if (state.state != told_state::open) return call_effect::already_ended;
-        state.state = told_state::untracked;
+        if (state.state == reported_state::none) return call_effect::unknown;
+        if (state.state != reported_state::open) return call_effect::already_ended;
+        state.state = reported_state::untracked;
         return call_effect::untracked;
     }
-    if (state.state == told_state::final) return call_effect::existing;
-    if (state.state == told_state::open)
+    if (state.state == reported_state::final) return call_effect::existing;
+    if (state.state == reported_state::open)
         return state.options == call.options ? call_effect::existing : call_effect::conflict;
     const auto effects = state.effects;
     state = possible_state{};
     state.effects = effects;
-    state.state = told_state::open;
+    state.state = reported_state::open;
     state.options = call.options;
     state.opened_by = call.step;
     state.opened_at = call.at;
@@ -142,10 +142,10 @@ bool episode_model::end(std::size_t call, call_effect effect) {
     if (!is_possible && (effect == call_effect::created || effect == call_effect::untracked)) {
         for (possible_state& state : states_) { // what was acknowledged counts from here on
             if (effect == call_effect::untracked) {
-                state.state = told_state::untracked;
+                state.state = reported_state::untracked;
                 continue;
             }
-            state.state = told_state::untracked;
+            state.state = reported_state::untracked;
             apply(state, calls_[call]);
         }
     }
@@ -190,7 +190,7 @@ void episode_model::settle_lost_calls() {
     }
 }
 
-episode_model::verdict episode_model::tell(const told_event& event, const condition& is_caused) {
+episode_model::verdict episode_model::tell(const reported_event& event, const condition& is_caused) {
     close_under_effects();
     const bool is_possible = keep_if([&](const possible_state& state) { return fits(state, event); });
     const bool has_cause = !is_possible || keep_if(is_caused);
@@ -199,19 +199,19 @@ episode_model::verdict episode_model::tell(const told_event& event, const condit
     return has_cause ? verdict::fine : verdict::uncaused;
 }
 
-bool episode_model::look(told_state state, status_kind word, std::optional<int> metadata) {
+bool episode_model::look(reported_state state, status_kind word, std::optional<int> metadata) {
     close_under_effects();
     return keep_if([&](const possible_state& one) {
-        return one.state == state && (state != told_state::final || one.word == word) &&
+        return one.state == state && (state != reported_state::final || one.word == word) &&
                (!metadata || one.options.metadata == *metadata);
     });
 }
 
-bool episode_model::is_certainly(told_state state) const {
+bool episode_model::is_certainly(reported_state state) const {
     return open_calls() == 0 &&
            std::all_of(states_.begin(), states_.end(), [&](const auto& one) { return one.state == state; });
 }
-bool episode_model::may_be(told_state state) const {
+bool episode_model::may_be(reported_state state) const {
     return std::any_of(states_.begin(), states_.end(), [&](const auto& one) { return one.state == state; });
 }
 
@@ -225,7 +225,7 @@ std::string episode_model::text() const {
     for (const possible_state& state : states_) {
         if (!text.empty()) text += " or ";
         text += to_string(state.state);
-        if (state.state == told_state::final) text += fmt::format("({})", to_string(state.word));
+        if (state.state == reported_state::final) text += fmt::format("({})", to_string(state.word));
         if (text.size() > 200) return text + " …";
     }
     return text;

@@ -19,8 +19,8 @@
 
 namespace prooftrack {
 
-enum class told_state : std::uint8_t { none, open, final, abandoned, untracked };
-std::string_view to_string(told_state state);
+enum class reported_state : std::uint8_t { none, open, final, abandoned, untracked };
+std::string_view to_string(reported_state state);
 
 /// The options of a POST after defaults: equal = "the same options".
 struct asked_options {
@@ -36,7 +36,7 @@ std::string_view to_string(call_effect effect);
 inline constexpr std::size_t most_open_calls = 6;
 
 struct possible_state {
-    told_state state = told_state::none;
+    reported_state state = reported_state::none;
     status_kind word = status_kind::none; ///< of `final`
     asked_options options;
     bool was_overdue = false;
@@ -47,7 +47,7 @@ struct possible_state {
 };
 
 /// What an event says of its transaction.
-struct told_event {
+struct reported_event {
     event_type type = event_type::completed;
     status_kind word = status_kind::none;
     status_kind previous = status_kind::none;
@@ -74,12 +74,12 @@ class episode_model {
 
     enum class verdict : std::uint8_t { fine, impossible, uncaused };
     /// An event became visible. `is_caused`: what has to hold of the state that it came to.
-    verdict tell(const told_event& event, const condition& is_caused);
+    verdict tell(const reported_event& event, const condition& is_caused);
     /// Somebody looked. False when no possible state looks like that.
-    bool look(told_state state, status_kind word, std::optional<int> metadata);
+    bool look(reported_state state, status_kind word, std::optional<int> metadata);
 
-    bool is_certainly(told_state state) const;
-    bool may_be(told_state state) const;
+    bool is_certainly(reported_state state) const;
+    bool may_be(reported_state state) const;
     const std::vector<possible_state>& states() const { return states_; }
     std::size_t open_calls() const;
     std::string text() const; ///< for messages

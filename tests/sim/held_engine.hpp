@@ -96,32 +96,32 @@ class held_engine {
         request.options.overdue_after = overdue_after;
         request.options.metadata = metadata;
         request.options.metadata_canonical = std::move(metadata);
-        auto told = std::make_shared<std::string>();
-        daemon.calls().track(std::move(request), {}, [told](outcome<tracked> done) {
-            *told = word<tracked>(done, [](const tracked& t) { return t.created ? "201" : "200"; });
+        auto reported = std::make_shared<std::string>();
+        daemon.calls().track(std::move(request), {}, [reported](outcome<tracked> done) {
+            *reported = word<tracked>(done, [](const tracked& t) { return t.created ? "201" : "200"; });
         });
-        return told;
+        return reported;
     }
     fate untrack(const std::string& id) {
-        auto told = std::make_shared<std::string>();
-        daemon.calls().untrack(*transaction_id::parse(id), {}, [told](outcome<transaction_view> done) {
-            *told = word<transaction_view>(done, [](const transaction_view&) { return "200"; });
+        auto reported = std::make_shared<std::string>();
+        daemon.calls().untrack(*transaction_id::parse(id), {}, [reported](outcome<transaction_view> done) {
+            *reported = word<transaction_view>(done, [](const transaction_view&) { return "200"; });
         });
-        return told;
+        return reported;
     }
     fate poll(const std::string& id) {
-        auto told = std::make_shared<std::string>();
-        daemon.calls().poll_now(*transaction_id::parse(id), {}, [told](outcome<std::monostate> done) {
-            *told = word<std::monostate>(done, [](std::monostate) { return "202"; });
+        auto reported = std::make_shared<std::string>();
+        daemon.calls().poll_now(*transaction_id::parse(id), {}, [reported](outcome<std::monostate> done) {
+            *reported = word<std::monostate>(done, [](std::monostate) { return "202"; });
         });
-        return told;
+        return reported;
     }
     fate hint(const std::string& id) {
-        auto told = std::make_shared<std::string>();
-        daemon.calls().hint(*transaction_id::parse(id), [told](outcome<std::monostate> done) {
-            *told = word<std::monostate>(done, [](std::monostate) { return "202"; });
+        auto reported = std::make_shared<std::string>();
+        daemon.calls().hint(*transaction_id::parse(id), [reported](outcome<std::monostate> done) {
+            *reported = word<std::monostate>(done, [](std::monostate) { return "202"; });
         });
-        return told;
+        return reported;
     }
 
     /// The store holds a transaction that was given up while it was pending.
@@ -151,7 +151,7 @@ class held_engine {
     metrics registry{"sim"};
     meters counts{registry};
     virtual_alarm alarm{clock, [this] { daemon.on_alarm(); }};
-    engine daemon{make_configuration(), engine_doors{clock, alarm, memory, notifier, log, counts},
+    engine daemon{make_configuration(), engine_dependencies{clock, alarm, memory, notifier, log, counts},
                   engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1};
     held_proof proof{clock, daemon.polls()};
 

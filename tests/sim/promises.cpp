@@ -8,16 +8,16 @@ namespace {
 /// A clock that is wrong by less than 30 s is not noticed, and it may be wrong in both directions in turn.
 constexpr seconds clock_tolerance{70};
 
-told_state state_of(const tracking_facts& facts) {
+reported_state state_of(const tracking_facts& facts) {
     switch (facts.state) {
     case tracking_state::settled:
-        return told_state::final;
+        return reported_state::final;
     case tracking_state::abandoned:
-        return told_state::abandoned;
+        return reported_state::abandoned;
     case tracking_state::untracked:
-        return told_state::untracked;
+        return reported_state::untracked;
     default:
-        return told_state::open;
+        return reported_state::open;
     }
 }
 
@@ -156,7 +156,7 @@ void promises::look(const std::string& id, const std::optional<transaction_view>
     ++step_;
     id_record& record = ids_[id];
     const std::string before = record.model.text();
-    const told_state state = view ? state_of(view->facts) : told_state::none;
+    const reported_state state = view ? state_of(view->facts) : reported_state::none;
     const status_kind word = view ? classify_status(view->facts.status) : status_kind::none;
     const std::optional<int> metadata = view ? std::optional(metadata_of(view->metadata)) : std::nullopt;
     if (record.model.look(state, word, metadata)) return;
@@ -247,14 +247,15 @@ void promises::take(seen_event event) {
     const auto [known, is_first] = event_ids_.emplace(event.id, event.seq);
     if (!is_first) broken_.add("{} stands twice in the log, as {} and {}", event.id, known->second, event.seq);
     const std::string before = record.model.text();
-    const auto verdict =
-        record.model.tell(event.told, [&](const possible_state& one) { return is_caused(record, event.told, one); });
-    note(id, fmt::format("event {} {} {}", event.seq, to_string(event.told.type), to_string(event.told.word)));
+    const auto verdict = record.model.tell(
+        event.reported, [&](const possible_state& one) { return is_caused(record, event.reported, one); });
+    note(id, fmt::format("event {} {} {}", event.seq, to_string(event.reported.type), to_string(event.reported.word)));
     if (verdict == episode_model::verdict::impossible)
-        blame(id, fmt::format("{} {} cannot follow, it was {}", event.id, to_string(event.told.type), before));
+        blame(id, fmt::format("{} {} cannot follow, it was {}", event.id, to_string(event.reported.type), before));
     if (verdict == episode_model::verdict::uncaused)
-        blame(id, fmt::format("{} {} without a cause in this tracking", event.id, to_string(event.told.type)));
-    if (event.told.type != event_type::updated && event.told.type != event_type::overdue) record.last_end = step_;
+        blame(id, fmt::format("{} {} without a cause in this tracking", event.id, to_string(event.reported.type)));
+    if (event.reported.type != event_type::updated && event.reported.type != event_type::overdue)
+        record.last_end = step_;
     bands_.forget(id); // most of them change how often it is asked
     const auto& states = record.model.states();
     const auto has_url = [](const possible_state& one) { return one.options.url != 0; };
@@ -263,7 +264,7 @@ void promises::take(seen_event event) {
 }
 
 /// Whether Proof's replies and the true time allow the event in the tracking of `state`.
-bool promises::is_caused(const id_record& record, const told_event& event, const possible_state& state) const {
+bool promises::is_caused(const id_record& record, const reported_event& event, const possible_state& state) const {
     const wall_time now = clock_.true_wall();
     const auto age = now - state.opened_at + clock_tolerance;
     switch (event.type) {
@@ -311,7 +312,7 @@ void promises::on_poll_started(const std::string& id) {
     id_record& record = ids_[id];
     record.last_poll = clock_.now().steady;
     const auto& states = record.model.states();
-    const bool is_open = record.model.is_certainly(told_state::open) &&
+    const bool is_open = record.model.is_certainly(reported_state::open) &&
                          std::none_of(states.begin(), states.end(), [](const auto& one) { return one.was_overdue; });
     bands_.on_poll(id, is_open);
 }
@@ -358,7 +359,7 @@ void promises::check_id(const std::string& id, id_record& record, const configur
     const steady_time now = clock_.now().steady;
     const bool is_normal = truth.what == proof_truth::kind::normal && truth.visible_at <= now;
     const status_kind word = is_normal ? classify_status(truth.status_at(now)) : status_kind::none;
-    if (record.model.is_certainly(told_state::open)) {
+    if (record.model.is_certainly(reported_state::open)) {
         if (is_terminal(word)) {
             blame(id, fmt::format("was acknowledged and is forgotten: Proof says {}", to_string(word)));
         } else if (config.poll.give_up_after > milliseconds(0)) {
@@ -368,7 +369,7 @@ void promises::check_id(const std::string& id, id_record& record, const configur
         }
     }
     for (const possible_state& one : record.model.states()) {
-        if (!record.model.is_certainly(told_state::final) || record.model.states().size() != 1) break;
+        if (!record.model.is_certainly(reported_state::final) || record.model.states().size() != 1) break;
         const auto other = record.last_of_word;
         // A word that could not be recorded, and that Proof took back when it was asked again, is nobody's.
         if (other[static_cast<std::size_t>(word)] != *std::max_element(other.begin(), other.end())) break;

@@ -111,7 +111,7 @@ class promises final : public proof_observer, public event_listener {
 
     void note(const std::string& id, std::string happened);
     void take(seen_event event);
-    bool is_caused(const id_record& record, const told_event& event, const possible_state& state) const;
+    bool is_caused(const id_record& record, const reported_event& event, const possible_state& state) const;
     void check_id(const std::string& id, id_record& record, const configuration& config);
     void blame(const std::string& id, const std::string& what);
 

@@ -191,16 +191,16 @@ TEST(Race, AnUntrackAtTheInstantOfTheDeadlineAndOfASetClockEndsTheTracking) {
     world.run_until_asked();
     world.proof.answer("pending"); // asked again in five seconds at the earliest
     world.memory.pump();
-    held_engine::fate told;
+    held_engine::fate reported;
     const milliseconds left = world.stored("a").overdue_at - world.clock.now().wall;
     world.clock.after(left, [&] { // before anything else looks at the clock
         world.clock.jump_wall(seconds(-100));
-        told = world.untrack("a");
+        reported = world.untrack("a");
     });
     world.run(left + seconds(1));
     world.memory.pump();
-    ASSERT_TRUE(told);
-    EXPECT_EQ(*told, "200");
+    ASSERT_TRUE(reported);
+    EXPECT_EQ(*reported, "200");
     EXPECT_EQ(world.stored("a").state, tracking_state::untracked);
     EXPECT_THAT(world.events_of("a"), ElementsAre(event_type::overdue));
 }

@@ -24,11 +24,11 @@ std::optional<seen_event> read_event(std::string_view json) {
     seen_event event;
     event.id = std::string(all.at("id").as_string());
     event.transaction = std::string(facts.at("merchant_transaction_id").as_string());
-    event.told.type = *type;
-    event.told.word = word_of(facts.at("status"));
-    event.told.previous = word_of(facts.at("previous_status"));
+    event.reported.type = *type;
+    event.reported.word = word_of(facts.at("status"));
+    event.reported.previous = word_of(facts.at("previous_status"));
     if (const auto* number = facts.at("metadata").as_object().if_contains("n"))
-        event.told.metadata = static_cast<int>(number->as_int64());
+        event.reported.metadata = static_cast<int>(number->as_int64());
     event.frozen = std::string(json);
     if (const auto* seq = all.if_contains("seq")) {
         event.seq = static_cast<std::uint64_t>(seq->as_int64());

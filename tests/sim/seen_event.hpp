@@ -15,7 +15,7 @@ struct seen_event {
     std::uint64_t seq = 0; ///< 0 = the bytes hold none (a webhook's)
     std::string id;
     std::string transaction;
-    told_event told;
+    reported_event reported;
     std::string frozen; ///< the bytes without seq
 };
 

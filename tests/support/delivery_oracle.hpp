@@ -125,11 +125,11 @@ class delivery_oracle {
         const auto last = last_.find(row.lane);
         const bool too_soon = last != last_.end() && now < last->second + failing_probe_interval;
         last_[row.lane] = now;
-        const auto told = failing_.find(row.lane);
-        if (told == failing_.end()) return;
-        if (is_own_url_lane(row.lane) && now >= told->second + failing_log_interval) {
+        const auto reported = failing_.find(row.lane);
+        if (reported == failing_.end()) return;
+        if (is_own_url_lane(row.lane) && now >= reported->second + failing_log_interval) {
             // A host that was owed nothing for that long is forgotten.
-            failing_.erase(told);
+            failing_.erase(reported);
         } else if (too_soon) {
             broken("delivery {}: failing {} was tried too soon", value_of(job.id), row.lane);
         }

@@ -36,17 +36,19 @@ class noting_host final : public delivery_host {
         if (change == delivery_health::change::recovered) note("recovered " + slot.name);
     }
     void on_store_full(instant) override { note("full"); }
-    void on_store_room(instant) override { note("room"); }
+    void on_store_writable(instant) override { note("writable"); }
     void on_store_error(const op_error& error, instant) override { note("error " + error.code.message()); }
     void on_outcome_settled() override { note("settled"); }
 
-    bool heard(const std::string& what) const { return std::find(told.begin(), told.end(), what) != told.end(); }
+    bool heard(const std::string& what) const {
+        return std::find(reported.begin(), reported.end(), what) != reported.end();
+    }
 
-    std::vector<std::string> told;
+    std::vector<std::string> reported;
     int entered = 0; ///< calls of `enter` without their `leave`
 
   private:
-    void note(std::string what) { told.push_back(std::move(what)); }
+    void note(std::string what) { reported.push_back(std::move(what)); }
     const virtual_clock& clock_;
 };
 

@@ -216,8 +216,9 @@ inline void fake_prune_events(fake_disk& disk, const prune_request& request, pru
             return;
         }
         for (const std::string& name : late) {
-            const auto& told = result.overtaken_consumers;
-            if (std::find(told.begin(), told.end(), name) == told.end()) result.overtaken_consumers.push_back(name);
+            const auto& reported = result.overtaken_consumers;
+            if (std::find(reported.begin(), reported.end(), name) == reported.end())
+                result.overtaken_consumers.push_back(name);
         }
         disk.rows.erase(disk.rows.begin(), behind);
         disk.event_ids.erase(event.id);

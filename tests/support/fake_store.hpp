@@ -393,7 +393,7 @@ class fake_store final : public store {
     std::optional<store_error> fault_for(const operation& one) {
         if (one.after_close) return store_error::stopped;
         if (failed_) {
-            report([this] { observer_->on_fatal(fake_disk::error(store_error::failed, "commit")); }, told_failed_);
+            report([this] { observer_->on_fatal(fake_disk::error(store_error::failed, "commit")); }, reported_failed_);
             return store_error::failed;
         }
         if (planned_ && planned_->first == operations_) return std::exchange(planned_, std::nullopt)->second;
@@ -407,14 +407,14 @@ class fake_store final : public store {
         if (std::exchange(seen_full_, false)) tell_state(store_state::ok);
     }
     void tell_state(store_state state) {
-        bool told = false;
-        report([this, state] { observer_->on_state(state, fake_disk::error(store_error::full, "commit")); }, told);
+        bool reported = false;
+        report([this, state] { observer_->on_state(state, fake_disk::error(store_error::full, "commit")); }, reported);
     }
     /// Tells the observer in the order of the answers.
     template <class Tell>
-    void report(Tell tell, bool& told) {
-        if (observer_ == nullptr || told) return;
-        told = true;
+    void report(Tell tell, bool& reported) {
+        if (observer_ == nullptr || reported) return;
+        reported = true;
         ready_.push_back({unique_function<void()>(std::move(tell)), ""});
         plan_answer();
     }
@@ -455,7 +455,7 @@ class fake_store final : public store {
     bool full_ = false;
     bool seen_full_ = false;
     bool failed_ = false;
-    bool told_failed_ = false;
+    bool reported_failed_ = false;
     bool crashed_ = false;
     bool closing_ = false;
     bool closed_ = false;

@@ -7,9 +7,9 @@ import subprocess
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ROOMS = {"base", "track", "net", "proof", "store", "callback", "api", "config", "observe", "engine"}
+MODULES = {"base", "track", "net", "proof", "store", "callback", "api", "config", "observe", "engine"}
 
-# What a room may include besides itself: whole rooms, or single headers of one.
+# What a module may include besides itself: whole modules, or single headers of one.
 ALLOWED = {
     "base": set(),
     "track": {"base"},
@@ -85,14 +85,14 @@ def co_await_faults(text):
 
 
 class SourceRules(unittest.TestCase):
-    def test_rooms_include_only_what_the_table_allows(self):
+    def test_modules_include_only_what_the_table_allows(self):
         faults = []
         for path in sources("lib"):
-            room = path.relative_to(ROOT / "lib").parts[0]
+            module = path.relative_to(ROOT / "lib").parts[0]
             for other, header in INCLUDE.findall(path.read_text()):
-                if other not in ROOMS or other == room:
+                if other not in MODULES or other == module:
                     continue
-                if other not in ALLOWED[room] and f"{other}/{header}" not in ALLOWED[room]:
+                if other not in ALLOWED[module] and f"{other}/{header}" not in ALLOWED[module]:
                     faults.append(f"{path.relative_to(ROOT)} includes {other}/{header}")
         self.assertEqual(faults, [])
 
@@ -135,10 +135,10 @@ class SourceRules(unittest.TestCase):
                   for number, line in enumerate(path.read_text().splitlines(), 1) if len(line) > 120]
         self.assertEqual(faults, [])
 
-    def test_each_room_has_a_short_readme(self):
-        for room in sorted(ROOMS):
-            lines = (ROOT / "lib" / room / "README.md").read_text().splitlines()
-            self.assertLessEqual(len(lines), 30, room)
+    def test_each_module_has_a_short_readme(self):
+        for module in sorted(MODULES):
+            lines = (ROOT / "lib" / module / "README.md").read_text().splitlines()
+            self.assertLessEqual(len(lines), 30, module)
 
     def test_the_top_level_is_the_designs(self):
         allowed = {"daemon", "lib", "systemd", "tests", "conf", "CMakeLists.txt", "README.md", "CMakePresets.json",
@@ -150,15 +150,15 @@ class SourceRules(unittest.TestCase):
         names = {line.split("/")[0] for line in listed.splitlines()}
         self.assertEqual({name for name in names if not name.startswith(".")} - allowed, set())
 
-    def test_a_type_has_its_name_in_one_room_alone(self):
-        # All rooms share one namespace: two classes of one name would be linked into one, silently.
+    def test_a_type_has_its_name_in_one_module_alone(self):
+        # All modules share one namespace: two classes of one name would be linked into one, silently.
         places = {}
         for path in sources("lib"):
             if path.suffix != ".hpp":
                 continue
             for name in re.findall(r"^(?:class|struct|enum class)\s+(\w+)[^;{(<]*\{", path.read_text(), re.M):
                 places.setdefault(name, set()).add(path.relative_to(ROOT / "lib").parts[0])
-        self.assertEqual({name: rooms for name, rooms in places.items() if len(rooms) > 1}, {})
+        self.assertEqual({name: modules for name, modules in places.items() if len(modules) > 1}, {})
 
     def test_json_strings_are_written_by_the_one_writer(self):
         # A value's quotes opened by hand (`"name":"` or `"name":"{}"`) are a place where somebody's text goes in

@@ -44,7 +44,7 @@ class store_calls {
     virtual ~store_calls() = default;
 
     /// The open store.
-    virtual store& door() = 0;
+    virtual store& subject() = 0;
     /// Until everything that was called has been answered.
     virtual void run() = 0;
 
@@ -52,7 +52,7 @@ class store_calls {
     template <class T, class Call>
     op_result<T> ask(Call call) {
         std::optional<op_result<T>> answer;
-        call(door(), store_handler<T>([&answer](op_result<T> given) { answer.emplace(std::move(given)); }));
+        call(subject(), store_handler<T>([&answer](op_result<T> given) { answer.emplace(std::move(given)); }));
         run();
         if (!answer) throw std::logic_error("a handler was not called");
         return *std::move(answer);
@@ -60,7 +60,7 @@ class store_calls {
 
     op_result<std::vector<add_outcome>> add(std::vector<new_transaction> all, std::optional<digest> session = {}) {
         return ask<std::vector<add_outcome>>(
-            [&](store& door, auto handler) { door.add(std::move(all), session, std::move(handler)); });
+            [&](store& subject, auto handler) { subject.add(std::move(all), session, std::move(handler)); });
     }
     /// Of the row's present revision.
     op_result<recorded_transition> record(transition change) {
@@ -69,57 +69,59 @@ class store_calls {
     }
     op_result<recorded_transition> record_as_is(transition change) {
         return ask<recorded_transition>(
-            [&](store& door, auto handler) { door.record(std::move(change), std::move(handler)); });
+            [&](store& subject, auto handler) { subject.record(std::move(change), std::move(handler)); });
     }
     transaction_view find(const transaction_id& id) {
-        auto found =
-            ask<std::optional<transaction_view>>([&](store& door, auto handler) { door.find(id, std::move(handler)); });
+        auto found = ask<std::optional<transaction_view>>(
+            [&](store& subject, auto handler) { subject.find(id, std::move(handler)); });
         if (!found.value()) throw std::logic_error("no transaction " + id.str());
         return **std::move(found);
     }
     bool knows(const transaction_id& id) {
         return ask<std::optional<transaction_view>>(
-                   [&](store& door, auto handler) { door.find(id, std::move(handler)); })
+                   [&](store& subject, auto handler) { subject.find(id, std::move(handler)); })
             .value()
             .has_value();
     }
     event_page events(std::uint64_t after = 0, std::size_t limit = 1000) {
-        return ask<event_page>(
-                   [&](store& door, auto handler) { door.events_after(event_seq{after}, limit, std::move(handler)); })
+        return ask<event_page>([&](store& subject, auto handler) {
+                   subject.events_after(event_seq{after}, limit, std::move(handler));
+               })
             .value();
     }
     transaction_page list(transaction_query query) {
         return ask<transaction_page>(
-                   [&](store& door, auto handler) { door.list(std::move(query), std::move(handler)); })
+                   [&](store& subject, auto handler) { subject.list(std::move(query), std::move(handler)); })
             .value();
     }
     delivery_page deliveries(delivery_query query = {}) {
         return ask<delivery_page>(
-                   [&](store& door, auto handler) { door.deliveries(std::move(query), std::move(handler)); })
+                   [&](store& subject, auto handler) { subject.deliveries(std::move(query), std::move(handler)); })
             .value();
     }
     std::vector<delivery_head> heads(const std::string& lane, std::size_t limit = 1000) {
         return ask<std::vector<delivery_head>>(
-                   [&](store& door, auto handler) { door.next_heads(lane, limit, std::move(handler)); })
+                   [&](store& subject, auto handler) { subject.next_heads(lane, limit, std::move(handler)); })
             .value();
     }
     std::optional<delivery_head> attempt(attempt_record done) {
         return ask<std::optional<delivery_head>>(
-                   [&](store& door, auto handler) { door.record_attempt(std::move(done), std::move(handler)); })
+                   [&](store& subject, auto handler) { subject.record_attempt(std::move(done), std::move(handler)); })
             .value();
     }
     store_status status() {
-        return ask<store_status>([](store& door, auto handler) { door.status(std::move(handler)); }).value();
+        return ask<store_status>([](store& subject, auto handler) { subject.status(std::move(handler)); }).value();
     }
     prune_result prune(prune_request request) {
-        return ask<prune_result>([&](store& door, auto handler) { door.prune(request, std::move(handler)); }).value();
+        return ask<prune_result>([&](store& subject, auto handler) { subject.prune(request, std::move(handler)); })
+            .value();
     }
     op_result<backup_file> backup() {
-        return ask<backup_file>([](store& door, auto handler) { door.backup(std::move(handler)); });
+        return ask<backup_file>([](store& subject, auto handler) { subject.backup(std::move(handler)); });
     }
     std::optional<transaction_history> history(const transaction_id& id) {
         return ask<std::optional<transaction_history>>(
-                   [&](store& door, auto handler) { door.history(id, std::move(handler)); })
+                   [&](store& subject, auto handler) { subject.history(id, std::move(handler)); })
             .value();
     }
     /// Every watched row, in the order of the chunks; `sizes` gets the size of each.
@@ -130,68 +132,74 @@ class store_calls {
             for (active_transaction& each : chunk) all.push_back(std::move(each));
         };
         const auto number =
-            ask<std::uint64_t>([&](store& door, auto handler) { door.load_active(take, std::move(handler)); });
+            ask<std::uint64_t>([&](store& subject, auto handler) { subject.load_active(take, std::move(handler)); });
         if (number.value() != all.size()) throw std::logic_error("another number of rows than was said");
         return all;
     }
     void save_facts(std::vector<active_transaction> rows) {
-        ask<std::monostate>([&](store& door, auto handler) {
-            door.save_facts(std::move(rows), std::move(handler));
+        ask<std::monostate>([&](store& subject, auto handler) {
+            subject.save_facts(std::move(rows), std::move(handler));
         }).value();
     }
     std::optional<delivery_record> load_delivery(std::uint64_t id) {
         return ask<std::optional<delivery_record>>(
-                   [&](store& door, auto handler) { door.load_delivery(delivery_id{id}, std::move(handler)); })
+                   [&](store& subject, auto handler) { subject.load_delivery(delivery_id{id}, std::move(handler)); })
             .value();
     }
     op_result<delivery_head> retry(std::uint64_t id, wall_time now) {
         return ask<delivery_head>(
-            [&](store& door, auto handler) { door.retry_delivery(delivery_id{id}, now, std::move(handler)); });
+            [&](store& subject, auto handler) { subject.retry_delivery(delivery_id{id}, now, std::move(handler)); });
     }
     std::uint64_t retry_dead(std::optional<std::string> callback, wall_time now) {
-        return ask<std::uint64_t>(
-                   [&](store& door, auto handler) { door.retry_dead(std::move(callback), now, std::move(handler)); })
+        return ask<std::uint64_t>([&](store& subject, auto handler) {
+                   subject.retry_dead(std::move(callback), now, std::move(handler));
+               })
             .value();
     }
     void set_failing(const std::string& lane, std::optional<wall_time> since) {
-        ask<std::monostate>([&](store& door, auto handler) {
-            door.set_failing(lane, since, std::move(handler));
+        ask<std::monostate>([&](store& subject, auto handler) {
+            subject.set_failing(lane, since, std::move(handler));
         }).value();
     }
     std::uint64_t end_failing(const std::string& lane, lane_recovery how) {
         return ask<std::uint64_t>(
-                   [&](store& door, auto handler) { door.end_failing(lane, std::move(how), std::move(handler)); })
+                   [&](store& subject, auto handler) { subject.end_failing(lane, std::move(how), std::move(handler)); })
             .value();
     }
     op_result<std::pair<bool, consumer_view>> put_consumer(const std::string& name, std::optional<event_seq> seq = {}) {
         return ask<std::pair<bool, consumer_view>>(
-            [&](store& door, auto handler) { door.put_consumer(name, seq, std::move(handler)); });
+            [&](store& subject, auto handler) { subject.put_consumer(name, seq, std::move(handler)); });
     }
     op_result<consumer_view> delete_consumer(const std::string& name) {
-        return ask<consumer_view>([&](store& door, auto handler) { door.delete_consumer(name, std::move(handler)); });
+        return ask<consumer_view>(
+            [&](store& subject, auto handler) { subject.delete_consumer(name, std::move(handler)); });
     }
     op_result<consumer_view> acknowledge(const std::string& name, std::uint64_t seq) {
         return ask<consumer_view>(
-            [&](store& door, auto handler) { door.acknowledge(name, event_seq{seq}, std::move(handler)); });
+            [&](store& subject, auto handler) { subject.acknowledge(name, event_seq{seq}, std::move(handler)); });
     }
     std::vector<consumer_view> consumers() {
-        return ask<std::vector<consumer_view>>([](store& door, auto handler) { door.consumers(std::move(handler)); })
+        return ask<std::vector<consumer_view>>(
+                   [](store& subject, auto handler) { subject.consumers(std::move(handler)); })
             .value();
     }
     session_claim claim_session(const digest& key, const digest& body, wall_time now) {
         return ask<session_claim>(
-                   [&](store& door, auto handler) { door.claim_session(key, body, now, std::move(handler)); })
+                   [&](store& subject, auto handler) { subject.claim_session(key, body, now, std::move(handler)); })
             .value();
     }
     void release_session(const digest& key) {
-        ask<std::monostate>([&](store& door, auto handler) { door.release_session(key, std::move(handler)); }).value();
+        ask<std::monostate>([&](store& subject, auto handler) {
+            subject.release_session(key, std::move(handler));
+        }).value();
     }
     op_result<std::monostate> probe() {
-        return ask<std::monostate>([](store& door, auto handler) { door.probe(std::move(handler)); });
+        return ask<std::monostate>([](store& subject, auto handler) { subject.probe(std::move(handler)); });
     }
     std::string remember_base_url(std::string base_url) {
-        return ask<std::string>(
-                   [&](store& door, auto handler) { door.remember_base_url(std::move(base_url), std::move(handler)); })
+        return ask<std::string>([&](store& subject, auto handler) {
+                   subject.remember_base_url(std::move(base_url), std::move(handler));
+               })
             .value();
     }
 };

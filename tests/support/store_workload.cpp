@@ -43,7 +43,7 @@ void store_workload::add(store_world& world) {
     }
     std::vector<std::string> names;
     for (const new_transaction& each : all) names.push_back(each.id.str());
-    world.door().add(std::move(all), std::nullopt, [this, names](op_result<std::vector<add_outcome>> outcomes) {
+    world.subject().add(std::move(all), std::nullopt, [this, names](op_result<std::vector<add_outcome>> outcomes) {
         for (std::size_t i = 0; i < names.size(); ++i) {
             known_transaction& known = transactions_.at(names[i]);
             known.is_busy = false;
@@ -87,7 +87,7 @@ void store_workload::settle(store_world& world) {
     change.event->id = make_event_id(at_ms(now_), random_);
     change.revision = known->revision;
     const tracking_facts facts = change.facts;
-    world.door().record(std::move(change), [this, id, facts](op_result<recorded_transition> recorded) {
+    world.subject().record(std::move(change), [this, id, facts](op_result<recorded_transition> recorded) {
         note_recorded(id, facts, true, recorded);
     });
 }
@@ -103,7 +103,7 @@ void store_workload::change(store_world& world) {
     change.reply_is_good = true;
     change.revision = known->revision;
     const tracking_facts facts = change.facts;
-    world.door().record(std::move(change), [this, id, facts](op_result<recorded_transition> recorded) {
+    world.subject().record(std::move(change), [this, id, facts](op_result<recorded_transition> recorded) {
         note_recorded(id, facts, false, recorded);
     });
 }
@@ -116,7 +116,7 @@ void store_workload::untrack(store_world& world) {
     transition change = make_change(id, tracking_state::untracked, known->facts.status, now_);
     change.revision = known->revision;
     const tracking_facts facts = change.facts;
-    world.door().record(std::move(change), [this, id, facts](op_result<recorded_transition> recorded) {
+    world.subject().record(std::move(change), [this, id, facts](op_result<recorded_transition> recorded) {
         note_recorded(id, facts, false, recorded);
     });
 }
@@ -135,7 +135,7 @@ void store_workload::attempt(store_world& world) {
         done.error = "500";
         done.next_attempt_at = at_ms(now_ + 5000);
     }
-    world.door().record_attempt(done, [this, id, attempts, fails](op_result<std::optional<delivery_head>> next) {
+    world.subject().record_attempt(done, [this, id, attempts, fails](op_result<std::optional<delivery_head>> next) {
         if (!next) {
             has_failed_ = has_failed_ || next.error().code == store_error::failed;
             return;
@@ -158,18 +158,18 @@ void store_workload::save(store_world& world) {
     tracking_facts facts = known->facts;
     facts.polls += 7;
     facts.last_polled_at = at_ms(now_);
-    world.door().save_facts({{make_id(id), facts, known->revision}},
-                            [this, id, facts](op_result<std::monostate> saved) {
-                                known_transaction& after = transactions_.at(id);
-                                after.is_busy = false;
-                                if (saved) {
-                                    after.facts = facts;
-                                    after.revision = row_revision{value_of(after.revision) + 1};
-                                } else {
-                                    has_failed_ = has_failed_ || saved.error().code == store_error::failed;
-                                    after.is_uncertain = true;
-                                }
-                            });
+    world.subject().save_facts({{make_id(id), facts, known->revision}},
+                               [this, id, facts](op_result<std::monostate> saved) {
+                                   known_transaction& after = transactions_.at(id);
+                                   after.is_busy = false;
+                                   if (saved) {
+                                       after.facts = facts;
+                                       after.revision = row_revision{value_of(after.revision) + 1};
+                                   } else {
+                                       has_failed_ = has_failed_ || saved.error().code == store_error::failed;
+                                       after.is_uncertain = true;
+                                   }
+                               });
 }
 
 bool store_workload::run_wave(store_world& world) {

@@ -49,7 +49,7 @@ class store_world final : public store_calls {
     recorded_store_facts& facts() { return facts_; }
 
     void open() { store_ = make_sqlite_store(loop_.get_executor(), {path(), 7, vfs_}, facts_); }
-    store& door() override {
+    store& subject() override {
         if (!store_) open();
         return *store_;
     }

@@ -249,10 +249,11 @@ TEST_P(Deliveries, ThousandsOfDeadOnesAreAllRetried) {
     for (int i = 0; i < number; ++i) many.push_back(make_new("m" + std::to_string(i)));
     world.add(many).value();
     const auto kill = [this](const op_result<recorded_transition>& recorded) {
-        world.door().record_attempt(ended(value_of(recorded.value().heads.at(0).id), delivery_state::dead),
-                                    [](auto) {});
+        world.subject().record_attempt(ended(value_of(recorded.value().heads.at(0).id), delivery_state::dead),
+                                       [](auto) {});
     };
-    for (int i = 0; i < number; ++i) world.door().record(make_settlement("m" + std::to_string(i), i, {"mass"}), kill);
+    for (int i = 0; i < number; ++i)
+        world.subject().record(make_settlement("m" + std::to_string(i), i, {"mass"}), kill);
     world.run();
     EXPECT_EQ(world.status().lanes.at("mass").dead, 2300U);
     EXPECT_EQ(world.retry_dead("mass", at_ms(9000)), 2300U);

@@ -23,19 +23,19 @@ TEST_P(Order, HandlersRunInTheOrderOfTheCallsAndAReadSeesWhatWasCalledBefore) {
         const auto note = [&order, i](const auto&) { order.push_back(i); };
         switch (i % 4) {
         case 0:
-            world.door().add({make_new("tx-" + std::to_string(i))}, std::nullopt, note);
+            world.subject().add({make_new("tx-" + std::to_string(i))}, std::nullopt, note);
             break;
         case 1:
-            world.door().find(make_id("tx-" + std::to_string(i - 1)), [note](const auto& found) {
+            world.subject().find(make_id("tx-" + std::to_string(i - 1)), [note](const auto& found) {
                 note(found);
                 EXPECT_TRUE(found.value().has_value());
             });
             break;
         case 2:
-            world.door().record(make_settlement("unknown", i, {}), note);
+            world.subject().record(make_settlement("unknown", i, {}), note);
             break;
         default:
-            world.door().status(note);
+            world.subject().status(note);
             break;
         }
     }
@@ -47,9 +47,9 @@ TEST_P(Order, HandlersRunInTheOrderOfTheCallsAndAReadSeesWhatWasCalledBefore) {
 
 TEST_P(Order, AHandlerMayCallTheStore) {
     std::vector<add_result> results;
-    world.door().add({make_new("a")}, std::nullopt, [&](const op_result<std::vector<add_outcome>>& first) {
+    world.subject().add({make_new("a")}, std::nullopt, [&](const op_result<std::vector<add_outcome>>& first) {
         results.push_back(first.value().at(0).what);
-        world.door().add({make_new("a")}, std::nullopt, [&](const op_result<std::vector<add_outcome>>& second) {
+        world.subject().add({make_new("a")}, std::nullopt, [&](const op_result<std::vector<add_outcome>>& second) {
             results.push_back(second.value().at(0).what);
         });
     });
@@ -58,11 +58,12 @@ TEST_P(Order, AHandlerMayCallTheStore) {
 }
 
 TEST_P(Order, TheObserverIsToldOfACommitBeforeItsHandlersRun) {
-    world.door();
-    std::size_t told = 0;
-    world.door().add({make_new("a")}, std::nullopt, [&](const auto&) { told = world.told().committed_operations; });
+    world.subject();
+    std::size_t reported = 0;
+    world.subject().add({make_new("a")}, std::nullopt,
+                        [&](const auto&) { reported = world.reported().committed_operations; });
     world.run();
-    EXPECT_EQ(told, 1U);
+    EXPECT_EQ(reported, 1U);
 }
 
 class Crash : public store_contract {
@@ -70,10 +71,10 @@ class Crash : public store_contract {
     /// A crash at which nobody may be told of anything.
     void crash(crash_point where, std::uint64_t seed, const std::function<void(store&)>& calls) {
         world.crash(where, seed, calls);
-        EXPECT_EQ(told_, 0U);
+        EXPECT_EQ(reported_, 0U);
     }
     auto note() {
-        return [this](const auto&) { ++told_; };
+        return [this](const auto&) { ++reported_; };
     }
     /// Whether the settlement of "a" is there; half of it is a failure.
     bool has_settlement() {
@@ -94,12 +95,14 @@ class Crash : public store_contract {
     }
 
   private:
-    std::size_t told_ = 0;
+    std::size_t reported_ = 0;
 };
 INSTANTIATE_TEST_SUITE_P(Store, Crash, every_store(), store_name);
 
 TEST_P(Crash, AChangeIsThereWholeOrNotAtAll) {
-    const auto settle = [this](store& door) { door.record(make_settlement("a", 10, {"backend", "ledger"}), note()); };
+    const auto settle = [this](store& subject) {
+        subject.record(make_settlement("a", 10, {"backend", "ledger"}), note());
+    };
     world.add({make_new("a")}).value();
     crash(crash_point::before_commit, 1, settle);
     EXPECT_FALSE(has_settlement());
@@ -116,8 +119,8 @@ TEST_P(Crash, WhatSurvivesIsTheFirstOfWhatWasCalled) {
     for (std::uint64_t seed = 1; seed <= 6; ++seed) {
         const int first = next;
         next += 20;
-        crash(crash_point::in_commit, seed, [&](store& door) {
-            for (int i = first; i < next; ++i) door.add({make_new("tx-" + std::to_string(i))}, std::nullopt, note());
+        crash(crash_point::in_commit, seed, [&](store& subject) {
+            for (int i = first; i < next; ++i) subject.add({make_new("tx-" + std::to_string(i))}, std::nullopt, note());
         });
         bool is_gone = false;
         std::size_t number = 0;
@@ -134,15 +137,16 @@ TEST_P(Crash, WhatSurvivesIsTheFirstOfWhatWasCalled) {
 TEST_P(Crash, EveryKindOfChangeIsThereThoughNobodyWasTold) {
     world.add({make_new("a"), make_new("b")}).value();
     world.record(make_settlement("b", 5, {"backend"})).value();
-    crash(crash_point::after_commit, 1, [this](store& door) {
-        door.add({make_new("c")}, std::nullopt, note());
-        door.record(make_settlement("a", 10, {"backend"}), note());
-        door.record_attempt({delivery_id{1}, at_ms(20), 1, delivery_state::delivered, 200, "", std::nullopt}, note());
-        door.put_consumer("ledger", event_seq{0}, note());
-        door.acknowledge("ledger", event_seq{2}, note());
-        door.claim_session(make_digest(1), make_digest(1), at_ms(0), note());
-        door.set_failing("backend", at_ms(30), note());
-        door.remember_base_url("https://proof.example", note());
+    crash(crash_point::after_commit, 1, [this](store& subject) {
+        subject.add({make_new("c")}, std::nullopt, note());
+        subject.record(make_settlement("a", 10, {"backend"}), note());
+        subject.record_attempt({delivery_id{1}, at_ms(20), 1, delivery_state::delivered, 200, "", std::nullopt},
+                               note());
+        subject.put_consumer("ledger", event_seq{0}, note());
+        subject.acknowledge("ledger", event_seq{2}, note());
+        subject.claim_session(make_digest(1), make_digest(1), at_ms(0), note());
+        subject.set_failing("backend", at_ms(30), note());
+        subject.remember_base_url("https://proof.example", note());
     });
     EXPECT_TRUE(world.knows(make_id("c")));
     EXPECT_EQ(world.events().last_seq, event_seq{2});
@@ -158,11 +162,12 @@ TEST_P(Crash, EveryKindOfChangeIsThereThoughNobodyWasTold) {
 TEST_P(Crash, NothingOfWhatWasNotCommittedIsThereAndNoNumberIsLost) {
     world.add({make_new("a"), make_new("b")}).value();
     world.record(make_settlement("b", 5, {"backend"})).value();
-    crash(crash_point::before_commit, 3, [this](store& door) {
-        door.add({make_new("c")}, std::nullopt, note());
-        door.record(make_settlement("a", 10, {"backend"}), note());
-        door.record_attempt({delivery_id{1}, at_ms(20), 1, delivery_state::delivered, 200, "", std::nullopt}, note());
-        door.put_consumer("ledger", event_seq{0}, note());
+    crash(crash_point::before_commit, 3, [this](store& subject) {
+        subject.add({make_new("c")}, std::nullopt, note());
+        subject.record(make_settlement("a", 10, {"backend"}), note());
+        subject.record_attempt({delivery_id{1}, at_ms(20), 1, delivery_state::delivered, 200, "", std::nullopt},
+                               note());
+        subject.put_consumer("ledger", event_seq{0}, note());
     });
     EXPECT_FALSE(world.knows(make_id("c")));
     EXPECT_EQ(world.load_delivery(1)->view.state, delivery_state::pending);
@@ -179,7 +184,7 @@ TEST_P(Crash, WhatWasAnsweredSurvivesEveryOne) {
         const std::string id = "kept-" + std::to_string(seed);
         world.add({make_new(id)}).value();
         world.record(make_settlement(id, 10, {"backend"})).value();
-        crash(where, seed, [&](store& door) { door.add({make_new(id + "-more")}, std::nullopt, note()); });
+        crash(where, seed, [&](store& subject) { subject.add({make_new(id + "-more")}, std::nullopt, note()); });
         EXPECT_EQ(world.find(make_id(id)).facts.state, tracking_state::settled);
         EXPECT_EQ(world.events().last_seq, event_seq{seed});
         EXPECT_EQ(world.heads("backend").size(), seed);
@@ -192,33 +197,33 @@ INSTANTIATE_TEST_SUITE_P(Store, FullDisk, every_store(), store_name);
 TEST_P(FullDisk, RefusesChangesKeepsReadingAndHealsByItself) {
     world.add({make_new("a")}).value();
     world.set_full(true);
-    std::vector<store_state> told_first;
+    std::vector<store_state> reported_first;
     error_code refused;
-    world.door().add({make_new("b")}, std::nullopt, [&](const op_result<std::vector<add_outcome>>& given) {
-        told_first = world.told().states;
+    world.subject().add({make_new("b")}, std::nullopt, [&](const op_result<std::vector<add_outcome>>& given) {
+        reported_first = world.reported().states;
         refused = given.error().code;
     });
     world.run();
     EXPECT_EQ(refused, store_error::full);
-    EXPECT_THAT(told_first, ElementsAre(store_state::full)) << "the observer hears it before the caller";
+    EXPECT_THAT(reported_first, ElementsAre(store_state::full)) << "the observer hears it before the caller";
     EXPECT_EQ(world.record(make_settlement("a", 1, {"backend"})).error().code, store_error::full);
     EXPECT_EQ(world.probe().error().code, store_error::full);
-    EXPECT_THAT(world.told().states, ElementsAre(store_state::full)) << "told once";
+    EXPECT_THAT(world.reported().states, ElementsAre(store_state::full)) << "told once";
     EXPECT_EQ(world.find(make_id("a")).facts.state, tracking_state::tracking);
     EXPECT_EQ(world.find(make_id("a")).revision, row_revision{1});
     EXPECT_FALSE(world.knows(make_id("b")));
     EXPECT_TRUE(world.events().events.empty());
     EXPECT_TRUE(world.status().lanes.empty());
     world.set_full(false);
-    std::vector<store_state> told_then;
-    world.door().probe([&](const op_result<std::monostate>& given) {
+    std::vector<store_state> reported_then;
+    world.subject().probe([&](const op_result<std::monostate>& given) {
         EXPECT_TRUE(given.has_value());
-        told_then = world.told().states;
+        reported_then = world.reported().states;
     });
     world.run();
-    EXPECT_THAT(told_then, ElementsAre(store_state::full, store_state::ok));
+    EXPECT_THAT(reported_then, ElementsAre(store_state::full, store_state::ok));
     EXPECT_EQ(world.record(make_settlement("a", 2, {"backend"})).value().seq, event_seq{1});
-    EXPECT_THAT(world.told().fatal, IsEmpty());
+    EXPECT_THAT(world.reported().fatal, IsEmpty());
 }
 
 TEST_P(FullDisk, IsOverOnceSomethingIsWrittenAndNotByAChangeThatIsRefused) {
@@ -228,13 +233,13 @@ TEST_P(FullDisk, IsOverOnceSomethingIsWrittenAndNotByAChangeThatIsRefused) {
     transition stale = make_settlement("a", 1, {"backend"});
     stale.revision = row_revision{99};
     EXPECT_THAT(world.record_as_is(stale).error().code, AnyOf(Eq(store_error::stale), Eq(store_error::full)));
-    EXPECT_THAT(world.told().states, ElementsAre(store_state::full));
+    EXPECT_THAT(world.reported().states, ElementsAre(store_state::full));
     world.set_full(false);
     EXPECT_EQ(world.record_as_is(stale).error().code, store_error::stale);
     EXPECT_EQ(world.status().state, store_state::ok) << "the state is told to the observer alone";
-    EXPECT_THAT(world.told().states, ElementsAre(store_state::full));
+    EXPECT_THAT(world.reported().states, ElementsAre(store_state::full));
     world.add({make_new("b")}).value();
-    EXPECT_THAT(world.told().states, ElementsAre(store_state::full, store_state::ok));
+    EXPECT_THAT(world.reported().states, ElementsAre(store_state::full, store_state::ok));
 }
 
 TEST_P(FullDisk, AReadBesideARefusedChangeDoesNotShowIt) {
@@ -242,9 +247,9 @@ TEST_P(FullDisk, AReadBesideARefusedChangeDoesNotShowIt) {
     world.set_full(true);
     std::vector<bool> knows;
     for (int i = 0; i < 20; ++i) {
-        world.door().add({make_new("a")}, std::nullopt,
-                         [](const auto& given) { EXPECT_EQ(given.error().code, store_error::full); });
-        world.door().find(make_id("a"), [&](const auto& found) { knows.push_back(found.value().has_value()); });
+        world.subject().add({make_new("a")}, std::nullopt,
+                            [](const auto& given) { EXPECT_EQ(given.error().code, store_error::full); });
+        world.subject().find(make_id("a"), [&](const auto& found) { knows.push_back(found.value().has_value()); });
     }
     world.run();
     EXPECT_THAT(knows, testing::AllOf(SizeIs(20), testing::Each(false)));
@@ -271,22 +276,22 @@ INSTANTIATE_TEST_SUITE_P(Store, FailedDisk, every_store(), store_name);
 TEST_P(FailedDisk, StopsTheStoreForGood) {
     world.add({make_new("a")}).value();
     world.break_disk();
-    std::size_t told_first = 0;
+    std::size_t reported_first = 0;
     error_code failed;
-    world.door().add({make_new("b")}, std::nullopt, [&](const op_result<std::vector<add_outcome>>& given) {
-        told_first = world.told().fatal.size();
+    world.subject().add({make_new("b")}, std::nullopt, [&](const op_result<std::vector<add_outcome>>& given) {
+        reported_first = world.reported().fatal.size();
         failed = given.error().code;
     });
     world.run();
     EXPECT_EQ(failed, store_error::failed);
-    EXPECT_EQ(told_first, 1U) << "the observer hears it before the caller";
+    EXPECT_EQ(reported_first, 1U) << "the observer hears it before the caller";
     EXPECT_EQ(world.add({make_new("c")}).error().code, store_error::failed);
     EXPECT_EQ(world.probe().error().code, store_error::failed);
-    const auto read = world.ask<store_status>([](store& door, auto handler) { door.status(std::move(handler)); });
+    const auto read = world.ask<store_status>([](store& subject, auto handler) { subject.status(std::move(handler)); });
     EXPECT_EQ(read.error().code, store_error::failed)
         << "reads as well: what they would show may never have been durable";
-    EXPECT_THAT(world.told().fatal, SizeIs(1)) << "told once";
-    EXPECT_THAT(world.told().states, IsEmpty());
+    EXPECT_THAT(world.reported().fatal, SizeIs(1)) << "told once";
+    EXPECT_THAT(world.reported().states, IsEmpty());
     world.reopen(); // it closes all the same
     EXPECT_TRUE(world.knows(make_id("a")));
     EXPECT_FALSE(world.knows(make_id("c")));
@@ -300,10 +305,10 @@ TEST_P(Closing, EverythingCalledBeforeIsDurableAndAnsweredFirst) {
     std::size_t answered = 0;
     std::size_t at_close = 0;
     for (int i = 0; i < 50; ++i) {
-        world.door().add({make_new("tx-" + std::to_string(i))}, std::nullopt,
-                         [&](const auto& outcome) { answered += outcome.has_value() ? 1U : 0U; });
+        world.subject().add({make_new("tx-" + std::to_string(i))}, std::nullopt,
+                            [&](const auto& outcome) { answered += outcome.has_value() ? 1U : 0U; });
     }
-    world.door().close([&] { at_close = answered; });
+    world.subject().close([&] { at_close = answered; });
     world.run();
     EXPECT_EQ(at_close, 50U);
     world.reopen();
@@ -312,15 +317,15 @@ TEST_P(Closing, EverythingCalledBeforeIsDurableAndAnsweredFirst) {
 
 TEST_P(Closing, LaterCallsAreStoppedAndChangeNothing) {
     world.add({make_new("a")}).value();
-    world.door().close([] {});
+    world.subject().close([] {});
     for (const bool is_closed : {false, true}) {
         std::vector<error_code> codes;
         const auto note = [&](const auto& outcome) { codes.push_back(outcome.error().code); };
-        world.door().add({make_new("late")}, std::nullopt, note);
-        world.door().record(make_settlement("a", 1, {}), note);
-        world.door().find(make_id("a"), note);
-        world.door().backup(note);
-        world.door().load_active([](const auto&) { ADD_FAILURE() << "a chunk"; }, note);
+        world.subject().add({make_new("late")}, std::nullopt, note);
+        world.subject().record(make_settlement("a", 1, {}), note);
+        world.subject().find(make_id("a"), note);
+        world.subject().backup(note);
+        world.subject().load_active([](const auto&) { ADD_FAILURE() << "a chunk"; }, note);
         world.run();
         EXPECT_THAT(codes, testing::AllOf(SizeIs(5), testing::Each(make_error_code(store_error::stopped))))
             << is_closed;
@@ -332,11 +337,11 @@ TEST_P(Closing, LaterCallsAreStoppedAndChangeNothing) {
 
 TEST_P(Closing, MayBeAskedForTwice) {
     int closed = 0;
-    world.door().close([&] { ++closed; });
-    world.door().close([&] { ++closed; });
+    world.subject().close([&] { ++closed; });
+    world.subject().close([&] { ++closed; });
     world.run();
     EXPECT_EQ(closed, 2);
-    world.door().close([&] { ++closed; });
+    world.subject().close([&] { ++closed; });
     world.run();
     EXPECT_EQ(closed, 3);
 }

@@ -134,10 +134,11 @@ TEST_P(Lanes, ARecoveryLooksAtAllOfAGreatBacklog) {
     world.add(many).value();
     const auto defer = [this](const op_result<recorded_transition>& recorded) {
         const delivery_id id = recorded.value().heads.at(0).id;
-        world.door().record_attempt({id, at_ms(1000), 1, delivery_state::pending, 500, "500", at_ms(60'000)},
-                                    [](auto) {});
+        world.subject().record_attempt({id, at_ms(1000), 1, delivery_state::pending, 500, "500", at_ms(60'000)},
+                                       [](auto) {});
     };
-    for (int i = 0; i < number; ++i) world.door().record(make_settlement("m" + std::to_string(i), i, {"mass"}), defer);
+    for (int i = 0; i < number; ++i)
+        world.subject().record(make_settlement("m" + std::to_string(i), i, {"mass"}), defer);
     world.run();
     EXPECT_EQ(world.end_failing("mass", {at_ms(9000), [](const waiting_delivery&) { return true; }}), 2300U);
     const std::vector<delivery_head> heads = world.heads("mass", 5000);
@@ -149,9 +150,11 @@ TEST_P(Lanes, AStartGetsTheLanesAndTheStatus) {
     world.record(make_settlement("a", 10, {"backend"})).value();
     world.put_consumer("ledger").value();
     world.reopen();
-    const store_status loaded =
-        world.ask<store_status>([](store& door, auto handler) { door.load_consumers_and_lanes(std::move(handler)); })
-            .value();
+    const store_status loaded = world
+                                    .ask<store_status>([](store& subject, auto handler) {
+                                        subject.load_consumers_and_lanes(std::move(handler));
+                                    })
+                                    .value();
     EXPECT_EQ(loaded.lanes.at("backend").pending, 1U);
     EXPECT_EQ(loaded.consumers, 1U);
     EXPECT_EQ(loaded.first_seq, event_seq{1});

@@ -129,13 +129,13 @@ TEST_P(Listing, ACursorThatThisListNeverGaveOutIsRefused) {
                                       of_transactions + "99999999999999999999", std::string(" ")}) {
         one_transaction.cursor = cursor;
         const auto refused = world.ask<transaction_page>(
-            [&](store& door, auto handler) { door.list(one_transaction, std::move(handler)); });
+            [&](store& subject, auto handler) { subject.list(one_transaction, std::move(handler)); });
         ASSERT_FALSE(refused.has_value()) << cursor;
         EXPECT_EQ(refused.error().code, boost::system::errc::invalid_argument) << cursor;
     }
     one_delivery.cursor = of_transactions;
-    const auto refused =
-        world.ask<delivery_page>([&](store& door, auto handler) { door.deliveries(one_delivery, std::move(handler)); });
+    const auto refused = world.ask<delivery_page>(
+        [&](store& subject, auto handler) { subject.deliveries(one_delivery, std::move(handler)); });
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().code, boost::system::errc::invalid_argument);
 }
@@ -147,7 +147,7 @@ TEST_P(Listing, APageOfBigBodiesEndsEarly) {
     for (int i = 0; i < 200; ++i) {
         transition change = make_settlement("tx-" + std::to_string(i), 1, {});
         change.reply = "{\"pad\":\"" + std::string(65'000, 'x') + "\"}";
-        world.door().record(change, [](const op_result<recorded_transition>&) {});
+        world.subject().record(change, [](const op_result<recorded_transition>&) {});
     }
     world.run();
     transaction_query query;
@@ -175,7 +175,8 @@ TEST_P(Listing, AHistoryHoldsTheLatestThousandChangesOldestFirst) {
     for (int i = 1; i <= 1010; ++i) {
         change.at = at_ms(i);
         change.revision = row_revision{static_cast<std::uint32_t>(i)};
-        world.door().record(change, [](const op_result<recorded_transition>& done) { EXPECT_TRUE(done.has_value()); });
+        world.subject().record(change,
+                               [](const op_result<recorded_transition>& done) { EXPECT_TRUE(done.has_value()); });
     }
     world.run();
     const auto history = world.history(make_id("b")).value();

@@ -105,7 +105,7 @@ TEST_P(Loading, NobodyComesBetweenTheRowsOfALongSave) {
     }
     world.add(many).value();
     transition settlement = make_settlement("tx-2999", 50, {});
-    world.door().save_facts(rows, [](const op_result<std::monostate>&) {});
+    world.subject().save_facts(rows, [](const op_result<std::monostate>&) {});
     EXPECT_EQ(world.record_as_is(settlement).error().code, store_error::stale) << "it was called behind the save";
     settlement.revision = row_revision{2};
     world.record_as_is(settlement).value();

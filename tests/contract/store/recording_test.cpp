@@ -259,8 +259,8 @@ TEST_P(Recording, AStaleChangeLeavesItsNeighboursAlone) {
     const auto note = [&](const op_result<recorded_transition>& done) { durable.push_back(done.has_value()); };
     transition stale = make_settlement("a", 1, {});
     stale.revision = row_revision{9};
-    world.door().record(stale, note);
-    world.door().record(make_settlement("b", 2, {}), note);
+    world.subject().record(stale, note);
+    world.subject().record(make_settlement("b", 2, {}), note);
     world.run();
     EXPECT_EQ(durable, (std::vector<bool>{false, true}));
     EXPECT_EQ(world.events().events.size(), 1U);
@@ -281,8 +281,8 @@ TEST_P(Recording, ASecondEventWithTheSameIdFailsAloneAndUsesNoSeq) {
     transition twin = make_settlement("b", 10, {"new-lane"});
     twin.event->id = first.event->id;
     std::optional<op_result<recorded_transition>> failed;
-    world.door().record(first, [](const op_result<recorded_transition>&) {});
-    world.door().record(twin, [&](op_result<recorded_transition> given) { failed.emplace(std::move(given)); });
+    world.subject().record(first, [](const op_result<recorded_transition>&) {});
+    world.subject().record(twin, [&](op_result<recorded_transition> given) { failed.emplace(std::move(given)); });
     const auto third = world.record(make_settlement("c", 10, {"backend"}));
     ASSERT_FALSE(failed->has_value());
     EXPECT_EQ(third.value().seq, event_seq{2});

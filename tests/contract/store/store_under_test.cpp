@@ -14,8 +14,8 @@ namespace {
 /// SQLite on files whose disk loses power, is full and fails on demand.
 class sqlite_under_test final : public store_under_test {
   public:
-    store& door() override {
-        if (!store_) store_ = make_sqlite_store(loop_->get_executor(), {path_, 7, disk_.name()}, told_);
+    store& subject() override {
+        if (!store_) store_ = make_sqlite_store(loop_->get_executor(), {path_, 7, disk_.name()}, reported_);
         return *store_;
     }
     void run() override {
@@ -23,16 +23,16 @@ class sqlite_under_test final : public store_under_test {
         loop_->run();
     }
     void reopen() override {
-        door().close([] {});
+        subject().close([] {});
         run();
         store_.reset();
-        door();
+        subject();
     }
     void crash(crash_point where, std::uint64_t seed, const std::function<void(store&)>& calls) override {
-        door();
+        subject();
         if (where == crash_point::before_commit) disk_.cut_at_write(1);
         if (where == crash_point::in_commit) disk_.cut_at_sync(1, power_loss_disk::moment::before);
-        calls(door());
+        calls(subject());
         store_.reset(); // its thread works off what is queued
         loop_ = std::make_unique<boost::asio::io_context>(1);
         if (where == crash_point::after_commit) return;
@@ -41,13 +41,13 @@ class sqlite_under_test final : public store_under_test {
     }
     void set_full(bool is_full) override { disk_.set_full(is_full); }
     void break_disk() override { disk_.fail_sync(1, SQLITE_IOERR_FSYNC); }
-    const recorded_store_facts& told() const override { return told_; }
+    const recorded_store_facts& reported() const override { return reported_; }
 
   private:
     temporary_directory directory_;
     std::filesystem::path path_ = directory_.path() / "db" / "prooftrackd.db";
     power_loss_disk disk_{"store-contract"};
-    recorded_store_facts told_;
+    recorded_store_facts reported_;
     std::unique_ptr<boost::asio::io_context> loop_ = std::make_unique<boost::asio::io_context>(1);
     std::unique_ptr<store> store_;
 };
@@ -55,7 +55,7 @@ class sqlite_under_test final : public store_under_test {
 /// What the simulation and the engine's tests run on.
 class fake_under_test final : public store_under_test {
   public:
-    store& door() override { return opened(); }
+    store& subject() override { return opened(); }
     void run() override { opened().pump(); }
     void reopen() override {
         opened().close([] {});
@@ -70,16 +70,16 @@ class fake_under_test final : public store_under_test {
     }
     void set_full(bool is_full) override { opened().set_full(is_full); }
     void break_disk() override { opened().set_failed(); }
-    const recorded_store_facts& told() const override { return told_; }
+    const recorded_store_facts& reported() const override { return reported_; }
 
   private:
     fake_store& opened() {
-        if (!store_) store_ = std::make_unique<fake_store>(disk_, nullptr, fake_store_options{}, &told_);
+        if (!store_) store_ = std::make_unique<fake_store>(disk_, nullptr, fake_store_options{}, &reported_);
         return *store_;
     }
 
     fake_disk disk_;
-    recorded_store_facts told_;
+    recorded_store_facts reported_;
     std::unique_ptr<fake_store> store_;
 };
 

@@ -34,7 +34,7 @@ class store_under_test : public store_calls {
     virtual void set_full(bool is_full) = 0;
     /// The next commit finds that the disk has failed.
     virtual void break_disk() = 0;
-    virtual const recorded_store_facts& told() const = 0;
+    virtual const recorded_store_facts& reported() const = 0;
 };
 
 struct store_kind {

@@ -243,12 +243,12 @@ asio::awaitable<void> shop_server::stream_order(socket_type& socket, std::string
     if (!transaction.empty()) co_await daemon_.refresh(std::move(transaction));
     std::string out = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
                       "Connection: close\r\n\r\n";
-    std::string told;
+    std::string reported;
     for (const auto* found = orders_.find(order); found != nullptr; found = orders_.find(order)) {
         auto now = orders_.format(*found);
-        if (now != told) {
+        if (now != reported) {
             out += "data: " + now + "\n\n";
-            told = std::move(now);
+            reported = std::move(now);
         }
         const auto bytes = asio::buffer(out);
         limit.start(write_timeout, close);
@@ -258,7 +258,7 @@ asio::awaitable<void> shop_server::stream_order(socket_type& socket, std::string
         out.clear();
         // What changed during the write woke nobody: look before waiting.
         found = orders_.find(order);
-        if (found == nullptr || orders_.format(*found) != told) continue;
+        if (found == nullptr || orders_.format(*found) != reported) continue;
         changed.expires_after(stream_comment);
         const auto [woken] = co_await changed.async_wait(as_pair);
         if (!acceptor_.is_open()) co_return;

@@ -56,12 +56,12 @@ class Task : public testing::Test {
   protected:
     /// Keeps what is told; holds the token as a user's handler would hold its connection.
     unique_function<void(int)> tell() {
-        return [this, held = held_](int value) { told_.push_back(value); };
+        return [this, held = held_](int value) { reported_.push_back(value); };
     }
 
     peer other_;
     token held_ = std::make_shared<int>(0);
-    std::vector<int> told_;
+    std::vector<int> reported_;
 };
 
 TEST_F(Task, GoesOnInsideTheHandlersThatAnswerIt) {
@@ -69,9 +69,9 @@ TEST_F(Task, GoesOnInsideTheHandlersThatAnswerIt) {
     EXPECT_EQ(other_.asked, std::vector<std::string>{"first"}) << "it has begun at once";
     other_.answer(4);
     EXPECT_EQ(other_.asked, (std::vector<std::string>{"first", "second"}));
-    EXPECT_TRUE(told_.empty());
+    EXPECT_TRUE(reported_.empty());
     other_.answer(2);
-    EXPECT_EQ(told_, std::vector<int>{42});
+    EXPECT_EQ(reported_, std::vector<int>{42});
     EXPECT_EQ(held_.use_count(), 1) << "nothing is left";
 }
 
@@ -89,7 +89,7 @@ TEST_F(Task, AHandlerThatIsDestroyedUncalledTakesAllThatWaitWithIt) {
         other_.waiting.clear();
         EXPECT_EQ(held_.use_count(), 1) << "after " << answered << " answers";
     }
-    EXPECT_TRUE(told_.empty());
+    EXPECT_TRUE(reported_.empty());
 }
 
 /// Drops a handler before it returns, as a store that has crashed does.
@@ -111,7 +111,7 @@ TEST_F(Task, AHandlerMayBeDroppedBeforeTheCallReturns) {
     EXPECT_EQ(held_.use_count(), 1);
     start(ask_nobody_through(held_), tell());
     EXPECT_EQ(held_.use_count(), 1);
-    EXPECT_TRUE(told_.empty());
+    EXPECT_TRUE(reported_.empty());
 }
 
 task<int> count_at_once(int times, token held) {
@@ -126,7 +126,7 @@ task<int> count_at_once(int times, token held) {
 
 TEST_F(Task, AHandlerMayBeCalledBeforeTheCallReturnsAndTheStackStaysAsItIs) {
     start(count_at_once(1'000'000, held_), tell());
-    EXPECT_EQ(told_, std::vector<int>{1'000'000});
+    EXPECT_EQ(reported_, std::vector<int>{1'000'000});
     EXPECT_EQ(held_.use_count(), 1);
 }
 
@@ -139,29 +139,29 @@ TEST_F(Task, ASecondCallOfAHandlerDoesNothing) {
     EXPECT_EQ(other_.waiting.size(), 1U);
     other_.answer(2);
     first(7);
-    EXPECT_EQ(told_, std::vector<int>{12});
+    EXPECT_EQ(reported_, std::vector<int>{12});
 }
 
-task<> close(peer& other, std::vector<int>& told) {
+task<> close(peer& other, std::vector<int>& reported) {
     co_await call(other, &peer::close);
-    told.push_back(1);
+    reported.push_back(1);
 }
-task<int> close_and_say(peer& other, std::vector<int>& told) {
-    co_await close(other, told);
+task<int> close_and_say(peer& other, std::vector<int>& reported) {
+    co_await close(other, reported);
     co_return 2;
 }
 
 TEST_F(Task, WaitsForHandlersWithoutAValueToo) {
-    start(close_and_say(other_, told_), tell());
-    EXPECT_TRUE(told_.empty());
+    start(close_and_say(other_, reported_), tell());
+    EXPECT_TRUE(reported_.empty());
     other_.closing();
-    EXPECT_EQ(told_, (std::vector<int>{1, 2}));
-    start(close(other_, told_));
+    EXPECT_EQ(reported_, (std::vector<int>{1, 2}));
+    start(close(other_, reported_));
     other_.closing();
-    EXPECT_EQ(told_, (std::vector<int>{1, 2, 1}));
-    start(close(other_, told_), [this] { told_.push_back(3); });
+    EXPECT_EQ(reported_, (std::vector<int>{1, 2, 1}));
+    start(close(other_, reported_), [this] { reported_.push_back(3); });
     other_.closing();
-    EXPECT_EQ(told_, (std::vector<int>{1, 2, 1, 1, 3}));
+    EXPECT_EQ(reported_, (std::vector<int>{1, 2, 1, 1, 3}));
 }
 
 task<int> ask_and_throw(peer& other, token held) {
@@ -185,7 +185,7 @@ TEST_F(Task, AnExceptionGoesToWhoAwaits) {
     other_.answer(1);
     start(ask_and_catch(other_, held_), tell());
     other_.answer(0);
-    EXPECT_EQ(told_, (std::vector<int>{-1, 0}));
+    EXPECT_EQ(reported_, (std::vector<int>{-1, 0}));
     EXPECT_EQ(held_.use_count(), 1);
 }
 
@@ -217,9 +217,9 @@ TEST_F(Task, ACallThatThrowsIsOverWhateverBecomesOfItsHandler) {
     start(survive_a_call_that_throws(other_, held_), tell());
     EXPECT_EQ(*held_, 1);
     other_.answer(5);
-    EXPECT_TRUE(told_.empty()) << "the first handler leads nowhere";
+    EXPECT_TRUE(reported_.empty()) << "the first handler leads nowhere";
     other_.answer(6);
-    EXPECT_EQ(told_, std::vector<int>{6});
+    EXPECT_EQ(reported_, std::vector<int>{6});
     EXPECT_EQ(held_.use_count(), 1);
 }
 
@@ -251,13 +251,13 @@ TEST_F(Task, WhoseOwnerHasGoneEndsInPlaceOfGoingOn) {
     auto asked = std::make_unique<owner>(other_, held_);
     start(asked->ask(1), tell());
     other_.answer(1);
-    EXPECT_EQ(told_, std::vector<int>{2});
+    EXPECT_EQ(reported_, std::vector<int>{2});
     start(asked->ask(1), tell());
     asked.reset();
     EXPECT_EQ(held_.use_count(), 2) << "its handler is alive";
     other_.answer(1);
     EXPECT_EQ(held_.use_count(), 1);
-    EXPECT_EQ(told_, std::vector<int>{2});
+    EXPECT_EQ(reported_, std::vector<int>{2});
 }
 
 TEST_F(Task, EndsAsWellWhenTheOwnerOfOneThatWaitsForItHasGone) {
@@ -267,7 +267,7 @@ TEST_F(Task, EndsAsWellWhenTheOwnerOfOneThatWaitsForItHasGone) {
     outer.reset();
     other_.answer(1);
     EXPECT_EQ(held_.use_count(), 1);
-    EXPECT_TRUE(told_.empty());
+    EXPECT_TRUE(reported_.empty());
 }
 
 TEST_F(Task, AnOwnerMayGoWhileItsCallIsAnsweredAtOnce) {
@@ -285,7 +285,7 @@ TEST_F(Task, AnOwnerMayGoWhileItsCallIsAnsweredAtOnce) {
         lifetime* alive;
     } gone{own.get()};
     start(gone.ask(held_), tell());
-    EXPECT_TRUE(told_.empty());
+    EXPECT_TRUE(reported_.empty());
     EXPECT_EQ(held_.use_count(), 1);
 }
 
@@ -293,10 +293,10 @@ TEST_F(Task, TheHandlerMayDestroyWhatTheTaskWasOf) {
     auto asked = std::make_unique<owner>(other_, held_);
     start(asked->ask(1), [this, &asked](int value) {
         asked.reset();
-        told_.push_back(value);
+        reported_.push_back(value);
     });
     other_.answer(1);
-    EXPECT_EQ(told_, std::vector<int>{2});
+    EXPECT_EQ(reported_, std::vector<int>{2});
     EXPECT_EQ(held_.use_count(), 1);
 }
 

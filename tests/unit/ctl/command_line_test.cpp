@@ -230,12 +230,14 @@ TEST(Complaints, NameTheNextStep) {
 }
 
 TEST(Complaints, ShowTheProblemsDetailSafely) {
-    const auto told = [](const std::string& body) { return describe_refusal({409, "application/problem+json", body}); };
-    EXPECT_EQ(told(R"({"title":"t","detail":"it has \u001b[2J ended","code":"already_ended","status":409})"),
+    const auto refusal = [](const std::string& body) {
+        return describe_refusal({409, "application/problem+json", body});
+    };
+    EXPECT_EQ(refusal(R"({"title":"t","detail":"it has \u001b[2J ended","code":"already_ended","status":409})"),
               "it has \\x1b[2J ended (already_ended 409)");
-    const std::string gone = told(R"({"detail":"gone","code":"cursor_gone","oldest_seq":17,"last_seq":40})");
+    const std::string gone = refusal(R"({"detail":"gone","code":"cursor_gone","oldest_seq":17,"last_seq":40})");
     EXPECT_NE(gone.find("events 17 to 40"), std::string::npos);
-    EXPECT_EQ(told("<html>"), "the daemon answered 409 without saying why");
+    EXPECT_EQ(refusal("<html>"), "the daemon answered 409 without saying why");
 }
 
 } // namespace

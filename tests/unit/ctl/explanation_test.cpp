@@ -22,7 +22,7 @@ struct world {
     std::string status_text =
         R"({"proof":{"health":"ok","since":"2026-04-01T00:00:00.000Z","detail":null},"callbacks":[{"name":"backend",)"
         R"("state":"ok"}]})";
-    explanation told() const {
+    explanation explained() const {
         return explain(
             {json_view::parse(transaction_text), json_view::parse(history_text), json_view::parse(status_text)}, now);
     }
@@ -32,37 +32,38 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 TEST(Explanation, EveryStateSaysWhy) {
     const std::string soon = R"("2026-04-01T10:00:04.000Z")";
+    EXPECT_TRUE(contains(world{transaction("tracking", "\"processing\"", soon)}.explained().why,
+                         "last word is \"processing\""));
     EXPECT_TRUE(
-        contains(world{transaction("tracking", "\"processing\"", soon)}.told().why, "last word is \"processing\""));
-    EXPECT_TRUE(contains(world{transaction("tracking", "\"on_hold\"", soon)}.told().why, "does not know the word"));
+        contains(world{transaction("tracking", "\"on_hold\"", soon)}.explained().why, "does not know the word"));
+    EXPECT_TRUE(contains(world{transaction("settled", "\"completed\"", "null")}.explained().why,
+                         "Proof said \"completed\" 1m ago"));
+    EXPECT_TRUE(contains(world{transaction("overdue", "null", soon)}.explained().why, "That is not a failure"));
+    EXPECT_TRUE(contains(world{transaction("not_found", "null", soon)}.explained().why, "404"));
     EXPECT_TRUE(
-        contains(world{transaction("settled", "\"completed\"", "null")}.told().why, "Proof said \"completed\" 1m ago"));
-    EXPECT_TRUE(contains(world{transaction("overdue", "null", soon)}.told().why, "That is not a failure"));
-    EXPECT_TRUE(contains(world{transaction("not_found", "null", soon)}.told().why, "404"));
-    EXPECT_TRUE(
-        contains(world{transaction("rejected", "null", soon, R"(,"last_error":"400 invalid_request")")}.told().why,
+        contains(world{transaction("rejected", "null", soon, R"(,"last_error":"400 invalid_request")")}.explained().why,
                  "400 invalid_request"));
-    EXPECT_TRUE(contains(world{transaction("abandoned", "\"pending\"", "null")}.told().why, "give_up_after"));
-    EXPECT_TRUE(contains(world{transaction("untracked", "null", "null")}.told().why, "A user ended"));
+    EXPECT_TRUE(contains(world{transaction("abandoned", "\"pending\"", "null")}.explained().why, "give_up_after"));
+    EXPECT_TRUE(contains(world{transaction("untracked", "null", "null")}.explained().why, "A user ended"));
 }
 
 TEST(Explanation, TheNextPollSaysWhyThen) {
     const std::string soon = R"("2026-04-01T10:00:04.000Z")";
-    EXPECT_EQ(world{transaction("tracking", "\"pending\"", soon)}.told().next,
+    EXPECT_EQ(world{transaction("tracking", "\"pending\"", soon)}.explained().next,
               "The next poll is in 4s (poll.interval: the band for open transactions).");
     EXPECT_TRUE(contains(
-        world{transaction("tracking", "null", soon, R"(,"consecutive_errors":2,"last_error":"500")")}.told().next,
+        world{transaction("tracking", "null", soon, R"(,"consecutive_errors":2,"last_error":"500")")}.explained().next,
         "poll.backoff"));
-    EXPECT_TRUE(contains(world{transaction("overdue", "null", soon)}.told().next, "poll.tail_interval"));
-    EXPECT_TRUE(contains(world{transaction("settled", "\"failed\"", soon)}.told().next, "poll.verify_after"));
-    EXPECT_TRUE(contains(world{transaction("settled", "\"failed\"", "null")}.told().next, "No poll is planned"));
-    EXPECT_TRUE(contains(world{transaction("tracking", "null", R"("2026-04-01T09:59:00.000Z")")}.told().next,
+    EXPECT_TRUE(contains(world{transaction("overdue", "null", soon)}.explained().next, "poll.tail_interval"));
+    EXPECT_TRUE(contains(world{transaction("settled", "\"failed\"", soon)}.explained().next, "poll.verify_after"));
+    EXPECT_TRUE(contains(world{transaction("settled", "\"failed\"", "null")}.explained().next, "No poll is planned"));
+    EXPECT_TRUE(contains(world{transaction("tracking", "null", R"("2026-04-01T09:59:00.000Z")")}.explained().next,
                          "was due 1m ago"));
     world refused{transaction("tracking", "null", soon)};
     refused.status_text =
         R"({"proof":{"health":"unauthorized","since":"2026-04-01T09:00:00.000Z","detail":"401 invalid_token"}})";
-    EXPECT_TRUE(contains(refused.told().next, "Proof is unauthorized since 1h ago"));
-    EXPECT_TRUE(contains(refused.told().actions.back(), "client_token"));
+    EXPECT_TRUE(contains(refused.explained().next, "Proof is unauthorized since 1h ago"));
+    EXPECT_TRUE(contains(refused.explained().actions.back(), "client_token"));
 }
 
 TEST(Explanation, AReversalIsToldAsOne) {
@@ -73,8 +74,8 @@ TEST(Explanation, AReversalIsToldAsOne) {
         {"at":"2026-04-01T09:50:00.000Z","from_state":"tracking","to_state":"settled","from_status":"pending",
         "to_status":"failed","request_id":"r-1"}],
         "deliveries":[]})";
-    EXPECT_TRUE(contains(reversed.told().why, "first said \"failed\" and changed its word to \"completed\""));
-    EXPECT_TRUE(contains(reversed.told().why, "r-2"));
+    EXPECT_TRUE(contains(reversed.explained().why, "first said \"failed\" and changed its word to \"completed\""));
+    EXPECT_TRUE(contains(reversed.explained().why, "r-2"));
 }
 
 TEST(Explanation, EachDeliverySaysWhatItWaitsBehind) {
@@ -90,18 +91,17 @@ TEST(Explanation, EachDeliverySaysWhatItWaitsBehind) {
         {"id":5,"event_type":"transaction.completed","callback":"ledger","state":"pending","attempts":1},
         {"id":6,"event_type":"transaction.completed","callback":"gone","state":"dead","attempts":8,
         "last_error":"410"}]})";
-    owed.status_text =
-        R"({"proof":{"health":"ok"},"callbacks":[{"name":"backend","state":"ok"},{"name":"old",)"
-        R"("state":"unconfigured"},{"name":"ledger","state":"failing"}]})";
-    const auto told = owed.told();
-    ASSERT_EQ(told.deliveries.size(), 6U);
-    EXPECT_EQ(told.deliveries[0].what, "arrived 1h ago, 1 attempt");
-    EXPECT_EQ(told.deliveries[1].what, "waits until the callback is configured again");
-    EXPECT_EQ(told.deliveries[2].what, "2 attempts so far, the next in 5m; the last attempt: 500");
-    EXPECT_EQ(told.deliveries[3].what, "waits behind delivery 3 (transaction.completed): order is kept");
-    EXPECT_TRUE(contains(told.deliveries[4].what, "is failing"));
-    EXPECT_EQ(told.deliveries[5].what, "dead after 8 attempts: 410");
-    EXPECT_TRUE(contains(told.actions.back(), "redeliver t-1"));
+    owed.status_text = R"({"proof":{"health":"ok"},"callbacks":[{"name":"backend","state":"ok"},{"name":"old",)"
+                       R"("state":"unconfigured"},{"name":"ledger","state":"failing"}]})";
+    const auto explained = owed.explained();
+    ASSERT_EQ(explained.deliveries.size(), 6U);
+    EXPECT_EQ(explained.deliveries[0].what, "arrived 1h ago, 1 attempt");
+    EXPECT_EQ(explained.deliveries[1].what, "waits until the callback is configured again");
+    EXPECT_EQ(explained.deliveries[2].what, "2 attempts so far, the next in 5m; the last attempt: 500");
+    EXPECT_EQ(explained.deliveries[3].what, "waits behind delivery 3 (transaction.completed): order is kept");
+    EXPECT_TRUE(contains(explained.deliveries[4].what, "is failing"));
+    EXPECT_EQ(explained.deliveries[5].what, "dead after 8 attempts: 410");
+    EXPECT_TRUE(contains(explained.actions.back(), "redeliver t-1"));
 }
 
 } // namespace

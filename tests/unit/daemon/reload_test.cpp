@@ -135,10 +135,10 @@ TEST_F(SecretReread, AChangedSecretIsTakenAndABadOneIsNot) {
     EXPECT_TRUE(reread_.read_changed_keys(now));
     EXPECT_EQ(now.targets[0].secrets.size(), 2U);
     EXPECT_NE(now.notifier, before);
-    const auto told = log_.of(log_event_id::callback_secret_changed);
-    ASSERT_EQ(told.size(), 1U);
-    EXPECT_EQ(told[0].at("callback"), "shop");
-    EXPECT_EQ(told[0].at("fingerprints"), "2dd745ff9912 96ad2ccd8146");
+    const auto reported = log_.of(log_event_id::callback_secret_changed);
+    ASSERT_EQ(reported.size(), 1U);
+    EXPECT_EQ(reported[0].at("callback"), "shop");
+    EXPECT_EQ(reported[0].at("fingerprints"), "2dd745ff9912 96ad2ccd8146");
     EXPECT_FALSE(reread_.read_changed_keys(now)) << "once";
     set("nonsense\n");
     EXPECT_FALSE(reread_.read_changed_keys(now));

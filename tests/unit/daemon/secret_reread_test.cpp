@@ -37,11 +37,11 @@ TEST_F(ChangedSecrets, KeysForCallbackUrlsAreTakenLikeThoseOfACallback) {
     set(place_of("/new/url_secret"), first_key);
     EXPECT_TRUE(reread_.read_changed_keys(now));
     EXPECT_NE(now.notifier, before);
-    const auto told = log_.of(log_event_id::callback_secret_changed);
-    ASSERT_EQ(told.size(), 1U);
-    EXPECT_EQ(told[0].at("callback"), "callback_url");
-    EXPECT_EQ(told[0].at("file"), place_of("/new/url_secret"));
-    EXPECT_EQ(told[0].at("fingerprints"), "96ad2ccd8146");
+    const auto reported = log_.of(log_event_id::callback_secret_changed);
+    ASSERT_EQ(reported.size(), 1U);
+    EXPECT_EQ(reported[0].at("callback"), "callback_url");
+    EXPECT_EQ(reported[0].at("file"), place_of("/new/url_secret"));
+    EXPECT_EQ(reported[0].at("fingerprints"), "96ad2ccd8146");
     const prepared_runtime fresh = good();
     EXPECT_EQ(now.url_rules.secrets, fresh.url_rules.secrets);
     EXPECT_EQ(now.targets[0].secrets, fresh.targets[0].secrets) << "the other file is as it was";
@@ -92,11 +92,11 @@ TEST_F(ChangedSecrets, ASecretThatOthersCanReadIsTakenAndWarnedOf) {
     set(place_of("/new/secret"), first_key);
     EXPECT_TRUE(reread_.read_token(now));
     EXPECT_TRUE(reread_.read_changed_keys(now));
-    const auto told = log_.of(log_event_id::config_insecure_file);
-    ASSERT_EQ(told.size(), 2U);
-    EXPECT_EQ(told[0].at("file"), place_of("/new/token"));
-    EXPECT_EQ(told[0].at("advice"), "chmod 0640 " + place_of("/new/token") + " (or 0600)");
-    EXPECT_EQ(told[1].at("file"), place_of("/new/secret"));
+    const auto reported = log_.of(log_event_id::config_insecure_file);
+    ASSERT_EQ(reported.size(), 2U);
+    EXPECT_EQ(reported[0].at("file"), place_of("/new/token"));
+    EXPECT_EQ(reported[0].at("advice"), "chmod 0640 " + place_of("/new/token") + " (or 0600)");
+    EXPECT_EQ(reported[1].at("file"), place_of("/new/secret"));
 }
 
 TEST_F(ChangedSecrets, ATokenAsBeforeIsNotWarnedOfAgain) {
@@ -111,11 +111,11 @@ TEST_F(ChangedSecrets, ATokenThatCannotBeReadSaysWhichFileAndWhy) {
     const auto before = now.proof;
     machine_.files.erase(place_of("/new/token"));
     EXPECT_FALSE(reread_.read_token(now));
-    const auto told = log_.of(log_event_id::config_warning);
-    ASSERT_EQ(told.size(), 1U);
-    EXPECT_EQ(told[0].at("file"), place_of("/new/token"));
-    EXPECT_THAT(told[0].at("error"), HasSubstr("No such file"));
-    EXPECT_THAT(told[0].at("warning"), HasSubstr("the last good one stays in use"));
+    const auto reported = log_.of(log_event_id::config_warning);
+    ASSERT_EQ(reported.size(), 1U);
+    EXPECT_EQ(reported[0].at("file"), place_of("/new/token"));
+    EXPECT_THAT(reported[0].at("error"), HasSubstr("No such file"));
+    EXPECT_THAT(reported[0].at("warning"), HasSubstr("the last good one stays in use"));
     EXPECT_EQ(now.proof, before);
 }
 

@@ -11,11 +11,11 @@ using namespace std::chrono_literals;
 
 class Calls : public testing::Test {
   protected:
-    told told_; ///< outlives the world
+    call_result result_; ///< outlives the world
     use_case_world world_;
 
     wait_id wait_for(const char* text) {
-        return world_.lookup->get(world_.id(text), 10s, world_.tell<transaction_view>(told_));
+        return world_.lookup->get(world_.id(text), 10s, world_.tell<transaction_view>(result_));
     }
     void end(const char* text) {
         world_.changes->untrack(world_.id(text), {}, [](const outcome<transaction_view>&) {});
@@ -26,12 +26,12 @@ class Calls : public testing::Test {
         world_.log.on_line = [&](const recorded_log::line& line) {
             seen.push_back(line.event == log_event_id::api_change ? "audit " + line.at("result")
                                                                   : "line " + line.at("merchant_transaction_id"));
-            if (!told_.word.empty()) seen.push_back("told too early");
+            if (!result_.word.empty()) seen.push_back("told too early");
         };
         act();
         world_.memory.pump();
         world_.log.on_line = {};
-        seen.push_back(told_.word);
+        seen.push_back(result_.word);
         return seen;
     }
 };
@@ -40,10 +40,10 @@ TEST_F(Calls, AWaitIsAnsweredByTheEnd) {
     world_.track("t1");
     wait_for("t1");
     world_.memory.pump();
-    EXPECT_EQ(told_.word, "");
+    EXPECT_EQ(result_.word, "");
     end("t1");
-    EXPECT_EQ(told_.word, "ok");
-    EXPECT_TRUE(told_.is_let_go_of());
+    EXPECT_EQ(result_.word, "ok");
+    EXPECT_TRUE(result_.is_released());
     EXPECT_EQ(world_.lookup->next_wake(), std::nullopt);
 }
 
@@ -52,13 +52,13 @@ TEST_F(Calls, AWaitIsAnsweredAtOnceByAnEndThatIsThere) {
     end("t1");
     wait_for("t1");
     world_.memory.pump();
-    EXPECT_EQ(told_.word, "ok");
+    EXPECT_EQ(result_.word, "ok");
 }
 
 TEST_F(Calls, AWaitForAnIdThatIsNotTrackedIsRefused) {
     wait_for("t1");
     world_.memory.pump();
-    EXPECT_EQ(told_.word, "unknown_transaction");
+    EXPECT_EQ(result_.word, "unknown_transaction");
 }
 
 TEST_F(Calls, AWaitIsAnsweredWhenItsTimeIsOver) {
@@ -69,24 +69,24 @@ TEST_F(Calls, AWaitIsAnsweredWhenItsTimeIsOver) {
     world_.clock.run_for(10s);
     world_.lookup->on_wake(world_.clock.now());
     world_.memory.pump();
-    EXPECT_EQ(told_.word, "ok");
+    EXPECT_EQ(result_.word, "ok");
 }
 
 TEST_F(Calls, ACancelledWaitIsNeverAnswered) {
     world_.track("t1");
     world_.lookup->cancel(wait_for("t1"));
     end("t1");
-    EXPECT_EQ(told_.word, "");
-    EXPECT_TRUE(told_.is_let_go_of());
+    EXPECT_EQ(result_.word, "");
+    EXPECT_TRUE(result_.is_released());
 }
 
 TEST_F(Calls, AnAuditLineComesBeforeItsEffectsAndTheAnswerLast) {
-    const auto track = [this] { world_.tracking->track(world_.request("t1"), {}, world_.tell<tracked>(told_)); };
+    const auto track = [this] { world_.tracking->track(world_.request("t1"), {}, world_.tell<tracked>(result_)); };
     EXPECT_EQ(lines_and_words(track), (std::vector<std::string>{"audit done", "line t1", "ok"}));
-    told_.word.clear();
+    result_.word.clear();
     EXPECT_EQ(lines_and_words(track), (std::vector<std::string>{"ok"})) << "nothing was changed";
-    told_.word.clear();
-    const auto poll = [this] { world_.changes->poll_now(world_.id("t2"), {}, world_.tell<std::monostate>(told_)); };
+    result_.word.clear();
+    const auto poll = [this] { world_.changes->poll_now(world_.id("t2"), {}, world_.tell<std::monostate>(result_)); };
     EXPECT_EQ(lines_and_words(poll), (std::vector<std::string>{"audit unknown_transaction", "unknown_transaction"}));
 }
 
@@ -102,8 +102,9 @@ TEST_F(Calls, AnImportCountsWhatIsThereAndRejectsWhatIsTrackedOtherwise) {
     add("t0", false, 1h);
     add("t1", false, 1h);
     std::optional<import_summary> done;
-    world_.tracking->import(std::move(lines), {},
-                            [&](outcome<import_summary> told) { done = std::get<import_summary>(std::move(told)); });
+    world_.tracking->import(std::move(lines), {}, [&](outcome<import_summary> summary) {
+        done = std::get<import_summary>(std::move(summary));
+    });
     world_.memory.pump();
     ASSERT_TRUE(done);
     EXPECT_EQ(done->created, 1U);
@@ -119,7 +120,7 @@ TEST_F(Calls, AnImportThatFailsHalfWayTellsWhatWasTaken) {
         lines.push_back({i, world_.request(("i" + std::to_string(i)).c_str()), true});
     std::optional<problem> failed;
     world_.tracking->import(std::move(lines), {},
-                            [&](outcome<import_summary> told) { failed = std::get<problem>(std::move(told)); });
+                            [&](outcome<import_summary> summary) { failed = std::get<problem>(std::move(summary)); });
     world_.memory.fail_operation(2, store_error::full);
     world_.memory.pump();
     ASSERT_TRUE(failed);
@@ -143,28 +144,28 @@ TEST_F(Calls, ASessionsIdThatIsTrackedOtherwiseIsPolledAndRefused) {
 }
 
 TEST_F(Calls, ATestOfACallbackTellsWhatTheReceiverSaid) {
-    world_.delivery->test_callback("shop", {}, world_.tell<callback_test_result>(told_));
-    EXPECT_EQ(told_.word, "");
+    world_.delivery->test_callback("shop", {}, world_.tell<callback_test_result>(result_));
+    EXPECT_EQ(result_.word, "");
     world_.clock.run_for(1s);
-    EXPECT_EQ(told_.word, "ok");
-    world_.delivery->test_callback("nobody", {}, world_.tell<callback_test_result>(told_));
-    EXPECT_EQ(told_.word, "unknown_callback");
+    EXPECT_EQ(result_.word, "ok");
+    world_.delivery->test_callback("nobody", {}, world_.tell<callback_test_result>(result_));
+    EXPECT_EQ(result_.word, "unknown_callback");
     EXPECT_EQ(world_.log.count(log_event_id::api_change), 2U);
 }
 
 TEST_F(Calls, ATestOfACallbackEndsWithItsOwner) {
-    world_.delivery->test_callback("shop", {}, world_.tell<callback_test_result>(told_));
+    world_.delivery->test_callback("shop", {}, world_.tell<callback_test_result>(result_));
     world_.delivery.reset();
     world_.clock.run_for(1s);
-    EXPECT_EQ(told_.word, "");
-    EXPECT_TRUE(told_.is_let_go_of());
+    EXPECT_EQ(result_.word, "");
+    EXPECT_TRUE(result_.is_released());
 }
 
 TEST_F(Calls, ALogLevelIsAuditedWhenThereIsSuchALevel) {
-    world_.operation->set_log_level("loud", {}, world_.tell<std::monostate>(told_));
-    EXPECT_EQ(told_.word, "invalid_request");
-    world_.operation->set_log_level("debug", {}, world_.tell<std::monostate>(told_));
-    EXPECT_EQ(told_.word, "ok");
+    world_.operation->set_log_level("loud", {}, world_.tell<std::monostate>(result_));
+    EXPECT_EQ(result_.word, "invalid_request");
+    world_.operation->set_log_level("debug", {}, world_.tell<std::monostate>(result_));
+    EXPECT_EQ(result_.word, "ok");
     EXPECT_EQ(world_.log.count(log_event_id::api_change), 1U);
 }
 

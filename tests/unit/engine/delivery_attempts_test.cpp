@@ -51,7 +51,7 @@ TEST(DeliveryAttempts, OneIsLoadedMadeAndRecorded) {
     EXPECT_EQ(bench.row(id).state, delivery_state::delivered);
     EXPECT_EQ(bench.attempts.size(), 0U);
     EXPECT_FALSE(bench.slot.lane.any_busy());
-    EXPECT_THAT(bench.host.told, ElementsAre("feed backend", "feed backend", "feed backend", "settled"));
+    EXPECT_THAT(bench.host.reported, ElementsAre("feed backend", "feed backend", "feed backend", "settled"));
     EXPECT_EQ(bench.host.entered, 0);
     EXPECT_EQ((bench.metrics.counts[{"backend", "delivered"}]), 1);
 }
@@ -107,8 +107,8 @@ TEST(DeliveryAttempts, AReadThatFailsIsTriedAgainALittleLater) {
     bench.load();
     bench.memory.fail_operation(1, store_error::busy);
     bench.memory.pump();
-    EXPECT_THAT(bench.host.told, Contains("feed backend"));
-    EXPECT_EQ(bench.host.told.at(0).substr(0, 5), "error");
+    EXPECT_THAT(bench.host.reported, Contains("feed backend"));
+    EXPECT_EQ(bench.host.reported.at(0).substr(0, 5), "error");
     EXPECT_EQ(bench.slot.lane.due_of(id), bench.now().wall + store_retry_interval);
     EXPECT_EQ(bench.attempts.size(), 0U);
 }
@@ -127,7 +127,7 @@ TEST(DeliveryAttempts, AnOutcomeThatFindsNoRoomIsKeptUntilThereIsSome) {
     bench.attempts.record_oldest();
     EXPECT_FALSE(bench.attempts.any_unrecorded());
     bench.memory.pump();
-    EXPECT_TRUE(bench.host.heard("room")) << "the first that is written says so";
+    EXPECT_TRUE(bench.host.heard("writable")) << "the first that is written says so";
     EXPECT_EQ(bench.row(id).state, delivery_state::delivered);
     EXPECT_THROW(bench.attempts.record_oldest(), std::logic_error);
 }

@@ -27,20 +27,20 @@ class EngineLife : public testing::Test {
 
     void be(bool is_running) {
         world_.reset();
-        told_ = std::make_unique<told>();
+        result_ = std::make_unique<call_result>();
         world_ = std::make_unique<use_case_world>(is_running);
     }
     void begin() {
         be(false);
-        start(world_->life->begin(), [this, held = told_->held](const op_result<std::monostate>& begun) {
-            told_->word = begun ? "ok" : "failed";
+        start(world_->life->begin(), [this, held = result_->held](const op_result<std::monostate>& begun) {
+            result_->word = begun ? "ok" : "failed";
         });
     }
     /// A running daemon with one transaction stops.
     void end() {
         be(true);
         world_->track("t1");
-        start(world_->life->end(proof_, milliseconds(1'000)), [this, held = told_->held] { told_->word = "ok"; });
+        start(world_->life->end(proof_, milliseconds(1'000)), [this, held = result_->held] { result_->word = "ok"; });
     }
 
     /// The deliveries' side has stopped, Proof's side does.
@@ -49,7 +49,7 @@ class EngineLife : public testing::Test {
         proof_.stopped();
     }
 
-    std::unique_ptr<told> told_;
+    std::unique_ptr<call_result> result_;
     stopping_proof proof_;
     std::unique_ptr<use_case_world> world_;
 };
@@ -59,7 +59,7 @@ TEST_F(EngineLife, RunsWhenBothReadsAreDone) {
     world_->step();
     EXPECT_EQ(world_->state.life, phase::loading);
     world_->step();
-    EXPECT_EQ(told_->word, "ok");
+    EXPECT_EQ(result_->word, "ok");
     EXPECT_EQ(world_->state.life, phase::running);
     EXPECT_GT(world_->wakes, 0) << "the first polls are due";
     EXPECT_EQ(world_->log.count(log_event_id::config_no_listener), 1U) << "nobody is told of anything";
@@ -70,9 +70,9 @@ TEST_F(EngineLife, AStartThatCannotReadDoesNotRun) {
         begin();
         world_->memory.fail_operation(failing, store_error::failed);
         world_->memory.pump();
-        EXPECT_EQ(told_->word, "failed") << failing;
+        EXPECT_EQ(result_->word, "failed") << failing;
         EXPECT_EQ(world_->state.life, phase::loading) << failing;
-        EXPECT_TRUE(told_->is_let_go_of());
+        EXPECT_TRUE(result_->is_released());
     }
 }
 
@@ -82,12 +82,12 @@ TEST_F(EngineLife, AStartEndsWithItsOwnerOrItsStore) {
         for (int i = 0; i < done; ++i) world_->step();
         world_->life.reset();
         world_->memory.pump();
-        EXPECT_TRUE(told_->is_let_go_of()) << done;
+        EXPECT_TRUE(result_->is_released()) << done;
         begin();
         for (int i = 0; i < done; ++i) world_->step();
         world_->memory.crash();
-        EXPECT_TRUE(told_->is_let_go_of()) << done;
-        EXPECT_EQ(told_->word, "");
+        EXPECT_TRUE(result_->is_released()) << done;
+        EXPECT_EQ(result_->word, "");
     }
 }
 
@@ -96,15 +96,15 @@ TEST_F(EngineLife, AStopWaitsForProofAndTheDeliveriesAndClosesTheStoreLast) {
     EXPECT_EQ(world_->state.life, phase::stopping);
     world_->clock.run_for(milliseconds(100));
     world_->memory.pump();
-    EXPECT_EQ(told_->word, "") << "Proof's client has not stopped";
+    EXPECT_EQ(result_->word, "") << "Proof's client has not stopped";
     EXPECT_FALSE(world_->memory.closed());
     const std::uint64_t before = world_->memory.operations();
     proof_.stopped();
-    EXPECT_EQ(told_->word, "");
+    EXPECT_EQ(result_->word, "");
     world_->memory.pump();
     EXPECT_EQ(world_->memory.operations() - before, 2U) << "the counters are saved, then it is closed";
     EXPECT_TRUE(world_->memory.closed());
-    EXPECT_EQ(told_->word, "ok");
+    EXPECT_EQ(result_->word, "ok");
 }
 
 TEST_F(EngineLife, AStopGoesOnWhenTheCountersCannotBeSaved) {
@@ -112,7 +112,7 @@ TEST_F(EngineLife, AStopGoesOnWhenTheCountersCannotBeSaved) {
     world_->memory.fail_operation(1, store_error::full);
     stop_proof();
     world_->memory.pump();
-    EXPECT_EQ(told_->word, "ok");
+    EXPECT_EQ(result_->word, "ok");
 }
 
 TEST_F(EngineLife, AStopEndsWithItsOwnerOrItsStore) {
@@ -120,13 +120,13 @@ TEST_F(EngineLife, AStopEndsWithItsOwnerOrItsStore) {
     world_->life.reset();
     stop_proof();
     world_->memory.pump();
-    EXPECT_TRUE(told_->is_let_go_of());
+    EXPECT_TRUE(result_->is_released());
     EXPECT_FALSE(world_->memory.closed());
     end();
     stop_proof();
     world_->memory.crash();
-    EXPECT_TRUE(told_->is_let_go_of());
-    EXPECT_EQ(told_->word, "");
+    EXPECT_TRUE(result_->is_released());
+    EXPECT_EQ(result_->word, "");
 }
 
 TEST_F(EngineLife, AReloadWarnsWhenNobodyWouldBeTold) {

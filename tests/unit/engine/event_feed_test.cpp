@@ -49,7 +49,11 @@ class EventFeed : public testing::Test {
     /// Durable, but nobody was told yet.
     void commit(std::uint64_t seq, std::size_t bytes = 0) {
         disk_.last_seq = seq;
-        disk_.events[seq] = {"", event_type::completed, clock_.now().wall, "t1", 0,
+        disk_.events[seq] = {"",
+                             event_type::completed,
+                             clock_.now().wall,
+                             "t1",
+                             0,
                              std::make_shared<const std::string>(frozen(seq, bytes))};
     }
     void publish_up_to(std::uint64_t last, std::size_t bytes = 0) {
@@ -280,18 +284,19 @@ TEST_F(EventFeed, WhoWaitsAgainFromItsAnswerWaitsForTheEventBehindIt) {
 
 TEST_F(EventFeed, TheListenerIsToldBeforeTheReadersAndUntilItIsTakenAway) {
     struct recorder final : event_listener {
-        void on_event(const log_event& event) override { told.push_back(*event.json); }
-        std::vector<std::string> told;
+        void on_event(const log_event& event) override { reported.push_back(*event.json); }
+        std::vector<std::string> reported;
     } listener;
     feed_.set_event_listener(&listener);
-    std::size_t told_before = 0;
-    feed_.events(event_seq{0}, 1, 1min, [&](const outcome<event_list>&) { told_before = listener.told.size(); });
+    std::size_t reported_before = 0;
+    feed_.events(event_seq{0}, 1, 1min,
+                 [&](const outcome<event_list>&) { reported_before = listener.reported.size(); });
     publish(1);
-    EXPECT_EQ(told_before, 1U);
-    EXPECT_THAT(listener.told, ElementsAre(insert_seq(frozen(1), event_seq{1})));
+    EXPECT_EQ(reported_before, 1U);
+    EXPECT_THAT(listener.reported, ElementsAre(insert_seq(frozen(1), event_seq{1})));
     feed_.set_event_listener(nullptr);
     publish(2);
-    EXPECT_EQ(listener.told.size(), 1U);
+    EXPECT_EQ(listener.reported.size(), 1U);
 }
 
 TEST_F(EventFeed, MemoryHolds1024Events) {

@@ -66,7 +66,7 @@ TEST(FailingCallbacks, WhatIsRefusedIsWrittenWhenThereIsRoom) {
     bench.memory.set_full(true);
     bench.turn_failing();
     bench.memory.pump();
-    EXPECT_THAT(bench.host.told, Contains("full"));
+    EXPECT_THAT(bench.host.reported, Contains("full"));
     EXPECT_EQ(bench.stored(), std::nullopt);
     bench.memory.set_full(false);
     bench.failing.save_refused();
@@ -92,10 +92,10 @@ TEST(FailingCallbacks, ARecoveryThatFreesSomethingFeedsTheLane) {
     bench.turn_failing();
     bench.memory.pump();
     bench.fail(id);
-    bench.host.told.clear();
+    bench.host.reported.clear();
     bench.recover();
     bench.memory.pump();
-    EXPECT_THAT(bench.host.told, ElementsAre("feed backend"));
+    EXPECT_THAT(bench.host.reported, ElementsAre("feed backend"));
     EXPECT_TRUE(bench.slot.lane.wants_refill()) << "the store has new times";
     EXPECT_EQ(bench.row(id).attempts, 0U);
     EXPECT_EQ(bench.row(id).next_attempt_at, bench.now().wall);

@@ -130,10 +130,10 @@ TEST_F(Housekeeping, ADiskThatIsNearlyFullIsToldOfOnceAndWhenItHasSpaceAgain) {
         world_.disk.free_bytes = (std::uint64_t{1} << 30U) - (i % 2 == 0 ? 1U : 0U);
         world_.run(31s);
     }
-    const auto told = world_.log.of(log_event_id::store_nearly_full);
-    ASSERT_EQ(told.size(), 1U);
-    EXPECT_EQ(told[0].at("free_bytes"), "1073741823");
-    EXPECT_EQ(told[0].at("limit_bytes"), "1073741824");
+    const auto reported = world_.log.of(log_event_id::store_nearly_full);
+    ASSERT_EQ(reported.size(), 1U);
+    EXPECT_EQ(reported[0].at("free_bytes"), "1073741823");
+    EXPECT_EQ(reported[0].at("limit_bytes"), "1073741824");
     EXPECT_EQ(world_.log.count(log_event_id::store_has_space), 0U);
     world_.disk.free_bytes = std::uint64_t{2} << 30U;
     world_.run(31s);
@@ -187,12 +187,12 @@ TEST_F(Housekeeping, TellsOfAClockThatWasSetAndOfAMachineThatSlept) {
     run_to(21s);
     world_.clock.suspend(1h);
     world_.clock.run_until(*house_->next_wake());
-    const auto told = world_.log.of(log_event_id::daemon_clock_jump);
-    ASSERT_EQ(told.size(), 2U);
-    EXPECT_EQ(told[0].at("jump_ms"), "-10800000");
-    EXPECT_EQ(told[0].at("kind"), "the wall clock was set");
-    EXPECT_EQ(told[1].at("jump_ms"), "3600000");
-    EXPECT_EQ(told[1].at("kind"), "the machine slept");
+    const auto reported = world_.log.of(log_event_id::daemon_clock_jump);
+    ASSERT_EQ(reported.size(), 2U);
+    EXPECT_EQ(reported[0].at("jump_ms"), "-10800000");
+    EXPECT_EQ(reported[0].at("kind"), "the wall clock was set");
+    EXPECT_EQ(reported[1].at("jump_ms"), "3600000");
+    EXPECT_EQ(reported[1].at("kind"), "the machine slept");
 }
 
 TEST_F(Housekeeping, SaysToItsCallerWhetherAClockHasJumped) {
@@ -300,10 +300,10 @@ TEST_F(Housekeeping, APruneIsToldAndTheFeedForgetsWhatIsGone) {
     run_to(48h);
     EXPECT_THAT(*times, IsEmpty()) << "not older than the retention";
     run_to(48h + 2min);
-    const auto told = world_.log.of(log_event_id::store_pruned);
-    ASSERT_EQ(told.size(), 1U);
-    EXPECT_EQ(told[0].at("transactions"), "1");
-    EXPECT_EQ(told[0].at("events"), "1");
+    const auto reported = world_.log.of(log_event_id::store_pruned);
+    ASSERT_EQ(reported.size(), 1U);
+    EXPECT_EQ(reported[0].at("transactions"), "1");
+    EXPECT_EQ(reported[0].at("events"), "1");
     EXPECT_EQ(feed_->first_seq(), event_seq{2});
 }
 
@@ -341,9 +341,9 @@ TEST_F(Housekeeping, AConsumerThatIsOvertakenIsTold) {
     EXPECT_EQ(world_.log.count(log_event_id::consumer_overtaken), 0U);
     run_to(49h);
     EXPECT_EQ(world_.disk.events.size(), 0U);
-    const auto told = world_.log.of(log_event_id::consumer_overtaken);
-    ASSERT_EQ(told.size(), 1U);
-    EXPECT_EQ(told[0].at("consumer"), "ledger");
+    const auto reported = world_.log.of(log_event_id::consumer_overtaken);
+    ASSERT_EQ(reported.size(), 1U);
+    EXPECT_EQ(reported[0].at("consumer"), "ledger");
 }
 
 TEST_F(Housekeeping, WithoutARetentionNothingIsPruned) {

@@ -98,7 +98,7 @@ TEST(LaneFeeder, AReadThatFailsIsRepeatedOnlyWhenThatIsAllowed) {
     bench.feeder.feed(slot, bench.now());
     bench.memory.pump();
     EXPECT_EQ(slot.refill, delivery_slot::refill_state::refused);
-    EXPECT_EQ(bench.host.told.size(), 1U) << "the host hears of the error";
+    EXPECT_EQ(bench.host.reported.size(), 1U) << "the host hears of the error";
     bench.feeder.feed(slot, bench.now());
     EXPECT_EQ(bench.memory.waiting(), 0U);
     bench.feeder.allow_refills();

@@ -174,7 +174,7 @@ class PollDriver : public testing::Test, private poll_driver_listener {
         return times;
     }
     /// What became durable, as `102 tracking pending`.
-    std::vector<std::string> told() const {
+    std::vector<std::string> reported() const {
         std::vector<std::string> lines;
         for (const recorded_change& one : recorded_) {
             lines.push_back(std::to_string(since_start(one.at).count()) + " " + std::string(to_string(one.state)) +

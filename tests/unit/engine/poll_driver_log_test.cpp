@@ -101,7 +101,7 @@ TEST_F(PollDriverLog, ThreeBadRequestsAreARejection) {
     begin();
     run_to(10'102ms);
     EXPECT_EQ(only(log_event_id::transaction_rejected).at("from_state"), "tracking");
-    EXPECT_EQ(told().back(), "10102 rejected ");
+    EXPECT_EQ(reported().back(), "10102 rejected ");
 }
 
 TEST_F(PollDriverLog, AReversalAndADowngradeAfterTheEnd) {
@@ -132,7 +132,7 @@ TEST_F(PollDriverLog, AnUnknownWordIsToldAndCountedOnce) {
     run_to(11s);
     EXPECT_EQ(only(log_event_id::proof_unknown_status).at("word"), "frozen");
     EXPECT_EQ(registry_.unknown_status_words().Value(), 1);
-    EXPECT_THAT(told(), ElementsAre("102 tracking frozen"));
+    EXPECT_THAT(reported(), ElementsAre("102 tracking frozen"));
     EXPECT_EQ(log_.count(log_event_id::transaction_downgrade), 0U);
 }
 

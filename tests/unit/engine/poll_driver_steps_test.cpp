@@ -110,7 +110,7 @@ TEST_F(PollDriverSteps, ARowThatCannotBeLoadedAgainIsAskedLikeAfterARefusal) {
     EXPECT_EQ(*how, name_of(store_error::stale));
     EXPECT_EQ(*late, name_of(store_error::stale));
     EXPECT_FALSE(is_recording());
-    EXPECT_THAT(told(), IsEmpty());
+    EXPECT_THAT(reported(), IsEmpty());
     run_to(1min);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 8'104ms, 13'104ms));
     expect_the_end("a failed load");
@@ -129,7 +129,7 @@ TEST_F(PollDriverSteps, AStaleRowIsTakenOverAsItIsStoredNow) {
     EXPECT_EQ(driver_->live(slot()).facts.overdue_at, row().facts.overdue_at);
     run_to(1'200ms);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 1'000ms));
-    EXPECT_THAT(told(), ElementsAre("1102 tracking pending"));
+    EXPECT_THAT(reported(), ElementsAre("1102 tracking pending"));
 }
 
 TEST_F(PollDriverSteps, AStaleRowThatIsGoneOrUntrackedLeavesMemory) {
@@ -147,7 +147,7 @@ TEST_F(PollDriverSteps, AStaleRowThatIsGoneOrUntrackedLeavesMemory) {
         EXPECT_EQ(*how, name_of(store_error::stale));
         EXPECT_EQ(driver_->core().size(), 0U);
         EXPECT_THAT(poll_times(), ElementsAre(0ms));
-        EXPECT_THAT(told(), IsEmpty());
+        EXPECT_THAT(reported(), IsEmpty());
         EXPECT_EQ(log_.count(log_event_id::store_error), 0U) << "somebody else's change is no failure";
     }
 }

@@ -13,7 +13,7 @@ TEST_F(PollDriver, APollIsAnsweredRecordedToldAndRepeatedAnIntervalAfterItsStart
     track();
     run_to(1h);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 5'000ms, 10'000ms));
-    EXPECT_THAT(told(), ElementsAre("102 tracking pending", "5102 tracking processing", "10102 settled completed"));
+    EXPECT_THAT(reported(), ElementsAre("102 tracking pending", "5102 tracking processing", "10102 settled completed"));
     EXPECT_FALSE(is_known()) << "without times of verify_after it has left";
     EXPECT_EQ(row().facts.state, tracking_state::settled);
     EXPECT_EQ(row().proof, R"({"status":"completed"})");
@@ -44,7 +44,7 @@ TEST_F(PollDriver, WhileAChangeIsBeingRecordedItsRowIsNotPolledAndShowsItsOldFac
     EXPECT_EQ(driver_->live(slot()).facts.status, "");
     EXPECT_TRUE(driver_->live(slot()).is_recording);
     run_to(20'100ms);
-    EXPECT_THAT(told(), ElementsAre("20100 tracking pending"));
+    EXPECT_THAT(reported(), ElementsAre("20100 tracking pending"));
     EXPECT_EQ(driver_->live(slot()).facts.status, "pending");
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 20'100ms)) << "its time has passed meanwhile";
 }
@@ -57,11 +57,11 @@ TEST_F(PollDriver, WithoutAnAnswerTheIdIsNeverAskedASecondTime) {
     run_to(40min);
     EXPECT_THAT(poll_times(), ElementsAre(0ms));
     EXPECT_EQ(driver_->core().in_flight(), 1U);
-    EXPECT_THAT(told(), IsEmpty()) << "the answer in flight may be the end: it is overdue only behind it";
+    EXPECT_THAT(reported(), IsEmpty()) << "the answer in flight may be the end: it is overdue only behind it";
     proof_ = [](const poll_ticket&) { return answers_word("pending"); };
     driver_->on_answer(std::move(client_->unanswered.at(0)), answers_with(reply_class::no_reply, "timeout"));
     run_to(41min);
-    EXPECT_THAT(told(), ElementsAre("2400002 overdue ", "2400104 overdue pending"));
+    EXPECT_THAT(reported(), ElementsAre("2400002 overdue ", "2400104 overdue pending"));
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 2'400'002ms)) << "the hint was kept";
 }
 
@@ -102,7 +102,7 @@ TEST_F(PollDriver, UntrackingARowThatWaitsEndsItWhenItIsDurable) {
     EXPECT_EQ(*how, "");
     run_to(1min);
     EXPECT_EQ(*how, "durable");
-    EXPECT_THAT(told(), ElementsAre("102 tracking pending", "3002 untracked pending"));
+    EXPECT_THAT(reported(), ElementsAre("102 tracking pending", "3002 untracked pending"));
     EXPECT_EQ(driver_->core().size(), 0U);
     EXPECT_THAT(poll_times(), ElementsAre(0ms));
 }
@@ -118,7 +118,7 @@ TEST_F(PollDriver, TheAnswerInFlightOfAnUntrackedRowChangesNothing) {
     EXPECT_EQ(driver_->core().in_flight(), 1U) << "its place is taken until the answer has come";
     run_to(1min);
     EXPECT_EQ(driver_->core().size(), 0U);
-    EXPECT_THAT(told(), ElementsAre("52 untracked "));
+    EXPECT_THAT(reported(), ElementsAre("52 untracked "));
     EXPECT_EQ(row().facts.status, "");
 }
 
@@ -133,7 +133,7 @@ TEST_F(PollDriver, AnUntrackingThatTheStoreRefusesLeavesThePollInFlightItsRows) 
     EXPECT_TRUE(is_known());
     EXPECT_EQ(driver_->core().in_flight(), 1U);
     run_to(6s);
-    EXPECT_THAT(told(), ElementsAre("102 tracking pending", "5102 tracking processing"));
+    EXPECT_THAT(reported(), ElementsAre("102 tracking pending", "5102 tracking processing"));
 }
 
 TEST_F(PollDriver, AnUntrackingOfARowThatIsAnotherOneOnTheDiskIsStaleAndItsAnswerCounts) {
@@ -148,7 +148,7 @@ TEST_F(PollDriver, AnUntrackingOfARowThatIsAnotherOneOnTheDiskIsStaleAndItsAnswe
     EXPECT_EQ(*how, name_of(store_error::stale));
     EXPECT_FALSE(is_recording());
     run_to(200ms);
-    EXPECT_THAT(told(), ElementsAre("102 tracking pending"));
+    EXPECT_THAT(reported(), ElementsAre("102 tracking pending"));
     EXPECT_THAT(poll_times(), ElementsAre(0ms));
 }
 
@@ -178,7 +178,7 @@ TEST_F(PollDriver, WhoIsToldOfAChangeMayStepAgainAndAwaitTheNextOne) {
     });
     run_to(104ms);
     EXPECT_EQ(seen, "pending;ended");
-    EXPECT_THAT(told(), ElementsAre("102 tracking pending", "104 untracked pending"));
+    EXPECT_THAT(reported(), ElementsAre("102 tracking pending", "104 untracked pending"));
 }
 
 TEST_F(PollDriver, TrackedAnewWhileItsEndIsBeingRecordedItIsANewTracking) {
@@ -195,7 +195,7 @@ TEST_F(PollDriver, TrackedAnewWhileItsEndIsBeingRecordedItIsANewTracking) {
     EXPECT_EQ(*how, name_of(store_error::stale)) << "without a second load: memory has the row already";
     run_to(6'200ms);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 1'000ms, 6'000ms)) << "a second after the other tracking's poll";
-    EXPECT_THAT(told(), ElementsAre("1102 tracking pending", "6102 tracking processing"));
+    EXPECT_THAT(reported(), ElementsAre("1102 tracking pending", "6102 tracking processing"));
 }
 
 TEST_F(PollDriver, AReloadOfTheIntervalHoldsFromTheNextPoll) {
@@ -268,7 +268,7 @@ TEST_F(PollDriverClocks, AWallClockThatIsSetMovesNeitherDeadlinesNorWhatIsNoted)
     EXPECT_EQ(driver_->vouched_now(), before);
     EXPECT_FALSE(is_recording());
     run_to(6s);
-    EXPECT_THAT(told(), ElementsAre("102 tracking pending", "5102 tracking processing"));
+    EXPECT_THAT(reported(), ElementsAre("102 tracking pending", "5102 tracking processing"));
     EXPECT_EQ(row().history.back().at, before + 2'100ms);
 }
 
@@ -291,7 +291,7 @@ TEST_F(PollDriverClocks, ASleepPastADeadlineIsSeenByWhoLooks) {
     EXPECT_TRUE(core.is_recording(slot())) << "its end has come first";
     EXPECT_FALSE(core.may_untrack(slot()));
     run_to(3'002ms);
-    EXPECT_THAT(told(), ElementsAre("102 tracking pending", "3002 overdue pending"));
+    EXPECT_THAT(reported(), ElementsAre("102 tracking pending", "3002 overdue pending"));
 }
 
 TEST_F(PollDriverClocks, WhatFollowClockAllowsIsStillAllowedToAStepAtOnce) {
@@ -301,7 +301,7 @@ TEST_F(PollDriverClocks, WhatFollowClockAllowsIsStillAllowedToAStepAtOnce) {
     clock_.suspend(1h); // within the turn of the loop
     driver_->step_at_once(untracked_event{slot()});
     run_to(4s);
-    EXPECT_THAT(told(), ElementsAre("102 tracking pending", "3002 untracked pending"));
+    EXPECT_THAT(reported(), ElementsAre("102 tracking pending", "3002 untracked pending"));
 }
 
 } // namespace

@@ -36,7 +36,7 @@ TEST(Problems, WhatTheStoreCannotDoIs503AndSaysWhy) {
     EXPECT_EQ(http_status(full), 503);
     EXPECT_EQ(full.code, problem_code::store_unavailable);
     EXPECT_THAT(full.detail, HasSubstr("the disk is full: nothing was changed"));
-    const problem no_room = store_problem(failure(store_error::no_room_for_copy));
+    const problem no_room = store_problem(failure(store_error::no_space_for_copy));
     EXPECT_EQ(no_room.code, problem_code::store_unavailable);
     EXPECT_THAT(no_room.detail, HasSubstr("no room for a copy"));
     const problem busy = store_problem(failure(store_error::busy));

@@ -11,7 +11,7 @@ namespace {
 struct use_case {
     std::string name;
     std::function<void(use_case_world&)> prepare;
-    std::function<void(use_case_world&, told&)> begin;
+    std::function<void(use_case_world&, call_result&)> begin;
     std::function<void(use_case_world&)> drop_owner;
     std::vector<std::string> failing_at; ///< of each step
 };
@@ -36,22 +36,22 @@ std::vector<import_line> import_lines(std::size_t count) {
     return lines;
 }
 
-void begin_track(use_case_world& world, told& to) {
+void begin_track(use_case_world& world, call_result& to) {
     world.tracking->track(world.request("t1"), {}, world.tell<tracked>(to));
 }
-void begin_import(use_case_world& world, told& to) {
+void begin_import(use_case_world& world, call_result& to) {
     world.tracking->import(import_lines(2'500), {}, world.tell<import_summary>(to));
 }
-void begin_get(use_case_world& world, told& to) {
+void begin_get(use_case_world& world, call_result& to) {
     world.lookup->get(world.id("t1"), milliseconds(0), world.tell<transaction_view>(to));
 }
-void begin_untrack(use_case_world& world, told& to) {
+void begin_untrack(use_case_world& world, call_result& to) {
     world.changes->untrack(world.id("t1"), {}, world.tell<transaction_view>(to));
 }
-void begin_poll(use_case_world& world, told& to) {
+void begin_poll(use_case_world& world, call_result& to) {
     world.changes->poll_now(world.id("t1"), {}, world.tell<std::monostate>(to));
 }
-void begin_retry_dead(use_case_world& world, told& to) {
+void begin_retry_dead(use_case_world& world, call_result& to) {
     world.delivery->retry_dead("gone", {}, world.tell<std::uint64_t>(to));
 }
 
@@ -64,15 +64,17 @@ std::vector<use_case> tracking_cases() {
 }
 
 std::vector<use_case> lookup_cases() {
-    const auto list = [](use_case_world& world, told& to) { world.lookup->list({}, world.tell<transaction_page>(to)); };
-    const auto history = [](use_case_world& world, told& to) {
+    const auto list = [](use_case_world& world, call_result& to) {
+        world.lookup->list({}, world.tell<transaction_page>(to));
+    };
+    const auto history = [](use_case_world& world, call_result& to) {
         world.lookup->history(world.id("t1"), world.tell<transaction_history>(to));
     };
     const auto prepare_events = [](use_case_world& world) {
         for (std::uint64_t seq = 1; seq < 4; ++seq) world.add_event(seq);
         world.feed->restore(world.disk.status());
     };
-    const auto events = [](use_case_world& world, told& to) {
+    const auto events = [](use_case_world& world, call_result& to) {
         world.feed->events(event_seq{1}, 10, milliseconds(0), world.tell<event_list>(to));
     };
     return {
@@ -85,7 +87,7 @@ std::vector<use_case> lookup_cases() {
 
 std::vector<use_case> change_cases() {
     const auto add_settled = [](use_case_world& world) { world.add_settled("t1"); };
-    const auto hint = [](use_case_world& world, told& to) {
+    const auto hint = [](use_case_world& world, call_result& to) {
         world.changes->hint(world.id("t1"), world.tell<std::monostate>(to));
     };
     // An untracking waits for the change that another call has begun, and finds the row ended.
@@ -103,7 +105,7 @@ std::vector<use_case> change_cases() {
 }
 
 std::vector<use_case> delivery_cases() {
-    const auto list = [](use_case_world& world, told& to) {
+    const auto list = [](use_case_world& world, call_result& to) {
         world.delivery->deliveries({}, world.tell<delivery_page>(to));
     };
     const auto owe = [](use_case_world& world) {
@@ -122,7 +124,7 @@ std::vector<use_case> delivery_cases() {
         world.disk.rows.emplace(7, fake_disk::delivery_row{std::move(dead), event_seq{1}, "gone", "", "settled",
                                                            "completed", nullptr, world.clock.now().wall, false});
     };
-    const auto retry = [](use_case_world& world, told& to) {
+    const auto retry = [](use_case_world& world, call_result& to) {
         world.delivery->retry_delivery(delivery_id{7}, {}, world.tell<std::monostate>(to));
     };
     return {
@@ -134,23 +136,25 @@ std::vector<use_case> delivery_cases() {
 
 std::vector<use_case> daemon_cases() {
     const auto add_consumer = [](use_case_world& world) { world.disk.consumers["c"] = {}; };
-    const auto put = [](use_case_world& world, told& to) {
+    const auto put = [](use_case_world& world, call_result& to) {
         world.consumer->put_consumer("c", std::nullopt, {}, world.tell<std::pair<bool, consumer_view>>(to));
     };
-    const auto remove = [](use_case_world& world, told& to) {
+    const auto remove = [](use_case_world& world, call_result& to) {
         world.consumer->delete_consumer("c", {}, world.tell<consumer_view>(to));
     };
-    const auto acknowledge = [](use_case_world& world, told& to) {
+    const auto acknowledge = [](use_case_world& world, call_result& to) {
         world.consumer->acknowledge("c", event_seq{0}, world.tell<consumer_view>(to));
     };
-    const auto list = [](use_case_world& world, told& to) {
+    const auto list = [](use_case_world& world, call_result& to) {
         world.consumer->consumers(world.tell<std::vector<consumer_view>>(to));
     };
-    const auto status = [](use_case_world& world, told& to) { world.status->status_json(world.tell<std::string>(to)); };
-    const auto numbers = [](use_case_world& world, told& to) {
+    const auto status = [](use_case_world& world, call_result& to) {
+        world.status->status_json(world.tell<std::string>(to));
+    };
+    const auto numbers = [](use_case_world& world, call_result& to) {
         world.status->metrics_text(world.tell<std::string>(to));
     };
-    const auto backup = [](use_case_world& world, told& to) {
+    const auto backup = [](use_case_world& world, call_result& to) {
         world.operation->backup({}, world.tell<std::filesystem::path>(to));
     };
     const auto drop_operation = [](use_case_world& world) { world.operation.reset(); };
@@ -171,23 +175,23 @@ class UseCases : public testing::TestWithParam<use_case> {
     void begin_anew() {
         world_ = std::make_unique<use_case_world>();
         GetParam().prepare(*world_);
-        told_ = std::make_unique<told>();
+        result_ = std::make_unique<call_result>();
     }
-    void begin() { GetParam().begin(*world_, *told_); }
+    void begin() { GetParam().begin(*world_, *result_); }
     std::size_t steps() const { return GetParam().failing_at.size(); }
 
-    std::unique_ptr<told> told_; ///< outlives the world
+    std::unique_ptr<call_result> result_; ///< outlives the world
     std::unique_ptr<use_case_world> world_;
 };
 
 TEST_P(UseCases, TellWhatCameOfItAfterTheLastStep) {
     begin();
     for (std::size_t done = 0; done < steps(); ++done) {
-        EXPECT_EQ(told_->word, "") << "after " << done << " steps";
+        EXPECT_EQ(result_->word, "") << "after " << done << " steps";
         ASSERT_TRUE(world_->step());
     }
-    EXPECT_EQ(told_->word, GetParam().name == "UntrackMeetsAChange" ? "already_ended" : "ok");
-    EXPECT_TRUE(told_->is_let_go_of());
+    EXPECT_EQ(result_->word, GetParam().name == "UntrackMeetsAChange" ? "already_ended" : "ok");
+    EXPECT_TRUE(result_->is_released());
 }
 
 TEST_P(UseCases, TellOfTheStepThatFails) {
@@ -196,8 +200,8 @@ TEST_P(UseCases, TellOfTheStepThatFails) {
         world_->memory.fail_operation(failing, store_error::full);
         begin();
         world_->memory.pump();
-        EXPECT_EQ(told_->word, GetParam().failing_at[failing - 1]) << "step " << failing;
-        EXPECT_TRUE(told_->is_let_go_of());
+        EXPECT_EQ(result_->word, GetParam().failing_at[failing - 1]) << "step " << failing;
+        EXPECT_TRUE(result_->is_released());
     }
 }
 
@@ -206,11 +210,11 @@ TEST_P(UseCases, EndWithoutAWordWhenTheirOwnerGoesAtAnyStep) {
         begin_anew();
         begin();
         for (std::size_t i = 0; i < done; ++i) world_->step();
-        EXPECT_FALSE(told_->is_let_go_of());
+        EXPECT_FALSE(result_->is_released());
         GetParam().drop_owner(*world_);
         world_->memory.pump();
-        EXPECT_EQ(told_->word, "") << "after " << done << " steps";
-        EXPECT_TRUE(told_->is_let_go_of()) << "after " << done << " steps";
+        EXPECT_EQ(result_->word, "") << "after " << done << " steps";
+        EXPECT_TRUE(result_->is_released()) << "after " << done << " steps";
     }
 }
 
@@ -219,11 +223,11 @@ TEST_P(UseCases, EndWithoutAWordWhenNobodyAnswersAnyStep) {
         begin_anew();
         begin();
         for (std::size_t i = 0; i < done; ++i) world_->step();
-        EXPECT_FALSE(told_->is_let_go_of());
+        EXPECT_FALSE(result_->is_released());
         world_->memory.crash();
         world_.reset();
-        EXPECT_EQ(told_->word, "") << "after " << done << " steps";
-        EXPECT_TRUE(told_->is_let_go_of()) << "after " << done << " steps";
+        EXPECT_EQ(result_->word, "") << "after " << done << " steps";
+        EXPECT_TRUE(result_->is_released()) << "after " << done << " steps";
     }
 }
 

@@ -25,10 +25,10 @@
 namespace prooftrack {
 
 /// What a call's handler was told, and whether it is alive. It outlives the world.
-struct told {
+struct call_result {
     std::string word;                                     ///< "ok", or the code of the problem; "" = it was not called
     std::shared_ptr<int> held = std::make_shared<int>(0); ///< by each handler
-    bool is_let_go_of() const { return held.use_count() == 1; }
+    bool is_released() const { return held.use_count() == 1; }
 };
 
 class use_case_world : private poll_driver_listener, private delivery_metrics {
@@ -42,7 +42,7 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
     }
 
     template <class Value>
-    static backend_handler<Value> tell(told& to) {
+    static backend_handler<Value> tell(call_result& to) {
         return [&to, held = to.held](const outcome<Value>& done) {
             const auto* refused = std::get_if<problem>(&done);
             to.word = refused == nullptr ? "ok" : std::string(word_of(refused->code));
@@ -79,7 +79,11 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
     }
     void add_event(std::uint64_t seq) {
         const std::string event = make_event_id(clock.now().wall, random);
-        disk.events[seq] = {event, event_type::completed, clock.now().wall, "t1", 0,
+        disk.events[seq] = {event,
+                            event_type::completed,
+                            clock.now().wall,
+                            "t1",
+                            0,
                             std::make_shared<const std::string>(R"({"id":")" + event + R"("})")};
         disk.last_seq = seq;
     }

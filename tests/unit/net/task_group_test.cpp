@@ -30,16 +30,16 @@ TEST(TaskGroup, CountsItsTasksAndTellsWhenTheLastOneEnded) {
     asio::io_context io(1);
     task_group group(io.get_executor());
     int ended = 0;
-    int told = 0;
+    int reported = 0;
     group.spawn(wait_for(std::chrono::milliseconds(1), ended));
     group.spawn(wait_for(std::chrono::milliseconds(5), ended));
     EXPECT_EQ(group.size(), 2U);
     group.on_empty([&] {
         EXPECT_EQ(ended, 2);
-        ++told;
+        ++reported;
     });
     io.run();
-    EXPECT_EQ(told, 1);
+    EXPECT_EQ(reported, 1);
     EXPECT_TRUE(group.empty());
 }
 
@@ -65,25 +65,25 @@ TEST(TaskGroup, NothingRunsFromInsideSpawnNotEvenOnTheLoopsOwnThread) {
 TEST(TaskGroup, AnEmptyGroupTellsAtOnceButNotFromInside) {
     asio::io_context io(1);
     task_group group(io.get_executor());
-    bool told = false;
-    group.on_empty([&] { told = true; });
-    EXPECT_FALSE(told);
+    bool reported = false;
+    group.on_empty([&] { reported = true; });
+    EXPECT_FALSE(reported);
     io.run();
-    EXPECT_TRUE(told);
+    EXPECT_TRUE(reported);
 }
 
 TEST(TaskGroup, CancelEndsEveryTask) {
     asio::io_context io(1);
     task_group group(io.get_executor(), [](const std::exception_ptr&) { FAIL() << "a cancelled task is no error"; });
     int ended = 0;
-    bool told = false;
+    bool reported = false;
     for (int i = 0; i < 3; ++i) group.spawn(wait_for(std::chrono::hours(1), ended));
     asio::steady_timer soon(io, std::chrono::milliseconds(2));
     soon.async_wait([&](const boost::system::error_code&) { group.cancel(); });
-    group.on_empty([&] { told = true; });
+    group.on_empty([&] { reported = true; });
     io.run();
     EXPECT_EQ(ended, 0);
-    EXPECT_TRUE(told);
+    EXPECT_TRUE(reported);
 }
 
 TEST(TaskGroup, ATaskSpawnedAfterCancelEndsAtItsFirstWait) {
@@ -128,16 +128,16 @@ TEST(TaskGroup, AnExceptionWithoutAHandlerIsFatal) {
 TEST(TaskGroup, DestroyingItCancelsAndCallsNobody) {
     asio::io_context io(1);
     int ended = 0;
-    bool told = false;
+    bool reported = false;
     {
         task_group group(io.get_executor());
         group.spawn(wait_for(std::chrono::hours(1), ended));
-        group.on_empty([&] { told = true; });
+        group.on_empty([&] { reported = true; });
         io.poll();
     }
     io.run();
     EXPECT_EQ(ended, 0);
-    EXPECT_FALSE(told);
+    EXPECT_FALSE(reported);
 }
 
 } // namespace

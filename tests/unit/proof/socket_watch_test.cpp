@@ -95,9 +95,9 @@ TEST_F(SocketWatch, TellsOfWhatCanBeReadUntilItIsReadAndOfTheEnd) {
 
 TEST_F(SocketWatch, TellsOfRoomOnlyWhileItIsWanted) {
     watched_end end(watch_);
-    watch_->want_room(end.socket, end, true);
+    watch_->want_writable(end.socket, end, true);
     end.then = [&] {
-        watch_->want_room(end.socket, end, false);
+        watch_->want_writable(end.socket, end, false);
         end.say("x");
         if (end.reads == 1) end.remove();
     };
@@ -174,14 +174,14 @@ TEST_F(SocketWatch, ASocketThatComesAfterAllWereGoneIsWatched) {
 TEST_F(SocketWatch, MayBeDroppedByOneThatItTells) {
     auto end = std::make_unique<watched_end>(watch_);
     end->say("x");
-    bool told = false;
+    bool reported = false;
     end->then = [&] {
-        told = true;
+        reported = true;
         watch_.reset();
         boost::asio::post(io_, [&] { end.reset(); });
     };
     io_.run_for(seconds(10));
-    EXPECT_TRUE(told);
+    EXPECT_TRUE(reported);
     EXPECT_TRUE(io_.stopped());
 }
 

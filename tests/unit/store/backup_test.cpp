@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "store/connection.hpp"
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 #include "support/store_world.hpp"
 
 namespace prooftrack {
@@ -60,12 +60,12 @@ TEST(Backup, ChangesGoOnMeanwhileAndTheCopyIsConsistent) {
     }
     std::optional<op_result<backup_file>> copy;
     int during = 0;
-    world.door().backup([&](op_result<backup_file> made) { copy.emplace(std::move(made)); });
+    world.subject().backup([&](op_result<backup_file> made) { copy.emplace(std::move(made)); });
     // One change after another until the copy is there.
     std::function<void(int)> next = [&](int i) {
         if (copy || i == 4000) return;
         const std::string id = "tx-" + std::to_string(i % 20) + "-" + std::to_string(i / 20);
-        world.door().record(make_settlement(id, i, {"backend"}), [&, i](op_result<recorded_transition> recorded) {
+        world.subject().record(make_settlement(id, i, {"backend"}), [&, i](op_result<recorded_transition> recorded) {
             EXPECT_TRUE(recorded.has_value());
             if (!copy) ++during;
             next(i + 1);
@@ -91,7 +91,7 @@ TEST(Backup, OnlyOneAtATime) {
     std::vector<error_code> refused;
     int made = 0;
     for (int i = 0; i < 3; ++i) {
-        world.door().backup([&](op_result<backup_file> outcome) {
+        world.subject().backup([&](op_result<backup_file> outcome) {
             if (outcome) {
                 ++made;
             } else {
@@ -114,7 +114,7 @@ TEST(Backup, AStoreThatClosesEndsItAndLeavesNoFile) {
     }
     world.add(many).value();
     std::optional<op_result<backup_file>> outcome;
-    world.door().backup([&](op_result<backup_file> made) { outcome.emplace(std::move(made)); });
+    world.subject().backup([&](op_result<backup_file> made) { outcome.emplace(std::move(made)); });
     world.close();
     ASSERT_TRUE(outcome.has_value());
     if (!outcome->has_value()) {
@@ -129,13 +129,13 @@ TEST(Backup, NeedsRoomForTheCopy) {
     // A file with a hole that is larger than any disk here claims the room.
     temporary_directory directory;
     const auto path = directory.path() / "x.db";
-    ASSERT_TRUE(has_room_for_copy(path));
+    ASSERT_TRUE(has_space_for_copy(path));
     const std::uint64_t free = measure_disk(path).free_bytes;
     FILE* const file = std::fopen(path.c_str(), "w");
     ASSERT_NE(file, nullptr);
     ASSERT_EQ(::ftruncate(::fileno(file), static_cast<off_t>(free)), 0);
     std::fclose(file);
-    EXPECT_FALSE(has_room_for_copy(path));
+    EXPECT_FALSE(has_space_for_copy(path));
 }
 
 } // namespace

@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 #include "support/power_loss_vfs.hpp"
 #include "support/store_world.hpp"
 
@@ -56,7 +56,7 @@ TEST(GroupCommit, WhatIsQueuedTogetherSharesACommitAndASync) {
     constexpr int calls = 500;
     int answered = 0;
     for (int i = 0; i < calls; ++i) {
-        world.door().add({make_new("tx-" + std::to_string(i))}, std::nullopt, [&](auto) { ++answered; });
+        world.subject().add({make_new("tx-" + std::to_string(i))}, std::nullopt, [&](auto) { ++answered; });
     }
     world.run();
     EXPECT_EQ(answered, calls);
@@ -125,8 +125,9 @@ TEST(BrokenDisk, AnFsyncErrorStopsTheStoreMarksTheFileAndTheNextStartRewritesIt)
     const std::uint64_t writes = disk.writes();
     const std::uint64_t syncs = disk.syncs();
     EXPECT_EQ(world.add({make_new("c")}).error().code, store_error::failed);
-    EXPECT_EQ(world.ask<store_status>([](store& door, auto handler) { door.status(std::move(handler)); }).error().code,
-              store_error::failed);
+    EXPECT_EQ(
+        world.ask<store_status>([](store& subject, auto handler) { subject.status(std::move(handler)); }).error().code,
+        store_error::failed);
     EXPECT_EQ(world.backup().error().code, store_error::failed);
     world.close();
     EXPECT_EQ(disk.writes(), writes);

@@ -12,7 +12,7 @@ TEST(Loading, AStoreThatIsDroppedWhileItLoadsDoesNotWait) {
         many.push_back(make_new("tx-" + std::to_string(i), i));
         if (many.size() == 1000) world.add(std::exchange(many, {})).value();
     }
-    world.door().load_active([](std::vector<active_transaction>) {}, [](op_result<std::uint64_t>) {});
+    world.subject().load_active([](std::vector<active_transaction>) {}, [](op_result<std::uint64_t>) {});
     world.drop(); // more chunks than may wait in the loop, which does not run meanwhile
 }
 

@@ -55,8 +55,8 @@ TEST_P(OldDatabase, ForgetsNoTransaction) {
     EXPECT_EQ(world.add({make_new(uuid)}).value()[0].what, add_result::existing);
 
     std::vector<std::string> watched;
-    const auto loaded = world.ask<std::uint64_t>([&](store& door, auto handler) {
-        door.load_active(
+    const auto loaded = world.ask<std::uint64_t>([&](store& subject, auto handler) {
+        subject.load_active(
             [&](const std::vector<active_transaction>& chunk) {
                 for (const active_transaction& each : chunk) watched.push_back(each.id.str());
             },
@@ -89,9 +89,10 @@ TEST_P(OldDatabase, OwesWhatItOwedAndGoesOn) {
     EXPECT_EQ(owed[0].attempts, 1U);
     world.attempt({owed[0].id, at_ms(0), 2, delivery_state::delivered, 200, "", std::nullopt});
     EXPECT_EQ(world.status().lanes.at("slow").pending, 0U);
-    const auto consumers =
-        world.ask<std::vector<consumer_view>>([](store& door, auto handler) { door.consumers(std::move(handler)); })
-            .value();
+    const auto consumers = world
+                               .ask<std::vector<consumer_view>>(
+                                   [](store& subject, auto handler) { subject.consumers(std::move(handler)); })
+                               .value();
     ASSERT_EQ(consumers.size(), 2U);
     EXPECT_EQ(consumers[0].lag, 5U);
     EXPECT_EQ(consumers[1].lag, 3U);

@@ -16,7 +16,8 @@ TEST(PruningMuch, NeverBlocksACommitForLong) {
         }
         const auto ids = many;
         world.add(many).value();
-        for (const new_transaction& each : ids) world.door().record(make_settlement(each.id.str(), i, {}), [](auto) {});
+        for (const new_transaction& each : ids)
+            world.subject().record(make_settlement(each.id.str(), i, {}), [](auto) {});
         world.run();
     }
     world.facts().longest_commit = {};

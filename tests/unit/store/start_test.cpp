@@ -11,10 +11,10 @@
 #include <gtest/gtest.h>
 
 #include "store/connection.hpp"
+#include "store/disk_space.hpp"
 #include "store/lock_file.hpp"
 #include "store/migrations.hpp"
 #include "store/open_database.hpp"
-#include "store/room.hpp"
 #include "support/store_world.hpp"
 
 namespace prooftrack {
@@ -144,8 +144,8 @@ TEST(Start, SettingsAreWhatTheyShouldBe) {
     world.close();
     lock_file lock(world.path());
     store_options options{world.path(), 1, ""};
-    const auto book = open_ledger(options, lock);
-    db_connection& db = *book->db;
+    const auto opened = open_database(options, lock);
+    db_connection& db = *opened->connection;
     EXPECT_EQ(db.ask_text(R"sql(PRAGMA locking_mode)sql"), "exclusive");
     EXPECT_EQ(db.ask_text(R"sql(PRAGMA journal_mode)sql"), "wal");
     EXPECT_EQ(db.ask_integer(R"sql(PRAGMA synchronous)sql"), 2);
@@ -340,7 +340,7 @@ TEST(Start, TheLogIdStaysAndTheBaseUrlIsRemembered) {
     EXPECT_EQ(log_id.size(), 16U);
     const auto remember = [&](const std::string& url) {
         return world
-            .ask<std::string>([&](store& door, auto handler) { door.remember_base_url(url, std::move(handler)); })
+            .ask<std::string>([&](store& subject, auto handler) { subject.remember_base_url(url, std::move(handler)); })
             .value();
     };
     EXPECT_EQ(remember("https://a"), "");
@@ -404,7 +404,7 @@ TEST(Migrations, WithoutRoomForTheCopyNothingIsChanged) {
     std::filesystem::resize_file(world.path(), size + measure_disk(world.path()).free_bytes);
     try {
         lock_file lock(world.path());
-        open_ledger({world.path(), 1, ""}, lock, to_the_next, schema_version + 1);
+        open_database({world.path(), 1, ""}, lock, to_the_next, schema_version + 1);
         ADD_FAILURE() << "it was changed";
     } catch (const store_start_error& error) {
         EXPECT_EQ(error.exit_status(), 75);

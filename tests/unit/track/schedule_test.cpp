@@ -169,21 +169,21 @@ TEST(Telling, AnUnknownWordIsToldOnceAndAtMostAHundredOfThem) {
     tracker_fixture world;
     world.track("a");
     world.track("b");
-    std::vector<odd_status_action> told;
+    std::vector<odd_status_action> reported;
     const auto hear = [&](const std::string& word) {
         const auto poll = world.wait_for_poll();
         world.answer(*poll, reply_class::good, word);
-        for (const auto& one : world.all<odd_status_action>()) told.push_back(one);
+        for (const auto& one : world.all<odd_status_action>()) reported.push_back(one);
         if (!world.all<change_action>().empty()) world.recorded();
     };
     hear("pending");
-    EXPECT_TRUE(told.empty());
+    EXPECT_TRUE(reported.empty());
     for (int i = 0; i < 4; ++i) hear("odd"); // of both
-    ASSERT_EQ(told.size(), 1U);
-    EXPECT_EQ(told[0].word, "odd");
-    EXPECT_FALSE(told[0].is_downgrade);
+    ASSERT_EQ(reported.size(), 1U);
+    EXPECT_EQ(reported[0].word, "odd");
+    EXPECT_FALSE(reported[0].is_downgrade);
     for (int i = 0; i < 150; ++i) hear("odd " + std::to_string(i));
-    EXPECT_EQ(told.size(), 100U);
+    EXPECT_EQ(reported.size(), 100U);
 }
 
 TEST(Telling, ADowngradeIsToldWithBothWords) {
@@ -192,17 +192,17 @@ TEST(Telling, ADowngradeIsToldWithBothWords) {
     world.answer(*world.wait_for_poll(), reply_class::good, "failed");
     world.recorded();
     world.answer(*world.wait_for_poll(hours(1)), reply_class::good, "pending");
-    const auto told = world.only<odd_status_action>();
-    EXPECT_EQ(told.id, "a");
-    EXPECT_EQ(told.status, "failed");
-    EXPECT_EQ(told.word, "pending");
-    EXPECT_TRUE(told.is_downgrade);
+    const auto reported = world.only<odd_status_action>();
+    EXPECT_EQ(reported.id, "a");
+    EXPECT_EQ(reported.status, "failed");
+    EXPECT_EQ(reported.word, "pending");
+    EXPECT_TRUE(reported.is_downgrade);
 }
 
 TEST(Telling, AProofWhoseClockIsOffIsToldOnce) {
     tracker_fixture world;
     world.track("a");
-    std::vector<clock_skew_action> told;
+    std::vector<clock_skew_action> reported;
     for (int i = 0; i < 40; ++i) {
         const auto poll = world.wait_for_poll(minutes(1));
         ASSERT_TRUE(poll);
@@ -210,11 +210,11 @@ TEST(Telling, AProofWhoseClockIsOffIsToldOnce) {
         reply.what = reply_class::unchanged;
         reply.server_date = world.now.wall + seconds(40);
         world.answer(*poll, reply);
-        for (const auto& one : world.all<clock_skew_action>()) told.push_back(one);
+        for (const auto& one : world.all<clock_skew_action>()) reported.push_back(one);
         if (!world.all<change_action>().empty()) world.recorded();
     }
-    ASSERT_EQ(told.size(), 1U);
-    EXPECT_EQ(told[0].skew, milliseconds(40'500));
+    ASSERT_EQ(reported.size(), 1U);
+    EXPECT_EQ(reported[0].skew, milliseconds(40'500));
 }
 
 TEST(Age, OfOneThatIsTrackedNowMayBeHalfAMinuteOff) {

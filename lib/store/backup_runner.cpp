@@ -1,22 +1,22 @@
-#include "store/backup_desk.hpp"
+#include "store/backup_runner.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 
 namespace prooftrack {
 namespace {
 
 op_error describe_failure(const sqlite_error& error) {
     if (error.reach() == failure_reach::batch)
-        return make_store_error(store_error::no_room_for_copy, "back up", error.what());
+        return make_store_error(store_error::no_space_for_copy, "back up", error.what());
     return error.describe("back up");
 }
 
 } // namespace
 
-void backup_desk::request(store_handler<backup_file> handler) {
+void backup_runner::request(store_handler<backup_file> handler) {
     {
         const std::lock_guard lock(mutex_);
         if (!is_taken_) {
@@ -28,9 +28,9 @@ void backup_desk::request(store_handler<backup_file> handler) {
     answer(std::move(handler), make_store_error(store_error::busy, "back up"));
 }
 
-void backup_desk::step(ledger& book, std::chrono::milliseconds budget) {
+void backup_runner::step(database& db, std::chrono::milliseconds budget) {
     try {
-        start(book);
+        start(db);
         if (is_copying()) job_->step(budget);
     } catch (const sqlite_error& error) {
         end(describe_failure(error));
@@ -40,7 +40,7 @@ void backup_desk::step(ledger& book, std::chrono::milliseconds budget) {
     if (auto outcome = job_->take_outcome()) end(*std::move(outcome));
 }
 
-void backup_desk::start(ledger& book) {
+void backup_runner::start(database& db) {
     store_handler<backup_file> handler;
     {
         const std::lock_guard lock(mutex_);
@@ -48,14 +48,14 @@ void backup_desk::start(ledger& book) {
         handler = *std::exchange(waiting_, std::nullopt);
     }
     job_ = std::make_unique<backup_job>(std::move(handler), [this] { wake_(); });
-    if (!has_room_for_copy(book.path)) {
-        end(make_store_error(store_error::no_room_for_copy, "back up"));
+    if (!has_space_for_copy(db.path)) {
+        end(make_store_error(store_error::no_space_for_copy, "back up"));
         return;
     }
-    job_->open(book);
+    job_->open(db);
 }
 
-void backup_desk::abort(store_error why, bool also_checking) {
+void backup_runner::abort(store_error why, bool also_checking) {
     store_handler<backup_file> handler;
     {
         const std::lock_guard lock(mutex_);
@@ -68,7 +68,7 @@ void backup_desk::abort(store_error why, bool also_checking) {
     if (job_ && (job_->is_copying() || also_checking)) end(make_store_error(why, "back up"));
 }
 
-void backup_desk::end(op_result<backup_file> outcome) {
+void backup_runner::end(op_result<backup_file> outcome) {
     store_handler<backup_file> handler = std::move(job_->handler);
     job_.reset();
     {
@@ -78,7 +78,7 @@ void backup_desk::end(op_result<backup_file> outcome) {
     answer(std::move(handler), std::move(outcome));
 }
 
-void backup_desk::answer(store_handler<backup_file> handler, op_result<backup_file> outcome) {
+void backup_runner::answer(store_handler<backup_file> handler, op_result<backup_file> outcome) {
     boost::asio::post(
         loop_, [handler = std::move(handler), outcome = std::move(outcome)]() mutable { handler(std::move(outcome)); });
 }

@@ -1,4 +1,4 @@
-#include "store/room.hpp"
+#include "store/disk_space.hpp"
 
 #include <algorithm>
 #include <array>
@@ -72,10 +72,10 @@ disk_usage measure_disk(const std::filesystem::path& database) {
     disk_usage usage;
     usage.db_bytes = size_of(database);
     usage.wal_bytes = size_of(beside(database, "-wal"));
-    struct statvfs room {};
-    if (::statvfs(directory_of(database).c_str(), &room) == 0) {
-        usage.free_bytes = static_cast<std::uint64_t>(room.f_bavail) * room.f_frsize;
-        usage.capacity_bytes = static_cast<std::uint64_t>(room.f_blocks) * room.f_frsize;
+    struct statvfs file_system {};
+    if (::statvfs(directory_of(database).c_str(), &file_system) == 0) {
+        usage.free_bytes = static_cast<std::uint64_t>(file_system.f_bavail) * file_system.f_frsize;
+        usage.capacity_bytes = static_cast<std::uint64_t>(file_system.f_blocks) * file_system.f_frsize;
     }
     return usage;
 }
@@ -92,12 +92,12 @@ bool has_recovery_space(const std::filesystem::path& database) {
     const int trial = ::open(directory_of(database).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
     if (trial < 0) return usage.free_bytes >= needed; // not every file system has files without a name
     const bool ok = ::fallocate(trial, 0, 0, static_cast<off_t>(needed)) == 0;
-    const bool is_told = ok || errno == ENOSPC || errno == EDQUOT;
+    const bool is_conclusive = ok || errno == ENOSPC || errno == EDQUOT;
     ::close(trial);
-    return is_told ? ok : usage.free_bytes >= needed;
+    return is_conclusive ? ok : usage.free_bytes >= needed;
 }
 
-bool has_room_for_copy(const std::filesystem::path& database) {
+bool has_space_for_copy(const std::filesystem::path& database) {
     const disk_usage usage = measure_disk(database);
     constexpr std::uint64_t margin = std::uint64_t{8} << 20U;
     const std::uint64_t needed = usage.db_bytes + usage.wal_bytes;

@@ -1,6 +1,6 @@
 #pragma once
 
-// A session_desk between a Proof that answers when the test says and a store by hand.
+// A session_service between a Proof that answers when the test says and a store by hand.
 
 #include <deque>
 #include <memory>
@@ -13,7 +13,7 @@
 
 #include "api/problem.hpp"
 #include "engine/problems.hpp"
-#include "engine/session_desk.hpp"
+#include "engine/session_service.hpp"
 #include "support/fake_store.hpp"
 #include "support/recorded_log.hpp"
 #include "support/virtual_time.hpp"
@@ -82,20 +82,20 @@ inline task<std::optional<problem>> record_session(store& remembered, transactio
     co_return std::nullopt;
 }
 
-class session_desk_test : public testing::Test {
+class session_service_test : public testing::Test {
   protected:
     using answer = std::optional<outcome<proxied_reply>>;
 
     /// A daemon's life: a new one knows what is on the disk and nothing else.
     struct life {
-        explicit life(session_desk_test& test)
-            : store(test.disk_),
-              desk(std::make_unique<session_desk>(test.clock_, store, test.log_, test.hooks(*this), test.limits_)) {
-            desk->attach(proof);
+        explicit life(session_service_test& test)
+            : store(test.disk_), service(std::make_unique<session_service>(test.clock_, store, test.log_,
+                                                                           test.hooks(*this), test.limits_)) {
+            service->attach(proof);
         }
         fake_store store;
         fake_proof proof;
-        std::unique_ptr<session_desk> desk;
+        std::unique_ptr<session_service> service;
     };
 
     void restart() { life_ = std::make_unique<life>(*this); }
@@ -108,7 +108,7 @@ class session_desk_test : public testing::Test {
         request.options = std::move(options);
         if (!key.empty()) request.idempotency_key = key;
         auto got = std::make_shared<answer>();
-        start(desk().create(std::move(request)),
+        start(service().create(std::move(request)),
               [got](outcome<proxied_reply> result) { got->emplace(std::move(result)); });
         return got;
     }
@@ -129,12 +129,12 @@ class session_desk_test : public testing::Test {
         return result;
     }
 
-    static std::string told(const outcome<proxied_reply>& result) {
+    static std::string text_of(const outcome<proxied_reply>& result) {
         if (const auto* reply = std::get_if<proxied_reply>(&result)) return std::to_string(reply->status);
         const auto& refused = std::get<problem>(result);
         return std::to_string(http_status(refused)) + " " + std::string(kind_of(refused.code).word);
     }
-    static std::string told(const std::shared_ptr<answer>& got) { return *got ? told(**got) : "nothing"; }
+    static std::string text_of(const std::shared_ptr<answer>& got) { return *got ? text_of(**got) : "nothing"; }
     static std::string member(const outcome<proxied_reply>& result, std::string_view name) {
         for (const problem_member& each : std::get<problem>(result).members) {
             if (each.name() == name) return std::get<std::string>(each.value());
@@ -142,9 +142,9 @@ class session_desk_test : public testing::Test {
         return "";
     }
 
-    session_desk& desk() { return *life_->desk; }
+    session_service& service() { return *life_->service; }
     /// The store and Proof go on.
-    void drop_desk() { life_->desk.reset(); }
+    void drop_service() { life_->service.reset(); }
     fake_store& store() { return life_->store; }
     fake_proof& proof() { return life_->proof; }
 

@@ -1,4 +1,4 @@
-#include "engine/session_desk.hpp"
+#include "engine/session_service.hpp"
 
 #include <utility>
 
@@ -47,32 +47,33 @@ problem with_unknown_session(problem failed) {
 
 /// Keeps a key busy. One that goes without `finish`, because nobody will go on, lets go of the key and of who joined:
 /// the claim in the store is what keeps Proof from being asked twice.
-class session_desk::busy_guard {
+class session_service::busy_guard {
   public:
-    busy_guard(session_desk& desk, const session_key& key) : desk_(desk), owner_(desk.observe()), key_(key.key) {
-        desk_.busy_.emplace(key_, busy_key{key.body, {}});
+    busy_guard(session_service& service, const session_key& key)
+        : service_(service), owner_(service.observe()), key_(key.key) {
+        service_.busy_.emplace(key_, busy_key{key.body, {}});
     }
     busy_guard(const busy_guard&) = delete;
     busy_guard& operator=(const busy_guard&) = delete;
     ~busy_guard() {
-        if (!is_finished_ && owner_) desk_.busy_.erase(key_);
+        if (!is_finished_ && owner_) service_.busy_.erase(key_);
     }
 
     /// Answers who joined. The key is free before any of them can ask again.
     void finish(const outcome<proxied_reply>& result) {
         is_finished_ = true;
-        auto busy = desk_.busy_.extract(key_);
+        auto busy = service_.busy_.extract(key_);
         for (auto& joined : busy.mapped().joined) joined(result);
     }
 
   private:
-    session_desk& desk_;
+    session_service& service_;
     lifetime::watch owner_;
     digest key_;
     bool is_finished_ = false;
 };
 
-task<outcome<proxied_reply>> session_desk::create(session_request request) {
+task<outcome<proxied_reply>> session_service::create(session_request request) {
     if (request.idempotency_key) {
         const session_key key{sha256(*request.idempotency_key), sha256(request.whole_body)};
         auto answer = co_await create_with(key, std::move(request));
@@ -83,7 +84,7 @@ task<outcome<proxied_reply>> session_desk::create(session_request request) {
     co_return answer;
 }
 
-task<outcome<proxied_reply>> session_desk::create_with(session_key key, session_request request) {
+task<outcome<proxied_reply>> session_service::create_with(session_key key, session_request request) {
     if (const auto busy = busy_.find(key.key); busy != busy_.end()) {
         if (busy->second.body != key.body) co_return key_reused();
         auto answer = co_await join(key.key);
@@ -114,7 +115,7 @@ task<outcome<proxied_reply>> session_desk::create_with(session_key key, session_
     co_return answer;
 }
 
-task<outcome<proxied_reply>> session_desk::join(digest key) {
+task<outcome<proxied_reply>> session_service::join(digest key) {
     auto wait = [this, key](backend_handler<proxied_reply> handler) {
         busy_.at(key).joined.push_back(std::move(handler));
     };
@@ -123,7 +124,7 @@ task<outcome<proxied_reply>> session_desk::join(digest key) {
 }
 
 /// nullopt: recorded now, Proof may be asked.
-task<std::optional<problem>> session_desk::claim(session_key key) {
+task<std::optional<problem>> session_service::claim(session_key key) {
     if (unreleased_.contains(key.key)) {
         const auto released = co_await call(store_, &store::release_session, key.key);
         if (!released) co_return store_problem(released.error());
@@ -145,8 +146,8 @@ task<std::optional<problem>> session_desk::claim(session_key key) {
     co_return outcome_unknown();
 }
 
-task<outcome<proxied_reply>> session_desk::ask(std::optional<session_key> key, std::string body,
-                                               tracking_options options) {
+task<outcome<proxied_reply>> session_service::ask(std::optional<session_key> key, std::string body,
+                                                  tracking_options options) {
     proof_call request{proof_call::method_kind::post, "/widget/session", std::move(body)};
     proof_client& proof = *proof_;
     auto reply = co_await call(proof, &proof_client::call, std::move(request));
@@ -169,14 +170,14 @@ task<outcome<proxied_reply>> session_desk::ask(std::optional<session_key> key, s
 }
 
 /// The key stays busy until it is free in the store too: who comes in between joins instead of finding the claim.
-task<> session_desk::release(std::optional<session_key> key) {
+task<> session_service::release(std::optional<session_key> key) {
     if (!key) co_return;
     const digest released_key = key->key;
     const auto released = co_await call(store_, &store::release_session, released_key);
     if (!released && unreleased_.size() < most_unreleased) unreleased_.insert(released_key);
 }
 
-task<outcome<proxied_reply>> session_desk::track(std::optional<session_key> key, untracked_session made) {
+task<outcome<proxied_reply>> session_service::track(std::optional<session_key> key, untracked_session made) {
     const std::optional<digest> claimed = key ? std::optional(key->key) : std::nullopt;
     auto refused = co_await hooks_.track(made.id, made.options, claimed);
     if (!refused) {
@@ -197,13 +198,13 @@ task<outcome<proxied_reply>> session_desk::track(std::optional<session_key> key,
     co_return std::move(*refused);
 }
 
-void session_desk::keep(const std::optional<session_key>& key, kept_answer answer) {
+void session_service::keep(const std::optional<session_key>& key, kept_answer answer) {
     if (!key) return;
     memory_.keep(key->key, key->body, std::move(answer), clock_.now().steady);
     hooks_.wake_changed();
 }
 
-task<outcome<proxied_reply>> session_desk::kyc_status(std::string partner_user_id) {
+task<outcome<proxied_reply>> session_service::kyc_status(std::string partner_user_id) {
     proof_call request{proof_call::method_kind::get, kyc_target(partner_user_id), ""};
     proof_client& proof = *proof_;
     auto reply = co_await call(proof, &proof_client::call, std::move(request));

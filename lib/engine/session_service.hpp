@@ -37,10 +37,10 @@ struct session_hooks {
 /// transaction. The life of an Idempotency-Key: claimed durably before Proof is asked; released only when Proof
 /// certainly made no session; else its outcome is the tracked id, or unknown for ever. While a key is busy, a second
 /// request with it waits for the first one's answer.
-class session_desk {
+class session_service {
   public:
-    session_desk(const clock_source& clock, store& remembered, event_log& log, session_hooks hooks,
-                 session_memory_limits limits = {})
+    session_service(const clock_source& clock, store& remembered, event_log& log, session_hooks hooks,
+                    session_memory_limits limits = {})
         : clock_(clock), store_(remembered), log_(log), hooks_(std::move(hooks)), memory_(limits) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
@@ -48,7 +48,7 @@ class session_desk {
     task<outcome<proxied_reply>> create(session_request request);
     task<outcome<proxied_reply>> kyc_status(std::string partner_user_id);
 
-    /// When kept answers have to be let go of.
+    /// When the next kept answer expires.
     std::optional<steady_time> next_wake() const { return memory_.next_wake(); }
     void on_wake(instant now) { memory_.forget_old(now.steady); }
     const session_memory& kept() const { return memory_; }
@@ -61,7 +61,7 @@ class session_desk {
     };
     struct busy_key {
         digest body{};
-        std::vector<backend_handler<proxied_reply>> joined; ///< who asked with the same key meanwhile
+        std::vector<backend_handler<proxied_reply>> joined; ///< requests with the same key that came meanwhile
     };
     class busy_guard;
 

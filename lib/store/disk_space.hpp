@@ -1,6 +1,6 @@
 #pragma once
 
-// The place of the database: its directory, its file system, the room on it.
+// Where the database lies: its directory, its file system, the space on it.
 
 #include <cstdint>
 #include <filesystem>
@@ -26,7 +26,7 @@ std::uint64_t recovery_bytes(std::uint64_t capacity_bytes);
 bool has_recovery_space(const std::filesystem::path& database);
 
 /// Whether a copy of the database fits beside it, with a margin for what the live one may grow meanwhile.
-bool has_room_for_copy(const std::filesystem::path& database);
+bool has_space_for_copy(const std::filesystem::path& database);
 
 /// Whether a file system, by statfs's f_type and the type in mountinfo, lies on a network: its locks and syncs cannot
 /// be trusted.

@@ -1,6 +1,6 @@
 #pragma once
 
-// What every operation works on. Belongs to the store's thread.
+// The open database that every operation works on. Belongs to the store's thread.
 
 #include <memory>
 #include <string>
@@ -14,20 +14,20 @@
 
 namespace prooftrack {
 
-/// The open database. Operations are free functions `op_result<T> name(ledger&, …)`: they run inside a transaction (and
-/// a savepoint of their own) when they change something; an error they return undoes what they did.
-struct ledger {
-    std::unique_ptr<db_connection> db;
+/// The open database. Operations are free functions `op_result<T> name(database&, …)`: they run inside a transaction
+/// (and a savepoint of their own) when they change something; an error they return undoes what they did.
+struct database {
+    std::unique_ptr<db_connection> connection;
     totals sums;
     random_source random{1};
     std::filesystem::path path;
     std::string vfs;
-    std::int64_t prune_after_time =
-        0; ///< where the next look for transactions to prune goes on; starts over after a restart
+    /// Where the next search for transactions to prune goes on; starts over after a restart.
+    std::int64_t prune_after_time = 0;
     std::int64_t prune_after_row = 0;
     prune_pace pace;
 
-    statement& sql(sql_literal text) { return db->prepared(text); }
+    statement& sql(sql_literal text) { return connection->prepared(text); }
 };
 
 inline op_error make_store_error(store_error error, std::string operation, std::string detail = {}) {

@@ -1,22 +1,22 @@
 // When an Idempotency-Key is free again and when its outcome is unknown; what is kept, and for how long.
 
-#include "session_desk_fixture.hpp"
+#include "session_service_fixture.hpp"
 
 namespace prooftrack {
 namespace {
 
 using namespace std::chrono_literals;
-using SessionDesk = session_desk_test;
+using SessionService = session_service_test;
 
-TEST_F(SessionDesk, ADefiniteRefusalGivesTheKeyBack) {
+TEST_F(SessionService, ADefiniteRefusalGivesTheKeyBack) {
     for (const int status : {400, 401, 403, 404, 409, 422, 425, 429}) {
         const std::string key = "key-" + std::to_string(status);
-        EXPECT_EQ(told(ask(key, proof_refuses(status))), std::to_string(status) + " proof_error");
-        EXPECT_EQ(told(ask(key, session_of("tx-" + key), "another body")), "201") << status;
+        EXPECT_EQ(text_of(ask(key, proof_refuses(status))), std::to_string(status) + " proof_error");
+        EXPECT_EQ(text_of(ask(key, session_of("tx-" + key), "another body")), "201") << status;
     }
 }
 
-TEST_F(SessionDesk, AnythingElseThatCameKeepsTheKeyForEver) {
+TEST_F(SessionService, AnythingElseThatCameKeepsTheKeyForEver) {
     proof_reply odd_id = proof_refuses(422, "kyc_required");
     odd_id.body = R"({"error":"kyc_required","merchant_transaction_id":"a/b"})";
     const std::pair<const char*, proof_reply> replies[] = {
@@ -41,174 +41,174 @@ TEST_F(SessionDesk, AnythingElseThatCameKeepsTheKeyForEver) {
     for (const auto& [expected, reply] : replies) {
         const std::string key = "key-" + std::to_string(number++);
         const auto first = ask(key, reply);
-        EXPECT_EQ(told(first), expected) << reply.status << " " << reply.body;
+        EXPECT_EQ(text_of(first), expected) << reply.status << " " << reply.body;
         EXPECT_NE(std::get<problem>(first).detail.find("not known"), std::string::npos);
-        EXPECT_EQ(told(ask_again(key)), "409 session_outcome_unknown") << reply.status << " " << reply.body;
+        EXPECT_EQ(text_of(ask_again(key)), "409 session_outcome_unknown") << reply.status << " " << reply.body;
     }
     restart();
-    while (number > 0) EXPECT_EQ(told(ask_again("key-" + std::to_string(--number))), "409 session_outcome_unknown");
+    while (number > 0) EXPECT_EQ(text_of(ask_again("key-" + std::to_string(--number))), "409 session_outcome_unknown");
 }
 
-TEST_F(SessionDesk, OnlyACallThatNeverLeftGivesTheKeyBack) {
-    EXPECT_EQ(told(ask("a", call_error(proof_error::unreachable))), "502 proof_unreachable");
-    EXPECT_EQ(told(ask("a", session_of("tx-a"))), "201");
-    EXPECT_EQ(told(ask("b", call_error(proof_error::stopped))), "503 unavailable");
-    EXPECT_EQ(told(ask("b", session_of("tx-b"))), "201");
-    EXPECT_EQ(told(ask("c", call_error(proof_error::timed_out))), "504 proof_timeout");
-    EXPECT_EQ(told(ask_again("c")), "409 session_outcome_unknown");
-    EXPECT_EQ(told(ask("d", call_error(proof_error::interrupted))), "502 proof_unreachable");
-    EXPECT_EQ(told(ask_again("d")), "409 session_outcome_unknown");
-    EXPECT_EQ(told(ask("e", call_error(proof_error::unusable_reply))), "502 proof_unusable_reply");
-    EXPECT_EQ(told(ask_again("e")), "409 session_outcome_unknown");
+TEST_F(SessionService, OnlyACallThatNeverLeftGivesTheKeyBack) {
+    EXPECT_EQ(text_of(ask("a", call_error(proof_error::unreachable))), "502 proof_unreachable");
+    EXPECT_EQ(text_of(ask("a", session_of("tx-a"))), "201");
+    EXPECT_EQ(text_of(ask("b", call_error(proof_error::stopped))), "503 unavailable");
+    EXPECT_EQ(text_of(ask("b", session_of("tx-b"))), "201");
+    EXPECT_EQ(text_of(ask("c", call_error(proof_error::timed_out))), "504 proof_timeout");
+    EXPECT_EQ(text_of(ask_again("c")), "409 session_outcome_unknown");
+    EXPECT_EQ(text_of(ask("d", call_error(proof_error::interrupted))), "502 proof_unreachable");
+    EXPECT_EQ(text_of(ask_again("d")), "409 session_outcome_unknown");
+    EXPECT_EQ(text_of(ask("e", call_error(proof_error::unusable_reply))), "502 proof_unusable_reply");
+    EXPECT_EQ(text_of(ask_again("e")), "409 session_outcome_unknown");
 }
 
-TEST_F(SessionDesk, OneKeyAtOnceIsAskedForOnce) {
+TEST_F(SessionService, OneKeyAtOnceIsAskedForOnce) {
     const auto first = begin("key");
     const auto joined = begin("key");
     const auto other = begin("key", "another body");
-    EXPECT_EQ(told(other), "409 idempotency_key_reused");
+    EXPECT_EQ(text_of(other), "409 idempotency_key_reused");
     store().pump();
     const auto late = begin("key");
     store().pump();
     proof().answer(session_of("tx-1"));
     store().pump();
-    for (const auto& got : {first, joined, late}) EXPECT_EQ(told(got), "201");
+    for (const auto& got : {first, joined, late}) EXPECT_EQ(text_of(got), "201");
     EXPECT_EQ(proof().asked, 1U);
 }
 
-TEST_F(SessionDesk, AKeyIsBusyUntilItsReleaseIsDurable) {
+TEST_F(SessionService, AKeyIsBusyUntilItsReleaseIsDurable) {
     const auto first = begin("key");
     store().pump();
     proof().answer(proof_refuses(429, "rate_limit_exceeded"));
     const auto meanwhile = begin("key");
-    EXPECT_EQ(told(first), "nothing");
+    EXPECT_EQ(text_of(first), "nothing");
     store().pump();
-    EXPECT_EQ(told(first), "429 proof_error");
-    EXPECT_EQ(told(meanwhile), "429 proof_error");
+    EXPECT_EQ(text_of(first), "429 proof_error");
+    EXPECT_EQ(text_of(meanwhile), "429 proof_error");
     EXPECT_EQ(proof().asked, 1U);
-    EXPECT_EQ(told(ask("key", session_of("tx-1"))), "201");
+    EXPECT_EQ(text_of(ask("key", session_of("tx-1"))), "201");
 }
 
-TEST_F(SessionDesk, AReleaseThatFailsIsNoUnknownOutcome) {
+TEST_F(SessionService, AReleaseThatFailsIsNoUnknownOutcome) {
     const auto first = begin("key");
     store().pump();
     proof().answer(proof_refuses(422, "kyc_required"));
     store().set_full(true);
     store().pump();
-    EXPECT_EQ(told(first), "422 proof_error");
-    EXPECT_EQ(told(ask_again("key")), "503 store_unavailable");
+    EXPECT_EQ(text_of(first), "422 proof_error");
+    EXPECT_EQ(text_of(ask_again("key")), "503 store_unavailable");
     store().set_full(false);
-    EXPECT_EQ(told(ask("key", session_of("tx-1"), "another body")), "201");
+    EXPECT_EQ(text_of(ask("key", session_of("tx-1"), "another body")), "201");
 }
 
-TEST_F(SessionDesk, AfterARestartAReleaseThatFailedIsAnUnknownOutcome) {
+TEST_F(SessionService, AfterARestartAReleaseThatFailedIsAnUnknownOutcome) {
     const auto first = begin("key");
     store().pump();
     proof().answer(proof_refuses(422, "kyc_required"));
     store().set_full(true);
     store().pump();
     restart();
-    EXPECT_EQ(told(ask_again("key")), "409 session_outcome_unknown");
+    EXPECT_EQ(text_of(ask_again("key")), "409 session_outcome_unknown");
 }
 
-TEST_F(SessionDesk, AClaimThatFailsAsksNobody) {
+TEST_F(SessionService, AClaimThatFailsAsksNobody) {
     store().set_full(true);
-    EXPECT_EQ(told(ask_again("key")), "503 store_unavailable");
+    EXPECT_EQ(text_of(ask_again("key")), "503 store_unavailable");
     store().set_full(false);
-    EXPECT_EQ(told(ask("key", session_of("tx-1"))), "201");
+    EXPECT_EQ(text_of(ask("key", session_of("tx-1"))), "201");
 }
 
-TEST_F(SessionDesk, ADaemonThatDiedBetweenClaimAndReplyKnowsNoOutcome) {
+TEST_F(SessionService, ADaemonThatDiedBetweenClaimAndReplyKnowsNoOutcome) {
     begin("key");
     store().pump();
     store().crash();
     restart();
-    EXPECT_EQ(told(ask_again("key")), "409 session_outcome_unknown");
-    EXPECT_EQ(told(ask_again("key", "another body")), "409 idempotency_key_reused");
+    EXPECT_EQ(text_of(ask_again("key")), "409 session_outcome_unknown");
+    EXPECT_EQ(text_of(ask_again("key", "another body")), "409 idempotency_key_reused");
 }
 
-TEST_F(SessionDesk, UnfitOptionsAreRefusedBeforeTheKeyIsTaken) {
+TEST_F(SessionService, UnfitOptionsAreRefusedBeforeTheKeyIsTaken) {
     unfit_ = refuse(problem_code::invalid_request, "callback_url");
-    EXPECT_EQ(told(ask_again("key")), "400 invalid_request");
+    EXPECT_EQ(text_of(ask_again("key")), "400 invalid_request");
     unfit_.reset();
-    EXPECT_EQ(told(ask("key", session_of("tx-1"))), "201");
+    EXPECT_EQ(text_of(ask("key", session_of("tx-1"))), "201");
     unfit_ = refuse(problem_code::unavailable, "stopping");
-    EXPECT_EQ(told(ask_again("key")), "201") << "what is kept needs neither Proof nor the store";
+    EXPECT_EQ(text_of(ask_again("key")), "201") << "what is kept needs neither Proof nor the store";
 }
 
-TEST_F(SessionDesk, AReplyIsKeptForAnHourAndThenLetGoOfByItself) {
+TEST_F(SessionService, AReplyIsKeptForAnHourAndThenLetGoOfByItself) {
     const proof_reply reply = session_of("tx-1");
-    EXPECT_EQ(told(ask("key", reply)), "201");
+    EXPECT_EQ(text_of(ask("key", reply)), "201");
     EXPECT_EQ(wakes_changed_, 1);
-    EXPECT_EQ(desk().next_wake(), clock_.now().steady + 1h);
+    EXPECT_EQ(service().next_wake(), clock_.now().steady + 1h);
     EXPECT_EQ(std::get<proxied_reply>(ask_again("key")).body, reply.body);
-    EXPECT_EQ(told(ask_again("key", "another body")), "409 idempotency_key_reused");
+    EXPECT_EQ(text_of(ask_again("key", "another body")), "409 idempotency_key_reused");
     clock_.run_for(1h);
-    desk().on_wake(clock_.now());
-    EXPECT_EQ(desk().kept().size(), 0U);
-    EXPECT_EQ(desk().kept().bytes(), 0U);
-    EXPECT_EQ(desk().next_wake(), std::nullopt);
+    service().on_wake(clock_.now());
+    EXPECT_EQ(service().kept().size(), 0U);
+    EXPECT_EQ(service().kept().bytes(), 0U);
+    EXPECT_EQ(service().next_wake(), std::nullopt);
     const auto later = ask_again("key");
-    EXPECT_EQ(told(later), "409 session_replayed");
+    EXPECT_EQ(text_of(later), "409 session_replayed");
     EXPECT_EQ(member(later, "merchant_transaction_id"), "tx-1");
 }
 
-TEST_F(SessionDesk, AReplyThatIsTooLongIsNotKept) {
+TEST_F(SessionService, AReplyThatIsTooLongIsNotKept) {
     proof_reply reply = session_of("tx-1");
     reply.body += std::string(limits_.largest, ' ');
     EXPECT_EQ(std::get<proxied_reply>(ask("key", reply)).body, reply.body);
-    EXPECT_EQ(desk().kept().size(), 0U);
-    EXPECT_EQ(told(ask_again("key")), "409 session_replayed");
+    EXPECT_EQ(service().kept().size(), 0U);
+    EXPECT_EQ(text_of(ask_again("key")), "409 session_replayed");
     restart();
-    EXPECT_EQ(told(ask_again("key")), "409 session_replayed");
+    EXPECT_EQ(text_of(ask_again("key")), "409 session_replayed");
 }
 
-TEST_F(SessionDesk, AnIdThatIsTrackedWithOtherOptionsIsAConflictThatTheKeyRemembers) {
+TEST_F(SessionService, AnIdThatIsTrackedWithOtherOptionsIsAConflictThatTheKeyRemembers) {
     tracking_options options;
     options.metadata = R"({"order":"B"})";
-    EXPECT_EQ(told(ask("first", session_of("tx-1"))), "201");
+    EXPECT_EQ(text_of(ask("first", session_of("tx-1"))), "201");
     const auto got = begin("second", "{}", options);
     store().pump();
     proof().answer(session_of("tx-1"));
     store().pump();
-    EXPECT_EQ(told(got), "409 already_tracked");
+    EXPECT_EQ(text_of(got), "409 already_tracked");
     EXPECT_EQ(member(**got, "merchant_transaction_id"), "tx-1");
     const auto again = ask_again("second");
-    EXPECT_EQ(told(again), "409 already_tracked");
+    EXPECT_EQ(text_of(again), "409 already_tracked");
     EXPECT_EQ(member(again, "merchant_transaction_id"), "tx-1");
     restart();
-    EXPECT_EQ(told(ask_again("second")), "409 session_replayed");
+    EXPECT_EQ(text_of(ask_again("second")), "409 session_replayed");
 }
 
-TEST_F(SessionDesk, ASessionThatTheStoreCannotRecordIsRecordedWithTheNextRequestOfItsKey) {
+TEST_F(SessionService, ASessionThatTheStoreCannotRecordIsRecordedWithTheNextRequestOfItsKey) {
     const proof_reply reply = session_of("tx-1");
     const auto got = begin("key");
     store().pump();
     store().set_full(true);
     proof().answer(reply);
     store().pump();
-    EXPECT_EQ(told(got), "503 store_unavailable");
+    EXPECT_EQ(text_of(got), "503 store_unavailable");
     EXPECT_EQ(member(**got, "merchant_transaction_id"), "tx-1");
     EXPECT_EQ(log_.count(log_event_id::store_error), 1U);
-    EXPECT_EQ(told(ask_again("key", "another body")), "409 idempotency_key_reused");
-    EXPECT_EQ(told(ask_again("key")), "503 store_unavailable");
+    EXPECT_EQ(text_of(ask_again("key", "another body")), "409 idempotency_key_reused");
+    EXPECT_EQ(text_of(ask_again("key")), "503 store_unavailable");
     store().set_full(false);
     EXPECT_EQ(std::get<proxied_reply>(ask_again("key")).body, reply.body);
     EXPECT_TRUE(disk_.transactions.contains("tx-1"));
     EXPECT_EQ(std::get<proxied_reply>(ask_again("key")).body, reply.body);
 }
 
-TEST_F(SessionDesk, ARefusalThatHoldsASessionIsTrackedAndPassedWithItsStatus) {
+TEST_F(SessionService, ARefusalThatHoldsASessionIsTrackedAndPassedWithItsStatus) {
     proof_reply reply = proof_refuses(422, "kyc_required");
     reply.body = R"({"error":"kyc_required","merchant_transaction_id":"tx-1","init_token":"canary"})";
     const auto result = ask("key", reply);
-    EXPECT_EQ(told(result), "422");
+    EXPECT_EQ(text_of(result), "422");
     EXPECT_EQ(std::get<proxied_reply>(result).body, reply.body);
     EXPECT_TRUE(disk_.transactions.contains("tx-1"));
-    EXPECT_EQ(told(ask_again("key")), "422");
+    EXPECT_EQ(text_of(ask_again("key")), "422");
 }
 
-TEST_F(SessionDesk, ProofsRequestIdAndRetryAfterArePassedOn) {
+TEST_F(SessionService, ProofsRequestIdAndRetryAfterArePassedOn) {
     proof_reply reply = proof_refuses(429, "rate_limit_exceeded");
     reply.request_id = R"(a"b\c)";
     reply.retry_after = 2500ms;
@@ -221,13 +221,13 @@ TEST_F(SessionDesk, ProofsRequestIdAndRetryAfterArePassedOn) {
     EXPECT_EQ(std::get<problem>(ask("", page)).retry_after, 1800s);
 }
 
-TEST_F(SessionDesk, AKycAnswerIsOneJsonObjectOrAnError) {
+TEST_F(SessionService, AKycAnswerIsOneJsonObjectOrAnError) {
     const auto kyc = [this](op_result<proof_reply> reply) {
         answer got;
-        start(desk().kyc_status("u/1"), [&](outcome<proxied_reply> result) { got.emplace(std::move(result)); });
+        start(service().kyc_status("u/1"), [&](outcome<proxied_reply> result) { got.emplace(std::move(result)); });
         EXPECT_EQ(proof().last.target, "/widget/users/u%2F1/kyc-status");
         proof().answer(std::move(reply));
-        return told(*got);
+        return text_of(*got);
     };
     EXPECT_EQ(kyc(proof_says(200, R"({"status":"verified"})")), "200");
     EXPECT_EQ(kyc(proof_refuses(500)), "500 proof_error");
