@@ -221,7 +221,7 @@ void commit_thread::commit() {
 void commit_thread::undo_batch(const sqlite_error& error, operations& batch) {
     // FULL, IOERR and NOMEM may have rolled back already: only SQLite knows.
     try {
-        if (db_->db->in_transaction()) db_->sql(R"sql(ROLLBACK)sql").execute();
+        if (db_->connection->in_transaction()) db_->sql(R"sql(ROLLBACK)sql").execute();
         if (error.reach() != failure_reach::store) db_->sums.load(*db_->connection);
     } catch (const sqlite_error& second) {
         fail_for_good(second, "roll back");
@@ -265,9 +265,9 @@ void commit_thread::finish_batch(operations batch, std::vector<notice> notices) 
             queue_.push_front(std::move(*each));
         }
     }
-    boost::asio::post(loop_, [alive = alive_, &observer = observer_, observer = std::move(notices),
+    boost::asio::post(loop_, [alive = alive_, &observer = observer_, notices = std::move(notices),
                               done = std::move(finished)]() mutable {
-        for (notice& each : observer) {
+        for (notice& each : notices) {
             if (alive) each(observer);
         }
         for (const auto& each : done) each->complete();
