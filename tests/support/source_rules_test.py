@@ -115,11 +115,13 @@ class SourceRules(unittest.TestCase):
         self.assertEqual(faults, [])
 
     def test_the_co_await_rule_sees_what_is_miscompiled(self):
-        for bad in ("co_await f([s]{ return s; });", "auto x = co_await f(a ? b() : c());", "co_await f(options{1, 2});",
+        for bad in ("co_await f([s]{ return s; });", "auto x = co_await f(a ? b() : c());",
+                    "co_await f(options{1, 2});",
                     "Agg a{co_await x(), 1};", "co_await f({1, 2});",
                     "auto v = co_await spawn(ex, [t]() -> task<int> { co_return 1; }, u);"):
             self.assertTrue(list(co_await_faults(bad)), bad)
-        for good in ("co_await f(a, std::move(b), 5, T(5));", "auto [e, n] = co_await s.async_read_some(buffer, token);",
+        for good in ("co_await f(a, std::move(b), 5, T(5));",
+                     "auto [e, n] = co_await s.async_read_some(buffer, token);",
                      "if (co_await f(a)) {", "while ((co_await next(x)).has_value()) {"):
             self.assertFalse(list(co_await_faults(good)), good)
 

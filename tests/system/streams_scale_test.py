@@ -96,7 +96,8 @@ class StreamsScale(SystemCase):
         self.daemon.track("all")
         self.daemon.wait_state("all", "settled")
         took = self.read_until_all_heard(readers, b"transaction.completed", 20)
-        print(f"{READERS} readers: {each:.1f} KiB each, idle {1000 * used / QUIET_SECONDS:.1f} ms of processor time and "
+        print(f"{READERS} readers: {each:.1f} KiB each, idle {1000 * used / QUIET_SECONDS:.1f} ms of processor time "
+              f"and "
               f"{switched / QUIET_SECONDS:.1f} context switches a second, all heard after {1000 * took:.0f} ms")
 
         self.assertLess(used / QUIET_SECONDS, 0.05 if not SANITIZED else 0.2, "processor time while nothing happens")
@@ -118,12 +119,14 @@ class DescriptorLimit(SystemCase):
         self.daemon.write_config()
         # A child of its own lowers the hard limit: it cannot be raised again here.
         with open(self.daemon.log_path, "ab") as log:
-            child = subprocess.Popen([program("prooftrackd"), "--config", str(self.daemon.config_path)], stdin=subprocess.DEVNULL,
+            child = subprocess.Popen([program("prooftrackd"), "--config", str(self.daemon.config_path)],
+                                     stdin=subprocess.DEVNULL,
                                      stdout=log, stderr=log,
                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 2048)))
         try:
             self.daemon.wait_log("daemon.started")
-            said = [line["warning"] for line in self.daemon.logged("config.warning") if "may open 2048 files" in line["warning"]]
+            said = [line["warning"] for line in self.daemon.logged("config.warning")
+                    if "may open 2048 files" in line["warning"]]
             self.assertEqual(len(said), 1)
             self.assertIn("LimitNOFILE", said[0])
         finally:
