@@ -265,9 +265,9 @@ void commit_thread::finish_batch(operations batch, std::vector<notice> notices) 
             queue_.push_front(std::move(*each));
         }
     }
-    boost::asio::post(loop_, [alive = alive_, &observer = observer_, observer = std::move(notices),
+    boost::asio::post(loop_, [alive = alive_, &observer = observer_, to_report = std::move(notices),
                               done = std::move(finished)]() mutable {
-        for (notice& each : observer) {
+        for (notice& each : to_report) {
             if (alive) each(observer);
         }
         for (const auto& each : done) each->complete();
