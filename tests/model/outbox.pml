@@ -1,8 +1,8 @@
 /* The outbox: each event is recorded with the state, in one commit, before it is delivered to a callback.
  *
- * One transaction id that ends (`settled`) and may end otherwise later (`reversed`): so at most two events, one delivery
- * each, to one callback. The daemon may crash before and after each step, which loses what was not committed. The
- * network may lose a request or its answer. run.sh says what is checked, README.md what the parts stand for.
+ * One transaction id that ends (`settled`) and may end otherwise later (`reversed`): so at most two events, one
+ * delivery each, to one callback. The daemon may crash before and after each step, which loses what was not committed.
+ * The network may lose a request or its answer. run.sh says what is checked, README.md what the parts stand for.
  */
 
 #ifndef CRASHES
@@ -105,7 +105,7 @@ end_idle:
                 fi;
 #endif
            n = 0; id = 0 }
-    /* Attempt of the head: the first pending delivery. It arrives, or not; the next steps record the outcome, or not. */
+    /* Attempt of the head, the first pending delivery. It arrives or not; the next steps record the outcome or not. */
     :: atomic { up && may_send && (owed[1] || owed[2]) ->
            n = (owed[1] -> 1 : 2);
            may_send = false;
