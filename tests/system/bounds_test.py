@@ -86,7 +86,7 @@ class Bounds(SystemCase):
         self.assert_problem(self.daemon.api("GET", "/v1/transactions/there?wait=30"), 400, "invalid_request")
         self.assert_problem(self.daemon.api("GET", "/v1/events?after=1000"), 410, "cursor_gone")
 
-    def test_imports_are_all_or_told(self):
+    def test_each_import_line_is_taken_or_reported(self):
         ndjson = {"Content-Type": "application/x-ndjson"}
         over = "".join(f'"l{n}"\n' for n in range(100_001))
         self.assert_problem(self.daemon.api("POST", "/v1/transactions", over, ndjson, timeout=120), 413, "too_large")

@@ -230,7 +230,7 @@ class Callbacks(SystemCase):
                                     {"merchant_transaction_id": "wrong", "callback_url": wrong})
             self.assert_problem(reply, 400, "invalid_request")
 
-    def test_a_removed_callback_keeps_what_it_is_owed(self):
+    def test_a_removed_callback_keeps_its_pending_deliveries(self):
         receiver = self.start_receiver()
         receiver.answer = lambda delivery: 500
         daemon = self.start_daemon([self.callback(receiver, retry_schedule=["1s"] * 9)])
@@ -263,7 +263,7 @@ class Callbacks(SystemCase):
         self.assertEqual(self.deliveries(), [])
         self.assertEqual(self.daemon.api("POST", "/v1/callbacks/nobody/test").status, 404)
 
-    def test_a_command_that_succeeds_is_said_to_have(self):
+    def test_a_command_that_succeeds_says_so(self):
         good = {"name": "good", "command": ["/bin/true"]}
         bad = {"name": "bad", "command": ["/bin/false"]}
         daemon = self.start_daemon([good, bad])

@@ -121,7 +121,7 @@ class ClientCase(SystemCase):
             return found if len(found) == count and all(one["attempts"] >= attempts for one in found) else None
         return wait_until(look, 20, f"{count} deliveries")
 
-    def test_every_completed_transaction_is_credited_once_also_when_told_again(self):
+    def test_every_completed_transaction_is_credited_once_also_when_delivered_again(self):
         daemon = self.start_whole()
         for n in range(6):
             self.sandbox.set(f"good-{n}", script=[{"after": "100ms", "status": "processing"},
@@ -153,7 +153,7 @@ class ClientCase(SystemCase):
         self.all_delivered(4)
         self.assertEqual(self.ledger.credited(), {"retried"})
 
-    def test_a_commit_that_failed_is_told_again_and_credited(self):
+    def test_after_a_commit_that_failed_the_event_is_delivered_again_and_credited(self):
         daemon = self.start_whole()
         self.ledger.ask("CREATE TRIGGER broken BEFORE INSERT ON credits BEGIN SELECT RAISE(ABORT, 'the shop is "
                         "broken'); END")
@@ -248,7 +248,7 @@ class ClientCase(SystemCase):
         self.assertEqual(reply.status, 200, reply)
         self.assertIn(reply.json["status"], (200, 204))
 
-    def test_the_newest_word_wins_in_whatever_order_and_under_whatever_id(self):
+    def test_the_newest_status_wins_in_any_order_and_under_any_id(self):
         at = "2026-04-01T10:00:0{}.000Z".format
         self.assertIn(self.send("t", "completed", at=at(3), event_id="evt_3"), (200, 204))
         # An older one that was dead and is sent by hand; then the same end under a new id, as after a restored backup.

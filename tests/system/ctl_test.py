@@ -104,7 +104,7 @@ class Transactions(ctl_case):
 
 
 class Waiting(ctl_case):
-    def test_exit_status_tells_how_it_ended(self):
+    def test_exit_status_says_how_it_ended(self):
         for state, status, code in (("settled", "completed", 0), ("settled", "failed", 2), ("settled", "cancelled", 3),
                                     ("rejected", None, 4), ("abandoned", "pending", 4), ("untracked", None, 4)):
             self.daemon.track("t-1", state=state, status=status)
@@ -233,7 +233,7 @@ class Connecting(ctl_case):
             self.setUp()
             return done.returncode, done.stdout.decode(), done.stderr.decode()
 
-    def test_what_is_not_the_daemon_is_said(self):
+    def test_a_peer_that_is_not_the_daemon_is_reported(self):
         for answer in (b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le",
                        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
                        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
@@ -252,7 +252,7 @@ class Connecting(ctl_case):
                                              stays_open=stays_open)
             self.assertEqual((code, out), (0, "{}\n"))
 
-    def test_a_refusal_before_the_whole_body_was_sent_is_heard(self):
+    def test_a_refusal_before_the_whole_body_was_sent_is_received(self):
         refusal = b'{"status":413,"code":"too_large","detail":"too much"}'
         answer = b"HTTP/1.1 413 Too Large\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s" % (
                 len(refusal), refusal)

@@ -91,7 +91,7 @@ class Demo(unittest.TestCase):
         self.assertEqual(demo.returncode, 0, output)
         self.assertLessEqual(leftovers(), self.before)
 
-    def test_a_daemon_that_does_not_start_is_said(self):
+    def test_a_daemon_that_does_not_start_is_reported(self):
         (self.bin / "prooftrackd").unlink()
         (self.bin / "prooftrackd").write_text("#!/bin/sh\necho no luck today >&2\nexit 78\n")
         (self.bin / "prooftrackd").chmod(0o755)

@@ -277,7 +277,7 @@ class Hints(SystemCase):
         self.assertEqual(found["status"], "completed", "Proof's word, not the hint's")
         self.wait_forwarded("202")
 
-    def test_what_is_tracked_is_not_told_to_strangers(self):
+    def test_what_is_tracked_is_not_shown_to_strangers(self):
         self.sandbox.set("open", status="pending")
         self.daemon.track("open")
         answers = []

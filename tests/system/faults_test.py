@@ -95,7 +95,7 @@ class OneTransaction(SystemCase):
         self.daemon.track("extra")
         self.assertEqual(self.daemon.wait_state("extra", "settled")["status"], "completed")
 
-    def test_words_are_matched_exactly(self):
+    def test_statuses_are_matched_exactly(self):
         for word in ("Completed", "COMPLETED", "complete", "completed ", "paid", "on_hold"):
             name = f"word-{len(word)}-{word.strip()}"
             self.sandbox.set(name, status=word)

@@ -144,7 +144,7 @@ class Start(SystemCase):
         self.daemon.start()
         self.assertEqual(self.daemon.api("GET", "/healthz").status, 200)
 
-    def test_a_socket_in_use_is_told_with_its_process(self):
+    def test_a_socket_in_use_is_reported_with_its_process(self):
         self.start_daemon([])
         second = self.folder / "second.toml"
         text = self.daemon.config_path.read_text()

@@ -96,7 +96,7 @@ class OddReceivers(SystemCase):
         self.complete("hangs")
         self.assertEqual(self.attempted(1)["hangs"]["state"], "delivered")
 
-    def test_an_unasked_reply_is_not_the_answer_to_the_next_event(self):
+    def test_an_unexpected_reply_is_not_the_answer_to_the_next_event(self):
         def script(connection, number):
             ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
             if receiver.requests == 1:

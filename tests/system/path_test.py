@@ -16,7 +16,7 @@ class WholePath(SystemCase):
         self.receiver = self.start_receiver()
         self.start_daemon([self.callback(self.receiver)])
 
-    def test_each_end_is_stored_and_told_once(self):
+    def test_each_end_is_stored_and_delivered_once(self):
         for status in ("completed", "failed", "cancelled"):
             identifier = f"id-{status}"
             self.sandbox.set(identifier, script=[{"after": "600ms", "status": "processing"},
@@ -149,7 +149,7 @@ class WholePath(SystemCase):
         self.assertEqual(self.daemon.get("w", wait="30s")["status"], "completed")
         self.assertLess(time.monotonic() - began, 3 + SLACK)
 
-    def test_import_takes_what_is_right_and_says_what_is_not(self):
+    def test_import_takes_valid_lines_and_reports_the_others(self):
         lines = ['{"merchant_transaction_id": "n1", "metadata": {"k": 1}}', '"n2"', "", "{broken", '"bad id"', '"n2"',
                  '{"merchant_transaction_id": "n3", "unknown": 1}', "n4-without-quotes"]
         reply = self.daemon.api("POST", "/v1/transactions", "\n".join(lines), {"Content-Type": "application/x-ndjson"})
@@ -192,7 +192,7 @@ class WholePath(SystemCase):
         self.assertEqual(len(self.daemon.api("GET", f"/v1/transactions?settled_before={after}").json["transactions"]),
                          0)
 
-    def test_poll_now_asks_within_a_second(self):
+    def test_poll_now_polls_within_a_second(self):
         slow = self.start_sandbox(name="slow")
         slow.set("slow", status="pending")
         self.daemon.stop()

@@ -115,7 +115,7 @@ class Readme(unittest.TestCase):
                                   text=True, timeout=20)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    def test_its_mistakes_are_the_daemons_words(self):
+    def test_its_mistakes_are_worded_as_the_daemons(self):
         with tempfile.TemporaryDirectory(prefix="pt-", dir="/tmp") as folder:
             Path(folder, "bad.toml").write_text('[pol]\ninterval = 5\n[poll]\nintervall = ["5s", "10s"]\nbackoff = '
                                                 '["5", "5m"]\n')

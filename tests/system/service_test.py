@@ -58,7 +58,7 @@ class Service(SystemCase):
         self.assertEqual(waiting.getresponse().status, 200)
         waiting.close()
 
-    def test_it_tells_systemd(self):
+    def test_it_notifies_systemd(self):
         notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notices.bind(str(self.folder / "notify.sock"))
         notices.settimeout(20)
@@ -264,7 +264,7 @@ class Addresses(SystemCase):
         self.assertEqual(authorization, f"Bearer {self.sandbox.token}")
         self.assertEqual(encoding, "identity")
 
-    def test_a_name_that_does_not_resolve_is_said(self):
+    def test_a_name_that_does_not_resolve_is_reported(self):
         self.start_sandbox()
         daemon = self.start_daemon([], proof={"base_url": "https://no-such-host.invalid"})
         daemon.track("a")

@@ -189,7 +189,7 @@ class Held(Outcomes):
         self.assertEqual(len({reply.body for reply in self.replies}), 1)
         self.assertEqual(self.proof.asked, 1)
 
-    def test_a_kill_while_proof_is_asked(self):
+    def test_a_kill_while_a_session_is_requested(self):
         self.start_held()
         caller = self.ask_and_hold("killed")
         self.daemon.kill()

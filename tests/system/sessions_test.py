@@ -78,7 +78,7 @@ class Sessions(SystemCase):
             self.sandbox.fault("status", path="/widget/session", count=1, **fault)
             self.assert_problem(self.session(FIRST), 502, "proof_unusable_reply")
 
-    def test_a_session_is_never_asked_for_twice(self):
+    def test_a_session_is_never_requested_twice(self):
         for kind in ("close", "truncate", "garbage"):
             self.sandbox.clear_log()
             self.sandbox.fault(kind, path="/widget/session", count=1)
@@ -86,7 +86,7 @@ class Sessions(SystemCase):
             self.assertIn(reply.status, (502, 504), reply)
             self.assertEqual(len(self.sandbox.log("/widget/session")), 1, kind)
 
-    def test_tracking_is_checked_before_proof_is_asked(self):
+    def test_tracking_is_checked_before_the_session_is_requested(self):
         for tracking in ({"unknown": 1}, {"metadata": []}, {"overdue_after": "soon"},
                          {"callback_url": "https://elsewhere.example/"}, [], "x"):
             self.assert_problem(self.session({**FIRST, "tracking": tracking}), 400, "invalid_request")
@@ -135,7 +135,7 @@ class Sessions(SystemCase):
         self.sandbox.fault("status", status=500, path="/widget/users/", count=1)
         self.assertEqual(self.daemon.api("GET", "/v1/users/user_17/kyc-status").status, 500)
 
-    def test_an_unreachable_proof_is_said(self):
+    def test_an_unreachable_proof_is_reported(self):
         self.sandbox.stop()
         reply = self.session(FIRST)
         self.assert_problem(reply, 502, "proof_unreachable")

@@ -58,7 +58,7 @@ class States(SystemCase):
                                                               else None)(self.receiver.of("od")), 10, "2 events")]
         self.assertEqual(kinds, ["transaction.overdue", "transaction.failed"])
 
-    def test_abandoned_is_asked_no_more(self):
+    def test_abandoned_is_polled_no_more(self):
         daemon = self.daemon_with(give_up_after="2s", overdue_after="1s", tail_interval="500ms")
         self.sandbox.set("ab", status="pending")
         daemon.track("ab")

@@ -77,7 +77,7 @@ class StreamsScale(SystemCase):
                         waiting -= 1
         return time.monotonic() - began
 
-    def test_readers_that_wait_cost_nothing_and_all_hear(self):
+    def test_readers_that_wait_cost_nothing_and_all_get_the_event(self):
         pid = self.daemon.process.pid
         limits = Path(f"/proc/{pid}/limits").read_text()
         soft, hard = next(line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files"))
@@ -113,7 +113,7 @@ class StreamsScale(SystemCase):
 
 
 class DescriptorLimit(SystemCase):
-    def test_a_limit_that_does_not_suffice_is_said(self):
+    def test_a_limit_that_does_not_suffice_is_reported(self):
         self.start_sandbox("--accept-any")
         self.make_daemon([], api={"max_clients": 6000})
         self.daemon.write_config()

@@ -371,7 +371,7 @@ TEST_F(Notifier, ASchemeInCapitalsIsHttpsAllTheSame) {
     EXPECT_THAT(outcome.error, HasSubstr("TLS")) << "the system's authorities, as for https in small letters";
 }
 
-TEST_F(Notifier, StopWithNothingToDoTellsOnceAndNotFromInside) {
+TEST_F(Notifier, StopWithNothingToDoReportsOnceAndNotFromInside) {
     int stopped = 0;
     notifier_->stop(seconds(20), [&] { ++stopped; });
     EXPECT_EQ(stopped, 0);
