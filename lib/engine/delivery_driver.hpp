@@ -50,7 +50,7 @@ class delivery_driver final : private delivery_host {
 
     std::optional<steady_time> next_wake() const;
     void on_wake(instant now);
-    /// A full store starts nothing; with room again what could not be recorded is recorded first.
+    /// While the store is full nothing starts; when it has space again, outcomes that wait are recorded first.
     void on_store_state(store_state state);
     /// The wall clock jumped (the driver notices jumps over 2 s by itself when it is called): waits are counted anew.
     void on_clock_jump();

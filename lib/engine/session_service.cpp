@@ -45,7 +45,7 @@ problem with_unknown_session(problem failed) {
 
 } // namespace
 
-/// Keeps a key busy. One that goes without `finish`, because nobody will go on, lets go of the key and of who joined:
+/// Keeps a key busy. Destroyed without `finish`, because the request ends early, it releases the key and its waiters:
 /// the claim in the store is what keeps Proof from being asked twice.
 class session_service::busy_guard {
   public:

@@ -302,7 +302,7 @@ void commit_thread::look_at_place() {
 }
 
 /// Nothing may be left that would spoil the file which stands there now, or comes: SQLite would fold our write-ahead
-/// log into it, whoever's it is.
+/// log into it, whatever file that is.
 void commit_thread::leave(const database_place::finding& found) {
     db_->connection->forbid_checkpoint_on_close();
     lock_->mark_taken_away();

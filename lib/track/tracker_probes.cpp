@@ -91,7 +91,7 @@ tracker::look tracker::look_for_probe(instant now) {
     look around = look_around(look_for::probe, now);
     if (around.slot) return around;
     if (last.slot) return last;
-    for (const due_heap* queue : {&due_, &urgent_}) { // nobody in the band: whoever is due first
+    for (const due_heap* queue : {&due_, &urgent_}) { // none in the band: the one that is due first
         if (around.again || last.again || queue->empty()) continue;
         const std::uint32_t slot = queue->top().slot;
         const steady_time when = earliest_poll(slot);

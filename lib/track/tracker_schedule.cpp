@@ -64,7 +64,7 @@ void tracker::leave_queues(std::uint32_t slot) {
     row.phase = row_phase::idle;
 }
 
-/// Who asks once more about a transaction that has just left memory waits like everybody.
+/// A poll on demand of a transaction that has just left memory waits like all others.
 void tracker::remember_start(const transaction_row& row) {
     if (row.last_started == transaction_row::never) return;
     const std::int64_t past = row.last_started - between_wanted_polls.count();
@@ -213,7 +213,7 @@ void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) 
         const std::uint32_t slot = deadlines_.top().slot;
         deadlines_.pop();
         const transaction_row& row = table_.at(slot);
-        // In flight or recording: whoever ends that looks at the deadline again.
+        // In flight or recording: the end of that checks the deadline again.
         if (row.phase != row_phase::waiting) continue;
         const tracking_facts facts = table_.facts(slot, now);
         const judging_time time = time_for(slot, facts, now);

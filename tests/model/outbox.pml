@@ -13,11 +13,11 @@
 #endif
 #define EVENTS 2
 
-/* Proof, and what the merchant was told: beyond the daemon's crashes. */
+/* Proof, and what the merchant was sent: beyond the daemon's crashes. */
 byte proof_word = 0;            /* 0 pending, 1 completed, 2 the other terminal word */
 bool acknowledged = false;      /* the POST was answered 201 */
-byte told[EVENTS + 1];          /* how often the callback took event n (from 1), saturated at 2 */
-byte told_id[EVENTS + 1];       /* the id under which it was told first */
+byte sent[EVENTS + 1];          /* how often the callback took event n (from 1), saturated at 2 */
+byte sent_id[EVENTS + 1];       /* the id under which it was sent first */
 byte last_new = 0;              /* the newest event that was new to the callback */
 
 /* On the disk. */
@@ -39,17 +39,17 @@ byte losses = 0;
 bool up = true;
 
 /* Nothing is emitted that is not durable, always with the same id, in order. */
-inline check_told(n, id) {
-    assert(log_id[n] == id);                    /* promise 5: recorded, and so nothing else is told */
-    assert(told[n] == 0 || told_id[n] == id);   /* promise 2: one id for ever */
-    assert(n == 1 || told[n - 1] > 0);          /* promise 4: in order */
+inline check_sent(n, id) {
+    assert(log_id[n] == id);                    /* promise 5: recorded, and so nothing else is sent */
+    assert(sent[n] == 0 || sent_id[n] == id);   /* promise 2: one id for ever */
+    assert(n == 1 || sent[n - 1] > 0);          /* promise 4: in order */
     assert(n >= last_new);                      /* a repeat comes before its successor, not after */
 }
 
 inline receive(n, id) {
-    check_told(n, id);
-    told_id[n] = id;
-    told[n] = (told[n] < 2 -> told[n] + 1 : 2);
+    check_sent(n, id);
+    sent_id[n] = id;
+    sent[n] = (sent[n] < 2 -> sent[n] + 1 : 2);
     last_new = (n > last_new -> n : last_new);
 }
 
@@ -85,7 +85,7 @@ end_idle:
 #ifdef EMIT_BEFORE_COMMIT
            n = log_length + 1; id = next_id; next_id++ };
        atomic { if
-                :: up && answer != 0 -> receive(n, id)      /* the mutation: told first, then recorded */
+                :: up && answer != 0 -> receive(n, id)      /* the mutation: sent first, then recorded */
                 :: else
                 fi };
        atomic { if
@@ -136,14 +136,14 @@ active proctype crash() {
 #define consistent ((!acknowledged || stored) && (log_length == 0 || log_word[log_length] == stored_word) && \
                     (stored_word == 0 || log_length > 0))
 #define one_id (log_length < 2 || log_id[1] != log_id[2])
-#define none_dropped (log_id[1] == 0 || owed[1] || told[1] > 0) && (log_id[2] == 0 || owed[2] || told[2] > 0)
-#define told_all (log_length > 0 && told[1] > 0 && (log_length < 2 || told[2] > 0))
+#define none_dropped (log_id[1] == 0 || owed[1] || sent[1] > 0) && (log_id[2] == 0 || owed[2] || sent[2] > 0)
+#define all_sent (log_length > 0 && sent[1] > 0 && (log_length < 2 || sent[2] > 0))
 
 ltl promise_1 { [] (acknowledged -> [] stored) }
 ltl promise_2 { [] (consistent && one_id) }
 ltl promise_3 { [] (none_dropped) }
 /* Crashes and losses come to an end, then whoever was promised an end hears of it. */
-ltl promise_3_in_time { [] (acknowledged -> <> told_all) }
-/* Does not hold, and must not: both events, both told twice, after every crash and loss. */
-ltl never_all_of_it { [] !(acknowledged && told[1] == 2 && told[2] == 2 &&
+ltl promise_3_in_time { [] (acknowledged -> <> all_sent) }
+/* Does not hold, and must not: both events, both sent twice, after every crash and loss. */
+ltl never_all_of_it { [] !(acknowledged && sent[1] == 2 && sent[2] == 2 &&
                            crashes == CRASHES && losses == LOSSES && log_length == 2) }
