@@ -80,7 +80,8 @@ class session_service {
     proof_client* proof_ = nullptr;
     std::map<digest, busy_key> busy_;
     session_memory memory_;
-    /// Keys that Proof refused and the store could not release: their claims are no unknown outcomes.
+    /// Keys that Proof refused and the store could not release: a request with such a key is not answered as an unknown
+    /// outcome.
     std::set<digest> unreleased_;
     lifetime alive_;
 };

@@ -11,7 +11,7 @@ namespace prooftrack {
 /// What is queued for the next commit.
 struct queued_work {
     std::size_t weight = 0;    ///< about how many rows
-    std::size_t impatient = 0; ///< operations that somebody waits for
+    std::size_t impatient = 0; ///< operations that a caller waits for
 
     void add(std::size_t more, bool is_patient) {
         weight += more;

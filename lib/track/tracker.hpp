@@ -28,8 +28,8 @@
 
 namespace prooftrack {
 
-/// Most changes on their way to the store: with so many nothing more is asked, because a slow disk would only make the
-/// queue longer, and whoever asks the daemon waits behind it (a first reply of an import of 1 M is a change each). The
+/// Most changes on their way to the store: with so many nothing more is polled, because a slow disk would only make the
+/// queue longer, and API calls wait behind it (a first reply of an import of 1 M is a change each). The
 /// answers that are in flight at that moment come on top.
 inline constexpr std::size_t most_unrecorded = 4'000;
 
