@@ -23,8 +23,8 @@ struct queued_work {
     }
 };
 
-/// A commit costs a sync and the same hot pages again, however little is in it. So under load the changes that nobody
-/// waits for come at most every `spacing`; a change after a quiet moment is committed at once.
+/// A commit costs a sync and the same hot pages again, however little is in it. So under load the changes that no
+/// caller waits for come at most every `spacing`; a change after a quiet moment is committed at once.
 class commit_pace {
   public:
     static constexpr steady_duration spacing = milliseconds(5);

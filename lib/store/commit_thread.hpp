@@ -71,7 +71,7 @@ class commit_thread {
 
     boost::asio::any_io_executor loop_;
     store_observer& observer_;
-    lifetime lifetime_;           ///< asked and ended on the loop alone
+    lifetime lifetime_;           ///< used on the loop alone
     const lifetime::watch alive_; ///< the thread's, to be copied into what it posts
 
     std::mutex mutex_;
