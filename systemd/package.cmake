@@ -1,5 +1,7 @@
-# The .deb: `cmake --build BUILD --target package`. `cmake --install` stays free of it: it touches nothing outside of its prefix.
-set(PROOFTRACK_MAINTAINER "prooftrackd maintainers <prooftrackd@lists.proof.example>" CACHE STRING "Maintainer field of the .deb")
+# The .deb: `cmake --build BUILD --target package`. `cmake --install` stays free of it: it touches nothing outside of
+# its prefix.
+set(PROOFTRACK_MAINTAINER "prooftrackd maintainers <prooftrackd@lists.proof.example>"
+    CACHE STRING "Maintainer field of the .deb")
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME prooftrackd)
@@ -22,12 +24,18 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON) # needs dpkg-dev and file
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd, procps")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-    "prooftrackd is given the ids of transactions over a local socket, asks Proof\nabout each every 5 to 10 seconds until it has ended, and offers every end as an\nevent to signed webhooks, Unix sockets or commands until it is taken. It keeps\nits state in one SQLite file and survives crashes and power loss.\n\nThe package has the daemon, its command line prooftrackctl, and sandboxed units\nfor systemd. Nothing is started before it is configured.")
+    "prooftrackd is given the ids of transactions over a local socket, asks Proof\n\
+about each every 5 to 10 seconds until it has ended, and offers every end as an\n\
+event to signed webhooks, Unix sockets or commands until it is taken. It keeps\n\
+its state in one SQLite file and survives crashes and power loss.\n\n\
+The package has the daemon, its command line prooftrackctl, and sandboxed units\n\
+for systemd. Nothing is started before it is configured.")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION TRUE)
 
 string(TIMESTAMP package_date "%a, %d %b %Y %H:%M:%S +0000" UTC) # SOURCE_DATE_EPOCH, if that is set
 configure_file(${debian}/changelog.in ${CMAKE_BINARY_DIR}/debian/changelog @ONLY)
-set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${debian}/preinst ${debian}/postinst ${debian}/prerm ${debian}/postrm ${debian}/conffiles)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+    ${debian}/preinst ${debian}/postinst ${debian}/prerm ${debian}/postrm ${debian}/conffiles)
 
 # What belongs to a Debian package alone is laid beside what `cmake --install` lays.
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_BINARY_DIR}/debian/stage.cmake)

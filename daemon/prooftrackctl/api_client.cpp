@@ -166,7 +166,7 @@ op_result<void> api_client::connect() {
     socket_ = fd;
     reused_ = false;
     const steady_time deadline = within(connect_patience);
-    // A Unix socket whose backlog is full says EAGAIN and cannot be polled for room: ask again.
+    // A Unix socket whose backlog is full says EAGAIN and cannot be polled for a free place: try again.
     for (;;) {
         if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return {};
         const int error = errno;
@@ -191,7 +191,7 @@ op_result<void> api_client::send(std::string_view bytes, milliseconds patience) 
         }
         if (errno == EINTR) continue;
         if (errno == EPIPE || errno == ECONNRESET)
-            return {}; // a refusal may still be there to be read; if not, reading tells
+            return {}; // a refusal may still be there to be read; if not, reading reports the error
         if (errno != EAGAIN) return system_failure("send request", errno);
         // A reply that comes before everything was sent is a refusal: reading it says more than going on.
         std::vector<pollfd> watched{{socket_, POLLOUT | POLLIN, 0}};

@@ -1,6 +1,6 @@
 #pragma once
 
-// What every command works with, and how it asks the daemon.
+// What every command works with, and how it calls the daemon.
 
 #include <string>
 #include <string_view>

@@ -1,6 +1,6 @@
 #pragma once
 
-// What people are told when something does not work: what happened, and the next step. Pure.
+// The messages for people when something does not work: what happened, and the next step. Pure.
 
 #include <string>
 #include <string_view>

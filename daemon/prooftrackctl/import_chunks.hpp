@@ -17,7 +17,7 @@ struct import_chunk {
 };
 
 /// Cuts a stream of any pieces into lines and lines into chunks of bounded size. A bare id becomes an object; empty
-/// lines are left out. So is a line over `max_line`, which is told to `on_too_long`.
+/// lines are left out. So is a line over `max_line`, which is reported to `on_too_long`.
 class import_chunker {
   public:
     static constexpr std::size_t max_lines = 10'000;

@@ -73,7 +73,7 @@ class live_view {
         api_request request = events_request(after, most);
         request.patience = look_patience;
         const auto answer = context_.api.exchange(request);
-        if (!answer || !answer->ok()) return; // the next look tells
+        if (!answer || !answer->ok()) return; // the next poll reports it
         const json_view page = json_view::parse(answer->body);
         for (const json_view& event : page["events"].elements()) facts_.events.emplace_back(event.raw());
         while (facts_.events.size() > top_events_kept) facts_.events.pop_front();

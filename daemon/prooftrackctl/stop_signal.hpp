@@ -1,6 +1,6 @@
 #pragma once
 
-// SIGINT, SIGTERM and SIGHUP as a question that every wait asks, and waits with a deadline.
+// SIGINT, SIGTERM and SIGHUP as a flag that every wait checks, and waits with a deadline.
 
 #include <cstdint>
 #include <vector>

@@ -46,7 +46,7 @@ receipt webhook_receiver::take(const received_request& request, wall_time now) {
     if (!verify_webhook(keys_, result.id, *sent, request.body, signature))
         return refuse(401, "the signature is not by one of the secrets");
     result.status = answer_;
-    // An answer other than 2xx asks for the event again: it stays unseen, so that the repeat is shown.
+    // After an answer other than 2xx the event is sent again: it stays unseen, so that the repeat is shown.
     if (answer_ / 100 != 2) {
         result.is_new = true;
         return result;

@@ -260,7 +260,7 @@ void application::take_over(prepared_runtime next) noexcept {
     if (const auto level = parse_log_level(now_.config.log.level)) log_.set_level(*level);
     if (before.config.proof.base_url != now_.config.proof.base_url) {
         tell_of_base_url(before.config.proof.base_url);
-        // A database that cannot take it now is told at the next start, which says it again.
+        // If the database cannot take it now, the next start reports it again.
         store_->remember_base_url(now_.config.proof.base_url, [](const op_result<std::string>&) {});
     }
     engine_.reconfigure(now_.config);

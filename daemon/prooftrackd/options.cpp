@@ -9,7 +9,7 @@ namespace prooftrack {
 
 std::variant<daemon_options, early_exit> parse_options(int argc, const char* const* argv) {
     daemon_options options;
-    CLI::App app{"prooftrackd tracks Proof transactions to their end and tells the merchant, once and right.\n"
+    CLI::App app{"prooftrackd tracks Proof transactions to their end and notifies the merchant.\n"
                  "It runs in the foreground and logs to stderr (or to the journal under systemd).\n",
                  "prooftrackd"};
     app.set_version_flag("--version", "prooftrackd " PROOFTRACKD_VERSION);

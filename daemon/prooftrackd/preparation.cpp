@@ -100,7 +100,7 @@ class preparation_steps {
         if (!is_sound(key)) return;
         const std::filesystem::path file = token_path(next_.config, machine_.credentials());
         if (file.empty()) {
-            // Outside of the unit nobody is told of its credentials.
+            // Outside of the unit a process does not get the unit's credentials.
             refuse(key, machine_fault{"there is no client_token: name its file, or pass the systemd credential "
                                       "client_token",
                                       machine_.credentials().empty()});

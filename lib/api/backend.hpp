@@ -22,7 +22,7 @@
 
 namespace prooftrack {
 
-/// The stable words of refusals, `code` in openapi.json; `problem.cpp` maps each to its HTTP status.
+/// The stable codes of refusals, `code` in openapi.json; `problem.cpp` maps each to its HTTP status.
 enum class problem_code : std::uint8_t {
     invalid_request,         ///< 400
     not_allowed,             ///< 403
@@ -51,7 +51,7 @@ enum class problem_code : std::uint8_t {
     passed_through,          ///< Proof's own error: status and code are in the problem
 };
 
-/// The code as it stands on the wire.
+/// The code as it is sent.
 std::string_view word_of(problem_code code);
 
 /// A further member of a problem. Text is escaped where the problem is written: there is no way to put in ready JSON.
@@ -173,7 +173,7 @@ struct health_report {
 /// cancel.
 using wait_id = std::uint64_t;
 
-/// Told of every event as it becomes visible, in order of seq.
+/// Called for every event as it becomes visible, in order of seq.
 class event_listener {
   public:
     virtual ~event_listener() = default;
@@ -182,7 +182,7 @@ class event_listener {
 
 // Every call comes from the loop; handlers run on the loop, at once or later, exactly once.
 
-/// Takes transactions under watch.
+/// Starts tracking transactions.
 class tracking_backend {
   public:
     virtual ~tracking_backend() = default;
@@ -211,7 +211,7 @@ class change_backend {
     virtual void hint(transaction_id id, backend_handler<std::monostate> handler) = 0;
 };
 
-/// Asks Proof on behalf of a user.
+/// Calls Proof on behalf of a user.
 class session_backend {
   public:
     virtual ~session_backend() = default;
@@ -256,7 +256,7 @@ class consumer_backend {
     virtual wall_time wall_now() const = 0; ///< what their age is counted to
 };
 
-/// How the daemon stands.
+/// The state of the daemon.
 class status_backend {
   public:
     virtual ~status_backend() = default;

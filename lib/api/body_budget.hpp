@@ -25,7 +25,7 @@ class budget_user
     virtual ~budget_user() = default;
     /// The share has come. May release this or any other one, and may end this object.
     virtual void on_granted() = 0;
-    /// Somebody waits for what this one holds: it should be done soon. Changes nothing in the budget.
+    /// Another body waits for the share of this one: it should be done soon. Changes nothing in the budget.
     virtual void on_wanted() = 0;
 
   private:
@@ -35,8 +35,8 @@ class budget_user
     std::size_t held_ = 0;
 };
 
-/// A share is asked for whole before the first byte is read, so that nobody waits while holding. Those who wait are
-/// served by rank, then in turn by user, then in their order; nobody is overtaken for being large.
+/// A share is requested whole before the first byte is read, so that no body waits while it holds a share. Those who
+/// wait are served by rank, then in turn by user, then in their order; nobody is overtaken for being large.
 class body_budget {
   public:
     struct limits {
@@ -68,7 +68,7 @@ class body_budget {
 
     bool fits(const budget_user& user) const;
     bool has_share_left(const budget_user& user) const;
-    /// Who is next; null when nobody waits who may be served.
+    /// The next to serve; null when none that waits may be served.
     budget_user* next_to_serve();
     void grant(budget_user& user);
     void give_back(budget_user& user, std::size_t bytes);

@@ -15,7 +15,7 @@ namespace prooftrack {
 /// Immutable bytes; shared because many readers may be sent the same ones.
 using shared_bytes = std::shared_ptr<const std::string>;
 
-/// Pulled by the connection: the next bytes are asked for when all earlier ones are in the socket (back-pressure).
+/// The connection calls `next` only when all earlier bytes are in the socket (back-pressure).
 class body_stream {
   public:
     enum class progress : std::uint8_t {
@@ -43,8 +43,8 @@ class body_stream {
     /// Bytes that `next` will give in all, where they are known beforehand.
     virtual std::optional<std::uint64_t> size() const { return std::nullopt; }
 
-    /// Called after `wait` when `next` should be asked again, and at any time when the stream broke; never from inside
-    /// `next`. May come more than once before `next` is asked.
+    /// Called after `wait` when `next` should be called again, and at any time when the stream broke; never from inside
+    /// `next`. May come more than once before `next` is called.
     virtual void set_waker(unique_function<void()> waker) = 0;
 };
 

@@ -42,7 +42,7 @@ struct connection_limits {
     milliseconds last_words{1'000};         ///< how long the rest is read of a client without a place, or at the stop
     milliseconds write_stall{30'000};       ///< the client takes nothing of an answer
     milliseconds heartbeat{15'000};         ///< a stream was silent
-    milliseconds answer{1'800'000};         ///< the backend owes an answer; far beyond all of its own deadlines
+    milliseconds answer{1'800'000};         ///< the backend must answer by then; far beyond all of its own deadlines
     std::size_t buffered_ahead = 64 * 1024; ///< bytes of further requests that are read while one is answered
     std::size_t drained = 64 * 1024 * 1024; ///< bytes of a refused rest that are read before the client is cut off
 };
@@ -83,7 +83,7 @@ class connection final : public std::enable_shared_from_this<connection>,
     connection(connection_host& host, socket_type socket, peer_credentials peer);
 
     void start();
-    /// In place of `start`: answers before anything was asked, reads what the client still sends for a moment, closes.
+    /// In place of `start`: answers before any request, reads what the client still sends for a moment, closes.
     void turn_away(api_response response);
 
     /// At once: what is in progress is cut off, its wait cancelled.

@@ -15,7 +15,7 @@ namespace {
 
 /// Nobody is silent who moved in this time: a burst of new connections does not push out the ones before.
 constexpr milliseconds silence{250};
-/// At most this many at a time are told that there is no place for them; more are closed without a word.
+/// At most this many at a time get an error answer for want of a place; more are closed without one.
 constexpr std::size_t most_turned_away = 32;
 
 problem why_full(place_count::verdict full, const place_limits& limits, const peer_credentials& peer,

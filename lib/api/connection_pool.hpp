@@ -1,6 +1,6 @@
 #pragma once
 
-// The connections of one listener: who may come in, who makes way, how they end.
+// The connections of one listener: which are accepted, which are evicted, how they end.
 
 #include <array>
 #include <cstddef>
@@ -51,13 +51,13 @@ class connection_pool final : public connection_host {
     /// False: all places are taken by connections that do not make way. Who comes is known only when it is accepted.
     bool may_accept();
 
-    /// Takes it in, in the place of another one if need be; or tells it that its user has too many already, or that all
+    /// Takes it in, in the place of another one if need be; or answers that its user has too many already, or that all
     /// places of its rank are busy, and closes it. Requires that `may_accept` said yes.
     void adopt(connection::socket_type socket, peer_credentials peer);
 
     /// Called (once) when `may_accept` may say yes again.
     void when_free(unique_function<void()> handler) { when_free_ = std::move(handler); }
-    /// When to ask `may_accept` again although nothing was heard.
+    /// When to call `may_accept` again even without a notification.
     std::optional<milliseconds> look_again() const;
 
     void reconfigure(place_limits places, access_rules access);

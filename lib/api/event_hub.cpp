@@ -18,7 +18,7 @@ shared_bytes format_sse_frame(const log_event& event) {
     std::string frame = fmt::format("id: {}\ndata: ", value_of(event.seq));
     const std::size_t data = frame.size();
     frame += *event.json;
-    // A line break inside would end the field: what JSON allows between tokens is replaced, whoever made it.
+    // A line break inside would end the field: the line breaks that JSON allows between tokens are replaced.
     std::replace_if(
         frame.begin() + static_cast<std::ptrdiff_t>(data), frame.end(), [](char c) { return c == '\n' || c == '\r'; },
         ' ');
@@ -74,7 +74,7 @@ void event_reader::fetch() {
 void event_reader::on_page(outcome<event_list> page) {
     auto* list = std::get_if<event_list>(&page);
     if (list == nullptr || list->events.empty()) {
-        // Pruned meanwhile, or the store is away: the client comes again with its cursor and is told why.
+        // Pruned meanwhile, or the store is away: the client comes again with its cursor and gets the reason.
         mode_ = mode::broken;
     } else {
         mode_ = mode::live;

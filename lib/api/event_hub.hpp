@@ -22,7 +22,7 @@ namespace prooftrack {
 /// kept for all.
 inline constexpr std::size_t max_events_behind = 1024;
 inline constexpr std::size_t max_recent_bytes = 8 * 1024 * 1024;
-/// Events asked of the backend at a time while a reader catches up.
+/// Events read from the backend at a time while a reader catches up.
 inline constexpr std::size_t catch_up_page = 64;
 
 /// `id: 42\ndata: {…}\n\n`

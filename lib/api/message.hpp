@@ -64,7 +64,7 @@ class request_handler {
     /// Answers a whole request: `respond` runs exactly once, at once or later, unless the ticket was cancelled.
     virtual request_ticket handle(api_request request, unique_function<void(api_response)> respond) = 0;
 
-    /// Nobody waits any more for the answer of a ticket that is not 0; `respond` is then never called.
+    /// Cancels the request of a ticket that is not 0: its `respond` is then never called.
     virtual void cancel(request_ticket ticket) = 0;
 };
 

@@ -27,7 +27,7 @@ namespace {
 constexpr std::size_t max_scrapers = 16;
 constexpr std::size_t max_scrape_body = 1024;
 
-/// Knows one path; whatever else is asked for is not there, whatever the method.
+/// Serves one path; every other one is 404, whatever the method.
 class metrics_handler final : public request_handler {
   public:
     explicit metrics_handler(status_backend& behind) : behind_(behind) {}

@@ -33,7 +33,7 @@ struct access_rules {
 
 bool is_admin(const access_rules& rules, const peer_credentials& peer);
 
-/// Whose needs go first when there is not enough of something.
+/// The order of priority when places or memory are short.
 enum class client_rank : std::uint8_t {
     owner,     ///< root and the daemon's own user
     admin,     ///< members of the admin_group

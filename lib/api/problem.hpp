@@ -12,7 +12,7 @@
 
 namespace prooftrack {
 
-/// What stands behind a problem's code.
+/// The word, status and title of a problem's code.
 struct problem_kind {
     problem_code code;
     int status; ///< 0 for passed_through: Proof's own
@@ -24,7 +24,7 @@ struct problem_kind {
 std::span<const problem_kind> problem_kinds();
 const problem_kind& kind_of(problem_code code);
 
-/// The status that goes on the wire; for passed_through Proof's own, or 502 when that is not an error status.
+/// The status that is sent; for passed_through Proof's own, or 502 when that is not an error status.
 int http_status(const problem& what);
 
 problem make_problem(problem_code code, std::string detail);

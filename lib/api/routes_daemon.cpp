@@ -30,7 +30,7 @@ api_response health_response(const health_report& report) {
     return problem_response(why);
 }
 
-/// In chunks, so that a failed one is told by its missing last chunk; for HTTP/1.0, where proxies ask for it, with its
+/// In chunks, so that a missing last chunk shows a failed one; for HTTP/1.0, where proxies ask for it, with its
 /// length.
 api_response backup_response(const std::filesystem::path& path, bool chunked) {
     auto stream = file_stream::open_and_unlink(path);

@@ -119,7 +119,7 @@ request_ticket router::stream_events(api_call call) {
         call.respond(stream_response(hub_.open(behind_.last_seq())));
         return 0;
     }
-    // Asked for one event first, so that a cursor that is gone is told as 410 and not as a stream that breaks.
+    // Asked for one event first, so that a pruned cursor is answered with 410 and not with a broken stream.
     const event_seq position{**after};
     auto open = [this, position, alive = lifetime_.observe()](const event_list&) {
         return alive ? stream_response(hub_.open(position))

@@ -65,7 +65,7 @@ int open_socket(const std::filesystem::path& path) {
     return made;
 }
 
-/// Refuses a socket that somebody still listens on.
+/// Refuses a socket on which a process still listens.
 void check_stale(const std::filesystem::path& path) {
     struct stat state {};
     if (::lstat(path.c_str(), &state) != 0) {

@@ -19,7 +19,7 @@ class unix_listener {
     /// for another daemon that is doing the same. Throws api_start_error.
     static unix_listener bind(const std::filesystem::path& path, std::uint32_t mode, std::optional<gid_t> group);
 
-    /// Takes a listening socket that somebody else bound. Throws api_start_error when it is not one.
+    /// Takes a listening socket that another process bound. Throws api_start_error when it is not one.
     static unix_listener adopt(int passed);
 
     unix_listener(unix_listener&& other) noexcept;

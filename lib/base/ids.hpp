@@ -39,7 +39,7 @@ inline constexpr std::string_view transaction_id_rule =
 enum class event_seq : std::uint64_t {};
 constexpr std::uint64_t value_of(event_seq seq) { return static_cast<std::uint64_t>(seq); }
 
-/// One owed delivery of one event to one callback; grows with the order of recording.
+/// One delivery of one event to one callback; grows with the order of recording.
 enum class delivery_id : std::uint64_t {};
 constexpr std::uint64_t value_of(delivery_id id) { return static_cast<std::uint64_t>(id); }
 

@@ -8,9 +8,9 @@
 
 namespace prooftrack {
 
-/// A member of whoever hands callbacks out. What was made by `guarded` runs while the owner lives and does nothing
-/// afterwards. Declared last among the members, it ends before what the callbacks use. For one thread: the check and
-/// the call are two steps.
+/// A member of each class that hands callbacks out. What was made by `guarded` runs while the owner lives and does
+/// nothing afterwards. Declared last among the members, it ends before what the callbacks use. For one thread: the
+/// check and the call are two steps.
 ///
 /// An object that is shared with its own pending operations holds itself instead (`shared_from_this`); both are needed
 /// where such an object may drop its last owner in the middle of a call.

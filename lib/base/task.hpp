@@ -37,7 +37,7 @@ concept task_owner = requires(const Owner& owner) {
 
 namespace task_detail {
 
-/// What every task's promise has: who waits for it, and who must live for it to go on.
+/// What every task's promise has: its awaiter, and the owner that must live for it to resume.
 class frame {
   public:
     frame(const frame&) = delete;
@@ -211,7 +211,7 @@ auto call(Object& object, Result (Class::*method)(Params...), Args&&... args) {
 }
 
 /// A coroutine that begins when it is awaited or started, either of them once. One that is neither never runs.
-/// Whoever awaits it gets its value or its exception, and goes on at once when it ends (symmetric transfer).
+/// Its awaiter gets its value or its exception and resumes at once when it ends (symmetric transfer).
 ///
 /// A coroutine takes what it keeps by value: a reference that it was called with may be gone when it goes on. No lambda
 /// with captures is a coroutine: its captures go with it.
@@ -346,7 +346,7 @@ class task<Value>::promise_type : public task_detail::returning<Value> {
     }
 };
 
-/// Runs it now, without anybody who waits: it owns itself from here on. `then` is called with its value; it is
+/// Runs it now, without an awaiter: it owns itself from here on. `then` is called with its value; it is
 /// destroyed uncalled when the coroutine is. An exception that leaves it, or `then`, ends the program.
 template <class Value>
 void start(task<Value> what, typename task_detail::handler_for<Value>::type then = {}) {

@@ -83,7 +83,7 @@ struct delivery_outcome {
 class notifier_observer {
   public:
     virtual ~notifier_observer() = default;
-    /// A connection was refused because its address is not allowed (SSRF guard). `host` is what was asked for.
+    /// A connection was refused because its address is not allowed (SSRF guard). `host` is the one in the URL.
     virtual void on_address_refused(std::string_view callback, std::string_view host) = 0;
 };
 

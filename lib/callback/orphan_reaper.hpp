@@ -1,6 +1,6 @@
 #pragma once
 
-// As PID 1 of a container the daemon is the parent of whatever its commands leave behind: somebody has to reap it.
+// As PID 1 of a container the daemon is the parent of every process that its commands leave behind, and must reap it.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/signal_set.hpp>

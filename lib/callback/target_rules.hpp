@@ -1,6 +1,6 @@
 #pragma once
 
-// Where may be sent to: the rules of configured urls and of a transaction's own callback_url. Pure.
+// Which URLs may be called: the rules of configured urls and of a transaction's own callback_url. Pure.
 
 #include <string>
 #include <string_view>

@@ -1,6 +1,6 @@
 #pragma once
 
-// How the callbacks stand, for the status and the metrics.
+// The state of the callbacks, for the status and the metrics.
 
 #include <set>
 #include <string>
@@ -16,8 +16,8 @@ class callback_reports {
     /// The context must outlive it.
     explicit callback_reports(const delivery_context& context) : context_(context) {}
 
-    /// Every configured callback, every unconfigured one that is still owed something, and callback_url when it is
-    /// allowed or owed.
+    /// Every configured callback, every unconfigured one with pending deliveries, and callback_url when it is
+    /// allowed or has pending deliveries.
     std::vector<callback_view> views(const store_status& status, wall_time now) const;
     /// Hands the same to the metrics; a callback that vanished once more, with zeros.
     void report(const store_status& status, wall_time now);

@@ -34,7 +34,7 @@ class callback_table {
     /// recorded.
     std::vector<std::string> selecting(event_type type) const;
 
-    /// What a lane runs by; nullopt when its callback is not configured, or its host is (no longer) allowed.
+    /// The settings of a lane; nullopt when its callback is not configured, or its host is (no longer) allowed.
     std::optional<lane_settings> settings_for(std::string_view lane) const;
 
     /// Whether `allow_hosts` covers a lane: an exact host, `*.host` for what lies below it, `unix:PATH` for a socket.

@@ -22,7 +22,7 @@ struct callback_view {
     // While failing:
     std::optional<wall_time> failing_since; ///< its first failed attempt of the row
     std::string last_error;                 ///< of the attempt that failed last; "" = none since the start
-    std::optional<wall_time> next_try_at;   ///< nullopt = it is being tried now, or owes nothing that is waited for
+    std::optional<wall_time> next_try_at;   ///< nullopt = it is being tried now, or nothing waits for a try
 };
 std::string_view to_string(callback_view::condition state);
 

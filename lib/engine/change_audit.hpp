@@ -1,6 +1,6 @@
 #pragma once
 
-// The audit line of each change that a client asked for: what, to what, by whom, and what came of it.
+// The audit line of each change that a client requested: what, to what, by whom, and its outcome.
 
 #include <cstdint>
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace prooftrack {
 
-/// A change that a client asked for, as the log names it.
+/// A change that a client requested, as the log names it.
 struct audit_entry {
     std::string_view action;                        ///< a literal
     std::string_view key;                           ///< a literal, "" = without one

@@ -15,7 +15,7 @@
 
 namespace prooftrack {
 
-/// A call that meets a change of its row on its way waits for its end and looks again, a few times.
+/// A call that finds a change of its row not yet committed waits for the commit and reads the row again, a few times.
 class change_calls final : public change_backend {
   public:
     change_calls(store& remembered, poll_driver& polls, transaction_views& views, change_audit& audit)

@@ -16,7 +16,7 @@
 
 namespace prooftrack {
 
-/// Positions are the store's; nothing of them is kept here.
+/// The store has the positions; none are kept here.
 class consumer_calls final : public consumer_backend {
   public:
     consumer_calls(const clock_source& clock, store& remembered, change_audit& audit)

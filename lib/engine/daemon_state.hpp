@@ -1,6 +1,6 @@
 #pragma once
 
-// What the use cases have to know of the daemon as a whole.
+// The state of the whole daemon that the use cases need.
 
 #include <cstdint>
 
@@ -8,11 +8,11 @@
 
 namespace prooftrack {
 
-/// `engine_life` moves it on; the store says how it is.
+/// `engine_life` changes the phase, the store reports its own state.
 struct daemon_state {
     enum class phase : std::uint8_t { loading, running, stopping };
     phase life = phase::loading;
-    store_state disk = store_state::ok; ///< what was said last: reading it does not try the disk
+    store_state disk = store_state::ok; ///< as last reported: reading it does not access the disk
 };
 
 } // namespace prooftrack

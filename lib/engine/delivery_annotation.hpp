@@ -1,6 +1,6 @@
 #pragma once
 
-// What lists show of a delivery besides what the store has of it.
+// What lists show of a delivery besides the stored row.
 
 #include "engine/delivery_context.hpp"
 

@@ -44,7 +44,7 @@ class delivery_attempts {
     /// Gives back what was loaded and not begun.
     void abandon_ready(delivery_slot& slot);
 
-    /// A retry by hand is asked for: the old outcome must not be written behind it.
+    /// A manual retry was requested: the old outcome must not be written after it.
     void prepare_retry(delivery_id id);
     /// The retry is durable: an outcome that was refused meanwhile is out of date.
     void drop_unrecorded(delivery_id id, instant now);

@@ -58,7 +58,7 @@ void delivery_calls::retry_dead(std::optional<std::string> callback, client_iden
 
 task<outcome<std::uint64_t>> delivery_calls::retry_all_dead(std::optional<std::string> callback) {
     if (callback && !driver_.callbacks().is_configured(*callback)) {
-        // A callback that the configuration no longer has is known by what it is owed.
+        // A callback that the configuration no longer has exists as long as it has deliveries.
         const auto status = co_await call(store_, &store::status);
         if (!status) co_return store_problem(status.error());
         if (!is_owed_something(*callback, *status)) co_return unknown_callback(*callback);

@@ -1,6 +1,6 @@
 #pragma once
 
-// Use cases: what users see of deliveries and do with them.
+// Use cases: listing deliveries, sending them again, testing callbacks.
 
 #include <optional>
 #include <string>
@@ -14,7 +14,7 @@
 
 namespace prooftrack {
 
-/// The driver does what is asked; this finds out whether there is anything to do it to.
+/// Checks that the delivery or callback exists; the driver does the work.
 class delivery_calls final : public delivery_backend {
   public:
     delivery_calls(store& remembered, delivery_driver& driver, change_audit& audit)

@@ -51,7 +51,7 @@ struct delivery_context {
     bool may_start() const { return pressure.is_open() && stop.is_running(); }
 };
 
-/// The driver as its parts see it. Whoever is called by the store or the notifier calls `enter` first and `leave` last.
+/// The driver as its parts see it. A handler called by the store or the notifier calls `enter` first and `leave` last.
 class delivery_host {
   public:
     virtual ~delivery_host() = default;
@@ -62,9 +62,9 @@ class delivery_host {
 
     /// Something changed about the lane: starts what may start now. The lane may be gone afterwards.
     virtual void feed(delivery_slot& slot, instant now) = 0;
-    /// Lets the lane go if nothing keeps it.
+    /// Removes the lane from memory if nothing needs it.
     virtual void retire_if_idle(delivery_slot& slot) = 0;
-    /// A lane went, so that one that found no place may have its place.
+    /// A lane was removed, so that one that found the table full may be opened.
     virtual void on_lane_retired() = 0;
     /// A delivery became a head.
     virtual void take_in(const delivery_head& head, instant now) = 0;
@@ -76,7 +76,7 @@ class delivery_host {
     /// afterwards.
     virtual void on_store_writable(instant now) = 0;
     virtual void on_store_error(const op_error& error, instant now) = 0;
-    /// An outcome is on its way to the store no more.
+    /// An outcome is no longer on its way to the store.
     virtual void on_outcome_settled() = 0;
 };
 

@@ -222,7 +222,7 @@ void delivery_driver::follow_clock(instant now) {
     }
 }
 
-/// The time of the next try has come: one outcome finds out whether there is room, before all others are written.
+/// The time of the next try has come: one outcome is written first, to find out whether the disk has space again.
 void delivery_driver::try_store(instant now) {
     feeder_.allow_refills();
     if (!context_.pressure.is_full()) {

@@ -3,7 +3,7 @@
 // The delivery side as the engine sees it. It joins the parts, each of which has one job, and decides nothing itself:
 //
 //   lane_keeper        which lanes are in memory              lane_table         finds them, and the next wake
-//   lane_feeder        starts what may go on a lane           delivery_attempts  one attempt's way
+//   lane_feeder        starts deliveries on a lane            delivery_attempts  one attempt's steps
 //   failing_callbacks  what follows from a lane's health      store_pressure     a full or failed store
 //   callback_tester    tests by hand                          callback_reports   status and metrics
 //
@@ -27,10 +27,10 @@
 
 namespace prooftrack {
 
-/// Makes every owed delivery. Lives on the loop. An attempt's outcome is durable before the next attempt is waited for
-/// and before the next event of its transaction goes; an outcome that was not recorded (crash, stop) leads to the same
-/// attempt again. Pending handlers hold `this`: destroy it when the store and the notifier have stopped, or when the
-/// loop runs no more.
+/// Makes every pending delivery. Lives on the loop. An attempt's outcome is durable before the next attempt is waited
+/// for and before the next event of its transaction goes; an outcome that was not recorded (crash, stop) leads to the
+/// same attempt again. Pending handlers hold `this`: destroy it when the store and the notifier have stopped, or when
+/// the loop runs no more.
 class delivery_driver final : private delivery_host {
   public:
     /// `wake_changed` runs whenever `next_wake` has changed; it must not call back into the driver, but may read
@@ -40,17 +40,17 @@ class delivery_driver final : private delivery_host {
     delivery_driver(const delivery_driver&) = delete;
     delivery_driver& operator=(const delivery_driver&) = delete;
 
-    /// Goes on where the last run ended. Called once, before anything is recorded.
+    /// Continues where the last run ended. Called once, before anything is recorded.
     void start(const store_status& status);
     /// New heads of a recorded transition; called in the order of recording.
     void on_recorded(recorded_transition recorded);
-    /// Holds from the next attempt. The notifier must know the new targets already.
+    /// Applies from the next attempt on. The notifier must know the new targets already.
     void reconfigure(callback_table table);
     const callback_table& callbacks() const { return context_.table; }
 
     std::optional<steady_time> next_wake() const;
     void on_wake(instant now);
-    /// A full store starts nothing; with room again what could not be recorded is recorded first.
+    /// While the store is full nothing starts; when it has space again, outcomes that wait are recorded first.
     void on_store_state(store_state state);
     /// The wall clock jumped (the driver notices jumps over 2 s by itself when it is called): waits are counted anew.
     void on_clock_jump();

@@ -70,7 +70,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     void start(unique_function<void(op_result<std::monostate>)> ready);
     /// See engine_life::end; then `stopped` runs once.
     void stop(milliseconds within, unique_function<void()> stopped);
-    /// The keys that need no restart hold from now on. The adapters must know theirs already.
+    /// Applies the keys that need no restart. The adapters must have theirs already.
     void reconfigure(configuration config) { life_.reconfigure(std::move(config)); }
     /// A reload was refused: shown until one is taken.
     void on_reload_refused(std::string why) { life_.on_reload_refused(std::move(why)); }
@@ -105,7 +105,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     daemon_state state_;
     change_audit audit_;
     wait_numbers numbers_;
-    // What works by itself.
+    // What runs without a call.
     poll_driver poll_driver_;
     delivery_driver delivery_driver_;
     event_feed feed_;

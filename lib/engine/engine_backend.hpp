@@ -1,6 +1,6 @@
 #pragma once
 
-// The use cases as the one backend that the API knows: each call goes to the class whose job it is.
+// The use cases as the one backend of the API: each call goes to the class that implements it.
 
 #include <string>
 #include <utility>
@@ -12,7 +12,7 @@
 
 namespace prooftrack {
 
-/// Who answers what.
+/// The classes that implement the calls.
 struct backend_parts {
     tracking_backend& tracking;
     lookup_calls& lookup;

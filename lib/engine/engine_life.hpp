@@ -45,11 +45,11 @@ class engine_life {
     const configuration& config() const { return config_; }
     const config_standing& standing() const { return standing_; }
 
-    /// Loads what is remembered, spreads the polls, goes on with the deliveries. An error if the store failed.
+    /// Loads the stored transactions, spreads the polls, continues the deliveries. An error if the store failed.
     task<op_result<std::monostate>> begin();
     /// Takes no more polls, lets what is in flight end within `within`, saves the counters, closes the store.
     task<> end(proof_client& proof, milliseconds within);
-    /// The keys that need no restart hold from now on.
+    /// Applies the keys that need no restart.
     void reconfigure(configuration config);
     /// A reload was refused: shown until one is taken.
     void on_reload_refused(std::string why);

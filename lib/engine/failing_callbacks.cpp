@@ -49,7 +49,7 @@ void failing_callbacks::save_refused() {
 
 void failing_callbacks::log_if_due(delivery_slot& slot, instant now) {
     if (!slot.lane.health().failing() || !slot.lane.configured() || slot.next_failing_log > now.steady) return;
-    if (slot.is_url && slot.lane.idle()) return; // it is let go instead
+    if (slot.is_url && slot.lane.idle()) return; // the lane is retired instead
     slot.next_failing_log = now.steady + failing_log_interval;
     log_failing(context_.deps.log, slot);
 }

@@ -19,18 +19,18 @@ class failing_callbacks {
     /// Both must outlive it.
     failing_callbacks(delivery_context& context, delivery_host& host) : context_(context), host_(host) {}
 
-    /// The lane goes on as the last run left it, unless it knows better already.
+    /// The lane takes the failing mark of the last run, unless it has a newer one.
     void take_over(delivery_slot& slot, const lane_summary& summary, instant now);
     void on_health(delivery_slot& slot, delivery_health::change change, instant now);
     /// The disk has space again: writes that were refused are repeated.
     void save_refused();
     void log_if_due(delivery_slot& slot, instant now);
 
-    /// When the lane has to be looked at again because of its failing.
+    /// When the failing lane has to be checked again.
     std::optional<steady_time> next_log(const delivery_slot& slot) const;
     /// A failing host is remembered for a while: its next event must not count as the first of a healthy one.
     bool is_remembered(const delivery_slot& slot, steady_time now) const;
-    /// The lane goes: the store forgets that it fails.
+    /// The lane is removed: the store forgets that it fails.
     void forget(const delivery_slot& slot);
 
   private:

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the store knows of itself, in two reads.
+// The store's complete status, in two reads.
 
 #include <vector>
 

@@ -130,7 +130,7 @@ task<> housekeeping::show_pruned() {
 
 task<> housekeeping::probe() {
     is_probing_ = true;
-    co_await call(around_.remembered, &store::probe); // what came of it is told through `on_store_state`
+    co_await call(around_.remembered, &store::probe); // the outcome comes through `on_store_state`
     is_probing_ = false;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// What happens by the clock: heartbeat, pruning, the probe of a full disk, the looks at the clocks and at the disk.
+// Periodic work: heartbeat, pruning, the probe of a full disk, the checks of the clocks and of the disk.
 
 #include <cstdint>
 #include <optional>
@@ -24,7 +24,7 @@
 
 namespace prooftrack {
 
-/// Wakes about once a second while something is pending, every 10 s otherwise, and for the next step of what it began.
+/// Wakes about once a second while something is pending, else every 10 s, and for the next step of work under way.
 /// Heartbeat every 60 s.
 class housekeeping {
   public:

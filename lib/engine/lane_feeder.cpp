@@ -14,7 +14,7 @@ void lane_feeder::feed(delivery_slot& slot, instant now) {
     with_.keeper.retire_if_idle(slot);
 }
 
-/// Takes the next delivery that may go, if there is one and room for it.
+/// Takes the next delivery that may go, if there is one and the limits allow it.
 bool lane_feeder::take_one(delivery_slot& slot, instant now) {
     if (!context_.may_start()) return false;
     if (slot.is_url && !context_.url_attempts.has_room()) {

@@ -1,7 +1,6 @@
 #pragma once
 
-// Keeps the lanes going: what may go is loaded and attempted, what is missing in memory is read, and the next wake is
-// set.
+// Drives the lanes: loads and attempts the deliveries that may go, reads the missing heads, and sets the next wake.
 
 #include <cstddef>
 #include <vector>
@@ -24,7 +23,7 @@ class lane_feeder {
     };
     lane_feeder(delivery_context& context, parts with) : context_(context), with_(with) {}
 
-    /// Starts what may start on a lane, and lets an idle one go. To be called whenever something changed about it.
+    /// Starts what may start on a lane, and removes an idle one. To be called whenever something changed about it.
     void feed(delivery_slot& slot, instant now);
     void feed_all(instant now);
     /// Feeds the lanes that waited for the shared limit of callback_url attempts, as far as it allows.

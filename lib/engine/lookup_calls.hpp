@@ -1,6 +1,6 @@
 #pragma once
 
-// Use cases: looking at transactions, and waiting for the end of one.
+// Use cases: reading transactions, and waiting for the end of one.
 
 #include <functional>
 #include <optional>
@@ -37,7 +37,7 @@ class lookup_calls final : public lookup_backend {
     void history(transaction_id id, backend_handler<transaction_history> handler) override;
 
     void cancel(wait_id wait) { waits_.take(wait); }
-    /// Answers who waits for its end.
+    /// Answers the requests that wait for its end.
     void on_ended(const transaction_id& id);
     std::optional<steady_time> next_wake() const { return waits_.next_wake(); }
     void on_wake(instant now);

@@ -6,7 +6,7 @@
 
 namespace prooftrack {
 
-/// A failed one is logged with the number of events that wait behind it, which the store is asked for while the daemon
+/// A failed one is logged with the number of events that wait behind it, which is read from the store while the daemon
 /// is `running`.
 void report_outcome(const delivery_dependencies& deps, const delivery_attempt& one, bool running);
 

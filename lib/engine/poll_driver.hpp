@@ -27,9 +27,9 @@ class poll_driver_listener {
     virtual ~poll_driver_listener() = default;
     /// In the order of the commits; the tracker knows already.
     virtual void on_recorded(const change_action& change, recorded_transition recorded) = 0;
-    /// A 401: the token file wants to be read again, now.
+    /// A 401: the token file has to be read again, now.
     virtual void on_token_wanted() = 0;
-    /// Polls may be due, and what is due next may be another one: `wake_due` says.
+    /// Polls may be due, or the next due time may have changed: call `wake_due`.
     virtual void on_stepped() = 0;
 };
 
@@ -52,9 +52,9 @@ class poll_driver final : public poll_source {
 
     void attach(proof_client& proof) { proof_ = &proof; }
 
-    /// Gives the core an event and performs what it wants done.
+    /// Passes an event to the core and performs the resulting actions.
     void step(tracker_event event);
-    /// Tells the core if the wall clock was set, which may end a row or begin to record it, and returns it: what its
+    /// Notifies the core if the wall clock was set, which may end a row or begin to record it, and returns it: what its
     /// rows allow then is still allowed to a `step_at_once` that follows in the same turn of the loop.
     const tracker& follow_clock();
     /// As `step`, at the instant of `follow_clock`.
@@ -69,7 +69,7 @@ class poll_driver final : public poll_source {
     /// two readings of the clock would be seen by neither.
     std::optional<steady_time> wake_due(instant now);
     const tracker& core() const { return tracker_; }
-    /// The time that deadlines go by, see `tracker::vouched`.
+    /// The time that deadlines use, see `tracker::vouched`.
     wall_time vouched_now() { return follow_clock().vouched(followed_at_.wall); }
     live_transaction live(std::uint32_t slot) const { return tracker_.live(slot, around_.clock.now()); }
 

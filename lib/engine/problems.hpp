@@ -1,6 +1,6 @@
 #pragma once
 
-// How the engine's failures look to a user of the API.
+// The engine's failures as problems of the API.
 
 #include <string>
 
@@ -16,7 +16,7 @@ problem store_problem(const op_error& error);
 problem unknown_transaction(const transaction_id& id);
 /// A call to Proof without a reply.
 problem call_problem(const op_error& error);
-/// A reply that is not what was asked for: Proof's own error passes through, anything else is `proof_unusable_reply`.
+/// A reply that is not the expected one: Proof's own error passes through, anything else is `proof_unusable_reply`.
 /// `missing` says what a reply with a status of success lacks.
 problem reply_problem(const proof_reply& reply, std::string_view missing);
 

@@ -16,7 +16,7 @@
 
 namespace prooftrack {
 
-/// What is forgotten first is what has been kept longest.
+/// The limits of what is kept; the oldest answers are dropped first.
 struct session_memory_limits {
     std::size_t entries = 10'000;
     std::size_t bytes = 32U << 20U;              ///< of all answers together

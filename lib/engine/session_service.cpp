@@ -45,8 +45,8 @@ problem with_unknown_session(problem failed) {
 
 } // namespace
 
-/// Keeps a key busy. One that goes without `finish`, because nobody will go on, lets go of the key and of who joined:
-/// the claim in the store is what keeps Proof from being asked twice.
+/// Keeps a key busy. Destroyed without `finish`, because the request ends early, it releases the key and its waiters:
+/// the claim in the store prevents a second request to Proof.
 class session_service::busy_guard {
   public:
     busy_guard(session_service& service, const session_key& key)
@@ -59,7 +59,7 @@ class session_service::busy_guard {
         if (!is_finished_ && owner_) service_.busy_.erase(key_);
     }
 
-    /// Answers who joined. The key is free before any of them can ask again.
+    /// Answers the requests that joined. The key is free before any of them can be repeated.
     void finish(const outcome<proxied_reply>& result) {
         is_finished_ = true;
         auto busy = service_.busy_.extract(key_);
@@ -123,7 +123,7 @@ task<outcome<proxied_reply>> session_service::join(digest key) {
     co_return answer;
 }
 
-/// nullopt: recorded now, Proof may be asked.
+/// nullopt: recorded now, the request may go to Proof.
 task<std::optional<problem>> session_service::claim(session_key key) {
     if (unreleased_.contains(key.key)) {
         const auto released = co_await call(store_, &store::release_session, key.key);

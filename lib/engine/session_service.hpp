@@ -25,7 +25,7 @@ namespace prooftrack {
 struct session_hooks {
     /// See tracking_calls::track_session.
     std::function<task<std::optional<problem>>(transaction_id, tracking_options, std::optional<digest> session)> track;
-    /// A problem if these options could not be tracked now; called before Proof is asked.
+    /// A problem if these options could not be tracked now; called before the request to Proof.
     std::function<std::optional<problem>(const tracking_options&)> check;
     /// `next_wake` may have become earlier.
     std::function<void()> wake_changed;
@@ -34,7 +34,7 @@ struct session_hooks {
 };
 
 /// Creates sessions on behalf of users. A session request is never repeated: a second one would be a second
-/// transaction. The life of an Idempotency-Key: claimed durably before Proof is asked; released only when Proof
+/// transaction. The life of an Idempotency-Key: claimed durably before the request to Proof; released only when Proof
 /// certainly made no session; else its outcome is the tracked id, or unknown for ever. While a key is busy, a second
 /// request with it waits for the first one's answer.
 class session_service {
@@ -80,7 +80,8 @@ class session_service {
     proof_client* proof_ = nullptr;
     std::map<digest, busy_key> busy_;
     session_memory memory_;
-    /// Keys that Proof refused and the store could not release: their claims are no unknown outcomes.
+    /// Keys that Proof refused and the store could not release: a request with such a key is not answered as an unknown
+    /// outcome.
     std::set<digest> unreleased_;
     lifetime alive_;
 };

@@ -35,7 +35,7 @@ health_report status_calls::ready() const {
     return report;
 }
 
-health_report status_calls::healthy() const { return {}; } // whoever can ask has seen the loop turn
+health_report status_calls::healthy() const { return {}; } // an answer shows that the loop runs
 
 std::string status_calls::proof_standing() const {
     const proof_health& health = shown_.core.health();

@@ -1,6 +1,6 @@
 #pragma once
 
-// Use cases: how the daemon stands, for people, probes and Prometheus.
+// Use cases: the state of the daemon, for people, probes and Prometheus.
 
 #include <string>
 #include <utility>

@@ -76,7 +76,7 @@ void tracking_calls::begin(const transaction_id& id, const add_outcome& added) {
 
 task<std::optional<problem>> tracking_calls::track_session(transaction_id id, tracking_options options,
                                                            std::optional<digest> session) {
-    // The session exists: whatever has changed since Proof was asked, a stop or a reload, its id is recorded.
+    // The session exists: whatever has changed since the request to Proof, a stop or a reload, its id is recorded.
     std::vector<new_transaction> rows;
     rows.push_back(around_.intake.make_row(track_request{id, options}));
     auto added = co_await call(around_.remembered, &store::add, std::move(rows), session);

@@ -1,6 +1,6 @@
 #pragma once
 
-// Use cases: taking transactions under watch, one at a time, by the thousand, and those of new sessions.
+// Use cases: tracking transactions: single ones, imports, and those of new sessions.
 
 #include <optional>
 #include <vector>
@@ -35,9 +35,9 @@ class tracking_calls final : public tracking_backend {
     void track(track_request request, client_identity who, backend_handler<tracked> handler) override;
     void import(std::vector<import_line> lines, client_identity who, backend_handler<import_summary> handler) override;
 
-    /// The id of a session that Proof has just made, with options that were checked before Proof was asked. `session`
-    /// is the claimed key, if there was one. `already_tracked` when the id is tracked with other options: then nothing
-    /// was changed, and the key remembers its outcome.
+    /// The id of a session that Proof has just made, with options that were checked before the session was requested.
+    /// `session` is the claimed key, if there was one. `already_tracked` when the id is tracked with other options:
+    /// then nothing was changed, and the key remembers its outcome.
     task<std::optional<problem>> track_session(transaction_id id, tracking_options options,
                                                std::optional<digest> session);
 

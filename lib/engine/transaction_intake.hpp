@@ -13,7 +13,7 @@
 
 namespace prooftrack {
 
-/// What it goes by; all of it must outlive it, and may change meanwhile.
+/// What it decides by. All of it must outlive it, and may change meanwhile.
 struct intake_rules {
     const clock_source& clock;
     const configuration& config;

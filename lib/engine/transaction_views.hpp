@@ -1,6 +1,6 @@
 #pragma once
 
-// A transaction as users see it: the stored row with what memory knows better.
+// A transaction as users see it: the stored row with newer values from memory.
 
 #include "api/backend.hpp"
 #include "base/lifetime.hpp"

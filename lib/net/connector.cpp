@@ -226,8 +226,8 @@ asio::awaitable<op_result<asio::local::stream_protocol::socket>> async_connect_u
     socket.open(unix_protocol(), failure.code);
     if (!failure.code) socket.native_non_blocking(true, failure.code);
     if (failure.code) co_return failure;
-    // A Unix socket whose backlog is full says EAGAIN and cannot be polled for room (it looks writable, and Asio would
-    // call it connected): ask again.
+    // A Unix socket whose backlog is full says EAGAIN and cannot be polled for a free place (it looks writable, and
+    // Asio would call it connected): ask again.
     for (;;) {
         if (::connect(socket.native_handle(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0)
             co_return socket;

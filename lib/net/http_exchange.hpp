@@ -45,7 +45,7 @@ class http_connection {
     enum class readiness : std::uint8_t {
         ready, ///< another request may be sent
         busy,  ///< the last reply is not whole yet
-        spent, ///< the peer has closed, has sent what nobody asked for, or ends the connection: it was closed
+        spent, ///< the peer has closed, has sent bytes without a request, or ends the connection: it was closed
     };
     /// Reads, without waiting, what has come since: plaintext that TLS holds back, a close_notify and bytes in the
     /// socket alike. Session tickets are no data.

@@ -56,7 +56,7 @@ void task_group::spawn(asio::awaitable<void> task) {
 void task_group::on_ended(task_list::iterator task, const std::exception_ptr& error) {
     tasks_.erase(task);
     const lifetime::watch alive = lifetime_.observe();
-    // A task that was told to stop may say so by letting operation_aborted out.
+    // A cancelled task may end with operation_aborted.
     if (error && !(is_cancelled_ && is_abortion(error))) {
         if (!on_error_) std::terminate();
         const auto on_error = on_error_; // may destroy this object

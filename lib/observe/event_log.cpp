@@ -52,7 +52,7 @@ spdlog::level::level_enum spdlog_level(log_level level) {
     return spdlog::level::info;
 }
 
-/// That of the table, but an end that nobody asked for is an error.
+/// The level of the table, but an unexpected end is an error.
 log_level level_of(log_event_id event, std::span<const log_field> fields) {
     const bool has_failed =
         event == log_event_id::daemon_stopped && std::any_of(fields.begin(), fields.end(), [](const log_field& field) {

@@ -23,7 +23,7 @@ struct log_event_info {
     log_level level;
     std::string_view keys;       ///< every key that it may have, separated by spaces
     std::string_view repeat;     ///< keys that make two lines "the same", `*` = the event alone, "" = every line counts
-    std::string_view message_id; ///< 32 hex digits of its journal catalog entry, "" = none: nobody needs to act
+    std::string_view message_id; ///< 32 hex digits of its journal catalog entry, "" = none: no action needed
     std::string_view meaning;    ///< a sentence for people
 };
 

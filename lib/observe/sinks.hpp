@@ -26,7 +26,7 @@ std::shared_ptr<counting_sink> make_stream_sink(int fd);
 /// Sends each payload as a native datagram to the journal at `socket_path`.
 std::shared_ptr<counting_sink> make_journald_sink(const std::string& socket_path = "/run/systemd/journal/socket");
 
-/// Whether somebody reads the journal's socket at that path.
+/// Whether a process reads the journal's socket at that path.
 bool is_journal_there(const std::string& socket_path);
 
 /// Whether `fd` is what $JOURNAL_STREAM (`DEVICE:INODE`) names: our stderr is connected to the journal.

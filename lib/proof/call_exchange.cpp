@@ -12,7 +12,7 @@ namespace {
 
 steady_time steady_now() { return std::chrono::steady_clock::now(); }
 
-/// A pause that a user is told of, and that pauses nothing here.
+/// The longest Retry-After that is reported to a user. It pauses nothing here.
 constexpr milliseconds max_retry_after = std::chrono::hours(24);
 
 wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }

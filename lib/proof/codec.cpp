@@ -16,7 +16,7 @@
 namespace prooftrack {
 namespace {
 
-/// Which body a row of the table asks for.
+/// Which body a row of the table needs.
 enum class body_rule : std::uint8_t {
     any,       ///< the status alone decides
     own_error, ///< Proof's own error body; another body goes on to the next row

@@ -21,7 +21,7 @@ struct reply_view {
     std::string_view body;
 };
 
-/// What was asked.
+/// The poll that is answered.
 struct poll_question {
     std::string_view id;          ///< merchant_transaction_id
     std::uint64_t known_body = 0; ///< hash of the last good reply, 0 = none

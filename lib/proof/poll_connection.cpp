@@ -86,7 +86,7 @@ void poll_connection::on_bytes(std::string_view bytes) {
     const steady_time now = steady_now();
     while (!bytes.empty() && stage_ == stage::ready) {
         if (in_flight_.empty()) {
-            // Bytes that nobody asked for: whatever comes next cannot be told from an answer.
+            // Bytes without a request: what comes next could not be distinguished from an answer.
             if (is_pipelined()) pool_.disable_pipeline("bytes that no request asked for");
             return end(false);
         }

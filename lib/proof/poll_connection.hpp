@@ -24,7 +24,7 @@ struct poll_in_flight {
     poll_ticket ticket;
     steady_time written{};
     steady_time deadline{};
-    bool repeated = false; ///< `may_repeat` was asked and said yes: this is the second try
+    bool repeated = false; ///< `may_repeat` returned true: this is the second try
 };
 
 /// What one connection drew from connection_rules.

@@ -170,7 +170,7 @@ void poll_pool::on_connect_failed(poll_connection& connection, const std::string
     if (count([](const auto& each) { return each.is_connecting(); }) == 0) refuse_repeats(why);
     // While other connections are answered, Proof is there: the polls wait for one of them.
     if (count([](const auto& each) { return each.is_ready(); }) == 0) {
-        // A slow failure answers as many polls as fast ones would have, so that the core hears of both equally soon.
+        // A slow failure answers as many polls as fast ones would have, so that the core learns of both equally soon.
         const auto most =
             std::min<std::size_t>(context_.options().connections, static_cast<std::size_t>(tries_missed) + 1);
         if (answer_with_silence(most, why) < most) return;

@@ -28,7 +28,7 @@ class poll_source {
     /// `wake`.
     virtual std::optional<poll_ticket> next_poll() = 0;
 
-    /// Whether `next_poll` would give one now: asked before a connection is opened for it. Saying true too often costs
+    /// Whether `next_poll` would give one now: called before a connection is opened for it. Saying true too often costs
     /// idle connections.
     virtual bool has_poll() = 0;
 

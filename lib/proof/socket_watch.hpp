@@ -25,7 +25,7 @@ class watched_socket {
 };
 
 /// An epoll of its own, for which the loop waits as for one descriptor. Asio's sockets try to read before they wait (a
-/// system call a poll that finds nothing) and make an operation of each wait; see the room's README for what this
+/// system call a poll that finds nothing) and make an operation of each wait; see README.md for what this
 /// brought. Held by a shared_ptr because a watched socket that it notifies may drop it.
 class socket_watch : public std::enable_shared_from_this<socket_watch> {
   public:

@@ -151,7 +151,7 @@ void wire::fail(wire_end how, std::string text) {
 
 void wire::send(std::string_view bytes) {
     if (tls_) {
-        tls_->write(bytes); // a failure ends the connection, which the read tells
+        tls_->write(bytes); // a failure ends the connection, which the read reports
     } else {
         unsent_.append(bytes);
     }

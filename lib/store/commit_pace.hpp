@@ -11,7 +11,7 @@ namespace prooftrack {
 /// What is queued for the next commit.
 struct queued_work {
     std::size_t weight = 0;    ///< about how many rows
-    std::size_t impatient = 0; ///< operations that somebody waits for
+    std::size_t impatient = 0; ///< operations that a caller waits for
 
     void add(std::size_t more, bool is_patient) {
         weight += more;
@@ -23,8 +23,8 @@ struct queued_work {
     }
 };
 
-/// A commit costs a sync and the same hot pages again, however little is in it. So under load the changes that nobody
-/// waits for come at most every `spacing`; a change after a quiet moment is committed at once.
+/// A commit costs a sync and the same hot pages again, however little is in it. So under load the changes that no
+/// caller waits for come at most every `spacing`; a change after a quiet moment is committed at once.
 class commit_pace {
   public:
     static constexpr steady_duration spacing = milliseconds(5);

@@ -265,9 +265,9 @@ void commit_thread::finish_batch(operations batch, std::vector<notice> notices) 
             queue_.push_front(std::move(*each));
         }
     }
-    boost::asio::post(loop_, [alive = alive_, &observer = observer_, notices = std::move(notices),
+    boost::asio::post(loop_, [alive = alive_, &observer = observer_, to_report = std::move(notices),
                               done = std::move(finished)]() mutable {
-        for (notice& each : notices) {
+        for (notice& each : to_report) {
             if (alive) each(observer);
         }
         for (const auto& each : done) each->complete();
@@ -302,7 +302,7 @@ void commit_thread::look_at_place() {
 }
 
 /// Nothing may be left that would spoil the file which stands there now, or comes: SQLite would fold our write-ahead
-/// log into it, whoever's it is.
+/// log into it, whatever file that is.
 void commit_thread::leave(const database_place::finding& found) {
     db_->connection->forbid_checkpoint_on_close();
     lock_->mark_taken_away();

@@ -19,7 +19,7 @@
 
 namespace prooftrack {
 
-/// Most weight in one transaction: a row or so each. Bounds how long anybody waits for others.
+/// Most weight in one transaction: a row or so each. Bounds how long an operation waits for others.
 inline constexpr std::size_t most_batch_weight = 1000;
 
 /// Runs operations in the order of their submission. Those that are queued together share one transaction and one
@@ -28,7 +28,7 @@ inline constexpr std::size_t most_batch_weight = 1000;
 ///
 /// Disk full: the batch's changes are undone and fail with `full`, reads are repeated. The state stays `full` until a
 /// commit has written something and `has_recovery_space`. Any other disk error: the store fails for good. So it does
-/// when its files are moved, removed or overwritten under it: that is looked at after each commit and before its
+/// when its files are moved, removed or overwritten under it: this is checked after each commit, before its
 /// handlers run, and every two seconds. Lives on the loop; must not outlive it.
 class commit_thread {
   public:
@@ -71,7 +71,7 @@ class commit_thread {
 
     boost::asio::any_io_executor loop_;
     store_observer& observer_;
-    lifetime lifetime_;           ///< asked and ended on the loop alone
+    lifetime lifetime_;           ///< used on the loop alone
     const lifetime::watch alive_; ///< the thread's, to be copied into what it posts
 
     std::mutex mutex_;
@@ -79,7 +79,7 @@ class commit_thread {
     std::deque<std::unique_ptr<operation>> queue_; ///< guarded by mutex_
     queued_work queued_;                           ///< guarded by mutex_; what is in queue_
     commit_pace pace_{most_batch_weight};          ///< guarded by mutex_
-    bool is_gathering_ = false;                    ///< guarded by mutex_; the thread waits for company
+    bool is_gathering_ = false;                    ///< guarded by mutex_; the thread waits for more operations
     bool is_closing_ = false;                      ///< guarded by mutex_
     bool is_closed_ = false;                       ///< guarded by mutex_
     bool is_woken_ = false;                        ///< guarded by mutex_

@@ -28,7 +28,7 @@ class db_connection {
 
     sqlite3* handle() { return handle_; }
 
-    /// Runs one or more statements without parameters. `sql` is ours, never anybody's input.
+    /// Runs one or more statements without parameters. `sql` is a text of this program, never input.
     void execute(const std::string& sql);
     /// First column of the first row, "" without one.
     std::string ask_text(const std::string& sql);

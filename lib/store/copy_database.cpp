@@ -17,7 +17,7 @@ constexpr int pages_a_step = 32;
 constexpr int steps_between_flushes = 8;    // 1 MiB
 constexpr int steps_between_looks = 10'000; // of SQLite's virtual machine
 
-/// Before the log_id of a copy: whoever starts with it takes another one.
+/// Before the log_id of a copy: a start with it makes another one.
 constexpr const char* copy_mark = "copy-";
 
 int is_cancelled(void* flag) { return static_cast<std::atomic<bool>*>(flag)->load() ? 1 : 0; }

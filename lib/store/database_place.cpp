@@ -21,7 +21,7 @@ void database_place::remember(const std::filesystem::path& path, db_connection& 
     log_path_ = sqlite3_filename_wal(sqlite3_db_filename(db.handle(), "main"));
     const auto identify = [](const std::filesystem::path& file) {
         struct stat info {};
-        // One that is gone already has no number that a file could have: the first look tells.
+        // A file that is gone already gets a number that no file has: the first check reports it.
         return ::stat(file.c_str(), &info) == 0 ? identity{info.st_dev, info.st_ino} : identity{};
     };
     file_ = identify(path_);

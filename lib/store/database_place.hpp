@@ -15,8 +15,8 @@
 
 namespace prooftrack {
 
-/// Nobody may move, remove or overwrite the files of an open database: SQLite would go on with what it has open, and
-/// what it commits there is gone after the next start.
+/// Detects that the files of the open database were moved, removed or overwritten: SQLite would keep using the open
+/// files, and what it commits to them is lost after the next start.
 class database_place {
   public:
     enum class change : std::uint8_t {
@@ -26,7 +26,7 @@ class database_place {
     struct finding {
         change what = change::taken_away;
         std::string text;               ///< for people
-        bool log_is_a_stranger = false; ///< somebody else's write-ahead log stands beside it
+        bool log_is_a_stranger = false; ///< another database's write-ahead log is beside it
     };
 
     /// Call it after the first write of `db`, whose write-ahead log is there then.
@@ -35,7 +35,7 @@ class database_place {
     void remember_content(db_connection& db);
     /// The write-ahead log of the database that is open.
     const std::filesystem::path& log() const { return log_path_; }
-    /// nothing when all is as it was. Two calls of stat. What cannot be looked at is not judged.
+    /// nothing when all is as it was. Two calls of stat. A file that cannot be examined is not reported.
     std::optional<finding> look(db_connection& db);
 
   private:

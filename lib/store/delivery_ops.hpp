@@ -1,6 +1,6 @@
 #pragma once
 
-// The life of a delivery: owed, attempted, ended, retried by hand.
+// The life of a delivery: pending, attempted, ended, retried manually.
 //
 // Of the pending deliveries of one (callback, transaction) exactly one is a head, the one that has a next_attempt_at;
 // the others wait in the order of their ids. A delivery that was retried by hand is a head besides: it may arrive out

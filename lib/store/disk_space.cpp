@@ -148,7 +148,7 @@ void prepare_file(const std::filesystem::path& database) {
     struct stat info {};
     if (::stat(database.c_str(), &info) != 0) refuse(fmt::format("look at {}: {}", database.string(), last_error()));
     if (!S_ISREG(info.st_mode)) refuse(fmt::format("{} is not a file", database.string()));
-    // Best effort: whoever gave others rights may own the file.
+    // Best effort: the file may belong to another user, who gave others these rights.
     if ((info.st_mode & 077U) != 0 && ::chmod(database.c_str(), 0600) != 0) errno = 0;
 }
 

@@ -7,7 +7,7 @@
 namespace prooftrack {
 
 /// Holds flock on `PATH.lock` for its life. The file stays: its first byte says whether the last holder met an error
-/// after which the database must be checked and rewritten ('!'), lost its file to somebody who moved it ('?'), refused
+/// after which the database must be checked and rewritten ('!'), found its file moved away ('?'), refused
 /// the file as damaged, foreign or too new ('x'), or none of these ('.'); the rest is the holder's pid. The byte is
 /// there before it is needed, because a disk that fails may not take a new one.
 class lock_file {
@@ -22,7 +22,7 @@ class lock_file {
     bool is_marked() const { return mark_ == '!'; }
     /// Whether the file of the last holder was moved or removed.
     bool was_taken_away() const { return mark_ == '?'; }
-    /// Whether somebody is, or will be, busy replacing the file: an empty one must not take its place.
+    /// Whether the file is being, or will be, replaced: no empty one may be created in its place.
     bool needs_a_file() const { return mark_ != '.'; }
     /// Best effort: false when the disk does not even take this byte.
     bool mark() noexcept;

@@ -7,7 +7,7 @@
 namespace prooftrack {
 
 /// One small batch, of a length that the database's pace allows. Transactions go when they ended before `ended_before`,
-/// nothing is planned for them and nothing is owed on them; their history and deliveries go with them. Events go from
+/// no poll is planned and no delivery pending for them; their history and deliveries go with them. Events go from
 /// the oldest on while their transaction is gone or they are older than `consumed_before`, and neither a pending
 /// delivery nor (until `consumed_before`) a consumer needs them.
 op_result<prune_result> prune_database(database& db, const prune_request& request);

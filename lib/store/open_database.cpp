@@ -66,7 +66,7 @@ void check_schema(db_connection& db, const store_options& options) {
     if (fits != 1) throw_damaged(options.path, "the counters do not fit the tables");
 }
 
-/// log_id must differ between runs that were given the same seed: it tells a restored log from the one before.
+/// log_id must differ between runs that were given the same seed: it distinguishes a restored log from the one before.
 std::uint64_t mix_seed(std::uint64_t seed) {
     std::random_device device;
     return seed ^ (std::uint64_t{device()} << 32U) ^ device();
@@ -75,7 +75,8 @@ std::uint64_t mix_seed(std::uint64_t seed) {
 constexpr int damaged_status = 65;
 
 /// Whoever moved the file of a running daemon, or one that was refused, is about to put another one there: an empty one
-/// made meanwhile would take new ids, and then be overwritten. A client that asks starts the service all the time.
+/// made meanwhile would take new ids, and then be overwritten. Socket activation: every client's request starts the
+/// service.
 void require_file(const std::filesystem::path& database, lock_file& lock) {
     std::error_code error;
     const auto size = std::filesystem::file_size(database, error);

@@ -1,6 +1,6 @@
 #pragma once
 
-// After an fsync or I/O error nobody knows which pages reached the disk: the next start checks every page and writes
+// After an fsync or I/O error it is unknown which pages reached the disk: the next start checks every page and writes
 // all of them anew.
 
 #include "store/store.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 
-// What SQLite says when it fails, and what that means for the store.
+// The errors of SQLite, and what they mean for the store.
 
 #include <cstdint>
 #include <stdexcept>
@@ -15,10 +15,10 @@ namespace prooftrack {
 /// Extended result codes as error codes.
 const boost::system::error_category& sqlite_category();
 
-/// Who is hurt by an error.
+/// How far an error reaches.
 enum class failure_reach : std::uint8_t {
     operation, ///< this operation alone: a constraint, a value that is too big
-    batch,     ///< no room: nothing of the open transaction, later it may work
+    batch,     ///< disk full: the open transaction is lost, a later one may work
     store,     ///< the disk cannot be trusted any more: stop for good
 };
 

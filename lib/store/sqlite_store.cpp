@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t slice_size = most_batch_weight;
 
-/// The door: turns each call into an operation of the store's thread.
+/// The interface: turns each call into an operation of the store's thread.
 class sqlite_store final : public store {
   public:
     sqlite_store(boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,

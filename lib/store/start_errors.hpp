@@ -12,7 +12,7 @@ namespace prooftrack {
 
 /// 65, with the way to restore. Nothing is deleted.
 [[noreturn]] void throw_damaged(const std::filesystem::path& database, const std::string& why);
-/// 65: somebody else's file.
+/// 65: the file of another program.
 [[noreturn]] void throw_foreign(const std::filesystem::path& database, std::int64_t found_id);
 /// 65, with the commands for the way back.
 [[noreturn]] void throw_newer(const std::filesystem::path& database, std::int64_t found, std::int64_t newest);

@@ -77,7 +77,7 @@ struct add_outcome {
     row_revision revision{};
 };
 
-/// The event that a change owes to the world.
+/// The event that a change publishes.
 struct owed_event {
     std::string id; ///< made by make_event_id. A change whose event has the id of a kept one fails and changes nothing.
     event_type type = event_type::completed;
@@ -160,7 +160,7 @@ struct event_page {
     event_seq last_seq{};
 };
 
-/// What is owed on one lane.
+/// The deliveries of one lane, counted.
 struct lane_summary {
     std::string lane;
     std::string callback; ///< name for lists: the lane, or "callback_url"
@@ -170,7 +170,7 @@ struct lane_summary {
     std::optional<wall_time> failing_since;
 };
 
-/// Sizes and counts, kept up to date by the store and cheap to ask for.
+/// Sizes and counts, kept up to date by the store and cheap to read.
 struct store_status {
     /// A store leaves it `ok` and reports it to its observer; the engine fills it in.
     store_state state = store_state::ok;
@@ -182,13 +182,13 @@ struct store_status {
     event_seq last_seq{};
     std::string log_id;
     std::map<std::pair<tracking_state, status_kind>, std::uint64_t> transactions; ///< those that are not 0
-    /// Every callback on which something was ever owed, and the lanes of callback URLs that owe, have dead ones or
+    /// Every callback that ever had a delivery, and the lanes of callback URLs with pending or dead deliveries or that
     /// fail.
     std::map<std::string, lane_summary> lanes;
     std::size_t consumers = 0;
 };
 
-/// Nothing goes that is still owed (a pending delivery) or watched. A transaction ended with its last change of state
+/// Nothing goes that has a pending delivery or is watched. A transaction ended with its last change of state
 /// or event while it was ended; counters move nothing. Events go from the oldest on: one whose transaction is gone once
 /// every consumer has acknowledged it, any other one, with its deliveries, when it is too old.
 struct prune_request {
@@ -201,15 +201,15 @@ struct prune_result {
     std::uint64_t transactions = 0;
     std::uint64_t events = 0;
     std::vector<std::string> overtaken_consumers; ///< lost unacknowledged events by `consumed_before`
-    bool more = false; ///< call again: it ended early. Calls come to an end, whatever is still owed.
+    bool more = false; ///< call again: it ended early. Calls come to an end, whatever is pending.
 };
 
 /// The durable fate of a session request with an Idempotency-Key.
 struct session_claim {
     enum class verdict : std::uint8_t {
-        fresh,           ///< recorded now: ask Proof
+        fresh,           ///< recorded now: the request may go to Proof
         other_body,      ///< the key was used with another body
-        outcome_unknown, ///< asked before, the outcome was never recorded
+        outcome_unknown, ///< requested before, the outcome was never recorded
         done,            ///< its session's transaction is tracked
     };
     verdict what = verdict::fresh;
@@ -282,7 +282,7 @@ class store {
     /// its (callback, transaction) waits for it. How many.
     virtual void retry_dead(std::optional<std::string> callback, wall_time now,
                             store_handler<std::uint64_t> handler) = 0;
-    /// Also of a lane on which nothing was owed yet.
+    /// Also of a lane without any delivery yet.
     virtual void set_failing(std::string lane, std::optional<wall_time> since,
                              store_handler<std::monostate> handler) = 0;
     /// Failing no more: each head that `is_freed` is due `now`, and its last attempt does not count. How many.

@@ -1,7 +1,7 @@
 #pragma once
 
-// The numbers that are kept rather than counted: the next keys, how many transactions are in each state, what each lane
-// owes.
+// The numbers that are kept rather than counted: the next keys, how many transactions are in each state, how many
+// deliveries each lane has.
 
 #include <array>
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace prooftrack {
 
-/// What one lane owes.
+/// The counts of one lane.
 struct lane_total {
     std::int64_t row = 0;
     std::string lane;

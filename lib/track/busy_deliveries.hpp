@@ -12,7 +12,7 @@
 
 namespace prooftrack {
 
-/// A taken delivery's way. `remove` ends it wherever it is.
+/// The phases of a taken delivery. `remove` ends each of them.
 ///
 ///   phase        entered by   means
 ///   loading      take         its bytes are being read from the store
@@ -35,7 +35,7 @@ class busy_deliveries {
     /// Requires that it is busy.
     lane_head remove(delivery_id id);
 
-    /// Somebody wants it sent again. Too late for one whose outcome is being recorded; nothing for one that is not
+    /// A manual retry was requested. Has no effect when its outcome is being recorded already or when it is not
     /// busy.
     void restart(delivery_id id);
     bool is_restarted(delivery_id id) const { return at(id).restarted; }

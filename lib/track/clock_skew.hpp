@@ -1,6 +1,6 @@
 #pragma once
 
-// Proof's `Date` against our clock: over 30 s apart for a minute is worth a word, once.
+// Proof's `Date` against our clock: more than 30 s apart for a minute is reported, once.
 
 #include <optional>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Sees that the machine slept or that its clock was set.
+// Detects that the machine slept or that its clock was set.
 
 #include <optional>
 

@@ -21,7 +21,8 @@ class delivery_health {
   public:
     enum class change : std::uint8_t { none, turned_failing, recovered };
 
-    /// It was failing when the daemon stopped: it still is, and the first try comes after a whole interval.
+    /// It was failing when the daemon stopped: it still counts as failing, and the first try comes after a whole
+    /// interval.
     void resume_failing(wall_time since, steady_time now);
 
     change on_success();

@@ -22,7 +22,7 @@ inline constexpr std::size_t lane_capacity = 1024;
 /// back.
 inline constexpr std::size_t most_being_recorded = 64;
 
-/// How soon a delivery is looked at again whose wait the store is about to end.
+/// After how long a delivery is checked again whose wait the store is about to end.
 inline constexpr seconds recovery_look_interval{1};
 
 /// What a lane takes from the configuration.
@@ -32,10 +32,10 @@ struct lane_settings {
     std::size_t load_ahead = 0; ///< so many have their bytes loaded before their turn; at least max_in_flight
 };
 
-/// A delivery's way: `insert` -> `take` (its bytes are being loaded) -> `loaded` -> `begin` (the attempt is made) ->
-/// `finish` (it is being recorded) -> `forget`, and with a further attempt `insert` again. Between `take` and `forget`
-/// it is busy (see busy_deliveries): an insert of a busy one changes nothing. A lane without settings (its callback was
-/// removed or renamed) starts nothing and keeps no heads in memory.
+/// The steps of a delivery: `insert` -> `take` (its bytes are being loaded) -> `loaded` -> `begin` (the attempt is
+/// made) -> `finish` (it is being recorded) -> `forget`, and with a further attempt `insert` again. Between `take` and
+/// `forget` it is busy (see busy_deliveries): an insert of a busy one changes nothing. A lane without settings (its
+/// callback was removed or renamed) starts nothing and keeps no heads in memory.
 class delivery_lane {
   public:
     struct finished {
@@ -92,7 +92,7 @@ class delivery_lane {
                     random_source& random);
     /// Busy no more: its outcome is recorded, or it is gone. Requires that it is busy.
     void forget(delivery_id id);
-    /// Somebody wants it sent again, its schedule from the start: a busy one is due at once if its attempt fails.
+    /// A manual retry starts its schedule again: a busy one is due at once if its attempt fails.
     void restart(delivery_id id);
     /// When a waiting one is looked at; nullopt when it is not in memory.
     std::optional<wall_time> due_of(delivery_id id) const { return queue_.due_of(id); }
@@ -115,7 +115,7 @@ class delivery_lane {
 
     delivery_health& health() { return health_; }
     const delivery_health& health() const { return health_; }
-    /// Nothing is owed: the store has no heads either.
+    /// Nothing is pending: the store has no heads either.
     bool idle() const { return queue_.whole() && queue_.empty() && busy_.empty(); }
     std::size_t waiting() const { return queue_.size(); }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// What follows from one attempt of a delivery. Pure: the time and the dice are arguments.
+// What follows from one attempt of a delivery. Pure: the time and the random source are arguments.
 
 #include <cstdint>
 #include <optional>
@@ -31,10 +31,10 @@ struct attempt_ending {
     std::optional<milliseconds> retry_after; ///< from a 429 or 503
 };
 
-/// The Retry-After that counts: a receiver's wish means something with 429 and 503 alone.
+/// The Retry-After that counts: it is used with 429 and 503 alone.
 std::optional<milliseconds> honoured_retry_after(int status, std::optional<milliseconds> asked);
 
-/// Where a delivery stands after an attempt.
+/// The state of a delivery after an attempt.
 struct attempt_decision {
     delivery_state state = delivery_state::pending;
     std::optional<wall_time> next_attempt_at; ///< with `pending`
@@ -42,7 +42,7 @@ struct attempt_decision {
 };
 
 /// `attempts` counts this one too. The wait before attempt n + 1 is `schedule[n - 1]`, with jitter, or longer where
-/// Retry-After asks for it; after 1 + schedule.size() attempts the delivery is dead.
+/// Retry-After demands it; after 1 + schedule.size() attempts the delivery is dead.
 attempt_decision after_attempt(const attempt_ending& ending, std::uint32_t attempts,
                                std::span<const milliseconds> schedule, wall_time now, random_source& random);
 

@@ -27,7 +27,7 @@ struct lane_head {
 /// refill when few are left.
 class delivery_queue {
   public:
-    /// `whole`: the store has no heads for this lane that are not inserted. Otherwise it starts empty and asks for a
+    /// `whole`: the store has no heads for this lane that are not inserted. Otherwise it starts empty and requests a
     /// refill.
     delivery_queue(std::size_t capacity, bool whole) : capacity_(capacity), whole_(whole), stale_(!whole) {}
 
@@ -35,7 +35,7 @@ class delivery_queue {
     /// store.
     void insert(const lane_head& head, wall_time due);
     void erase(delivery_id id);
-    /// The store changed behind our back: what is here stays usable until the refill that is asked for now.
+    /// The store changed by another path: the heads here stay usable until the refill that is requested now.
     void invalidate();
     /// Nothing stays in memory, the store has it all.
     void clear();

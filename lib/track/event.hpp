@@ -1,7 +1,7 @@
 #pragma once
 
-// The bytes of an event and who selects it. The bytes are frozen when the transition is recorded: every attempt sends
-// the same ones.
+// The bytes of an event, and which callbacks select it. The bytes are frozen when the transition is recorded: every
+// attempt sends the same ones.
 
 #include <cstdint>
 #include <optional>
@@ -18,15 +18,15 @@ namespace prooftrack {
 
 /// In the order of `selectable_events`.
 enum class event_type : std::uint8_t {
-    completed, ///< Proof's terminal words
+    completed, ///< Proof's terminal statuses
     failed,
     cancelled,
     overdue, ///< ours
     not_found,
     rejected,
     abandoned,
-    reversed, ///< another terminal word of Proof after settling
-    updated,  ///< one non-terminal word to another; selected only by its full name
+    reversed, ///< another terminal status of Proof after settling
+    updated,  ///< one non-terminal status to another; selected only by its full name
     test,     ///< `callback.test`: sent by hand, never recorded, never selected
 };
 inline constexpr std::size_t event_type_count = 10;
@@ -34,13 +34,13 @@ inline constexpr std::size_t event_type_count = 10;
 std::string_view to_string(event_type type); ///< "transaction.completed" …
 std::optional<event_type> parse_event_type(std::string_view name);
 
-/// True for Proof's own terminal words: completed, failed, cancelled, reversed.
+/// True for Proof's own terminal statuses: completed, failed, cancelled, reversed.
 bool is_final(event_type type);
 
 /// Whether a callback's `events` pattern selects `type`: the rule of base/event_names.hpp.
 bool selects(std::string_view pattern, event_type type);
 
-/// Everything that an event says.
+/// The content of an event.
 struct event_facts {
     std::string id;
     event_type type = event_type::completed;
@@ -59,7 +59,7 @@ inline constexpr std::size_t event_id_length = 36;
 /// A new event id: time-ordered like a UUIDv7 (48 bits of milliseconds, the rest random).
 std::string make_event_id(wall_time now, random_source& random);
 
-/// The frozen bytes: a JSON object without `seq`. Status words are escaped, metadata and reply embedded byte for byte.
+/// The frozen bytes: a JSON object without `seq`. Statuses are escaped, metadata and reply embedded byte for byte.
 std::string format_event(const event_facts& facts);
 
 /// The same with `"seq": n` behind the id, as the event log shows it. Requires bytes made by `format_event`.

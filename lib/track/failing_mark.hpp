@@ -1,6 +1,6 @@
 #pragma once
 
-// Whether the store knows that a lane fails, or fails no more. Pure.
+// Whether the store has recorded that a lane fails, or no longer fails. Pure.
 
 #include <cstdint>
 
@@ -20,11 +20,11 @@ enum class mark_result : std::uint8_t {
 ///   outdated  change                        outdated
 ///   saving    saved or failed               saved
 ///   saving    refused                       unsaved
-///   outdated  any result                    unsaved     after `saved`: write it now, else with the next room
-///   unsaved   change (or room again)        saving      write it now
+///   outdated  any result                    unsaved     after `saved`: write it now, else with the next space
+///   unsaved   change (or space again)       saving      write it now
 class failing_mark {
   public:
-    /// The lane takes over what the store has. False when it knows better already.
+    /// The lane takes over what the store has. False when it has a newer state already.
     bool take_over();
     /// True: write it now, and call `end` with the result. False: a write is under way.
     bool begin();

@@ -7,13 +7,13 @@ namespace {
 
 /// A single error of the only transaction is no outage; a refusal is said on purpose.
 constexpr std::size_t least_failures = 3;
-/// Ids that come together are asked together: the first one's refusal waits for the others.
+/// Ids that come together are polled together: the first one's refusal waits for the others.
 constexpr seconds newcomers_patience{2};
 constexpr std::size_t enough = 20;
 /// So many in a row leave no doubt before the band is over.
 constexpr std::size_t overwhelming = 1'000;
 constexpr seconds least_silence{1};
-/// Beyond the band, in which everybody is asked: for the round trips.
+/// Beyond the band, in which every id is polled: for the round trips.
 constexpr seconds round_trips{2};
 constexpr std::uint32_t most_runs = (1U << outage_watch::run_bits) - 1;
 
@@ -38,7 +38,7 @@ void outage_watch::on_failed(standing before, bool is_in_cadence, bool is_refusa
     if (!is_open()) {
         first_at_ = now;
         first_started_ = started;
-    } else if (!is_in_cadence && before == standing::answered) { // nobody can add one that was answered
+    } else if (!is_in_cadence && before == standing::answered) { // no client can add one that was answered
         has_failed_beside_ = true;
     }
     ++failures_;
@@ -53,7 +53,7 @@ bool outage_watch::is_everybodys(const candidates& left, std::pair<milliseconds,
     const steady_duration age = now - first_at_;
     const steady_duration band = interval.second + round_trips;
     if (left.answered + left.untried == 0) {
-        if (left.others > 0 && !has_failed_beside_ && age < band) return false; // one of them is being asked
+        if (left.others > 0 && !has_failed_beside_ && age < band) return false; // one of them is being polled
         return failed_answered_ > 0 || age >= newcomers_patience;
     }
     if (age < band) return failed_answered_ >= overwhelming && age >= least_silence;

@@ -13,24 +13,24 @@ namespace prooftrack {
 
 /// What the last reply about a transaction, or its absence, was.
 enum class standing : std::uint8_t {
-    untried,  ///< none yet, or failures during an outage of everybody alone
+    untried,  ///< none yet, or failures during an outage alone
     answered, ///< an answer: Proof takes the token and this server
     failing,  ///< a refusal (401, 403), an error, silence
 };
 
 /// Transactions that do not fail, and can disprove an outage.
 struct candidates {
-    std::size_t answered = 0; ///< these two in their cadence: they are asked soon
+    std::size_t answered = 0; ///< these two in their cadence: they are polled soon
     std::size_t untried = 0;
-    std::size_t others = 0; ///< asked more rarely: one of them is asked before its time when nobody else is left
+    std::size_t others = 0; ///< polled more rarely: one of them is polled early when no other is left
 };
 
-/// A run of failures lasts from a failure until somebody whose poll started later than the first failed one is
-/// answered. Each transaction is evidence once: when it fails for the first time since it was answered. One that went
-/// on failing while others were answered says nothing about them, so whoever may add ids cannot make an outage.
+/// A run of failures lasts from a failure until a transaction is answered whose poll started later than the first
+/// failed one. Each transaction is evidence once: when it fails for the first time since it was answered. One that went
+/// on failing while others were answered says nothing about them, so a client cannot cause an outage by adding ids.
 ///
-/// A run is everybody's when no candidate is left; of those out of the cadence one that was answered before and fails
-/// as well is enough. Where they are not all asked in time (many transactions, a low `max_rate`), enough of those that
+/// A run is an outage when no candidate is left; of those out of the cadence one that was answered before and fails
+/// as well is enough. Where they are not all polled in time (many transactions, a low `max_rate`), enough of those that
 /// were answered before must have failed; ids that were never answered count only while there are no others.
 class outage_watch {
   public:
@@ -39,7 +39,7 @@ class outage_watch {
     std::uint32_t run() const { return run_; }
     bool is_open() const { return failures_ > 0; }
 
-    /// Somebody is answered; ends the run if it must. True if it did.
+    /// A transaction is answered; ends the run if that disproves it. True if it did.
     bool on_answered(steady_time started);
     /// Ends the run: what has failed in it stays failing.
     void close();

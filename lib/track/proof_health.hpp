@@ -42,8 +42,8 @@ struct answer_context {
 };
 
 /// Rules: a 429 pauses all polls for Retry-After (without one: 1 s, doubled each time, at most 60 s). Refusals and
-/// failures are everybody's when `outage_watch` says so: then there is one probe every `probe_interval` after a 401 or
-/// 403, or one after 1 s, doubled to 30 s as the outage lasts. The first 401 of a run asks for the token to be read
+/// failures concern all polls when `outage_watch` says so: then there is one probe every `probe_interval` after a 401
+/// or 403, or one after 1 s, doubled to 30 s as the outage lasts. The first 401 of a run asks for the token to be read
 /// again, at once. Answers of polls that started before a change do not undo it.
 class proof_health {
   public:
@@ -52,8 +52,8 @@ class proof_health {
     health_kind kind() const { return kind_; }
     wall_time since() const { return since_; }
     const std::string& detail() const { return detail_; }
-    /// For people, "" = all is well: "not asked yet", or why Proof does not answer, with its own words. May hold words
-    /// that belong on no log line.
+    /// For people, "" = all is well: "not asked yet", or why Proof does not answer, with its own error. May hold text
+    /// that belongs on no log line.
     std::string standing() const;
     steady_time pause_end() const { return pause_end_; }
 
@@ -64,7 +64,7 @@ class proof_health {
 
     /// `what` after the burst rule.
     health_effect on_answer(const poll_answer& answer, reply_class what, const answer_context& context, instant now);
-    /// A refusal that the token before earned: it says nothing about the present one.
+    /// A refusal of the previous token: it says nothing about the present one.
     bool is_stale_refusal(reply_class what, steady_time started) const {
         return what == reply_class::unauthorized && started < token_changed_at_;
     }
@@ -77,7 +77,7 @@ class proof_health {
     bool is_unwell() const;
 
   private:
-    /// A pause that a 429 asked for holds for probes as well.
+    /// A pause after a 429 holds for probes as well.
     steady_time probe_time() const { return std::max(probe_at_, pause_end_); }
     health_effect change(health_kind kind, std::string detail, instant now);
     health_effect on_alive(steady_time started, instant now);

@@ -1,6 +1,6 @@
 #pragma once
 
-// Sees a burst of 400s or 404s: over 10 transactions and half of the last 100 replies are Proof's trouble, not theirs.
+// Detects a burst of 400s or 404s: more than 10 transactions and half of the last 100 replies are a fault of Proof.
 
 #include <cstddef>
 #include <cstdint>

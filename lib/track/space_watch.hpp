@@ -1,6 +1,6 @@
 #pragma once
 
-// Says when the disk of the database is nearly full, before it is.
+// Reports that the disk of the database is nearly full, before it is.
 
 #include <cstdint>
 

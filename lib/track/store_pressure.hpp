@@ -1,6 +1,6 @@
 #pragma once
 
-// Whether the store takes what the delivery side owes it, and when that is tried again. Pure.
+// Whether the store accepts writes of the delivery side, and when a refused one is tried again. Pure.
 
 #include <cstdint>
 #include <optional>
@@ -16,7 +16,7 @@ inline constexpr seconds store_retry_interval{1};
 ///   open     a write is refused                full         in `store_retry_interval`
 ///   open     the store says that it is full    full         only if outcomes wait to be recorded
 ///   open     a read fails                      open         in `store_retry_interval`
-///   full     a write is taken, or it has room  open         none
+///   full     a write is taken, or has space    open         none
 ///   open,    it has stopped for good           halted       none
 ///   full
 ///   halted   anything                          halted       none
@@ -27,14 +27,14 @@ class store_pressure {
     bool is_halted() const { return state_ == state::halted; }
 
     /// The store says that it is full. `something_waits`: outcomes that were refused; nothing else needs a next try,
-    /// because the store tells when it has room.
+    /// because the store reports when it has space again.
     void report_full(bool something_waits, steady_time now);
     /// It refused a write.
     void refuse(steady_time now);
     /// It failed otherwise, and goes on.
     void fail(steady_time now);
     void halt();
-    /// It has room. True when it was full: what waited goes now.
+    /// It has space. True when it was full: the waiting writes go now.
     bool relieve();
     /// Nothing is tried again by itself any more (the daemon stops).
     void give_up_trying() { try_at_.reset(); }

@@ -28,8 +28,8 @@
 
 namespace prooftrack {
 
-/// Most changes on their way to the store: with so many nothing more is asked, because a slow disk would only make the
-/// queue longer, and whoever asks the daemon waits behind it (a first reply of an import of 1 M is a change each). The
+/// Most changes on their way to the store: with so many nothing more is polled, because a slow disk would only make the
+/// queue longer, and API calls wait behind it (a first reply of an import of 1 M is a change each). The
 /// answers that are in flight at that moment come on top.
 inline constexpr std::size_t most_unrecorded = 4'000;
 
@@ -44,7 +44,7 @@ struct tracker_options {
 
 // What happens to the core.
 
-/// A transaction is durable and wants its first poll. `once`: it is asked once and then leaves again (a settled or
+/// A transaction is durable and gets its first poll. `once`: it is polled once and then leaves again (a settled or
 /// abandoned one).
 struct tracked_event {
     active_transaction transaction;
@@ -63,7 +63,7 @@ struct answered_event {
 /// What became of a `change_action`.
 enum class record_result : std::uint8_t {
     durable, ///< the row is as the change says
-    refused, ///< it could not be written (no room): nothing has changed, Proof is asked again
+    refused, ///< it could not be written (disk full): nothing has changed, Proof is polled again
     stale,   ///< the stored row is not the one that the change was judged for, so nothing was written
 };
 struct recorded_event {
@@ -146,7 +146,7 @@ struct poll_error_action {
     std::uint32_t errors_in_row = 0;
     std::string request_id;
 };
-/// An unknown status word, or a non-terminal word after settling.
+/// An unknown status, or a non-terminal status after settling.
 struct odd_status_action {
     std::string id;
     std::string status;
@@ -222,7 +222,7 @@ class tracker {
     wall_time vouched(wall_time wall) const { return clock_.at(wall); }
 
     std::size_t size() const { return table_.size(); }
-    /// Without those that have ended and are asked again for `verify_after` alone.
+    /// Without those that have ended and are polled again for `verify_after` alone.
     std::size_t open() const { return table_.size() - table_.count(tracking_state::settled); }
     std::size_t in_flight() const { return in_flight_; }
     std::size_t recording() const { return pending_.size(); }
@@ -277,7 +277,7 @@ class tracker {
         due,
         probe, ///< Proof refuses or fails all polls: is it over?
         early, ///< some were refused or failed: does it concern all?
-        fresh, ///< never asked before, during an outage
+        fresh, ///< never polled before, during an outage
     };
     struct poll_choice {
         std::uint32_t slot = 0;
@@ -355,7 +355,7 @@ class tracker {
     random_source& random_;
     transaction_table table_;
     due_heap due_;       ///< waiting rows by steady ns
-    due_heap urgent_;    ///< waiting rows that somebody asked for, by steady ns; served first
+    due_heap urgent_;    ///< waiting rows of hints and polls on demand, by steady ns; served first
     due_heap deadlines_; ///< rows in `tracking` by ms of overdue_at, in vouched time
     boost::unordered_flat_map<std::uint32_t, pending_change> pending_;
     boost::unordered_flat_map<std::string, std::int64_t, keyed_string_hash>
@@ -373,7 +373,7 @@ class tracker {
     std::optional<place> probe_; ///< in flight: the probe, or the one early poll
     std::uint64_t probes_ = 0;
     std::uint32_t look_from_ = 0;
-    std::deque<place> fresh_; ///< never asked, in the order of their coming
+    std::deque<place> fresh_; ///< never polled, in the order of their arrival
     steady_time fresh_at_{};
     steady_time early_at_{};
     rate_control rate_;
@@ -382,8 +382,7 @@ class tracker {
     vouched_clock clock_; ///< the wall times of the table and of all deadlines are its
     steady_time loaded_at_{};
     bool is_burst_ = false;
-    std::optional<wall_time>
-        unfit_since_; ///< a burst, or Proof unwell: time that counts towards nobody's not_found_grace
+    std::optional<wall_time> unfit_since_; ///< a burst, or Proof unwell: time that counts towards no not_found_grace
     std::vector<std::string> seen_words_; ///< unknown words already reported, bounded
     double repeat_allowance_ = 1;
     steady_time first_poll_at_{};

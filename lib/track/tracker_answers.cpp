@@ -1,4 +1,4 @@
-// What an answer does: to everybody (health, bursts, clock skew) and to its transaction.
+// What an answer changes: for all polls (health, bursts, clock skew) and for its transaction.
 
 #include <algorithm>
 #include <utility>
@@ -48,7 +48,7 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
         erase(slot);
         return;
     }
-    // "As before" says nothing about a row that was replaced since it was asked.
+    // "As before" says nothing about a row that was replaced since the poll.
     const bool is_about_another = what == reply_class::unchanged && event.ticket.known_body != row.known_body;
     if (is_about_another) {
         want_now(slot, now);
@@ -151,7 +151,7 @@ void tracker::judge_failure(std::uint32_t slot, const poll_answer& answer, reply
     context.is_everybodys = outage_.is_everybodys(table_.not_failing(), options_.rules.interval, now.steady);
 }
 
-/// Time has passed in which nobody was answered.
+/// Time has passed without an answer.
 void tracker::watch_outage(instant now, std::vector<tracker_action>& actions) {
     if (health_.is_unwell() || !outage_.is_everybodys(table_.not_failing(), options_.rules.interval, now.steady))
         return;
@@ -194,7 +194,7 @@ void tracker::note_error(std::uint32_t slot, const judgement& verdict, const pol
         row.errors = 0;
         row.last_error = 0;
     } else {
-        table_.set_error(slot, answer.error); // everybody's error: shown, but not counted against this one
+        table_.set_error(slot, answer.error); // an error of all polls: shown, but not counted against this one
     }
 }
 

@@ -22,7 +22,7 @@ void tracker::on(recorded_event event, instant now, std::vector<tracker_action>&
     row.phase = row_phase::idle;
     if (event.result == record_result::refused) {
         if (change.was_moved) row.is_moved = true;
-        // It is asked until that is known again, through any number of errors.
+        // It is polled until that is known again, through any number of errors.
         if (change.verdict.is_change) row.has_unrecorded = 1;
         give_up_change(event.slot, now);
         return;

@@ -112,7 +112,7 @@ wall_time tracker::sure_time(const tracking_facts& facts, bool is_native, instan
     return std::max(certain, clock_.least(clock_.wall_of(now.wall)));
 }
 
-/// A clock that was wrong made it overdue: it stays so, and is asked as often as the others until its time has come.
+/// A clock that was wrong made it overdue: it stays so, and is polled as often as the others until its time has come.
 bool tracker::was_overdue_too_soon(const transaction_row& row, instant now) const {
     return row.state == tracking_state::overdue && clock_.level() == vouched_clock::trust::agreed &&
            row.overdue_at > now.wall.time_since_epoch().count();
@@ -125,7 +125,7 @@ judging_time tracker::time_for(std::uint32_t slot, const tracking_facts& facts, 
 }
 
 std::optional<wall_time> tracker::time_to_prune_by(instant now) const {
-    if (clock_.level() == vouched_clock::trust::none) return std::nullopt; // while nothing is asked, nothing grows
+    if (clock_.level() == vouched_clock::trust::none) return std::nullopt; // without polls nothing grows
     return clock_.least(now.wall);
 }
 

@@ -1,4 +1,4 @@
-// Whom to ask while Proof refuses or fails at everybody, or seems to: probes, and polls that tell one from the other.
+// What to poll while Proof refuses or fails all polls, or seems to: probes, and polls that find out which it is.
 
 #include <algorithm>
 
@@ -13,7 +13,7 @@ constexpr std::uint32_t rows_a_look = 64;
 constexpr milliseconds between_looks{100};
 /// An early poll comes this long after the one before, however soon that was answered.
 constexpr milliseconds early_gap{10};
-/// New ids that are asked during an outage: so many at once, then one each gap.
+/// New ids that are polled during an outage: so many at once, then one each gap.
 constexpr std::int64_t most_fresh_at_once = 100;
 constexpr milliseconds fresh_gap{100};
 /// More than one, so that the list shrinks behind an import.
@@ -27,7 +27,7 @@ bool tracker::may_be_asked(std::uint32_t slot, look_for what) const {
     if (row.phase != row_phase::waiting || row.state == tracking_state::untracked) return false;
     if (row.state != tracking_state::tracking && what == look_for::early) {
         const candidates left = table_.not_failing();
-        if (left.answered + left.untried > 0) return false; // they are asked soon
+        if (left.answered + left.untried > 0) return false; // they are polled soon
     }
     if (row.known_standing() != standing::failing) return true;
     return what == look_for::probe && row.failed_in == outage_.run();
@@ -66,7 +66,7 @@ std::optional<steady_time> tracker::wake_for(const look& found, instant now) {
     return token > now.steady ? token : now.steady + between_looks;
 }
 
-/// A poll before its time: the sooner all were asked, the sooner it is known whether the failures are everybody's.
+/// An early poll: the sooner all were polled, the sooner it is known whether the failures concern all.
 tracker::look tracker::look_for_early(instant now) {
     if (!outage_.is_open() || probe_) return {};
     if (now.steady < early_at_) return {std::nullopt, early_at_};
@@ -74,7 +74,7 @@ tracker::look tracker::look_for_early(instant now) {
 }
 
 /// The probe's turns: now the transaction that was answered last, now the next one around. A few that always fail must
-/// not be all that is asked.
+/// not be all that is polled.
 tracker::look tracker::look_for_probe(instant now) {
     look last;
     if (last_answered_ && table_.is_used(last_answered_->first) &&
@@ -91,7 +91,7 @@ tracker::look tracker::look_for_probe(instant now) {
     look around = look_around(look_for::probe, now);
     if (around.slot) return around;
     if (last.slot) return last;
-    for (const due_heap* queue : {&due_, &urgent_}) { // nobody in the band: whoever is due first
+    for (const due_heap* queue : {&due_, &urgent_}) { // none in the band: the one that is due first
         if (around.again || last.again || queue->empty()) continue;
         const std::uint32_t slot = queue->top().slot;
         const steady_time when = earliest_poll(slot);
@@ -102,7 +102,7 @@ tracker::look tracker::look_for_probe(instant now) {
     return around;
 }
 
-/// An id that was never asked is asked once whatever Proof says about the others: they may be all that it refuses.
+/// A new id is polled once whatever Proof answers about the others: they may be all that it refuses.
 tracker::look tracker::look_for_fresh(instant now) {
     forget_asked(fresh_.size());
     if (fresh_.empty() || table_.at(fresh_.front().first).phase != row_phase::waiting) return {};
@@ -115,7 +115,7 @@ tracker::look tracker::look_for_fresh(instant now) {
     return {std::nullopt, when};
 }
 
-/// Takes those out that were asked by now, at most so many.
+/// Removes those that were polled by now, at most so many.
 void tracker::forget_asked(std::size_t most) {
     for (std::size_t i = 0; i < most && !fresh_.empty(); ++i) {
         const auto [slot, generation] = fresh_.front();

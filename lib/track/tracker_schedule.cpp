@@ -1,4 +1,4 @@
-// When each transaction is asked: the queues, the spread after a start, deadlines, capacity.
+// When each transaction is polled: the queues, the spread after a start, deadlines, capacity.
 
 #include <algorithm>
 #include <utility>
@@ -64,7 +64,7 @@ void tracker::leave_queues(std::uint32_t slot) {
     row.phase = row_phase::idle;
 }
 
-/// Who asks once more about a transaction that has just left memory waits like everybody.
+/// A poll on demand of a transaction that has just left memory waits like all others.
 void tracker::remember_start(const transaction_row& row) {
     if (row.last_started == transaction_row::never) return;
     const std::int64_t past = row.last_started - between_wanted_polls.count();
@@ -121,7 +121,7 @@ void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant no
         wait_until(slot, start + std::max<steady_duration>(options_.rules.tail_interval, band));
         return;
     case judgement::next_poll::planned: {
-        // Nothing known about the clock: it may be asked too soon, and the reply's Date will tell.
+        // Nothing is known about the clock: the poll may be too soon, and the reply's Date will show it.
         const bool is_known = clock_.level() != vouched_clock::trust::none;
         if (is_known) now.wall = time_for(slot, table_.facts(slot, now), now).sure;
         const auto planned = next_verification(table_.facts(slot, now), now.wall, options_.rules);
@@ -179,7 +179,7 @@ void tracker::respread(instant now, bool is_start) {
     }
 }
 
-/// Proof is back: nobody waits for errors that were everybody's. Who failed before goes on by himself.
+/// Proof is back: no row waits because of errors that concerned all. A row that failed before keeps its backoff.
 void tracker::end_backoffs(instant now) {
     for (std::uint32_t slot = 0; slot < table_.slots(); ++slot) {
         if (!table_.is_used(slot)) continue;
@@ -213,7 +213,7 @@ void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) 
         const std::uint32_t slot = deadlines_.top().slot;
         deadlines_.pop();
         const transaction_row& row = table_.at(slot);
-        // In flight or recording: whoever ends that looks at the deadline again.
+        // In flight or recording: the end of that checks the deadline again.
         if (row.phase != row_phase::waiting) continue;
         const tracking_facts facts = table_.facts(slot, now);
         const judging_time time = time_for(slot, facts, now);

@@ -56,7 +56,7 @@ bool is_verification_due(const tracking_facts& facts, judging_time time, const p
            *facts.settled_at + rules.verify_after[facts.verifications_done] <= time.sure;
 }
 
-/// Marks the times of verify_after that have passed as asked and plans the rest.
+/// Marks the times of verify_after that have passed as done and plans the rest.
 void finish_verification(judgement& verdict, judging_time time, const poll_rules& rules) {
     tracking_facts& facts = verdict.facts;
     const tracking_facts before = facts;
@@ -84,7 +84,7 @@ judgement judge_settled_word(judgement verdict, const std::string& word, judging
         }
     } else {
         verdict.is_downgrade = true;
-        // A word that is none of Proof's says nothing about the money: at a planned time it is asked on from there.
+        // An unknown status says nothing about the money: at a planned time polling goes on from there.
         const bool is_lost = kind == status_kind::other && is_verification_due(facts, time, rules);
         if (facts.status != "completed" && (!facts.recheck_until || is_lost)) {
             facts.recheck_until = time.now + (facts.overdue_at - facts.tracked_at);
@@ -228,7 +228,7 @@ judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, j
     case reply_class::forbidden:
     case reply_class::throttled:
         verdict.facts.bad_requests = 0;
-        return verdict; // everybody's matter, not this transaction's
+        return verdict; // concerns all polls, not this transaction
     case reply_class::server_error:
     case reply_class::unusable:
         verdict.facts.bad_requests = 0;

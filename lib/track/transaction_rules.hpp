@@ -1,6 +1,6 @@
 #pragma once
 
-// What one answer means for one transaction. Pure: facts and an answer in, the next facts and what is owed out.
+// What one answer means for one transaction. Pure: facts and an answer in, the next facts and the resulting event out.
 
 #include <algorithm>
 #include <cstdint>
@@ -27,7 +27,7 @@ struct poll_rules {
 };
 
 /// A verification that meets only errors is given up after at least this many attempts, and not before `overdue_after`
-/// has passed since its time: an outage must not hide a payment. One that a user asked for ends after the attempts.
+/// has passed since its time: an outage must not hide a payment. One on a user's demand ends after the attempts.
 inline constexpr std::uint32_t most_verification_errors = 10;
 
 /// The time by which an answer is judged.
@@ -80,7 +80,7 @@ std::optional<tracking_facts> without_impossible(const tracking_facts& facts, wa
 /// A user's `DELETE`; nullopt when it ended already.
 std::optional<judgement> judge_untrack(const tracking_facts& facts);
 
-/// When a settled transaction is asked about next; nullopt = never again.
+/// When a settled transaction is polled next; nullopt = never again.
 std::optional<wall_time> next_verification(const tracking_facts& facts, wall_time now, const poll_rules& rules);
 
 /// A wait drawn from the band, kept 1 % of its width off both edges so that the clock's grain never leads over one.

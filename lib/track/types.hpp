@@ -55,17 +55,17 @@ struct tracking_facts {
     std::optional<wall_time>
         not_found_since; ///< first 404 of the row that goes on, shifted by the time in which Proof was unwell
     std::optional<wall_time>
-        recheck_until; ///< settled as failed or cancelled, then non-terminal: asked in the tail until this
+        recheck_until; ///< settled as failed or cancelled, then non-terminal: polled in the tail until this
     std::optional<wall_time> last_polled_at; ///< may fall back after a crash
     std::uint64_t polls = 0;                 ///< may fall back after a crash
     std::uint8_t bad_requests = 0;           ///< 400s in a row
-    std::uint8_t verifications_done = 0;     ///< times of `verify_after` already asked
+    std::uint8_t verifications_done = 0;     ///< times of `verify_after` already polled
     bool was_overdue = false;                ///< `transaction.overdue` was emitted in this tracking
     bool watched = true;                     ///< a poll is still planned: the row is loaded at start
     bool operator==(const tracking_facts&) const = default;
 };
 
-/// What a user asked to be tracked, validated.
+/// A user's request to track a transaction, validated.
 struct new_transaction {
     transaction_id id;
     std::string metadata = "{}";             ///< a JSON object's bytes as they came
@@ -152,7 +152,7 @@ struct history_entry {
     std::string reply_sha256; ///< hex, "" when no reply caused it
 };
 
-/// One owed delivery as the API shows it.
+/// One delivery as the API shows it.
 struct delivery_view {
     delivery_id id{};
     std::string event_id;

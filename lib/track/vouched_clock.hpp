@@ -11,7 +11,7 @@ namespace prooftrack {
 
 /// It goes on evenly when the wall clock is set, and follows the wall clock again once Proof's `Date` agrees with that.
 /// While the `Date` contradicts a wall clock that it has never agreed with since the start, it is the later one of the
-/// two: what is noted by it makes nobody older.
+/// two: what is noted by it makes no transaction older.
 class vouched_clock {
   public:
     static constexpr milliseconds tolerance{30'000};

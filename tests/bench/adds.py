@@ -1,4 +1,5 @@
-"""Adds, durable: NDJSON import, and 64 clients that post one at a time, against raw SQLite with the same rows and batches."""
+"""Adds, durable: NDJSON import, and 64 clients that post one at a time, against raw SQLite with the same rows and
+batches."""
 
 import json
 import shutil
@@ -15,7 +16,8 @@ TITLE = "Adds a second, durable"
 def raw_sqlite(source, folder, count, batch):
     """Inserts a second into a table like the daemon's, with its indexes, WAL and FULL."""
     found = sqlite3.connect(source)
-    tables = found.execute("SELECT type, sql FROM sqlite_master WHERE tbl_name = 'transactions' AND sql IS NOT NULL ORDER BY type DESC").fetchall()
+    tables = found.execute("SELECT type, sql FROM sqlite_master WHERE tbl_name = 'transactions' AND sql IS NOT NULL "
+                           "ORDER BY type DESC").fetchall()
     columns = [row[1] for row in found.execute("PRAGMA table_info(transactions)")]
     sample = list(found.execute("SELECT * FROM transactions LIMIT 1").fetchone())
     found.close()
@@ -55,7 +57,8 @@ def run(world):
     imported = {"per_second": count / window.seconds, "cpu_us": window.cpu / count * 1e6, "foreign": window.foreign}
     before = metrics(daemon)
     with Window(world, daemon.process.pid) as window:
-        done = subprocess.run(pinned(SERVER_CORE, [bench_program("post_clients"), daemon.socket, "64", "2" if world.quick else "5", "660e8400"]),
+        done = subprocess.run(pinned(SERVER_CORE, [bench_program("post_clients"), daemon.socket, "64",
+                                                   "2" if world.quick else "5", "660e8400"]),
                               capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     posted = json.loads(done.stdout)
@@ -64,22 +67,27 @@ def run(world):
     batch = max(1, round(posted["adds"] / max(commits, 1)))
     daemon.stop()
     source = daemon.folder / "state" / "prooftrackd.db"
-    one_at_a_time = {"per_second": posted["adds"] / posted["seconds"], "p50_ms": posted["p50_ms"], "p99_ms": posted["p99_ms"],
+    one_at_a_time = {"per_second": posted["adds"] / posted["seconds"], "p50_ms": posted["p50_ms"],
+                     "p99_ms": posted["p99_ms"],
                      "cpu_us": window.cpu / posted["adds"] * 1e6, "rows_a_commit": batch, "foreign": window.foreign}
     raw_import = raw_sqlite(source, daemon.folder, count, 1_000)
     raw_posts = raw_sqlite(source, daemon.folder, min(count, 50_000), batch)
     shutil.rmtree(daemon.folder)
-    return {"import": imported, "64 clients, one at a time": one_at_a_time, "raw SQLite, 1,000 rows a commit": raw_import,
+    return {"import": imported, "64 clients, one at a time": one_at_a_time,
+            "raw SQLite, 1,000 rows a commit": raw_import,
             "raw SQLite, as many rows a commit as the 64 clients'": raw_posts}
 
 
 def derive(rounds):
     names = list(rounds[0])
     return {"import: against raw SQLite": [one[names[0]]["per_second"] / one[names[2]]["per_second"] for one in rounds],
-            "64 clients: against raw SQLite": [one[names[1]]["per_second"] / one[names[3]]["per_second"] for one in rounds],
-            "import: CPU a row against raw SQLite": [one[names[0]]["cpu_us"] / one[names[2]]["cpu_us"] for one in rounds],
+            "64 clients: against raw SQLite": [one[names[1]]["per_second"] / one[names[3]]["per_second"]
+                                               for one in rounds],
+            "import: CPU a row against raw SQLite": [one[names[0]]["cpu_us"] / one[names[2]]["cpu_us"]
+                                                     for one in rounds],
             "import: a second": [one[names[0]]["per_second"] for one in rounds],
             "64 clients: a second": [one[names[1]]["per_second"] for one in rounds]}
 
 
-TARGETS = [("import: a second", ">=", 60_000), ("import: against raw SQLite", ">=", 0.5), ("64 clients: a second", ">=", 10_000)]
+TARGETS = [("import: a second", ">=", 60_000), ("import: against raw SQLite", ">=", 0.5),
+           ("64 clients: a second", ">=", 10_000)]

@@ -31,7 +31,8 @@ def main():
             with World(options.quick) as world:
                 rounds[name].append(modules[name].run(world))
             for what, figures in rounds[name][-1].items():
-                print(f"   {what}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items() if value is not None), flush=True)
+                print(f"   {what}: " + ", ".join(f"{key} {value:.4g}"
+                                                 for key, value in figures.items() if value is not None), flush=True)
     missed = report.write(modules, rounds, options)
     print(f"written to {report.RESULTS}; targets missed: {', '.join(missed) or 'none'}")
     return 0

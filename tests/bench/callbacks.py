@@ -1,4 +1,5 @@
-"""Events recorded and delivered to a local receiver: as many as go, and the time from the event to its delivery at 1,000 a second."""
+"""Events recorded and delivered to a local receiver: as many as go, and the time from the event to its delivery at
+1,000 a second."""
 
 import shutil
 import time
@@ -12,7 +13,8 @@ def measure(world, name, count, max_rate):
     """Every id's first reply is `completed`: one event and one delivery each. The event's time is in its id (ms)."""
     log = world.folder / "arrivals.log"
     seen = len(world.arrivals()) if log.exists() else 0
-    daemon = world.daemon(name, world.completed, callbacks=[world.webhook()], poll={"interval": ["1s", "2s"], "max_rate": max_rate})
+    daemon = world.daemon(name, world.completed, callbacks=[world.webhook()],
+                          poll={"interval": ["1s", "2s"], "max_rate": max_rate})
     world.start(daemon)
     with Window(world, daemon.process.pid) as window:
         add(daemon, count)
@@ -33,7 +35,8 @@ def measure(world, name, count, max_rate):
     waits = sorted((at - made[event]) * 1000 for event, at in first.items() if made[event] > added)
     times = sorted(first.values())
     return {"per_second": count / (times[-1] - min(made.values())), "p50_ms": waits[len(waits) // 2],
-            "p99_ms": waits[len(waits) * 99 // 100], "max_ms": waits[-1], "cpu_us": window.cpu / count * 1e6, "repeats": len(arrivals) - count, "foreign": window.foreign}
+            "p99_ms": waits[len(waits) * 99 // 100], "max_ms": waits[-1], "cpu_us": window.cpu / count * 1e6,
+            "repeats": len(arrivals) - count, "foreign": window.foreign}
 
 
 def run(world):

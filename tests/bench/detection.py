@@ -15,7 +15,8 @@ def quantile(values, share):
 
 
 def theory(low, high, share, samples=200_000):
-    """The wait from a random instant to the next poll when gaps are uniform in the band: a gap is met in proportion to its length."""
+    """The wait from a random instant to the next poll when gaps are uniform in the band: a gap is met in proportion to
+    its length."""
     source = random.Random(1)
     waits = []
     while len(waits) < samples:
@@ -36,8 +37,10 @@ def run(world):
     count = 100 if world.quick else 400
     sandbox = Sandbox(world.folder / "proof", "--accept-any").start()
     world.started.append(sandbox.process.popen)
-    daemon = world.daemon("detection", world.pending, callbacks=[world.webhook()], poll={"interval": [f"{low}s", f"{high}s"]})
-    daemon.config["proof"].update({"base_url": sandbox.base_url, "ca_file": sandbox.ca_file, "token_file": str(sandbox.folder / "client_token")})
+    daemon = world.daemon("detection", world.pending, callbacks=[world.webhook()],
+                          poll={"interval": [f"{low}s", f"{high}s"]})
+    daemon.config["proof"].update({"base_url": sandbox.base_url, "ca_file": sandbox.ca_file,
+                                   "token_file": str(sandbox.folder / "client_token")})
     world.start(daemon)
     ids = list(uuids(count, 0x770E8400))
     for at in range(0, count, 20):  # over one band, so that the polls have no common phase
@@ -65,7 +68,8 @@ def run(world):
             hint_waits.append(arrivals[event["id"]] - sent[event["data"]["merchant_transaction_id"]])
     daemon.stop()
     shutil.rmtree(daemon.folder)
-    return {f"by polling every {low} to {high} s": {"p50": quantile(waits, 0.5), "p99": quantile(waits, 0.99), "theory_p50": theory(low, high, 0.5),
+    return {f"by polling every {low} to {high} s": {"p50": quantile(waits, 0.5), "p99": quantile(waits, 0.99),
+                                                    "theory_p50": theory(low, high, 0.5),
                                                     "theory_p99": theory(low, high, 0.99), "foreign": window.foreign},
             "by hint": {"p50": quantile(hint_waits, 0.5), "p99": quantile(hint_waits, 0.99)}}
 

@@ -22,7 +22,8 @@ def measure(world, name, pending):
     memory = memory_kib(pid) / 1024
     daemon.stop()
     shutil.rmtree(daemon.folder)
-    return {"wakeups_per_second": wakes / window.seconds, "cpu_percent": window.cpu / window.seconds * 100, "rss_mib": memory, "foreign": window.foreign}
+    return {"wakeups_per_second": wakes / window.seconds, "cpu_percent": window.cpu / window.seconds * 100,
+            "rss_mib": memory, "foreign": window.foreign}
 
 
 def run(world):

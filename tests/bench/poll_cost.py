@@ -1,8 +1,9 @@
-"""CPU time a poll at saturation: the daemon's whole poll path beside wrk, naive Beast, Go net/http and a Node fetch loop.
+"""CPU time a poll at saturation: the daemon's whole poll path beside wrk, naive Beast, Go net/http and a Node fetch
+loop.
 
-All clients live through the round and take turns of a quarter of a second, stopped meanwhile by SIGSTOP: a machine's speed that wanders
-within seconds (measured here: by half) is the same for everybody. nginx counts the requests of each turn.
-"""
+All clients live through the round and take turns of a quarter of a second, stopped meanwhile by SIGSTOP: a machine's
+speed that wanders within seconds (measured here: by half) is the same for everybody. nginx counts the requests of each
+turn. """
 
 import os
 import signal
@@ -33,7 +34,8 @@ def continued(pid):
 
 
 def start_client(world, command, env=None):
-    client = subprocess.Popen(pinned(CLIENT_CORE, command), stdout=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+    client = subprocess.Popen(pinned(CLIENT_CORE, command), stdout=subprocess.DEVNULL,
+                              env={**os.environ, **(env or {})})
     world.started.append(client)
     return client.pid
 
@@ -59,7 +61,9 @@ def start_all(world):
         "prooftrackd, pipeline_depth 16": lambda: start_daemon(world, 16),
         "naive Beast coroutines": lambda: start_client(world, [bench_program("naive_beast"), *arguments]),
         "Go net/http": lambda: start_client(world, [bench_program("net_http_client"), *arguments]),
-        "Node fetch loop": lambda: start_client(world, ["node", *NODE_OPTIONS, str(HERE / "clients" / "fetch_loop.mjs"), *arguments], {"NODE_EXTRA_CA_CERTS": ca}),
+        "Node fetch loop": lambda: start_client(world,
+                                                ["node", *NODE_OPTIONS, str(HERE / "clients" / "fetch_loop.mjs"),
+                                                 *arguments], {"NODE_EXTRA_CA_CERTS": ca}),
     }
     pids = {}
     for name, start in starts.items():
@@ -85,7 +89,8 @@ def run(world):
     cpu = {name: process_cpu(pid) - cpu[name] for name, pid in pids.items()}
     assert not world.odd_replies(), world.odd_replies()[:3]
     assert all(requests.values()), (requests, "a client made no request: did it end?")
-    return {name: {"us": cpu[name] / requests[name] * 1e6, "per_second": requests[name] / seconds[name], "foreign": window.foreign} for name in pids}
+    return {name: {"us": cpu[name] / requests[name] * 1e6, "per_second": requests[name] / seconds[name],
+                   "foreign": window.foreign} for name in pids}
 
 
 def derive(rounds):

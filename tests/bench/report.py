@@ -26,9 +26,12 @@ def machine():
     cpu = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
     memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text()).group(1))
     root = str(Path(__file__).resolve().parents[2])
-    return {"cpu": cpu.group(1) if cpu else platform.processor(), "cores": os.cpu_count(), "memory_gib": round(memory / 1048576, 1),
-            "system": f"{platform.system()} {platform.release()}", "commit": output("git", "-c", f"safe.directory={root}", "-C", root, "rev-parse", "--short", "HEAD"),
-            "nginx": output("nginx", "-v"), "wrk": output("wrk", "-v"), "go": output("go", "version"), "node": output("node", "--version"),
+    return {"cpu": cpu.group(1) if cpu else platform.processor(), "cores": os.cpu_count(),
+            "memory_gib": round(memory / 1048576, 1),
+            "system": f"{platform.system()} {platform.release()}",
+            "commit": output("git", "-c", f"safe.directory={root}", "-C", root, "rev-parse", "--short", "HEAD"),
+            "nginx": output("nginx", "-v"), "wrk": output("wrk", "-v"), "go": output("go", "version"),
+            "node": output("node", "--version"),
             "openssl": output("openssl", "version"), "compiler": output("clang++", "--version")}
 
 
@@ -38,7 +41,8 @@ def middle(values):
 
 
 def summary(module, rounds):
-    figures = {what: {key: middle([one[what].get(key) for one in rounds]) for key in rounds[0][what]} for what in rounds[0]}
+    figures = {what: {key: middle([one[what].get(key) for one in rounds]) for key in rounds[0][what]}
+               for what in rounds[0]}
     derived = {name: middle(values) for name, values in module.derive(rounds).items()}
     targets = []
     for name, sign, bound in module.TARGETS:
@@ -63,13 +67,15 @@ def cell(value):
 def table(figures):
     keys = list(dict.fromkeys(key for one in figures.values() for key in one))
     lines = ["| | " + " | ".join(keys) + " |", "| --- |" + " --- |" * len(keys)]
-    return lines + [f"| {what} | " + " | ".join(cell(one.get(key)) for key in keys) + " |" for what, one in figures.items()]
+    return lines + [f"| {what} | " + " | ".join(cell(one.get(key)) for key in keys) + " |"
+                    for what, one in figures.items()]
 
 
 def markdown(done, about):
     lines = ["# Measured", "", f"Written by `{about['command']}`: {about['rounds']} interleaved rounds, {about['at']}"
              + (", **quick: too short to quote**" if about["quick"] else "") + ". Median (lowest to highest).",
-             "`foreign` is the share of the machine that other processes used meanwhile: figures beside much of it are worse than the program, and not to quote.", ""]
+             "`foreign` is the share of the machine that other processes used meanwhile: figures beside much of it "
+             "are worse than the program, and not to quote.", ""]
     lines += [f"- {key}: {value}" for key, value in about["machine"].items()]
     for section in done.values():
         lines += ["", f"## {section['title']}", "", *table(section["figures"])]
@@ -77,8 +83,10 @@ def markdown(done, about):
             lines += ["", *[f"- {name}: {cell(value)}" for name, value in section["derived"].items() if value]]
         if section["targets"]:
             lines += ["", "| target | | measured | |", "| --- | --- | --- | --- |"]
-            lines += [f"| {one['what']} | {one['target']} | {number(one['median']) if one['median'] is not None else ''} | "
-                      f"{ {True: 'met', False: '**missed**', None: 'not measured'}[one['met']] } |" for one in section["targets"]]
+            lines += [f"| {one['what']} | {one['target']} | "
+                      f"{number(one['median']) if one['median'] is not None else ''} | "
+                      f"{ {True: 'met', False: '**missed**', None: 'not measured'}[one['met']] } |"
+                      for one in section["targets"]]
     return "\n".join(lines) + "\n"
 
 
@@ -88,22 +96,27 @@ def foreign_share(figures):
 
 
 def comparison(section):
-    """Bars of CPU time a poll against wrk's, logarithmic, for light and dark pages. Says so when the machine was not ours alone."""
+    """Bars of CPU time a poll against wrk's, logarithmic, for light and dark pages. Says so when the machine was not
+    ours alone."""
     derived, foreign = section["derived"], foreign_share(section["figures"])
     crowded = f"; others used {foreign:.0%} of the machine" if foreign > 0.1 else ""
     bars = [(name.split(": against")[0], value["median"]) for name, value in derived.items()]
     bars.sort(key=lambda bar: bar[1])
     low, high = min(0.3, bars[0][1] * 0.8), bars[-1][1]
     height = 34 + 26 * len(bars) + 12
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" font-family="sans-serif" font-size="13" role="img" '
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" font-family="sans-serif" '
+           f'font-size="13" role="img" '
            f'aria-label="CPU time a poll against wrk">',
-           '<style>text{fill:#333}rect{fill:#8aa4bf}.own{fill:#1f7a4d}@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>',
-           f'<text x="8" y="20" font-weight="bold">CPU time a poll, wrk = 1 (shorter is better, logarithmic{crowded})</text>']
+           '<style>text{fill:#333}rect{fill:#8aa4bf}.own{fill:#1f7a4d}'
+           '@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>',
+           f'<text x="8" y="20" font-weight="bold">CPU time a poll, wrk = 1 (shorter is better, '
+           f'logarithmic{crowded})</text>']
     for at, (name, value) in enumerate(bars):
         y = 34 + 26 * at
         width = 360 * math.log(value / low) / math.log(high / low)
         own = ' class="own"' if name.startswith("prooftrackd") else ""
-        out.append(f'<text x="232" y="{y + 14}" text-anchor="end">{name}</text><rect{own} x="240" y="{y}" width="{width:.0f}" height="18" rx="2"/>'
+        out.append(f'<text x="232" y="{y + 14}" text-anchor="end">{name}</text><rect{own} x="240" y="{y}" '
+                   f'width="{width:.0f}" height="18" rx="2"/>'
                    f'<text x="{248 + width:.0f}" y="{y + 14}">{value:.2f}</text>')
     return "\n".join(out) + "\n</svg>\n"
 
@@ -113,7 +126,8 @@ def write(modules, rounds, options):
     RESULTS.mkdir(exist_ok=True)
     command = "tests/bench/run " + " ".join(sys.argv[1:])
     fresh = {name: summary(modules[name], rounds[name]) for name in modules}
-    about = {"command": command.strip(), "rounds": options.rounds, "quick": options.quick, "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    about = {"command": command.strip(), "rounds": options.rounds, "quick": options.quick,
+             "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
              "machine": machine()}
     for name, section in fresh.items():
         stem = f"{name}-quick" if options.quick else name

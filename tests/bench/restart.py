@@ -33,7 +33,8 @@ def run(world):
     daemon.stop(timeout=120)
     shutil.rmtree(daemon.folder)
     return {f"{count:,} pending": {"ready_s": ready, "first_poll_s": first, "as_many_polls_as_ids_s": whole,
-                                    "rss_bytes_each_imported": each, "rss_bytes_each_restarted": after, "foreign": window.foreign}}
+                                    "rss_bytes_each_imported": each, "rss_bytes_each_restarted": after,
+                                   "foreign": window.foreign}}
 
 
 def derive(rounds):

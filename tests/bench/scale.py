@@ -1,9 +1,9 @@
 """Many pending at the default band on one core: polls wanted and made, lateness, share of a core, memory a transaction.
 
-The targets come from a machine where wrk made 121,000 requests a second. One that makes fewer cannot answer as many polls whoever asks, so
-beside the plain numbers stand those that are as heavy for this machine as the target is for that one. wrk is measured right before and right
-after them: where the two differ much the machine's speed has changed meanwhile, and the load was another one than it says.
-"""
+The targets come from a machine where wrk made 121,000 requests a second. One that makes fewer cannot answer as many
+polls whoever asks, so beside the plain numbers stand those that are as heavy for this machine as the target is for
+that one. wrk is measured right before and right after them: where the two differ much the machine's speed has changed
+meanwhile, and the load was another one than it says. """
 
 import re
 import shutil
@@ -19,7 +19,8 @@ REFERENCE_RATE = 121_000  # wrk's requests a second where the targets were set
 
 def wrk_rate(world):
     url = f"https://localhost:{world.pending}/widget/transactions/550e8400-e29b-41d4-a716-446655440000"
-    done = subprocess.run(pinned(CLIENT_CORE, ["wrk", "-t1", "-c64", f"-d{2 if world.quick else 5}s", url]), capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(pinned(CLIENT_CORE, ["wrk", "-t1", "-c64", f"-d{2 if world.quick else 5}s", url]),
+                          capture_output=True, text=True, timeout=60, check=True)
     return float(re.search(r"Requests/sec:\s*([\d.]+)", done.stdout).group(1))
 
 
@@ -40,7 +41,8 @@ def measure(world, pending, depth):
     shutil.rmtree(daemon.folder)
     lag = "prooftrackd_poll_lag_seconds"
     return {"pending": pending, "wanted_per_second": pending / BAND_MEAN,
-            "made_per_second": (total(after, "prooftrackd_polls_total") - total(before, "prooftrackd_polls_total")) / window.seconds,
+            "made_per_second":
+                (total(after, "prooftrackd_polls_total") - total(before, "prooftrackd_polls_total")) / window.seconds,
             "lateness_p50_ms": (histogram_quantile(before, after, lag, 0.50) or 0) * 1000,
             "lateness_p99_ms": (histogram_quantile(before, after, lag, 0.99) or 0) * 1000,
             "core_percent": window.cpu / window.seconds * 100, "server_percent": server / window.seconds * 100,
@@ -57,13 +59,16 @@ def run(world):
     if world.quick:
         return {"20 k": measure(world, 20_000, 1), "as heavy as 100 k, depth 16": measure_as_heavy(world, 100_000, 16)}
     return {"100 k": measure(world, 100_000, 1),
-            "as heavy as 500 k": measure_as_heavy(world, 500_000, 1), "as heavy as 1 M, depth 16": measure_as_heavy(world, 1_000_000, 16),
+            "as heavy as 500 k": measure_as_heavy(world, 500_000, 1),
+            "as heavy as 1 M, depth 16": measure_as_heavy(world, 1_000_000, 16),
             "500 k": measure(world, 500_000, 1), "1 M, depth 16": measure(world, 1_000_000, 16)}
 
 
 def derive(rounds):
-    return {f"{name}: {key}": [one[name][key] for one in rounds] for name in rounds[0] for key in ("lateness_p99_ms", "rss_bytes_each")}
+    return {f"{name}: {key}": [one[name][key] for one in rounds] for name in rounds[0]
+            for key in ("lateness_p99_ms", "rss_bytes_each")}
 
 
 TARGETS = [(f"{name}500 k: lateness_p99_ms", "<=", 50) for name in ("as heavy as ", "")] \
-    + [(f"{name}1 M, depth 16: lateness_p99_ms", "<=", 100) for name in ("as heavy as ", "")] + [("1 M, depth 16: rss_bytes_each", "<=", 160)]
+    + [(f"{name}1 M, depth 16: lateness_p99_ms", "<=", 100)
+       for name in ("as heavy as ", "")] + [("1 M, depth 16: rss_bytes_each", "<=", 160)]

@@ -1,4 +1,5 @@
-"""What every section needs: nginx as Proof and as the merchant, the daemon, CPU times, and how busy others kept the machine."""
+"""What every section needs: nginx as Proof and as the merchant, the daemon, CPU times, and how busy others kept the
+machine."""
 
 import os
 import re
@@ -83,7 +84,8 @@ class World:
         self.folder = Path(tempfile.mkdtemp(prefix="ptb-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.pending, self.completed, self.receiver, self.counter = (free_port() for _ in range(4))
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-days", "2", "-subj", "/CN=localhost",
                         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.folder / "key.pem",
                         "-out", self.folder / "cert.pem"], check=True, capture_output=True, timeout=30)
         (self.folder / "token").write_text("bench-token\n")
@@ -91,11 +93,15 @@ class World:
         self.secret = self.folder / "secret"
         self.secret.write_text(new_secret() + "\n")
         self.secret.chmod(0o600)
-        servers = "".join(PROOF.format(dir=self.folder, port=p, status=s) for p, s in ((self.pending, "pending"), (self.completed, "completed")))
-        (self.folder / "nginx.conf").write_text(NGINX.format(dir=self.folder, servers=servers, receiver=self.receiver, counter=self.counter))
+        servers = "".join(PROOF.format(dir=self.folder, port=p, status=s)
+                          for p, s in ((self.pending, "pending"), (self.completed, "completed")))
+        (self.folder / "nginx.conf").write_text(NGINX.format(dir=self.folder, servers=servers, receiver=self.receiver,
+                                                             counter=self.counter))
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"
         log = open(self.folder / "nginx.out", "wb")
-        self.nginx = subprocess.Popen(pinned(SERVER_CORE, [nginx, "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder)]), stdout=log, stderr=log)
+        self.nginx = subprocess.Popen(pinned(SERVER_CORE,
+                                             [nginx, "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder)]),
+                                      stdout=log, stderr=log)
         self.started.append(self.nginx)
         wait_until(lambda: self.listens(self.pending), 10, "nginx")
         return self
@@ -123,8 +129,10 @@ class World:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         (folder / "state").mkdir(mode=0o700, exist_ok=True)
-        config = {"proof": {"base_url": f"https://localhost:{port}", "token_file": str(self.folder / "token"), "ca_file": str(self.folder / "cert.pem"), **(proof or {})},
-                  "store": {"path": str(folder / "state" / "prooftrackd.db")}, "api": {"socket": str(folder / "api.sock"), "max_clients": max_clients},
+        config = {"proof": {"base_url": f"https://localhost:{port}", "token_file": str(self.folder / "token"),
+                            "ca_file": str(self.folder / "cert.pem"), **(proof or {})},
+                  "store": {"path": str(folder / "state" / "prooftrackd.db")},
+                  "api": {"socket": str(folder / "api.sock"), "max_clients": max_clients},
                   "poll": {**(poll or {})}, "log": {"format": "logfmt", "level": "warning"}}
         if callbacks:
             config["callback"] = list(callbacks)
@@ -133,7 +141,8 @@ class World:
     def start(self, daemon, wait=True):
         daemon.start(wait)
         self.started.append(daemon.process.popen)
-        subprocess.run(["taskset", "-a", "-c", "-p", str(CLIENT_CORE), str(daemon.process.pid)], check=True, capture_output=True)
+        subprocess.run(["taskset", "-a", "-c", "-p", str(CLIENT_CORE), str(daemon.process.pid)], check=True,
+                       capture_output=True)
         return daemon
 
     def odd_replies(self):
@@ -141,7 +150,8 @@ class World:
         return (self.folder / "odd.log").read_text().splitlines()
 
     def server_workers(self):
-        return [int(pid) for pid in subprocess.run(["pgrep", "-P", str(self.nginx.pid)], capture_output=True, text=True, timeout=10).stdout.split()]
+        return [int(pid) for pid in subprocess.run(["pgrep", "-P", str(self.nginx.pid)], capture_output=True, text=True,
+                                                   timeout=10).stdout.split()]
 
     def server_cpu(self):
         return sum(process_cpu(pid) for pid in self.server_workers())
@@ -154,7 +164,8 @@ class World:
         return int(counts[2]) - self.counter_asked
 
     def webhook(self):
-        return {"name": "backend", "url": f"http://127.0.0.1:{self.receiver}/hooks/proof", "secret_file": str(self.secret), "max_in_flight": 64}
+        return {"name": "backend", "url": f"http://127.0.0.1:{self.receiver}/hooks/proof",
+                "secret_file": str(self.secret), "max_in_flight": 64}
 
     def arrivals(self):
         """(unix seconds, event id) of each webhook that nginx got; after its log is flushed."""
@@ -181,7 +192,8 @@ def add(daemon, count):
 
 def wait_until_seen(daemon, count, timeout=300):
     """Until every id's first reply is recorded: from then on a reply is unchanged, and polls are only polls."""
-    wait_until(lambda: daemon.status()["transactions"]["by_status"].get("pending", 0) >= count or time.sleep(0.3), timeout, "all seen")
+    wait_until(lambda: daemon.status()["transactions"]["by_status"].get("pending", 0) >= count or time.sleep(0.3),
+               timeout, "all seen")
 
 
 def metrics(daemon):
@@ -224,7 +236,8 @@ class Window:
         return sum(process_cpu(pid) for pid in self.pids) + children.children_user + children.children_system
 
     def __enter__(self):
-        self.start, self.cpu0, self.own0, self.busy0 = time.monotonic(), process_cpu(self.pids[0]), self._own(), machine_busy()
+        self.start, self.cpu0, self.own0, self.busy0 = (
+            time.monotonic(), process_cpu(self.pids[0]), self._own(), machine_busy())
         return self
 
     def __exit__(self, kind, *_):

@@ -3,10 +3,9 @@
 
     PROOFTRACK_BIN=.build/release python3 -B tests/bench/years_of_data.py [SETTLED [ACTIVE]]
 
-Fills a database that the daemon made, starts the daemon on it, and measures from outside and from its own metrics: start to first
-poll, sizes, and the longest stall of the loop and of a commit while nothing special happens, during a backup and during
-pruning (checkpoints come in all three). Some 4 GB beside /tmp and 4 minutes.
-"""
+Fills a database that the daemon made, starts the daemon on it, and measures from outside and from its own metrics:
+start to first poll, sizes, and the longest stall of the loop and of a commit while nothing special happens, during a
+backup and during pruning (checkpoints come in all three). Some 4 GB beside /tmp and 4 minutes. """
 
 import os
 import re
@@ -50,10 +49,12 @@ UPDATE counters SET next_transaction = :settled + :active + 1, next_history = 4,
 
 def fill(path):
     database = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = OFF", "synchronous = OFF", "cache_size = -2000000", "temp_store = MEMORY"):
+    for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = OFF", "synchronous = OFF", "cache_size = -2000000",
+                   "temp_store = MEMORY"):
         database.execute(f"PRAGMA {pragma}").fetchall()
     numbers = {"settled": SETTLED, "active": ACTIVE, "now": int(time.time() * 1000), "day": DAY}
-    indexes = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+    indexes = database.execute(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").fetchall()
     database.execute("BEGIN")
     for name, _ in indexes:
         database.execute(f"DROP INDEX {name}")
@@ -94,7 +95,8 @@ class YearsOfData(SystemCase):
 
     def buckets(self, name):
         text = self.daemon.api("GET", "/metrics").body.decode()
-        return [(float(edge), float(count)) for edge, count in re.findall(rf'^{name}_bucket{{le="([^"]+)"}} (\S+)$', text, re.M)]
+        return [(float(edge), float(count))
+                for edge, count in re.findall(rf'^{name}_bucket{{le="([^"]+)"}} (\S+)$', text, re.M)]
 
     def phase(self, what, run):
         names = ("prooftrackd_loop_lag_seconds", "prooftrackd_commit_seconds")
@@ -112,7 +114,8 @@ class YearsOfData(SystemCase):
         for label, client in (("add", self.adding), ("health", self.asking)):
             took = client.between(began, until)
             if took:
-                line += (f"; {label} {len(took)} calls, p50 {took[len(took) // 2] * 1000:.1f}, p99 {took[len(took) * 99 // 100] * 1000:.1f}, "
+                line += (f"; {label} {len(took)} calls, p50 {took[len(took) // 2] * 1000:.1f}, "
+                         f"p99 {took[len(took) * 99 // 100] * 1000:.1f}, "
                          f"longest {took[-1] * 1000:.1f} ms")
         print(line + (f"; {note}" if note else ""), flush=True)
 
@@ -124,13 +127,15 @@ class YearsOfData(SystemCase):
         path = self.folder / "state" / "prooftrackd.db"
         began = time.time()
         fill(path)
-        print(f"{SETTLED} settled and {ACTIVE} active made in {time.time() - began:.0f} s: {path.stat().st_size / 1e6:.0f} MB", flush=True)
+        print(f"{SETTLED} settled and {ACTIVE} active made in {time.time() - began:.0f} s: "
+              f"{path.stat().st_size / 1e6:.0f} MB", flush=True)
         self.sandbox.clear_log()
         began = time.time()
         daemon.start()
         answering = time.time()
         polls = wait_until(self.sandbox.log, 60, "the first poll")
-        print(f"start to answering {answering - began:.2f} s, to the first poll {parse_time(polls[0]['at']) - began:.2f} s, "
+        print(f"start to answering {answering - began:.2f} s, "
+              f"to the first poll {parse_time(polls[0]['at']) - began:.2f} s, "
               f"{daemon.process.memory_kib() // 1024} MiB", flush=True)
         connections = [daemon.connection(), daemon.connection()]
 
@@ -139,7 +144,8 @@ class YearsOfData(SystemCase):
             reply = connection.getresponse()
             reply.read()
             assert reply.status in (200, 201), reply.status
-        self.adding = Client(lambda n: call(connections[0], "POST", "/v1/transactions", '{"merchant_transaction_id": "new-%d"}' % n), 0.002)
+        self.adding = Client(lambda n: call(connections[0], "POST", "/v1/transactions",
+                                            '{"merchant_transaction_id": "new-%d"}' % n), 0.002)
         self.asking = Client(lambda n: call(connections[1], "GET", "/healthz"), 0.002)
         self.adding.start()
         self.asking.start()
@@ -160,7 +166,8 @@ class YearsOfData(SystemCase):
         def prune():
             first = daemon.status()["events"]["first_seq"]
             time.sleep(60)
-            return f"{daemon.status()['events']['first_seq'] - first} events pruned, WAL {daemon.status()['store']['wal_bytes'] / 1e6:.1f} MB"
+            return (f"{daemon.status()['events']['first_seq'] - first} events pruned, "
+                    f"WAL {daemon.status()['store']['wal_bytes'] / 1e6:.1f} MB")
         self.phase("pruning", prune)
         self.adding.stopped = self.asking.stopped = True
         self.adding.join(30)

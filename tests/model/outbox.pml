@@ -1,8 +1,8 @@
-/* The outbox: what is told to a callback was recorded with the state, in one commit, before it was told.
+/* The outbox: each event is recorded with the state, in one commit, before it is delivered to a callback.
  *
- * One transaction id that ends (`settled`) and may end otherwise later (`reversed`): so at most two events, one delivery each,
- * to one callback. The daemon may crash before and after each step; what was not committed is lost then. The network
- * may lose a request or its answer. run.sh says what is checked, README.md what the parts stand for.
+ * One transaction id that ends (`settled`) and may end otherwise later (`reversed`): so at most two events, one
+ * delivery each, to one callback. The daemon may crash before and after each step, which loses what was not committed.
+ * The network may lose a request or its answer. run.sh says what is checked, README.md what the parts stand for.
  */
 
 #ifndef CRASHES
@@ -13,11 +13,11 @@
 #endif
 #define EVENTS 2
 
-/* Proof, and what the merchant was told: beyond the daemon's crashes. */
+/* Proof, and what the merchant was sent: beyond the daemon's crashes. */
 byte proof_word = 0;            /* 0 pending, 1 completed, 2 the other terminal word */
 bool acknowledged = false;      /* the POST was answered 201 */
-byte told[EVENTS + 1];          /* how often the callback took event n (from 1), saturated at 2 */
-byte told_id[EVENTS + 1];       /* the id under which it was told first */
+byte sent[EVENTS + 1];          /* how often the callback took event n (from 1), saturated at 2 */
+byte sent_id[EVENTS + 1];       /* the id under which it was sent first */
 byte last_new = 0;              /* the newest event that was new to the callback */
 
 /* On the disk. */
@@ -39,17 +39,17 @@ byte losses = 0;
 bool up = true;
 
 /* Nothing is emitted that is not durable, always with the same id, in order. */
-inline check_told(n, id) {
-    assert(log_id[n] == id);                    /* promise 5: recorded, and so nothing else is told */
-    assert(told[n] == 0 || told_id[n] == id);   /* promise 2: one id for ever */
-    assert(n == 1 || told[n - 1] > 0);          /* promise 4: in order */
+inline check_sent(n, id) {
+    assert(log_id[n] == id);                    /* promise 5: recorded, and so nothing else is sent */
+    assert(sent[n] == 0 || sent_id[n] == id);   /* promise 2: one id for ever */
+    assert(n == 1 || sent[n - 1] > 0);          /* promise 4: in order */
     assert(n >= last_new);                      /* a repeat comes before its successor, not after */
 }
 
 inline receive(n, id) {
-    check_told(n, id);
-    told_id[n] = id;
-    told[n] = (told[n] < 2 -> told[n] + 1 : 2);
+    check_sent(n, id);
+    sent_id[n] = id;
+    sent[n] = (sent[n] < 2 -> sent[n] + 1 : 2);
     last_new = (n > last_new -> n : last_new);
 }
 
@@ -65,7 +65,8 @@ active proctype proof() {
 active proctype client() {
     do
     :: acknowledged -> break
-    :: atomic { !acknowledged && up && !stored -> stored = true; tracked = true }     /* committed; the crash may come before the answer */
+    :: atomic { !acknowledged && up && !stored -> stored = true; tracked = true }
+        /* committed; the crash may come before the answer */
     :: atomic { !acknowledged && up && stored -> acknowledged = true }
     od
 }
@@ -77,13 +78,14 @@ active proctype daemon() {
 end_idle:
     do
     /* Poll: the answer is in memory alone. */
-    :: atomic { up && tracked && answer == 0 && proof_word != 0 && proof_word != stored_word && log_length < EVENTS -> answer = proof_word }
+    :: atomic { up && tracked && answer == 0 && proof_word != 0 && proof_word != stored_word && log_length < EVENTS ->
+        answer = proof_word }
     /* Commit: state, event and owed delivery together. */
     :: atomic { up && answer != 0 && answer != stored_word ->
 #ifdef EMIT_BEFORE_COMMIT
            n = log_length + 1; id = next_id; next_id++ };
        atomic { if
-                :: up && answer != 0 -> receive(n, id)      /* the mutation: told first, then recorded */
+                :: up && answer != 0 -> receive(n, id)      /* the mutation: sent first, then recorded */
                 :: else
                 fi };
        atomic { if
@@ -103,13 +105,13 @@ end_idle:
                 fi;
 #endif
            n = 0; id = 0 }
-    /* Attempt of the head: the first one that is owed. It arrives, or not; the outcome is recorded in the next steps, or not. */
+    /* Attempt of the head, the first pending delivery. It arrives or not; the next steps record the outcome or not. */
     :: atomic { up && may_send && (owed[1] || owed[2]) ->
            n = (owed[1] -> 1 : 2);
            may_send = false;
            if
            :: receive(n, log_id[n])             /* it arrives and is answered 2xx */
-           :: losses < LOSSES -> losses++; receive(n, log_id[n]); n = 0      /* the answer is lost: it counts as failed */
+           :: losses < LOSSES -> losses++; receive(n, log_id[n]); n = 0 /* the answer is lost: it counts as failed */
            :: losses < LOSSES -> losses++; n = 0                             /* refused, or it never arrived */
            fi };
        atomic { if
@@ -131,15 +133,17 @@ active proctype crash() {
 }
 
 /* What each crash may leave behind must already hold on the disk. */
-#define consistent ((!acknowledged || stored) && (log_length == 0 || log_word[log_length] == stored_word) && (stored_word == 0 || log_length > 0))
+#define consistent ((!acknowledged || stored) && (log_length == 0 || log_word[log_length] == stored_word) && \
+                    (stored_word == 0 || log_length > 0))
 #define one_id (log_length < 2 || log_id[1] != log_id[2])
-#define none_dropped (log_id[1] == 0 || owed[1] || told[1] > 0) && (log_id[2] == 0 || owed[2] || told[2] > 0)
-#define told_all (log_length > 0 && told[1] > 0 && (log_length < 2 || told[2] > 0))
+#define none_dropped (log_id[1] == 0 || owed[1] || sent[1] > 0) && (log_id[2] == 0 || owed[2] || sent[2] > 0)
+#define all_sent (log_length > 0 && sent[1] > 0 && (log_length < 2 || sent[2] > 0))
 
 ltl promise_1 { [] (acknowledged -> [] stored) }
 ltl promise_2 { [] (consistent && one_id) }
 ltl promise_3 { [] (none_dropped) }
 /* Crashes and losses come to an end, then whoever was promised an end hears of it. */
-ltl promise_3_in_time { [] (acknowledged -> <> told_all) }
-/* Does not hold, and must not: both events, both told twice, after every crash and loss. */
-ltl never_all_of_it { [] !(acknowledged && told[1] == 2 && told[2] == 2 && crashes == CRASHES && losses == LOSSES && log_length == 2) }
+ltl promise_3_in_time { [] (acknowledged -> <> all_sent) }
+/* Does not hold, and must not: both events, both sent twice, after every crash and loss. */
+ltl never_all_of_it { [] !(acknowledged && sent[1] == 2 && sent[2] == 2 &&
+                           crashes == CRASHES && losses == LOSSES && log_length == 2) }

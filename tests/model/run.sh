@@ -1,5 +1,6 @@
 #!/bin/bash
-# Checks outbox.pml exhaustively: each promise must hold, and the mutation must be found. Exit 77: spin or a C compiler is missing.
+# Checks outbox.pml exhaustively: each promise must hold, and the mutation must be found. Exit 77: spin or a C compiler
+# is missing.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 command -v spin >/dev/null || { echo "spin is not installed"; exit 77; }
@@ -18,7 +19,8 @@ check() {
     "$compiler" -O1 -w "${safety[@]}" -DMEMLIM=2048 -DNFAIR=3 -o pan pan.c
     timeout 50 ./pan -m200000 "${run[@]}" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
     cd "$here"
-    if grep -Eq 'max search depth too small|Search not completed|out of memory' "$log" && ! grep -q 'errors: [1-9]' "$log"; then
+    if grep -Eq 'max search depth too small|Search not completed|out of memory' "$log" &&
+        ! grep -q 'errors: [1-9]' "$log"; then
         echo "$name: the search was not exhaustive" >&2
         cat "$log" >&2
         exit 1

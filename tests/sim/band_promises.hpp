@@ -24,7 +24,7 @@ class band_promises {
     void on_disturbance(steady_duration span = {}) {
         disturbed_until_ = std::max(disturbed_until_, clock_.now().steady + span);
     }
-    /// `is_open`: it is tracked, and nothing was told of it that would have it asked less often.
+    /// `is_open`: it is tracked, and no reported event makes its polls less frequent.
     void on_poll(const std::string& id, bool is_open);
     void on_good_answer(const std::string& id) { ++ids_[id].good_in_row; }
     void on_other_answer(const std::string& id) { ids_[id].good_in_row = 0; }

@@ -1,6 +1,6 @@
 #pragma once
 
-// The merchant's side: makes each call of the API and tells the second oracle what was asked and answered.
+// The merchant's side: makes each call of the API and reports requests and answers to the second oracle.
 
 #include <map>
 #include <optional>
@@ -12,7 +12,7 @@
 
 namespace prooftrack {
 
-/// What a client asks for, before defaults.
+/// What a client requests, before defaults.
 struct wanted_options {
     int metadata = 1;
     int url = 0;

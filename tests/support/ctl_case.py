@@ -96,13 +96,15 @@ class ctl_case(unittest.TestCase):
         self.addCleanup(self.daemon.stop)
 
     def run_ctl(self, *arguments, stdin=None, expect=0, env=None, timeout=30):
-        done = subprocess.run([CTL, "--socket", self.socket, *arguments], input=stdin, capture_output=True, timeout=timeout, env=env or ENV)
+        done = subprocess.run([CTL, "--socket", self.socket, *arguments], input=stdin, capture_output=True,
+                              timeout=timeout, env=env or ENV)
         if expect is not None:
             self.assertEqual(done.returncode, expect, f"{arguments}: {done.stdout!r} {done.stderr!r}")
         return done.stdout.decode(), done.stderr.decode()
 
     def spawn(self, *arguments):
-        process = subprocess.Popen([CTL, "--socket", self.socket, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV)
+        process = subprocess.Popen([CTL, "--socket", self.socket, *arguments], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=ENV)
 
         def end():
             if process.poll() is None:

@@ -1,6 +1,6 @@
 #pragma once
 
-// What one part of the delivery side works with: the shared context over fakes, and a host that notes what it is told.
+// What one part of the delivery side works with: the shared context over fakes, and a host that records its calls.
 // The store works by hand: `memory.pump()`.
 
 #include <algorithm>

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""A small stand-in for prooftrackd on a Unix socket, to test prooftrackctl against: the routes of `lib/api/openapi.json` over made-up state.
+"""A small stand-in for prooftrackd on a Unix socket, to test prooftrackctl against: the routes of
+`lib/api/openapi.json` over made-up state.
 
-Tests drive it in-process: fake_daemon(path) is a context manager; its attributes are the state. `fail_next` answers the next requests
-with a given (status, code); `stop()` and `start()` restart it on the same path. Also runs alone: fake_daemon.py SOCKET.
-"""
+Tests drive it in-process: fake_daemon(path) is a context manager; its attributes are the state. `fail_next` answers
+the next requests with a given (status, code); `stop()` and `start()` restart it on the same path. Also runs alone:
+fake_daemon.py SOCKET. """
 
 import json
 import os
@@ -136,14 +137,17 @@ class fake_daemon:
     def emit(self, ident="t-1", kind="transaction.completed", status="completed", extra="1.10"):
         with self.lock:
             seq = len(self.events) + 1
-            self.events.append('{"id": "evt_%032x", "seq": %d, "type": "%s", "timestamp": "%s", "data": {"merchant_transaction_id": "%s", '
-                               '"state": "settled", "status": "%s", "previous_status": "processing", "final": true, "metadata": {}, '
+            self.events.append('{"id": "evt_%032x", "seq": %d, "type": "%s", "timestamp": "%s", "data": '
+                               '{"merchant_transaction_id": "%s", '
+                               '"state": "settled", "status": "%s", "previous_status": "processing", "final": true, '
+                               '"metadata": {}, '
                                '"proof": {"amount":%s}}}' % (seq, seq, kind, stamp(), ident, status, extra))
             self.lock.notify_all()
             return seq
 
     def add_delivery(self, ident, state="pending", callback="backend", kind="transaction.completed", **members):
-        delivery = {"id": len(self.deliveries) + 1, "event_id": "evt_1", "event_type": kind, "merchant_transaction_id": ident,
+        delivery = {"id": len(self.deliveries) + 1, "event_id": "evt_1", "event_type": kind,
+                    "merchant_transaction_id": ident,
                     "callback": callback, "state": state, "attempts": 0, "last_attempt_at": None, "last_error": None,
                     "last_status": None, "next_attempt_at": stamp(5) if state == "pending" else None}
         delivery.update(members)
@@ -155,11 +159,15 @@ class fake_daemon:
         for one in self.transactions.values():
             by_state[one["state"]] = by_state.get(one["state"], 0) + 1
             by_status[one["status"] or ""] = by_status.get(one["status"] or "", 0) + 1
-        return {"version": "0.1.0", "uptime_seconds": 3720.5, "transactions": {"by_state": by_state, "by_status": by_status},
+        return {"version": "0.1.0", "uptime_seconds": 3720.5,
+                "transactions": {"by_state": by_state, "by_status": by_status},
                 "polls": {"per_second": 61.25, "in_flight": 3, "lag_p99_seconds": 0.012, "oldest_due_seconds": 0},
-                "proof": {"health": self.health, "since": stamp(-3600), "detail": "" if self.health == "ok" else "401 invalid_token"},
-                "callbacks": [{"name": "backend", "state": "ok", "backlog": 0, "oldest_undelivered_seconds": 0, "dead": 0},
-                              {"name": "ledger", "state": "failing", "backlog": 12, "oldest_undelivered_seconds": 95.2, "dead": 1}],
+                "proof": {"health": self.health, "since": stamp(-3600),
+                          "detail": "" if self.health == "ok" else "401 invalid_token"},
+                "callbacks": [{"name": "backend", "state": "ok", "backlog": 0, "oldest_undelivered_seconds": 0,
+                               "dead": 0},
+                              {"name": "ledger", "state": "failing", "backlog": 12, "oldest_undelivered_seconds": 95.2,
+                               "dead": 1}],
                 "store": {"state": "ok", "bytes": 44040192, "wal_bytes": 1048576, "free_bytes": 5 * 2**30},
                 "events": {"first_seq": self.first_seq, "last_seq": len(self.events), "log_id": self.log_id}}
 
@@ -229,9 +237,11 @@ class Handler(BaseHTTPRequestHandler):
         if parts == ["v1", "sessions"]:
             return self.answer(fake.session_status, fake.proof_reply)
         if parts[:2] == ["v1", "users"]:
-            return self.answer(200, json.dumps({"partner_user_id": parts[2], "status": "verified", "verified_at": stamp(-60)}))
+            return self.answer(200, json.dumps({"partner_user_id": parts[2], "status": "verified",
+                                                "verified_at": stamp(-60)}))
         if parts[:2] == ["v1", "callbacks"]:
-            outcomes = {"backend": (204, None), "broken": (500, "HTTP 500"), "command": (0, None), "failing": (3, "exit status 3"),
+            outcomes = {"backend": (204, None), "broken": (500, "HTTP 500"), "command": (0, None),
+                        "failing": (3, "exit status 3"),
                         "silent": (None, "connect: refused")}
             if parts[2] not in outcomes:
                 raise Problem(404, "unknown_callback", f"there is no callback {parts[2]}")
@@ -324,7 +334,8 @@ class Handler(BaseHTTPRequestHandler):
     def check_cursor(self, after):
         fake = self.fake
         if after > len(fake.events) or (after and after < fake.first_seq - 1):
-            raise Problem(410, "cursor_gone", "the events asked for are gone", oldest_seq=fake.first_seq, last_seq=len(fake.events))
+            raise Problem(410, "cursor_gone", "the events asked for are gone", oldest_seq=fake.first_seq,
+                          last_seq=len(fake.events))
 
     def event_page(self, query):
         fake = self.fake
@@ -363,7 +374,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.page("deliveries", items, query)
         if rest == ["retry"]:
             wanted = json.loads(body)
-            dead = [one for one in fake.deliveries if one["state"] == "dead" and one["callback"] == wanted.get("callback", one["callback"])]
+            dead = [one for one in fake.deliveries if one["state"] == "dead"
+                    and one["callback"] == wanted.get("callback", one["callback"])]
             for one in dead:
                 one["state"] = "pending"
             return self.answer(202, json.dumps({"retried": len(dead)}))
@@ -375,7 +387,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def consumer(self, rest, body):
         fake, last = self.fake, len(self.fake.events)
-        view = lambda name: {"name": name, "seq": fake.consumers[name], "lag": last - fake.consumers[name], "age_seconds": 3}
+        view = lambda name: {"name": name, "seq": fake.consumers[name], "lag": last - fake.consumers[name],
+                             "age_seconds": 3}
         if not rest:
             return self.answer(200, json.dumps({"consumers": [view(name) for name in fake.consumers]}))
         name = rest[0]

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a `fake_store` has made durable: plain rows and the rules of the store's door, without time, threads or faults.
+// What a `fake_store` has made durable: plain rows and the rules of store.hpp, without time, threads or faults.
 // It outlives the stores that are opened on it, as a disk outlives a crash.
 
 #include <algorithm>
@@ -42,7 +42,7 @@ struct fake_disk {
         event_type type = event_type::completed;
         wall_time timestamp{};
         std::string transaction;
-        std::uint64_t transaction_number = 0; ///< tells it from a later one with the same id
+        std::uint64_t transaction_number = 0; ///< distinguishes it from a later one with the same id
         std::shared_ptr<const std::string> body;
     };
     struct delivery_row {

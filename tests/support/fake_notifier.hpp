@@ -61,7 +61,7 @@ enum class attempt_moment : std::uint8_t { started, answering };
 class fake_notifier final : public notifier {
   public:
     using receiver = std::function<scripted_reply(const delivery_job&)>;
-    /// Called at each instant; what it posts to the clock runs before the answer is told if it says true.
+    /// Called at each instant; what it posts to the clock runs before the answer is reported if it returns true.
     using moment_hook = std::function<bool(attempt_moment, const delivery_job&)>;
 
     explicit fake_notifier(virtual_clock& clock, virtual_clock::group owner = 0) : clock_(clock), owner_(owner) {}

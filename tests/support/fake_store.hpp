@@ -1,8 +1,8 @@
 #pragma once
 
-// The store's door over a fake_disk. With a clock it works by itself: operations wait for a commit, answers for their
-// handler, and a crash between the two leaves a durable change that nobody heard of. Without a clock the test calls
-// `pump`.
+// The store interface over a fake_disk. With a clock it works by itself: operations wait for a commit, answers for
+// their handler, and a crash between the two leaves a durable change that was not reported. Without a clock the test
+// calls `pump`.
 
 #include <deque>
 #include <functional>
@@ -23,7 +23,7 @@ namespace prooftrack {
 /// Instants of an operation at which something else may happen first.
 enum class store_moment : std::uint8_t {
     handed,    ///< asked for, not committed
-    committed, ///< durable, nobody was told
+    committed, ///< durable, not reported
     answering, ///< its handler is about to run
 };
 
@@ -120,7 +120,7 @@ class fake_store final : public store {
     fake_disk& disk() { return disk_; }
     bool closed() const { return closed_; }
 
-    // ---- the door
+    // ---- the interface
     // ---------------------------------------------------------------------------------------------------------------
 
     void load_active(unique_function<void(std::vector<active_transaction>)> on_chunk,

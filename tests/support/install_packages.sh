@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs what is missing for building (`build`), for the demo (`demo`), for testing (`test`) and for measuring (`bench`)
-# from the distribution's packages, and nothing else.
+# Installs what is missing for building (`build`), for the demo (`demo`), for testing (`test`) and for measuring
+# (`bench`) from the distribution's packages, and nothing else.
 #   tests/support/install_packages.sh [--list] build|demo|test|bench…
 # As root it uses apt-get, otherwise sudo apt-get. With everything there it does nothing and needs no network.
 # Exit status: 64 wrong arguments, 69 no package mirror can be reached, 1 anything else.
@@ -25,10 +25,12 @@ available() {
         awk '/^[^ ].*:$/ { name = substr($0, 1, length($0) - 1) } /^ +Candidate: [^(]/ { print name }'
 }
 
-# Boost 1.81 or newer (Boost.URL came with it): what is installed, since two versions do not go together, else the oldest.
+# Boost 1.81 or newer (Boost.URL came with it): what is installed, since two versions do not go together, else the
+# oldest.
 boost_version() {
     local version found=
-    for version in $(apt-cache pkgnames libboost-url 2>/dev/null | sed -n 's/^libboost-url\(1\.[0-9]*\)-dev$/\1/p' | sort -V); do
+    for version in $(apt-cache pkgnames libboost-url 2>/dev/null | sed -n 's/^libboost-url\(1\.[0-9]*\)-dev$/\1/p' |
+            sort -V); do
         if installed "libboost$version-dev"; then
             found=$version
             break
@@ -54,7 +56,8 @@ packages_of() { # GROUP
         # A Node from elsewhere brings its own npm, and conflicts with Debian's packages.
         command -v node >/dev/null || echo nodejs
         command -v npm >/dev/null || echo npm
-        # Ubuntu's chromium is a snap, which needs a running system: there the browser test is skipped unless one is installed.
+        # Ubuntu's chromium is a snap, which needs a running system: there the browser test is skipped unless one is
+        # installed.
         if grep -qx 'ID=debian' "$os_release"; then echo chromium fonts-dejavu-core; fi
         installed nginx || echo nginx-light # any nginx will do
         echo libgtest-dev libgmock-dev librapidcheck-dev \
@@ -122,7 +125,8 @@ update() {
     apt update >"$apt_log" 2>&1 || true # what counts is what is available then
 }
 download() { # shows what comes; what went wrong is in the log
-    apt install -y --no-install-recommends --download-only "${missing[@]}" 2>&1 | tee "$apt_log" | { grep '^Get:' || true; }
+    apt install -y --no-install-recommends --download-only "${missing[@]}" 2>&1 | tee "$apt_log" |
+        { grep '^Get:' || true; }
 }
 install_missing() { # GROUP…
     if ((EUID != 0)) && ! command -v sudo >/dev/null; then
@@ -172,7 +176,10 @@ fetch_promtool() {
         for package in promtool prometheus; do
             rm -f "$package"_*.deb
             apt-get -q -o APT::Sandbox::User=root download "$package" >"$apt_log" 2>&1 || continue
-            if dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x ./usr/bin/promtool; then rm -f "$package"_*.deb; exit 0; fi
+            if dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x ./usr/bin/promtool; then
+                rm -f "$package"_*.deb
+                exit 0
+            fi
         done
         exit 1
     ) || echo "install_packages.sh: promtool could not be fetched: the tests that need it are skipped" >&2

@@ -26,7 +26,8 @@ class Maker(SystemCase):
         good, bad = self.start_receiver(name="good"), self.start_receiver(name="bad")
         bad.answer = lambda delivery: 500
         daemon = self.start_daemon([self.callback(good, "backend"),
-                                    self.callback(bad, "broken", retry_schedule=["100ms"], events=["transaction.completed"]),
+                                    self.callback(bad, "broken", retry_schedule=["100ms"],
+                                                  events=["transaction.completed"]),
                                     self.callback(bad, "slow", retry_schedule=["24h"], events=["transaction.failed"])],
                                    poll={"verify_after": []})
         raw = '{"merchant_transaction_id": "%s", "metadata": {"order": "A-17", "amount": 1.10}}' % UUID
@@ -38,15 +39,19 @@ class Maker(SystemCase):
             wait_until(lambda: seq <= daemon.status()["events"]["last_seq"], 10, "events")
             self.assertEqual(daemon.api("PUT", f"/v1/consumers/{consumer}", {"seq": seq}).status, 201)
             if seq == 0:
-                for number, (identifier, status) in enumerate([(UUID, "completed"), ("Done.1", "completed"), ("broke", "failed"), ("gone", "cancelled")]):
+                for number, (identifier, status) in enumerate([(UUID, "completed"), ("Done.1", "completed"),
+                                                               ("broke", "failed"), ("gone", "cancelled")]):
                     self.sandbox.set(identifier, status=status)
                     wait_until(lambda: daemon.status()["events"]["last_seq"] >= number + 1, 10, "its event")
         daemon.wait_state("late", "overdue")
         self.assertEqual(daemon.api("DELETE", "/v1/transactions/left").status, 200)
-        body = {"partner_user_id": "user_17", "user_email": "a@shop.example", "currency": "USDT", "fiat_currency": "EUR", "fiat_amount": "49.90"}
+        body = {"partner_user_id": "user_17", "user_email": "a@shop.example", "currency": "USDT",
+                "fiat_currency": "EUR", "fiat_amount": "49.90"}
         self.assertEqual(daemon.api("POST", "/v1/sessions", body, {"Idempotency-Key": "once"}).status, 201)
-        wait_until(lambda: len(daemon.api("GET", "/v1/deliveries?state=dead").json["deliveries"]) == 2, 20, "two dead ones")
-        wait_until(lambda: daemon.api("GET", "/v1/deliveries?state=pending&callback=backend").json["deliveries"] == [], 20, "told")
+        wait_until(lambda: len(daemon.api("GET", "/v1/deliveries?state=dead").json["deliveries"]) == 2, 20,
+                   "two dead ones")
+        wait_until(lambda: daemon.api("GET", "/v1/deliveries?state=pending&callback=backend").json["deliveries"] == [],
+                   20, "told")
         self.assertEqual(daemon.stop(), 0)
         made = self.folder / "state" / "prooftrackd.db"
         database = sqlite3.connect(f"file:{made}?immutable=1", uri=True)
@@ -56,7 +61,8 @@ class Maker(SystemCase):
             print(table, database.execute(f"SELECT * FROM {table}").fetchall())
         print(database.execute("SELECT row, id, state, kind, watched, status, polls FROM transactions").fetchall())
         print(database.execute("SELECT seq, id, type, body FROM events").fetchall())
-        print(database.execute("SELECT count(*) FROM history").fetchall(), database.execute("SELECT * FROM session_keys").fetchall())
+        print(database.execute("SELECT count(*) FROM history").fetchall(),
+              database.execute("SELECT * FROM session_keys").fetchall())
         database.close()
         kept = ROOT / f"tests/unit/store/databases/version_{version}.db"
         if kept.exists():

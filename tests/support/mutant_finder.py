@@ -1,4 +1,5 @@
-"""Finds what can be changed in a C++ source, by clang's own syntax tree, and writes a source that holds all the changes.
+"""Finds what can be changed in a C++ source, by clang's own syntax tree, and writes a source that holds all the
+changes.
 
 A mutant is one small change: another operator, another constant, a condition the other way round, a statement left out.
 All mutants of a source are compiled in at once (mutant schemata); a number in the environment chooses one at run time.
@@ -25,8 +26,8 @@ WRAPPERS = {"ExprWithCleanups", "ImplicitCastExpr", "ParenExpr", "MaterializeTem
             "ConstantExpr", "FullExpr"}
 ON = "::prooftrack_mutant::on"
 
-# What the compiled changes call. The mutant of the environment is the one that is on; PROOFTRACK_MUTANTS_REACHED names a
-# file for the numbers of all that were reached.
+# What the compiled changes call. The mutant of the environment is the one that is on; PROOFTRACK_MUTANTS_REACHED names
+# a file for the numbers of all that were reached.
 HEADER = """#pragma once
 #include <algorithm>
 #include <cstdio>
@@ -147,7 +148,8 @@ class Finder:
         self.text = text.encode()  # clang counts bytes
         self.skipped_functions = set(skipped_functions)
         self.sites = {}
-        self.constants = {}  # of each `constexpr` that has to go: its place, what stands there instead, where its thing ends
+        # of each `constexpr` that has to go: its place, what stands there instead, where its thing ends
+        self.constants = {}
 
     def find(self, tree):
         self._visit(tree, None, [])
@@ -290,8 +292,10 @@ class Finder:
     def _rewritten(self, node):
         """`a != b` by ==, `a < b` by <=>: the operands as they were written."""
         call = node
-        while call.get("kind") != "CXXOperatorCallExpr" or "<" in self._callee(call) and "<=>" not in self._callee(call):
-            following = [one for one in call.get("inner", []) if one.get("kind") not in {"DeclRefExpr", "IntegerLiteral"}]
+        while (call.get("kind") != "CXXOperatorCallExpr"
+               or "<" in self._callee(call) and "<=>" not in self._callee(call)):
+            following = [one for one in call.get("inner",
+                                                 []) if one.get("kind") not in {"DeclRefExpr", "IntegerLiteral"}]
             if not following:
                 return []
             if call.get("kind") == "CXXOperatorCallExpr":  # (a <=> b) < 0: one of its operands
@@ -380,7 +384,8 @@ class Finder:
             return
         digits = found[1].replace("'", "")
         if kind == "IntegerLiteral":
-            value = str(int(digits, 16 if digits[:2] in {"0x", "0X"} else 8 if len(digits) > 1 and digits[0] == "0" else 10) + 1)
+            value = str(int(digits, 16 if digits[:2] in {"0x", "0X"} else 8 if len(digits) > 1
+                            and digits[0] == "0" else 10) + 1)
         else:
             value = repr(float(digits) + 1)
         new = value + found[2]

@@ -107,7 +107,8 @@ def copy_tree(found):
     changed = {finder.file: mutant_finder.instrument(finder, HEADER) for finder, _ in found}
     kept = {f"lib/{HEADER}"}
     for folder, folders, files in os.walk(ROOT):
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in {"__pycache__", "node_modules"}]
+        folders[:] = [name for name in folders if not name.startswith(".")
+                      and name not in {"__pycache__", "node_modules"}]
         for file in files:
             path = pathlib.Path(folder, file)
             name = str(path.relative_to(ROOT))
@@ -150,7 +151,8 @@ def build(found, jobs):
     if not (BUILD / "build.ninja").exists():
         copy_tree(found)
         subprocess.run(["cmake", "--preset", "release", "-S", TREE, "-B", BUILD, "-DCMAKE_BUILD_TYPE=Debug",
-                        f"-DCMAKE_CXX_FLAGS_DEBUG={FLAGS}", "-DPROOFTRACK_WERROR=OFF"], check=True, stdout=subprocess.DEVNULL)
+                        f"-DCMAKE_CXX_FLAGS_DEBUG={FLAGS}", "-DPROOFTRACK_WERROR=OFF"], check=True,
+                       stdout=subprocess.DEVNULL)
     for _ in range(20):
         copy_tree(found)
         done = subprocess.run(["ninja", "-C", BUILD, f"-j{jobs}", "-k0", *TARGETS], capture_output=True, text=True)
@@ -213,7 +215,8 @@ class Judge:
     def __init__(self, jobs, seeds):
         self.seeds = {"PROOFTRACK_FIRST_SEED": "1", "PROOFTRACK_SEEDS": str(seeds)}
         self.simulation = ["--gtest_filter=Simulation.ThePromises*"]
-        listed = subprocess.run([BUILD / "tests/test_track", "--gtest_list_tests"], capture_output=True, text=True, check=True)
+        listed = subprocess.run([BUILD / "tests/test_track", "--gtest_list_tests"], capture_output=True, text=True,
+                                check=True)
         tests, suite = [], ""
         for line in listed.stdout.splitlines():
             if line.startswith(" "):
@@ -245,7 +248,8 @@ class Judge:
                 return ("seeds" if result == "failed" else "timeout"), ""
         elif not reaching:
             return "survived", "no test reaches it"
-        return "survived", f"{len(reaching)} tests reach it" + (", and the seeds" if mutant.number in self.simulated else "")
+        return "survived", f"{len(reaching)} tests reach it" + (", and the seeds" if mutant.number in self.simulated
+                                                                else "")
 
 
 # What is asked for.
@@ -288,8 +292,10 @@ def main():
     parser.add_argument("--count", type=int, default=300, help="so many mutants, at random (300)")
     parser.add_argument("--seed", type=int, default=1, help="which ones (1)")
     parser.add_argument("--seeds", type=int, default=300, help="seeds of the simulation for each mutant (300)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at the same time (as many as there are processors)")
-    parser.add_argument("--only", metavar="FILE", action="append", help="of this file, say due_heap.cpp; may be repeated")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(),
+                        help="at the same time (as many as there are processors)")
+    parser.add_argument("--only", metavar="FILE", action="append",
+                        help="of this file, say due_heap.cpp; may be repeated")
     parser.add_argument("--survivors", action="store_true", help="only those that survived the last time")
     parser.add_argument("--list", action="store_true", help="prints the mutants and runs nothing")
     arguments = parser.parse_args()

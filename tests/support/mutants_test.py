@@ -62,14 +62,16 @@ class Mutants(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
         (self.folder / "source.hpp").write_text(SOURCE)
-        dump = self.clang("-fsyntax-only", "-Xclang", "-ast-dump=json", "-Xclang", "-ast-dump-filter=prooftrack", "source.hpp")
+        dump = self.clang("-fsyntax-only", "-Xclang", "-ast-dump=json", "-Xclang", "-ast-dump-filter=prooftrack",
+                          "source.hpp")
         self.finder = mutant_finder.Finder("source.hpp", SOURCE)
         for tree in mutant_finder.parse_trees(dump):
             self.finder.find(tree)
         self.mutants = mutant_finder.mutants_of(self.finder)
 
     def clang(self, *arguments):
-        done = subprocess.run(["clang++", "-std=c++20", "-w", *arguments], cwd=self.folder, capture_output=True, text=True)
+        done = subprocess.run(["clang++", "-std=c++20", "-w", *arguments], cwd=self.folder, capture_output=True,
+                              text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 

@@ -1,7 +1,8 @@
-"""A small Debian with a real systemd, in a container without a network but its own loopback; all of it is gone with the test.
+"""A small Debian with a real systemd, in a container without a network but its own loopback; all of it is gone with
+the test.
 
-The root is made once by debootstrap and kept under .build/nspawn; a machine runs on a writable layer above it, in memory.
-"""
+The root is made once by debootstrap and kept under .build/nspawn; a machine runs on a writable layer above it, in
+memory. """
 
 import json
 import os
@@ -18,7 +19,8 @@ CACHE = ROOT / ".build" / "nspawn"
 
 
 def os_release():
-    return dict(line.rstrip().replace('"', "").split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
+    return dict(line.rstrip().replace('"', "").split("=", 1)
+                for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
 
 
 def why_not():
@@ -46,7 +48,8 @@ def make_root(packages):
         for command in (["debootstrap", "--variant=minbase", suite, base],
                         ["chroot", base, "apt-get", "install", "-q", "-y", "--no-install-recommends", *packages],
                         ["chroot", base, "apt-get", "clean"]):
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, timeout=420)
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
+                                  timeout=420)
             if done.returncode != 0:
                 raise unittest.SkipTest(f"no root: {shlex.join(map(str, command[:3]))} failed, see {log.name}")
     stamp.write_text(wanted)
@@ -57,8 +60,10 @@ class Machine:
     def __init__(self, base, binds):
         self.nspawn = self.leader = None
         self.log = CACHE / "console.log"
-        arguments = ["systemd-nspawn", "-q", "--register=no", "--keep-unit", "--link-journal=no", "--private-network", "--volatile=overlay",
-                     "--console=pipe", "-D", str(base), "-b", *(f"--bind-ro={outside}:{inside}" for outside, inside in binds.items())]
+        arguments = ["systemd-nspawn", "-q", "--register=no", "--keep-unit", "--link-journal=no", "--private-network",
+                     "--volatile=overlay",
+                     "--console=pipe", "-D", str(base), "-b",
+                     *(f"--bind-ro={outside}:{inside}" for outside, inside in binds.items())]
         with open(self.log, "w") as log:
             self.nspawn = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
@@ -87,11 +92,14 @@ class Machine:
         return next((int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "systemd"), None)
 
     def enter(self, command, timeout=60):
-        return subprocess.run(["nsenter", "-t", str(self.leader), "-a", *command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=timeout, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"})
+        return subprocess.run(["nsenter", "-t", str(self.leader), "-a", *command], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True,
+                              timeout=timeout, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
+                                                    "DEBIAN_FRONTEND": "noninteractive"})
 
     def run(self, line, user=None, expect=0, quiet=False, timeout=60):
-        """A line for the shell, as root or as `user`; it and what it says are printed. `expect`: its exit status, None = any."""
+        """A line for the shell, as root or as `user`; it and what it says are printed. `expect`: its exit status, None
+        = any."""
         command = ["sh", "-c", line]
         done = self.enter(["runuser", "-u", user, "--", *command] if user else command, timeout)
         said = (done.stdout + done.stderr).strip()
@@ -121,7 +129,8 @@ class Machine:
     def journal(self, *matches):
         """The journal's entries, each as a dict."""
         self.run("journalctl --sync", quiet=True)
-        lines = self.enter(["journalctl", "-o", "json", "--no-pager", "-u", "prooftrackd.service", *matches]).stdout.splitlines()
+        lines = self.enter(["journalctl", "-o", "json", "--no-pager", "-u", "prooftrackd.service",
+                            *matches]).stdout.splitlines()
         return [json.loads(line) for line in lines]
 
     def stop(self):

@@ -44,7 +44,7 @@ class recorded_log final : public event_log {
     std::size_t count(log_event_id event) const { return of(event).size(); }
     void clear() { lines_.clear(); }
 
-    std::function<void(const line&)> on_line; ///< told of each line as it is written
+    std::function<void(const line&)> on_line; ///< called for each line as it is written
     bool keeps_lines = true;                  ///< false: for runs that nobody reads
 
   private:

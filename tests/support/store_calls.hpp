@@ -14,7 +14,7 @@
 
 namespace prooftrack {
 
-/// What the store told its observer.
+/// What the store reported to its observer.
 struct recorded_store_facts final : store_observer {
     void on_commit(steady_duration took, std::size_t operations) override {
         ++commits;

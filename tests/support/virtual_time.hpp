@@ -2,7 +2,7 @@
 
 // Time that passes when the test says: one ordered queue of events behind `clock_source` and `alarm`.
 //
-// Events of one instant run in the order in which they were asked for. An event belongs to a group (0 unless told); a
+// Events of one instant run in the order in which they were requested. An event belongs to a group (0 unless told); a
 // crash drops the group of what crashed, so that nothing of it ever runs.
 
 #include <cstdint>

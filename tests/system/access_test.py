@@ -53,7 +53,8 @@ class Access(SystemCase):
         body = json.dumps({"merchant_transaction_id": "theirs"})
         for method, target, data in (("POST", "/v1/transactions", body), ("DELETE", "/v1/transactions/mine", None),
                                      ("POST", "/v1/transactions/mine/poll", None), ("GET", "/v1/backup", None),
-                                     ("GET", "/v1/users/u/kyc-status", None), ("PUT", "/v1/log-level", '{"level":"debug"}')):
+                                     ("GET", "/v1/users/u/kyc-status", None),
+                                     ("PUT", "/v1/log-level", '{"level":"debug"}')):
             self.assertEqual(self.ask(method, target, data), "403", target)
         for target in ("/v1/transactions/mine", "/v1/events", "/v1/status", "/metrics"):
             self.assertEqual(self.ask("GET", target), "200", target)
@@ -73,31 +74,38 @@ class Quiet(SystemCase):
         self.start_sandbox()
         receiver = self.start_receiver()
         secret_file = self.write_secret("own.secret", receiver.secrets)
-        daemon = self.start_daemon([self.callback(receiver)], callback_url={"allow_hosts": ["127.0.0.1"], "secret_file": secret_file},
+        daemon = self.start_daemon([self.callback(receiver)],
+                                   callback_url={"allow_hosts": ["127.0.0.1"], "secret_file": secret_file},
                                    log={"format": "logfmt", "level": "debug"})
-        canaries = {"metadata": "canary-metadata", "email": "canary-mail@shop.example", "query": "canary-query", "ip": "203.0.113.77",
+        canaries = {"metadata": "canary-metadata", "email": "canary-mail@shop.example", "query": "canary-query",
+                    "ip": "203.0.113.77",
                     "user": "canary-user"}
-        body = {"partner_user_id": canaries["user"], "user_email": canaries["email"], "currency": "USDT", "network": "TRC20", "amount": "1.50",
+        body = {"partner_user_id": canaries["user"], "user_email": canaries["email"], "currency": "USDT",
+                "network": "TRC20", "amount": "1.50",
                 "client_ip": canaries["ip"],
-                "tracking": {"metadata": {"note": canaries["metadata"]}, "callback_url": f"{receiver.url}?q={canaries['query']}"}}
+                "tracking": {"metadata": {"note": canaries["metadata"]},
+                             "callback_url": f"{receiver.url}?q={canaries['query']}"}}
         reply = daemon.api("POST", "/v1/sessions", body)
         identifier = reply.json["merchant_transaction_id"]
         daemon.api("GET", f"/v1/users/{canaries['user']}/kyc-status")
         daemon.wait_state(identifier, "settled")
         wait_until(lambda: len(receiver.of(identifier)) == 2, 10, "both callbacks")
-        daemon.api("POST", "/v1/transactions", '{"merchant_transaction_id": "x", "metadata": {"note": "canary-metadata"')
+        daemon.api("POST", "/v1/transactions", '{"merchant_transaction_id": "x", "metadata": {"note": '
+                                               '"canary-metadata"')
         written = {"log": daemon.process.output(), "metrics": daemon.api("GET", "/metrics").body.decode(),
                    "status": daemon.api("GET", "/v1/status").body.decode(),
                    "command line": open(f"/proc/{daemon.process.pid}/cmdline").read(),
                    "environment": open(f"/proc/{daemon.process.pid}/environ").read()}
-        never = [self.sandbox.token, reply.json["init_token"], *receiver.secrets, receiver.secrets[0].removeprefix("whsec_"), *canaries.values()]
+        never = [self.sandbox.token, reply.json["init_token"], *receiver.secrets,
+                 receiver.secrets[0].removeprefix("whsec_"), *canaries.values()]
         for where, text in written.items():
             for word in never:
                 self.assertNotIn(word, text, where)
         daemon.stop()
         for path in (self.folder / "state").iterdir():
             content = path.read_bytes()
-            for word in (self.sandbox.token, reply.json["init_token"], canaries["email"], canaries["ip"], *receiver.secrets):
+            for word in (self.sandbox.token, reply.json["init_token"], canaries["email"], canaries["ip"],
+                         *receiver.secrets):
                 self.assertNotIn(word.encode(), content, f"{word} in {path}")
 
     def test_words_from_outside_cannot_forge_a_line(self):
@@ -105,7 +113,8 @@ class Quiet(SystemCase):
         daemon = self.start_daemon([], log={"format": "logfmt", "level": "debug"})
         self.sandbox.set("forge", status="odd\nevent=daemon.stopped \x1b[31m\"")
         daemon.track("forge")
-        wait_until(lambda: "proof.unknown_status" in daemon.process.output() or daemon.get("forge")["last_error"], 10, "the word was seen")
+        wait_until(lambda: "proof.unknown_status" in daemon.process.output() or daemon.get("forge")["last_error"], 10,
+                   "the word was seen")
         lines = daemon.process.output().splitlines()
         self.assertFalse([line for line in lines if line.startswith("event=daemon.stopped")])
         self.assertNotIn("\x1b", daemon.process.output())
@@ -123,8 +132,10 @@ class MetricsOverTcp(SystemCase):
             return exchange(http.client.HTTPConnection("127.0.0.1", port, timeout=10), method, target)
         reply = ask("GET", "/metrics")
         self.assertEqual(reply.status, 200)
-        for name in ("prooftrackd_polls_total", "prooftrackd_proof_up", "prooftrackd_build_info", "prooftrackd_store_bytes",
-                     "prooftrackd_loop_lag_seconds", "prooftrackd_connections", "prooftrackd_config_last_reload_successful"):
+        for name in ("prooftrackd_polls_total", "prooftrackd_proof_up", "prooftrackd_build_info",
+                     "prooftrackd_store_bytes",
+                     "prooftrackd_loop_lag_seconds", "prooftrackd_connections",
+                     "prooftrackd_config_last_reload_successful"):
             self.assertIn(name.encode(), reply.body)
         for method, target in (("GET", "/v1/status"), ("GET", "/v1/transactions"), ("POST", "/metrics"), ("GET", "/")):
             self.assertIn(ask(method, target).status, (404, 405), target)

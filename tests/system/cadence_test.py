@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The rhythm of polling, measured at Proof: every start-to-start gap lies in the configured band, and no id is asked twice at once.
+"""The rhythm of polling, measured at Proof: every start-to-start gap lies in the configured band, and no id is asked
+twice at once.
 
-The optimised build is used when tests/run made one (sanitizers are five times slower). PROOFTRACK_CADENCE="10000 60" gives the number of
-ids and the seconds; as a test it runs with fewer.
-"""
+The optimised build is used when tests/run made one (sanitizers are five times slower). PROOFTRACK_CADENCE="10000 60"
+gives the number of ids and the seconds; as a test it runs with fewer. """
 
 import collections
 import os
@@ -48,7 +48,8 @@ class Cadence(SystemCase):
         early = [g for g in gaps if g < 5 - 0.01]
         late = [g for g in gaps if g > 10 + LATE]
         print(f"{COUNT} ids, {len(gaps)} gaps: least {min(gaps):.3f} s, most {max(gaps):.3f} s, over 10.05 s "
-              f"{sum(g > 10.05 for g in gaps)}; RSS {memory / 1024:.1f} MiB, CPU {cpu / (time.monotonic() - began) * 100:.1f} % of a core")
+              f"{sum(g > 10.05 for g in gaps)}; RSS {memory / 1024:.1f} MiB, "
+              f"CPU {cpu / (time.monotonic() - began) * 100:.1f} % of a core")
         self.assertEqual(early, [], "asked too early")
         self.assertEqual(late, [], "asked too late")
         mean = sum(gaps) / len(gaps)

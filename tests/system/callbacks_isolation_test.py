@@ -55,9 +55,11 @@ def serve(ports, pipe):
     async def run():
         loop = asyncio.get_running_loop()
         for number, listener in enumerate(ports):
-            answer = (b"HTTP/1.1 204 No Content\r\n\r\n", None, b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")[number // 5]
+            answer = (b"HTTP/1.1 204 No Content\r\n\r\n", None,
+                      b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")[number // 5]
             notes = taken[number] if number < 5 else None
-            await loop.create_server(lambda answer=answer, notes=notes: Backend(answer, notes), sock=listener, backlog=256)
+            await loop.create_server(lambda answer=answer, notes=notes: Backend(answer, notes), sock=listener,
+                                     backlog=256)
         while True:
             await loop.run_in_executor(None, pipe.recv)
             pipe.send([len(notes) for notes in taken])
@@ -102,7 +104,8 @@ class Isolation(SystemCase):
         for start in range(0, EVENTS, 1000):
             self.sandbox.set_many({identifier: "completed" for identifier in identifiers[start:start + 1000]})
         # Sick ones first: their turn comes first in every loop over the callbacks.
-        self.start_daemon(callbacks[::-1], log={"level": "warning" if EVENTS > 2000 else "info"}, poll={"verify_after": []})
+        self.start_daemon(callbacks[::-1], log={"level": "warning" if EVENTS > 2000 else "info"},
+                          poll={"verify_after": []})
         memory = [self.daemon.process.memory_kib()]
         began = time.monotonic()
         for number, start in enumerate(range(0, EVENTS, BATCH)):
@@ -118,16 +121,21 @@ class Isolation(SystemCase):
         delays = sorted(at - parse_time(stamp.decode()) for notes in taken for at, _, stamp in notes)
         p50, p99 = (delays[int(len(delays) * share)] for share in (0.5, 0.99))
         middle = memory[len(memory) // 2]
-        print(f"{EVENTS} events in {offered:.1f} s ({EVENTS / offered:.0f} a second) to 5 healthy of 20 callbacks: delay from the event's "
-              f"time p50 {1000 * p50:.0f} ms, p99 {1000 * p99:.0f} ms, most {1000 * delays[-1]:.0f} ms; memory {memory[0] / 1024:.1f} MiB "
-              f"at first, {middle / 1024:.1f} half-way, {memory[-1] / 1024:.1f} at the end, {max(memory) / 1024:.1f} at most")
+        print(f"{EVENTS} events in {offered:.1f} s ({EVENTS / offered:.0f} a second) to 5 healthy of 20 callbacks: "
+              f"delay from the event's "
+              f"time p50 {1000 * p50:.0f} ms, p99 {1000 * p99:.0f} ms, most {1000 * delays[-1]:.0f} ms; memory "
+              f"{memory[0] / 1024:.1f} MiB "
+              f"at first, {middle / 1024:.1f} half-way, {memory[-1] / 1024:.1f} at the end, {max(memory) / 1024:.1f} "
+              f"at most")
         if os.environ.get("PROOFTRACK_ISOLATION_METRICS"):
             text = self.daemon.api("GET", "/metrics").body.decode()
-            print("".join(line + "\n" for line in text.splitlines() if re.match("prooftrackd_(commit|loop_lag)_seconds", line)))
+            print("".join(line + "\n" for line in text.splitlines()
+                          if re.match("prooftrackd_(commit|loop_lag)_seconds", line)))
         for notes in taken:
             self.assertEqual(len({identifier for _, identifier, _ in notes}), EVENTS, "each event, and none twice")
             self.assertEqual(len(notes), EVENTS)
-        # The figure is for a quiet machine. Here a neighbour that is waited for costs its timeout of 15 s, a busy machine less than this.
+        # The figure is for a quiet machine. Here a neighbour that is waited for costs its timeout of 15 s, a busy
+        # machine less than this.
         self.assertLess(p99, 3)
         if not SANITIZED:
             self.assertLess(max(memory), 160 * 1024, "KiB: what waits for sick callbacks waits in the store")

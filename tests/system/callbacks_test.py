@@ -69,7 +69,8 @@ class Callbacks(SystemCase):
         wait_until(lambda: len(self.deliveries(state="dead")) == 4, 10, "410 is dead at once")
         self.assertEqual(len(receiver.deliveries), 4)
         receiver.answer = lambda delivery: 204
-        self.assertEqual(self.daemon.api("POST", "/v1/deliveries/retry", {"state": "dead", "callback": "backend"}).status, 202)
+        self.assertEqual(self.daemon.api("POST", "/v1/deliveries/retry",
+                                         {"state": "dead", "callback": "backend"}).status, 202)
         wait_until(lambda: len(self.deliveries(state="delivered")) == 4, 10, "delivered")
 
     def test_retry_after_is_honoured(self):
@@ -95,14 +96,16 @@ class Callbacks(SystemCase):
         receiver.answer = lambda delivery: time.sleep(3) or 204
         self.start_daemon([self.callback(receiver, timeout="500ms", retry_schedule=["30s"])])
         self.complete("slow")
-        failed = wait_until(lambda: [d for d in self.deliveries(state="pending") if d["attempts"] == 1], 10, "an attempt")[0]
+        failed = wait_until(lambda: [d for d in self.deliveries(state="pending") if d["attempts"] == 1], 10,
+                            "an attempt")[0]
         self.assertTrue(failed["last_error"])
         self.assertIsNone(failed["last_status"])
 
     def test_order_holds_for_one_transaction_and_others_do_not_wait(self):
         receiver = self.start_receiver()
         refused = {"first": True}
-        receiver.answer = lambda d: 500 if refused["first"] and d.event["data"]["merchant_transaction_id"] == "ordered" else 204
+        receiver.answer = lambda d: (
+            500 if refused["first"] and d.event["data"]["merchant_transaction_id"] == "ordered" else 204)
         self.start_daemon([self.callback(receiver, retry_schedule=["300ms"] * 30)], poll={"verify_after": ["1s"]})
         self.complete("ordered", "failed")
         wait_until(lambda: receiver.of("ordered"), 10, "a first attempt")
@@ -169,7 +172,8 @@ class Callbacks(SystemCase):
     def test_commands(self):
         script = self.folder / "credit"
         out = self.folder / "credited"
-        script.write_text(f'#!/bin/sh\ncat > "{out}.$PROOFTRACK_MERCHANT_TRANSACTION_ID"\nenv > "{out}.env"\nls -l /proc/self/fd > "{out}.fds"\n'
+        script.write_text(f'#!/bin/sh\ncat > "{out}.$PROOFTRACK_MERCHANT_TRANSACTION_ID"\nenv > "{out}.env"\nls -l '
+                          f'/proc/self/fd > "{out}.fds"\n'
                           f'[ "$PROOFTRACK_MERCHANT_TRANSACTION_ID" = c1 ] || exit 7\n')
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
         self.start_daemon([{"name": "ledger", "command": [str(script)], "events": ["transaction.completed"],
@@ -178,11 +182,13 @@ class Callbacks(SystemCase):
         wait_until(lambda: self.deliveries(state="delivered"), 10, "delivered")
         event = json.loads((self.folder / "credited.c1").read_text())
         self.assertEqual(event["type"], "transaction.completed")
-        environment = dict(line.split("=", 1) for line in (self.folder / "credited.env").read_text().splitlines() if "=" in line)
+        environment = dict(line.split("=", 1) for line in (self.folder / "credited.env").read_text().splitlines()
+                           if "=" in line)
         self.assertEqual(environment["PROOFTRACK_EVENT_ID"], event["id"])
         self.assertEqual(environment["PROOFTRACK_STATUS"], "completed")
         self.assertEqual(environment["PROOFTRACK_ATTEMPT"], "1")
-        self.assertFalse(set(environment) - {"PATH", "PWD", "SHLVL", "_"} - {k for k in environment if k.startswith("PROOFTRACK_")})
+        self.assertFalse(set(environment) - {"PATH", "PWD", "SHLVL",
+                                             "_"} - {k for k in environment if k.startswith("PROOFTRACK_")})
         self.complete("c2")
         dead = wait_until(lambda: self.deliveries(state="dead"), 10, "exit 7 is a failure")[0]
         self.assertEqual((dead["attempts"], dead["last_status"]), (2, 7))
@@ -217,12 +223,14 @@ class Callbacks(SystemCase):
         self.assertTrue(delivery.path.endswith("?order=17"))
         self.assertEqual(self.deliveries()[0]["callback"], "callback_url")
         self.assertNotIn("order=17", self.daemon.process.output())
-        for wrong in ("https://elsewhere.example/", "ftp://127.0.0.1/", "http://user@127.0.0.1/", url + "#x", "nonsense",
+        for wrong in ("https://elsewhere.example/", "ftp://127.0.0.1/", "http://user@127.0.0.1/", url + "#x",
+                      "nonsense",
                       "http://169.254.169.254/latest", "http://127.0.0.1.example/"):
-            reply = self.daemon.api("POST", "/v1/transactions", {"merchant_transaction_id": "wrong", "callback_url": wrong})
+            reply = self.daemon.api("POST", "/v1/transactions",
+                                    {"merchant_transaction_id": "wrong", "callback_url": wrong})
             self.assert_problem(reply, 400, "invalid_request")
 
-    def test_a_removed_callback_keeps_what_it_is_owed(self):
+    def test_a_removed_callback_keeps_its_pending_deliveries(self):
         receiver = self.start_receiver()
         receiver.answer = lambda delivery: 500
         daemon = self.start_daemon([self.callback(receiver, retry_schedule=["1s"] * 9)])
@@ -255,14 +263,15 @@ class Callbacks(SystemCase):
         self.assertEqual(self.deliveries(), [])
         self.assertEqual(self.daemon.api("POST", "/v1/callbacks/nobody/test").status, 404)
 
-    def test_a_command_that_succeeds_is_said_to_have(self):
+    def test_a_command_that_succeeds_says_so(self):
         good = {"name": "good", "command": ["/bin/true"]}
         bad = {"name": "bad", "command": ["/bin/false"]}
         daemon = self.start_daemon([good, bad])
         for name, status, error in (("good", 0, None), ("bad", 1, "exit status 1")):
             reply = daemon.api("POST", f"/v1/callbacks/{name}/test").json
             self.assertEqual((reply["status"], reply["error"]), (status, error))
-            ctl = subprocess.run([program("prooftrackctl"), "--socket", daemon.socket, "callback", "test", name], capture_output=True, text=True, timeout=60)
+            ctl = subprocess.run([program("prooftrackctl"), "--socket", daemon.socket, "callback", "test", name],
+                                 capture_output=True, text=True, timeout=60)
             self.assertEqual((ctl.returncode, ctl.stdout.split(" in ")[0]), (status, f"{name}: exit status {status}"))
         self.complete("paid")
         given = wait_until(lambda: self.deliveries(state="delivered"), 10, "it is delivered")
@@ -279,7 +288,8 @@ class Callbacks(SystemCase):
         problem = self.assert_problem(retry(callback="typo"), 404, "unknown_callback")
         self.assertIn("typo", problem["detail"])
         self.assert_problem(retry(callback="callback_url"), 404, "unknown_callback")
-        ctl = subprocess.run([program("prooftrackctl"), "--socket", daemon.socket, "redeliver", "--dead", "--callback", "typo"],
+        ctl = subprocess.run([program("prooftrackctl"), "--socket", daemon.socket, "redeliver", "--dead", "--callback",
+                              "typo"],
                              capture_output=True, text=True, timeout=60)
         self.assertEqual(ctl.returncode, 1, ctl)
         self.assertIn("unknown_callback", ctl.stderr)
@@ -304,7 +314,8 @@ class Callbacks(SystemCase):
         daemon.wait_log("config.reloaded")
         daemon.stop()
         text = daemon.process.output()
-        for word in (self.sandbox.token, receiver.secrets[0], receiver.secrets[0].removeprefix("whsec_"), metadata, "Bearer"):
+        for word in (self.sandbox.token, receiver.secrets[0], receiver.secrets[0].removeprefix("whsec_"), metadata,
+                     "Bearer"):
             self.assertNotIn(word, text)
 
 

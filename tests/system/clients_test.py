@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The example receivers that daemon/docs/receivers.md shows, against the real daemon: whatever arrives, and however often, a completed
-transaction is credited once. And the daemon's signatures, checked by a library that is not ours."""
+"""The example receivers that daemon/docs/receivers.md shows, against the real daemon: whatever arrives, and however
+often, a completed transaction is credited once. And the daemon's signatures, checked by a library that is not ours."""
 
 import base64
 import contextlib
@@ -68,7 +68,8 @@ class ClientCase(SystemCase):
 
     def launch_client(self, port=None):
         self.port = port or free_port()
-        env = {**os.environ, "WEBHOOK_SECRET_FILE": self.secret_file, "SHOP_DATABASE": str(self.ledger.path), "PORT": str(self.port)}
+        env = {**os.environ, "WEBHOOK_SECRET_FILE": self.secret_file, "SHOP_DATABASE": str(self.ledger.path),
+               "PORT": str(self.port)}
         self.client = Process(self.command(self.port), self.folder / "client.log", env)
         self.addCleanup(self.end, self.client)
         wait_until(lambda: self.listens() or not self.client.alive(), 20, "the client's port")
@@ -96,11 +97,13 @@ class ClientCase(SystemCase):
 
     def headers(self, event_id, body, secret=None, stamp=None):
         stamp = str(int(time.time()) if stamp is None else stamp)
-        return {"webhook-id": event_id, "webhook-timestamp": stamp, "webhook-signature": sign(secret or self.secret, event_id, stamp, body)}
+        return {"webhook-id": event_id, "webhook-timestamp": stamp,
+                "webhook-signature": sign(secret or self.secret, event_id, stamp, body)}
 
     def make_event(self, identifier, status="completed", kind=None, at="2026-04-01T10:03:47.031Z", event_id=None):
         event = {"id": event_id or f"evt_{identifier}_{at}", "type": kind or f"transaction.{status}", "timestamp": at,
-                 "data": {"merchant_transaction_id": identifier, "state": "settled", "status": status, "previous_status": "processing",
+                 "data": {"merchant_transaction_id": identifier, "state": "settled", "status": status,
+                          "previous_status": "processing",
                           "final": True, "metadata": {}, "proof": {"fiat_amount": "49.90", "fiat_currency": "EUR"}}}
         return event, json.dumps(event).encode()
 
@@ -118,10 +121,11 @@ class ClientCase(SystemCase):
             return found if len(found) == count and all(one["attempts"] >= attempts for one in found) else None
         return wait_until(look, 20, f"{count} deliveries")
 
-    def test_every_completed_transaction_is_credited_once_also_when_told_again(self):
+    def test_every_completed_transaction_is_credited_once_also_when_delivered_again(self):
         daemon = self.start_whole()
         for n in range(6):
-            self.sandbox.set(f"good-{n}", script=[{"after": "100ms", "status": "processing"}, {"after": "500ms", "status": "completed"}])
+            self.sandbox.set(f"good-{n}", script=[{"after": "100ms", "status": "processing"},
+                                                  {"after": "500ms", "status": "completed"}])
             daemon.track(f"good-{n}", metadata={"order": f"A-{n}"})
         for status in ("failed", "cancelled"):
             self.sandbox.set(f"bad-{status}", status=status)
@@ -149,14 +153,17 @@ class ClientCase(SystemCase):
         self.all_delivered(4)
         self.assertEqual(self.ledger.credited(), {"retried"})
 
-    def test_a_commit_that_failed_is_told_again_and_credited(self):
+    def test_after_a_commit_that_failed_the_event_is_delivered_again_and_credited(self):
         daemon = self.start_whole()
-        self.ledger.ask("CREATE TRIGGER broken BEFORE INSERT ON credits BEGIN SELECT RAISE(ABORT, 'the shop is broken'); END")
+        self.ledger.ask("CREATE TRIGGER broken BEFORE INSERT ON credits BEGIN SELECT RAISE(ABORT, 'the shop is "
+                        "broken'); END")
         self.sandbox.set("late", status="completed")
         daemon.track("late")
-        failed = wait_until(lambda: [one for one in self.deliveries(state="pending") if one["attempts"]], 10, "a failed attempt")
+        failed = wait_until(lambda: [one for one in self.deliveries(state="pending") if one["attempts"]], 10,
+                            "a failed attempt")
         self.assertEqual(failed[0]["last_status"], 500)
-        self.assertEqual(self.ledger.ask("SELECT count(*) FROM handled_events"), [(0,)], "the event's id went back with the credit")
+        self.assertEqual(self.ledger.ask("SELECT count(*) FROM handled_events"), [(0,)],
+                         "the event's id went back with the credit")
         self.ledger.ask("DROP TRIGGER broken")
         self.all_delivered(1, attempts=2)
         self.assertEqual(self.ledger.credited(), {"late"})
@@ -164,7 +171,8 @@ class ClientCase(SystemCase):
     def test_a_killed_client_loses_and_doubles_nothing(self):
         daemon = self.start_whole()
         wanted = set()
-        # Two at a time: with three the callback would turn failing, which is a test of its own elsewhere and takes 30 s.
+        # Two at a time: with three the callback would turn failing, which is a test of its own elsewhere and takes 30
+        # s.
         for round_number in range(3):
             identifiers = [f"k-{round_number}-{n}" for n in range(2)]
             for identifier in identifiers:
@@ -205,8 +213,10 @@ class ClientCase(SystemCase):
         event, body = self.make_event("forged")
         empty_key = self.headers(event["id"], body, "whsec_")
         short = "whsec_" + base64.b64encode(b"x" * 23).decode()
-        for name, text in {"an empty file": "", "a blank file": "\r\n \n", "a blank line": f"{self.secret}\n\n{self.secret}\n",
-                           "a CR alone": f"{self.secret}\r\n\r\n{self.secret}\r\n", "no key": "whsec_\n", "no base64": f"{self.secret}\nwhsec_!!!!\n",
+        for name, text in {"an empty file": "", "a blank file": "\r\n \n",
+                           "a blank line": f"{self.secret}\n\n{self.secret}\n",
+                           "a CR alone": f"{self.secret}\r\n\r\n{self.secret}\r\n", "no key": "whsec_\n",
+                           "no base64": f"{self.secret}\nwhsec_!!!!\n",
                            "no prefix": f"{self.secret}\n{self.secret[6:]}\n", "short": f"{short}\n"}.items():
             with self.subTest(name):
                 Path(self.secret_file).write_text(text, newline="")
@@ -225,7 +235,8 @@ class ClientCase(SystemCase):
                 self.assertEqual(self.ledger.credited(), set())
                 Path(self.secret_file).write_text(f" {self.secret} \r\n", newline="")
                 self.start_client()
-        self.assertIn(self.post(body, self.headers(event["id"], body)), (200, 204), "blanks and a CR around a secret are cut off")
+        self.assertIn(self.post(body, self.headers(event["id"], body)), (200, 204),
+                      "blanks and a CR around a secret are cut off")
 
     def test_unknown_types_and_those_without_money_are_answered_2xx(self):
         for kind in ("transaction.shiny", "transaction.overdue", "transaction.updated", "callback.test"):
@@ -237,7 +248,7 @@ class ClientCase(SystemCase):
         self.assertEqual(reply.status, 200, reply)
         self.assertIn(reply.json["status"], (200, 204))
 
-    def test_the_newest_word_wins_in_whatever_order_and_under_whatever_id(self):
+    def test_the_newest_status_wins_in_any_order_and_under_any_id(self):
         at = "2026-04-01T10:00:0{}.000Z".format
         self.assertIn(self.send("t", "completed", at=at(3), event_id="evt_3"), (200, 204))
         # An older one that was dead and is sent by hand; then the same end under a new id, as after a restored backup.
@@ -256,7 +267,8 @@ class ClientCase(SystemCase):
     def test_the_same_event_many_times_at_once_is_credited_once(self):
         event, body = self.make_event("herd")
         answers = []
-        threads = [threading.Thread(target=lambda: answers.append(self.post(body, self.headers(event["id"], body)))) for _ in range(16)]
+        threads = [threading.Thread(target=lambda: answers.append(self.post(body, self.headers(event["id"], body))))
+                   for _ in range(16)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -280,7 +292,8 @@ class ClientCase(SystemCase):
         self.assertIn(self.post(body, headers), (200, 204))
 
 
-@unittest.skipUnless(shutil.which("node") and shutil.which("sqlite3"), "node and sqlite3 are needed (Debian: nodejs sqlite3)")
+@unittest.skipUnless(shutil.which("node") and shutil.which("sqlite3"),
+                     "node and sqlite3 are needed (Debian: nodejs sqlite3)")
 class Node(ClientCase):
     def command(self, port):
         return ["node", str(CLIENTS / "node" / "receiver.mjs")]
@@ -293,7 +306,8 @@ class Python(ClientCase):
 
 @functools.cache
 def php_has_sqlite():
-    return bool(shutil.which("php")) and "pdo_sqlite" in subprocess.run(["php", "-m"], capture_output=True, text=True).stdout.lower()
+    return bool(shutil.which("php")) and "pdo_sqlite" in subprocess.run(["php", "-m"], capture_output=True,
+                                                                        text=True).stdout.lower()
 
 
 @unittest.skipUnless(php_has_sqlite(), "PHP with PDO's SQLite is needed (Debian: php-cli php-sqlite3)")
@@ -319,7 +333,8 @@ class Interoperability(SystemCase):
         cls.addClassCleanup(shutil.rmtree, cls.packages, True)
         Path(cls.packages, "package.json").write_text('{"private": true}')
         try:
-            done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts",
+            done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-update-notifier",
+                                   "--ignore-scripts",
                                    "--fetch-retries=1", "--fetch-timeout=20000", "standardwebhooks@1"],
                                   cwd=cls.packages, capture_output=True, text=True, timeout=90)
         except subprocess.TimeoutExpired:
@@ -328,8 +343,10 @@ class Interoperability(SystemCase):
             raise unittest.SkipTest(f"npm install standardwebhooks@1: {done.stderr.strip()[-300:]}")
 
     def check(self, *cases):
-        given = json.dumps([{"secret": secret, "headers": headers, "body": base64.b64encode(body).decode()} for secret, headers, body in cases])
-        done = subprocess.run(["node", str(CLIENTS / "standard_webhooks_check.cjs"), self.packages], input=given, capture_output=True,
+        given = json.dumps([{"secret": secret, "headers": headers, "body": base64.b64encode(body).decode()}
+                            for secret, headers, body in cases])
+        done = subprocess.run(["node", str(CLIENTS / "standard_webhooks_check.cjs"), self.packages], input=given,
+                              capture_output=True,
                               text=True, timeout=30)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout.splitlines()
@@ -341,7 +358,8 @@ class Interoperability(SystemCase):
         daemon = self.start_daemon([self.callback(receiver)])
 
         def told(identifier):
-            self.sandbox.set(identifier, body=f'{{"merchant_transaction_id": "{identifier}", "status": "completed", "note": "\\u00e9 \u20ac", "n": 1.10}}')
+            self.sandbox.set(identifier, body=f'{{"merchant_transaction_id": "{identifier}", "status": "completed", '
+                                              f'"note": "\\u00e9 \u20ac", "n": 1.10}}')
             daemon.track(identifier)
             return wait_until(lambda: receiver.of(identifier), 10, identifier)[0]
 
@@ -353,13 +371,16 @@ class Interoperability(SystemCase):
         daemon.wait_log("config.reloaded")
         both = told("during")
         self.assertEqual(len(both.headers["webhook-signature"].split(" ")), 2)
-        self.assertEqual(self.check((old, both.headers, both.body), (new, both.headers, both.body)), [both.event_id] * 2)
+        self.assertEqual(self.check((old, both.headers, both.body), (new, both.headers, both.body)),
+                         [both.event_id] * 2)
         self.write_secret("receiver.secret", [new])
         daemon.reload()
         daemon.wait_log("config.reloaded", 2)
         last = told("after")
-        answers = self.check((new, last.headers, last.body), (old, last.headers, last.body), (other, last.headers, last.body),
-                             (new, last.headers, last.body + b" "), (new, {**last.headers, "webhook-id": first.event_id}, last.body))
+        answers = self.check((new, last.headers, last.body), (old, last.headers, last.body),
+                             (other, last.headers, last.body),
+                             (new, last.headers, last.body + b" "),
+                             (new, {**last.headers, "webhook-id": first.event_id}, last.body))
         self.assertEqual(answers[0], last.event_id)
         self.assertTrue(all(answer.startswith("refused: ") for answer in answers[1:]), answers)
 

@@ -43,7 +43,8 @@ class Configuration(SystemCase):
     def check(self, text):
         path = self.folder / "check.toml"
         path.write_text(text)
-        return subprocess.run([program("prooftrackd"), "--check-config", "--config", str(path)], capture_output=True, text=True, timeout=30)
+        return subprocess.run([program("prooftrackd"), "--check-config", "--config", str(path)], capture_output=True,
+                              text=True, timeout=30)
 
     def start_expecting(self, status, **sections):
         daemon = self.make_daemon([], **sections)
@@ -55,14 +56,18 @@ class Configuration(SystemCase):
         reference = os.path.join(os.path.dirname(__file__), "../../conf/prooftrackd.toml")
         if not os.path.exists(reference):
             self.skipTest("no conf/prooftrackd.toml yet")
-        done = subprocess.run([program("prooftrackd"), "--check-config", "--config", reference], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([program("prooftrackd"), "--check-config", "--config", reference], capture_output=True,
+                              text=True, timeout=30)
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_every_mistake_is_named_at_once_with_its_place(self):
-        done = self.check('[proof]\nbase_ulr = "https://proof.example"\nconnections = "many"\n\n[poll]\ninterval = [5, 10]\n'
-                          'not_found_grace = "15"\n\n[[callback]]\nname = "Bad Name"\nurl = "http://shop.example/"\nevents = ["transaction.done"]\n')
+        done = self.check('[proof]\nbase_ulr = "https://proof.example"\nconnections = "many"\n\n[poll]\ninterval = '
+                          '[5, 10]\n'
+                          'not_found_grace = "15"\n\n[[callback]]\nname = "Bad Name"\nurl = '
+                          '"http://shop.example/"\nevents = ["transaction.done"]\n')
         self.assertEqual(done.returncode, 78)
-        for word in ("base_ulr", "base_url", "connections", "interval", "not_found_grace", "callback.name", "callback.url", "transaction.done", "check.toml"):
+        for word in ("base_ulr", "base_url", "connections", "interval", "not_found_grace", "callback.name",
+                     "callback.url", "transaction.done", "check.toml"):
             self.assertIn(word, done.stderr)
         self.assertRegex(done.stderr, r"check\.toml:2:\d+")
 
@@ -75,7 +80,8 @@ class Configuration(SystemCase):
                       good + '[[callback]]\nname = "a"\nurl = "https://x.example/"\n',
                       good + '[[callback]]\nname = "callback_url"\ncommand = ["/bin/true"]\n',
                       good + '[[callback]]\nname = "a"\ncommand = ["/bin/true"]\n' * 2,
-                      good + '[callback_url]\nallow_hosts = ["shop.example"]\n', good + '[metrics]\nlisten = "0.0.0.0:9464"\n'):
+                      good + '[callback_url]\nallow_hosts = ["shop.example"]\n',
+                      good + '[metrics]\nlisten = "0.0.0.0:9464"\n'):
             done = self.check(wrong)
             self.assertEqual(done.returncode, 78, wrong)
             self.assertTrue(done.stderr.strip(), wrong)
@@ -127,7 +133,8 @@ class Configuration(SystemCase):
         self.assertEqual(daemon.api("PUT", "/v1/consumers/ledger").status, 201)
         daemon.reload()
         daemon.wait_log("config.reloaded", 2)
-        self.assertEqual(daemon.api("GET", "/v1/consumers").status, 200)  # the store answers in order: it was asked before
+        # the store answers in order: it was asked before
+        self.assertEqual(daemon.api("GET", "/v1/consumers").status, 200)
         self.assertEqual(len(daemon.logged("config.no_listener")), 2)
 
     def test_reload_takes_a_good_file_and_leaves_a_bad_one(self):
@@ -173,7 +180,8 @@ class Configuration(SystemCase):
         daemon.track("old-proof")
         daemon.stop()
         second = self.start_sandbox("--accept-any", name="second")
-        daemon.config["proof"].update(base_url=second.base_url, token_file=str(second.folder / "client_token"), ca_file=second.ca_file)
+        daemon.config["proof"].update(base_url=second.base_url, token_file=str(second.folder / "client_token"),
+                                      ca_file=second.ca_file)
         daemon.start()
         self.assertTrue(daemon.logged("config.base_url_changed"))
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""kill -9 under load: what was acknowledged is never lost, what ended has one event and one id, and it was told at least once.
+"""kill -9 under load: what was acknowledged is never lost, what ended has one event and one id, and it was told at
+least once.
 
 Thousands of kills, about one a second:
 
@@ -24,7 +25,8 @@ SEED = int(os.environ.get("PROOFTRACK_SEED", str(int(time.time()))))
 
 
 class Load(threading.Thread):
-    """Adds ids as fast as the daemon takes them and remembers the acknowledged ones; the daemon may vanish at any moment."""
+    """Adds ids as fast as the daemon takes them and remembers the acknowledged ones; the daemon may vanish at any
+    moment."""
 
     def __init__(self, daemon, prefix):
         super().__init__(daemon=True)
@@ -143,7 +145,8 @@ class Crash(SystemCase):
                 taken[load] += len(new)
                 open_ids.extend(new)
             chance.shuffle(open_ids)
-            ending = {open_ids.pop(): chance.choice(["completed", "failed", "cancelled"]) for _ in range(max(0, len(open_ids) - 150))}
+            ending = {open_ids.pop(): chance.choice(["completed", "failed", "cancelled"])
+                      for _ in range(max(0, len(open_ids) - 150))}
             ended.update(ending)
             self.sandbox.set_many(ending)
 
@@ -167,9 +170,12 @@ class Crash(SystemCase):
         self.daemon.kill()
         self.daemon.start()
         # 1. Nothing that was acknowledged is forgotten, and all that is open is asked again.
-        wait_until(lambda: set(open_ids) <= {e["path"].rsplit("/", 1)[1] for e in self.sandbox.log()}, 10, "every open id asked again")
-        print(f"{len(acknowledged)} acknowledged, {len(open_ids)} open all asked {time.time() - restarted:.1f} s after the last kill")
-        wait_until(lambda: self.daemon.status()["transactions"]["by_state"].get("settled") == len(ended), 20, "every end recorded")
+        wait_until(lambda: set(open_ids) <= {e["path"].rsplit("/", 1)[1] for e in self.sandbox.log()}, 10,
+                   "every open id asked again")
+        print(f"{len(acknowledged)} acknowledged, {len(open_ids)} open all asked {time.time() - restarted:.1f} s "
+              f"after the last kill")
+        wait_until(lambda: self.daemon.status()["transactions"]["by_state"].get("settled") == len(ended), 20,
+                   "every end recorded")
         listed = {t["merchant_transaction_id"]: t for t in self.daemon.all_transactions()}
         self.assertLessEqual(set(acknowledged), set(listed), "forgotten")
         # 2. One event with one id for each end.
@@ -181,7 +187,8 @@ class Crash(SystemCase):
         self.assertEqual(set(ends), set(ended))
         self.assertEqual(set(ends.values()), {1})
         # 3. Each was told at least once, always with the same bytes under the same id.
-        wait_until(lambda: {e["id"] for e in events} <= {d.event_id for d in receiver.deliveries}, 60, "every event told")
+        wait_until(lambda: {e["id"] for e in events} <= {d.event_id for d in receiver.deliveries}, 60,
+                   "every event told")
         bodies = collections.defaultdict(set)
         for delivery in receiver.deliveries:
             self.assertTrue(delivery.verified)
@@ -200,9 +207,12 @@ class Crash(SystemCase):
             self.assertEqual(reader.trouble, [])
             self.assertEqual([reader.seen[n] for n in range(1, len(events) + 1)], events)
         unacknowledged = len(listed) - len(acknowledged)
-        print(f"{len(acknowledged)} adds acknowledged (and {unacknowledged} taken without an answer), {len(ended)} ends, {len(events)} events, "
-              f"{len(readers[0].seen)} read by cursor, {len(readers[1].seen)} by stream, {len(receiver.deliveries)} deliveries received of {len(bodies)} events: "
-              f"0 lost, 0 second ids, {len(receiver.deliveries) - len(bodies)} repeats with the same id, {len(refused)} of them because it was refused")
+        print(f"{len(acknowledged)} adds acknowledged (and {unacknowledged} taken without an answer), {len(ended)} "
+              f"ends, {len(events)} events, "
+              f"{len(readers[0].seen)} read by cursor, {len(readers[1].seen)} by stream, {len(receiver.deliveries)} "
+              f"deliveries received of {len(bodies)} events: "
+              f"0 lost, 0 second ids, {len(receiver.deliveries) - len(bodies)} repeats with the same id, "
+              f"{len(refused)} of them because it was refused")
 
 
 class RestartSpread(SystemCase):

@@ -17,14 +17,16 @@ class CommandLine(SystemCase):
         self.start_sandbox()
 
     def ctl(self, *arguments, expect=0, stdin=None):
-        done = subprocess.run([program("prooftrackctl"), "--socket", self.daemon.socket, *arguments], input=stdin, capture_output=True,
+        done = subprocess.run([program("prooftrackctl"), "--socket", self.daemon.socket, *arguments], input=stdin,
+                              capture_output=True,
                               text=True, timeout=60)
         if expect is not None:
             self.assertEqual(done.returncode, expect, f"{arguments}: {done.stdout} {done.stderr}")
         return done.stdout, done.stderr
 
     def spawn(self, *arguments):
-        process = subprocess.Popen([program("prooftrackctl"), "--socket", str(self.folder / "api.sock"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([program("prooftrackctl"), "--socket", str(self.folder / "api.sock"), *arguments],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
         def end():
             if process.poll() is None:
@@ -43,18 +45,22 @@ class CommandLine(SystemCase):
         self.listener = self.spawn("--json", "listen", "127.0.0.1:0", "--secret-file", str(secrets))
         url = json.loads(self.listener.stdout.readline())["listening"]
         self.heard = []
-        threading.Thread(target=lambda: self.heard.extend(json.loads(line) for line in self.listener.stdout), daemon=True).start()
+        threading.Thread(target=lambda: self.heard.extend(json.loads(line) for line in self.listener.stdout),
+                         daemon=True).start()
         return {"name": "ctl", "url": url, "secret_file": str(secrets), "retry_schedule": ["200ms", "200ms"]}
 
     def test_the_whole_way_with_every_command(self):
         self.start_daemon([self.listen()])
         for status, code in (("completed", 0), ("failed", 2), ("cancelled", 3)):
-            self.sandbox.set(f"id-{status}", script=[{"after": "300ms", "status": "processing"}, {"after": "700ms", "status": status}])
-            out, _ = self.ctl("--json", "track", f"id-{status}", "--metadata", "order=A-17", "--wait", "--timeout", "20s", expect=code)
+            self.sandbox.set(f"id-{status}", script=[{"after": "300ms", "status": "processing"},
+                                                     {"after": "700ms", "status": status}])
+            out, _ = self.ctl("--json", "track", f"id-{status}", "--metadata", "order=A-17", "--wait", "--timeout",
+                              "20s", expect=code)
             self.assertEqual(json.loads(out)["metadata"], {"order": "A-17"})
             self.ctl("wait", f"id-{status}", expect=code)
         wait_until(lambda: len(self.heard) == 3, 10, "three verified events")
-        self.assertEqual([event["type"] for event in self.heard], ["transaction.completed", "transaction.failed", "transaction.cancelled"])
+        self.assertEqual([event["type"] for event in self.heard],
+                         ["transaction.completed", "transaction.failed", "transaction.cancelled"])
         self.sandbox.set("id-open", status="pending")
         self.ctl("track", "id-open")
         self.ctl("wait", "id-open", "--timeout", "300ms", expect=5)
@@ -82,7 +88,8 @@ class CommandLine(SystemCase):
         wait_until(lambda: any(event["type"] == "callback.test" for event in self.heard), 10, "the test event")
         self.ctl("callback", "test", "nobody", expect=1)
         out, _ = self.ctl("--json", "events")
-        self.assertEqual([json.loads(line)["seq"] for line in out.splitlines()], list(range(1, len(out.splitlines()) + 1)))
+        self.assertEqual([json.loads(line)["seq"] for line in out.splitlines()],
+                         list(range(1, len(out.splitlines()) + 1)))
         self.ctl("events", "--after", "99999", expect=1)
         self.ctl("consumers", "add", "ledger", "--seq", "0")
         self.ctl("consumers", "ack", "ledger", "1")
@@ -96,7 +103,8 @@ class CommandLine(SystemCase):
         self.assertIn("3 settled", out)
         out, _ = self.ctl("--json", "status")
         self.assertEqual(json.loads(out)["proof"]["health"], "ok")
-        out, _ = self.ctl("--json", "session", "--partner-user-id", "u-1", "--user-email", "a@example.org", "--network", "TRC20", "--currency",
+        out, _ = self.ctl("--json", "session", "--partner-user-id", "u-1", "--user-email", "a@example.org", "--network",
+                          "TRC20", "--currency",
                           "USDT", "--amount", "25.00", "--metadata", "order=B-1")
         session = json.loads(out)["merchant_transaction_id"]
         out, _ = self.ctl("--json", "get", session)

@@ -23,7 +23,8 @@ class Import(ctl_case):
     def test_numbers_are_right_across_chunks(self):
         lines = []
         for number in range(1, 25002):
-            lines.append("" if number % 1000 == 0 else f"id-{number}" if number % 2 else json.dumps({"merchant_transaction_id": f"id-{number}"}))
+            lines.append("" if number % 1000 == 0 else f"id-{number}" if number % 2
+                         else json.dumps({"merchant_transaction_id": f"id-{number}"}))
         for bad in (1, 9999, 10000, 10001, 10011, 20022, 25001):
             lines[bad - 1] = "bad id!"
         path = self.folder / "ids"
@@ -41,7 +42,8 @@ class Import(ctl_case):
         self.run_ctl("import", str(self.folder / "absent"), expect=1)
 
     def test_a_restart_in_the_middle_is_repeated(self):
-        feeder = subprocess.Popen([CTL, "--socket", self.socket, "import", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        feeder = subprocess.Popen([CTL, "--socket", self.socket, "import", "-"], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, env=ENV)
         feeder.stdin.write(b"".join(b"a-%d\n" % number for number in range(10001)))
         feeder.stdin.flush()
@@ -93,7 +95,8 @@ class Events(ctl_case):
         for _ in range(10):
             self.daemon.emit()
         self.daemon.first_seq = 6
-        for arguments in (("events", "--after", "2"), ("events", "--after", "99"), ("events", "--follow", "--after", "2")):
+        for arguments in (("events", "--after", "2"), ("events", "--after", "99"),
+                          ("events", "--follow", "--after", "2")):
             _, err = self.run_ctl(*arguments, expect=1)
             self.assertIn("events 6 to 10", err)
         out, _ = self.run_ctl("--json", "events")
@@ -104,7 +107,8 @@ class Events(ctl_case):
             self.daemon.emit("before")
         following = self.spawn("--json", "events", "--follow")
         lines = []
-        reader = threading.Thread(target=lambda: lines.extend(line.decode().rstrip("\n") for line in following.stdout), daemon=True)
+        reader = threading.Thread(target=lambda: lines.extend(line.decode().rstrip("\n") for line in following.stdout),
+                                  daemon=True)
         reader.start()
         while not any("event-stream" in headers.get("Accept", "") for _, _, headers, _ in list(self.daemon.requests)):
             time.sleep(0.01)
@@ -151,7 +155,8 @@ class Listen(ctl_case):
         self.secrets.write_text(f"whsec_{old}\nwhsec_{base64.b64encode(self.KEY).decode()}\n")
 
     def listen(self, *arguments, json_lines=False):
-        process = self.spawn(*(["--json"] if json_lines else []), "listen", *arguments, "--secret-file", str(self.secrets))
+        process = self.spawn(*(["--json"] if json_lines else []), "listen", *arguments, "--secret-file",
+                             str(self.secrets))
         first = process.stdout.readline().decode()
         self.url = json.loads(first)["listening"] if json_lines else first.split()[-1]
         self.assertRegex(self.url, r"^http")
@@ -160,7 +165,8 @@ class Listen(ctl_case):
     def send(self, body, ident="evt_1", key=None, offset=0, method="POST"):
         stamp_text = str(int(time.time()) + offset)
         made = hmac.new(key or self.KEY, f"{ident}.{stamp_text}.".encode() + body, "sha256").digest()
-        headers = {"webhook-id": ident, "webhook-timestamp": stamp_text, "webhook-signature": "v1,AAAA v1," + base64.b64encode(made).decode()}
+        headers = {"webhook-id": ident, "webhook-timestamp": stamp_text,
+                   "webhook-signature": "v1,AAAA v1," + base64.b64encode(made).decode()}
         host = urllib.parse.urlsplit(self.url).netloc
         connection = http.client.HTTPConnection(host, timeout=10)
         connection.request(method, "/hooks/proof", body, headers)
@@ -189,7 +195,8 @@ class Listen(ctl_case):
         idle = [socket.create_connection((host, int(port))) for _ in range(30)]
         for one in idle:
             one.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n")
-        self.assertEqual(self.send(b'{"type":"transaction.failed","data":{"status":"failed","merchant_transaction_id":"t-1"}}'), 204)
+        self.assertEqual(
+            self.send(b'{"type":"transaction.failed","data":{"status":"failed","merchant_transaction_id":"t-1"}}'), 204)
         line = process.stdout.readline().decode()
         self.assertIn("transaction.failed  t-1  failed  evt_1", line)
         for one in idle:
@@ -217,7 +224,8 @@ class Listen(ctl_case):
         host, port = urllib.parse.urlsplit(self.url).netloc.split(":")
         with socket.create_connection((host, int(port)), timeout=10) as client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for byte in b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Sum: 1\r\nX-Other: 2\r\n\r\n":
+            for byte in (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                         b"2\r\n{}\r\n0\r\nX-Sum: 1\r\nX-Other: 2\r\n\r\n"):
                 client.sendall(bytes([byte]))
                 time.sleep(0.0005)  # the pieces themselves
             self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 411 "))

@@ -60,9 +60,11 @@ class Top(ctl_case):
 class Looks(ctl_case):
     def test_tables_fit_80_and_160_columns(self):
         for number in range(20):
-            self.daemon.track(f"550e8400-e29b-41d4-a716-4466554400{number:02d}", status="processing", polls=123456, consecutive_errors=3,
+            self.daemon.track(f"550e8400-e29b-41d4-a716-4466554400{number:02d}", status="processing", polls=123456,
+                              consecutive_errors=3,
                               last_error="connect: Connection refused by the peer that would not listen")
-            self.daemon.add_delivery(f"550e8400-e29b-41d4-a716-4466554400{number:02d}", "dead", last_error="a long reason " * 10)
+            self.daemon.add_delivery(f"550e8400-e29b-41d4-a716-4466554400{number:02d}", "dead",
+                                     last_error="a long reason " * 10)
             self.daemon.emit(f"550e8400-e29b-41d4-a716-4466554400{number:02d}")
         for columns in (80, 160):
             for command in ("list", "deliveries", "events", "status", "consumers"):

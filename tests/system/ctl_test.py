@@ -41,7 +41,8 @@ class Transactions(ctl_case):
         self.assertIn("unknown_transaction", err)
 
     def test_json_is_cut_not_rebuilt(self):
-        proof = '{"merchant_transaction_id":"t-1",\r\n "fiat_amount" : 1.10, "big":12345678901234567890123,  "u":"\\u00e9"}'
+        proof = ('{"merchant_transaction_id":"t-1",\r\n "fiat_amount" : 1.10, '
+                 '"big":12345678901234567890123,  "u":"\\u00e9"}')
         self.daemon.track("t-1", proof=Raw(proof), metadata=Raw('{"z": 1.0,\n"a":{"b" :[]}}'))
         shown = proof.replace("\r", " ").replace("\n", " ")
         for arguments in (("get", "t-1"), ("list",), ("explain", "t-1")):
@@ -66,7 +67,8 @@ class Transactions(ctl_case):
     def test_a_closed_pipe_ends_quietly(self):
         for number in range(5000):
             self.daemon.track(f"t-{number}")
-        done = subprocess.run(["bash", "-c", f"{CTL} --socket {self.socket} list --all | head -1; echo ${{PIPESTATUS[0]}}"],
+        done = subprocess.run(["bash", "-c", f"{CTL} --socket {self.socket} list --all | head -1; echo "
+                                             f"${{PIPESTATUS[0]}}"],
                               capture_output=True, env=ENV, timeout=30)
         self.assertEqual(done.stderr, b"")
         self.assertEqual(done.stdout.splitlines()[-1], b"0")
@@ -74,7 +76,8 @@ class Transactions(ctl_case):
     def test_a_full_disk_does_not(self):
         self.daemon.track("t-1")
         with open("/dev/full", "w") as full:
-            done = subprocess.run([CTL, "--socket", self.socket, "list"], stdout=full, stderr=subprocess.PIPE, env=ENV, timeout=10)
+            done = subprocess.run([CTL, "--socket", self.socket, "list"], stdout=full, stderr=subprocess.PIPE, env=ENV,
+                                  timeout=10)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"cannot write", done.stderr)
 
@@ -86,10 +89,13 @@ class Transactions(ctl_case):
             self.assertNotIn("\u202e", out)
 
     def test_explain(self):
-        self.daemon.track("t-1", state="settled", status="completed", settled_at=stamp(-60), next_poll_at=stamp(540), polls=9)
+        self.daemon.track("t-1", state="settled", status="completed", settled_at=stamp(-60), next_poll_at=stamp(540),
+                          polls=9)
         self.daemon.history["t-1"] = [
-            {"at": stamp(-90), "from_state": None, "to_state": "tracking", "from_status": None, "to_status": None, "request_id": None},
-            {"at": stamp(-60), "from_state": "tracking", "to_state": "settled", "from_status": "processing", "to_status": "completed", "request_id": "req-7"}]
+            {"at": stamp(-90), "from_state": None, "to_state": "tracking", "from_status": None, "to_status": None,
+             "request_id": None},
+            {"at": stamp(-60), "from_state": "tracking", "to_state": "settled", "from_status": "processing",
+             "to_status": "completed", "request_id": "req-7"}]
         self.daemon.add_delivery("t-1", "delivered", attempts=1, last_attempt_at=stamp(-50))
         self.daemon.add_delivery("t-1", "pending", callback="ledger", attempts=3, last_error="500")
         out, _ = self.run_ctl("explain", "t-1")
@@ -98,7 +104,7 @@ class Transactions(ctl_case):
 
 
 class Waiting(ctl_case):
-    def test_exit_status_tells_how_it_ended(self):
+    def test_exit_status_says_how_it_ended(self):
         for state, status, code in (("settled", "completed", 0), ("settled", "failed", 2), ("settled", "cancelled", 3),
                                     ("rejected", None, 4), ("abandoned", "pending", 4), ("untracked", None, 4)):
             self.daemon.track("t-1", state=state, status=status)
@@ -161,7 +167,8 @@ class Connecting(ctl_case):
         os.unlink(self.socket)
         _, err = self.run_ctl("status", expect=69)
         self.assertIn("does not exist", err)
-        for arguments in (("track", "x"), ("get", "x"), ("wait", "x"), ("events", "--follow"), ("import", "/dev/null"), ("backup", str(self.folder / "b"))):
+        for arguments in (("track", "x"), ("get", "x"), ("wait", "x"), ("events", "--follow"), ("import", "/dev/null"),
+                          ("backup", str(self.folder / "b"))):
             if arguments[0] != "import":
                 self.run_ctl(*arguments, expect=69)
         self.assertEqual(list(self.folder.glob("b*")), [])
@@ -180,7 +187,8 @@ class Connecting(ctl_case):
         self.assertIn(b"group", done.stderr)
 
     def test_socket_by_environment(self):
-        done = subprocess.run([CTL, "--json", "status"], capture_output=True, env={**ENV, "PROOFTRACKD_SOCKET": self.socket}, timeout=10)
+        done = subprocess.run([CTL, "--json", "status"], capture_output=True,
+                              env={**ENV, "PROOFTRACKD_SOCKET": self.socket}, timeout=10)
         self.assertEqual(done.returncode, 0)
         self.assertEqual(json.loads(done.stdout)["version"], "0.1.0")
 
@@ -219,14 +227,17 @@ class Connecting(ctl_case):
     def ask_scripted(self, answer, *arguments, stdin=None, stays_open=False):
         with self.subTest(answer=answer and answer[:60]):
             path = self.scripted(answer, stays_open)
-            done = subprocess.run([CTL, "--socket", path, *(arguments or ("status", "--json"))], input=stdin, capture_output=True, env=ENV, timeout=40)
+            done = subprocess.run([CTL, "--socket", path, *(arguments or ("status", "--json"))], input=stdin,
+                                  capture_output=True, env=ENV, timeout=40)
             self.doCleanups()
             self.setUp()
             return done.returncode, done.stdout.decode(), done.stderr.decode()
 
-    def test_what_is_not_the_daemon_is_said(self):
-        for answer in (b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
-                       b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20000,
+    def test_a_peer_that_is_not_the_daemon_is_reported(self):
+        for answer in (b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le",
+                       b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+                       b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+                       b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20000,
                        b"HTTP/1.1 100 Continue\r\n\r\n" * 20):
             code, out, err = self.ask_scripted(answer)
             self.assertEqual((code, out), (69, ""), (answer[:60], err))
@@ -236,14 +247,17 @@ class Connecting(ctl_case):
 
     def test_interim_replies_are_skipped(self):
         for stays_open in (False, True):  # what came with an interim reply is not waited for again
-            code, out, _ = self.ask_scripted(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+            code, out, _ = self.ask_scripted(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 "
+                                             b"OK\r\nContent-Length: 2\r\n\r\n{}",
                                              stays_open=stays_open)
             self.assertEqual((code, out), (0, "{}\n"))
 
-    def test_a_refusal_before_the_whole_body_was_sent_is_heard(self):
+    def test_a_refusal_before_the_whole_body_was_sent_is_received(self):
         refusal = b'{"status":413,"code":"too_large","detail":"too much"}'
-        answer = b"HTTP/1.1 413 Too Large\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s" % (len(refusal), refusal)
-        many = "".join(f'{{"merchant_transaction_id":"id-{number}","metadata":{{"x":"{"y" * 700}"}}}}\n' for number in range(9000)).encode()
+        answer = b"HTTP/1.1 413 Too Large\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s" % (
+                len(refusal), refusal)
+        many = "".join(f'{{"merchant_transaction_id":"id-{number}","metadata":{{"x":"{"y" * 700}"}}}}\n'
+                       for number in range(9000)).encode()
         code, _, err = self.ask_scripted(answer, "import", "-", stdin=many)
         self.assertEqual(code, 1)
         self.assertIn("too_large 413", err)
@@ -315,7 +329,8 @@ class Proof(ctl_case):
         self.assertEqual(self.daemon.requests[-1][3], body)
         out, _ = self.run_ctl("--json", "session", "--currency", "USDT", "--metadata", "a=b")
         self.assertEqual(out, self.daemon.proof_reply.replace("\n", " ") + "\n")
-        self.assertEqual(json.loads(self.daemon.requests[-1][3]), {"currency": "USDT", "tracking": {"metadata": {"a": "b"}}})
+        self.assertEqual(json.loads(self.daemon.requests[-1][3]),
+                         {"currency": "USDT", "tracking": {"metadata": {"a": "b"}}})
         self.run_ctl("session", "--body", str(self.folder / "absent"), expect=1)
 
     def test_a_session_that_comes_with_an_error_status_is_shown(self):
@@ -367,7 +382,8 @@ class Daemon(ctl_case):
 
     def test_backup_to_standard_output(self):
         def backup(expect, *options, **kwargs):
-            done = subprocess.run([CTL, "--socket", self.socket, *options, "backup", "-"], cwd=self.folder, timeout=30, env=ENV,
+            done = subprocess.run([CTL, "--socket", self.socket, *options, "backup", "-"], cwd=self.folder, timeout=30,
+                                  env=ENV,
                                   stderr=subprocess.PIPE, **kwargs)
             self.assertEqual(done.returncode, expect, done.stderr)
             return done
@@ -396,7 +412,8 @@ class Daemon(ctl_case):
 
     def test_with_its_descriptors_closed_nothing_is_printed_into_a_file(self):
         path = self.folder / "copy.db"
-        subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", CTL, "--socket", self.socket, "backup", str(path)], timeout=30, env=ENV, check=True)
+        subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", CTL, "--socket", self.socket, "backup", str(path)],
+                       timeout=30, env=ENV, check=True)
         self.assertEqual(path.read_bytes(), self.daemon.backup_bytes)
 
     def test_secrets(self):

@@ -46,21 +46,26 @@ class Demo(unittest.TestCase):
     def test_what_it_prints_at_its_end_works_word_for_word(self):
         with tempfile.TemporaryDirectory(prefix="pt-", dir="/tmp") as home:
             environment = {**os.environ, "HOME": home}
-            done = subprocess.run([DEMO, "--bin", str(self.bin)], capture_output=True, text=True, timeout=120, env=environment)
+            done = subprocess.run([DEMO, "--bin", str(self.bin)], capture_output=True, text=True, timeout=120,
+                                  env=environment)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             printed = done.stdout.split("in a folder of your own")[1].split("\n\n", 1)[1]
             script, rest = printed.split("\nand in another terminal:\n\n")
             *before, start = script.strip().splitlines()
-            made = subprocess.run(["bash", "-ec", "\n".join(before)], input="token\n", capture_output=True, text=True, timeout=20, env=environment)
+            made = subprocess.run(["bash", "-ec", "\n".join(before)], input="token\n", capture_output=True, text=True,
+                                  timeout=20, env=environment)
             self.assertEqual((made.returncode, made.stderr), (0, ""))
             own = Path(home, "prooftrackd")
             config = own / "prooftrackd.toml"
             config.write_text(config.read_text().replace("https://DOMAIN", "https://proof.invalid"))
-            daemon = subprocess.Popen(["bash", "-c", "exec " + start], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+            daemon = subprocess.Popen(["bash", "-c", "exec " + start], stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.PIPE, text=True, env=environment)
             try:
                 wait_until((own / "prooftrackd.sock").exists, 20, "the daemon's socket")
-                track = rest.strip().splitlines()[0].replace("MERCHANT_TRANSACTION_ID", "order-1").replace(" --wait", "")
-                tracked = subprocess.run(["bash", "-c", track], capture_output=True, text=True, timeout=20, env=environment)
+                track = rest.strip().splitlines()[0].replace("MERCHANT_TRANSACTION_ID",
+                                                             "order-1").replace(" --wait", "")
+                tracked = subprocess.run(["bash", "-c", track], capture_output=True, text=True, timeout=20,
+                                         env=environment)
                 self.assertEqual(tracked.returncode, 0, tracked.stderr)
             finally:
                 daemon.terminate()
@@ -68,7 +73,8 @@ class Demo(unittest.TestCase):
             self.assertEqual(daemon.returncode, 0, said)
 
     def test_with_the_shop_it_prints_an_address_and_runs_until_interrupted(self):
-        demo = subprocess.Popen([DEMO, "--bin", str(self.bin), "--shop"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        demo = subprocess.Popen([DEMO, "--bin", str(self.bin), "--shop"], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True)
         self.addCleanup(lambda: demo.poll() is None and demo.kill())
         address = None
         for line in demo.stdout:
@@ -85,7 +91,7 @@ class Demo(unittest.TestCase):
         self.assertEqual(demo.returncode, 0, output)
         self.assertLessEqual(leftovers(), self.before)
 
-    def test_a_daemon_that_does_not_start_is_said(self):
+    def test_a_daemon_that_does_not_start_is_reported(self):
         (self.bin / "prooftrackd").unlink()
         (self.bin / "prooftrackd").write_text("#!/bin/sh\necho no luck today >&2\nexit 78\n")
         (self.bin / "prooftrackd").chmod(0o755)
@@ -95,7 +101,8 @@ class Demo(unittest.TestCase):
         self.assertLessEqual(leftovers(), self.before)
 
     def test_interrupted_it_leaves_no_process(self):
-        demo = subprocess.Popen([DEMO, "--bin", str(self.bin)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        demo = subprocess.Popen([DEMO, "--bin", str(self.bin)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                text=True)
         for line in demo.stdout:
             if line.startswith("Live"):
                 break

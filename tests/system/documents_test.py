@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What daemon/docs says holds: the nginx configuration of integrating-proof.md in a real nginx, configurations, cited files, width."""
+"""What daemon/docs says holds: the nginx configuration of integrating-proof.md in a real nginx, configurations, cited
+files, width."""
 
 import http.client
 import json
@@ -44,11 +45,13 @@ def free_port():
 
 class Documents(unittest.TestCase):
     def test_they_are_no_wider_than_120_columns(self):
-        wide = [f"{name}.md:{number}" for name in NAMES for number, line in enumerate(text_of(name).splitlines(), 1) if len(line) > 120]
+        wide = [f"{name}.md:{number}" for name in NAMES
+                for number, line in enumerate(text_of(name).splitlines(), 1) if len(line) > 120]
         self.assertEqual(wide, [])
 
     def test_every_file_that_they_cite_is_there(self):
-        cited = re.compile(r"(?<![\w/.-])((?:lib|daemon|tests|conf|systemd)/[\w./*{},-]*[\w/*}]|(?:\.ci|\.clang)[\w/-]+)")
+        cited = re.compile(r"(?<![\w/.-])((?:lib|daemon|tests|conf|systemd)/[\w./*{},-]*[\w/*}]"
+                           r"|(?:\.ci|\.clang)[\w/-]+)")
         for name in NAMES:
             text = text_of(name)
             paths = set(cited.findall(text))
@@ -80,25 +83,32 @@ class Documents(unittest.TestCase):
         shown = [(name, block) for name in NAMES for block in blocks("toml", text_of(name))]
         self.assertGreaterEqual(len(shown), 3)
         for name, block in shown:
-            with self.subTest(f"{name}.md: {block[:60]}"), tempfile.TemporaryDirectory(prefix="pt-", dir="/tmp") as folder:
-                for file, content in (("client_token", "token"), ("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")):
+            with self.subTest(f"{name}.md: {block[:60]}"), \
+                    tempfile.TemporaryDirectory(prefix="pt-", dir="/tmp") as folder:
+                for file, content in (("client_token", "token"),
+                                      ("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")):
                     path = Path(folder, file)
                     path.write_text(content + "\n")
                     path.chmod(0o600)
                 # What the fragment leaves out because it is about something else.
                 if "base_url" not in block:
-                    block = f'[proof]\nbase_url = "https://proof.example"\ntoken_file = "/etc/prooftrackd/client_token"\n\n{block}'
+                    block = (f'[proof]\nbase_url = "https://proof.example"\n'
+                             f'token_file = "/etc/prooftrackd/client_token"\n\n{block}')
                 config = Path(folder, "prooftrackd.toml")
-                config.write_text(block.replace("/etc/prooftrackd", folder).replace('admin_group = "shop-admins"', 'admin_group = "root"'))
-                done = subprocess.run([program("prooftrackd"), "--config", str(config), "--check-config"], capture_output=True, text=True, timeout=20)
+                config.write_text(block.replace("/etc/prooftrackd",
+                                                folder).replace('admin_group = "shop-admins"', 'admin_group = "root"'))
+                done = subprocess.run([program("prooftrackd"), "--config", str(config), "--check-config"],
+                                      capture_output=True, text=True, timeout=20)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_commands_of_prooftrackctl_are_known(self):
-        used = {found for name in NAMES for found in re.findall(r"prooftrackctl ((?:callback |secret )?[a-z][a-z-]+)", text_of(name))}
+        used = {found for name in NAMES for found in re.findall(r"prooftrackctl ((?:callback |secret )?[a-z][a-z-]+)",
+                                                                text_of(name))}
         self.assertGreater(len(used), 3)
         for command in sorted(used):
             with self.subTest(command):
-                done = subprocess.run([program("prooftrackctl"), *command.split(), "--help"], capture_output=True, text=True, timeout=20)
+                done = subprocess.run([program("prooftrackctl"), *command.split(), "--help"], capture_output=True,
+                                      text=True, timeout=20)
                 self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_they_name_no_key_no_event_and_no_route_that_there_is_not(self):
@@ -109,7 +119,8 @@ class Documents(unittest.TestCase):
             elif key := re.match(r"#?(\w+) *= ", line):
                 known.add(f"{table}.{key.group(1)}")
         known |= set(re.findall(r'id::\w+, "([a-z_.]+)"', (ROOT / "lib" / "observe" / "event_table.cpp").read_text()))
-        routes = {re.sub(r"\{\w+\}", "{}", path) for path in json.loads((ROOT / "lib" / "api" / "openapi.json").read_text())["paths"]}
+        routes = {re.sub(r"\{\w+\}", "{}", path)
+                  for path in json.loads((ROOT / "lib" / "api" / "openapi.json").read_text())["paths"]}
         tables = {name.split(".")[0] for name in known}
         for name in NAMES:
             text = text_of(name)
@@ -128,7 +139,8 @@ class Container(SystemCase):
     @unittest.skipUnless(os.geteuid() == 0 and shutil.which("unshare"), "root and unshare are needed")
     def test_as_pid_1_on_a_read_only_root(self):
         self.start_sandbox()
-        daemon = self.make_daemon([{"name": "ledger", "command": ["/bin/true"]}], api={"socket": str(self.folder / "run" / "api.sock")})
+        daemon = self.make_daemon([{"name": "ledger", "command": ["/bin/true"]}],
+                                  api={"socket": str(self.folder / "run" / "api.sock")})
         daemon.write_config()
         (self.folder / "run").mkdir()
         read_only = """for folder in "$1" "$2"; do mount --bind "$folder" "$folder"; done
@@ -137,8 +149,10 @@ class Container(SystemCase):
             done
             touch "$3/writable" 2>/dev/null
             exec "$4" --config "$5" # """
-        daemon.process = Process(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", read_only, "sh", self.folder / "state",
-                                  self.folder / "run", self.folder, program("prooftrackd"), daemon.config_path], daemon.log_path)
+        daemon.process = Process(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c",
+                                  read_only, "sh", self.folder / "state",
+                                  self.folder / "run", self.folder, program("prooftrackd"), daemon.config_path],
+                                 daemon.log_path)
         wait_until(lambda: daemon.answers() or not daemon.process.alive(), 30, "the daemon's socket")
         self.assertFalse((self.folder / "writable").exists(), "the root is not read-only")
         self.assertEqual(daemon.wait_log("daemon.started")[0]["pid"], 1)
@@ -173,18 +187,24 @@ class Hints(SystemCase):
         self.port = free_port()
         prefix = self.folder / "nginx"
         prefix.mkdir()
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                        "-subj", "/CN=hooks", "-addext", "subjectAltName=DNS:hooks.shop.example", "-keyout", prefix / "hooks.key",
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-days", "2",
+                        "-subj", "/CN=hooks", "-addext", "subjectAltName=DNS:hooks.shop.example", "-keyout",
+                        prefix / "hooks.key",
                         "-out", prefix / "hooks.pem"], check=True, capture_output=True, timeout=30)
         self.secret_path = re.search(r"location = (/proof/[0-9a-f]+) ", shown).group(1)
-        for before, after in (("user www-data;\n", ""), ("/run/nginx.pid", f"{prefix}/nginx.pid"), ("/var/log/nginx/error.log", f"{prefix}/error.log"),
-                              ("/var/log/nginx/hints.log", f"{prefix}/hints.log"), ("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl"),
-                              ("/etc/nginx/tls/hooks.pem", f"{prefix}/hooks.pem"), ("/etc/nginx/tls/hooks.key", f"{prefix}/hooks.key"),
+        for before, after in (("user www-data;\n", ""), ("/run/nginx.pid", f"{prefix}/nginx.pid"),
+                              ("/var/log/nginx/error.log", f"{prefix}/error.log"),
+                              ("/var/log/nginx/hints.log", f"{prefix}/hints.log"),
+                              ("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl"),
+                              ("/etc/nginx/tls/hooks.pem", f"{prefix}/hooks.pem"),
+                              ("/etc/nginx/tls/hooks.key", f"{prefix}/hooks.key"),
                               ("unix:/run/prooftrackd/prooftrackd.sock:", f"unix:{self.daemon.socket}:")):
             shown = replaced(shown, before, after)
         # The folders that Debian's build has below /var/lib/nginx.
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        shown = replaced(shown, "\nhttp {\n", "\nhttp {\n" + "".join(f"  {kind}_temp_path {prefix}/{kind};\n" for kind in kinds))
+        shown = replaced(shown, "\nhttp {\n", "\nhttp {\n" + "".join(f"  {kind}_temp_path {prefix}/{kind};\n"
+                                                                     for kind in kinds))
         (prefix / "nginx.conf").write_text(shown)
         options = {}
         if self.account:
@@ -193,7 +213,8 @@ class Hints(SystemCase):
                 shutil.chown(path, self.account.pw_uid, self.account.pw_gid)
             options = {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
         with open(prefix / "output", "wb") as output:
-            self.nginx = subprocess.Popen([NGINX, "-p", str(prefix), "-e", f"{prefix}/error.log", "-c", f"{prefix}/nginx.conf", "-g", "daemon off;"],
+            self.nginx = subprocess.Popen([NGINX, "-p", str(prefix), "-e", f"{prefix}/error.log", "-c",
+                                           f"{prefix}/nginx.conf", "-g", "daemon off;"],
                                           stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options)
         self.addCleanup(self.end_nginx)
         self.prefix = prefix
@@ -202,7 +223,8 @@ class Hints(SystemCase):
         self.assertIsNone(self.nginx.poll(), self.said())
 
     def said(self):
-        return "".join(path.read_text(errors="replace") for path in (self.prefix / "output", self.prefix / "error.log") if path.exists())
+        return "".join(path.read_text(errors="replace")
+                       for path in (self.prefix / "output", self.prefix / "error.log") if path.exists())
 
     def listens(self):
         with socket.socket() as one:
@@ -228,11 +250,13 @@ class Hints(SystemCase):
             connection.close()
 
     def hint(self, body, **headers):
-        return self.ask("POST", self.secret_path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        return self.ask("POST", self.secret_path, body,
+                        {name.replace("_", "-"): value for name, value in headers.items()})
 
     def asked_of_the_daemon(self):
         """What nginx asked, as (method, route); where it has no user of its own, what this test asked too."""
-        return {(line["method"], line["route"]) for line in self.daemon.logged("api.request") if not self.account or line["uid"] == self.account.pw_uid}
+        return {(line["method"], line["route"]) for line in self.daemon.logged("api.request") if not self.account
+                or line["uid"] == self.account.pw_uid}
 
     def wait_forwarded(self, *statuses):
         """The daemon's last answers, as nginx notes them: after its reply has gone out."""
@@ -245,18 +269,20 @@ class Hints(SystemCase):
         self.daemon.track("hinted")
         wait_until(lambda: self.daemon.get("hinted")["status"] == "pending", 10 + SLACK, "the first poll")
         self.sandbox.set("hinted", status="completed")
-        lie = {"event": "tx.update", "merchant_transaction_id": "hinted", "status": "failed", "fiat_amount": "1000000.00"}
+        lie = {"event": "tx.update", "merchant_transaction_id": "hinted", "status": "failed",
+               "fiat_amount": "1000000.00"}
         reply = self.hint(lie, Content_Type="text/plain", Content_Encoding="odd")
         self.assertEqual(reply.status, 202, f"{reply} {self.said()}")
         found = self.daemon.wait_state("hinted", "settled", 5)
         self.assertEqual(found["status"], "completed", "Proof's word, not the hint's")
         self.wait_forwarded("202")
 
-    def test_what_is_tracked_is_not_told_to_strangers(self):
+    def test_what_is_tracked_is_not_shown_to_strangers(self):
         self.sandbox.set("open", status="pending")
         self.daemon.track("open")
         answers = []
-        for body in ({"merchant_transaction_id": "open"}, {"merchant_transaction_id": "nobody"}, {"no": "id"}, "no JSON"):
+        for body in ({"merchant_transaction_id": "open"}, {"merchant_transaction_id": "nobody"}, {"no": "id"},
+                     "no JSON"):
             reply = self.hint(body)
             headers = {name: value for name, value in reply.headers.items() if name != "date"}
             answers.append((reply.status, reply.body, headers))
@@ -271,7 +297,8 @@ class Hints(SystemCase):
         before = self.asked_of_the_daemon()
         paths = [path.replace("{id}", "kept").replace("{name}", "backend") for path in described] + ["/"]
         for path in paths:
-            for target in (path, f"/proof/..{path}", f"{self.secret_path}/..{path}", f"{self.secret_path}/../..{path}", f"{self.secret_path}{path}",
+            for target in (path, f"/proof/..{path}", f"{self.secret_path}/..{path}", f"{self.secret_path}/../..{path}",
+                           f"{self.secret_path}{path}",
                            f"{self.secret_path}/%2e%2e{path}", f"{self.secret_path}%2f..%2f..{path}", "/" + path):
                 for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"):
                     reply = self.ask(method, target, {} if method in ("POST", "PUT", "PATCH") else None)
@@ -280,7 +307,8 @@ class Hints(SystemCase):
         for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"):
             self.assertEqual(self.ask(method, self.secret_path).status, 403, method)
         # A query of the sender's reaches nobody, and more than a hint needs is refused.
-        self.assertEqual(self.ask("POST", f"{self.secret_path}?wait=10m", {"merchant_transaction_id": "kept"}).status, 202)
+        self.assertEqual(self.ask("POST", f"{self.secret_path}?wait=10m", {"merchant_transaction_id": "kept"}).status,
+                         202)
         self.assertEqual(self.hint({"merchant_transaction_id": "kept", "more": "x" * 20000}).status, 413)
         self.wait_forwarded("202", "-")
         wait_until(lambda: ("POST", "/v1/hints") in self.asked_of_the_daemon(), 5, "the hint in the daemon's log")

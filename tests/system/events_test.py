@@ -147,7 +147,7 @@ class Events(SystemCase):
         self.assertEqual(after["events"][0], before["events"][0])
         self.assertEqual([e["seq"] for e in after["events"]], [1, 2])
 
-    def test_many_waiters_cost_nothing_and_all_hear(self):
+    def test_many_waiters_cost_nothing_and_all_are_answered(self):
         self.daemon.config["api"]["max_clients"] = 300
         self.daemon.stop()
         self.daemon.start()

@@ -1,8 +1,7 @@
 """Drives the real programs: sandbox, daemon, receivers of callbacks. Python's standard library alone.
 
-The programs come from the build folder named by PROOFTRACK_BIN. Everything lives in a throw-away folder; every process that was started
-is ended by its own pid, whatever happens to the test.
-"""
+The programs come from the build folder named by PROOFTRACK_BIN. Everything lives in a throw-away folder; every process
+that was started is ended by its own pid, whatever happens to the test. """
 
 import base64
 import hashlib
@@ -105,9 +104,11 @@ class Sandbox:
 
     def start(self):
         (self.folder / "base_url").unlink(missing_ok=True)
-        self.process = Process([program("proof-sandbox"), "--listen", self.listen, "--dir", str(self.folder), *self.arguments],
+        self.process = Process([program("proof-sandbox"), "--listen", self.listen, "--dir", str(self.folder),
+                                *self.arguments],
                                f"{self.folder}.log")
-        wait_until(lambda: (self.folder / "base_url").exists() or not self.process.alive(), 20, "the sandbox's base_url")
+        wait_until(lambda: (self.folder / "base_url").exists() or not self.process.alive(), 20,
+                   "the sandbox's base_url")
         assert self.process.alive(), self.process.output()
         self.base_url = (self.folder / "base_url").read_text().strip()
         self.listen = self.base_url.removeprefix("https://")
@@ -120,7 +121,8 @@ class Sandbox:
         host, port = self.listen.rsplit(":", 1)
         connection = http.client.HTTPSConnection(host.strip("[]"), int(port), context=self.tls, timeout=30)
         try:
-            return exchange(connection, method, target, body, {"Authorization": f"Bearer {token or self.token}", **(headers or {})})
+            return exchange(connection, method, target, body,
+                            {"Authorization": f"Bearer {token or self.token}", **(headers or {})})
         finally:
             connection.close()
 
@@ -149,7 +151,8 @@ class Sandbox:
 
     def polls(self, identifier):
         """Times at which the id was asked for."""
-        return [parse_time(e["at"]) for e in self.log(f"/widget/transactions/{identifier}") if e["path"].endswith("/" + identifier)]
+        return [parse_time(e["at"]) for e in self.log(f"/widget/transactions/{identifier}")
+                if e["path"].endswith("/" + identifier)]
 
     def clear_log(self):
         self.control("DELETE", "log")
@@ -284,7 +287,8 @@ class Daemon:
         self.process = Process([program("prooftrackd"), "--config", str(self.config_path)], self.log_path, env)
         if wait:
             wait_until(lambda: self.answers() or not self.process.alive(), 30, "the daemon's socket")
-            assert self.process.alive(), f"the daemon ended with {self.process.popen.returncode}: {self.process.output()[-3000:]}"
+            assert self.process.alive(), (f"the daemon ended with {self.process.popen.returncode}: "
+                                          f"{self.process.output()[-3000:]}")
         return self
 
     def answers(self):
@@ -356,7 +360,8 @@ class Daemon:
         return lines
 
     def wait_log(self, event, count=1, timeout=10):
-        return wait_until(lambda: (lambda found: found if len(found) >= count else None)(self.logged(event)), timeout + SLACK,
+        return wait_until(lambda: (lambda found: found if len(found) >= count else None)(self.logged(event)),
+                          timeout + SLACK,
                           f"{count} log lines {event}")
 
     def stop(self, timeout=30):

@@ -134,7 +134,8 @@ class Certificates(SystemCase):
         wide.start()
         self.sandbox = wide
         self.assertTrue(port)
-        self.refuse("certificate|verify|host", base_url="https://127.0.0.2:" + wide.base_url.rsplit(":", 1)[1], ca_file=wide.ca_file)
+        self.refuse("certificate|verify|host", base_url="https://127.0.0.2:" + wide.base_url.rsplit(":", 1)[1],
+                    ca_file=wide.ca_file)
 
     def test_plain_http_on_a_tls_port(self):
         self.refuse(".", base_url=self.sandbox.base_url.replace("https", "http"))

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """install_packages.sh asks for packages that the distribution has, and says in one sentence what stands in its way.
 
-It runs with stand-ins for apt and dpkg that answer as those of Debian 12, Debian 13 and Ubuntu 24.04 do. What is built without tests is configured
-without the tests' packages.
-"""
+It runs with stand-ins for apt and dpkg that answer as those of Debian 12, Debian 13 and Ubuntu 24.04 do. What is built
+without tests is configured without the tests' packages. """
 
 import os
 import re
@@ -97,11 +96,13 @@ class StandIns:
         self.folder = folder
         self.path = folder / "bin"
         self.path.mkdir()
-        for name, text in (("apt-cache", APT_CACHE), ("dpkg-query", DPKG_QUERY), ("apt-get", APT_GET), ("systemctl", SYSTEMCTL),
+        for name, text in (("apt-cache", APT_CACHE), ("dpkg-query", DPKG_QUERY), ("apt-get", APT_GET),
+                           ("systemctl", SYSTEMCTL),
                            ("sudo", "#!/bin/bash\nexec \"$@\"\n")):
             (self.path / name).write_text(text)
             (self.path / name).chmod(0o755)
-        for tool in ("bash", "env", "awk", "sed", "sort", "tr", "grep", "cat", "tee", "tail", "head", "mktemp", "rm", "dirname", "mkdir"):
+        for tool in ("bash", "env", "awk", "sed", "sort", "tr", "grep", "cat", "tee", "tail", "head", "mktemp", "rm",
+                     "dirname", "mkdir"):
             (self.path / tool).symlink_to(shutil.which(tool))
         os_release, boosts, mentioned = SYSTEMS[system]
         names = [pattern.format(boost) for boost in boosts for pattern in BOOST] + OTHERS
@@ -123,9 +124,11 @@ class StandIns:
         return path.read_text().split("\n")[:-1] if path.exists() else []
 
     def run(self, *arguments, **options):
-        environment = {"PATH": str(self.path), "STAND_IN": str(self.folder), "PROOFTRACK_OS_RELEASE": str(self.folder / "os-release"),
+        environment = {"PATH": str(self.path), "STAND_IN": str(self.folder),
+                       "PROOFTRACK_OS_RELEASE": str(self.folder / "os-release"),
                        "PROOFTRACK_SYSTEMD": str(self.folder / "systemd"), "TMPDIR": "/tmp"}
-        return subprocess.run(["bash", self.script, *arguments], capture_output=True, text=True, timeout=60, env=environment, **options)
+        return subprocess.run(["bash", self.script, *arguments], capture_output=True, text=True, timeout=60,
+                              env=environment, **options)
 
 
 class InstallPackages(unittest.TestCase):
@@ -147,7 +150,8 @@ class InstallPackages(unittest.TestCase):
                 wanted = self.missing(stand_ins, *GROUPS)
                 self.assertEqual([name for name in wanted if name not in stand_ins.lines("available")], [])
                 boost = OLDEST_BOOST[system]
-                self.assertEqual([name for name in wanted if "boost" in name], [pattern.format(boost) for pattern in BOOST])
+                self.assertEqual([name for name in wanted if "boost" in name],
+                                 [pattern.format(boost) for pattern in BOOST])
                 self.assertEqual("chromium" in wanted, system.startswith("Debian"))
                 self.assertLess({"cmake", "libgtest-dev", "libbenchmark-dev", "curl"}, set(wanted))
                 self.assertIn("nginx-light", self.missing(stand_ins, "test"))
@@ -155,7 +159,8 @@ class InstallPackages(unittest.TestCase):
     def test_an_nginx_that_is_there_is_good_and_stays_as_it_is(self):
         stand_ins = self.stand_ins("Debian 12")
         (stand_ins.folder / "systemd").mkdir()
-        stand_ins.write("installed", [name for name in stand_ins.lines("available") if name != "nginx-light"] + ["nginx"])
+        stand_ins.write("installed", [name for name in stand_ins.lines("available") if name != "nginx-light"] +
+                        ["nginx"])
         self.assertEqual(self.missing(stand_ins, "test"), [])
         self.assertEqual(stand_ins.run("bench").returncode, 0)
         self.assertEqual(stand_ins.lines("systemctl.log"), [])
@@ -168,13 +173,15 @@ class InstallPackages(unittest.TestCase):
                     (stand_ins.folder / "systemd").mkdir()
                 stand_ins.write("installed", [name for name in stand_ins.lines("available") if name != "nginx-light"])
                 self.assertEqual(stand_ins.run("bench").returncode, 0)
-                self.assertEqual(stand_ins.lines("systemctl.log"), ["--quiet disable --now nginx"] if is_running else [])
+                self.assertEqual(stand_ins.lines("systemctl.log"),
+                                 ["--quiet disable --now nginx"] if is_running else [])
 
     def test_an_installed_boost_stays(self):
         stand_ins = self.stand_ins("Debian 13")
         stand_ins.write("installed", ["libboost1.88-dev", "cmake"])
         wanted = self.missing(stand_ins, "build")
-        self.assertEqual([name for name in wanted if "boost" in name], ["libboost-json1.88-dev", "libboost-url1.88-dev"])
+        self.assertEqual([name for name in wanted if "boost" in name],
+                         ["libboost-json1.88-dev", "libboost-url1.88-dev"])
         self.assertNotIn("cmake", wanted)
 
     def test_what_is_missing_is_installed_in_one_go(self):
@@ -219,7 +226,8 @@ class InstallPackages(unittest.TestCase):
 
     def test_a_package_that_the_system_does_not_have_is_named(self):
         stand_ins = self.stand_ins("Ubuntu 24.04")
-        stand_ins.write("available", [name for name in stand_ins.lines("available") if name not in ("libcli11-dev", "prometheus-cpp-dev")])
+        stand_ins.write("available", [name for name in stand_ins.lines("available")
+                                      if name not in ("libcli11-dev", "prometheus-cpp-dev")])
         done = stand_ins.run("build")
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
@@ -233,7 +241,8 @@ class InstallPackages(unittest.TestCase):
         calls = len(stand_ins.lines("apt-get.log"))
         done = stand_ins.run("demo", user=65534, group=65534, extra_groups=[])
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(done.stderr, "install_packages.sh: packages are missing, and neither root nor sudo to install them: curl ca-certificates\n")
+        self.assertEqual(done.stderr, "install_packages.sh: packages are missing, and neither root nor sudo to "
+                                      "install them: curl ca-certificates\n")
         self.assertEqual(len(stand_ins.lines("apt-get.log")), calls)
 
     def test_an_unknown_group_is_refused(self):
@@ -241,14 +250,17 @@ class InstallPackages(unittest.TestCase):
 
 
 class WithoutTheTestsPackages(unittest.TestCase):
-    """The demo and the benchmarks are configured as their scripts do it, on a machine without GoogleTest and rapidcheck."""
+    """The demo and the benchmarks are configured as their scripts do it, on a machine without GoogleTest and
+    rapidcheck."""
 
     def configure(self, script):
         command = re.search(r"^ *(cmake --preset [^>\n]*)", (ROOT / script).read_text(), re.M).group(1)
         with tempfile.TemporaryDirectory(prefix="pt-", dir="/tmp") as folder:
             # A second -B, behind the script's, is the one that counts. The benchmarks' own packages are not the tests'.
-            done = subprocess.run([*shlex.split(command), "-B", folder, "-DPROOFTRACK_BENCH=OFF", "-DCMAKE_DISABLE_FIND_PACKAGE_GTest=ON",
-                                   "-DCMAKE_DISABLE_FIND_PACKAGE_rapidcheck=ON"], cwd=ROOT, capture_output=True, text=True, timeout=120)
+            done = subprocess.run([*shlex.split(command), "-B", folder, "-DPROOFTRACK_BENCH=OFF",
+                                   "-DCMAKE_DISABLE_FIND_PACKAGE_GTest=ON",
+                                   "-DCMAKE_DISABLE_FIND_PACKAGE_rapidcheck=ON"], cwd=ROOT, capture_output=True,
+                                  text=True, timeout=120)
             self.assertEqual(done.returncode, 0, done.stderr)
             return command
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The man pages and the completions name every command, option, configuration key, event and log line that the programs know."""
+"""The man pages and the completions name every command, option, configuration key, event and log line that the
+programs know."""
 
 import functools
 import os
@@ -99,7 +100,8 @@ class Completions(unittest.TestCase):
         script = f"""source '{COMPLETIONS}/prooftrackctl.bash'
             COMP_WORDS=({line} ''); [[ '{line}' == *[![:space:]] ]] || :
             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); compopt() {{ :; }}; _prooftrackctl; printf '%s\\n' "${{COMPREPLY[@]}}\""""
-        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=10, env={**os.environ, **dict(environment)})
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=10,
+                              env={**os.environ, **dict(environment)})
         self.assertEqual(done.stderr, "")
         return done.stdout.split()
 
@@ -123,10 +125,12 @@ class Completions(unittest.TestCase):
                 """)
             ctl.chmod(0o755)
             path = {"PATH": f"{folder}:{os.environ['PATH']}"}
-            for line in ("deliveries --callback", "redeliver --dead --callback", "callback test", "--socket /tmp/x callback test"):
+            for line in ("deliveries --callback", "redeliver --dead --callback", "callback test",
+                         "--socket /tmp/x callback test"):
                 self.assertEqual(self.complete_in_bash(f"prooftrackctl {line}", path)[:2], ["backend", "ledger"], line)
             ctl.write_text("#!/bin/sh\nexit 69\n")
-            self.assertEqual(self.complete_in_bash("prooftrackctl deliveries --callback", path), [], "no daemon, no names")
+            self.assertEqual(self.complete_in_bash("prooftrackctl deliveries --callback", path), [],
+                             "no daemon, no names")
 
     def test_bash_offers_the_ids_and_consumers_of_the_daemon(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +153,8 @@ class Completions(unittest.TestCase):
                 self.assertEqual(self.complete_in_bash(f"prooftrackctl {line}", path)[0], "books", line)
             self.assertNotIn("books", self.complete_in_bash("prooftrackctl consumers add", path), "a new name")
             ctl.write_text("#!/bin/sh\nexit 69\n")
-            self.assertEqual(self.complete_in_bash("prooftrackctl deliveries --transaction", path), [], "no daemon, no ids")
+            self.assertEqual(self.complete_in_bash("prooftrackctl deliveries --transaction", path), [],
+                             "no daemon, no ids")
 
     def test_the_shells_take_them(self):
         for shell, name in (("bash", "prooftrackctl.bash"), ("zsh", "_prooftrackctl"), ("fish", "prooftrackctl.fish")):
@@ -162,7 +167,8 @@ class Completions(unittest.TestCase):
     def test_fish_offers_what_fits(self):
         with tempfile.TemporaryDirectory() as home:
             script = f"source '{COMPLETIONS}/prooftrackctl.fish'; complete -C 'prooftrackctl list --state '"
-            done = subprocess.run(["fish", "-N", "-c", script], capture_output=True, text=True, timeout=20, env={**os.environ, "HOME": home})
+            done = subprocess.run(["fish", "-N", "-c", script], capture_output=True, text=True, timeout=20,
+                                  env={**os.environ, "HOME": home})
         self.assertIn("overdue", done.stdout, done.stderr)
 
 
@@ -175,12 +181,14 @@ class Pages(unittest.TestCase):
 
     def test_the_four_are_there(self):
         self.assertEqual({path.name for path in MAN.glob("*.scd")},
-                         {"prooftrackd.8.scd", "prooftrackctl.1.scd", "prooftrackd.toml.5.scd", "prooftrackd-events.7.scd"})
+                         {"prooftrackd.8.scd", "prooftrackctl.1.scd", "prooftrackd.toml.5.scd",
+                          "prooftrackd-events.7.scd"})
 
     def test_every_configuration_key(self):
         text = page("prooftrackd.toml.5.scd")
         parts = re.split(r"(?m)^# (TOP LEVEL|\[.*\])$", text)
-        sections = {heading.strip("[]").replace("TOP LEVEL", ""): body for heading, body in zip(parts[1::2], parts[2::2])}
+        sections = {heading.strip("[]").replace("TOP LEVEL", ""): body
+                    for heading, body in zip(parts[1::2], parts[2::2])}
         keys = names_in_cpp("lib/config/key_table.cpp", r'\.table = "(\w*)",\s*\.name = "(\w+)"')
         self.assertGreaterEqual(len(keys), 40)
         for table, name in keys:

@@ -39,7 +39,8 @@ def panel_expressions():
 
 
 def selectors(expression):
-    """(metric, {label: value}) of each selector in PromQL; matchers that a scrape cannot have (job, instance) are left out."""
+    """(metric, {label: value}) of each selector in PromQL; matchers that a scrape cannot have (job, instance) are left
+    out."""
     for name, inner in re.findall(r"\b((?:prooftrackd|process)_\w+)\b(?:\{([^}]*)\})?", expression):
         equal = re.findall(r'(\w+)="([^"]*)"', inner)
         yield name, {label: value for label, value in equal if label not in ("job", "instance")}
@@ -88,7 +89,9 @@ class FromTheStart(Exported):
         # What appears with its first value is no increase to Prometheus.
         daemon = self.start(poll={"verify_after": ["1s"]})
         before = {(name, tuple(labels.items())) for name, labels, _ in self.scrape()}
-        self.receiver.answer = lambda delivery: {"reversed": 204, "dead": 410}.get(delivery.event["data"]["merchant_transaction_id"], 500)
+        self.receiver.answer = lambda delivery: {"reversed": 204,
+                                                 "dead": 410}.get(delivery.event["data"]["merchant_transaction_id"],
+                                                                  500)
         for identifier in ("reversed", "dead", "failing"):
             self.sandbox.set(identifier, status="completed")
             daemon.track(identifier)
@@ -99,7 +102,8 @@ class FromTheStart(Exported):
         daemon.wait_log("transaction.reversed")
         daemon.track("gone")
         daemon.api("DELETE", "/v1/transactions/gone")
-        wait_until(lambda: len(daemon.logged("callback.dead")) == 1 and daemon.logged("callback.failed"), 20, "a dead one and a failed one")
+        wait_until(lambda: len(daemon.logged("callback.dead")) == 1 and daemon.logged("callback.failed"), 20,
+                   "a dead one and a failed one")
         self.sandbox.fault("status", status=401)
         daemon.wait_log("proof.unauthorized", timeout=20)
         after = {(name, tuple(labels.items())) for name, labels, _ in self.scrape()}
@@ -123,13 +127,15 @@ class Alerts(Exported):
                 values.setdefault(key, (name, labels, []))[2].append(" ".join([f"{number:.3f}"] * minutes))
         series = []
         for name, labels, parts in values.values():
-            inner = ", ".join(f'{label}="{value}"' for label, value in {"job": "prooftrackd", "instance": "shop", **labels}.items())
+            inner = ", ".join(f'{label}="{value}"'
+                              for label, value in {"job": "prooftrackd", "instance": "shop", **labels}.items())
             # A series that came later was not there before.
             series.append({"series": f"{name}{{{inner}}}", "values": " ".join(["_ " * 6] * (2 - len(parts)) + parts)})
         firing = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in expected]
         tests = [{"interval": "1m", "input_series": series,
                   "alert_rule_test": list(exact),
-                  "promql_expr_test": [{"expr": 'count by (alertname) (ALERTS{alertstate="firing"}) > bool 0', "eval_time": at, "exp_samples": firing}]}]
+                  "promql_expr_test": [{"expr": 'count by (alertname) (ALERTS{alertstate="firing"}) > bool 0',
+                                        "eval_time": at, "exp_samples": firing}]}]
         path = self.folder / "fed.test.yml"
         path.write_text(json.dumps({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": tests}))
         done = subprocess.run([PROMTOOL, "test", "rules", str(path)], capture_output=True, text=True, timeout=60)
@@ -141,7 +147,8 @@ class Alerts(Exported):
     @staticmethod
     def without_small_disk(scraped):
         """The machine that runs the test may have a full disk of its own."""
-        return [(name, labels, max(number, 1e12) if labels.get("kind") == "free" else number) for name, labels, number in scraped]
+        return [(name, labels, max(number, 1e12) if labels.get("kind") == "free" else number)
+                for name, labels, number in scraped]
 
     def test_a_healthy_daemon_alerts_nobody(self):
         daemon = self.start()
@@ -173,7 +180,8 @@ class Alerts(Exported):
         self.sandbox.fault("status", status=401)
         daemon.wait_log("proof.unauthorized", timeout=20)
         after = self.taken()
-        expected = ["ProoftrackdReversed", "ProoftrackdUnknownStatus", "ProoftrackdDeadDeliveries", "ProoftrackdReloadFailed",
+        expected = ["ProoftrackdReversed", "ProoftrackdUnknownStatus", "ProoftrackdDeadDeliveries",
+                    "ProoftrackdReloadFailed",
                     "ProoftrackdServerForbidden", "ProoftrackdTokenRefused"]
         self.judge(before, after, sorted(expected), at="8m")
 
@@ -184,15 +192,18 @@ class Alerts(Exported):
         wait_until(lambda: daemon.get("waiting")["consecutive_errors"] > 0, 10, "an answer that is no good reply")
         at = self.taken()
         by_name = {name: number for name, labels, number in at[0] if not labels}
-        self.assertEqual(by_name["prooftrackd_last_good_reply_timestamp_seconds"], by_name["process_start_time_seconds"])
+        self.assertEqual(by_name["prooftrackd_last_good_reply_timestamp_seconds"],
+                         by_name["process_start_time_seconds"])
         for name in ("prooftrackd_last_good_reply_timestamp_seconds", "process_start_time_seconds"):
             self.assertLess(abs(by_name[name] - at[1]), 60)
         # As if it had started right then, so that the text is known.
-        started = [(name, labels, at[1] if name.endswith("_timestamp_seconds") else number) for name, labels, number in at[0]
+        started = [(name, labels, at[1] if name.endswith("_timestamp_seconds") else number)
+                   for name, labels, number in at[0]
                    if name != "prooftrackd_proof_up"]
         alert = {"exp_labels": {"severity": "page", "job": "prooftrackd", "instance": "shop"},
                  "exp_annotations": {"summary": "Proof gave no good reply for 5 minutes while transactions are pending",
-                                     "description": "None for 8m 0s (before the first one: since the daemon started). `prooftrackctl status` says how Proof is."}}
+                                     "description": "None for 8m 0s (before the first one: since the daemon started). "
+                                                    "`prooftrackctl status` says how Proof is."}}
         constant = (started, at[1])
         moved = (started, at[1] + 360)  # the same instant, six minutes later
         self.judge(constant, moved, [], at="4m")

@@ -144,13 +144,14 @@ class Start(SystemCase):
         self.daemon.start()
         self.assertEqual(self.daemon.api("GET", "/healthz").status, 200)
 
-    def test_a_socket_in_use_is_told_with_its_process(self):
+    def test_a_socket_in_use_is_reported_with_its_process(self):
         self.start_daemon([])
         second = self.folder / "second.toml"
         text = self.daemon.config_path.read_text()
         second.write_text(text.replace("/prooftrackd.db", "/other.db"))
         self.assertNotEqual(second.read_text(), text)
-        done = subprocess.run([program("prooftrackd"), "--config", str(second)], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([program("prooftrackd"), "--config", str(second)], capture_output=True, text=True,
+                              timeout=30)
         self.assertEqual(done.returncode, 75)
         self.assertIn(f"process {self.daemon.process.pid} of user {os.geteuid()}", done.stdout + done.stderr)
         self.assertEqual(self.daemon.api("GET", "/healthz").status, 200)
@@ -169,7 +170,8 @@ class Scrapes(SystemCase):
             silent[-1].sendall(b"GET /met" if i % 2 else b"")
             self.addCleanup(silent[-1].close)
         begun = time.monotonic()
-        self.assertEqual(exchange(http.client.HTTPConnection("127.0.0.1", port, timeout=30), "GET", "/metrics").status, 200)
+        self.assertEqual(exchange(http.client.HTTPConnection("127.0.0.1", port, timeout=30), "GET", "/metrics").status,
+                         200)
         self.assertLess(time.monotonic() - begun, 5)
 
 
@@ -193,7 +195,8 @@ class Collisions(SystemCase):
 
         def add(ids):
             before = cpu_of(self.daemon.process.pid)
-            reply = self.daemon.api("POST", "/v1/transactions", "\n".join(ids), {"Content-Type": "application/x-ndjson"})
+            reply = self.daemon.api("POST", "/v1/transactions", "\n".join(ids),
+                                    {"Content-Type": "application/x-ndjson"})
             self.assertEqual(reply.status, 200, reply)
             return cpu_of(self.daemon.process.pid) - before
         common = add(f"common-{number}" for number in range(20000))

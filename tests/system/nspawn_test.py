@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The package under a real systemd, in a container: from a bare root to a purge, in the order in which an operator meets it.
+"""The package under a real systemd, in a container: from a bare root to a purge, in the order in which an operator
+meets it.
 
-The steps of the second class build on each other and run in the order of their names. What they do is printed: it is the transcript.
-Needs root, Debian and the programs of a release build (PROOFTRACK_RELEASE_BIN); without them it is skipped. About a minute, and two more
-for the first root.
-"""
+The steps of the second class build on each other and run in the order of their names. What they do is printed: it is
+the transcript. Needs root, Debian and the programs of a release build (PROOFTRACK_RELEASE_BIN); without them it is
+skipped. About a minute, and two more for the first root. """
 
 import hashlib
 import http.client
@@ -68,7 +68,8 @@ file_put_contents('/var/lib/shop/php', $event['data']['merchant_transaction_id']
 
 def build_package(folder):
     """Lays the .deb of the release build into the folder. tests/run has built what is in it."""
-    done = subprocess.run(["cpack", "--config", str(BUILD / "CPackConfig.cmake"), "-B", str(folder)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["cpack", "--config", str(BUILD / "CPackConfig.cmake"), "-B", str(folder)],
+                          capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"cpack: {done.stdout[-2000:]}{done.stderr[-3000:]}"
     return next(folder.glob("*.deb"))
 
@@ -101,10 +102,12 @@ def setUpModule():
 class Package(unittest.TestCase):
     @unittest.skipUnless(shutil.which("lintian"), "lintian is not installed")
     def test_lintian_finds_no_error(self):
-        done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error", "--tag-display-limit", "0", str(PACKAGE)], capture_output=True,
+        done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error", "--tag-display-limit", "0",
+                               str(PACKAGE)], capture_output=True,
                               text=True, timeout=120)
         print(f"$ lintian {PACKAGE.name}\n{done.stdout}    (exit {done.returncode})")
-        self.assertEqual((done.returncode, [line for line in done.stdout.splitlines() if line.startswith("E:")]), (0, []), done.stderr)
+        self.assertEqual((done.returncode, [line for line in done.stdout.splitlines() if line.startswith("E:")]),
+                         (0, []), done.stderr)
 
     def test_the_conffile_is_short_and_stays_as_it_is(self):
         """A version that changes it stops every unattended upgrade at dpkg's question, wherever it was edited."""
@@ -112,7 +115,8 @@ class Package(unittest.TestCase):
         subprocess.run(["dpkg-deb", "-x", PACKAGE, unpacked], check=True, timeout=60)
         conffile = (unpacked / "etc/prooftrackd/prooftrackd.toml").read_bytes()
         self.assertLess(len(conffile.splitlines()), 12)
-        self.assertEqual(hashlib.sha256(conffile).hexdigest(), "d806ae7f1ce27d9dbda1397ad61374b80176ea6293f66573bf00e6bdd8d28cc4")
+        self.assertEqual(hashlib.sha256(conffile).hexdigest(),
+                         "d806ae7f1ce27d9dbda1397ad61374b80176ea6293f66573bf00e6bdd8d28cc4")
         reference = (unpacked / "usr/share/doc/prooftrackd/prooftrackd.toml").read_bytes()
         self.assertEqual(reference, (ROOT / "conf" / "prooftrackd.toml").read_bytes())
 
@@ -126,7 +130,8 @@ class Package(unittest.TestCase):
             self.assertEqual((installed / path.relative_to(ROOT)).read_bytes(), path.read_bytes(), path.name)
 
     def test_the_libraries_are_depended_on(self):
-        depends = subprocess.run(["dpkg-deb", "-f", PACKAGE, "Depends"], capture_output=True, text=True, check=True, timeout=20).stdout
+        depends = subprocess.run(["dpkg-deb", "-f", PACKAGE, "Depends"], capture_output=True, text=True, check=True,
+                                 timeout=20).stdout
         for library in ("systemd", "libc6", "libssl3(t64)?", "libsqlite3-0", "libsystemd0"):
             self.assertRegex(depends, rf"\b{library}\b")
 
@@ -136,7 +141,8 @@ class Service(unittest.TestCase):
     def setUpClass(cls):
         if why_not():
             raise unittest.SkipTest(f"no container: {why_not()}")
-        depends = subprocess.run(["dpkg-deb", "-f", PACKAGE, "Depends"], capture_output=True, text=True, check=True, timeout=20).stdout
+        depends = subprocess.run(["dpkg-deb", "-f", PACKAGE, "Depends"], capture_output=True, text=True, check=True,
+                                 timeout=20).stdout
         needed = [part.split("|")[0].split("(")[0].strip() for part in depends.split(",")]
         base = make_root([*needed, "systemd", "systemd-sysv", "dbus", "curl", "ca-certificates", "nodejs", "php-cli"])
         upgraded = repack(PACKAGE, FOLDER, "0.1.1~test")
@@ -174,7 +180,8 @@ class Service(unittest.TestCase):
         return int(self.machine.unit("prooftrackd.service", "NRestarts"))
 
     def wait_restart(self, before, timeout):
-        wait_until(lambda: self.restarts() == before + 1 and self.machine.unit("prooftrackd.service", "ActiveState") == "active", timeout,
+        wait_until(lambda: self.restarts() == before + 1
+                   and self.machine.unit("prooftrackd.service", "ActiveState") == "active", timeout,
                    "the service is started again")
         self.assertTrue(self.healthy())
 
@@ -182,17 +189,21 @@ class Service(unittest.TestCase):
         return self.run_line(f"prooftrackctl {line}", **{"user": "alice", **options})
 
     def proof(self, method, target, body, token="first-token"):
-        self.run_line(f"curl -sSf --cacert /etc/prooftrackd/ca.pem -H 'Authorization: Bearer {token}' -X {method} -d '{body}' {PROOF}/sandbox/{target}")
+        self.run_line(f"curl -sSf --cacert /etc/prooftrackd/ca.pem -H 'Authorization: Bearer {token}' -X {method} -d "
+                      f"'{body}' {PROOF}/sandbox/{target}")
 
     def health(self):
-        return re.search(r'"health":\s*"(\w+)"', self.run_line(f"curl -sS --unix-socket {SOCKET} http://localhost/v1/status", quiet=True))[1]
+        return re.search(r'"health":\s*"(\w+)"', self.run_line(f"curl -sS --unix-socket {SOCKET} "
+                                                               f"http://localhost/v1/status", quiet=True))[1]
 
     def start_proof(self, token):
         # Not a transient unit: its name is free again only when systemd has collected the one that was stopped.
-        self.machine.write("/etc/systemd/system/proof.service", "[Service]\nExecStart=/mnt/tests/proof-sandbox --listen 127.0.0.1:7443 "
+        self.machine.write("/etc/systemd/system/proof.service",
+                           "[Service]\nExecStart=/mnt/tests/proof-sandbox --listen 127.0.0.1:7443 "
                            f"--dir /var/lib/proof --token {token} --accept-any\n")
         self.run_line("systemctl daemon-reload && systemctl restart proof")
-        wait_until(lambda: self.machine.enter(["curl", "-sSk", "-o", "/dev/null", PROOF]).returncode == 0, 20, "the stand-in Proof")
+        wait_until(lambda: self.machine.enter(["curl", "-sSk", "-o", "/dev/null", PROOF]).returncode == 0, 20,
+                   "the stand-in Proof")
 
     def test_01_installed_and_nothing_started(self):
         said = self.run_line(f"dpkg -i {self.first}")
@@ -201,7 +212,8 @@ class Service(unittest.TestCase):
             self.assertEqual(self.run_line(f"systemctl is-enabled {unit}", expect=1), "disabled")
             self.assertEqual(self.run_line(f"systemctl is-active {unit} || true"), "inactive")
         self.run_line("id prooftrackd")
-        self.assertIn("/etc/prooftrackd/prooftrackd.toml", self.run_line("dpkg-query -W -f '${Conffiles}\\n' prooftrackd"))
+        self.assertIn("/etc/prooftrackd/prooftrackd.toml",
+                      self.run_line("dpkg-query -W -f '${Conffiles}\\n' prooftrackd"))
         verified = self.run_line("systemd-analyze verify --man=no prooftrackd.service prooftrackd.socket")
         self.assertEqual(verified, "")
         self.assertRegex(self.run_line("systemd-analyze security prooftrackd.service | tail -1"), r"1\.[0-2] OK")
@@ -225,7 +237,8 @@ class Service(unittest.TestCase):
         self.assertTrue(self.machine.unit("prooftrackd.service", "StatusText"))
 
     def test_03_members_talk_and_strangers_do_not(self):
-        self.run_line(f"curl -sSf --unix-socket {SOCKET} -d '{{\"merchant_transaction_id\": \"order-1\"}}' -H 'Content-Type: application/json' "
+        self.run_line(f"curl -sSf --unix-socket {SOCKET} -d '{{\"merchant_transaction_id\": \"order-1\"}}' -H "
+                      f"'Content-Type: application/json' "
                       "http://localhost/v1/transactions", user="alice")
         self.proof("PUT", "transactions/order-1", '{"status": "completed"}')
         self.ctl("wait order-1 --timeout 20s")
@@ -244,10 +257,12 @@ class Service(unittest.TestCase):
         self.run_line("journalctl -u prooftrackd -o cat -n 4 --no-pager")
         refused = wait_until(lambda: self.machine.journal(f"MESSAGE_ID={REFUSED}"), 10, "the daemon heard of it")
         self.assertIn("poll.intervall", {entry["PROOFTRACKD_KEY"] for entry in refused})
-        self.assertIn("\nprooftrackd_config_last_reload_successful 0\n", self.run_line("curl -sSf http://127.0.0.1:9464/metrics", quiet=True))
+        self.assertIn("\nprooftrackd_config_last_reload_successful 0\n",
+                      self.run_line("curl -sSf http://127.0.0.1:9464/metrics", quiet=True))
         self.assertIn("REFUSED", self.machine.unit("prooftrackd.service", "StatusText"))
         self.assertIn("intervall", self.ctl("status"))
-        self.machine.write("/etc/prooftrackd/prooftrackd.toml", CONFIGURATION + '[api]\nadmin_group = "nobody-knows-it"\n')
+        self.machine.write("/etc/prooftrackd/prooftrackd.toml",
+                           CONFIGURATION + '[api]\nadmin_group = "nobody-knows-it"\n')
         self.run_line("systemctl reload prooftrackd", expect=1)
         self.assertIn("api.admin_group", self.run_line("journalctl -u prooftrackd -o cat -n 4 --no-pager"))
         self.assertEqual((self.pid(), self.healthy()), (before, True))
@@ -270,7 +285,8 @@ class Service(unittest.TestCase):
         clients = [threading.Thread(target=ask, daemon=True) for _ in range(5)]
         for client in clients:
             client.start()
-        wait_until(lambda: len(self.machine.journal(f"MESSAGE_ID={REFUSED}")) >= earlier + 4, 30, "start after start is refused")
+        wait_until(lambda: len(self.machine.journal(f"MESSAGE_ID={REFUSED}")) >= earlier + 4, 30,
+                   "start after start is refused")
         self.run_line("systemctl is-active prooftrackd.socket")
         self.assertEqual(self.machine.unit("prooftrackd.socket", "Result"), "success")
         self.assertIn("What to do", self.run_line(f"journalctl -x --no-pager MESSAGE_ID={REFUSED} | tail -12"))
@@ -286,7 +302,8 @@ class Service(unittest.TestCase):
         self.machine.write("/usr/local/lib/shop/credit.php", PHP)
         self.run_line("install -d -o prooftrackd -g prooftrackd /var/lib/shop")
         self.run_line("sed 's/^#ReadWritePaths=/ReadWritePaths=/' /usr/share/doc/prooftrackd/examples/commands.conf "
-                      "> /etc/systemd/system/prooftrackd.service.d/commands.conf && systemctl daemon-reload && systemctl restart prooftrackd",
+                      "> /etc/systemd/system/prooftrackd.service.d/commands.conf && systemctl daemon-reload && "
+                      "systemctl restart prooftrackd",
                       expect=1)  # the file is still the bad one
         self.machine.write("/etc/prooftrackd/prooftrackd.toml", CONFIGURATION)
         self.run_line("systemctl start prooftrackd")
@@ -349,7 +366,8 @@ class Service(unittest.TestCase):
                 client.join(40)
         print(f"    200 clients through a restart: {counts}")
         self.assertEqual(counts["refused"], 0)
-        # The stop finishes what is in flight; a connection that was accepted and had not yet sent its request is closed.
+        # The stop finishes what is in flight; a connection that was accepted and had not yet sent its request is
+        # closed.
         self.assertLessEqual(counts["closed"], 200)
 
     def test_08_killed_it_comes_back(self):
@@ -370,15 +388,18 @@ class Service(unittest.TestCase):
         self.run_line("systemctl daemon-reload && systemctl restart prooftrackd")
 
     def test_10_the_journal(self):
-        settled = self.machine.journal("PROOFTRACKD_EVENT=transaction.settled", "PROOFTRACKD_MERCHANT_TRANSACTION_ID=order-1")
+        settled = self.machine.journal("PROOFTRACKD_EVENT=transaction.settled",
+                                       "PROOFTRACKD_MERCHANT_TRANSACTION_ID=order-1")
         self.assertEqual(len(settled), 1)
         self.assertEqual((settled[0]["PRIORITY"], settled[0]["SYSLOG_IDENTIFIER"]), ("6", "prooftrackd"))
         refused = self.machine.journal(f"MESSAGE_ID={UNAUTHORIZED}")
-        self.assertEqual({(entry["PROOFTRACKD_EVENT"], entry["PRIORITY"]) for entry in refused}, {("proof.unauthorized", "3")})
+        self.assertEqual({(entry["PROOFTRACKD_EVENT"], entry["PRIORITY"]) for entry in refused},
+                         {("proof.unauthorized", "3")})
         said = self.run_line(f"journalctl -x --no-pager MESSAGE_ID={UNAUTHORIZED} | head -12")
         self.assertIn("What to do", said)
         self.assertIn("LoadCredential", said)
-        self.assertEqual({entry["PRIORITY"] for entry in self.machine.journal("PROOFTRACKD_EVENT=daemon.started")}, {"5"})
+        self.assertEqual({entry["PRIORITY"] for entry in self.machine.journal("PROOFTRACKD_EVENT=daemon.started")},
+                         {"5"})
         whole = self.run_line("journalctl --no-pager -o export", quiet=True)
         for token in ("first-token", "second-token"):
             self.assertNotIn(token, "\n".join(line for line in whole.splitlines() if "--token" not in line))
@@ -417,7 +438,8 @@ class Service(unittest.TestCase):
         self.assertGreaterEqual(found[-1][0], 4, "the loop looks at its own lag every second")
         self.assertEqual(found[-1][1], 0)
         dropped = self.run_line("curl -sSf http://127.0.0.1:9464/metrics | grep '^prooftrackd_log_dropped_total'")
-        self.assertGreater(float(dropped.split()[-1]), 0, "lines were dropped and counted, so the journal was really full")
+        self.assertGreater(float(dropped.split()[-1]), 0,
+                           "lines were dropped and counted, so the journal was really full")
 
     def test_12_upgraded_in_place(self):
         before = self.pid()
@@ -443,7 +465,8 @@ class Service(unittest.TestCase):
         again = self.run_line(f"dpkg -i {self.second}")
         self.assertIn("found the database", again)
         self.assertIn("not started. Edit", again)
-        self.run_line(f"dpkg -i {self.second} && touch /etc/prooftrackd/remove-state-on-purge && dpkg --purge prooftrackd")
+        self.run_line(f"dpkg -i {self.second} && touch /etc/prooftrackd/remove-state-on-purge && dpkg --purge "
+                      f"prooftrackd")
         self.assertFalse(self.machine.path("/var/lib/prooftrackd").exists())
         self.assertTrue(self.machine.path("/etc/prooftrackd/client_token").exists(), "a file of the operator's")
 

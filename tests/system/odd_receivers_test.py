@@ -10,7 +10,8 @@ from harness import SystemCase, wait_until
 
 
 class RawReceiver:
-    """Answers each request by `script(connection, number of the request on it)`, which sends bytes as it likes; counts connections."""
+    """Answers each request by `script(connection, number of the request on it)`, which sends bytes as it likes; counts
+    connections."""
 
     def __init__(self, script):
         self.script, self.connections, self.requests = script, 0, 0
@@ -51,7 +52,8 @@ class OddReceivers(SystemCase):
         receiver = RawReceiver(script)
         self.addCleanup(receiver.listener.close)
         secrets = self.write_secret("raw.secret", ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
-        self.start_daemon([{"name": "raw", "url": receiver.url, "secret_file": secrets, "retry_schedule": ["1h"], **keys}])
+        self.start_daemon([{"name": "raw", "url": receiver.url, "secret_file": secrets, "retry_schedule": ["1h"],
+                            **keys}])
         return receiver
 
     def complete(self, identifier):
@@ -61,13 +63,16 @@ class OddReceivers(SystemCase):
     def attempted(self, count):
         def look():
             found = self.daemon.api("GET", "/v1/deliveries?limit=1000").json["deliveries"]
-            return {one["merchant_transaction_id"]: one for one in found} if sum(one["attempts"] for one in found) >= count else None
+            return {one["merchant_transaction_id"]: one
+                    for one in found} if sum(one["attempts"] for one in found) >= count else None
         return wait_until(look, 15, f"{count} attempts")
 
     def test_a_2xx_status_line_is_a_receipt(self):
         big = b"".join(b"X-%d: %s\r\n" % (n, b"t" * 500) for n in range(48))
-        replies = [b"HTTP/1.1 200\r\n\r\n", b"HTTP/1.1 200\n\n", b"HTTP/1.1 200 OK\r\nServer : x\r\nContent-Length: 0\r\n\r\n",
-                   b"HTTP/1.1 200 OK\r\n" + big + b"Content-Length: 0\r\n\r\n", b"HTTP/1.1 204 No Content\nX: y\n\n", b"HTTP/1.1 200 OK\r\n"]
+        replies = [b"HTTP/1.1 200\r\n\r\n", b"HTTP/1.1 200\n\n",
+                   b"HTTP/1.1 200 OK\r\nServer : x\r\nContent-Length: 0\r\n\r\n",
+                   b"HTTP/1.1 200 OK\r\n" + big + b"Content-Length: 0\r\n\r\n", b"HTTP/1.1 204 No Content\nX: y\n\n",
+                   b"HTTP/1.1 200 OK\r\n"]
         left = list(replies)
 
         def script(connection, _):
@@ -91,7 +96,7 @@ class OddReceivers(SystemCase):
         self.complete("hangs")
         self.assertEqual(self.attempted(1)["hangs"]["state"], "delivered")
 
-    def test_an_unasked_reply_is_not_the_answer_to_the_next_event(self):
+    def test_an_unexpected_reply_is_not_the_answer_to_the_next_event(self):
         def script(connection, number):
             ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
             if receiver.requests == 1:

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""What clients are generated from: the OpenAPI document, linted, and a TypeScript client made of it that calls every operation.
+"""What clients are generated from: the OpenAPI document, linted, and a TypeScript client made of it that calls every
+operation.
 
-openapi-typescript makes the types, tsc checks a program against them (tests/system/openapi), the program talks to a real daemon, and ajv
-holds every request, reply and webhook against the document. Needs npm's packages, installed into .build/npm as the lock file has them.
-"""
+openapi-typescript makes the types, tsc checks a program against them (tests/system/openapi), the program talks to a
+real daemon, and ajv holds every request, reply and webhook against the document. Needs npm's packages, installed into
+.build/npm as the lock file has them. """
 
 import hashlib
 import json
@@ -33,8 +34,10 @@ def install_packages():
     shutil.copy(SOURCES / "package.json", PACKAGES)
     shutil.copy(LOCK, PACKAGES)
     try:
-        done = subprocess.run(["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts", "--fetch-retries=1",
-                               "--fetch-retry-mintimeout=1000", "--fetch-timeout=20000"], cwd=PACKAGES, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--no-update-notifier",
+                               "--ignore-scripts", "--fetch-retries=1",
+                               "--fetch-retry-mintimeout=1000", "--fetch-timeout=20000"], cwd=PACKAGES,
+                              capture_output=True, text=True, timeout=300)
     except subprocess.TimeoutExpired:
         raise unittest.SkipTest(f"npm ci in {PACKAGES} took over 300 s")
     if done.returncode != 0:
@@ -42,7 +45,8 @@ def install_packages():
 
 
 def run(*command, timeout=120, **options):
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=timeout, env={**os.environ, **QUIET}, **options)
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=timeout,
+                          env={**os.environ, **QUIET}, **options)
 
 
 def setUpModule():
@@ -58,7 +62,8 @@ class Lint(unittest.TestCase):
         self.assertEqual(found["totals"], {"errors": 0, "warnings": 0, "ignored": 0}, done.stdout[:4000])
 
     def test_spectral(self):
-        done = run(BIN / "spectral", "lint", "--ruleset", SOURCES / "spectral.yaml", "--fail-severity", "hint", DOCUMENT)
+        done = run(BIN / "spectral", "lint", "--ruleset", SOURCES / "spectral.yaml", "--fail-severity", "hint",
+                   DOCUMENT)
         self.assertEqual(done.returncode, 0, done.stdout[:4000] + done.stderr[:1000])
 
 
@@ -71,7 +76,8 @@ class GeneratedClient(SystemCase):
         cls.addClassCleanup(shutil.rmtree, cls.build, True)
         for source in (*SOURCES.glob("*.ts"), SOURCES / "tsconfig.json"):
             shutil.copy(source, cls.build)
-        for command in ((BIN / "openapi-typescript", DOCUMENT, "-o", cls.build / "api.ts"), (BIN / "tsc", "-p", cls.build)):
+        for command in ((BIN / "openapi-typescript", DOCUMENT, "-o", cls.build / "api.ts"),
+                        (BIN / "tsc", "-p", cls.build)):
             done = run(*command)
             assert done.returncode == 0, done.stdout[:4000] + done.stderr[:4000]
 
@@ -86,7 +92,8 @@ class GeneratedClient(SystemCase):
         nobody.url = "http://127.0.0.1:1/"
         admins = {"mode": "0666", "admin_group": "daemon"} if os.geteuid() == 0 else {}
         self.make_daemon(
-            [self.callback(self.receiver, events=["transaction.*", "transaction.updated"]), self.callback(gone, "gone", events=["transaction.completed"]),
+            [self.callback(self.receiver, events=["transaction.*", "transaction.updated"]),
+             self.callback(gone, "gone", events=["transaction.completed"]),
              self.callback(nobody, "nobody", events=["transaction.reversed"])],
             proof={"request_timeout": "1500ms"}, api=admins,
             poll={"not_found_grace": "1s", "tail_interval": "500ms", "give_up_after": "8s", "verify_after": ["1500ms"]})
@@ -101,13 +108,15 @@ class GeneratedClient(SystemCase):
         return done.stdout.splitlines()
 
     def exchange(self, method, path, reply):
-        return {"method": method.lower(), "path": path, "status": reply.status, "headers": dict(reply.headers), "sent": {"type": "", "body": ""},
+        return {"method": method.lower(), "path": path, "status": reply.status, "headers": dict(reply.headers),
+                "sent": {"type": "", "body": ""},
                 "got": {"type": reply.headers["content-type"], "body": reply.body.decode()}}
 
     def refusals_of_a_stranger(self):
         """Each call of admins, made by somebody else."""
         paths = json.loads(DOCUMENT.read_text())["paths"]
-        calls = [(method.upper(), path) for path, methods in paths.items() for method, operation in methods.items() if operation.get("x-admin")]
+        calls = [(method.upper(), path) for path, methods in paths.items()
+                 for method, operation in methods.items() if operation.get("x-admin")]
         self.assertGreater(len(calls), 10)
         reader, writer = os.pipe()
         if os.fork() == 0:
@@ -137,7 +146,8 @@ class GeneratedClient(SystemCase):
         self.addCleanup(stalled.close)
         stalled.sock.sendall(b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n")
         record = self.folder / "calls.json"
-        self.assertEqual(self.daemon.api("GET", "/v1/openapi.json").body, DOCUMENT.read_bytes(), "the daemon is built from another document")
+        self.assertEqual(self.daemon.api("GET", "/v1/openapi.json").body, DOCUMENT.read_bytes(),
+                         "the daemon is built from another document")
         done = run("node", self.build / "out" / "calls.js", self.daemon.socket, self.sandbox.folder, record)
         self.assertEqual(done.returncode, 0, done.stderr[-4000:])
         recorded = json.loads(record.read_text())
@@ -150,7 +160,8 @@ class GeneratedClient(SystemCase):
         stalled.sock.settimeout(20)
         head, body = stalled.sock.makefile("rb").read().split(b"\r\n\r\n")
         self.assertTrue(head.startswith(b"HTTP/1.1 408 "), head)
-        recorded["exchanges"].append({"method": "get", "path": "/v1/status", "status": 408, "headers": {}, "sent": {"type": "", "body": ""},
+        recorded["exchanges"].append({"method": "get", "path": "/v1/status", "status": 408, "headers": {},
+                                      "sent": {"type": "", "body": ""},
                                       "got": {"type": "application/problem+json", "body": body.decode()}})
         self.assertEqual(self.check(recorded), [])
 
@@ -162,11 +173,14 @@ class GeneratedClient(SystemCase):
             self.skipTest(f"no tmpfs here: {mounted.stderr}")
         self.addCleanup(run, "umount", "-l", state)
         self.daemon.start()
-        lines = "".join(json.dumps({"merchant_transaction_id": f"full-{number}", "metadata": {"x": "y" * 3000}}) + "\n" for number in range(8000))
-        failed = self.daemon.api("POST", "/v1/transactions", lines, {"Content-Type": "application/x-ndjson"}, timeout=60)
+        lines = "".join(json.dumps({"merchant_transaction_id": f"full-{number}", "metadata": {"x": "y" * 3000}}) + "\n"
+                        for number in range(8000))
+        failed = self.daemon.api("POST", "/v1/transactions", lines, {"Content-Type": "application/x-ndjson"},
+                                 timeout=60)
         self.assert_problem(failed, 503, "store_unavailable")
         self.assertGreater(failed.json["taken"], 0)
-        ready = wait_until(lambda: (lambda reply: reply if reply.status == 503 else None)(self.daemon.api("GET", "/readyz")), 10, "not ready")
+        ready = wait_until(lambda: (lambda reply: reply if reply.status == 503
+                                    else None)(self.daemon.api("GET", "/readyz")), 10, "not ready")
         self.assertIn("disk is full", " ".join(ready.json["reasons"]))
         status = self.daemon.api("GET", "/v1/status")
         self.assertEqual(status.json["store"]["state"], "full")
@@ -177,13 +191,19 @@ class GeneratedClient(SystemCase):
     def test_what_is_not_described_is_found(self):
         self.daemon.start()
         health = self.exchange("GET", "/healthz", self.daemon.api("GET", "/healthz"))
-        wrong = [{**health, "status": 207}, {**health, "got": {**health["got"], "body": '{"ok": true, "reasons": [], "mood": "good"}'}},
-                 {**health, "got": {**health["got"], "type": "text/html"}}, {**health, "got": {**health["got"], "body": '{"ok": false, "reasons": []}'}}]
+        wrong = [{**health, "status": 207}, {**health,
+                                             "got": {**health["got"],
+                                                     "body": '{"ok": true, "reasons": [], "mood": "good"}'}},
+                 {**health, "got": {**health["got"], "type": "text/html"}},
+                 {**health, "got": {**health["got"], "body": '{"ok": false, "reasons": []}'}}]
         webhook = {"headers": {}, "body": '{"type": "transaction.lost"}'}
         found = "\n".join(self.check({"exchanges": [health, *wrong], "events": [{}], "webhooks": [webhook]}))
-        for line in ("get /healthz 207: this status is not described", "must NOT have additional properties {\"additionalProperty\":\"mood\"}",
-                     "text/html is not described", "/ok must be equal to constant", "event: ", "webhook transaction.lost is not described",
-                     "get /healthz: never refused", "post /v1/transactions: never called with success", "webhook transaction.completed: never came"):
+        for line in ("get /healthz 207: this status is not described",
+                     "must NOT have additional properties {\"additionalProperty\":\"mood\"}",
+                     "text/html is not described", "/ok must be equal to constant", "event: ",
+                     "webhook transaction.lost is not described",
+                     "get /healthz: never refused", "post /v1/transactions: never called with success",
+                     "webhook transaction.completed: never came"):
             self.assertIn(line, found)
 
 

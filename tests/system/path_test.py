@@ -16,10 +16,11 @@ class WholePath(SystemCase):
         self.receiver = self.start_receiver()
         self.start_daemon([self.callback(self.receiver)])
 
-    def test_each_end_is_stored_and_told_once(self):
+    def test_each_end_is_stored_and_delivered_once(self):
         for status in ("completed", "failed", "cancelled"):
             identifier = f"id-{status}"
-            self.sandbox.set(identifier, script=[{"after": "600ms", "status": "processing"}, {"after": "1200ms", "status": status}])
+            self.sandbox.set(identifier, script=[{"after": "600ms", "status": "processing"},
+                                                 {"after": "1200ms", "status": status}])
             created = self.daemon.track(identifier, metadata={"order": status})
             self.assertEqual((created["state"], created["status"], created["settled_at"]), ("tracking", None, None))
         for status in ("completed", "failed", "cancelled"):
@@ -43,8 +44,10 @@ class WholePath(SystemCase):
         events = self.daemon.events()
         self.assertEqual([e["seq"] for e in events], list(range(1, len(events) + 1)))
         ends = [e for e in events if e["data"]["final"]]
-        self.assertEqual(sorted(e["type"] for e in ends), ["transaction.cancelled", "transaction.completed", "transaction.failed"])
-        wait_until(lambda: len(self.daemon.api("GET", "/v1/deliveries?state=delivered").json["deliveries"]) == 3, 10, "3 delivered")
+        self.assertEqual(sorted(e["type"] for e in ends),
+                         ["transaction.cancelled", "transaction.completed", "transaction.failed"])
+        wait_until(lambda: len(self.daemon.api("GET", "/v1/deliveries?state=delivered").json["deliveries"]) == 3, 10,
+                   "3 delivered")
         time.sleep(1.5)
         self.assertEqual(len(self.receiver.deliveries), 3, "nothing is told twice")
         # A settled id is not asked any more.
@@ -55,11 +58,13 @@ class WholePath(SystemCase):
     def test_a_delivery_shows_its_fields(self):
         self.sandbox.set("one", status="completed")
         self.daemon.track("one")
-        wait_until(lambda: self.daemon.api("GET", "/v1/deliveries?state=delivered").json["deliveries"], 10, "a delivery")
+        wait_until(lambda: self.daemon.api("GET", "/v1/deliveries?state=delivered").json["deliveries"], 10,
+                   "a delivery")
         listed = self.daemon.api("GET", "/v1/deliveries?merchant_transaction_id=one&callback=backend").json
         self.assertIsNone(listed["next_cursor"])
         delivery = listed["deliveries"][0]
-        self.assertEqual(set(delivery), {"id", "event_id", "event_type", "merchant_transaction_id", "callback", "state", "attempts",
+        self.assertEqual(set(delivery), {"id", "event_id", "event_type", "merchant_transaction_id", "callback", "state",
+                                         "attempts",
                                          "last_attempt_at", "last_error", "last_status", "next_attempt_at"})
         self.assertEqual((delivery["callback"], delivery["state"], delivery["attempts"], delivery["last_status"]),
                          ("backend", "delivered", 1, 204))
@@ -76,7 +81,8 @@ class WholePath(SystemCase):
             self.assertLess(first - done, 0.1 + SLACK / 5)
 
     def test_history_names_each_change(self):
-        self.sandbox.set("h", script=[{"after": "500ms", "status": "processing"}, {"after": "1s", "status": "completed"}])
+        self.sandbox.set("h", script=[{"after": "500ms", "status": "processing"},
+                                      {"after": "1s", "status": "completed"}])
         self.daemon.track("h")
         self.daemon.wait_state("h", "settled")
         history = self.daemon.api("GET", "/v1/transactions/h/history")
@@ -86,7 +92,8 @@ class WholePath(SystemCase):
             self.assertIn(word, text)
 
     def test_proofs_bytes_and_metadata_are_kept_as_they_came(self):
-        proof = ('{ "z": 1.10, "status" :"completed",\t"merchant_transaction_id":"verbatim", "big": 12345678901234567890123,'
+        proof = ('{ "z": 1.10, "status" :"completed",\t"merchant_transaction_id":"verbatim", "big": '
+                 '12345678901234567890123,'
                  ' "u": "\\u00e9\u00e9", "a": {"b":[ ]} }')
         metadata = '{"order": "A-17", "amount": 1.10, "n": 1e2, "deep": {"z":1,"a":2}}'
         self.sandbox.set("verbatim", body=proof)
@@ -94,7 +101,8 @@ class WholePath(SystemCase):
         self.assertEqual(self.daemon.api("POST", "/v1/transactions", body).status, 201)
         self.daemon.wait_state("verbatim", "settled")
         delivery = wait_until(lambda: self.receiver.of("verbatim"), 10, "the callback")[0]
-        for where, content in (("callback", delivery.body.decode()), ("API", self.daemon.api("GET", "/v1/transactions/verbatim").body.decode()),
+        for where, content in (("callback", delivery.body.decode()),
+                               ("API", self.daemon.api("GET", "/v1/transactions/verbatim").body.decode()),
                                ("events", self.daemon.api("GET", "/v1/events").body.decode())):
             self.assertIn(proof, content, where)
             self.assertIn(metadata, content, where)
@@ -103,10 +111,12 @@ class WholePath(SystemCase):
         self.daemon.track("again", metadata={"a": 1, "b": 2})
         body = '{"metadata": {"b": 2, "a": 1}, "merchant_transaction_id": "again"}'
         self.assertEqual(self.daemon.api("POST", "/v1/transactions", body).status, 200, "equal as JSON values")
-        self.assert_problem(self.daemon.api("POST", "/v1/transactions", {"merchant_transaction_id": "again", "metadata": {"a": 2}}), 409,
+        self.assert_problem(self.daemon.api("POST", "/v1/transactions",
+                                            {"merchant_transaction_id": "again", "metadata": {"a": 2}}), 409,
                             "already_tracked")
         self.assert_problem(self.daemon.api("POST", "/v1/transactions",
-                                            {"merchant_transaction_id": "again", "metadata": {"a": 1, "b": 2}, "overdue_after": "1h"}),
+                                            {"merchant_transaction_id": "again", "metadata": {"a": 1, "b": 2},
+                                             "overdue_after": "1h"}),
                             409, "already_tracked")
         self.sandbox.set("again", status="completed")
         self.daemon.wait_state("again", "settled")
@@ -139,7 +149,7 @@ class WholePath(SystemCase):
         self.assertEqual(self.daemon.get("w", wait="30s")["status"], "completed")
         self.assertLess(time.monotonic() - began, 3 + SLACK)
 
-    def test_import_takes_what_is_right_and_says_what_is_not(self):
+    def test_import_takes_valid_lines_and_reports_the_others(self):
         lines = ['{"merchant_transaction_id": "n1", "metadata": {"k": 1}}', '"n2"', "", "{broken", '"bad id"', '"n2"',
                  '{"merchant_transaction_id": "n3", "unknown": 1}', "n4-without-quotes"]
         reply = self.daemon.api("POST", "/v1/transactions", "\n".join(lines), {"Content-Type": "application/x-ndjson"})
@@ -153,10 +163,12 @@ class WholePath(SystemCase):
 
     def test_a_bare_id_in_an_import_means_be_sure_that_it_is_tracked(self):
         self.daemon.track("known", metadata={"order": 7}, overdue_after="2h")
-        lines = ['"known"', "known", '{"merchant_transaction_id": "known"}', '{"merchant_transaction_id": "known", "metadata": {"order": 8}}']
+        lines = ['"known"', "known", '{"merchant_transaction_id": "known"}',
+                 '{"merchant_transaction_id": "known", "metadata": {"order": 8}}']
         reply = self.daemon.api("POST", "/v1/transactions", "\n".join(lines), {"Content-Type": "application/x-ndjson"})
         self.assertEqual((reply.json["created"], reply.json["existing"]), (0, 2), reply)
-        self.assertEqual([(r["line"], r["code"]) for r in reply.json["rejected"]], [(3, "already_tracked"), (4, "already_tracked")],
+        self.assertEqual([(r["line"], r["code"]) for r in reply.json["rejected"]],
+                         [(3, "already_tracked"), (4, "already_tracked")],
                          "an object says which options are meant")
         self.assertEqual(self.daemon.get("known")["metadata"], {"order": 7})
 
@@ -177,14 +189,16 @@ class WholePath(SystemCase):
         only = self.daemon.api("GET", "/v1/transactions?state=settled&status=failed").json["transactions"]
         self.assertEqual([t["merchant_transaction_id"] for t in only], ["p000"])
         after = only[0]["settled_at"]
-        self.assertEqual(len(self.daemon.api("GET", f"/v1/transactions?settled_before={after}").json["transactions"]), 0)
+        self.assertEqual(len(self.daemon.api("GET", f"/v1/transactions?settled_before={after}").json["transactions"]),
+                         0)
 
-    def test_poll_now_asks_within_a_second(self):
+    def test_poll_now_polls_within_a_second(self):
         slow = self.start_sandbox(name="slow")
         slow.set("slow", status="pending")
         self.daemon.stop()
         self.sandbox = slow
-        self.start_daemon([], poll={"interval": ["30s", "40s"]}, store={"path": str(self.folder / "state" / "second.db")})
+        self.start_daemon([], poll={"interval": ["30s", "40s"]},
+                          store={"path": str(self.folder / "state" / "second.db")})
         self.daemon.track("slow")
         wait_until(lambda: slow.polls("slow"), 5, "the first poll")
         time.sleep(1.1)
@@ -232,7 +246,8 @@ class WholePath(SystemCase):
         self.sandbox.set("t", status="completed")
         self.daemon.start()
         self.assertEqual(self.daemon.wait_state("t", "settled")["status"], "completed")
-        for name in ("daemon.started", "daemon.stopping", "daemon.stopped", "transaction.tracked", "transaction.settled"):
+        for name in ("daemon.started", "daemon.stopping", "daemon.stopped", "transaction.tracked",
+                     "transaction.settled"):
             self.assertTrue(self.daemon.logged(name), name)
 
 

@@ -58,7 +58,8 @@ class Form(unittest.TestCase):
 
     def test_every_document_is_linked_from_the_readme(self):
         linked = {target.split("#")[0] for target in links(README)}
-        self.assertEqual({str(path.relative_to(ROOT)) for path in DOCS.iterdir() if path.suffix == ".md"} - linked, set())
+        self.assertEqual({str(path.relative_to(ROOT)) for path in DOCS.iterdir() if path.suffix == ".md"} - linked,
+                         set())
 
     def test_every_picture_is_shown(self):
         shown = {(path.parent / target).resolve() for path in READABLE for target in links(path.read_text())}
@@ -80,10 +81,13 @@ class Form(unittest.TestCase):
     def test_the_readme_says_what_is_where(self):
         """Each part that moved out of the README has one place."""
         for text, headings in (
-                (README, ("configuration-in-ten-lines", "what-it-promises", "crediting-exactly-once", "install", "where-to-read-on")),
+                (README, ("configuration-in-ten-lines", "what-it-promises", "crediting-exactly-once", "install",
+                          "where-to-read-on")),
                 (RECEIVERS, ("the-rules", "node", "python", "php", "kinds-of-callbacks", "reading-events-instead")),
-                (OPERATIONS, ("install-and-run-as-a-service", "log", "metrics-and-alerts", "rotating-secrets", "exit-statuses")),
-                (REFERENCE, ("the-api", "prooftrackctl", "states-and-events", "callbacks", "limits", "choices-of-ours"))):
+                (OPERATIONS, ("install-and-run-as-a-service", "log", "metrics-and-alerts", "rotating-secrets",
+                              "exit-statuses")),
+                (REFERENCE, ("the-api", "prooftrackctl", "states-and-events", "callbacks", "limits",
+                             "choices-of-ours"))):
             self.assertEqual(set(headings) - anchors(text), set())
 
 
@@ -99,24 +103,28 @@ class Readme(unittest.TestCase):
         short = blocks("toml", README)[0]
         self.assertLessEqual(len(short.splitlines()), 10)
         with tempfile.TemporaryDirectory(prefix="pt-", dir="/tmp") as folder:
-            for name, content in (("client_token", "token"), ("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")):
+            for name, content in (("client_token", "token"),
+                                  ("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")):
                 path = Path(folder, name)
                 path.write_text(content + "\n")
                 path.chmod(0o600)
             config = Path(folder, "prooftrackd.toml")
             config.write_text(short.replace("/etc/prooftrackd", folder))
-            done = subprocess.run([program("prooftrackd"), "--config", str(config), "--check-config"], capture_output=True,
+            done = subprocess.run([program("prooftrackd"), "--config", str(config), "--check-config"],
+                                  capture_output=True,
                                   text=True, timeout=20)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    def test_its_mistakes_are_the_daemons_words(self):
+    def test_its_mistakes_are_worded_as_the_daemons(self):
         with tempfile.TemporaryDirectory(prefix="pt-", dir="/tmp") as folder:
-            Path(folder, "bad.toml").write_text('[pol]\ninterval = 5\n[poll]\nintervall = ["5s", "10s"]\nbackoff = ["5", "5m"]\n')
+            Path(folder, "bad.toml").write_text('[pol]\ninterval = 5\n[poll]\nintervall = ["5s", "10s"]\nbackoff = '
+                                                '["5", "5m"]\n')
             done = subprocess.run([program("prooftrackd"), "--config", "bad.toml", "--check-config"], cwd=folder,
                                   capture_output=True, text=True, timeout=20)
         self.assertEqual(done.returncode, 78)
         shown = next(block for block in blocks("console", README) if "bad.toml" in block)
-        self.assertEqual(shown.splitlines()[1:], (done.stdout + done.stderr).splitlines(), "README.md shows other words")
+        self.assertEqual(shown.splitlines()[1:], (done.stdout + done.stderr).splitlines(),
+                         "README.md shows other words")
 
     def test_every_module_is_in_its_table(self):
         modules = README.split("\n## The modules")[1]
@@ -163,7 +171,8 @@ class Examples(unittest.TestCase):
             with self.subTest(f"{name}: prooftrackctl {words}"):
                 words = [word for word in words.split() if word != "--json"]
                 depth = 2 if words[0] in ("secret", "callback") else 1
-                done = subprocess.run([program("prooftrackctl"), *words[:depth], "--help"], capture_output=True, text=True,
+                done = subprocess.run([program("prooftrackctl"), *words[:depth], "--help"], capture_output=True,
+                                      text=True,
                                       timeout=20)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertIn(f"Usage: prooftrackctl {' '.join(words[:depth])} ", done.stdout, "an unknown command")

@@ -25,7 +25,8 @@ class Refusals(SystemCase):
         self.start_daemon([], poll={"interval": ["1s", "2s"], "backoff": ["1s", "1m"]}, proof={"request_timeout": "1s"})
 
     def poison(self, faults):
-        self.sandbox.control("PUT", "faults", [{"path": f"/widget/transactions/{name}", **fault} for name, fault in faults.items()])
+        self.sandbox.control("PUT", "faults", [{"path": f"/widget/transactions/{name}", **fault}
+                                               for name, fault in faults.items()])
 
     def expect_in_band(self, names):
         self.sandbox.clear_log()
@@ -63,7 +64,8 @@ class Refusals(SystemCase):
 
     def test_one_page_of_a_firewall(self):
         self.survive({"web.config": PAGE_403})
-        named = [line["merchant_transaction_id"] for line in self.daemon.logged("poll.error") if line["error"].startswith("403")]
+        named = [line["merchant_transaction_id"] for line in self.daemon.logged("poll.error")
+                 if line["error"].startswith("403")]
         self.assertIn("web.config", named)
 
     def test_few_of_each_kind(self):

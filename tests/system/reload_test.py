@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A reload is all or nothing: where polls and webhooks really go after one that was refused, and after one that was taken."""
+"""A reload is all or nothing: where polls and webhooks really go after one that was refused, and after one that was
+taken."""
 
 import fcntl
 import hashlib
@@ -21,15 +22,18 @@ class ReloadCase(SystemCase):
 
     def setUp(self):
         super().setUp()
-        self.old, self.new = (self.start_sandbox("--accept-any", "--token", f"{name}-token", name=name) for name in ("old", "new"))
+        self.old, self.new = (self.start_sandbox("--accept-any", "--token", f"{name}-token", name=name)
+                              for name in ("old", "new"))
         self.old_shop, self.new_shop = (self.start_receiver(name=f"{name}-shop") for name in ("old", "new"))
 
     def files_of(self, sandbox):
-        return {"base_url": sandbox.base_url, "token_file": str(sandbox.folder / "client_token"), "ca_file": sandbox.ca_file}
+        return {"base_url": sandbox.base_url, "token_file": str(sandbox.folder / "client_token"),
+                "ca_file": sandbox.ca_file}
 
     def everything_new(self):
         """The configuration in which everything is another one."""
-        config = self.make_config([self.callback(self.new_shop), {"name": "ledger", "command": ["/bin/true"]}], proof=self.files_of(self.new),
+        config = self.make_config([self.callback(self.new_shop), {"name": "ledger", "command": ["/bin/true"]}],
+                                  proof=self.files_of(self.new),
                                   api={"admin_group": "daemon"}, log={"level": "info"})
         config["callback_url"] = {"allow_hosts": ["127.0.0.1"], "secret_file": self.new_shop.secret_file}
         return config
@@ -60,7 +64,8 @@ class Refused(ReloadCase):
         (self.folder / "empty").write_text("\n")
 
         def put(section, key, value):
-            return lambda config: (config[section][0] if isinstance(config[section], list) else config[section]).update({key: value})
+            return lambda config: (config[section][0] if isinstance(config[section],
+                                                                    list) else config[section]).update({key: value})
         return [
             ("proof.nonsense", put("proof", "nonsense", 1)),
             ("proof.token_file", put("proof", "token_file", missing)),
@@ -127,7 +132,8 @@ class Refused(ReloadCase):
     @unittest.skipUnless(os.geteuid() == 0, "needs root to be somebody else")
     def test_the_group_stays_too(self):
         self.folder.chmod(0o755)
-        daemon = self.start_daemon([self.callback(self.old_shop)], proof=self.files_of(self.old), api={"mode": "0666", "admin_group": "daemon"})
+        daemon = self.start_daemon([self.callback(self.old_shop)], proof=self.files_of(self.old),
+                                   api={"mode": "0666", "admin_group": "daemon"})
         body = json.dumps({"merchant_transaction_id": "theirs"})
         self.assertEqual(self.ask_as_stranger("POST", "/v1/transactions", body), "403")
         config = self.everything_new()
@@ -137,7 +143,8 @@ class Refused(ReloadCase):
         self.assertEqual(self.ask_as_stranger("POST", "/v1/transactions", body), "403", "the old group guards it")
         config["proof"]["token_file"] = str(self.new.folder / "client_token")
         self.reload_with(config, "config.refused")
-        self.assertEqual(daemon.logged("config.refused")[-1]["key"], "api.admin_group", "the mode is the old one until a restart")
+        self.assertEqual(daemon.logged("config.refused")[-1]["key"], "api.admin_group",
+                         "the mode is the old one until a restart")
         self.assertEqual(self.ask_as_stranger("POST", "/v1/transactions", body), "403")
         config["api"]["admin_group"] = "bin"
         self.reload_with(config, "config.reloaded")
@@ -151,10 +158,12 @@ class Refused(ReloadCase):
             spoil(config)
         self.reload_with(config, "config.refused")
         lines = self.daemon.wait_log("config.refused", 4)
-        self.assertEqual([line["key"] for line in lines], ["proof.token_file", "proof.ca_file", "callback.command", "callback_url.secret_file"])
+        self.assertEqual([line["key"] for line in lines],
+                         ["proof.token_file", "proof.ca_file", "callback.command", "callback_url.secret_file"])
 
     def test_a_refused_start_says_so_in_the_log_with_each_place(self):
-        daemon = self.make_daemon([self.callback(self.old_shop)], proof={**self.files_of(self.old), "token_file": str(self.folder / "missing")},
+        daemon = self.make_daemon([self.callback(self.old_shop)],
+                                  proof={**self.files_of(self.old), "token_file": str(self.folder / "missing")},
                                   api={"admin_group": "no-such-group"})
         daemon.start(wait=False)
         self.assertEqual(daemon.process.wait(30), 78)
@@ -179,7 +188,8 @@ class Taken(ReloadCase):
     def test_a_replaced_ca_file_is_reread(self):
         bundle = self.folder / "bundle.pem"
         shutil.copy(self.old.ca_file, bundle)
-        daemon = self.start_daemon([self.callback(self.old_shop)], proof={**self.files_of(self.old), "ca_file": str(bundle)},
+        daemon = self.start_daemon([self.callback(self.old_shop)],
+                                   proof={**self.files_of(self.old), "ca_file": str(bundle)},
                                    poll={"probe_interval": "300ms"})
         self.goes_to("first", self.old, self.old_shop)
         # The same address and token, another authority.
@@ -215,9 +225,11 @@ class Taken(ReloadCase):
     def test_a_changed_token_is_used_and_a_bad_one_is_not(self):
         token = self.folder / "token"
         token.write_text("old-token\n")
-        daemon = self.start_daemon([self.callback(self.old_shop)], proof={**self.files_of(self.old), "token_file": str(token)})
+        daemon = self.start_daemon([self.callback(self.old_shop)],
+                                   proof={**self.files_of(self.old), "token_file": str(token)})
         token.write_text("\n")
-        warned = wait_until(lambda: [line for line in daemon.logged("config.warning") if line.get("file") == str(token)], 4, "a warning")
+        warned = wait_until(lambda: [line for line in daemon.logged("config.warning")
+                                     if line.get("file") == str(token)], 4, "a warning")
         self.assertIn("empty", warned[0]["error"])
         self.goes_to("still", self.old, self.old_shop)
         token.write_text("old-token2\n")
@@ -236,11 +248,13 @@ class Taken(ReloadCase):
         secret_file = self.write_secret("rotated.secret", secrets[:1])
         daemon = self.start_daemon([{"name": "backend", "url": self.old_shop.url, "secret_file": secret_file}],
                                    proof={**self.files_of(self.old), "token_file": str(token)})
-        self.assertEqual(shown(), {"client_token": [fingerprint("old-token")], "callback.backend.secret": [fingerprint(secrets[0])]})
+        self.assertEqual(shown(), {"client_token": [fingerprint("old-token")],
+                                   "callback.backend.secret": [fingerprint(secrets[0])]})
         self.write_secret("rotated.secret", [secrets[1], secrets[0]])
         told = daemon.wait_log("callback.secret_changed", timeout=4)[0]
         both = [fingerprint(secrets[1]), fingerprint(secrets[0])]
-        self.assertEqual((told["callback"], told["file"], told["fingerprints"]), ("backend", secret_file, " ".join(both)))
+        self.assertEqual((told["callback"], told["file"], told["fingerprints"]),
+                         ("backend", secret_file, " ".join(both)))
         wait_until(lambda: shown()["callback.backend.secret"] == both, 4, "the status has both")
         self.write_secret("rotated.secret", secrets[1:2])  # the rotation ends
         told = daemon.wait_log("callback.secret_changed", 2, timeout=4)[-1]
@@ -256,7 +270,8 @@ class Taken(ReloadCase):
         self.assertEqual(daemon.wait_log("config.reloaded")[-1]["secrets"],
                          f"client_token={fingerprint('new-token')} callback.backend.secret={fingerprint(secrets[2])}")
         self.assertEqual(shown()["callback.backend.secret"], [fingerprint(secrets[2])])
-        said = subprocess.run([program("prooftrackctl"), "--socket", daemon.socket, "status"], capture_output=True, text=True, timeout=60, check=True).stdout
+        said = subprocess.run([program("prooftrackctl"), "--socket", daemon.socket, "status"], capture_output=True,
+                              text=True, timeout=60, check=True).stdout
         self.assertRegex(said, rf"callback\.backend\.secret +{fingerprint(secrets[2])}")
         everything = said + daemon.process.output() + json.dumps(daemon.status())
         for secret in (*secrets, "new-token"):
@@ -272,7 +287,8 @@ class Taken(ReloadCase):
             self.daemon.start(wait=False)
             database = str(self.daemon.config["store"]["path"])
             opened = Path("/proc", str(self.daemon.process.popen.pid), "fd")
-            wait_until(lambda: any(os.path.realpath(one) == database for one in opened.iterdir()), 10, "the store to be open")
+            wait_until(lambda: any(os.path.realpath(one) == database for one in opened.iterdir()), 10,
+                       "the store to be open")
             self.daemon.config = self.everything_new()
             self.daemon.write_config()
             self.daemon.reload()
@@ -286,7 +302,8 @@ class Check(ReloadCase):
         daemon.config = config or self.everything_new()
         daemon.write_config()
         arguments = [program("prooftrackd"), "--config", str(daemon.config_path), "--check-config"]
-        return subprocess.run(arguments, capture_output=True, text=True, timeout=30, env={**os.environ, **(env or {})}, **options)
+        return subprocess.run(arguments, capture_output=True, text=True, timeout=30, env={**os.environ, **(env or {})},
+                              **options)
 
     def test_a_good_one_is_valid_and_nothing_is_done(self):
         done = self.check()
@@ -345,7 +362,8 @@ class Check(ReloadCase):
         (credentials / "client_token").write_text("new-token\n")
         (credentials / "callback.backend.secret").write_text(new_secret() + "\n")
         self.assertEqual(self.check(config, passed).returncode, 0)
-        # What runs for ExecReload= may not read the credentials that systemd names to it; it is told of the process that may.
+        # What runs for ExecReload= may not read the credentials that systemd names to it; it is told of the process
+        # that may.
         daemon = self.make_daemon()
         daemon.config = config
         daemon.start(env={**os.environ, **passed})

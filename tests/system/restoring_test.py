@@ -22,7 +22,8 @@ class Restoring(SystemCase):
         self.saved = self.folder / "saved.db"
 
     def ctl(self, *arguments):
-        return subprocess.run([program("prooftrackctl"), "--socket", self.daemon.socket, *arguments], capture_output=True, text=True, timeout=30)
+        return subprocess.run([program("prooftrackctl"), "--socket", self.daemon.socket, *arguments],
+                              capture_output=True, text=True, timeout=30)
 
     def back_up(self):
         done = self.ctl("backup", str(self.saved))
@@ -36,7 +37,8 @@ class Restoring(SystemCase):
         return [d.event for d in self.receiver.of(identifier) if d.event["type"] == "transaction.completed"]
 
     def delivered_all(self):
-        wait_until(lambda: not self.daemon.api("GET", "/v1/deliveries?state=pending").json["deliveries"], 10, "nothing pending")
+        wait_until(lambda: not self.daemon.api("GET", "/v1/deliveries?state=pending").json["deliveries"], 10,
+                   "nothing pending")
 
     def refusal(self, status):
         """The daemon does not start; what it says."""
@@ -51,7 +53,8 @@ class Restoring(SystemCase):
         commands = re.findall(r"\b((?:mv|cp|chmod) [^;:,)]+?)(?= if it is there|[;:,)]|$)", message)
         self.assertGreaterEqual(len(commands), 3, message)
         for command in commands:
-            subprocess.run(["sh", "-c", command.replace("BACKUP", str(self.saved))], check=not command.endswith("-wal"), capture_output=True)
+            subprocess.run(["sh", "-c", command.replace("BACKUP", str(self.saved))], check=not command.endswith("-wal"),
+                           capture_output=True)
 
     def test_what_a_restored_backup_knows_and_what_comes_again(self):
         daemon = self.start_daemon([self.callback(self.receiver)])
@@ -86,7 +89,8 @@ class Restoring(SystemCase):
         ids.write_text("ended-before\nended-since\nadded-since\n")
         self.assertEqual(self.ctl("import", str(ids)).returncode, 0)
         for identifier in ("ended-since", "added-since"):
-            first, second = wait_until(lambda: (lambda found: found if len(found) == 2 else None)(self.told(identifier)), 10, "told again")
+            first, second = wait_until(lambda: (lambda found: found if len(found) == 2
+                                                else None)(self.told(identifier)), 10, "told again")
             self.assertNotEqual(first["id"], second["id"])
             self.assertLess(first["timestamp"], second["timestamp"])
         self.assertEqual(len(self.told("ended-before")), 1, "what had been delivered is not told again")
@@ -105,7 +109,8 @@ class Restoring(SystemCase):
         self.database.rename(f"{self.database}.before")
         shutil.copyfile(self.saved, self.database)
         daemon.start()
-        recipe = re.search(r'^ *(sqlite3 prooftrackd\.db\.before "SELECT.*?> ids-since-the-backup)$', DOCUMENT, re.S | re.M).group(1)
+        recipe = re.search(r'^ *(sqlite3 prooftrackd\.db\.before "SELECT.*?> ids-since-the-backup)$', DOCUMENT,
+                           re.S | re.M).group(1)
         subprocess.run(["bash", "-ec", recipe], cwd=self.database.parent, check=True, timeout=20)
         done = self.ctl("import", str(self.database.parent / "ids-since-the-backup"))
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""tests/run shows what took longest, ends with ctest's own summary, and exits as ctest did. With stand-ins for cmake and ctest."""
+"""tests/run shows what took longest, ends with ctest's own summary, and exits as ctest did. With stand-ins for cmake
+and ctest."""
 
 import os
 import shutil
@@ -45,19 +46,23 @@ class Run(unittest.TestCase):
                 (tools / name).write_text(text)
                 (tools / name).chmod(0o755)
             done = subprocess.run([root / "tests" / "run", "--no-install"], capture_output=True, text=True, timeout=60,
-                                  env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "SUMMARY": summary, "VERDICT": verdict, "STATUS": str(status)})
+                                  env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "SUMMARY": summary,
+                                       "VERDICT": verdict, "STATUS": str(status)})
         return done, done.stdout.splitlines()
 
     def test_what_took_longest_stands_before_the_summary(self):
         done, lines = self.run_with("100% tests passed, 0 tests failed out of 12", "   Passed", 0)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(lines[-3:], ["100% tests passed, 0 tests failed out of 12", "", "Total Test time (real) = 120.00 sec"])
+        self.assertEqual(lines[-3:], ["100% tests passed, 0 tests failed out of 12", "",
+                                      "Total Test time (real) = 120.00 sec"])
         builds = lines[lines.index("== the ten slowest builds") + 1:][:10]
-        self.assertEqual([line.split() for line in builds[:3]], [["12.0", "s", "release:", "new_12.o"], ["12.0", "s", "asan:", "new_12.o"],
+        self.assertEqual([line.split() for line in builds[:3]],
+                         [["12.0", "s", "release:", "new_12.o"], ["12.0", "s", "asan:", "new_12.o"],
                                                                  ["11.0", "s", "release:", "new_11.o"]])
         self.assertNotIn("old.o", done.stdout)
         at = lines.index("== the ten slowest tests")
-        self.assertEqual([line.split() for line in lines[at + 1:at + 3]], [["99.25", "s", "system.slow"], ["11.50", "s", "unit.test_11"]])
+        self.assertEqual([line.split() for line in lines[at + 1:at + 3]],
+                         [["99.25", "s", "system.slow"], ["11.50", "s", "unit.test_11"]])
         self.assertEqual(lines[at + 11], "")
         self.assertEqual(done.stdout.count("tests passed"), 1)
 

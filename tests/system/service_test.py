@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The daemon as a service: passed sockets, notifications, credentials, log formats; and Proof at other kinds of address."""
+"""The daemon as a service: passed sockets, notifications, credentials, log formats; and Proof at other kinds of
+address."""
 
 import contextlib
 import http.server
@@ -30,7 +31,8 @@ class Service(SystemCase):
         arguments += [program("prooftrackd"), "--config", str(daemon.config_path)]
         with open(daemon.log_path, "ab") as log:
             popen = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=True,
-                                     pass_fds=[3] if listener else [], preexec_fn=(lambda: os.dup2(listener.fileno(), 3)) if listener else None)
+                                     pass_fds=[3] if listener else [],
+                                     preexec_fn=(lambda: os.dup2(listener.fileno(), 3)) if listener else None)
         process = Process.__new__(Process)
         process.popen, process.pid, process.log_path = popen, popen.pid, daemon.log_path
         daemon.process = process
@@ -56,7 +58,7 @@ class Service(SystemCase):
         self.assertEqual(waiting.getresponse().status, 200)
         waiting.close()
 
-    def test_it_tells_systemd(self):
+    def test_it_notifies_systemd(self):
         notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notices.bind(str(self.folder / "notify.sock"))
         notices.settimeout(20)
@@ -104,7 +106,8 @@ class Service(SystemCase):
     def test_with_its_descriptors_closed_nothing_is_written_into_its_files(self):
         daemon = self.make_daemon([])
         daemon.write_config()
-        popen = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", program("prooftrackd"), "--config", str(daemon.config_path)])
+        popen = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", program("prooftrackd"), "--config",
+                                  str(daemon.config_path)])
         process = Process.__new__(Process)
         process.popen, process.pid, process.log_path = popen, popen.pid, daemon.log_path
         process.log_path.touch()  # nothing is ever written there
@@ -133,7 +136,8 @@ class Service(SystemCase):
         receiver = self.start_receiver()
         credentials = self.folder / "credentials"
         credentials.mkdir(mode=0o700)
-        for name, text in (("client_token", self.sandbox.token + "\n"), ("callback.backend.secret", receiver.secrets[0] + "\n")):
+        for name, text in (("client_token", self.sandbox.token + "\n"),
+                           ("callback.backend.secret", receiver.secrets[0] + "\n")):
             (credentials / name).write_text(text)
             (credentials / name).chmod(0o400)
         daemon = self.make_daemon([{"name": "backend", "url": receiver.url}])
@@ -176,13 +180,15 @@ class Service(SystemCase):
         daemon = self.start_daemon([])
         client = connect_unix(daemon.socket, timeout=10)
         body = b'{"merchant_transaction_id": "polite"}'
-        client.sendall(b"POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+        client.sendall(b"POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: "
+                       b"100-continue\r\n"
                        b"Content-Length: %d\r\n\r\n" % len(body))
         self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 100"))
         client.sendall(body)
         self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 201"))
         client.sendall(b"POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json; charset=utf-8\r\n"
-                       b"Transfer-Encoding: chunked\r\n\r\n5\r\n{\"mer\r\n%x\r\nchant_transaction_id\": \"chunked\"}\r\n0\r\n\r\n" % 33)
+                       b"Transfer-Encoding: chunked\r\n\r\n5\r\n{\"mer\r\n%x\r\nchant_transaction_id\": "
+                       b"\"chunked\"}\r\n0\r\n\r\n" % 33)
         self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 201"))
         client.close()
         for identifier in ("polite", "chunked"):
@@ -234,7 +240,8 @@ class Addresses(SystemCase):
 
             def do_GET(self):
                 asked.append((self.path, self.headers["Authorization"], self.headers["Accept-Encoding"]))
-                body = json.dumps({"merchant_transaction_id": self.path.rsplit("/", 1)[1], "status": "completed"}).encode()
+                body = json.dumps({"merchant_transaction_id": self.path.rsplit("/", 1)[1],
+                                   "status": "completed"}).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 # In chunks, which a Proof behind a proxy may well use.
@@ -257,7 +264,7 @@ class Addresses(SystemCase):
         self.assertEqual(authorization, f"Bearer {self.sandbox.token}")
         self.assertEqual(encoding, "identity")
 
-    def test_a_name_that_does_not_resolve_is_said(self):
+    def test_a_name_that_does_not_resolve_is_reported(self):
         self.start_sandbox()
         daemon = self.start_daemon([], proof={"base_url": "https://no-such-host.invalid"})
         daemon.track("a")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Sessions under load and through a kill -9: whatever id reached a caller is tracked. And how long a hint takes to become a callback."""
+"""Sessions under load and through a kill -9: whatever id reached a caller is tracked. And how long a hint takes to
+become a callback."""
 
 import http.client
 import json
@@ -11,7 +12,8 @@ from collections import Counter
 
 from harness import SANITIZED, SystemCase, UnixConnection, exchange, wait_until
 
-BODY = {"partner_user_id": "user_17", "user_email": "waits@shop.example", "currency": "USDT", "fiat_currency": "EUR", "fiat_amount": "49.90"}
+BODY = {"partner_user_id": "user_17", "user_email": "waits@shop.example", "currency": "USDT", "fiat_currency": "EUR",
+        "fiat_amount": "49.90"}
 
 
 class Caller(UnixConnection):
@@ -71,7 +73,8 @@ class SessionsUnderLoad(SystemCase):
         threading.stack_size(256 * 1024)
         self.addCleanup(threading.stack_size, 0)
         self.start_sandbox()
-        daemon = self.start_daemon(api={"socket": str(self.folder / "api.sock"), "max_clients": 1200}, poll={"interval": ["5s", "10s"]},
+        daemon = self.start_daemon(api={"socket": str(self.folder / "api.sock"), "max_clients": 1200},
+                                   poll={"interval": ["5s", "10s"]},
                                    log={"format": "json", "level": "info"})
         # A tenth fails: half of them by Proof's own 502, half lose the reply of a session that was made.
         self.sandbox.fault("status", status=502, path="/widget/session", count=self.callers // 20)
@@ -97,7 +100,8 @@ class SessionsUnderLoad(SystemCase):
 
         def counted(results):
             return dict(Counter(f"{status} {code}".strip() for status, _, code in results.values()))
-        print(f"\n{self.callers} callers at once, killed after {self.callers * 4 // 10} replies: {counted(first)}; repeated after the restart: {counted(again)}; "
+        print(f"\n{self.callers} callers at once, killed after {self.callers * 4 // 10} replies: {counted(first)}; "
+              f"repeated after the restart: {counted(again)}; "
               f"{len(given)} ids given, {len(tracked)} tracked, {len(asked)} asked of Proof, {took:.1f} s")
 
 
@@ -107,7 +111,8 @@ class HintLatency(SystemCase):
     def test_from_a_hint_to_the_delivered_callback(self):
         self.start_sandbox()
         receiver = self.start_receiver()
-        daemon = self.start_daemon([self.callback(receiver)], poll={"interval": ["1m", "2m"]}, log={"format": "json", "level": "info"})
+        daemon = self.start_daemon([self.callback(receiver)], poll={"interval": ["1m", "2m"]},
+                                   log={"format": "json", "level": "info"})
         identifiers = [f"hinted-{n}" for n in range(self.samples)]
         self.sandbox.set_many({identifier: {"status": "pending"} for identifier in identifiers})
         for identifier in identifiers:
@@ -120,12 +125,14 @@ class HintLatency(SystemCase):
         for identifier in identifiers:
             self.sandbox.set(identifier, "completed")
             began = time.time()
-            self.assertEqual(daemon.api("POST", "/v1/hints", {"merchant_transaction_id": identifier, "status": "completed"}).status, 202)
+            self.assertEqual(daemon.api("POST", "/v1/hints",
+                                        {"merchant_transaction_id": identifier, "status": "completed"}).status, 202)
             delivery = wait_until(lambda: receiver.of(identifier), 10, identifier)[0]
             took.append((delivery.at - began) * 1000)
         took.sort()
         quantiles = statistics.quantiles(took, n=100, method="inclusive")
-        print(f"\nhint to callback, ms, {len(took)} samples: min {took[0]:.1f}, p50 {quantiles[49]:.1f}, p90 {quantiles[89]:.1f}, "
+        print(f"\nhint to callback, ms, {len(took)} samples: min {took[0]:.1f}, p50 {quantiles[49]:.1f}, p90 "
+              f"{quantiles[89]:.1f}, "
               f"p99 {quantiles[98]:.1f}, max {took[-1]:.1f}")
         # The median, so that one stall of a busy machine does not decide.
         self.assertLess(quantiles[49], 300 if SANITIZED else 100)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What became of a session request: when an Idempotency-Key is free again, when its outcome is unknown, and that Proof is never asked twice."""
+"""What became of a session request: when an Idempotency-Key is free again, when its outcome is unknown, and that Proof
+is never asked twice."""
 
 import http.client
 import json
@@ -10,7 +11,8 @@ import unittest
 
 from harness import SystemCase, wait_until
 
-BODY = {"partner_user_id": "user_17", "user_email": "ada@shop.example", "currency": "USDT", "fiat_currency": "EUR", "fiat_amount": "49.90"}
+BODY = {"partner_user_id": "user_17", "user_email": "ada@shop.example", "currency": "USDT", "fiat_currency": "EUR",
+        "fiat_amount": "49.90"}
 PAGE = "<html><body>an error page of a gateway</body></html>"
 GATEWAY_JSON = '{"timestamp":"2026-04-01T10:00:00Z","status":403,"error":"Not Allowed Here","path":"/widget/session"}'
 
@@ -53,7 +55,8 @@ class HeldProof:
 
     @staticmethod
     def http(status, body, headers=""):
-        return f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        return (f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Connection: close\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
 
     def close(self):
         self.go_on.set()
@@ -93,12 +96,16 @@ class Keys(Outcomes):
                   "a gateway's 403 in JSON": ("status", {"status": 403, "body": GATEWAY_JSON}),
                   "a gateway's 429": ("status", {"status": 429, "body": '{"message":"slow down"}'}),
                   "a request timeout": ("status", {"status": 408}),
-                  "a redirect": ("status", {"status": 302, "body": "", "headers": {"Location": "https://elsewhere.example/"}}),
+                  "a redirect": ("status", {"status": 302, "body": "",
+                                            "headers": {"Location": "https://elsewhere.example/"}}),
                   "a redirect with Proof's body": ("status", {"status": 307}),
                   "a success without an id": ("status", {"status": 201, "body": "{}"}),
                   "a page with 200": ("status", {"status": 200, "body": PAGE}),
-                  "a refusal with an id that cannot be": ("status", {"status": 422, "body": '{"error":"kyc_required","merchant_transaction_id":"a/b"}'}),
-                  "no reply": ("close", {}), "half a reply": ("truncate", {}), "bytes that are not HTTP": ("garbage", {})}
+                  "a refusal with an id that cannot be": (
+                      "status",
+                      {"status": 422, "body": '{"error":"kyc_required","merchant_transaction_id":"a/b"}'}),
+                  "no reply": ("close", {}), "half a reply": ("truncate", {}),
+                  "bytes that are not HTTP": ("garbage", {})}
         for number, (what, (kind, members)) in enumerate(faults.items()):
             with self.subTest(what):
                 self.sandbox.clear_log()
@@ -118,7 +125,9 @@ class Keys(Outcomes):
 
     def test_a_definite_refusal_gives_the_key_back(self):
         self.start()
-        for generation, extra in (("current", {}), ("first", {"body": '{"error":"rate_limit_exceeded","message":"slow down","request_id":"r-1"}'})):
+        for generation, extra in (("current", {}),
+                                  ("first", {"body": '{"error":"rate_limit_exceeded","message":"slow '
+                                                     'down","request_id":"r-1"}'})):
             for status in (400, 401, 403, 404, 409, 422, 429):
                 with self.subTest(f"{status}, {generation}"):
                     self.fault(status, **extra)
@@ -151,7 +160,8 @@ class Held(Outcomes):
         self.replies = []
 
     def start_held(self, **sections):
-        self.start_daemon(poll={"interval": ["5s", "10s"]}, proof={"base_url": self.proof.base_url, "ca_file": ""}, **sections)
+        self.start_daemon(poll={"interval": ["5s", "10s"]}, proof={"base_url": self.proof.base_url, "ca_file": ""},
+                          **sections)
 
     def ask_in_background(self, key):
         def call():
@@ -179,7 +189,7 @@ class Held(Outcomes):
         self.assertEqual(len({reply.body for reply in self.replies}), 1)
         self.assertEqual(self.proof.asked, 1)
 
-    def test_a_kill_while_proof_is_asked(self):
+    def test_a_kill_while_a_session_is_requested(self):
         self.start_held()
         caller = self.ask_and_hold("killed")
         self.daemon.kill()
@@ -201,13 +211,15 @@ class Held(Outcomes):
         self.assertEqual([reply.status for reply in self.replies], [201], self.replies)
         self.daemon.start()
         self.assertEqual(self.daemon.get("held-1")["merchant_transaction_id"], "held-1")
-        self.assertEqual(self.assert_problem(self.session("stopping"), 409, "session_replayed")["merchant_transaction_id"], "held-1")
+        self.assertEqual(self.assert_problem(self.session("stopping"), 409,
+                                             "session_replayed")["merchant_transaction_id"], "held-1")
         self.assertEqual(self.proof.asked, 1)
 
     def test_a_stop_tracks_a_session_whose_caller_has_gone(self):
         self.start_held(stop_timeout="30s")
         gone = self.daemon.connection()
-        gone.request("POST", "/v1/sessions", body=json.dumps(BODY), headers={"Content-Type": "application/json", "Idempotency-Key": "gone"})
+        gone.request("POST", "/v1/sessions", body=json.dumps(BODY),
+                     headers={"Content-Type": "application/json", "Idempotency-Key": "gone"})
         self.assertTrue(self.proof.arrived.wait(20))
         gone.close()
         self.daemon.process.signal(signal.SIGTERM)
@@ -217,7 +229,8 @@ class Held(Outcomes):
         self.assertEqual(self.daemon.process.wait(), 0)
         self.daemon.start()
         self.assertEqual(self.daemon.get("held-1")["merchant_transaction_id"], "held-1")
-        self.assertEqual(self.assert_problem(self.session("gone"), 409, "session_replayed")["merchant_transaction_id"], "held-1")
+        self.assertEqual(self.assert_problem(self.session("gone"), 409, "session_replayed")["merchant_transaction_id"],
+                         "held-1")
 
     def test_a_stop_that_gives_up_on_a_session_keeps_the_key(self):
         self.start_held(stop_timeout="200ms")
@@ -231,7 +244,8 @@ class Held(Outcomes):
 
     def test_a_request_id_from_outside_is_escaped(self):
         odd = 'a"b\\c<d>","code":"ok'
-        self.proof.reply = self.proof.http(400, '{"error":"invalid_request","message":"say \\"please\\""}', f"X-Request-Id: {odd}\r\n")
+        self.proof.reply = self.proof.http(400, '{"error":"invalid_request","message":"say \\"please\\""}',
+                                           f"X-Request-Id: {odd}\r\n")
         self.proof.go_on.set()
         self.start_held()
         problem = self.assert_problem(self.session(), 400, "invalid_request")
@@ -242,8 +256,10 @@ class Held(Outcomes):
 class Answers(Outcomes):
     def test_a_page_or_a_redirect_is_an_unusable_reply(self):
         self.start()
-        for path, ask in (("/widget/session", self.session), ("/widget/users/", lambda: self.daemon.api("GET", "/v1/users/user_17/kyc-status"))):
-            for status, body in ((502, PAGE), (503, PAGE), (403, PAGE), (404, ""), (302, ""), (200, PAGE), (429, '{"message":"x"}')):
+        for path, ask in (("/widget/session", self.session),
+                          ("/widget/users/", lambda: self.daemon.api("GET", "/v1/users/user_17/kyc-status"))):
+            for status, body in ((502, PAGE), (503, PAGE), (403, PAGE), (404, ""), (302, ""), (200, PAGE),
+                                 (429, '{"message":"x"}')):
                 with self.subTest(f"{path} {status}"):
                     self.sandbox.fault("status", status=status, body=body, path=path, count=1)
                     problem = self.assert_problem(ask(), 502, "proof_unusable_reply")
@@ -252,7 +268,8 @@ class Answers(Outcomes):
 
     def test_retry_after_is_passed_on(self):
         self.start()
-        for path, ask in (("/widget/session", self.session), ("/widget/users/", lambda: self.daemon.api("GET", "/v1/users/user_17/kyc-status"))):
+        for path, ask in (("/widget/session", self.session),
+                          ("/widget/users/", lambda: self.daemon.api("GET", "/v1/users/user_17/kyc-status"))):
             for status, body, answered in ((429, None, 429), (503, None, 503), (503, PAGE, 502)):
                 extra = {} if body is None else {"body": body}
                 self.sandbox.fault("status", status=status, retry_after="1800", path=path, count=1, **extra)
@@ -274,7 +291,8 @@ class TrackedAlready(Outcomes):
         self.assertEqual(self.daemon.get("taken")["metadata"], {"order": "A"})
         self.daemon.kill()
         self.daemon.start()
-        self.assertEqual(self.assert_problem(self.session("key", asking), 409, "session_replayed")["merchant_transaction_id"], "taken")
+        self.assertEqual(self.assert_problem(self.session("key", asking), 409,
+                                             "session_replayed")["merchant_transaction_id"], "taken")
         self.assertEqual(self.asked(), 1)
 
     def test_the_same_options_or_none_are_no_conflict(self):
@@ -299,7 +317,8 @@ class TrackedAlready(Outcomes):
         self.assertEqual(self.daemon.api("DELETE", "/v1/transactions/gone").status, 200)
         self.session_reply("gone")
         self.assertEqual(self.session(None, asking).status, 201)
-        self.assertEqual((self.daemon.get("gone")["state"], self.daemon.get("gone")["metadata"]), ("tracking", {"order": "B"}))
+        self.assertEqual((self.daemon.get("gone")["state"], self.daemon.get("gone")["metadata"]),
+                         ("tracking", {"order": "B"}))
 
 
 if __name__ == "__main__":

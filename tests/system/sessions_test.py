@@ -7,8 +7,10 @@ import unittest
 
 from harness import SystemCase, wait_until
 
-FIRST = {"partner_user_id": "user_17", "user_email": "ada@shop.example", "currency": "USDT", "fiat_currency": "EUR", "fiat_amount": "49.90"}
-CURRENT = {"partner_user_id": "user_17", "user_email": "ada@shop.example", "currency": "USDT", "network": "TRC20", "amount": "49.90"}
+FIRST = {"partner_user_id": "user_17", "user_email": "ada@shop.example", "currency": "USDT", "fiat_currency": "EUR",
+         "fiat_amount": "49.90"}
+CURRENT = {"partner_user_id": "user_17", "user_email": "ada@shop.example", "currency": "USDT", "network": "TRC20",
+           "amount": "49.90"}
 
 
 class Sessions(SystemCase):
@@ -34,10 +36,13 @@ class Sessions(SystemCase):
         self.assertNotIn("ada@shop.example", self.daemon.process.output())
 
     def test_the_reply_is_byte_for_byte(self):
-        replies = [(FIRST, '{ "z":"\\u00fc\u00fc",\n\t"merchant_transaction_id" : "odd-1", "amount": 1.10, "signature":"v2:00" , "init_token": "secret-canary",'
+        replies = [(FIRST, '{ "z":"\\u00fc\u00fc",\n\t"merchant_transaction_id" : "odd-1", "amount": 1.10, '
+                           '"signature":"v2:00" , "init_token": "secret-canary",'
                            ' "nested": {"b":1,"a":[ ]} }'),
-                   (CURRENT, '\r\n{"network":"TRC20","fix_amount" :true,"lang":"\u65e5\u672c \U0001f6d2","big":12345678901234567890123 , "init_token":"secret-canary"\n,'
-                             '"e":1E400,"merchant_transaction_id":"odd-2","networks":[ "TRC20" ,"TON"],"new": null,"escaped\\/":"\\ud83d\\uded2" }  \n')]
+                   (CURRENT, '\r\n{"network":"TRC20","fix_amount" :true,"lang":"\u65e5\u672c '
+                             '\U0001f6d2","big":12345678901234567890123 , "init_token":"secret-canary"\n,'
+                             '"e":1E400,"merchant_transaction_id":"odd-2","networks":[ "TRC20" ,"TON"],"new": '
+                             'null,"escaped\\/":"\\ud83d\\uded2" }  \n')]
         for number, (body, raw) in enumerate(replies, 1):
             self.sandbox.fault("status", status=200, body=raw, path="/widget/session", count=1)
             reply = self.session(body)
@@ -50,7 +55,8 @@ class Sessions(SystemCase):
             self.assertNotIn(b"ada@shop.example", path.read_bytes(), path)
 
     def test_a_refusal_that_holds_session_parameters_is_tracked_and_passed_as_it_is(self):
-        raw = '{ "error":"kyc_required", "code":"kyc_required","message":"verify first", "merchant_transaction_id":"kyc-1" ,"init_token":"secret-canary","signature":"v2:00"}'
+        raw = ('{ "error":"kyc_required", "code":"kyc_required","message":"verify first", '
+               '"merchant_transaction_id":"kyc-1" ,"init_token":"secret-canary","signature":"v2:00"}')
         self.sandbox.fault("status", status=422, body=raw, path="/widget/session", count=1)
         reply = self.session(FIRST)
         self.assertEqual((reply.status, reply.body), (422, raw.encode()))
@@ -58,7 +64,8 @@ class Sessions(SystemCase):
 
     def test_proofs_errors_are_passed_on(self):
         self.assert_problem(self.session({**FIRST, "currency": "BTC"}), 400, "unsupported_currency")
-        for status, code in ((403, "forbidden_origin"), (429, "rate_limit_exceeded"), (500, "internal_error"), (502, "upstream_unavailable")):
+        for status, code in ((403, "forbidden_origin"), (429, "rate_limit_exceeded"), (500, "internal_error"),
+                             (502, "upstream_unavailable")):
             self.sandbox.fault("status", status=status, path="/widget/session", count=1)
             reply = self.session(FIRST)
             self.assertEqual(reply.status, status, reply)
@@ -71,7 +78,7 @@ class Sessions(SystemCase):
             self.sandbox.fault("status", path="/widget/session", count=1, **fault)
             self.assert_problem(self.session(FIRST), 502, "proof_unusable_reply")
 
-    def test_a_session_is_never_asked_for_twice(self):
+    def test_a_session_is_never_requested_twice(self):
         for kind in ("close", "truncate", "garbage"):
             self.sandbox.clear_log()
             self.sandbox.fault(kind, path="/widget/session", count=1)
@@ -79,8 +86,9 @@ class Sessions(SystemCase):
             self.assertIn(reply.status, (502, 504), reply)
             self.assertEqual(len(self.sandbox.log("/widget/session")), 1, kind)
 
-    def test_tracking_is_checked_before_proof_is_asked(self):
-        for tracking in ({"unknown": 1}, {"metadata": []}, {"overdue_after": "soon"}, {"callback_url": "https://elsewhere.example/"}, [], "x"):
+    def test_tracking_is_checked_before_the_session_is_requested(self):
+        for tracking in ({"unknown": 1}, {"metadata": []}, {"overdue_after": "soon"},
+                         {"callback_url": "https://elsewhere.example/"}, [], "x"):
             self.assert_problem(self.session({**FIRST, "tracking": tracking}), 400, "invalid_request")
         self.assertEqual(self.sandbox.log("/widget/session"), [])
 
@@ -127,7 +135,7 @@ class Sessions(SystemCase):
         self.sandbox.fault("status", status=500, path="/widget/users/", count=1)
         self.assertEqual(self.daemon.api("GET", "/v1/users/user_17/kyc-status").status, 500)
 
-    def test_an_unreachable_proof_is_said(self):
+    def test_an_unreachable_proof_is_reported(self):
         self.sandbox.stop()
         reply = self.session(FIRST)
         self.assert_problem(reply, 502, "proof_unreachable")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The example shop in a real browser: an order turns by the daemon's word alone, whatever the widget says and whoever goes away.
+"""The example shop in a real browser: an order turns by the daemon's word alone, whatever the widget says and whoever
+goes away.
 
 Needs chromium and npm's playwright-core (installed into .build/npm). The screenshots stay in .build/screenshots.
 """
@@ -26,8 +27,10 @@ def install_playwright():
     PACKAGES.mkdir(parents=True, exist_ok=True)
     (PACKAGES / "package.json").write_text('{"private": true}')
     try:
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts", "--fetch-retries=1",
-                               "--fetch-timeout=20000", PLAYWRIGHT], cwd=PACKAGES, capture_output=True, text=True, timeout=90)
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts",
+                               "--fetch-retries=1",
+                               "--fetch-timeout=20000", PLAYWRIGHT], cwd=PACKAGES, capture_output=True, text=True,
+                              timeout=90)
     except subprocess.TimeoutExpired:
         raise unittest.SkipTest(f"npm install {PLAYWRIGHT} took over 90 s")
     if done.returncode != 0:
@@ -54,8 +57,10 @@ class Shop(SystemCase):
 
     def browse(self, name, answers=None):
         """Runs one case; `answers` maps what the browser asks for to what is done about it."""
-        browser = subprocess.Popen(["node", str(SCRIPT), name, self.shop_url, str(PACKAGES), str(SCREENSHOTS)], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "CHROMIUM": CHROMIUM})
+        browser = subprocess.Popen(["node", str(SCRIPT), name, self.shop_url, str(PACKAGES), str(SCREENSHOTS)],
+                                   stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "CHROMIUM": CHROMIUM})
         self.addCleanup(lambda: browser.poll() is None and browser.kill())
         for question, act in (answers or {}).items():
             line = browser.stdout.readline().strip()
@@ -96,7 +101,8 @@ class Shop(SystemCase):
         self.assert_ended(self.browse("cancel"), "cancelled")
 
     def test_the_tab_is_closed_in_the_middle(self):
-        ended = lambda: wait_until(lambda: [one["state"] for one in self.daemon.all_transactions()] == ["settled"], 15, "the end")
+        ended = lambda: wait_until(lambda: [one["state"] for one in self.daemon.all_transactions()] == ["settled"], 15,
+                                   "the end")
         self.assert_ended(self.browse("close", {"ended?": ended}), "completed")
 
     def test_the_daemon_is_killed_and_restarted_in_the_middle(self):

@@ -54,10 +54,11 @@ class States(SystemCase):
         self.assertEqual(daemon.get("od")["state"], "overdue")
         self.sandbox.set("od", status="failed")
         daemon.wait_state("od", "settled")
-        kinds = [d.event["type"] for d in wait_until(lambda: (lambda f: f if len(f) == 2 else None)(self.receiver.of("od")), 10, "2 events")]
+        kinds = [d.event["type"] for d in wait_until(lambda: (lambda f: f if len(f) == 2
+                                                              else None)(self.receiver.of("od")), 10, "2 events")]
         self.assertEqual(kinds, ["transaction.overdue", "transaction.failed"])
 
-    def test_abandoned_is_asked_no_more(self):
+    def test_abandoned_is_polled_no_more(self):
         daemon = self.daemon_with(give_up_after="2s", overdue_after="1s", tail_interval="500ms")
         self.sandbox.set("ab", status="pending")
         daemon.track("ab")
@@ -77,7 +78,8 @@ class States(SystemCase):
         settled_at = daemon.get("rv")["settled_at"]
         self.sandbox.set("rv", status="completed")
         event = wait_until(lambda: self.receiver.events("transaction.reversed"), 10, "the event")[0].event
-        self.assertEqual((event["data"]["status"], event["data"]["previous_status"], event["data"]["state"], event["data"]["final"]),
+        self.assertEqual((event["data"]["status"], event["data"]["previous_status"], event["data"]["state"],
+                          event["data"]["final"]),
                          ("completed", "failed", "settled", True))
         self.assertEqual(daemon.get("rv")["settled_at"], settled_at)
         stamps = [d.event["timestamp"] for d in self.receiver.of("rv")]

@@ -58,7 +58,8 @@ class Backup(SystemCase):
     def test_one_backup_at_a_time_and_never_a_torn_one(self):
         self.daemon.import_ids([f"x{n}" for n in range(5000)])
         replies = []
-        threads = [threading.Thread(target=lambda: replies.append(self.daemon.api("GET", "/v1/backup", timeout=60))) for _ in range(3)]
+        threads = [threading.Thread(target=lambda: replies.append(self.daemon.api("GET", "/v1/backup", timeout=60)))
+                   for _ in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -80,7 +81,8 @@ class FullDisk(SystemCase):
         self.start_sandbox("--accept-any")
         self.receiver = self.start_receiver()
         (self.folder / "state").mkdir(mode=0o700)
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", str(self.folder / "state")], capture_output=True)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs",
+                                  str(self.folder / "state")], capture_output=True)
         if mounted.returncode:
             self.skipTest(f"no tmpfs here: {mounted.stderr.decode()}")
         self.addCleanup(subprocess.run, ["umount", "-l", str(self.folder / "state")], capture_output=True)
@@ -100,7 +102,9 @@ class FullDisk(SystemCase):
         def add_until_refused():
             nonlocal refused
             for n in range(300):
-                reply = daemon.api("POST", "/v1/transactions", {"merchant_transaction_id": f"full{time.monotonic_ns()}", "metadata": {"x": "y" * 3000}})
+                reply = daemon.api("POST", "/v1/transactions",
+                                   {"merchant_transaction_id": f"full{time.monotonic_ns()}",
+                                    "metadata": {"x": "y" * 3000}})
                 if reply.status != 201:
                     refused = reply
                     return True
@@ -148,7 +152,9 @@ class FullDisk(SystemCase):
         self.assertEqual(daemon.logged("store.error"), [], "it is told before")
 
         def is_refused():
-            return daemon.api("POST", "/v1/transactions", {"merchant_transaction_id": f"x{time.monotonic_ns()}", "metadata": {"x": "y" * 3000}}).status == 503
+            return daemon.api("POST", "/v1/transactions",
+                              {"merchant_transaction_id": f"x{time.monotonic_ns()}",
+                               "metadata": {"x": "y" * 3000}}).status == 503
         wait_until(is_refused, 30, "a refusal")
         # A little room comes and goes: it stays full, and says so once.
         for _ in range(10):
@@ -156,7 +162,8 @@ class FullDisk(SystemCase):
                 file.truncate(file.seek(0, os.SEEK_END) - 8192)
             wait_until(is_refused, 1, "still full")
             time.sleep(0.5)  # ten of these: it tries the disk every 2 s
-        turned = [line for line in daemon.logged("store.error") if line.get("state") == "full"]  # the others: a change that waits
+        # the others: a change that waits
+        turned = [line for line in daemon.logged("store.error") if line.get("state") == "full"]
         self.assertEqual((len(turned), daemon.logged("store.recovered")), (1, []))
         filler.unlink()
         wait_until(lambda: daemon.api("GET", "/readyz").status == 200, 30, "ready again")
@@ -173,11 +180,13 @@ class Retention(SystemCase):
         self.sandbox.set_many({f"old{n}": "completed" for n in range(5)})
         daemon.import_ids([f"old{n}" for n in range(5)] + ["young"])
         wait_until(lambda: len(receiver.deliveries) == 5, 10, "5 told")
-        gone = wait_until(lambda: (lambda r: r if r.status == 410 else None)(daemon.api("GET", "/v1/events?after=1")), 90, "pruned")
+        gone = wait_until(lambda: (lambda r: r if r.status == 410 else None)(daemon.api("GET", "/v1/events?after=1")),
+                          90, "pruned")
         problem = self.assert_problem(gone, 410, "cursor_gone")
         self.assertGreater(problem["oldest_seq"], 1)
         self.assertEqual(daemon.api("GET", "/v1/events?after=0").json["events"], [], "0 is from the oldest kept")
-        wait_until(lambda: daemon.api("GET", "/v1/transactions/old1").status == 404, 30, "the transaction is pruned too")
+        wait_until(lambda: daemon.api("GET", "/v1/transactions/old1").status == 404, 30,
+                   "the transaction is pruned too")
         self.assertEqual(daemon.get("young")["state"], "tracking")
         # seq goes on where it was.
         self.sandbox.set("young", status="failed")

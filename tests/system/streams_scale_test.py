@@ -77,7 +77,7 @@ class StreamsScale(SystemCase):
                         waiting -= 1
         return time.monotonic() - began
 
-    def test_readers_that_wait_cost_nothing_and_all_hear(self):
+    def test_readers_that_wait_cost_nothing_and_all_get_the_event(self):
         pid = self.daemon.process.pid
         limits = Path(f"/proc/{pid}/limits").read_text()
         soft, hard = next(line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files"))
@@ -96,7 +96,8 @@ class StreamsScale(SystemCase):
         self.daemon.track("all")
         self.daemon.wait_state("all", "settled")
         took = self.read_until_all_heard(readers, b"transaction.completed", 20)
-        print(f"{READERS} readers: {each:.1f} KiB each, idle {1000 * used / QUIET_SECONDS:.1f} ms of processor time and "
+        print(f"{READERS} readers: {each:.1f} KiB each, idle {1000 * used / QUIET_SECONDS:.1f} ms of processor time "
+              f"and "
               f"{switched / QUIET_SECONDS:.1f} context switches a second, all heard after {1000 * took:.0f} ms")
 
         self.assertLess(used / QUIET_SECONDS, 0.05 if not SANITIZED else 0.2, "processor time while nothing happens")
@@ -112,18 +113,20 @@ class StreamsScale(SystemCase):
 
 
 class DescriptorLimit(SystemCase):
-    def test_a_limit_that_does_not_suffice_is_said(self):
+    def test_a_limit_that_does_not_suffice_is_reported(self):
         self.start_sandbox("--accept-any")
         self.make_daemon([], api={"max_clients": 6000})
         self.daemon.write_config()
         # A child of its own lowers the hard limit: it cannot be raised again here.
         with open(self.daemon.log_path, "ab") as log:
-            child = subprocess.Popen([program("prooftrackd"), "--config", str(self.daemon.config_path)], stdin=subprocess.DEVNULL,
+            child = subprocess.Popen([program("prooftrackd"), "--config", str(self.daemon.config_path)],
+                                     stdin=subprocess.DEVNULL,
                                      stdout=log, stderr=log,
                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 2048)))
         try:
             self.daemon.wait_log("daemon.started")
-            said = [line["warning"] for line in self.daemon.logged("config.warning") if "may open 2048 files" in line["warning"]]
+            said = [line["warning"] for line in self.daemon.logged("config.warning")
+                    if "may open 2048 files" in line["warning"]]
             self.assertEqual(len(said), 1)
             self.assertIn("LimitNOFILE", said[0])
         finally:

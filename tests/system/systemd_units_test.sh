@@ -1,6 +1,7 @@
 #!/bin/sh
-# The unit files: `systemd-analyze verify` has nothing to say, the exposure is at most 1.2, users, folders and the journal catalog are
-# understood by systemd's own tools. Needs no running systemd and changes nothing outside a temporary folder. Exit 77 = tools missing.
+# The unit files: `systemd-analyze verify` reports nothing, the exposure is at most 1.2, and systemd's own tools accept
+# users, folders and the journal catalog. Needs no running systemd and changes nothing outside a temporary folder. Exit
+# 77 = tools missing.
 set -eu
 source_dir=$(cd "$(dirname "$0")/../.." && pwd)
 units=$source_dir/systemd
@@ -12,7 +13,8 @@ trap 'rm -rf "$root"' EXIT
 failures=0
 fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
 
-mkdir -p "$root/usr/lib/systemd/catalog" "$root/usr/sbin" "$root/bin" "$root/usr/lib/sysusers.d" "$root/usr/lib/tmpfiles.d" \
+mkdir -p "$root/usr/lib/systemd/catalog" "$root/usr/sbin" "$root/bin" "$root/usr/lib/sysusers.d" \
+    "$root/usr/lib/tmpfiles.d" \
     "$root/etc/systemd/system" "$root/run"
 cp -a /usr/lib/systemd/system "$root/usr/lib/systemd/"
 cp "$units/prooftrackd.service" "$units/prooftrackd.socket" "$root/usr/lib/systemd/system/"
@@ -31,14 +33,16 @@ verified=$(systemd-analyze verify --man=no --root="$root" prooftrackd.service 2>
 [ -z "$verified" ] || fail "verify with commands.conf says: $verified"
 rm -r "$root/usr/lib/systemd/system/prooftrackd.service.d"
 
-exposure=$(systemd-analyze security --offline=true --threshold=12 "$units/prooftrackd.service" 2>&1) || fail "exposure over 1.2"
+exposure=$(systemd-analyze security --offline=true --threshold=12 "$units/prooftrackd.service" 2>&1) ||
+    fail "exposure over 1.2"
 echo "$exposure" | grep 'Overall exposure level'
 
 cp "$units/prooftrackd.sysusers" "$root/usr/lib/sysusers.d/prooftrackd.conf"
 : >"$root/etc/passwd"
 : >"$root/etc/group"
 systemd-sysusers --root="$root" prooftrackd.conf || fail "sysusers"
-grep -q '^prooftrackd:x:[0-9]*:[0-9]*:[^:]*:/var/lib/prooftrackd:.*nologin$' "$root/etc/passwd" || fail "no user without a shell: $(cat "$root/etc/passwd")"
+grep -q '^prooftrackd:x:[0-9]*:[0-9]*:[^:]*:/var/lib/prooftrackd:.*nologin$' "$root/etc/passwd" ||
+    fail "no user without a shell: $(cat "$root/etc/passwd")"
 grep -q '^prooftrackd:' "$root/etc/group" || fail "no group"
 
 cp "$units/prooftrackd.tmpfiles" "$root/usr/lib/tmpfiles.d/prooftrackd.conf"
@@ -54,7 +58,8 @@ written=$(grep -c '^-- ' "$units/prooftrackd.catalog")
 [ "$listed" = "$written" ] || fail "the catalog has $written entries, systemd reads $listed"
 
 # What `daemon/docs/security.md` and `operations.md` promise by name.
-for line in 'Type=notify' 'NotifyAccess=main' 'WatchdogSec=30s' 'Restart=on-failure' 'RestartSec=2s' 'RestartPreventExitStatus=64 65 78' \
+for line in 'Type=notify' 'NotifyAccess=main' 'WatchdogSec=30s' 'Restart=on-failure' 'RestartSec=2s' \
+    'RestartPreventExitStatus=64 65 78' \
     'StartLimitIntervalSec=0' 'KillMode=mixed' 'TasksMax=512' 'LimitNOFILE=65536' 'LimitCORE=0' 'User=prooftrackd'; do
     grep -qx "$line" "$units/prooftrackd.service" || fail "prooftrackd.service lacks $line"
 done
@@ -62,8 +67,10 @@ for line in 'SocketMode=0660' 'SocketGroup=prooftrackd' 'Accept=no' 'FileDescrip
     grep -qx "$line" "$units/prooftrackd.socket" || fail "prooftrackd.socket lacks $line"
 done
 # Of a reload that the check refuses the daemon must hear too.
-[ "$(grep '^ExecReload=' "$units/prooftrackd.service" | head -1)" = 'ExecReload=/bin/kill -HUP $MAINPID' ] || fail "the first ExecReload is not the signal"
-! grep -Eq '^(PrivateUsers=(yes|true)|RuntimeDirectory=)' "$units/prooftrackd.service" || fail "PrivateUsers= or RuntimeDirectory= is set"
+[ "$(grep '^ExecReload=' "$units/prooftrackd.service" | head -1)" = 'ExecReload=/bin/kill -HUP $MAINPID' ] ||
+    fail "the first ExecReload is not the signal"
+! grep -Eq '^(PrivateUsers=(yes|true)|RuntimeDirectory=)' "$units/prooftrackd.service" ||
+    fail "PrivateUsers= or RuntimeDirectory= is set"
 
 [ "$failures" = 0 ] && echo "systemd units: all is well"
 exit "$failures"

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""poll.verify_after taken away: the settled ones that wait for it are asked once more, within max_rate, and can be pruned then."""
+"""poll.verify_after taken away: the settled ones that wait for it are asked once more, within max_rate, and can be
+pruned then."""
 
 import collections
 import contextlib
@@ -18,7 +19,8 @@ class TakenAway(SystemCase):
         self.start_sandbox("--accept-any")
         self.ids = [f"settled-{number:05}" for number in range(ROWS)]
         self.sandbox.set_many({identifier: "completed" for identifier in self.ids})
-        daemon = self.start_daemon(poll={"verify_after": verify_after, "max_rate": 0}, log={"level": "info"}, store={"retention": "3s"})
+        daemon = self.start_daemon(poll={"verify_after": verify_after, "max_rate": 0}, log={"level": "info"},
+                                   store={"retention": "3s"})
         daemon.api("PUT", "/v1/consumers/books")
         daemon.import_ids(self.ids)
         wait_until(lambda: daemon.status()["transactions"]["by_state"]["settled"] == ROWS, 90, "all are settled")

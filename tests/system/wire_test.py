@@ -66,7 +66,8 @@ class Wire(SystemCase):
         self.addCleanup(self.elsewhere.listener.close)
         (self.folder / "client_token").write_text("token\n")
         (self.folder / "client_token").chmod(0o600)
-        self.sandbox = types.SimpleNamespace(base_url=f"http://127.0.0.1:{self.server.port}", folder=self.folder, ca_file="")
+        self.sandbox = types.SimpleNamespace(base_url=f"http://127.0.0.1:{self.server.port}", folder=self.folder,
+                                             ca_file="")
 
     def test_good_replies_in_odd_clothes_settle(self):
         escaped = "".join(f"\\u{ord(letter):04x}" for letter in "escaped")
@@ -74,7 +75,8 @@ class Wire(SystemCase):
             "escaped": lambda i: reply(document(escaped)),
             "bom": lambda i: reply(b"\xef\xbb\xbf" + document(i)),
             "chunked": lambda i: chunked(document(i)),
-            "interim": lambda i: b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + reply(document(i)),
+            "interim": lambda i: b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" +
+            reply(document(i)),
             "two": lambda i: reply(document(i)) + reply(document(i, "failed")),
             "close": lambda i: reply(document(i), fields=b"Connection: close\r\n"),
             "old": lambda i: reply(document(i), b"HTTP/1.0 200 OK", length=False),
@@ -87,7 +89,8 @@ class Wire(SystemCase):
         for name in self.server.scripts:
             shown = self.daemon.wait_state(name, "settled")
             self.assertEqual((shown["status"], shown["last_error"]), ("completed", None), name)
-        self.assertIn(b'"n":12345678901234567890.10,"e":1e400,"x":1,"x":2', self.daemon.api("GET", "/v1/transactions/numbers").body)
+        self.assertIn(b'"n":12345678901234567890.10,"e":1e400,"x":1,"x":2',
+                      self.daemon.api("GET", "/v1/transactions/numbers").body)
 
     def test_what_is_not_one_json_object_in_utf8_settles_nobody(self):
         location = f"Location: http://127.0.0.1:{self.elsewhere.port}/\r\n".encode()

@@ -57,7 +57,7 @@ TEST_P(Order, AHandlerMayCallTheStore) {
     EXPECT_THAT(results, ElementsAre(add_result::created, add_result::existing));
 }
 
-TEST_P(Order, TheObserverIsToldOfACommitBeforeItsHandlersRun) {
+TEST_P(Order, TheObserverIsNotifiedOfACommitBeforeItsHandlersRun) {
     world.subject();
     std::size_t reported = 0;
     world.subject().add({make_new("a")}, std::nullopt,
@@ -134,7 +134,7 @@ TEST_P(Crash, WhatSurvivesIsTheFirstOfWhatWasCalled) {
     }
 }
 
-TEST_P(Crash, EveryKindOfChangeIsThereThoughNobodyWasTold) {
+TEST_P(Crash, EveryKindOfChangeIsThereThoughNothingWasReported) {
     world.add({make_new("a"), make_new("b")}).value();
     world.record(make_settlement("b", 5, {"backend"})).value();
     crash(crash_point::after_commit, 1, [this](store& subject) {

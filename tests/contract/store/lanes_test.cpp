@@ -31,7 +31,7 @@ class Lanes : public store_contract {
 };
 INSTANTIATE_TEST_SUITE_P(Store, Lanes, every_store(), store_name);
 
-TEST_P(Lanes, ACallbackStaysListedAHostOnlyWhileItOwesOrFails) {
+TEST_P(Lanes, ACallbackStaysListedAHostOnlyWhileItHasDeliveriesOrFails) {
     track_with_url("u");
     world.record(make_settlement("u", 10, {"backend"})).value(); // 1 and 2
     EXPECT_THAT(world.status().lanes, ElementsAre(Key("backend"), Key(host)));
@@ -63,7 +63,7 @@ TEST_P(Lanes, TheOldestPendingOneIsTheFirstThatWasRecorded) {
     EXPECT_EQ(world.status().lanes.at("ledger").oldest_pending, at_ms(501)) << "as the event says it";
 }
 
-TEST_P(Lanes, AFailingOneIsRememberedAlsoIfNothingWasEverOwedOnIt) {
+TEST_P(Lanes, AFailingOneIsRememberedAlsoWithoutAnyDelivery) {
     world.set_failing("backend", at_ms(77));
     world.set_failing(host, at_ms(78));
     world.reopen();
@@ -77,7 +77,7 @@ TEST_P(Lanes, AFailingOneIsRememberedAlsoIfNothingWasEverOwedOnIt) {
     EXPECT_EQ(world.status().lanes.at("backend").failing_since, std::nullopt);
 }
 
-TEST_P(Lanes, ARecoveryFreesWhatItIsToldToAndTheAttemptDoesNotCount) {
+TEST_P(Lanes, ARecoveryFreesWhatItShouldAndTheAttemptDoesNotCount) {
     world.record(make_settlement("a", 10, {"backend"})).value(); // 1
     world.record(make_settlement("a", 20, {"backend"})).value(); // 2 waits
     world.record(make_settlement("b", 50, {"backend", "ledger"})).value();

@@ -99,7 +99,7 @@ TEST_P(Pruning, SeqGoesOnWithoutAGapWhenEverythingIsGone) {
     EXPECT_EQ(first_seq(), 6U);
 }
 
-TEST_P(Pruning, NothingGoesThatIsOwed) {
+TEST_P(Pruning, NothingPendingIsPruned) {
     deliver(1);
     deliver(3);
     EXPECT_EQ(prune(100, 100).transactions, 2U);
@@ -218,7 +218,7 @@ TEST_P(Pruning, ComesInBatchesOfAtMostItsLimit) {
     EXPECT_EQ(prune(100).transactions, 0U);
 }
 
-TEST_P(Pruning, WhatIsOwedForLongDoesNotHideWhatLiesBehindIt) {
+TEST_P(Pruning, WhatIsPendingForLongDoesNotHideWhatLiesBehindIt) {
     deliver(4);
     deliver(5);
     EXPECT_EQ(prune(100, never, 1).transactions, 2U);

@@ -40,7 +40,7 @@ TEST_F(Import, RejectsLineByLineAndMergesTheBackends) {
     }
 }
 
-TEST_F(Import, WithoutAUsableLineAsksTheBackendNothing) {
+TEST_F(Import, WithoutAUsableLineCallsNothingOfTheBackend) {
     EXPECT_EQ(import("").body, R"({"created":0,"existing":0,"rejected":[]})");
     EXPECT_EQ(import("\n \n").body, R"({"created":0,"existing":0,"rejected":[]})");
     EXPECT_EQ(json_of(import("a b")).at("rejected").as_array().size(), 1U);

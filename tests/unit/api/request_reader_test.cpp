@@ -56,7 +56,7 @@ TEST(RequestReader, ComesToTheSameHoweverTheBytesAreCut) {
     expect_everywhere("GET / HTTP/1.1\nA: b\r\n\r\n", invalid);
 }
 
-TEST(RequestReader, TellsWhatTheHeaderSays) {
+TEST(RequestReader, ReportsTheHeader) {
     request_reader reader;
     reader.append("POST /v1/sessions?x=1 HTTP/1.0\r\ncontent-type: a/b\r\nACCEPT: c\r\nIdempotency-key: k "
                   "1\r\nlast-event-id: 7\r\n"

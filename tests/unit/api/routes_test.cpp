@@ -161,7 +161,7 @@ TEST_F(Routes, ABackupThatCannotBeReadIs503) {
     EXPECT_EQ(problem_of(ask("GET", "/v1/backup")), "503 store_unavailable");
 }
 
-TEST_F(Routes, ABodyWithAContentCodingIsRefusedAndTold) {
+TEST_F(Routes, ABodyWithAContentCodingIsRefusedAndReported) {
     request_head head;
     head.method = "POST";
     head.target = "/v1/transactions";
@@ -174,7 +174,7 @@ TEST_F(Routes, ABodyWithAContentCodingIsRefusedAndTold) {
     EXPECT_EQ(ask(head, R"({"merchant_transaction_id":"abc"})").status, 201);
 }
 
-TEST_F(Routes, PhpsEmptyListAsMetadataIsToldHowToWriteIt) {
+TEST_F(Routes, PhpsEmptyListAsMetadataIsExplainedInTheRefusal) {
     const auto response = ask("POST", "/v1/transactions", R"({"merchant_transaction_id":"abc","metadata":[]})");
     EXPECT_EQ(problem_of(response), "400 invalid_request");
     EXPECT_NE(response.body.find("(object)[]"), std::string::npos);

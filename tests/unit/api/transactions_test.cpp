@@ -177,7 +177,7 @@ TEST_F(Transactions, APageNamesTheNext) {
     EXPECT_EQ(body.at("next_cursor").as_string(), "c\"1");
 }
 
-TEST_F(Transactions, HistoryTellsEachChangeAndTheDeliveries) {
+TEST_F(Transactions, HistoryListsEachChangeAndTheDeliveries) {
     history_entry began;
     began.at = wall_time(milliseconds(1'775'037'825'120));
     history_entry settled = began;

@@ -130,7 +130,7 @@ TEST(HttpUrl, AnyTextIsParsedOrRefused) {
     }));
 }
 
-TEST(HttpUrl, HttpsIsToldInAnyCase) {
+TEST(HttpUrl, HttpsIsReportedInAnyCase) {
     EXPECT_TRUE(is_https_url("https://shop.example/"));
     EXPECT_TRUE(is_https_url("HTTPS://shop.example/"));
     EXPECT_TRUE(is_https_url("hTtPs://shop.example/"));

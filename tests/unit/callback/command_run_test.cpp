@@ -134,7 +134,7 @@ TEST_F(CommandRun, TheEnvironmentIsExactlyTheContracts) {
                                  "PROOFTRACK_STATUS=completed\nPROOFTRACK_ATTEMPT=3\n");
 }
 
-TEST_F(CommandRun, AStatusWithANulIsNotReadAsTheWordBeforeIt) {
+TEST_F(CommandRun, AStatusWithANulIsNotCutAtIt) {
     delivery_job job;
     job.status = std::string("completed\0", 10);
     job.state = "a\nPROOFTRACK_STATUS=completed";

@@ -47,7 +47,7 @@ TEST_F(IdleConnections, AClosedOneIsNotGivenOut) {
     EXPECT_EQ(pool.size(), 0U);
 }
 
-TEST_F(IdleConnections, OneThatSpokeUnaskedIsNotGivenOut) {
+TEST_F(IdleConnections, AConnectionWithUnexpectedBytesIsNotReused) {
     idle_connections pool(io_.get_executor());
     pool.put("a", make());
     asio::write(peers_.back(), asio::buffer("H", 1));

@@ -363,7 +363,7 @@ TEST_F(Notifier, StopCutsOffWhatDoesNotEndInTime) {
     EXPECT_THAT(errors, ElementsAre(HasSubstr("stopping"), HasSubstr("stopping"), HasSubstr("stopping")));
 }
 
-TEST_F(Notifier, StopWithNothingToDoTellsOnceAndNotFromInside) {
+TEST_F(Notifier, StopWithNothingToDoReportsOnceAndNotFromInside) {
     int stopped = 0;
     notifier_->stop(seconds(20), [&] { ++stopped; });
     EXPECT_EQ(stopped, 0);

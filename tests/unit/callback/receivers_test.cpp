@@ -78,7 +78,7 @@ TEST_F(Notifier, AReceiptCountsAtOnceAlsoWhenTheRestNeverComes) {
     }
 }
 
-TEST_F(Notifier, AnOddHeadStillTellsWhenToComeAgain) {
+TEST_F(Notifier, AnOddHeadStillSaysWhenToRetry) {
     for (const std::string& bytes : std::vector<std::string>{
              "HTTP/1.1 503\nRetry-After: 90\n\n",
              "HTTP/1.1 429 Slow down\r\nServer : x\r\nRetry-After : 90\r\n\r\n",

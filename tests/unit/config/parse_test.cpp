@@ -180,7 +180,7 @@ TEST(ParseConfiguration, AKeyTwiceIsASyntaxError) {
     EXPECT_THAT(lines[0], HasSubstr("not TOML"));
 }
 
-TEST(ParseConfiguration, EveryMistakeIsToldAtOnceInTheOrderOfTheFile) {
+TEST(ParseConfiguration, EveryMistakeIsReportedAtOnceInTheOrderOfTheFile) {
     const auto lines = refused(R"(stop_timeout = 5
 [proof]
 base_ulr = "https://proof.example"
@@ -407,7 +407,7 @@ TEST(ParseConfiguration, WarnsOfATerminalEventWithoutReversed) {
     EXPECT_THAT(warnings("[\"transaction.overdue\"]"), testing::IsEmpty());
 }
 
-TEST(ParseConfiguration, AnyDamageToAFileIsToldOrHarmless) {
+TEST(ParseConfiguration, AnyDamageToAFileIsReportedOrHarmless) {
     std::ifstream in(PROOFTRACK_SOURCE_DIR "/conf/prooftrackd.toml");
     const std::string whole(std::istreambuf_iterator<char>(in), {});
     ASSERT_GT(whole.size(), 1'000U);

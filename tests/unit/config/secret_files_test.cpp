@@ -149,7 +149,7 @@ TEST_F(SecretFiles, TheCredentialsDirectoryComesFromTheEnvironment) {
     EXPECT_EQ(credentials_directory(), "");
 }
 
-TEST_F(SecretFiles, AStampTellsAReplacedFile) {
+TEST_F(SecretFiles, AStampShowsAReplacedFile) {
     const auto path = write("t", "abc");
     const auto before = stamp_file(path);
     ASSERT_TRUE(before);

@@ -209,7 +209,7 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
     EXPECT_EQ(refused({"--version"}).text, "prooftrackctl " PROOFTRACKD_VERSION "\n");
 }
 
-TEST(ExitStatus, TellsHowATransactionEnded) {
+TEST(ExitStatus, ReportsHowATransactionEnded) {
     EXPECT_EQ(exit_status_of("settled", "completed"), 0);
     EXPECT_EQ(exit_status_of("settled", "failed"), 2);
     EXPECT_EQ(exit_status_of("settled", "cancelled"), 3);

@@ -66,7 +66,7 @@ TEST(Explanation, TheNextPollSaysWhyThen) {
     EXPECT_TRUE(contains(refused.explained().actions.back(), "client_token"));
 }
 
-TEST(Explanation, AReversalIsToldAsOne) {
+TEST(Explanation, AReversalIsReportedAsOne) {
     world reversed{transaction("settled", "\"completed\"", "null")};
     reversed.history_text = R"({"changes":[
         {"at":"2026-04-01T09:59:30.000Z","from_state":"settled","to_state":"settled","from_status":"failed",

@@ -58,7 +58,7 @@ TEST(ImportChunks, PiecesMayBreakAnywhere) {
     }
 }
 
-TEST(ImportChunks, ALineOverTheLimitIsToldAndLeftOut) {
+TEST(ImportChunks, ALineOverTheLimitIsReportedAndLeftOut) {
     const std::string most(import_chunker::max_line, 'x');
     const auto all = chunk({"a\n", most, "x\nb\n", most, "\nc"});
     EXPECT_EQ(all.too_long, std::vector<std::uint64_t>{2});

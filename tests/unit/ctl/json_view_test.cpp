@@ -18,7 +18,7 @@ TEST(JsonView, CutsValuesAsTheBytesTheyAre) {
     EXPECT_EQ(elements[2].string(), "x\"]");
 }
 
-TEST(JsonView, TellsTypesApart) {
+TEST(JsonView, DistinguishesTypes) {
     const json_view json = json_view::parse(R"({"n":null,"t":true,"s":"x","i":7,"d":1.5,"neg":-3})");
     EXPECT_TRUE(json["n"].is_null());
     EXPECT_EQ(json["n"].text(), "");

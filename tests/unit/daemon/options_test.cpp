@@ -28,7 +28,7 @@ TEST(DaemonOptions, AConfigurationIsAllThatItNeeds) {
     }
 }
 
-TEST(DaemonOptions, CheckConfigIsToldInAnyOrder) {
+TEST(DaemonOptions, CheckConfigIsReportedInAnyOrder) {
     EXPECT_TRUE(good({"--config", "a.toml", "--check-config"}).checks_config_only);
     const daemon_options before = good({"--check-config", "--config", "a.toml"});
     EXPECT_TRUE(before.checks_config_only);

@@ -65,7 +65,7 @@ TEST_F(Reloader, ARefusalIsSummedUpByItsFirstMistake) {
                 HasSubstr("the configuration in force stays"));
 }
 
-TEST_F(Reloader, AnUnknownKeyIsToldWithTheOneThatLooksLikeIt) {
+TEST_F(Reloader, AnUnknownKeyIsReportedWithTheOneThatLooksLikeIt) {
     machine_.files[config_file] += "[poll]\nintervall = 1\n";
     EXPECT_FALSE(reload());
     const auto refused = log_.of(log_event_id::config_refused);
@@ -75,7 +75,7 @@ TEST_F(Reloader, AnUnknownKeyIsToldWithTheOneThatLooksLikeIt) {
     EXPECT_EQ(refused[0].at("column"), "1");
 }
 
-TEST_F(Reloader, WarningsAndOpenFilesAreToldWhenItIsTaken) {
+TEST_F(Reloader, WarningsAndOpenFilesAreReportedWhenItIsTaken) {
     machine_.open_files = {"/old/token"};
     machine_.descriptors = 10;
     EXPECT_TRUE(reload());
@@ -110,7 +110,7 @@ TEST_F(Reloader, ARefusedOneThatIsMendedIsTakenAndCounted) {
     EXPECT_EQ(parts_.taken_over, 1);
 }
 
-TEST_F(Reloader, ARefusedStartIsToldWithWhatToDo) {
+TEST_F(Reloader, ARefusedStartIsReportedWithWhatToDo) {
     const config_mistakes mistakes{{config_file, 3, 5, "proof.token_file", "no such file", ""}};
     log_refused_start(log_, mistakes, EX_CONFIG);
     log_refused_start(log_, mistakes, EX_TEMPFAIL);

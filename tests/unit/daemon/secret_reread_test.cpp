@@ -68,7 +68,7 @@ TEST_F(ChangedSecrets, ABadFileDoesNotKeepTheOtherFromBeingTaken) {
     EXPECT_EQ(log_.of(log_event_id::callback_secret_changed).at(0).at("callback"), "callback_url");
 }
 
-TEST_F(ChangedSecrets, AFileWithTheSameKeysIsTakenWithoutAWord) {
+TEST_F(ChangedSecrets, AFileWithTheSameKeysIsTakenSilently) {
     prepared_runtime now = good();
     const std::string line = second_key;
     set(place_of("/new/secret"), line.substr(0, line.size() - 1)); // without its newline

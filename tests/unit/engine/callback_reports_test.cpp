@@ -50,7 +50,7 @@ TEST(CallbackReports, TheLanesOfCallbackUrlsAreOneRow) {
     EXPECT_EQ(shown.oldest_undelivered_seconds, 90U);
 }
 
-TEST(CallbackReports, AnUnconfiguredCallbackIsShownWhileItIsOwedSomething) {
+TEST(CallbackReports, AnUnconfiguredCallbackIsShownWhileItHasDeliveries) {
     reports_bench bench;
     bench.owed("gone", 1);
     EXPECT_EQ(bench.view("gone").state, condition::unconfigured);

@@ -114,7 +114,7 @@ TEST_F(Calls, AnImportCountsWhatIsThereAndRejectsWhatIsTrackedOtherwise) {
     EXPECT_EQ(done->rejected.front().code, problem_code::already_tracked);
 }
 
-TEST_F(Calls, AnImportThatFailsHalfWayTellsWhatWasTaken) {
+TEST_F(Calls, AnImportThatFailsHalfWayReportsWhatWasTaken) {
     std::vector<import_line> lines;
     for (std::uint32_t i = 1; i <= 1'500; ++i)
         lines.push_back({i, world_.request(("i" + std::to_string(i)).c_str()), true});
@@ -143,7 +143,7 @@ TEST_F(Calls, ASessionsIdThatIsTrackedOtherwiseIsPolledAndRefused) {
     EXPECT_EQ(*done, std::nullopt) << "options that say nothing contradict nothing";
 }
 
-TEST_F(Calls, ATestOfACallbackTellsWhatTheReceiverSaid) {
+TEST_F(Calls, ATestOfACallbackReportsWhatTheReceiverAnswered) {
     world_.delivery->test_callback("shop", {}, world_.tell<callback_test_result>(result_));
     EXPECT_EQ(result_.word, "");
     world_.clock.run_for(1s);

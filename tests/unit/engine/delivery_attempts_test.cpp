@@ -113,7 +113,7 @@ TEST(DeliveryAttempts, AReadThatFailsIsTriedAgainALittleLater) {
     EXPECT_EQ(bench.attempts.size(), 0U);
 }
 
-TEST(DeliveryAttempts, AnOutcomeThatFindsNoRoomIsKeptUntilThereIsSome) {
+TEST(DeliveryAttempts, AnOutcomeThatFindsAFullStoreIsKeptUntilThereIsSpace) {
     attempts_bench bench;
     const delivery_id id = bench.begin("t1");
     bench.memory.set_full(true);
@@ -205,7 +205,7 @@ TEST(DeliveryAttempts, ThoseOfCallbackUrlsCountUntilTheyHaveEnded) {
     EXPECT_EQ(bench.context.url_attempts.used(), 0U);
 }
 
-TEST(DeliveryAttempts, ARetryByHandRecordsAnOutcomeThatWaitedForRoomFirst) {
+TEST(DeliveryAttempts, ARetryByHandRecordsAnOutcomeThatWaitedForSpaceFirst) {
     attempts_bench bench;
     bench.sender.answer_with([](const delivery_job&) { return reply_failed(); });
     const delivery_id id = bench.begin("t1");
@@ -222,7 +222,7 @@ TEST(DeliveryAttempts, ARetryByHandRecordsAnOutcomeThatWaitedForRoomFirst) {
     EXPECT_EQ(bench.attempts.size(), 0U) << "the retry is durable, the old outcome means nothing any more";
 }
 
-TEST(DeliveryAttempts, TheHostHearsOfTheHealthThatChanged) {
+TEST(DeliveryAttempts, TheHostIsNotifiedOfAChangedHealth) {
     attempts_bench bench;
     bench.break_lane(bench.slot);
     bench.run(failing_probe_interval);

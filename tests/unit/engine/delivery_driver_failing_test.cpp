@@ -354,7 +354,7 @@ struct url_world : delivery_world {
     }
 };
 
-TEST(CallbackUrl, EachHostHasALaneThatLivesAsLongAsSomethingIsOwed) {
+TEST(CallbackUrl, EachHostHasALaneThatLivesAsLongAsSomethingIsPending) {
     url_world world;
     world.emit_to("t1", "shop.example");
     world.emit_to("t2", "a.many.example");

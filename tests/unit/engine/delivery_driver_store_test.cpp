@@ -27,7 +27,7 @@ struct one_callback : delivery_world {
     }
 };
 
-TEST(FullStore, AnOutcomeThatFindsNoRoomIsKeptAndRecordedOnceASecond) {
+TEST(FullStore, AnOutcomeThatFindsAFullStoreIsKeptAndRecordedOnceASecond) {
     one_callback world;
     world.emit("t1");
     world.run(6ms);
@@ -62,7 +62,7 @@ TEST(FullStore, NothingNewIsAttemptedWhileOutcomesCannotBeRecorded) {
     EXPECT_EQ(world.sender->attempts().size(), 5U);
 }
 
-TEST(FullStore, TheStoresOwnWordStopsAndStartsToo) {
+TEST(FullStore, AReportOfTheStoreStopsAndStartsToo) {
     one_callback world;
     world.driver->on_store_state(store_state::full);
     world.emit("t1");

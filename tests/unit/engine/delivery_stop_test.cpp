@@ -43,7 +43,7 @@ TEST(DeliveryStop, OnlyAFailureAfterTheLimitWasCutOff) {
     EXPECT_TRUE(bench.stop.cuts_off(noon));
 }
 
-TEST(DeliveryStop, AWordOfTheNotifierBeforeTheStopMeansNothing) {
+TEST(DeliveryStop, AReportOfTheNotifierBeforeTheStopMeansNothing) {
     stop_bench bench;
     bench.stop.on_notifier_stopped();
     bench.stop.finish_unless(false);

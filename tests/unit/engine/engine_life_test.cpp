@@ -129,7 +129,7 @@ TEST_F(EngineLife, AStopEndsWithItsOwnerOrItsStore) {
     EXPECT_EQ(result_->word, "");
 }
 
-TEST_F(EngineLife, AReloadWarnsWhenNobodyWouldBeTold) {
+TEST_F(EngineLife, AReloadWarnsWhenNothingWouldBeDelivered) {
     be(true);
     world_->life->reconfigure({});
     world_->memory.pump();

@@ -168,7 +168,7 @@ TEST_F(EventFeed, AStoreThatCannotReadIsAProblem) {
     EXPECT_EQ(got->problem, "store_unavailable");
 }
 
-TEST_F(EventFeed, ACursorOutsideOfTheLogIsToldWhereItBeginsAndEnds) {
+TEST_F(EventFeed, ACursorOutsideOfTheLogIsReportedWhereItBeginsAndEnds) {
     for (std::uint64_t seq = 5; seq <= 9; ++seq) commit(seq);
     feed_.restore(disk_.status());
     for (const std::uint64_t after : {1U, 3U, 10U, 1'000U}) {
@@ -282,7 +282,7 @@ TEST_F(EventFeed, WhoWaitsAgainFromItsAnswerWaitsForTheEventBehindIt) {
     feed_.cancel(last_wait_);
 }
 
-TEST_F(EventFeed, TheListenerIsToldBeforeTheReadersAndUntilItIsTakenAway) {
+TEST_F(EventFeed, TheListenerIsNotifiedBeforeTheReadersAndUntilItIsTakenAway) {
     struct recorder final : event_listener {
         void on_event(const log_event& event) override { reported.push_back(*event.json); }
         std::vector<std::string> reported;

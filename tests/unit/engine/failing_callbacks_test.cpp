@@ -61,7 +61,7 @@ TEST(FailingCallbacks, AChangeDuringAWriteIsWrittenAfterIt) {
     EXPECT_EQ(bench.stored(), std::nullopt);
 }
 
-TEST(FailingCallbacks, WhatIsRefusedIsWrittenWhenThereIsRoom) {
+TEST(FailingCallbacks, WhatIsRefusedIsWrittenWhenThereIsSpace) {
     failing_bench bench;
     bench.memory.set_full(true);
     bench.turn_failing();
@@ -101,7 +101,7 @@ TEST(FailingCallbacks, ARecoveryThatFreesSomethingFeedsTheLane) {
     EXPECT_EQ(bench.row(id).next_attempt_at, bench.now().wall);
 }
 
-TEST(FailingCallbacks, ARecoveryThatFindsNoRoomHalfWayIsLookedAtAndRepeated) {
+TEST(FailingCallbacks, ARecoveryThatFindsAFullStoreHalfWayIsLookedAtAndRepeated) {
     failing_bench bench;
     const delivery_id first = bench.owe(bench.slot, "t1");
     const delivery_id second = bench.owe(bench.slot, "t2");
@@ -149,7 +149,7 @@ TEST(FailingCallbacks, ItIsLoggedHourlyWhileItLasts) {
     EXPECT_EQ(bench.failing.next_log(bench.slot), std::nullopt);
 }
 
-TEST(FailingCallbacks, AHostThatIsLetGoIsForgottenByTheStore) {
+TEST(FailingCallbacks, AHostThatIsDroppedIsForgottenByTheStore) {
     failing_bench bench;
     bench.turn_failing();
     bench.memory.pump();

@@ -122,7 +122,7 @@ TEST_F(Housekeeping, PruningWhileIdleGoesOnAtOnceUntilNothingIsLeft) {
     EXPECT_EQ(world_.disk.transactions.size(), 0U);
 }
 
-TEST_F(Housekeeping, ADiskThatIsNearlyFullIsToldOfOnceAndWhenItHasSpaceAgain) {
+TEST_F(Housekeeping, ADiskThatIsNearlyFullIsReportedOnceAndWhenItHasSpaceAgain) {
     start(std::chrono::hours(24));
     world_.run(30s);
     EXPECT_EQ(world_.log.count(log_event_id::store_nearly_full), 0U);
@@ -175,7 +175,7 @@ TEST_F(Housekeeping, BeforeItsStartItDoesNothing) {
     EXPECT_EQ(wakes_changed_, 0);
 }
 
-TEST_F(Housekeeping, TellsOfAClockThatWasSetAndOfAMachineThatSlept) {
+TEST_F(Housekeeping, ReportsAClockThatWasSetAndAMachineThatSlept) {
     start(std::chrono::hours(24));
     run_to(10s);
     world_.clock.jump_wall(2'000ms);
@@ -239,7 +239,7 @@ TEST_F(Housekeeping, TheHeartbeatComesEachMinuteWithItsCounts) {
     EXPECT_EQ(beat.at("free_bytes"), std::to_string(world_.disk.free_bytes));
 }
 
-TEST_F(Housekeeping, ALaneThatOwesNothingButDeadOnesHasNoOldest) {
+TEST_F(Housekeeping, ALaneWithNothingButDeadOnesHasNoOldest) {
     world_.callback("shop");
     world_.reload();
     start(std::chrono::hours(24));
@@ -287,7 +287,7 @@ TEST_F(Housekeeping, PublishSetsTheGauges) {
     EXPECT_EQ(registry_.transactions("tracking", "pending").Value(), 0);
 }
 
-TEST_F(Housekeeping, APruneIsToldAndTheFeedForgetsWhatIsGone) {
+TEST_F(Housekeeping, APruneIsReportedAndTheFeedForgetsWhatIsGone) {
     world_.emit("old");
     world_.run(10ms);
     auto& row = world_.disk.transactions.at("old");
@@ -326,7 +326,7 @@ TEST_F(Housekeeping, WhereTheLogBeginsAfterAPruneIsLeftAsItWasWhenItCannotBeRead
     EXPECT_EQ(feed_->first_seq(), event_seq{1}) << "the store itself refuses what it no longer has";
 }
 
-TEST_F(Housekeeping, AConsumerThatIsOvertakenIsTold) {
+TEST_F(Housekeeping, AConsumerThatIsOvertakenIsReported) {
     world_.emit("old");
     world_.run(10ms);
     auto& row = world_.disk.transactions.at("old");
@@ -386,7 +386,7 @@ TEST_F(Housekeeping, OnePruneAtATime) {
     EXPECT_EQ(world_.disk.transactions.size(), 0U);
 }
 
-TEST_F(Housekeeping, AProbeIsNotRepeatedWhileItIsUnansweredNorWhenThereIsRoomAgain) {
+TEST_F(Housekeeping, AProbeIsNotRepeatedWhileItIsUnansweredNorWhenThereIsSpaceAgain) {
     start(24h);
     run_to(20s);
     world_.memory->set_full(true);

@@ -33,7 +33,7 @@ TEST(LaneKeeper, ALaneIsOpenedOnceWithTheSettingsOfItsCallback) {
     EXPECT_THROW(bench.keeper.open("backend", true), std::logic_error);
 }
 
-TEST(LaneKeeper, ALaneOfACallbackUrlLivesWhileSomethingIsOwed) {
+TEST(LaneKeeper, ALaneOfACallbackUrlLivesWhileSomethingIsPending) {
     keeper_bench bench;
     delivery_slot& slot = *bench.keeper.find_or_open(url_lane(1));
     bench.owe(slot, "t1");
@@ -109,7 +109,7 @@ TEST(LaneKeeper, ALaneThatWasLeftOutHasOlderDeliveriesInTheStore) {
     EXPECT_TRUE(bench.keeper.find_or_open(url_lane(most_url_lanes))->lane.wants_refill());
 }
 
-TEST(LaneKeeper, AFailingHostThatOwesNothingMakesPlace) {
+TEST(LaneKeeper, AFailingHostWithNothingPendingMakesPlace) {
     keeper_bench bench;
     delivery_slot& idle = *bench.keeper.open(url_lane(most_url_lanes), true);
     bench.break_lane(idle);

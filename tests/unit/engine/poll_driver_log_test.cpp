@@ -30,7 +30,7 @@ class PollDriverLog : public PollDriver {
     double polls(std::string_view result) { return registry_.polls(result).Value(); }
 };
 
-TEST_F(PollDriverLog, AChangeOfStatusNamesBothWordsAndItsRequest) {
+TEST_F(PollDriverLog, AChangeOfStatusNamesBothStatusesAndItsRequest) {
     track();
     run_to(6s);
     const auto lines = log_.of(log_event_id::transaction_status);
@@ -126,7 +126,7 @@ TEST_F(PollDriverLog, AReversalAndADowngradeAfterTheEnd) {
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 600'100ms, 3'900'100ms)) << "counted from the settlement";
 }
 
-TEST_F(PollDriverLog, AnUnknownWordIsToldAndCountedOnce) {
+TEST_F(PollDriverLog, AnUnknownStatusIsReportedAndCountedOnce) {
     says(answers_word("frozen"));
     begin();
     run_to(11s);
@@ -159,7 +159,7 @@ TEST_F(PollDriverLog, ThrottledSaysForHowLongAndWhenItIsOver) {
     EXPECT_EQ(over.fields.count("retry_after_ms"), 0U);
 }
 
-TEST_F(PollDriverLog, ARefusedTokenIsToldAndItsFileReadAgain) {
+TEST_F(PollDriverLog, ARefusedTokenIsReportedAndItsFileReadAgain) {
     says(answers_with(reply_class::unauthorized, "401 invalid_token"));
     begin();
     run_to(20s);
@@ -175,7 +175,7 @@ TEST_F(PollDriverLog, ARefusedTokenIsToldAndItsFileReadAgain) {
     EXPECT_EQ(registry_.proof_up().Value(), 1);
 }
 
-TEST_F(PollDriverLog, ARefusedServerIsTold) {
+TEST_F(PollDriverLog, ARefusedServerIsReported) {
     says(answers_with(reply_class::forbidden, "403 ip_not_allowed"));
     begin();
     run_to(20s);
@@ -209,7 +209,7 @@ TEST_F(PollDriverLog, WhatToDoAboutAnOutageDependsOnHowItLooks) {
     }
 }
 
-TEST_F(PollDriverLog, AnIdThatIsRefusedWhileOthersAreAnsweredIsToldAsSpecial) {
+TEST_F(PollDriverLog, AnIdThatIsRefusedWhileOthersAreAnsweredIsReportedAsSpecial) {
     proof_ = [](const poll_ticket& ticket) {
         return ticket.id == "t1" ? answers_with(reply_class::forbidden, "403 forbidden") : answers_word("pending");
     };
@@ -267,7 +267,7 @@ TEST_F(PollDriverLog, FallingBehindSaysWhatIsTheLimit) {
     EXPECT_NE(line.at("made_per_second"), "");
 }
 
-TEST_F(PollDriverLog, FallingBehindOfASlowDiskIsToldAsThat) {
+TEST_F(PollDriverLog, FallingBehindOfASlowDiskIsReportedAsThat) {
     store_options_.commit_time = {1min, 1min};
     says(answers_word("pending"));
     crash();
@@ -287,7 +287,7 @@ TEST_F(PollDriverLog, FallingBehindOfASlowDiskIsToldAsThat) {
     EXPECT_THAT(only(log_event_id::poll_behind).at("advice"), HasSubstr("the disk"));
 }
 
-TEST_F(PollDriverLog, AClockThatIsApartFromProofsForAMinuteIsToldOnce) {
+TEST_F(PollDriverLog, AClockThatIsApartFromProofsForAMinuteIsReportedOnce) {
     proof_ = [this](const poll_ticket&) {
         poll_answer answer = answers_word("pending");
         answer.server_date = std::chrono::floor<seconds>(clock_.now().wall) + 45s;

@@ -152,7 +152,7 @@ TEST_F(PollDriverSteps, AStaleRowThatIsGoneOrUntrackedLeavesMemory) {
     }
 }
 
-TEST_F(PollDriverSteps, StoppedBeforeEachStepItAsksNoMoreAndTakesWhatIsCommitted) {
+TEST_F(PollDriverSteps, StoppedBeforeEachStepItSendsNoMoreAndTakesWhatIsCommitted) {
     const std::uint64_t steps = all_steps();
     ASSERT_GT(steps, 10U);
     for (std::uint64_t stop_at = 0; stop_at <= steps; ++stop_at) {

@@ -9,7 +9,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using namespace std::chrono_literals;
 
-TEST_F(PollDriver, APollIsAnsweredRecordedToldAndRepeatedAnIntervalAfterItsStart) {
+TEST_F(PollDriver, APollIsAnsweredRecordedPublishedAndRepeatedAnIntervalAfterItsStart) {
     track();
     run_to(1h);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 5'000ms, 10'000ms));
@@ -20,7 +20,7 @@ TEST_F(PollDriver, APollIsAnsweredRecordedToldAndRepeatedAnIntervalAfterItsStart
     EXPECT_FALSE(wake_->armed());
 }
 
-TEST_F(PollDriver, AnEventIsOwedToTheCallbacksThatSelectItAndCountsFromItsSeq) {
+TEST_F(PollDriver, AnEventGoesToTheCallbacksThatSelectItAndCountsFromItsSeq) {
     track();
     run_to(11s);
     ASSERT_EQ(disk_.events.size(), 2U) << "updated and completed";
@@ -152,7 +152,7 @@ TEST_F(PollDriver, AnUntrackingOfARowThatIsAnotherOneOnTheDiskIsStaleAndItsAnswe
     EXPECT_THAT(poll_times(), ElementsAre(0ms));
 }
 
-TEST_F(PollDriver, EveryoneWhoAwaitsAChangeIsToldOnceAndInTurn) {
+TEST_F(PollDriver, EveryoneWhoAwaitsAChangeIsNotifiedOnceAndInTurn) {
     track();
     run_to(3s);
     driver_->step(untracked_event{slot()});
@@ -167,7 +167,7 @@ TEST_F(PollDriver, EveryoneWhoAwaitsAChangeIsToldOnceAndInTurn) {
     EXPECT_THAT(order, ElementsAre(0, 1, 2));
 }
 
-TEST_F(PollDriver, WhoIsToldOfAChangeMayStepAgainAndAwaitTheNextOne) {
+TEST_F(PollDriver, AWaiterThatIsNotifiedOfAChangeMayStepAgainAndAwaitTheNextOne) {
     track();
     run_to(101ms);
     std::string seen;

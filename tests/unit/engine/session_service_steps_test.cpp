@@ -50,7 +50,7 @@ TEST_F(SessionServiceSteps, ACrashAtAnyStepIsNoSecondSession) {
     }
 }
 
-TEST_F(SessionServiceSteps, ADeskThatGoesAtAnyStepTellsNobodyAndAsksNobody) {
+TEST_F(SessionServiceSteps, AServiceDestroyedAtAnyStepAnswersNobodyAndSendsNothing) {
     for (const step last : all_steps) {
         const auto got = begin_until(last);
         const auto joined = begin("key");

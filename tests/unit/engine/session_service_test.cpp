@@ -111,7 +111,7 @@ TEST_F(SessionService, AfterARestartAReleaseThatFailedIsAnUnknownOutcome) {
     EXPECT_EQ(text_of(ask_again("key")), "409 session_outcome_unknown");
 }
 
-TEST_F(SessionService, AClaimThatFailsAsksNobody) {
+TEST_F(SessionService, AClaimThatFailsSendsNothingToProof) {
     store().set_full(true);
     EXPECT_EQ(text_of(ask_again("key")), "503 store_unavailable");
     store().set_full(false);
@@ -136,7 +136,7 @@ TEST_F(SessionService, UnfitOptionsAreRefusedBeforeTheKeyIsTaken) {
     EXPECT_EQ(text_of(ask_again("key")), "201") << "what is kept needs neither Proof nor the store";
 }
 
-TEST_F(SessionService, AReplyIsKeptForAnHourAndThenLetGoOfByItself) {
+TEST_F(SessionService, AReplyIsKeptForAnHourAndThenDroppedByItself) {
     const proof_reply reply = session_of("tx-1");
     EXPECT_EQ(text_of(ask("key", reply)), "201");
     EXPECT_EQ(wakes_changed_, 1);

@@ -184,7 +184,7 @@ class UseCases : public testing::TestWithParam<use_case> {
     std::unique_ptr<use_case_world> world_;
 };
 
-TEST_P(UseCases, TellWhatCameOfItAfterTheLastStep) {
+TEST_P(UseCases, ReportTheOutcomeAfterTheLastStep) {
     begin();
     for (std::size_t done = 0; done < steps(); ++done) {
         EXPECT_EQ(result_->word, "") << "after " << done << " steps";
@@ -194,7 +194,7 @@ TEST_P(UseCases, TellWhatCameOfItAfterTheLastStep) {
     EXPECT_TRUE(result_->is_released());
 }
 
-TEST_P(UseCases, TellOfTheStepThatFails) {
+TEST_P(UseCases, ReportTheStepThatFails) {
     for (std::size_t failing = 1; failing <= steps(); ++failing) {
         begin_anew();
         world_->memory.fail_operation(failing, store_error::full);
@@ -205,7 +205,7 @@ TEST_P(UseCases, TellOfTheStepThatFails) {
     }
 }
 
-TEST_P(UseCases, EndWithoutAWordWhenTheirOwnerGoesAtAnyStep) {
+TEST_P(UseCases, EndSilentlyWhenTheirOwnerGoesAtAnyStep) {
     for (std::size_t done = 0; done < steps(); ++done) {
         begin_anew();
         begin();
@@ -218,7 +218,7 @@ TEST_P(UseCases, EndWithoutAWordWhenTheirOwnerGoesAtAnyStep) {
     }
 }
 
-TEST_P(UseCases, EndWithoutAWordWhenNobodyAnswersAnyStep) {
+TEST_P(UseCases, EndSilentlyWhenNobodyAnswersAnyStep) {
     for (std::size_t done = 0; done < steps(); ++done) {
         begin_anew();
         begin();

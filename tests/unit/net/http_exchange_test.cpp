@@ -365,7 +365,7 @@ TEST_F(HttpExchange, WorksOverAUnixSocket) {
     EXPECT_EQ(stream.look(), http_connection::readiness::ready);
 }
 
-TEST_F(HttpExchange, AConnectionThatThePeerClosedOrSpokeOnIsSpent) {
+TEST_F(HttpExchange, AConnectionThatThePeerClosedOrSentBytesOnIsSpent) {
     const auto is_spent = [](http_connection& connection) {
         return connection.look() == http_connection::readiness::spent;
     };

@@ -26,7 +26,7 @@ asio::awaitable<void> fail(std::string what) {
     throw std::runtime_error(what);
 }
 
-TEST(TaskGroup, CountsItsTasksAndTellsWhenTheLastOneEnded) {
+TEST(TaskGroup, CountsItsTasksAndReportsWhenTheLastOneEnded) {
     asio::io_context io(1);
     task_group group(io.get_executor());
     int ended = 0;
@@ -62,7 +62,7 @@ TEST(TaskGroup, NothingRunsFromInsideSpawnNotEvenOnTheLoopsOwnThread) {
     EXPECT_TRUE(group.empty());
 }
 
-TEST(TaskGroup, AnEmptyGroupTellsAtOnceButNotFromInside) {
+TEST(TaskGroup, AnEmptyGroupReportsAtOnceButNotFromInside) {
     asio::io_context io(1);
     task_group group(io.get_executor());
     bool reported = false;

@@ -112,7 +112,7 @@ TEST(EventTable, TheManualHasEveryEvent) {
     }
 }
 
-TEST(EventTable, TellsKeysThatItDoesNotKnow) {
+TEST(EventTable, ReportsUnknownKeys) {
     const std::vector<log_field> fields{{"error", "x"}, {"init_token", "x"}, {"merchant_transaction_id", "x"}};
     EXPECT_THAT(unregistered_keys(log_event_id::poll_error, fields), testing::ElementsAre("init_token"));
 }

@@ -194,7 +194,7 @@ TEST(Metrics, DroppedLinesOnlyGrow) {
     EXPECT_THAT(all.serialize(), HasSubstr("prooftrackd_log_dropped_total 7\n"));
 }
 
-TEST(Metrics, TheProcessTellsItsMemoryAndCpu) {
+TEST(Metrics, TheProcessReportsItsMemoryAndCpu) {
     metrics all("x");
     const std::string text = all.serialize();
     EXPECT_THAT(text, Not(HasSubstr("process_resident_memory_bytes 0\n")));

@@ -17,7 +17,7 @@ RC_GTEST_PROP(BodyHash, IsTheSameForTheSameBytesAndSeed, (const std::string& bod
     RC_ASSERT(hash_body(body, seed) != 0);
 }
 
-TEST(BodyHash, TellsEverySingleChangedByteOfAReply) {
+TEST(BodyHash, DistinguishesEverySingleChangedByteOfAReply) {
     const std::string body = R"({"merchant_transaction_id":"550e8400-e29b-41d4-a716-446655440000","status":"pending"})";
     std::set<std::uint64_t> seen{hash_body(body, 7)};
     for (std::size_t i = 0; i < body.size(); ++i) {
@@ -29,7 +29,7 @@ TEST(BodyHash, TellsEverySingleChangedByteOfAReply) {
     }
 }
 
-TEST(BodyHash, TellsLengthsOfZeroBytes) {
+TEST(BodyHash, DistinguishesLengthsOfZeroBytes) {
     std::set<std::uint64_t> seen;
     for (std::size_t size = 0; size < 200; ++size)
         EXPECT_TRUE(seen.insert(hash_body(std::string(size, '\0'), 7)).second) << size;

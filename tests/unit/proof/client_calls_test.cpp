@@ -100,7 +100,7 @@ TEST(ProofCalls, PassErrorsOfBothGenerationsOn) {
     EXPECT_EQ(long_pause->retry_after, 30min) << "it is passed on as it came: nothing waits for it here";
 }
 
-TEST(ProofCalls, TellAGatewaysJsonFromProofs) {
+TEST(ProofCalls, DistinguishAGatewaysJsonFromProofs) {
     for (const char* body :
          {R"({"message":"Forbidden"})", R"({"error":"Not Found","status":404,"path":"/"})", R"({"error":{"code":403}})",
           R"({"error":"timeout"})", R"({"error":"Forbidden"})", R"({"error":""})", R"(["error"])",
@@ -148,7 +148,7 @@ TEST(ProofCalls, SayHowTheyFailed) {
     }
 }
 
-TEST(ProofCalls, TellWhenNothingReachedProof) {
+TEST(ProofCalls, SayWhenNothingReachedProof) {
     unsigned short port = 0;
     {
         port = scripted_http_server([](scripted_connection&) {}).port();

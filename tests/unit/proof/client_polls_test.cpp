@@ -31,7 +31,7 @@ poll_answer answer_to_bytes(const std::string& bytes) {
     });
 }
 
-TEST(ProofPolls, AskAsTheContractSays) {
+TEST(ProofPolls, SendWhatProofsApiDemands) {
     request_log log;
     scripted_http_server server([&](scripted_connection& connection) {
         while (true) connection.send(good_reply(log.add(connection.read_request())));

@@ -32,7 +32,7 @@ class ProofTls : public testing::Test {
     std::size_t handshakes_ = 0;
 };
 
-TEST_F(ProofTls, AsksAServerOfTheGivenAuthority) {
+TEST_F(ProofTls, RequestsAServerOfTheGivenAuthority) {
     const poll_answer answer = answer_with(authority_.server_context());
     EXPECT_EQ(answer.what, reply_class::good) << answer.error;
     EXPECT_EQ(handshakes_, 1U);

@@ -155,7 +155,7 @@ TEST(Codec, ReadsAReplyOfTheCurrentGeneration) {
     EXPECT_EQ(answer.updated_at, parse_wall_time("2026-04-01T09:59:00.500Z"));
 }
 
-TEST(Codec, KeepsAWordItDoesNotKnow) { EXPECT_EQ(classify(200, good_body("Completed")).status, "Completed"); }
+TEST(Codec, KeepsAnUnknownStatus) { EXPECT_EQ(classify(200, good_body("Completed")).status, "Completed"); }
 
 TEST(Codec, AnEqualBodyIsUnchangedWithoutItsBytes) {
     const poll_answer first = classify(200, first_generation);
@@ -307,7 +307,7 @@ TEST(Codec, RefusesNestingWithoutEnd) {
 
 // --- Headers --------------------------------------------------------------------------------------------------------
 
-TEST(Codec, ThrottlingTellsHowLong) {
+TEST(Codec, ThrottlingSaysHowLong) {
     reply_view reply;
     reply.status = 429;
     reply.retry_after = "7";

@@ -73,7 +73,7 @@ class SocketWatch : public testing::Test {
     std::shared_ptr<socket_watch> watch_ = std::make_shared<socket_watch>(io_.get_executor());
 };
 
-TEST_F(SocketWatch, TellsOfWhatCanBeReadUntilItIsReadAndOfTheEnd) {
+TEST_F(SocketWatch, ReportsWhatCanBeReadUntilItIsReadAndTheEnd) {
     watched_end end(watch_);
     end.say("first");
     std::string heard;
@@ -93,7 +93,7 @@ TEST_F(SocketWatch, TellsOfWhatCanBeReadUntilItIsReadAndOfTheEnd) {
     EXPECT_TRUE(io_.stopped()) << "without sockets there is nothing to wait for";
 }
 
-TEST_F(SocketWatch, TellsOfRoomOnlyWhileItIsWanted) {
+TEST_F(SocketWatch, ReportsWritableOnlyWhileThatIsWanted) {
     watched_end end(watch_);
     watch_->want_writable(end.socket, end, true);
     end.then = [&] {
@@ -107,7 +107,7 @@ TEST_F(SocketWatch, TellsOfRoomOnlyWhileItIsWanted) {
     EXPECT_TRUE(io_.stopped());
 }
 
-TEST_F(SocketWatch, WhoWasRemovedInTheSameRoundIsNotTold) {
+TEST_F(SocketWatch, WhoWasRemovedInTheSameRoundIsNotNotified) {
     watched_end first(watch_);
     watched_end second(watch_);
     for (watched_end* each : {&first, &second}) {
@@ -148,7 +148,7 @@ TEST_F(SocketWatch, GoesOnAfterARoundOfSeveral) {
     EXPECT_EQ(second.reads, 3);
 }
 
-TEST_F(SocketWatch, MoreThanOneRoundHoldsAreAllTold) {
+TEST_F(SocketWatch, MoreThanOneRoundHoldsAreAllNotified) {
     std::vector<std::unique_ptr<watched_end>> ends;
     for (int i = 0; i < 200; ++i) {
         ends.push_back(std::make_unique<watched_end>(watch_));
@@ -171,7 +171,7 @@ TEST_F(SocketWatch, ASocketThatComesAfterAllWereGoneIsWatched) {
     EXPECT_TRUE(io_.stopped());
 }
 
-TEST_F(SocketWatch, MayBeDroppedByOneThatItTells) {
+TEST_F(SocketWatch, MayBeDroppedByOneThatItNotifies) {
     auto end = std::make_unique<watched_end>(watch_);
     end->say("x");
     bool reported = false;

@@ -125,7 +125,7 @@ TEST(Backup, AStoreThatClosesEndsItAndLeavesNoFile) {
     }
 }
 
-TEST(Backup, NeedsRoomForTheCopy) {
+TEST(Backup, NeedsSpaceForTheCopy) {
     // A file with a hole that is larger than any disk here claims the room.
     temporary_directory directory;
     const auto path = directory.path() / "x.db";

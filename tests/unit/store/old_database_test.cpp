@@ -80,7 +80,7 @@ TEST_P(OldDatabase, KeepsEachEventUnderItsIdWithItsBytes) {
     EXPECT_EQ(world.status().log_id, "547e15edf1efac1e"); // cursors stay good
 }
 
-TEST_P(OldDatabase, OwesWhatItOwedAndGoesOn) {
+TEST_P(OldDatabase, KeepsItsPendingDeliveriesAndGoesOn) {
     const store_status before = world.status();
     EXPECT_EQ(before.lanes.at("broken").dead, 2U);
     EXPECT_EQ(before.lanes.at("backend").pending, 0U);

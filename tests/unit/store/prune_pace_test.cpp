@@ -27,7 +27,7 @@ TEST(PrunePace, StaysWithinItsBounds) {
     EXPECT_EQ(pace.budget(), milliseconds(15));
 }
 
-TEST(PrunePace, TheCommitsOfOthersTellNothing) {
+TEST(PrunePace, TheCommitsOfOthersShowNothing) {
     prune_pace pace;
     pace.on_commit(milliseconds(500));
     EXPECT_EQ(pace.budget(), milliseconds(4));

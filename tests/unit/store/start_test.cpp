@@ -394,7 +394,7 @@ TEST(Migrations, TheWayBackOfTheMessageWorks) {
     EXPECT_EQ(world.status().log_id.size(), 16U);
 }
 
-TEST(Migrations, WithoutRoomForTheCopyNothingIsChanged) {
+TEST(Migrations, WithoutSpaceForTheCopyNothingIsChanged) {
     store_world world;
     world.add({make_new("a")}).value();
     world.close();

@@ -276,7 +276,7 @@ TEST(DeliveryLane, AnUnconfiguredOneKeepsNothingInMemory) {
     EXPECT_FALSE(bench.lane.idle());
 }
 
-TEST(DeliveryLane, AnUnconfiguredOneThatOwedNothingRemembersThatItDoes) {
+TEST(DeliveryLane, AnUnconfiguredOneWithNothingPendingRemembersThatItDoes) {
     lane_bench bench;
     bench.lane.configure(std::nullopt);
     EXPECT_TRUE(bench.lane.idle());

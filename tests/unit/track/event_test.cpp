@@ -53,13 +53,13 @@ TEST(Event, SequenceNumberStandsBehindTheIdInTheLog) {
     EXPECT_EQ(insert_seq(frozen, event_seq{42}).size(), frozen.size() + std::string_view(R"(,"seq":42)").size());
 }
 
-TEST(Event, UnknownStatusWordsAreEscaped) {
+TEST(Event, UnknownStatusesAreEscaped) {
     event_facts facts = example();
     facts.status = "on\"hold\n\xff";
     EXPECT_NE(format_event(facts).find("\"status\":\"on\\\"hold\\u000a\xEF\xBF\xBD\""), std::string::npos);
 }
 
-TEST(Event, OnlyProofsOwnWordsAreFinal) {
+TEST(Event, OnlyProofsOwnStatusesAreFinal) {
     for (std::size_t i = 0; i < event_type_count; ++i) {
         const auto type = static_cast<event_type>(i);
         const bool is_proofs = type == event_type::completed || type == event_type::failed ||
@@ -141,7 +141,7 @@ TEST(TrackingState, EndsAndWaitsAsItsNameSays) {
     EXPECT_EQ(parse_tracking_state("lost"), std::nullopt);
 }
 
-TEST(Status, ThreeWordsAreTerminal) {
+TEST(Status, ThreeStatusesAreTerminal) {
     for (const char* word : {"completed", "failed", "cancelled"})
         EXPECT_TRUE(is_terminal(classify_status(word))) << word;
     for (const char* word : {"", "pending", "processing", "odd"})

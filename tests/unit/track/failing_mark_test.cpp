@@ -35,7 +35,7 @@ TEST(FailingMark, AChangeDuringAWriteIsWrittenAfterIt) {
     EXPECT_FALSE(mark.end(mark_result::saved)) << "nothing is out of date any more";
 }
 
-TEST(FailingMark, WhatFoundNoRoomIsOwed) {
+TEST(FailingMark, WhatFoundAFullStoreIsPending) {
     failing_mark mark;
     mark.begin();
     EXPECT_FALSE(mark.end(mark_result::refused));
@@ -51,7 +51,7 @@ TEST(FailingMark, AWriteThatFailedIsNotRepeated) {
     EXPECT_FALSE(mark.is_unsaved());
 }
 
-TEST(FailingMark, AChangeBehindAWriteThatFailedIsOwed) {
+TEST(FailingMark, AChangeBehindAWriteThatFailedIsPending) {
     failing_mark mark;
     mark.begin();
     mark.begin();

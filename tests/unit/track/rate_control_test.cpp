@@ -135,7 +135,7 @@ TEST(RateControl, ASlowStartBeginsWithOneToken) {
     EXPECT_TRUE(rate.may_take(now + 11ms)) << "by its own rate";
 }
 
-TEST(RateControl, WhatWasTakenWithoutALimitIsNotOwed) {
+TEST(RateControl, WhatWasTakenWithoutALimitIsNotDue) {
     rate_control rate;
     const steady_time now(100s);
     EXPECT_EQ(taken_at_once(rate, now), 10'000);

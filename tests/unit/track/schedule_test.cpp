@@ -35,7 +35,7 @@ TEST(Schedule, WhileTheRateGrowsItIsLookedAtTenTimesASecond) {
     EXPECT_EQ(world.core.next_wake(world.now), world.now.steady + milliseconds(100));
 }
 
-TEST(Schedule, WhatIsToldOfOneSaysWhenItIsAsked) {
+TEST(Schedule, TheReportOnOneIdSaysWhenItIsPolled) {
     tracker_fixture world;
     world.track("a");
     const std::uint32_t slot = *world.core.find("a");
@@ -165,7 +165,7 @@ TEST(Schedule, AnUnchangedReplyEndsAGraceAndGivesUpAsAnyOther) {
     EXPECT_EQ(world.only<change_action>().event, event_type::abandoned);
 }
 
-TEST(Telling, AnUnknownWordIsToldOnceAndAtMostAHundredOfThem) {
+TEST(Telling, AnUnknownStatusIsReportedOnceAndAtMostAHundredOfThem) {
     tracker_fixture world;
     world.track("a");
     world.track("b");
@@ -186,7 +186,7 @@ TEST(Telling, AnUnknownWordIsToldOnceAndAtMostAHundredOfThem) {
     EXPECT_EQ(reported.size(), 100U);
 }
 
-TEST(Telling, ADowngradeIsToldWithBothWords) {
+TEST(Telling, ADowngradeIsReportedWithBothStatuses) {
     tracker_fixture world;
     world.track("a");
     world.answer(*world.wait_for_poll(), reply_class::good, "failed");
@@ -199,7 +199,7 @@ TEST(Telling, ADowngradeIsToldWithBothWords) {
     EXPECT_TRUE(reported.is_downgrade);
 }
 
-TEST(Telling, AProofWhoseClockIsOffIsToldOnce) {
+TEST(Telling, AProofWhoseClockIsOffIsReportedOnce) {
     tracker_fixture world;
     world.track("a");
     std::vector<clock_skew_action> reported;

@@ -16,7 +16,7 @@ TEST(SpaceWatch, TheLimitIsAGibibyteOrATwentieth) {
     EXPECT_EQ(space_watch::limit(20 * mib), mib);
 }
 
-TEST(SpaceWatch, IsToldOnceBelowTheLimitAndOnceWellAboveIt) {
+TEST(SpaceWatch, IsReportedOnceBelowTheLimitAndOnceWellAboveIt) {
     space_watch watch;
     EXPECT_EQ(watch.look(gib, 20 * gib), change::none);
     EXPECT_EQ(watch.look(gib - 1, 20 * gib), change::nearly_full);

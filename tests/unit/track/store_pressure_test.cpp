@@ -32,7 +32,7 @@ TEST(StorePressure, WhatTheStoreSaysOfItselfIsTriedOnlyForWhatWaits) {
     EXPECT_EQ(pressure.try_at(), noon + 6s) << "the earlier try stays";
 }
 
-TEST(StorePressure, RoomEndsItOnce) {
+TEST(StorePressure, SpaceEndsItOnce) {
     store_pressure pressure;
     EXPECT_FALSE(pressure.relieve()) << "it was not full";
     pressure.refuse(noon);

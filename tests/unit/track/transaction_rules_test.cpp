@@ -47,7 +47,7 @@ judgement judge(const tracking_facts& facts, const poll_answer& answer, wall_tim
     return judge_answer(facts, answer, now, errors, rules);
 }
 
-TEST(TransactionRules, EachTerminalWordSettlesOnceWithItsEvent) {
+TEST(TransactionRules, EachTerminalStatusSettlesOnceWithItsEvent) {
     for (const auto& [word, type] :
          {std::pair("completed", event_type::completed), std::pair("failed", event_type::failed),
           std::pair("cancelled", event_type::cancelled)}) {
@@ -79,21 +79,21 @@ TEST(TransactionRules, NothingButAGoodReplyChangesAState) {
     }
 }
 
-TEST(TransactionRules, TheFirstWordIsHistoryNotAnEvent) {
+TEST(TransactionRules, TheFirstStatusIsHistoryNotAnEvent) {
     const judgement verdict = judge(tracked(tracking_state::tracking, ""), good("pending"));
     EXPECT_TRUE(verdict.is_change);
     EXPECT_FALSE(verdict.event.has_value());
     EXPECT_EQ(verdict.next, next_poll::in_band);
 }
 
-TEST(TransactionRules, AnotherNonTerminalWordIsUpdated) {
+TEST(TransactionRules, AnotherNonTerminalStatusIsUpdated) {
     const judgement verdict = judge(tracked(), good("processing"));
     EXPECT_EQ(verdict.event, event_type::updated);
     EXPECT_EQ(verdict.previous_status, "pending");
     EXPECT_EQ(verdict.facts.state, tracking_state::tracking);
 }
 
-TEST(TransactionRules, AnUnknownWordIsKeptAndNotTerminal) {
+TEST(TransactionRules, AnUnknownStatusIsKeptAndNotTerminal) {
     for (const char* word : {"Completed", "refunded", "on_hold"}) {
         const judgement verdict = judge(tracked(), good(word));
         EXPECT_EQ(verdict.facts.status, word);
@@ -102,7 +102,7 @@ TEST(TransactionRules, AnUnknownWordIsKeptAndNotTerminal) {
     }
 }
 
-TEST(TransactionRules, TheSameWordAgainTouchesNothing) {
+TEST(TransactionRules, TheSameStatusAgainTouchesNothing) {
     const judgement verdict = judge(tracked(), good("pending"));
     EXPECT_FALSE(verdict.is_change || verdict.must_save || verdict.event.has_value());
     EXPECT_EQ(verdict.facts, tracked());
@@ -181,7 +181,7 @@ TEST(TransactionRules, OverdueComesByTimeOnceATracking) {
     EXPECT_EQ(judge_overdue(settled("failed"), begin + hours(25)), std::nullopt);
 }
 
-TEST(TransactionRules, OverdueStaysOverdueThroughNonTerminalWords) {
+TEST(TransactionRules, OverdueStaysOverdueThroughNonTerminalStatuses) {
     const judgement verdict = judge(tracked(tracking_state::overdue), good("processing"), begin + hours(30));
     EXPECT_EQ(verdict.facts.state, tracking_state::overdue);
     EXPECT_EQ(verdict.event, event_type::updated);
@@ -221,7 +221,7 @@ TEST(TransactionRules, GivingUpCanBeSwitchedOff) {
               tracking_state::tracking);
 }
 
-TEST(Verification, AnotherTerminalWordIsReversed) {
+TEST(Verification, AnotherTerminalStatusIsReversed) {
     const judgement verdict = judge(settled("failed"), good("completed"), begin + minutes(15));
     EXPECT_EQ(verdict.event, event_type::reversed);
     EXPECT_EQ(verdict.facts.state, tracking_state::settled);
@@ -289,7 +289,7 @@ TEST(Verification, ANonTerminalReplyToFailedIsAskedInTheTailUntilTerminal) {
     EXPECT_FALSE(over.facts.watched);
 }
 
-TEST(Verification, AWordThatIsNotProofsAtAPlannedTimeSaysNothingSoItIsAskedOn) {
+TEST(Verification, AnUnknownStatusAtAPlannedTimeChangesNothingSoItIsPolledAgain) {
     const judgement pending = judge(settled("failed"), good("pending"), begin + minutes(15));
     const wall_time planned = begin + minutes(70);
     const judgement odd = judge(pending.facts, good("Completed"), planned);

@@ -12,7 +12,7 @@ using std::chrono::days;
 using std::chrono::hours;
 using std::chrono::minutes;
 
-TEST(ClockWatch, TellsASleepFromAClockThatWasSet) {
+TEST(ClockWatch, DistinguishesASleepFromAClockThatWasSet) {
     clock_watch watch;
     instant now{steady_time(hours(3)), wall_time(hours(490'000))};
     steady_duration boot = hours(5);
