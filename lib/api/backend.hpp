@@ -17,6 +17,7 @@
 #include "base/ids.hpp"
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
+#include "track/queries.hpp"
 #include "track/types.hpp"
 
 namespace prooftrack {
@@ -129,34 +130,6 @@ struct import_summary {
     std::vector<import_rejection> rejected;
 };
 
-struct list_request {
-    std::optional<tracking_state> state;
-    std::optional<std::string> status;
-    std::optional<wall_time> settled_after;
-    std::optional<wall_time> settled_before;
-    std::size_t limit = 100;
-    std::string cursor;
-};
-struct transaction_list {
-    std::vector<transaction_view> transactions;
-    std::string next_cursor;
-};
-struct delivery_list_request {
-    std::optional<delivery_state> state;
-    std::optional<std::string> callback;
-    std::optional<std::string> transaction;
-    std::size_t limit = 100;
-    std::string cursor;
-};
-struct delivery_list {
-    std::vector<delivery_view> deliveries;
-    std::string next_cursor;
-};
-struct transaction_history {
-    std::vector<history_entry> changes;
-    std::vector<delivery_view> deliveries;
-};
-
 /// A recorded event as the log shows it; shared, because many readers get the same bytes.
 struct log_event {
     event_seq seq{};
@@ -225,7 +198,7 @@ class lookup_backend {
     virtual ~lookup_backend() = default;
     /// With `wait` > 0: answered when `ends_wait`, or when the time is over.
     virtual wait_id get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) = 0;
-    virtual void list(list_request request, backend_handler<transaction_list> handler) = 0;
+    virtual void list(transaction_query query, backend_handler<transaction_page> handler) = 0;
     virtual void history(transaction_id id, backend_handler<transaction_history> handler) = 0;
 };
 
@@ -263,7 +236,7 @@ class event_backend {
 class delivery_backend {
   public:
     virtual ~delivery_backend() = default;
-    virtual void deliveries(delivery_list_request request, backend_handler<delivery_list> handler) = 0;
+    virtual void deliveries(delivery_query query, backend_handler<delivery_page> handler) = 0;
     virtual void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) = 0;
     virtual void retry_dead(std::optional<std::string> callback, client_identity who,
                             backend_handler<std::uint64_t> handler) = 0;

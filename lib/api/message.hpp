@@ -42,8 +42,8 @@ struct api_response {
     std::string body;
     std::vector<std::pair<std::string, std::string>> headers; ///< besides Content-Type, Content-Length and Connection
     std::shared_ptr<body_stream> stream;                      ///< in place of `body`; shared with its producer
-    bool chunked = false; ///< with a stream: chunks, so that the client can tell its end from a failure; else by the
-                          ///< stream's size, or until close
+    bool chunked = false;   ///< with a stream: chunks, so that the client can tell its end from a failure; else by the
+                            ///< stream's size, or until close
     std::string_view route; ///< the matched path template, for logs; "" = none
 };
 

@@ -139,7 +139,7 @@ std::string render_transaction(const transaction_view& view) {
     return out;
 }
 
-std::string render_transactions(const transaction_list& list) {
+std::string render_transactions(const transaction_page& list) {
     return page("transactions", array_of(list.transactions, append_transaction), list.next_cursor);
 }
 
@@ -152,7 +152,7 @@ std::string render_history(const transaction_history& history) {
     return out;
 }
 
-std::string render_deliveries(const delivery_list& list) {
+std::string render_deliveries(const delivery_page& list) {
     return page("deliveries", array_of(list.deliveries, append_delivery), list.next_cursor);
 }
 

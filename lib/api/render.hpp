@@ -11,9 +11,9 @@
 namespace prooftrack {
 
 std::string render_transaction(const transaction_view& view);
-std::string render_transactions(const transaction_list& list);
+std::string render_transactions(const transaction_page& list);
 std::string render_history(const transaction_history& history);
-std::string render_deliveries(const delivery_list& list);
+std::string render_deliveries(const delivery_page& list);
 std::string render_events(const event_list& list);
 std::string render_consumer(const consumer_view& consumer, wall_time now);
 std::string render_consumers(const std::vector<consumer_view>& consumers, wall_time now);

@@ -57,11 +57,11 @@ parsed<std::optional<std::uint64_t>> read_position(const api_call& call) {
     return last;
 }
 
-parsed<delivery_list_request> read_delivery_query(const query_values& query) {
+parsed<delivery_query> read_delivery_query(const query_values& query) {
     if (auto known = query.allow_only({"state", "callback", "merchant_transaction_id", "limit", "cursor"}); !known) {
         return known.error();
     }
-    delivery_list_request request;
+    delivery_query request;
     if (const std::string* state = query.find("state")) {
         request.state = parse_delivery_state(*state);
         if (!request.state) return refused("state is one of pending, delivered, dead");
@@ -132,7 +132,7 @@ request_ticket router::stream_events(api_call call) {
 request_ticket router::deliveries(api_call call) {
     auto request = read_delivery_query(call.query);
     if (!request) return answer_problem(call.respond, request.error());
-    behind_.deliveries(std::move(*request), answer_with<delivery_list>(std::move(call.respond), [](delivery_list list) {
+    behind_.deliveries(std::move(*request), answer_with<delivery_page>(std::move(call.respond), [](delivery_page list) {
                            return json_response(200, render_deliveries(list));
                        }));
     return 0;

@@ -71,12 +71,12 @@ void read_import(const boost::asio::any_io_executor& loop, backend& behind, life
     });
 }
 
-parsed<list_request> read_list_query(const query_values& query) {
+parsed<transaction_query> read_list_query(const query_values& query) {
     if (auto known = query.allow_only({"state", "status", "settled_after", "settled_before", "limit", "cursor"});
         !known) {
         return known.error();
     }
-    list_request request;
+    transaction_query request;
     if (const std::string* state = query.find("state")) {
         request.state = parse_tracking_state(*state);
         if (!request.state) {
@@ -151,7 +151,7 @@ request_ticket router::get_transaction(api_call call) {
 request_ticket router::list_transactions(api_call call) {
     auto request = read_list_query(call.query);
     if (!request) return answer_problem(call.respond, request.error());
-    behind_.list(std::move(*request), answer_with<transaction_list>(std::move(call.respond), [](transaction_list list) {
+    behind_.list(std::move(*request), answer_with<transaction_page>(std::move(call.respond), [](transaction_page list) {
                      return json_response(200, render_transactions(list));
                  }));
     return 0;

@@ -27,17 +27,15 @@ bool is_owed_something(const std::string& callback, const store_status& status) 
 
 } // namespace
 
-void delivery_calls::deliveries(delivery_list_request request, backend_handler<delivery_list> handler) {
-    start(list(std::move(request)), std::move(handler));
+void delivery_calls::deliveries(delivery_query query, backend_handler<delivery_page> handler) {
+    start(list(std::move(query)), std::move(handler));
 }
 
-task<outcome<delivery_list>> delivery_calls::list(delivery_list_request request) {
-    delivery_query query{request.state, std::move(request.callback), std::move(request.transaction), request.limit,
-                         std::move(request.cursor)};
+task<outcome<delivery_page>> delivery_calls::list(delivery_query query) {
     auto page = co_await call(store_, &store::deliveries, std::move(query));
     if (!page) co_return store_problem(page.error());
     for (delivery_view& view : page->deliveries) driver_.annotate(view);
-    co_return delivery_list{std::move(page->deliveries), std::move(page->next_cursor)};
+    co_return std::move(*page);
 }
 
 void delivery_calls::retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) {

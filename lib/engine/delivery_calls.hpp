@@ -21,14 +21,14 @@ class delivery_calls final : public delivery_backend {
         : store_(remembered), driver_(driver), audit_(audit) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
-    void deliveries(delivery_list_request request, backend_handler<delivery_list> handler) override;
+    void deliveries(delivery_query query, backend_handler<delivery_page> handler) override;
     void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) override;
     void retry_dead(std::optional<std::string> callback, client_identity who,
                     backend_handler<std::uint64_t> handler) override;
     void test_callback(std::string name, client_identity who, backend_handler<callback_test_result> handler) override;
 
   private:
-    task<outcome<delivery_list>> list(delivery_list_request request);
+    task<outcome<delivery_page>> list(delivery_query query);
     task<outcome<std::monostate>> retry(delivery_id id);
     task<outcome<std::uint64_t>> retry_all_dead(std::optional<std::string> callback);
     task<outcome<callback_test_result>> test(std::string name);

@@ -39,8 +39,8 @@ class engine_backend final : public backend {
     wait_id get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) override {
         return parts_.lookup.get(std::move(id), wait, std::move(handler));
     }
-    void list(list_request request, backend_handler<transaction_list> handler) override {
-        parts_.lookup.list(std::move(request), std::move(handler));
+    void list(transaction_query query, backend_handler<transaction_page> handler) override {
+        parts_.lookup.list(std::move(query), std::move(handler));
     }
     void history(transaction_id id, backend_handler<transaction_history> handler) override {
         parts_.lookup.history(std::move(id), std::move(handler));
@@ -74,8 +74,8 @@ class engine_backend final : public backend {
         parts_.feed.cancel(wait);
     }
 
-    void deliveries(delivery_list_request request, backend_handler<delivery_list> handler) override {
-        parts_.delivery.deliveries(std::move(request), std::move(handler));
+    void deliveries(delivery_query query, backend_handler<delivery_page> handler) override {
+        parts_.delivery.deliveries(std::move(query), std::move(handler));
     }
     void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) override {
         parts_.delivery.retry_delivery(id, who, std::move(handler));

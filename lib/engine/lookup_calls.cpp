@@ -34,21 +34,15 @@ void lookup_calls::on_wake(instant now) {
         start(sources_.views.find(waiting->transaction), std::move(waiting->handler));
 }
 
-void lookup_calls::list(list_request request, backend_handler<transaction_list> handler) {
-    start(read_page(std::move(request)), std::move(handler));
+void lookup_calls::list(transaction_query query, backend_handler<transaction_page> handler) {
+    start(read_page(std::move(query)), std::move(handler));
 }
 
-task<outcome<transaction_list>> lookup_calls::read_page(list_request request) {
-    transaction_query query{request.state, std::move(request.status), request.settled_after, request.settled_before,
-                            request.limit, std::move(request.cursor)};
+task<outcome<transaction_page>> lookup_calls::read_page(transaction_query query) {
     auto page = co_await call(sources_.remembered, &store::list, std::move(query));
     if (!page) co_return store_problem(page.error());
-    transaction_list list;
-    list.next_cursor = std::move(page->next_cursor);
-    list.transactions.reserve(page->transactions.size());
-    for (transaction_view& view : page->transactions)
-        list.transactions.push_back(sources_.views.with_live(std::move(view)));
-    co_return list;
+    for (transaction_view& view : page->transactions) view = sources_.views.with_live(std::move(view));
+    co_return std::move(*page);
 }
 
 void lookup_calls::history(transaction_id id, backend_handler<transaction_history> handler) {
@@ -60,7 +54,7 @@ task<outcome<transaction_history>> lookup_calls::read_history(transaction_id id)
     if (!page) co_return store_problem(page.error());
     if (!*page) co_return unknown_transaction(id);
     for (delivery_view& delivery : (*page)->deliveries) sources_.deliveries.annotate(delivery);
-    co_return transaction_history{std::move((*page)->changes), std::move((*page)->deliveries)};
+    co_return std::move(**page);
 }
 
 } // namespace prooftrack

@@ -33,7 +33,7 @@ class lookup_calls final : public lookup_backend {
     lifetime::watch observe() const { return alive_.observe(); }
 
     wait_id get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) override;
-    void list(list_request request, backend_handler<transaction_list> handler) override;
+    void list(transaction_query query, backend_handler<transaction_page> handler) override;
     void history(transaction_id id, backend_handler<transaction_history> handler) override;
 
     void cancel(wait_id wait) { waits_.take(wait); }
@@ -44,7 +44,7 @@ class lookup_calls final : public lookup_backend {
 
   private:
     task<> look(wait_id number, transaction_id id);
-    task<outcome<transaction_list>> read_page(list_request request);
+    task<outcome<transaction_page>> read_page(transaction_query query);
     task<outcome<transaction_history>> read_history(transaction_id id);
 
     lookup_sources sources_;

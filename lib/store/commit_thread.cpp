@@ -194,8 +194,8 @@ void commit_thread::run_one(operation& each) {
 
 void commit_thread::run_write(operation& each) {
     db_connection& db = *db_->connection;
-    if (!db.in_transaction()) db_->sql("BEGIN IMMEDIATE").execute();
-    db_->sql("SAVEPOINT operation").execute();
+    if (!db.in_transaction()) db_->sql(R"sql(BEGIN IMMEDIATE)sql").execute();
+    db_->sql(R"sql(SAVEPOINT operation)sql").execute();
     db_->sums.mark();
     bool keep = false;
     try {
@@ -207,21 +207,21 @@ void commit_thread::run_write(operation& each) {
         each.fail({make_error_code(boost::system::errc::state_not_recoverable), each.name(), error.what()});
     }
     if (!keep) {
-        db_->sql("ROLLBACK TO operation").execute();
+        db_->sql(R"sql(ROLLBACK TO operation)sql").execute();
         db_->sums.undo();
     }
-    db_->sql("RELEASE operation").execute();
+    db_->sql(R"sql(RELEASE operation)sql").execute();
 }
 
 void commit_thread::commit() {
     db_->sums.flush(*db_->connection);
-    db_->sql("COMMIT").execute();
+    db_->sql(R"sql(COMMIT)sql").execute();
 }
 
 void commit_thread::undo_batch(const sqlite_error& error, operations& batch) {
     // FULL, IOERR and NOMEM may have rolled back already: only SQLite knows.
     try {
-        if (db_->connection->in_transaction()) db_->sql("ROLLBACK").execute();
+        if (db_->connection->in_transaction()) db_->sql(R"sql(ROLLBACK)sql").execute();
         if (error.reach() != failure_reach::store) db_->sums.load(*db_->connection);
     } catch (const sqlite_error& second) {
         fail_for_good(second, "roll back");
@@ -265,9 +265,9 @@ void commit_thread::finish_batch(operations batch, std::vector<notice> notices) 
             queue_.push_front(std::move(*each));
         }
     }
-    boost::asio::post(loop_, [alive = alive_, &observer = observer_, to_report = std::move(notices),
+    boost::asio::post(loop_, [alive = alive_, &observer = observer_, notices = std::move(notices),
                               done = std::move(finished)]() mutable {
-        for (notice& each : to_report) {
+        for (notice& each : notices) {
             if (alive) each(observer);
         }
         for (const auto& each : done) each->complete();

@@ -53,9 +53,9 @@ std::int64_t db_connection::ask_integer(const std::string& sql) {
     return rows.next() ? rows.integer(0) : 0;
 }
 
-statement& db_connection::prepared(const char* sql) {
-    auto& slot = prepared_[sql];
-    if (!slot) slot = std::make_unique<statement>(handle_, sql);
+statement& db_connection::prepared(sql_literal sql) {
+    auto& slot = prepared_[sql.text()];
+    if (!slot) slot = std::make_unique<statement>(handle_, sql.text());
     return *slot;
 }
 

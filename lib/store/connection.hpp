@@ -34,8 +34,8 @@ class db_connection {
     std::string ask_text(const std::string& sql);
     std::int64_t ask_integer(const std::string& sql);
 
-    /// The statement of a string literal: prepared at its first use, found by its address afterwards.
-    statement& prepared(const char* sql);
+    /// The statement of a literal: prepared at its first use, found by its address afterwards.
+    statement& prepared(sql_literal sql);
     void forget_statements() { prepared_.clear(); }
 
     /// False once SQLite has rolled back by itself, which FULL, IOERR and NOMEM may do.

@@ -34,7 +34,11 @@ database_copy::database_copy(db_connection& from, std::filesystem::path to, cons
     if (descriptor_ < 0) throw_system("make the copy's file");
     try {
         to_ = std::make_unique<db_connection>(path_, vfs);
-        to_->execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF");
+        to_->execute(R"sql(
+            PRAGMA locking_mode = EXCLUSIVE;
+            PRAGMA journal_mode = MEMORY;
+            PRAGMA synchronous = OFF;
+        )sql");
         backup_ = sqlite3_backup_init(to_->handle(), "main", from.handle(), "main");
         if (backup_ == nullptr) throw sqlite_error(to_->handle(), sqlite3_extended_errcode(to_->handle()));
     } catch (...) {
@@ -72,14 +76,14 @@ bool database_copy::step(std::chrono::milliseconds budget) {
 std::uint64_t database_copy::finish(const std::string& log_id) {
     sqlite3_progress_handler(to_->handle(), steps_between_looks, &is_cancelled, &is_cancelled_);
     // The copied header says WAL: leaving that mode makes it one file that can be carried away.
-    if (to_->ask_text("PRAGMA journal_mode = DELETE") != "delete") {
+    if (to_->ask_text(R"sql(PRAGMA journal_mode = DELETE)sql") != "delete") {
         throw sqlite_error(SQLITE_ERROR, "the copy stays in WAL mode");
     }
     {
-        statement rename_log(to_->handle(), "UPDATE counters SET log_id = ? WHERE one = 1");
+        statement rename_log(to_->handle(), R"sql(UPDATE counters SET log_id = ? WHERE one = 1)sql");
         rename_log.execute(copy_mark + log_id);
     }
-    const std::string verdict = to_->ask_text("PRAGMA quick_check(1)");
+    const std::string verdict = to_->ask_text(R"sql(PRAGMA quick_check(1))sql");
     if (verdict != "ok") throw sqlite_error(SQLITE_CORRUPT, "the copy is damaged: " + verdict);
     to_->close();
     to_.reset();
@@ -91,7 +95,11 @@ std::uint64_t database_copy::finish(const std::string& log_id) {
 std::string make_log_id(std::uint64_t random) { return fmt::format("{:016x}", random); }
 
 void begin_own_log(db_connection& db, const std::string& log_id) {
-    statement rename_log(db.handle(), "UPDATE counters SET log_id = ? WHERE one = 1 AND substr(log_id, 1, 5) = ?");
+    statement rename_log(db.handle(), R"sql(
+        UPDATE counters
+        SET log_id = ?
+        WHERE one = 1 AND substr(log_id, 1, 5) = ?
+    )sql");
     rename_log.execute(log_id, copy_mark);
 }
 

@@ -27,7 +27,7 @@ struct database {
     std::int64_t prune_after_row = 0;
     prune_pace pace;
 
-    statement& sql(const char* text) { return connection->prepared(text); }
+    statement& sql(sql_literal text) { return connection->prepared(text); }
 };
 
 inline op_error make_store_error(store_error error, std::string operation, std::string detail = {}) {

@@ -6,6 +6,12 @@
 namespace prooftrack {
 namespace {
 
+constexpr sql_literal make_pending = R"sql(
+    UPDATE deliveries
+    SET state = 0, attempts = 0, next_attempt_at = ?
+    WHERE id = ?
+)sql";
+
 /// What is looked at before a delivery is changed.
 struct stored_delivery {
     delivery_id id{};
@@ -18,9 +24,12 @@ struct stored_delivery {
 };
 
 std::optional<stored_delivery> find_delivery(database& db, delivery_id id) {
-    query row = db.sql("SELECT lane, transaction_row, state, attempts, next_attempt_at, url IS NOT NULL FROM "
-                       "deliveries WHERE id = ?")
-                    .select(id);
+    static constexpr sql_literal by_id = R"sql(
+        SELECT lane, transaction_row, state, attempts, next_attempt_at, url IS NOT NULL
+        FROM deliveries
+        WHERE id = ?
+    )sql";
+    query row = db.sql(by_id).select(id);
     if (!row.next()) return std::nullopt;
     return stored_delivery{id,
                            row.integer(0),
@@ -44,15 +53,25 @@ delivery_head make_head(database& db, const stored_delivery& from, wall_time nex
 /// is its lane, while callback_url is one callback on as many lanes as the transaction had hosts.
 query select_line(database& db, const stored_delivery& of) {
     if (of.is_url) {
-        return db
-            .sql("SELECT id, lane, attempts, next_attempt_at FROM deliveries INDEXED BY deliveries_of WHERE "
-                 "transaction_row = ? AND state = 0 AND url IS NOT NULL ORDER BY id")
-            .select(of.transaction_row);
+        static constexpr sql_literal of_transaction = R"sql(
+            SELECT id, lane, attempts, next_attempt_at
+            FROM deliveries INDEXED BY deliveries_of
+            WHERE transaction_row = ?
+              AND state = 0
+              AND url IS NOT NULL
+            ORDER BY id
+        )sql";
+        return db.sql(of_transaction).select(of.transaction_row);
     }
-    return db
-        .sql("SELECT id, lane, attempts, next_attempt_at FROM deliveries INDEXED BY deliveries_waiting WHERE lane = ? "
-             "AND transaction_row = ? AND state = 0 ORDER BY id")
-        .select(of.lane, of.transaction_row);
+    static constexpr sql_literal of_lane = R"sql(
+        SELECT id, lane, attempts, next_attempt_at
+        FROM deliveries INDEXED BY deliveries_waiting
+        WHERE lane = ?
+          AND transaction_row = ?
+          AND state = 0
+        ORDER BY id
+    )sql";
+    return db.sql(of_lane).select(of.lane, of.transaction_row);
 }
 
 std::optional<stored_delivery> first_pending(database& db, const stored_delivery& of) {
@@ -79,7 +98,7 @@ bool has_head(database& db, const stored_delivery& of) {
 std::optional<delivery_head> promote_next(database& db, const stored_delivery& ended, wall_time at) {
     const auto next = first_pending(db, ended);
     if (!next || next->next_attempt_at) return std::nullopt;
-    db.sql("UPDATE deliveries SET next_attempt_at = ? WHERE id = ?").execute(at, next->id);
+    db.sql(R"sql(UPDATE deliveries SET next_attempt_at = ? WHERE id = ?)sql").execute(at, next->id);
     return make_head(db, *next, at);
 }
 
@@ -103,8 +122,11 @@ std::optional<delivery_head> insert_delivery(database& db, const owed_delivery& 
                                 url.has_value()};
     const bool is_head = !first_pending(db, fresh);
     const auto next_attempt_at = is_head ? std::optional(owed.at) : std::nullopt;
-    db.sql("INSERT INTO deliveries VALUES (?, ?, ?, ?, 0, 0, NULL, 0, ?, NULL, ?)")
-        .execute(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url);
+    static constexpr sql_literal insert = R"sql(
+        INSERT INTO deliveries
+        VALUES (?, ?, ?, ?, 0, 0, NULL, 0, ?, NULL, ?)
+    )sql";
+    db.sql(insert).execute(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url);
     db.sums.count_deliveries(lane_row, 1, 0, 1);
     if (!is_head) return std::nullopt;
     return make_head(db, fresh, owed.at);
@@ -114,10 +136,16 @@ op_result<std::vector<delivery_head>> next_delivery_heads(database& db, const st
     std::vector<delivery_head> heads;
     const lane_total* const known = db.sums.find_lane(lane);
     if (known == nullptr) return heads;
-    query row =
-        db.sql("SELECT id, attempts, next_attempt_at, transaction_row FROM deliveries INDEXED BY deliveries_due WHERE "
-               "lane = ? AND state = 0 AND next_attempt_at IS NOT NULL ORDER BY next_attempt_at, id LIMIT ?")
-            .select(known->row, limit);
+    static constexpr sql_literal due_heads = R"sql(
+        SELECT id, attempts, next_attempt_at, transaction_row
+        FROM deliveries INDEXED BY deliveries_due
+        WHERE lane = ?
+          AND state = 0
+          AND next_attempt_at IS NOT NULL
+        ORDER BY next_attempt_at, id
+        LIMIT ?
+    )sql";
+    query row = db.sql(due_heads).select(known->row, limit);
     while (row.next()) {
         heads.push_back({delivery_id{row.count(0)}, lane, static_cast<std::uint32_t>(row.integer(1)), row.time(2),
                          row.count(3), false});
@@ -140,11 +168,15 @@ delivery_view read_delivery_view(const database& db, const query& row) {
 }
 
 op_result<std::optional<delivery_record>> load_delivery_record(database& db, delivery_id id) {
-    query row = db.sql("SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status, "
-                       "d.next_attempt_at, e.id, e.type, t.id, d.url, e.state, e.status, e.body FROM deliveries d "
-                       "JOIN events e "
-                       "ON e.seq = d.event_seq JOIN transactions t ON t.row = d.transaction_row WHERE d.id = ?")
-                    .select(id);
+    static constexpr sql_literal whole_record = R"sql(
+        SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
+            d.next_attempt_at, e.id, e.type, t.id, d.url, e.state, e.status, e.body
+        FROM deliveries d
+        JOIN events e ON e.seq = d.event_seq
+        JOIN transactions t ON t.row = d.transaction_row
+        WHERE d.id = ?
+    )sql";
+    query row = db.sql(whole_record).select(id);
     if (!row.next()) return std::optional<delivery_record>();
     return std::optional(delivery_record{read_delivery_view(db, row), db.sums.lane_at(row.integer(1)).lane,
                                          row.string(11), std::string(to_string(read_tracking_state(row, 12))),
@@ -161,8 +193,13 @@ op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, co
     if (!follows && attempt.state != delivery_state::delivered) return std::optional<delivery_head>();
     const bool goes_on = attempt.state == delivery_state::pending;
     const auto next_attempt_at = goes_on ? std::optional(attempt.next_attempt_at.value_or(attempt.at)) : std::nullopt;
-    db.sql("UPDATE deliveries SET state = ?, attempts = ?, last_attempt_at = ?, last_status = ?, last_error = ?, "
-           "next_attempt_at = ? WHERE id = ?")
+    static constexpr sql_literal write_attempt = R"sql(
+        UPDATE deliveries
+        SET state = ?, attempts = ?, last_attempt_at = ?, last_status = ?, last_error = ?,
+            next_attempt_at = ?
+        WHERE id = ?
+    )sql";
+    db.sql(write_attempt)
         .execute(attempt.state, attempt.attempts, attempt.at, attempt.status, null_if_empty(attempt.error),
                  next_attempt_at, attempt.id);
     if (goes_on) return std::optional<delivery_head>();
@@ -178,7 +215,7 @@ op_result<delivery_head> retry_one_delivery(database& db, delivery_id id, wall_t
         waiting.waits = true;
         return waiting;
     }
-    db.sql("UPDATE deliveries SET state = 0, attempts = 0, next_attempt_at = ? WHERE id = ?").execute(now, id);
+    db.sql(make_pending).execute(now, id);
     count_change(db, found->lane, found->state, delivery_state::pending);
     found->attempts = 0;
     return make_head(db, *found, now);
@@ -191,10 +228,14 @@ op_result<retry_slice> retry_dead_deliveries(database& db, const std::optional<s
         if (lane.dead == 0 || (callback && lane.callback != *callback)) continue;
         std::vector<stored_delivery> dead;
         {
-            query row =
-                db.sql("SELECT id, transaction_row, url IS NOT NULL FROM deliveries INDEXED BY deliveries_dead WHERE "
-                       "lane = ? AND state = 2 ORDER BY id LIMIT ?")
-                    .select(lane.row, limit - slice.retried);
+            static constexpr sql_literal dead_of_lane = R"sql(
+                SELECT id, transaction_row, url IS NOT NULL
+                FROM deliveries INDEXED BY deliveries_dead
+                WHERE lane = ? AND state = 2
+                ORDER BY id
+                LIMIT ?
+            )sql";
+            query row = db.sql(dead_of_lane).select(lane.row, limit - slice.retried);
             while (row.next()) {
                 dead.push_back(
                     {delivery_id{row.count(0)}, lane.row, row.integer(1), delivery_state::dead, 0, {}, row.flag(2)});
@@ -203,8 +244,7 @@ op_result<retry_slice> retry_dead_deliveries(database& db, const std::optional<s
         for (const stored_delivery& each : dead) {
             const bool waits = has_head(db, each);
             const auto next_attempt_at = waits ? std::nullopt : std::optional(now);
-            db.sql("UPDATE deliveries SET state = 0, attempts = 0, next_attempt_at = ? WHERE id = ?")
-                .execute(next_attempt_at, each.id);
+            db.sql(make_pending).execute(next_attempt_at, each.id);
             count_change(db, each.lane, delivery_state::dead, delivery_state::pending);
         }
         slice.retried += dead.size();
@@ -227,10 +267,17 @@ op_result<recovery_slice> end_lane_failing(database& db, const std::string& lane
     std::vector<delivery_id> freed;
     std::size_t looked_at = 0;
     {
-        query row = db.sql("SELECT id, attempts, last_attempt_at, next_attempt_at FROM deliveries INDEXED BY "
-                           "deliveries_due WHERE lane = ? AND state = 0 AND next_attempt_at IS NOT NULL AND "
-                           "(next_attempt_at, id) > (?, ?) ORDER BY next_attempt_at, id LIMIT ?")
-                        .select(known->row, after.first, after.second, limit);
+        static constexpr sql_literal due_after = R"sql(
+            SELECT id, attempts, last_attempt_at, next_attempt_at
+            FROM deliveries INDEXED BY deliveries_due
+            WHERE lane = ?
+              AND state = 0
+              AND next_attempt_at IS NOT NULL
+              AND (next_attempt_at, id) > (?, ?)
+            ORDER BY next_attempt_at, id
+            LIMIT ?
+        )sql";
+        query row = db.sql(due_after).select(known->row, after.first, after.second, limit);
         for (; row.next(); ++looked_at) {
             const delivery_id id{row.count(0)};
             after = {row.time(3), id};
@@ -239,7 +286,12 @@ op_result<recovery_slice> end_lane_failing(database& db, const std::string& lane
         }
     }
     for (const delivery_id id : freed) {
-        db.sql("UPDATE deliveries SET attempts = attempts - 1, next_attempt_at = ? WHERE id = ?").execute(how.now, id);
+        static constexpr sql_literal free_one = R"sql(
+            UPDATE deliveries
+            SET attempts = attempts - 1, next_attempt_at = ?
+            WHERE id = ?
+        )sql";
+        db.sql(free_one).execute(how.now, id);
     }
     slice.freed = freed.size();
     if (looked_at == limit) {

@@ -15,13 +15,13 @@ consumer_view view_consumer(database& db, std::string name, event_seq seq) {
     const std::uint64_t next = std::max(value_of(seq) + 1, value_of(db.sums.first_event()));
     if (next > last) return view;
     view.lag = last - next + 1;
-    query row = db.sql("SELECT recorded_at FROM events WHERE seq = ?").select(next);
+    query row = db.sql(R"sql(SELECT recorded_at FROM events WHERE seq = ?)sql").select(next);
     if (row.next()) view.oldest_pending = row.time(0);
     return view;
 }
 
 std::optional<event_seq> find_consumer(database& db, const std::string& name) {
-    query row = db.sql("SELECT seq FROM consumers WHERE name = ?").select(name);
+    query row = db.sql(R"sql(SELECT seq FROM consumers WHERE name = ?)sql").select(name);
     if (!row.next()) return std::nullopt;
     return event_seq{row.count(0)};
 }
@@ -43,7 +43,14 @@ op_result<event_page> read_events(database& db, event_seq after, std::size_t lim
     page.last_seq = db.sums.last_event();
     if (after >= page.last_seq) return page;
     std::size_t bytes = 0;
-    query row = db.sql("SELECT seq, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?").select(after, limit);
+    static constexpr sql_literal events_after = R"sql(
+        SELECT seq, body
+        FROM events
+        WHERE seq > ?
+        ORDER BY seq
+        LIMIT ?
+    )sql";
+    query row = db.sql(events_after).select(after, limit);
     while (bytes < most_page_bytes && row.next()) {
         page.events.push_back({event_seq{row.count(0)}, row.string(1)});
         bytes += page.events.back().body.size();
@@ -57,8 +64,11 @@ op_result<std::pair<bool, consumer_view>> put_named_consumer(database& db, const
     const auto known = find_consumer(db, name);
     const event_seq position = seq.value_or(known.value_or(db.sums.last_event()));
     if (!known || *known != position) {
-        db.sql("INSERT INTO consumers VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq")
-            .execute(name, position);
+        static constexpr sql_literal upsert = R"sql(
+            INSERT INTO consumers VALUES (?, ?)
+            ON CONFLICT (name) DO UPDATE SET seq = excluded.seq
+        )sql";
+        db.sql(upsert).execute(name, position);
     }
     return std::pair(!known.has_value(), view_consumer(db, name, position));
 }
@@ -66,7 +76,7 @@ op_result<std::pair<bool, consumer_view>> put_named_consumer(database& db, const
 op_result<consumer_view> delete_named_consumer(database& db, const std::string& name) {
     const auto known = find_consumer(db, name);
     if (!known) return unknown_consumer("delete a consumer");
-    db.sql("DELETE FROM consumers WHERE name = ?").execute(name);
+    db.sql(R"sql(DELETE FROM consumers WHERE name = ?)sql").execute(name);
     return view_consumer(db, name, *known);
 }
 
@@ -75,14 +85,19 @@ op_result<consumer_view> acknowledge_events(database& db, const std::string& nam
     if (!known) return unknown_consumer("acknowledge events");
     if (seq > db.sums.last_event()) return beyond_last(db, "acknowledge events");
     if (seq <= *known) return view_consumer(db, name, *known);
-    db.sql("UPDATE consumers SET seq = ? WHERE name = ?").execute(seq, name);
+    db.sql(R"sql(UPDATE consumers SET seq = ? WHERE name = ?)sql").execute(seq, name);
     return view_consumer(db, name, seq);
 }
 
 op_result<std::vector<consumer_view>> list_consumers(database& db) {
     std::vector<std::pair<std::string, event_seq>> known;
     {
-        query row = db.sql("SELECT name, seq FROM consumers ORDER BY name").select();
+        static constexpr sql_literal all_consumers = R"sql(
+            SELECT name, seq
+            FROM consumers
+            ORDER BY name
+        )sql";
+        query row = db.sql(all_consumers).select();
         while (row.next()) known.emplace_back(row.string(0), event_seq{row.count(1)});
     }
     std::vector<consumer_view> views;
@@ -93,19 +108,23 @@ op_result<std::vector<consumer_view>> list_consumers(database& db) {
 
 op_result<session_claim> claim_session_key(database& db, const digest& key, const digest& body, wall_time now) {
     {
-        query row = db.sql("SELECT body, transaction_id FROM session_keys WHERE key = ?").select(as_blob(key));
+        query row = db.sql(R"sql(SELECT body, transaction_id FROM session_keys WHERE key = ?)sql").select(as_blob(key));
         if (row.next()) {
             if (row.text(0) != as_blob(body).bytes) return session_claim{session_claim::verdict::other_body, {}};
             if (row.is_null(1)) return session_claim{session_claim::verdict::outcome_unknown, {}};
             return session_claim{session_claim::verdict::done, row.string(1)};
         }
     }
-    db.sql("INSERT INTO session_keys VALUES (?, ?, ?, NULL)").execute(as_blob(key), as_blob(body), now);
+    db.sql(R"sql(INSERT INTO session_keys VALUES (?, ?, ?, NULL))sql").execute(as_blob(key), as_blob(body), now);
     return session_claim{};
 }
 
 op_result<std::monostate> release_session_key(database& db, const digest& key) {
-    db.sql("DELETE FROM session_keys WHERE key = ? AND transaction_id IS NULL").execute(as_blob(key));
+    static constexpr sql_literal release = R"sql(
+        DELETE FROM session_keys
+        WHERE key = ? AND transaction_id IS NULL
+    )sql";
+    db.sql(release).execute(as_blob(key));
     return std::monostate();
 }
 

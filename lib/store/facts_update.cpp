@@ -5,11 +5,12 @@
 namespace prooftrack {
 
 std::optional<stored_row> find_row(database& db, const transaction_id& id) {
-    query row = select_by_id(
-        db.sql(
-            "SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision FROM transactions WHERE "
-            "id = ?"),
-        id.str());
+    static constexpr sql_literal by_id = R"sql(
+        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision
+        FROM transactions
+        WHERE id = ?
+    )sql";
+    query row = select_by_id(db.sql(by_id), id.str());
     if (!row.next()) return std::nullopt;
     stored_row found;
     found.row = row.integer(0);
@@ -29,18 +30,28 @@ void write_facts(database& db, const stored_row& before, const tracking_facts& f
     const bool keeps_indexes = !is_odd && cell == before.cell && facts.watched == before.watched &&
                                facts.settled_at == before.settled_at && ended_at == before.ended_at;
     if (keeps_indexes) {
-        db.sql("UPDATE transactions SET tracked_at = ?, overdue_at = ?, not_found_since = ?, recheck_until = ?, "
-               "last_polled_at = ?, polls = ?, bad_requests = ?, verifications_done = ?, was_overdue = ?, "
-               "last_event_at = ?, revision = revision + 1 WHERE row = ?")
+        static constexpr sql_literal keep_indexes = R"sql(
+            UPDATE transactions
+            SET tracked_at = ?, overdue_at = ?, not_found_since = ?, recheck_until = ?,
+                last_polled_at = ?, polls = ?, bad_requests = ?, verifications_done = ?,
+                was_overdue = ?, last_event_at = ?, revision = revision + 1
+            WHERE row = ?
+        )sql";
+        db.sql(keep_indexes)
             .execute(facts.tracked_at, facts.overdue_at, facts.not_found_since, facts.recheck_until,
                      facts.last_polled_at, facts.polls, facts.bad_requests, facts.verifications_done, facts.was_overdue,
                      last_event_at, before.row);
         return;
     }
-    db.sql("UPDATE transactions SET state = ?, kind = ?, watched = ?, status = ?, tracked_at = ?, overdue_at = ?, "
-           "settled_at = ?, not_found_since = ?, recheck_until = ?, last_polled_at = ?, polls = ?, bad_requests = ?, "
-           "verifications_done = ?, was_overdue = ?, ended_at = ?, last_event_at = ?, revision = revision + 1 WHERE "
-           "row = ?")
+    static constexpr sql_literal change_all = R"sql(
+        UPDATE transactions
+        SET state = ?, kind = ?, watched = ?, status = ?, tracked_at = ?, overdue_at = ?,
+            settled_at = ?, not_found_since = ?, recheck_until = ?, last_polled_at = ?, polls = ?,
+            bad_requests = ?, verifications_done = ?, was_overdue = ?, ended_at = ?,
+            last_event_at = ?, revision = revision + 1
+        WHERE row = ?
+    )sql";
+    db.sql(change_all)
         .execute(facts.state, cell.kind, facts.watched, null_if_empty(facts.status), facts.tracked_at, facts.overdue_at,
                  facts.settled_at, facts.not_found_since, facts.recheck_until, facts.last_polled_at, facts.polls,
                  facts.bad_requests, facts.verifications_done, facts.was_overdue, ended_at, last_event_at, before.row);
@@ -54,7 +65,7 @@ void write_history(database& db, std::int64_t row, const history_line& line) {
         hash = sha256_of(line.reply);
         reply = as_blob(hash);
     }
-    db.sql("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+    db.sql(R"sql(INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))sql")
         .execute(row, db.sums.take_history_number(), line.at, line.from_state, line.to_state,
                  null_if_empty(line.from_status), null_if_empty(line.to_status), null_if_empty(line.request_id), reply);
 }

@@ -22,7 +22,14 @@ std::optional<std::int64_t> first_key(query row) {
 key_merge all_transactions(database& db) {
     key_merge keys;
     keys.add([&db](std::int64_t below) {
-        return first_key(db.sql("SELECT row FROM transactions WHERE row < ? ORDER BY row DESC LIMIT 1").select(below));
+        static constexpr sql_literal newest = R"sql(
+            SELECT row
+            FROM transactions
+            WHERE row < ?
+            ORDER BY row DESC
+            LIMIT 1
+        )sql";
+        return first_key(db.sql(newest).select(below));
     });
     return keys;
 }
@@ -30,10 +37,16 @@ key_merge all_transactions(database& db) {
 key_merge transactions_with_odd_status(database& db, const std::string& status) {
     key_merge keys;
     keys.add([&db, status](std::int64_t below) {
-        return first_key(
-            db.sql("SELECT row FROM transactions INDEXED BY transactions_odd_status WHERE kind = 6 AND status = ? "
-                   "AND row < ? ORDER BY row DESC LIMIT 1")
-                .select(status, below));
+        static constexpr sql_literal odd_status = R"sql(
+            SELECT row
+            FROM transactions INDEXED BY transactions_odd_status
+            WHERE kind = 6
+              AND status = ?
+              AND row < ?
+            ORDER BY row DESC
+            LIMIT 1
+        )sql";
+        return first_key(db.sql(odd_status).select(status, below));
     });
     return keys;
 }
@@ -47,10 +60,16 @@ key_merge transactions_in_cells(database& db, const transaction_query& wanted) {
             if (wanted.status && cell.kind != classify_status(*wanted.status)) continue;
             if (db.sums.transactions(cell) == 0) continue;
             keys.add([&db, cell](std::int64_t below) {
-                return first_key(
-                    db.sql("SELECT row FROM transactions INDEXED BY transactions_listed WHERE state = ? AND kind "
-                           "= ? AND row < ? ORDER BY row DESC LIMIT 1")
-                        .select(cell.state, cell.kind, below));
+                static constexpr sql_literal in_cell = R"sql(
+                    SELECT row
+                    FROM transactions INDEXED BY transactions_listed
+                    WHERE state = ?
+                      AND kind = ?
+                      AND row < ?
+                    ORDER BY row DESC
+                    LIMIT 1
+                )sql";
+                return first_key(db.sql(in_cell).select(cell.state, cell.kind, below));
             });
         }
     }
@@ -60,11 +79,17 @@ key_merge transactions_in_cells(database& db, const transaction_query& wanted) {
 /// nullopt when the range holds too many to be sorted.
 std::optional<key_merge> transactions_settled_between(database& db, const transaction_query& wanted) {
     std::vector<std::int64_t> rows;
-    query found =
-        db.sql("SELECT row FROM transactions INDEXED BY transactions_settled WHERE settled_at IS NOT NULL AND "
-               "settled_at > ? AND settled_at < ? LIMIT ?")
-            .select(wanted.settled_after.value_or(wall_time::min()), wanted.settled_before.value_or(wall_time::max()),
-                    most_sorted_rows + 1);
+    static constexpr sql_literal settled_between = R"sql(
+        SELECT row
+        FROM transactions INDEXED BY transactions_settled
+        WHERE settled_at IS NOT NULL
+          AND settled_at > ?
+          AND settled_at < ?
+        LIMIT ?
+    )sql";
+    query found = db.sql(settled_between)
+                      .select(wanted.settled_after.value_or(wall_time::min()),
+                              wanted.settled_before.value_or(wall_time::max()), most_sorted_rows + 1);
     while (found.next()) rows.push_back(found.integer(0));
     if (rows.size() > most_sorted_rows) return std::nullopt;
     std::sort(rows.begin(), rows.end());
@@ -99,30 +124,55 @@ key_merge choose_keys(database& db, const delivery_query& wanted, std::optional<
     key_merge keys;
     if (transaction_row) {
         keys.add([&db, row = *transaction_row](std::int64_t below) {
-            return first_key(
-                db.sql("SELECT id FROM deliveries INDEXED BY deliveries_of WHERE transaction_row = ? AND id < ? "
-                       "ORDER BY id DESC LIMIT 1")
-                    .select(row, below));
+            static constexpr sql_literal of_transaction = R"sql(
+                SELECT id
+                FROM deliveries INDEXED BY deliveries_of
+                WHERE transaction_row = ? AND id < ?
+                ORDER BY id DESC
+                LIMIT 1
+            )sql";
+            return first_key(db.sql(of_transaction).select(row, below));
         });
         return keys;
     }
     if (!wanted.state || *wanted.state == delivery_state::delivered) {
         keys.add([&db](std::int64_t below) {
-            return first_key(db.sql("SELECT id FROM deliveries WHERE id < ? ORDER BY id DESC LIMIT 1").select(below));
+            static constexpr sql_literal newest = R"sql(
+                SELECT id
+                FROM deliveries
+                WHERE id < ?
+                ORDER BY id DESC
+                LIMIT 1
+            )sql";
+            return first_key(db.sql(newest).select(below));
         });
         return keys;
     }
     const bool pending = *wanted.state == delivery_state::pending;
-    const char* const below_sql =
-        pending ? "SELECT id FROM deliveries INDEXED BY deliveries_pending WHERE lane = ? AND state = 0 "
-                  "AND id < ? ORDER BY id DESC LIMIT 1"
-                : "SELECT id FROM deliveries INDEXED BY deliveries_dead WHERE lane = ? AND state = 2 "
-                  "AND id < ? ORDER BY id DESC LIMIT 1";
+    static constexpr sql_literal pending_of_lane = R"sql(
+        SELECT id
+        FROM deliveries INDEXED BY deliveries_pending
+        WHERE lane = ?
+          AND state = 0
+          AND id < ?
+        ORDER BY id DESC
+        LIMIT 1
+    )sql";
+    static constexpr sql_literal dead_of_lane = R"sql(
+        SELECT id
+        FROM deliveries INDEXED BY deliveries_dead
+        WHERE lane = ?
+          AND state = 2
+          AND id < ?
+        ORDER BY id DESC
+        LIMIT 1
+    )sql";
+    const sql_literal of_lane = pending ? pending_of_lane : dead_of_lane;
     for (const lane_total& lane : db.sums.lanes()) {
         if ((pending ? lane.pending : lane.dead) == 0 || (wanted.callback && lane.callback != *wanted.callback))
             continue;
-        keys.add([&db, below_sql, row = lane.row](std::int64_t below) {
-            return first_key(db.sql(below_sql).select(row, below));
+        keys.add([&db, of_lane, row = lane.row](std::int64_t below) {
+            return first_key(db.sql(of_lane).select(row, below));
         });
     }
     return keys;
@@ -130,11 +180,15 @@ key_merge choose_keys(database& db, const delivery_query& wanted, std::optional<
 
 /// nullopt when the filter leaves it out.
 std::optional<delivery_view> read_matching(database& db, std::int64_t id, const delivery_query& wanted) {
-    query row =
-        db.sql("SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status, "
-               "d.next_attempt_at, e.id, e.type, t.id FROM deliveries d JOIN events e ON e.seq = d.event_seq JOIN "
-               "transactions t ON t.row = d.transaction_row WHERE d.id = ?")
-            .select(id);
+    static constexpr sql_literal by_id = R"sql(
+        SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
+            d.next_attempt_at, e.id, e.type, t.id
+        FROM deliveries d
+        JOIN events e ON e.seq = d.event_seq
+        JOIN transactions t ON t.row = d.transaction_row
+        WHERE d.id = ?
+    )sql";
+    query row = db.sql(by_id).select(id);
     if (!row.next()) return std::nullopt;
     delivery_view view = read_delivery_view(db, row);
     if ((wanted.state && view.state != *wanted.state) || (wanted.callback && view.callback != *wanted.callback))
@@ -143,7 +197,7 @@ std::optional<delivery_view> read_matching(database& db, std::int64_t id, const 
 }
 
 std::optional<std::int64_t> row_of(database& db, std::string_view id) {
-    return first_key(select_by_id(db.sql("SELECT row FROM transactions WHERE id = ?"), id));
+    return first_key(select_by_id(db.sql(R"sql(SELECT row FROM transactions WHERE id = ?)sql"), id));
 }
 
 history_entry read_history_entry(const query& row) {
@@ -165,22 +219,24 @@ op_result<transaction_page> list_transactions(database& db, const transaction_qu
     if (!below) return below.error();
     transaction_page page;
     key_merge keys = choose_keys(db, wanted);
-    page.next_cursor = fill_page(
-        paged_list::transactions, keys, *below, wanted.limit, [&](std::int64_t key) -> std::optional<std::size_t> {
-            query row =
-                db.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
-                       "recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue, "
-                       "metadata, "
-                       "callback_url, body, revision FROM transactions LEFT JOIN proofs ON transaction_row = row "
-                       "WHERE row = ?")
-                    .select(key);
-            if (!row.next()) return std::nullopt;
-            transaction_view view = read_view(row);
-            if (!matches(view.facts, wanted)) return std::nullopt;
-            const std::size_t bytes = view.metadata.size() + view.proof.size();
-            page.transactions.push_back(std::move(view));
-            return bytes;
-        });
+    page.next_cursor = fill_page(paged_list::transactions, keys, *below, wanted.limit,
+                                 [&](std::int64_t key) -> std::optional<std::size_t> {
+                                     static constexpr sql_literal by_row = R"sql(
+                SELECT id, state, watched, status, tracked_at, overdue_at, settled_at,
+                    not_found_since, recheck_until, last_polled_at, polls, bad_requests,
+                    verifications_done, was_overdue, metadata, callback_url, body, revision
+                FROM transactions
+                LEFT JOIN proofs ON transaction_row = row
+                WHERE row = ?
+            )sql";
+                                     query row = db.sql(by_row).select(key);
+                                     if (!row.next()) return std::nullopt;
+                                     transaction_view view = read_view(row);
+                                     if (!matches(view.facts, wanted)) return std::nullopt;
+                                     const std::size_t bytes = view.metadata.size() + view.proof.size();
+                                     page.transactions.push_back(std::move(view));
+                                     return bytes;
+                                 });
     return page;
 }
 
@@ -204,15 +260,19 @@ op_result<delivery_page> list_deliveries(database& db, const delivery_query& wan
     return page;
 }
 
-op_result<std::optional<history_page>> read_history(database& db, const transaction_id& id) {
+op_result<std::optional<transaction_history>> read_history(database& db, const transaction_id& id) {
     const auto transaction_row = row_of(db, id.str());
-    if (!transaction_row) return std::optional<history_page>();
-    history_page page;
+    if (!transaction_row) return std::optional<transaction_history>();
+    transaction_history page;
     {
-        query row =
-            db.sql("SELECT at, from_state, to_state, from_status, to_status, request_id, reply_sha256 FROM history "
-                   "WHERE transaction_row = ? ORDER BY number DESC LIMIT 1000")
-                .select(*transaction_row);
+        static constexpr sql_literal newest_changes = R"sql(
+            SELECT at, from_state, to_state, from_status, to_status, request_id, reply_sha256
+            FROM history
+            WHERE transaction_row = ?
+            ORDER BY number DESC
+            LIMIT 1000
+        )sql";
+        query row = db.sql(newest_changes).select(*transaction_row);
         while (row.next()) page.changes.push_back(read_history_entry(row));
     }
     std::reverse(page.changes.begin(), page.changes.end());

@@ -10,6 +10,6 @@ op_result<transaction_page> list_transactions(database& db, const transaction_qu
 op_result<delivery_page> list_deliveries(database& db, const delivery_query& wanted);
 
 /// The newest 1,000 changes and the newest 1,000 deliveries, oldest first. nullopt for an unknown id.
-op_result<std::optional<history_page>> read_history(database& db, const transaction_id& id);
+op_result<std::optional<transaction_history>> read_history(database& db, const transaction_id& id);
 
 } // namespace prooftrack

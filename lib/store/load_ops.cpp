@@ -58,12 +58,14 @@ packed_rows read_rows(database& db) {
     }
     all.rows.reserve(expected); // most of the watched ones: those that have not ended
     all.texts.reserve(expected * 24);
-    query row = db.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
-                       "recheck_until, "
-                       "last_polled_at, polls, bad_requests, verifications_done, was_overdue, revision FROM "
-                       "transactions INDEXED BY "
-                       "transactions_watched WHERE watched = 1")
-                    .select();
+    static constexpr sql_literal watched_rows = R"sql(
+        SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
+            recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
+            revision
+        FROM transactions INDEXED BY transactions_watched
+        WHERE watched = 1
+    )sql";
+    query row = db.sql(watched_rows).select();
     while (row.next()) {
         const std::string_view id = row.text(0);
         const std::string_view status = row.text(3);

@@ -30,36 +30,46 @@ op_result<store_status> read_status(database& db) {
         summary.dead = static_cast<std::uint64_t>(lane.dead);
         summary.failing_since = lane.failing_since;
         if (lane.pending > 0) {
-            query row =
-                db.sql("SELECT recorded_at FROM deliveries d INDEXED BY deliveries_pending JOIN events ON seq = "
-                       "event_seq WHERE d.lane = ? AND d.state = 0 ORDER BY d.id LIMIT 1")
-                    .select(lane.row);
+            static constexpr sql_literal oldest_pending = R"sql(
+                SELECT recorded_at
+                FROM deliveries d INDEXED BY deliveries_pending
+                JOIN events ON seq = event_seq
+                WHERE d.lane = ? AND d.state = 0
+                ORDER BY d.id
+                LIMIT 1
+            )sql";
+            query row = db.sql(oldest_pending).select(lane.row);
             if (row.next()) summary.oldest_pending = row.time(0);
         }
         status.lanes[lane.lane] = std::move(summary);
     }
-    query row = db.sql("SELECT count(*) FROM consumers").select();
+    query row = db.sql(R"sql(SELECT count(*) FROM consumers)sql").select();
     if (row.next()) status.consumers = static_cast<std::size_t>(row.integer(0));
     return status;
 }
 
 op_result<std::monostate> write_probe(database& db) {
-    db.sql("UPDATE counters SET probes = probes + 1 WHERE one = 1").execute();
+    db.sql(R"sql(UPDATE counters SET probes = probes + 1 WHERE one = 1)sql").execute();
     return std::monostate();
 }
 
 op_result<std::string> exchange_base_url(database& db, const std::string& base_url) {
     std::string before;
     {
-        query row = db.sql("SELECT base_url FROM counters WHERE one = 1").select();
+        query row = db.sql(R"sql(SELECT base_url FROM counters WHERE one = 1)sql").select();
         if (row.next()) before = row.string(0);
     }
-    if (before != base_url) db.sql("UPDATE counters SET base_url = ? WHERE one = 1").execute(base_url);
+    if (before != base_url) db.sql(R"sql(UPDATE counters SET base_url = ? WHERE one = 1)sql").execute(base_url);
     return before;
 }
 
 void forget_idle_lanes(db_connection& db) {
-    db.execute("DELETE FROM lanes WHERE total = 0 AND failing_since IS NULL AND callback = 'callback_url'");
+    db.execute(R"sql(
+        DELETE FROM lanes
+        WHERE total = 0
+          AND failing_since IS NULL
+          AND callback = 'callback_url'
+    )sql");
 }
 
 } // namespace prooftrack

@@ -33,30 +33,33 @@ void copy_before(db_connection& db, const std::filesystem::path& database, const
 } // namespace
 
 std::span<const migration> known_migrations() {
-    static const std::string to_2 =
-        std::string("ALTER TABLE transactions ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;") + views_sql();
+    // SQLite keeps the text of the column's definition: it stays as schema.cpp has it.
+    static const std::string to_2 = std::string(R"sql(
+        ALTER TABLE transactions
+        ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+    )sql") + views_sql();
     static const std::array steps{migration{1, to_2.c_str()}};
     return steps;
 }
 
 void migrate(db_connection& db, const std::filesystem::path& database, const std::string& vfs,
              std::span<const migration> steps, std::int64_t target, const std::string& copy_log_id) {
-    const std::int64_t version = db.ask_integer("PRAGMA user_version");
+    const std::int64_t version = db.ask_integer(R"sql(PRAGMA user_version)sql");
     if (version == target) return;
     copy_before(db, database, vfs, version, copy_log_id);
-    db.execute("BEGIN IMMEDIATE");
+    db.execute(R"sql(BEGIN IMMEDIATE)sql");
     try {
         for (const migration& step : steps) {
             if (step.from < version || step.from >= target) continue;
             db.execute(step.sql);
-            db.execute(fmt::format("PRAGMA user_version = {}", step.from + 1));
+            db.execute(fmt::format(R"sql(PRAGMA user_version = {})sql", step.from + 1));
         }
-        if (db.ask_integer("PRAGMA user_version") != target) {
+        if (db.ask_integer(R"sql(PRAGMA user_version)sql") != target) {
             throw sqlite_error(SQLITE_ERROR, fmt::format("there is no way from schema {} to {}", version, target));
         }
-        db.execute("COMMIT");
+        db.execute(R"sql(COMMIT)sql");
     } catch (...) {
-        if (db.in_transaction()) db.execute("ROLLBACK");
+        if (db.in_transaction()) db.execute(R"sql(ROLLBACK)sql");
         throw;
     }
 }

@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include "store/copy_database.hpp"
+#include "store/disk_space.hpp"
 #include "store/maintenance_ops.hpp"
 #include "store/rewrite.hpp"
-#include "store/disk_space.hpp"
 #include "store/start_errors.hpp"
 
 namespace prooftrack {
@@ -21,8 +21,8 @@ struct pragma {
 
 /// Sets and reads back: a misspelt or refused pragma is silent otherwise.
 void apply(db_connection& db, const pragma& each) {
-    db.execute(fmt::format("PRAGMA {} = {}", each.name, each.wanted));
-    const std::string now = db.ask_text(fmt::format("PRAGMA {}", each.name));
+    db.execute(fmt::format(R"sql(PRAGMA {} = {})sql", each.name, each.wanted));
+    const std::string now = db.ask_text(fmt::format(R"sql(PRAGMA {})sql", each.name));
     if (now != each.reads_back) {
         throw sqlite_error(SQLITE_ERROR,
                            fmt::format("PRAGMA {} is '{}' and not '{}'", each.name, now, each.reads_back));
@@ -45,22 +45,25 @@ constexpr pragma settings[] = {
 };
 
 void check_is_ours(db_connection& db, const store_options& options, std::int64_t newest) {
-    const std::int64_t found_id = db.ask_integer("PRAGMA application_id");
+    const std::int64_t found_id = db.ask_integer(R"sql(PRAGMA application_id)sql");
     if (found_id != application_id) throw_foreign(options.path, found_id);
-    const std::int64_t version = db.ask_integer("PRAGMA user_version");
+    const std::int64_t version = db.ask_integer(R"sql(PRAGMA user_version)sql");
     if (version > newest) throw_newer(options.path, version, newest);
     if (version < 1) throw_damaged(options.path, "its schema has no version");
 }
 
 void check_schema(db_connection& db, const store_options& options) {
     if (schema_names(db) != expected_schema_names()) throw_damaged(options.path, "tables or indexes are missing");
-    const std::int64_t behind =
-        db.ask_integer("SELECT (SELECT coalesce(max(seq), 0) FROM events) < next_event AND (SELECT coalesce(max(row), "
-                       "0) FROM transactions) < "
-                       "next_transaction AND (SELECT coalesce(max(id), 0) FROM deliveries) < next_delivery AND "
-                       "first_event <= next_event AND "
-                       "(SELECT coalesce(min(seq), next_event) FROM events) = first_event FROM counters WHERE one = 1");
-    if (behind != 1) throw_damaged(options.path, "the counters do not fit the tables");
+    const std::int64_t fits = db.ask_integer(R"sql(
+        SELECT next_transaction > (SELECT coalesce(max(row), 0) FROM transactions)
+           AND next_delivery > (SELECT coalesce(max(id), 0) FROM deliveries)
+           AND next_event > (SELECT coalesce(max(seq), 0) FROM events)
+           AND first_event <= next_event
+           AND first_event = (SELECT coalesce(min(seq), next_event) FROM events)
+        FROM counters
+        WHERE one = 1
+    )sql");
+    if (fits != 1) throw_damaged(options.path, "the counters do not fit the tables");
 }
 
 /// log_id must differ between runs that were given the same seed: it distinguishes a restored log from the one before.
@@ -98,7 +101,7 @@ std::unique_ptr<database> open_checked(const store_options& options, lock_file& 
     opened->connection = std::make_unique<db_connection>(options.path, options.vfs);
     db_connection& db = *opened->connection;
     apply(db, before_first_access);
-    const bool is_empty = db.ask_integer("SELECT count(*) FROM sqlite_schema") == 0;
+    const bool is_empty = db.ask_integer(R"sql(SELECT count(*) FROM sqlite_schema)sql") == 0;
     if (!is_empty) check_is_ours(db, options, newest);
     for (const pragma& each : settings) apply(db, each);
     if (is_empty) {

@@ -17,9 +17,13 @@ struct candidate {
 };
 
 bool is_owed(database& db, std::int64_t transaction_row) {
-    query row =
-        db.sql("SELECT 1 FROM deliveries INDEXED BY deliveries_of WHERE transaction_row = ? AND state = 0 LIMIT 1")
-            .select(transaction_row);
+    static constexpr sql_literal pending_of = R"sql(
+        SELECT 1
+        FROM deliveries INDEXED BY deliveries_of
+        WHERE transaction_row = ? AND state = 0
+        LIMIT 1
+    )sql";
+    query row = db.sql(pending_of).select(transaction_row);
     return row.next();
 }
 
@@ -33,25 +37,28 @@ void delete_deliveries(database& db, std::int64_t transaction_row, std::optional
     };
     std::vector<ended_delivery> gone;
     {
-        query row = db.sql("SELECT id, lane, state, event_seq FROM deliveries INDEXED BY deliveries_of WHERE "
-                           "transaction_row = ?")
-                        .select(transaction_row);
+        static constexpr sql_literal deliveries_of = R"sql(
+            SELECT id, lane, state, event_seq
+            FROM deliveries INDEXED BY deliveries_of
+            WHERE transaction_row = ?
+        )sql";
+        query row = db.sql(deliveries_of).select(transaction_row);
         while (row.next()) {
             if (event && row.count(3) != value_of(*event)) continue;
             gone.push_back({row.integer(0), row.integer(1), read_delivery_state(row, 2) == delivery_state::dead});
         }
     }
     for (const ended_delivery& each : gone) {
-        db.sql("DELETE FROM deliveries WHERE id = ?").execute(each.id);
+        db.sql(R"sql(DELETE FROM deliveries WHERE id = ?)sql").execute(each.id);
         db.sums.count_deliveries(each.lane, 0, each.dead ? -1 : 0, -1);
     }
 }
 
 void delete_transaction(database& db, const candidate& gone) {
     delete_deliveries(db, gone.row, std::nullopt);
-    db.sql("DELETE FROM history WHERE transaction_row = ?").execute(gone.row);
-    db.sql("DELETE FROM proofs WHERE transaction_row = ?").execute(gone.row);
-    db.sql("DELETE FROM transactions WHERE row = ?").execute(gone.row);
+    db.sql(R"sql(DELETE FROM history WHERE transaction_row = ?)sql").execute(gone.row);
+    db.sql(R"sql(DELETE FROM proofs WHERE transaction_row = ?)sql").execute(gone.row);
+    db.sql(R"sql(DELETE FROM transactions WHERE row = ?)sql").execute(gone.row);
     db.sums.count_transaction(gone.cell, std::nullopt);
 }
 
@@ -60,11 +67,17 @@ void delete_transaction(database& db, const candidate& gone) {
 void prune_transactions(database& db, const prune_request& request, clock::time_point until, prune_result& result) {
     std::vector<candidate> found;
     {
-        query row = db.sql("SELECT row, ended_at, state, kind FROM transactions INDEXED BY transactions_ended WHERE "
-                           "ended_at IS "
-                           "NOT NULL AND watched = 0 AND ended_at < ? AND (ended_at, row) > (?, ?) ORDER BY "
-                           "ended_at, row LIMIT ?")
-                        .select(request.ended_before, db.prune_after_time, db.prune_after_row, request.limit);
+        static constexpr sql_literal ended = R"sql(
+            SELECT row, ended_at, state, kind
+            FROM transactions INDEXED BY transactions_ended
+            WHERE ended_at IS NOT NULL
+              AND watched = 0
+              AND ended_at < ?
+              AND (ended_at, row) > (?, ?)
+            ORDER BY ended_at, row
+            LIMIT ?
+        )sql";
+        query row = db.sql(ended).select(request.ended_before, db.prune_after_time, db.prune_after_row, request.limit);
         while (row.next()) {
             found.push_back({row.integer(0),
                              row.integer(1),
@@ -100,26 +113,40 @@ struct oldest_event {
 };
 
 std::optional<oldest_event> read_oldest(database& db) {
-    query row = db.sql("SELECT e.seq, e.transaction_row, e.recorded_at, t.row IS NOT NULL FROM events e LEFT JOIN "
-                       "transactions t "
-                       "ON t.row = e.transaction_row WHERE e.seq = ?")
-                    .select(db.sums.first_event());
+    static constexpr sql_literal event_by_seq = R"sql(
+        SELECT e.seq, e.transaction_row, e.recorded_at, t.row IS NOT NULL
+        FROM events e
+        LEFT JOIN transactions t ON t.row = e.transaction_row
+        WHERE e.seq = ?
+    )sql";
+    query row = db.sql(event_by_seq).select(db.sums.first_event());
     if (!row.next()) return std::nullopt;
     return oldest_event{event_seq{row.count(0)}, row.integer(1), row.time(2), row.flag(3)};
 }
 
 bool is_event_owed(database& db, const oldest_event& event) {
-    query row = db.sql("SELECT 1 FROM deliveries INDEXED BY deliveries_of WHERE transaction_row = ? AND event_seq = "
-                       "? AND state "
-                       "= 0 LIMIT 1")
-                    .select(event.transaction_row, event.seq);
+    static constexpr sql_literal pending_of_event = R"sql(
+        SELECT 1
+        FROM deliveries INDEXED BY deliveries_of
+        WHERE transaction_row = ?
+          AND event_seq = ?
+          AND state = 0
+        LIMIT 1
+    )sql";
+    query row = db.sql(pending_of_event).select(event.transaction_row, event.seq);
     return row.next();
 }
 
 void prune_events(database& db, const prune_request& request, clock::time_point until, prune_result& result) {
     const auto read_slowest = [&db](event_seq behind) {
         std::vector<std::string> names;
-        query row = db.sql("SELECT name FROM consumers WHERE seq < ? ORDER BY name").select(behind);
+        static constexpr sql_literal behind_seq = R"sql(
+            SELECT name
+            FROM consumers
+            WHERE seq < ?
+            ORDER BY name
+        )sql";
+        query row = db.sql(behind_seq).select(behind);
         while (row.next()) names.push_back(row.string(0));
         return names;
     };
@@ -133,7 +160,7 @@ void prune_events(database& db, const prune_request& request, clock::time_point 
         std::vector<std::string> losers = read_slowest(event->seq);
         if (!losers.empty() && !is_old) break;
         if (event->has_transaction) delete_deliveries(db, event->transaction_row, event->seq);
-        db.sql("DELETE FROM events WHERE seq = ?").execute(event->seq);
+        db.sql(R"sql(DELETE FROM events WHERE seq = ?)sql").execute(event->seq);
         db.sums.set_first_event(event_seq{value_of(event->seq) + 1});
         ++result.events;
         for (std::string& name : losers) {
@@ -146,10 +173,17 @@ void prune_events(database& db, const prune_request& request, clock::time_point 
 }
 
 void prune_session_keys(database& db, const prune_request& request, prune_result& result) {
-    db.sql("DELETE FROM session_keys WHERE key IN (SELECT key FROM session_keys INDEXED BY session_keys_age WHERE "
-           "claimed_at < ? "
-           "ORDER BY claimed_at LIMIT ?)")
-        .execute(request.ended_before, request.limit);
+    static constexpr sql_literal oldest_keys = R"sql(
+        DELETE FROM session_keys
+        WHERE key IN (
+            SELECT key
+            FROM session_keys INDEXED BY session_keys_age
+            WHERE claimed_at < ?
+            ORDER BY claimed_at
+            LIMIT ?
+        )
+    )sql";
+    db.sql(oldest_keys).execute(request.ended_before, request.limit);
     if (db.connection->changes() == static_cast<std::int64_t>(request.limit)) result.more = true;
 }
 

@@ -21,7 +21,7 @@ namespace {
 }
 
 void require_whole(db_connection& db, const store_options& options) {
-    const std::string verdict = db.ask_text("PRAGMA integrity_check(1)");
+    const std::string verdict = db.ask_text(R"sql(PRAGMA integrity_check(1))sql");
     if (verdict != "ok") throw_damaged(options.path, verdict);
 }
 
@@ -31,8 +31,8 @@ void rewrite_database(const store_options& options) {
     const std::filesystem::path fresh = beside(options.path, ".rewrite");
     {
         db_connection db(options.path, options.vfs);
-        db.execute("PRAGMA locking_mode = EXCLUSIVE");
-        if (db.ask_integer("SELECT count(*) FROM sqlite_schema") == 0) return;
+        db.execute(R"sql(PRAGMA locking_mode = EXCLUSIVE)sql");
+        if (db.ask_integer(R"sql(SELECT count(*) FROM sqlite_schema)sql") == 0) return;
         require_whole(db, options);
         if (!has_space_for_copy(options.path)) {
             throw store_start_error(
@@ -43,13 +43,13 @@ void rewrite_database(const store_options& options) {
         const int made = ::open(fresh.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (made < 0) refuse("make " + fresh.string());
         ::close(made);
-        statement rewrite(db.handle(), "VACUUM INTO ?");
+        statement rewrite(db.handle(), R"sql(VACUUM INTO ?)sql");
         rewrite.execute(fresh.string());
     }
     if (!sync_file(fresh)) refuse("sync " + fresh.string());
     {
         db_connection written(fresh, options.vfs);
-        written.execute("PRAGMA locking_mode = EXCLUSIVE");
+        written.execute(R"sql(PRAGMA locking_mode = EXCLUSIVE)sql");
         require_whole(written, options);
         written.close();
     }

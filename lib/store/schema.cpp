@@ -226,18 +226,24 @@ std::string schema_sql() { return std::string(tables) + std::string(views); }
 const char* views_sql() { return views.data(); }
 
 void create_schema(db_connection& db, const std::string& log_id) {
-    db.execute("BEGIN IMMEDIATE");
+    db.execute(R"sql(BEGIN IMMEDIATE)sql");
     db.execute(schema_sql());
-    statement insert(db.handle(), "INSERT INTO counters VALUES (1, 1, 1, 1, 1, 1, 0, ?, '')");
+    statement insert(db.handle(), R"sql(INSERT INTO counters VALUES (1, 1, 1, 1, 1, 1, 0, ?, ''))sql");
     insert.execute(log_id);
-    db.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, schema_version));
-    db.execute("COMMIT");
+    db.execute(fmt::format(R"sql(PRAGMA application_id = {})sql", application_id));
+    db.execute(fmt::format(R"sql(PRAGMA user_version = {})sql", schema_version));
+    db.execute(R"sql(COMMIT)sql");
 }
 
 std::vector<std::string> schema_names(db_connection& db) {
     std::vector<std::string> names;
-    statement list(db.handle(),
-                   "SELECT type || ' ' || name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY 1");
+    static constexpr sql_literal in_order = R"sql(
+        SELECT type || ' ' || name
+        FROM sqlite_schema
+        WHERE name NOT LIKE 'sqlite_%'
+        ORDER BY 1
+    )sql";
+    statement list(db.handle(), in_order.text());
     query rows = list.select();
     while (rows.next()) names.push_back(rows.string(0));
     return names;

@@ -3,12 +3,12 @@
 
 #include "store/commit_thread.hpp"
 #include "store/delivery_ops.hpp"
+#include "store/disk_space.hpp"
 #include "store/event_ops.hpp"
 #include "store/list_ops.hpp"
 #include "store/load_ops.hpp"
 #include "store/maintenance_ops.hpp"
 #include "store/open_database.hpp"
-#include "store/disk_space.hpp"
 #include "store/store.hpp"
 #include "store/transaction_ops.hpp"
 #include "store/transition_ops.hpp"
@@ -78,8 +78,8 @@ class sqlite_store final : public store {
             "list transactions", [query = std::move(query)](database& db) { return list_transactions(db, query); },
             std::move(handler));
     }
-    void history(transaction_id id, store_handler<std::optional<history_page>> handler) override {
-        read<std::optional<history_page>>(
+    void history(transaction_id id, store_handler<std::optional<transaction_history>> handler) override {
+        read<std::optional<transaction_history>>(
             "read history", [id = std::move(id)](database& db) { return read_history(db, id); }, std::move(handler));
     }
     void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) override {

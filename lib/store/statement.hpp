@@ -16,6 +16,21 @@
 
 namespace prooftrack {
 
+/// How SQL is written in this module: a raw string literal R"sql(...)sql", keywords in capitals, one clause a line,
+/// values only as parameters (a number of our own in a PRAGMA, which takes none, goes in by fmt). What takes more than
+/// one short line is a `static constexpr sql_literal` right before the call, so that the columns stand beside the code
+/// that reads them by number.
+///
+/// Only a literal becomes one, which the compiler checks: the cache of prepared statements finds it by its address.
+class sql_literal {
+  public:
+    consteval sql_literal(const char* text) : text_(text) {} // implicit: a literal is passed as it is
+    constexpr const char* text() const { return text_; }
+
+  private:
+    const char* text_;
+};
+
 /// Bytes that are bound as a BLOB.
 struct blob_view {
     std::string_view bytes;

@@ -30,6 +30,7 @@
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
 #include "track/event.hpp"
+#include "track/queries.hpp"
 #include "track/types.hpp"
 
 namespace prooftrack {
@@ -145,20 +146,6 @@ struct attempt_record {
     std::optional<wall_time> next_attempt_at; ///< with `pending`
 };
 
-struct transaction_query {
-    std::optional<tracking_state> state;
-    std::optional<std::string> status;
-    std::optional<wall_time> settled_after;  ///< later than this, not at it
-    std::optional<wall_time> settled_before; ///< likewise
-    std::size_t limit = 100;
-    std::string cursor; ///< "" = from the newest; else a `next_cursor` that this list gave out before
-};
-/// A page may hold fewer than `limit` while more follow: the bodies of one are about 8 MiB at most, and the work for it
-/// is bounded.
-struct transaction_page {
-    std::vector<transaction_view> transactions; ///< the newest first, by their first `add`
-    std::string next_cursor;                    ///< "" = no more; else the next page, which may be empty
-};
 /// What becomes of a lane's heads when it fails no more.
 struct lane_recovery {
     wall_time now{};
@@ -167,22 +154,6 @@ struct lane_recovery {
     std::function<bool(const waiting_delivery&)> is_freed;
 };
 
-struct delivery_query {
-    std::optional<delivery_state> state;
-    std::optional<std::string> callback;
-    std::optional<std::string> transaction;
-    std::size_t limit = 100;
-    std::string cursor;
-};
-struct delivery_page {
-    std::vector<delivery_view> deliveries; ///< the newest first
-    std::string next_cursor;               ///< as in a `transaction_page`
-};
-/// The latest 1,000 of both, the oldest of them first.
-struct history_page {
-    std::vector<history_entry> changes;
-    std::vector<delivery_view> deliveries;
-};
 struct event_page {
     std::vector<stored_event> events; ///< in the order of seq; may end early as a `transaction_page`, with one at least
     event_seq first_seq{};            ///< oldest kept (last + 1 when none is kept)
@@ -292,7 +263,7 @@ class store {
     virtual void find(transaction_id id, store_handler<std::optional<transaction_view>> handler) = 0;
     /// errc::invalid_argument for a cursor that this list did not give out.
     virtual void list(transaction_query query, store_handler<transaction_page> handler) = 0;
-    virtual void history(transaction_id id, store_handler<std::optional<history_page>> handler) = 0;
+    virtual void history(transaction_id id, store_handler<std::optional<transaction_history>> handler) = 0;
     virtual void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) = 0;
 
     /// errc::invalid_argument for a cursor that this list did not give out.

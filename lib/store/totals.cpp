@@ -7,10 +7,12 @@ namespace prooftrack {
 void totals::load(db_connection& db) {
     *this = totals();
     {
-        query row =
-            db.prepared("SELECT next_transaction, next_history, next_delivery, next_event, first_event, log_id FROM "
-                        "counters WHERE one = 1")
-                .select();
+        static constexpr sql_literal all_counters = R"sql(
+            SELECT next_transaction, next_history, next_delivery, next_event, first_event, log_id
+            FROM counters
+            WHERE one = 1
+        )sql";
+        query row = db.prepared(all_counters).select();
         if (!row.next()) throw sqlite_error(SQLITE_CORRUPT, "the counters are missing");
         numbers_.next_transaction = row.integer(0);
         numbers_.next_history = row.integer(1);
@@ -20,14 +22,18 @@ void totals::load(db_connection& db) {
         log_id_ = row.string(5);
     }
     {
-        query row = db.prepared("SELECT state, kind, number FROM transaction_counts").select();
+        query row = db.prepared(R"sql(SELECT state, kind, number FROM transaction_counts)sql").select();
         while (row.next()) {
             numbers_.counts.at(static_cast<std::size_t>(row.integer(0))).at(static_cast<std::size_t>(row.integer(1))) =
                 row.integer(2);
         }
     }
-    query row =
-        db.prepared("SELECT row, lane, callback, pending, dead, total, failing_since FROM lanes ORDER BY row").select();
+    static constexpr sql_literal all_lanes = R"sql(
+        SELECT row, lane, callback, pending, dead, total, failing_since
+        FROM lanes
+        ORDER BY row
+    )sql";
+    query row = db.prepared(all_lanes).select();
     while (row.next()) {
         lane_by_row_[row.integer(0)] = lanes_.size();
         lane_by_name_[row.string(1)] = lanes_.size();
@@ -40,13 +46,20 @@ void totals::load(db_connection& db) {
 
 void totals::flush(db_connection& db) {
     if (numbers_ != flushed_) {
-        db.prepared("UPDATE counters SET next_transaction = ?, next_history = ?, next_delivery = ?, next_event = ?, "
-                    "first_event = ? WHERE one = 1")
+        static constexpr sql_literal write_counters = R"sql(
+            UPDATE counters
+            SET next_transaction = ?, next_history = ?, next_delivery = ?, next_event = ?,
+                first_event = ?
+            WHERE one = 1
+        )sql";
+        db.prepared(write_counters)
             .execute(numbers_.next_transaction, numbers_.next_history, numbers_.next_delivery, numbers_.next_event,
                      numbers_.first_event);
-        statement& count =
-            db.prepared("INSERT INTO transaction_counts VALUES (?, ?, ?) ON CONFLICT (state, kind) DO UPDATE "
-                        "SET number = excluded.number");
+        static constexpr sql_literal write_count = R"sql(
+            INSERT INTO transaction_counts VALUES (?, ?, ?)
+            ON CONFLICT (state, kind) DO UPDATE SET number = excluded.number
+        )sql";
+        statement& count = db.prepared(write_count);
         for (std::size_t state = 0; state < tracking_state_count; ++state) {
             for (std::size_t kind = 0; kind < kinds; ++kind) {
                 const std::int64_t number = numbers_.counts[state][kind];
@@ -59,8 +72,12 @@ void totals::flush(db_connection& db) {
     dirty_lanes_.erase(std::unique(dirty_lanes_.begin(), dirty_lanes_.end()), dirty_lanes_.end());
     for (const std::size_t index : dirty_lanes_) {
         const lane_total& lane = lanes_[index];
-        db.prepared("UPDATE lanes SET pending = ?, dead = ?, total = ?, failing_since = ? WHERE row = ?")
-            .execute(lane.pending, lane.dead, lane.total, lane.failing_since, lane.row);
+        static constexpr sql_literal write_lane = R"sql(
+            UPDATE lanes
+            SET pending = ?, dead = ?, total = ?, failing_since = ?
+            WHERE row = ?
+        )sql";
+        db.prepared(write_lane).execute(lane.pending, lane.dead, lane.total, lane.failing_since, lane.row);
     }
     dirty_lanes_.clear();
 }
@@ -119,7 +136,7 @@ const lane_total& totals::lane_at(std::int64_t row) const {
 std::int64_t totals::lane_row(db_connection& db, const std::string& lane, const std::string& callback) {
     if (const lane_total* const known = find_lane(lane)) return known->row;
     const std::int64_t row = lanes_.empty() ? 1 : lanes_.back().row + 1;
-    db.prepared("INSERT INTO lanes VALUES (?, ?, ?, 0, 0, 0, NULL)").execute(row, lane, callback);
+    db.prepared(R"sql(INSERT INTO lanes VALUES (?, ?, ?, 0, 0, 0, NULL))sql").execute(row, lane, callback);
     lane_by_name_[lane] = lanes_.size();
     lane_by_row_[row] = lanes_.size();
     lanes_.push_back({row, lane, callback, 0, 0, 0, std::nullopt});

@@ -6,16 +6,22 @@
 namespace prooftrack {
 namespace {
 
-constexpr const char* insert_sql = "INSERT INTO transactions (row, id, state, kind, watched, tracked_at, overdue_at, "
-                                   "polls, bad_requests, verifications_done, "
-                                   "was_overdue, options_digest, callback_url, callback_lane, metadata) "
-                                   "VALUES (?, ?, 0, 0, 1, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
-constexpr const char* renew_sql = "UPDATE transactions SET state = 0, kind = 0, watched = 1, status = NULL, tracked_at "
-                                  "= ?, overdue_at = ?, settled_at = NULL, "
-                                  "not_found_since = NULL, recheck_until = NULL, last_polled_at = NULL, polls = 0, "
-                                  "bad_requests = 0, verifications_done = 0, "
-                                  "was_overdue = 0, ended_at = NULL, options_digest = ?, callback_url = ?, "
-                                  "callback_lane = ?, metadata = ?, revision = revision + 1 WHERE row = ?";
+constexpr sql_literal insert_if_new = R"sql(
+    INSERT INTO transactions (
+        row, id, state, kind, watched, tracked_at, overdue_at, polls, bad_requests, verifications_done,
+        was_overdue, options_digest, callback_url, callback_lane, metadata
+    )
+    VALUES (?, ?, 0, 0, 1, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?)
+    ON CONFLICT (id) DO NOTHING
+)sql";
+constexpr sql_literal track_anew = R"sql(
+    UPDATE transactions
+    SET state = 0, kind = 0, watched = 1, status = NULL, tracked_at = ?, overdue_at = ?, settled_at = NULL,
+        not_found_since = NULL, recheck_until = NULL, last_polled_at = NULL, polls = 0, bad_requests = 0,
+        verifications_done = 0, was_overdue = 0, ended_at = NULL, options_digest = ?, callback_url = ?,
+        callback_lane = ?, metadata = ?, revision = revision + 1
+    WHERE row = ?
+)sql";
 
 /// What the column's default gives a new row.
 constexpr row_revision first_revision{1};
@@ -24,7 +30,7 @@ constexpr row_revision first_revision{1};
 bool insert_new(database& db, std::int64_t row, const new_transaction& wanted) {
     const packed_id packed(wanted.id.str());
     const auto run = [&](const auto& id) {
-        db.sql(insert_sql)
+        db.sql(insert_if_new)
             .execute(row, id, wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest),
                      wanted.callback_url, null_if_empty(wanted.callback_lane), blob_view{wanted.metadata});
     };
@@ -44,10 +50,10 @@ tracking_facts fresh_facts(const new_transaction& wanted) {
 }
 
 void renew(database& db, std::int64_t row, const tracking_facts& old, const new_transaction& wanted) {
-    db.sql(renew_sql).execute(wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest),
-                              wanted.callback_url, null_if_empty(wanted.callback_lane), blob_view{wanted.metadata},
-                              row);
-    db.sql("DELETE FROM proofs WHERE transaction_row = ?").execute(row);
+    db.sql(track_anew)
+        .execute(wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest), wanted.callback_url,
+                 null_if_empty(wanted.callback_lane), blob_view{wanted.metadata}, row);
+    db.sql(R"sql(DELETE FROM proofs WHERE transaction_row = ?)sql").execute(row);
     db.sums.count_transaction(count_cell{old.state, classify_status(old.status)}, count_cell{});
 }
 
@@ -63,11 +69,14 @@ add_outcome add_one(database& db, const new_transaction& wanted) {
     bool same_options = false;
     tracking_facts facts;
     {
-        query known =
-            select_by_id(db.sql("SELECT state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
-                                "recheck_until, last_polled_at, polls, bad_requests, verifications_done, "
-                                "was_overdue, row, options_digest, revision FROM transactions WHERE id = ?"),
-                         wanted.id.str());
+        static constexpr sql_literal known_by_id = R"sql(
+            SELECT state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
+                recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
+                row, options_digest, revision
+            FROM transactions
+            WHERE id = ?
+        )sql";
+        query known = select_by_id(db.sql(known_by_id), wanted.id.str());
         if (!known.next()) throw sqlite_error(SQLITE_CORRUPT, "an id is in its index but not in its table");
         facts = read_facts(known, 0);
         known_row = known.integer(13);
@@ -91,7 +100,7 @@ op_result<std::vector<add_outcome>> add_transactions(database& db, std::span<con
     outcomes.reserve(transactions.size());
     for (const new_transaction& wanted : transactions) outcomes.push_back(add_one(db, wanted));
     if (session && !transactions.empty()) {
-        db.sql("UPDATE session_keys SET transaction_id = ? WHERE key = ?")
+        db.sql(R"sql(UPDATE session_keys SET transaction_id = ? WHERE key = ?)sql")
             .execute(transactions.front().id.str(), as_blob(*session));
     }
     return outcomes;
@@ -125,12 +134,15 @@ transaction_view read_view(const query& row) {
 }
 
 op_result<std::optional<transaction_view>> find_transaction(database& db, const transaction_id& id) {
-    query row = select_by_id(
-        db.sql("SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since, "
-               "recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue, "
-               "metadata, callback_url, body, revision FROM transactions LEFT JOIN proofs ON transaction_row = row "
-               "WHERE id = ?"),
-        id.str());
+    static constexpr sql_literal view_by_id = R"sql(
+        SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
+            recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
+            metadata, callback_url, body, revision
+        FROM transactions
+        LEFT JOIN proofs ON transaction_row = row
+        WHERE id = ?
+    )sql";
+    query row = select_by_id(db.sql(view_by_id), id.str());
     if (!row.next()) return std::optional<transaction_view>();
     return std::optional(read_view(row));
 }

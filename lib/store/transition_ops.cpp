@@ -17,9 +17,13 @@ struct event_ingredients {
 };
 
 event_ingredients read_ingredients(database& db, std::int64_t row) {
-    query found = db.sql("SELECT metadata, callback_url, callback_lane, body FROM transactions LEFT JOIN proofs ON "
-                         "transaction_row = row WHERE row = ?")
-                      .select(row);
+    static constexpr sql_literal ingredients = R"sql(
+        SELECT metadata, callback_url, callback_lane, body
+        FROM transactions
+        LEFT JOIN proofs ON transaction_row = row
+        WHERE row = ?
+    )sql";
+    query found = db.sql(ingredients).select(row);
     if (!found.next()) throw sqlite_error(SQLITE_CORRUPT, "a row vanished while it was changed");
     event_ingredients parts;
     parts.metadata = found.text(0);
@@ -64,7 +68,7 @@ recorded_transition write_event(database& db, std::int64_t row, const transition
     recorded_transition recorded;
     recorded.body = std::make_shared<const std::string>(format_event(facts));
     recorded.seq = db.sums.take_event_seq();
-    db.sql("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+    db.sql(R"sql(INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?))sql")
         .execute(*recorded.seq, owed.id, to_string(owed.type), row, change.facts.state,
                  null_if_empty(change.facts.status), event_time, blob_view{*recorded.body});
     const owed_delivery delivery{*recorded.seq, row, change.at};
@@ -98,8 +102,11 @@ op_result<recorded_transition> record_transition(database& db, const transition&
     }
     write_facts(db, *before, change.facts, ended_at, has_event ? event_time : before->last_event_at);
     if (change.reply_is_good && !change.reply.empty()) {
-        db.sql("INSERT INTO proofs VALUES (?, ?) ON CONFLICT (transaction_row) DO UPDATE SET body = excluded.body")
-            .execute(before->row, blob_view{change.reply});
+        static constexpr sql_literal upsert_proof = R"sql(
+            INSERT INTO proofs VALUES (?, ?)
+            ON CONFLICT (transaction_row) DO UPDATE SET body = excluded.body
+        )sql";
+        db.sql(upsert_proof).execute(before->row, blob_view{change.reply});
     }
     if (change.is_history) {
         write_history(db, before->row,

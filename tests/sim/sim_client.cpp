@@ -204,11 +204,11 @@ void sim_client::wait(const std::string& id) {
 void sim_client::list() {
     if (!world_.is_up()) return;
     const auto call = world_.watch.begin("list", "");
-    list_request request;
+    transaction_query request;
     request.limit = 1000;
-    world_.daemon().calls().list(std::move(request), [this, call](const outcome<transaction_list>& done) {
+    world_.daemon().calls().list(std::move(request), [this, call](const outcome<transaction_page>& done) {
         world_.watch.end(call);
-        if (const auto* all = std::get_if<transaction_list>(&done)) {
+        if (const auto* all = std::get_if<transaction_page>(&done)) {
             for (const transaction_view& view : all->transactions) world_.watch.look(view.id.str(), view);
         }
     });
@@ -237,12 +237,12 @@ void sim_client::read_events() {
 
 void sim_client::learn_deliveries() {
     if (!world_.is_up()) return;
-    delivery_list_request request;
+    delivery_query request;
     request.limit = 200;
     const auto call = world_.watch.begin("deliveries", "");
-    world_.daemon().calls().deliveries(std::move(request), [this, call](const outcome<delivery_list>& done) {
+    world_.daemon().calls().deliveries(std::move(request), [this, call](const outcome<delivery_page>& done) {
         world_.watch.end(call);
-        const auto* all = std::get_if<delivery_list>(&done);
+        const auto* all = std::get_if<delivery_page>(&done);
         if (all == nullptr) return;
         for (const delivery_view& one : all->deliveries)
             deliveries_[value_of(one.id)] = {one.id, one.event_id, one.callback, one.transaction.str()};
@@ -288,12 +288,12 @@ void sim_client::test_callback() {
 /// The schedule of callback_urls is no setting, and longer than a run.
 void sim_client::retry_pending_urls() {
     if (!world_.is_up()) return;
-    delivery_list_request request;
+    delivery_query request;
     request.state = delivery_state::pending;
     request.callback = "callback_url";
     request.limit = 100'000;
-    world_.daemon().calls().deliveries(std::move(request), [this](const outcome<delivery_list>& done) {
-        const auto* all = std::get_if<delivery_list>(&done);
+    world_.daemon().calls().deliveries(std::move(request), [this](const outcome<delivery_page>& done) {
+        const auto* all = std::get_if<delivery_page>(&done);
         if (all == nullptr) return;
         for (const delivery_view& one : all->deliveries) {
             world_.watch.deliveries().on_retry(one.event_id, one.callback);
@@ -306,12 +306,12 @@ void sim_client::retry_pending_urls() {
 }
 
 void sim_client::list_deliveries_at_end(std::set<std::pair<std::string, std::string>>& dead) {
-    delivery_list_request request;
+    delivery_query request;
     request.limit = 100'000;
     const auto call = world_.watch.begin("deliveries", "");
-    world_.daemon().calls().deliveries(std::move(request), [this, call, &dead](const outcome<delivery_list>& done) {
+    world_.daemon().calls().deliveries(std::move(request), [this, call, &dead](const outcome<delivery_page>& done) {
         world_.watch.end(call);
-        const auto* all = std::get_if<delivery_list>(&done);
+        const auto* all = std::get_if<delivery_page>(&done);
         if (all == nullptr) return;
         for (const delivery_view& one : all->deliveries) {
             if (one.state == delivery_state::dead) dead.insert({one.event_id, one.callback});

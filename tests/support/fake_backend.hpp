@@ -23,8 +23,8 @@ class fake_backend final : public backend {
     client_identity last_who;
     std::optional<track_request> last_track;
     std::vector<import_line> last_import;
-    std::optional<list_request> last_list;
-    std::optional<delivery_list_request> last_deliveries;
+    std::optional<transaction_query> last_list;
+    std::optional<delivery_query> last_deliveries;
     std::optional<session_request> last_session;
     std::map<std::string, transaction_view> transactions;
     std::vector<log_event> log;
@@ -38,8 +38,8 @@ class fake_backend final : public backend {
     std::filesystem::path backup_path;
     health_report health;
     std::string metrics = "prooftrackd_proof_up 1\n";
-    transaction_list next_list;
-    delivery_list next_deliveries;
+    transaction_page next_list;
+    delivery_page next_deliveries;
     transaction_history next_history;
     std::vector<consumer_view> next_consumers;
     callback_test_result next_test;
@@ -119,7 +119,7 @@ class fake_backend final : public backend {
         handler(found->second);
         return 0;
     }
-    void list(list_request request, backend_handler<transaction_list> handler) override {
+    void list(transaction_query request, backend_handler<transaction_page> handler) override {
         last_list = std::move(request);
         answer(handler, next_list);
     }
@@ -186,7 +186,7 @@ class fake_backend final : public backend {
         cancelled.push_back(wait);
         waits.erase(wait);
     }
-    void deliveries(delivery_list_request request, backend_handler<delivery_list> handler) override {
+    void deliveries(delivery_query request, backend_handler<delivery_page> handler) override {
         last_deliveries = std::move(request);
         answer(handler, next_deliveries);
     }

@@ -96,10 +96,10 @@ void keep_latest(std::vector<Entry>& entries) {
     entries.erase(entries.begin(), entries.end() - static_cast<std::ptrdiff_t>(fake_history_entries));
 }
 
-inline std::optional<history_page> fake_history(const fake_disk& disk, const std::string& id) {
+inline std::optional<transaction_history> fake_history(const fake_disk& disk, const std::string& id) {
     const auto found = disk.transactions.find(id);
     if (found == disk.transactions.end()) return std::nullopt;
-    history_page page;
+    transaction_history page;
     page.changes = found->second.history;
     for (const auto& [number, row] : disk.rows) {
         if (row.view.transaction.str() == id) page.deliveries.push_back(row.view);

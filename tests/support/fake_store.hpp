@@ -181,8 +181,8 @@ class fake_store final : public store {
         read<transaction_page>([query = std::move(query)](fake_disk& disk) { return fake_list(disk, query); },
                                std::move(handler));
     }
-    void history(transaction_id id, store_handler<std::optional<history_page>> handler) override {
-        using found_page = std::optional<history_page>;
+    void history(transaction_id id, store_handler<std::optional<transaction_history>> handler) override {
+        using found_page = std::optional<transaction_history>;
         read<found_page>(
             [id = std::move(id)](fake_disk& disk) { return op_result<found_page>(fake_history(disk, id.str())); },
             std::move(handler));

@@ -16,9 +16,9 @@ ALLOWED = {
     "track": {"base"},
     "net": {"base"},
     "proof": {"base", "net", "track/types.hpp"},
-    "store": {"base", "net", "track/types.hpp", "track/event.hpp"},
+    "store": {"base", "net", "track/types.hpp", "track/queries.hpp", "track/event.hpp"},
     "callback": {"base", "net", "track/types.hpp"},
-    "api": {"base", "net", "track/types.hpp"},
+    "api": {"base", "net", "track/types.hpp", "track/queries.hpp"},
     "config": {"base"},
     "observe": {"base"},
     "engine": {"base", "net", "track", "config", "observe", "proof/proof_client.hpp", "store/store.hpp",
@@ -38,7 +38,7 @@ def sources(*folders):
 
 def without_comments(text):
     """Blanks comments and string contents, keeps the lines."""
-    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|R"\((?:.|\n)*?\)"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 
     def blank(match):
         found = match.group(0)
@@ -209,7 +209,7 @@ class SourceRules(unittest.TestCase):
         # unescaped. The log escapes by itself, and more than JSON asks for: what a terminal must not see. The other two
         # quote for people and for TOML.
         no_json = {"lib/observe/render.cpp", "lib/config/key_table.cpp", "daemon/prooftrackctl/explanation.cpp"}
-        literal = re.compile(r'R"\((?P<raw>(?:.|\n)*?)\)"|"(?P<plain>(?:\\.|[^"\\\n])*)"')
+        literal = re.compile(r'R"(\w*)\((?P<raw>(?:.|\n)*?)\)\1"|"(?P<plain>(?:\\.|[^"\\\n])*)"')
         faults = []
         for path in sources("lib", "daemon"):
             name = str(path.relative_to(ROOT))
@@ -219,6 +219,13 @@ class SourceRules(unittest.TestCase):
                 if re.search(r'":\s*"(\{|$)|^\s*"\{\}"\s*$', content):
                     faults.append(f"{name}:{text.count(chr(10), 0, found.start()) + 1}: {content}")
         self.assertEqual(faults, [], "append_json_string writes a string of JSON")
+
+    def test_sql_is_in_raw_strings(self):
+        plain = re.compile(r'(?<!\w)"(SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|PRAGMA|VACUUM|BEGIN|COMMIT|'
+                           r'ROLLBACK|SAVEPOINT|RELEASE)\b(?! \{\} is)')
+        faults = [f"{path.relative_to(ROOT)}:{number}" for path in sources("lib/store", "tests/unit/store")
+                  for number, line in enumerate(path.read_text().splitlines(), 1) if plain.search(line)]
+        self.assertEqual(faults, [], "statement.hpp says how SQL is written")
 
     def test_nothing_is_spawned_detached(self):
         faults = []

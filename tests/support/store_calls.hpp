@@ -119,8 +119,8 @@ class store_calls {
     op_result<backup_file> backup() {
         return ask<backup_file>([](store& subject, auto handler) { subject.backup(std::move(handler)); });
     }
-    std::optional<history_page> history(const transaction_id& id) {
-        return ask<std::optional<history_page>>(
+    std::optional<transaction_history> history(const transaction_id& id) {
+        return ask<std::optional<transaction_history>>(
                    [&](store& subject, auto handler) { subject.history(id, std::move(handler)); })
             .value();
     }

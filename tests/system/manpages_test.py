@@ -219,7 +219,8 @@ class Pages(unittest.TestCase):
 
     def test_every_event_and_log_line(self):
         text = page("prooftrackd-events.7.scd")
-        types = names_in_cpp("lib/track/event.cpp", r'"((?:transaction|callback)\.[a-z_]+)"')
+        types = [name for source in ("lib/base/event_names.hpp", "lib/track/event.cpp")
+                 for name in names_in_cpp(source, r'"((?:transaction|callback)\.[a-z_]+)"')]
         self.assertEqual(len(set(types)), 10)
         for name in types:
             self.assertRegex(text, rf"(?m)^\*{re.escape(name)}\*$", name)

@@ -190,7 +190,7 @@ TEST_P(Listing, AHistoryHoldsItsOwnDeliveriesOldestFirst) {
     world.record(make_settlement("c", 501, {"x"})).value();
     world.record(make_settlement("a", 502, {"x"})).value(); // 4
     std::vector<std::uint64_t> ids;
-    const history_page history = world.history(make_id("a")).value();
+    const transaction_history history = world.history(make_id("a")).value();
     for (const delivery_view& each : history.deliveries) {
         ids.push_back(value_of(each.id));
         EXPECT_EQ(each, world.load_delivery(value_of(each.id))->view);

@@ -363,14 +363,6 @@ TEST_F(Notifier, StopCutsOffWhatDoesNotEndInTime) {
     EXPECT_THAT(errors, ElementsAre(HasSubstr("stopping"), HasSubstr("stopping"), HasSubstr("stopping")));
 }
 
-TEST_F(Notifier, ASchemeInCapitalsIsHttpsAllTheSame) {
-    scripted_http_server server([](scripted_connection& connection) { connection.send("220 not TLS\r\n"); });
-    configure({webhook("HTTPS://127.0.0.1:" + std::to_string(server.port()) + "/")}, {});
-    const auto outcome = deliver(job());
-    EXPECT_EQ(outcome.what, verdict::failed);
-    EXPECT_THAT(outcome.error, HasSubstr("TLS")) << "the system's authorities, as for https in small letters";
-}
-
 TEST_F(Notifier, StopWithNothingToDoReportsOnceAndNotFromInside) {
     int stopped = 0;
     notifier_->stop(seconds(20), [&] { ++stopped; });

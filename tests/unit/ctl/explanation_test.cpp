@@ -91,9 +91,8 @@ TEST(Explanation, EachDeliverySaysWhatItWaitsBehind) {
         {"id":5,"event_type":"transaction.completed","callback":"ledger","state":"pending","attempts":1},
         {"id":6,"event_type":"transaction.completed","callback":"gone","state":"dead","attempts":8,
         "last_error":"410"}]})";
-    owed.status_text =
-        R"({"proof":{"health":"ok"},"callbacks":[{"name":"backend","state":"ok"},{"name":"old",)"
-        R"("state":"unconfigured"},{"name":"ledger","state":"failing"}]})";
+    owed.status_text = R"({"proof":{"health":"ok"},"callbacks":[{"name":"backend","state":"ok"},{"name":"old",)"
+                       R"("state":"unconfigured"},{"name":"ledger","state":"failing"}]})";
     const auto explained = owed.explained();
     ASSERT_EQ(explained.deliveries.size(), 6U);
     EXPECT_EQ(explained.deliveries[0].what, "arrived 1h ago, 1 attempt");

@@ -49,7 +49,11 @@ class EventFeed : public testing::Test {
     /// Durable, but nobody was told yet.
     void commit(std::uint64_t seq, std::size_t bytes = 0) {
         disk_.last_seq = seq;
-        disk_.events[seq] = {"", event_type::completed, clock_.now().wall, "t1", 0,
+        disk_.events[seq] = {"",
+                             event_type::completed,
+                             clock_.now().wall,
+                             "t1",
+                             0,
                              std::make_shared<const std::string>(frozen(seq, bytes))};
     }
     void publish_up_to(std::uint64_t last, std::size_t bytes = 0) {

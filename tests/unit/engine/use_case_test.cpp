@@ -65,7 +65,7 @@ std::vector<use_case> tracking_cases() {
 
 std::vector<use_case> lookup_cases() {
     const auto list = [](use_case_world& world, call_result& to) {
-        world.lookup->list({}, world.tell<transaction_list>(to));
+        world.lookup->list({}, world.tell<transaction_page>(to));
     };
     const auto history = [](use_case_world& world, call_result& to) {
         world.lookup->history(world.id("t1"), world.tell<transaction_history>(to));
@@ -106,7 +106,7 @@ std::vector<use_case> change_cases() {
 
 std::vector<use_case> delivery_cases() {
     const auto list = [](use_case_world& world, call_result& to) {
-        world.delivery->deliveries({}, world.tell<delivery_list>(to));
+        world.delivery->deliveries({}, world.tell<delivery_page>(to));
     };
     const auto owe = [](use_case_world& world) {
         world.disk.lanes["gone"].callback = "gone";

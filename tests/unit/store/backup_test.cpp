@@ -22,15 +22,16 @@ TEST(Backup, IsAWholePlainFileWithALogOfItsOwn) {
     EXPECT_EQ(static_cast<std::uint64_t>(info.st_size), copy.bytes);
     EXPECT_EQ(copy.path.parent_path(), world.path().parent_path());
     db_connection db(copy.path, "");
-    EXPECT_EQ(db.ask_text("PRAGMA journal_mode"), "delete");
-    EXPECT_EQ(db.ask_text("PRAGMA integrity_check"), "ok");
-    EXPECT_NE(db.ask_text("SELECT log_id FROM counters"), world.status().log_id);
-    EXPECT_EQ(db.ask_integer("SELECT count(*) FROM events"), 1);
+    EXPECT_EQ(db.ask_text(R"sql(PRAGMA journal_mode)sql"), "delete");
+    EXPECT_EQ(db.ask_text(R"sql(PRAGMA integrity_check)sql"), "ok");
+    EXPECT_NE(db.ask_text(R"sql(SELECT log_id FROM counters)sql"), world.status().log_id);
+    EXPECT_EQ(db.ask_integer(R"sql(SELECT count(*) FROM events)sql"), 1);
     EXPECT_FALSE(std::filesystem::exists(copy.path.string() + "-wal"));
     EXPECT_FALSE(std::filesystem::exists(copy.path.string() + "-journal"));
     const backup_file second = world.backup().value();
     db_connection db2(second.path, "");
-    EXPECT_NE(db.ask_text("SELECT log_id FROM counters"), db2.ask_text("SELECT log_id FROM counters"));
+    EXPECT_NE(db.ask_text(R"sql(SELECT log_id FROM counters)sql"),
+              db2.ask_text(R"sql(SELECT log_id FROM counters)sql"));
 }
 
 TEST(Backup, ARestoredCopyOpensAndGoesOnUnderAnotherLog) {
@@ -75,13 +76,13 @@ TEST(Backup, ChangesGoOnMeanwhileAndTheCopyIsConsistent) {
     ASSERT_TRUE(copy && copy->has_value());
     EXPECT_GT(during, 0);
     db_connection db((*copy)->path, "");
-    EXPECT_EQ(db.ask_text("PRAGMA integrity_check"), "ok");
-    EXPECT_EQ(db.ask_integer("SELECT count(*) FROM transactions"), 4000);
-    const std::int64_t settled = db.ask_integer("SELECT count(*) FROM transactions WHERE state = 1");
-    EXPECT_EQ(db.ask_integer("SELECT count(*) FROM events"), settled);
-    EXPECT_EQ(db.ask_integer("SELECT next_event - 1 FROM counters"), settled);
-    EXPECT_EQ(db.ask_integer("SELECT sum(number) FROM transaction_counts WHERE state = 1"), settled);
-    EXPECT_EQ(db.ask_integer("SELECT pending FROM lanes WHERE lane = 'backend'"), settled);
+    EXPECT_EQ(db.ask_text(R"sql(PRAGMA integrity_check)sql"), "ok");
+    EXPECT_EQ(db.ask_integer(R"sql(SELECT count(*) FROM transactions)sql"), 4000);
+    const std::int64_t settled = db.ask_integer(R"sql(SELECT count(*) FROM transactions WHERE state = 1)sql");
+    EXPECT_EQ(db.ask_integer(R"sql(SELECT count(*) FROM events)sql"), settled);
+    EXPECT_EQ(db.ask_integer(R"sql(SELECT next_event - 1 FROM counters)sql"), settled);
+    EXPECT_EQ(db.ask_integer(R"sql(SELECT sum(number) FROM transaction_counts WHERE state = 1)sql"), settled);
+    EXPECT_EQ(db.ask_integer(R"sql(SELECT pending FROM lanes WHERE lane = 'backend')sql"), settled);
 }
 
 TEST(Backup, OnlyOneAtATime) {

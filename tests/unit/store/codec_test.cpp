@@ -27,11 +27,11 @@ TEST(PackedId, AnythingElseStaysText) {
 
 TEST(Statement, ParametersAreBoundNeverSpliced) {
     db_connection db(":memory:", "");
-    db.execute("CREATE TABLE t (a TEXT, b BLOB, c INTEGER) STRICT");
-    statement insert(db.handle(), "INSERT INTO t VALUES (?, ?, ?)");
+    db.execute(R"sql(CREATE TABLE t (a TEXT, b BLOB, c INTEGER) STRICT)sql");
+    statement insert(db.handle(), R"sql(INSERT INTO t VALUES (?, ?, ?))sql");
     const std::string nasty = "'); DROP TABLE t; --";
     insert.execute(nasty, blob_view{std::string_view("\0x", 2)}, std::optional<int>());
-    statement select(db.handle(), "SELECT a, b, c FROM t WHERE a = ?");
+    statement select(db.handle(), R"sql(SELECT a, b, c FROM t WHERE a = ?)sql");
     query row = select.select(nasty);
     ASSERT_TRUE(row.next());
     EXPECT_EQ(row.text(0), nasty);
@@ -42,8 +42,11 @@ TEST(Statement, ParametersAreBoundNeverSpliced) {
 
 TEST(Statement, AWrongNumberOfParametersAndARunInsideARunAreBugs) {
     db_connection db(":memory:", "");
-    db.execute("CREATE TABLE t (a INTEGER) STRICT; INSERT INTO t VALUES (1), (2)");
-    statement select(db.handle(), "SELECT a FROM t WHERE a > ?");
+    db.execute(R"sql(
+        CREATE TABLE t (a INTEGER) STRICT;
+        INSERT INTO t VALUES (1), (2);
+    )sql");
+    statement select(db.handle(), R"sql(SELECT a FROM t WHERE a > ?)sql");
     EXPECT_THROW(select.execute(), std::logic_error);
     EXPECT_THROW(select.execute(1, 2), std::logic_error);
     query row = select.select(0);
@@ -53,8 +56,8 @@ TEST(Statement, AWrongNumberOfParametersAndARunInsideARunAreBugs) {
 
 TEST(Statement, AnErrorNamesItsCode) {
     db_connection db(":memory:", "");
-    db.execute("CREATE TABLE t (a INTEGER PRIMARY KEY) STRICT");
-    statement insert(db.handle(), "INSERT INTO t VALUES (?)");
+    db.execute(R"sql(CREATE TABLE t (a INTEGER PRIMARY KEY) STRICT)sql");
+    statement insert(db.handle(), R"sql(INSERT INTO t VALUES (?))sql");
     insert.execute(1);
     try {
         insert.execute(1);
@@ -69,9 +72,17 @@ TEST(Statement, AnErrorNamesItsCode) {
 
 TEST(Totals, UndoTakesBackOneOperation) {
     db_connection db(":memory:", "");
-    db.execute(std::string(
-        "CREATE TABLE lanes (row INTEGER PRIMARY KEY, lane TEXT, callback TEXT, pending INTEGER, dead INTEGER, "
-        "total INTEGER, failing_since INTEGER)"));
+    db.execute(R"sql(
+        CREATE TABLE lanes (
+          row INTEGER PRIMARY KEY,
+          lane TEXT,
+          callback TEXT,
+          pending INTEGER,
+          dead INTEGER,
+          total INTEGER,
+          failing_since INTEGER
+        )
+    )sql");
     totals sums;
     const std::int64_t lane = sums.lane_row(db, "a", "a");
     sums.count_deliveries(lane, 2, 0, 2);

@@ -55,7 +55,7 @@ TEST_F(Moved, NothingIsAcknowledgedIntoAFileThatWasMovedAway) {
     // The moved file is whole, and no write-ahead log of it waits for the next one.
     EXPECT_FALSE(is_there("-wal"));
     db_connection moved(path(".before"), "");
-    EXPECT_EQ(moved.ask_integer("SELECT count(*) FROM transactions WHERE id = 'before'"), 1);
+    EXPECT_EQ(moved.ask_integer(R"sql(SELECT count(*) FROM transactions WHERE id = 'before')sql"), 1);
 }
 
 TEST_F(Moved, AnotherFileInItsPlaceIsNotTakenForIt) {
@@ -122,7 +122,7 @@ TEST_F(Moved, OneThatIsOverwrittenInPlaceIsNotMixedWithTheOldLog) {
     EXPECT_TRUE(world_.knows(make_id("before")));
     EXPECT_FALSE(world_.knows(make_id("since")));
     db_connection restored(saved, "");
-    EXPECT_EQ(restored.ask_text("PRAGMA integrity_check"), "ok");
+    EXPECT_EQ(restored.ask_text(R"sql(PRAGMA integrity_check)sql"), "ok");
 }
 
 TEST_F(Moved, OverwrittenAndStoppedAtOnceItIsNotMixedEither) {

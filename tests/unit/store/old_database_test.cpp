@@ -35,9 +35,9 @@ TEST_P(OldDatabase, OpensAsOfTodayAndIsWhole) {
     world.open();
     world.close();
     db_connection db(world.path(), "");
-    db.execute("PRAGMA locking_mode = EXCLUSIVE");
-    EXPECT_EQ(db.ask_text("PRAGMA integrity_check"), "ok");
-    EXPECT_EQ(db.ask_integer("PRAGMA user_version"), schema_version);
+    db.execute(R"sql(PRAGMA locking_mode = EXCLUSIVE)sql");
+    EXPECT_EQ(db.ask_text(R"sql(PRAGMA integrity_check)sql"), "ok");
+    EXPECT_EQ(db.ask_integer(R"sql(PRAGMA user_version)sql"), schema_version);
     EXPECT_EQ(schema_names(db), expected_schema_names());
 }
 

@@ -23,8 +23,8 @@ std::uint64_t seeds_to_try() {
 
 std::string quick_check(const std::filesystem::path& path, const std::string& vfs) {
     db_connection db(path, vfs);
-    db.execute("PRAGMA locking_mode = EXCLUSIVE");
-    return db.ask_text("PRAGMA quick_check");
+    db.execute(R"sql(PRAGMA locking_mode = EXCLUSIVE)sql");
+    return db.ask_text(R"sql(PRAGMA quick_check)sql");
 }
 
 /// How many syncs (or writes) the life of this seed makes when nothing is cut.

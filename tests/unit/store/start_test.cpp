@@ -11,10 +11,10 @@
 #include <gtest/gtest.h>
 
 #include "store/connection.hpp"
+#include "store/disk_space.hpp"
 #include "store/lock_file.hpp"
 #include "store/migrations.hpp"
 #include "store/open_database.hpp"
-#include "store/disk_space.hpp"
 #include "support/store_world.hpp"
 
 namespace prooftrack {
@@ -120,7 +120,7 @@ TEST(Start, AnotherProgramThatHasTheDatabaseOpenIs75) {
         char byte = 0;
         {
             db_connection db(world.path(), "");
-            db.execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+            db.execute(R"sql(PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE)sql");
             if (::write(ready[1], "r", 1) != 1) ::_exit(1);
             if (::read(done[0], &byte, 1) < 0) ::_exit(1);
         }
@@ -146,22 +146,29 @@ TEST(Start, SettingsAreWhatTheyShouldBe) {
     store_options options{world.path(), 1, ""};
     const auto opened = open_database(options, lock);
     db_connection& db = *opened->connection;
-    EXPECT_EQ(db.ask_text("PRAGMA locking_mode"), "exclusive");
-    EXPECT_EQ(db.ask_text("PRAGMA journal_mode"), "wal");
-    EXPECT_EQ(db.ask_integer("PRAGMA synchronous"), 2);
-    EXPECT_EQ(db.ask_integer("PRAGMA foreign_keys"), 1);
-    EXPECT_EQ(db.ask_integer("PRAGMA trusted_schema"), 0);
-    EXPECT_EQ(db.ask_integer("PRAGMA secure_delete"), 0);
-    EXPECT_EQ(db.ask_integer("PRAGMA wal_autocheckpoint"), 0);
-    EXPECT_EQ(db.ask_integer("PRAGMA application_id"), application_id);
-    EXPECT_EQ(db.ask_integer("PRAGMA user_version"), schema_version);
-    EXPECT_EQ(
-        db.ask_integer(
-            "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 AND name "
-            "NOT LIKE 'sqlite_%'"),
-        0);
-    EXPECT_THROW(db.execute("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = ''"),
-                 sqlite_error); // DEFENSIVE
+    EXPECT_EQ(db.ask_text(R"sql(PRAGMA locking_mode)sql"), "exclusive");
+    EXPECT_EQ(db.ask_text(R"sql(PRAGMA journal_mode)sql"), "wal");
+    EXPECT_EQ(db.ask_integer(R"sql(PRAGMA synchronous)sql"), 2);
+    EXPECT_EQ(db.ask_integer(R"sql(PRAGMA foreign_keys)sql"), 1);
+    EXPECT_EQ(db.ask_integer(R"sql(PRAGMA trusted_schema)sql"), 0);
+    EXPECT_EQ(db.ask_integer(R"sql(PRAGMA secure_delete)sql"), 0);
+    EXPECT_EQ(db.ask_integer(R"sql(PRAGMA wal_autocheckpoint)sql"), 0);
+    EXPECT_EQ(db.ask_integer(R"sql(PRAGMA application_id)sql"), application_id);
+    EXPECT_EQ(db.ask_integer(R"sql(PRAGMA user_version)sql"), schema_version);
+    const std::string tables_that_are_not_strict = R"sql(
+        SELECT count(*)
+        FROM pragma_table_list
+        WHERE schema = 'main'
+          AND type = 'table'
+          AND strict = 0
+          AND name NOT LIKE 'sqlite_%'
+    )sql";
+    EXPECT_EQ(db.ask_integer(tables_that_are_not_strict), 0);
+    const std::string write_schema = R"sql(
+        PRAGMA writable_schema = ON;
+        UPDATE sqlite_schema SET sql = '';
+    )sql";
+    EXPECT_THROW(db.execute(write_schema), sqlite_error); // DEFENSIVE
 }
 
 TEST(Start, AFileThatIsNoDatabaseIs65AndStaysAsItIs) {
@@ -178,7 +185,10 @@ TEST(Start, AFileThatIsNoDatabaseIs65AndStaysAsItIs) {
 TEST(Start, AForeignDatabaseIs65AndStaysAsItIs) {
     store_world world;
     std::filesystem::create_directory(world.path().parent_path());
-    edit(world.path(), "CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)");
+    edit(world.path(), R"sql(
+        CREATE TABLE theirs (a);
+        INSERT INTO theirs VALUES (1);
+    )sql");
     const std::string before = bytes_of(world.path());
     const auto [status, what] = try_open(world);
     EXPECT_EQ(status, 65);
@@ -190,7 +200,7 @@ TEST(Start, ANewerSchemaIs65WithTheCommandsForTheWayBack) {
     store_world world;
     world.open();
     world.close();
-    edit(world.path(), "PRAGMA user_version = 9");
+    edit(world.path(), R"sql(PRAGMA user_version = 9)sql");
     const std::string before = bytes_of(world.path());
     const auto [status, what] = try_open(world);
     EXPECT_EQ(status, 65);
@@ -205,7 +215,7 @@ TEST(Start, NoEmptyDatabaseTakesThePlaceOfOneThatWasRefused) {
     world.close();
     const std::filesystem::path saved = world.path().string() + ".saved";
     std::filesystem::copy_file(world.path(), saved);
-    edit(world.path(), "DROP TABLE consumers");
+    edit(world.path(), R"sql(DROP TABLE consumers)sql");
     EXPECT_EQ(try_open(world).first, 65);
     EXPECT_EQ(try_open(world).first, 65) << "as long as it stands there";
     std::filesystem::rename(world.path(), world.path().string() + ".damaged");
@@ -240,12 +250,12 @@ TEST(Start, NoEmptyDatabaseTakesThePlaceOfADoubtfulOne) {
 
 TEST(Start, MissingTablesAndCountersThatDoNotFitAre65) {
     const char* const damages[] = {
-        "DROP TABLE consumers",
-        "DROP INDEX deliveries_due",
-        "DELETE FROM counters",
-        "UPDATE counters SET next_event = 1",
-        "UPDATE counters SET next_transaction = 1",
-        "UPDATE counters SET first_event = 2, next_event = 3",
+        R"sql(DROP TABLE consumers)sql",
+        R"sql(DROP INDEX deliveries_due)sql",
+        R"sql(DELETE FROM counters)sql",
+        R"sql(UPDATE counters SET next_event = 1)sql",
+        R"sql(UPDATE counters SET next_transaction = 1)sql",
+        R"sql(UPDATE counters SET first_event = 2, next_event = 3)sql",
     };
     for (const char* const damage : damages) {
         store_world world;
@@ -340,8 +350,10 @@ TEST(Start, TheLogIdStaysAndTheBaseUrlIsRemembered) {
     EXPECT_EQ(world.status().log_id, log_id);
 }
 
-constexpr migration to_the_next[] = {
-    {schema_version, "CREATE TABLE more (a INTEGER) STRICT; INSERT INTO more SELECT count(*) FROM transactions"}};
+constexpr migration to_the_next[] = {{schema_version, R"sql(
+    CREATE TABLE more (a INTEGER) STRICT;
+    INSERT INTO more SELECT count(*) FROM transactions;
+)sql"}};
 
 TEST(Migrations, AnOlderSchemaIsCopiedAndThenBroughtForward) {
     store_world world;
@@ -351,15 +363,16 @@ TEST(Migrations, AnOlderSchemaIsCopiedAndThenBroughtForward) {
     {
         db_connection db(world.path(), "");
         migrate(db, world.path(), "", to_the_next, schema_version + 1, "00000000feedbeef");
-        EXPECT_EQ(db.ask_integer("PRAGMA user_version"), schema_version + 1);
-        EXPECT_EQ(db.ask_integer("SELECT a FROM more"), 1);
+        EXPECT_EQ(db.ask_integer(R"sql(PRAGMA user_version)sql"), schema_version + 1);
+        EXPECT_EQ(db.ask_integer(R"sql(SELECT a FROM more)sql"), 1);
     }
     const std::filesystem::path copy = world.path().string() + copy_suffix;
     EXPECT_EQ(mode_of(copy), 0600U);
     db_connection db(copy, "");
-    EXPECT_EQ(db.ask_integer("PRAGMA user_version"), schema_version);
-    EXPECT_EQ(db.ask_text("SELECT log_id FROM counters"), "copy-00000000feedbeef"); // going back makes another log
-    EXPECT_EQ(db.ask_integer("SELECT count(*) FROM transactions"), 1);
+    EXPECT_EQ(db.ask_integer(R"sql(PRAGMA user_version)sql"), schema_version);
+    EXPECT_EQ(db.ask_text(R"sql(SELECT log_id FROM counters)sql"),
+              "copy-00000000feedbeef"); // going back makes another log
+    EXPECT_EQ(db.ask_integer(R"sql(SELECT count(*) FROM transactions)sql"), 1);
 }
 
 TEST(Migrations, TheWayBackOfTheMessageWorks) {
@@ -406,8 +419,10 @@ TEST(Migrations, WithoutSpaceForTheCopyNothingIsChanged) {
 }
 
 TEST(Migrations, AStepThatFailsChangesNothing) {
-    constexpr migration broken[] = {
-        {schema_version, "CREATE TABLE more (a INTEGER) STRICT; SELECT nonsense FROM nowhere"}};
+    constexpr migration broken[] = {{schema_version, R"sql(
+        CREATE TABLE more (a INTEGER) STRICT;
+        SELECT nonsense FROM nowhere;
+    )sql"}};
     store_world world;
     world.open();
     world.close();
@@ -415,8 +430,8 @@ TEST(Migrations, AStepThatFailsChangesNothing) {
         db_connection db(world.path(), "");
         EXPECT_THROW(migrate(db, world.path(), "", broken, schema_version + 1, "0"), sqlite_error);
         EXPECT_THROW(migrate(db, world.path(), "", {}, schema_version + 1, "0"), sqlite_error);
-        EXPECT_EQ(db.ask_integer("PRAGMA user_version"), schema_version);
-        EXPECT_EQ(db.ask_integer("SELECT count(*) FROM sqlite_schema WHERE name = 'more'"), 0);
+        EXPECT_EQ(db.ask_integer(R"sql(PRAGMA user_version)sql"), schema_version);
+        EXPECT_EQ(db.ask_integer(R"sql(SELECT count(*) FROM sqlite_schema WHERE name = 'more')sql"), 0);
         db.close();
     }
     EXPECT_EQ(try_open(world).first, 0);
