@@ -1,6 +1,6 @@
 #pragma once
 
-// Questions about what is stored, and their answers: the same values in the API and in the store.
+// Queries of what is stored, and their results: the same values in the API and in the store.
 
 #include <cstddef>
 #include <optional>

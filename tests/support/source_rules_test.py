@@ -221,8 +221,8 @@ class SourceRules(unittest.TestCase):
         self.assertEqual(faults, [], "append_json_string writes a string of JSON")
 
     def test_sql_is_in_raw_strings(self):
-        plain = re.compile(r'(?<!\w)"(SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|PRAGMA|VACUUM|BEGIN|COMMIT|ROLLBACK|'
-                           r'SAVEPOINT|RELEASE)\b(?! \{\} is)')
+        plain = re.compile(r'(?<!\w)"(SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|PRAGMA|VACUUM|BEGIN|COMMIT|'
+                           r'ROLLBACK|SAVEPOINT|RELEASE)\b(?! \{\} is)')
         faults = [f"{path.relative_to(ROOT)}:{number}" for path in sources("lib/store", "tests/unit/store")
                   for number, line in enumerate(path.read_text().splitlines(), 1) if plain.search(line)]
         self.assertEqual(faults, [], "statement.hpp says how SQL is written")
