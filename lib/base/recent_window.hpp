@@ -2,11 +2,12 @@
 
 // The newest of what is numbered without gaps, such as the events: bounded by number and by bytes.
 
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <utility>
+
+#include "base/expects.hpp"
 
 namespace prooftrack {
 
@@ -36,7 +37,11 @@ class recent_window {
     }
 
     bool empty() const { return kept_.empty(); }
-    std::uint64_t begin() const { return first_; }              ///< the oldest one's number; requires that there is one
+    /// The oldest one's number. Requires that there is one.
+    std::uint64_t begin() const {
+        expects(!empty(), "recent_window: an empty one has no oldest");
+        return first_;
+    }
     std::uint64_t end() const { return first_ + kept_.size(); } ///< the number that would follow
 
     /// Whether everything from that number on is here, and at least one.
@@ -44,7 +49,7 @@ class recent_window {
 
     /// Requires `reaches(number)`.
     const Item& at(std::uint64_t number) const {
-        assert(reaches(number));
+        expects(reaches(number), "recent_window: a number that is not kept was asked for");
         return kept_[static_cast<std::size_t>(number - first_)].item;
     }
 

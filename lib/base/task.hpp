@@ -13,7 +13,6 @@
 //
 // For one thread. A frame costs one allocation, a call that waits the one of its unique_function.
 
-#include <cassert>
 #include <concepts>
 #include <coroutine>
 #include <exception>
@@ -23,6 +22,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/expects.hpp"
 #include "base/lifetime.hpp"
 #include "base/unique_function.hpp"
 
@@ -241,7 +241,7 @@ class [[nodiscard]] task {
         std::coroutine_handle<promise_type> awaited_;
     };
     awaiter operator co_await() && {
-        assert(handle_ && !handle_.promise().awaited_by());
+        expects(handle_ && !handle_.promise().awaited_by(), "task: awaited twice, or after it was started");
         return awaiter(handle_);
     }
 
@@ -350,7 +350,7 @@ class task<Value>::promise_type : public task_detail::returning<Value> {
 /// destroyed uncalled when the coroutine is. An exception that leaves it, or `then`, ends the program.
 template <class Value>
 void start(task<Value> what, typename task_detail::handler_for<Value>::type then = {}) {
-    assert(what.handle_);
+    expects(what.handle_ != nullptr, "task: started twice, or after it was moved from");
     const auto handle = std::exchange(what.handle_, nullptr);
     handle.promise().set_then(std::move(then));
     handle.resume();

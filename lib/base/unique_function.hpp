@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 
 template <class Signature>
@@ -25,7 +27,10 @@ class unique_function<Result(Args...)> {
 
     explicit operator bool() const { return target_ != nullptr; }
 
-    Result operator()(Args... args) { return target_->call(std::forward<Args>(args)...); }
+    Result operator()(Args... args) {
+        expects(target_ != nullptr, "unique_function: an empty one was called");
+        return target_->call(std::forward<Args>(args)...);
+    }
 
   private:
     struct callable_base {

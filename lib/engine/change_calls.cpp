@@ -42,8 +42,8 @@ task<outcome<transaction_view>> change_calls::end_tracking(transaction_id id) {
             if (is_ended(view->facts.state)) co_return already_ended(*view);
             continue;
         }
-        const std::uint32_t slot = *found;
-        const auto recorded = co_await call(polls_, &poll_driver::after_change, slot);
+        const row_ref row = *found;
+        const auto recorded = co_await call(polls_, &poll_driver::after_change, row);
         if (!recorded && recorded.error().code != store_error::stale) co_return store_problem(recorded.error());
         if (recorded && is_ours) {
             auto ended = co_await views_.find(id);
@@ -71,15 +71,15 @@ task<outcome<std::monostate>> change_calls::poll(transaction_id id, reason why) 
             if (stored) co_return *stored;
             continue;
         }
-        const std::uint32_t slot = *found;
-        if (polls_.core().is_recording(slot) && tries > 0) { // it may be its end
-            co_await call(polls_, &poll_driver::after_change, slot);
+        const row_ref row = *found;
+        if (polls_.core().is_recording(row) && tries > 0) { // it may be its end
+            co_await call(polls_, &poll_driver::after_change, row);
             continue;
         }
-        const tracking_facts facts = polls_.live(slot).facts;
+        const tracking_facts facts = polls_.live(row).facts;
         const bool is_completed = facts.state == tracking_state::settled && facts.status == "completed";
         if (why == reason::hint && is_completed) co_return unknown_transaction(id);
-        polls_.step_at_once(poll_wanted_event{slot});
+        polls_.step_at_once(poll_wanted_event{row});
         co_return std::monostate{};
     }
 }

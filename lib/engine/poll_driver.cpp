@@ -148,8 +148,8 @@ void poll_driver::on_answer(poll_ticket ticket, poll_answer answer) {
     step(answered_event{std::move(ticket), std::move(answer)}, now);
 }
 
-void poll_driver::after_change(std::uint32_t slot, unique_function<void(op_result<std::monostate>)> then) {
-    after_change_.emplace(tracker_.recording_change(slot), std::move(then));
+void poll_driver::after_change(row_ref row, unique_function<void(op_result<std::monostate>)> then) {
+    after_change_.emplace(tracker_.recording_change(row), std::move(then));
 }
 
 void poll_driver::perform(change_action& change) {

@@ -61,7 +61,7 @@ class poll_driver final : public poll_source {
     void step_at_once(tracker_event event) { perform_step(std::move(event), followed_at_); }
     /// Runs `then` once the change that the row is recording has ended; with whether it is durable, store_error::stale
     /// if it was judged for another revision. Requires that the row is recording.
-    void after_change(std::uint32_t slot, unique_function<void(op_result<std::monostate>)> then);
+    void after_change(row_ref row, unique_function<void(op_result<std::monostate>)> then);
     /// No polls are given out any more; commits are still taken.
     void stop_polling() { is_stopped_ = true; }
 
@@ -71,7 +71,7 @@ class poll_driver final : public poll_source {
     const tracker& core() const { return tracker_; }
     /// The time that deadlines use, see `tracker::vouched`.
     wall_time vouched_now() { return follow_clock().vouched(followed_at_.wall); }
-    live_transaction live(std::uint32_t slot) const { return tracker_.live(slot, around_.clock.now()); }
+    live_transaction live(row_ref row) const { return tracker_.live(row, around_.clock.now()); }
 
     std::optional<poll_ticket> next_poll() override;
     bool has_poll() override;

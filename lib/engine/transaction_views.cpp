@@ -14,9 +14,9 @@ task<outcome<transaction_view>> transaction_views::find(transaction_id id) {
 }
 
 transaction_view transaction_views::with_live(transaction_view view) const {
-    const auto slot = polls_.core().find(view.id.str());
-    if (!slot) return view;
-    live_transaction live = polls_.live(*slot);
+    const auto row = polls_.core().find(view.id.str());
+    if (!row) return view;
+    live_transaction live = polls_.live(*row);
     view.next_poll_at = live.next_poll_at;
     view.facts.polls = live.facts.polls;
     view.facts.last_polled_at = live.facts.last_polled_at;

@@ -15,7 +15,11 @@ class checkpointer {
   public:
     using clock = std::chrono::steady_clock;
 
-    /// `this` is known to SQLite afterwards: it must not move, and outlive the connection.
+    checkpointer() = default;
+    checkpointer(const checkpointer&) = delete;
+    checkpointer& operator=(const checkpointer&) = delete;
+
+    /// `this` is known to SQLite afterwards: it must outlive the connection.
     void watch(db_connection& db);
 
     /// Whether it is time for `run`.

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/expects.hpp"
 #include "store/disk_space.hpp"
 
 namespace prooftrack {
@@ -29,7 +30,7 @@ int is_cancelled(void* flag) { return static_cast<std::atomic<bool>*>(flag)->loa
 } // namespace
 
 database_copy::database_copy(db_connection& from, std::filesystem::path to, const std::string& vfs)
-    : path_(std::move(to)) {
+    : path_(std::move(to)), from_(from) {
     descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (descriptor_ < 0) throw_system("make the copy's file");
     try {
@@ -57,6 +58,8 @@ database_copy::~database_copy() {
 }
 
 bool database_copy::step(std::chrono::milliseconds budget) {
+    expects(backup_ != nullptr, "database_copy: everything is copied already");
+    expects(!from_.in_transaction(), "database_copy: a step inside a transaction");
     const auto until = std::chrono::steady_clock::now() + budget;
     do {
         const int code = sqlite3_backup_step(backup_, pages_a_step);
@@ -74,6 +77,7 @@ bool database_copy::step(std::chrono::milliseconds budget) {
 }
 
 std::uint64_t database_copy::finish(const std::string& log_id) {
+    expects(backup_ == nullptr && to_ != nullptr, "database_copy: finished before the last step, or twice");
     sqlite3_progress_handler(to_->handle(), steps_between_looks, &is_cancelled, &is_cancelled_);
     // The copied header says WAL: leaving that mode makes it one file that can be carried away.
     if (to_->ask_text(R"sql(PRAGMA journal_mode = DELETE)sql") != "delete") {

@@ -17,7 +17,7 @@ namespace prooftrack {
 /// finished is removed.
 class database_copy {
   public:
-    /// Makes the file `to` (0600), which must not be there. Throws sqlite_error.
+    /// Makes the file `to` (0600), which must not be there. `from` must outlive the last step. Throws sqlite_error.
     database_copy(db_connection& from, std::filesystem::path to, const std::string& vfs);
     database_copy(const database_copy&) = delete;
     database_copy& operator=(const database_copy&) = delete;
@@ -38,6 +38,7 @@ class database_copy {
 
   private:
     std::filesystem::path path_;
+    db_connection& from_;
     std::unique_ptr<db_connection> to_;
     sqlite3_backup* backup_ = nullptr;
     int descriptor_ = -1; ///< of the copy, beside SQLite's own

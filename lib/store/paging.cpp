@@ -3,9 +3,13 @@
 #include <charconv>
 #include <limits>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 
 std::optional<std::int64_t> key_merge::next(std::int64_t below) {
+    expects(below <= below_, "key_merge: the bound grew");
+    below_ = below;
     std::optional<std::int64_t> best;
     for (entry& each : sources_) {
         const bool is_spent = each.asked && !each.greatest;

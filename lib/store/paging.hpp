@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,6 +36,7 @@ class key_merge {
         bool asked = false;
     };
     std::vector<entry> sources_;
+    std::int64_t below_ = std::numeric_limits<std::int64_t>::max(); ///< of the last call
 };
 
 /// Whose pages: a cursor of one list means nothing in another, and begins with its list's letter.

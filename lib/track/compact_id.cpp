@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 namespace {
 
@@ -44,6 +46,7 @@ std::string_view as_text(const std::array<unsigned char, 16>& bytes) {
 } // namespace
 
 compact_id::compact_id(std::string_view text) {
+    expects(!text.empty() && text.size() <= UINT16_MAX, "compact_id: an id that is empty or too long");
     if (const auto packed = pack_uuid(text)) {
         bytes_ = *packed;
         kind_ = kind::uuid;

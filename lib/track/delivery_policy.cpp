@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 namespace {
 
@@ -46,6 +48,7 @@ wall_time look_at(wall_time next_attempt_at, std::uint32_t attempts, std::span<c
 }
 
 bool is_explained(const delivery_view& delivery, std::span<const milliseconds> schedule, wall_time now) {
+    expects(delivery.next_attempt_at.has_value(), "delivery_policy: a delivery that waits for no time");
     if (*delivery.next_attempt_at <= now) return true;
     if (delivery.attempts == 0 || !delivery.last_attempt_at || *delivery.last_attempt_at > now) return false;
     milliseconds longest = longest_retry_after;

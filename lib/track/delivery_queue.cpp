@@ -1,7 +1,8 @@
 #include "track/delivery_queue.hpp"
 
 #include <iterator>
-#include <stdexcept>
+
+#include "base/expects.hpp"
 
 namespace prooftrack {
 
@@ -50,7 +51,7 @@ std::size_t delivery_queue::count_due(wall_time now, std::size_t most) const {
 }
 
 lane_head delivery_queue::pop() {
-    if (by_due_.empty()) throw std::logic_error("delivery_queue: pop from an empty queue");
+    expects(!by_due_.empty(), "delivery_queue: nothing waits");
     const lane_head head = entries_.at(by_due_.begin()->second).head;
     erase(head.id);
     return head;

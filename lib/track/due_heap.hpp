@@ -7,6 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 
 /// Holds each slot at most once. Equal times come out in the order of their slots, so that runs repeat exactly.
@@ -22,7 +24,10 @@ class due_heap {
     std::size_t size() const { return entries_.size(); }
     bool contains(std::uint32_t slot) const { return slot < positions_.size() && positions_[slot] != absent; }
     /// The earliest. Requires !empty().
-    const entry& top() const { return entries_.front(); }
+    const entry& top() const {
+        expects(!entries_.empty(), "due_heap: nothing waits");
+        return entries_.front();
+    }
     /// The slot's time; nullopt when it is not in here.
     std::optional<std::int64_t> when(std::uint32_t slot) const;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/event_names.hpp"
+#include "base/expects.hpp"
 
 namespace prooftrack {
 namespace {
@@ -76,6 +77,7 @@ std::string format_event(const event_facts& facts) {
 
 std::string insert_seq(std::string_view frozen, event_seq seq) {
     constexpr std::size_t behind_id = std::string_view("{\"id\":\"\"").size() + event_id_length;
+    expects(frozen.size() > behind_id && frozen[behind_id - 1] == '"', "event: not the bytes of an event");
     return fmt::format("{},\"seq\":{}{}", frozen.substr(0, behind_id), value_of(seq), frozen.substr(behind_id));
 }
 

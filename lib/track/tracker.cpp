@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 
 tracker::tracker(tracker_options options, random_source& random)
@@ -21,7 +23,7 @@ void tracker::on(tracked_event event, instant now, std::vector<tracker_action>& 
     const bool is_moved = !event.once && begin_age(event.transaction.facts, now);
     if (const auto known = table_.find(event.transaction.id.str())) {
         if (event.once) {
-            on(poll_wanted_event{*known}, now, actions);
+            on(poll_wanted_event{table_.ref(*known)}, now, actions);
             return;
         }
         // It has ended, and was being asked once or waits for its last answer: now it is tracked anew.
@@ -65,19 +67,20 @@ void tracker::on(started_event /*event*/, instant now, std::vector<tracker_actio
 }
 
 void tracker::on(untracked_event event, instant now, std::vector<tracker_action>& actions) {
-    transaction_row& row = table_.at(event.slot);
-    auto verdict = judge_untrack(table_.facts(event.slot, now));
-    if (!verdict || row.phase == row_phase::recording)
-        throw std::logic_error("untracked_event for a row that has ended");
+    const std::uint32_t slot = slot_of(event.row);
+    transaction_row& row = table_.at(slot);
+    auto verdict = judge_untrack(table_.facts(slot, now));
+    expects(verdict && row.phase != row_phase::recording, "tracker: the tracking of a row was ended twice");
     row.is_asked = row.phase == row_phase::in_flight; // one in flight, also when this cannot be recorded
-    leave_queues(event.slot);
-    record(event.slot, std::move(*verdict), poll_answer{}, false, now, actions);
+    leave_queues(slot);
+    record(slot, std::move(*verdict), poll_answer{}, false, now, actions);
 }
 
 void tracker::on(poll_wanted_event event, instant now, std::vector<tracker_action>& /*actions*/) {
-    transaction_row& row = table_.at(event.slot);
+    const std::uint32_t slot = slot_of(event.row);
+    transaction_row& row = table_.at(slot);
     if (row.phase == row_phase::waiting) {
-        want_now(event.slot, now);
+        want_now(slot, now);
     } else {
         row.wants_poll = true;
     }
@@ -118,7 +121,19 @@ void tracker::on(options_changed_event event, instant now, std::vector<tracker_a
     if (is_new_band || is_new_tail) respread(now, is_new_band);
 }
 
-live_transaction tracker::live(std::uint32_t slot, instant now) const {
+std::uint32_t tracker::slot_of(row_ref row) const {
+    expects(table_.holds(row), "tracker: a row was named that has gone");
+    return row.slot;
+}
+
+change_number tracker::recording_change(row_ref row) const {
+    const auto found = pending_.find(slot_of(row));
+    expects(found != pending_.end(), "tracker: the row records no change");
+    return found->second.number;
+}
+
+live_transaction tracker::live(row_ref named, instant now) const {
+    const std::uint32_t slot = slot_of(named);
     const transaction_row& row = table_.at(slot);
     live_transaction live;
     live.facts = table_.facts(slot, now);
@@ -136,13 +151,14 @@ live_transaction tracker::live(std::uint32_t slot, instant now) const {
     return live;
 }
 
-std::optional<std::uint32_t> tracker::find(std::string_view id) const {
+std::optional<row_ref> tracker::find(std::string_view id) const {
     const auto slot = table_.find(id);
-    return slot && table_.at(*slot).state != tracking_state::untracked ? slot : std::nullopt;
+    if (!slot || table_.at(*slot).state == tracking_state::untracked) return std::nullopt;
+    return table_.ref(*slot);
 }
 
-bool tracker::may_untrack(std::uint32_t slot) const {
-    const transaction_row& row = table_.at(slot);
+bool tracker::may_untrack(row_ref named) const {
+    const transaction_row& row = table_.at(slot_of(named));
     return row.phase != row_phase::recording && !is_ended(row.state);
 }
 

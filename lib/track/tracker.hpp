@@ -80,11 +80,11 @@ struct reloaded_event {
 };
 /// A user ends the tracking. Requires a row that `may_untrack`.
 struct untracked_event {
-    std::uint32_t slot = 0;
+    row_ref row;
 };
 /// A hint or a user's wish: poll it within a second.
 struct poll_wanted_event {
-    std::uint32_t slot = 0;
+    row_ref row;
 };
 struct token_changed_event {};
 /// Time has passed; due whenever `next_wake` says so, and about once a second.
@@ -206,14 +206,15 @@ class tracker {
     /// When something is due that is not due yet; nullopt = never.
     std::optional<steady_time> next_wake(instant now);
 
-    /// The id's row; nullopt also for one that has ended and only waits for the answer in flight.
-    std::optional<std::uint32_t> find(std::string_view id) const;
+    /// The id's row; nullopt also for one that has ended and only waits for the answer in flight. Whoever names a row
+    /// that has gone meanwhile, here or in an event, broke a rule: throws std::logic_error.
+    std::optional<row_ref> find(std::string_view id) const;
     /// The change that the row is recording. Requires `is_recording`.
-    change_number recording_change(std::uint32_t slot) const { return pending_.at(slot).number; }
-    live_transaction live(std::uint32_t slot, instant now) const;
+    change_number recording_change(row_ref row) const;
+    live_transaction live(row_ref row, instant now) const;
     /// Whether a DELETE would end it: not settled, and no change on its way.
-    bool may_untrack(std::uint32_t slot) const;
-    bool is_recording(std::uint32_t slot) const { return table_.at(slot).phase == row_phase::recording; }
+    bool may_untrack(row_ref row) const;
+    bool is_recording(row_ref row) const { return table_.at(slot_of(row)).phase == row_phase::recording; }
 
     /// Every watched row as it has to be stored at a clean stop.
     std::vector<active_transaction> all(instant now) const;
@@ -247,6 +248,8 @@ class tracker {
         bool was_moved = false;    ///< takes along times that were mended
         bool is_reloading = false; ///< refused as stale: the row is being loaded again
     };
+
+    std::uint32_t slot_of(row_ref row) const;
 
     void on(tracked_event event, instant now, std::vector<tracker_action>& actions);
     void on(loaded_event event, instant now, std::vector<tracker_action>& actions);
@@ -368,12 +371,11 @@ class tracker {
     outage_watch outage_;
     poll_answer last_failure_;    ///< what, error and request_id of the run's last one
     std::uint32_t token_run_ = 0; ///< the run of failures in which the token was to be read again
-    using place = std::pair<std::uint32_t, std::uint32_t>; ///< slot, generation
-    std::optional<place> last_answered_;
-    std::optional<place> probe_; ///< in flight: the probe, or the one early poll
+    std::optional<row_ref> last_answered_;
+    std::optional<row_ref> probe_; ///< in flight: the probe, or the one early poll
     std::uint64_t probes_ = 0;
     std::uint32_t look_from_ = 0;
-    std::deque<place> fresh_; ///< never polled, in the order of their arrival
+    std::deque<row_ref> fresh_; ///< never polled, in the order of their arrival
     steady_time fresh_at_{};
     steady_time early_at_{};
     rate_control rate_;
@@ -383,7 +385,7 @@ class tracker {
     steady_time loaded_at_{};
     bool is_burst_ = false;
     std::optional<wall_time> unfit_since_; ///< a burst, or Proof unwell: time that counts towards no not_found_grace
-    std::vector<std::string> seen_words_; ///< unknown words already reported, bounded
+    std::vector<std::string> seen_words_;  ///< unknown words already reported, bounded
     double repeat_allowance_ = 1;
     steady_time first_poll_at_{};
     std::uint32_t polls_in_window_ = 0;

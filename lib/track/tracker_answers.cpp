@@ -26,13 +26,13 @@ std::uint32_t steady_s(steady_time when) {
 
 void tracker::on(answered_event event, instant now, std::vector<tracker_action>& actions) {
     const std::uint32_t slot = event.ticket.slot;
-    const bool is_known = table_.is_used(slot) && table_.at(slot).generation == event.ticket.generation;
+    const bool is_known = table_.holds({slot, event.ticket.generation});
     const bool is_ours = is_known && table_.at(slot).phase == row_phase::in_flight;
     judge_clock(event.answer, now, actions); // first: from here on `now` is what the reply's Date makes of it
     const reply_class what = judge_burst(slot, event.answer.what, now, actions);
     const bool was_probe = end_probe(event.ticket);
     judge_health(is_known ? std::optional(slot) : std::nullopt, was_probe, event.answer, what, now, actions);
-    if (is_ours && is_good(what)) last_answered_ = place{slot, event.ticket.generation};
+    if (is_ours && is_good(what)) last_answered_ = table_.ref(slot);
     // While others are answered, a token or a server that is refused is this transaction's error.
     const bool is_own_denial =
         is_denial(what) && !health_.is_unwell() && !health_.is_stale_refusal(what, now.steady - event.answer.took);

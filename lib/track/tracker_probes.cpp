@@ -77,12 +77,10 @@ tracker::look tracker::look_for_early(instant now) {
 /// not be all that is polled.
 tracker::look tracker::look_for_probe(instant now) {
     look last;
-    if (last_answered_ && table_.is_used(last_answered_->first) &&
-        table_.at(last_answered_->first).generation == last_answered_->second &&
-        may_be_asked(last_answered_->first, look_for::probe)) {
-        const steady_time when = earliest_poll(last_answered_->first);
+    if (last_answered_ && table_.holds(*last_answered_) && may_be_asked(last_answered_->slot, look_for::probe)) {
+        const steady_time when = earliest_poll(last_answered_->slot);
         if (when <= now.steady) {
-            last.slot = last_answered_->first;
+            last.slot = last_answered_->slot;
         } else {
             last.again = when;
         }
@@ -105,8 +103,8 @@ tracker::look tracker::look_for_probe(instant now) {
 /// A new id is polled once whatever Proof answers about the others: they may be all that it refuses.
 tracker::look tracker::look_for_fresh(instant now) {
     forget_asked(fresh_.size());
-    if (fresh_.empty() || table_.at(fresh_.front().first).phase != row_phase::waiting) return {};
-    const std::uint32_t slot = fresh_.front().first;
+    if (fresh_.empty() || table_.at(fresh_.front().slot).phase != row_phase::waiting) return {};
+    const std::uint32_t slot = fresh_.front().slot;
     const transaction_row& row = table_.at(slot);
     const auto due = row.is_urgent ? urgent_.when(slot) : due_.when(slot);
     const steady_time when = std::max({steady_time(std::chrono::nanoseconds(due.value_or(0))), health_.pause_end(),
@@ -118,10 +116,8 @@ tracker::look tracker::look_for_fresh(instant now) {
 /// Removes those that were polled by now, at most so many.
 void tracker::forget_asked(std::size_t most) {
     for (std::size_t i = 0; i < most && !fresh_.empty(); ++i) {
-        const auto [slot, generation] = fresh_.front();
-        if (table_.is_used(slot) && table_.at(slot).generation == generation &&
-            table_.at(slot).last_started == transaction_row::never)
-            return;
+        const row_ref first = fresh_.front();
+        if (table_.holds(first) && table_.at(first.slot).last_started == transaction_row::never) return;
         fresh_.pop_front();
     }
 }
@@ -134,7 +130,7 @@ void tracker::note_special_start(std::uint32_t slot, poll_reason reason, instant
         return;
     case poll_reason::probe:
         health_.on_probe_started();
-        is_turn_of_last = probes_ % 2 == 0 && last_answered_ && last_answered_->first == slot;
+        is_turn_of_last = probes_ % 2 == 0 && last_answered_ && last_answered_->slot == slot;
         ++probes_;
         break;
     case poll_reason::early:
@@ -144,14 +140,14 @@ void tracker::note_special_start(std::uint32_t slot, poll_reason reason, instant
         fresh_at_ = std::max(fresh_at_, now.steady) + fresh_gap;
         return;
     }
-    probe_ = {slot, table_.at(slot).generation};
+    probe_ = table_.ref(slot);
     // The turn of the one that was answered last moves nobody: the round goes on where it was.
     if (!is_turn_of_last) look_from_ = (slot + 1) % static_cast<std::uint32_t>(table_.slots());
 }
 
 /// Whether the answer is that of the probe in flight, which ends with it.
 bool tracker::end_probe(const poll_ticket& ticket) {
-    if (probe_ != std::pair(ticket.slot, ticket.generation)) return false;
+    if (probe_ != row_ref{ticket.slot, ticket.generation}) return false;
     probe_.reset();
     return true;
 }

@@ -93,7 +93,7 @@ void tracker::begin_tracking(std::uint32_t slot, instant now) {
     }
     wait_until(slot, due);
     table_.set_standing(slot, standing::untried);
-    fresh_.emplace_back(slot, table_.at(slot).generation);
+    fresh_.push_back(table_.ref(slot));
 }
 
 void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant now) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 namespace {
 
@@ -40,6 +42,8 @@ std::uint32_t transaction_table::insert(const active_transaction& transaction, i
     row = transaction_row{};
     row.generation = generation;
     row.id = compact_id(transaction.id.str());
+    const bool is_new = index_.insert(slot).second;
+    expects(is_new, "transaction_table: a second row of one id");
     row.last_started = transaction_row::never;
     if (transaction.facts.last_polled_at) {
         // Not later than now: a clock that stepped back must not hold the transaction up.
@@ -51,11 +55,11 @@ std::uint32_t transaction_table::insert(const active_transaction& transaction, i
     ++counter(transaction.facts.state);
     write_facts(slot, transaction.facts, now);
     count_standing(row, true);
-    index_.insert(slot);
     return slot;
 }
 
 void transaction_table::replace(std::uint32_t slot, const active_transaction& transaction, instant now) {
+    expects(is_used(slot), "transaction_table: a free slot was replaced");
     transaction_row& row = at(slot);
     row.revision = transaction.revision;
     row.polls = static_cast<std::uint32_t>(std::min<std::uint64_t>(transaction.facts.polls, UINT32_MAX));
@@ -69,6 +73,7 @@ void transaction_table::replace(std::uint32_t slot, const active_transaction& tr
 }
 
 void transaction_table::erase(std::uint32_t slot) {
+    expects(is_used(slot), "transaction_table: a free slot was erased");
     index_.erase(slot);
     rare_.erase(slot);
     transaction_row& row = at(slot);
@@ -117,11 +122,12 @@ void transaction_table::set_facts(std::uint32_t slot, const tracking_facts& fact
 }
 
 void transaction_table::set_standing(std::uint32_t slot, standing now, std::uint32_t run) {
-    constexpr std::uint32_t run_mask = (1U << outage_watch::run_bits) - 1;
+    constexpr std::uint32_t most_runs = (1U << outage_watch::run_bits) - 1;
+    expects(run <= most_runs, "transaction_table: the number of a run does not fit into a row");
     transaction_row& row = at(slot);
     count_standing(row, false);
     row.standing_bits = static_cast<std::uint32_t>(now) & 3U;
-    row.failed_in = run & run_mask;
+    row.failed_in = run & most_runs;
     count_standing(row, true);
 }
 

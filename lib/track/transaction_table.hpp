@@ -71,6 +71,13 @@ struct transaction_row {
 };
 static_assert(sizeof(transaction_row) <= 80, "a million of them are held");
 
+/// Names a row outside of the core: its slot, and the generation that tells it from a later row in the same slot.
+struct row_ref {
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+    bool operator==(const row_ref&) const = default;
+};
+
 /// Owns the rows. A slot stays valid until `erase`; a reused slot has another generation. The index is hashed with the
 /// process's key at the time when the table is made.
 class transaction_table {
@@ -96,6 +103,10 @@ class transaction_table {
     const transaction_row& at(std::uint32_t slot) const { return chunks_[slot / chunk_rows][slot % chunk_rows]; }
     /// Whether the slot holds a row now.
     bool is_used(std::uint32_t slot) const { return slot < used_slots_ && at(slot).generation % 2 == 1; }
+
+    row_ref ref(std::uint32_t slot) const { return {slot, at(slot).generation}; }
+    /// False for a row that has gone, also when its slot holds another one.
+    bool holds(row_ref row) const { return is_used(row.slot) && at(row.slot).generation == row.generation; }
 
     tracking_facts facts(std::uint32_t slot, instant now) const;
     void set_facts(std::uint32_t slot, const tracking_facts& facts, instant now);
@@ -133,7 +144,9 @@ class transaction_table {
     struct slot_equal {
         using is_transparent = void;
         const transaction_table* table;
-        bool operator()(std::uint32_t a, std::uint32_t b) const { return a == b; }
+        bool operator()(std::uint32_t a, std::uint32_t b) const {
+            return a == b || table->at(a).id.equals(table->at(b).id.str());
+        }
         bool operator()(std::string_view id, std::uint32_t slot) const {
             ++table->comparisons_;
             return table->at(slot).id.equals(id);

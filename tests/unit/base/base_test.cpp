@@ -1,4 +1,5 @@
 #include <ostream>
+#include <stdexcept>
 #include <type_traits>
 
 #include <gtest/gtest.h>
@@ -67,7 +68,9 @@ TEST(TransactionId, IsSafeInAPath) {
 }
 
 template <class T>
-concept can_be_streamed = requires(std::ostream& out, const T& value) { out << value; };
+concept can_be_streamed = requires(std::ostream& out, const T& value) {
+    out << value;
+};
 
 TEST(Secret, CannotBeFormattedAndLeavesNothingBehindWhenMoved) {
     static_assert(!std::is_convertible_v<secret, std::string>);
@@ -99,6 +102,7 @@ TEST(UniqueFunction, OwnsMoveOnlyStateAndIsEmptyAfterAMove) {
     unique_function<int(int)> add([owned = std::move(owned)](int more) { return *owned + more; });
     unique_function<int(int)> moved = std::move(add);
     EXPECT_FALSE(add); // NOLINT(bugprone-use-after-move): that is the rule
+    EXPECT_THROW(add(1), std::logic_error);
     ASSERT_TRUE(moved);
     EXPECT_EQ(moved(1), 42);
 }

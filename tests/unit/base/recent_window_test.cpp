@@ -1,5 +1,6 @@
 #include "base/recent_window.hpp"
 
+#include <stdexcept>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -54,6 +55,14 @@ TEST(RecentWindow, HasNoGaps) {
     window.push(9, 9, 1'000);
     window.push(10, 10, 1);
     EXPECT_EQ(window.begin(), 10U) << "the bytes of what was cleared count no more";
+}
+
+TEST(RecentWindow, GivesOnlyWhatItHolds) {
+    recent_window<int> window(100, 1'000);
+    EXPECT_THROW(window.begin(), std::logic_error);
+    EXPECT_THROW(window.at(0), std::logic_error);
+    window.push(1, 1, 1);
+    EXPECT_THROW(window.at(2), std::logic_error);
 }
 
 } // namespace

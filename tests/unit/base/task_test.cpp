@@ -300,5 +300,12 @@ TEST_F(Task, TheHandlerMayDestroyWhatTheTaskWasOf) {
     EXPECT_EQ(held_.use_count(), 1);
 }
 
+TEST_F(Task, RunsOnce) {
+    auto one = ask_through(other_, held_);
+    start(std::move(one), tell());
+    EXPECT_THROW(start(std::move(one), tell()), std::logic_error); // NOLINT(bugprone-use-after-move): that is the rule
+    EXPECT_EQ(other_.asked.size(), 1U);
+}
+
 } // namespace
 } // namespace prooftrack

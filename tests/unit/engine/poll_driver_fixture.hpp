@@ -156,7 +156,7 @@ class PollDriver : public testing::Test, private poll_driver_listener {
     void run_to(milliseconds when) { clock_.run_until(start_ + when); }
     void settle(milliseconds span) { clock_.run_for(span); }
 
-    std::uint32_t slot(const std::string& id = "t1") const { return driver_->core().find(id).value(); }
+    row_ref slot(const std::string& id = "t1") const { return driver_->core().find(id).value(); }
     bool is_known(const std::string& id = "t1") const { return driver_->core().find(id).has_value(); }
     bool is_recording() const { return driver_->core().recording() > 0; }
     fake_disk::transaction_row& row(const std::string& id = "t1") { return disk_.transactions.at(id); }

@@ -1,10 +1,13 @@
+#include <chrono>
 #include <set>
+#include <stdexcept>
 
 #include <sys/stat.h>
 
 #include <gtest/gtest.h>
 
 #include "store/connection.hpp"
+#include "store/copy_database.hpp"
 #include "store/disk_space.hpp"
 #include "support/store_world.hpp"
 
@@ -136,6 +139,23 @@ TEST(Backup, NeedsSpaceForTheCopy) {
     ASSERT_EQ(::ftruncate(::fileno(file), static_cast<off_t>(free)), 0);
     std::fclose(file);
     EXPECT_FALSE(has_space_for_copy(path));
+}
+
+TEST(DatabaseCopy, IsMadeInStepsBetweenTransactionsAndFinishedOnce) {
+    store_world world;
+    world.add({make_new("a")}).value();
+    world.close();
+    db_connection from(world.path(), "");
+    database_copy copy(from, world.path().string() + ".copy", "");
+    EXPECT_THROW(copy.finish("log"), std::logic_error) << "nothing is copied yet";
+    from.execute(R"sql(BEGIN)sql");
+    EXPECT_THROW(copy.step(std::chrono::seconds(1)), std::logic_error);
+    from.execute(R"sql(COMMIT)sql");
+    while (!copy.step(std::chrono::seconds(1))) {
+    }
+    EXPECT_THROW(copy.step(std::chrono::seconds(1)), std::logic_error);
+    EXPECT_GT(copy.finish("log"), 0U);
+    EXPECT_THROW(copy.finish("log"), std::logic_error);
 }
 
 } // namespace

@@ -1,5 +1,7 @@
 // The work of a page is bounded.
 
+#include <stdexcept>
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -58,6 +60,13 @@ TEST(KeyMerge, GivesKeysOfAllSourcesOnce) {
         below = *key;
     }
     EXPECT_THAT(all, ElementsAre(9, 8, 5, 2, 1));
+}
+
+TEST(KeyMerge, GoesDownAlone) {
+    key_merge merge;
+    merge.next(5);
+    merge.next(5);
+    EXPECT_THROW(merge.next(6), std::logic_error);
 }
 
 } // namespace

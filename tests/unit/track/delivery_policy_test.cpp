@@ -1,6 +1,7 @@
 #include "track/delivery_policy.hpp"
 
 #include <array>
+#include <stdexcept>
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -153,6 +154,13 @@ TEST(DeliveryPolicy, ARecoveryEndsTheWaitOfWhatWasTriedWhileTheCallbackFailed) {
     EXPECT_FALSE(ends(2, noon + 1s, noon + 10min)) << "a Retry-After asked for more than the schedule";
     EXPECT_FALSE(ends(0, noon + 1s, noon + 5min)) << "started anew by hand";
     EXPECT_FALSE(ends(2, std::nullopt, noon + 5min));
+}
+
+TEST(DeliveryPolicy, OnlyAWaitCanMakeSense) {
+    delivery_view waits_for_nothing = seen(1, noon, noon);
+    waits_for_nothing.next_attempt_at.reset();
+    EXPECT_THROW(is_explained(waits_for_nothing, contract_schedule, noon), std::logic_error);
+    EXPECT_TRUE(may_attempt(waits_for_nothing, contract_schedule, noon));
 }
 
 } // namespace

@@ -52,10 +52,10 @@ TEST(LazyStore, ANewBodyIsWrittenOnceAMinute) {
 
 TEST(LazyStore, OnesMinuteIsOverAfterSixtySeconds) {
     lazy_world world(1);
-    const std::uint32_t slot = *world.core.find("id-0");
+    const row_ref row = *world.core.find("id-0");
     const auto asked_after = [&](milliseconds by) {
         world.pass(by);
-        world.step(poll_wanted_event{slot});
+        world.step(poll_wanted_event{row});
         return world.answer_body(*world.core.next_poll(world.now), 2);
     };
     EXPECT_TRUE(asked_after(milliseconds(59'000)).empty());

@@ -38,19 +38,19 @@ TEST(Schedule, WhileTheRateGrowsItIsLookedAtTenTimesASecond) {
 TEST(Schedule, TheReportOnOneIdSaysWhenItIsPolled) {
     tracker_fixture world;
     world.track("a");
-    const std::uint32_t slot = *world.core.find("a");
-    EXPECT_EQ(world.core.live(slot, world.now).next_poll_at, world.now.wall);
+    const row_ref row = *world.core.find("a");
+    EXPECT_EQ(world.core.live(row, world.now).next_poll_at, world.now.wall);
     world.pass(seconds(1));
     const auto poll = world.core.next_poll(world.now);
     EXPECT_EQ(poll->lateness, seconds(1));
     world.pass(seconds(1));
-    EXPECT_EQ(world.core.live(slot, world.now).next_poll_at, world.now.wall) << "in flight";
+    EXPECT_EQ(world.core.live(row, world.now).next_poll_at, world.now.wall) << "in flight";
     world.answer(*poll, reply_class::good, "completed");
-    EXPECT_EQ(world.core.live(slot, world.now).next_poll_at, std::nullopt) << "being recorded";
-    EXPECT_TRUE(world.core.live(slot, world.now).is_recording);
+    EXPECT_EQ(world.core.live(row, world.now).next_poll_at, std::nullopt) << "being recorded";
+    EXPECT_TRUE(world.core.live(row, world.now).is_recording);
     world.recorded();
-    EXPECT_EQ(world.core.live(slot, world.now).next_poll_at, world.now.wall + minutes(10));
-    EXPECT_FALSE(world.core.live(slot, world.now).is_recording);
+    EXPECT_EQ(world.core.live(row, world.now).next_poll_at, world.now.wall + minutes(10));
+    EXPECT_FALSE(world.core.live(row, world.now).is_recording);
 }
 
 TEST(Schedule, AReloadOfTheSameBandMovesNobodyAndOfAnotherEverybody) {

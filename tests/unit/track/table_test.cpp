@@ -1,6 +1,7 @@
 #include <array>
 #include <cstdio>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -211,6 +212,40 @@ TEST(CompactId, OnlyACanonicalUuidIsPacked) {
                                    "01234567-89ab-cdef-0123-456789abcde:", "01234567-89ab-cdef-0123-456789abcde`",
                                    "01234567-89ab-cdef-0123-456789abcdeg", "01234567089ab-cdef-0123-456789abcdef"})
         EXPECT_EQ(compact_id(text).hash(key), keyed_hash(key, text)) << text;
+}
+
+TEST(CompactId, HoldsNoIdThatIsEmptyOrTooLong) {
+    EXPECT_THROW(compact_id(""), std::logic_error);
+    EXPECT_THROW(compact_id(std::string(65'536, 'a')), std::logic_error) << "its length is kept in 16 bits";
+    EXPECT_EQ(compact_id(std::string(65'535, 'a')).str().size(), 65'535U);
+}
+
+TEST(DueHeap, AnEmptyOneHasNoFirst) {
+    due_heap heap;
+    EXPECT_THROW(heap.top(), std::logic_error);
+    EXPECT_THROW(heap.pop(), std::logic_error);
+}
+
+TEST(TransactionTable, HoldsEachIdOnceAndChangesNoFreeSlot) {
+    transaction_table table;
+    const std::uint32_t slot = table.insert(make("a"), {});
+    EXPECT_THROW(table.insert(make("a"), {}), std::logic_error);
+    table.erase(slot);
+    EXPECT_THROW(table.erase(slot), std::logic_error);
+    EXPECT_THROW(table.replace(slot, make("a"), {}), std::logic_error);
+}
+
+TEST(TransactionTable, ANameOfARowHoldsForThatRowAlone) {
+    transaction_table table;
+    const std::uint32_t slot = table.insert(make("a"), {});
+    const row_ref first = table.ref(slot);
+    EXPECT_TRUE(table.holds(first));
+    table.erase(slot);
+    EXPECT_FALSE(table.holds(first));
+    ASSERT_EQ(table.insert(make("b"), {}), slot);
+    EXPECT_FALSE(table.holds(first)) << "the slot is another row's";
+    EXPECT_TRUE(table.holds(table.ref(slot)));
+    EXPECT_FALSE(table.holds({slot + 1, 1}));
 }
 
 } // namespace

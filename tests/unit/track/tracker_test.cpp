@@ -1,5 +1,6 @@
 #include <map>
 #include <set>
+#include <stdexcept>
 
 #include <gtest/gtest.h>
 
@@ -173,11 +174,11 @@ TEST(Tracker, NothingChangesBeforeItIsDurable) {
     const auto change = world.only<change_action>();
     EXPECT_EQ(change.event, event_type::completed);
     EXPECT_EQ(change.facts.state, tracking_state::settled);
-    const std::uint32_t slot = *world.core.find("a");
-    EXPECT_EQ(world.core.live(slot, world.now).facts.state, tracking_state::tracking);
+    const row_ref row = *world.core.find("a");
+    EXPECT_EQ(world.core.live(row, world.now).facts.state, tracking_state::tracking);
     EXPECT_FALSE(world.core.next_poll(world.now)) << "not polled while it is recorded";
     world.recorded();
-    EXPECT_EQ(world.core.live(slot, world.now).facts.state, tracking_state::settled);
+    EXPECT_EQ(world.core.live(row, world.now).facts.state, tracking_state::settled);
 }
 
 TEST(Tracker, AChangeThatWasNotRecordedNeverHappenedAndIsAskedAgain) {
@@ -453,6 +454,25 @@ TEST(Tracker, ManyDeadlinesAtOnceWaitForTheStore) {
     ASSERT_EQ(changes.size(), most_unrecorded);
     world.step(durable(changes[0]));
     EXPECT_EQ(world.only<change_action>().facts.state, tracking_state::overdue);
+}
+
+TEST(Tracker, ARowThatHasGoneCannotBeNamed) {
+    tracker_fixture world;
+    world.track("a");
+    const row_ref first = *world.core.find("a");
+    world.step(untracked_event{first});
+    const auto change = world.only<change_action>();
+    EXPECT_THROW(world.step(untracked_event{first}), std::logic_error) << "its tracking ends already";
+    world.step(durable(change));
+    ASSERT_FALSE(world.core.find("a"));
+    world.track("b");
+    ASSERT_EQ(world.core.find("b")->slot, first.slot);
+    EXPECT_THROW(world.core.live(first, world.now), std::logic_error);
+    EXPECT_THROW(world.core.may_untrack(first), std::logic_error);
+    EXPECT_THROW(world.core.is_recording(first), std::logic_error);
+    EXPECT_THROW(world.step(untracked_event{first}), std::logic_error);
+    EXPECT_THROW(world.step(poll_wanted_event{first}), std::logic_error);
+    EXPECT_THROW(world.core.recording_change(*world.core.find("b")), std::logic_error) << "it records none";
 }
 
 } // namespace
