@@ -64,8 +64,8 @@ void delivery_driver::reconfigure(callback_table table) {
 
 std::optional<steady_time> delivery_driver::next_wake() const {
     const auto lanes = context_.lanes.next_wake();
-    const auto room = context_.pressure.try_at();
-    return lanes && room ? std::min(lanes, room) : (lanes ? lanes : room);
+    const auto next_try = context_.pressure.try_at();
+    return lanes && next_try ? std::min(lanes, next_try) : (lanes ? lanes : next_try);
 }
 
 void delivery_driver::on_wake(instant now) {

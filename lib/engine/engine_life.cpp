@@ -36,7 +36,7 @@ task<op_result<std::monostate>> engine_life::begin() {
     if (!loaded) co_return loaded.error();
     parts_.state.life = daemon_state::phase::running;
     parts_.polls.step(started_event{});
-    parts_.house.start(parts_.clock.now(), config_.store);
+    parts_.upkeep.start(parts_.clock.now(), config_.store);
     wake_changed_();
     co_return std::monostate{};
 }
@@ -85,7 +85,7 @@ void engine_life::reconfigure(configuration config) {
     standing_ = {parts_.clock.now().wall, ""};
     parts_.polls.step(options_changed_event{make_tracker_options(config_)});
     parts_.deliveries.reconfigure(callback_table(config_.callbacks, config_.callback_url));
-    parts_.house.reconfigure(config_.store);
+    parts_.upkeep.reconfigure(config_.store);
     if (!tells_callbacks()) start(warn_if_nobody_reads());
     wake_changed_();
 }

@@ -30,7 +30,7 @@ struct life_parts {
     poll_driver& polls;
     delivery_driver& deliveries;
     event_feed& feed;
-    housekeeping& house;
+    housekeeping& upkeep;
     daemon_state& state;
 };
 

@@ -19,7 +19,7 @@ task<outcome<std::string>> status_calls::format() {
 
 task<outcome<std::string>> status_calls::serialize() {
     const auto status = co_await read_full_status(shown_.remembered);
-    if (status) shown_.house.publish(status->remembered, status->consumers, shown_.clock.now());
+    if (status) shown_.upkeep.publish(status->remembered, status->consumers, shown_.clock.now());
     co_return shown_.counts.serialize();
 }
 

@@ -28,7 +28,7 @@ struct status_sources {
     meters& counts;
     const tracker& core;
     delivery_driver& deliveries;
-    housekeeping& house;
+    housekeeping& upkeep;
     const daemon_state& state;
     const config_standing& config;
 };

@@ -40,7 +40,7 @@ class noting_host final : public delivery_host {
     void on_store_error(const op_error& error, instant) override { note("error " + error.code.message()); }
     void on_outcome_settled() override { note("settled"); }
 
-    bool heard(const std::string& what) const {
+    bool was_reported(const std::string& what) const {
         return std::find(reported.begin(), reported.end(), what) != reported.end();
     }
 

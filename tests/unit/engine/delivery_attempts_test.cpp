@@ -119,7 +119,7 @@ TEST(DeliveryAttempts, AnOutcomeThatFindsAFullStoreIsKeptUntilThereIsSpace) {
     bench.memory.set_full(true);
     bench.run(5ms);
     bench.memory.pump();
-    EXPECT_TRUE(bench.host.heard("full"));
+    EXPECT_TRUE(bench.host.was_reported("full"));
     EXPECT_TRUE(bench.attempts.any_unrecorded());
     EXPECT_FALSE(bench.attempts.any_recording());
     bench.memory.set_full(false);
@@ -127,7 +127,7 @@ TEST(DeliveryAttempts, AnOutcomeThatFindsAFullStoreIsKeptUntilThereIsSpace) {
     bench.attempts.record_oldest();
     EXPECT_FALSE(bench.attempts.any_unrecorded());
     bench.memory.pump();
-    EXPECT_TRUE(bench.host.heard("writable")) << "the first that is written says so";
+    EXPECT_TRUE(bench.host.was_reported("writable")) << "the first that is written says so";
     EXPECT_EQ(bench.row(id).state, delivery_state::delivered);
     EXPECT_THROW(bench.attempts.record_oldest(), std::logic_error);
 }
@@ -228,7 +228,7 @@ TEST(DeliveryAttempts, TheHostIsNotifiedOfAChangedHealth) {
     bench.run(failing_probe_interval);
     bench.begin("t1");
     bench.run(5ms);
-    EXPECT_TRUE(bench.host.heard("recovered backend"));
+    EXPECT_TRUE(bench.host.was_reported("recovered backend"));
 }
 
 } // namespace

@@ -82,7 +82,7 @@ TEST(FailingCallbacks, AStopKeepsNothingForLater) {
     bench.turn_failing();
     bench.context.stop.begin(bench.now().steady, [] {});
     bench.memory.pump();
-    EXPECT_FALSE(bench.host.heard("full"));
+    EXPECT_FALSE(bench.host.was_reported("full"));
     EXPECT_FALSE(bench.slot.mark.is_unsaved());
 }
 

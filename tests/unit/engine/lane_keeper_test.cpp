@@ -96,7 +96,7 @@ TEST(LaneKeeper, WhoFindsNoPlaceIsLookedForWhenALaneRetires) {
     delivery_slot& first = *bench.context.lanes.find(url_lane(0));
     first.lane.refill({}, first.lane.refill_size(), bench.now().wall);
     bench.keeper.retire_if_idle(first);
-    EXPECT_TRUE(bench.host.heard("lane retired"));
+    EXPECT_TRUE(bench.host.was_reported("lane retired"));
     delivery_slot* const next = bench.keeper.find_or_open(url_lane(most_url_lanes));
     ASSERT_NE(next, nullptr);
 }

@@ -106,7 +106,7 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
         {}, {clock, random, memory, log, counts, [](event_type) { return std::vector<std::string>(); }, *this}};
     delivery_driver deliveries{{clock, memory, notifier, log, *this}, make_callbacks(), 1, [this] { ++wakes; }};
     std::unique_ptr<event_feed> feed = std::make_unique<event_feed>(memory, clock, numbers, [this] { ++wakes; });
-    housekeeping house{{clock, memory, log, counts, polls, deliveries, *feed}, [this] { ++wakes; }};
+    housekeeping upkeep{{clock, memory, log, counts, polls, deliveries, *feed}, [this] { ++wakes; }};
     std::unique_ptr<transaction_views> views = std::make_unique<transaction_views>(memory, polls);
     transaction_intake intake{{clock, config, deliveries.callbacks(), state}};
     std::unique_ptr<lookup_calls> lookup =
@@ -117,11 +117,11 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
     std::unique_ptr<delivery_calls> delivery = std::make_unique<delivery_calls>(memory, deliveries, audit);
     std::unique_ptr<consumer_calls> consumer = std::make_unique<consumer_calls>(clock, memory, audit);
     std::unique_ptr<status_calls> status = std::make_unique<status_calls>(
-        status_sources{clock, memory, counts, polls.core(), deliveries, house, state, standing}, "test");
+        status_sources{clock, memory, counts, polls.core(), deliveries, upkeep, state, standing}, "test");
     std::unique_ptr<operator_calls> operation =
         std::make_unique<operator_calls>(memory, audit, [](std::string_view level) { return level == "debug"; });
     std::unique_ptr<engine_life> life = std::make_unique<engine_life>(
-        life_parts{clock, memory, log, polls, deliveries, *feed, house, state}, config, [this] { ++wakes; });
+        life_parts{clock, memory, log, polls, deliveries, *feed, upkeep, state}, config, [this] { ++wakes; });
 
   private:
     static callback_table make_callbacks() {
