@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "api/backend.hpp"
 #include "api/message.hpp"
 #include "api/problem.hpp"
 
@@ -28,10 +29,14 @@ inline api_response metrics_response(std::string text) {
     return response;
 }
 
+/// The router's tickets are its backend's waits: what cannot wait cannot be cancelled.
+constexpr request_ticket ticket_of(wait_id wait) { return request_ticket{value_of(wait)}; }
+constexpr wait_id wait_of(request_ticket ticket) { return wait_id{static_cast<std::uint64_t>(ticket)}; }
+
 /// Answers at once with a problem: what an action returns for bad input.
 inline request_ticket answer_problem(responder& respond, const problem& what) {
     respond(problem_response(what));
-    return 0;
+    return no_ticket;
 }
 
 /// A backend's handler that answers with its problem, or with what `render` makes of its value.

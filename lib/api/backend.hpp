@@ -169,9 +169,12 @@ struct health_report {
     std::string proof; ///< how Proof answers, for people: no reason to be unready; "" = unknown
 };
 
-/// A wait that its caller no longer needs is cancelled with it; the handler is then never called. 0 = nothing to
-/// cancel.
-using wait_id = std::uint64_t;
+/// A wait that its caller no longer needs is cancelled with it; the handler is then never called. Never given twice, so
+/// that one which has ended names no other wait.
+enum class wait_id : std::uint64_t {};
+constexpr std::uint64_t value_of(wait_id wait) { return static_cast<std::uint64_t>(wait); }
+/// Nothing waits: there is nothing to cancel.
+inline constexpr wait_id no_wait{};
 
 /// Called for every event as it becomes visible, in order of seq.
 class event_listener {

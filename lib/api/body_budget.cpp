@@ -2,6 +2,8 @@
 
 #include <tuple>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 
 bool body_budget::has_share_left(const budget_user& user) const {
@@ -38,6 +40,8 @@ void body_budget::grant(budget_user& user) {
 }
 
 bool body_budget::acquire(budget_user& user, std::size_t bytes, budget_owner owner) {
+    expects(bytes <= limits_.everybody, "body_budget: a share that can never be given");
+    expects(!user.is_linked(), "body_budget: a body asked for a second share");
     user.owner_ = owner;
     user.wanted_ = bytes;
     ++accounts_[owner.uid].bodies;

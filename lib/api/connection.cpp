@@ -50,7 +50,8 @@ void connection::close() {
     report_aborted();
     phase_ = phase::closed;
     idle_hook::unlink();
-    if (const request_ticket ticket = std::exchange(ticket_, 0); ticket != 0) host_.handler().cancel(ticket);
+    if (const request_ticket ticket = std::exchange(ticket_, no_ticket); ticket != no_ticket)
+        host_.handler().cancel(ticket);
     host_.deadlines().stop(*this);
     release_body();
     stream_.reset();
@@ -70,8 +71,8 @@ void connection::finish() {
         await_last_request();
     } else if (phase_ == phase::idle || phase_ == phase::draining || is_endless) {
         close();
-    } else if (phase_ == phase::answering && ticket_ != 0) {
-        host_.handler().cancel(std::exchange(ticket_, 0));
+    } else if (phase_ == phase::answering && ticket_ != no_ticket) {
+        host_.handler().cancel(std::exchange(ticket_, no_ticket));
         on_response(serial_,
                     problem_response(make_problem(problem_code::unavailable, "the daemon is stopping: ask again")));
     }
@@ -106,7 +107,7 @@ void connection::on_deadline() {
         refuse_for_good(make_problem(problem_code::timeout, "the rest of the request did not arrive in time"));
         return;
     case phase::answering:
-        if (ticket_ != 0) host_.handler().cancel(std::exchange(ticket_, 0));
+        if (ticket_ != no_ticket) host_.handler().cancel(std::exchange(ticket_, no_ticket));
         close_after_ = true;
         on_response(serial_,
                     problem_response(make_problem(problem_code::unavailable, "the daemon did not answer in time")));
@@ -316,7 +317,7 @@ void connection::answer() {
 void connection::on_response(std::uint64_t serial, api_response response) {
     if (phase_ != phase::answering || serial != serial_) return;
     ++serial_;
-    ticket_ = 0;
+    ticket_ = no_ticket;
     send(std::move(response));
 }
 

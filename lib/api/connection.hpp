@@ -163,7 +163,7 @@ class connection final : public std::enable_shared_from_this<connection>,
 
     request_head head_;        ///< of the request that is read or answered
     std::uint64_t serial_ = 0; ///< distinguishes a late answer to an abandoned request
-    request_ticket ticket_ = 0;
+    request_ticket ticket_ = no_ticket;
     steady_time asked_{};
     std::string_view route_;
     int status_ = 0;

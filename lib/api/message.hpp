@@ -47,8 +47,10 @@ struct api_response {
     std::string_view route; ///< the matched path template, for logs; "" = none
 };
 
-/// Names a request in progress; 0 = it cannot be cancelled.
-using request_ticket = std::uint64_t;
+/// Names a request in progress. Never given twice.
+enum class request_ticket : std::uint64_t {};
+/// Of a request that cannot be cancelled.
+inline constexpr request_ticket no_ticket{};
 
 /// Answers requests. Lives on the loop.
 class request_handler {
@@ -64,7 +66,7 @@ class request_handler {
     /// Answers a whole request: `respond` runs exactly once, at once or later, unless the ticket was cancelled.
     virtual request_ticket handle(api_request request, unique_function<void(api_response)> respond) = 0;
 
-    /// Cancels the request of a ticket that is not 0: its `respond` is then never called.
+    /// Cancels the request of this ticket: its `respond` is then never called.
     virtual void cancel(request_ticket ticket) = 0;
 };
 

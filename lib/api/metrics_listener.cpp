@@ -50,7 +50,7 @@ class metrics_handler final : public request_handler {
             response.route = "/metrics";
             return response;
         }));
-        return 0;
+        return no_ticket;
     }
 
     void cancel(request_ticket) override {}

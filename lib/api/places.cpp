@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 namespace {
 
@@ -39,8 +41,9 @@ void place_count::take(client_rank rank, std::int64_t uid) {
 }
 
 void place_count::give_back(client_rank rank, std::int64_t uid) {
-    --of(rank);
     const auto own = by_user_.find(uid);
+    expects(of(rank) > 0 && own != by_user_.end(), "places: more were given back than were taken");
+    --of(rank);
     if (--own->second == 0) by_user_.erase(own);
 }
 

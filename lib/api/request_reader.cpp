@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "api/problem.hpp"
+#include "base/expects.hpp"
 
 namespace prooftrack {
 namespace {
@@ -125,6 +126,7 @@ void request_reader::read_head() {
 }
 
 void request_reader::accept_body(std::size_t limit) {
+    expects(state_ == state::at_head, "request_reader: a body without its header");
     body_limit_ = limit;
     if (content_length_.value_or(0) > limit) {
         refuse(problem_code::too_large, fmt::format("a body is at most {} bytes here", limit));
@@ -136,6 +138,8 @@ void request_reader::accept_body(std::size_t limit) {
 }
 
 void request_reader::skip_body() {
+    expects(state_ == state::at_head, "request_reader: a body without its header");
+    expects(!head_.has_body || content_length_, "request_reader: nobody knows where a body of chunks ends");
     begin_next();
     to_skip_ = static_cast<std::size_t>(content_length_.value_or(0));
     if (to_skip_ > 0) state_ = state::in_skipped;
@@ -176,7 +180,10 @@ request_reader::step request_reader::refuse(problem_code code, std::string detai
     return step::refused;
 }
 
-std::string request_reader::take_body() { return std::move(body_); }
+std::string request_reader::take_body() {
+    expects(state_ == state::done, "request_reader: a body that is not whole");
+    return std::move(body_);
+}
 
 void request_reader::begin_next() {
     parser_.reset();

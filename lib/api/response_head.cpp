@@ -7,6 +7,8 @@
 #include <boost/beast/http/status.hpp>
 #include <fmt/format.h>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 
 std::string format_response_head(const api_response& response, connection_fate fate, std::string_view date) {
@@ -42,6 +44,9 @@ std::string format_http_date(wall_time when) {
                        time.seconds().count());
 }
 
-std::string format_chunk_head(std::size_t bytes) { return fmt::format("{:x}\r\n", bytes); }
+std::string format_chunk_head(std::size_t bytes) {
+    expects(bytes > 0, "response_head: a chunk without bytes ends the body");
+    return fmt::format("{:x}\r\n", bytes);
+}
 
 } // namespace prooftrack

@@ -197,7 +197,7 @@ request_ticket router::handle(api_request request, unique_function<void(api_resp
     const route_match match = find_route(request.head);
     if (auto refused = refuse_route(request.head, match)) {
         respond(std::move(*refused));
-        return 0;
+        return no_ticket;
     }
     const route_info& route = match.entry->info;
     responder answer = [respond = std::move(respond), path = route.path](api_response response) mutable {
@@ -226,6 +226,6 @@ request_ticket router::handle(api_request request, unique_function<void(api_resp
     return (this->*act)(std::move(call));
 }
 
-void router::cancel(request_ticket ticket) { behind_.cancel_wait(ticket); }
+void router::cancel(request_ticket ticket) { behind_.cancel_wait(wait_of(ticket)); }
 
 } // namespace prooftrack

@@ -51,26 +51,26 @@ request_ticket router::status(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
     behind_.status_json(answer_with<std::string>(std::move(call.respond),
                                                  [](std::string body) { return json_response(200, std::move(body)); }));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::healthy(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
     call.respond(health_response(behind_.healthy()));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::ready(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
     call.respond(health_response(behind_.ready()));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::metrics(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
     behind_.metrics_text(answer_with<std::string>(std::move(call.respond),
                                                   [](std::string text) { return metrics_response(std::move(text)); }));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::backup(api_call call) {
@@ -79,7 +79,7 @@ request_ticket router::backup(api_call call) {
         return backup_response(copy, chunked);
     };
     behind_.backup(call.head.who, answer_with<std::filesystem::path>(std::move(call.respond), std::move(render)));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::set_log_level(api_call call) {
@@ -99,13 +99,13 @@ request_ticket router::set_log_level(api_call call) {
     };
     behind_.set_log_level(std::move(**level), call.head.who,
                           answer_with<std::monostate>(std::move(call.respond), std::move(render)));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::openapi(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
     call.respond(json_response(200, std::string(openapi_document())));
-    return 0;
+    return no_ticket;
 }
 
 } // namespace prooftrack

@@ -105,10 +105,9 @@ request_ticket router::events(api_call call) {
     if (!limit) return answer_problem(call.respond, limit.error());
     const auto wait = call.query.wait();
     if (!wait) return answer_problem(call.respond, wait.error());
-    return behind_.events(event_seq(after->value_or(0)), *limit, *wait,
-                          answer_with<event_list>(std::move(call.respond), [](event_list list) {
-                              return json_response(200, render_events(list));
-                          }));
+    auto respond = answer_with<event_list>(std::move(call.respond),
+                                           [](event_list list) { return json_response(200, render_events(list)); });
+    return ticket_of(behind_.events(event_seq(after->value_or(0)), *limit, *wait, std::move(respond)));
 }
 
 request_ticket router::stream_events(api_call call) {
@@ -117,7 +116,7 @@ request_ticket router::stream_events(api_call call) {
     if (!after) return answer_problem(call.respond, after.error());
     if (!*after) {
         call.respond(stream_response(hub_.open(behind_.last_seq())));
-        return 0;
+        return no_ticket;
     }
     // Asked for one event first, so that a pruned cursor is answered with 410 and not with a broken stream.
     const event_seq position{**after};
@@ -126,7 +125,7 @@ request_ticket router::stream_events(api_call call) {
                      : problem_response(make_problem(problem_code::unavailable, "the daemon is stopping"));
     };
     behind_.events(position, 1, milliseconds(0), answer_with<event_list>(std::move(call.respond), std::move(open)));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::deliveries(api_call call) {
@@ -135,7 +134,7 @@ request_ticket router::deliveries(api_call call) {
     behind_.deliveries(std::move(*request), answer_with<delivery_page>(std::move(call.respond), [](delivery_page list) {
                            return json_response(200, render_deliveries(list));
                        }));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::retry_delivery(api_call call) {
@@ -147,7 +146,7 @@ request_ticket router::retry_delivery(api_call call) {
     behind_.retry_delivery(
         delivery_id(*id), call.head.who,
         answer_with<std::monostate>(std::move(call.respond), [](std::monostate) { return json_response(202, "{}"); }));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::retry_dead(api_call call) {
@@ -167,7 +166,7 @@ request_ticket router::retry_dead(api_call call) {
                        answer_with<std::uint64_t>(std::move(call.respond), [](std::uint64_t count) {
                            return json_response(202, fmt::format("{{\"retried\":{}}}", count));
                        }));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::put_consumer(api_call call) {
@@ -187,7 +186,7 @@ request_ticket router::put_consumer(api_call call) {
     };
     behind_.put_consumer(std::move(*name), seq, call.head.who,
                          answer_with<std::pair<bool, consumer_view>>(std::move(call.respond), std::move(render)));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::delete_consumer(api_call call) {
@@ -198,7 +197,7 @@ request_ticket router::delete_consumer(api_call call) {
     };
     behind_.delete_consumer(std::move(*name), call.head.who,
                             answer_with<consumer_view>(std::move(call.respond), std::move(render)));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::list_consumers(api_call call) {
@@ -207,7 +206,7 @@ request_ticket router::list_consumers(api_call call) {
         return json_response(200, render_consumers(list, alive ? behind_.wall_now() : wall_time()));
     };
     behind_.consumers(answer_with<std::vector<consumer_view>>(std::move(call.respond), std::move(render)));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::acknowledge(api_call call) {
@@ -223,7 +222,7 @@ request_ticket router::acknowledge(api_call call) {
     };
     behind_.acknowledge(std::move(*name), event_seq(**seq),
                         answer_with<consumer_view>(std::move(call.respond), std::move(render)));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::test_callback(api_call call) {
@@ -236,7 +235,7 @@ request_ticket router::test_callback(api_call call) {
         answer_with<callback_test_result>(std::move(call.respond), [](const callback_test_result& test) {
             return json_response(200, render_callback_test(test));
         }));
-    return 0;
+    return no_ticket;
 }
 
 } // namespace prooftrack

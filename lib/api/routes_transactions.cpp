@@ -122,7 +122,7 @@ request_ticket router::track(api_call call) {
     behind_.track(std::move(*request), call.head.who, answer_with<tracked>(std::move(call.respond), [](tracked done) {
                       return json_response(done.created ? 201 : 200, render_transaction(done.transaction));
                   }));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::import(api_call call) {
@@ -135,7 +135,7 @@ request_ticket router::import(api_call call) {
     auto job = std::make_shared<import_job>(
         import_job{import_reader(std::move(call.body)), call.head.who, std::move(call.respond)});
     read_import(loop_, behind_, lifetime_.observe(), std::move(job));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::get_transaction(api_call call) {
@@ -144,8 +144,8 @@ request_ticket router::get_transaction(api_call call) {
     if (!id) return answer_problem(call.respond, id.error());
     const auto wait = call.query.wait();
     if (!wait) return answer_problem(call.respond, wait.error());
-    return behind_.get(std::move(*id), *wait,
-                       answer_with<transaction_view>(std::move(call.respond), transaction_response));
+    auto respond = answer_with<transaction_view>(std::move(call.respond), transaction_response);
+    return ticket_of(behind_.get(std::move(*id), *wait, std::move(respond)));
 }
 
 request_ticket router::list_transactions(api_call call) {
@@ -154,7 +154,7 @@ request_ticket router::list_transactions(api_call call) {
     behind_.list(std::move(*request), answer_with<transaction_page>(std::move(call.respond), [](transaction_page list) {
                      return json_response(200, render_transactions(list));
                  }));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::history(api_call call) {
@@ -164,7 +164,7 @@ request_ticket router::history(api_call call) {
                     answer_with<transaction_history>(std::move(call.respond), [](transaction_history history) {
                         return json_response(200, render_history(history));
                     }));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::untrack(api_call call) {
@@ -172,7 +172,7 @@ request_ticket router::untrack(api_call call) {
     if (!id) return answer_problem(call.respond, id.error());
     behind_.untrack(std::move(*id), call.head.who,
                     answer_with<transaction_view>(std::move(call.respond), transaction_response));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::poll(api_call call) {
@@ -181,7 +181,7 @@ request_ticket router::poll(api_call call) {
     behind_.poll_now(
         std::move(*id), call.head.who,
         answer_with<std::monostate>(std::move(call.respond), [](std::monostate) { return json_response(202, "{}"); }));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::hint(api_call call) {
@@ -190,7 +190,7 @@ request_ticket router::hint(api_call call) {
     if (!id) return answer_problem(call.respond, id.error());
     behind_.hint(std::move(*id), answer_with<std::monostate>(std::move(call.respond),
                                                              [](std::monostate) { return json_response(202, "{}"); }));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::create_session(api_call call) {
@@ -211,7 +211,7 @@ request_ticket router::create_session(api_call call) {
     request.whole_body = std::move(call.body);
     behind_.create_session(std::move(request), call.head.who,
                            answer_with<proxied_reply>(std::move(call.respond), proxied_response));
-    return 0;
+    return no_ticket;
 }
 
 request_ticket router::kyc_status(api_call call) {
@@ -224,7 +224,7 @@ request_ticket router::kyc_status(api_call call) {
                                        "a user id is 1 to 256 bytes without control characters, neither '.' nor '..'"));
     }
     behind_.kyc_status(std::move(user), answer_with<proxied_reply>(std::move(call.respond), proxied_response));
-    return 0;
+    return no_ticket;
 }
 
 } // namespace prooftrack

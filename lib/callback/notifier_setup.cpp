@@ -5,6 +5,7 @@
 
 #include <boost/system/system_error.hpp>
 
+#include "base/expects.hpp"
 #include "base/own_url.hpp"
 #include "callback/error.hpp"
 #include "callback/target_rules.hpp"
@@ -30,6 +31,7 @@ notifier_setup::notifier_setup(std::vector<callback_target> targets, callback_ur
     : rules_(std::move(rules)) {
     system_tls system;
     for (auto& target : targets) {
+        expects(target.url.empty() != target.command.empty(), "notifier: a target has either a url or a command");
         prepared_target ready;
         if (!target.url.empty()) {
             if (!target.tls && is_https_url(target.url)) target.tls = system.get();

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 namespace {
 
@@ -132,6 +134,7 @@ file_descriptor::~file_descriptor() {
 
 op_result<spawned_process> spawn_process(const std::vector<std::string>& argv,
                                          const std::vector<std::string>& environment, const std::string& input) {
+    expects(!argv.empty(), "spawned_process: a command without words");
     const std::string operation = "start " + argv.front();
     if (holds_nul(argv) || holds_nul(environment)) {
         return op_error{error_code(EINVAL, boost::system::system_category()), operation,

@@ -70,7 +70,7 @@ wait_id event_feed::events(event_seq after, std::size_t limit, milliseconds wait
     } else {
         start(read_from_store(after, limit), std::move(handler));
     }
-    return 0;
+    return no_wait;
 }
 
 task<outcome<event_list>> event_feed::read_from_store(event_seq after, std::size_t limit) {

@@ -7,7 +7,7 @@ namespace prooftrack {
 wait_id lookup_calls::get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) {
     if (wait <= milliseconds(0)) {
         start(sources_.views.find(std::move(id)), std::move(handler));
-        return 0;
+        return no_wait;
     }
     // Waits before it looks: an end that is recorded between the two is not missed.
     const wait_id number = sources_.numbers.next();

@@ -17,7 +17,7 @@ namespace prooftrack {
 class transaction_waits {
   public:
     struct waiting_request {
-        wait_id id = 0;
+        wait_id id = no_wait;
         transaction_id transaction;
         backend_handler<transaction_view> handler;
     };

@@ -17,10 +17,10 @@ namespace prooftrack {
 /// Gives out the ids of requests that wait, for all lists that share a `cancel_wait`.
 class wait_numbers {
   public:
-    wait_id next() { return ++last_; }
+    wait_id next() { return wait_id{++last_}; }
 
   private:
-    wait_id last_ = 0;
+    std::uint64_t last_ = 0;
 };
 
 /// Owns waiting requests by id. Adding, taking and the next deadline cost O(log n), however many wait.

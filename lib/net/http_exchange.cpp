@@ -10,7 +10,9 @@
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/string.hpp>
 
+#include "base/expects.hpp"
 #include "net/deadline.hpp"
 
 namespace prooftrack {
@@ -144,6 +146,8 @@ result<std::string> format_request_head(const http_request& request) {
                request.method.empty() || request.target.find(' ') != std::string::npos || request.host.empty();
     std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.target, request.host);
     for (const auto& [name, value] : request.headers) {
+        expects(!boost::beast::iequals(name, "Host") && !boost::beast::iequals(name, "Content-Length"),
+                "http_exchange: a header that is written from the fields");
         bad = bad || name.empty() || has_control(name) || name.find_first_of(" :") != std::string::npos ||
               has_control(value);
         head += fmt::format("{}: {}\r\n", name, value);

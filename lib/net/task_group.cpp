@@ -10,6 +10,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 
+#include "base/expects.hpp"
+
 namespace prooftrack {
 
 namespace asio = boost::asio;
@@ -80,6 +82,7 @@ void task_group::cancel() {
 }
 
 void task_group::on_empty(unique_function<void()> handler) {
+    expects(!on_empty_, "task_group: a second one waits for the end of the tasks");
     on_empty_ = std::move(handler);
     tell_when_empty();
 }

@@ -9,6 +9,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 
+#include "base/expects.hpp"
 #include "net/tls_peer.hpp"
 
 namespace prooftrack {
@@ -105,6 +106,7 @@ tls_step tls_engine::read(std::span<char> into, std::size_t& got) {
 }
 
 bool tls_engine::write(std::string_view plain) {
+    expects(SSL_is_init_finished(ssl_.get()) != 0, "tls_engine: bytes were written before the handshake is over");
     forget_old_errors();
     std::size_t written = 0;
     const int returned = SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written);

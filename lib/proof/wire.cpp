@@ -10,6 +10,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
 
+#include "base/expects.hpp"
 #include "net/address_rules.hpp"
 #include "net/connector.hpp"
 #include "net/error.hpp"
@@ -40,6 +41,7 @@ wire::wire(asio::any_io_executor loop, std::shared_ptr<socket_watch> watch, std:
 wire::~wire() { close(); }
 
 void wire::open(host_resolver& resolver, steady_duration connect_timeout) {
+    expects(!std::exchange(was_opened_, true), "wire: opened twice");
     connect_options options;
     options.total = connect_timeout;
     // "localhost" is a name: whatever it resolves to must be loopback, or the token would travel in the clear.
@@ -150,6 +152,7 @@ void wire::fail(wire_end how, std::string text) {
 }
 
 void wire::send(std::string_view bytes) {
+    expects(open_, "wire: bytes were sent before it is open");
     if (tls_) {
         tls_->write(bytes); // a failure ends the connection, which the read reports
     } else {

@@ -88,6 +88,7 @@ class wire final : public std::enable_shared_from_this<wire>, private watched_so
     unique_function<void()> cancel_connect_;
     std::unique_ptr<tls_engine> tls_;
     std::string unsent_; ///< plain TCP's own; with TLS the engine's `outgoing`
+    bool was_opened_ = false;
     bool open_ = false;
     bool writing_ = false; ///< waiting until the socket can be written
 };

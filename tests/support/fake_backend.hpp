@@ -105,19 +105,20 @@ class fake_backend final : public backend {
         calls.push_back(fmt::format("get {} {}", id.str(), wait.count()));
         if (refuse_with) {
             handler(*refuse_with);
-            return 0;
+            return no_wait;
         }
         const auto found = transactions.find(id.str());
         if (found == transactions.end()) {
             handler(unknown(problem_code::unknown_transaction));
-            return 0;
+            return no_wait;
         }
         if (wait.count() > 0) {
-            waits.emplace(++last_wait_, std::move(handler));
-            return last_wait_;
+            const wait_id number{++last_wait_};
+            waits.emplace(number, std::move(handler));
+            return number;
         }
         handler(found->second);
-        return 0;
+        return no_wait;
     }
     void list(transaction_query request, backend_handler<transaction_page> handler) override {
         last_list = std::move(request);
@@ -159,7 +160,7 @@ class fake_backend final : public backend {
         ++event_pages;
         if (refuse_with) {
             handler(*refuse_with);
-            return 0;
+            return no_wait;
         }
         const std::uint64_t position = value_of(after);
         if ((position > 0 && position < pruned) || position > value_of(last_seq())) {
@@ -167,7 +168,7 @@ class fake_backend final : public backend {
             gone.members = {problem_member::number("oldest_seq", pruned + 1),
                             problem_member::number("last_seq", value_of(last_seq()))};
             handler(std::move(gone));
-            return 0;
+            return no_wait;
         }
         event_list list;
         list.log_id = "log";
@@ -178,7 +179,7 @@ class fake_backend final : public backend {
             list.next_after = event.seq;
         }
         handler(std::move(list));
-        return 0;
+        return no_wait;
     }
     event_seq last_seq() const override { return log.empty() ? event_seq{0} : log.back().seq; }
     void set_event_listener(event_listener* to) override { listener = to; }
@@ -252,7 +253,7 @@ class fake_backend final : public backend {
         what.detail = "no such thing";
         return what;
     }
-    wait_id last_wait_ = 0;
+    std::uint64_t last_wait_ = 0;
 };
 
 } // namespace prooftrack

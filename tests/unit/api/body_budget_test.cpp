@@ -1,5 +1,6 @@
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -122,6 +123,16 @@ TEST_F(BodyBudget, OneThatStopsWaitingLetsTheOthersOn) {
     EXPECT_FALSE(budget.acquire(make("3"), 20, user_c));
     budget.release(large);
     EXPECT_EQ(served, "3");
+}
+
+TEST_F(BodyBudget, AShareThatCanNeverBeGivenOrIsAskedForTwiceIsNoRequest) {
+    auto& one = make("1");
+    EXPECT_THROW(budget.acquire(one, 81, user_a), std::logic_error);
+    EXPECT_TRUE(budget.acquire(one, 80, user_a));
+    EXPECT_THROW(budget.acquire(one, 1, user_a), std::logic_error) << "it holds one";
+    auto& two = make("2");
+    EXPECT_FALSE(budget.acquire(two, 30, user_a));
+    EXPECT_THROW(budget.acquire(two, 30, user_a), std::logic_error) << "it waits for one";
 }
 
 } // namespace

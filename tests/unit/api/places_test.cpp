@@ -1,3 +1,5 @@
+#include <stdexcept>
+
 #include <gtest/gtest.h>
 
 #include "api/places.hpp"
@@ -56,6 +58,16 @@ TEST(Places, OwnersMayTakeAllOfThem) {
     EXPECT_EQ(places.look(client_rank::everybody, 1), verdict::all_is_full);
     places.set_limits(place_limits::shared(32, false));
     EXPECT_EQ(places.look(client_rank::everybody, 1), verdict::free);
+}
+
+TEST(Places, NobodyGivesBackWhatWasNotTaken) {
+    place_count places(place_limits::equal(4));
+    EXPECT_THROW(places.give_back(client_rank::owner, 0), std::logic_error);
+    places.take(client_rank::admin, 500);
+    EXPECT_THROW(places.give_back(client_rank::owner, 500), std::logic_error) << "of another rank";
+    EXPECT_THROW(places.give_back(client_rank::admin, 501), std::logic_error) << "of another user";
+    places.give_back(client_rank::admin, 500);
+    EXPECT_EQ(places.size(), 0U);
 }
 
 } // namespace

@@ -1,5 +1,7 @@
 #include "api/request_reader.hpp"
 
+#include <stdexcept>
+
 #include <gtest/gtest.h>
 
 namespace prooftrack {
@@ -99,6 +101,21 @@ TEST(RequestReader, ReadsNothingMoreAfterARefusal) {
     ASSERT_EQ(reader.next(), step::refused);
     reader.append("GET / HTTP/1.1\r\n\r\n");
     EXPECT_EQ(reader.next(), step::refused);
+}
+
+TEST(RequestReader, ABodyIsAcceptedBehindItsHeaderAndTakenWhenItIsWhole) {
+    request_reader reader;
+    EXPECT_THROW(reader.accept_body(10), std::logic_error);
+    EXPECT_THROW(reader.skip_body(), std::logic_error);
+    reader.append("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    ASSERT_EQ(reader.next(), step::head);
+    EXPECT_THROW(reader.skip_body(), std::logic_error) << "of chunks nobody knows the end";
+    reader.accept_body(10);
+    EXPECT_THROW(reader.accept_body(10), std::logic_error);
+    EXPECT_THROW(reader.take_body(), std::logic_error);
+    reader.append("3\r\nabc\r\n0\r\n\r\n");
+    ASSERT_EQ(reader.next(), step::whole);
+    EXPECT_EQ(reader.take_body(), "abc");
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 #include "router_fixture.hpp"
 
+#include "api/answer.hpp"
 #include "api/tracking_body.hpp"
 #include "base/own_url.hpp"
 
@@ -21,12 +22,11 @@ TEST_F(Transactions, AreCreatedWith201AndFoundWith200) {
 TEST_F(Transactions, AreShownInTheOrderOfTheContract) {
     backend_.add("abc");
     transaction_view& view = backend_.transactions.at("abc");
-    EXPECT_EQ(
-        ask("GET", "/v1/transactions/abc").body,
-        R"({"merchant_transaction_id":"abc","state":"tracking","status":null,"metadata":{},"callback_url":null,)"
-        R"("tracked_at":"2026-04-01T10:03:45.120Z","settled_at":null,"overdue_at":"2026-04-02T10:03:45.120Z",)"
-        R"("last_polled_at":null,"next_poll_at":null,"polls":0,"consecutive_errors":0,"last_error":null,)"
-        R"("proof":null})");
+    EXPECT_EQ(ask("GET", "/v1/transactions/abc").body,
+              R"({"merchant_transaction_id":"abc","state":"tracking","status":null,"metadata":{},"callback_url":null,)"
+              R"("tracked_at":"2026-04-01T10:03:45.120Z","settled_at":null,"overdue_at":"2026-04-02T10:03:45.120Z",)"
+              R"("last_polled_at":null,"next_poll_at":null,"polls":0,"consecutive_errors":0,"last_error":null,)"
+              R"("proof":null})");
     view.facts.state = tracking_state::settled;
     view.facts.status = "completed";
     view.facts.settled_at = view.facts.tracked_at;
@@ -136,10 +136,10 @@ TEST_F(Transactions, AWaitIsPassedOnUpToTenMinutes) {
     const request_ticket ticket =
         router_.handle({head, ""}, [&](api_response response) { answer = std::move(response); });
     EXPECT_EQ(backend_.calls.back(), "get abc 600000");
-    ASSERT_NE(ticket, 0U);
+    ASSERT_NE(ticket, no_ticket);
     EXPECT_FALSE(answer);
     router_.cancel(ticket);
-    EXPECT_EQ(backend_.cancelled, std::vector<wait_id>{ticket});
+    EXPECT_EQ(backend_.cancelled, std::vector<wait_id>{wait_of(ticket)});
 }
 
 TEST_F(Transactions, TheListTakesItsFilters) {

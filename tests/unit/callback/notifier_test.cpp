@@ -1,4 +1,5 @@
 #include <atomic>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -386,6 +387,15 @@ TEST_F(Notifier, DestroyedInTheMiddleItCallsNobody) {
     io_.restart();
     io_.run_for(seconds(5));
     EXPECT_EQ(answers, 0);
+}
+
+TEST_F(Notifier, ATargetHasEitherAUrlOrACommand) {
+    callback_target neither;
+    neither.name = "backend";
+    EXPECT_THROW(configure({neither}, {}), std::logic_error);
+    callback_target both = webhook("https://shop.example/");
+    both.command = {"true"};
+    EXPECT_THROW(configure({both}, {}), std::logic_error);
 }
 
 } // namespace

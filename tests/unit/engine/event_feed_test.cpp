@@ -96,7 +96,7 @@ class EventFeed : public testing::Test {
     wait_numbers numbers_;
     int wakes_changed_ = 0;
     event_feed feed_{store_, clock_, numbers_, [this] { ++wakes_changed_; }};
-    wait_id last_wait_ = 0; ///< of the last read; 0 = it does not wait
+    wait_id last_wait_ = no_wait; ///< of the last read
     const steady_time start_ = clock_.now().steady;
 };
 
@@ -112,7 +112,7 @@ TEST_F(EventFeed, BeginsWhereTheStoreStands) {
 TEST_F(EventFeed, TheEndOfTheLogIsAnEmptyPageWithTheCursorOfTheNext) {
     publish_up_to(3);
     const auto got = read(3);
-    EXPECT_EQ(last_wait_, 0U);
+    EXPECT_EQ(last_wait_, no_wait);
     EXPECT_EQ(got->answers, 1);
     EXPECT_THAT(got->seqs, IsEmpty());
     EXPECT_EQ(got->next_after, 3U);
@@ -136,7 +136,7 @@ TEST_F(EventFeed, WhatIsNotInMemoryComesFromTheStore) {
     feed_.restore(disk_.status());
     publish_up_to(6);
     const auto got = read(1, 3);
-    EXPECT_EQ(last_wait_, 0U);
+    EXPECT_EQ(last_wait_, no_wait);
     EXPECT_EQ(got->answers, 0);
     store_.pump();
     EXPECT_EQ(got->answers, 1);
@@ -174,7 +174,7 @@ TEST_F(EventFeed, ACursorOutsideOfTheLogIsReportedWhereItBeginsAndEnds) {
     for (const std::uint64_t after : {1U, 3U, 10U, 1'000U}) {
         for (const milliseconds wait : {0ms, 1'000ms}) {
             const auto got = read(after, 100, wait);
-            EXPECT_EQ(last_wait_, 0U);
+            EXPECT_EQ(last_wait_, no_wait);
             EXPECT_EQ(got->problem, "cursor_gone") << after;
             EXPECT_THAT(got->members,
                         ElementsAre(problem_member::number("oldest_seq", 5), problem_member::number("last_seq", 9)));
@@ -215,7 +215,7 @@ TEST_F(EventFeed, PrunedEventsLeaveMemoryAndTheRestStays) {
 TEST_F(EventFeed, AReaderAtTheEndWaitsForTheNextEvent) {
     publish_up_to(2);
     const auto first = read(2, 100, 30s);
-    EXPECT_NE(last_wait_, 0U);
+    EXPECT_NE(last_wait_, no_wait);
     const auto second = read(2, 100, 20s);
     EXPECT_EQ(feed_.next_wake(), start_ + 20s);
     EXPECT_EQ(wakes_changed_, 2) << "each moved the alarm";
@@ -230,7 +230,7 @@ TEST_F(EventFeed, AReaderAtTheEndWaitsForTheNextEvent) {
 
 TEST_F(EventFeed, AWaitOverAnEmptyLogEndsWithItsFirstEvent) {
     const auto got = read(0, 100, 1s);
-    EXPECT_NE(last_wait_, 0U);
+    EXPECT_NE(last_wait_, no_wait);
     publish(1);
     EXPECT_THAT(got->seqs, ElementsAre(1));
 }
@@ -259,7 +259,7 @@ TEST_F(EventFeed, ACancelledWaitIsNeverAnswered) {
     const auto stays = read(0, 100, 20s);
     feed_.cancel(its);
     feed_.cancel(its);
-    feed_.cancel(99);
+    feed_.cancel(wait_id{99});
     EXPECT_EQ(feed_.next_wake(), start_ + 20s);
     run_to(start_ + 15s);
     publish(1);

@@ -18,12 +18,12 @@ const steady_time start{3h};
 
 TEST(WaitList, GivesThemBackByIdOnce) {
     wait_list<std::string> waits;
-    waits.add(1, start + 1s, "one");
-    waits.add(2, start + 2s, "two");
+    waits.add(wait_id{1}, start + 1s, "one");
+    waits.add(wait_id{2}, start + 2s, "two");
     EXPECT_EQ(waits.size(), 2U);
-    EXPECT_EQ(waits.take(1), "one");
-    EXPECT_EQ(waits.take(1), std::nullopt);
-    EXPECT_EQ(waits.take(3), std::nullopt);
+    EXPECT_EQ(waits.take(wait_id{1}), "one");
+    EXPECT_EQ(waits.take(wait_id{1}), std::nullopt);
+    EXPECT_EQ(waits.take(wait_id{3}), std::nullopt);
     EXPECT_EQ(waits.size(), 1U);
     EXPECT_EQ(waits.next_deadline(), start + 2s) << "its deadline went with it";
 }
@@ -32,9 +32,9 @@ TEST(WaitList, TakesOneAtATimeWhoseDeadlineHasCome) {
     wait_list<std::string> waits;
     EXPECT_EQ(waits.next_deadline(), std::nullopt);
     EXPECT_EQ(waits.take_expired(start), std::nullopt);
-    waits.add(1, start + 2s, "late");
-    waits.add(2, start + 1s, "soon");
-    waits.add(3, start + 1s, "with it");
+    waits.add(wait_id{1}, start + 2s, "late");
+    waits.add(wait_id{2}, start + 1s, "soon");
+    waits.add(wait_id{3}, start + 1s, "with it");
     EXPECT_EQ(waits.next_deadline(), start + 1s);
     EXPECT_EQ(waits.take_expired(start + 1s - 1ns), std::nullopt);
     EXPECT_EQ(waits.take_expired(start + 1s), "soon");
@@ -47,8 +47,8 @@ TEST(WaitList, TakesOneAtATimeWhoseDeadlineHasCome) {
 
 TEST(WaitList, TakesAllInTheOrderOfTheirIdsAndTheirDeadlinesToo) {
     wait_list<std::string> waits;
-    waits.add(2, start + 1s, "two");
-    waits.add(1, start + 2s, "one");
+    waits.add(wait_id{2}, start + 1s, "two");
+    waits.add(wait_id{1}, start + 2s, "one");
     EXPECT_THAT(waits.take_all(), ElementsAre("one", "two"));
     EXPECT_THAT(waits.take_all(), IsEmpty());
     EXPECT_EQ(waits.next_deadline(), std::nullopt);
@@ -71,47 +71,47 @@ class TransactionWaits : public testing::Test {
 
 TEST_F(TransactionWaits, AnEndTakesAllWhoWaitForThatTransactionAlone) {
     EXPECT_TRUE(waits_.empty());
-    add(1, "a");
-    add(2, "b");
-    add(3, "a");
+    add(wait_id{1}, "a");
+    add(wait_id{2}, "b");
+    add(wait_id{3}, "a");
     EXPECT_FALSE(waits_.empty());
-    EXPECT_THAT(take_for("a"), ElementsAre(1, 3));
+    EXPECT_THAT(take_for("a"), ElementsAre(wait_id{1}, wait_id{3}));
     EXPECT_THAT(take_for("a"), IsEmpty());
     EXPECT_THAT(take_for("c"), IsEmpty());
     EXPECT_FALSE(waits_.empty());
-    EXPECT_THAT(take_for("b"), ElementsAre(2));
+    EXPECT_THAT(take_for("b"), ElementsAre(wait_id{2}));
     EXPECT_TRUE(waits_.empty());
     EXPECT_EQ(waits_.next_wake(), std::nullopt);
 }
 
 TEST_F(TransactionWaits, WhoIsTakenOutIsNotTakenByTheEnd) {
-    add(1, "a");
-    add(2, "a");
-    add(3, "a");
-    const auto taken = waits_.take(2);
+    add(wait_id{1}, "a");
+    add(wait_id{2}, "a");
+    add(wait_id{3}, "a");
+    const auto taken = waits_.take(wait_id{2});
     ASSERT_TRUE(taken);
-    EXPECT_EQ(taken->id, 2U);
+    EXPECT_EQ(taken->id, wait_id{2});
     EXPECT_EQ(taken->transaction.str(), "a");
-    EXPECT_FALSE(waits_.take(2));
-    EXPECT_THAT(take_for("a"), ElementsAre(1, 3));
+    EXPECT_FALSE(waits_.take(wait_id{2}));
+    EXPECT_THAT(take_for("a"), ElementsAre(wait_id{1}, wait_id{3}));
 }
 
 TEST_F(TransactionWaits, WhoseTimeIsOverIsNotTakenByTheEnd) {
-    add(1, "a", 2min);
-    add(2, "a", 1min);
+    add(wait_id{1}, "a", 2min);
+    add(wait_id{2}, "a", 1min);
     EXPECT_EQ(waits_.next_wake(), start + 1min);
     EXPECT_FALSE(waits_.take_expired(start + 59s));
     const auto over = waits_.take_expired(start + 1min);
     ASSERT_TRUE(over);
-    EXPECT_EQ(over->id, 2U);
+    EXPECT_EQ(over->id, wait_id{2});
     EXPECT_FALSE(waits_.take_expired(start + 1min));
-    EXPECT_THAT(take_for("a"), ElementsAre(1));
+    EXPECT_THAT(take_for("a"), ElementsAre(wait_id{1}));
     EXPECT_FALSE(waits_.take_expired(start + 1h)) << "taken by the end";
 }
 
 TEST_F(TransactionWaits, TheHandlerComesBackWithTheRequest) {
     std::string got;
-    waits_.add({1, *transaction_id::parse("a"),
+    waits_.add({wait_id{1}, *transaction_id::parse("a"),
                 [&got](const outcome<transaction_view>& view) { got = std::get<transaction_view>(view).id.str(); }},
                start + 1s);
     auto taken = waits_.take_for(*transaction_id::parse("a"));

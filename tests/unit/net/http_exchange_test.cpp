@@ -1,6 +1,7 @@
 #include "net/http_exchange.hpp"
 
 #include <atomic>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
@@ -407,6 +408,14 @@ TEST_F(HttpExchange, OverTlsTicketsAreNoDataButWordsAreAndSoIsAClose) {
         go = true;
         run_until(io_, [&] { return connection.look() == http_connection::readiness::spent; });
         EXPECT_FALSE(connection.is_open()) << i;
+    }
+}
+
+TEST_F(HttpExchange, HostAndLengthAreWrittenFromTheFieldsAlone) {
+    for (const char* name : {"Host", "host", "Content-Length", "content-length"}) {
+        http_request twice = get("/");
+        twice.headers = {{name, "1"}};
+        EXPECT_THROW(format_request_head(twice), std::logic_error) << name;
     }
 }
 

@@ -140,5 +140,16 @@ TEST(TaskGroup, DestroyingItCancelsAndCallsNobody) {
     EXPECT_FALSE(reported);
 }
 
+TEST(TaskGroup, TellsOneAtATime) {
+    asio::io_context io(1);
+    task_group group(io.get_executor());
+    int ended = 0;
+    group.spawn(wait_for(std::chrono::milliseconds(1), ended));
+    group.on_empty([] {});
+    EXPECT_THROW(group.on_empty([] {}), std::logic_error);
+    io.run();
+    EXPECT_EQ(ended, 1);
+}
+
 } // namespace
 } // namespace prooftrack

@@ -1,6 +1,7 @@
 #include "proof/wire.hpp"
 
 #include <optional>
+#include <stdexcept>
 
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
@@ -63,6 +64,21 @@ TEST_F(Wire, PlainHttpIsHeldToLoopbackAtConnectWhateverTheNameResolvesTo) {
     connect(url, {"192.0.2.1", "127.0.0.1"});
     EXPECT_TRUE(listener_.is_open) << "the address that is loopback is used";
     run_until(io_, [&] { return server_.connections() == 1U; }); // its thread counts it a moment later
+}
+
+TEST_F(Wire, NothingIsSentBeforeItIsOpenAndItIsOpenedOnce) {
+    proof_client_options options;
+    options.base_url = "http://127.0.0.1:" + std::to_string(server_.port());
+    host_resolver resolver(io_.get_executor());
+    const auto one = std::make_shared<wire>(io_.get_executor(), std::make_shared<socket_watch>(io_.get_executor()),
+                                            std::make_shared<origin>(options), listener_);
+    EXPECT_THROW(one->send("GET / HTTP/1.1"), std::logic_error);
+    one->open(resolver, seconds(20));
+    EXPECT_THROW(one->open(resolver, seconds(20)), std::logic_error);
+    EXPECT_THROW(one->send("GET / HTTP/1.1"), std::logic_error);
+    run_until(io_, [&] { return listener_.is_open; });
+    one->send("GET / HTTP/1.1");
+    one->close();
 }
 
 } // namespace
