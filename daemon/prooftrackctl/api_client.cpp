@@ -44,8 +44,8 @@ std::optional<op_error> unless_ready(const char* operation, wait_result waited) 
 steady_time within(milliseconds span) { return std::chrono::steady_clock::now() + span; }
 
 std::string head_of(const api_request& request) {
-    std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: prooftrackd\r\nUser-Agent: prooftrackctl\r\n",
-                                   request.method, request.target);
+    std::string head = fmt::format(
+        "{} {} HTTP/1.1\r\nHost: prooftrackd\r\nUser-Agent: prooftrackctl\r\n", request.method, request.target);
     for (const auto& [name, value] : request.headers) head += fmt::format("{}: {}\r\n", name, value);
     if (!request.content_type.empty()) head += fmt::format("Content-Type: {}\r\n", request.content_type);
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
@@ -213,8 +213,8 @@ std::optional<op_error> api_client::receive(reply_input& input, milliseconds pat
     return std::nullopt;
 }
 
-op_result<api_reply> api_client::read_reply(const api_request& request, const body_sink* sink, bool& whole,
-                                            bool& any_byte) {
+op_result<api_reply> api_client::read_reply(
+    const api_request& request, const body_sink* sink, bool& whole, bool& any_byte) {
     reply_reader reader(sink);
     reply_input input;
     while (true) {

@@ -33,8 +33,8 @@ bool was_reached(const op_result<api_reply>& answer) {
 json_view json_of(const api_reply& reply) {
     const json_view json = json_view::parse(reply.body);
     if (json.is_missing())
-        throw command_failure(exit_status::unreachable,
-                              "the daemon's answer is not JSON: is this prooftrackd's socket?");
+        throw command_failure(
+            exit_status::unreachable, "the daemon's answer is not JSON: is this prooftrackd's socket?");
     return json;
 }
 

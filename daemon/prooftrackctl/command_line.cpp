@@ -93,8 +93,8 @@ void take_help(const CLI::App& app, std::vector<std::string>& arguments) {
 
 } // namespace
 
-std::variant<invocation, parse_end> parse_command_line(std::vector<std::string> arguments,
-                                                       const std::string& default_socket) {
+std::variant<invocation, parse_end> parse_command_line(
+    std::vector<std::string> arguments, const std::string& default_socket) {
     CLI::App app("Talks to prooftrackd, which tracks Proof transactions to their end.", "prooftrackctl");
     invocation result;
     if (!default_socket.empty()) result.options.socket = default_socket;
@@ -103,8 +103,9 @@ std::variant<invocation, parse_end> parse_command_line(std::vector<std::string> 
     app.get_formatter()->column_width(32);
     app.set_help_flag("-h,--help", "Show this help and exit");
     app.set_version_flag("--version", "prooftrackctl " PROOFTRACKD_VERSION, "Show the version and exit");
-    app.add_option("--socket", result.options.socket,
-                   "The daemon's socket (environment: PROOFTRACKD_SOCKET; default " + global_options{}.socket + ")")
+    app.add_option(
+           "--socket", result.options.socket,
+           "The daemon's socket (environment: PROOFTRACKD_SOCKET; default " + global_options{}.socket + ")")
         ->type_name("PATH");
     app.add_flag("--json", result.options.json, "JSON for programs, a line an item");
     app.require_subcommand(1);

@@ -23,7 +23,7 @@ struct parse_end {
 };
 
 /// `arguments` without the program's name. `default_socket` is what PROOFTRACKD_SOCKET says, "" = the built-in path.
-std::variant<invocation, parse_end> parse_command_line(std::vector<std::string> arguments,
-                                                       const std::string& default_socket);
+std::variant<invocation, parse_end> parse_command_line(
+    std::vector<std::string> arguments, const std::string& default_socket);
 
 } // namespace prooftrack

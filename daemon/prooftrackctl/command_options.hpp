@@ -48,17 +48,19 @@ CLI::Validator is_positive();     ///< of a whole number: CLI11's own names the 
 void add_example(CLI::App* command, const std::string& text);
 
 /// A member of an object: one that is given twice is refused.
-void add_member(std::vector<std::pair<std::string, std::string>>& members, const std::string& option, std::string name,
-                std::string value);
+void add_member(
+    std::vector<std::pair<std::string, std::string>>& members, const std::string& option, std::string name,
+    std::string value);
 /// Members given as KEY=VALUE.
-void add_pairs(std::vector<std::pair<std::string, std::string>>& members, const std::string& option,
-               const std::vector<std::string>& pairs);
+void add_pairs(
+    std::vector<std::pair<std::string, std::string>>& members, const std::string& option,
+    const std::vector<std::string>& pairs);
 
 /// `--metadata`, `--callback-url`, `--overdue-after`.
 std::vector<CLI::Option*> add_tracking_options(CLI::App* command, tracking_arguments& into);
 
 /// An option whose text is a duration.
-CLI::Option* add_duration(CLI::App* command, const std::string& name, std::optional<milliseconds>& into,
-                          const std::string& help);
+CLI::Option* add_duration(
+    CLI::App* command, const std::string& name, std::optional<milliseconds>& into, const std::string& help);
 
 } // namespace prooftrack

@@ -6,16 +6,17 @@ namespace prooftrack {
 
 namespace {
 
-CLI::Option* add_number(CLI::App* command, const std::string& name, std::optional<std::uint64_t>& into,
-                        const std::string& help) {
+CLI::Option* add_number(
+    CLI::App* command, const std::string& name, std::optional<std::uint64_t>& into, const std::string& help) {
     return command->add_option(name, into, help)->type_name("N")->check(is_whole_number());
 }
 
 void add_events(CLI::App& app, command_collector& into) {
     auto* command = app.add_subcommand("events", "Show the event log, or follow it");
     command->add_flag("-f,--follow", into.events.follow, "Go on with new events, also across a restart of the daemon");
-    add_number(command, "--after", into.events.after,
-               "Begin behind this seq, 0 = at the oldest (default: the newest 100; with --follow now)")
+    add_number(
+        command, "--after", into.events.after,
+        "Begin behind this seq, 0 = at the oldest (default: the newest 100; with --follow now)")
         ->type_name("SEQ");
     add_number(command, "--limit", into.events.limit, "End after that many; without --after the newest")
         ->check(is_positive());
@@ -108,19 +109,20 @@ void add_listen(CLI::App& app, command_collector& into) {
     auto* command = app.add_subcommand(
         "listen", "Receive webhooks here, verify their signatures and print them, for trying things out");
     command
-        ->add_option("ADDRESS", into.listen.address,
-                     "HOST:PORT of this machine, port 0 = any (default 127.0.0.1:0), or unix:PATH")
+        ->add_option(
+            "ADDRESS", into.listen.address,
+            "HOST:PORT of this machine, port 0 = any (default 127.0.0.1:0), or unix:PATH")
         ->type_name("[HOST:PORT]");
     command
-        ->add_option("--secret-file", into.listen.secret_file,
-                     "The secrets, a whsec_… a line; any of them may have signed")
+        ->add_option(
+            "--secret-file", into.listen.secret_file, "The secrets, a whsec_… a line; any of them may have signed")
         ->required()
         ->type_name("F");
     add_number(command, "--count", into.listen.count, "End with 0 after that many different events")
         ->check(is_positive());
     command
-        ->add_option("--answer", into.listen.answer,
-                     "Status given to verified events (default 204), to try out retries")
+        ->add_option(
+            "--answer", into.listen.answer, "Status given to verified events (default 204), to try out retries")
         ->type_name("STATUS")
         ->check(CLI::Range(200, 599));
     add_example(command, "listen 127.0.0.1:8080 --secret-file /etc/prooftrackd/webhook_secret");

@@ -32,10 +32,11 @@ constexpr std::array<session_field, 13> session_fields{{
 void add_session(CLI::App& app, command_collector& into) {
     auto* command = app.add_subcommand(
         "session", "Create a session with Proof; its transaction is tracked before the reply is shown");
-    auto* body = command
-                     ->add_option("--body", into.session.body_file,
-                                  "Send this JSON as it is, - for standard input (may hold `tracking`)")
-                     ->type_name("FILE");
+    auto* body =
+        command
+            ->add_option(
+                "--body", into.session.body_file, "Send this JSON as it is, - for standard input (may hold `tracking`)")
+            ->type_name("FILE");
     for (const session_field& field : session_fields) {
         command
             ->add_option_function<std::string>(
@@ -58,8 +59,8 @@ void add_session(CLI::App& app, command_collector& into) {
         ->excludes(body);
     for (CLI::Option* option : add_tracking_options(command, into.session.tracking)) option->excludes(body);
     command
-        ->add_option("--idempotency-key", into.session.idempotency_key,
-                     "The same key and body never make a second session")
+        ->add_option(
+            "--idempotency-key", into.session.idempotency_key, "The same key and body never make a second session")
         ->type_name("KEY")
         ->check(CLI::Validator(
             [](std::string& text) {
@@ -68,9 +69,9 @@ void add_session(CLI::App& app, command_collector& into) {
                                                                     : "a key is 1 to 255 printable ASCII characters";
             },
             "", "key"));
-    add_example(command,
-                "session --partner-user-id u-7 --user-email ann@example.org --currency USDT --network TRC20 \\\n"
-                "      --amount 25.00 --metadata order=A-17");
+    add_example(
+        command, "session --partner-user-id u-7 --user-email ann@example.org --currency USDT --network TRC20 \\\n"
+                 "      --amount 25.00 --metadata order=A-17");
     command->callback([&into] {
         if (into.session.body_file.empty() && into.session.fields.empty()) {
             throw CLI::ValidationError("session", "give the fields of the session as options, or --body FILE");

@@ -14,12 +14,13 @@ CLI::Option* add_id(CLI::App* command, std::string& into) {
 }
 
 CLI::Validator is_state() {
-    return {[](std::string& text) {
-                if (parse_tracking_state(text)) return std::string();
-                return "'" + text +
-                       "' is not a state: tracking, settled, overdue, not_found, rejected, abandoned or untracked";
-            },
-            "", "state"};
+    return {
+        [](std::string& text) {
+            if (parse_tracking_state(text)) return std::string();
+            return "'" + text +
+                   "' is not a state: tracking, settled, overdue, not_found, rejected, abandoned or untracked";
+        },
+        "", "state"};
 }
 
 void add_track(CLI::App& app, command_collector& into) {
@@ -64,8 +65,9 @@ void add_list(CLI::App& app, command_collector& into) {
 
 /// Commands whose only argument is an id.
 template <class Command>
-void add_plain(CLI::App& app, command_collector& into, Command command_collector::*member, const std::string& name,
-               const std::string& help) {
+void add_plain(
+    CLI::App& app, command_collector& into, Command command_collector::*member, const std::string& name,
+    const std::string& help) {
     auto* command = app.add_subcommand(name, help);
     add_id(command, (into.*member).id);
     add_example(command, name + " 550e8400-e29b-41d4-a716-446655440000");
@@ -78,8 +80,9 @@ void add_transaction_commands(CLI::App& app, command_collector& into) {
     add_track(app, into);
     add_import(app, into);
     add_plain(app, into, &command_collector::get, "get", "Show a transaction");
-    add_plain(app, into, &command_collector::explain, "explain",
-              "Say why a transaction is where it is, what comes next and what can be done");
+    add_plain(
+        app, into, &command_collector::explain, "explain",
+        "Say why a transaction is where it is, what comes next and what can be done");
     add_wait(app, into);
     add_list(app, into);
     add_plain(app, into, &command_collector::untrack, "untrack", "End the tracking of a transaction");

@@ -53,10 +53,10 @@ std::string describe_refusal(const api_reply& reply) {
     if (code == "cursor_gone") {
         const std::string oldest = printable(problem["oldest_seq"].text());
         const std::string last = printable(problem["last_seq"].text());
-        message +=
-            fmt::format("\nThe log holds events {} to {}: what you ask for was pruned, or belongs to another database. "
-                        "`--after 0` starts at the oldest.",
-                        oldest.empty() ? "?" : oldest, last.empty() ? "?" : last);
+        message += fmt::format(
+            "\nThe log holds events {} to {}: what you ask for was pruned, or belongs to another database. "
+            "`--after 0` starts at the oldest.",
+            oldest.empty() ? "?" : oldest, last.empty() ? "?" : last);
     }
     if (const std::string_view step = next_step(code); !step.empty()) message += fmt::format("\n{}", step);
     return message;
@@ -71,10 +71,11 @@ std::string describe_unreachable(const op_error& error, std::string_view socket_
         if (is(errc::connection_refused))
             return fmt::format("cannot connect: nobody listens on {}. {}", path, look_at_service);
         if (is(errc::permission_denied)) {
-            return fmt::format("cannot connect: permission denied on {}. Are you in the socket's group? `ls -l {}` "
-                               "names it, `id` shows yours; "
-                               "`sudo usermod -aG GROUP $USER` and a new login add you.",
-                               path, path);
+            return fmt::format(
+                "cannot connect: permission denied on {}. Are you in the socket's group? `ls -l {}` "
+                "names it, `id` shows yours; "
+                "`sudo usermod -aG GROUP $USER` and a new login add you.",
+                path, path);
         }
         if (is(errc::filename_too_long))
             return fmt::format("cannot connect: {} is too long for a socket's path (107 bytes)", path);

@@ -31,17 +31,17 @@ std::string request_of(const json_view& change) {
 std::string errors_of(const json_view& transaction) {
     const std::uint64_t row = transaction["consecutive_errors"].unsigned_integer().value_or(0);
     if (row == 0) return "";
-    return fmt::format(" The last {} gave no good reply: {}.",
-                       row == 1 ? "poll" : fmt::format("{} polls", grouped(row)),
-                       printable(transaction["last_error"].text()));
+    return fmt::format(
+        " The last {} gave no good reply: {}.", row == 1 ? "poll" : fmt::format("{} polls", grouped(row)),
+        printable(transaction["last_error"].text()));
 }
 
 std::string why_tracking(const json_view& transaction, wall_time now) {
     const std::string status = transaction["status"].text();
     if (status.empty()) {
         if (transaction["polls"].unsigned_integer().value_or(0) == 0) {
-            return fmt::format("It is tracked since {} and Proof has not been asked yet.",
-                               at(transaction["tracked_at"], now));
+            return fmt::format(
+                "It is tracked since {} and Proof has not been asked yet.", at(transaction["tracked_at"], now));
         }
         const bool unknown_there = transaction["last_error"].text().find("404") != std::string::npos;
         return "Proof has not said a status yet." + errors_of(transaction) +
@@ -60,12 +60,13 @@ std::string why_settled(const json_view& transaction, const std::vector<json_vie
     const bool reversed =
         change["from_state"].text() == "settled" && change["from_status"].text() != change["to_status"].text();
     if (reversed) {
-        return fmt::format("Proof first said {} and changed its word to {} {}: it was reversed.{}",
-                           quoted(change["from_status"]), quoted(transaction["status"]), at(change["at"], now),
-                           request_of(change));
+        return fmt::format(
+            "Proof first said {} and changed its word to {} {}: it was reversed.{}", quoted(change["from_status"]),
+            quoted(transaction["status"]), at(change["at"], now), request_of(change));
     }
-    return fmt::format("Proof said {} {}, a terminal word.{}", quoted(transaction["status"]),
-                       at(transaction["settled_at"], now), request_of(change));
+    return fmt::format(
+        "Proof said {} {}, a terminal word.{}", quoted(transaction["status"]), at(transaction["settled_at"], now),
+        request_of(change));
 }
 
 std::string last_word(const json_view& transaction) {
@@ -88,8 +89,9 @@ std::string why_of(const json_view& transaction, const std::vector<json_view>& c
                "A good reply brings it back.";
     }
     if (state == "rejected") {
-        return fmt::format("Proof refused the id three times in a row with 400 ({}). A good reply brings it back.",
-                           printable(transaction["last_error"].text()));
+        return fmt::format(
+            "Proof refused the id three times in a row with 400 ({}). A good reply brings it back.",
+            printable(transaction["last_error"].text()));
     }
     if (state == "abandoned") {
         return fmt::format(
@@ -98,8 +100,9 @@ std::string why_of(const json_view& transaction, const std::vector<json_view>& c
     }
     if (state == "untracked") {
         const json_view change = last_change(changes);
-        return fmt::format("A user ended the tracking{}; {}.", change.is_missing() ? "" : " " + at(change["at"], now),
-                           last_word(transaction));
+        return fmt::format(
+            "A user ended the tracking{}; {}.", change.is_missing() ? "" : " " + at(change["at"], now),
+            last_word(transaction));
     }
     return fmt::format("Its state is {}.", quoted(transaction["state"]));
 }
@@ -124,10 +127,11 @@ std::string health_of(const json_view& status, wall_time now) {
     if (health.empty() || health == "ok") return "";
     const std::string detail = printable(proof["detail"].text());
     const std::string since = at(proof["since"], now);
-    return fmt::format(" Proof is {}{}{}: {}", printable(health), since.empty() ? "" : " since " + since,
-                       detail.empty() ? "" : fmt::format(" ({})", detail),
-                       health == "throttled" ? "all polls wait until it takes them again."
-                                             : "until that ends only a probe goes out now and then.");
+    return fmt::format(
+        " Proof is {}{}{}: {}", printable(health), since.empty() ? "" : " since " + since,
+        detail.empty() ? "" : fmt::format(" ({})", detail),
+        health == "throttled" ? "all polls wait until it takes them again."
+                              : "until that ends only a probe goes out now and then.");
 }
 
 std::string next_of(const explained_facts& facts, wall_time now) {
@@ -142,8 +146,8 @@ std::string next_of(const explained_facts& facts, wall_time now) {
     }
     const auto when = parse_wall_time(next);
     const bool late = when && *when < now - milliseconds(1000);
-    std::string text = fmt::format("The next poll {} {} ({}).", late ? "was due" : "is", relative_time(next, now),
-                                   schedule_of(transaction));
+    std::string text = fmt::format(
+        "The next poll {} {} ({}).", late ? "was due" : "is", relative_time(next, now), schedule_of(transaction));
     const std::string health = health_of(facts.status, now);
     if (late && health.empty()) text += " Polls are behind: `prooftrackctl status` shows their lag.";
     return text + health;
@@ -156,8 +160,8 @@ std::string callback_state(const json_view& status, const std::string& name) {
     return "";
 }
 
-std::string note_of(const std::vector<json_view>& deliveries, std::size_t index, const json_view& status,
-                    wall_time now) {
+std::string note_of(
+    const std::vector<json_view>& deliveries, std::size_t index, const json_view& status, wall_time now) {
     const json_view& one = deliveries[index];
     const std::string state = one["state"].text();
     const std::string callback = one["callback"].text();
@@ -170,8 +174,9 @@ std::string note_of(const std::vector<json_view>& deliveries, std::size_t index,
     for (std::size_t before = 0; before < index; ++before) {
         const json_view& other = deliveries[before];
         if (other["callback"].text() == callback && other["state"].text() == "pending") {
-            return fmt::format("waits behind delivery {} ({}): order is kept", printable(other["id"].text()),
-                               printable(other["event_type"].text()));
+            return fmt::format(
+                "waits behind delivery {} ({}): order is kept", printable(other["id"].text()),
+                printable(other["event_type"].text()));
         }
     }
     const std::string health = callback_state(status, callback);
@@ -198,8 +203,8 @@ std::vector<std::string> actions_of(const explained_facts& facts, const std::vec
     if (open) add("wait " + id, "waits for its end");
     if (open) add("untrack " + id, "ends the tracking");
     if (state == "abandoned" || state == "untracked") add("track " + id, "tracks it anew");
-    const bool owed = std::any_of(deliveries.begin(), deliveries.end(),
-                                  [](const json_view& one) { return one["state"].text() != "delivered"; });
+    const bool owed = std::any_of(
+        deliveries.begin(), deliveries.end(), [](const json_view& one) { return one["state"].text() != "delivered"; });
     if (owed) {
         add("redeliver " + id, "sends what did not arrive now");
     } else if (!deliveries.empty()) {

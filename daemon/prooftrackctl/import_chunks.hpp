@@ -24,8 +24,9 @@ class import_chunker {
     static constexpr std::size_t max_bytes = 8UL * 1024 * 1024;
     static constexpr std::size_t max_line = 64UL * 1024; ///< the largest valid line, every byte escaped, is well below
 
-    import_chunker(std::function<void(const import_chunk&)> on_chunk,
-                   std::function<void(std::uint64_t line, std::string_view why)> on_too_long)
+    import_chunker(
+        std::function<void(const import_chunk&)> on_chunk,
+        std::function<void(std::uint64_t line, std::string_view why)> on_too_long)
         : on_chunk_(std::move(on_chunk)), on_too_long_(std::move(on_too_long)) {}
 
     void take(std::string_view piece);

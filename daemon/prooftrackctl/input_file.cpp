@@ -43,8 +43,8 @@ std::string_view input_file::read_some() {
 }
 
 void input_file::fail(int error) const {
-    throw command_failure(exit_status::refused,
-                          fmt::format("cannot read {}: {}", printable(name_), std::strerror(error)));
+    throw command_failure(
+        exit_status::refused, fmt::format("cannot read {}: {}", printable(name_), std::strerror(error)));
 }
 
 std::string read_small_file(const std::string& name, std::size_t limit, const stop_signal& stop) {
@@ -53,8 +53,9 @@ std::string read_small_file(const std::string& name, std::size_t limit, const st
     for (std::string_view piece = file.read_some(); !piece.empty(); piece = file.read_some()) {
         content += piece;
         if (content.size() > limit) {
-            throw command_failure(exit_status::refused, fmt::format("cannot read {}: it is larger than {}",
-                                                                    printable(name), byte_size(limit)));
+            throw command_failure(
+                exit_status::refused,
+                fmt::format("cannot read {}: it is larger than {}", printable(name), byte_size(limit)));
         }
     }
     return content;

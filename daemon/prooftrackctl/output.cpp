@@ -47,8 +47,8 @@ void output::flush() {
         } else if (errno != EINTR && errno != EAGAIN) {
             const int error = errno;
             pending_.clear();
-            throw command_failure(exit_status::refused,
-                                  fmt::format("cannot write the output: {}", std::strerror(error)));
+            throw command_failure(
+                exit_status::refused, fmt::format("cannot write the output: {}", std::strerror(error)));
         }
     }
     pending_.clear();

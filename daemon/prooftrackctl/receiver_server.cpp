@@ -92,8 +92,9 @@ class receiver_server::connection {
             received_request request{std::string(message.method_string()), {}, message.body()};
             for (const auto& field : message) {
                 std::string name(field.name_string());
-                std::transform(name.begin(), name.end(), name.begin(),
-                               [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+                std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+                    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+                });
                 request.headers.emplace(std::move(name), std::string(field.value()));
             }
             const bool keep = message.keep_alive();
@@ -112,8 +113,9 @@ class receiver_server::connection {
 
     bool answer(int status, bool keep) {
         const auto reason = std::string(http::obsolete_reason(static_cast<http::status>(status)));
-        output_ = fmt::format("HTTP/1.1 {} {}\r\n{}{}\r\n", status, reason,
-                              status == 204 ? "" : "Content-Length: 0\r\n", keep ? "" : "Connection: close\r\n");
+        output_ = fmt::format(
+            "HTTP/1.1 {} {}\r\n{}{}\r\n", status, reason, status == 204 ? "" : "Content-Length: 0\r\n",
+            keep ? "" : "Connection: close\r\n");
         keep_ = keep;
         deadline_ = now() + client_patience;
         return true;
@@ -167,8 +169,8 @@ void receiver_server::listen_on_tcp(const std::string& address) {
     const bool is_port = !port.empty() && port.size() <= 5 &&
                          port.find_first_not_of("0123456789") == std::string::npos && std::stoul(port) <= 65535;
     if (error || !is_port)
-        throw command_failure(exit_status::usage,
-                              fmt::format("'{}' is not HOST:PORT, as 127.0.0.1:8080", printable(address)));
+        throw command_failure(
+            exit_status::usage, fmt::format("'{}' is not HOST:PORT, as 127.0.0.1:8080", printable(address)));
     if (!is_loopback_address(ip)) {
         throw command_failure(
             exit_status::usage,

@@ -26,8 +26,9 @@ namespace fs = std::filesystem;
 constexpr std::string_view sqlite_mark("SQLite format 3\0", 16);
 
 [[noreturn]] void fail(const char* operation, const fs::path& path, int error) {
-    throw command_failure(exit_status::refused,
-                          fmt::format("cannot {} {}: {}", operation, printable(path.string()), std::strerror(error)));
+    throw command_failure(
+        exit_status::refused,
+        fmt::format("cannot {} {}: {}", operation, printable(path.string()), std::strerror(error)));
 }
 
 /// A file beside its target, mode 0600, deleted unless it was moved into place.
@@ -69,8 +70,8 @@ class file_in_the_making {
         if (moved != 0) {
             const int error = errno;
             if (error == EEXIST)
-                throw command_failure(exit_status::refused,
-                                      fmt::format("{} exists: --force replaces it", printable(target_.string())));
+                throw command_failure(
+                    exit_status::refused, fmt::format("{} exists: --force replaces it", printable(target_.string())));
             fail("write", target_, error);
         }
         const fs::path folder = target_.has_parent_path() ? target_.parent_path() : fs::path(".");
@@ -102,8 +103,8 @@ void report(command_context& context, const std::string& file, std::uint64_t byt
 /// The copy alone goes there. What was written cannot be taken back: a broken one ends with a failure that says so.
 int write_to_output(command_context& context) {
     if (isatty(STDOUT_FILENO) != 0)
-        throw command_failure(exit_status::refused,
-                              "standard output is a terminal: give a file, or send the copy into a pipe");
+        throw command_failure(
+            exit_status::refused, "standard output is a terminal: give a file, or send the copy into a pipe");
     std::uint64_t written = 0;
     std::string head;
     bool whole = false;
@@ -136,8 +137,8 @@ int run(command_context& context, const backup_command& what) {
     if (lstat(what.file.c_str(), &there) == 0) {
         if (S_ISDIR(there.st_mode)) fail("write", what.file, EISDIR);
         if (!what.force)
-            throw command_failure(exit_status::refused,
-                                  fmt::format("{} exists: --force replaces it", printable(what.file)));
+            throw command_failure(
+                exit_status::refused, fmt::format("{} exists: --force replaces it", printable(what.file)));
     }
     file_in_the_making file(what.file);
     progress_bar bar(0);
@@ -152,8 +153,8 @@ int run(command_context& context, const backup_command& what) {
     if (!reply) throw_unreachable(context, reply.error());
     if (!reply->ok()) throw_refused(*reply);
     if (!whole || !file.is_database())
-        throw command_failure(exit_status::refused,
-                              "what the daemon sent is not a whole database: nothing was written");
+        throw command_failure(
+            exit_status::refused, "what the daemon sent is not a whole database: nothing was written");
     file.move_into_place(what.force);
     report(context, what.file, file.size());
     return exit_status::done;

@@ -28,8 +28,8 @@ void redeliver_dead(command_context& context, const redeliver_command& what) {
     for (const auto& [name, value] : json_view::parse(reply.body).members()) {
         if (value.unsigned_integer()) count = grouped(*value.unsigned_integer());
     }
-    context.out.line(fmt::format("{} dead deliveries are due again{}", count,
-                                 what.callback.empty() ? "" : " for " + printable(what.callback)));
+    context.out.line(fmt::format(
+        "{} dead deliveries are due again{}", count, what.callback.empty() ? "" : " for " + printable(what.callback)));
 }
 
 void redeliver_one(command_context& context, const std::string& id, const std::string& description) {
@@ -57,18 +57,19 @@ void redeliver_transaction(command_context& context, const redeliver_command& wh
         const api_reply reply = ask(context, deliveries_request(query, page_size, cursor));
         const json_view page = json_of(reply);
         for (const json_view& one : page["deliveries"].elements()) {
-            found.push_back({one["id"].text(),
-                             fmt::format(" ({} to {})", one["event_type"].text(), one["callback"].text()),
-                             one["state"].text() == "delivered"});
+            found.push_back(
+                {one["id"].text(), fmt::format(" ({} to {})", one["event_type"].text(), one["callback"].text()),
+                 one["state"].text() == "delivered"});
         }
         const std::string next = page["next_cursor"].text();
         cursor = next == cursor ? "" : next;
     } while (!cursor.empty());
     if (found.empty()) {
         const api_reply transaction = ask(context, get_request(what.id)); // an unknown id is said as such
-        throw command_failure(exit_status::refused,
-                              fmt::format("{} has no deliveries{}", what.id,
-                                          what.callback.empty() ? "" : " to " + printable(what.callback)));
+        throw command_failure(
+            exit_status::refused,
+            fmt::format(
+                "{} has no deliveries{}", what.id, what.callback.empty() ? "" : " to " + printable(what.callback)));
     }
     const bool all_arrived = std::all_of(found.begin(), found.end(), [](const owed& one) { return one.arrived; });
     std::reverse(found.begin(), found.end()); // the list is newest first; events go out in their order
@@ -102,8 +103,8 @@ int run(command_context& context, const redeliver_command& what) {
         const auto answer = context.api.exchange(retry_delivery_request(what.id));
         if (!answer) throw_unreachable(context, answer.error());
         if (answer->ok()) {
-            context.out.line(context.options.json ? json_line(*answer)
-                                                  : fmt::format("delivery {} is due now", what.id));
+            context.out.line(
+                context.options.json ? json_line(*answer) : fmt::format("delivery {} is due now", what.id));
             return exit_status::done;
         }
         if (answer->status != 404 && answer->status != 400) throw_refused(*answer);
@@ -129,9 +130,10 @@ int run(command_context& context, const callback_test_command& what) {
     }
     std::string outcome = status == 0 ? "exit status 0" : fmt::format("answered {}", status);
     if (!error.empty()) outcome = printable(error);
-    context.out.line(fmt::format("{}: {} in {}", painted(printable(what.name), paint::bold, context.style()),
-                                 painted(outcome, taken ? paint::good : paint::bad, context.style()),
-                                 short_duration(milliseconds(answer["duration_ms"].unsigned_integer().value_or(0)))));
+    context.out.line(fmt::format(
+        "{}: {} in {}", painted(printable(what.name), paint::bold, context.style()),
+        painted(outcome, taken ? paint::good : paint::bad, context.style()),
+        short_duration(milliseconds(answer["duration_ms"].unsigned_integer().value_or(0)))));
     if (const std::string body = answer["body"].text(); !body.empty()) context.out.line("  " + printable(body));
     return taken ? exit_status::done : exit_status::refused;
 }
@@ -156,10 +158,11 @@ int run(command_context& context, const consumers_command& what) {
         }
         const double age = one["age_seconds"].number().value_or(0);
         const std::uint64_t lag = one["lag"].unsigned_integer().value_or(0);
-        rows.add({{printable(one["name"].text())},
-                  {printable(one["seq"].text())},
-                  {grouped(lag)},
-                  {lag == 0 ? "-" : short_duration(milliseconds(static_cast<std::int64_t>(age * 1000)))}});
+        rows.add(
+            {{printable(one["name"].text())},
+             {printable(one["seq"].text())},
+             {grouped(lag)},
+             {lag == 0 ? "-" : short_duration(milliseconds(static_cast<std::int64_t>(age * 1000)))}});
     }
     if (!rows.empty()) context.out.write(rows.format(context.style()));
     if (rows.empty() && json["consumers"].elements().empty() && !context.options.json)

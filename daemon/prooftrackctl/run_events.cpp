@@ -76,8 +76,9 @@ void print_newest(command_context& context, std::uint64_t count) {
     print_log(context, printer, after);
     printer.flush();
     if (after >= first && !context.options.json)
-        note(fmt::format("the newest {} of {} events; --after 0 begins at the oldest", grouped(last - after),
-                         grouped(last - first + 1)));
+        note(fmt::format(
+            "the newest {} of {} events; --after 0 begins at the oldest", grouped(last - after),
+            grouped(last - first + 1)));
 }
 
 /// Follows the log. The cursor is the seq of the last printed event, so a new connection neither repeats nor misses

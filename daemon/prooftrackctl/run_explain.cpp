@@ -31,10 +31,11 @@ std::string words(const json_view& state, const json_view& status) {
 std::string changes_table(const explanation& what, const look& where) {
     table rows({{"  TIME"}, {"FROM", false, 12}, {"TO", false, 12}, {"PROOF'S REQUEST", false, 12}});
     for (const json_view& one : what.changes) {
-        rows.add({{"  " + printable(one["at"].text()), paint::dim},
-                  {words(one["from_state"], one["from_status"])},
-                  {words(one["to_state"], one["to_status"]), paint_of(one["to_status"].text())},
-                  {printable(one["request_id"].text())}});
+        rows.add(
+            {{"  " + printable(one["at"].text()), paint::dim},
+             {words(one["from_state"], one["from_status"])},
+             {words(one["to_state"], one["to_status"]), paint_of(one["to_status"].text())},
+             {printable(one["request_id"].text())}});
     }
     return rows.format(where);
 }
@@ -43,10 +44,10 @@ std::string deliveries_text(const explanation& what, const look& where) {
     std::string out;
     for (const delivery_note& note : what.deliveries) {
         const std::string state = note.delivery["state"].text();
-        out += fmt::format("  {} {} to {}: {}\n", printable(note.delivery["id"].text()),
-                           printable(note.delivery["event_type"].text()),
-                           painted(printable(note.delivery["callback"].text()), paint::bold, where),
-                           painted(printable(state), paint_of(state), where));
+        out += fmt::format(
+            "  {} {} to {}: {}\n", printable(note.delivery["id"].text()), printable(note.delivery["event_type"].text()),
+            painted(printable(note.delivery["callback"].text()), paint::bold, where),
+            painted(printable(state), paint_of(state), where));
         out += wrapped(note.what, where.width, "      ");
     }
     return out;
@@ -70,15 +71,16 @@ std::string as_json(const explained_facts& facts, const explanation& what) {
     for (const std::string& one : what.actions) actions += (actions.empty() ? "" : ", ") + json_string(one);
     std::string deliveries;
     for (const delivery_note& one : what.deliveries) {
-        deliveries += fmt::format("{}{{\"delivery\": {}, \"explanation\": {}}}", deliveries.empty() ? "" : ", ",
-                                  one.delivery.raw(), json_string(one.what));
+        deliveries += fmt::format(
+            "{}{{\"delivery\": {}, \"explanation\": {}}}", deliveries.empty() ? "" : ", ", one.delivery.raw(),
+            json_string(one.what));
     }
     std::string changes;
     for (const json_view& one : what.changes) changes += fmt::format("{}{}", changes.empty() ? "" : ", ", one.raw());
-    return one_line(fmt::format("{{\"transaction\": {}, \"why\": {}, \"next\": {}, \"changes\": [{}], \"deliveries\": "
-                                "[{}], \"actions\": [{}]}}",
-                                facts.transaction.raw(), json_string(what.why), json_string(what.next), changes,
-                                deliveries, actions));
+    return one_line(fmt::format(
+        "{{\"transaction\": {}, \"why\": {}, \"next\": {}, \"changes\": [{}], \"deliveries\": "
+        "[{}], \"actions\": [{}]}}",
+        facts.transaction.raw(), json_string(what.why), json_string(what.next), changes, deliveries, actions));
 }
 
 } // namespace
@@ -89,8 +91,8 @@ int run(command_context& context, const explain_command& what) {
     const api_reply status = ask(context, status_request());
     const explained_facts facts{json_of(transaction), json_of(history), json_of(status)};
     const explanation result = explain(facts, context.now());
-    context.out.write(context.options.json ? as_json(facts, result) + "\n"
-                                           : in_words(facts, result, context.style(), context.now()));
+    context.out.write(
+        context.options.json ? as_json(facts, result) + "\n" : in_words(facts, result, context.style(), context.now()));
     return exit_status::done;
 }
 

@@ -19,8 +19,9 @@ class importer {
   public:
     explicit importer(command_context& context, std::uint64_t size)
         : context_(context), bar_(size),
-          chunker_([this](const import_chunk& chunk) { send(chunk); },
-                   [this](std::uint64_t line, std::string_view why) { reject(line, "invalid_request", why); }) {
+          chunker_(
+              [this](const import_chunk& chunk) { send(chunk); },
+              [this](std::uint64_t line, std::string_view why) { reject(line, "invalid_request", why); }) {
         if (context_.options.json) context_.out.write("{\"rejected\": [");
     }
 
@@ -37,8 +38,8 @@ class importer {
         if (context_.options.json) {
             context_.out.line(fmt::format("], \"created\": {}, \"existing\": {}}}", created_, existing_));
         } else {
-            context_.out.line(fmt::format("{} created, {} existing, {} rejected", grouped(created_), grouped(existing_),
-                                          grouped(rejected_)));
+            context_.out.line(fmt::format(
+                "{} created, {} existing, {} rejected", grouped(created_), grouped(existing_), grouped(rejected_)));
         }
         return rejected_ == 0 ? exit_status::done : exit_status::refused;
     }
@@ -86,16 +87,17 @@ class importer {
         const std::string why =
             answer ? describe_refusal(*answer) : describe_unreachable(answer.error(), context_.options.socket);
         const int status = answer ? exit_status::refused : exit_status_of(answer.error());
-        const std::string how_far =
-            fmt::format("\n{} created and {} existing before line {}; importing the same file again is safe.",
-                        grouped(created_), grouped(existing_), grouped(chunk.lines.front()));
+        const std::string how_far = fmt::format(
+            "\n{} created and {} existing before line {}; importing the same file again is safe.", grouped(created_),
+            grouped(existing_), grouped(chunk.lines.front()));
         throw command_failure(status, why + how_far);
     }
 
     void reject(std::uint64_t line, std::string_view code, std::string_view detail) {
         if (context_.options.json) {
-            context_.out.write(fmt::format("{}{{\"line\": {}, \"code\": {}, \"detail\": {}}}",
-                                           rejected_ == 0 ? "" : ", ", line, json_string(code), json_string(detail)));
+            context_.out.write(fmt::format(
+                "{}{{\"line\": {}, \"code\": {}, \"detail\": {}}}", rejected_ == 0 ? "" : ", ", line, json_string(code),
+                json_string(detail)));
         } else {
             bar_.clear();
             note(fmt::format("line {}: {}: {}", line, printable(code), printable(detail)));

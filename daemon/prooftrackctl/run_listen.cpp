@@ -20,8 +20,8 @@ constexpr std::size_t most_secret_bytes = 64UL * 1024;
 std::vector<secret> read_secrets(const std::string& file, const stop_signal& stop) {
     auto keys = parse_secret_file(read_small_file(file, most_secret_bytes, stop));
     if (!keys)
-        throw command_failure(exit_status::refused,
-                              fmt::format("cannot use {}: {}", printable(file), keys.error().message()));
+        throw command_failure(
+            exit_status::refused, fmt::format("cannot use {}: {}", printable(file), keys.error().message()));
     return std::move(*keys);
 }
 
@@ -29,11 +29,11 @@ std::string event_line(const json_view& event, const std::string& id, const look
     const json_view data = event["data"];
     const std::string type = event["type"].text();
     const std::string status = data["status"].text();
-    return fmt::format("{}  {}  {}  {}  {}", painted(printable(event["timestamp"].text()), paint::dim, where),
-                       painted(printable(type), paint_of(type), where),
-                       printable(data["merchant_transaction_id"].text()),
-                       painted(status.empty() ? "-" : printable(status), paint_of(status), where),
-                       painted(printable(id), paint::dim, where));
+    return fmt::format(
+        "{}  {}  {}  {}  {}", painted(printable(event["timestamp"].text()), paint::dim, where),
+        painted(printable(type), paint_of(type), where), printable(data["merchant_transaction_id"].text()),
+        painted(status.empty() ? "-" : printable(status), paint_of(status), where),
+        painted(printable(id), paint::dim, where));
 }
 
 } // namespace
@@ -41,8 +41,9 @@ std::string event_line(const json_view& event, const std::string& id, const look
 int run(command_context& context, const listen_command& what) {
     webhook_receiver receiver(read_secrets(what.secret_file, context.stop), what.answer);
     receiver_server server(what.address, context.stop);
-    context.out.line(context.options.json ? fmt::format("{{\"listening\": {}}}", json_string(server.url()))
-                                          : fmt::format("listening on {}", server.url()));
+    context.out.line(
+        context.options.json ? fmt::format("{{\"listening\": {}}}", json_string(server.url()))
+                             : fmt::format("listening on {}", server.url()));
     context.out.flush();
     std::uint64_t events = 0;
     std::uint64_t repeats = 0;
@@ -59,8 +60,9 @@ int run(command_context& context, const listen_command& what) {
             return result.status;
         }
         ++events;
-        context.out.line(context.options.json ? one_line(request.body)
-                                              : event_line(json_view::parse(request.body), result.id, context.style()));
+        context.out.line(
+            context.options.json ? one_line(request.body)
+                                 : event_line(json_view::parse(request.body), result.id, context.style()));
         context.out.flush();
         go_on = !what.count || events < *what.count;
         return result.status;

@@ -50,9 +50,9 @@ int run(command_context& context, const kyc_command& what) {
     const json_view json = json_of(reply);
     const std::string status = json["status"].text();
     const std::string verified = json["verified_at"].text();
-    context.out.line(
-        fmt::format("{}  {}{}", printable(what.user), painted(printable(status), paint_of(status), context.style()),
-                    verified.empty() ? "" : fmt::format("  verified {}", relative_time(verified, context.now()))));
+    context.out.line(fmt::format(
+        "{}  {}{}", printable(what.user), painted(printable(status), paint_of(status), context.style()),
+        verified.empty() ? "" : fmt::format("  verified {}", relative_time(verified, context.now()))));
     return exit_status::done;
 }
 

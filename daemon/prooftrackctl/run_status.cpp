@@ -121,8 +121,8 @@ int run(command_context& context, const status_command&) {
 
 int run(command_context& context, const top_command& what) {
     if (!is_terminal(STDIN_FILENO) || !is_terminal(STDOUT_FILENO)) {
-        throw command_failure(exit_status::usage,
-                              "top needs a terminal; `prooftrackctl status` (and --json) is for everything else");
+        throw command_failure(
+            exit_status::usage, "top needs a terminal; `prooftrackctl status` (and --json) is for everything else");
     }
     ask(context, status_request()); // a daemon that is not there is said before the screen changes
     const raw_terminal screen;

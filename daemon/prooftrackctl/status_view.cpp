@@ -47,18 +47,19 @@ std::string proof_line(const json_view& proof, const look& where, wall_time now)
 }
 
 std::string polls_line(const json_view& polls) {
-    return fmt::format("{:.1f}/s, {} in flight, lag p99 {}, oldest due {}", polls["per_second"].number().value_or(0),
-                       grouped(polls["in_flight"].unsigned_integer().value_or(0)),
-                       short_duration(seconds_in(polls["lag_p99_seconds"])),
-                       short_duration(seconds_in(polls["oldest_due_seconds"])));
+    return fmt::format(
+        "{:.1f}/s, {} in flight, lag p99 {}, oldest due {}", polls["per_second"].number().value_or(0),
+        grouped(polls["in_flight"].unsigned_integer().value_or(0)),
+        short_duration(seconds_in(polls["lag_p99_seconds"])), short_duration(seconds_in(polls["oldest_due_seconds"])));
 }
 
 std::string store_line(const json_view& store, const look& where) {
     const std::string state = store["state"].text();
-    return fmt::format("{}, {}, WAL {}, {} free", painted(printable(state), paint_of(state), where),
-                       byte_size(store["bytes"].unsigned_integer().value_or(0)),
-                       byte_size(store["wal_bytes"].unsigned_integer().value_or(0)),
-                       byte_size(store["free_bytes"].unsigned_integer().value_or(0)));
+    return fmt::format(
+        "{}, {}, WAL {}, {} free", painted(printable(state), paint_of(state), where),
+        byte_size(store["bytes"].unsigned_integer().value_or(0)),
+        byte_size(store["wal_bytes"].unsigned_integer().value_or(0)),
+        byte_size(store["free_bytes"].unsigned_integer().value_or(0)));
 }
 
 std::string events_line(const json_view& events, const look& where) {
@@ -96,11 +97,12 @@ std::string callback_table(const json_view& callbacks, const look& where, wall_t
         const std::string state = one["state"].text();
         const std::uint64_t backlog = one["backlog"].unsigned_integer().value_or(0);
         const std::uint64_t dead = one["dead"].unsigned_integer().value_or(0);
-        rows.add({{printable(one["name"].text())},
-                  {printable(state), paint_of(state)},
-                  {grouped(backlog)},
-                  {backlog == 0 ? "-" : short_duration(seconds_in(one["oldest_undelivered_seconds"]))},
-                  {grouped(dead), dead == 0 ? paint::plain : paint::bad}});
+        rows.add(
+            {{printable(one["name"].text())},
+             {printable(state), paint_of(state)},
+             {grouped(backlog)},
+             {backlog == 0 ? "-" : short_duration(seconds_in(one["oldest_undelivered_seconds"]))},
+             {grouped(dead), dead == 0 ? paint::plain : paint::bad}});
     }
     std::string indented;
     std::string text = rows.format(inner);
@@ -130,9 +132,9 @@ std::string secret_table(const json_view& secrets, const look& where) {
 } // namespace
 
 std::string format_status(const json_view& status, const look& where, wall_time now, std::size_t callbacks) {
-    std::string out =
-        fmt::format("{}, up {}\n", painted("prooftrackd " + printable(status["version"].text()), paint::bold, where),
-                    short_duration(seconds_in(status["uptime_seconds"])));
+    std::string out = fmt::format(
+        "{}, up {}\n", painted("prooftrackd " + printable(status["version"].text()), paint::bold, where),
+        short_duration(seconds_in(status["uptime_seconds"])));
     constexpr std::size_t indent = 16;
     field_list fields;
     fields.add("Proof", proof_line(status["proof"], where, now));
@@ -142,9 +144,10 @@ std::string format_status(const json_view& status, const look& where, wall_time 
     fields.add("store", store_line(status["store"], where));
     fields.add("events", events_line(status["events"], where));
     if (const json_view& config = status["config"]; config["state"].text() == "refused") {
-        fields.add("config",
-                   fmt::format("{} {}: {}; the one from before stays in force", painted("refused", paint::bad, where),
-                               relative_time(config["since"].text(), now), printable(config["detail"].text())));
+        fields.add(
+            "config", fmt::format(
+                          "{} {}: {}; the one from before stays in force", painted("refused", paint::bad, where),
+                          relative_time(config["since"].text(), now), printable(config["detail"].text())));
     }
     out += fields.format(where);
     out += "\n" + painted("callbacks", paint::bold, where) + "\n";

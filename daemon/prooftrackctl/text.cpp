@@ -39,29 +39,31 @@ struct range {
 
 template <std::size_t Size>
 bool is_in(const std::array<range, Size>& ranges, std::uint32_t code) {
-    return std::any_of(ranges.begin(), ranges.end(),
-                       [code](const range& one) { return code >= one.first && code <= one.last; });
+    return std::any_of(
+        ranges.begin(), ranges.end(), [code](const range& one) { return code >= one.first && code <= one.last; });
 }
 
 /// Characters that move the cursor, switch the direction of text or hide: a terminal must not get them from outside.
-constexpr std::array<range, 7> unsafe{{{0x00, 0x1F},
-                                       {0x7F, 0x9F},
-                                       {0x061C, 0x061C},
-                                       {0x200E, 0x200F},
-                                       {0x2028, 0x202E},
-                                       {0x2066, 0x2069},
-                                       {0xFEFF, 0xFEFF}}};
+constexpr std::array<range, 7> unsafe{
+    {{0x00, 0x1F},
+     {0x7F, 0x9F},
+     {0x061C, 0x061C},
+     {0x200E, 0x200F},
+     {0x2028, 0x202E},
+     {0x2066, 0x2069},
+     {0xFEFF, 0xFEFF}}};
 constexpr std::array<range, 5> zero_width{
     {{0x0300, 0x036F}, {0x200B, 0x200D}, {0x20D0, 0x20F0}, {0xFE00, 0xFE0F}, {0xE0100, 0xE01EF}}};
-constexpr std::array<range, 9> double_width{{{0x1100, 0x115F},
-                                             {0x2E80, 0x303E},
-                                             {0x3041, 0xA4CF},
-                                             {0xAC00, 0xD7A3},
-                                             {0xF900, 0xFAFF},
-                                             {0xFE30, 0xFE6F},
-                                             {0xFF00, 0xFF60},
-                                             {0x1F300, 0x1FAFF},
-                                             {0x20000, 0x3FFFD}}};
+constexpr std::array<range, 9> double_width{
+    {{0x1100, 0x115F},
+     {0x2E80, 0x303E},
+     {0x3041, 0xA4CF},
+     {0xAC00, 0xD7A3},
+     {0xF900, 0xFAFF},
+     {0xFE30, 0xFE6F},
+     {0xFF00, 0xFF60},
+     {0x1F300, 0x1FAFF},
+     {0x20000, 0x3FFFD}}};
 
 std::size_t width_of(std::uint32_t code) {
     if (is_in(zero_width, code)) return 0;

@@ -54,8 +54,9 @@ std::string headline(const top_facts& facts, const look& where, wall_time now, s
     const std::string shown =
         cut_to_width(left, width > time.size() + 2 ? width - time.size() - 2 : 0, where.ellipsis());
     const std::size_t taken = display_width(shown) + time.size();
-    return fmt::format("{}{}{}", painted(shown, facts.trouble.empty() ? paint::dim : paint::bad, where),
-                       std::string(width > taken ? width - taken : 0, ' '), painted(time, paint::dim, where));
+    return fmt::format(
+        "{}{}{}", painted(shown, facts.trouble.empty() ? paint::dim : paint::bad, where),
+        std::string(width > taken ? width - taken : 0, ' '), painted(time, paint::dim, where));
 }
 
 std::string event_lines(const top_facts& facts, const look& where, wall_time now, std::size_t most) {

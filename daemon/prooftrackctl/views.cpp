@@ -44,8 +44,9 @@ std::string field_list::format(const look& where) const {
     for (const field& one : fields_) widest = std::max(widest, display_width(one.name));
     std::string out;
     for (const field& one : fields_) {
-        out += fmt::format("  {}{}  {}\n", painted(one.name, paint::dim, where),
-                           std::string(widest - display_width(one.name), ' '), painted(one.value, one.how, where));
+        out += fmt::format(
+            "  {}{}  {}\n", painted(one.name, paint::dim, where), std::string(widest - display_width(one.name), ' '),
+            painted(one.value, one.how, where));
     }
     return out;
 }
@@ -89,13 +90,14 @@ std::vector<cell> transaction_row(const json_view& transaction, const look&, wal
     const std::string state = transaction["state"].text();
     const std::string status = transaction["status"].text();
     const bool has_errors = transaction["consecutive_errors"].unsigned_integer().value_or(0) > 0;
-    return {{printable(transaction["merchant_transaction_id"].text())},
-            {printable(state), state == "settled" ? paint_of(status) : paint_of(state)},
-            {or_dash(status), status.empty() ? paint::dim : paint_of(status)},
-            {compact_time(transaction["tracked_at"].text(), now)},
-            {compact_time(transaction["next_poll_at"].text(), now)},
-            {grouped(transaction["polls"].unsigned_integer().value_or(0))},
-            {has_errors ? printable(transaction["last_error"].text()) : "", paint::warn}};
+    return {
+        {printable(transaction["merchant_transaction_id"].text())},
+        {printable(state), state == "settled" ? paint_of(status) : paint_of(state)},
+        {or_dash(status), status.empty() ? paint::dim : paint_of(status)},
+        {compact_time(transaction["tracked_at"].text(), now)},
+        {compact_time(transaction["next_poll_at"].text(), now)},
+        {grouped(transaction["polls"].unsigned_integer().value_or(0))},
+        {has_errors ? printable(transaction["last_error"].text()) : "", paint::warn}};
 }
 
 std::vector<column> delivery_columns() {
@@ -107,23 +109,25 @@ std::vector<column> delivery_columns() {
 std::vector<cell> delivery_row(const json_view& delivery, const look&, wall_time now) {
     const std::string type = short_type(delivery["event_type"].text());
     const std::string state = delivery["state"].text();
-    return {{printable(delivery["id"].text())},
-            {printable(type), paint_of(type)},
-            {printable(delivery["merchant_transaction_id"].text())},
-            {printable(delivery["callback"].text())},
-            {printable(state), paint_of(state)},
-            {grouped(delivery["attempts"].unsigned_integer().value_or(0))},
-            {compact_time(delivery["last_attempt_at"].text(), now)},
-            {next_attempt(delivery, now)},
-            {printable(delivery["last_error"].text()), paint::warn}};
+    return {
+        {printable(delivery["id"].text())},
+        {printable(type), paint_of(type)},
+        {printable(delivery["merchant_transaction_id"].text())},
+        {printable(delivery["callback"].text())},
+        {printable(state), paint_of(state)},
+        {grouped(delivery["attempts"].unsigned_integer().value_or(0))},
+        {compact_time(delivery["last_attempt_at"].text(), now)},
+        {next_attempt(delivery, now)},
+        {printable(delivery["last_error"].text()), paint::warn}};
 }
 
 std::vector<column> event_columns() {
-    return {{"SEQ", true, 0, false, 6},
-            {"TIME"},
-            {"EVENT", false, 0, false, 9},
-            {"TRANSACTION", false, 16, false, 36},
-            {"STATUS", false, 10}};
+    return {
+        {"SEQ", true, 0, false, 6},
+        {"TIME"},
+        {"EVENT", false, 0, false, 9},
+        {"TRANSACTION", false, 16, false, 36},
+        {"STATUS", false, 10}};
 }
 
 std::vector<cell> event_row(const json_view& event, const look& where, wall_time) {
@@ -136,11 +140,12 @@ std::vector<cell> event_row(const json_view& event, const look& where, wall_time
     const std::string change = changed ? fmt::format("{} {} {}", previous, where.utf8 ? "→" : "->", status) : status;
     std::string time = printable(event["timestamp"].text());
     if (narrow && time.size() > 19) time = time.substr(11, 8);
-    return {{printable(event["seq"].text())},
-            {time, paint::dim},
-            {printable(type), paint_of(type)},
-            {printable(data["merchant_transaction_id"].text())},
-            {or_dash(change), paint_of(status)}};
+    return {
+        {printable(event["seq"].text())},
+        {time, paint::dim},
+        {printable(type), paint_of(type)},
+        {printable(data["merchant_transaction_id"].text())},
+        {or_dash(change), paint_of(status)}};
 }
 
 } // namespace prooftrack

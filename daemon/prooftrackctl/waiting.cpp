@@ -23,8 +23,9 @@ std::optional<milliseconds> time_left(const std::optional<steady_time>& until) {
 }
 
 void print_transaction(command_context& context, const json_view& transaction) {
-    context.out.write(context.options.json ? one_line(transaction.raw()) + "\n"
-                                           : format_transaction(transaction, context.style(), context.now()));
+    context.out.write(
+        context.options.json ? one_line(transaction.raw()) + "\n"
+                             : format_transaction(transaction, context.style(), context.now()));
     context.out.flush();
 }
 

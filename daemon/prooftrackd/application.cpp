@@ -60,14 +60,16 @@ application::application(application_inputs inputs, const machine& from, service
       store_(make_sqlite_store(loop_.get_executor(), make_store_options(now_.config.store), observers_)),
       notifier_(make_notifier(loop_.get_executor(), observers_)),
       alarm_(loop_.get_executor(), [this] { engine_.on_alarm(); }),
-      engine_(now_.config, engine_dependencies{clock_, alarm_, *store_, *notifier_, log, counts_},
-              engine_hooks{[this] { reread_token(); },
-                           [this](std::string_view name) {
-                               const auto level = parse_log_level(name);
-                               if (level) log_.set_level(*level);
-                               return level.has_value();
-                           }},
-              PROOFTRACKD_VERSION, random_seed()),
+      engine_(
+          now_.config, engine_dependencies{clock_, alarm_, *store_, *notifier_, log, counts_},
+          engine_hooks{
+              [this] { reread_token(); },
+              [this](std::string_view name) {
+                  const auto level = parse_log_level(name);
+                  if (level) log_.set_level(*level);
+                  return level.has_value();
+              }},
+          PROOFTRACKD_VERSION, random_seed()),
       proof_(make_https_proof_client(loop_.get_executor(), now_.proof, engine_.polls(), observers_)),
       signals_(loop_, SIGTERM, SIGINT, SIGHUP), ticks_(loop_), pings_(loop_), stop_guard_(loop_),
       started_at_(clock_.now().steady) {
@@ -114,36 +116,38 @@ void application::on_ready(const op_result<std::monostate>& loaded) {
         return;
     }
     life_ = life::running;
-    log_.write(log_event_id::daemon_started,
-               {{"version", PROOFTRACKD_VERSION},
-                {"pid", ::getpid()},
-                {"config", config_file_.string()},
-                {"socket", passed_socket_ >= 0 ? std::string("passed by systemd") : now_.config.api.socket.string()},
-                {"transactions", engine_.watched()},
-                {"callbacks", now_.config.callbacks.size()},
-                {"base_url", now_.config.proof.base_url},
-                {"took_ms", std::chrono::duration_cast<milliseconds>(clock_.now().steady - started_at_).count()}});
+    log_.write(
+        log_event_id::daemon_started,
+        {{"version", PROOFTRACKD_VERSION},
+         {"pid", ::getpid()},
+         {"config", config_file_.string()},
+         {"socket", passed_socket_ >= 0 ? std::string("passed by systemd") : now_.config.api.socket.string()},
+         {"transactions", engine_.watched()},
+         {"callbacks", now_.config.callbacks.size()},
+         {"base_url", now_.config.proof.base_url},
+         {"took_ms", std::chrono::duration_cast<milliseconds>(clock_.now().steady - started_at_).count()}});
     notify_.ready(engine_.summary());
     if (is_reload_owed_) on_signal(SIGHUP);
 }
 
 /// Before the first poll: another Proof's words must not reach this ledger unnoticed.
 void application::look_at_base_url(unique_function<void()> then) {
-    store_->remember_base_url(now_.config.proof.base_url,
-                              [this, then = std::move(then)](const op_result<std::string>& before) mutable {
-                                  if (before && !before->empty()) tell_of_base_url(*before);
-                                  then();
-                              });
+    store_->remember_base_url(
+        now_.config.proof.base_url, [this, then = std::move(then)](const op_result<std::string>& before) mutable {
+            if (before && !before->empty()) tell_of_base_url(*before);
+            then();
+        });
 }
 
 void application::tell_of_base_url(const std::string& before) {
     const std::string& after = now_.config.proof.base_url;
     if (before == after) return;
-    log_.write(log_event_id::config_base_url_changed,
-               {{"before", before},
-                {"after", after},
-                {"advice", "use another store.path for another Proof: a sandbox's ids and events do not belong into a "
-                           "production ledger"}});
+    log_.write(
+        log_event_id::config_base_url_changed,
+        {{"before", before},
+         {"after", after},
+         {"advice", "use another store.path for another Proof: a sandbox's ids and events do not belong into a "
+                    "production ledger"}});
 }
 
 void application::await_signal() {
@@ -198,8 +202,9 @@ void application::finish(int status) {
     exit_status_ = status;
     const auto uptime = std::chrono::floor<seconds>(clock_.now().steady - started_at_);
     if (life_ != life::starting || status == 0) {
-        log_.write(log_event_id::daemon_stopped,
-                   {{"reason", stop_reason_}, {"uptime_seconds", uptime.count()}, {"exit_status", status}});
+        log_.write(
+            log_event_id::daemon_stopped,
+            {{"reason", stop_reason_}, {"uptime_seconds", uptime.count()}, {"exit_status", status}});
     }
     log_.flush();
     loop_.stop();

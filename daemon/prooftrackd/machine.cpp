@@ -38,8 +38,9 @@ op_result<gid_t> this_machine::find_group(const std::string& name) const {
     } catch (const boost::system::system_error& failed) {
         return op_error{failed.code(), "look up group " + name, {}};
     }
-    return op_error{errc::make_error_code(errc::no_such_file_or_directory), "look up group " + name,
-                    fmt::format("there is no group '{}'", name)};
+    return op_error{
+        errc::make_error_code(errc::no_such_file_or_directory), "look up group " + name,
+        fmt::format("there is no group '{}'", name)};
 }
 
 machine_fault this_machine::check_program(const std::filesystem::path& path) const {

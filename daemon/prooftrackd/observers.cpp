@@ -35,11 +35,11 @@ void adapter_observers::on_fatal(const op_error& error) {
         if (store_failed) store_failed(error.detail);
         return;
     }
-    log_.write(log_event_id::store_error,
-               {{"operation", error.operation},
-                {"error", error.message()},
-                {"state", "failed"},
-                {"advice", "check the disk; the next start checks and rewrites the database"}});
+    log_.write(
+        log_event_id::store_error, {{"operation", error.operation},
+                                    {"error", error.message()},
+                                    {"state", "failed"},
+                                    {"advice", "check the disk; the next start checks and rewrites the database"}});
     if (store_failed) store_failed(error.message());
 }
 
@@ -48,11 +48,12 @@ void adapter_observers::on_address_refused(std::string_view callback, std::strin
 }
 
 void adapter_observers::on_request(const api_request_fact& fact) {
-    log_.write(log_event_id::api_request, {{"method", fact.method},
-                                           {"route", fact.route},
-                                           {"status", fact.status},
-                                           {"uid", fact.uid},
-                                           {"took_ms", std::chrono::duration_cast<milliseconds>(fact.took).count()}});
+    log_.write(
+        log_event_id::api_request, {{"method", fact.method},
+                                    {"route", fact.route},
+                                    {"status", fact.status},
+                                    {"uid", fact.uid},
+                                    {"took_ms", std::chrono::duration_cast<milliseconds>(fact.took).count()}});
 }
 
 } // namespace prooftrack

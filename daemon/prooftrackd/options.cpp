@@ -9,9 +9,10 @@ namespace prooftrack {
 
 std::variant<daemon_options, early_exit> parse_options(int argc, const char* const* argv) {
     daemon_options options;
-    CLI::App app{"prooftrackd tracks Proof transactions to their end and notifies the merchant.\n"
-                 "It runs in the foreground and logs to stderr (or to the journal under systemd).\n",
-                 "prooftrackd"};
+    CLI::App app{
+        "prooftrackd tracks Proof transactions to their end and notifies the merchant.\n"
+        "It runs in the foreground and logs to stderr (or to the journal under systemd).\n",
+        "prooftrackd"};
     app.set_version_flag("--version", "prooftrackd " PROOFTRACKD_VERSION);
     app.add_option("--config", options.config, "the configuration (TOML)")->required()->type_name("FILE");
     app.add_flag("--check-config", options.checks_config_only, "say what is wrong with the configuration, and exit");

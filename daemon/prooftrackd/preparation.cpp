@@ -88,8 +88,8 @@ class preparation_steps {
         next_.proof_options.trust = std::move(*trust);
         if (next_.token.empty() || !is_sound("proof.base_url") || next_.config.proof.base_url.empty()) return;
         try {
-            next_.proof = prepare_proof_setup(next_.proof_options, next_.token,
-                                              before_ == nullptr ? nullptr : before_->proof.get());
+            next_.proof = prepare_proof_setup(
+                next_.proof_options, next_.token, before_ == nullptr ? nullptr : before_->proof.get());
         } catch (const boost::system::system_error& failed) {
             refuse("proof.base_url", machine_fault{failed.what()});
         }
@@ -101,9 +101,11 @@ class preparation_steps {
         const std::filesystem::path file = token_path(next_.config, machine_.credentials());
         if (file.empty()) {
             // Outside of the unit a process does not get the unit's credentials.
-            refuse(key, machine_fault{"there is no client_token: name its file, or pass the systemd credential "
-                                      "client_token",
-                                      machine_.credentials().empty()});
+            refuse(
+                key, machine_fault{
+                         "there is no client_token: name its file, or pass the systemd credential "
+                         "client_token",
+                         machine_.credentials().empty()});
             return;
         }
         next_.token_file = file_watch(file);
@@ -140,8 +142,9 @@ class preparation_steps {
         // The mode is the socket's until a restart: what is judged is the two together as they would be in force.
         const bool is_open = before_ != nullptr && (before_->config.api.mode & 0006U) != 0;
         if (is_open && is_sound("api.admin_group") && next_.config.api.admin_group.empty())
-            refuse("api.admin_group", machine_fault{"the socket is open to every local user until a restart, who could "
-                                                    "change things without it: keep it, or restart the daemon"});
+            refuse(
+                "api.admin_group", machine_fault{"the socket is open to every local user until a restart, who could "
+                                                 "change things without it: keep it, or restart the daemon"});
         if (!is_sound("api.socket")) return;
         if (auto fault = machine_.check_socket(next_.config.api.socket); !fault.text.empty())
             refuse("api.socket", std::move(fault));
@@ -165,8 +168,8 @@ class preparation_steps {
         if (!callback.command.empty()) {
             check_command(path + "command", callback.command.front());
         } else if (is_sound(path + "url") && is_sound(path + "name")) {
-            read_keys(path + "secret_file", callback.name, secret_path(callback, machine_.credentials()),
-                      target.secrets);
+            read_keys(
+                path + "secret_file", callback.name, secret_path(callback, machine_.credentials()), target.secrets);
         }
         if (callback.command.empty() && (!callback.ca_file.empty() || is_https_url(callback.url))) {
             if (const auto trust = load_trust(path + "ca_file", callback.ca_file)) target.tls = tls_for(*trust);
@@ -177,8 +180,9 @@ class preparation_steps {
     void prepare_callback_url() {
         const callback_url_config& rules = next_.config.callback_url;
         next_.url_rules.allow_hosts = rules.allow_hosts;
-        read_keys("callback_url.secret_file", std::string(own_url_callback), secret_path(rules, machine_.credentials()),
-                  next_.url_rules.secrets);
+        read_keys(
+            "callback_url.secret_file", std::string(own_url_callback), secret_path(rules, machine_.credentials()),
+            next_.url_rules.secrets);
         if (!rules.allow_hosts.empty()) next_.url_rules.tls = tls_for(trust_roots());
     }
 
@@ -187,8 +191,9 @@ class preparation_steps {
         if (auto fault = machine_.check_program(program); !fault.text.empty()) refuse(key, std::move(fault));
     }
 
-    void read_keys(const std::string& key, const std::string& callback, const std::filesystem::path& file,
-                   std::vector<secret>& into) {
+    void read_keys(
+        const std::string& key, const std::string& callback, const std::filesystem::path& file,
+        std::vector<secret>& into) {
         if (file.empty() || !is_sound(key)) return;
         next_.key_files.push_back({callback, file_watch(file)});
         auto keys = read_webhook_keys(file, reader_);

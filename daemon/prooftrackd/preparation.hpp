@@ -45,11 +45,11 @@ struct prepared_runtime {
 
 /// What a preparation found.
 struct preparation {
-    config_mistakes mistakes;                ///< in the order of the file
-    config_mistakes not_permitted; ///< files that this process may not read, and credentials that it did not get
-    std::vector<std::string> warnings;       ///< for `config.warning`
-    std::vector<std::string> open_files;     ///< secrets that others can read: for `config.insecure_file`
-    std::optional<log_config> log;           ///< when the file could be read as far as that
+    config_mistakes mistakes;            ///< in the order of the file
+    config_mistakes not_permitted;       ///< files that this process may not read, and credentials that it did not get
+    std::vector<std::string> warnings;   ///< for `config.warning`
+    std::vector<std::string> open_files; ///< secrets that others can read: for `config.insecure_file`
+    std::optional<log_config> log;       ///< when the file could be read as far as that
     std::optional<prepared_runtime> runtime; ///< only when there is nothing in the first two
 
     /// Both lists, for a start or a reload: what cannot be read cannot be used.

@@ -25,20 +25,22 @@ std::string sum_up(const config_mistakes& mistakes) {
 
 void log_refused(event_log& log, const config_mistakes& mistakes, std::string_view advice) {
     for (const config_mistake& mistake : mistakes) {
-        log.write(log_event_id::config_refused, {{"file", mistake.file},
-                                                 {"line", mistake.line},
-                                                 {"column", mistake.column},
-                                                 {"key", mistake.key},
-                                                 {"error", mistake.problem},
-                                                 {"nearest", mistake.nearest},
-                                                 {"advice", advice}});
+        log.write(
+            log_event_id::config_refused, {{"file", mistake.file},
+                                           {"line", mistake.line},
+                                           {"column", mistake.column},
+                                           {"key", mistake.key},
+                                           {"error", mistake.problem},
+                                           {"nearest", mistake.nearest},
+                                           {"advice", advice}});
     }
 }
 
 void log_refused_start(event_log& log, const config_mistakes& mistakes, int exit_status) {
-    log_refused(log, mistakes,
-                exit_status == EX_CONFIG ? "correct it, check it with --check-config, then start again"
-                                         : "mend that and start again; systemd tries again by itself");
+    log_refused(
+        log, mistakes,
+        exit_status == EX_CONFIG ? "correct it, check it with --check-config, then start again"
+                                 : "mend that and start again; systemd tries again by itself");
 }
 
 void log_warnings(event_log& log, const std::filesystem::path& file, const preparation& ready) {
@@ -57,8 +59,9 @@ bool reloader::reload(running_parts& running) {
     }
     if (!ready.runtime) {
         const config_mistakes refusals = ready.refusals();
-        log_refused(log_, refusals,
-                    "correct it, check it with --check-config, then reload again; the configuration in force stays");
+        log_refused(
+            log_, refusals,
+            "correct it, check it with --check-config, then reload again; the configuration in force stays");
         counts_.set_reload_successful(false);
         running.keep(refusals.empty() ? std::string() : sum_up(refusals));
         return false;
@@ -75,8 +78,9 @@ bool reloader::reload(running_parts& running) {
     const std::string secrets = format_secrets(secrets_in_use(next));
     running.take_over(std::move(next));
     counts_.set_reload_successful(true);
-    log_.write(log_event_id::config_reloaded,
-               {{"file", file_.string()}, {"changed", changed}, {"callbacks", callbacks}, {"secrets", secrets}});
+    log_.write(
+        log_event_id::config_reloaded,
+        {{"file", file_.string()}, {"changed", changed}, {"callbacks", callbacks}, {"secrets", secrets}});
     return true;
 }
 

@@ -16,16 +16,17 @@ namespace {
 /// Where the keys of that callback are used; nullptr when it has none.
 std::vector<secret>* keys_of(prepared_runtime& runtime, std::string_view callback) {
     if (callback == own_url_callback) return &runtime.url_rules.secrets;
-    const auto target = std::find_if(runtime.targets.begin(), runtime.targets.end(),
-                                     [&](const callback_target& each) { return each.name == callback; });
+    const auto target = std::find_if(runtime.targets.begin(), runtime.targets.end(), [&](const callback_target& each) {
+        return each.name == callback;
+    });
     return target == runtime.targets.end() ? nullptr : &target->secrets;
 }
 
 } // namespace
 
 void log_open_file(event_log& log, const std::string& file) {
-    log.write(log_event_id::config_insecure_file,
-              {{"file", file}, {"advice", fmt::format("chmod 0640 {} (or 0600)", file)}});
+    log.write(
+        log_event_id::config_insecure_file, {{"file", file}, {"advice", fmt::format("chmod 0640 {} (or 0600)", file)}});
 }
 
 void secret_reread::warn_of_open(bool is_open, const std::filesystem::path& file) const {
@@ -37,10 +38,11 @@ bool secret_reread::read_token(prepared_runtime& now) const {
     const file_reader read = [this](const auto& path, std::size_t most) { return machine_.read_file(path, most); };
     auto token = read_secret_file(file, read);
     if (!token) {
-        log_.write(log_event_id::config_warning,
-                   {{"file", file.string()},
-                    {"warning", "the token could not be read again: the last good one stays in use"},
-                    {"error", token.error().message()}});
+        log_.write(
+            log_event_id::config_warning,
+            {{"file", file.string()},
+             {"warning", "the token could not be read again: the last good one stays in use"},
+             {"error", token.error().message()}});
         return false;
     }
     if (token->text == now.token) return false;
@@ -60,19 +62,20 @@ bool secret_reread::read_changed_keys(prepared_runtime& now) const {
         const std::filesystem::path& file = each.file.path();
         auto keys = read_webhook_keys(file, read);
         if (!keys) {
-            log_.write(log_event_id::config_warning,
-                       {{"file", file.string()},
-                        {"callback", each.callback},
-                        {"warning", "the secrets could not be read again: the last good ones stay in use"},
-                        {"error", keys.error().message()}});
+            log_.write(
+                log_event_id::config_warning,
+                {{"file", file.string()},
+                 {"callback", each.callback},
+                 {"warning", "the secrets could not be read again: the last good ones stay in use"},
+                 {"error", keys.error().message()}});
             continue;
         }
         warn_of_open(keys->is_open_to_others, file);
         if (each.fingerprints != keys->fingerprints) {
-            log_.write(log_event_id::callback_secret_changed,
-                       {{"callback", each.callback},
-                        {"file", file.string()},
-                        {"fingerprints", join_fingerprints(keys->fingerprints)}});
+            log_.write(
+                log_event_id::callback_secret_changed, {{"callback", each.callback},
+                                                        {"file", file.string()},
+                                                        {"fingerprints", join_fingerprints(keys->fingerprints)}});
         }
         each.fingerprints = std::move(keys->fingerprints);
         *used = std::move(keys->keys);

@@ -46,11 +46,12 @@ void accept_loop::stop() {
 
 void accept_loop::wait() {
     if (std::exchange(waiting_, true)) return;
-    listening_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                          lifetime_.guarded([this](const boost::system::error_code& error) {
-                              waiting_ = false;
-                              if (!error) on_ready();
-                          }));
+    listening_.async_wait(
+        boost::asio::posix::stream_descriptor::wait_read,
+        lifetime_.guarded([this](const boost::system::error_code& error) {
+            waiting_ = false;
+            if (!error) on_ready();
+        }));
 }
 
 void accept_loop::on_ready() {

@@ -191,8 +191,8 @@ class tracking_backend {
     virtual ~tracking_backend() = default;
     virtual void track(track_request request, client_identity who, backend_handler<tracked> handler) = 0;
     /// A failure half-way is a problem with member `taken`.
-    virtual void import(std::vector<import_line> lines, client_identity who,
-                        backend_handler<import_summary> handler) = 0;
+    virtual void import(
+        std::vector<import_line> lines, client_identity who, backend_handler<import_summary> handler) = 0;
 };
 
 /// Shows transactions; changes nothing.
@@ -218,8 +218,8 @@ class change_backend {
 class session_backend {
   public:
     virtual ~session_backend() = default;
-    virtual void create_session(session_request request, client_identity who,
-                                backend_handler<proxied_reply> handler) = 0;
+    virtual void create_session(
+        session_request request, client_identity who, backend_handler<proxied_reply> handler) = 0;
     virtual void kyc_status(std::string partner_user_id, backend_handler<proxied_reply> handler) = 0;
 };
 
@@ -228,11 +228,11 @@ class event_backend {
   public:
     virtual ~event_backend() = default;
     /// With `wait` > 0: answered as soon as there is an event after `after`, or when the time is over with none.
-    virtual wait_id events(event_seq after, std::size_t limit, milliseconds wait,
-                           backend_handler<event_list> handler) = 0;
+    virtual wait_id events(
+        event_seq after, std::size_t limit, milliseconds wait, backend_handler<event_list> handler) = 0;
     virtual event_seq last_seq() const = 0;
-    virtual void
-    set_event_listener(event_listener* listener) = 0; ///< nullptr = none; it must outlive the backend or be taken away
+    virtual void set_event_listener(
+        event_listener* listener) = 0; ///< nullptr = none; it must outlive the backend or be taken away
 };
 
 /// Deliveries and the callbacks that they go to.
@@ -241,18 +241,19 @@ class delivery_backend {
     virtual ~delivery_backend() = default;
     virtual void deliveries(delivery_query query, backend_handler<delivery_page> handler) = 0;
     virtual void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) = 0;
-    virtual void retry_dead(std::optional<std::string> callback, client_identity who,
-                            backend_handler<std::uint64_t> handler) = 0;
-    virtual void test_callback(std::string name, client_identity who,
-                               backend_handler<callback_test_result> handler) = 0;
+    virtual void retry_dead(
+        std::optional<std::string> callback, client_identity who, backend_handler<std::uint64_t> handler) = 0;
+    virtual void test_callback(
+        std::string name, client_identity who, backend_handler<callback_test_result> handler) = 0;
 };
 
 /// Named consumers of the event log.
 class consumer_backend {
   public:
     virtual ~consumer_backend() = default;
-    virtual void put_consumer(std::string name, std::optional<event_seq> seq, client_identity who,
-                              backend_handler<std::pair<bool, consumer_view>> handler) = 0;
+    virtual void put_consumer(
+        std::string name, std::optional<event_seq> seq, client_identity who,
+        backend_handler<std::pair<bool, consumer_view>> handler) = 0;
     virtual void delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) = 0;
     virtual void acknowledge(std::string name, event_seq seq, backend_handler<consumer_view> handler) = 0;
     virtual void consumers(backend_handler<std::vector<consumer_view>> handler) = 0;
@@ -273,8 +274,9 @@ class status_backend {
 class operator_backend {
   public:
     virtual ~operator_backend() = default;
-    virtual void backup(client_identity who,
-                        backend_handler<std::filesystem::path> handler) = 0; ///< a finished copy; the caller deletes it
+    virtual void backup(
+        client_identity who,
+        backend_handler<std::filesystem::path> handler) = 0; ///< a finished copy; the caller deletes it
     virtual void set_log_level(std::string level, client_identity who, backend_handler<std::monostate> handler) = 0;
 };
 

@@ -73,8 +73,8 @@ void connection::finish() {
         close();
     } else if (phase_ == phase::answering && ticket_ != no_ticket) {
         host_.handler().cancel(std::exchange(ticket_, no_ticket));
-        on_response(serial_,
-                    problem_response(make_problem(problem_code::unavailable, "the daemon is stopping: ask again")));
+        on_response(
+            serial_, problem_response(make_problem(problem_code::unavailable, "the daemon is stopping: ask again")));
     }
 }
 
@@ -109,13 +109,13 @@ void connection::on_deadline() {
     case phase::answering:
         if (ticket_ != no_ticket) host_.handler().cancel(std::exchange(ticket_, no_ticket));
         close_after_ = true;
-        on_response(serial_,
-                    problem_response(make_problem(problem_code::unavailable, "the daemon did not answer in time")));
+        on_response(
+            serial_, problem_response(make_problem(problem_code::unavailable, "the daemon did not answer in time")));
         return;
     case phase::queued:
         release_body();
-        refuse_for_good(make_problem(problem_code::unavailable,
-                                     "the bodies of other requests took all the memory for them: try again"));
+        refuse_for_good(make_problem(
+            problem_code::unavailable, "the bodies of other requests took all the memory for them: try again"));
         return;
     case phase::streaming:
         return beat();

@@ -68,8 +68,8 @@ class connection_host {
 };
 
 struct idle_tag;
-using idle_hook = boost::intrusive::list_base_hook<boost::intrusive::tag<idle_tag>,
-                                                   boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using idle_hook = boost::intrusive::list_base_hook<
+    boost::intrusive::tag<idle_tag>, boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
 /// A state machine rather than a coroutine, because a read is outstanding at all times: it is how a client that leaves
 /// during a wait is noticed. Shared with its own pending reads and writes, which end after `close`.

@@ -18,27 +18,32 @@ constexpr milliseconds silence{250};
 /// At most this many at a time get an error answer for want of a place; more are closed without one.
 constexpr std::size_t most_turned_away = 32;
 
-problem why_full(place_count::verdict full, const place_limits& limits, const peer_credentials& peer,
-                 client_rank rank) {
+problem why_full(
+    place_count::verdict full, const place_limits& limits, const peer_credentials& peer, client_rank rank) {
     if (full == place_count::verdict::user_is_full) {
         const std::size_t most = rank == client_rank::admin ? limits.one_admin : limits.one_user;
-        return make_problem(problem_code::too_many_connections,
-                            fmt::format("user {} has {} connections in use, as many as one user may have: use fewer "
-                                        "waits and streams at a time, or raise api.max_clients ({})",
-                                        peer.uid, most, limits.all));
+        return make_problem(
+            problem_code::too_many_connections,
+            fmt::format(
+                "user {} has {} connections in use, as many as one user may have: use fewer "
+                "waits and streams at a time, or raise api.max_clients ({})",
+                peer.uid, most, limits.all));
     }
-    return make_problem(problem_code::unavailable,
-                        fmt::format("all connections that users of this rank may have are in use: try again, or raise "
-                                    "api.max_clients ({})",
-                                    limits.all));
+    return make_problem(
+        problem_code::unavailable,
+        fmt::format(
+            "all connections that users of this rank may have are in use: try again, or raise "
+            "api.max_clients ({})",
+            limits.all));
 }
 
 } // namespace
 
-connection_pool::connection_pool(const boost::asio::any_io_executor& loop, request_handler& answers, settings chosen,
-                                 std::function<void(const api_request_fact&)> on_request)
-    : loop_(loop), answers_(answers), settings_(chosen), on_request_(std::move(on_request)),
-      deadlines_(loop), scratch_(std::make_unique<std::array<char, 64 * 1024>>()), places_(settings_.places) {}
+connection_pool::connection_pool(
+    const boost::asio::any_io_executor& loop, request_handler& answers, settings chosen,
+    std::function<void(const api_request_fact&)> on_request)
+    : loop_(loop), answers_(answers), settings_(chosen), on_request_(std::move(on_request)), deadlines_(loop),
+      scratch_(std::make_unique<std::array<char, 64 * 1024>>()), places_(settings_.places) {}
 
 connection_pool::~connection_pool() {
     when_free_ = {};

@@ -42,8 +42,9 @@ class connection_pool final : public connection_host {
     };
 
     /// `answers` must outlive it. `on_request` is called for each answered request.
-    connection_pool(const boost::asio::any_io_executor& loop, request_handler& answers, settings chosen,
-                    std::function<void(const api_request_fact&)> on_request);
+    connection_pool(
+        const boost::asio::any_io_executor& loop, request_handler& answers, settings chosen,
+        std::function<void(const api_request_fact&)> on_request);
     ~connection_pool();
     connection_pool(const connection_pool&) = delete;
     connection_pool& operator=(const connection_pool&) = delete;
@@ -83,8 +84,8 @@ class connection_pool final : public connection_host {
     void on_closed(connection& who) override;
 
   private:
-    using idle_list = boost::intrusive::list<connection, boost::intrusive::base_hook<idle_hook>,
-                                             boost::intrusive::constant_time_size<false>>;
+    using idle_list = boost::intrusive::list<
+        connection, boost::intrusive::base_hook<idle_hook>, boost::intrusive::constant_time_size<false>>;
     struct member {
         std::shared_ptr<connection> held; // shared with its pending reads and writes
         client_rank rank = client_rank::everybody;

@@ -31,8 +31,9 @@ parsed<json_fields> json_fields::parse(std::string_view text, std::initializer_l
     if (!made) return made;
     for (const json_member& member : made->members_) {
         if (std::find(known.begin(), known.end(), member.key) != known.end()) continue;
-        return refused(fmt::format("unknown member '{}': this body takes {}", member.key.substr(0, 64),
-                                   known.size() == 0 ? "none" : fmt::format("{}", fmt::join(known, ", "))));
+        return refused(fmt::format(
+            "unknown member '{}': this body takes {}", member.key.substr(0, 64),
+            known.size() == 0 ? "none" : fmt::format("{}", fmt::join(known, ", "))));
     }
     return made;
 }

@@ -113,11 +113,13 @@ int listen_on(const endpoint& where, std::string_view listen) {
 
 class metrics_listener final : public api_server, private deadline_entry {
   public:
-    metrics_listener(const boost::asio::any_io_executor& loop, std::string listen, status_backend& behind,
-                     api_observer& observer, connection_limits limits)
+    metrics_listener(
+        const boost::asio::any_io_executor& loop, std::string listen, status_backend& behind, api_observer& observer,
+        connection_limits limits)
         : loop_(loop), listen_(std::move(listen)), handler_(behind),
-          pool_(loop, handler_, {place_limits::equal(max_scrapers), {}, limits, eviction::silent},
-                [&observer](const api_request_fact& fact) { observer.on_request(fact); }) {}
+          pool_(
+              loop, handler_, {place_limits::equal(max_scrapers), {}, limits, eviction::silent},
+              [&observer](const api_request_fact& fact) { observer.on_request(fact); }) {}
 
     void start() override {
         accepting_.emplace(loop_, listen_on(parse_endpoint(listen_), listen_), pool_);
@@ -158,9 +160,9 @@ connection_limits metrics_limits() {
     return limits;
 }
 
-std::unique_ptr<api_server> make_metrics_listener(const boost::asio::any_io_executor& loop, const std::string& listen,
-                                                  status_backend& behind, api_observer& observer,
-                                                  connection_limits limits) {
+std::unique_ptr<api_server> make_metrics_listener(
+    const boost::asio::any_io_executor& loop, const std::string& listen, status_backend& behind, api_observer& observer,
+    connection_limits limits) {
     return std::make_unique<metrics_listener>(loop, listen, behind, observer, limits);
 }
 

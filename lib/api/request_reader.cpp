@@ -162,8 +162,9 @@ request_reader::step request_reader::next_body() {
         return step::whole;
     case chunk_fault::malformed:
     case chunk_fault::lines_too_long:
-        return refuse(problem_code::invalid_request,
-                      "the body is not framed as HTTP/1.1: a chunk is malformed or its header too long");
+        return refuse(
+            problem_code::invalid_request,
+            "the body is not framed as HTTP/1.1: a chunk is malformed or its header too long");
     case chunk_fault::body_too_large:
         return refuse(problem_code::too_large, fmt::format("a body is at most {} bytes here", body_limit_));
     }

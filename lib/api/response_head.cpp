@@ -14,8 +14,8 @@ namespace prooftrack {
 std::string format_response_head(const api_response& response, connection_fate fate, std::string_view date) {
     namespace http = boost::beast::http;
     const std::string_view reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
-    std::string out = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\n", response.status, reason, date,
-                                  response.content_type);
+    std::string out = fmt::format(
+        "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\n", response.status, reason, date, response.content_type);
     auto to = std::back_inserter(out);
     for (const auto& [name, value] : response.headers) fmt::format_to(to, "{}: {}\r\n", name, value);
     if (response.chunked) {
@@ -37,11 +37,11 @@ std::string format_http_date(wall_time when) {
     const auto day = std::chrono::floor<std::chrono::days>(when);
     const std::chrono::year_month_day date(day);
     const std::chrono::hh_mm_ss time(std::chrono::floor<seconds>(when - day));
-    return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
-                       days.at(std::chrono::weekday(std::chrono::sys_days(day)).c_encoding()),
-                       static_cast<unsigned>(date.day()), months.at(static_cast<unsigned>(date.month()) - 1),
-                       static_cast<int>(date.year()), time.hours().count(), time.minutes().count(),
-                       time.seconds().count());
+    return fmt::format(
+        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+        days.at(std::chrono::weekday(std::chrono::sys_days(day)).c_encoding()), static_cast<unsigned>(date.day()),
+        months.at(static_cast<unsigned>(date.month()) - 1), static_cast<int>(date.year()), time.hours().count(),
+        time.minutes().count(), time.seconds().count());
 }
 
 std::string format_chunk_head(std::size_t bytes) {

@@ -107,8 +107,9 @@ route_match find_route(const request_head& head) {
 std::string media_type(std::string_view content_type) {
     std::string type(content_type.substr(0, content_type.find(';')));
     type.erase(std::remove_if(type.begin(), type.end(), [](char c) { return c == ' ' || c == '\t'; }), type.end());
-    std::transform(type.begin(), type.end(), type.begin(),
-                   [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
+    std::transform(type.begin(), type.end(), type.begin(), [](char c) {
+        return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    });
     return type;
 }
 
@@ -124,8 +125,8 @@ bool takes_type(body_kind kind, std::string_view type) {
 
 std::optional<api_response> refuse_route(const request_head& head, const route_match& match) {
     if (match.entry == nullptr && match.allow.empty()) {
-        return problem_response(make_problem(problem_code::route_not_found,
-                                             "there is no such path: GET /v1/openapi.json lists what there is"));
+        return problem_response(make_problem(
+            problem_code::route_not_found, "there is no such path: GET /v1/openapi.json lists what there is"));
     }
     if (match.entry == nullptr) {
         auto response = problem_response(
@@ -139,17 +140,18 @@ std::optional<api_response> refuse_route(const request_head& head, const route_m
         refused = problem_response(make_problem(
             problem_code::not_allowed, "only root, the daemon's own user and members of api.admin_group may do this"));
     } else if (head.has_body && is_encoded(head.content_encoding)) {
-        refused = problem_response(make_problem(problem_code::unsupported_media_type,
-                                                fmt::format("the body has Content-Encoding {}: send it uncompressed, "
-                                                            "without Content-Encoding",
-                                                            head.content_encoding.substr(0, 64))));
+        refused = problem_response(make_problem(
+            problem_code::unsupported_media_type, fmt::format(
+                                                      "the body has Content-Encoding {}: send it uncompressed, "
+                                                      "without Content-Encoding",
+                                                      head.content_encoding.substr(0, 64))));
         refused->headers.emplace_back("Accept-Encoding", "identity");
-    } else if (head.has_body && route.body != body_kind::none &&
-               !takes_type(route.body, media_type(head.content_type))) {
-        refused = problem_response(
-            make_problem(problem_code::unsupported_media_type, route.body == body_kind::import
-                                                                   ? "send application/json or application/x-ndjson"
-                                                                   : "send application/json"));
+    } else if (
+        head.has_body && route.body != body_kind::none && !takes_type(route.body, media_type(head.content_type))) {
+        refused = problem_response(make_problem(
+            problem_code::unsupported_media_type, route.body == body_kind::import
+                                                      ? "send application/json or application/x-ndjson"
+                                                      : "send application/json"));
     }
     if (refused) refused->route = route.path;
     return refused;
@@ -208,8 +210,10 @@ request_ticket router::handle(api_request request, unique_function<void(api_resp
     for (std::string_view part : match.captures) {
         auto decoded = percent_decode(part);
         if (!decoded) {
-            return answer_problem(answer, make_problem(problem_code::invalid_request,
-                                                       "the path is not percent-encoded correctly: write % as %25"));
+            return answer_problem(
+                answer,
+                make_problem(
+                    problem_code::invalid_request, "the path is not percent-encoded correctly: write % as %25"));
         }
         call.captures.push_back(std::move(*decoded));
     }

@@ -35,8 +35,8 @@ api_response health_response(const health_report& report) {
 api_response backup_response(const std::filesystem::path& path, bool chunked) {
     auto stream = file_stream::open_and_unlink(path);
     if (!stream) {
-        return problem_response(make_problem(problem_code::store_unavailable,
-                                             fmt::format("the copy cannot be read: {}", stream.error().message())));
+        return problem_response(make_problem(
+            problem_code::store_unavailable, fmt::format("the copy cannot be read: {}", stream.error().message())));
     }
     api_response response;
     response.content_type = "application/vnd.sqlite3";
@@ -49,8 +49,8 @@ api_response backup_response(const std::filesystem::path& path, bool chunked) {
 
 request_ticket router::status(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
-    behind_.status_json(answer_with<std::string>(std::move(call.respond),
-                                                 [](std::string body) { return json_response(200, std::move(body)); }));
+    behind_.status_json(answer_with<std::string>(
+        std::move(call.respond), [](std::string body) { return json_response(200, std::move(body)); }));
     return no_ticket;
 }
 
@@ -68,8 +68,8 @@ request_ticket router::ready(api_call call) {
 
 request_ticket router::metrics(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
-    behind_.metrics_text(answer_with<std::string>(std::move(call.respond),
-                                                  [](std::string text) { return metrics_response(std::move(text)); }));
+    behind_.metrics_text(answer_with<std::string>(
+        std::move(call.respond), [](std::string text) { return metrics_response(std::move(text)); }));
     return no_ticket;
 }
 
@@ -89,16 +89,16 @@ request_ticket router::set_log_level(api_call call) {
     auto level = fields->text("level");
     if (!level) return answer_problem(call.respond, level.error());
     if (!*level || (*level)->empty() || (*level)->size() > max_level_length) {
-        return answer_problem(call.respond,
-                              make_problem(problem_code::invalid_request, "level is missing: a word such as info"));
+        return answer_problem(
+            call.respond, make_problem(problem_code::invalid_request, "level is missing: a word such as info"));
     }
     auto render = [shown = **level](std::monostate) {
         std::string body = "{\"level\":";
         append_json_string(body, shown);
         return json_response(200, body + "}");
     };
-    behind_.set_log_level(std::move(**level), call.head.who,
-                          answer_with<std::monostate>(std::move(call.respond), std::move(render)));
+    behind_.set_log_level(
+        std::move(**level), call.head.who, answer_with<std::monostate>(std::move(call.respond), std::move(render)));
     return no_ticket;
 }
 

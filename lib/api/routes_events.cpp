@@ -105,8 +105,8 @@ request_ticket router::events(api_call call) {
     if (!limit) return answer_problem(call.respond, limit.error());
     const auto wait = call.query.wait();
     if (!wait) return answer_problem(call.respond, wait.error());
-    auto respond = answer_with<event_list>(std::move(call.respond),
-                                           [](event_list list) { return json_response(200, render_events(list)); });
+    auto respond = answer_with<event_list>(
+        std::move(call.respond), [](event_list list) { return json_response(200, render_events(list)); });
     return ticket_of(behind_.events(event_seq(after->value_or(0)), *limit, *wait, std::move(respond)));
 }
 
@@ -141,8 +141,9 @@ request_ticket router::retry_delivery(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
     const auto id = parse_number(call.captures.at(0));
     if (!id)
-        return answer_problem(call.respond, refused("a delivery's id is a whole number, as `prooftrackctl "
-                                                    "deliveries` shows it"));
+        return answer_problem(
+            call.respond, refused("a delivery's id is a whole number, as `prooftrackctl "
+                                  "deliveries` shows it"));
     behind_.retry_delivery(
         delivery_id(*id), call.head.who,
         answer_with<std::monostate>(std::move(call.respond), [](std::monostate) { return json_response(202, "{}"); }));
@@ -162,10 +163,11 @@ request_ticket router::retry_dead(api_call call) {
     if (*callback && !is_callback_name(**callback)) {
         return answer_problem(call.respond, refused("callback is 1 to 64 of a-z 0-9 _ -"));
     }
-    behind_.retry_dead(std::move(*callback), call.head.who,
-                       answer_with<std::uint64_t>(std::move(call.respond), [](std::uint64_t count) {
-                           return json_response(202, fmt::format("{{\"retried\":{}}}", count));
-                       }));
+    behind_.retry_dead(
+        std::move(*callback), call.head.who,
+        answer_with<std::uint64_t>(std::move(call.respond), [](std::uint64_t count) {
+            return json_response(202, fmt::format("{{\"retried\":{}}}", count));
+        }));
     return no_ticket;
 }
 
@@ -181,11 +183,12 @@ request_ticket router::put_consumer(api_call call) {
         if (*number) seq = event_seq(**number);
     }
     auto render = [this, alive = lifetime_.observe()](std::pair<bool, consumer_view> put) {
-        return json_response(put.first ? 201 : 200,
-                             render_consumer(put.second, alive ? behind_.wall_now() : wall_time()));
+        return json_response(
+            put.first ? 201 : 200, render_consumer(put.second, alive ? behind_.wall_now() : wall_time()));
     };
-    behind_.put_consumer(std::move(*name), seq, call.head.who,
-                         answer_with<std::pair<bool, consumer_view>>(std::move(call.respond), std::move(render)));
+    behind_.put_consumer(
+        std::move(*name), seq, call.head.who,
+        answer_with<std::pair<bool, consumer_view>>(std::move(call.respond), std::move(render)));
     return no_ticket;
 }
 
@@ -195,8 +198,8 @@ request_ticket router::delete_consumer(api_call call) {
     auto render = [this, alive = lifetime_.observe()](const consumer_view& gone) {
         return json_response(200, render_consumer(gone, alive ? behind_.wall_now() : wall_time()));
     };
-    behind_.delete_consumer(std::move(*name), call.head.who,
-                            answer_with<consumer_view>(std::move(call.respond), std::move(render)));
+    behind_.delete_consumer(
+        std::move(*name), call.head.who, answer_with<consumer_view>(std::move(call.respond), std::move(render)));
     return no_ticket;
 }
 
@@ -220,8 +223,8 @@ request_ticket router::acknowledge(api_call call) {
     auto render = [this, alive = lifetime_.observe()](const consumer_view& moved) {
         return json_response(200, render_consumer(moved, alive ? behind_.wall_now() : wall_time()));
     };
-    behind_.acknowledge(std::move(*name), event_seq(**seq),
-                        answer_with<consumer_view>(std::move(call.respond), std::move(render)));
+    behind_.acknowledge(
+        std::move(*name), event_seq(**seq), answer_with<consumer_view>(std::move(call.respond), std::move(render)));
     return no_ticket;
 }
 

@@ -59,8 +59,8 @@ void finish_import(backend& behind, import_job& job) {
     behind.import(std::move(lines), job.who, answer_with<import_summary>(std::move(job.respond), std::move(render)));
 }
 
-void read_import(const boost::asio::any_io_executor& loop, backend& behind, lifetime::watch alive,
-                 std::shared_ptr<import_job> job) {
+void read_import(
+    const boost::asio::any_io_executor& loop, backend& behind, lifetime::watch alive, std::shared_ptr<import_job> job) {
     if (!alive) return;
     if (!job->reader.read_slice(lines_a_slice)) {
         finish_import(behind, *job);
@@ -114,8 +114,9 @@ parsed<transaction_id> read_path_id(const api_call& call) {
 request_ticket router::track(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
     if (call.body.find_first_not_of(" \t\r\n") == std::string::npos) {
-        return answer_problem(call.respond, make_problem(problem_code::invalid_request,
-                                                         "the body is missing: send {\"merchant_transaction_id\": …}"));
+        return answer_problem(
+            call.respond,
+            make_problem(problem_code::invalid_request, "the body is missing: send {\"merchant_transaction_id\": …}"));
     }
     auto request = parse_track_request(call.body);
     if (!request) return answer_problem(call.respond, request.error());
@@ -160,18 +161,18 @@ request_ticket router::list_transactions(api_call call) {
 request_ticket router::history(api_call call) {
     auto id = read_path_id(call);
     if (!id) return answer_problem(call.respond, id.error());
-    behind_.history(std::move(*id),
-                    answer_with<transaction_history>(std::move(call.respond), [](transaction_history history) {
-                        return json_response(200, render_history(history));
-                    }));
+    behind_.history(
+        std::move(*id), answer_with<transaction_history>(std::move(call.respond), [](transaction_history history) {
+            return json_response(200, render_history(history));
+        }));
     return no_ticket;
 }
 
 request_ticket router::untrack(api_call call) {
     auto id = read_path_id(call);
     if (!id) return answer_problem(call.respond, id.error());
-    behind_.untrack(std::move(*id), call.head.who,
-                    answer_with<transaction_view>(std::move(call.respond), transaction_response));
+    behind_.untrack(
+        std::move(*id), call.head.who, answer_with<transaction_view>(std::move(call.respond), transaction_response));
     return no_ticket;
 }
 
@@ -188,8 +189,9 @@ request_ticket router::hint(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
     auto id = parse_hint(call.body);
     if (!id) return answer_problem(call.respond, id.error());
-    behind_.hint(std::move(*id), answer_with<std::monostate>(std::move(call.respond),
-                                                             [](std::monostate) { return json_response(202, "{}"); }));
+    behind_.hint(std::move(*id), answer_with<std::monostate>(std::move(call.respond), [](std::monostate) {
+                     return json_response(202, "{}");
+                 }));
     return no_ticket;
 }
 
@@ -198,8 +200,9 @@ request_ticket router::create_session(api_call call) {
     if (const auto& key = call.head.idempotency_key) {
         const bool printable = std::all_of(key->begin(), key->end(), [](char c) { return c >= 0x20 && c < 0x7F; });
         if (key->empty() || key->size() > max_idempotency_key_length || !printable) {
-            return answer_problem(call.respond, make_problem(problem_code::invalid_request,
-                                                             "Idempotency-Key is 1 to 255 printable ASCII characters"));
+            return answer_problem(
+                call.respond,
+                make_problem(problem_code::invalid_request, "Idempotency-Key is 1 to 255 printable ASCII characters"));
         }
     }
     auto body = parse_session_body(call.body);
@@ -209,8 +212,8 @@ request_ticket router::create_session(api_call call) {
     request.options = std::move(body->options);
     request.idempotency_key = std::move(call.head.idempotency_key);
     request.whole_body = std::move(call.body);
-    behind_.create_session(std::move(request), call.head.who,
-                           answer_with<proxied_reply>(std::move(call.respond), proxied_response));
+    behind_.create_session(
+        std::move(request), call.head.who, answer_with<proxied_reply>(std::move(call.respond), proxied_response));
     return no_ticket;
 }
 
@@ -220,8 +223,9 @@ request_ticket router::kyc_status(api_call call) {
     const bool clean = std::none_of(user.begin(), user.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
     if (user.size() > max_user_id_length || !clean || user == "." || user == "..") {
         return answer_problem(
-            call.respond, make_problem(problem_code::invalid_request,
-                                       "a user id is 1 to 256 bytes without control characters, neither '.' nor '..'"));
+            call.respond, make_problem(
+                              problem_code::invalid_request,
+                              "a user id is 1 to 256 bytes without control characters, neither '.' nor '..'"));
     }
     behind_.kyc_status(std::move(user), answer_with<proxied_reply>(std::move(call.respond), proxied_response));
     return no_ticket;

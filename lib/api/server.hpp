@@ -71,8 +71,8 @@ class api_server {
 };
 
 /// `behind` and `observer` must outlive it.
-std::unique_ptr<api_server> make_api_server(const boost::asio::any_io_executor& loop, api_options options,
-                                            backend& behind, api_observer& observer);
+std::unique_ptr<api_server> make_api_server(
+    const boost::asio::any_io_executor& loop, api_options options, backend& behind, api_observer& observer);
 
 /// For clients over TCP, of whom nothing is known: everything they do has its time.
 connection_limits metrics_limits();
@@ -80,8 +80,8 @@ connection_limits metrics_limits();
 /// Serves GET /metrics, and nothing else, on `listen`: HOST:PORT with a literal loopback address or "localhost". The
 /// same life cycle; `reconfigure` changes nothing. Throws api_start_error (78) for an address that is not loopback. Few
 /// clients at a time: the one that was silent for longest makes way, whatever it is in the middle of.
-std::unique_ptr<api_server> make_metrics_listener(const boost::asio::any_io_executor& loop, const std::string& listen,
-                                                  status_backend& behind, api_observer& observer,
-                                                  connection_limits limits = metrics_limits());
+std::unique_ptr<api_server> make_metrics_listener(
+    const boost::asio::any_io_executor& loop, const std::string& listen, status_backend& behind, api_observer& observer,
+    connection_limits limits = metrics_limits());
 
 } // namespace prooftrack

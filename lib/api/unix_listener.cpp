@@ -76,9 +76,11 @@ void check_stale(const std::filesystem::path& path) {
     const sockaddr_un address = address_of(path);
     if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
         const peer_credentials who = read_peer_credentials(probe.get());
-        fail(may_work_later, path,
-             fmt::format("socket in use: process {} of user {} listens on it: stop it, or choose another api.socket",
-                         who.pid, who.uid));
+        fail(
+            may_work_later, path,
+            fmt::format(
+                "socket in use: process {} of user {} listens on it: stop it, or choose another api.socket", who.pid,
+                who.uid));
     }
     if (errno == EAGAIN) {
         fail(may_work_later, path, "socket in use: a process listens on it but accepts nobody: `ss -xlp` names it");
@@ -96,8 +98,9 @@ class takeover_lock {
         const auto until = std::chrono::steady_clock::now() + longest_takeover;
         while (!try_lock()) {
             if (std::chrono::steady_clock::now() > until) {
-                fail(may_work_later, socket_,
-                     fmt::format("another daemon is starting there and holds {}", path_.string()));
+                fail(
+                    may_work_later, socket_,
+                    fmt::format("another daemon is starting there and holds {}", path_.string()));
             }
             std::this_thread::sleep_for(between_looks);
         }
@@ -117,9 +120,10 @@ class takeover_lock {
         struct stat opened {};
         if (::fstat(file.get(), &opened) != 0) fail_with_errno(socket_, "look at its lock");
         if (!S_ISREG(opened.st_mode) || opened.st_uid != ::geteuid() || (opened.st_mode & 077U) != 0) {
-            fail(may_work_later, socket_,
-                 fmt::format("{} belongs to user {} or may be opened by others: remove it", path_.string(),
-                             opened.st_uid));
+            fail(
+                may_work_later, socket_,
+                fmt::format(
+                    "{} belongs to user {} or may be opened by others: remove it", path_.string(), opened.st_uid));
         }
         if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
             if (errno == EWOULDBLOCK || errno == EINTR) return false;

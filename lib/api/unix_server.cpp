@@ -23,8 +23,9 @@ class unix_server final : public api_server, private deadline_entry {
   public:
     unix_server(const boost::asio::any_io_executor& loop, api_options options, backend& behind, api_observer& observer)
         : loop_(loop), options_(std::move(options)), hub_(loop, behind), router_(loop, behind, hub_),
-          pool_(loop, router_, {place_limits::shared(options_.max_clients, false), {}, options_.limits},
-                [&observer](const api_request_fact& fact) { observer.on_request(fact); }) {}
+          pool_(
+              loop, router_, {place_limits::shared(options_.max_clients, false), {}, options_.limits},
+              [&observer](const api_request_fact& fact) { observer.on_request(fact); }) {}
 
     ~unix_server() override {
         if (listener_) listener_->remove_name();
@@ -32,9 +33,9 @@ class unix_server final : public api_server, private deadline_entry {
 
     void start() override {
         reconfigure(options_.max_clients, options_.admin_group);
-        listener_.emplace(options_.passed_descriptor >= 0
-                              ? unix_listener::adopt(options_.passed_descriptor)
-                              : unix_listener::bind(options_.socket, options_.mode, options_.group));
+        listener_.emplace(
+            options_.passed_descriptor >= 0 ? unix_listener::adopt(options_.passed_descriptor)
+                                            : unix_listener::bind(options_.socket, options_.mode, options_.group));
         accepting_.emplace(loop_, listener_->release(), pool_);
         accepting_->start();
     }
@@ -73,8 +74,8 @@ class unix_server final : public api_server, private deadline_entry {
 
 } // namespace
 
-std::unique_ptr<api_server> make_api_server(const boost::asio::any_io_executor& loop, api_options options,
-                                            backend& behind, api_observer& observer) {
+std::unique_ptr<api_server> make_api_server(
+    const boost::asio::any_io_executor& loop, api_options options, backend& behind, api_observer& observer) {
     return std::make_unique<unix_server>(loop, std::move(options), behind, observer);
 }
 

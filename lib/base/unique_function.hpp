@@ -20,8 +20,9 @@ class unique_function<Result(Args...)> {
     unique_function() = default;
 
     template <class Callable>
-    requires(!std::is_same_v<std::remove_cvref_t<Callable>, unique_function> &&
-             std::is_invocable_r_v<Result, std::remove_cvref_t<Callable>&, Args...>)
+    requires(
+        !std::is_same_v<std::remove_cvref_t<Callable>, unique_function> &&
+        std::is_invocable_r_v<Result, std::remove_cvref_t<Callable>&, Args...>)
         unique_function(Callable&& callable) // NOLINT(google-explicit-constructor): handlers are passed as lambdas
         : target_(std::make_unique<holder<std::remove_cvref_t<Callable>>>(std::forward<Callable>(callable))) {}
 

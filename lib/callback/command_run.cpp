@@ -32,8 +32,9 @@ constexpr milliseconds burial{2000};
 /// Keeps itself alive through the handlers of its operations until the child is reaped and its output is closed.
 class command_run : public std::enable_shared_from_this<command_run> {
   public:
-    command_run(const asio::any_io_executor& loop, spawned_process child, milliseconds timeout,
-                unique_function<void(delivery_outcome)> handler)
+    command_run(
+        const asio::any_io_executor& loop, spawned_process child, milliseconds timeout,
+        unique_function<void(delivery_outcome)> handler)
         : pid_(child.pid), process_(loop, child.process.release()), output_(loop, child.output.release()), limit_(loop),
           timeout_(timeout), handler_(std::move(handler)) {
         output_.non_blocking(true);
@@ -77,8 +78,8 @@ class command_run : public std::enable_shared_from_this<command_run> {
     }
 
     void watch_process() {
-        process_.async_wait(asio::posix::descriptor_base::wait_read,
-                            [self = shared_from_this()](error_code) { self->reap(); });
+        process_.async_wait(
+            asio::posix::descriptor_base::wait_read, [self = shared_from_this()](error_code) { self->reap(); });
     }
 
     void reap() {
@@ -142,17 +143,18 @@ std::string printable_value(std::string_view value) {
 std::vector<std::string> make_command_environment(const delivery_job& job) {
     const char* path = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe): nobody here changes the environment
     const bool has_path = path != nullptr && *path != '\0';
-    return {fmt::format("PATH={}", has_path ? path : default_path),
-            fmt::format("PROOFTRACK_EVENT_ID={}", printable_value(job.event_id)),
-            fmt::format("PROOFTRACK_EVENT_TYPE={}", printable_value(job.event_type)),
-            fmt::format("PROOFTRACK_MERCHANT_TRANSACTION_ID={}", printable_value(job.transaction)),
-            fmt::format("PROOFTRACK_STATE={}", printable_value(job.state)),
-            fmt::format("PROOFTRACK_STATUS={}", printable_value(job.status)),
-            fmt::format("PROOFTRACK_ATTEMPT={}", job.attempt)};
+    return {
+        fmt::format("PATH={}", has_path ? path : default_path),
+        fmt::format("PROOFTRACK_EVENT_ID={}", printable_value(job.event_id)),
+        fmt::format("PROOFTRACK_EVENT_TYPE={}", printable_value(job.event_type)),
+        fmt::format("PROOFTRACK_MERCHANT_TRANSACTION_ID={}", printable_value(job.transaction)),
+        fmt::format("PROOFTRACK_STATE={}", printable_value(job.state)),
+        fmt::format("PROOFTRACK_STATUS={}", printable_value(job.status)),
+        fmt::format("PROOFTRACK_ATTEMPT={}", job.attempt)};
 }
 
-unique_function<void()> run_command(const asio::any_io_executor& loop, command_line command,
-                                    unique_function<void(delivery_outcome)> handler) {
+unique_function<void()> run_command(
+    const asio::any_io_executor& loop, command_line command, unique_function<void(delivery_outcome)> handler) {
     op_result<spawned_process> child = spawn_process(command.argv, command.environment, *command.input);
     if (child.has_error()) {
         asio::post(loop, [handler = std::move(handler), error = child.error().message()]() mutable {

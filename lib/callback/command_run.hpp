@@ -29,7 +29,7 @@ std::vector<std::string> make_command_environment(const delivery_job& job);
 /// killed. stdout and stderr are read to their end and thrown away but for the first 1,024 bytes. The handler does not
 /// wait for what the command left running. Returns what kills the process group at once (the handler then gets
 /// `failed`, "cut off").
-unique_function<void()> run_command(const boost::asio::any_io_executor& loop, command_line command,
-                                    unique_function<void(delivery_outcome)> handler);
+unique_function<void()> run_command(
+    const boost::asio::any_io_executor& loop, command_line command, unique_function<void(delivery_outcome)> handler);
 
 } // namespace prooftrack

@@ -83,9 +83,9 @@ class sending_notifier final : public notifier {
     }
 
     /// The coroutine may outlive this object by a turn of the loop, and holds what it uses meanwhile.
-    asio::awaitable<void> send(lifetime::watch alive, std::shared_ptr<webhook_sender> sender,
-                               std::shared_ptr<const webhook_target> target, delivery_job job,
-                               outcome_handler handler) {
+    asio::awaitable<void> send(
+        lifetime::watch alive, std::shared_ptr<webhook_sender> sender, std::shared_ptr<const webhook_target> target,
+        delivery_job job, outcome_handler handler) {
         if (!alive) co_return;
         const auto begun = std::chrono::steady_clock::now();
         const std::string callback = job.callback;

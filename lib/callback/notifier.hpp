@@ -45,8 +45,8 @@ class notifier_setup;
 
 /// Checks everything; has no effects. Throws boost::system::system_error for a url that may not be called, and
 /// (callback_error::not_signed) for a target over TCP without a secret.
-std::shared_ptr<const notifier_setup> prepare_notifier_setup(std::vector<callback_target> targets,
-                                                             callback_url_rules rules);
+std::shared_ptr<const notifier_setup> prepare_notifier_setup(
+    std::vector<callback_target> targets, callback_url_rules rules);
 
 /// One attempt: the same bytes each time, signed anew.
 struct delivery_job {

@@ -60,8 +60,8 @@ result<std::shared_ptr<const webhook_target>> notifier_setup::own_url_target(con
     return target;
 }
 
-std::shared_ptr<const notifier_setup> prepare_notifier_setup(std::vector<callback_target> targets,
-                                                             callback_url_rules rules) {
+std::shared_ptr<const notifier_setup> prepare_notifier_setup(
+    std::vector<callback_target> targets, callback_url_rules rules) {
     return std::make_shared<const notifier_setup>(std::move(targets), std::move(rules));
 }
 

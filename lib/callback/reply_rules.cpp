@@ -42,8 +42,8 @@ std::optional<wall_time> read_date(std::string_view value) {
 
 } // namespace
 
-std::optional<milliseconds> read_retry_after(std::string_view value, std::optional<std::string_view> date,
-                                             wall_time now) {
+std::optional<milliseconds> read_retry_after(
+    std::string_view value, std::optional<std::string_view> date, wall_time now) {
     std::optional<milliseconds> wait = read_seconds(trim_blanks(value));
     if (!wait) {
         const auto when = read_date(value);

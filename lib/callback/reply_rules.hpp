@@ -16,8 +16,8 @@ inline constexpr std::size_t kept_reply_bytes = 1024;
 
 /// Seconds, or any of HTTP's three date forms relative to the reply's own `Date` (to `now` when that is missing); never
 /// negative, at most 30 days. nullopt for anything else.
-std::optional<milliseconds> read_retry_after(std::string_view value, std::optional<std::string_view> date,
-                                             wall_time now);
+std::optional<milliseconds> read_retry_after(
+    std::string_view value, std::optional<std::string_view> date, wall_time now);
 
 /// 2xx is delivered, 410 gone, all else failed; Retry-After counts with 429 and 503. `took` is left to the caller.
 delivery_outcome judge_reply(const http_reply& reply, wall_time now);

@@ -45,8 +45,8 @@ std::optional<std::string> decode_base64(std::string_view text) {
     if (!std::all_of(digits.begin(), digits.end(), is_base64_character)) return std::nullopt;
     const std::string padded = std::string(digits) + std::string(missing, '=');
     std::string bytes(padded.size() / 4 * 3, '\0');
-    const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), bytes_of(padded),
-                                       static_cast<int>(padded.size()));
+    const int length = EVP_DecodeBlock(
+        reinterpret_cast<unsigned char*>(bytes.data()), bytes_of(padded), static_cast<int>(padded.size()));
     if (length < 0) return std::nullopt;
     bytes.resize(static_cast<std::size_t>(length) - missing);
     return bytes;
@@ -56,8 +56,9 @@ mac_bytes compute_mac(const secret& key, std::string_view signed_bytes) {
     mac_bytes mac{};
     unsigned int length = mac.size();
     const std::string_view bytes = key.reveal();
-    const auto* done = HMAC(EVP_sha256(), bytes.data(), static_cast<int>(bytes.size()), bytes_of(signed_bytes),
-                            signed_bytes.size(), mac.data(), &length);
+    const auto* done = HMAC(
+        EVP_sha256(), bytes.data(), static_cast<int>(bytes.size()), bytes_of(signed_bytes), signed_bytes.size(),
+        mac.data(), &length);
     if (done == nullptr || length != mac.size()) throw std::runtime_error("OpenSSL could not compute an HMAC");
     return mac;
 }
@@ -114,8 +115,8 @@ secret make_webhook_secret() {
     return text;
 }
 
-std::string sign_webhook(std::span<const secret> keys, std::string_view id, std::int64_t timestamp,
-                         std::string_view body) {
+std::string sign_webhook(
+    std::span<const secret> keys, std::string_view id, std::int64_t timestamp, std::string_view body) {
     std::string signatures;
     if (keys.empty()) return signatures;
     const std::string message = signed_bytes(id, timestamp, body);
@@ -128,8 +129,9 @@ std::string sign_webhook(std::span<const secret> keys, std::string_view id, std:
     return signatures;
 }
 
-bool verify_webhook(std::span<const secret> keys, std::string_view id, std::int64_t timestamp, std::string_view body,
-                    std::string_view signatures) {
+bool verify_webhook(
+    std::span<const secret> keys, std::string_view id, std::int64_t timestamp, std::string_view body,
+    std::string_view signatures) {
     const std::string message = signed_bytes(id, timestamp, body);
     std::vector<std::string> expected;
     for (const secret& key : keys) {

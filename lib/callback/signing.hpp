@@ -34,13 +34,14 @@ secret make_webhook_secret();
 
 /// The value of `webhook-signature`: `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`, one for each key, space
 /// separated. `timestamp` is in unix seconds. "" without keys.
-std::string sign_webhook(std::span<const secret> keys, std::string_view id, std::int64_t timestamp,
-                         std::string_view body);
+std::string sign_webhook(
+    std::span<const secret> keys, std::string_view id, std::int64_t timestamp, std::string_view body);
 
 /// True when one of the signatures is by one of the keys; compared in constant time. Signatures of other versions are
 /// skipped.
-bool verify_webhook(std::span<const secret> keys, std::string_view id, std::int64_t timestamp, std::string_view body,
-                    std::string_view signatures);
+bool verify_webhook(
+    std::span<const secret> keys, std::string_view id, std::int64_t timestamp, std::string_view body,
+    std::string_view signatures);
 
 /// Whether a message may be fresh: its timestamp lies within `webhook_tolerance` of `now`.
 bool is_fresh_webhook(std::int64_t timestamp, wall_time now);

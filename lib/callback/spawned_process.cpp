@@ -59,8 +59,8 @@ class spawn_plan {
         ::posix_spawnattr_setpgroup(&attributes_, 0);
         ::posix_spawnattr_setsigdefault(&attributes_, &every); // the daemon ignores SIGPIPE, a child must not
         ::posix_spawnattr_setsigmask(&attributes_, &none);
-        ::posix_spawnattr_setflags(&attributes_,
-                                   POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+        ::posix_spawnattr_setflags(
+            &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
         ::posix_spawn_file_actions_adddup2(&actions_, input, 0);
         ::posix_spawn_file_actions_adddup2(&actions_, output, 1);
         ::posix_spawn_file_actions_adddup2(&actions_, output, 2);
@@ -115,8 +115,8 @@ std::string explain_start_failure(const std::string& program, int failure) {
 
 /// A NUL would cut the string: `completed` and a NUL would read as `completed`.
 bool holds_nul(const std::vector<std::string>& strings) {
-    return std::any_of(strings.begin(), strings.end(),
-                       [](const std::string& each) { return each.find('\0') != std::string::npos; });
+    return std::any_of(
+        strings.begin(), strings.end(), [](const std::string& each) { return each.find('\0') != std::string::npos; });
 }
 
 } // namespace
@@ -132,13 +132,13 @@ file_descriptor::~file_descriptor() {
     if (number_ >= 0) ::close(number_);
 }
 
-op_result<spawned_process> spawn_process(const std::vector<std::string>& argv,
-                                         const std::vector<std::string>& environment, const std::string& input) {
+op_result<spawned_process> spawn_process(
+    const std::vector<std::string>& argv, const std::vector<std::string>& environment, const std::string& input) {
     expects(!argv.empty(), "spawned_process: a command without words");
     const std::string operation = "start " + argv.front();
     if (holds_nul(argv) || holds_nul(environment)) {
-        return op_error{error_code(EINVAL, boost::system::system_category()), operation,
-                        "an argument or a variable holds a NUL"};
+        return op_error{
+            error_code(EINVAL, boost::system::system_category()), operation, "an argument or a variable holds a NUL"};
     }
     op_result<file_descriptor> memory = make_input(input);
     if (memory.has_error()) return memory.error();
@@ -152,11 +152,12 @@ op_result<spawned_process> spawn_process(const std::vector<std::string>& argv,
     const spawn_plan plan(memory->get(), output.get());
     const auto arguments = pointers(argv);
     const auto variables = pointers(environment);
-    const int failure = ::posix_spawnp(&child.pid, argv.front().c_str(), plan.actions(), plan.attributes(),
-                                       arguments.data(), variables.data());
+    const int failure = ::posix_spawnp(
+        &child.pid, argv.front().c_str(), plan.actions(), plan.attributes(), arguments.data(), variables.data());
     if (failure != 0)
-        return op_error{error_code(failure, boost::system::system_category()), operation,
-                        explain_start_failure(argv.front(), failure)};
+        return op_error{
+            error_code(failure, boost::system::system_category()), operation,
+            explain_start_failure(argv.front(), failure)};
     child.process = file_descriptor(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
     living_processes().insert(child.pid);
     if (child.process) return child;

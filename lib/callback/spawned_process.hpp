@@ -40,8 +40,8 @@ struct spawned_process {
 /// Starts argv with exactly this environment, default signals, `input` on stdin (a file in memory: no thread has to
 /// write, no SIGPIPE), and no descriptor but 0 to 2. Requires that argv is not empty. Errors name what could not be
 /// done; then no child is left.
-op_result<spawned_process> spawn_process(const std::vector<std::string>& argv,
-                                         const std::vector<std::string>& environment, const std::string& input);
+op_result<spawned_process> spawn_process(
+    const std::vector<std::string>& argv, const std::vector<std::string>& environment, const std::string& input);
 
 /// To be called after reaping it: the kernel may give its number to another process from here on.
 void forget_process(pid_t pid);

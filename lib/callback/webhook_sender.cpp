@@ -25,30 +25,31 @@ delivery_outcome failed(const op_error& error) {
 
 } // namespace
 
-http_request make_webhook_request(const webhook_target& target, const delivery_job& job,
-                                  const std::string& user_agent) {
+http_request make_webhook_request(
+    const webhook_target& target, const delivery_job& job, const std::string& user_agent) {
     const std::int64_t timestamp = std::chrono::floor<seconds>(job.now).time_since_epoch().count();
     http_request request;
     request.method = "POST";
     request.target = target.url.target;
     request.host = format_host_header(target.url);
     request.body = job.body;
-    request.headers = {{"Content-Type", "application/json"},
-                       {"User-Agent", user_agent},
-                       {"Accept", "*/*"},
-                       {"webhook-id", job.event_id},
-                       {"webhook-timestamp", fmt::format("{}", timestamp)}};
+    request.headers = {
+        {"Content-Type", "application/json"},
+        {"User-Agent", user_agent},
+        {"Accept", "*/*"},
+        {"webhook-id", job.event_id},
+        {"webhook-timestamp", fmt::format("{}", timestamp)}};
     if (!target.keys.empty())
-        request.headers.emplace_back("webhook-signature",
-                                     sign_webhook(target.keys, job.event_id, timestamp, *job.body));
+        request.headers.emplace_back(
+            "webhook-signature", sign_webhook(target.keys, job.event_id, timestamp, *job.body));
     return request;
 }
 
 webhook_sender::webhook_sender(asio::any_io_executor loop, std::string user_agent, resolver_options names)
     : loop_(loop), user_agent_(std::move(user_agent)), resolver_(loop, std::move(names)), idle_(loop) {}
 
-asio::awaitable<delivery_outcome> webhook_sender::async_send(std::shared_ptr<const webhook_target> target,
-                                                             delivery_job job, bool& was_refused) {
+asio::awaitable<delivery_outcome> webhook_sender::async_send(
+    std::shared_ptr<const webhook_target> target, delivery_job job, bool& was_refused) {
     if (!is_signed_enough(*target)) {
         op_error refusal{make_error_code(callback_error::not_signed), "sign", {}};
         co_return failed(refusal);
@@ -65,9 +66,8 @@ asio::awaitable<delivery_outcome> webhook_sender::async_send(std::shared_ptr<con
     co_return judge_reply(*reply, job.now);
 }
 
-asio::awaitable<op_result<http_reply>> webhook_sender::async_attempt(std::shared_ptr<const webhook_target> target,
-                                                                     http_request request, reply_wait wait,
-                                                                     steady_time until) {
+asio::awaitable<op_result<http_reply>> webhook_sender::async_attempt(
+    std::shared_ptr<const webhook_target> target, http_request request, reply_wait wait, steady_time until) {
     std::optional<pooled_connection> kept = idle_.take(target->pool_key);
     if (kept) {
         auto exchange = async_http_exchange(kept->connection, request, http_limits(), wait, until);
@@ -90,8 +90,8 @@ asio::awaitable<op_result<http_reply>> webhook_sender::async_attempt(std::shared
     co_return reply;
 }
 
-asio::awaitable<op_result<any_stream>> webhook_sender::async_open(std::shared_ptr<const webhook_target> target,
-                                                                  steady_time until) {
+asio::awaitable<op_result<any_stream>> webhook_sender::async_open(
+    std::shared_ptr<const webhook_target> target, steady_time until) {
     connect_options options;
     options.total = until - std::chrono::steady_clock::now();
     options.filter = target->filter;

@@ -26,18 +26,17 @@ class webhook_sender {
     /// Over at the target's timeout at the latest; a 2xx status line is enough. A reused connection that ends before a
     /// byte of the reply is tried once more on a fresh one (webhooks are at-least-once). `was_refused` is set when the
     /// address filter refused every address.
-    boost::asio::awaitable<delivery_outcome> async_send(std::shared_ptr<const webhook_target> target, delivery_job job,
-                                                        bool& was_refused);
+    boost::asio::awaitable<delivery_outcome> async_send(
+        std::shared_ptr<const webhook_target> target, delivery_job job, bool& was_refused);
 
     /// Closes idle connections, forgets nothing else.
     void drop_idle() { idle_.clear(); }
 
   private:
-    boost::asio::awaitable<op_result<any_stream>> async_open(std::shared_ptr<const webhook_target> target,
-                                                             steady_time until);
-    boost::asio::awaitable<op_result<http_reply>> async_attempt(std::shared_ptr<const webhook_target> target,
-                                                                http_request request, reply_wait wait,
-                                                                steady_time until);
+    boost::asio::awaitable<op_result<any_stream>> async_open(
+        std::shared_ptr<const webhook_target> target, steady_time until);
+    boost::asio::awaitable<op_result<http_reply>> async_attempt(
+        std::shared_ptr<const webhook_target> target, http_request request, reply_wait wait, steady_time until);
 
     boost::asio::any_io_executor loop_;
     std::string user_agent_;

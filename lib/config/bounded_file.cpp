@@ -59,8 +59,9 @@ op_result<file_content> read_bounded_file(const std::filesystem::path& path, std
 std::optional<file_stamp> stamp_file(const std::filesystem::path& path) {
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) return std::nullopt;
-    return file_stamp{info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size), nanoseconds(info.st_mtim),
-                      nanoseconds(info.st_ctim)};
+    return file_stamp{
+        info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size), nanoseconds(info.st_mtim),
+        nanoseconds(info.st_ctim)};
 }
 
 } // namespace prooftrack

@@ -7,8 +7,8 @@ void config_document::refuse(const std::string& path, std::string problem) {
     mistakes.push_back(places.blame(path, std::move(problem)));
 }
 
-void config_document::refuse_at(file_position where, const std::string& path, std::string problem,
-                                std::string nearest) {
+void config_document::refuse_at(
+    file_position where, const std::string& path, std::string problem, std::string nearest) {
     broken.insert(path);
     mistakes.push_back(
         {places.file(), where.line, where.column, readable_path(path), std::move(problem), std::move(nearest)});

@@ -352,8 +352,8 @@ std::string format_config_range(const config_key& key) {
     const auto never = key.zero_is_never ? "0s, or " : "";
     const auto entries = [&] { return fmt::format("{} to {} entries", key.fewest, key.most_entries); };
     const auto durations = [&] {
-        return fmt::format("{}{} to {}", never, format_duration(milliseconds(key.least)),
-                           format_duration(milliseconds(key.most)));
+        return fmt::format(
+            "{}{} to {}", never, format_duration(milliseconds(key.least)), format_duration(milliseconds(key.most)));
     };
     switch (key.kind) {
     case key_kind::word:

@@ -30,9 +30,9 @@ enum class key_kind : std::uint8_t {
 };
 
 /// Where a key's value lives.
-using config_field =
-    std::variant<milliseconds*, std::pair<milliseconds, milliseconds>*, std::vector<milliseconds>*, std::size_t*,
-                 std::uint32_t*, std::string*, std::filesystem::path*, std::vector<std::string>*>;
+using config_field = std::variant<
+    milliseconds*, std::pair<milliseconds, milliseconds>*, std::vector<milliseconds>*, std::size_t*, std::uint32_t*,
+    std::string*, std::filesystem::path*, std::vector<std::string>*>;
 
 /// One key of the file.
 struct config_key {

@@ -42,16 +42,17 @@ class document_reader {
         return !name.empty() && std::find(tables.begin(), tables.end(), name) != tables.end();
     }
 
-    void read_key(const config_key& key, const std::string& path, const toml::key& name, const toml::node& node,
-                  callback_config& callback) {
+    void read_key(
+        const config_key& key, const std::string& path, const toml::key& name, const toml::node& node,
+        callback_config& callback) {
         document_.places.add(path, position_of(name.source()));
         for (auto& problem : read_config_value(node, key, key.at(document_.value, callback))) {
             document_.refuse_at(problem.where, path, std::move(problem.text));
         }
     }
 
-    void read_table(std::string_view table_name, const std::string& prefix, const toml::table& table,
-                    callback_config& callback) {
+    void read_table(
+        std::string_view table_name, const std::string& prefix, const toml::table& table, callback_config& callback) {
         for (const auto& [name, node] : table) {
             const std::string path = fmt::format("{}.{}", prefix, name.str());
             if (const config_key* key = find_config_key(table_name, name.str())) {
@@ -67,10 +68,10 @@ class document_reader {
         document_.places.add(path, position_of(node.source()));
         const toml::table* table = node.as_table();
         if (table == nullptr) {
-            document_.refuse_at(position_of(node.source()), path,
-                                node.is_array_of_tables()
-                                    ? fmt::format("there is one such table: write [{}]", path)
-                                    : fmt::format("expected a table: write [{}] and its keys below it", path));
+            document_.refuse_at(
+                position_of(node.source()), path,
+                node.is_array_of_tables() ? fmt::format("there is one such table: write [{}]", path)
+                                          : fmt::format("expected a table: write [{}] and its keys below it", path));
             return;
         }
         callback_config unused;
@@ -85,8 +86,9 @@ class document_reader {
             return;
         }
         if (list->size() > max_callbacks) {
-            document_.refuse_at(position_of(name.source()), "callback",
-                                fmt::format("{} callbacks are too many: at most {}", list->size(), max_callbacks));
+            document_.refuse_at(
+                position_of(name.source()), "callback",
+                fmt::format("{} callbacks are too many: at most {}", list->size(), max_callbacks));
             return;
         }
         for (const toml::node& entry : *list) {
@@ -97,8 +99,8 @@ class document_reader {
         }
     }
 
-    void refuse_unknown(std::string_view table_name, const std::string& prefix, const toml::key& name,
-                        const toml::node& node) {
+    void refuse_unknown(
+        std::string_view table_name, const std::string& prefix, const toml::key& name, const toml::node& node) {
         const std::string shown(name.str().substr(0, 64));
         const std::string path = prefix.empty() ? shown : fmt::format("{}.{}", prefix, shown);
         const bool wants_table = table_name.empty() && (node.is_table() || node.is_array_of_tables());
@@ -126,10 +128,11 @@ class document_reader {
             }
         }
         const char* what = wants_table ? "table" : "key";
-        document_.refuse_at(position_of(name.source()), path,
-                            is_close ? fmt::format("unknown {}; did you mean {}?", what, suggestion)
-                                     : fmt::format("unknown {}; the nearest valid one is {}", what, suggestion),
-                            suggestion);
+        document_.refuse_at(
+            position_of(name.source()), path,
+            is_close ? fmt::format("unknown {}; did you mean {}?", what, suggestion)
+                     : fmt::format("unknown {}; the nearest valid one is {}", what, suggestion),
+            suggestion);
     }
 
     config_document& document_;
@@ -168,8 +171,8 @@ configuration_draft refused_draft(config_mistake mistake) {
 
 } // namespace
 
-configuration_draft draft_configuration(std::string_view toml, const std::string& file_name,
-                                        const config_surroundings& surroundings) {
+configuration_draft draft_configuration(
+    std::string_view toml, const std::string& file_name, const config_surroundings& surroundings) {
     if (toml.size() > max_configuration_bytes)
         return refused_draft({file_name, 0, 0, {}, fmt::format("larger than {} bytes", max_configuration_bytes), {}});
     if (const auto line = find_overlong_line(toml); line != 0) {
@@ -202,15 +205,15 @@ configuration_draft draft_configuration(std::string_view toml, const std::string
     return draft;
 }
 
-configuration_outcome parse_configuration(std::string_view toml, const std::string& file_name,
-                                          const config_surroundings& surroundings) {
+configuration_outcome parse_configuration(
+    std::string_view toml, const std::string& file_name, const config_surroundings& surroundings) {
     configuration_draft draft = draft_configuration(toml, file_name, surroundings);
     if (!draft.mistakes.empty()) return std::move(draft.mistakes);
     return configuration_reading{std::move(draft.value), std::move(draft.warnings)};
 }
 
-configuration_draft load_configuration(const std::filesystem::path& file, const config_surroundings& surroundings,
-                                       const file_reader& read) {
+configuration_draft load_configuration(
+    const std::filesystem::path& file, const config_surroundings& surroundings, const file_reader& read) {
     const auto content = read(file, max_configuration_bytes);
     if (!content) return refused_draft({file.string(), 0, 0, {}, content.error().message(), {}});
     return draft_configuration(content->text, file.string(), surroundings);

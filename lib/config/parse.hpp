@@ -53,15 +53,16 @@ struct configuration_draft {
 using configuration_outcome = std::variant<configuration_reading, config_mistakes>;
 
 /// All mistakes at once, in the order of the file; a syntax error alone. `file_name` is only printed.
-configuration_outcome parse_configuration(std::string_view toml, const std::string& file_name,
-                                          const config_surroundings& surroundings = {});
+configuration_outcome parse_configuration(
+    std::string_view toml, const std::string& file_name, const config_surroundings& surroundings = {});
 
-configuration_draft draft_configuration(std::string_view toml, const std::string& file_name,
-                                        const config_surroundings& surroundings = {});
+configuration_draft draft_configuration(
+    std::string_view toml, const std::string& file_name, const config_surroundings& surroundings = {});
 
 /// Reads the file; one that cannot be read is one mistake.
-configuration_draft load_configuration(const std::filesystem::path& file, const config_surroundings& surroundings = {},
-                                       const file_reader& read = read_bounded_file);
+configuration_draft load_configuration(
+    const std::filesystem::path& file, const config_surroundings& surroundings = {},
+    const file_reader& read = read_bounded_file);
 
 /// Sorts by place; of more than `max_reported_mistakes` the last then says how many more there are.
 void order_and_bound(config_mistakes& mistakes);

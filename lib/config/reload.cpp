@@ -26,8 +26,8 @@ std::vector<std::string> changed_keys(const configuration& before, const configu
     std::vector<std::string> names;
     configuration old_copy = before;
     configuration new_copy = after;
-    for_each_changed_key(old_copy, new_copy,
-                         [&](const config_key& key, auto&&...) { names.push_back(full_name(key)); });
+    for_each_changed_key(
+        old_copy, new_copy, [&](const config_key& key, auto&&...) { names.push_back(full_name(key)); });
     if (before.callbacks != after.callbacks) names.emplace_back("callback");
     return names;
 }

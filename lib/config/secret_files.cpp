@@ -64,8 +64,9 @@ op_result<secret_text> parse_token(const std::filesystem::path& path, std::strin
     if (trimmed(text).empty())
         return failure(path, secret_error::empty, "write Proof's client_token into it, on one line");
     if (!is_printable(text)) {
-        return failure(path, secret_error::malformed,
-                       "expected one line of printable characters without spaces: the client_token alone");
+        return failure(
+            path, secret_error::malformed,
+            "expected one line of printable characters without spaces: the client_token alone");
     }
     return secret_text{secret(std::string(text)), false};
 }
@@ -75,8 +76,8 @@ op_result<secret_lines> parse_lines(const std::filesystem::path& path, std::stri
     secret_lines result;
     if (text.starts_with(byte_order_mark)) return failure(path, secret_error::malformed, mark_advice);
     if (trimmed(text).empty()) {
-        return failure(path, secret_error::empty,
-                       "write one whsec_… a line into it: make one with `prooftrackctl secret new`");
+        return failure(
+            path, secret_error::empty, "write one whsec_… a line into it: make one with `prooftrackctl secret new`");
     }
     for (int number = 1; !text.empty(); ++number) {
         const auto end = std::min(text.find('\n'), text.size());
@@ -86,14 +87,17 @@ op_result<secret_lines> parse_lines(const std::filesystem::path& path, std::stri
         if (line.empty())
             return failure(path, secret_error::malformed, fmt::format("line {} is blank: delete it", number));
         if (!is_printable(line)) {
-            return failure(path, secret_error::malformed,
-                           fmt::format("line {}: expected one whsec_… a line, nothing else: see `prooftrackctl secret "
-                                       "new`",
-                                       number));
+            return failure(
+                path, secret_error::malformed,
+                fmt::format(
+                    "line {}: expected one whsec_… a line, nothing else: see `prooftrackctl secret "
+                    "new`",
+                    number));
         }
         if (line.size() > longest_line || result.lines.size() == max_secret_lines) {
-            return failure(path, secret_error::too_long,
-                           fmt::format("at most {} lines of {} bytes", max_secret_lines, longest_line));
+            return failure(
+                path, secret_error::too_long,
+                fmt::format("at most {} lines of {} bytes", max_secret_lines, longest_line));
         }
         result.lines.emplace_back(std::string(line));
     }
@@ -101,8 +105,8 @@ op_result<secret_lines> parse_lines(const std::filesystem::path& path, std::stri
 }
 
 template <class Secrets, class Parse>
-op_result<Secrets> read_with(const file_reader& read, const std::filesystem::path& path, std::size_t most_bytes,
-                             const char* what, Parse parse) {
+op_result<Secrets> read_with(
+    const file_reader& read, const std::filesystem::path& path, std::size_t most_bytes, const char* what, Parse parse) {
     if (path.empty()) return op_error{make_error_code(secret_error::not_configured), fmt::format("read {}", what), {}};
     auto content = read(path, most_bytes);
     if (!content) return content.error();

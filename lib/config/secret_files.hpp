@@ -50,8 +50,8 @@ struct secret_lines {
 /// One line of at most `max_token_bytes`; a newline behind it is dropped. The error's detail says what to do.
 op_result<secret_text> read_secret_file(const std::filesystem::path& path, const file_reader& read = read_bounded_file);
 /// One secret a line; a blank line is refused.
-op_result<secret_lines> read_secret_lines(const std::filesystem::path& path,
-                                          const file_reader& read = read_bounded_file);
+op_result<secret_lines> read_secret_lines(
+    const std::filesystem::path& path, const file_reader& read = read_bounded_file);
 
 /// $CREDENTIALS_DIRECTORY as systemd passes it; empty when there is none.
 std::filesystem::path credentials_directory();

@@ -26,8 +26,9 @@ void refuse_if(config_document& document, const std::string& path, std::string p
 }
 
 bool is_name(std::string_view text) {
-    return std::all_of(text.begin(), text.end(),
-                       [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; });
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    });
 }
 
 bool is_group(std::string_view text) {
@@ -84,8 +85,8 @@ class callback_rules {
         const bool has_url = document_.has(key("url"));
         const bool has_command = document_.has(key("command"));
         if (has_url && has_command) {
-            document_.refuse(key("command"),
-                             "a callback has a url or a command, not both: write two [[callback]] tables");
+            document_.refuse(
+                key("command"), "a callback has a url or a command, not both: write two [[callback]] tables");
         } else if (has_url) {
             check_url();
         } else if (has_command) {
@@ -105,11 +106,11 @@ class callback_rules {
         if (!document_.has(key("name"))) {
             document_.refuse(key("name"), "is required: 1 to 64 characters of a-z 0-9 _ -");
         } else if (!is_name(callback_.name)) {
-            document_.refuse(key("name"),
-                             fmt::format("\"{}\": 1 to 64 characters, only a-z 0-9 _ and -", callback_.name));
+            document_.refuse(
+                key("name"), fmt::format("\"{}\": 1 to 64 characters, only a-z 0-9 _ and -", callback_.name));
         } else if (callback_.name == own_url_callback) {
-            document_.refuse(key("name"),
-                             "\"callback_url\" stands for the transactions' own URLs: choose another name");
+            document_.refuse(
+                key("name"), "\"callback_url\" stands for the transactions' own URLs: choose another name");
         } else if (!names.insert(callback_.name).second) {
             document_.refuse(key("name"), fmt::format("\"{}\" is the name of another callback above", callback_.name));
         }
@@ -123,9 +124,10 @@ class callback_rules {
         if (has_credential(surroundings_, secret_credential(callback_.name))) return;
         document_.refuse(
             key("secret_file"),
-            fmt::format("is required for a url over TCP (make one with `prooftrackctl secret new`), or pass the "
-                        "systemd credential {}",
-                        secret_credential(callback_.name)));
+            fmt::format(
+                "is required for a url over TCP (make one with `prooftrackctl secret new`), or pass the "
+                "systemd credential {}",
+                secret_credential(callback_.name)));
     }
 
     void check_command() {
@@ -136,19 +138,22 @@ class callback_rules {
         if (!is_sound("command")) return;
         const std::string& program = callback_.command.front();
         if (!program.starts_with('/')) {
-            document_.refuse(key("command"),
-                             "the first entry must be the program's absolute path: there is no shell and no search");
+            document_.refuse(
+                key("command"), "the first entry must be the program's absolute path: there is no shell and no search");
         }
     }
 
     void check_events() {
         if (!is_sound("events")) return;
         for (const std::string& pattern : callback_.events) {
-            const bool selects_one = std::any_of(selectable_events.begin(), selectable_events.end(),
-                                                 [&](std::string_view name) { return pattern_selects(pattern, name); });
+            const bool selects_one =
+                std::any_of(selectable_events.begin(), selectable_events.end(), [&](std::string_view name) {
+                    return pattern_selects(pattern, name);
+                });
             if (selects_one) continue;
-            document_.refuse(key("events"), fmt::format("\"{}\" matches no event; there are: {}", pattern,
-                                                        fmt::join(selectable_events, ", ")));
+            document_.refuse(
+                key("events"),
+                fmt::format("\"{}\" matches no event; there are: {}", pattern, fmt::join(selectable_events, ", ")));
         }
     }
 
@@ -170,14 +175,15 @@ void validate_callback_url(config_document& document, const config_surroundings&
         !rules.secret_file.empty() || has_credential(surroundings, secret_credential(std::string(own_url_callback)));
     const bool has_tcp = std::any_of(rules.allow_hosts.begin(), rules.allow_hosts.end(), is_tcp_host);
     if (has_tcp && !is_signed && document.is_sound("callback_url.secret_file")) {
-        document.refuse("callback_url.secret_file",
-                        "is required with a host over TCP: make one with `prooftrackctl secret new`");
+        document.refuse(
+            "callback_url.secret_file", "is required with a host over TCP: make one with `prooftrackctl secret new`");
     }
 }
 
 bool selects(const callback_config& callback, std::string_view event) {
-    return std::any_of(callback.events.begin(), callback.events.end(),
-                       [&](const std::string& pattern) { return pattern_selects(pattern, event); });
+    return std::any_of(callback.events.begin(), callback.events.end(), [&](const std::string& pattern) {
+        return pattern_selects(pattern, event);
+    });
 }
 
 } // namespace
@@ -193,17 +199,17 @@ void validate_configuration(config_document& document, const config_surroundings
 }
 
 std::vector<std::string> configuration_warnings(const configuration& config) {
-    constexpr std::array<std::string_view, 3> terminal{"transaction.completed", "transaction.failed",
-                                                       "transaction.cancelled"};
+    constexpr std::array<std::string_view, 3> terminal{
+        "transaction.completed", "transaction.failed", "transaction.cancelled"};
     std::vector<std::string> warnings;
     for (const callback_config& callback : config.callbacks) {
         const bool wants_end =
             std::any_of(terminal.begin(), terminal.end(), [&](auto event) { return selects(callback, event); });
         if (wants_end && !selects(callback, "transaction.reversed")) {
-            warnings.push_back(
-                fmt::format("callback \"{}\" selects a terminal event but not transaction.reversed: it would not hear "
-                            "when Proof changes its word",
-                            callback.name));
+            warnings.push_back(fmt::format(
+                "callback \"{}\" selects a terminal event but not transaction.reversed: it would not hear "
+                "when Proof changes its word",
+                callback.name));
         }
         if (!callback.ca_file.empty() && !is_https_url(callback.url)) {
             warnings.push_back(fmt::format("callback \"{}\": ca_file has no effect without https", callback.name));

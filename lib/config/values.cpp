@@ -42,19 +42,23 @@ class value_reader {
         const auto high = duration_of(*list->get(1));
         if (!low || !high) return;
         if (*low > *high) {
-            refuse(node, fmt::format("the first must not be longer than the second: write [\"{}\", \"{}\"]",
-                                     format_duration(*high), format_duration(*low)));
+            refuse(
+                node, fmt::format(
+                          "the first must not be longer than the second: write [\"{}\", \"{}\"]",
+                          format_duration(*high), format_duration(*low)));
             return;
         }
         out = {*low, *high};
     }
     void read(const toml::node& node, std::vector<milliseconds>& out) {
-        read_list(node, out, "durations, as in [\"10m\", \"65m\"]",
-                  [this](const toml::node& entry) { return duration_of(entry); });
+        read_list(node, out, "durations, as in [\"10m\", \"65m\"]", [this](const toml::node& entry) {
+            return duration_of(entry);
+        });
     }
     void read(const toml::node& node, std::vector<std::string>& out) {
-        read_list(node, out, "texts, as in [\"a\", \"b\"]",
-                  [this](const toml::node& entry) { return text_of(entry, "a text in quotes"); });
+        read_list(node, out, "texts, as in [\"a\", \"b\"]", [this](const toml::node& entry) {
+            return text_of(entry, "a text in quotes");
+        });
     }
 
   private:
@@ -94,8 +98,8 @@ class value_reader {
             return;
         }
         if (list->size() < key_.fewest || list->size() > key_.most_entries) {
-            refuse(node,
-                   fmt::format("expected {} to {} entries, found {}", key_.fewest, key_.most_entries, list->size()));
+            refuse(
+                node, fmt::format("expected {} to {} entries, found {}", key_.fewest, key_.most_entries, list->size()));
             return;
         }
         std::vector<Entry> entries;
@@ -114,8 +118,9 @@ class value_reader {
         const std::string& text = value->get();
         const auto size = static_cast<std::int64_t>(text.size());
         if (size < key_.least || size > key_.most) {
-            refuse(node, size == 0 ? std::string("must not be empty")
-                                   : fmt::format("{} bytes are too many: at most {}", size, key_.most));
+            refuse(
+                node, size == 0 ? std::string("must not be empty")
+                                : fmt::format("{} bytes are too many: at most {}", size, key_.most));
             return std::nullopt;
         }
         for (const char c : text) {
@@ -189,8 +194,10 @@ class value_reader {
 
     std::optional<milliseconds> duration_of(const toml::node& node) {
         if (const auto* number = node.as_integer()) {
-            refuse(node, fmt::format("a duration needs a unit: write \"{}s\" (ms, s, m, h, d)",
-                                     number->get() < 0 ? 5 : number->get()));
+            refuse(
+                node,
+                fmt::format(
+                    "a duration needs a unit: write \"{}s\" (ms, s, m, h, d)", number->get() < 0 ? 5 : number->get()));
             return std::nullopt;
         }
         const auto* value = node.as_string();
@@ -200,9 +207,10 @@ class value_reader {
         }
         const auto duration = parse_duration(value->get());
         if (!duration) {
-            refuse(node,
-                   fmt::format("\"{}\" is not a duration (a whole number and ms, s, m, h or d): did you mean \"{}\"?",
-                               value->get().substr(0, 64), likely_duration(value->get())));
+            refuse(
+                node, fmt::format(
+                          "\"{}\" is not a duration (a whole number and ms, s, m, h or d): did you mean \"{}\"?",
+                          value->get().substr(0, 64), likely_duration(value->get())));
             return std::nullopt;
         }
         if (key_.zero_is_never && *duration == milliseconds(0)) return duration;

@@ -21,16 +21,16 @@ callback_table::callback_table(std::vector<callback_config> callbacks, callback_
     : callbacks_(std::move(callbacks)), rules_(std::move(rules)) {}
 
 const callback_config* callback_table::find(std::string_view name) const {
-    const auto found = std::find_if(callbacks_.begin(), callbacks_.end(),
-                                    [&](const callback_config& one) { return one.name == name; });
+    const auto found = std::find_if(
+        callbacks_.begin(), callbacks_.end(), [&](const callback_config& one) { return one.name == name; });
     return found == callbacks_.end() ? nullptr : &*found;
 }
 
 std::vector<std::string> callback_table::selecting(event_type type) const {
     std::vector<std::string> names;
     for (const callback_config& one : callbacks_) {
-        const bool selected = std::any_of(one.events.begin(), one.events.end(),
-                                          [&](const std::string& pattern) { return selects(pattern, type); });
+        const bool selected = std::any_of(
+            one.events.begin(), one.events.end(), [&](const std::string& pattern) { return selects(pattern, type); });
         if (selected) names.push_back(one.name);
     }
     return names;

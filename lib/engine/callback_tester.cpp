@@ -50,11 +50,12 @@ void callback_tester::test(const std::string& callback, instant now, unique_func
         return;
     }
     ++under_way_;
-    context_.deps.sender.deliver(make_test_job(callback, now.wall, context_.random),
-                                 [this, handler = std::move(handler)](delivery_outcome outcome) mutable {
-                                     --under_way_;
-                                     handler(std::move(outcome));
-                                 });
+    context_.deps.sender.deliver(
+        make_test_job(callback, now.wall, context_.random),
+        [this, handler = std::move(handler)](delivery_outcome outcome) mutable {
+            --under_way_;
+            handler(std::move(outcome));
+        });
 }
 
 } // namespace prooftrack

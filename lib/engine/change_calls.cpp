@@ -13,8 +13,8 @@ namespace {
 constexpr int most_tries = 5;
 
 problem already_ended(const transaction_view& view) {
-    return refuse(problem_code::already_ended,
-                  fmt::format("'{}' is {} already", view.id.str(), to_string(view.facts.state)));
+    return refuse(
+        problem_code::already_ended, fmt::format("'{}' is {} already", view.id.str(), to_string(view.facts.state)));
 }
 
 problem keeps_changing(const transaction_id& id) {

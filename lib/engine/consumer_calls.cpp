@@ -10,8 +10,9 @@ namespace {
 /// A consumer's absence and its overtaking have names of their own.
 problem consumer_problem(const std::string& name, const op_error& error) {
     if (error.code == store_error::not_found) {
-        return refuse(problem_code::unknown_consumer,
-                      fmt::format("there is no consumer '{0}': `prooftrackctl consumers add {0}` makes it", name));
+        return refuse(
+            problem_code::unknown_consumer,
+            fmt::format("there is no consumer '{0}': `prooftrackctl consumers add {0}` makes it", name));
     }
     if (error.code == store_error::beyond_last) {
         return refuse(problem_code::invalid_request, "seq is beyond the last event");
@@ -21,8 +22,9 @@ problem consumer_problem(const std::string& name, const op_error& error) {
 
 } // namespace
 
-void consumer_calls::put_consumer(std::string name, std::optional<event_seq> seq, client_identity who,
-                                  backend_handler<std::pair<bool, consumer_view>> handler) {
+void consumer_calls::put_consumer(
+    std::string name, std::optional<event_seq> seq, client_identity who,
+    backend_handler<std::pair<bool, consumer_view>> handler) {
     auto audited = audit_.audited({"put consumer", "consumer", name, who}, std::move(handler));
     start(put(std::move(name), seq), std::move(audited));
 }

@@ -23,8 +23,9 @@ class consumer_calls final : public consumer_backend {
         : clock_(clock), store_(remembered), audit_(audit) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
-    void put_consumer(std::string name, std::optional<event_seq> seq, client_identity who,
-                      backend_handler<std::pair<bool, consumer_view>> handler) override;
+    void put_consumer(
+        std::string name, std::optional<event_seq> seq, client_identity who,
+        backend_handler<std::pair<bool, consumer_view>> handler) override;
     void delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) override;
     void acknowledge(std::string name, event_seq seq, backend_handler<consumer_view> handler) override;
     void consumers(backend_handler<std::vector<consumer_view>> handler) override;

@@ -22,8 +22,9 @@ bool waits_for_recovery(const lane_table::slots_by_name& slots, const delivery_v
 }
 
 /// When a delivery is looked at whose recorded time makes no sense beside the present clock.
-wall_time real_due(const delivery_context& context, const delivery_view& view,
-                   const std::vector<milliseconds>& schedule, wall_time now) {
+wall_time real_due(
+    const delivery_context& context, const delivery_view& view, const std::vector<milliseconds>& schedule,
+    wall_time now) {
     wall_time due = look_at(*view.next_attempt_at, view.attempts, schedule, now);
     for (const auto& [name, slot] : context.lanes.slots()) {
         if (slot->shown_name() != view.callback) continue;

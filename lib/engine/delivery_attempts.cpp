@@ -25,8 +25,8 @@ attempt_ending ending_of(const delivery_outcome& outcome) {
     return {result_of(outcome.what), honoured_retry_after(outcome.status, outcome.retry_after)};
 }
 
-attempt_record record_of(delivery_id id, const delivery_lane::finished& finished, const delivery_outcome& outcome,
-                         wall_time now) {
+attempt_record record_of(
+    delivery_id id, const delivery_lane::finished& finished, const delivery_outcome& outcome, wall_time now) {
     attempt_record record;
     record.id = id;
     record.at = now;
@@ -160,10 +160,10 @@ void delivery_attempts::on_outcome(delivery_id id, delivery_outcome outcome) {
 
 void delivery_attempts::record(delivery_attempt& one) {
     ++recording_;
-    context_.deps.memory.record_attempt(one.ending,
-                                        [this, id = one.head.id](op_result<std::optional<delivery_head>> recorded) {
-                                            on_answer(id, std::move(recorded));
-                                        });
+    context_.deps.memory.record_attempt(
+        one.ending, [this, id = one.head.id](op_result<std::optional<delivery_head>> recorded) {
+            on_answer(id, std::move(recorded));
+        });
 }
 
 void delivery_attempts::on_answer(delivery_id id, op_result<std::optional<delivery_head>> recorded) {

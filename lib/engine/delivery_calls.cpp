@@ -11,8 +11,9 @@ namespace prooftrack {
 namespace {
 
 problem unknown_delivery(delivery_id id) {
-    return refuse(problem_code::unknown_delivery,
-                  fmt::format("there is no delivery {}: `prooftrackctl deliveries` lists them", value_of(id)));
+    return refuse(
+        problem_code::unknown_delivery,
+        fmt::format("there is no delivery {}: `prooftrackctl deliveries` lists them", value_of(id)));
 }
 
 problem unknown_callback(std::string_view name) {
@@ -49,8 +50,8 @@ task<outcome<std::monostate>> delivery_calls::retry(delivery_id id) {
     co_return store_problem(done.error());
 }
 
-void delivery_calls::retry_dead(std::optional<std::string> callback, client_identity who,
-                                backend_handler<std::uint64_t> handler) {
+void delivery_calls::retry_dead(
+    std::optional<std::string> callback, client_identity who, backend_handler<std::uint64_t> handler) {
     auto audited =
         audit_.audited({"retry dead deliveries", "callback", callback.value_or("*"), who}, std::move(handler));
     start(retry_all_dead(std::move(callback)), std::move(audited));
@@ -68,8 +69,8 @@ task<outcome<std::uint64_t>> delivery_calls::retry_all_dead(std::optional<std::s
     co_return *count;
 }
 
-void delivery_calls::test_callback(std::string name, client_identity who,
-                                   backend_handler<callback_test_result> handler) {
+void delivery_calls::test_callback(
+    std::string name, client_identity who, backend_handler<callback_test_result> handler) {
     auto audited = audit_.audited({"test callback", "callback", name, who}, std::move(handler));
     start(test(std::move(name)), std::move(audited));
 }
@@ -78,9 +79,9 @@ task<outcome<callback_test_result>> delivery_calls::test(std::string name) {
     if (driver_.callbacks().find(name) == nullptr) co_return unknown_callback(name);
     delivery_outcome done = co_await call(driver_, &delivery_driver::test_callback, name);
     const bool has_status = done.status != 0 || done.what == delivery_outcome::verdict::delivered;
-    co_return callback_test_result{has_status ? std::optional(done.status) : std::nullopt,
-                                   std::chrono::duration_cast<milliseconds>(done.took), std::move(done.reply),
-                                   std::move(done.error)};
+    co_return callback_test_result{
+        has_status ? std::optional(done.status) : std::nullopt, std::chrono::duration_cast<milliseconds>(done.took),
+        std::move(done.reply), std::move(done.error)};
 }
 
 } // namespace prooftrack

@@ -23,8 +23,8 @@ class delivery_calls final : public delivery_backend {
 
     void deliveries(delivery_query query, backend_handler<delivery_page> handler) override;
     void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) override;
-    void retry_dead(std::optional<std::string> callback, client_identity who,
-                    backend_handler<std::uint64_t> handler) override;
+    void retry_dead(
+        std::optional<std::string> callback, client_identity who, backend_handler<std::uint64_t> handler) override;
     void test_callback(std::string name, client_identity who, backend_handler<callback_test_result> handler) override;
 
   private:

@@ -15,8 +15,8 @@ bool is_final(const op_error& error) {
 
 } // namespace
 
-delivery_driver::delivery_driver(delivery_dependencies deps, callback_table table, std::uint64_t seed,
-                                 unique_function<void()> wake_changed)
+delivery_driver::delivery_driver(
+    delivery_dependencies deps, callback_table table, std::uint64_t seed, unique_function<void()> wake_changed)
     : context_(deps, std::move(table), seed), wake_changed_(std::move(wake_changed)), failing_(context_, *this),
       keeper_(context_, failing_, *this), attempts_(context_, *this),
       feeder_(context_, {attempts_, failing_, keeper_, *this}), tester_(context_), reports_(context_) {}
@@ -144,8 +144,8 @@ void delivery_driver::retry_dead(std::optional<std::string> callback, store_hand
     leave();
 }
 
-void delivery_driver::on_dead_retried(const std::optional<std::string>& callback,
-                                      const op_result<std::uint64_t>& count) {
+void delivery_driver::on_dead_retried(
+    const std::optional<std::string>& callback, const op_result<std::uint64_t>& count) {
     const instant now = enter();
     if (!count) {
         on_store_error(count.error(), now);

@@ -35,8 +35,8 @@ class delivery_driver final : private delivery_host {
   public:
     /// `wake_changed` runs whenever `next_wake` has changed; it must not call back into the driver, but may read
     /// `next_wake`.
-    delivery_driver(delivery_dependencies deps, callback_table table, std::uint64_t seed,
-                    unique_function<void()> wake_changed);
+    delivery_driver(
+        delivery_dependencies deps, callback_table table, std::uint64_t seed, unique_function<void()> wake_changed);
     delivery_driver(const delivery_driver&) = delete;
     delivery_driver& operator=(const delivery_driver&) = delete;
 

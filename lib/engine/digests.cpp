@@ -15,8 +15,8 @@ digest options_digest(const tracking_options& options, milliseconds overdue_afte
     // Lengths in front keep the parts apart.
     const std::string url =
         options.callback_url ? fmt::format("u{}:{}", options.callback_url->size(), *options.callback_url) : "n";
-    return sha256(fmt::format("v1 {} {} {}:{}", overdue_after.count(), url, options.metadata_canonical.size(),
-                              options.metadata_canonical));
+    return sha256(fmt::format(
+        "v1 {} {} {}:{}", overdue_after.count(), url, options.metadata_canonical.size(), options.metadata_canonical));
 }
 
 } // namespace prooftrack

@@ -63,8 +63,8 @@ class engine_backend final : public backend {
         parts_.sessions.kyc_status(std::move(partner_user_id), std::move(handler));
     }
 
-    wait_id events(event_seq after, std::size_t limit, milliseconds wait,
-                   backend_handler<event_list> handler) override {
+    wait_id events(
+        event_seq after, std::size_t limit, milliseconds wait, backend_handler<event_list> handler) override {
         return parts_.feed.events(after, limit, wait, std::move(handler));
     }
     event_seq last_seq() const override { return parts_.feed.last_seq(); }
@@ -80,16 +80,17 @@ class engine_backend final : public backend {
     void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) override {
         parts_.delivery.retry_delivery(id, who, std::move(handler));
     }
-    void retry_dead(std::optional<std::string> callback, client_identity who,
-                    backend_handler<std::uint64_t> handler) override {
+    void retry_dead(
+        std::optional<std::string> callback, client_identity who, backend_handler<std::uint64_t> handler) override {
         parts_.delivery.retry_dead(std::move(callback), who, std::move(handler));
     }
     void test_callback(std::string name, client_identity who, backend_handler<callback_test_result> handler) override {
         parts_.delivery.test_callback(std::move(name), who, std::move(handler));
     }
 
-    void put_consumer(std::string name, std::optional<event_seq> seq, client_identity who,
-                      backend_handler<std::pair<bool, consumer_view>> handler) override {
+    void put_consumer(
+        std::string name, std::optional<event_seq> seq, client_identity who,
+        backend_handler<std::pair<bool, consumer_view>> handler) override {
         parts_.consumer.put_consumer(std::move(name), seq, who, std::move(handler));
     }
     void delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) override {

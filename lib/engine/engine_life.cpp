@@ -73,10 +73,11 @@ void engine_life::save_counters() {
     std::vector<active_transaction> rows = parts_.polls.core().all(parts_.clock.now());
     for (std::size_t first = 0; first < rows.size(); first += rows_a_save) {
         const std::size_t last = std::min(rows.size(), first + rows_a_save);
-        std::vector<active_transaction> part(std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(first)),
-                                             std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(last)));
-        parts_.remembered.save_facts(std::move(part),
-                                     [](const op_result<std::monostate>& /*counters may fall back*/) {});
+        std::vector<active_transaction> part(
+            std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(first)),
+            std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(last)));
+        parts_.remembered.save_facts(
+            std::move(part), [](const op_result<std::monostate>& /*counters may fall back*/) {});
     }
 }
 
@@ -105,9 +106,10 @@ task<> engine_life::warn_if_nobody_reads() {
 }
 
 void engine_life::warn_of_no_listener() {
-    parts_.log.write(log_event_id::config_no_listener,
-                     {{"advice", "nobody is told of the end of a transaction: add a [[callback]], or read "
-                                 "/v1/events as a named consumer"}});
+    parts_.log.write(
+        log_event_id::config_no_listener,
+        {{"advice", "nobody is told of the end of a transaction: add a [[callback]], or read "
+                    "/v1/events as a named consumer"}});
 }
 
 } // namespace prooftrack

@@ -16,8 +16,8 @@ problem cursor_gone(event_seq first, event_seq last) {
     gone.code = problem_code::cursor_gone;
     gone.detail =
         "these events are not kept (any more), or the cursor is of another log: start again at oldest_seq - 1, or at 0";
-    gone.members = {problem_member::number("oldest_seq", value_of(first)),
-                    problem_member::number("last_seq", value_of(last))};
+    gone.members = {
+        problem_member::number("oldest_seq", value_of(first)), problem_member::number("last_seq", value_of(last))};
     return gone;
 }
 

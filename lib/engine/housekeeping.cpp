@@ -34,9 +34,9 @@ bool housekeeping::look_at_clocks(instant now) {
     const auto stepped = clocks_.look(now, around_.clock.since_boot());
     if (!stepped) return false;
     const bool has_slept = stepped->slept != milliseconds(0);
-    around_.log.write(log_event_id::daemon_clock_jump,
-                      {{"jump_ms", (has_slept ? stepped->slept : stepped->set_by).count()},
-                       {"kind", has_slept ? "the machine slept" : "the wall clock was set"}});
+    around_.log.write(
+        log_event_id::daemon_clock_jump, {{"jump_ms", (has_slept ? stepped->slept : stepped->set_by).count()},
+                                          {"kind", has_slept ? "the machine slept" : "the wall clock was set"}});
     return true;
 }
 
@@ -115,8 +115,8 @@ task<> housekeeping::prune(prune_request request) {
     }
     next_prune_ = then.steady + (pruned->more ? steady_duration(between_batches) : steady_duration(between_prunes));
     if (pruned->transactions + pruned->events > 0) {
-        around_.log.write(log_event_id::store_pruned,
-                          {{"transactions", pruned->transactions}, {"events", pruned->events}});
+        around_.log.write(
+            log_event_id::store_pruned, {{"transactions", pruned->transactions}, {"events", pruned->events}});
         prooftrack::start(show_pruned());
     }
     wake_by(next_prune_);
@@ -144,14 +144,15 @@ task<> housekeeping::measure_space() {
 void housekeeping::look_at_space(const store_status& status) {
     const auto change = space_.look(status.free_bytes, status.capacity_bytes);
     if (change == space_watch::change::none) return;
-    std::vector<log_field> fields{{"free_bytes", status.free_bytes},
-                                  {"limit_bytes", space_watch::limit(status.capacity_bytes)},
-                                  {"capacity_bytes", status.capacity_bytes}};
+    std::vector<log_field> fields{
+        {"free_bytes", status.free_bytes},
+        {"limit_bytes", space_watch::limit(status.capacity_bytes)},
+        {"capacity_bytes", status.capacity_bytes}};
     if (change == space_watch::change::nearly_full)
         fields.emplace_back("advice", "make room on the disk of store.path: when it is full, new ids are refused");
-    around_.log.write(change == space_watch::change::nearly_full ? log_event_id::store_nearly_full
-                                                                 : log_event_id::store_has_space,
-                      std::span<const log_field>(fields));
+    around_.log.write(
+        change == space_watch::change::nearly_full ? log_event_id::store_nearly_full : log_event_id::store_has_space,
+        std::span<const log_field>(fields));
 }
 
 task<> housekeeping::beat() {
@@ -181,21 +182,22 @@ void housekeeping::say_alive(const store_status& status, const std::vector<consu
     }
     const auto oldest_due = std::chrono::duration_cast<milliseconds>(core.oldest_due(now));
     const auto due_lag = std::chrono::duration_cast<milliseconds>(around_.counts.poll_lag_p99());
-    around_.log.write(log_event_id::daemon_heartbeat, {{"pending", core.open()},
-                                                       {"due_lag_ms", due_lag.count()},
-                                                       {"oldest_due_ms", oldest_due.count()},
-                                                       {"polls_per_second", core.made_rate()},
-                                                       {"backlog", backlog},
-                                                       {"oldest_undelivered_seconds", oldest_undelivered.count()},
-                                                       {"dead", dead},
-                                                       {"proof", to_string(core.health().kind())},
-                                                       {"store", to_string(status.state)},
-                                                       {"consumers", consumers.size()},
-                                                       {"consumer_lag", lag},
-                                                       {"consumer_age_seconds", consumer_age.count()},
-                                                       {"db_bytes", status.db_bytes},
-                                                       {"wal_bytes", status.wal_bytes},
-                                                       {"free_bytes", status.free_bytes}});
+    around_.log.write(
+        log_event_id::daemon_heartbeat, {{"pending", core.open()},
+                                         {"due_lag_ms", due_lag.count()},
+                                         {"oldest_due_ms", oldest_due.count()},
+                                         {"polls_per_second", core.made_rate()},
+                                         {"backlog", backlog},
+                                         {"oldest_undelivered_seconds", oldest_undelivered.count()},
+                                         {"dead", dead},
+                                         {"proof", to_string(core.health().kind())},
+                                         {"store", to_string(status.state)},
+                                         {"consumers", consumers.size()},
+                                         {"consumer_lag", lag},
+                                         {"consumer_age_seconds", consumer_age.count()},
+                                         {"db_bytes", status.db_bytes},
+                                         {"wal_bytes", status.wal_bytes},
+                                         {"free_bytes", status.free_bytes}});
 }
 
 void housekeeping::publish(const store_status& status, const std::vector<consumer_view>& consumers, instant now) {

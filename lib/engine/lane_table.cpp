@@ -24,8 +24,8 @@ delivery_slot& lane_table::make(const std::string& lane, bool whole, std::option
     const bool is_url = is_own_url_lane(lane);
     expects(!is_url || has_url_room(), "lane_table: more lanes of callback_urls than there may be");
     const std::size_t capacity = is_url ? url_lane_capacity : lane_capacity;
-    auto made = std::make_unique<delivery_slot>(lane, lane_number{++last_number_},
-                                                delivery_lane(capacity, whole, std::move(settings)));
+    auto made = std::make_unique<delivery_slot>(
+        lane, lane_number{++last_number_}, delivery_lane(capacity, whole, std::move(settings)));
     const auto [place, is_new] = by_name_.emplace(lane, std::move(made));
     expects(is_new, "lane_table: a second lane of one name");
     delivery_slot& slot = *place->second;

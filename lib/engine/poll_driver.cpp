@@ -77,17 +77,18 @@ record_result result_of(const op_result<recorded_transition>& result) {
 }
 
 transition make_transition(const change_action& change) {
-    transition row{.id = change.id,
-                   .revision = change.revision,
-                   .at = change.at,
-                   .from_state = change.from_state,
-                   .from_status = change.from_status,
-                   .facts = change.facts,
-                   .is_history = change.is_history,
-                   .reply = change.reply,
-                   .reply_is_good = change.reply_is_good,
-                   .request_id = change.request_id,
-                   .event = std::nullopt};
+    transition row{
+        .id = change.id,
+        .revision = change.revision,
+        .at = change.at,
+        .from_state = change.from_state,
+        .from_status = change.from_status,
+        .facts = change.facts,
+        .is_history = change.is_history,
+        .reply = change.reply,
+        .reply_is_good = change.reply_is_good,
+        .request_id = change.request_id,
+        .event = std::nullopt};
     return row;
 }
 
@@ -159,14 +160,15 @@ void poll_driver::perform(change_action& change) {
         event_id = make_event_id(change.at, around_.random);
         row.event = owed_event{event_id, *change.event, change.previous_status, around_.selecting(*change.event)};
     }
-    around_.remembered.record(std::move(row), [this, recorded = std::move(change), event_id = std::move(event_id)](
-                                                  op_result<recorded_transition> result) mutable {
-        on_record_result(std::move(recorded), event_id, std::move(result));
-    });
+    around_.remembered.record(
+        std::move(row), [this, recorded = std::move(change),
+                         event_id = std::move(event_id)](op_result<recorded_transition> result) mutable {
+            on_record_result(std::move(recorded), event_id, std::move(result));
+        });
 }
 
-void poll_driver::on_record_result(change_action change, const std::string& event_id,
-                                   op_result<recorded_transition> result) {
+void poll_driver::on_record_result(
+    change_action change, const std::string& event_id, op_result<recorded_transition> result) {
     const record_result what = result_of(result);
     const row_revision revision = result ? result->revision : row_revision{};
     step(recorded_event{change.slot, change.number, what, revision});
@@ -180,9 +182,10 @@ void poll_driver::on_record_result(change_action change, const std::string& even
         if (change.is_history) around_.counts.on_transition(change.from_state, change.facts.state);
         around_.listener.on_recorded(change, *std::move(result));
     } else if (what == record_result::refused && result.error().code != store_error::stopped) {
-        around_.log.write(log_event_id::store_error, {{"operation", "record a change"},
-                                                      {"merchant_transaction_id", change.id.str()},
-                                                      {"error", result.error().message()}});
+        around_.log.write(
+            log_event_id::store_error, {{"operation", "record a change"},
+                                        {"merchant_transaction_id", change.id.str()},
+                                        {"error", result.error().message()}});
     }
     if (reloading_.contains(change.number)) return; // it has ended when the row is loaded again
     end_change(change.number, outcome);
@@ -199,25 +202,29 @@ void poll_driver::end_change(change_number number, const op_result<std::monostat
 void poll_driver::perform(reload_action& reload) {
     transaction_id id = reload.id;
     reloading_.insert(reload.number);
-    around_.remembered.find(std::move(id), [this, slot = reload.slot,
-                                            number = reload.number](op_result<std::optional<transaction_view>> found) {
-        std::optional<active_transaction> row;
-        if (found && *found) row = active_transaction{(*found)->id, (*found)->facts, (*found)->revision};
-        step(found ? tracker_event(reloaded_event{slot, number, std::move(row)})
-                   : tracker_event(recorded_event{slot, number, record_result::refused, {}}));
-        reloading_.erase(number);
-        end_change(number, op_error{make_error_code(store_error::stale), "record a change", "the row is another one"});
-    });
+    around_.remembered.find(
+        std::move(id),
+        [this, slot = reload.slot, number = reload.number](op_result<std::optional<transaction_view>> found) {
+            std::optional<active_transaction> row;
+            if (found && *found) row = active_transaction{(*found)->id, (*found)->facts, (*found)->revision};
+            step(
+                found ? tracker_event(reloaded_event{slot, number, std::move(row)})
+                      : tracker_event(recorded_event{slot, number, record_result::refused, {}}));
+            reloading_.erase(number);
+            end_change(
+                number, op_error{make_error_code(store_error::stale), "record a change", "the row is another one"});
+        });
 }
 
 void poll_driver::log_change(const change_action& change, std::string_view event_id, std::optional<event_seq> seq) {
     if (!change.is_history) return;
-    std::vector<log_field> fields{{"merchant_transaction_id", change.id.str()},
-                                  {"from", change.from_status},
-                                  {"to", change.facts.status},
-                                  {"from_state", to_string(change.from_state)},
-                                  {"state", to_string(change.facts.state)},
-                                  {"request_id", change.request_id}};
+    std::vector<log_field> fields{
+        {"merchant_transaction_id", change.id.str()},
+        {"from", change.from_status},
+        {"to", change.facts.status},
+        {"from_state", to_string(change.from_state)},
+        {"state", to_string(change.facts.state)},
+        {"request_id", change.request_id}};
     if (change.event && seq) {
         fields.emplace_back("event", to_string(*change.event));
         fields.emplace_back("event_id", event_id);
@@ -238,11 +245,12 @@ void poll_driver::perform(health_action& health) {
 }
 
 void poll_driver::perform(poll_error_action& error) {
-    std::vector<log_field> fields{{"error", error.error},
-                                  {"merchant_transaction_id", error.id},
-                                  {"result", to_string(error.what)},
-                                  {"consecutive", error.errors_in_row},
-                                  {"request_id", error.request_id}};
+    std::vector<log_field> fields{
+        {"error", error.error},
+        {"merchant_transaction_id", error.id},
+        {"result", to_string(error.what)},
+        {"consecutive", error.errors_in_row},
+        {"request_id", error.request_id}};
     const bool is_denied = error.what == reply_class::unauthorized || error.what == reply_class::forbidden;
     if (is_denied) fields.emplace_back("advice", "if others are answered, look for what is special in this id");
     around_.log.write(log_event_id::poll_error, std::span<const log_field>(fields));
@@ -250,15 +258,17 @@ void poll_driver::perform(poll_error_action& error) {
 
 void poll_driver::perform(odd_status_action& odd) {
     if (odd.is_downgrade) {
-        around_.log.write(log_event_id::transaction_downgrade, {{"merchant_transaction_id", odd.id},
-                                                                {"status", odd.status},
-                                                                {"word", odd.word},
-                                                                {"request_id", odd.request_id}});
+        around_.log.write(
+            log_event_id::transaction_downgrade, {{"merchant_transaction_id", odd.id},
+                                                  {"status", odd.status},
+                                                  {"word", odd.word},
+                                                  {"request_id", odd.request_id}});
         return;
     }
     around_.counts.on_unknown_status();
-    around_.log.write(log_event_id::proof_unknown_status,
-                      {{"word", odd.word}, {"merchant_transaction_id", odd.id}, {"request_id", odd.request_id}});
+    around_.log.write(
+        log_event_id::proof_unknown_status,
+        {{"word", odd.word}, {"merchant_transaction_id", odd.id}, {"request_id", odd.request_id}});
 }
 
 void poll_driver::perform(behind_action& behind) {
@@ -272,8 +282,8 @@ void poll_driver::perform(behind_action& behind) {
 }
 
 void poll_driver::perform(clock_skew_action& skew) {
-    around_.log.write(log_event_id::daemon_clock_skew,
-                      {{"skew_ms", skew.skew.count()}, {"advice", "check NTP on this machine"}});
+    around_.log.write(
+        log_event_id::daemon_clock_skew, {{"skew_ms", skew.skew.count()}, {"advice", "check NTP on this machine"}});
 }
 
 void poll_driver::perform(burst_action& burst) {

@@ -17,8 +17,8 @@ problem refuse(problem_code code, std::string detail) {
 
 problem store_problem(const op_error& error) {
     if (error.code == store_error::full) {
-        return refuse(problem_code::store_unavailable,
-                      "the disk is full: nothing was changed; free some room and try again");
+        return refuse(
+            problem_code::store_unavailable, "the disk is full: nothing was changed; free some room and try again");
     }
     if (error.code == boost::system::errc::invalid_argument) {
         return refuse(problem_code::invalid_request, fmt::format("{}: {}", error.operation, error.detail));
@@ -33,8 +33,9 @@ problem store_problem(const op_error& error) {
 }
 
 problem unknown_transaction(const transaction_id& id) {
-    return refuse(problem_code::unknown_transaction,
-                  fmt::format("'{}' is not tracked here: `prooftrackctl track {}` tracks it", id.str(), id.str()));
+    return refuse(
+        problem_code::unknown_transaction,
+        fmt::format("'{}' is not tracked here: `prooftrackctl track {}` tracks it", id.str(), id.str()));
 }
 
 problem call_problem(const op_error& error) {
@@ -50,22 +51,27 @@ problem call_problem(const op_error& error) {
 problem reply_problem(const proof_reply& reply, std::string_view missing) {
     problem made;
     if (reply.is_own_error) {
-        made = refuse(problem_code::passed_through,
-                      reply.message.empty() ? fmt::format("Proof answered {}", reply.status) : reply.message);
+        made = refuse(
+            problem_code::passed_through,
+            reply.message.empty() ? fmt::format("Proof answered {}", reply.status) : reply.message);
         made.status = reply.status;
         made.proof_code = reply.error_code;
     } else if (reply.status >= 200 && reply.status < 300) {
-        made = refuse(problem_code::proof_unusable_reply,
-                      fmt::format("Proof answered {} with {}: ask its support with request_id", reply.status, missing));
+        made = refuse(
+            problem_code::proof_unusable_reply,
+            fmt::format("Proof answered {} with {}: ask its support with request_id", reply.status, missing));
     } else if (reply.status >= 300 && reply.status < 400) {
-        made = refuse(problem_code::proof_unusable_reply,
-                      fmt::format("a redirect ({}) came in place of Proof's reply, and none is followed: look at "
-                                  "proof.base_url",
-                                  reply.status));
+        made = refuse(
+            problem_code::proof_unusable_reply,
+            fmt::format(
+                "a redirect ({}) came in place of Proof's reply, and none is followed: look at "
+                "proof.base_url",
+                reply.status));
     } else {
-        made = refuse(problem_code::proof_unusable_reply,
-                      fmt::format("{} came without Proof's error body: a gateway or firewall on the way has answered",
-                                  reply.status));
+        made = refuse(
+            problem_code::proof_unusable_reply,
+            fmt::format(
+                "{} came without Proof's error body: a gateway or firewall on the way has answered", reply.status));
     }
     if (!reply.request_id.empty()) made.members.push_back(problem_member::text("request_id", reply.request_id));
     if (reply.retry_after) made.retry_after = std::chrono::ceil<seconds>(*reply.retry_after);

@@ -21,19 +21,21 @@ proxied_reply as_proxied(proof_reply reply, int status) {
 }
 
 problem key_reused() {
-    return refuse(problem_code::idempotency_key_reused,
-                  "this Idempotency-Key was used with another body: take a new key");
+    return refuse(
+        problem_code::idempotency_key_reused, "this Idempotency-Key was used with another body: take a new key");
 }
 
 problem outcome_unknown() {
-    return refuse(problem_code::session_outcome_unknown,
-                  "Proof was asked under this key and no definite answer came: whether a session exists is not known, "
-                  "and none is made under this key any more; take a new key");
+    return refuse(
+        problem_code::session_outcome_unknown,
+        "Proof was asked under this key and no definite answer came: whether a session exists is not known, "
+        "and none is made under this key any more; take a new key");
 }
 
 problem session_replayed(std::string transaction) {
-    problem replayed = refuse(problem_code::session_replayed,
-                              "this key's session exists, but its secret part is not kept (any more): take a new key");
+    problem replayed = refuse(
+        problem_code::session_replayed,
+        "this key's session exists, but its secret part is not kept (any more): take a new key");
     replayed.members.push_back(problem_member::text("merchant_transaction_id", std::move(transaction)));
     return replayed;
 }
@@ -146,8 +148,8 @@ task<std::optional<problem>> session_service::claim(session_key key) {
     co_return outcome_unknown();
 }
 
-task<outcome<proxied_reply>> session_service::ask(std::optional<session_key> key, std::string body,
-                                                  tracking_options options) {
+task<outcome<proxied_reply>> session_service::ask(
+    std::optional<session_key> key, std::string body, tracking_options options) {
     proof_call request{proof_call::method_kind::post, "/widget/session", std::move(body)};
     proof_client& proof = *proof_;
     auto reply = co_await call(proof, &proof_client::call, std::move(request));
@@ -163,8 +165,8 @@ task<outcome<proxied_reply>> session_service::ask(std::optional<session_key> key
         co_return reply_problem(*reply, no_id);
     }
     const int status = session_status(reply->status);
-    untracked_session made{std::move(*reading.id), std::move(options),
-                           keep_secret(as_proxied(std::move(*reply), status))};
+    untracked_session made{
+        std::move(*reading.id), std::move(options), keep_secret(as_proxied(std::move(*reply), status))};
     auto answer = co_await track(key, std::move(made));
     co_return answer;
 }
@@ -190,9 +192,10 @@ task<outcome<proxied_reply>> session_service::track(std::optional<session_key> k
         refused->detail += "; this session is of that transaction, and its parameters are not given out";
         keep(key, *refused);
     } else {
-        log_.write(log_event_id::store_error, {{"operation", "track a new session's id"},
-                                               {"merchant_transaction_id", made.id.str()},
-                                               {"error", refused->detail}});
+        log_.write(
+            log_event_id::store_error, {{"operation", "track a new session's id"},
+                                        {"merchant_transaction_id", made.id.str()},
+                                        {"error", refused->detail}});
         keep(key, std::move(made));
     }
     co_return std::move(*refused);

@@ -39,8 +39,9 @@ struct session_hooks {
 /// request with it waits for the first one's answer.
 class session_service {
   public:
-    session_service(const clock_source& clock, store& remembered, event_log& log, session_hooks hooks,
-                    session_memory_limits limits = {})
+    session_service(
+        const clock_source& clock, store& remembered, event_log& log, session_hooks hooks,
+        session_memory_limits limits = {})
         : clock_(clock), store_(remembered), log_(log), hooks_(std::move(hooks)), memory_(limits) {}
     lifetime::watch observe() const { return alive_.observe(); }
 

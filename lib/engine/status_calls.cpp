@@ -13,8 +13,9 @@ task<outcome<std::string>> status_calls::format() {
     status->remembered.state = shown_.state.disk;
     const instant now = shown_.clock.now();
     const std::vector<callback_view> callbacks = shown_.deliveries.views(status->remembered, now.wall);
-    co_return format_status({version_, now.steady - started_at_, status->remembered, shown_.core,
-                             shown_.counts.poll_lag_p99(), now, callbacks, status->consumers, shown_.config, secrets_});
+    co_return format_status(
+        {version_, now.steady - started_at_, status->remembered, shown_.core, shown_.counts.poll_lag_p99(), now,
+         callbacks, status->consumers, shown_.config, secrets_});
 }
 
 task<outcome<std::string>> status_calls::serialize() {
@@ -46,8 +47,8 @@ std::string status_calls::proof_standing() const {
 }
 
 std::string status_calls::summary() const {
-    std::string line = fmt::format("{} pending, {:.0f} polls/s, Proof {}", shown_.core.open(), shown_.core.made_rate(),
-                                   proof_standing());
+    std::string line = fmt::format(
+        "{} pending, {:.0f} polls/s, Proof {}", shown_.core.open(), shown_.core.made_rate(), proof_standing());
     if (shown_.state.disk == store_state::full) line += ", THE DISK IS FULL";
     if (!shown_.config.refusal.empty()) line += ", THE CONFIGURATION WAS REFUSED";
     return line;

@@ -72,8 +72,9 @@ std::string format_callbacks(const std::vector<callback_view>& callbacks) {
         append_json_string(out, view.name);
         out += ",\"state\":";
         append_json_string(out, to_string(view.state));
-        out += fmt::format(R"(,"backlog":{},"oldest_undelivered_seconds":{},"dead":{})", view.backlog,
-                           view.oldest_undelivered_seconds, view.dead);
+        out += fmt::format(
+            R"(,"backlog":{},"oldest_undelivered_seconds":{},"dead":{})", view.backlog, view.oldest_undelivered_seconds,
+            view.dead);
         append_time(out, "failing_since", view.failing_since);
         out += ",\"last_error\":";
         if (view.last_error.empty()) {
@@ -93,8 +94,9 @@ std::string format_consumers(const std::vector<consumer_view>& consumers, wall_t
         if (out.size() > 1) out += ',';
         out += "{\"name\":";
         append_json_string(out, consumer.name);
-        out += fmt::format(R"(,"seq":{},"lag":{},"age_seconds":{}}})", value_of(consumer.seq), consumer.lag,
-                           age_of(consumer, now).count());
+        out += fmt::format(
+            R"(,"seq":{},"lag":{},"age_seconds":{}}})", value_of(consumer.seq), consumer.lag,
+            age_of(consumer, now).count());
     }
     return out + "]";
 }
@@ -136,20 +138,21 @@ std::string format_status(const status_facts& facts) {
     const store_status& store = facts.remembered;
     std::string out = "{\"version\":";
     append_json_string(out, facts.version);
-    out += fmt::format(R"(,"uptime_seconds":{},"transactions":{})", std::chrono::floor<seconds>(facts.uptime).count(),
-                       format_transactions(store));
+    out += fmt::format(
+        R"(,"uptime_seconds":{},"transactions":{})", std::chrono::floor<seconds>(facts.uptime).count(),
+        format_transactions(store));
     out += fmt::format(
         R"(,"polls":{{"per_second":{:.1f},"in_flight":{},"lag_p99_seconds":{:.3f},"oldest_due_seconds":{:.3f}}})",
         facts.core.made_rate(), facts.core.in_flight(), in_seconds(facts.lag_p99),
         in_seconds(facts.core.oldest_due(facts.now)));
-    out += fmt::format(R"(,"proof":{},"callbacks":{})", format_health(facts.core.health()),
-                       format_callbacks(facts.callbacks));
+    out += fmt::format(
+        R"(,"proof":{},"callbacks":{})", format_health(facts.core.health()), format_callbacks(facts.callbacks));
     out += ",\"store\":{\"state\":";
     append_json_string(out, to_string(store.state));
-    out += fmt::format(R"(,"bytes":{},"wal_bytes":{},"free_bytes":{}}})", store.db_bytes, store.wal_bytes,
-                       store.free_bytes);
-    out += fmt::format(R"(,"events":{{"first_seq":{},"last_seq":{},"log_id":)", value_of(store.first_seq),
-                       value_of(store.last_seq));
+    out += fmt::format(
+        R"(,"bytes":{},"wal_bytes":{},"free_bytes":{}}})", store.db_bytes, store.wal_bytes, store.free_bytes);
+    out += fmt::format(
+        R"(,"events":{{"first_seq":{},"last_seq":{},"log_id":)", value_of(store.first_seq), value_of(store.last_seq));
     append_json_string(out, store.log_id);
     out += "},\"config\":" + format_config(facts.config);
     out += ",\"consumers\":" + format_consumers(facts.consumers, facts.now.wall);

@@ -20,14 +20,15 @@ problem already_tracked(const transaction_id& id) {
 }
 
 transaction_view view_of(const new_transaction& row, const tracking_facts& facts) {
-    return {.id = row.id,
-            .facts = facts,
-            .metadata = row.metadata,
-            .callback_url = row.callback_url,
-            .proof = "",
-            .next_poll_at = std::nullopt,
-            .consecutive_errors = 0,
-            .last_error = ""};
+    return {
+        .id = row.id,
+        .facts = facts,
+        .metadata = row.metadata,
+        .callback_url = row.callback_url,
+        .proof = "",
+        .next_poll_at = std::nullopt,
+        .consecutive_errors = 0,
+        .last_error = ""};
 }
 
 problem with_taken(problem failed, const import_summary& so_far) {
@@ -74,8 +75,8 @@ void tracking_calls::begin(const transaction_id& id, const add_outcome& added) {
     around_.polls.step(tracked_event{active_transaction{id, added.facts, added.revision}, false});
 }
 
-task<std::optional<problem>> tracking_calls::track_session(transaction_id id, tracking_options options,
-                                                           std::optional<digest> session) {
+task<std::optional<problem>> tracking_calls::track_session(
+    transaction_id id, tracking_options options, std::optional<digest> session) {
     // The session exists: whatever has changed since the request to Proof, a stop or a reload, its id is recorded.
     std::vector<new_transaction> rows;
     rows.push_back(around_.intake.make_row(track_request{id, options}));
@@ -91,8 +92,8 @@ task<std::optional<problem>> tracking_calls::track_session(transaction_id id, tr
 }
 
 /// The id of a new session is here already. Options that say something are never dropped in silence.
-task<std::optional<problem>> tracking_calls::compare_session(transaction_id id, tracking_options options,
-                                                             add_outcome known) {
+task<std::optional<problem>> tracking_calls::compare_session(
+    transaction_id id, tracking_options options, add_outcome known) {
     // Proof has just spoken of it: one that is seldom polled, or had failed, may go on.
     around_.changes.hint(id, [](const outcome<std::monostate>&) {});
     if (says_nothing(options)) co_return std::nullopt;
@@ -117,8 +118,8 @@ struct tracking_calls::chunk {
     std::vector<source> sources; ///< of each row
 };
 
-void tracking_calls::import(std::vector<import_line> lines, client_identity who,
-                            backend_handler<import_summary> handler) {
+void tracking_calls::import(
+    std::vector<import_line> lines, client_identity who, backend_handler<import_summary> handler) {
     start(add_lines(std::move(lines), who), std::move(handler));
 }
 
@@ -134,16 +135,17 @@ task<outcome<import_summary>> tracking_calls::add_lines(std::vector<import_line>
         count(part, *added, all);
     }
     around_.audit.write({"import", "count", all.created + all.existing, who}, "done");
-    around_.log.write(log_event_id::transaction_tracked, {{"source", "import"},
-                                                          {"created", all.created},
-                                                          {"existing", all.existing},
-                                                          {"rejected", all.rejected.size()}});
+    around_.log.write(
+        log_event_id::transaction_tracked, {{"source", "import"},
+                                            {"created", all.created},
+                                            {"existing", all.existing},
+                                            {"rejected", all.rejected.size()}});
     co_return all;
 }
 
 /// A problem when it is not the line's own.
-std::optional<problem> tracking_calls::fill(chunk& next, std::vector<import_line>& lines,
-                                            import_summary& summary) const {
+std::optional<problem> tracking_calls::fill(
+    chunk& next, std::vector<import_line>& lines, import_summary& summary) const {
     next.sources.clear();
     while (next.next_line < lines.size() && next.rows.size() < rows_a_chunk) {
         import_line& line = lines[next.next_line++];

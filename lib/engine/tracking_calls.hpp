@@ -38,8 +38,8 @@ class tracking_calls final : public tracking_backend {
     /// The id of a session that Proof has just made, with options that were checked before the session was requested.
     /// `session` is the claimed key, if there was one. `already_tracked` when the id is tracked with other options:
     /// then nothing was changed, and the key remembers its outcome.
-    task<std::optional<problem>> track_session(transaction_id id, tracking_options options,
-                                               std::optional<digest> session);
+    task<std::optional<problem>> track_session(
+        transaction_id id, tracking_options options, std::optional<digest> session);
 
   private:
     struct chunk;

@@ -14,8 +14,8 @@ std::optional<problem> transaction_intake::check(const tracking_options& options
     if (rules_.state.life != daemon_state::phase::running)
         return refuse(problem_code::unavailable, "the daemon is starting or stopping: try again in a moment");
     if (rules_.state.disk == store_state::full) {
-        return refuse(problem_code::store_unavailable,
-                      "the disk is full: nothing was changed; free some room and try again");
+        return refuse(
+            problem_code::store_unavailable, "the disk is full: nothing was changed; free some room and try again");
     }
     if (!options.callback_url) return std::nullopt;
     const auto url = parse_http_url(*options.callback_url);
@@ -31,13 +31,14 @@ std::optional<problem> transaction_intake::check(const tracking_options& options
 
 new_transaction transaction_intake::make_row(track_request request) const {
     const milliseconds overdue_after = request.options.overdue_after.value_or(rules_.config.poll.overdue_after);
-    new_transaction made{.id = std::move(request.id),
-                         .metadata = request.options.metadata,
-                         .callback_url = request.options.callback_url,
-                         .callback_lane = "",
-                         .now = rules_.clock.now().wall,
-                         .overdue_after = overdue_after,
-                         .options_digest = options_digest(request.options, overdue_after)};
+    new_transaction made{
+        .id = std::move(request.id),
+        .metadata = request.options.metadata,
+        .callback_url = request.options.callback_url,
+        .callback_lane = "",
+        .now = rules_.clock.now().wall,
+        .overdue_after = overdue_after,
+        .options_digest = options_digest(request.options, overdue_after)};
     if (made.callback_url) made.callback_lane = format_lane(parse_http_url(*made.callback_url).value());
     return made;
 }

@@ -50,8 +50,9 @@ class connect_race : public std::enable_shared_from_this<connect_race> {
   public:
     using handler_type = unique_function<void(op_result<tcp::socket>)>;
 
-    connect_race(const asio::any_io_executor& loop, std::string host, std::uint16_t port, connect_options options,
-                 handler_type handler)
+    connect_race(
+        const asio::any_io_executor& loop, std::string host, std::uint16_t port, connect_options options,
+        handler_type handler)
         : loop_(loop), host_(std::move(host)), port_(port), options_(std::move(options)), handler_(std::move(handler)),
           head_start_(loop), total_(loop) {}
 
@@ -178,9 +179,9 @@ class connect_race : public std::enable_shared_from_this<connect_race> {
 
 } // namespace
 
-unique_function<void()> connect_tcp(asio::any_io_executor loop, host_resolver& resolver, std::string host,
-                                    std::uint16_t port, connect_options options,
-                                    unique_function<void(op_result<tcp::socket>)> handler) {
+unique_function<void()> connect_tcp(
+    asio::any_io_executor loop, host_resolver& resolver, std::string host, std::uint16_t port, connect_options options,
+    unique_function<void(op_result<tcp::socket>)> handler) {
     auto race = std::make_shared<connect_race>(loop, std::move(host), port, std::move(options), std::move(handler));
     race->start(resolver);
     return [weak = std::weak_ptr<connect_race>(race)] {
@@ -188,8 +189,8 @@ unique_function<void()> connect_tcp(asio::any_io_executor loop, host_resolver& r
     };
 }
 
-asio::awaitable<op_result<tcp::socket>> async_connect_tcp(host_resolver& resolver, std::string host, std::uint16_t port,
-                                                          connect_options options) {
+asio::awaitable<op_result<tcp::socket>> async_connect_tcp(
+    host_resolver& resolver, std::string host, std::uint16_t port, connect_options options) {
     using value = op_result<tcp::socket>;
     const asio::any_io_executor loop = co_await asio::this_coro::executor;
     auto start = [loop, &resolver, host = std::move(host), port,
@@ -200,8 +201,8 @@ asio::awaitable<op_result<tcp::socket>> async_connect_tcp(host_resolver& resolve
     co_return co_await std::move(task);
 }
 
-asio::awaitable<op_result<tls_stream_ptr>> async_connect_tls(host_resolver& resolver, tls_client& tls, std::string host,
-                                                             std::uint16_t port, connect_options options) {
+asio::awaitable<op_result<tls_stream_ptr>> async_connect_tls(
+    host_resolver& resolver, tls_client& tls, std::string host, std::uint16_t port, connect_options options) {
     const steady_duration handshake = options.handshake;
     auto connecting = async_connect_tcp(resolver, host, port, std::move(options));
     op_result<tcp::socket> socket = co_await std::move(connecting);
@@ -212,8 +213,8 @@ asio::awaitable<op_result<tls_stream_ptr>> async_connect_tls(host_resolver& reso
     co_return stream;
 }
 
-asio::awaitable<op_result<asio::local::stream_protocol::socket>> async_connect_unix(std::string path,
-                                                                                    steady_duration within) {
+asio::awaitable<op_result<asio::local::stream_protocol::socket>> async_connect_unix(
+    std::string path, steady_duration within) {
     using unix_protocol = asio::local::stream_protocol;
     const asio::any_io_executor loop = co_await asio::this_coro::executor;
     const std::string operation = "connect " + path;

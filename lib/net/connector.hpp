@@ -34,21 +34,20 @@ struct connect_options {
 /// Nagle is off on the socket. Errors: "resolve …", "connect ADDRESS:PORT …" (the first address's error),
 /// net_error::address_not_allowed, timed_out, cancelled. Returns what gives up early (the handler then gets
 /// net_error::cancelled). `resolver` must live until the handler ran.
-unique_function<void()> connect_tcp(boost::asio::any_io_executor loop, host_resolver& resolver, std::string host,
-                                    std::uint16_t port, connect_options options,
-                                    unique_function<void(op_result<boost::asio::ip::tcp::socket>)> handler);
+unique_function<void()> connect_tcp(
+    boost::asio::any_io_executor loop, host_resolver& resolver, std::string host, std::uint16_t port,
+    connect_options options, unique_function<void(op_result<boost::asio::ip::tcp::socket>)> handler);
 
 /// The same for coroutines; cancellation of the coroutine gives up.
-boost::asio::awaitable<op_result<boost::asio::ip::tcp::socket>>
-async_connect_tcp(host_resolver& resolver, std::string host, std::uint16_t port, connect_options options);
+boost::asio::awaitable<op_result<boost::asio::ip::tcp::socket>> async_connect_tcp(
+    host_resolver& resolver, std::string host, std::uint16_t port, connect_options options);
 
 /// TCP and then TLS, verified for `host`.
-boost::asio::awaitable<op_result<tls_stream_ptr>> async_connect_tls(host_resolver& resolver, tls_client& tls,
-                                                                    std::string host, std::uint16_t port,
-                                                                    connect_options options);
+boost::asio::awaitable<op_result<tls_stream_ptr>> async_connect_tls(
+    host_resolver& resolver, tls_client& tls, std::string host, std::uint16_t port, connect_options options);
 
 /// A Unix socket; waits while its backlog is full. Errors name the path.
-boost::asio::awaitable<op_result<boost::asio::local::stream_protocol::socket>>
-async_connect_unix(std::string path, steady_duration within);
+boost::asio::awaitable<op_result<boost::asio::local::stream_protocol::socket>> async_connect_unix(
+    std::string path, steady_duration within);
 
 } // namespace prooftrack

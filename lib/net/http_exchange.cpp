@@ -146,8 +146,9 @@ result<std::string> format_request_head(const http_request& request) {
                request.method.empty() || request.target.find(' ') != std::string::npos || request.host.empty();
     std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.target, request.host);
     for (const auto& [name, value] : request.headers) {
-        expects(!boost::beast::iequals(name, "Host") && !boost::beast::iequals(name, "Content-Length"),
-                "http_exchange: a header that is written from the fields");
+        expects(
+            !boost::beast::iequals(name, "Host") && !boost::beast::iequals(name, "Content-Length"),
+            "http_exchange: a header that is written from the fields");
         bad = bad || name.empty() || has_control(name) || name.find_first_of(" :") != std::string::npos ||
               has_control(value);
         head += fmt::format("{}: {}\r\n", name, value);
@@ -159,8 +160,8 @@ result<std::string> format_request_head(const http_request& request) {
     return head;
 }
 
-asio::awaitable<op_result<http_reply>> async_http_exchange(http_connection& connection, http_request request,
-                                                           http_limits limits, reply_wait wait, steady_time until) {
+asio::awaitable<op_result<http_reply>> async_http_exchange(
+    http_connection& connection, http_request request, http_limits limits, reply_wait wait, steady_time until) {
     exchange one(connection, limits, wait);
     auto running = one.run(std::move(request), until);
     op_result<http_reply> reply = co_await std::move(running);

@@ -66,9 +66,8 @@ class http_connection {
 /// connection is closed, or may be kept and looked at before the next exchange. Operations in the errors: "write
 /// request", "read reply". net_error::closed_before_reply: not one byte of a reply came (a reused connection may just
 /// have been stale).
-boost::asio::awaitable<op_result<http_reply>> async_http_exchange(http_connection& connection, http_request request,
-                                                                  http_limits limits, reply_wait wait,
-                                                                  steady_time until);
+boost::asio::awaitable<op_result<http_reply>> async_http_exchange(
+    http_connection& connection, http_request request, http_limits limits, reply_wait wait, steady_time until);
 
 /// The request's bytes without the body; net_error::bad_request when a field holds a control character.
 result<std::string> format_request_head(const http_request& request);

@@ -35,8 +35,8 @@ void steady_alarm::disarm() {
 }
 
 instant system_clock_source::now() const {
-    return {std::chrono::steady_clock::now(),
-            std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now())};
+    return {
+        std::chrono::steady_clock::now(), std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now())};
 }
 
 steady_duration system_clock_source::since_boot() const {

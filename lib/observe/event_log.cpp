@@ -66,14 +66,15 @@ class rendering_log final : public service_log {
     explicit rendering_log(event_log_options options)
         : level_(options.level), format_(usable_format(options, choose_format(options))),
           now_(options.now ? std::move(options.now) : read_system_clocks),
-          sink_(format_ == log_format::journald ? make_journald_sink(options.journal_socket)
-                                                : make_stream_sink(options.fd)) {
+          sink_(
+              format_ == log_format::journald ? make_journald_sink(options.journal_socket)
+                                              : make_stream_sink(options.fd)) {
         if (format_ == choose_format(options)) return;
         const std::vector<log_field> fields{
-            {"warning",
-             fmt::format("log.format is journald and there is no journal at {}: the log goes to stderr; write "
-                         "log.format = \"auto\" where no journald runs",
-                         options.journal_socket)}};
+            {"warning", fmt::format(
+                            "log.format is journald and there is no journal at {}: the log goes to stderr; write "
+                            "log.format = \"auto\" where no journald runs",
+                            options.journal_socket)}};
         put({now_().wall, log_event_id::config_warning, log_level::warning, fields}); // whatever log.level is
     }
 
@@ -118,8 +119,8 @@ class rendering_log final : public service_log {
     void put(const log_line& line) {
         buffer_.clear();
         render(buffer_, format_, line);
-        sink_->log(spdlog::details::log_msg("prooftrackd", spdlog_level(line.level),
-                                            spdlog::string_view_t(buffer_.data(), buffer_.size())));
+        sink_->log(spdlog::details::log_msg(
+            "prooftrackd", spdlog_level(line.level), spdlog::string_view_t(buffer_.data(), buffer_.size())));
     }
 
     log_level level_;

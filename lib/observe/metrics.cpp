@@ -19,40 +19,48 @@ using kind = metric_kind;
 
 constexpr std::array table{
     metric_info{"prooftrackd_polls_total", kind::counter, "result", "Polls of Proof by what came back."},
-    metric_info{"prooftrackd_poll_duration_seconds", kind::histogram, "",
-                "Time from the first byte of a poll's request to its answer."},
+    metric_info{
+        "prooftrackd_poll_duration_seconds", kind::histogram, "",
+        "Time from the first byte of a poll's request to its answer."},
     metric_info{"prooftrackd_poll_lag_seconds", kind::histogram, "", "How late a poll starts after it was due."},
     metric_info{"prooftrackd_oldest_due_seconds", kind::gauge, "", "How long the longest waiting poll has been due."},
-    metric_info{"prooftrackd_last_good_reply_timestamp_seconds", kind::gauge, "",
-                "When Proof last gave a good reply, unix time; before the first one when the daemon started."},
-    metric_info{"prooftrackd_transactions", kind::gauge, "state status",
-                "Transactions by our state and Proof's status."},
+    metric_info{
+        "prooftrackd_last_good_reply_timestamp_seconds", kind::gauge, "",
+        "When Proof last gave a good reply, unix time; before the first one when the daemon started."},
+    metric_info{
+        "prooftrackd_transactions", kind::gauge, "state status", "Transactions by our state and Proof's status."},
     metric_info{"prooftrackd_transitions_total", kind::counter, "from to", "Recorded changes of state or status."},
     metric_info{"prooftrackd_detection_seconds", kind::histogram, "", "Time from Proof's updated_at to our commit."},
-    metric_info{"prooftrackd_unknown_status_words_total", kind::counter, "",
-                "Different status words of Proof that we do not know."},
-    metric_info{"prooftrackd_deliveries_total", kind::counter, "callback result",
-                "Attempts to deliver an event by how they ended."},
+    metric_info{
+        "prooftrackd_unknown_status_words_total", kind::counter, "",
+        "Different status words of Proof that we do not know."},
+    metric_info{
+        "prooftrackd_deliveries_total", kind::counter, "callback result",
+        "Attempts to deliver an event by how they ended."},
     metric_info{"prooftrackd_delivery_backlog", kind::gauge, "callback", "Deliveries that are owed."},
     metric_info{"prooftrackd_deliveries_dead", kind::gauge, "callback", "Deliveries that used their whole schedule."},
-    metric_info{"prooftrackd_oldest_undelivered_seconds", kind::gauge, "callback",
-                "Age of the oldest event that is owed."},
-    metric_info{"prooftrackd_consumer_lag_events", kind::gauge, "consumer",
-                "Events that a named consumer has not acknowledged."},
-    metric_info{"prooftrackd_consumer_age_seconds", kind::gauge, "consumer",
-                "Age of the oldest event that a named consumer has not acknowledged."},
+    metric_info{
+        "prooftrackd_oldest_undelivered_seconds", kind::gauge, "callback", "Age of the oldest event that is owed."},
+    metric_info{
+        "prooftrackd_consumer_lag_events", kind::gauge, "consumer",
+        "Events that a named consumer has not acknowledged."},
+    metric_info{
+        "prooftrackd_consumer_age_seconds", kind::gauge, "consumer",
+        "Age of the oldest event that a named consumer has not acknowledged."},
     metric_info{"prooftrackd_commit_seconds", kind::histogram, "", "Time of a commit in the store's thread."},
-    metric_info{"prooftrackd_store_bytes", kind::gauge, "kind",
-                "Bytes of the database, of its WAL, and free on its file system."},
+    metric_info{
+        "prooftrackd_store_bytes", kind::gauge, "kind",
+        "Bytes of the database, of its WAL, and free on its file system."},
     metric_info{"prooftrackd_loop_lag_seconds", kind::histogram, "", "How late the event loop runs a timer."},
     metric_info{"prooftrackd_proof_up", kind::gauge, "", "1 while Proof answers us."},
     metric_info{"prooftrackd_connections", kind::gauge, "state", "Connections to Proof."},
     metric_info{"prooftrackd_tls_handshakes_total", kind::counter, "resumed", "TLS handshakes with Proof."},
     metric_info{"prooftrackd_clock_skew_seconds", kind::gauge, "", "Proof's clock minus ours."},
-    metric_info{"prooftrackd_config_last_reload_successful", kind::gauge, "",
-                "1 when the last load of the configuration was taken over."},
-    metric_info{"prooftrackd_log_dropped_total", kind::counter, "",
-                "Log lines that stderr or the journal did not take."},
+    metric_info{
+        "prooftrackd_config_last_reload_successful", kind::gauge, "",
+        "1 when the last load of the configuration was taken over."},
+    metric_info{
+        "prooftrackd_log_dropped_total", kind::counter, "", "Log lines that stderr or the journal did not take."},
     metric_info{"prooftrackd_build_info", kind::gauge, "version", "Always 1; the version that runs."},
     metric_info{"process_resident_memory_bytes", kind::gauge, "", "Resident memory."},
     metric_info{"process_cpu_seconds_total", kind::counter, "", "User and system CPU time."},
@@ -183,18 +191,19 @@ metrics::counter& metrics::polls(std::string_view result) {
 }
 
 metrics::gauge& metrics::transactions(std::string_view state, std::string_view status) {
-    return registry_->set("prooftrackd_transactions",
-                          {{"state", one_of(state, states)}, {"status", status_word(status)}});
+    return registry_->set(
+        "prooftrackd_transactions", {{"state", one_of(state, states)}, {"status", status_word(status)}});
 }
 
 metrics::counter& metrics::transitions(std::string_view from, std::string_view to) {
-    return registry_->count("prooftrackd_transitions_total",
-                            {{"from", transition_word(from)}, {"to", transition_word(to)}});
+    return registry_->count(
+        "prooftrackd_transitions_total", {{"from", transition_word(from)}, {"to", transition_word(to)}});
 }
 
 metrics::counter& metrics::deliveries(std::string_view callback, std::string_view result) {
-    return registry_->count("prooftrackd_deliveries_total", {{"callback", registry_->callback(callback)},
-                                                             {"result", one_of(result, delivery_results)}});
+    return registry_->count(
+        "prooftrackd_deliveries_total",
+        {{"callback", registry_->callback(callback)}, {"result", one_of(result, delivery_results)}});
 }
 
 void metrics::add_callback(std::string_view callback) {

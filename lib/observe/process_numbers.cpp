@@ -56,8 +56,8 @@ std::uint64_t open_fds() {
 process_numbers read_process_numbers() {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
-    return {resident_bytes(), seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime), start_time_seconds(),
-            open_fds()};
+    return {
+        resident_bytes(), seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime), start_time_seconds(), open_fds()};
 }
 
 void release_free_memory() { ::malloc_trim(0); }

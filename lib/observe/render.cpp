@@ -32,8 +32,8 @@ character next_character(std::string_view text) {
         found = {((first & 0x0FU) << 12U) | ((byte(1) & 0x3FU) << 6U) | (byte(2) & 0x3FU), 3};
         if (found.code < 0x800 || (found.code >= 0xD800 && found.code < 0xE000)) found.length = 0;
     } else if (first >= 0xF0 && first < 0xF5 && tail(1) && tail(2) && tail(3)) {
-        found = {((first & 0x07U) << 18U) | ((byte(1) & 0x3FU) << 12U) | ((byte(2) & 0x3FU) << 6U) | (byte(3) & 0x3FU),
-                 4};
+        found = {
+            ((first & 0x07U) << 18U) | ((byte(1) & 0x3FU) << 12U) | ((byte(2) & 0x3FU) << 6U) | (byte(3) & 0x3FU), 4};
         if (found.code < 0x10000 || found.code > 0x10FFFF) found.length = 0;
     }
     return found;

@@ -38,8 +38,8 @@ std::string map_key(log_event_id event, std::string_view same) {
 
 } // namespace
 
-bool repeat_guard::admits(log_event_id event, std::span<const log_field> fields, steady_time now,
-                          std::vector<suppressed_lines>& summaries) {
+bool repeat_guard::admits(
+    log_event_id event, std::span<const log_field> fields, steady_time now, std::vector<suppressed_lines>& summaries) {
     const std::string_view repeat = info_of(event).repeat;
     if (repeat.empty()) return true;
     std::string same = sameness(repeat, fields);

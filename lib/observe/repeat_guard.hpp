@@ -28,8 +28,9 @@ struct suppressed_lines {
 class repeat_guard {
   public:
     /// Whether this line may be written; appends the summary of an earlier window that it ends.
-    bool admits(log_event_id event, std::span<const log_field> fields, steady_time now,
-                std::vector<suppressed_lines>& summaries);
+    bool admits(
+        log_event_id event, std::span<const log_field> fields, steady_time now,
+        std::vector<suppressed_lines>& summaries);
     /// Appends the summaries of all windows that are over. Cheap when none is.
     void expire(steady_time now, std::vector<suppressed_lines>& summaries);
     /// Ends every window now.

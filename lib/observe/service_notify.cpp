@@ -61,8 +61,8 @@ void service_notify::status(std::string_view text) const { send("STATUS=" + one_
 void service_notify::reloading() const {
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
-    send(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reloading",
-                     now.tv_sec * 1'000'000LL + now.tv_nsec / 1'000));
+    send(fmt::format(
+        "RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reloading", now.tv_sec * 1'000'000LL + now.tv_nsec / 1'000));
 }
 
 void service_notify::stopping() const { send("STOPPING=1\nSTATUS=Stopping"); }
@@ -94,8 +94,8 @@ op_result<std::optional<int>> passed_api_socket() {
     if (!*index) return std::optional<int>{};
     const int fd = SD_LISTEN_FDS_START + static_cast<int>(**index);
     if (::sd_is_socket_unix(fd, SOCK_STREAM, 1, nullptr, 0) <= 0) {
-        return failure(ENOTSOCK,
-                       "expected a listening Unix stream socket: ListenStream=/run/prooftrackd/prooftrackd.sock");
+        return failure(
+            ENOTSOCK, "expected a listening Unix stream socket: ListenStream=/run/prooftrackd/prooftrackd.sock");
     }
     return std::optional<int>(fd);
 }

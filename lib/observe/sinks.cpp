@@ -118,10 +118,11 @@ class journald_sink final : public rendered_sink {
     }
 
     void log(const spdlog::details::log_msg& message) override {
-        const auto sent = is_usable_ ? ::sendto(socket_.get(), message.payload.data(), message.payload.size(),
-                                                MSG_DONTWAIT | MSG_NOSIGNAL,
-                                                reinterpret_cast<const sockaddr*>(&address_), sizeof(address_))
-                                     : -1;
+        const auto sent =
+            is_usable_ ? ::sendto(
+                             socket_.get(), message.payload.data(), message.payload.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                             reinterpret_cast<const sockaddr*>(&address_), sizeof(address_))
+                       : -1;
         if (sent < 0) ++dropped_;
     }
 

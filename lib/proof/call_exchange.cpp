@@ -19,8 +19,8 @@ wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::syst
 
 } // namespace
 
-call_exchange::call_exchange(client_context& context, proof_call request, steady_time until, call_handler handler,
-                             unique_function<void()> ended)
+call_exchange::call_exchange(
+    client_context& context, proof_call request, steady_time until, call_handler handler, unique_function<void()> ended)
     : context_(context), setup_(context.setup), request_(std::move(request)), until_(until),
       handler_(std::move(handler)), ended_(std::move(ended)),
       wire_(std::make_shared<wire>(context.loop, context.sockets, setup_->where(), *this)),
@@ -72,8 +72,9 @@ void call_exchange::on_end(wire_end how, std::string text) {
 
 void call_exchange::complete() {
     if (!is_plain_coding(parser_.content_encoding())) {
-        return fail(proof_error::unusable_reply,
-                    "the body has the content encoding " + quote_field(parser_.content_encoding()));
+        return fail(
+            proof_error::unusable_reply,
+            "the body has the content encoding " + quote_field(parser_.content_encoding()));
     }
     proof_reply reply;
     reply.status = parser_.status();

@@ -24,8 +24,9 @@ using call_handler = unique_function<void(op_result<proof_reply>)>;
 /// may have acted on it. Owned by call_runner, which `ended` notifies and which deletes it later, not from inside.
 class call_exchange final : public wire_listener {
   public:
-    call_exchange(client_context& context, proof_call request, steady_time until, call_handler handler,
-                  unique_function<void()> ended);
+    call_exchange(
+        client_context& context, proof_call request, steady_time until, call_handler handler,
+        unique_function<void()> ended);
     ~call_exchange();
     call_exchange(const call_exchange&) = delete;
     call_exchange& operator=(const call_exchange&) = delete;

@@ -57,8 +57,8 @@ void call_runner::take_turn() {
 }
 
 void call_runner::start(waiting_call next) {
-    auto exchange = std::make_unique<call_exchange>(context_, std::move(next.request), next.until,
-                                                    std::move(next.handler), [this] { schedule_turn(); });
+    auto exchange = std::make_unique<call_exchange>(
+        context_, std::move(next.request), next.until, std::move(next.handler), [this] { schedule_turn(); });
     running_.push_back(std::move(exchange));
     running_.back()->start();
 }

@@ -32,8 +32,8 @@ struct client_context {
     std::shared_ptr<socket_watch> sockets;
     host_resolver resolver; ///< of our own: a hung lookup of a callback's host must not delay Proof's
 
-    client_context(boost::asio::any_io_executor executor, std::shared_ptr<const proof_setup> given,
-                   proof_client_observer& reports)
+    client_context(
+        boost::asio::any_io_executor executor, std::shared_ptr<const proof_setup> given, proof_client_observer& reports)
         : loop(executor), setup(std::move(given)), observer(reports), sockets(std::make_shared<socket_watch>(loop)),
           resolver(std::move(executor)) {}
 

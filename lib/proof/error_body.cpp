@@ -21,29 +21,30 @@ bool is_plain(char c) {
 
 /// The words of Proof's documentation.
 bool is_documented(std::string_view word) {
-    static constexpr std::array<std::string_view, 23> words{"invalid_request",
-                                                            "wallet_not_supported",
-                                                            "unsupported_currency",
-                                                            "currency_not_allowed",
-                                                            "unauthorised",
-                                                            "unauthorized",
-                                                            "missing_token",
-                                                            "invalid_token",
-                                                            "forbidden",
-                                                            "forbidden_origin",
-                                                            "offramp_disabled",
-                                                            "not_found",
-                                                            "transaction_not_found",
-                                                            "session_already_used",
-                                                            "kyc_required",
-                                                            "rate_limit_exceeded",
-                                                            "internal_error",
-                                                            "db_error",
-                                                            "token_error",
-                                                            "publish_failed",
-                                                            "upstream_error",
-                                                            "upstream_unavailable",
-                                                            "upstream_invalid_response"};
+    static constexpr std::array<std::string_view, 23> words{
+        "invalid_request",
+        "wallet_not_supported",
+        "unsupported_currency",
+        "currency_not_allowed",
+        "unauthorised",
+        "unauthorized",
+        "missing_token",
+        "invalid_token",
+        "forbidden",
+        "forbidden_origin",
+        "offramp_disabled",
+        "not_found",
+        "transaction_not_found",
+        "session_already_used",
+        "kyc_required",
+        "rate_limit_exceeded",
+        "internal_error",
+        "db_error",
+        "token_error",
+        "publish_failed",
+        "upstream_error",
+        "upstream_unavailable",
+        "upstream_invalid_response"};
     return std::find(words.begin(), words.end(), word) != words.end();
 }
 

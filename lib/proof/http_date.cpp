@@ -78,8 +78,8 @@ class date_reader {
 
 std::optional<wall_time> join(const date_reader& reader, int year, unsigned month_index, int day, seconds time) {
     if (reader.failed() || !reader.at_end()) return std::nullopt;
-    const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month_index + 1),
-                                           std::chrono::day(static_cast<unsigned>(day))};
+    const std::chrono::year_month_day date{
+        std::chrono::year(year), std::chrono::month(month_index + 1), std::chrono::day(static_cast<unsigned>(day))};
     if (!date.ok()) return std::nullopt;
     return wall_time(std::chrono::sys_days(date)) + time;
 }
@@ -153,8 +153,8 @@ std::optional<wall_time> parse_http_date(std::string_view text, wall_time now) {
     return parse_asctime(text);
 }
 
-std::optional<milliseconds> parse_retry_after(std::string_view text, std::optional<wall_time> reply_date, wall_time now,
-                                              milliseconds longest) {
+std::optional<milliseconds> parse_retry_after(
+    std::string_view text, std::optional<wall_time> reply_date, wall_time now, milliseconds longest) {
     text = trim_blanks(text);
     if (const auto delay = parse_delay(text)) return std::clamp(*delay, least_retry_after, longest);
     const auto date = parse_http_date(text, now);

@@ -20,7 +20,8 @@ std::optional<wall_time> parse_http_date(std::string_view text, wall_time now);
 
 /// Reads seconds or a date, the latter relative to the reply's own Date, without one to `now`. Clamped to
 /// least_retry_after … `longest`; nullopt when the value is neither.
-std::optional<milliseconds> parse_retry_after(std::string_view text, std::optional<wall_time> reply_date, wall_time now,
-                                              milliseconds longest = longest_retry_after);
+std::optional<milliseconds> parse_retry_after(
+    std::string_view text, std::optional<wall_time> reply_date, wall_time now,
+    milliseconds longest = longest_retry_after);
 
 } // namespace prooftrack

@@ -13,8 +13,9 @@ namespace {
 /// Joins the polls and the calls, which share nothing but the setup and the resolver.
 class https_client final : public proof_client {
   public:
-    https_client(boost::asio::any_io_executor loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
-                 proof_client_observer& observer)
+    https_client(
+        boost::asio::any_io_executor loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
+        proof_client_observer& observer)
         : context_(std::move(loop), std::move(setup), observer), polls_(context_, source), calls_(context_) {}
 
     void wake() override { polls_.wake(); }
@@ -54,11 +55,12 @@ class https_client final : public proof_client {
 
 } // namespace
 
-std::shared_ptr<const proof_setup> prepare_proof_setup(proof_client_options options, secret token,
-                                                       const proof_setup* before) {
+std::shared_ptr<const proof_setup> prepare_proof_setup(
+    proof_client_options options, secret token, const proof_setup* before) {
     if (!is_sendable_token(token)) {
-        throw boost::system::system_error(boost::system::errc::make_error_code(boost::system::errc::invalid_argument),
-                                          "the token holds bytes that no header can carry");
+        throw boost::system::system_error(
+            boost::system::errc::make_error_code(boost::system::errc::invalid_argument),
+            "the token holds bytes that no header can carry");
     }
     std::shared_ptr<origin> where;
     if (before != nullptr) {
@@ -72,9 +74,9 @@ std::shared_ptr<const proof_setup> prepare_proof_setup(proof_client_options opti
     return std::make_shared<const proof_setup>(std::move(options), std::move(where), std::move(token));
 }
 
-std::unique_ptr<proof_client> make_https_proof_client(boost::asio::any_io_executor loop,
-                                                      std::shared_ptr<const proof_setup> setup, poll_source& source,
-                                                      proof_client_observer& observer) {
+std::unique_ptr<proof_client> make_https_proof_client(
+    boost::asio::any_io_executor loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
+    proof_client_observer& observer) {
     return std::make_unique<https_client>(std::move(loop), std::move(setup), source, observer);
 }
 

@@ -19,8 +19,8 @@ http_url parse_base_url(const std::string& text) {
     const auto url = parse_http_url(text);
     if (!url) throw boost::system::system_error(url.error(), "proof.base_url");
     if (url->scheme == url_scheme::http_unix || !is_encrypted_or_local(*url)) {
-        throw boost::system::system_error(make_error_code(url_error::scheme),
-                                          "proof.base_url must be https, or http to a loopback host");
+        throw boost::system::system_error(
+            make_error_code(url_error::scheme), "proof.base_url must be https, or http to a loopback host");
     }
     if (url->target.find('?') != std::string::npos) {
         throw boost::system::system_error(make_error_code(url_error::malformed), "proof.base_url must have no query");
@@ -44,9 +44,10 @@ origin::origin(const proof_client_options& options) {
     path_prefix_ = url.target;
     while (path_prefix_.ends_with('/')) path_prefix_.pop_back();
     poll_begin_ = fmt::format("GET {}{}", path_prefix_, transactions_path);
-    fields_ = fmt::format(" HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\nAccept: application/json\r\n"
-                          "Accept-Encoding: identity\r\nAuthorization: Bearer ",
-                          format_host_header(url), printable(options.user_agent));
+    fields_ = fmt::format(
+        " HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\nAccept: application/json\r\n"
+        "Accept-Encoding: identity\r\nAuthorization: Bearer ",
+        format_host_header(url), printable(options.user_agent));
     if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.trust));
 }
 

@@ -197,8 +197,8 @@ void poll_pool::on_ended(poll_connection& connection, bool replace) {
 
 void poll_pool::bury(poll_connection& connection) {
     std::erase(available_, &connection);
-    const auto found = std::find_if(connections_.begin(), connections_.end(),
-                                    [&](const auto& each) { return each.get() == &connection; });
+    const auto found = std::find_if(
+        connections_.begin(), connections_.end(), [&](const auto& each) { return each.get() == &connection; });
     ended_.push_back(std::move(*found));
     connections_.erase(found);
     schedule_turn(false);

@@ -92,8 +92,8 @@ class proof_setup;
 /// Checks everything and loads the certificates; has no effects. What does not differ from `before` (null = none) is
 /// shared with it: connections to an unchanged server live on. Throws boost::system::system_error when the base_url is
 /// malformed, the certificates cannot be used or the token cannot be sent.
-std::shared_ptr<const proof_setup> prepare_proof_setup(proof_client_options options, secret token,
-                                                       const proof_setup* before = nullptr);
+std::shared_ptr<const proof_setup> prepare_proof_setup(
+    proof_client_options options, secret token, const proof_setup* before = nullptr);
 
 /// Counts and facts the adapter reports; the engine joins it to metrics and log.
 class proof_client_observer {
@@ -129,9 +129,9 @@ class proof_client {
 };
 
 /// `source` and `observer` must outlive it.
-std::unique_ptr<proof_client> make_https_proof_client(boost::asio::any_io_executor loop,
-                                                      std::shared_ptr<const proof_setup> setup, poll_source& source,
-                                                      proof_client_observer& observer);
+std::unique_ptr<proof_client> make_https_proof_client(
+    boost::asio::any_io_executor loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
+    proof_client_observer& observer);
 
 } // namespace prooftrack
 

@@ -56,14 +56,14 @@ void socket_watch::remove(int socket, const watched_socket& who) {
 
 void socket_watch::wait() {
     waiting_ = true;
-    epoll_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                      [weak = weak_from_this()](error_code /*cancelled or not*/) {
-                          const auto self = weak.lock();
-                          if (!self) return;
-                          self->tell();
-                          self->waiting_ = false;
-                          if (self->sockets_ > 0) self->ready_count_ > 1 ? self->gather() : self->wait();
-                      });
+    epoll_.async_wait(
+        boost::asio::posix::stream_descriptor::wait_read, [weak = weak_from_this()](error_code /*cancelled or not*/) {
+            const auto self = weak.lock();
+            if (!self) return;
+            self->tell();
+            self->waiting_ = false;
+            if (self->sockets_ > 0) self->ready_count_ > 1 ? self->gather() : self->wait();
+        });
 }
 
 /// Several at once: there is much to do, and what comes in the next moment is taken along in one round.

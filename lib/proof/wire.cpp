@@ -34,8 +34,9 @@ std::string describe_connect_error(const op_error& error) {
 
 } // namespace
 
-wire::wire(asio::any_io_executor loop, std::shared_ptr<socket_watch> watch, std::shared_ptr<origin> where,
-           wire_listener& listener)
+wire::wire(
+    asio::any_io_executor loop, std::shared_ptr<socket_watch> watch, std::shared_ptr<origin> where,
+    wire_listener& listener)
     : loop_(std::move(loop)), watch_(std::move(watch)), origin_(std::move(where)), listener_(&listener) {}
 
 wire::~wire() { close(); }

@@ -48,8 +48,9 @@ class wire_listener {
 /// goes.
 class wire final : public std::enable_shared_from_this<wire>, private watched_socket {
   public:
-    wire(boost::asio::any_io_executor loop, std::shared_ptr<socket_watch> watch, std::shared_ptr<origin> where,
-         wire_listener& listener);
+    wire(
+        boost::asio::any_io_executor loop, std::shared_ptr<socket_watch> watch, std::shared_ptr<origin> where,
+        wire_listener& listener);
     ~wire();
     wire(const wire&) = delete;
     wire& operator=(const wire&) = delete;

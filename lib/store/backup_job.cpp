@@ -6,8 +6,8 @@ namespace prooftrack {
 
 void backup_job::open(database& db) {
     log_id_ = make_log_id(db.random.next());
-    copy_ = std::make_unique<database_copy>(*db.connection, beside(db.path, ".backup-" + make_log_id(db.random.next())),
-                                            db.vfs);
+    copy_ = std::make_unique<database_copy>(
+        *db.connection, beside(db.path, ".backup-" + make_log_id(db.random.next())), db.vfs);
 }
 
 backup_job::~backup_job() {

@@ -23,8 +23,9 @@ constexpr std::chrono::seconds enough_without_full{60};
 
 } // namespace
 
-commit_thread::commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<database> db,
-                             std::unique_ptr<lock_file> lock, store_observer& observer)
+commit_thread::commit_thread(
+    boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,
+    store_observer& observer)
     : loop_(std::move(loop)), observer_(observer), alive_(lifetime_.observe()), backups_(loop_, [this] { wake(); }),
       db_(std::move(db)), lock_(std::move(lock)) {
     checkpoints_.watch(*db_->connection);
@@ -125,8 +126,9 @@ commit_thread::operations commit_thread::wait_for_work() {
             changed_.wait_until(lock, std::min(checkpoints_.next_due().value_or(next_look_), next_look_), has_work);
         }
         is_gathering_ = true;
-        changed_.wait_until(lock, pace_.due(),
-                            [this] { return queue_.empty() || pace_.is_ready(queued_) || is_closing_ || is_woken_; });
+        changed_.wait_until(lock, pace_.due(), [this] {
+            return queue_.empty() || pace_.is_ready(queued_) || is_closing_ || is_woken_;
+        });
         is_gathering_ = false;
     }
     is_woken_ = false;
@@ -265,13 +267,14 @@ void commit_thread::finish_batch(operations batch, std::vector<notice> notices) 
             queue_.push_front(std::move(*each));
         }
     }
-    boost::asio::post(loop_, [alive = alive_, &observer = observer_, to_report = std::move(notices),
-                              done = std::move(finished)]() mutable {
-        for (notice& each : to_report) {
-            if (alive) each(observer);
-        }
-        for (const auto& each : done) each->complete();
-    });
+    boost::asio::post(
+        loop_,
+        [alive = alive_, &observer = observer_, to_report = std::move(notices), done = std::move(finished)]() mutable {
+            for (notice& each : to_report) {
+                if (alive) each(observer);
+            }
+            for (const auto& each : done) each->complete();
+        });
 }
 
 void commit_thread::fail_for_good(const sqlite_error& error, const char* operation) {

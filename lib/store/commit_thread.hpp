@@ -33,8 +33,9 @@ inline constexpr std::size_t most_batch_weight = 1000;
 class commit_thread {
   public:
     /// Starts the thread, with all signals blocked in it.
-    commit_thread(boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,
-                  store_observer& observer);
+    commit_thread(
+        boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,
+        store_observer& observer);
     commit_thread(const commit_thread&) = delete;
     commit_thread& operator=(const commit_thread&) = delete;
     ~commit_thread(); ///< works off the queue, closes, joins; the observer is not called any more

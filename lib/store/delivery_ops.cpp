@@ -31,22 +31,24 @@ std::optional<stored_delivery> find_delivery(database& db, delivery_id id) {
     )sql";
     query row = db.sql(by_id).select(id);
     if (!row.next()) return std::nullopt;
-    return stored_delivery{id,
-                           row.integer(0),
-                           row.integer(1),
-                           read_delivery_state(row, 2),
-                           static_cast<std::uint32_t>(row.integer(3)),
-                           row.optional_time(4),
-                           row.flag(5)};
+    return stored_delivery{
+        id,
+        row.integer(0),
+        row.integer(1),
+        read_delivery_state(row, 2),
+        static_cast<std::uint32_t>(row.integer(3)),
+        row.optional_time(4),
+        row.flag(5)};
 }
 
 delivery_head make_head(database& db, const stored_delivery& from, wall_time next_attempt_at) {
-    return {from.id,
-            db.sums.lane_at(from.lane).lane,
-            from.attempts,
-            next_attempt_at,
-            static_cast<std::uint64_t>(from.transaction_row),
-            false};
+    return {
+        from.id,
+        db.sums.lane_at(from.lane).lane,
+        from.attempts,
+        next_attempt_at,
+        static_cast<std::uint64_t>(from.transaction_row),
+        false};
 }
 
 /// The pending deliveries of a (callback, transaction), of which one after the other may be attempted: a named callback
@@ -77,13 +79,14 @@ query select_line(database& db, const stored_delivery& of) {
 std::optional<stored_delivery> first_pending(database& db, const stored_delivery& of) {
     query row = select_line(db, of);
     if (!row.next()) return std::nullopt;
-    return stored_delivery{delivery_id{row.count(0)},
-                           row.integer(1),
-                           of.transaction_row,
-                           delivery_state::pending,
-                           static_cast<std::uint32_t>(row.integer(2)),
-                           row.optional_time(3),
-                           of.is_url};
+    return stored_delivery{
+        delivery_id{row.count(0)},
+        row.integer(1),
+        of.transaction_row,
+        delivery_state::pending,
+        static_cast<std::uint32_t>(row.integer(2)),
+        row.optional_time(3),
+        of.is_url};
 }
 
 bool has_head(database& db, const stored_delivery& of) {
@@ -104,14 +107,16 @@ std::optional<delivery_head> promote_next(database& db, const stored_delivery& e
 
 void count_change(database& db, std::int64_t lane, delivery_state from, delivery_state to) {
     const auto is = [](delivery_state state, delivery_state wanted) { return state == wanted ? 1 : 0; };
-    db.sums.count_deliveries(lane, is(to, delivery_state::pending) - is(from, delivery_state::pending),
-                             is(to, delivery_state::dead) - is(from, delivery_state::dead), 0);
+    db.sums.count_deliveries(
+        lane, is(to, delivery_state::pending) - is(from, delivery_state::pending),
+        is(to, delivery_state::dead) - is(from, delivery_state::dead), 0);
 }
 
 } // namespace
 
-std::optional<delivery_head> insert_delivery(database& db, const owed_delivery& owed, const std::string& lane,
-                                             const std::string& callback, const std::optional<std::string>& url) {
+std::optional<delivery_head> insert_delivery(
+    database& db, const owed_delivery& owed, const std::string& lane, const std::string& callback,
+    const std::optional<std::string>& url) {
     const std::int64_t lane_row = db.sums.lane_row(*db.connection, lane, callback);
     const stored_delivery fresh{db.sums.take_delivery_id(),
                                 lane_row,
@@ -147,24 +152,26 @@ op_result<std::vector<delivery_head>> next_delivery_heads(database& db, const st
     )sql";
     query row = db.sql(due_heads).select(known->row, limit);
     while (row.next()) {
-        heads.push_back({delivery_id{row.count(0)}, lane, static_cast<std::uint32_t>(row.integer(1)), row.time(2),
-                         row.count(3), false});
+        heads.push_back(
+            {delivery_id{row.count(0)}, lane, static_cast<std::uint32_t>(row.integer(1)), row.time(2), row.count(3),
+             false});
     }
     return heads;
 }
 
 delivery_view read_delivery_view(const database& db, const query& row) {
-    return {delivery_id{row.count(0)},
-            row.string(8),
-            row.string(9),
-            read_id(row, 10),
-            db.sums.lane_at(row.integer(1)).callback,
-            read_delivery_state(row, 2),
-            static_cast<std::uint32_t>(row.integer(3)),
-            row.optional_time(4),
-            row.string(5),
-            static_cast<int>(row.integer(6)),
-            row.optional_time(7)};
+    return {
+        delivery_id{row.count(0)},
+        row.string(8),
+        row.string(9),
+        read_id(row, 10),
+        db.sums.lane_at(row.integer(1)).callback,
+        read_delivery_state(row, 2),
+        static_cast<std::uint32_t>(row.integer(3)),
+        row.optional_time(4),
+        row.string(5),
+        static_cast<int>(row.integer(6)),
+        row.optional_time(7)};
 }
 
 op_result<std::optional<delivery_record>> load_delivery_record(database& db, delivery_id id) {
@@ -178,9 +185,10 @@ op_result<std::optional<delivery_record>> load_delivery_record(database& db, del
     )sql";
     query row = db.sql(whole_record).select(id);
     if (!row.next()) return std::optional<delivery_record>();
-    return std::optional(delivery_record{read_delivery_view(db, row), db.sums.lane_at(row.integer(1)).lane,
-                                         row.string(11), std::string(to_string(read_tracking_state(row, 12))),
-                                         row.string(13), std::make_shared<const std::string>(row.text(14))});
+    return std::optional(delivery_record{
+        read_delivery_view(db, row), db.sums.lane_at(row.integer(1)).lane, row.string(11),
+        std::string(to_string(read_tracking_state(row, 12))), row.string(13),
+        std::make_shared<const std::string>(row.text(14))});
 }
 
 op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, const attempt_record& attempt) {
@@ -200,8 +208,9 @@ op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, co
         WHERE id = ?
     )sql";
     db.sql(write_attempt)
-        .execute(attempt.state, attempt.attempts, attempt.at, attempt.status, null_if_empty(attempt.error),
-                 next_attempt_at, attempt.id);
+        .execute(
+            attempt.state, attempt.attempts, attempt.at, attempt.status, null_if_empty(attempt.error), next_attempt_at,
+            attempt.id);
     if (goes_on) return std::optional<delivery_head>();
     count_change(db, before->lane, before->state, attempt.state);
     return promote_next(db, *before, attempt.at);
@@ -221,8 +230,8 @@ op_result<delivery_head> retry_one_delivery(database& db, delivery_id id, wall_t
     return make_head(db, *found, now);
 }
 
-op_result<retry_slice> retry_dead_deliveries(database& db, const std::optional<std::string>& callback, wall_time now,
-                                             std::size_t limit) {
+op_result<retry_slice> retry_dead_deliveries(
+    database& db, const std::optional<std::string>& callback, wall_time now, std::size_t limit) {
     retry_slice slice;
     for (const lane_total& lane : db.sums.lanes()) {
         if (lane.dead == 0 || (callback && lane.callback != *callback)) continue;
@@ -259,8 +268,9 @@ op_result<std::monostate> set_lane_failing(database& db, const std::string& lane
     return std::monostate();
 }
 
-op_result<recovery_slice> end_lane_failing(database& db, const std::string& lane, const lane_recovery& how,
-                                           std::pair<wall_time, delivery_id> after, std::size_t limit) {
+op_result<recovery_slice> end_lane_failing(
+    database& db, const std::string& lane, const lane_recovery& how, std::pair<wall_time, delivery_id> after,
+    std::size_t limit) {
     recovery_slice slice;
     const lane_total* const known = db.sums.find_lane(lane);
     if (known == nullptr) return slice;

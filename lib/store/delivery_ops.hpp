@@ -17,8 +17,9 @@ struct owed_delivery {
 };
 
 /// Makes one delivery; gives it back when it is a head.
-std::optional<delivery_head> insert_delivery(database& db, const owed_delivery& owed, const std::string& lane,
-                                             const std::string& callback, const std::optional<std::string>& url);
+std::optional<delivery_head> insert_delivery(
+    database& db, const owed_delivery& owed, const std::string& lane, const std::string& callback,
+    const std::optional<std::string>& url);
 
 /// Reads a view from columns d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
 /// d.next_attempt_at, e.id, e.type, t.id.
@@ -42,8 +43,8 @@ struct retry_slice {
     std::uint64_t retried = 0;
     bool more = false;
 };
-op_result<retry_slice> retry_dead_deliveries(database& db, const std::optional<std::string>& callback, wall_time now,
-                                             std::size_t limit);
+op_result<retry_slice> retry_dead_deliveries(
+    database& db, const std::optional<std::string>& callback, wall_time now, std::size_t limit);
 
 op_result<std::monostate> set_lane_failing(database& db, const std::string& lane, std::optional<wall_time> since);
 
@@ -54,7 +55,8 @@ struct recovery_slice {
     std::optional<std::pair<wall_time, delivery_id>>
         after; ///< where the next slice begins; nullopt = this was the last
 };
-op_result<recovery_slice> end_lane_failing(database& db, const std::string& lane, const lane_recovery& how,
-                                           std::pair<wall_time, delivery_id> after, std::size_t limit);
+op_result<recovery_slice> end_lane_failing(
+    database& db, const std::string& lane, const lane_recovery& how, std::pair<wall_time, delivery_id> after,
+    std::size_t limit);
 
 } // namespace prooftrack

@@ -122,8 +122,9 @@ void prepare_directory(const std::filesystem::path& database) {
     if (::mkdir(directory.c_str(), 0700) == 0) {
         sync_directory(directory_of(directory));
     } else if (errno != EEXIST) {
-        refuse(fmt::format("make directory {}: {} (the directories above it must exist and be writable)",
-                           directory.string(), last_error()));
+        refuse(fmt::format(
+            "make directory {}: {} (the directories above it must exist and be writable)", directory.string(),
+            last_error()));
     }
     struct statfs info {};
     if (::statfs(directory.c_str(), &info) != 0)

@@ -31,8 +31,8 @@ op_error unknown_consumer(const char* operation) {
 }
 
 op_error beyond_last(database& db, const char* operation) {
-    return make_store_error(store_error::beyond_last, operation,
-                            "the last event is " + std::to_string(value_of(db.sums.last_event())));
+    return make_store_error(
+        store_error::beyond_last, operation, "the last event is " + std::to_string(value_of(db.sums.last_event())));
 }
 
 } // namespace
@@ -58,8 +58,8 @@ op_result<event_page> read_events(database& db, event_seq after, std::size_t lim
     return page;
 }
 
-op_result<std::pair<bool, consumer_view>> put_named_consumer(database& db, const std::string& name,
-                                                             std::optional<event_seq> seq) {
+op_result<std::pair<bool, consumer_view>> put_named_consumer(
+    database& db, const std::string& name, std::optional<event_seq> seq) {
     if (seq && *seq > db.sums.last_event()) return beyond_last(db, "put a consumer");
     const auto known = find_consumer(db, name);
     const event_seq position = seq.value_or(known.value_or(db.sums.last_event()));

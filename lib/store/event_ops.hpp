@@ -10,8 +10,8 @@ namespace prooftrack {
 op_result<event_page> read_events(database& db, event_seq after, std::size_t limit);
 
 /// Makes a consumer (at `seq`, or at the last event) or, with `seq`, moves it there, back too. True = new.
-op_result<std::pair<bool, consumer_view>> put_named_consumer(database& db, const std::string& name,
-                                                             std::optional<event_seq> seq);
+op_result<std::pair<bool, consumer_view>> put_named_consumer(
+    database& db, const std::string& name, std::optional<event_seq> seq);
 op_result<consumer_view> delete_named_consumer(database& db, const std::string& name);
 /// Moves forward only: an older position changes nothing.
 op_result<consumer_view> acknowledge_events(database& db, const std::string& name, event_seq seq);

@@ -23,8 +23,9 @@ std::optional<stored_row> find_row(database& db, const transaction_id& id) {
     return found;
 }
 
-void write_facts(database& db, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
-                 std::optional<wall_time> last_event_at) {
+void write_facts(
+    database& db, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
+    std::optional<wall_time> last_event_at) {
     const count_cell cell{facts.state, classify_status(facts.status)};
     const bool is_odd = cell.kind == status_kind::other || before.cell.kind == status_kind::other;
     const bool keeps_indexes = !is_odd && cell == before.cell && facts.watched == before.watched &&
@@ -38,9 +39,10 @@ void write_facts(database& db, const stored_row& before, const tracking_facts& f
             WHERE row = ?
         )sql";
         db.sql(keep_indexes)
-            .execute(facts.tracked_at, facts.overdue_at, facts.not_found_since, facts.recheck_until,
-                     facts.last_polled_at, facts.polls, facts.bad_requests, facts.verifications_done, facts.was_overdue,
-                     last_event_at, before.row);
+            .execute(
+                facts.tracked_at, facts.overdue_at, facts.not_found_since, facts.recheck_until, facts.last_polled_at,
+                facts.polls, facts.bad_requests, facts.verifications_done, facts.was_overdue, last_event_at,
+                before.row);
         return;
     }
     static constexpr sql_literal change_all = R"sql(
@@ -52,9 +54,10 @@ void write_facts(database& db, const stored_row& before, const tracking_facts& f
         WHERE row = ?
     )sql";
     db.sql(change_all)
-        .execute(facts.state, cell.kind, facts.watched, null_if_empty(facts.status), facts.tracked_at, facts.overdue_at,
-                 facts.settled_at, facts.not_found_since, facts.recheck_until, facts.last_polled_at, facts.polls,
-                 facts.bad_requests, facts.verifications_done, facts.was_overdue, ended_at, last_event_at, before.row);
+        .execute(
+            facts.state, cell.kind, facts.watched, null_if_empty(facts.status), facts.tracked_at, facts.overdue_at,
+            facts.settled_at, facts.not_found_since, facts.recheck_until, facts.last_polled_at, facts.polls,
+            facts.bad_requests, facts.verifications_done, facts.was_overdue, ended_at, last_event_at, before.row);
     db.sums.count_transaction(before.cell, cell);
 }
 
@@ -66,8 +69,9 @@ void write_history(database& db, std::int64_t row, const history_line& line) {
         reply = as_blob(hash);
     }
     db.sql(R"sql(INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))sql")
-        .execute(row, db.sums.take_history_number(), line.at, line.from_state, line.to_state,
-                 null_if_empty(line.from_status), null_if_empty(line.to_status), null_if_empty(line.request_id), reply);
+        .execute(
+            row, db.sums.take_history_number(), line.at, line.from_state, line.to_state,
+            null_if_empty(line.from_status), null_if_empty(line.to_status), null_if_empty(line.request_id), reply);
 }
 
 } // namespace prooftrack

@@ -23,8 +23,9 @@ std::optional<stored_row> find_row(database& db, const transaction_id& id);
 /// Writes `facts` over the row, which raises its revision by one, keeps the counts, and leaves the indexes alone when
 /// nothing that they hold has changed. `before` is what find_row said; its ended_at and last_event_at are taken from
 /// `after`.
-void write_facts(database& db, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
-                 std::optional<wall_time> last_event_at);
+void write_facts(
+    database& db, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
+    std::optional<wall_time> last_event_at);
 
 /// One line of a transaction's history.
 struct history_line {

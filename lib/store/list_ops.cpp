@@ -88,8 +88,9 @@ std::optional<key_merge> transactions_settled_between(database& db, const transa
         LIMIT ?
     )sql";
     query found = db.sql(settled_between)
-                      .select(wanted.settled_after.value_or(wall_time::min()),
-                              wanted.settled_before.value_or(wall_time::max()), most_sorted_rows + 1);
+                      .select(
+                          wanted.settled_after.value_or(wall_time::min()),
+                          wanted.settled_before.value_or(wall_time::max()), most_sorted_rows + 1);
     while (found.next()) rows.push_back(found.integer(0));
     if (rows.size() > most_sorted_rows) return std::nullopt;
     std::sort(rows.begin(), rows.end());
@@ -219,9 +220,9 @@ op_result<transaction_page> list_transactions(database& db, const transaction_qu
     if (!below) return below.error();
     transaction_page page;
     key_merge keys = choose_keys(db, wanted);
-    page.next_cursor = fill_page(paged_list::transactions, keys, *below, wanted.limit,
-                                 [&](std::int64_t key) -> std::optional<std::size_t> {
-                                     static constexpr sql_literal by_row = R"sql(
+    page.next_cursor = fill_page(
+        paged_list::transactions, keys, *below, wanted.limit, [&](std::int64_t key) -> std::optional<std::size_t> {
+            static constexpr sql_literal by_row = R"sql(
                 SELECT id, state, watched, status, tracked_at, overdue_at, settled_at,
                     not_found_since, recheck_until, last_polled_at, polls, bad_requests,
                     verifications_done, was_overdue, metadata, callback_url, body, revision
@@ -229,14 +230,14 @@ op_result<transaction_page> list_transactions(database& db, const transaction_qu
                 LEFT JOIN proofs ON transaction_row = row
                 WHERE row = ?
             )sql";
-                                     query row = db.sql(by_row).select(key);
-                                     if (!row.next()) return std::nullopt;
-                                     transaction_view view = read_view(row);
-                                     if (!matches(view.facts, wanted)) return std::nullopt;
-                                     const std::size_t bytes = view.metadata.size() + view.proof.size();
-                                     page.transactions.push_back(std::move(view));
-                                     return bytes;
-                                 });
+            query row = db.sql(by_row).select(key);
+            if (!row.next()) return std::nullopt;
+            transaction_view view = read_view(row);
+            if (!matches(view.facts, wanted)) return std::nullopt;
+            const std::size_t bytes = view.metadata.size() + view.proof.size();
+            page.transactions.push_back(std::move(view));
+            return bytes;
+        });
     return page;
 }
 
@@ -250,13 +251,13 @@ op_result<delivery_page> list_deliveries(database& db, const delivery_query& wan
         if (!transaction_row) return page;
     }
     key_merge keys = choose_keys(db, wanted, transaction_row);
-    page.next_cursor = fill_page(paged_list::deliveries, keys, *below, wanted.limit,
-                                 [&](std::int64_t key) -> std::optional<std::size_t> {
-                                     auto view = read_matching(db, key, wanted);
-                                     if (!view) return std::nullopt;
-                                     page.deliveries.push_back(*std::move(view));
-                                     return 0;
-                                 });
+    page.next_cursor = fill_page(
+        paged_list::deliveries, keys, *below, wanted.limit, [&](std::int64_t key) -> std::optional<std::size_t> {
+            auto view = read_matching(db, key, wanted);
+            if (!view) return std::nullopt;
+            page.deliveries.push_back(*std::move(view));
+            return 0;
+        });
     return page;
 }
 
@@ -278,13 +279,14 @@ op_result<std::optional<transaction_history>> read_history(database& db, const t
     std::reverse(page.changes.begin(), page.changes.end());
     const delivery_query everything{};
     key_merge keys = choose_keys(db, everything, transaction_row);
-    fill_page(paged_list::deliveries, keys, std::numeric_limits<std::int64_t>::max(), 1000,
-              [&](std::int64_t key) -> std::optional<std::size_t> {
-                  auto view = read_matching(db, key, everything);
-                  if (!view) return std::nullopt;
-                  page.deliveries.push_back(*std::move(view));
-                  return 0;
-              });
+    fill_page(
+        paged_list::deliveries, keys, std::numeric_limits<std::int64_t>::max(), 1000,
+        [&](std::int64_t key) -> std::optional<std::size_t> {
+            auto view = read_matching(db, key, everything);
+            if (!view) return std::nullopt;
+            page.deliveries.push_back(*std::move(view));
+            return 0;
+        });
     std::reverse(page.deliveries.begin(), page.deliveries.end());
     return std::optional(std::move(page));
 }

@@ -142,9 +142,9 @@ void chunk_gate::open_for_good() {
     changed_.notify_all();
 }
 
-op_result<std::uint64_t> load_watched(database& db, const boost::asio::any_io_executor& loop,
-                                      const std::shared_ptr<chunk_handler>& on_chunk,
-                                      const std::shared_ptr<chunk_gate>& gate) {
+op_result<std::uint64_t> load_watched(
+    database& db, const boost::asio::any_io_executor& loop, const std::shared_ptr<chunk_handler>& on_chunk,
+    const std::shared_ptr<chunk_gate>& gate) {
     std::uint64_t number = 0;
     {
         const packed_rows all = read_rows(db);

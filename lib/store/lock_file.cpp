@@ -54,9 +54,10 @@ lock_file::lock_file(const std::filesystem::path& database) : path_(beside(datab
         if (errno != EWOULDBLOCK) refuse("lock");
         const std::string holder = holder_of(read_all(descriptor_));
         ::close(descriptor_);
-        throw store_start_error(75,
-                                fmt::format("{} is in use by another prooftrackd (pid {}): a database has one daemon",
-                                            database.string(), holder));
+        throw store_start_error(
+            75,
+            fmt::format(
+                "{} is in use by another prooftrackd (pid {}): a database has one daemon", database.string(), holder));
     }
     const std::string before = read_all(descriptor_);
     constexpr std::string_view marks{"!?x"};

@@ -12,14 +12,16 @@
 namespace prooftrack {
 namespace {
 
-void copy_before(db_connection& db, const std::filesystem::path& database, const std::string& vfs, std::int64_t version,
-                 const std::string& log_id) {
+void copy_before(
+    db_connection& db, const std::filesystem::path& database, const std::string& vfs, std::int64_t version,
+    const std::string& log_id) {
     const std::filesystem::path copy = beside(database, fmt::format(".v{}.bak", version));
     if (!has_space_for_copy(database)) {
         throw store_start_error(
-            75, fmt::format("no room for {}, the copy of the database before its schema is changed: make room "
-                            "and start again (nothing was changed)",
-                            copy.string()));
+            75, fmt::format(
+                    "no room for {}, the copy of the database before its schema is changed: make room "
+                    "and start again (nothing was changed)",
+                    copy.string()));
     }
     database_copy copying(db, beside(copy, ".part"), vfs);
     while (!copying.step(std::chrono::seconds(1))) {
@@ -42,8 +44,9 @@ std::span<const migration> known_migrations() {
     return steps;
 }
 
-void migrate(db_connection& db, const std::filesystem::path& database, const std::string& vfs,
-             std::span<const migration> steps, std::int64_t target, const std::string& copy_log_id) {
+void migrate(
+    db_connection& db, const std::filesystem::path& database, const std::string& vfs, std::span<const migration> steps,
+    std::int64_t target, const std::string& copy_log_id) {
     const std::int64_t version = db.ask_integer(R"sql(PRAGMA user_version)sql");
     if (version == target) return;
     copy_before(db, database, vfs, version, copy_log_id);

@@ -24,8 +24,8 @@ void apply(db_connection& db, const pragma& each) {
     db.execute(fmt::format(R"sql(PRAGMA {} = {})sql", each.name, each.wanted));
     const std::string now = db.ask_text(fmt::format(R"sql(PRAGMA {})sql", each.name));
     if (now != each.reads_back) {
-        throw sqlite_error(SQLITE_ERROR,
-                           fmt::format("PRAGMA {} is '{}' and not '{}'", each.name, now, each.reads_back));
+        throw sqlite_error(
+            SQLITE_ERROR, fmt::format("PRAGMA {} is '{}' and not '{}'", each.name, now, each.reads_back));
     }
 }
 
@@ -86,8 +86,8 @@ void require_file(const std::filesystem::path& database, lock_file& lock) {
     throw_taken_away(database);
 }
 
-std::unique_ptr<database> open_checked(const store_options& options, lock_file& lock,
-                                       std::span<const migration> migrations, std::int64_t newest) {
+std::unique_ptr<database> open_checked(
+    const store_options& options, lock_file& lock, std::span<const migration> migrations, std::int64_t newest) {
     auto opened = std::make_unique<database>();
     opened->path = options.path;
     opened->vfs = options.vfs;
@@ -118,8 +118,8 @@ std::unique_ptr<database> open_checked(const store_options& options, lock_file& 
     return opened;
 }
 
-std::unique_ptr<database> open_explained(const store_options& options, lock_file& lock,
-                                         std::span<const migration> migrations, std::int64_t newest) {
+std::unique_ptr<database> open_explained(
+    const store_options& options, lock_file& lock, std::span<const migration> migrations, std::int64_t newest) {
     try {
         return open_checked(options, lock, migrations, newest);
     } catch (const sqlite_error& error) {
@@ -133,8 +133,8 @@ std::unique_ptr<database> open_explained(const store_options& options, lock_file
 
 } // namespace
 
-std::unique_ptr<database> open_database(const store_options& options, lock_file& lock,
-                                        std::span<const migration> migrations, std::int64_t newest) {
+std::unique_ptr<database> open_database(
+    const store_options& options, lock_file& lock, std::span<const migration> migrations, std::int64_t newest) {
     remove_unfinished_copies(options.path);
     try {
         return open_explained(options, lock, migrations, newest);
@@ -144,10 +144,11 @@ std::unique_ptr<database> open_database(const store_options& options, lock_file&
             lock.mark_refused();
             throw;
         }
-        throw store_start_error(75,
-                                fmt::format("{} was replaced while prooftrackd ran, and is not whole yet: while it is "
-                                            "being copied this is tried again. If nobody copies: {}",
-                                            options.path.string(), error.what()));
+        throw store_start_error(
+            75, fmt::format(
+                    "{} was replaced while prooftrackd ran, and is not whole yet: while it is "
+                    "being copied this is tried again. If nobody copies: {}",
+                    options.path.string(), error.what()));
     }
 }
 

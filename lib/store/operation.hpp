@@ -62,8 +62,9 @@ using work_step = std::optional<op_result<T>>;
 template <class T>
 class typed_operation final : public operation {
   public:
-    typed_operation(const char* name, operation_kind kind, std::size_t weight, resume_place place,
-                    unique_function<work_step<T>(database&)> work, store_handler<T> handler)
+    typed_operation(
+        const char* name, operation_kind kind, std::size_t weight, resume_place place,
+        unique_function<work_step<T>(database&)> work, store_handler<T> handler)
         : operation(name, kind, weight), place_(place), work_(std::move(work)), handler_(std::move(handler)) {}
 
     bool run(database& db) override {
@@ -85,8 +86,8 @@ class typed_operation final : public operation {
 
 /// An operation whose work is done in one run: `work(database&)` gives op_result<T>.
 template <class T, class Work>
-std::unique_ptr<operation> make_operation(const char* name, operation_kind kind, std::size_t weight, Work work,
-                                          store_handler<T> handler) {
+std::unique_ptr<operation> make_operation(
+    const char* name, operation_kind kind, std::size_t weight, Work work, store_handler<T> handler) {
     return std::make_unique<typed_operation<T>>(
         name, kind, weight, resume_place::back,
         [work = std::move(work)](database& db) mutable { return work_step<T>(work(db)); }, std::move(handler));

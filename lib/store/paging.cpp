@@ -28,14 +28,16 @@ op_result<std::int64_t> read_cursor(paged_list list, const std::string& cursor, 
     const char* const end = cursor.data() + cursor.size();
     const auto read = std::from_chars(cursor.data() + 1, end, below);
     if (cursor.front() != static_cast<char>(list) || read.ec != std::errc() || read.ptr != end || below < 0) {
-        return op_error{make_error_code(boost::system::errc::invalid_argument), operation,
-                        "a cursor that this list never gave out"};
+        return op_error{
+            make_error_code(boost::system::errc::invalid_argument), operation,
+            "a cursor that this list never gave out"};
     }
     return below;
 }
 
-std::string fill_page(paged_list list, key_merge& keys, std::int64_t below, std::size_t limit,
-                      const std::function<std::optional<std::size_t>(std::int64_t key)>& take) {
+std::string fill_page(
+    paged_list list, key_merge& keys, std::int64_t below, std::size_t limit,
+    const std::function<std::optional<std::size_t>(std::int64_t key)>& take) {
     std::size_t taken = 0;
     std::size_t looked_at = 0;
     std::size_t bytes = 0;

@@ -47,7 +47,8 @@ op_result<std::int64_t> read_cursor(paged_list list, const std::string& cursor, 
 
 /// Fills a page: `next` gives keys, `take` looks at one and returns the bytes that it added to the page, or nullopt
 /// when the row does not match. Returns the next cursor, "" at the end.
-std::string fill_page(paged_list list, key_merge& keys, std::int64_t below, std::size_t limit,
-                      const std::function<std::optional<std::size_t>(std::int64_t key)>& take);
+std::string fill_page(
+    paged_list list, key_merge& keys, std::int64_t below, std::size_t limit,
+    const std::function<std::optional<std::size_t>(std::int64_t key)>& take);
 
 } // namespace prooftrack

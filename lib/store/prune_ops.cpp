@@ -79,9 +79,10 @@ void prune_transactions(database& db, const prune_request& request, clock::time_
         )sql";
         query row = db.sql(ended).select(request.ended_before, db.prune_after_time, db.prune_after_row, request.limit);
         while (row.next()) {
-            found.push_back({row.integer(0),
-                             row.integer(1),
-                             {read_tracking_state(row, 2), static_cast<status_kind>(row.integer(3))}});
+            found.push_back(
+                {row.integer(0),
+                 row.integer(1),
+                 {read_tracking_state(row, 2), static_cast<status_kind>(row.integer(3))}});
         }
     }
     for (const candidate& each : found) {

@@ -36,9 +36,10 @@ void rewrite_database(const store_options& options) {
         require_whole(db, options);
         if (!has_space_for_copy(options.path)) {
             throw store_start_error(
-                75, fmt::format("{} must be written anew after an I/O error, and there is no room for that: make room "
-                                "and start again",
-                                options.path.string()));
+                75, fmt::format(
+                        "{} must be written anew after an I/O error, and there is no room for that: make room "
+                        "and start again",
+                        options.path.string()));
         }
         const int made = ::open(fresh.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (made < 0) refuse("make " + fresh.string());

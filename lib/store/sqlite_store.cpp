@@ -21,8 +21,9 @@ constexpr std::size_t slice_size = most_batch_weight;
 /// The interface: turns each call into an operation of the store's thread.
 class sqlite_store final : public store {
   public:
-    sqlite_store(boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,
-                 store_observer& observer)
+    sqlite_store(
+        boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,
+        store_observer& observer)
         : loop_(loop), gate_(std::make_shared<chunk_gate>()),
           thread_(std::move(loop), std::move(db), std::move(lock), observer) {}
     ~sqlite_store() override { gate_->open_for_good(); }
@@ -37,8 +38,9 @@ class sqlite_store final : public store {
     }
     void load_consumers_and_lanes(store_handler<store_status> handler) override { status(std::move(handler)); }
 
-    void add(std::vector<new_transaction> transactions, std::optional<digest> session,
-             store_handler<std::vector<add_outcome>> handler) override {
+    void add(
+        std::vector<new_transaction> transactions, std::optional<digest> session,
+        store_handler<std::vector<add_outcome>> handler) override {
         const std::size_t weight = transactions.size();
         submit<std::vector<add_outcome>>(
             "add transactions", operation_kind::write, weight,
@@ -147,8 +149,9 @@ class sqlite_store final : public store {
             std::move(handler));
     }
 
-    void put_consumer(std::string name, std::optional<event_seq> seq,
-                      store_handler<std::pair<bool, consumer_view>> handler) override {
+    void put_consumer(
+        std::string name, std::optional<event_seq> seq,
+        store_handler<std::pair<bool, consumer_view>> handler) override {
         write<std::pair<bool, consumer_view>>(
             "put a consumer", [name = std::move(name), seq](database& db) { return put_named_consumer(db, name, seq); },
             std::move(handler));
@@ -207,10 +210,10 @@ class sqlite_store final : public store {
         thread_.submit(make_operation<T>(name, kind, weight, std::move(work), std::move(handler)));
     }
     template <class T, class Work>
-    void submit_in_steps(const char* name, std::size_t weight, resume_place place, Work work,
-                         store_handler<T> handler) {
-        thread_.submit(std::make_unique<typed_operation<T>>(name, operation_kind::write, weight, place, std::move(work),
-                                                            std::move(handler)));
+    void submit_in_steps(
+        const char* name, std::size_t weight, resume_place place, Work work, store_handler<T> handler) {
+        thread_.submit(std::make_unique<typed_operation<T>>(
+            name, operation_kind::write, weight, place, std::move(work), std::move(handler)));
     }
     template <class T, class Work>
     void read(const char* name, Work work, store_handler<T> handler) {
@@ -228,8 +231,8 @@ class sqlite_store final : public store {
 
 } // namespace
 
-std::unique_ptr<store> make_sqlite_store(boost::asio::any_io_executor loop, const store_options& options,
-                                         store_observer& observer) {
+std::unique_ptr<store> make_sqlite_store(
+    boost::asio::any_io_executor loop, const store_options& options, store_observer& observer) {
     prepare_directory(options.path);
     auto lock = std::make_unique<lock_file>(options.path);
     auto db = open_database(options, *lock);

@@ -21,28 +21,31 @@ void throw_damaged(const std::filesystem::path& database, const std::string& why
 
 void throw_foreign(const std::filesystem::path& database, std::int64_t found_id) {
     throw store_start_error(
-        65, fmt::format("{0} is not a database of prooftrackd (application_id {1}): nothing was changed. Set "
-                        "store.path to another file, or restore the database from `prooftrackctl backup`",
-                        database.string(), found_id));
+        65, fmt::format(
+                "{0} is not a database of prooftrackd (application_id {1}): nothing was changed. Set "
+                "store.path to another file, or restore the database from `prooftrackctl backup`",
+                database.string(), found_id));
 }
 
 void throw_newer(const std::filesystem::path& database, std::int64_t found, std::int64_t newest) {
     const std::string path = database.string();
     throw store_start_error(
-        65, fmt::format("the database {0} has schema {1}, and this prooftrackd reads up to {2}: nothing was changed. "
-                        "Install the newer prooftrackd again, or go back to the copy made before the upgrade: stop "
-                        "prooftrackd.socket and prooftrackd.service; mv {0} {0}.v{1}; mv {0}-wal {0}.v{1}-wal if it "
-                        "is there; cp {0}.v{2}.bak {0}; start both, and import the ids that were added since",
-                        path, found, newest));
+        65, fmt::format(
+                "the database {0} has schema {1}, and this prooftrackd reads up to {2}: nothing was changed. "
+                "Install the newer prooftrackd again, or go back to the copy made before the upgrade: stop "
+                "prooftrackd.socket and prooftrackd.service; mv {0} {0}.v{1}; mv {0}-wal {0}.v{1}-wal if it "
+                "is there; cp {0}.v{2}.bak {0}; start both, and import the ids that were added since",
+                path, found, newest));
 }
 
 void throw_taken_away(const std::filesystem::path& database) {
     throw store_start_error(
-        75, fmt::format("{0} was moved or removed after prooftrackd had used or refused it, and no other "
-                        "stands there yet. Put it back, or the newest file of `prooftrackctl backup` in its place "
-                        "(stop prooftrackd.socket and prooftrackd.service first; cp BACKUP {0}; chmod 600 {0}; owned "
-                        "by the daemon's user). To begin with an empty database, remove {0}.lock",
-                        database.string()));
+        75, fmt::format(
+                "{0} was moved or removed after prooftrackd had used or refused it, and no other "
+                "stands there yet. Put it back, or the newest file of `prooftrackctl backup` in its place "
+                "(stop prooftrackd.socket and prooftrackd.service first; cp BACKUP {0}; chmod 600 {0}; owned "
+                "by the daemon's user). To begin with an empty database, remove {0}.lock",
+                database.string()));
 }
 
 void throw_start_error(const std::filesystem::path& database, const sqlite_error& error) {

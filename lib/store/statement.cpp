@@ -33,8 +33,8 @@ std::string_view query::text(int column) const {
 }
 
 statement::statement(sqlite3* database, std::string_view sql) {
-    const int code = sqlite3_prepare_v3(database, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                        &handle_, nullptr);
+    const int code = sqlite3_prepare_v3(
+        database, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &handle_, nullptr);
     if (code != SQLITE_OK) throw sqlite_error(database, code);
 }
 

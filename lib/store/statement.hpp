@@ -110,8 +110,8 @@ class statement {
     void bind(int index, event_seq value, sqlite3_destructor_type life) { bind(index, value_of(value), life); }
     void bind(int index, delivery_id value, sqlite3_destructor_type life) { bind(index, value_of(value), life); }
     template <class Number>
-    requires(std::is_integral_v<Number> || std::is_enum_v<Number>) void bind(int index, Number value,
-                                                                             sqlite3_destructor_type) {
+    requires(std::is_integral_v<Number> || std::is_enum_v<Number>) void bind(
+        int index, Number value, sqlite3_destructor_type) {
         check(sqlite3_bind_int64(handle_, index, static_cast<sqlite3_int64>(value)));
     }
     void bind(int index, const std::optional<wall_time>& value, sqlite3_destructor_type life);

@@ -246,15 +246,16 @@ class store {
 
     /// Every watched transaction, whatever its state, in chunks (at most 10,000 rows), the one that was not seen for
     /// the longest first and those that were never seen before it. `done` gets their number.
-    virtual void load_active(unique_function<void(std::vector<active_transaction>)> on_chunk,
-                             store_handler<std::uint64_t> done) = 0;
+    virtual void load_active(
+        unique_function<void(std::vector<active_transaction>)> on_chunk, store_handler<std::uint64_t> done) = 0;
     virtual void load_consumers_and_lanes(store_handler<store_status> handler) = 0;
 
     /// At most 1,000 a call. One outcome each, in order. One that is untracked or abandoned is tracked anew: it keeps
     /// its place in the list, its history and its deliveries, loses its last good reply, and its revision goes on.
     /// `session` is a claimed key whose outcome these are: it is `done` with the first of them, whatever its outcome.
-    virtual void add(std::vector<new_transaction> transactions, std::optional<digest> session,
-                     store_handler<std::vector<add_outcome>> handler) = 0;
+    virtual void add(
+        std::vector<new_transaction> transactions, std::optional<digest> session,
+        store_handler<std::vector<add_outcome>> handler) = 0;
     virtual void record(transition change, store_handler<recorded_transition> handler) = 0;
     /// last_polled_at, polls and the other facts of many rows, without history: at a clean stop. A row with another
     /// revision, or none, is left as it is. It may take several transactions, but no other call comes between them.
@@ -280,18 +281,19 @@ class store {
     virtual void retry_delivery(delivery_id id, wall_time now, store_handler<delivery_head> handler) = 0;
     /// All dead ones (of one callback), schedule from the start, those of a lane in their order: one behind a head of
     /// its (callback, transaction) waits for it. How many.
-    virtual void retry_dead(std::optional<std::string> callback, wall_time now,
-                            store_handler<std::uint64_t> handler) = 0;
+    virtual void retry_dead(
+        std::optional<std::string> callback, wall_time now, store_handler<std::uint64_t> handler) = 0;
     /// Also of a lane without any delivery yet.
-    virtual void set_failing(std::string lane, std::optional<wall_time> since,
-                             store_handler<std::monostate> handler) = 0;
+    virtual void set_failing(
+        std::string lane, std::optional<wall_time> since, store_handler<std::monostate> handler) = 0;
     /// Failing no more: each head that `is_freed` is due `now`, and its last attempt does not count. How many.
     virtual void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) = 0;
 
     /// Without `seq` a new one begins behind the last event and a known one stays; with it either stands there, also
     /// further back. beyond_last past the last event.
-    virtual void put_consumer(std::string name, std::optional<event_seq> seq,
-                              store_handler<std::pair<bool, consumer_view>> handler) = 0;     ///< true = new
+    virtual void put_consumer(
+        std::string name, std::optional<event_seq> seq,
+        store_handler<std::pair<bool, consumer_view>> handler) = 0;                           ///< true = new
     virtual void delete_consumer(std::string name, store_handler<consumer_view> handler) = 0; ///< as it was
     /// Forward only: an earlier position changes nothing. not_found, or beyond_last past the last event.
     virtual void acknowledge(std::string name, event_seq seq, store_handler<consumer_view> handler) = 0;
@@ -318,8 +320,8 @@ class store {
 
 /// Opens, locks, checks and migrates before it returns. Throws store_start_error. `observer` must outlive it; it is
 /// called on the loop.
-std::unique_ptr<store> make_sqlite_store(boost::asio::any_io_executor loop, const store_options& options,
-                                         store_observer& observer);
+std::unique_ptr<store> make_sqlite_store(
+    boost::asio::any_io_executor loop, const store_options& options, store_observer& observer);
 
 } // namespace prooftrack
 

@@ -37,8 +37,9 @@ void totals::load(db_connection& db) {
     while (row.next()) {
         lane_by_row_[row.integer(0)] = lanes_.size();
         lane_by_name_[row.string(1)] = lanes_.size();
-        lanes_.push_back({row.integer(0), row.string(1), row.string(2), row.integer(3), row.integer(4), row.integer(5),
-                          row.optional_time(6)});
+        lanes_.push_back(
+            {row.integer(0), row.string(1), row.string(2), row.integer(3), row.integer(4), row.integer(5),
+             row.optional_time(6)});
     }
     flushed_ = numbers_;
     mark();
@@ -53,8 +54,9 @@ void totals::flush(db_connection& db) {
             WHERE one = 1
         )sql";
         db.prepared(write_counters)
-            .execute(numbers_.next_transaction, numbers_.next_history, numbers_.next_delivery, numbers_.next_event,
-                     numbers_.first_event);
+            .execute(
+                numbers_.next_transaction, numbers_.next_history, numbers_.next_delivery, numbers_.next_event,
+                numbers_.first_event);
         static constexpr sql_literal write_count = R"sql(
             INSERT INTO transaction_counts VALUES (?, ?, ?)
             ON CONFLICT (state, kind) DO UPDATE SET number = excluded.number

@@ -31,8 +31,9 @@ bool insert_new(database& db, std::int64_t row, const new_transaction& wanted) {
     const packed_id packed(wanted.id.str());
     const auto run = [&](const auto& id) {
         db.sql(insert_if_new)
-            .execute(row, id, wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest),
-                     wanted.callback_url, null_if_empty(wanted.callback_lane), blob_view{wanted.metadata});
+            .execute(
+                row, id, wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest),
+                wanted.callback_url, null_if_empty(wanted.callback_lane), blob_view{wanted.metadata});
     };
     if (packed.is_uuid()) {
         run(blob_view{packed.bytes()});
@@ -51,8 +52,9 @@ tracking_facts fresh_facts(const new_transaction& wanted) {
 
 void renew(database& db, std::int64_t row, const tracking_facts& old, const new_transaction& wanted) {
     db.sql(track_anew)
-        .execute(wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest), wanted.callback_url,
-                 null_if_empty(wanted.callback_lane), blob_view{wanted.metadata}, row);
+        .execute(
+            wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest), wanted.callback_url,
+            null_if_empty(wanted.callback_lane), blob_view{wanted.metadata}, row);
     db.sql(R"sql(DELETE FROM proofs WHERE transaction_row = ?)sql").execute(row);
     db.sums.count_transaction(count_cell{old.state, classify_status(old.status)}, count_cell{});
 }
@@ -94,8 +96,8 @@ add_outcome add_one(database& db, const new_transaction& wanted) {
 
 } // namespace
 
-op_result<std::vector<add_outcome>> add_transactions(database& db, std::span<const new_transaction> transactions,
-                                                     const std::optional<digest>& session) {
+op_result<std::vector<add_outcome>> add_transactions(
+    database& db, std::span<const new_transaction> transactions, const std::optional<digest>& session) {
     std::vector<add_outcome> outcomes;
     outcomes.reserve(transactions.size());
     for (const new_transaction& wanted : transactions) outcomes.push_back(add_one(db, wanted));

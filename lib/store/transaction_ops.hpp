@@ -9,8 +9,8 @@
 namespace prooftrack {
 
 /// One outcome each, in order: a later element of the span sees what an earlier one did.
-op_result<std::vector<add_outcome>> add_transactions(database& db, std::span<const new_transaction> transactions,
-                                                     const std::optional<digest>& session);
+op_result<std::vector<add_outcome>> add_transactions(
+    database& db, std::span<const new_transaction> transactions, const std::optional<digest>& session);
 
 /// Writes facts without history. Rows that are gone or durably untracked are left alone.
 op_result<std::monostate> save_transaction_facts(database& db, std::span<const active_transaction> rows);

@@ -34,19 +34,21 @@ event_ingredients read_ingredients(database& db, std::int64_t row) {
 }
 
 /// What `load_delivery_record` would read of a delivery that was just inserted.
-delivery_record fresh_record(const delivery_head& head, const transition& change, const std::string& callback,
-                             const std::string& url, std::shared_ptr<const std::string> body) {
-    delivery_view view{head.id,
-                       change.event->id,
-                       std::string(to_string(change.event->type)),
-                       change.id,
-                       callback,
-                       delivery_state::pending,
-                       0,
-                       std::nullopt,
-                       "",
-                       0,
-                       head.next_attempt_at};
+delivery_record fresh_record(
+    const delivery_head& head, const transition& change, const std::string& callback, const std::string& url,
+    std::shared_ptr<const std::string> body) {
+    delivery_view view{
+        head.id,
+        change.event->id,
+        std::string(to_string(change.event->type)),
+        change.id,
+        callback,
+        delivery_state::pending,
+        0,
+        std::nullopt,
+        "",
+        0,
+        head.next_attempt_at};
     return {std::move(view),     head.lane,      url, std::string(to_string(change.facts.state)),
             change.facts.status, std::move(body)};
 }
@@ -69,8 +71,9 @@ recorded_transition write_event(database& db, std::int64_t row, const transition
     recorded.body = std::make_shared<const std::string>(format_event(facts));
     recorded.seq = db.sums.take_event_seq();
     db.sql(R"sql(INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?))sql")
-        .execute(*recorded.seq, owed.id, to_string(owed.type), row, change.facts.state,
-                 null_if_empty(change.facts.status), event_time, blob_view{*recorded.body});
+        .execute(
+            *recorded.seq, owed.id, to_string(owed.type), row, change.facts.state, null_if_empty(change.facts.status),
+            event_time, blob_view{*recorded.body});
     const owed_delivery delivery{*recorded.seq, row, change.at};
     const auto owe = [&](const std::string& lane, const std::string& callback, const std::optional<std::string>& url) {
         auto head = insert_delivery(db, delivery, lane, callback, url);
@@ -90,8 +93,8 @@ op_result<recorded_transition> record_transition(database& db, const transition&
     const auto before = find_row(db, change.id);
     if (!before) return make_store_error(store_error::not_found, "record a change", "the transaction is gone");
     if (before->revision != change.revision) {
-        return make_store_error(store_error::stale, "record a change",
-                                "the transaction was changed since the change was judged");
+        return make_store_error(
+            store_error::stale, "record a change", "the transaction was changed since the change was judged");
     }
     const bool has_event = change.event.has_value();
     const auto event_time = has_event ? std::optional(next_event_time(change.at, before->last_event_at)) : std::nullopt;
@@ -109,14 +112,15 @@ op_result<recorded_transition> record_transition(database& db, const transition&
         db.sql(upsert_proof).execute(before->row, blob_view{change.reply});
     }
     if (change.is_history) {
-        write_history(db, before->row,
-                      {.at = change.at,
-                       .from_state = change.from_state,
-                       .to_state = change.facts.state,
-                       .from_status = change.from_status,
-                       .to_status = change.facts.status,
-                       .request_id = change.request_id,
-                       .reply = change.reply});
+        write_history(
+            db, before->row,
+            {.at = change.at,
+             .from_state = change.from_state,
+             .to_state = change.facts.state,
+             .from_status = change.from_status,
+             .to_status = change.facts.status,
+             .request_id = change.request_id,
+             .reply = change.reply});
     }
     recorded_transition recorded;
     if (has_event) recorded = write_event(db, before->row, change, *event_time);

@@ -72,8 +72,8 @@ void delivery_lane::begin(delivery_id id, steady_time now) {
     health_.on_start(now);
 }
 
-delivery_lane::finished delivery_lane::finish(delivery_id id, std::uint32_t attempts, const attempt_ending& ending,
-                                              instant now, random_source& random) {
+delivery_lane::finished delivery_lane::finish(
+    delivery_id id, std::uint32_t attempts, const attempt_ending& ending, instant now, random_source& random) {
     busy_.finish(id);
     finished end;
     if (ending.what == attempt_result::delivered) {

@@ -88,8 +88,8 @@ class delivery_lane {
     /// Requires that it is the first ready one.
     void begin(delivery_id id, steady_time now);
     /// The attempt ended. `attempts` counts this one. The delivery stays busy until `forget`. Requires `begin`.
-    finished finish(delivery_id id, std::uint32_t attempts, const attempt_ending& ending, instant now,
-                    random_source& random);
+    finished finish(
+        delivery_id id, std::uint32_t attempts, const attempt_ending& ending, instant now, random_source& random);
     /// Busy no more: its outcome is recorded, or it is gone. Requires that it is busy.
     void forget(delivery_id id);
     /// A manual retry starts its schedule again: a busy one is due at once if its attempt fails.

@@ -20,8 +20,9 @@ std::optional<milliseconds> honoured_retry_after(int status, std::optional<milli
     return status == 429 || status == 503 ? asked : std::nullopt;
 }
 
-attempt_decision after_attempt(const attempt_ending& ending, std::uint32_t attempts,
-                               std::span<const milliseconds> schedule, wall_time now, random_source& random) {
+attempt_decision after_attempt(
+    const attempt_ending& ending, std::uint32_t attempts, std::span<const milliseconds> schedule, wall_time now,
+    random_source& random) {
     if (ending.what == attempt_result::delivered) return {delivery_state::delivered, std::nullopt};
     if (ending.what == attempt_result::gone || attempts > schedule.size()) return {delivery_state::dead, std::nullopt};
     const milliseconds wait = scheduled_wait(attempts, schedule);
@@ -35,15 +36,15 @@ milliseconds longest_scheduled_wait(std::uint32_t attempts, std::span<const mill
     return wait + most_jitter(wait);
 }
 
-bool ends_with_recovery(const waiting_delivery& wait, wall_time failing_since, std::span<const milliseconds> schedule,
-                        wall_time now) {
+bool ends_with_recovery(
+    const waiting_delivery& wait, wall_time failing_since, std::span<const milliseconds> schedule, wall_time now) {
     if (wait.attempts == 0 || !wait.last_attempt_at || wait.next_attempt_at <= now) return false;
     if (*wait.last_attempt_at < failing_since || *wait.last_attempt_at > now) return false;
     return wait.next_attempt_at - *wait.last_attempt_at <= longest_scheduled_wait(wait.attempts, schedule);
 }
 
-wall_time look_at(wall_time next_attempt_at, std::uint32_t attempts, std::span<const milliseconds> schedule,
-                  wall_time now) {
+wall_time look_at(
+    wall_time next_attempt_at, std::uint32_t attempts, std::span<const milliseconds> schedule, wall_time now) {
     return std::min(next_attempt_at, now + longest_scheduled_wait(attempts, schedule));
 }
 

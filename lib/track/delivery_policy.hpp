@@ -43,8 +43,9 @@ struct attempt_decision {
 
 /// `attempts` counts this one too. The wait before attempt n + 1 is `schedule[n - 1]`, with jitter, or longer where
 /// Retry-After demands it; after 1 + schedule.size() attempts the delivery is dead.
-attempt_decision after_attempt(const attempt_ending& ending, std::uint32_t attempts,
-                               std::span<const milliseconds> schedule, wall_time now, random_source& random);
+attempt_decision after_attempt(
+    const attempt_ending& ending, std::uint32_t attempts, std::span<const milliseconds> schedule, wall_time now,
+    random_source& random);
 
 /// The longest wait that the schedule alone gives after `attempts` attempts, jitter included; 0 before the first one.
 milliseconds longest_scheduled_wait(std::uint32_t attempts, std::span<const milliseconds> schedule);
@@ -52,8 +53,8 @@ milliseconds longest_scheduled_wait(std::uint32_t attempts, std::span<const mill
 /// Whether a callback's recovery (at `now`) ends this wait: the last attempt was made while the callback failed, and
 /// the schedule alone explains the wait (a Retry-After is honoured). Such an attempt says nothing about its delivery:
 /// it is due now, and the attempt does not count, so that a callback that comes and goes uses up no schedule.
-bool ends_with_recovery(const waiting_delivery& wait, wall_time failing_since, std::span<const milliseconds> schedule,
-                        wall_time now);
+bool ends_with_recovery(
+    const waiting_delivery& wait, wall_time failing_since, std::span<const milliseconds> schedule, wall_time now);
 
 /// One recovery: the waits that it ends. A value, because the store applies it while the lane goes on.
 struct recovery_rule {
@@ -67,8 +68,8 @@ struct recovery_rule {
 /// When to look at a delivery whose recorded time is `next_attempt_at`: then, but never further away than the schedule
 /// explains. A clock that stepped back would otherwise hold it for ever; a Retry-After that really is longer is found
 /// by `may_attempt`.
-wall_time look_at(wall_time next_attempt_at, std::uint32_t attempts, std::span<const milliseconds> schedule,
-                  wall_time now);
+wall_time look_at(
+    wall_time next_attempt_at, std::uint32_t attempts, std::span<const milliseconds> schedule, wall_time now);
 
 /// Whether a pending delivery's recorded time makes sense beside the present clock: it was not last attempted in the
 /// future, and waits no longer than is ever given. Requires a `next_attempt_at`.

@@ -33,8 +33,8 @@ void outage_watch::close() {
     has_failed_beside_ = false;
 }
 
-void outage_watch::on_failed(standing before, bool is_in_cadence, bool is_refusal, steady_time started,
-                             steady_time now) {
+void outage_watch::on_failed(
+    standing before, bool is_in_cadence, bool is_refusal, steady_time started, steady_time now) {
     if (!is_open()) {
         first_at_ = now;
         first_started_ = started;
@@ -47,8 +47,8 @@ void outage_watch::on_failed(standing before, bool is_in_cadence, bool is_refusa
     if (before == standing::untried) ++failed_untried_;
 }
 
-bool outage_watch::is_everybodys(const candidates& left, std::pair<milliseconds, milliseconds> interval,
-                                 steady_time now) const {
+bool outage_watch::is_everybodys(
+    const candidates& left, std::pair<milliseconds, milliseconds> interval, steady_time now) const {
     if (!is_open() || (!is_refusal_ && failures_ < least_failures)) return false;
     const steady_duration age = now - first_at_;
     const steady_duration band = interval.second + round_trips;
@@ -61,8 +61,8 @@ bool outage_watch::is_everybodys(const candidates& left, std::pair<milliseconds,
     return failed_answered_ + failed_untried_ >= enough || (failed_answered_ > 0 && age >= 2 * band);
 }
 
-std::optional<steady_time> outage_watch::next_look(std::pair<milliseconds, milliseconds> interval,
-                                                   steady_time now) const {
+std::optional<steady_time> outage_watch::next_look(
+    std::pair<milliseconds, milliseconds> interval, steady_time now) const {
     if (!is_open()) return std::nullopt;
     const steady_duration band = interval.second + round_trips;
     const std::array<steady_duration, 4> times{least_silence, newcomers_patience, band, 2 * band};

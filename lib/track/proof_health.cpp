@@ -71,8 +71,8 @@ void proof_health::plan_probe(steady_time now) {
     probe_at_ = now + (kind_ == health_kind::unreachable ? probe_wait(now - changed_at_) : probe_interval_);
 }
 
-health_effect proof_health::on_failed(health_kind kind, const poll_answer& answer, const answer_context& context,
-                                      instant now) {
+health_effect proof_health::on_failed(
+    health_kind kind, const poll_answer& answer, const answer_context& context, instant now) {
     if (is_unwell() && context.started < changed_at_) return {};
     if (is_stale_refusal(answer.what, context.started)) {
         if (context.is_probe && is_probing_) { // the next probe goes with the new token
@@ -101,8 +101,8 @@ std::string proof_health::standing() const {
     return words.empty() ? "not asked yet" : "no answer yet: " + words;
 }
 
-health_effect proof_health::on_answer(const poll_answer& answer, reply_class what, const answer_context& context,
-                                      instant now) {
+health_effect proof_health::on_answer(
+    const poll_answer& answer, reply_class what, const answer_context& context, instant now) {
     latest_error_ = answer.error;
     latest_message_ = answer.message;
     switch (what) {

@@ -97,9 +97,9 @@ struct options_changed_event {
     tracker_options options;
 };
 
-using tracker_event = std::variant<tracked_event, loaded_event, started_event, answered_event, recorded_event,
-                                   reloaded_event, untracked_event, poll_wanted_event, token_changed_event, woken_event,
-                                   clock_jumped_event, options_changed_event>;
+using tracker_event = std::variant<
+    tracked_event, loaded_event, started_event, answered_event, recorded_event, reloaded_event, untracked_event,
+    poll_wanted_event, token_changed_event, woken_event, clock_jumped_event, options_changed_event>;
 
 // What the core wants done.
 
@@ -169,8 +169,9 @@ struct burst_action {
     bool has_begun = false;
 };
 
-using tracker_action = std::variant<change_action, reload_action, reread_token_action, health_action, poll_error_action,
-                                    odd_status_action, behind_action, clock_skew_action, burst_action>;
+using tracker_action = std::variant<
+    change_action, reload_action, reread_token_action, health_action, poll_error_action, odd_status_action,
+    behind_action, clock_skew_action, burst_action>;
 
 /// A poll that starts now.
 struct started_poll {
@@ -293,8 +294,8 @@ class tracker {
 
     // tracker_clock.cpp
     void judge_clock(const poll_answer& answer, instant& now, std::vector<tracker_action>& actions);
-    std::optional<tracking_facts> mend(const tracking_facts& facts, bool is_native, milliseconds moved,
-                                       wall_time before, wall_time now) const;
+    std::optional<tracking_facts> mend(
+        const tracking_facts& facts, bool is_native, milliseconds moved, wall_time before, wall_time now) const;
     bool mend_times(std::uint32_t slot, milliseconds moved, wall_time before, instant now);
     static bool begin_age(tracking_facts& facts, instant now);
     static bool begin_age_at_load(tracking_facts& facts, instant now);
@@ -338,20 +339,23 @@ class tracker {
     reply_class judge_burst(std::uint32_t slot, reply_class what, instant now, std::vector<tracker_action>& actions);
     void watch_burst(instant now, std::vector<tracker_action>& actions);
     void watch_fitness(wall_time now);
-    void judge_health(std::optional<std::uint32_t> slot, bool is_probe, const poll_answer& answer, reply_class what,
-                      instant now, std::vector<tracker_action>& actions);
-    void judge_failure(std::uint32_t slot, const poll_answer& answer, reply_class what, instant now,
-                       answer_context& context);
+    void judge_health(
+        std::optional<std::uint32_t> slot, bool is_probe, const poll_answer& answer, reply_class what, instant now,
+        std::vector<tracker_action>& actions);
+    void judge_failure(
+        std::uint32_t slot, const poll_answer& answer, reply_class what, instant now, answer_context& context);
     void watch_outage(instant now, std::vector<tracker_action>& actions);
-    void follow_health(const health_effect& effect, health_kind before, const std::string& request_id, instant now,
-                       std::vector<tracker_action>& actions);
+    void follow_health(
+        const health_effect& effect, health_kind before, const std::string& request_id, instant now,
+        std::vector<tracker_action>& actions);
     bool is_plain_repeat(const transaction_row& row, const poll_answer& answer, reply_class what, instant now) const;
-    void note_error(std::uint32_t slot, const judgement& verdict, const poll_answer& answer,
-                    std::vector<tracker_action>& actions);
-    void apply(std::uint32_t slot, judgement verdict, poll_answer answer, instant now,
-               std::vector<tracker_action>& actions);
-    void record(std::uint32_t slot, judgement verdict, poll_answer answer, bool is_lazy, instant now,
-                std::vector<tracker_action>& actions);
+    void note_error(
+        std::uint32_t slot, const judgement& verdict, const poll_answer& answer, std::vector<tracker_action>& actions);
+    void apply(
+        std::uint32_t slot, judgement verdict, poll_answer answer, instant now, std::vector<tracker_action>& actions);
+    void record(
+        std::uint32_t slot, judgement verdict, poll_answer answer, bool is_lazy, instant now,
+        std::vector<tracker_action>& actions);
     bool wants_lazy_store(const transaction_row& row, const poll_answer& answer, instant now) const;
 
     tracker_options options_;

@@ -70,8 +70,8 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
 }
 
 /// The common case, kept short: still the same reply, nothing is due.
-bool tracker::is_plain_repeat(const transaction_row& row, const poll_answer& answer, reply_class what,
-                              instant now) const {
+bool tracker::is_plain_repeat(
+    const transaction_row& row, const poll_answer& answer, reply_class what, instant now) const {
     if (what != reply_class::unchanged || answer.what != what || row.state != tracking_state::tracking ||
         row.has_rare_facts || is_to_be_saved(row))
         return false;
@@ -80,8 +80,8 @@ bool tracker::is_plain_repeat(const transaction_row& row, const poll_answer& ans
     return wall < row.overdue_at && (give_up == milliseconds(0) || wall < row.tracked_at + give_up.count());
 }
 
-reply_class tracker::judge_burst(std::uint32_t slot, reply_class what, instant now,
-                                 std::vector<tracker_action>& actions) {
+reply_class tracker::judge_burst(
+    std::uint32_t slot, reply_class what, instant now, std::vector<tracker_action>& actions) {
     if (what == reply_class::no_reply) return what;
     window_.add(slot, is_refusal(what), now.steady);
     if (!is_refusal(what)) return what;
@@ -113,8 +113,9 @@ void tracker::watch_fitness(wall_time now) {
     }
 }
 
-void tracker::judge_health(std::optional<std::uint32_t> slot, bool is_probe, const poll_answer& answer,
-                           reply_class what, instant now, std::vector<tracker_action>& actions) {
+void tracker::judge_health(
+    std::optional<std::uint32_t> slot, bool is_probe, const poll_answer& answer, reply_class what, instant now,
+    std::vector<tracker_action>& actions) {
     const health_kind before = health_.kind();
     const bool was_unwell = health_.is_unwell();
     answer_context context;
@@ -133,8 +134,8 @@ void tracker::judge_health(std::optional<std::uint32_t> slot, bool is_probe, con
     follow_health(effect, before, answer.request_id, now, actions);
 }
 
-void tracker::judge_failure(std::uint32_t slot, const poll_answer& answer, reply_class what, instant now,
-                            answer_context& context) {
+void tracker::judge_failure(
+    std::uint32_t slot, const poll_answer& answer, reply_class what, instant now, answer_context& context) {
     const transaction_row& row = table_.at(slot);
     const standing before = row.known_standing();
     if (before == standing::failing && row.failed_in != outage_.run()) return; // its own, while others were answered
@@ -164,8 +165,9 @@ void tracker::watch_outage(instant now, std::vector<tracker_action>& actions) {
     follow_health(effect, before, last_failure_.request_id, now, actions);
 }
 
-void tracker::follow_health(const health_effect& effect, health_kind before, const std::string& request_id, instant now,
-                            std::vector<tracker_action>& actions) {
+void tracker::follow_health(
+    const health_effect& effect, health_kind before, const std::string& request_id, instant now,
+    std::vector<tracker_action>& actions) {
     if (effect.wants_token) actions.emplace_back(reread_token_action{});
     if (effect.begins_slow_start) {
         // From an eighth of what the cadences want; a 429 says that half of what was made is the most for now.
@@ -183,8 +185,8 @@ void tracker::follow_health(const health_effect& effect, health_kind before, con
     actions.emplace_back(health_action{before, health_.kind(), health_.detail(), pause, request_id});
 }
 
-void tracker::note_error(std::uint32_t slot, const judgement& verdict, const poll_answer& answer,
-                         std::vector<tracker_action>& actions) {
+void tracker::note_error(
+    std::uint32_t slot, const judgement& verdict, const poll_answer& answer, std::vector<tracker_action>& actions) {
     transaction_row& row = table_.at(slot);
     if (verdict.is_error) {
         ++row.errors;
@@ -203,8 +205,8 @@ bool tracker::wants_lazy_store(const transaction_row& row, const poll_answer& an
     return steady_s(now.steady) - row.body_stored_at >= between_lazy_stores_s && lazy_pending_ < most_lazy_stores;
 }
 
-void tracker::apply(std::uint32_t slot, judgement verdict, poll_answer answer, instant now,
-                    std::vector<tracker_action>& actions) {
+void tracker::apply(
+    std::uint32_t slot, judgement verdict, poll_answer answer, instant now, std::vector<tracker_action>& actions) {
     transaction_row& row = table_.at(slot);
     note_error(slot, verdict, answer, actions);
     verdict.must_save = verdict.must_save || is_to_be_saved(row) || is_to_be_dated(row, answer);
@@ -212,8 +214,8 @@ void tracker::apply(std::uint32_t slot, judgement verdict, poll_answer answer, i
         std::find(seen_words_.begin(), seen_words_.end(), answer.status) == seen_words_.end() &&
         answer.what == reply_class::good && seen_words_.size() < most_seen_words) {
         seen_words_.push_back(answer.status);
-        actions.emplace_back(odd_status_action{row.id.str(), std::string(to_string(row.status)), answer.status, false,
-                                               answer.request_id});
+        actions.emplace_back(odd_status_action{
+            row.id.str(), std::string(to_string(row.status)), answer.status, false, answer.request_id});
     }
     if (verdict.is_downgrade) {
         actions.emplace_back(
@@ -237,8 +239,9 @@ void tracker::apply(std::uint32_t slot, judgement verdict, poll_answer answer, i
     schedule(slot, verdict.next, now);
 }
 
-void tracker::record(std::uint32_t slot, judgement verdict, poll_answer answer, bool is_lazy, instant now,
-                     std::vector<tracker_action>& actions) {
+void tracker::record(
+    std::uint32_t slot, judgement verdict, poll_answer answer, bool is_lazy, instant now,
+    std::vector<tracker_action>& actions) {
     transaction_row& row = table_.at(slot);
     row.phase = row_phase::recording;
     const tracking_facts before = table_.facts(slot, now);
@@ -249,21 +252,22 @@ void tracker::record(std::uint32_t slot, judgement verdict, poll_answer answer, 
     // Times that nothing vouches for yet are stored as those of one that was never polled, and again when they are.
     const bool is_unvouched = row.is_native != 0 && clock_.level() == vouched_clock::trust::none;
     if (is_unvouched) verdict.facts.last_polled_at.reset();
-    change_action change{.slot = slot,
-                         .number = number,
-                         .revision = row.revision,
-                         .id = std::move(*id),
-                         .at = now.wall,
-                         .from_state = before.state,
-                         .from_status = before.status,
-                         .facts = verdict.facts,
-                         .is_history = verdict.is_change,
-                         .reply = std::move(answer.body),
-                         .reply_is_good = verdict.keeps_reply,
-                         .request_id = std::move(answer.request_id),
-                         .event = verdict.event,
-                         .previous_status = verdict.previous_status,
-                         .updated_at = answer.updated_at};
+    change_action change{
+        .slot = slot,
+        .number = number,
+        .revision = row.revision,
+        .id = std::move(*id),
+        .at = now.wall,
+        .from_state = before.state,
+        .from_status = before.status,
+        .facts = verdict.facts,
+        .is_history = verdict.is_change,
+        .reply = std::move(answer.body),
+        .reply_is_good = verdict.keeps_reply,
+        .request_id = std::move(answer.request_id),
+        .event = verdict.event,
+        .previous_status = verdict.previous_status,
+        .updated_at = answer.updated_at};
     pending_change pending;
     pending.number = number;
     pending.body_hash = verdict.keeps_reply ? answer.body_hash : 0;

@@ -56,8 +56,8 @@ void tracker::judge_clock(const poll_answer& answer, instant& now, std::vector<t
 /// Vouched time was put forward by `moved` (or back). A transaction that was tracked in this life keeps its age. So
 /// does one that was loaded when that makes it no older; if it was noted later than the time before the move, another
 /// clock wrote it, and it is as old as the present one says.
-std::optional<tracking_facts> tracker::mend(const tracking_facts& facts, bool is_native, milliseconds moved,
-                                            wall_time before, wall_time now) const {
+std::optional<tracking_facts> tracker::mend(
+    const tracking_facts& facts, bool is_native, milliseconds moved, wall_time before, wall_time now) const {
     const bool keeps_age = is_native || (moved > milliseconds(0) && facts.tracked_at <= before);
     if (keeps_age) return moved == milliseconds(0) ? std::nullopt : std::optional(move_times(facts, moved));
     return clock_.level() == vouched_clock::trust::agreed ? without_impossible(facts, now) : std::nullopt;

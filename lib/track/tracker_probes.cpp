@@ -107,8 +107,9 @@ tracker::look tracker::look_for_fresh(instant now) {
     const std::uint32_t slot = fresh_.front().slot;
     const transaction_row& row = table_.at(slot);
     const auto due = row.is_urgent ? urgent_.when(slot) : due_.when(slot);
-    const steady_time when = std::max({steady_time(std::chrono::nanoseconds(due.value_or(0))), health_.pause_end(),
-                                       fresh_at_ - (most_fresh_at_once - 1) * fresh_gap});
+    const steady_time when = std::max(
+        {steady_time(std::chrono::nanoseconds(due.value_or(0))), health_.pause_end(),
+         fresh_at_ - (most_fresh_at_once - 1) * fresh_gap});
     if (when <= now.steady) return {slot, now.steady};
     return {std::nullopt, when};
 }

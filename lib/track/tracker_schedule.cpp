@@ -110,8 +110,8 @@ void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant no
         wait_until(slot, start + band);
         return;
     case judgement::next_poll::backoff:
-        wait_until(slot,
-                   std::max(start + band, now.steady + draw_backoff(options_.rules.backoff, row.errors, random_)));
+        wait_until(
+            slot, std::max(start + band, now.steady + draw_backoff(options_.rules.backoff, row.errors, random_)));
         return;
     case judgement::next_poll::tail:
         if (was_overdue_too_soon(row, now)) {
@@ -170,9 +170,10 @@ void tracker::respread(instant now, bool is_start) {
     const nanoseconds window = mean(options_.rules.interval);
     for (std::size_t rank = 0; rank < due.size(); ++rank) {
         transaction_row& row = table_.at(due[rank].second);
-        steady_time when = now.steady + nanoseconds(static_cast<std::int64_t>(static_cast<double>(window.count()) *
-                                                                              static_cast<double>(rank) /
-                                                                              static_cast<double>(due.size())));
+        steady_time when =
+            now.steady +
+            nanoseconds(static_cast<std::int64_t>(
+                static_cast<double>(window.count()) * static_cast<double>(rank) / static_cast<double>(due.size())));
         when = std::max(when, row.after_last_start(options_.rules.interval.first));
         row.is_backing_off = false;
         wait_until(due[rank].second, when);

@@ -32,8 +32,8 @@ judgement abandon(judgement verdict) {
     return verdict;
 }
 
-judgement settle(judgement verdict, const std::string& word, status_kind kind, judging_time time,
-                 const poll_rules& rules) {
+judgement settle(
+    judgement verdict, const std::string& word, status_kind kind, judging_time time, const poll_rules& rules) {
     tracking_facts& facts = verdict.facts;
     verdict.previous_status = facts.status;
     facts.state = tracking_state::settled;
@@ -95,16 +95,17 @@ judgement judge_settled_word(judgement verdict, const std::string& word, judging
     return verdict;
 }
 
-bool is_verification_lost(const tracking_facts& facts, judging_time time, std::uint32_t errors,
-                          const poll_rules& rules) {
+bool is_verification_lost(
+    const tracking_facts& facts, judging_time time, std::uint32_t errors, const poll_rules& rules) {
     if (errors < most_verification_errors) return false;
     if (facts.verifications_done >= rules.verify_after.size()) return true;
     const wall_time planned = *facts.settled_at + rules.verify_after[facts.verifications_done];
     return time.sure < planned || time.sure >= planned + (facts.overdue_at - facts.tracked_at);
 }
 
-judgement judge_settled(judgement verdict, const poll_answer& answer, judging_time time, std::uint32_t errors_before,
-                        const poll_rules& rules, bool is_own_denial) {
+judgement judge_settled(
+    judgement verdict, const poll_answer& answer, judging_time time, std::uint32_t errors_before,
+    const poll_rules& rules, bool is_own_denial) {
     switch (is_own_denial ? reply_class::server_error : answer.what) {
     case reply_class::good:
         return judge_settled_word(std::move(verdict), answer.status, time, rules);
@@ -205,8 +206,9 @@ judgement judge_bad_request(judgement verdict, judging_time time, const poll_rul
 
 } // namespace
 
-judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, judging_time time,
-                       std::uint32_t errors_before, const poll_rules& rules, bool is_own_denial) {
+judgement judge_answer(
+    const tracking_facts& facts, const poll_answer& answer, judging_time time, std::uint32_t errors_before,
+    const poll_rules& rules, bool is_own_denial) {
     judgement verdict;
     verdict.facts = facts;
     verdict.next = cadence_of(facts);
@@ -316,8 +318,8 @@ steady_duration draw_interval(const std::pair<milliseconds, milliseconds>& band,
     return nanoseconds(random.between(low + margin, high - margin));
 }
 
-steady_duration draw_backoff(const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors,
-                             random_source& random) {
+steady_duration draw_backoff(
+    const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors, random_source& random) {
     using std::chrono::nanoseconds;
     constexpr std::uint32_t most_doublings = 30;
     const std::int64_t first = nanoseconds(backoff.first).count();

@@ -64,8 +64,9 @@ struct judgement {
 
 /// `answer.status` is set for `good`; for `unchanged` the known status counts. `errors_before` is the number of errors
 /// in a row until now. `is_own_denial`: a 401 or 403 is this transaction's, others are answered.
-judgement judge_answer(const tracking_facts& facts, const poll_answer& answer, judging_time time,
-                       std::uint32_t errors_before, const poll_rules& rules, bool is_own_denial = false);
+judgement judge_answer(
+    const tracking_facts& facts, const poll_answer& answer, judging_time time, std::uint32_t errors_before,
+    const poll_rules& rules, bool is_own_denial = false);
 
 /// The transition to `overdue` when its time has come; nullopt when it has not, or the state does not go there.
 std::optional<judgement> judge_overdue(const tracking_facts& facts, judging_time time);
@@ -88,7 +89,7 @@ steady_duration draw_interval(const std::pair<milliseconds, milliseconds>& band,
 
 /// The wait after the n-th error in a row (n from 1): first, doubled each time, up to 20 % more at random, never over
 /// the longest.
-steady_duration draw_backoff(const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors,
-                             random_source& random);
+steady_duration draw_backoff(
+    const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors, random_source& random);
 
 } // namespace prooftrack

@@ -147,8 +147,9 @@ void transaction_table::write_facts(std::uint32_t slot, const tracking_facts& fa
     row.verifications_done = facts.verifications_done;
     row.was_overdue = facts.was_overdue;
     row.watched = facts.watched;
-    rare_facts rare{facts.settled_at, facts.not_found_since, facts.recheck_until,
-                    row.status == status_kind::other ? facts.status : std::string()};
+    rare_facts rare{
+        facts.settled_at, facts.not_found_since, facts.recheck_until,
+        row.status == status_kind::other ? facts.status : std::string()};
     row.has_rare_facts = rare.settled_at || rare.not_found_since || rare.recheck_until || !rare.status_word.empty();
     if (row.has_rare_facts) {
         rare_.insert_or_assign(slot, std::move(rare));

@@ -108,8 +108,8 @@ void route(benchmark::State& state, const char* method, const std::string& targe
         head.target = target;
         head.has_body = !body.empty();
         head.content_type = body.empty() ? "" : "application/json";
-        routes.handle({std::move(head), body},
-                      [](const api_response& response) { benchmark::DoNotOptimize(response.status); });
+        routes.handle(
+            {std::move(head), body}, [](const api_response& response) { benchmark::DoNotOptimize(response.status); });
         backend.calls.clear();
     }
 }

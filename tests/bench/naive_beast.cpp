@@ -27,8 +27,8 @@ using clock_type = std::chrono::steady_clock;
 std::uint64_t replies = 0;
 std::exception_ptr failure;
 
-asio::awaitable<void> run_connection(asio::ssl::context& context, asio::ip::tcp::endpoint peer, int number,
-                                     clock_type::time_point until) {
+asio::awaitable<void> run_connection(
+    asio::ssl::context& context, asio::ip::tcp::endpoint peer, int number, clock_type::time_point until) {
     const auto executor = co_await asio::this_coro::executor;
     beast::ssl_stream<beast::tcp_stream> stream(executor, context);
     auto& lowest = beast::get_lowest_layer(stream);
@@ -70,8 +70,8 @@ int main(int argc, char** argv) {
     asio::ssl::context context(asio::ssl::context::tls_client);
     context.load_verify_file(argv[2]);
     context.set_verify_mode(asio::ssl::verify_peer);
-    const asio::ip::tcp::endpoint peer(asio::ip::make_address("127.0.0.1"),
-                                       static_cast<std::uint16_t>(std::atoi(argv[1])));
+    const asio::ip::tcp::endpoint peer(
+        asio::ip::make_address("127.0.0.1"), static_cast<std::uint16_t>(std::atoi(argv[1])));
     const auto start = clock_type::now();
     const auto until = start + std::chrono::milliseconds(static_cast<int>(std::atof(argv[4]) * 1000));
     for (int number = 0; number < std::atoi(argv[3]); ++number)

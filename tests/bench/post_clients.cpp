@@ -39,10 +39,10 @@ int connect_to(const char* path) {
 
 void post(client& one, const char* prefix, std::uint64_t number) {
     const auto body = fmt::format(R"({{"merchant_transaction_id": "{}-e29b-41d4-a716-{:012x}"}})", prefix, number);
-    const auto request =
-        fmt::format("POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                    "Content-Length: {}\r\n\r\n{}",
-                    body.size(), body);
+    const auto request = fmt::format(
+        "POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: {}\r\n\r\n{}",
+        body.size(), body);
     one.sent = clock_type::now();
     if (write(one.descriptor, request.data(), request.size()) != static_cast<ssize_t>(request.size()))
         throw std::runtime_error("cannot write");
@@ -100,8 +100,9 @@ void run(char** argv) {
     }
     const std::chrono::duration<double> took = clock_type::now() - start;
     std::sort(latencies.begin(), latencies.end());
-    fmt::print(R"({{"adds": {}, "seconds": {:.6f}, "p50_ms": {:.3f}, "p99_ms": {:.3f}}})", latencies.size(),
-               took.count(), latencies[latencies.size() / 2], latencies[latencies.size() * 99 / 100]);
+    fmt::print(
+        R"({{"adds": {}, "seconds": {:.6f}, "p50_ms": {:.3f}, "p99_ms": {:.3f}}})", latencies.size(), took.count(),
+        latencies[latencies.size() / 2], latencies[latencies.size() * 99 / 100]);
 }
 
 } // namespace

@@ -134,11 +134,12 @@ identity load_or_make_authority(const std::filesystem::path& directory) {
     authority = make_authority();
     constexpr int fresh = O_WRONLY | O_CREAT | O_TRUNC;
     const auto key_file = open_file(key_path, fresh, "w");
-    require(PEM_write_PrivateKey(key_file.get(), authority.key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1,
-            "write " + key_path.string());
+    require(
+        PEM_write_PrivateKey(key_file.get(), authority.key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1,
+        "write " + key_path.string());
     const auto certificate_file = open_file(certificate_path, fresh, "w");
-    require(PEM_write_X509(certificate_file.get(), authority.certificate.get()) == 1,
-            "write " + certificate_path.string());
+    require(
+        PEM_write_X509(certificate_file.get(), authority.certificate.get()) == 1, "write " + certificate_path.string());
     // Everybody may know the certificate: the daemon often runs as another user.
     require(::fchmod(::fileno(certificate_file.get()), 0644) == 0, "chmod " + certificate_path.string());
     return authority;
@@ -146,16 +147,16 @@ identity load_or_make_authority(const std::filesystem::path& directory) {
 
 } // namespace
 
-boost::asio::ssl::context make_server_context(const std::filesystem::path& directory,
-                                              const std::vector<std::string>& more_hosts) {
+boost::asio::ssl::context make_server_context(
+    const std::filesystem::path& directory, const std::vector<std::string>& more_hosts) {
     auto authority = load_or_make_authority(directory);
     const auto server = make_server_identity(authority, more_hosts);
     boost::asio::ssl::context context(boost::asio::ssl::context::tls_server);
     SSL_CTX* raw = context.native_handle();
     SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
     constexpr std::string_view id_context = "proof-sandbox";
-    SSL_CTX_set_session_id_context(raw, reinterpret_cast<const unsigned char*>(id_context.data()),
-                                   static_cast<unsigned>(id_context.size()));
+    SSL_CTX_set_session_id_context(
+        raw, reinterpret_cast<const unsigned char*>(id_context.data()), static_cast<unsigned>(id_context.size()));
     // Many idle connections: their record buffers are given back.
     SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
     require(SSL_CTX_use_certificate(raw, server.certificate.get()) == 1, "use the server's certificate");

@@ -15,7 +15,7 @@ namespace prooftrack {
 /// live: a client that trusted the sandbox before its restart goes on trusting it. Returns a server context (TLS 1.2
 /// and 1.3, sessions resumable) with a certificate for localhost, 127.0.0.1, ::1 and `more_hosts` (names or addresses).
 /// Throws std::runtime_error that names what could not be done.
-boost::asio::ssl::context make_server_context(const std::filesystem::path& directory,
-                                              const std::vector<std::string>& more_hosts);
+boost::asio::ssl::context make_server_context(
+    const std::filesystem::path& directory, const std::vector<std::string>& more_hosts);
 
 } // namespace prooftrack

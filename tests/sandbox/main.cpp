@@ -45,16 +45,16 @@ std::size_t raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
     ::getrlimit(RLIMIT_NOFILE, &limit);
     const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
-    return std::min(most_connections,
-                    descriptors > 2 * spare_descriptors ? descriptors - spare_descriptors : spare_descriptors);
+    return std::min(
+        most_connections, descriptors > 2 * spare_descriptors ? descriptors - spare_descriptors : spare_descriptors);
 }
 
 asio::ip::tcp::endpoint find_endpoint(const std::string& host, std::uint16_t port) {
     error_code not_address;
     auto address = asio::ip::make_address(host, not_address);
     if (not_address && host != "localhost") {
-        throw start_failure{exit_try_later,
-                            fmt::format("cannot listen on \"{}\": give an address, or localhost", host)};
+        throw start_failure{
+            exit_try_later, fmt::format("cannot listen on \"{}\": give an address, or localhost", host)};
     }
     if (not_address) address = asio::ip::address_v4::loopback();
     return {address, port};
@@ -85,20 +85,21 @@ asio::ssl::context make_context(const sandbox_options& options) {
         if (options.host != "localhost") more_hosts.push_back(options.host);
         return make_server_context(options.directory, more_hosts);
     } catch (const std::exception& error) {
-        throw start_failure{exit_cannot_create,
-                            fmt::format("cannot use --dir {}: {}", options.directory.string(), error.what())};
+        throw start_failure{
+            exit_cannot_create, fmt::format("cannot use --dir {}: {}", options.directory.string(), error.what())};
     }
 }
 
-std::unique_ptr<server> listen(asio::any_io_executor loop, const sandbox_options& options, std::size_t connections,
-                               asio::ssl::context context) {
+std::unique_ptr<server> listen(
+    asio::any_io_executor loop, const sandbox_options& options, std::size_t connections, asio::ssl::context context) {
     const auto endpoint = find_endpoint(options.host, options.port);
     try {
         return std::make_unique<server>(std::move(loop), endpoint, connections, std::move(context));
     } catch (const boost::system::system_error& error) {
-        throw start_failure{exit_try_later,
-                            fmt::format("cannot listen on {}:{}: {}; another --listen, or port 0, helps", options.host,
-                                        options.port, error.code().message())};
+        throw start_failure{
+            exit_try_later, fmt::format(
+                                "cannot listen on {}:{}: {}; another --listen, or port 0, helps", options.host,
+                                options.port, error.code().message())};
     }
 }
 
@@ -108,8 +109,10 @@ std::unique_ptr<shop_server> open_shop(asio::any_io_executor loop, const sandbox
     try {
         return std::make_unique<shop_server>(std::move(loop), endpoint, options.daemon_socket, proof);
     } catch (const boost::system::system_error& error) {
-        throw start_failure{exit_try_later, fmt::format("cannot listen on {}:{}: {}; another --shop, or port 0, helps",
-                                                        options.shop_host, options.shop_port, error.code().message())};
+        throw start_failure{
+            exit_try_later, fmt::format(
+                                "cannot listen on {}:{}: {}; another --shop, or port 0, helps", options.shop_host,
+                                options.shop_port, error.code().message())};
     }
 }
 
@@ -127,8 +130,8 @@ int serve(const sandbox_options& options) {
     site_options.base_url = base_url;
     site_options.seed = static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
     proof_site site(std::move(site_options));
-    const instant now{std::chrono::steady_clock::now(),
-                      std::chrono::floor<milliseconds>(std::chrono::system_clock::now())};
+    const instant now{
+        std::chrono::steady_clock::now(), std::chrono::floor<milliseconds>(std::chrono::system_clock::now())};
     if (const auto applied = site.apply(std::move(document), now); !applied) {
         throw start_failure{exit_data, fmt::format("{}: {}", options.script.string(), applied.error().message)};
     }

@@ -124,10 +124,11 @@ reply proof_site::serve_session(const incoming_request& request, std::string_vie
     auto& order = std::get<session_order>(parsed);
     const session_secrets secrets{make_uuid(), "v2:" + random_hex(32), random_hex(32)};
     auto script = script_by_email(order.user_email);
-    if (!world_.add_order(secrets.transaction_id, order.facts, script ? std::move(*script) : world_.session_script,
-                          request.arrival)) {
-        return refuse({500, "internal_error", "db_error", "The sandbox holds as many transactions as it can"},
-                      request_id);
+    if (!world_.add_order(
+            secrets.transaction_id, order.facts, script ? std::move(*script) : world_.session_script,
+            request.arrival)) {
+        return refuse(
+            {500, "internal_error", "db_error", "The sandbox holds as many transactions as it can"}, request_id);
     }
     widgets_.remember(secrets.transaction_id, secrets.init_token, request.arrival);
     reply made;

@@ -70,8 +70,8 @@ reply_plan make_huge(reply made, std::uint64_t size, const incoming_request& req
 
 } // namespace
 
-reply_plan proof_site::strike(const fault& what, const incoming_request& request, const std::string& request_id,
-                              int& status) {
+reply_plan proof_site::strike(
+    const fault& what, const incoming_request& request, const std::string& request_id, int& status) {
     reply_plan plan;
     const auto serve_bytes = [&](bool wrong_id) {
         const auto made = serve(request, request_id, wrong_id);

@@ -35,8 +35,9 @@ std::string format_reply(const reply& what, const incoming_request& request, std
     const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(what.status));
     std::string out;
     out.reserve(320 + what.body.size());
-    fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\nDate: {}\r\nX-Request-Id: {}\r\n", what.status,
-                   std::string_view(reason.data(), reason.size()), format_http_date(request.arrival.wall), request_id);
+    fmt::format_to(
+        std::back_inserter(out), "HTTP/1.1 {} {}\r\nDate: {}\r\nX-Request-Id: {}\r\n", what.status,
+        std::string_view(reason.data(), reason.size()), format_http_date(request.arrival.wall), request_id);
     bool own_type = false;
     for (const auto& [name, value] : what.headers) {
         own_type = own_type || name == "Content-Type";
@@ -68,10 +69,10 @@ std::string format_http_date(wall_time when) {
     const std::chrono::year_month_day date(day);
     const std::chrono::hh_mm_ss time(second - day);
     kept_second = second.time_since_epoch().count();
-    kept = fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", weekdays[std::chrono::weekday(day).c_encoding()],
-                       static_cast<unsigned>(date.day()), months[static_cast<unsigned>(date.month()) - 1],
-                       static_cast<int>(date.year()), time.hours().count(), time.minutes().count(),
-                       time.seconds().count());
+    kept = fmt::format(
+        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", weekdays[std::chrono::weekday(day).c_encoding()],
+        static_cast<unsigned>(date.day()), months[static_cast<unsigned>(date.month()) - 1],
+        static_cast<int>(date.year()), time.hours().count(), time.minutes().count(), time.seconds().count());
     return kept;
 }
 

@@ -71,8 +71,9 @@ struct log_reader {
             at_byte += length;
             looked_at += length;
             if (!path.starts_with(prefix)) continue;
-            fmt::format_to(std::back_inserter(out), "{}{{\"at\":\"{}\",\"method\":", first ? "\n" : ",\n",
-                           format_wall_time(wall_time(milliseconds(head.arrival_ms))));
+            fmt::format_to(
+                std::back_inserter(out), "{}{{\"at\":\"{}\",\"method\":", first ? "\n" : ",\n",
+                format_wall_time(wall_time(milliseconds(head.arrival_ms))));
             append_json(out, method);
             out += R"(,"path":)";
             append_json(out, path);
@@ -96,8 +97,9 @@ void request_log::append(wall_time arrival, std::string_view method, std::string
         // Readers hold pointers into the piece: it must never move.
         pieces_.back()->reserve(piece_bytes);
     }
-    const auto head = pack({arrival.time_since_epoch().count(), static_cast<std::uint16_t>(status),
-                            static_cast<std::uint16_t>(target.size()), static_cast<std::uint8_t>(method.size())});
+    const auto head = pack(
+        {arrival.time_since_epoch().count(), static_cast<std::uint16_t>(status),
+         static_cast<std::uint16_t>(target.size()), static_cast<std::uint8_t>(method.size())});
     auto& piece = *pieces_.back();
     piece.append(head.data(), head.size()).append(method).append(target);
 }

@@ -118,10 +118,11 @@ void refuse_line_breaks(std::string_view text) {
 
 fault as_fault(const json::value& value) {
     const auto& members = as_object(value, "a fault");
-    refuse_unknown(members,
-                   {"kind", "path", "count", "for", "status", "retry_after", "retry_after_date", "headers", "body",
-                    "delay", "duration", "after", "size", "bytes", "at"},
-                   "a fault");
+    refuse_unknown(
+        members,
+        {"kind", "path", "count", "for", "status", "retry_after", "retry_after_date", "headers", "body", "delay",
+         "duration", "after", "size", "bytes", "at"},
+        "a fault");
     fault out;
     const auto* kind_value = members.if_contains("kind");
     const auto kind = kind_value == nullptr ? std::nullopt : parse_fault_kind(as_text(*kind_value, "kind"));

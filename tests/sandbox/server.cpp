@@ -18,8 +18,8 @@ constexpr auto accept_pause = milliseconds(100);
 
 } // namespace
 
-server::server(asio::any_io_executor loop, const tcp::endpoint& where, std::size_t most_connections,
-               asio::ssl::context context)
+server::server(
+    asio::any_io_executor loop, const tcp::endpoint& where, std::size_t most_connections, asio::ssl::context context)
     : acceptor_(loop), context_(std::move(context)), most_connections_(most_connections), sweep_timer_(loop),
       stop_timer_(loop), tasks_(loop) {
     acceptor_.open(where.protocol());

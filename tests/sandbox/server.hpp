@@ -19,8 +19,9 @@ namespace prooftrack {
 class server {
   public:
     /// Binds and listens at once; throws boost::system::system_error. `context`, `served` and `counts` must outlive it.
-    server(boost::asio::any_io_executor loop, const boost::asio::ip::tcp::endpoint& where, std::size_t most_connections,
-           boost::asio::ssl::context context);
+    server(
+        boost::asio::any_io_executor loop, const boost::asio::ip::tcp::endpoint& where, std::size_t most_connections,
+        boost::asio::ssl::context context);
 
     boost::asio::ip::tcp::endpoint local_endpoint() const { return acceptor_.local_endpoint(); }
 

@@ -79,8 +79,8 @@ reply widget_host::open(std::string_view init_token, const incoming_request& req
     return made;
 }
 
-reply widget_host::act(std::string_view action, std::string_view key, const incoming_request& request,
-                       sandbox_world& world) {
+reply widget_host::act(
+    std::string_view action, std::string_view key, const incoming_request& request, sandbox_world& world) {
     const auto found = keys_.find(key);
     if (found == keys_.end()) return refuse(401, "unauthorised");
     auto change = change_of(action);

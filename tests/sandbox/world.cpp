@@ -18,8 +18,8 @@ void advance(sandbox_transaction& transaction, instant now) {
     if (done == transaction.script.size()) {
         std::vector<script_step>().swap(transaction.script);
     } else {
-        transaction.script.erase(transaction.script.begin(),
-                                 transaction.script.begin() + static_cast<std::ptrdiff_t>(done));
+        transaction.script.erase(
+            transaction.script.begin(), transaction.script.begin() + static_cast<std::ptrdiff_t>(done));
     }
 }
 

@@ -28,8 +28,9 @@ void band_promises::on_poll(const std::string& id, bool is_open) {
     ++checked_;
     const steady_duration gap = now - *last;
     if (gap <= longest_ + tolerance) return;
-    broken_.add("{} was asked after {} ms although nothing held it up", id,
-                std::chrono::duration_cast<milliseconds>(gap).count());
+    broken_.add(
+        "{} was asked after {} ms although nothing held it up", id,
+        std::chrono::duration_cast<milliseconds>(gap).count());
 }
 
 } // namespace prooftrack

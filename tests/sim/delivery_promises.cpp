@@ -12,8 +12,8 @@ constexpr seconds longest_commit{180};
 constexpr std::string_view url_name = "callback_url";
 
 bool selects_event(const callback_config& one, event_type type) {
-    return std::any_of(one.events.begin(), one.events.end(),
-                       [&](const std::string& pattern) { return selects(pattern, type); });
+    return std::any_of(
+        one.events.begin(), one.events.end(), [&](const std::string& pattern) { return selects(pattern, type); });
 }
 
 } // namespace
@@ -57,8 +57,9 @@ void delivery_promises::on_event(const seen_event& event, bool may_have_url, boo
     std::map<std::string, owed> owed_to;
     for (const auto& [name, shortest] : shortest_schedule_) {
         const auto [sometimes, always] = name == url_name
-                                             ? std::pair(may_have_url && event.reported.type != event_type::updated,
-                                                         has_url && event.reported.type != event_type::updated)
+                                             ? std::pair(
+                                                   may_have_url && event.reported.type != event_type::updated,
+                                                   has_url && event.reported.type != event_type::updated)
                                              : selects_it(name, event.reported.type);
         if (!sometimes) continue;
         owed_to[name].is_certain = always;

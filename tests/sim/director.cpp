@@ -86,8 +86,8 @@ void director::act(action_kind kind, const std::string& id, moment_kind moment) 
     if (world_.is_safe) return;
     world_.figures.count(kind, moment);
     if (world_.log.on_line)
-        fmt::print("{} {} {} at {}\n", format_wall_time(world_.clock.true_wall()), to_string(kind), id,
-                   to_string(moment));
+        fmt::print(
+            "{} {} {} at {}\n", format_wall_time(world_.clock.true_wall()), to_string(kind), id, to_string(moment));
     constexpr int moments_of_focus = 10;
     if (world_.profile.focus_chance > 0) focus_[id] = moments_of_focus;
     if (call(kind, id)) return;
@@ -113,8 +113,8 @@ void director::act(action_kind kind, const std::string& id, moment_kind moment) 
     case action_kind::failing_operation:
         if (!world_.life) break;
         world_.watch.on_store_trouble(seconds(60));
-        world_.life->disk_side().fail_operation(static_cast<std::uint64_t>(world_.random.between(0, 3)),
-                                                store_error::full);
+        world_.life->disk_side().fail_operation(
+            static_cast<std::uint64_t>(world_.random.between(0, 3)), store_error::full);
         break;
     case action_kind::jump_clock:
         jump_clock();

@@ -93,13 +93,14 @@ TEST_P(DuePolls, AreMadeWithinTheirBandAndNotAtTheNextTick) {
     const creeping_clock clock(time);
     fake_disk disk;
     for (int i = 0; i < GetParam().transactions; ++i) {
-        disk.add_one({*transaction_id::parse(fmt::format("id-{}", i)),
-                      "{}",
-                      std::nullopt,
-                      "",
-                      time.now().wall,
-                      std::chrono::hours(24),
-                      {}});
+        disk.add_one(
+            {*transaction_id::parse(fmt::format("id-{}", i)),
+             "{}",
+             std::nullopt,
+             "",
+             time.now().wall,
+             std::chrono::hours(24),
+             {}});
     }
     fake_store memory(disk, &time);
     fake_notifier notifier(time);
@@ -109,8 +110,9 @@ TEST_P(DuePolls, AreMadeWithinTheirBandAndNotAtTheNextTick) {
     configuration config;
     engine* ringing = nullptr;
     virtual_alarm alarm(time, [&] { ringing->on_alarm(); });
-    engine daemon(config, engine_dependencies{clock, alarm, memory, notifier, log, counts},
-                  engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1);
+    engine daemon(
+        config, engine_dependencies{clock, alarm, memory, notifier, log, counts},
+        engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1);
     ringing = &daemon;
     steady_proof proof(time, daemon.polls(), GetParam().took);
     daemon.attach(proof);

@@ -68,8 +68,9 @@ void engine_oracle::check_memory() {
         const auto slot = core.find(id);
         watched += slot ? 1 : 0;
         if (slot.has_value() != row.facts.watched) {
-            broken.add("{} is {} on the disk and {} in memory", id, row.facts.watched ? "watched" : "not watched",
-                       slot ? "watched" : "not there");
+            broken.add(
+                "{} is {} on the disk and {} in memory", id, row.facts.watched ? "watched" : "not watched",
+                slot ? "watched" : "not there");
         }
         if (!slot) continue;
         const tracking_facts live = core.live(*slot, world_.clock.now()).facts;

@@ -42,17 +42,19 @@ class daemon_life {
           store_(around_.disk, &around_.clock, store_options_for(), &store_watch_),
           notifier_(around_.clock, around_.group), alarm_(
                                                        around_.clock, [this] { engine_.on_alarm(); }, around_.group),
-          engine_(config, engine_dependencies{around_.clock, alarm_, store_, notifier_, around_.log, counts_},
-                  engine_hooks{[this] { reread_token(); }, [](std::string_view) { return true; }}, "sim", around_.seed),
-          proof_(around_.proof, around_.clock, around_.group, engine_.polls(), config.proof.connections,
-                 around_.observer, around_.at_moment) {
+          engine_(
+              config, engine_dependencies{around_.clock, alarm_, store_, notifier_, around_.log, counts_},
+              engine_hooks{[this] { reread_token(); }, [](std::string_view) { return true; }}, "sim", around_.seed),
+          proof_(
+              around_.proof, around_.clock, around_.group, engine_.polls(), config.proof.connections, around_.observer,
+              around_.at_moment) {
         notifier_.keeps_attempts = false;
         notifier_.answer_with(around_.receiver);
         notifier_.at_moments([this](attempt_moment moment, const delivery_job& job) {
             if (moment == attempt_moment::answering) around_.on_attempt_answered(job);
-            return around_.at_moment(moment == attempt_moment::started ? moment_kind::attempt_started
-                                                                       : moment_kind::attempt_answering,
-                                     job.transaction);
+            return around_.at_moment(
+                moment == attempt_moment::started ? moment_kind::attempt_started : moment_kind::attempt_answering,
+                job.transaction);
         });
         targets_ = names_of(config);
         store_watch_.changed = [this](store_state state) { engine_.on_store_state(state); };

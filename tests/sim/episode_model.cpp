@@ -70,8 +70,8 @@ std::optional<std::size_t> episode_model::begin(const open_call& call) {
     return std::nullopt;
 }
 
-std::optional<std::size_t> episode_model::begin_post(const asked_options& options, std::uint64_t step,
-                                                     wall_time true_now) {
+std::optional<std::size_t> episode_model::begin_post(
+    const asked_options& options, std::uint64_t step, wall_time true_now) {
     open_call call;
     call.is_post = true;
     call.options = options;

@@ -90,8 +90,8 @@ class held_engine {
 
     // The calls of users; what came of each is "201", "200" or the code of the problem, "" while it is under way.
     using fate = std::shared_ptr<std::string>;
-    fate track(const std::string& id, std::string metadata = "{}",
-               milliseconds overdue_after = std::chrono::hours(24)) {
+    fate track(
+        const std::string& id, std::string metadata = "{}", milliseconds overdue_after = std::chrono::hours(24)) {
         track_request request{*transaction_id::parse(id), {}};
         request.options.overdue_after = overdue_after;
         request.options.metadata = metadata;
@@ -151,8 +151,9 @@ class held_engine {
     metrics registry{"sim"};
     meters counts{registry};
     virtual_alarm alarm{clock, [this] { daemon.on_alarm(); }};
-    engine daemon{make_configuration(), engine_dependencies{clock, alarm, memory, notifier, log, counts},
-                  engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1};
+    engine daemon{
+        make_configuration(), engine_dependencies{clock, alarm, memory, notifier, log, counts},
+        engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1};
     held_proof proof{clock, daemon.polls()};
 
   private:

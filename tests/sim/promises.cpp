@@ -27,8 +27,9 @@ int metadata_of(const std::string& metadata) {
 }
 
 /// The shortest of a rule's times that was in force at some time from `since` on; nullopt = never in force.
-std::optional<milliseconds> shortest_since(const std::map<wall_time, poll_config>& history, wall_time since,
-                                           milliseconds poll_config::*rule, bool zero_is_never) {
+std::optional<milliseconds> shortest_since(
+    const std::map<wall_time, poll_config>& history, wall_time since, milliseconds poll_config::*rule,
+    bool zero_is_never) {
     std::optional<milliseconds> shortest;
     auto from = history.upper_bound(since);
     if (from != history.begin()) --from;
@@ -259,8 +260,8 @@ void promises::take(seen_event event) {
     bands_.forget(id); // most of them change how often it is asked
     const auto& states = record.model.states();
     const auto has_url = [](const possible_state& one) { return one.options.url != 0; };
-    deliveries_.on_event(event, std::any_of(states.begin(), states.end(), has_url),
-                         std::all_of(states.begin(), states.end(), has_url));
+    deliveries_.on_event(
+        event, std::any_of(states.begin(), states.end(), has_url), std::all_of(states.begin(), states.end(), has_url));
 }
 
 /// Whether Proof's replies and the true time allow the event in the tracking of `state`.
@@ -375,8 +376,9 @@ void promises::check_id(const std::string& id, id_record& record, const configur
         if (other[static_cast<std::size_t>(word)] != *std::max_element(other.begin(), other.end())) break;
         if (is_terminal(word) && word != one.word && !record.may_have_lost_word &&
             other[static_cast<std::size_t>(word)] > other[static_cast<std::size_t>(one.word)])
-            blame(id, fmt::format("was told {}, then Proof said {} and nobody was told", to_string(one.word),
-                                  to_string(word)));
+            blame(
+                id, fmt::format(
+                        "was told {}, then Proof said {} and nobody was told", to_string(one.word), to_string(word)));
     }
 }
 

@@ -159,8 +159,9 @@ kind proof_world::fault_for(const std::string& id, steady_time now) {
 
 bool proof_world::was_at_fault_since(steady_time since) const {
     const steady_time now = clock_.now().steady;
-    return std::any_of(faults.begin(), faults.end(),
-                       [&](const proof_fault& fault) { return fault.from <= now && fault.until >= since; });
+    return std::any_of(faults.begin(), faults.end(), [&](const proof_fault& fault) {
+        return fault.from <= now && fault.until >= since;
+    });
 }
 
 void proof_world::heal() {
@@ -168,8 +169,8 @@ void proof_world::heal() {
     poisoned.clear();
 }
 
-std::pair<op_result<proof_reply>, steady_duration>
-proof_world::session(const std::string& body, const std::string& token, proof_observer& observer) {
+std::pair<op_result<proof_reply>, steady_duration> proof_world::session(
+    const std::string& body, const std::string& token, proof_observer& observer) {
     const steady_duration took = milliseconds(random_.between(5, 300));
     const auto failed = [](proof_error why) { return op_error{make_error_code(why), "session", ""}; };
     const std::int64_t dice = random_.between(0, 19);

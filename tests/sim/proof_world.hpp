@@ -88,8 +88,8 @@ class cadence_watch {
     template <class... Args>
     void complain(fmt::format_string<Args...> text, Args&&... args) {
         if (broken_.size() < 20)
-            broken_.push_back(format_wall_time(clock_.true_wall()) + ": " +
-                              fmt::format(text, std::forward<Args>(args)...));
+            broken_.push_back(
+                format_wall_time(clock_.true_wall()) + ": " + fmt::format(text, std::forward<Args>(args)...));
     }
     void watch_rate(steady_time now);
 
@@ -120,8 +120,8 @@ class proof_world {
     void on_start(const std::string& id);
     proof_answer reply(const poll_ticket& ticket, const std::string& token);
     /// POST /widget/session; the tag is the body's member "tag".
-    std::pair<op_result<proof_reply>, steady_duration> session(const std::string& body, const std::string& token,
-                                                               proof_observer& observer);
+    std::pair<op_result<proof_reply>, steady_duration> session(
+        const std::string& body, const std::string& token, proof_observer& observer);
     /// Whether a fault for everybody holds at some time from `since` to now.
     bool was_at_fault_since(steady_time since) const;
     void heal();

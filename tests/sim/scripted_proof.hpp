@@ -17,8 +17,9 @@ class scripted_proof final : public proof_client {
     /// Called at an instant of an id; what it posts to the clock runs first if it says true.
     using moment_hook = std::function<bool(moment_kind, const std::string&)>;
 
-    scripted_proof(proof_world& world, virtual_clock& clock, virtual_clock::group owner, poll_source& source,
-                   std::size_t connections, proof_observer& observer, moment_hook hook)
+    scripted_proof(
+        proof_world& world, virtual_clock& clock, virtual_clock::group owner, poll_source& source,
+        std::size_t connections, proof_observer& observer, moment_hook hook)
         : world_(world), clock_(clock), owner_(owner), source_(source), connections_(connections), observer_(observer),
           hook_(std::move(hook)) {}
 
@@ -68,9 +69,11 @@ class scripted_proof final : public proof_client {
             give(std::move(ticket), std::move(answer));
             return;
         }
-        clock_.post([this, ticket = std::move(ticket),
-                     answer = std::move(answer)]() mutable { give(std::move(ticket), std::move(answer)); },
-                    owner_);
+        clock_.post(
+            [this, ticket = std::move(ticket), answer = std::move(answer)]() mutable {
+                give(std::move(ticket), std::move(answer));
+            },
+            owner_);
     }
     void give(poll_ticket ticket, proof_answer answer) {
         --busy_;

@@ -47,8 +47,8 @@ void sim_client::post(const std::string& id, const wanted_options& options) {
         [this, call, id, options](outcome<tracked> done) { on_tracked(call, id, options, done); });
 }
 
-void sim_client::on_tracked(const promises::call& call, const std::string& id, const wanted_options& options,
-                            const outcome<tracked>& done) {
+void sim_client::on_tracked(
+    const promises::call& call, const std::string& id, const wanted_options& options, const outcome<tracked>& done) {
     promises& watch = world_.watch;
     if (const auto* good = std::get_if<tracked>(&done)) {
         watch.end(call, id, good->created ? call_effect::created : call_effect::existing);
@@ -85,8 +85,9 @@ void sim_client::import(const std::vector<std::string>& ids) {
     });
 }
 
-void sim_client::on_imported(const std::vector<std::pair<std::string, promises::call>>& lines,
-                             const wanted_options& options, const outcome<import_summary>& done) {
+void sim_client::on_imported(
+    const std::vector<std::pair<std::string, promises::call>>& lines, const wanted_options& options,
+    const outcome<import_summary>& done) {
     promises& watch = world_.watch;
     const auto* all = std::get_if<import_summary>(&done);
     for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -136,8 +137,8 @@ void sim_client::poll(const std::string& id) {
     if (!world_.is_up()) return;
     world_.proof.cadence.allow_sooner(id);
     const auto call = world_.watch.begin("poll", id);
-    world_.daemon().calls().poll_now(to_id(id), {},
-                                     [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+    world_.daemon().calls().poll_now(
+        to_id(id), {}, [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
 }
 
 void sim_client::hint(const std::string& id) {
@@ -263,8 +264,8 @@ void sim_client::retry_delivery(const std::string& id) {
     const known_delivery& one = *fitting[static_cast<std::size_t>(world_.random.between(0, last))];
     world_.watch.deliveries().on_retry(one.event, one.callback);
     const auto call = world_.watch.begin("retry", one.event);
-    world_.daemon().calls().retry_delivery(one.id, {},
-                                           [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+    world_.daemon().calls().retry_delivery(
+        one.id, {}, [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
     if (world_.random.between(0, 3) == 0) learn_deliveries();
 }
 
@@ -272,8 +273,8 @@ void sim_client::retry_dead() {
     if (!world_.is_up()) return;
     world_.watch.deliveries().on_retry_of_dead();
     const auto call = world_.watch.begin("retry dead", "");
-    world_.daemon().calls().retry_dead(std::nullopt, {},
-                                       [this, call](const outcome<std::uint64_t>&) { world_.watch.end(call); });
+    world_.daemon().calls().retry_dead(
+        std::nullopt, {}, [this, call](const outcome<std::uint64_t>&) { world_.watch.end(call); });
 }
 
 void sim_client::test_callback() {
@@ -367,11 +368,11 @@ void sim_client::acknowledge_consumer(const std::string& name) {
             const auto* good = std::get_if<consumer_view>(&done);
             const bool is_alone = is_sure && consumers_[name].under_way == 1;
             if (good != nullptr && value_of(good->seq) < seq)
-                world_.watch.broken().add("consumer {} acknowledged {} and stands at {}", name, seq,
-                                          value_of(good->seq));
+                world_.watch.broken().add(
+                    "consumer {} acknowledged {} and stands at {}", name, seq, value_of(good->seq));
             if (is_alone && good != nullptr && before != std::nullopt && value_of(good->seq) != std::max(seq, *before))
-                world_.watch.broken().add("consumer {} was at {}, acknowledged {} and stands at {}", name, *before, seq,
-                                          value_of(good->seq));
+                world_.watch.broken().add(
+                    "consumer {} was at {}, acknowledged {} and stands at {}", name, *before, seq, value_of(good->seq));
             if (is_alone && good != nullptr && before == std::nullopt)
                 world_.watch.broken().add("consumer {} was deleted, and an ack was answered 200", name);
             end_consumer(name, call, good != nullptr ? std::optional(*good) : std::nullopt);
@@ -389,8 +390,8 @@ void sim_client::delete_consumer(const std::string& name) {
 }
 
 /// What is known of it afterwards; after an overlap or an error nothing is.
-void sim_client::end_consumer(const std::string& name, const promises::call& call,
-                              const std::optional<consumer_view>& view) {
+void sim_client::end_consumer(
+    const std::string& name, const promises::call& call, const std::optional<consumer_view>& view) {
     world_.watch.end(call);
     known_consumer& known = consumers_[name];
     known.is_known = --known.under_way <= 0 && view.has_value();

@@ -64,10 +64,11 @@ class sim_client {
 
     tracking_options to_tracking(const wanted_options& options) const;
     asked_options to_asked(const wanted_options& options) const;
-    void on_tracked(const promises::call& call, const std::string& id, const wanted_options& options,
-                    const outcome<tracked>& done);
-    void on_imported(const std::vector<std::pair<std::string, promises::call>>& lines, const wanted_options& options,
-                     const outcome<import_summary>& done);
+    void on_tracked(
+        const promises::call& call, const std::string& id, const wanted_options& options, const outcome<tracked>& done);
+    void on_imported(
+        const std::vector<std::pair<std::string, promises::call>>& lines, const wanted_options& options,
+        const outcome<import_summary>& done);
     void acknowledge(const std::string& id, const wanted_options& options);
     void put_consumer(const std::string& name);
     void acknowledge_consumer(const std::string& name);

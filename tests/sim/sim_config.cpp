@@ -171,8 +171,10 @@ configuration draw_reload(configuration config, action_kind kind, random_source&
 
 configuration final_configuration(configuration config) {
     for (const char* name : names) {
-        const bool is_there = std::any_of(config.callbacks.begin(), config.callbacks.end(),
-                                          [&](const callback_config& one) { return one.name == name; });
+        const bool is_there =
+            std::any_of(config.callbacks.begin(), config.callbacks.end(), [&](const callback_config& one) {
+                return one.name == name;
+            });
         if (is_there) continue;
         config.callbacks.emplace_back();
         config.callbacks.back().name = name;

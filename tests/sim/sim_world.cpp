@@ -72,11 +72,10 @@ void sim_world::boot() {
     };
     around.on_ready = [this] {
         constexpr std::size_t more_than_ever = 100'000;
-        daemon().calls().events(event_seq{watch.cursor()}, more_than_ever, milliseconds(0),
-                                [this](outcome<event_list> page) {
-                                    if (const auto* events = std::get_if<event_list>(&page))
-                                        watch.on_caught_up(*events);
-                                });
+        daemon().calls().events(
+            event_seq{watch.cursor()}, more_than_ever, milliseconds(0), [this](outcome<event_list> page) {
+                if (const auto* events = std::get_if<event_list>(&page)) watch.on_caught_up(*events);
+            });
     };
     life = std::make_unique<daemon_life>(config, std::move(around));
     if (is_full_) life->disk_side().set_full(true);
@@ -117,10 +116,11 @@ void sim_world::replace_life(bool is_crash) {
 void sim_world::reload(const configuration& wanted) {
     ++reloads;
     if (log.on_line) {
-        fmt::print("{} reload: overdue_after {} tail {} give_up {} interval {} verify {} max_rate {} callbacks",
-                   format_wall_time(clock.true_wall()), wanted.poll.overdue_after.count(),
-                   wanted.poll.tail_interval.count(), wanted.poll.give_up_after.count(),
-                   wanted.poll.interval.first.count(), wanted.poll.verify_after.size(), wanted.poll.max_rate);
+        fmt::print(
+            "{} reload: overdue_after {} tail {} give_up {} interval {} verify {} max_rate {} callbacks",
+            format_wall_time(clock.true_wall()), wanted.poll.overdue_after.count(), wanted.poll.tail_interval.count(),
+            wanted.poll.give_up_after.count(), wanted.poll.interval.first.count(), wanted.poll.verify_after.size(),
+            wanted.poll.max_rate);
         for (const callback_config& one : wanted.callbacks) fmt::print(" {}", one.name);
         fmt::print("\n");
     }
@@ -157,8 +157,9 @@ void sim_world::set_full(bool is_full) {
 void sim_world::jump_clock(milliseconds by) {
     ++jumps;
     if (log.on_line)
-        fmt::print("{} the clock is put by {} s to {}\n", format_wall_time(clock.true_wall()), by.count() / 1'000,
-                   format_wall_time(clock.now().wall + by));
+        fmt::print(
+            "{} the clock is put by {} s to {}\n", format_wall_time(clock.true_wall()), by.count() / 1'000,
+            format_wall_time(clock.now().wall + by));
     has_jumped = true;
     clock.jump_wall(by);
     watch.bands().on_disturbance();

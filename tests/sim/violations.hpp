@@ -19,8 +19,8 @@ class violations {
     template <class... Args>
     void add(fmt::format_string<Args...> text, Args&&... args) {
         if (all_.size() >= 20) return;
-        all_.push_back(fmt::format("{}: {}", format_wall_time(clock_.true_wall()),
-                                   fmt::format(text, std::forward<Args>(args)...)));
+        all_.push_back(fmt::format(
+            "{}: {}", format_wall_time(clock_.true_wall()), fmt::format(text, std::forward<Args>(args)...)));
     }
     const std::vector<std::string>& all() const { return all_; }
 

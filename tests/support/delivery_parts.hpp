@@ -54,8 +54,8 @@ class noting_host final : public delivery_host {
 
 struct delivery_parts {
     explicit delivery_parts(callback_url_config rules = {{"*.shop.example"}, ""})
-        : context({clock, memory, sender, log, metrics}, callback_table({make_callback("backend")}, std::move(rules)),
-                  1) {
+        : context(
+              {clock, memory, sender, log, metrics}, callback_table({make_callback("backend")}, std::move(rules)), 1) {
         disk.ignores_revisions = true;
     }
     delivery_parts(const delivery_parts&) = delete;

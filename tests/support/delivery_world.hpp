@@ -54,8 +54,9 @@ class delivery_world {
         sender->answer_with([this](const delivery_job& job) { return receiver ? receiver(job) : reply_delivered(); });
         wake = std::make_unique<virtual_alarm>(
             clock, [this] { driver->on_wake(clock.now()); }, process);
-        driver = std::make_unique<delivery_driver>(delivery_dependencies{clock, *memory, *sender, log, metrics},
-                                                   callback_table(callbacks, rules), seed, [this] { arm(); });
+        driver = std::make_unique<delivery_driver>(
+            delivery_dependencies{clock, *memory, *sender, log, metrics}, callback_table(callbacks, rules), seed,
+            [this] { arm(); });
         if (is_started) driver->start(disk.status());
     }
     /// Nothing that was not committed survives, no handler runs.

@@ -54,17 +54,18 @@ class fake_backend final : public backend {
         return view;
     }
     static delivery_view make_delivery(std::uint64_t id, std::string_view transaction) {
-        return {delivery_id{id},
-                "evt_1",
-                "transaction.completed",
-                *transaction_id::parse(transaction),
-                "backend",
-                delivery_state::pending,
-                0,
-                std::nullopt,
-                "",
-                0,
-                std::nullopt};
+        return {
+            delivery_id{id},
+            "evt_1",
+            "transaction.completed",
+            *transaction_id::parse(transaction),
+            "backend",
+            delivery_state::pending,
+            0,
+            std::nullopt,
+            "",
+            0,
+            std::nullopt};
     }
     void add(std::string_view id) { transactions.insert_or_assign(std::string(id), make_view(id)); }
 
@@ -165,8 +166,9 @@ class fake_backend final : public backend {
         const std::uint64_t position = value_of(after);
         if ((position > 0 && position < pruned) || position > value_of(last_seq())) {
             problem gone = unknown(problem_code::cursor_gone);
-            gone.members = {problem_member::number("oldest_seq", pruned + 1),
-                            problem_member::number("last_seq", value_of(last_seq()))};
+            gone.members = {
+                problem_member::number("oldest_seq", pruned + 1),
+                problem_member::number("last_seq", value_of(last_seq()))};
             handler(std::move(gone));
             return no_wait;
         }
@@ -196,8 +198,8 @@ class fake_backend final : public backend {
         last_who = who;
         answer(handler, std::monostate());
     }
-    void retry_dead(std::optional<std::string> callback, client_identity who,
-                    backend_handler<std::uint64_t> handler) override {
+    void retry_dead(
+        std::optional<std::string> callback, client_identity who, backend_handler<std::uint64_t> handler) override {
         calls.push_back("retry dead " + callback.value_or("*"));
         last_who = who;
         answer(handler, std::uint64_t{7});
@@ -207,8 +209,9 @@ class fake_backend final : public backend {
         last_who = who;
         answer(handler, next_test);
     }
-    void put_consumer(std::string name, std::optional<event_seq> seq, client_identity who,
-                      backend_handler<std::pair<bool, consumer_view>> handler) override {
+    void put_consumer(
+        std::string name, std::optional<event_seq> seq, client_identity who,
+        backend_handler<std::pair<bool, consumer_view>> handler) override {
         calls.push_back(fmt::format("put {} {}", name, seq ? fmt::format("{}", value_of(*seq)) : "now"));
         last_who = who;
         answer(handler, std::pair(true, consumer_view{name, seq.value_or(last_seq()), 0, std::nullopt}));

@@ -140,8 +140,8 @@ struct fake_disk {
         return {add_result::created, row.facts, row.revision};
     }
 
-    op_result<std::vector<add_outcome>> add(const std::vector<new_transaction>& wanted,
-                                            const std::optional<digest>& session) {
+    op_result<std::vector<add_outcome>> add(
+        const std::vector<new_transaction>& wanted, const std::optional<digest>& session) {
         std::vector<add_outcome> outcomes;
         for (const new_transaction& one : wanted) outcomes.push_back(add_one(one));
         if (session && !wanted.empty() && sessions.contains(*session)) {
@@ -168,8 +168,9 @@ struct fake_disk {
             row.ended_at = change.at;
         }
         if (change.is_history) {
-            row.history.push_back({change.at, change.from_state, state, change.from_status, row.facts.status,
-                                   change.request_id, change.reply.empty() ? "" : sha256_of(change.reply)});
+            row.history.push_back(
+                {change.at, change.from_state, state, change.from_status, row.facts.status, change.request_id,
+                 change.reply.empty() ? "" : sha256_of(change.reply)});
         }
         recorded_transition recorded;
         recorded.revision = row.revision;
@@ -201,18 +202,20 @@ struct fake_disk {
         }
     }
 
-    void owe(const transition& change, const transaction_row& row, const std::string& callback, const std::string& lane,
-             const std::string& url, recorded_transition& recorded) {
-        delivery_row owed{{delivery_id{++last_delivery}, change.event->id, std::string(to_string(change.event->type)),
-                           change.id, callback, delivery_state::pending, 0, std::nullopt, "", 0, std::nullopt},
-                          *recorded.seq,
-                          lane,
-                          url,
-                          std::string(to_string(row.facts.state)),
-                          row.facts.status,
-                          recorded.body,
-                          events.at(value_of(*recorded.seq)).timestamp,
-                          false};
+    void owe(
+        const transition& change, const transaction_row& row, const std::string& callback, const std::string& lane,
+        const std::string& url, recorded_transition& recorded) {
+        delivery_row owed{
+            {delivery_id{++last_delivery}, change.event->id, std::string(to_string(change.event->type)), change.id,
+             callback, delivery_state::pending, 0, std::nullopt, "", 0, std::nullopt},
+            *recorded.seq,
+            lane,
+            url,
+            std::string(to_string(row.facts.state)),
+            row.facts.status,
+            recorded.body,
+            events.at(value_of(*recorded.seq)).timestamp,
+            false};
         lane_of(lane);
         auto& line = pending[{callback, change.id.str()}];
         const bool first = line.empty();
@@ -255,12 +258,13 @@ struct fake_disk {
     // ---------------------------------------------------------------------------------------------------------------
 
     static delivery_head head_of(const delivery_row& row) {
-        return {row.view.id,
-                row.lane,
-                row.view.attempts,
-                row.view.next_attempt_at.value_or(row.recorded_at),
-                hash_of(row.view.transaction.str()),
-                !row.is_head};
+        return {
+            row.view.id,
+            row.lane,
+            row.view.attempts,
+            row.view.next_attempt_at.value_or(row.recorded_at),
+            hash_of(row.view.transaction.str()),
+            !row.is_head};
     }
     void make_head(delivery_row& row, wall_time when) {
         unmake_head(row);

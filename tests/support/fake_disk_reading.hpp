@@ -132,8 +132,8 @@ inline consumer_view fake_consumer(const fake_disk& disk, const std::string& nam
     return view;
 }
 
-inline op_result<std::pair<bool, consumer_view>> fake_put_consumer(fake_disk& disk, const std::string& name,
-                                                                   std::optional<event_seq> seq) {
+inline op_result<std::pair<bool, consumer_view>> fake_put_consumer(
+    fake_disk& disk, const std::string& name, std::optional<event_seq> seq) {
     if (seq && value_of(*seq) > disk.last_seq) return fake_disk::error(store_error::beyond_last, "put consumer");
     const auto [place, fresh] = disk.consumers.try_emplace(name, fake_disk::consumer_row{event_seq{disk.last_seq}});
     if (seq) place->second.seq = *seq;

@@ -123,8 +123,8 @@ class fake_notifier final : public notifier {
             end(number, std::move(outcome));
             return;
         }
-        clock_.post([this, number, outcome = std::move(outcome)]() mutable { end(number, std::move(outcome)); },
-                    owner_);
+        clock_.post(
+            [this, number, outcome = std::move(outcome)]() mutable { end(number, std::move(outcome)); }, owner_);
     }
     void end(std::uint64_t number, delivery_outcome outcome) {
         const auto found = open_.find(number);

@@ -28,12 +28,12 @@ enum class store_moment : std::uint8_t {
 };
 
 struct fake_store_options {
-    std::pair<steady_duration, steady_duration> commit_time{milliseconds(2),
-                                                            milliseconds(2)}; ///< from the first operation of a group
-    std::pair<steady_duration, steady_duration> answer_time{steady_duration(0),
-                                                            steady_duration(0)}; ///< from the commit to the handler
-    std::size_t chunk = 10'000;                                                  ///< rows a chunk of load_active
-    std::size_t recovery_slice = 1'000;                                          ///< heads a commit of end_failing
+    std::pair<steady_duration, steady_duration> commit_time{
+        milliseconds(2), milliseconds(2)}; ///< from the first operation of a group
+    std::pair<steady_duration, steady_duration> answer_time{
+        steady_duration(0), steady_duration(0)}; ///< from the commit to the handler
+    std::size_t chunk = 10'000;                  ///< rows a chunk of load_active
+    std::size_t recovery_slice = 1'000;          ///< heads a commit of end_failing
     std::uint64_t seed = 1;
     virtual_clock::group owner = 0;
     /// Called at each instant with the transaction that the operation is about ("" = none in particular). With
@@ -44,8 +44,9 @@ struct fake_store_options {
 class fake_store final : public store {
   public:
     /// `clock` = nullptr: by hand.
-    explicit fake_store(fake_disk& disk, virtual_clock* clock = nullptr, fake_store_options options = {},
-                        store_observer* observer = nullptr)
+    explicit fake_store(
+        fake_disk& disk, virtual_clock* clock = nullptr, fake_store_options options = {},
+        store_observer* observer = nullptr)
         : disk_(disk), clock_(clock), options_(std::move(options)), observer_(observer), random_(options_.seed) {}
     fake_store(const fake_store&) = delete;
     fake_store& operator=(const fake_store&) = delete;
@@ -123,8 +124,8 @@ class fake_store final : public store {
     // ---- the interface
     // ---------------------------------------------------------------------------------------------------------------
 
-    void load_active(unique_function<void(std::vector<active_transaction>)> on_chunk,
-                     store_handler<std::uint64_t> done) override {
+    void load_active(
+        unique_function<void(std::vector<active_transaction>)> on_chunk, store_handler<std::uint64_t> done) override {
         auto chunk_handler =
             std::make_shared<unique_function<void(std::vector<active_transaction>)>>(std::move(on_chunk));
         auto rows = std::make_shared<std::vector<active_transaction>>();
@@ -144,8 +145,9 @@ class fake_store final : public store {
     }
     void load_consumers_and_lanes(store_handler<store_status> handler) override { status(std::move(handler)); }
 
-    void add(std::vector<new_transaction> transactions, std::optional<digest> session,
-             store_handler<std::vector<add_outcome>> handler) override {
+    void add(
+        std::vector<new_transaction> transactions, std::optional<digest> session,
+        store_handler<std::vector<add_outcome>> handler) override {
         std::string about = transactions.empty() ? "" : transactions.front().id.str();
         change<std::vector<add_outcome>>(
             [rows = std::move(transactions), session](fake_disk& disk) { return disk.add(rows, session); },
@@ -153,8 +155,9 @@ class fake_store final : public store {
     }
     void record(transition wanted, store_handler<recorded_transition> handler) override {
         std::string about = wanted.id.str();
-        change<recorded_transition>([wanted = std::move(wanted)](fake_disk& disk) { return disk.record(wanted); },
-                                    std::move(handler), std::move(about));
+        change<recorded_transition>(
+            [wanted = std::move(wanted)](fake_disk& disk) { return disk.record(wanted); }, std::move(handler),
+            std::move(about));
     }
     void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) override {
         change<std::monostate>(
@@ -171,15 +174,15 @@ class fake_store final : public store {
         read<found_view>(
             [id = std::move(id)](fake_disk& disk) {
                 const auto found = disk.transactions.find(id.str());
-                return op_result<found_view>(found == disk.transactions.end()
-                                                 ? found_view()
-                                                 : found_view(disk.view_of(id.str(), found->second)));
+                return op_result<found_view>(
+                    found == disk.transactions.end() ? found_view()
+                                                     : found_view(disk.view_of(id.str(), found->second)));
             },
             std::move(handler), std::move(about));
     }
     void list(transaction_query query, store_handler<transaction_page> handler) override {
-        read<transaction_page>([query = std::move(query)](fake_disk& disk) { return fake_list(disk, query); },
-                               std::move(handler));
+        read<transaction_page>(
+            [query = std::move(query)](fake_disk& disk) { return fake_list(disk, query); }, std::move(handler));
     }
     void history(transaction_id id, store_handler<std::optional<transaction_history>> handler) override {
         using found_page = std::optional<transaction_history>;
@@ -194,8 +197,8 @@ class fake_store final : public store {
     }
 
     void deliveries(delivery_query query, store_handler<delivery_page> handler) override {
-        read<delivery_page>([query = std::move(query)](fake_disk& disk) { return fake_deliveries(disk, query); },
-                            std::move(handler));
+        read<delivery_page>(
+            [query = std::move(query)](fake_disk& disk) { return fake_deliveries(disk, query); }, std::move(handler));
     }
     void next_heads(std::string lane, std::size_t limit, store_handler<std::vector<delivery_head>> handler) override {
         read<std::vector<delivery_head>>(
@@ -206,8 +209,8 @@ class fake_store final : public store {
     }
     void load_delivery(delivery_id id, store_handler<std::optional<delivery_record>> handler) override {
         using found_record = std::optional<delivery_record>;
-        read<found_record>([id](fake_disk& disk) { return op_result<found_record>(disk.load_delivery(id)); },
-                           std::move(handler));
+        read<found_record>(
+            [id](fake_disk& disk) { return op_result<found_record>(disk.load_delivery(id)); }, std::move(handler));
     }
     void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) override {
         change<std::optional<delivery_head>>(
@@ -220,9 +223,11 @@ class fake_store final : public store {
         change<delivery_head>([id, now](fake_disk& disk) { return disk.retry(id, now); }, std::move(handler));
     }
     void retry_dead(std::optional<std::string> callback, wall_time now, store_handler<std::uint64_t> handler) override {
-        change<std::uint64_t>([callback = std::move(callback), now](
-                                  fake_disk& disk) { return op_result<std::uint64_t>(disk.retry_dead(callback, now)); },
-                              std::move(handler));
+        change<std::uint64_t>(
+            [callback = std::move(callback), now](fake_disk& disk) {
+                return op_result<std::uint64_t>(disk.retry_dead(callback, now));
+            },
+            std::move(handler));
     }
     void set_failing(std::string lane, std::optional<wall_time> since, store_handler<std::monostate> handler) override {
         change<std::monostate>(
@@ -237,15 +242,16 @@ class fake_store final : public store {
         free_heads({std::move(lane), std::move(how), begin, 0}, std::move(handler));
     }
 
-    void put_consumer(std::string name, std::optional<event_seq> seq,
-                      store_handler<std::pair<bool, consumer_view>> handler) override {
+    void put_consumer(
+        std::string name, std::optional<event_seq> seq,
+        store_handler<std::pair<bool, consumer_view>> handler) override {
         change<std::pair<bool, consumer_view>>(
             [name = std::move(name), seq](fake_disk& disk) { return fake_put_consumer(disk, name, seq); },
             std::move(handler));
     }
     void delete_consumer(std::string name, store_handler<consumer_view> handler) override {
-        change<consumer_view>([name = std::move(name)](fake_disk& disk) { return fake_delete_consumer(disk, name); },
-                              std::move(handler));
+        change<consumer_view>(
+            [name = std::move(name)](fake_disk& disk) { return fake_delete_consumer(disk, name); }, std::move(handler));
     }
     void acknowledge(std::string name, event_seq seq, store_handler<consumer_view> handler) override {
         change<consumer_view>(
@@ -278,8 +284,9 @@ class fake_store final : public store {
     }
 
     void prune(prune_request request, store_handler<prune_result> handler) override {
-        change<prune_result>([request](fake_disk& disk) { return op_result<prune_result>(fake_prune(disk, request)); },
-                             std::move(handler));
+        change<prune_result>(
+            [request](fake_disk& disk) { return op_result<prune_result>(fake_prune(disk, request)); },
+            std::move(handler));
     }
     void backup(store_handler<backup_file> handler) override {
         read<backup_file>(
@@ -294,8 +301,8 @@ class fake_store final : public store {
     std::uint64_t probes() const { return probes_; } ///< how often it was probed
     void probe(store_handler<std::monostate> handler) override {
         ++probes_;
-        change<std::monostate>([](fake_disk&) { return op_result<std::monostate>(std::monostate{}); },
-                               std::move(handler));
+        change<std::monostate>(
+            [](fake_disk&) { return op_result<std::monostate>(std::monostate{}); }, std::move(handler));
     }
     void remember_base_url(std::string base_url, store_handler<std::string> handler) override {
         change<std::string>(
@@ -306,11 +313,12 @@ class fake_store final : public store {
     }
 
     void close(unique_function<void()> closed) override {
-        change<std::monostate>([](fake_disk&) { return op_result<std::monostate>(std::monostate{}); },
-                               [this, closed = std::move(closed)](op_result<std::monostate>) mutable {
-                                   closed_ = true;
-                                   closed();
-                               });
+        change<std::monostate>(
+            [](fake_disk&) { return op_result<std::monostate>(std::monostate{}); },
+            [this, closed = std::move(closed)](op_result<std::monostate>) mutable {
+                closed_ = true;
+                closed();
+            });
         closing_ = true;
     }
 
@@ -373,8 +381,8 @@ class fake_store final : public store {
         one.about = std::move(about);
         one.changes = changes;
         one.after_close = closing_;
-        one.run = [work = std::move(work), handler = std::move(handler)](fake_disk& disk,
-                                                                         std::optional<store_error> fault) mutable {
+        one.run = [work = std::move(work),
+                   handler = std::move(handler)](fake_disk& disk, std::optional<store_error> fault) mutable {
             op_result<T> given = fault ? op_result<T>(fake_disk::error(*fault, "fake store")) : work(disk);
             const bool is_success = given.has_value();
             return outcome{
@@ -420,8 +428,9 @@ class fake_store final : public store {
     }
     void plan_answer() {
         if (clock_ == nullptr) return;
-        last_answer_ = std::max(last_answer_, clock_->now().steady + between(options_.answer_time) +
-                                                  std::exchange(answer_delay_, steady_duration(0)));
+        last_answer_ = std::max(
+            last_answer_,
+            clock_->now().steady + between(options_.answer_time) + std::exchange(answer_delay_, steady_duration(0)));
         clock_->at(
             last_answer_, [this] { answer_in_turn(); }, options_.owner);
     }

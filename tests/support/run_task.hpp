@@ -22,8 +22,9 @@ boost::asio::awaitable<void> keep_outcome(boost::asio::awaitable<Value> task, st
 
 /// Throws what the task throws, and when it has not ended within `limit`: a test must not hang.
 template <class Value>
-Value run_task(boost::asio::io_context& io, boost::asio::awaitable<Value> task,
-               std::chrono::seconds limit = std::chrono::seconds(30)) {
+Value run_task(
+    boost::asio::io_context& io, boost::asio::awaitable<Value> task,
+    std::chrono::seconds limit = std::chrono::seconds(30)) {
     std::optional<Value> outcome;
     std::exception_ptr failure;
     bool ended = false;

@@ -221,16 +221,18 @@ inline new_transaction make_new(const std::string& id, std::int64_t ms = 0) {
 
 /// A change of `id` out of `from` into `state` with `status`; `facts` and revision of a row that was added with
 /// make_new(id) and not changed since.
-inline transition make_change(const std::string& id, tracking_state state, const std::string& status, std::int64_t ms,
-                              const std::string& from_status = "pending") {
-    transition change{.id = make_id(id),
-                      .revision = row_revision{1},
-                      .at = at_ms(ms),
-                      .from_status = from_status,
-                      .facts = {},
-                      .reply = {},
-                      .request_id = "req-1",
-                      .event = std::nullopt};
+inline transition make_change(
+    const std::string& id, tracking_state state, const std::string& status, std::int64_t ms,
+    const std::string& from_status = "pending") {
+    transition change{
+        .id = make_id(id),
+        .revision = row_revision{1},
+        .at = at_ms(ms),
+        .from_status = from_status,
+        .facts = {},
+        .reply = {},
+        .request_id = "req-1",
+        .event = std::nullopt};
     change.facts.state = state;
     change.facts.status = status;
     change.facts.tracked_at = at_ms(0);
@@ -244,8 +246,9 @@ inline transition make_change(const std::string& id, tracking_state state, const
 }
 
 /// The same with a reply and an event for these callbacks.
-inline transition make_settlement(const std::string& id, std::int64_t ms, std::vector<std::string> callbacks,
-                                  const std::string& status = "completed") {
+inline transition make_settlement(
+    const std::string& id, std::int64_t ms, std::vector<std::string> callbacks,
+    const std::string& status = "completed") {
     transition change = make_change(id, tracking_state::settled, status, ms);
     change.reply = R"({"merchant_transaction_id":")" + id + R"(","status":")" + status + R"("})";
     change.reply_is_good = true;

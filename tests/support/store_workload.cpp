@@ -60,8 +60,8 @@ void store_workload::add(store_world& world) {
     });
 }
 
-void store_workload::note_recorded(const std::string& id, const tracking_facts& facts, bool settles,
-                                   const op_result<recorded_transition>& recorded) {
+void store_workload::note_recorded(
+    const std::string& id, const tracking_facts& facts, bool settles, const op_result<recorded_transition>& recorded) {
     known_transaction& known = transactions_.at(id);
     known.is_busy = false;
     if (!recorded) {
@@ -158,18 +158,18 @@ void store_workload::save(store_world& world) {
     tracking_facts facts = known->facts;
     facts.polls += 7;
     facts.last_polled_at = at_ms(now_);
-    world.subject().save_facts({{make_id(id), facts, known->revision}},
-                               [this, id, facts](op_result<std::monostate> saved) {
-                                   known_transaction& after = transactions_.at(id);
-                                   after.is_busy = false;
-                                   if (saved) {
-                                       after.facts = facts;
-                                       after.revision = row_revision{value_of(after.revision) + 1};
-                                   } else {
-                                       has_failed_ = has_failed_ || saved.error().code == store_error::failed;
-                                       after.is_uncertain = true;
-                                   }
-                               });
+    world.subject().save_facts(
+        {{make_id(id), facts, known->revision}}, [this, id, facts](op_result<std::monostate> saved) {
+            known_transaction& after = transactions_.at(id);
+            after.is_busy = false;
+            if (saved) {
+                after.facts = facts;
+                after.revision = row_revision{value_of(after.revision) + 1};
+            } else {
+                has_failed_ = has_failed_ || saved.error().code == store_error::failed;
+                after.is_uncertain = true;
+            }
+        });
 }
 
 bool store_workload::run_wave(store_world& world) {
@@ -215,14 +215,16 @@ std::vector<std::string> store_workload::check(store_world& world) {
     std::uint64_t expected = 1;
     for (event_page page = world.events(); !page.events.empty(); page = world.events(expected - 1)) {
         for (const stored_event& each : page.events) {
-            require(value_of(each.seq) == expected,
-                    fmt::format("seq {} where {} was expected", value_of(each.seq), expected));
+            require(
+                value_of(each.seq) == expected,
+                fmt::format("seq {} where {} was expected", value_of(each.seq), expected));
             expected = value_of(each.seq) + 1;
             require(event_ids.insert(field_of(each.body, "id")).second, "an event id came twice: " + each.body);
             ++settlements[field_of(each.body, "merchant_transaction_id")];
             const auto acknowledged = events_.find(value_of(each.seq));
-            require(acknowledged == events_.end() || acknowledged->second == each.body,
-                    fmt::format("event {} has other bytes", value_of(each.seq)));
+            require(
+                acknowledged == events_.end() || acknowledged->second == each.body,
+                fmt::format("event {} has other bytes", value_of(each.seq)));
         }
     }
     require(value_of(world.status().last_seq) + 1 == expected, "last_seq is not the last event");
@@ -247,23 +249,27 @@ std::vector<std::string> store_workload::check(store_world& world) {
         for (const history_entry& line : history->changes) {
             if (line.to_state == tracking_state::settled) ++settled_lines;
         }
-        require(settled_lines == settlements[id],
-                fmt::format("{} settlements and {} events: {}", settled_lines, settlements[id], id));
-        require((view.facts.state == tracking_state::settled) == (settlements[id] > 0),
-                "state and events differ: " + id);
+        require(
+            settled_lines == settlements[id],
+            fmt::format("{} settlements and {} events: {}", settled_lines, settlements[id], id));
+        require(
+            (view.facts.state == tracking_state::settled) == (settlements[id] > 0), "state and events differ: " + id);
         owed = settlements[id] * (callbacks.size() + (view.callback_url ? 1 : 0));
-        require(history->deliveries.size() == owed,
-                fmt::format("{} deliveries where {} are owed: {}", history->deliveries.size(), owed, id));
+        require(
+            history->deliveries.size() == owed,
+            fmt::format("{} deliveries where {} are owed: {}", history->deliveries.size(), owed, id));
         std::map<std::string, bool> has_head;
         for (const delivery_view& each : history->deliveries) {
             if (delivered_.contains(value_of(each.id))) {
-                require(each.state == delivery_state::delivered,
-                        fmt::format("delivery {} was delivered before", value_of(each.id)));
+                require(
+                    each.state == delivery_state::delivered,
+                    fmt::format("delivery {} was delivered before", value_of(each.id)));
             }
             if (each.state != delivery_state::pending) continue;
             const bool is_first = has_head.emplace(each.callback, true).second;
-            require(is_first == each.next_attempt_at.has_value(),
-                    fmt::format("delivery {} is a head or not", value_of(each.id)));
+            require(
+                is_first == each.next_attempt_at.has_value(),
+                fmt::format("delivery {} is a head or not", value_of(each.id)));
         }
     }
     require(world.status().transactions == counted, "the counts are not what is there");

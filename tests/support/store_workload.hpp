@@ -46,8 +46,9 @@ class store_workload {
     void untrack(store_world& world);
     void attempt(store_world& world);
     void save(store_world& world);
-    void note_recorded(const std::string& id, const tracking_facts& facts, bool settles,
-                       const op_result<recorded_transition>& recorded);
+    void note_recorded(
+        const std::string& id, const tracking_facts& facts, bool settles,
+        const op_result<recorded_transition>& recorded);
     known_transaction* pick_idle(std::string& id);
 
     random_source random_;

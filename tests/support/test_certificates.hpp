@@ -106,8 +106,10 @@ class test_authority {
         X509_gmtime_adj(X509_getm_notBefore(certificate), from);
         X509_gmtime_adj(X509_getm_notAfter(certificate), until);
         X509_set_pubkey(certificate, key);
-        require(X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-                                           reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0) == 1);
+        require(
+            X509_NAME_add_entry_by_txt(
+                X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
+                reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0) == 1);
     }
 
     static void extend(X509* certificate, int kind, const std::string& value) {

@@ -52,8 +52,9 @@ TEST_P(Adding, TheSameOptionsAreExistingOthersAreAConflictThatChangesNothing) {
     new_transaction other = make_new("a", 9);
     other.options_digest = make_digest(1);
     other.metadata = R"({"other":true})";
-    EXPECT_THAT(results_of(world.add({first, first, other})),
-                ElementsAre(add_result::created, add_result::existing, add_result::conflict));
+    EXPECT_THAT(
+        results_of(world.add({first, first, other})),
+        ElementsAre(add_result::created, add_result::existing, add_result::conflict));
     const transaction_view kept = world.find(make_id("a"));
     EXPECT_EQ(kept.facts.tracked_at, at_ms(0));
     EXPECT_EQ(kept.metadata, "{}");

@@ -249,8 +249,8 @@ TEST_P(Deliveries, ThousandsOfDeadOnesAreAllRetried) {
     for (int i = 0; i < number; ++i) many.push_back(make_new("m" + std::to_string(i)));
     world.add(many).value();
     const auto kill = [this](const op_result<recorded_transition>& recorded) {
-        world.subject().record_attempt(ended(value_of(recorded.value().heads.at(0).id), delivery_state::dead),
-                                       [](auto) {});
+        world.subject().record_attempt(
+            ended(value_of(recorded.value().heads.at(0).id), delivery_state::dead), [](auto) {});
     };
     for (int i = 0; i < number; ++i)
         world.subject().record(make_settlement("m" + std::to_string(i), i, {"mass"}), kill);
@@ -269,8 +269,9 @@ class DeliveryLists : public Deliveries {
         world.attempt(ended(1, delivery_state::dead));
         world.attempt(ended(2, delivery_state::delivered));
     }
-    std::vector<std::uint64_t> ids(std::optional<delivery_state> state, std::optional<std::string> callback,
-                                   std::optional<std::string> transaction, std::size_t limit = 100) {
+    std::vector<std::uint64_t> ids(
+        std::optional<delivery_state> state, std::optional<std::string> callback,
+        std::optional<std::string> transaction, std::size_t limit = 100) {
         std::vector<std::uint64_t> found;
         delivery_query query{state, std::move(callback), std::move(transaction), limit, ""};
         do {

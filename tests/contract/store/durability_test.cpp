@@ -60,8 +60,8 @@ TEST_P(Order, AHandlerMayCallTheStore) {
 TEST_P(Order, TheObserverIsNotifiedOfACommitBeforeItsHandlersRun) {
     world.subject();
     std::size_t reported = 0;
-    world.subject().add({make_new("a")}, std::nullopt,
-                        [&](const auto&) { reported = world.reported().committed_operations; });
+    world.subject().add(
+        {make_new("a")}, std::nullopt, [&](const auto&) { reported = world.reported().committed_operations; });
     world.run();
     EXPECT_EQ(reported, 1U);
 }
@@ -89,8 +89,8 @@ class Crash : public store_contract {
         EXPECT_EQ(world.heads("ledger").size(), is_there ? 1U : 0U);
         const auto lanes = world.status().lanes;
         EXPECT_EQ(lanes.size(), is_there ? 2U : 0U);
-        EXPECT_EQ(world.status().transactions.count({tracking_state::settled, status_kind::completed}),
-                  is_there ? 1U : 0U);
+        EXPECT_EQ(
+            world.status().transactions.count({tracking_state::settled, status_kind::completed}), is_there ? 1U : 0U);
         return is_there;
     }
 
@@ -140,8 +140,8 @@ TEST_P(Crash, EveryKindOfChangeIsThereThoughNothingWasReported) {
     crash(crash_point::after_commit, 1, [this](store& subject) {
         subject.add({make_new("c")}, std::nullopt, note());
         subject.record(make_settlement("a", 10, {"backend"}), note());
-        subject.record_attempt({delivery_id{1}, at_ms(20), 1, delivery_state::delivered, 200, "", std::nullopt},
-                               note());
+        subject.record_attempt(
+            {delivery_id{1}, at_ms(20), 1, delivery_state::delivered, 200, "", std::nullopt}, note());
         subject.put_consumer("ledger", event_seq{0}, note());
         subject.acknowledge("ledger", event_seq{2}, note());
         subject.claim_session(make_digest(1), make_digest(1), at_ms(0), note());
@@ -152,8 +152,8 @@ TEST_P(Crash, EveryKindOfChangeIsThereThoughNothingWasReported) {
     EXPECT_EQ(world.events().last_seq, event_seq{2});
     EXPECT_EQ(world.load_delivery(1)->view.state, delivery_state::delivered);
     EXPECT_EQ(world.consumers().at(0).seq, event_seq{2});
-    EXPECT_EQ(world.claim_session(make_digest(1), make_digest(1), at_ms(0)).what,
-              session_claim::verdict::outcome_unknown);
+    EXPECT_EQ(
+        world.claim_session(make_digest(1), make_digest(1), at_ms(0)).what, session_claim::verdict::outcome_unknown);
     EXPECT_EQ(world.status().lanes.at("backend").failing_since, at_ms(30));
     EXPECT_EQ(world.status().lanes.at("backend").pending, 1U);
     EXPECT_EQ(world.remember_base_url(""), "https://proof.example");
@@ -165,8 +165,8 @@ TEST_P(Crash, NothingOfWhatWasNotCommittedIsThereAndNoNumberIsLost) {
     crash(crash_point::before_commit, 3, [this](store& subject) {
         subject.add({make_new("c")}, std::nullopt, note());
         subject.record(make_settlement("a", 10, {"backend"}), note());
-        subject.record_attempt({delivery_id{1}, at_ms(20), 1, delivery_state::delivered, 200, "", std::nullopt},
-                               note());
+        subject.record_attempt(
+            {delivery_id{1}, at_ms(20), 1, delivery_state::delivered, 200, "", std::nullopt}, note());
         subject.put_consumer("ledger", event_seq{0}, note());
     });
     EXPECT_FALSE(world.knows(make_id("c")));
@@ -247,8 +247,8 @@ TEST_P(FullDisk, AReadBesideARefusedChangeDoesNotShowIt) {
     world.set_full(true);
     std::vector<bool> knows;
     for (int i = 0; i < 20; ++i) {
-        world.subject().add({make_new("a")}, std::nullopt,
-                            [](const auto& given) { EXPECT_EQ(given.error().code, store_error::full); });
+        world.subject().add(
+            {make_new("a")}, std::nullopt, [](const auto& given) { EXPECT_EQ(given.error().code, store_error::full); });
         world.subject().find(make_id("a"), [&](const auto& found) { knows.push_back(found.value().has_value()); });
     }
     world.run();
@@ -305,8 +305,9 @@ TEST_P(Closing, EverythingCalledBeforeIsDurableAndAnsweredFirst) {
     std::size_t answered = 0;
     std::size_t at_close = 0;
     for (int i = 0; i < 50; ++i) {
-        world.subject().add({make_new("tx-" + std::to_string(i))}, std::nullopt,
-                            [&](const auto& outcome) { answered += outcome.has_value() ? 1U : 0U; });
+        world.subject().add({make_new("tx-" + std::to_string(i))}, std::nullopt, [&](const auto& outcome) {
+            answered += outcome.has_value() ? 1U : 0U;
+        });
     }
     world.subject().close([&] { at_close = answered; });
     world.run();

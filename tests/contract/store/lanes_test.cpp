@@ -134,8 +134,8 @@ TEST_P(Lanes, ARecoveryLooksAtAllOfAGreatBacklog) {
     world.add(many).value();
     const auto defer = [this](const op_result<recorded_transition>& recorded) {
         const delivery_id id = recorded.value().heads.at(0).id;
-        world.subject().record_attempt({id, at_ms(1000), 1, delivery_state::pending, 500, "500", at_ms(60'000)},
-                                       [](auto) {});
+        world.subject().record_attempt(
+            {id, at_ms(1000), 1, delivery_state::pending, 500, "500", at_ms(60'000)}, [](auto) {});
     };
     for (int i = 0; i < number; ++i)
         world.subject().record(make_settlement("m" + std::to_string(i), i, {"mass"}), defer);

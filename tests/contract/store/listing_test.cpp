@@ -29,8 +29,9 @@ class Listing : public store_contract {
         world.record(make_change("e", tracking_state::overdue, "on_hold", 5)).value();
         world.record(make_change("f", tracking_state::tracking, "on_hold", 5)).value();
     }
-    std::vector<std::string> list(std::optional<tracking_state> state, std::optional<std::string> status = {},
-                                  std::optional<std::int64_t> after = {}, std::optional<std::int64_t> before = {}) {
+    std::vector<std::string> list(
+        std::optional<tracking_state> state, std::optional<std::string> status = {},
+        std::optional<std::int64_t> after = {}, std::optional<std::int64_t> before = {}) {
         transaction_query query;
         query.state = state;
         query.status = std::move(status);
@@ -125,8 +126,9 @@ TEST_P(Listing, ACursorThatThisListNeverGaveOutIsRefused) {
     const std::string of_transactions = world.list(one_transaction).next_cursor;
     ASSERT_NE(of_deliveries, "");
     ASSERT_NE(of_transactions, "");
-    for (const std::string& cursor : {of_deliveries, std::string("x"), of_transactions + "x", std::string("-1"),
-                                      of_transactions + "99999999999999999999", std::string(" ")}) {
+    for (const std::string& cursor :
+         {of_deliveries, std::string("x"), of_transactions + "x", std::string("-1"),
+          of_transactions + "99999999999999999999", std::string(" ")}) {
         one_transaction.cursor = cursor;
         const auto refused = world.ask<transaction_page>(
             [&](store& subject, auto handler) { subject.list(one_transaction, std::move(handler)); });
@@ -175,8 +177,8 @@ TEST_P(Listing, AHistoryHoldsTheLatestThousandChangesOldestFirst) {
     for (int i = 1; i <= 1010; ++i) {
         change.at = at_ms(i);
         change.revision = row_revision{static_cast<std::uint32_t>(i)};
-        world.subject().record(change,
-                               [](const op_result<recorded_transition>& done) { EXPECT_TRUE(done.has_value()); });
+        world.subject().record(
+            change, [](const op_result<recorded_transition>& done) { EXPECT_TRUE(done.has_value()); });
     }
     world.run();
     const auto history = world.history(make_id("b")).value();

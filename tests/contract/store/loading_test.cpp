@@ -100,8 +100,9 @@ TEST_P(Loading, NobodyComesBetweenTheRowsOfALongSave) {
     std::vector<active_transaction> rows;
     for (int i = 0; i < 3000; ++i) {
         many.push_back(make_new("tx-" + std::to_string(i)));
-        rows.push_back({make_id("tx-" + std::to_string(i)),
-                        make_change("x", tracking_state::tracking, "pending", 1).facts, row_revision{1}});
+        rows.push_back(
+            {make_id("tx-" + std::to_string(i)), make_change("x", tracking_state::tracking, "pending", 1).facts,
+             row_revision{1}});
     }
     world.add(many).value();
     transition settlement = make_settlement("tx-2999", 50, {});

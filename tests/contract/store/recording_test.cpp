@@ -57,12 +57,13 @@ TEST_P(Recording, StateHistoryEventAndDeliveriesComeTogether) {
         EXPECT_FALSE(head.waits);
     }
     expect_records_as_loaded(recorded);
-    EXPECT_EQ(*recorded.body,
-              "{\"id\":\"" + change.event->id +
-                  R"(","type":"transaction.completed","timestamp":"2026-04-01T10:00:00.100Z","data":{)"
-                  R"("merchant_transaction_id":"a","state":"settled","status":"completed","previous_status":"pending",)"
-                  R"("final":true,"metadata":{"order": "A-17"},"proof":)" +
-                  change.reply + "}}");
+    EXPECT_EQ(
+        *recorded.body,
+        "{\"id\":\"" + change.event->id +
+            R"(","type":"transaction.completed","timestamp":"2026-04-01T10:00:00.100Z","data":{)"
+            R"("merchant_transaction_id":"a","state":"settled","status":"completed","previous_status":"pending",)"
+            R"("final":true,"metadata":{"order": "A-17"},"proof":)" +
+            change.reply + "}}");
     const transaction_view view = world.find(make_id("a"));
     EXPECT_EQ(view.facts, change.facts);
     EXPECT_EQ(view.proof, change.reply);
@@ -112,8 +113,9 @@ TEST_P(Recording, TheHistoryHoldsTheSha256OfTheReply) {
     transition change = make_change("a", tracking_state::tracking, "pending", 1);
     change.reply = "abc";
     world.record(change).value();
-    EXPECT_EQ(world.history(make_id("a"))->changes.at(1).reply_sha256,
-              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(
+        world.history(make_id("a"))->changes.at(1).reply_sha256,
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     EXPECT_EQ(world.find(make_id("a")).proof, "") << "not a good one";
 }
 

@@ -86,8 +86,9 @@ class fake_under_test final : public store_under_test {
 } // namespace
 
 std::vector<store_kind> store_kinds() {
-    return {{"Sqlite", [] { return std::make_unique<sqlite_under_test>(); }},
-            {"Fake", [] { return std::make_unique<fake_under_test>(); }}};
+    return {
+        {"Sqlite", [] { return std::make_unique<sqlite_under_test>(); }},
+        {"Fake", [] { return std::make_unique<fake_under_test>(); }}};
 }
 
 } // namespace prooftrack

@@ -40,8 +40,8 @@ http::request<http::string_body> make_request(std::string_view method, std::stri
 daemon_link::daemon_link(asio::any_io_executor loop, std::string socket_path, order_book& orders)
     : loop_(std::move(loop)), daemon_(socket_path), orders_(orders) {}
 
-asio::awaitable<daemon_answer> daemon_link::ask(std::string method, std::string target, std::string body,
-                                                std::string idempotency_key) {
+asio::awaitable<daemon_answer> daemon_link::ask(
+    std::string method, std::string target, std::string body, std::string idempotency_key) {
     daemon_answer answer;
     socket_type socket(loop_);
     deadline limit(loop_);

@@ -34,8 +34,8 @@ class daemon_link {
 
   private:
     using socket_type = boost::asio::local::stream_protocol::socket;
-    boost::asio::awaitable<daemon_answer> ask(std::string method, std::string target, std::string body,
-                                              std::string idempotency_key);
+    boost::asio::awaitable<daemon_answer> ask(
+        std::string method, std::string target, std::string body, std::string idempotency_key);
     boost::asio::awaitable<bool> follow_once();
     boost::asio::awaitable<void> refresh_all();
 

@@ -8,8 +8,8 @@ constexpr std::string_view data_field = "data: ";
 
 } // namespace
 
-bool event_reader::feed(std::string_view piece,
-                        const std::function<void(std::string_view, std::string_view)>& on_event) {
+bool event_reader::feed(
+    std::string_view piece, const std::function<void(std::string_view, std::string_view)>& on_event) {
     for (const char c : piece) {
         if (c == '\r') continue;
         if (c != '\n') {

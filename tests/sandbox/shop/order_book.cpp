@@ -22,9 +22,7 @@ std::string text_of(const json::object& members, std::string_view name) {
     return text == nullptr ? std::string() : std::string(text->data(), text->size());
 }
 
-std::string state_of(std::string_view status) {
-    return std::string(status == "completed" ? "paid" : status);
-}
+std::string state_of(std::string_view status) { return std::string(status == "completed" ? "paid" : status); }
 
 bool are_digits(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });

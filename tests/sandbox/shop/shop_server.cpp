@@ -52,10 +52,11 @@ reply refuse(int status, std::string_view message) {
 
 /// What the shop asks for in Proof's first generation. The customer "waits" is the sandbox's: only the widget moves it.
 std::string format_session_request(const std::string& type, const std::string& amount, const std::string& order) {
-    return fmt::format(R"({{"partner_user_id":"customer_17","user_email":"waits@shop.example","currency":"USDT",)"
-                       R"("fiat_currency":"EUR","fiat_amount":"{}","type":"{}",)"
-                       R"("tracking":{{"metadata":{{"order":"{}"}}}}}})",
-                       amount, type, order);
+    return fmt::format(
+        R"({{"partner_user_id":"customer_17","user_email":"waits@shop.example","currency":"USDT",)"
+        R"("fiat_currency":"EUR","fiat_amount":"{}","type":"{}",)"
+        R"("tracking":{{"metadata":{{"order":"{}"}}}}}})",
+        amount, type, order);
 }
 
 /// The order in `/api/orders/ORDER/events`; "" for another path.
@@ -68,8 +69,8 @@ std::string streamed_order(std::string_view path) {
 
 } // namespace
 
-shop_server::shop_server(asio::any_io_executor loop, const tcp::endpoint& where, const std::string& daemon_socket,
-                         proof_site& proof)
+shop_server::shop_server(
+    asio::any_io_executor loop, const tcp::endpoint& where, const std::string& daemon_socket, proof_site& proof)
     : acceptor_(loop), proof_(proof), daemon_(loop, daemon_socket, orders_), tasks_(loop) {
     acceptor_.open(where.protocol());
     acceptor_.set_option(tcp::acceptor::reuse_address(true));
@@ -148,8 +149,8 @@ asio::awaitable<void> shop_server::serve_client(socket_type socket) {
         request.authorization = view(message[http::field::authorization]);
         request.body = message.body();
         request.keep_alive = message.keep_alive();
-        request.arrival = {std::chrono::steady_clock::now(),
-                           std::chrono::floor<milliseconds>(std::chrono::system_clock::now())};
+        request.arrival = {
+            std::chrono::steady_clock::now(), std::chrono::floor<milliseconds>(std::chrono::system_clock::now())};
         const bool own_host = is_own_host(view(message[http::field::host]));
         auto streamed = streamed_order(request.path());
         if (own_host && request.method == "GET" && orders_.find(streamed) != nullptr) {

@@ -20,8 +20,9 @@ class shop_server {
   public:
     /// Binds and listens at once; throws boost::system::system_error. `proof`, whose widget host stands on this
     /// listener, must outlive it.
-    shop_server(boost::asio::any_io_executor loop, const boost::asio::ip::tcp::endpoint& where,
-                const std::string& daemon_socket, proof_site& proof);
+    shop_server(
+        boost::asio::any_io_executor loop, const boost::asio::ip::tcp::endpoint& where,
+        const std::string& daemon_socket, proof_site& proof);
 
     std::string url() const;
     void start();

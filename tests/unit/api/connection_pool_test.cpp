@@ -24,9 +24,10 @@ class ConnectionPool : public testing::Test {
         limits.stall = limits.wanted_body = seconds(60);
         if (is_hurried_) limits.wanted_body = milliseconds(100);
         limits.last_words = milliseconds(100);
-        pool_.emplace(loop_.get_executor(), router_,
-                      connection_pool::settings{place_limits::shared(most, has_admins), access, limits},
-                      [this](const api_request_fact& fact) { answered_.push_back(fact.status); });
+        pool_.emplace(
+            loop_.get_executor(), router_,
+            connection_pool::settings{place_limits::shared(most, has_admins), access, limits},
+            [this](const api_request_fact& fact) { answered_.push_back(fact.status); });
         return *pool_;
     }
     raw_client connect(std::int64_t uid, std::int64_t gid = 1) {
@@ -156,10 +157,10 @@ TEST_F(ConnectionPool, ManySlowPostsOfOneUserLeaveMemoryForTheOthers) {
 TEST_F(ConnectionPool, ASlowImportGivesWayWhenAnotherUserWaits) {
     is_hurried_ = true;
     pool(32, false);
-    const std::string begun =
-        fmt::format("POST /v1/transactions HTTP/1.1\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n"
-                    "Expect: 100-continue\r\n\r\n",
-                    max_import_bytes);
+    const std::string begun = fmt::format(
+        "POST /v1/transactions HTTP/1.1\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n"
+        "Expect: 100-continue\r\n\r\n",
+        max_import_bytes);
     auto slow = connect(1001);
     slow.send(begun);
     ASSERT_TRUE(slow.wait_for_text("100 Continue"));

@@ -36,15 +36,17 @@ class Events : public router_test {
 TEST_F(Events, APageEmbedsTheBytesAndNamesTheNextPosition) {
     backend_.emit("{\"id\":\"e1\", \"x\":1.10}");
     backend_.emit("{\"id\":\"e2\"}");
-    EXPECT_EQ(ask("GET", "/v1/events").body,
-              R"({"events":[{"id":"e1", "x":1.10},{"id":"e2"}],"next_after":2,"log_id":"log"})");
+    EXPECT_EQ(
+        ask("GET", "/v1/events").body,
+        R"({"events":[{"id":"e1", "x":1.10},{"id":"e2"}],"next_after":2,"log_id":"log"})");
     EXPECT_EQ(ask("GET", "/v1/events?after=2").body, R"({"events":[],"next_after":2,"log_id":"log"})");
     EXPECT_EQ(json_of(ask("GET", "/v1/events?limit=1")).at("next_after").as_int64(), 1);
 }
 
 TEST_F(Events, RefuseBadPositionsLimitsAndWaits) {
-    for (const char* bad : {"after=-1", "after=x", "after=", "after=18446744073709551616", "limit=0", "limit=1001",
-                            "wait=11m", "wait=5"}) {
+    for (const char* bad :
+         {"after=-1", "after=x", "after=", "after=18446744073709551616", "limit=0", "limit=1001", "wait=11m",
+          "wait=5"}) {
         EXPECT_EQ(problem_of(ask("GET", std::string("/v1/events?") + bad)), "400 invalid_request") << bad;
     }
 }
@@ -52,8 +54,9 @@ TEST_F(Events, RefuseBadPositionsLimitsAndWaits) {
 TEST_F(Events, APositionThatIsGoneIs410AlsoForAStream) {
     emit(10);
     backend_.pruned = 5;
-    for (const auto& response : {ask("GET", "/v1/events?after=3"), ask("GET", "/v1/events?after=11"),
-                                 stream("/v1/events?after=3"), stream("/v1/events", "11")}) {
+    for (const auto& response :
+         {ask("GET", "/v1/events?after=3"), ask("GET", "/v1/events?after=11"), stream("/v1/events?after=3"),
+          stream("/v1/events", "11")}) {
         EXPECT_EQ(problem_of(response), "410 cursor_gone");
         EXPECT_EQ(json_of(response).at("oldest_seq").as_int64(), 6);
         EXPECT_EQ(json_of(response).at("last_seq").as_int64(), 10);
@@ -227,12 +230,12 @@ class Consumers : public router_test {};
 TEST_F(Consumers, ArePutAcknowledgedListedAndDeleted) {
     EXPECT_EQ(ask("PUT", "/v1/consumers/shop").status, 201);
     EXPECT_EQ(backend_.calls.back(), "put shop now");
-    EXPECT_EQ(ask("PUT", "/v1/consumers/shop", R"({"seq":3})").body,
-              R"({"name":"shop","seq":3,"lag":0,"age_seconds":0})");
+    EXPECT_EQ(
+        ask("PUT", "/v1/consumers/shop", R"({"seq":3})").body, R"({"name":"shop","seq":3,"lag":0,"age_seconds":0})");
     EXPECT_EQ(ask("POST", "/v1/consumers/shop/ack", R"({"seq":5})").status, 200);
     EXPECT_EQ(backend_.calls.back(), "ack shop 5");
-    backend_.next_consumers = {{"a", event_seq{1}, 4, backend_.wall_now() - seconds(90)},
-                               {"b", event_seq{2}, 0, std::nullopt}};
+    backend_.next_consumers = {
+        {"a", event_seq{1}, 4, backend_.wall_now() - seconds(90)}, {"b", event_seq{2}, 0, std::nullopt}};
     EXPECT_EQ(
         ask("GET", "/v1/consumers").body,
         R"({"consumers":[{"name":"a","seq":1,"lag":4,"age_seconds":90},{"name":"b","seq":2,"lag":0,)"
@@ -254,13 +257,15 @@ TEST_F(Consumers, HaveBoundedNamesAndWholePositions) {
 
 TEST_F(Consumers, ACallbackTestShowsTheAnswer) {
     backend_.next_test = {200, milliseconds(12), "ok\n\"", ""};
-    EXPECT_EQ(ask("POST", "/v1/callbacks/backend/test").body,
-              R"({"status":200,"duration_ms":12,"body":"ok\u000a\"","error":null})");
+    EXPECT_EQ(
+        ask("POST", "/v1/callbacks/backend/test").body,
+        R"({"status":200,"duration_ms":12,"body":"ok\u000a\"","error":null})");
     backend_.next_test = {0, milliseconds(2), "", ""}; // a command's exit status
     EXPECT_EQ(ask("POST", "/v1/callbacks/backend/test").body, R"({"status":0,"duration_ms":2,"body":"","error":null})");
     backend_.next_test = {std::nullopt, milliseconds(3), "", "connect: refused"};
-    EXPECT_EQ(ask("POST", "/v1/callbacks/backend/test").body,
-              R"({"status":null,"duration_ms":3,"body":"","error":"connect: refused"})");
+    EXPECT_EQ(
+        ask("POST", "/v1/callbacks/backend/test").body,
+        R"({"status":null,"duration_ms":3,"body":"","error":"connect: refused"})");
     EXPECT_EQ(problem_of(ask("POST", "/v1/callbacks/Bad%20name/test")), "400 invalid_request");
 }
 

@@ -23,8 +23,8 @@ class OpenApi : public router_test {
         return all;
     }
     /// Members of a rendered object, against those of the schema: the required ones are always there, others are named.
-    void expect_members(const boost::json::value& shown, std::string_view name,
-                        const std::set<std::string>& optional = {}) const {
+    void expect_members(
+        const boost::json::value& shown, std::string_view name, const std::set<std::string>& optional = {}) const {
         std::set<std::string> have = optional;
         for (const auto& member : shown.as_object()) have.emplace(member.key());
         std::set<std::string> described;
@@ -74,8 +74,9 @@ TEST_F(OpenApi, HasEveryRouteAndNoOther) {
     for (const auto& path : document_.at("paths").as_object()) {
         for (const auto& operation : path.value().as_object()) {
             std::string method(operation.key());
-            std::transform(method.begin(), method.end(), method.begin(),
-                           [](char c) { return static_cast<char>(std::toupper(c)); });
+            std::transform(method.begin(), method.end(), method.begin(), [](char c) {
+                return static_cast<char>(std::toupper(c));
+            });
             const std::string name = method + " " + std::string(path.key());
             described.insert(name);
             if (operation.value().as_object().contains("x-admin")) described_admin.insert(name);
@@ -88,8 +89,8 @@ TEST_F(OpenApi, HasEveryRouteAndNoOther) {
 TEST_F(OpenApi, SaysWhichRoutesTakeABody) {
     for (const route_info& route : api_routes()) {
         std::string method(route.method);
-        std::transform(method.begin(), method.end(), method.begin(),
-                       [](char c) { return static_cast<char>(std::tolower(c)); });
+        std::transform(
+            method.begin(), method.end(), method.begin(), [](char c) { return static_cast<char>(std::tolower(c)); });
         const auto& operation = document_.at("paths").at(route.path).at(method).as_object();
         EXPECT_EQ(operation.contains("requestBody"), route.body != body_kind::none)
             << route.method << " " << route.path;
@@ -149,8 +150,9 @@ TEST_F(OpenApi, DescribesWhatIsShownMemberByMember) {
     expect_members(parse(render_consumer({"a", event_seq{1}, 0, std::nullopt}, wall_time())), "consumer");
     expect_members(parse(render_import({1, 2, {}})), "import_summary");
     expect_members(parse(render_callback_test({0, milliseconds(1), "", "refused"})), "callback_test", {"error"});
-    expect_members(parse(format_problem(make_problem(problem_code::timeout, "x"))), "problem",
-                   {"request_id", "merchant_transaction_id", "oldest_seq", "last_seq", "taken", "reasons", "proof"});
+    expect_members(
+        parse(format_problem(make_problem(problem_code::timeout, "x"))), "problem",
+        {"request_id", "merchant_transaction_id", "oldest_seq", "last_seq", "taken", "reasons", "proof"});
     expect_members(json_of(ask("GET", "/healthz")), "health", {"proof"});
     event_facts facts;
     facts.id = std::string(event_id_length, 'e');

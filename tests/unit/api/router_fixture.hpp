@@ -22,8 +22,8 @@ class router_test : public testing::Test {
         head.has_body = !body.empty();
         head.who = {1000, 77};
         std::optional<api_response> answer;
-        router_.handle({std::move(head), std::move(body)},
-                       [&](api_response response) { answer = std::move(response); });
+        router_.handle(
+            {std::move(head), std::move(body)}, [&](api_response response) { answer = std::move(response); });
         loop_.restart();
         loop_.run();
         if (answer) return std::move(*answer);

@@ -178,8 +178,8 @@ TEST_F(Routes, PhpsEmptyListAsMetadataIsExplainedInTheRefusal) {
     const auto response = ask("POST", "/v1/transactions", R"({"merchant_transaction_id":"abc","metadata":[]})");
     EXPECT_EQ(problem_of(response), "400 invalid_request");
     EXPECT_NE(response.body.find("(object)[]"), std::string::npos);
-    EXPECT_NE(ask("POST", "/v1/sessions", R"({"tracking":{"metadata":[ ]}})").body.find("(object)[]"),
-              std::string::npos);
+    EXPECT_NE(
+        ask("POST", "/v1/sessions", R"({"tracking":{"metadata":[ ]}})").body.find("(object)[]"), std::string::npos);
 }
 
 TEST_F(Routes, ABodyThatNobodyWantsMayBeSmall) {

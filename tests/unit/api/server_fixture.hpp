@@ -173,10 +173,11 @@ class server_test : public testing::Test {
     static std::string get(std::string_view target, std::string_view fields = {}) {
         return fmt::format("GET {} HTTP/1.1\r\nHost: x\r\n{}\r\n", target, fields);
     }
-    static std::string post(std::string_view target, std::string_view body,
-                            std::string_view type = "application/json") {
-        return fmt::format("POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n{}", target,
-                           type, body.size(), body);
+    static std::string post(
+        std::string_view target, std::string_view body, std::string_view type = "application/json") {
+        return fmt::format(
+            "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n{}", target, type,
+            body.size(), body);
     }
     static int status_of(const std::string& answer) {
         return answer.starts_with("HTTP/1.1 ") ? std::stoi(answer.substr(9, 3)) : 0;

@@ -16,9 +16,10 @@ namespace {
 class ServerNeighbour : public server_test {
   protected:
     static std::string begun_import(std::string_view fields = {}) {
-        return fmt::format("POST /v1/transactions HTTP/1.1\r\nContent-Type: application/x-ndjson\r\n{}"
-                           "Content-Length: {}\r\n\r\n",
-                           fields, max_import_bytes);
+        return fmt::format(
+            "POST /v1/transactions HTTP/1.1\r\nContent-Type: application/x-ndjson\r\n{}"
+            "Content-Length: {}\r\n\r\n",
+            fields, max_import_bytes);
     }
     /// Clients that begin a body of 64 KiB and send no more of it.
     std::vector<raw_client> slow_posts(std::string_view target, std::size_t count) {

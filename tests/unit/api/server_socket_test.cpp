@@ -260,8 +260,8 @@ class MetricsListener : public server_test {
             EXPECT_EQ(::getsockname(finder, reinterpret_cast<sockaddr*>(&address), &size), 0);
             ::close(finder);
             port_ = address.sin_port;
-            server_ = make_metrics_listener(loop_.get_executor(), fmt::format("127.0.0.1:{}", ntohs(port_)), backend_,
-                                            observer_, limits_);
+            server_ = make_metrics_listener(
+                loop_.get_executor(), fmt::format("127.0.0.1:{}", ntohs(port_)), backend_, observer_, limits_);
             server_->start();
         }
         address.sin_port = port_;
@@ -317,8 +317,9 @@ TEST_F(MetricsListener, OneThatNeverAsksIsClosed) {
 }
 
 TEST_F(MetricsListener, ListensOnLoopbackAlone) {
-    for (const char* bad : {"0.0.0.0:9464", "192.0.2.1:9464", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000",
-                            "example.com:1", "[::]:9464"}) {
+    for (const char* bad :
+         {"0.0.0.0:9464", "192.0.2.1:9464", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "example.com:1",
+          "[::]:9464"}) {
         auto listener = make_metrics_listener(loop_.get_executor(), bad, backend_, observer_);
         try {
             listener->start();

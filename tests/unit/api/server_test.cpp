@@ -21,8 +21,9 @@ TEST_F(Server, AnswersAndKeepsTheConnection) {
     EXPECT_EQ(status_of(answer), 201);
     EXPECT_NE(answer.find("Content-Type: application/json\r\n"), std::string::npos);
     const auto now = std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
-    EXPECT_TRUE(answer.find(fmt::format("\r\nDate: {}\r\n", format_http_date(now))) != std::string::npos ||
-                answer.find(fmt::format("\r\nDate: {}\r\n", format_http_date(now - seconds(1)))) != std::string::npos)
+    EXPECT_TRUE(
+        answer.find(fmt::format("\r\nDate: {}\r\n", format_http_date(now))) != std::string::npos ||
+        answer.find(fmt::format("\r\nDate: {}\r\n", format_http_date(now - seconds(1)))) != std::string::npos)
         << answer;
     EXPECT_EQ(answer.find("Connection:"), std::string::npos);
     EXPECT_EQ(backend_.last_who.uid, static_cast<std::int64_t>(::geteuid()));
@@ -62,8 +63,9 @@ TEST_F(Server, UnderstandsAChunkedRequestThatIsCutAtAnyByte) {
 TEST_F(Server, AnswersPipelinedRequestsInOrder) {
     start();
     auto client = connect();
-    client.send(get("/healthz") + post("/v1/transactions", R"({"merchant_transaction_id":"abc"})") + get("/nowhere") +
-                get("/v1/status"));
+    client.send(
+        get("/healthz") + post("/v1/transactions", R"({"merchant_transaction_id":"abc"})") + get("/nowhere") +
+        get("/v1/status"));
     EXPECT_EQ(status_of(client.take_answer()), 200);
     EXPECT_EQ(status_of(client.take_answer()), 201);
     EXPECT_EQ(status_of(client.take_answer()), 404);
@@ -162,8 +164,8 @@ TEST_F(Server, AllowsABodyToBeSentBehind100Continue) {
     start();
     auto client = connect();
     const std::string body = R"({"merchant_transaction_id":"abc"})";
-    client.send(fmt::format("POST /v1/transactions HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
-                            body.size()));
+    client.send(fmt::format(
+        "POST /v1/transactions HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.size()));
     ASSERT_TRUE(client.wait_for_text("\r\n\r\n"));
     EXPECT_EQ(client.received(), "HTTP/1.1 100 Continue\r\n\r\n");
     client.send(body);

@@ -30,9 +30,9 @@ TEST(SessionBody, KeepsTheLineBreaksAroundAMemberInTheMiddle) {
 }
 
 TEST(SessionBody, TakesTheOptionsFromTracking) {
-    const auto session = parse_session_body(
-        R"({"currency":"USDT","tracking":{"metadata":{"order":"A-17"},"overdue_after":"2h",)"
-        R"("callback_url":"https://x.example/"}})");
+    const auto session =
+        parse_session_body(R"({"currency":"USDT","tracking":{"metadata":{"order":"A-17"},"overdue_after":"2h",)"
+                           R"("callback_url":"https://x.example/"}})");
     ASSERT_TRUE(session);
     EXPECT_EQ(session->options.metadata, R"({"order":"A-17"})");
     EXPECT_EQ(session->options.overdue_after, std::chrono::hours(2));
@@ -40,9 +40,10 @@ TEST(SessionBody, TakesTheOptionsFromTracking) {
 }
 
 TEST(SessionBody, RefusesWhatIsNotOneObjectWithOneTracking) {
-    for (const char* bad : {"", "[]", "{", R"({"a":1} {"b":2})", R"({"tracking":{},"tracking":{}})",
-                            R"({"tracking":[]})", R"({"tracking":null})", R"({"tracking":{"extra":1}})",
-                            R"({"tracking":{"metadata":[]}})", R"({"a":1,"a":2})"}) {
+    for (const char* bad :
+         {"", "[]", "{", R"({"a":1} {"b":2})", R"({"tracking":{},"tracking":{}})", R"({"tracking":[]})",
+          R"({"tracking":null})", R"({"tracking":{"extra":1}})", R"({"tracking":{"metadata":[]}})",
+          R"({"a":1,"a":2})"}) {
         EXPECT_FALSE(parse_session_body(bad)) << bad;
     }
 }
@@ -56,8 +57,8 @@ TEST_F(Sessions, AnswerWithProofsBytes) {
     EXPECT_EQ(response.status, 201);
     EXPECT_EQ(response.body, backend_.session_reply.body);
     EXPECT_EQ(response.content_type, "application/json; charset=utf-8");
-    const std::vector<std::pair<std::string, std::string>> headers{{"X-Request-Id", "req-9"},
-                                                                   {"Cache-Control", "no-store"}};
+    const std::vector<std::pair<std::string, std::string>> headers{
+        {"X-Request-Id", "req-9"}, {"Cache-Control", "no-store"}};
     EXPECT_EQ(response.headers, headers);
     EXPECT_EQ(backend_.last_session->body, R"({"currency":"USDT" })");
     EXPECT_EQ(backend_.last_session->whole_body, body);
@@ -76,8 +77,9 @@ TEST_F(Sessions, WhatComesFromOutsideIsEscapedInAProblem) {
     problem refused = make_problem(problem_code::passed_through, odd);
     refused.status = 400;
     refused.proof_code = odd;
-    refused.members = {problem_member::text("request_id", odd), problem_member::texts(odd, {odd, ""}),
-                       problem_member::number("taken", 17)};
+    refused.members = {
+        problem_member::text("request_id", odd), problem_member::texts(odd, {odd, ""}),
+        problem_member::number("taken", 17)};
     backend_.refuse_with = refused;
     const auto shown = json_of(ask("POST", "/v1/sessions", "{}"));
     const std::string expected = "a\"b\\c\",\"code\":\"ok\n\x01\xEF\xBF\xBD";

@@ -22,11 +22,12 @@ TEST_F(Transactions, AreCreatedWith201AndFoundWith200) {
 TEST_F(Transactions, AreShownInTheOrderOfTheContract) {
     backend_.add("abc");
     transaction_view& view = backend_.transactions.at("abc");
-    EXPECT_EQ(ask("GET", "/v1/transactions/abc").body,
-              R"({"merchant_transaction_id":"abc","state":"tracking","status":null,"metadata":{},"callback_url":null,)"
-              R"("tracked_at":"2026-04-01T10:03:45.120Z","settled_at":null,"overdue_at":"2026-04-02T10:03:45.120Z",)"
-              R"("last_polled_at":null,"next_poll_at":null,"polls":0,"consecutive_errors":0,"last_error":null,)"
-              R"("proof":null})");
+    EXPECT_EQ(
+        ask("GET", "/v1/transactions/abc").body,
+        R"({"merchant_transaction_id":"abc","state":"tracking","status":null,"metadata":{},"callback_url":null,)"
+        R"("tracked_at":"2026-04-01T10:03:45.120Z","settled_at":null,"overdue_at":"2026-04-02T10:03:45.120Z",)"
+        R"("last_polled_at":null,"next_poll_at":null,"polls":0,"consecutive_errors":0,"last_error":null,)"
+        R"("proof":null})");
     view.facts.state = tracking_state::settled;
     view.facts.status = "completed";
     view.facts.settled_at = view.facts.tracked_at;
@@ -71,8 +72,9 @@ TEST_F(Transactions, MetadataIsAnObjectOfAtMost4KiB) {
     EXPECT_EQ(post(body(max_metadata_bytes)).status, 201);
     EXPECT_EQ(problem_of(post(body(max_metadata_bytes + 1))), "400 invalid_request");
     for (const char* bad : {"[]", "null", "\"{}\"", "1"}) {
-        EXPECT_EQ(problem_of(post(std::string(R"({"merchant_transaction_id":"a","metadata":)") + bad + "}")),
-                  "400 invalid_request");
+        EXPECT_EQ(
+            problem_of(post(std::string(R"({"merchant_transaction_id":"a","metadata":)") + bad + "}")),
+            "400 invalid_request");
     }
 }
 
@@ -82,10 +84,11 @@ TEST_F(Transactions, ACallbackUrlHasABoundAndNoUserinfoOrFragment) {
     };
     const std::string stem = "https://shop.example/";
     EXPECT_EQ(post(with(stem + std::string(max_own_url_bytes - stem.size(), 'x'))).status, 201);
-    EXPECT_EQ(problem_of(post(with(stem + std::string(max_own_url_bytes - stem.size() + 1, 'x')))),
-              "400 invalid_request");
-    for (const char* bad : {"", "shop.example", "ftp://shop.example/", "https://u:p@shop.example/",
-                            "https://shop.example/#x", "https:///x", "https://shop.example/a b"}) {
+    EXPECT_EQ(
+        problem_of(post(with(stem + std::string(max_own_url_bytes - stem.size() + 1, 'x')))), "400 invalid_request");
+    for (const char* bad :
+         {"", "shop.example", "ftp://shop.example/", "https://u:p@shop.example/", "https://shop.example/#x",
+          "https:///x", "https://shop.example/a b"}) {
         EXPECT_EQ(post(with(bad)).status, 400) << bad;
     }
     EXPECT_EQ(post(with("http+unix:///run/shop.sock:/hooks")).status, 200);
@@ -97,8 +100,9 @@ TEST_F(Transactions, OverdueAfterIsADuration) {
     EXPECT_EQ(post(R"({"merchant_transaction_id":"a","overdue_after":"36h"})").status, 201);
     EXPECT_EQ(backend_.last_track->options.overdue_after, std::chrono::hours(36));
     for (const char* bad : {"\"36\"", "36", "\"0s\"", "\"-1s\"", "\"1 h\"", "null", "\"4000d\""}) {
-        EXPECT_EQ(problem_of(post(std::string(R"({"merchant_transaction_id":"a","overdue_after":)") + bad + "}")),
-                  "400 invalid_request")
+        EXPECT_EQ(
+            problem_of(post(std::string(R"({"merchant_transaction_id":"a","overdue_after":)") + bad + "}")),
+            "400 invalid_request")
             << bad;
     }
 }
@@ -143,10 +147,11 @@ TEST_F(Transactions, AWaitIsPassedOnUpToTenMinutes) {
 }
 
 TEST_F(Transactions, TheListTakesItsFilters) {
-    EXPECT_EQ(ask("GET", "/v1/transactions?state=settled&status=completed&settled_after=2026-04-01T00:00:00%2B02:00&"
-                         "settled_before=2026-04-02T00:00:00Z&limit=1000&cursor=abc")
-                  .body,
-              R"({"transactions":[],"next_cursor":null})");
+    EXPECT_EQ(
+        ask("GET", "/v1/transactions?state=settled&status=completed&settled_after=2026-04-01T00:00:00%2B02:00&"
+                   "settled_before=2026-04-02T00:00:00Z&limit=1000&cursor=abc")
+            .body,
+        R"({"transactions":[],"next_cursor":null})");
     ASSERT_TRUE(backend_.last_list);
     EXPECT_EQ(backend_.last_list->state, tracking_state::settled);
     EXPECT_EQ(backend_.last_list->status, "completed");
@@ -159,8 +164,9 @@ TEST_F(Transactions, TheListTakesItsFilters) {
 }
 
 TEST_F(Transactions, TheListRefusesUnknownValues) {
-    for (const char* bad : {"state=bogus", "state=", "status=", "limit=0", "limit=1001", "limit=x", "limit=",
-                            "limit=+1", "cursor=", "settled_after=yesterday", "settled_before=2026-13-01T00:00:00Z"}) {
+    for (const char* bad :
+         {"state=bogus", "state=", "status=", "limit=0", "limit=1001", "limit=x", "limit=", "limit=+1",
+          "cursor=", "settled_after=yesterday", "settled_before=2026-13-01T00:00:00Z"}) {
         EXPECT_EQ(problem_of(ask("GET", std::string("/v1/transactions?") + bad)), "400 invalid_request") << bad;
     }
     EXPECT_EQ(problem_of(ask("GET", "/v1/transactions?status=" + std::string(65, 'x'))), "400 invalid_request");

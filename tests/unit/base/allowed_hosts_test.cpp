@@ -9,8 +9,9 @@ namespace prooftrack {
 namespace {
 
 TEST(AllowedHosts, AnEntryIsAHostAWildcardAnAddressOrASocket) {
-    for (const char* good : {"shop.example", "*.shop.example", "localhost", "127.0.0.1", "[::1]", "::1",
-                             "unix:/run/shop.sock", "a-b.c_d.e"}) {
+    for (const char* good :
+         {"shop.example", "*.shop.example", "localhost", "127.0.0.1", "[::1]", "::1", "unix:/run/shop.sock",
+          "a-b.c_d.e"}) {
         EXPECT_EQ(check_allowed_host(good), "") << good;
     }
     for (const char* bad :

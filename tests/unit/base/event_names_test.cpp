@@ -9,8 +9,9 @@ namespace prooftrack {
 namespace {
 
 std::ptrdiff_t selected_by(std::string_view pattern) {
-    return std::count_if(selectable_events.begin(), selectable_events.end(),
-                         [&](std::string_view event) { return pattern_selects(pattern, event); });
+    return std::count_if(selectable_events.begin(), selectable_events.end(), [&](std::string_view event) {
+        return pattern_selects(pattern, event);
+    });
 }
 
 TEST(EventPatterns, AStarStandsForAnyRunOfCharacters) {
@@ -33,8 +34,9 @@ TEST(EventPatterns, WithoutAStarANameSelectsItselfAlone) {
         EXPECT_EQ(selected_by(event), 1) << event;
         EXPECT_TRUE(pattern_selects(event, event));
     }
-    for (const char* none : {"", "x", "transaction", "Transaction.*", "transaction.complete", "transaction.reversed ",
-                             "callback.*", "payment.*"})
+    for (const char* none :
+         {"", "x", "transaction", "Transaction.*", "transaction.complete", "transaction.reversed ", "callback.*",
+          "payment.*"})
         EXPECT_EQ(selected_by(none), 0) << none;
 }
 

@@ -9,8 +9,9 @@ namespace {
 
 TEST(HostRules, ANameIsLabelsOfLettersDigitsHyphensAndUnderscores) {
     const std::string longest_label(63, 'a');
-    for (const std::string& good : {std::string("shop.example"), std::string("Shop.Example"), std::string("a-b.c_d.e"),
-                                    std::string("localhost"), std::string("1.2.3.4a"), longest_label + ".example"})
+    for (const std::string& good :
+         {std::string("shop.example"), std::string("Shop.Example"), std::string("a-b.c_d.e"), std::string("localhost"),
+          std::string("1.2.3.4a"), longest_label + ".example"})
         EXPECT_TRUE(is_host_name(good)) << good;
     for (const std::string& bad :
          {std::string(), std::string("."), std::string("a..b"), std::string(".a"), std::string("shop.example."),
@@ -40,8 +41,9 @@ TEST(HostRules, KnowsLoopbackHosts) {
     for (const char* host :
          {"localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "::ffff:127.0.0.1", "[::ffff:127.0.0.1]"})
         EXPECT_TRUE(is_loopback_host(host)) << host;
-    for (const char* host : {"localhost.example", "128.0.0.1", "0.0.0.0", "::2", "example", "", "localhost.",
-                             "::", "::ffff:10.0.0.1", "::127.0.0.1", "64:ff9b::127.0.0.1", "127.1", "[", "]"})
+    for (const char* host :
+         {"localhost.example", "128.0.0.1", "0.0.0.0", "::2", "example", "", "localhost.", "::", "::ffff:10.0.0.1",
+          "::127.0.0.1", "64:ff9b::127.0.0.1", "127.1", "[", "]"})
         EXPECT_FALSE(is_loopback_host(host)) << host;
     const std::array<std::uint8_t, 4> v4{127, 1, 2, 3};
     EXPECT_TRUE(is_loopback_bytes(v4));

@@ -111,11 +111,13 @@ TEST(HttpUrl, ANameThatBeginsLikeAnAddressIsAName) {
 }
 
 TEST(HttpUrl, PlainHttpIsForThisMachineAlone) {
-    for (const char* text : {"https://shop.example/", "http://127.0.0.1:8080/", "http://LocalHost/", "http://[::1]/",
-                             "http://[::ffff:127.0.0.1]/", "http+unix:///run/s.sock:/x"})
+    for (const char* text :
+         {"https://shop.example/", "http://127.0.0.1:8080/", "http://LocalHost/", "http://[::1]/",
+          "http://[::ffff:127.0.0.1]/", "http+unix:///run/s.sock:/x"})
         EXPECT_TRUE(is_encrypted_or_local(parsed(text))) << text;
-    for (const char* text : {"http://shop.example/", "http://10.0.0.1/", "http://localhost.example/",
-                             "http://127.0.0.1.evil.example/", "http://[2001:db8::1]/"})
+    for (const char* text :
+         {"http://shop.example/", "http://10.0.0.1/", "http://localhost.example/", "http://127.0.0.1.evil.example/",
+          "http://[2001:db8::1]/"})
         EXPECT_FALSE(is_encrypted_or_local(parsed(text))) << text;
 }
 

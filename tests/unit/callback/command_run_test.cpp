@@ -30,8 +30,8 @@ using verdict = delivery_outcome::verdict;
 
 class CommandRun : public testing::Test {
   protected:
-    static command_line shell(const std::string& script, const std::string& input = "",
-                              milliseconds timeout = seconds(20)) {
+    static command_line shell(
+        const std::string& script, const std::string& input = "", milliseconds timeout = seconds(20)) {
         command_line command;
         command.argv = {"/bin/sh", "-c", script};
         command.environment = {"PATH=/usr/bin:/bin"};
@@ -128,10 +128,11 @@ TEST_F(CommandRun, TheEnvironmentIsExactlyTheContracts) {
     command.environment = make_command_environment(job);
     const auto outcome = run(command);
     ::unsetenv("PROOFTRACK_TEST_LEAK");
-    EXPECT_EQ(outcome.reply, std::string("PATH=") + ::getenv("PATH") +
-                                 "\nPROOFTRACK_EVENT_ID=evt_1\nPROOFTRACK_EVENT_TYPE=transaction.completed\n"
-                                 "PROOFTRACK_MERCHANT_TRANSACTION_ID=tx-1\nPROOFTRACK_STATE=settled\n"
-                                 "PROOFTRACK_STATUS=completed\nPROOFTRACK_ATTEMPT=3\n");
+    EXPECT_EQ(
+        outcome.reply, std::string("PATH=") + ::getenv("PATH") +
+                           "\nPROOFTRACK_EVENT_ID=evt_1\nPROOFTRACK_EVENT_TYPE=transaction.completed\n"
+                           "PROOFTRACK_MERCHANT_TRANSACTION_ID=tx-1\nPROOFTRACK_STATE=settled\n"
+                           "PROOFTRACK_STATUS=completed\nPROOFTRACK_ATTEMPT=3\n");
 }
 
 TEST_F(CommandRun, AStatusWithANulIsNotCutAtIt) {
@@ -222,8 +223,9 @@ TEST_F(CommandRun, WhatItLeavesRunningDelaysNothing) {
 
 TEST_F(CommandRun, CuttingItOffKillsItAndSaysSo) {
     std::optional<delivery_outcome> outcome;
-    auto cut = run_command(io_.get_executor(), shell("echo x > " + folder_.file("up") + "; sleep 1000"),
-                           [&](delivery_outcome done) { outcome = std::move(done); });
+    auto cut = run_command(
+        io_.get_executor(), shell("echo x > " + folder_.file("up") + "; sleep 1000"),
+        [&](delivery_outcome done) { outcome = std::move(done); });
     run_until_there("up");
     cut();
     cut();
@@ -277,8 +279,9 @@ TEST_F(CommandRun, AsPid1WhatCommandsLeaveBehindIsReapedAndNobodysExitStatusIsTa
     }
     std::vector<delivery_outcome> outcomes;
     for (int i = 0; i < 20; ++i) {
-        run_command(io_.get_executor(), shell("(exit 1 &) ; exit 0"),
-                    [&](delivery_outcome done) { outcomes.push_back(std::move(done)); });
+        run_command(io_.get_executor(), shell("(exit 1 &) ; exit 0"), [&](delivery_outcome done) {
+            outcomes.push_back(std::move(done));
+        });
     }
     run_until(io_, [&] { return outcomes.size() == 20; });
     for (const auto& outcome : outcomes) EXPECT_EQ(outcome.what, verdict::delivered) << outcome.error;

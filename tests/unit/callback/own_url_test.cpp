@@ -48,8 +48,9 @@ TEST_F(OwnUrl, AUnixSocketIsListedByItsPath) {
 }
 
 TEST_F(OwnUrl, MetadataAndLinkLocalAddressesAreRefusedWhoeverListsThem) {
-    for (const char* host : {"169.254.169.254", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "[fe80::1]", "0.0.0.0",
-                             "[64:ff9b::a9fe:a9fe]"}) {
+    for (const char* host :
+         {"169.254.169.254", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "[fe80::1]", "0.0.0.0",
+          "[64:ff9b::a9fe:a9fe]"}) {
         observer_.refused.clear();
         const auto outcome = deliver_to(std::string("https://") + host + "/latest/meta-data", {host});
         EXPECT_EQ(outcome.what, verdict::failed);

@@ -34,8 +34,8 @@ TEST(WebhookSigning, SignsWithEverySecretNewestFirst) {
     const std::string other = std::string(make_webhook_secret().reveal());
     const auto both = sign_webhook(keys({other, vector_secret}), vector_id, vector_time, vector_body);
     EXPECT_THAT(both, testing::EndsWith(" " + std::string(vector_signature)));
-    EXPECT_EQ(both,
-              sign_webhook(keys({other}), vector_id, vector_time, vector_body) + " " + std::string(vector_signature));
+    EXPECT_EQ(
+        both, sign_webhook(keys({other}), vector_id, vector_time, vector_body) + " " + std::string(vector_signature));
     EXPECT_EQ(sign_webhook({}, vector_id, vector_time, vector_body), "");
 }
 
@@ -101,8 +101,9 @@ TEST(WebhookSecret, RefusesEachMistakeByNameAndSaysWhatToDo) {
     const std::string good(32, 'A');
     for (const std::string& text : {good, "whsec-" + good, "WHSEC_" + good, std::string()})
         EXPECT_EQ(parse_webhook_secret(text).error(), callback_error::secret_prefix) << text;
-    for (const std::string& tail : {good + "!", good + " ", good + "=", good.substr(1) + "-", good.substr(3),
-                                    good + "====", "=" + good, good.substr(2) + "="})
+    for (const std::string& tail :
+         {good + "!", good + " ", good + "=", good.substr(1) + "-", good.substr(3), good + "====", "=" + good,
+          good.substr(2) + "="})
         EXPECT_EQ(parse_webhook_secret("whsec_" + tail).error(), callback_error::secret_base64) << tail;
     EXPECT_THAT(parse_webhook_secret("x").error().message(), HasSubstr("prooftrackctl secret new"));
     EXPECT_THAT(parse_webhook_secret("whsec_QUJD").error().message(), HasSubstr("prooftrackctl secret new"));

@@ -59,12 +59,12 @@ class WebhookSender : public testing::Test {
     test_authority authority_;
     std::shared_ptr<tls_client> tls_ = std::make_shared<tls_client>(trust_roots(authority_.ca_pem(), "ca.pem"));
     std::vector<secret> keys_{secret("0123456789abcdef0123456789abcdef")};
-    scripted_http_server server_{authority_.server_context({{"DNS:shop.example", "DNS:a.shop.example"}}),
-                                 [](scripted_connection& connection) {
-                                     connection.read_request();
-                                     connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-                                     connection.wait_for_close();
-                                 }};
+    scripted_http_server server_{
+        authority_.server_context({{"DNS:shop.example", "DNS:a.shop.example"}}), [](scripted_connection& connection) {
+            connection.read_request();
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            connection.wait_for_close();
+        }};
     asio::io_context io_{1};
     bool was_refused_ = false;
 };

@@ -75,8 +75,8 @@ std::string normal_form(std::string text) {
 }
 
 /// Keys without a default show an example in the reference.
-const std::set<std::string> without_default{"proof.base_url", "callback.name", "callback.url", "callback.command",
-                                            "callback.secret_file"};
+const std::set<std::string> without_default{
+    "proof.base_url", "callback.name", "callback.url", "callback.command", "callback.secret_file"};
 
 TEST(KeyTable, TheReferenceHasEveryKeyAndNoOther) {
     const reference_file reference = read_reference();

@@ -168,8 +168,9 @@ TEST(ParseConfiguration, TheLengthOfALineBoundsTheDepthOfAKey) {
     std::string deep = "a";
     while (deep.size() + 2 + 4 <= max_line_bytes) deep += ".a";
     EXPECT_THAT(refused(std::string(least) + deep + " = 1\n"), testing::ElementsAre(HasSubstr("proof.a: unknown key")));
-    EXPECT_THAT(refused(std::string(least) + deep + deep + " = 1\n"),
-                testing::ElementsAre(HasSubstr("test.toml:3:1: a line has at most 8192 bytes")));
+    EXPECT_THAT(
+        refused(std::string(least) + deep + deep + " = 1\n"),
+        testing::ElementsAre(HasSubstr("test.toml:3:1: a line has at most 8192 bytes")));
     EXPECT_THAT(refused(std::string(least) + "#" + std::string(max_line_bytes - 1, 'x')), testing::IsEmpty());
     EXPECT_THAT(refused(std::string(least) + "#" + std::string(max_line_bytes, 'x')), testing::SizeIs(1));
 }
@@ -195,8 +196,9 @@ url = "https://shop.example/x"
     EXPECT_EQ(lines[1], "test.toml:2:1: proof.base_url: is required: where Proof is, as in \"https://proof.example\"");
     EXPECT_EQ(lines[2], "test.toml:3:1: proof.base_ulr: unknown key; did you mean proof.base_url?");
     EXPECT_EQ(lines[3], "test.toml:4:15: proof.connections: expected a whole number without quotes, found a text");
-    EXPECT_EQ(lines[4],
-              "test.toml:6:12: poll.interval: the first must not be longer than the second: write [\"5s\", \"10s\"]");
+    EXPECT_EQ(
+        lines[4],
+        "test.toml:6:12: poll.interval: the first must not be longer than the second: write [\"5s\", \"10s\"]");
     EXPECT_THAT(lines[5], HasSubstr("test.toml:7:1: callback.name: is required"));
     EXPECT_THAT(lines[6], HasSubstr("test.toml:7:1: callback.secret_file: is required"));
 }
@@ -209,22 +211,23 @@ TEST(ParseConfiguration, AnUnknownKeyNamesTheNearestOne) {
     EXPECT_EQ(mistakes[0].nearest, "proof.connections");
     EXPECT_EQ(mistakes[0].line, 3U);
     EXPECT_EQ(mistakes[0].column, 1U);
-    EXPECT_THAT(only_mistake("[pol]\ninterval = 5\n"),
-                HasSubstr("test.toml:3:2: pol: unknown table; did you mean poll?"));
+    EXPECT_THAT(
+        only_mistake("[pol]\ninterval = 5\n"), HasSubstr("test.toml:3:2: pol: unknown table; did you mean poll?"));
     EXPECT_THAT(only_mistake("[[calback]]\nname = 5\n"), HasSubstr("calback: unknown table; did you mean callback?"));
-    EXPECT_THAT(only_mistake("[log]\nretention = \"1d\"\n"),
-                HasSubstr("log.retention: unknown key; did you mean store.retention?"));
+    EXPECT_THAT(
+        only_mistake("[log]\nretention = \"1d\"\n"),
+        HasSubstr("log.retention: unknown key; did you mean store.retention?"));
     EXPECT_THAT(only_mistake("[log]\nxxxxxxxxxxxxxx = 1\n"), HasSubstr("unknown key; the nearest valid one is log."));
     EXPECT_THAT(refused("stop_timeot = \"5s\"\n" + std::string(least)).at(0), HasSubstr("did you mean stop_timeout?"));
-    EXPECT_THAT(refused("interval = [\"5s\", \"5s\"]\n" + std::string(least)).at(0),
-                HasSubstr("did you mean poll.interval?"));
+    EXPECT_THAT(
+        refused("interval = [\"5s\", \"5s\"]\n" + std::string(least)).at(0), HasSubstr("did you mean poll.interval?"));
 }
 
 TEST(ParseConfiguration, TheKeysOfOneTableAreNotThoseOfAnother) {
     EXPECT_THAT(only_mistake(with_webhook("interval = 5\n")), HasSubstr("did you mean poll.interval?"));
     EXPECT_THAT(refused("proof = 5\n").at(0), HasSubstr("proof: expected a table: write [proof]"));
-    EXPECT_THAT(refused("[[proof]]\nbase_url = \"https://x\"\n").at(0),
-                HasSubstr("there is one such table: write [proof]"));
+    EXPECT_THAT(
+        refused("[[proof]]\nbase_url = \"https://x\"\n").at(0), HasSubstr("there is one such table: write [proof]"));
     EXPECT_THAT(only_mistake("[callback]\nname = \"x\"\n"), HasSubstr("write [[callback]]"));
     EXPECT_THAT(refused("callback = [1]\n" + std::string(least)).at(0), HasSubstr("write [[callback]]"));
 }
@@ -292,13 +295,14 @@ TEST(ParseConfiguration, VerifyAfterAscends) {
     EXPECT_THAT(only_mistake("[poll]\nverify_after = [\"10m\", \"9m\"]\n"), HasSubstr("must be longer"));
     std::string many;
     for (int i = 1; i <= 17; ++i) many += (i > 1 ? ", \"" : "\"") + std::to_string(i) + "m\"";
-    EXPECT_THAT(only_mistake("[poll]\nverify_after = [" + many + "]\n"),
-                HasSubstr("expected 0 to 16 entries, found 17"));
+    EXPECT_THAT(
+        only_mistake("[poll]\nverify_after = [" + many + "]\n"), HasSubstr("expected 0 to 16 entries, found 17"));
 }
 
 TEST(ParseConfiguration, WordsAndModes) {
-    EXPECT_THAT(only_mistake("[log]\nlevel = \"warn\"\n"),
-                HasSubstr("\"warn\" is not one of: critical error warning notice info debug"));
+    EXPECT_THAT(
+        only_mistake("[log]\nlevel = \"warn\"\n"),
+        HasSubstr("\"warn\" is not one of: critical error warning notice info debug"));
     EXPECT_THAT(only_mistake("[log]\nformat = \"syslog\"\n"), HasSubstr("one of: auto logfmt json journald"));
     EXPECT_THAT(only_mistake("[api]\nmode = 0o660\n"), HasSubstr("octal digits in quotes"));
     EXPECT_THAT(only_mistake("[api]\nmode = \"0668\"\n"), HasSubstr("octal digits"));
@@ -308,20 +312,23 @@ TEST(ParseConfiguration, WordsAndModes) {
     EXPECT_THAT(only_mistake("[api]\nadmin_group = \"a b\"\n"), HasSubstr("not a group"));
     EXPECT_THAT(only_mistake("[api]\nsocket = \"\"\n"), HasSubstr("must not be empty"));
     EXPECT_THAT(only_mistake("[api]\nsocket = \"/" + std::string(107, 'x') + "\"\n"), HasSubstr("at most 107"));
-    EXPECT_EQ(accepted(std::string(least) + "[api]\nsocket = \"/" + std::string(106, 'x') + "\"\n")
-                  .api.socket.string()
-                  .size(),
-              107U);
+    EXPECT_EQ(
+        accepted(std::string(least) + "[api]\nsocket = \"/" + std::string(106, 'x') + "\"\n")
+            .api.socket.string()
+            .size(),
+        107U);
     EXPECT_THAT(only_mistake("[store]\npath = \"/a\\u0000b\"\n"), HasSubstr("control characters"));
 }
 
 TEST(ParseConfiguration, ACallbackHasAUrlOrACommand) {
     EXPECT_THAT(only_mistake("[[callback]]\nname = \"a\"\n"), HasSubstr("callback.url: is required (or command)"));
     EXPECT_THAT(only_mistake(with_webhook("command = [\"/bin/true\"]\n")), HasSubstr("not both"));
-    EXPECT_THAT(only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"/bin/true\"]\nsecret_file = \"/s\"\n"),
-                HasSubstr("callback.secret_file: belongs to a url"));
-    EXPECT_THAT(only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"/bin/true\"]\nca_file = \"\"\n"),
-                HasSubstr("callback.ca_file"));
+    EXPECT_THAT(
+        only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"/bin/true\"]\nsecret_file = \"/s\"\n"),
+        HasSubstr("callback.secret_file: belongs to a url"));
+    EXPECT_THAT(
+        only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"/bin/true\"]\nca_file = \"\"\n"),
+        HasSubstr("callback.ca_file"));
     EXPECT_THAT(only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"true\"]\n"), HasSubstr("absolute path"));
     EXPECT_THAT(only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"\"]\n"), HasSubstr("absolute path"));
     EXPECT_THAT(only_mistake("[[callback]]\nname = \"a\"\ncommand = []\n"), HasSubstr("expected 1 to 64 entries"));
@@ -338,8 +345,9 @@ TEST(ParseConfiguration, ACallbackIsItsName) {
     EXPECT_THAT(only_mistake(named("Backend")), HasSubstr("only a-z"));
     EXPECT_THAT(only_mistake(named("a.b")), HasSubstr("only a-z"));
     EXPECT_THAT(only_mistake(named("callback_url")), HasSubstr("choose another name"));
-    EXPECT_THAT(only_mistake(named("a") + named("b") + named("a")),
-                HasSubstr("test.toml:10:1: callback.name: \"a\" is the name of another"));
+    EXPECT_THAT(
+        only_mistake(named("a") + named("b") + named("a")),
+        HasSubstr("test.toml:10:1: callback.name: \"a\" is the name of another"));
 }
 
 TEST(ParseConfiguration, TooManyCallbacksAreRefused) {
@@ -347,13 +355,14 @@ TEST(ParseConfiguration, TooManyCallbacksAreRefused) {
     for (std::size_t i = 0; i < max_callbacks; ++i)
         text += "[[callback]]\nname = \"c" + std::to_string(i) + "\"\ncommand = [\"/x\"]\n";
     EXPECT_EQ(accepted(text).callbacks.size(), max_callbacks);
-    EXPECT_THAT(refused(text + "[[callback]]\nname = \"one-more\"\ncommand = [\"/x\"]\n").at(0),
-                HasSubstr("at most 256"));
+    EXPECT_THAT(
+        refused(text + "[[callback]]\nname = \"one-more\"\ncommand = [\"/x\"]\n").at(0), HasSubstr("at most 256"));
 }
 
 TEST(ParseConfiguration, APatternMustMatchAnEvent) {
-    EXPECT_THAT(only_mistake(with_webhook("events = [\"transaction.*\", \"payment.*\"]\n")),
-                HasSubstr("\"payment.*\" matches no event; there are: transaction.completed,"));
+    EXPECT_THAT(
+        only_mistake(with_webhook("events = [\"transaction.*\", \"payment.*\"]\n")),
+        HasSubstr("\"payment.*\" matches no event; there are: transaction.completed,"));
     EXPECT_THAT(only_mistake(with_webhook("events = [\"transaction.up*\"]\n")), HasSubstr("matches no event"));
     EXPECT_THAT(only_mistake(with_webhook("events = [\"callback.test\"]\n")), HasSubstr("matches no event"));
     EXPECT_THAT(only_mistake(with_webhook("events = []\n")), HasSubstr("expected 1 to 32 entries"));
@@ -372,13 +381,16 @@ TEST(ParseConfiguration, AUrlOverTcpNeedsASecret) {
 }
 
 TEST(ParseConfiguration, CallbackUrlHostsNeedASecretOverTcp) {
-    EXPECT_THAT(only_mistake("[callback_url]\nallow_hosts = [\"shop.example\"]\n"),
-                HasSubstr("callback_url.secret_file: is required"));
-    EXPECT_EQ(accepted(std::string(least) + "[callback_url]\nallow_hosts = [\"unix:/run/x\"]\n")
-                  .callback_url.allow_hosts.size(),
-              1U);
-    EXPECT_THAT(only_mistake("[callback_url]\nallow_hosts = [\"https://x\"]\nsecret_file = \"/s\"\n"),
-                HasSubstr("\"https://x\": write the host alone"));
+    EXPECT_THAT(
+        only_mistake("[callback_url]\nallow_hosts = [\"shop.example\"]\n"),
+        HasSubstr("callback_url.secret_file: is required"));
+    EXPECT_EQ(
+        accepted(std::string(least) + "[callback_url]\nallow_hosts = [\"unix:/run/x\"]\n")
+            .callback_url.allow_hosts.size(),
+        1U);
+    EXPECT_THAT(
+        only_mistake("[callback_url]\nallow_hosts = [\"https://x\"]\nsecret_file = \"/s\"\n"),
+        HasSubstr("\"https://x\": write the host alone"));
 }
 
 TEST(ParseConfiguration, ATooLargeFileIsRefused) {
@@ -435,8 +447,9 @@ TEST(LoadConfiguration, AMissingFileIsOneMistake) {
     const auto& mistakes = draft.mistakes;
     EXPECT_FALSE(draft.is_toml);
     ASSERT_EQ(mistakes.size(), 1U);
-    EXPECT_THAT(format_mistake(mistakes[0]),
-                HasSubstr("/nonexistent/prooftrackd.toml: read /nonexistent/prooftrackd.toml: No such file"));
+    EXPECT_THAT(
+        format_mistake(mistakes[0]),
+        HasSubstr("/nonexistent/prooftrackd.toml: read /nonexistent/prooftrackd.toml: No such file"));
 }
 
 TEST(LoadConfiguration, ADirectoryOrDeviceIsRefused) {
@@ -445,9 +458,10 @@ TEST(LoadConfiguration, ADirectoryOrDeviceIsRefused) {
 }
 
 TEST(LoadConfiguration, ADraftSaysWhichKeysAreSoundAndWhereTheyStand) {
-    const auto draft = draft_configuration("[proof]\nbase_url = \"https://proof.example\"\ntoken_file = 5\n"
-                                           "ca_file = \"/ca\"\n[[callback]]\nname = \"a\"\n  command = [\"/bin/x\"]\n",
-                                           "f.toml");
+    const auto draft = draft_configuration(
+        "[proof]\nbase_url = \"https://proof.example\"\ntoken_file = 5\n"
+        "ca_file = \"/ca\"\n[[callback]]\nname = \"a\"\n  command = [\"/bin/x\"]\n",
+        "f.toml");
     ASSERT_EQ(draft.mistakes.size(), 1U);
     EXPECT_TRUE(draft.is_toml);
     EXPECT_FALSE(draft.is_sound("proof.token_file"));

@@ -14,9 +14,10 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 TEST(UrlRules, BaseUrlIsHttpsOrLoopback) {
-    for (const char* good : {"https://proof.example", "https://proof.example/", "https://proof.example:8443/sandbox/v1",
-                             "http://127.0.0.1:8080", "http://127.9.9.9", "http://localhost:1", "http://[::1]:99",
-                             "http://[::ffff:127.0.0.1]", "https://[2001:db8::1]"}) {
+    for (const char* good :
+         {"https://proof.example", "https://proof.example/", "https://proof.example:8443/sandbox/v1",
+          "http://127.0.0.1:8080", "http://127.9.9.9", "http://localhost:1", "http://[::1]:99",
+          "http://[::ffff:127.0.0.1]", "https://[2001:db8::1]"}) {
         EXPECT_THAT(check_base_url(good), IsEmpty()) << good;
     }
     for (const char* good : {"http://LocalHost:1", "HTTPS://Proof.Example/", "Http://LOCALHOST"})
@@ -38,8 +39,9 @@ TEST(UrlRules, BaseUrlIsHttpsOrLoopback) {
     EXPECT_THAT(check_base_url("https://proof.example/#a"), HasSubstr("fragment"));
     EXPECT_THAT(check_base_url("https://proof.example:0"), HasSubstr("port"));
     EXPECT_THAT(check_base_url("https://proof.example:65536"), HasSubstr("port"));
-    for (const char* bad : {"https://127.1", "https://0x7f000001", "https://2130706433", "https://a_b!c",
-                            "https://%61.example", "https://-a.example", "https://0X7f000001"}) {
+    for (const char* bad :
+         {"https://127.1", "https://0x7f000001", "https://2130706433", "https://a_b!c", "https://%61.example",
+          "https://-a.example", "https://0X7f000001"}) {
         EXPECT_NE(check_base_url(bad), "") << bad;
     }
     EXPECT_THAT(check_base_url("https://proof.example.:443"), IsEmpty());
@@ -47,8 +49,9 @@ TEST(UrlRules, BaseUrlIsHttpsOrLoopback) {
 }
 
 TEST(UrlRules, CallbackUrlMayHaveAQueryAndMayBeAUnixSocket) {
-    for (const char* good : {"https://shop.example/hooks?token=a", "http://127.0.0.1:3000/x",
-                             "http+unix:///run/shop.sock:/hooks/proof", "http+unix:///s:/?a=b"}) {
+    for (const char* good :
+         {"https://shop.example/hooks?token=a", "http://127.0.0.1:3000/x", "http+unix:///run/shop.sock:/hooks/proof",
+          "http+unix:///s:/?a=b"}) {
         EXPECT_THAT(check_callback_url(good), IsEmpty()) << good;
     }
     for (const char* bad :
@@ -65,8 +68,9 @@ TEST(UrlRules, MetricsListenOnLoopbackAlone) {
     EXPECT_THAT(check_metrics_listen("LocalHost:9464"), IsEmpty());
     for (const char* good : {"", "127.0.0.1:9464", "localhost:1", "[::1]:65535"})
         EXPECT_THAT(check_metrics_listen(good), IsEmpty()) << good;
-    for (const char* bad : {"0.0.0.0:9464", "9464", ":9464", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "[::]:1",
-                            "::1:9464", "127.0.0.1:94x"}) {
+    for (const char* bad :
+         {"0.0.0.0:9464", "9464", ":9464", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "[::]:1", "::1:9464",
+          "127.0.0.1:94x"}) {
         EXPECT_NE(check_metrics_listen(bad), "") << bad;
     }
 }
@@ -91,8 +95,9 @@ TEST(Reload, OnlySomeKeysNeedARestart) {
     after.poll.interval = {milliseconds(50), milliseconds(60)};
     after.log.level = "debug";
     after.callbacks.emplace_back().name = "new";
-    EXPECT_THAT(changed_keys(before, after),
-                testing::ElementsAre("poll.interval", "store.path", "api.mode", "log.level", "callback"));
+    EXPECT_THAT(
+        changed_keys(before, after),
+        testing::ElementsAre("poll.interval", "store.path", "api.mode", "log.level", "callback"));
     EXPECT_THAT(restart_required(before, after), testing::ElementsAre("store.path", "api.mode"));
 }
 

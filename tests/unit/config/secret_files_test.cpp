@@ -97,10 +97,10 @@ TEST_F(SecretFiles, WebhookSecretsAreBounded) {
     EXPECT_EQ(lines(many).size(), max_secret_lines);
     EXPECT_EQ(read_secret_lines(write("s", many + "whsec_x\n")).error().code, make_error_code(secret_error::too_long));
     EXPECT_EQ(lines(std::string(512, 'a')).size(), 1U);
-    EXPECT_EQ(read_secret_lines(write("s", std::string(513, 'a'))).error().code,
-              make_error_code(secret_error::too_long));
-    EXPECT_THAT(read_secret_lines(write("s", std::string(16'385, 'a'))).error().message(),
-                HasSubstr("at most 16384 bytes"));
+    EXPECT_EQ(
+        read_secret_lines(write("s", std::string(513, 'a'))).error().code, make_error_code(secret_error::too_long));
+    EXPECT_THAT(
+        read_secret_lines(write("s", std::string(16'385, 'a'))).error().message(), HasSubstr("at most 16384 bytes"));
 }
 
 TEST_F(SecretFiles, AFileThatOthersCanReadIsNoticed) {

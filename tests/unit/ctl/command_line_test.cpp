@@ -38,22 +38,24 @@ parse_end refused(std::vector<std::string> arguments) {
 }
 
 TEST(CommandLine, TrackBecomesAPost) {
-    const auto what = parsed<track_command>({"track", "--metadata", "order=A-17", "id-1", "--metadata", "note=a=\"b\"",
-                                             "--callback-url", "https://shop.example/x?y", "--overdue-after", "2h"});
+    const auto what = parsed<track_command>(
+        {"track", "--metadata", "order=A-17", "id-1", "--metadata", "note=a=\"b\"", "--callback-url",
+         "https://shop.example/x?y", "--overdue-after", "2h"});
     const api_request request = track_request_of(what);
     EXPECT_EQ(request.method, "POST");
     EXPECT_EQ(request.target, "/v1/transactions");
     EXPECT_EQ(request.content_type, "application/json");
-    EXPECT_EQ(request.body, R"({"merchant_transaction_id":"id-1","callback_url":"https://shop.example/x?y",)"
-                            R"("metadata":{"order":"A-17","note":"a=\"b\""},"overdue_after":"2h"})");
+    EXPECT_EQ(
+        request.body, R"({"merchant_transaction_id":"id-1","callback_url":"https://shop.example/x?y",)"
+                      R"("metadata":{"order":"A-17","note":"a=\"b\""},"overdue_after":"2h"})");
     EXPECT_EQ(track_request_of(parsed<track_command>({"track", "id-1"})).body, R"({"merchant_transaction_id":"id-1"})");
 }
 
 TEST(CommandLine, GlobalOptionsStandAnywhere) {
-    for (const std::vector<std::string>& arguments :
-         std::vector<std::vector<std::string>>{{"--json", "--socket", "/tmp/s", "get", "x"},
-                                               {"get", "--json", "--socket", "/tmp/s", "x"},
-                                               {"get", "x", "--socket=/tmp/s", "--json"}}) {
+    for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+             {"--json", "--socket", "/tmp/s", "get", "x"},
+             {"get", "--json", "--socket", "/tmp/s", "x"},
+             {"get", "x", "--socket=/tmp/s", "--json"}}) {
         const auto result = parse(arguments);
         ASSERT_TRUE(std::holds_alternative<invocation>(result));
         const auto& options = std::get<invocation>(result).options;
@@ -63,11 +65,11 @@ TEST(CommandLine, GlobalOptionsStandAnywhere) {
 }
 
 TEST(CommandLine, TheEnvironmentNamesTheSocketUnlessAnOptionDoes) {
-    EXPECT_EQ(std::get<invocation>(parse_command_line({"status"}, "")).options.socket,
-              "/run/prooftrackd/prooftrackd.sock");
+    EXPECT_EQ(
+        std::get<invocation>(parse_command_line({"status"}, "")).options.socket, "/run/prooftrackd/prooftrackd.sock");
     EXPECT_EQ(std::get<invocation>(parse_command_line({"status"}, "/tmp/e")).options.socket, "/tmp/e");
-    EXPECT_EQ(std::get<invocation>(parse_command_line({"status", "--socket", "/tmp/o"}, "/tmp/e")).options.socket,
-              "/tmp/o");
+    EXPECT_EQ(
+        std::get<invocation>(parse_command_line({"status", "--socket", "/tmp/o"}, "/tmp/e")).options.socket, "/tmp/o");
 }
 
 TEST(CommandLine, WaitNamesItsTimeAndCoversItWithPatience) {
@@ -80,8 +82,8 @@ TEST(CommandLine, WaitNamesItsTimeAndCoversItWithPatience) {
 
 TEST(CommandLine, QueriesAreEncoded) {
     const auto list = parsed<list_command>({"list", "--state", "overdue", "--status", "a b&c", "--limit", "7"});
-    EXPECT_EQ(list_request_of(list, 7, "x/y").target,
-              "/v1/transactions?state=overdue&status=a%20b%26c&limit=7&cursor=x%2Fy");
+    EXPECT_EQ(
+        list_request_of(list, 7, "x/y").target, "/v1/transactions?state=overdue&status=a%20b%26c&limit=7&cursor=x%2Fy");
     EXPECT_EQ(kyc_request("u/7?").target, "/v1/users/u%2F7%3F/kyc-status");
     EXPECT_EQ(
         deliveries_request(parsed<deliveries_command>({"deliveries", "--state", "dead", "--callback", "x"}), 500, "")
@@ -92,11 +94,13 @@ TEST(CommandLine, QueriesAreEncoded) {
 }
 
 TEST(CommandLine, SessionFieldsBecomeStringsAndTrackingStandsApart) {
-    const auto what = parsed<session_command>({"session", "--currency", "USDT", "--partner-user-id", "u-7", "--field",
-                                               "x_new=1", "--metadata", "order=A", "--idempotency-key", "k-1"});
+    const auto what = parsed<session_command>(
+        {"session", "--currency", "USDT", "--partner-user-id", "u-7", "--field", "x_new=1", "--metadata", "order=A",
+         "--idempotency-key", "k-1"});
     const api_request request = session_request_of(what, "");
-    EXPECT_EQ(request.body,
-              R"({"partner_user_id":"u-7","currency":"USDT","x_new":"1","tracking":{"metadata":{"order":"A"}}})");
+    EXPECT_EQ(
+        request.body,
+        R"({"partner_user_id":"u-7","currency":"USDT","x_new":"1","tracking":{"metadata":{"order":"A"}}})");
     ASSERT_EQ(request.headers.size(), 1U);
     EXPECT_EQ(request.headers[0].second, "k-1");
     const auto raw = parsed<session_command>({"session", "--body", "-"});
@@ -173,33 +177,34 @@ TEST(CommandLine, HelpOfACommandIsItsHelp) {
 }
 
 TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
-    const std::vector<std::vector<std::string>> commands{{},
-                                                         {"track"},
-                                                         {"import"},
-                                                         {"get"},
-                                                         {"explain"},
-                                                         {"wait"},
-                                                         {"list"},
-                                                         {"untrack"},
-                                                         {"poll"},
-                                                         {"session"},
-                                                         {"kyc"},
-                                                         {"events"},
-                                                         {"deliveries"},
-                                                         {"redeliver"},
-                                                         {"callback"},
-                                                         {"callback", "test"},
-                                                         {"secret"},
-                                                         {"secret", "new"},
-                                                         {"consumers"},
-                                                         {"consumers", "add"},
-                                                         {"consumers", "ack"},
-                                                         {"consumers", "remove"},
-                                                         {"listen"},
-                                                         {"status"},
-                                                         {"top"},
-                                                         {"backup"},
-                                                         {"log-level"}};
+    const std::vector<std::vector<std::string>> commands{
+        {},
+        {"track"},
+        {"import"},
+        {"get"},
+        {"explain"},
+        {"wait"},
+        {"list"},
+        {"untrack"},
+        {"poll"},
+        {"session"},
+        {"kyc"},
+        {"events"},
+        {"deliveries"},
+        {"redeliver"},
+        {"callback"},
+        {"callback", "test"},
+        {"secret"},
+        {"secret", "new"},
+        {"consumers"},
+        {"consumers", "add"},
+        {"consumers", "ack"},
+        {"consumers", "remove"},
+        {"listen"},
+        {"status"},
+        {"top"},
+        {"backup"},
+        {"log-level"}};
     for (std::vector<std::string> arguments : commands) {
         arguments.emplace_back("--help");
         const parse_end end = refused(arguments);
@@ -219,22 +224,24 @@ TEST(ExitStatus, ReportsHowATransactionEnded) {
 
 TEST(Complaints, NameTheNextStep) {
     const auto unreachable = [](int error) {
-        return describe_unreachable({error_code(error, boost::system::system_category()), "connect", ""},
-                                    "/run/x.sock");
+        return describe_unreachable(
+            {error_code(error, boost::system::system_category()), "connect", ""}, "/run/x.sock");
     };
     EXPECT_NE(unreachable(ENOENT).find("systemctl status prooftrackd"), std::string::npos);
     EXPECT_NE(unreachable(ECONNREFUSED).find("systemctl status prooftrackd"), std::string::npos);
     EXPECT_NE(unreachable(EACCES).find("group"), std::string::npos);
-    EXPECT_EQ(exit_status_of(op_error{error_code(ENOENT, boost::system::system_category()), "connect", ""}),
-              exit_status::unreachable);
+    EXPECT_EQ(
+        exit_status_of(op_error{error_code(ENOENT, boost::system::system_category()), "connect", ""}),
+        exit_status::unreachable);
 }
 
 TEST(Complaints, ShowTheProblemsDetailSafely) {
     const auto refusal = [](const std::string& body) {
         return describe_refusal({409, "application/problem+json", body});
     };
-    EXPECT_EQ(refusal(R"({"title":"t","detail":"it has \u001b[2J ended","code":"already_ended","status":409})"),
-              "it has \\x1b[2J ended (already_ended 409)");
+    EXPECT_EQ(
+        refusal(R"({"title":"t","detail":"it has \u001b[2J ended","code":"already_ended","status":409})"),
+        "it has \\x1b[2J ended (already_ended 409)");
     const std::string gone = refusal(R"({"detail":"gone","code":"cursor_gone","oldest_seq":17,"last_seq":40})");
     EXPECT_NE(gone.find("events 17 to 40"), std::string::npos);
     EXPECT_EQ(refusal("<html>"), "the daemon answered 409 without saying why");

@@ -7,8 +7,8 @@ namespace {
 
 const wall_time now = *parse_wall_time("2026-04-01T10:00:00Z");
 
-std::string transaction(const std::string& state, const std::string& status, const std::string& next,
-                        const std::string& more = "") {
+std::string transaction(
+    const std::string& state, const std::string& status, const std::string& next, const std::string& more = "") {
     return R"({"merchant_transaction_id":"t-1","state":")" + state + R"(","status":)" + status + R"(,"next_poll_at":)" +
            next +
            R"(,"tracked_at":"2026-04-01T09:00:00.000Z","overdue_at":"2026-04-02T09:00:00.000Z",)"
@@ -32,33 +32,34 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 TEST(Explanation, EveryStateSaysWhy) {
     const std::string soon = R"("2026-04-01T10:00:04.000Z")";
-    EXPECT_TRUE(contains(world{transaction("tracking", "\"processing\"", soon)}.explained().why,
-                         "last word is \"processing\""));
+    EXPECT_TRUE(contains(
+        world{transaction("tracking", "\"processing\"", soon)}.explained().why, "last word is \"processing\""));
     EXPECT_TRUE(
         contains(world{transaction("tracking", "\"on_hold\"", soon)}.explained().why, "does not know the word"));
-    EXPECT_TRUE(contains(world{transaction("settled", "\"completed\"", "null")}.explained().why,
-                         "Proof said \"completed\" 1m ago"));
+    EXPECT_TRUE(contains(
+        world{transaction("settled", "\"completed\"", "null")}.explained().why, "Proof said \"completed\" 1m ago"));
     EXPECT_TRUE(contains(world{transaction("overdue", "null", soon)}.explained().why, "That is not a failure"));
     EXPECT_TRUE(contains(world{transaction("not_found", "null", soon)}.explained().why, "404"));
-    EXPECT_TRUE(
-        contains(world{transaction("rejected", "null", soon, R"(,"last_error":"400 invalid_request")")}.explained().why,
-                 "400 invalid_request"));
+    EXPECT_TRUE(contains(
+        world{transaction("rejected", "null", soon, R"(,"last_error":"400 invalid_request")")}.explained().why,
+        "400 invalid_request"));
     EXPECT_TRUE(contains(world{transaction("abandoned", "\"pending\"", "null")}.explained().why, "give_up_after"));
     EXPECT_TRUE(contains(world{transaction("untracked", "null", "null")}.explained().why, "A user ended"));
 }
 
 TEST(Explanation, TheNextPollSaysWhyThen) {
     const std::string soon = R"("2026-04-01T10:00:04.000Z")";
-    EXPECT_EQ(world{transaction("tracking", "\"pending\"", soon)}.explained().next,
-              "The next poll is in 4s (poll.interval: the band for open transactions).");
+    EXPECT_EQ(
+        world{transaction("tracking", "\"pending\"", soon)}.explained().next,
+        "The next poll is in 4s (poll.interval: the band for open transactions).");
     EXPECT_TRUE(contains(
         world{transaction("tracking", "null", soon, R"(,"consecutive_errors":2,"last_error":"500")")}.explained().next,
         "poll.backoff"));
     EXPECT_TRUE(contains(world{transaction("overdue", "null", soon)}.explained().next, "poll.tail_interval"));
     EXPECT_TRUE(contains(world{transaction("settled", "\"failed\"", soon)}.explained().next, "poll.verify_after"));
     EXPECT_TRUE(contains(world{transaction("settled", "\"failed\"", "null")}.explained().next, "No poll is planned"));
-    EXPECT_TRUE(contains(world{transaction("tracking", "null", R"("2026-04-01T09:59:00.000Z")")}.explained().next,
-                         "was due 1m ago"));
+    EXPECT_TRUE(contains(
+        world{transaction("tracking", "null", R"("2026-04-01T09:59:00.000Z")")}.explained().next, "was due 1m ago"));
     world refused{transaction("tracking", "null", soon)};
     refused.status_text =
         R"({"proof":{"health":"unauthorized","since":"2026-04-01T09:00:00.000Z","detail":"401 invalid_token"}})";

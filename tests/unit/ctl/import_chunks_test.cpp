@@ -16,8 +16,9 @@ struct collected {
 
 collected chunk(const std::vector<std::string>& pieces) {
     collected all;
-    import_chunker chunker([&all](const import_chunk& one) { all.chunks.push_back(one); },
-                           [&all](std::uint64_t line, std::string_view) { all.too_long.push_back(line); });
+    import_chunker chunker(
+        [&all](const import_chunk& one) { all.chunks.push_back(one); },
+        [&all](std::uint64_t line, std::string_view) { all.too_long.push_back(line); });
     for (const std::string& piece : pieces) chunker.take(piece);
     chunker.finish();
     return all;
@@ -26,8 +27,9 @@ collected chunk(const std::vector<std::string>& pieces) {
 TEST(ImportChunks, LinesAreWrappedTrimmedAndPassedOn) {
     EXPECT_EQ(format_import_line("  abc-1\r"), "\"abc-1\"");
     EXPECT_EQ(format_import_line("\"abc-1\""), "\"abc-1\"");
-    EXPECT_EQ(format_import_line(R"({"merchant_transaction_id":"x","metadata":{"n":1.10}} )"),
-              R"({"merchant_transaction_id":"x","metadata":{"n":1.10}})");
+    EXPECT_EQ(
+        format_import_line(R"({"merchant_transaction_id":"x","metadata":{"n":1.10}} )"),
+        R"({"merchant_transaction_id":"x","metadata":{"n":1.10}})");
     EXPECT_EQ(format_import_line(" \t\r"), "");
     EXPECT_EQ(format_import_line("a\"b"), R"("a\"b")");
 }

@@ -22,15 +22,17 @@ table two_rows() {
 }
 
 TEST(Table, AlignsColumnsAndEndsNoLineInSpaces) {
-    EXPECT_EQ(two_rows().format(wide(0)), "ID                                         N  POLLS  ERROR\n"
-                                          "550e8400-e29b-41d4-a716-446655440000       7     12  500 internal_error\n"
-                                          "short                                 12,345      1\n");
+    EXPECT_EQ(
+        two_rows().format(wide(0)), "ID                                         N  POLLS  ERROR\n"
+                                    "550e8400-e29b-41d4-a716-446655440000       7     12  500 internal_error\n"
+                                    "short                                 12,345      1\n");
 }
 
 TEST(Table, LeavesOutOptionalColumnsBeforeItCuts) {
-    EXPECT_EQ(two_rows().format(wide(64)), "ID                                         N  ERROR\n"
-                                           "550e8400-e29b-41d4-a716-446655440000       7  500 internal_error\n"
-                                           "short                                 12,345\n");
+    EXPECT_EQ(
+        two_rows().format(wide(64)), "ID                                         N  ERROR\n"
+                                     "550e8400-e29b-41d4-a716-446655440000       7  500 internal_error\n"
+                                     "short                                 12,345\n");
 }
 
 TEST(Table, FitsEveryWidthDownToTheLeast) {
@@ -57,9 +59,10 @@ TEST(Table, ColoursOnlyWhereTheyAreWelcome) {
 
 TEST(Text, ControlCharactersNeverReachTheTerminal) {
     EXPECT_EQ(printable("a\x1b[2Jb\r\n\x7f"), "a\\x1b[2Jb\\x0d\\x0a\\x7f");
-    EXPECT_EQ(printable("\xC2\x9B"
-                        "31m"),
-              "\\x9b31m");                               // a C1 escape
+    EXPECT_EQ(
+        printable("\xC2\x9B"
+                  "31m"),
+        "\\x9b31m");                                     // a C1 escape
     EXPECT_EQ(printable("x\xE2\x80\xAEy"), "x\\u202ey"); // right-to-left override
     EXPECT_EQ(printable("\xFF\xC3"), "\\xff\\xc3");      // not UTF-8
     EXPECT_EQ(printable("gr\xC3\xBC\xC3\x9F"), "gr\xC3\xBC\xC3\x9F");

@@ -72,8 +72,9 @@ TEST(TopScreen, ShowsTheNewestEventsFirstAndTroubleOnTop) {
 
 TEST(TopScreen, AFrameNeverClearsTheScreenFirst) {
     const std::string frame = top_frame({"a", "b"});
-    EXPECT_EQ(frame, "\x1b[?2026h\x1b[H"
-                     "a\x1b[K\r\nb\x1b[K\x1b[J\x1b[?2026l");
+    EXPECT_EQ(
+        frame, "\x1b[?2026h\x1b[H"
+               "a\x1b[K\r\nb\x1b[K\x1b[J\x1b[?2026l");
 }
 
 TEST(TopScreen, SparklineScalesToItsLargestValue) {
@@ -86,8 +87,8 @@ TEST(Progress, FitsTheLine) {
     look ascii;
     ascii.utf8 = false;
     ascii.width = 80;
-    EXPECT_EQ(progress_line(50, 100, "1,000 lines", ascii),
-              "[####################....................]  50 %  1,000 lines");
+    EXPECT_EQ(
+        progress_line(50, 100, "1,000 lines", ascii), "[####################....................]  50 %  1,000 lines");
     EXPECT_EQ(progress_line(7, 0, "7 lines", ascii), "7 lines");
     ascii.width = 20;
     EXPECT_EQ(progress_line(150, 100, "9 lines", ascii), "100 %  9 lines");

@@ -13,17 +13,19 @@ const std::int64_t seconds_now = now.time_since_epoch().count() / 1000;
 const std::string body = R"({"id":"evt_1","type":"transaction.completed"})";
 
 std::vector<secret> two_keys() {
-    return {*parse_webhook_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
-            *parse_webhook_secret("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")};
+    return {
+        *parse_webhook_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        *parse_webhook_secret("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")};
 }
 
 received_request signed_by(const secret& key, std::int64_t timestamp, const std::string& id = "evt_1") {
     const std::vector<secret> keys{key};
-    return {"POST",
-            {{"webhook-id", id},
-             {"webhook-timestamp", fmt::format("{}", timestamp)},
-             {"webhook-signature", sign_webhook(keys, id, timestamp, body)}},
-            body};
+    return {
+        "POST",
+        {{"webhook-id", id},
+         {"webhook-timestamp", fmt::format("{}", timestamp)},
+         {"webhook-signature", sign_webhook(keys, id, timestamp, body)}},
+        body};
 }
 
 TEST(WebhookReceiver, AnyOfTheSecretsMayHaveSigned) {

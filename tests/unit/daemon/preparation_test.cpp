@@ -41,16 +41,18 @@ TEST_F(Preparation, EveryMistakeIsReportedAtOnceWithItsPlace) {
     const preparation found = prepare();
     EXPECT_FALSE(found.runtime);
     EXPECT_THAT(found.not_permitted, IsEmpty());
-    EXPECT_THAT(texts(found.mistakes),
-                ElementsAre(AllOf(HasSubstr("prooftrackd.toml:3:1: proof.token_file: "), HasSubstr("/new/token")),
-                            AllOf(HasSubstr(".toml:4:1: proof.ca_file: "), HasSubstr("/new/ca")),
-                            AllOf(HasSubstr(".toml:6:1: api.group: "), HasSubstr("socket")),
-                            AllOf(HasSubstr(".toml:7:1: api.admin_group: "), HasSubstr("new")),
-                            AllOf(HasSubstr(".toml:13:1: callback.secret_file: "), HasSubstr("/new/secret: line 1")),
-                            AllOf(HasSubstr(".toml:14:1: callback.ca_file: "), HasSubstr("/new/ca")),
-                            AllOf(HasSubstr(".toml:17:1: callback.command: "), HasSubstr("/bin/credit")),
-                            AllOf(HasSubstr(".toml:20:1: callback_url.secret_file: "), HasSubstr("empty")),
-                            HasSubstr(".toml:22:1: poll.intervall: unknown key")));
+    EXPECT_THAT(
+        texts(found.mistakes),
+        ElementsAre(
+            AllOf(HasSubstr("prooftrackd.toml:3:1: proof.token_file: "), HasSubstr("/new/token")),
+            AllOf(HasSubstr(".toml:4:1: proof.ca_file: "), HasSubstr("/new/ca")),
+            AllOf(HasSubstr(".toml:6:1: api.group: "), HasSubstr("socket")),
+            AllOf(HasSubstr(".toml:7:1: api.admin_group: "), HasSubstr("new")),
+            AllOf(HasSubstr(".toml:13:1: callback.secret_file: "), HasSubstr("/new/secret: line 1")),
+            AllOf(HasSubstr(".toml:14:1: callback.ca_file: "), HasSubstr("/new/ca")),
+            AllOf(HasSubstr(".toml:17:1: callback.command: "), HasSubstr("/bin/credit")),
+            AllOf(HasSubstr(".toml:20:1: callback_url.secret_file: "), HasSubstr("empty")),
+            HasSubstr(".toml:22:1: poll.intervall: unknown key")));
     for (const std::string& text : texts(found.mistakes)) EXPECT_THAT(text, testing::Not(HasSubstr("whsec_AAAA")));
 }
 

@@ -61,8 +61,8 @@ TEST_F(Reloader, ARefusalIsSummedUpByItsFirstMistake) {
     EXPECT_FALSE(reload());
     EXPECT_THAT(parts_.refusal, StartsWith("/etc/prooftrackd.toml:4:1: proof.ca_file: "));
     EXPECT_THAT(parts_.refusal, HasSubstr(" (and 3 more)"));
-    EXPECT_THAT(log_.of(log_event_id::config_refused).at(0).at("advice"),
-                HasSubstr("the configuration in force stays"));
+    EXPECT_THAT(
+        log_.of(log_event_id::config_refused).at(0).at("advice"), HasSubstr("the configuration in force stays"));
 }
 
 TEST_F(Reloader, AnUnknownKeyIsReportedWithTheOneThatLooksLikeIt) {
@@ -93,8 +93,9 @@ TEST_F(Reloader, ItNamesTheKeysThatChanged) {
     write_new();
     EXPECT_TRUE(reload());
     const auto line = log_.of(log_event_id::config_reloaded).at(0);
-    EXPECT_EQ(line.at("changed"), "proof.base_url proof.token_file proof.ca_file api.admin_group "
-                                  "callback_url.allow_hosts callback_url.secret_file callback");
+    EXPECT_EQ(
+        line.at("changed"), "proof.base_url proof.token_file proof.ca_file api.admin_group "
+                            "callback_url.allow_hosts callback_url.secret_file callback");
     EXPECT_EQ(line.at("callbacks"), "2");
     EXPECT_EQ(parts_.kept, 0);
 }

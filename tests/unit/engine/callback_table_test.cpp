@@ -19,9 +19,10 @@ callback_config named(std::string name, std::vector<std::string> events) {
 callback_table allowing(std::vector<std::string> hosts) { return {{}, {std::move(hosts), ""}}; }
 
 TEST(CallbackTable, SelectsByPatternInTheOrderOfTheConfiguration) {
-    const callback_table table({named("b", {"transaction.*"}), named("a", {"transaction.completed", "*.completed"}),
-                                named("c", {"transaction.updated"})},
-                               {});
+    const callback_table table(
+        {named("b", {"transaction.*"}), named("a", {"transaction.completed", "*.completed"}),
+         named("c", {"transaction.updated"})},
+        {});
     EXPECT_THAT(table.selecting(event_type::completed), ElementsAre("b", "a"));
     EXPECT_THAT(table.selecting(event_type::overdue), ElementsAre("b"));
     EXPECT_THAT(table.selecting(event_type::updated), ElementsAre("c")) << "only by its full name";
@@ -42,11 +43,13 @@ TEST(CallbackTable, AConfiguredLaneRunsByItsOwnSettings) {
 
 TEST(CallbackTable, ALaneIsAllowedByTheRuleOfAllowHosts) {
     const callback_table table = allowing({"Shop.example", "*.api.example", "unix:/run/shop.sock", "[::1]"});
-    for (const char* lane : {"https://shop.example:8443", "https://shop.example.:443", "https://a.api.example:443",
-                             "http+unix:///run/shop.sock", "http://[::1]:80"})
+    for (const char* lane :
+         {"https://shop.example:8443", "https://shop.example.:443", "https://a.api.example:443",
+          "http+unix:///run/shop.sock", "http://[::1]:80"})
         EXPECT_TRUE(table.allows(lane)) << lane;
-    for (const char* lane : {"https://a.shop.example:443", "https://api.example:443", "http+unix:///run/other.sock",
-                             "http://127.0.0.2:8080"})
+    for (const char* lane :
+         {"https://a.shop.example:443", "https://api.example:443", "http+unix:///run/other.sock",
+          "http://127.0.0.2:8080"})
         EXPECT_FALSE(table.allows(lane)) << lane;
 }
 

@@ -24,8 +24,9 @@ class Calls : public testing::Test {
     std::vector<std::string> lines_and_words(const std::function<void()>& act) {
         std::vector<std::string> seen;
         world_.log.on_line = [&](const recorded_log::line& line) {
-            seen.push_back(line.event == log_event_id::api_change ? "audit " + line.at("result")
-                                                                  : "line " + line.at("merchant_transaction_id"));
+            seen.push_back(
+                line.event == log_event_id::api_change ? "audit " + line.at("result")
+                                                       : "line " + line.at("merchant_transaction_id"));
             if (!result_.word.empty()) seen.push_back("told too early");
         };
         act();
@@ -119,8 +120,8 @@ TEST_F(Calls, AnImportThatFailsHalfWayReportsWhatWasTaken) {
     for (std::uint32_t i = 1; i <= 1'500; ++i)
         lines.push_back({i, world_.request(("i" + std::to_string(i)).c_str()), true});
     std::optional<problem> failed;
-    world_.tracking->import(std::move(lines), {},
-                            [&](outcome<import_summary> summary) { failed = std::get<problem>(std::move(summary)); });
+    world_.tracking->import(
+        std::move(lines), {}, [&](outcome<import_summary> summary) { failed = std::get<problem>(std::move(summary)); });
     world_.memory.fail_operation(2, store_error::full);
     world_.memory.pump();
     ASSERT_TRUE(failed);

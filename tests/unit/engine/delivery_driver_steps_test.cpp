@@ -16,8 +16,8 @@ struct scripted_run {
 
     scripted_run() {
         world.callback("backend").retry_schedule = {1s, 10s, 1min, 10min};
-        world.callback("ledger", {"transaction.completed", "transaction.reversed"}).retry_schedule = {1s, 10s, 1min,
-                                                                                                      10min};
+        world.callback("ledger", {"transaction.completed", "transaction.reversed"}).retry_schedule = {
+            1s, 10s, 1min, 10min};
         world.rules.allow_hosts = {"shop.example"};
         oracle.receive = [](const delivery_job& job) {
             return job.callback == "backend" && job.attempt == 1 ? reply_failed() : reply_delivered();

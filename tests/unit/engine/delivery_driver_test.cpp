@@ -67,8 +67,9 @@ TEST(DeliveryDriver, OnlySelectingCallbacksGetAnEvent) {
     world.run(1s);
     names got;
     for (const auto& made : world.sender->attempts()) got.push_back(made.job.callback + ":" + made.job.event_type);
-    EXPECT_THAT(got, testing::UnorderedElementsAre("updates:transaction.updated", "all:transaction.failed",
-                                                   "failures:transaction.failed"));
+    EXPECT_THAT(
+        got, testing::UnorderedElementsAre(
+                 "updates:transaction.updated", "all:transaction.failed", "failures:transaction.failed"));
 }
 
 TEST(DeliveryDriver, RetriesByTheScheduleNeverEarlyThenItIsDead) {
@@ -107,8 +108,8 @@ TEST(DeliveryDriver, EveryAttemptSendsTheSameBytesUnderTheSameIdAtItsOwnTime) {
     for (const made_attempt& made : world.sender->attempts()) {
         EXPECT_EQ(*made.job.body, *first.body);
         EXPECT_EQ(made.job.event_id, first.event_id);
-        EXPECT_EQ(made.job.now.time_since_epoch(),
-                  (virtual_clock::epoch + (made.at - steady_time(3h))).time_since_epoch());
+        EXPECT_EQ(
+            made.job.now.time_since_epoch(), (virtual_clock::epoch + (made.at - steady_time(3h))).time_since_epoch());
     }
     EXPECT_THAT(world.attempted(), ElementsAre("t1/1", "t1/2", "t1/3"));
 }

@@ -52,8 +52,9 @@ class delivery_simulation {
             world_.clock.run_for(10min);
         world_.clock.run_for(1min);
         oracle_.check_end();
-        return {world_.disk.rows.size(), oracle_.attempts(), crashes_, world_.count(delivery_state::dead),
-                world_.clock.now().steady - steady_time(3h)};
+        return {
+            world_.disk.rows.size(), oracle_.attempts(), crashes_, world_.count(delivery_state::dead),
+            world_.clock.now().steady - steady_time(3h)};
     }
     const std::vector<std::string>& broken() const { return oracle_.broken_promises(); }
 
@@ -120,8 +121,8 @@ class delivery_simulation {
                 world_.track(id);
             }
         }
-        constexpr std::array types{event_type::completed, event_type::failed, event_type::overdue, event_type::reversed,
-                                   event_type::updated};
+        constexpr std::array types{
+            event_type::completed, event_type::failed, event_type::overdue, event_type::reversed, event_type::updated};
         world_.emit(id, types.at(static_cast<std::size_t>(random_.between(0, 4))));
     }
     void change_mood() {
@@ -236,11 +237,11 @@ TEST(DeliverySimulation, EverySeedKeepsThePromises) {
     RecordProperty("deliveries", std::to_string(all.deliveries));
     RecordProperty("attempts", std::to_string(all.attempts));
     RecordProperty("crashes", std::to_string(all.crashes));
-    RecordProperty("virtual_hours",
-                   std::to_string(std::chrono::duration_cast<std::chrono::hours>(all.virtual_time).count()));
-    fmt::print("seeds {}, deliveries {}, attempts {}, dead {}, restarts {}, virtual hours {}\n", seeds, all.deliveries,
-               all.attempts, all.dead, all.crashes,
-               std::chrono::duration_cast<std::chrono::hours>(all.virtual_time).count());
+    RecordProperty(
+        "virtual_hours", std::to_string(std::chrono::duration_cast<std::chrono::hours>(all.virtual_time).count()));
+    fmt::print(
+        "seeds {}, deliveries {}, attempts {}, dead {}, restarts {}, virtual hours {}\n", seeds, all.deliveries,
+        all.attempts, all.dead, all.crashes, std::chrono::duration_cast<std::chrono::hours>(all.virtual_time).count());
 }
 
 } // namespace

@@ -176,8 +176,9 @@ TEST_F(EventFeed, ACursorOutsideOfTheLogIsReportedWhereItBeginsAndEnds) {
             const auto got = read(after, 100, wait);
             EXPECT_EQ(last_wait_, no_wait);
             EXPECT_EQ(got->problem, "cursor_gone") << after;
-            EXPECT_THAT(got->members,
-                        ElementsAre(problem_member::number("oldest_seq", 5), problem_member::number("last_seq", 9)));
+            EXPECT_THAT(
+                got->members,
+                ElementsAre(problem_member::number("oldest_seq", 5), problem_member::number("last_seq", 9)));
         }
     }
     EXPECT_EQ(feed_.next_wake(), std::nullopt);
@@ -193,8 +194,8 @@ TEST_F(EventFeed, WhatIsPrunedWhileTheStoreReadsIsGone) {
     disk_.events.erase(1);
     store_.pump();
     EXPECT_EQ(got->problem, "cursor_gone");
-    EXPECT_THAT(got->members,
-                ElementsAre(problem_member::number("oldest_seq", 2), problem_member::number("last_seq", 3)));
+    EXPECT_THAT(
+        got->members, ElementsAre(problem_member::number("oldest_seq", 2), problem_member::number("last_seq", 3)));
 }
 
 TEST_F(EventFeed, PrunedEventsLeaveMemoryAndTheRestStays) {
@@ -289,8 +290,8 @@ TEST_F(EventFeed, TheListenerIsNotifiedBeforeTheReadersAndUntilItIsTakenAway) {
     } listener;
     feed_.set_event_listener(&listener);
     std::size_t reported_before = 0;
-    feed_.events(event_seq{0}, 1, 1min,
-                 [&](const outcome<event_list>&) { reported_before = listener.reported.size(); });
+    feed_.events(
+        event_seq{0}, 1, 1min, [&](const outcome<event_list>&) { reported_before = listener.reported.size(); });
     publish(1);
     EXPECT_EQ(reported_before, 1U);
     EXPECT_THAT(listener.reported, ElementsAre(insert_seq(frozen(1), event_seq{1})));

@@ -25,10 +25,10 @@ class HousekeepingSteps : public testing::Test {
 
   private:
     std::unique_ptr<housekeeping> make() {
-        auto made = std::make_unique<housekeeping>(housekeeping::surroundings{world_.clock, world_.memory, world_.log,
-                                                                              world_.counts, world_.polls,
-                                                                              world_.deliveries, *world_.feed},
-                                                   [] {});
+        auto made = std::make_unique<housekeeping>(
+            housekeeping::surroundings{
+                world_.clock, world_.memory, world_.log, world_.counts, world_.polls, world_.deliveries, *world_.feed},
+            [] {});
         made->start(world_.clock.now(), {});
         made->on_store_state(store_state::full);
         return made;

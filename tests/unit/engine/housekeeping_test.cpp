@@ -32,15 +32,17 @@ class Housekeeping : public testing::Test, private poll_driver_listener {
         config.retention = retention;
         config.consumer_retention = retention;
         polls_ = std::make_unique<poll_driver>(
-            tracker_options{}, poll_driver::surroundings{world_.clock, world_.ids, *world_.memory, world_.log, counts_,
-                                                         [](event_type) { return std::vector<std::string>(); }, *this});
+            tracker_options{}, poll_driver::surroundings{
+                                   world_.clock, world_.ids, *world_.memory, world_.log, counts_,
+                                   [](event_type) { return std::vector<std::string>(); }, *this});
         feed_ = std::make_unique<event_feed>(*world_.memory, world_.clock, numbers_, [this] { arm(); });
-        house_ = std::make_unique<housekeeping>(housekeeping::surroundings{world_.clock, *world_.memory, world_.log,
-                                                                           counts_, *polls_, *world_.driver, *feed_},
-                                                [this] {
-                                                    ++wakes_changed_;
-                                                    arm();
-                                                });
+        house_ = std::make_unique<housekeeping>(
+            housekeeping::surroundings{
+                world_.clock, *world_.memory, world_.log, counts_, *polls_, *world_.driver, *feed_},
+            [this] {
+                ++wakes_changed_;
+                arm();
+            });
         polls_->step(started_event{});
         start_ = world_.clock.now().steady;
         house_->start(world_.clock.now(), config);
@@ -166,8 +168,9 @@ TEST_F(Housekeeping, TicksEachSecondWhileSomethingIsPendingAndEveryTenSecondsOth
 
 TEST_F(Housekeeping, BeforeItsStartItDoesNothing) {
     start(std::chrono::hours(24));
-    housekeeping idle({world_.clock, *world_.memory, world_.log, counts_, *polls_, *world_.driver, *feed_},
-                      [this] { ++wakes_changed_; });
+    housekeeping idle({world_.clock, *world_.memory, world_.log, counts_, *polls_, *world_.driver, *feed_}, [this] {
+        ++wakes_changed_;
+    });
     EXPECT_EQ(idle.next_wake(), std::nullopt);
     EXPECT_FALSE(idle.on_wake(world_.clock.now()));
     idle.on_store_state(store_state::full);

@@ -91,8 +91,9 @@ class Meters : public testing::Test {
 TEST_F(Meters, BeginsWithAProofThatIsUpAndAConfigurationThatIsInForce) {
     EXPECT_EQ(registry_.proof_up().Value(), 1);
     EXPECT_EQ(registry_.config_last_reload_successful().Value(), 1);
-    for (const char* result : {"good", "unchanged", "not_found", "bad_request", "unauthorized", "forbidden",
-                               "throttled", "server_error", "unusable", "no_reply"}) {
+    for (const char* result :
+         {"good", "unchanged", "not_found", "bad_request", "unauthorized", "forbidden", "throttled", "server_error",
+          "unusable", "no_reply"}) {
         EXPECT_TRUE(says("prooftrackd_polls_total{result=\"" + std::string(result) + "\"} 0")) << result;
     }
 }

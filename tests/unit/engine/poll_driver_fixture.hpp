@@ -117,8 +117,9 @@ class PollDriver : public testing::Test, private poll_driver_listener {
     void boot() {
         memory_ = std::make_unique<fake_store>(disk_, &clock_, store_options_);
         driver_ = std::make_unique<poll_driver>(
-            options_, poll_driver::surroundings{clock_, random_, *memory_, log_, counts_,
-                                                [](event_type) { return std::vector<std::string>{"shop"}; }, *this});
+            options_, poll_driver::surroundings{
+                          clock_, random_, *memory_, log_, counts_,
+                          [](event_type) { return std::vector<std::string>{"shop"}; }, *this});
         client_ = std::make_unique<scripted_client>(
             clock_, *driver_, [this](const poll_ticket& ticket) { return proof_(ticket); }, process);
         driver_->attach(*client_);
@@ -177,8 +178,9 @@ class PollDriver : public testing::Test, private poll_driver_listener {
     std::vector<std::string> reported() const {
         std::vector<std::string> lines;
         for (const recorded_change& one : recorded_) {
-            lines.push_back(std::to_string(since_start(one.at).count()) + " " + std::string(to_string(one.state)) +
-                            " " + one.status);
+            lines.push_back(
+                std::to_string(since_start(one.at).count()) + " " + std::string(to_string(one.state)) + " " +
+                one.status);
         }
         return lines;
     }

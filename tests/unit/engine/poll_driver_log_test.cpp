@@ -191,11 +191,12 @@ TEST_F(PollDriverLog, WhatToDoAboutAnOutageDependsOnHowItLooks) {
         std::string error;
         std::string advice;
     };
-    const std::vector<look> looks{{reply_class::no_reply, "connect: Connection refused", "network"},
-                                  {reply_class::server_error, "401 without Proof's body", "a proxy or firewall"},
-                                  {reply_class::server_error, "403 without Proof's body", "a proxy or firewall"},
-                                  {reply_class::server_error, "404 without Proof's body", "refuses most ids"},
-                                  {reply_class::server_error, "400 without Proof's body", "refuses most ids"}};
+    const std::vector<look> looks{
+        {reply_class::no_reply, "connect: Connection refused", "network"},
+        {reply_class::server_error, "401 without Proof's body", "a proxy or firewall"},
+        {reply_class::server_error, "403 without Proof's body", "a proxy or firewall"},
+        {reply_class::server_error, "404 without Proof's body", "refuses most ids"},
+        {reply_class::server_error, "400 without Proof's body", "refuses most ids"}};
     for (const look& one : looks) {
         log_.clear();
         disk_ = {};

@@ -55,21 +55,24 @@ struct step_failure {
 TEST_F(PollDriverSteps, AChangeThatTheStoreDoesNotTakeIsAskedForAgain) {
     // Refused: 8 s after the refusal. Another row by then (not found as well): loaded within 2 ms, and asked again a
     // second after the last poll.
-    const std::vector<std::vector<milliseconds>> later{{0ms, 8'102ms, 13'102ms},
-                                                       {0ms, 5'000ms, 13'102ms},
-                                                       {0ms, 5'000ms, 10'000ms, 18'102ms},
-                                                       {0ms, 5'000ms, 10'000ms}};
-    const std::vector<std::vector<milliseconds>> soon{{0ms, 1'000ms, 6'000ms, 11'000ms},
-                                                      {0ms, 5'000ms, 6'000ms, 11'000ms},
-                                                      {0ms, 5'000ms, 10'000ms, 11'000ms},
-                                                      {0ms, 5'000ms, 10'000ms}};
+    const std::vector<std::vector<milliseconds>> later{
+        {0ms, 8'102ms, 13'102ms},
+        {0ms, 5'000ms, 13'102ms},
+        {0ms, 5'000ms, 10'000ms, 18'102ms},
+        {0ms, 5'000ms, 10'000ms}};
+    const std::vector<std::vector<milliseconds>> soon{
+        {0ms, 1'000ms, 6'000ms, 11'000ms},
+        {0ms, 5'000ms, 6'000ms, 11'000ms},
+        {0ms, 5'000ms, 10'000ms, 11'000ms},
+        {0ms, 5'000ms, 10'000ms}};
     const std::vector<milliseconds> late_end{13'204ms, 13'204ms, 18'204ms, 10'102ms};
     const std::vector<milliseconds> soon_end{11'102ms, 11'102ms, 11'102ms, 10'102ms};
-    const std::vector<step_failure> failures{{store_error::full, 1, later, late_end},
-                                             {store_error::failed, 1, later, late_end},
-                                             {store_error::stopped, 0, later, late_end},
-                                             {store_error::stale, 0, soon, soon_end},
-                                             {store_error::not_found, 0, soon, soon_end}};
+    const std::vector<step_failure> failures{
+        {store_error::full, 1, later, late_end},
+        {store_error::failed, 1, later, late_end},
+        {store_error::stopped, 0, later, late_end},
+        {store_error::stale, 0, soon, soon_end},
+        {store_error::not_found, 0, soon, soon_end}};
     for (const step_failure& failure : failures) {
         for (std::size_t step = 0; step < failure.polls.size(); ++step) {
             const std::string where = name_of(failure.error) + ", change " + std::to_string(step + 1);
@@ -225,15 +228,16 @@ TEST_F(PollDriverSteps, WhateverComesBetweenFailsAndStopsAnywhereItStaysConsiste
         driver_->step(tracked_event{{*transaction_id::parse("t1"), added.facts, added.revision}, false});
         await();
     };
-    const std::vector<interference> all{{"nothing", 0ms, await},
-                                        {"a hint in flight", 50ms, hint},
-                                        {"a hint while recording", 101ms, hint},
-                                        {"untracked in flight", 50ms, untrack},
-                                        {"untracked while waiting", 3s, untrack},
-                                        {"a reload in flight", 50ms, reload},
-                                        {"a reload while recording", 101ms, reload},
-                                        {"tracked anew in flight", 50ms, track_anew},
-                                        {"tracked anew while recording", 5'101ms, track_anew}};
+    const std::vector<interference> all{
+        {"nothing", 0ms, await},
+        {"a hint in flight", 50ms, hint},
+        {"a hint while recording", 101ms, hint},
+        {"untracked in flight", 50ms, untrack},
+        {"untracked while waiting", 3s, untrack},
+        {"a reload in flight", 50ms, reload},
+        {"a reload while recording", 101ms, reload},
+        {"tracked anew in flight", 50ms, track_anew},
+        {"tracked anew while recording", 5'101ms, track_anew}};
     for (const interference& between : all) {
         for (std::uint64_t fault = 0; fault <= 6; ++fault) { // none, then full and stale at the first three operations
             for (std::uint64_t stop_at = 0; stop_at <= 20; ++stop_at) {

@@ -48,9 +48,9 @@ TEST(Problems, WhatTheStoreCannotDoIs503AndSaysWhy) {
 }
 
 TEST(Problems, AnInvalidArgumentIsTheCallers) {
-    const problem wrong =
-        store_problem(failure(boost::system::errc::make_error_code(boost::system::errc::invalid_argument),
-                              "read the cursor", "it is none of ours"));
+    const problem wrong = store_problem(failure(
+        boost::system::errc::make_error_code(boost::system::errc::invalid_argument), "read the cursor",
+        "it is none of ours"));
     EXPECT_EQ(wrong.code, problem_code::invalid_request);
     EXPECT_EQ(wrong.detail, "read the cursor: it is none of ours");
 }
@@ -104,8 +104,9 @@ TEST(Problems, AReplyThatIsNotWhatWasAskedForIsUnusable) {
         return reply_problem(reply, "no session id");
     };
     for (const int status : {200, 299}) {
-        EXPECT_EQ(of(status).detail,
-                  "Proof answered " + std::to_string(status) + " with no session id: ask its support with request_id");
+        EXPECT_EQ(
+            of(status).detail,
+            "Proof answered " + std::to_string(status) + " with no session id: ask its support with request_id");
     }
     for (const int status : {300, 302, 399}) EXPECT_THAT(of(status).detail, HasSubstr("a redirect"));
     for (const int status : {199, 400, 404, 503}) EXPECT_THAT(of(status).detail, HasSubstr("a gateway or firewall"));

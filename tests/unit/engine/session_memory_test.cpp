@@ -83,10 +83,11 @@ TEST(SessionText, ReadsTheIdOfAWholeObjectOnce) {
     const auto made = read(200, R"({"a":1,"merchant_transaction_id" : "03b22d25d523a5285","a":1e999})");
     EXPECT_EQ(made.outcome, session_outcome::made);
     EXPECT_EQ(made.id->str(), "03b22d25d523a5285");
-    for (const char* body : {"", "{}", "[]", R"({"merchant_transaction_id":7})", R"({"merchant_transaction_id":"a/b"})",
-                             R"({"merchant_transaction_id":"a","merchant_transaction_id":"a"})",
-                             R"({"merchant_transaction_id":"a","merchant_transaction_id":null})",
-                             R"({"merchant_transaction_id":"a"} x)", R"({"data":{"merchant_transaction_id":"a"}})"}) {
+    for (const char* body :
+         {"", "{}", "[]", R"({"merchant_transaction_id":7})", R"({"merchant_transaction_id":"a/b"})",
+          R"({"merchant_transaction_id":"a","merchant_transaction_id":"a"})",
+          R"({"merchant_transaction_id":"a","merchant_transaction_id":null})", R"({"merchant_transaction_id":"a"} x)",
+          R"({"data":{"merchant_transaction_id":"a"}})"}) {
         EXPECT_EQ(read(200, body).outcome, session_outcome::unknown) << body;
     }
 }

@@ -65,15 +65,16 @@ inline proof_reply session_of(const std::string& id) {
 inline op_error call_error(proof_error code) { return {make_error_code(code), "call Proof", {}}; }
 
 /// What the engine does with a new session's id, without the polls.
-inline task<std::optional<problem>> record_session(store& remembered, transaction_id id, tracking_options options,
-                                                   std::optional<digest> session, wall_time now) {
-    new_transaction row{.id = std::move(id),
-                        .metadata = options.metadata,
-                        .callback_url = {},
-                        .callback_lane = "",
-                        .now = now,
-                        .overdue_after = milliseconds(1000),
-                        .options_digest = {}};
+inline task<std::optional<problem>> record_session(
+    store& remembered, transaction_id id, tracking_options options, std::optional<digest> session, wall_time now) {
+    new_transaction row{
+        .id = std::move(id),
+        .metadata = options.metadata,
+        .callback_url = {},
+        .callback_lane = "",
+        .now = now,
+        .overdue_after = milliseconds(1000),
+        .options_digest = {}};
     row.options_digest[0] = static_cast<std::uint8_t>(options.metadata.size());
     std::vector<new_transaction> rows{std::move(row)};
     auto added = co_await call(remembered, &store::add, std::move(rows), session);
@@ -89,8 +90,8 @@ class session_service_test : public testing::Test {
     /// A daemon's life: a new one knows what is on the disk and nothing else.
     struct life {
         explicit life(session_service_test& test)
-            : store(test.disk_), service(std::make_unique<session_service>(test.clock_, store, test.log_,
-                                                                           test.hooks(*this), test.limits_)) {
+            : store(test.disk_), service(std::make_unique<session_service>(
+                                     test.clock_, store, test.log_, test.hooks(*this), test.limits_)) {
             service->attach(proof);
         }
         fake_store store;
@@ -100,16 +101,17 @@ class session_service_test : public testing::Test {
 
     void restart() { life_ = std::make_unique<life>(*this); }
 
-    std::shared_ptr<answer> begin(const std::string& key, const std::string& body = "{}",
-                                  tracking_options options = {}) {
+    std::shared_ptr<answer> begin(
+        const std::string& key, const std::string& body = "{}", tracking_options options = {}) {
         session_request request;
         request.body = body;
         request.whole_body = body;
         request.options = std::move(options);
         if (!key.empty()) request.idempotency_key = key;
         auto got = std::make_shared<answer>();
-        start(service().create(std::move(request)),
-              [got](outcome<proxied_reply> result) { got->emplace(std::move(result)); });
+        start(service().create(std::move(request)), [got](outcome<proxied_reply> result) {
+            got->emplace(std::move(result));
+        });
         return got;
     }
     /// Asks, lets the store work, has Proof answer if it is asked, and lets the store work again.
@@ -149,11 +151,12 @@ class session_service_test : public testing::Test {
     fake_proof& proof() { return life_->proof; }
 
     session_hooks hooks(life& of) {
-        return {[this, &of](transaction_id id, tracking_options options, std::optional<digest> session) {
-                    return record_session(of.store, std::move(id), std::move(options), session, clock_.now().wall);
-                },
-                [this](const tracking_options&) { return unfit_; }, [this] { ++wakes_changed_; },
-                [this] { return clock_.now().wall; }};
+        return {
+            [this, &of](transaction_id id, tracking_options options, std::optional<digest> session) {
+                return record_session(of.store, std::move(id), std::move(options), session, clock_.now().wall);
+            },
+            [this](const tracking_options&) { return unfit_; }, [this] { ++wakes_changed_; },
+            [this] { return clock_.now().wall; }};
     }
 
     fake_disk disk_;

@@ -90,8 +90,9 @@ TEST_F(SessionServiceSteps, TheOneThatAskedIsAnsweredAfterThoseWhoJoined) {
     const auto ask_as = [&](const std::string& who) {
         session_request request;
         request.idempotency_key = "key";
-        start(service().create(std::move(request)),
-              [&order, who](const outcome<proxied_reply>&) { order.push_back(who); });
+        start(service().create(std::move(request)), [&order, who](const outcome<proxied_reply>&) {
+            order.push_back(who);
+        });
     };
     for (const char* who : {"first", "second", "third"}) ask_as(who);
     store().pump();

@@ -96,9 +96,10 @@ TEST_F(StatusReport, TransactionsAreSummedByStateAndByStatus) {
         {{tracking_state::tracking, status_kind::none}, 1},      {{tracking_state::tracking, status_kind::pending}, 2},
         {{tracking_state::overdue, status_kind::pending}, 4},    {{tracking_state::not_found, status_kind::none}, 8},
         {{tracking_state::settled, status_kind::completed}, 16}, {{tracking_state::tracking, status_kind::other}, 32}};
-    EXPECT_EQ(part(R"("transactions")", R"(,"polls")"),
-              R"("transactions":{"by_state":{"abandoned":0,"not_found":8,"overdue":4,"rejected":0,"settled":16,)"
-              R"("tracking":35,"untracked":0},"by_status":{"completed":16,"none":9,"other":32,"pending":6}})");
+    EXPECT_EQ(
+        part(R"("transactions")", R"(,"polls")"),
+        R"("transactions":{"by_state":{"abandoned":0,"not_found":8,"overdue":4,"rejected":0,"settled":16,)"
+        R"("tracking":35,"untracked":0},"by_status":{"completed":16,"none":9,"other":32,"pending":6}})");
 }
 
 TEST_F(StatusReport, PollsShowWhatIsMadeInFlightAndDue) {
@@ -107,8 +108,9 @@ TEST_F(StatusReport, PollsShowWhatIsMadeInFlightAndDue) {
     ASSERT_TRUE(core_.next_poll(now()));
     clock_.run_for(10s);
     step(woken_event{});
-    EXPECT_EQ(part(R"("polls")", R"(,"proof")"),
-              R"("polls":{"per_second":0.0,"in_flight":1,"lag_p99_seconds":0.250,"oldest_due_seconds":10.000})");
+    EXPECT_EQ(
+        part(R"("polls")", R"(,"proof")"),
+        R"("polls":{"per_second":0.0,"in_flight":1,"lag_p99_seconds":0.250,"oldest_due_seconds":10.000})");
 }
 
 TEST_F(StatusReport, MadePollsAreShownWithOneDigit) {
@@ -133,9 +135,9 @@ TEST_F(StatusReport, AProofThatRefusesIsShownWithItsWordsAndSinceWhen) {
     answer(reply_class::unauthorized, "401 invalid_token", "token \"x\" was revoked");
     clock_.run_for(3s);
     step(woken_event{});
-    EXPECT_EQ(part(R"("proof")", R"(,"callbacks")"),
-              R"("proof":{"health":"unauthorized","since":"2026-04-01T10:00:04.000Z",)"
-              R"("detail":"401 invalid_token: token \"x\" was revoked"})");
+    EXPECT_EQ(
+        part(R"("proof")", R"(,"callbacks")"), R"("proof":{"health":"unauthorized","since":"2026-04-01T10:00:04.000Z",)"
+                                               R"("detail":"401 invalid_token: token \"x\" was revoked"})");
 }
 
 TEST_F(StatusReport, CallbacksShowWhyAndWhenNext) {
@@ -152,12 +154,13 @@ TEST_F(StatusReport, CallbacksShowWhyAndWhenNext) {
     failing.last_error = "connect: \"refused\"";
     failing.next_try_at = virtual_clock::epoch + 1500ms;
     callbacks_ = {well, failing};
-    EXPECT_EQ(part(R"("callbacks")", R"(,"store")"),
-              R"("callbacks":[{"name":"shop","state":"ok","backlog":2,"oldest_undelivered_seconds":0,"dead":0,)"
-              R"("failing_since":null,"last_error":null,"next_try_at":null},)"
-              R"({"name":"a\"b","state":"failing","backlog":5,"oldest_undelivered_seconds":61,"dead":7,)"
-              R"("failing_since":"2026-04-01T10:00:00.000Z","last_error":"connect: \"refused\"",)"
-              R"("next_try_at":"2026-04-01T10:00:01.500Z"}])");
+    EXPECT_EQ(
+        part(R"("callbacks")", R"(,"store")"),
+        R"("callbacks":[{"name":"shop","state":"ok","backlog":2,"oldest_undelivered_seconds":0,"dead":0,)"
+        R"("failing_since":null,"last_error":null,"next_try_at":null},)"
+        R"({"name":"a\"b","state":"failing","backlog":5,"oldest_undelivered_seconds":61,"dead":7,)"
+        R"("failing_since":"2026-04-01T10:00:00.000Z","last_error":"connect: \"refused\"",)"
+        R"("next_try_at":"2026-04-01T10:00:01.500Z"}])");
 }
 
 TEST_F(StatusReport, AFullStoreIsShown) {
@@ -168,26 +171,29 @@ TEST_F(StatusReport, AFullStoreIsShown) {
 TEST_F(StatusReport, ARefusedReloadIsShownWithItsFirstMistake) {
     config_.since = virtual_clock::epoch + 1h;
     config_.refusal = "prooftrackd.toml:3:1: proof.token_file: \"no\" (and 2 more)";
-    EXPECT_EQ(part(R"("config")", R"(,"consumers")"),
-              R"("config":{"state":"refused","since":"2026-04-01T11:00:00.000Z",)"
-              R"text("detail":"prooftrackd.toml:3:1: proof.token_file: \"no\" (and 2 more)"})text");
+    EXPECT_EQ(
+        part(R"("config")", R"(,"consumers")"),
+        R"("config":{"state":"refused","since":"2026-04-01T11:00:00.000Z",)"
+        R"text("detail":"prooftrackd.toml:3:1: proof.token_file: \"no\" (and 2 more)"})text");
 }
 
 TEST_F(StatusReport, ConsumersShowTheirLagAndItsAge) {
     consumers_ = {{"ledger", event_seq{4}, 5, now().wall - 90'500ms}, {"mail", event_seq{9}, 0, std::nullopt}};
-    EXPECT_EQ(part(R"("consumers")", R"(,"secrets")"),
-              R"("consumers":[{"name":"ledger","seq":4,"lag":5,"age_seconds":90},)"
-              R"({"name":"mail","seq":9,"lag":0,"age_seconds":0}])");
+    EXPECT_EQ(
+        part(R"("consumers")", R"(,"secrets")"), R"("consumers":[{"name":"ledger","seq":4,"lag":5,"age_seconds":90},)"
+                                                 R"({"name":"mail","seq":9,"lag":0,"age_seconds":0}])");
 }
 
 TEST_F(StatusReport, SecretsAreShownByTheirFingerprints) {
-    secrets_ = {{"client_token", {"0123456789ab"}},
-                {"callback.shop.secret", {"ba7816bf8f01", "e3b0c44298fc"}},
-                {"callback.none.secret", {}}};
-    EXPECT_EQ(part(R"("secrets")", "]}]}") + "]}]}",
-              R"("secrets":[{"name":"client_token","fingerprints":["0123456789ab"]},)"
-              R"({"name":"callback.shop.secret","fingerprints":["ba7816bf8f01","e3b0c44298fc"]},)"
-              R"({"name":"callback.none.secret","fingerprints":[]}]})");
+    secrets_ = {
+        {"client_token", {"0123456789ab"}},
+        {"callback.shop.secret", {"ba7816bf8f01", "e3b0c44298fc"}},
+        {"callback.none.secret", {}}};
+    EXPECT_EQ(
+        part(R"("secrets")", "]}]}") + "]}]}",
+        R"("secrets":[{"name":"client_token","fingerprints":["0123456789ab"]},)"
+        R"({"name":"callback.shop.secret","fingerprints":["ba7816bf8f01","e3b0c44298fc"]},)"
+        R"({"name":"callback.none.secret","fingerprints":[]}]})");
 }
 
 } // namespace

@@ -79,12 +79,13 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
     }
     void add_event(std::uint64_t seq) {
         const std::string event = make_event_id(clock.now().wall, random);
-        disk.events[seq] = {event,
-                            event_type::completed,
-                            clock.now().wall,
-                            "t1",
-                            0,
-                            std::make_shared<const std::string>(R"({"id":")" + event + R"("})")};
+        disk.events[seq] = {
+            event,
+            event_type::completed,
+            clock.now().wall,
+            "t1",
+            0,
+            std::make_shared<const std::string>(R"({"id":")" + event + R"("})")};
         disk.last_seq = seq;
     }
 

@@ -111,9 +111,10 @@ TEST_F(TransactionWaits, WhoseTimeIsOverIsNotTakenByTheEnd) {
 
 TEST_F(TransactionWaits, TheHandlerComesBackWithTheRequest) {
     std::string got;
-    waits_.add({wait_id{1}, *transaction_id::parse("a"),
-                [&got](const outcome<transaction_view>& view) { got = std::get<transaction_view>(view).id.str(); }},
-               start + 1s);
+    waits_.add(
+        {wait_id{1}, *transaction_id::parse("a"),
+         [&got](const outcome<transaction_view>& view) { got = std::get<transaction_view>(view).id.str(); }},
+        start + 1s);
     auto taken = waits_.take_for(*transaction_id::parse("a"));
     ASSERT_EQ(taken.size(), 1U);
     EXPECT_EQ(got, "");

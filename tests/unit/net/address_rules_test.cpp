@@ -15,8 +15,9 @@ TEST(AddressRules, KnowsEachKindOfIpv4) {
     for (const char* text :
          {"10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "100.127.255.255"})
         EXPECT_EQ(kind_of(text), address_kind::private_use) << text;
-    for (const char* text : {"172.15.255.255", "172.32.0.0", "11.0.0.0", "192.169.0.0", "100.63.255.255", "100.128.0.0",
-                             "126.255.255.255", "128.0.0.0"})
+    for (const char* text :
+         {"172.15.255.255", "172.32.0.0", "11.0.0.0", "192.169.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255",
+          "128.0.0.0"})
         EXPECT_EQ(kind_of(text), address_kind::global) << text;
     EXPECT_EQ(kind_of("169.254.0.1"), address_kind::link_local);
     for (const char* text :
@@ -26,8 +27,9 @@ TEST(AddressRules, KnowsEachKindOfIpv4) {
     EXPECT_EQ(kind_of("0.1.2.3"), address_kind::unspecified);
     EXPECT_EQ(kind_of("224.0.0.1"), address_kind::multicast);
     EXPECT_EQ(kind_of("239.255.255.255"), address_kind::multicast);
-    for (const char* text : {"240.0.0.1", "255.255.255.255", "192.0.2.1", "198.51.100.7", "203.0.113.9", "198.18.0.1",
-                             "198.19.255.255", "192.0.0.1"})
+    for (const char* text :
+         {"240.0.0.1", "255.255.255.255", "192.0.2.1", "198.51.100.7", "203.0.113.9", "198.18.0.1", "198.19.255.255",
+          "192.0.0.1"})
         EXPECT_EQ(kind_of(text), address_kind::reserved) << text;
 }
 
@@ -62,34 +64,36 @@ TEST(AddressRules, LooksThroughEveryWrappingOfIpv4) {
 }
 
 TEST(AddressRules, SpecialPurposeAddressesAreNotPublic) {
-    for (const char* text : {"192.88.99.1",
-                             "192.31.196.1",
-                             "192.52.193.1",
-                             "192.175.48.1",
-                             "64:ff9b:1::808:808",
-                             "64:ff9b:1:ffff::1",
-                             "2001::1",
-                             "2001:0:4136:e378:8000:63bf:3fff:fdd2",
-                             "2001:2::1",
-                             "2001:10::1",
-                             "2001:20::1",
-                             "2001:30::1",
-                             "2002:808:808::1",
-                             "2620:4f:8000::1",
-                             "3fff::1",
-                             "3fff:fff::1",
-                             "3ffe::1",
-                             "5f00::1",
-                             "100::1",
-                             "100:0:0:1::1",
-                             "4000::1",
-                             "::ffff:0:8.8.8.8",
-                             "::8.8.8.8",
-                             "2606:4700::5efe:8.8.8.8",
-                             "2606:4700::200:5efe:10.0.0.1"})
+    for (const char* text :
+         {"192.88.99.1",
+          "192.31.196.1",
+          "192.52.193.1",
+          "192.175.48.1",
+          "64:ff9b:1::808:808",
+          "64:ff9b:1:ffff::1",
+          "2001::1",
+          "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+          "2001:2::1",
+          "2001:10::1",
+          "2001:20::1",
+          "2001:30::1",
+          "2002:808:808::1",
+          "2620:4f:8000::1",
+          "3fff::1",
+          "3fff:fff::1",
+          "3ffe::1",
+          "5f00::1",
+          "100::1",
+          "100:0:0:1::1",
+          "4000::1",
+          "::ffff:0:8.8.8.8",
+          "::8.8.8.8",
+          "2606:4700::5efe:8.8.8.8",
+          "2606:4700::200:5efe:10.0.0.1"})
         EXPECT_EQ(kind_of(text), address_kind::reserved) << text;
-    for (const char* text : {"192.88.98.1", "192.88.100.1", "2001:200::1", "2003::1", "3fff:1000::1", "2620:4f:8001::1",
-                             "64:ff9b::8.8.8.8", "2a00:1450:4001::5eff:1:1"})
+    for (const char* text :
+         {"192.88.98.1", "192.88.100.1", "2001:200::1", "2003::1", "3fff:1000::1", "2620:4f:8001::1",
+          "64:ff9b::8.8.8.8", "2a00:1450:4001::5eff:1:1"})
         EXPECT_EQ(kind_of(text), address_kind::global) << text;
     EXPECT_EQ(kind_of("64:ff9b::10.0.0.1"), address_kind::private_use);
 }
@@ -112,8 +116,9 @@ TEST(AddressRules, AnExactHostMayBePrivateAWildcardMayNotAndSomeAddressesNobodyM
         EXPECT_TRUE(may(text, true)) << text;
         EXPECT_FALSE(may(text, false)) << text;
     }
-    for (const char* text : {"169.254.169.254", "fd00:ec2::254", "169.254.1.1", "fe80::1", "0.0.0.0", "::", "224.0.0.1",
-                             "255.255.255.255", "::ffff:169.254.169.254", "100.100.100.200"}) {
+    for (const char* text :
+         {"169.254.169.254", "fd00:ec2::254", "169.254.1.1", "fe80::1", "0.0.0.0", "::", "224.0.0.1", "255.255.255.255",
+          "::ffff:169.254.169.254", "100.100.100.200"}) {
         EXPECT_FALSE(may(text, true)) << text;
         EXPECT_FALSE(may(text, false)) << text;
     }

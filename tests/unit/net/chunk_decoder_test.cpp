@@ -62,9 +62,10 @@ TEST(ChunkDecoder, LeavesWhatFollowsTheBody) {
 }
 
 TEST(ChunkDecoder, RefusesWhatIsMalformed) {
-    for (const char* coded : {"0\r\nhello\r\n", "0\r\n: x\r\n", "0\r\na b: x\r\n", "0\r\na: \x01\r\n", "5\nhello",
-                              " 5\r\n", "5 5\r\n", "5\r\nhelloX", "5\r\nhello\n", "5\r\nhello\rX", "\r\n", ";a\r\n",
-                              "0x1\r\n", "-1\r\n", "g\r\n", "1;\x01\r\n", "fffffffffffffffff\r\n"})
+    for (const char* coded :
+         {"0\r\nhello\r\n", "0\r\n: x\r\n", "0\r\na b: x\r\n", "0\r\na: \x01\r\n", "5\nhello", " 5\r\n", "5 5\r\n",
+          "5\r\nhelloX", "5\r\nhello\n", "5\r\nhello\rX", "\r\n", ";a\r\n", "0x1\r\n", "-1\r\n", "g\r\n", "1;\x01\r\n",
+          "fffffffffffffffff\r\n"})
         EXPECT_EQ(decode(coded, 1).fault, chunk_fault::malformed) << coded;
 }
 

@@ -36,15 +36,15 @@ class HttpExchange : public testing::Test {
         return request;
     }
 
-    op_result<http_reply> exchange(http_connection& connection, http_request request,
-                                   steady_duration within = seconds(20)) {
+    op_result<http_reply> exchange(
+        http_connection& connection, http_request request, steady_duration within = seconds(20)) {
         const auto until = std::chrono::steady_clock::now() + within;
         return run_task(io_, async_http_exchange(connection, std::move(request), limits_, wait_, until));
     }
 
     /// One exchange with a server that answers each request with these bytes and then does `after`.
-    op_result<http_reply> answered_with(const std::string& bytes,
-                                        const std::function<void(scripted_connection&)>& after = {}) {
+    op_result<http_reply> answered_with(
+        const std::string& bytes, const std::function<void(scripted_connection&)>& after = {}) {
         scripted_http_server server([=](scripted_connection& connection) {
             connection.read_request();
             connection.send(bytes);
@@ -81,8 +81,9 @@ TEST_F(HttpExchange, WritesTheRequestAsItIsAndReadsTheReply) {
     request.body = std::make_shared<const std::string>("{\"a\":1}");
     const auto reply = exchange(stream, request);
     ASSERT_TRUE(reply.has_value()) << reply.error().message();
-    EXPECT_EQ(seen, "POST /hook?a=b HTTP/1.1\r\nHost: shop.example:8080\r\nContent-Type: application/json\r\n"
-                    "Content-Length: 7\r\n\r\n{\"a\":1}");
+    EXPECT_EQ(
+        seen, "POST /hook?a=b HTTP/1.1\r\nHost: shop.example:8080\r\nContent-Type: application/json\r\n"
+              "Content-Length: 7\r\n\r\n{\"a\":1}");
     EXPECT_EQ(reply->status, 201);
     EXPECT_EQ(reply->body, "hello");
     EXPECT_EQ(reply->header("X-a"), "1");
@@ -169,9 +170,10 @@ TEST_F(HttpExchange, ACloseBeforeTheStatusLineIsAnErrorAndOneBehindItIsNot) {
         const auto reset = answered_with(bytes, [](scripted_connection& connection) { connection.reset(); });
         EXPECT_TRUE(reset.has_error()) << bytes;
     }
-    for (const char* bytes : {"HTTP/1.1 200 OK\r\nContent-", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
-                              "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
-                              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"}) {
+    for (const char* bytes :
+         {"HTTP/1.1 200 OK\r\nContent-", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"}) {
         const auto reply = answered_with(bytes);
         ASSERT_TRUE(reply.has_value()) << bytes;
         EXPECT_EQ(reply->status, 200);
@@ -221,8 +223,9 @@ TEST_F(HttpExchange, WhatFollowsTheReplyEndsTheConnection) {
 }
 
 TEST_F(HttpExchange, WhatIsNotHttpIsRefused) {
-    for (const char* bytes : {"220 mail.example ESMTP\r\n\r\n", "\x15\x03\x03\x01\x02\x02\x28 not at all http",
-                              "HTTP/9.9 200 OK\r\n\r\n", "HTTP/1.1 2000 Hm\r\n\r\n"}) {
+    for (const char* bytes :
+         {"220 mail.example ESMTP\r\n\r\n", "\x15\x03\x03\x01\x02\x02\x28 not at all http", "HTTP/9.9 200 OK\r\n\r\n",
+          "HTTP/1.1 2000 Hm\r\n\r\n"}) {
         const auto reply = answered_with(bytes, hold);
         ASSERT_TRUE(reply.has_error()) << bytes;
         EXPECT_EQ(reply.error().code, net_error::not_http) << bytes << reply.error().message();

@@ -43,8 +43,9 @@ TEST(JsonCheck, RefusesWhatIsNotOneWholeText) {
 }
 
 TEST(JsonCheck, RefusesBytesThatAreNotUtf8) {
-    for (const char* text : {"\"\xff\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xe2\x82\"",
-                             "\"\x80\"", "\"\xf0\x80\x80\x80\"", "\xef\xbb\xbf{\"a\":\"\xfe\"}"})
+    for (const char* text :
+         {"\"\xff\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xe2\x82\"", "\"\x80\"",
+          "\"\xf0\x80\x80\x80\"", "\xef\xbb\xbf{\"a\":\"\xfe\"}"})
         EXPECT_EQ(fault_of(text), json_error::not_utf8) << text;
     EXPECT_EQ(fault_of("\"\xf4\x8f\xbf\xbf \xed\x9f\xbf \xc3\xa9 \xe2\x82\xac\""), std::nullopt);
     EXPECT_EQ(fault_of("\xef\xbb\xbf{}"), json_error::not_json) << "a byte order mark is not JSON";
@@ -140,8 +141,9 @@ TEST(JsonMembers, RefusesWhatIsNotAValidObject) {
 }
 
 TEST(JsonMembers, DecodesStringsOnly) {
-    EXPECT_EQ(decode_json_string(R"("a\"\\\/\b\f\n\r\tA\u00e9\u20ac\ud83d\ude00\u0000.")"),
-              std::string("a\"\\/\b\f\n\r\tA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\0.", 21));
+    EXPECT_EQ(
+        decode_json_string(R"("a\"\\\/\b\f\n\r\tA\u00e9\u20ac\ud83d\ude00\u0000.")"),
+        std::string("a\"\\/\b\f\n\r\tA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\0.", 21));
     EXPECT_EQ(decode_json_string("\"\""), "");
     EXPECT_EQ(decode_json_string("null"), std::nullopt);
     EXPECT_EQ(decode_json_string("7"), std::nullopt);
@@ -183,8 +185,8 @@ TEST(JsonCanonical, IsJsonAndStaysAsItIs) {
     EXPECT_EQ(canonical_json("[1").error(), json_error::incomplete);
     json_limits lenient;
     lenient.allow_duplicate_keys = true;
-    EXPECT_EQ(canonical_json("{\"a\":1,\"b\":3,\"a\":2}", lenient).value(),
-              canonical_json("{\"b\":3,\"a\":2}").value());
+    EXPECT_EQ(
+        canonical_json("{\"a\":1,\"b\":3,\"a\":2}", lenient).value(), canonical_json("{\"b\":3,\"a\":2}").value());
 }
 
 TEST(JsonProperties, AnyBytesAreJudgedAsBoostJudgesThemOrStricter) {

@@ -72,8 +72,8 @@ TEST(HostResolver, JoinsLookupsOfOneNameAndKeepsTheAnswerFresh) {
     host_resolver resolver(io.get_executor(), options);
     int answered = 0;
     for (int i = 0; i < 5; ++i) {
-        resolver.resolve("a.example",
-                         [&](const op_result<address_list>& found) { answered += found.has_value() ? 1 : 0; });
+        resolver.resolve(
+            "a.example", [&](const op_result<address_list>& found) { answered += found.has_value() ? 1 : 0; });
     }
     shared->opened.set_value();
     run_until(io, [&] { return answered == 5; });

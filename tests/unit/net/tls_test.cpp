@@ -79,8 +79,8 @@ TEST_F(TlsClient, RefusesTheWrongHost) {
         const auto stream = connect(client, server, host);
         ASSERT_TRUE(stream.has_error()) << host;
         EXPECT_EQ(stream.error().operation, "TLS handshake");
-        EXPECT_THAT(stream.error().detail,
-                    testing::AnyOf(HasSubstr("hostname mismatch"), HasSubstr("IP address mismatch")));
+        EXPECT_THAT(
+            stream.error().detail, testing::AnyOf(HasSubstr("hostname mismatch"), HasSubstr("IP address mismatch")));
     }
 }
 

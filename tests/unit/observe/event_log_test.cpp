@@ -79,8 +79,9 @@ TEST_F(EventLog, LessImportantLinesAreLeftOutAndTheLevelCanChange) {
     log->set_level(log_level::error);
     log->write(log_event_id::config_reloaded, {});
     log->write(log_event_id::callback_dead, {{"callback", "shop"}});
-    EXPECT_THAT(written(),
-                testing::AllOf(HasSubstr("level=critical event=callback.dead"), testing::Not(HasSubstr("reloaded"))));
+    EXPECT_THAT(
+        written(),
+        testing::AllOf(HasSubstr("level=critical event=callback.dead"), testing::Not(HasSubstr("reloaded"))));
 }
 
 TEST_F(EventLog, RepeatsAreSummedUp) {
@@ -91,8 +92,9 @@ TEST_F(EventLog, RepeatsAreSummedUp) {
     EXPECT_EQ(std::count(first.begin(), first.end(), '\n'), 5);
     now_.steady += std::chrono::seconds(60);
     log->tick();
-    EXPECT_EQ(written(), "ts=2026-04-01T10:03:45.120Z level=warning event=log.suppressed of=poll.error "
-                         "same=\"error=503\" suppressed=95\n");
+    EXPECT_EQ(
+        written(), "ts=2026-04-01T10:03:45.120Z level=warning event=log.suppressed of=poll.error "
+                   "same=\"error=503\" suppressed=95\n");
     log->tick();
     EXPECT_EQ(written(), "");
 }
@@ -202,9 +204,10 @@ TEST_F(JournalSocket, GetsOneDatagramALine) {
     const auto log = make_event_log(made);
     log->write(log_event_id::transaction_settled, {{"merchant_transaction_id", "a-1"}, {"status", "completed"}});
     log->write(log_event_id::proof_unauthorized, {{"detail", "401"}});
-    EXPECT_EQ(datagram(), "MESSAGE=transaction.settled merchant_transaction_id=a-1 status=completed\nPRIORITY=6\n"
-                          "SYSLOG_IDENTIFIER=prooftrackd\nPROOFTRACKD_EVENT=transaction.settled\n"
-                          "PROOFTRACKD_MERCHANT_TRANSACTION_ID=a-1\nPROOFTRACKD_STATUS=completed\n");
+    EXPECT_EQ(
+        datagram(), "MESSAGE=transaction.settled merchant_transaction_id=a-1 status=completed\nPRIORITY=6\n"
+                    "SYSLOG_IDENTIFIER=prooftrackd\nPROOFTRACKD_EVENT=transaction.settled\n"
+                    "PROOFTRACKD_MERCHANT_TRANSACTION_ID=a-1\nPROOFTRACKD_STATUS=completed\n");
     EXPECT_THAT(datagram(), HasSubstr("PRIORITY=3\nSYSLOG_IDENTIFIER=prooftrackd\nMESSAGE_ID="));
     EXPECT_EQ(written(), "") << "nothing goes to stderr";
 }

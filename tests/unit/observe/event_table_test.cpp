@@ -56,49 +56,50 @@ TEST(EventTable, RowsAreWellFormed) {
             EXPECT_FALSE(key == "ts" || (key == "level" && info.id != log_event_id::api_change)) << info.name;
         });
         if (info.repeat == "*") continue;
-        for_each_word(info.repeat,
-                      [&](std::string_view key) { EXPECT_TRUE(keys.contains(key)) << info.name << " " << key; });
+        for_each_word(
+            info.repeat, [&](std::string_view key) { EXPECT_TRUE(keys.contains(key)) << info.name << " " << key; });
     }
 }
 
 TEST(EventTable, HasEveryNameOfTheContract) {
-    constexpr std::array<std::string_view, 37> contract{"daemon.started",
-                                                        "daemon.stopping",
-                                                        "daemon.stopped",
-                                                        "config.reloaded",
-                                                        "config.refused",
-                                                        "config.warning",
-                                                        "config.restart_required",
-                                                        "config.insecure_file",
-                                                        "config.no_listener",
-                                                        "config.base_url_changed",
-                                                        "transaction.tracked",
-                                                        "transaction.status",
-                                                        "transaction.settled",
-                                                        "transaction.reversed",
-                                                        "poll.error",
-                                                        "poll.behind",
-                                                        "proof.throttled",
-                                                        "proof.unauthorized",
-                                                        "proof.forbidden",
-                                                        "proof.unreachable",
-                                                        "proof.recovered",
-                                                        "proof.unknown_status",
-                                                        "callback.delivered",
-                                                        "callback.failed",
-                                                        "callback.failing",
-                                                        "callback.recovered",
-                                                        "callback.dead",
-                                                        "daemon.clock_skew",
-                                                        "daemon.clock_jump",
-                                                        "daemon.heartbeat",
-                                                        "store.error",
-                                                        "store.recovered",
-                                                        "api.change",
-                                                        "api.request",
-                                                        "log.suppressed",
-                                                        "proof.token_changed",
-                                                        "consumer.overtaken"};
+    constexpr std::array<std::string_view, 37> contract{
+        "daemon.started",
+        "daemon.stopping",
+        "daemon.stopped",
+        "config.reloaded",
+        "config.refused",
+        "config.warning",
+        "config.restart_required",
+        "config.insecure_file",
+        "config.no_listener",
+        "config.base_url_changed",
+        "transaction.tracked",
+        "transaction.status",
+        "transaction.settled",
+        "transaction.reversed",
+        "poll.error",
+        "poll.behind",
+        "proof.throttled",
+        "proof.unauthorized",
+        "proof.forbidden",
+        "proof.unreachable",
+        "proof.recovered",
+        "proof.unknown_status",
+        "callback.delivered",
+        "callback.failed",
+        "callback.failing",
+        "callback.recovered",
+        "callback.dead",
+        "daemon.clock_skew",
+        "daemon.clock_jump",
+        "daemon.heartbeat",
+        "store.error",
+        "store.recovered",
+        "api.change",
+        "api.request",
+        "log.suppressed",
+        "proof.token_changed",
+        "consumer.overtaken"};
     for (const auto name : contract) EXPECT_NE(find_log_event(name), nullptr) << name;
     EXPECT_EQ(find_log_event("api.request")->level, log_level::debug);
 }
@@ -159,8 +160,9 @@ TEST(EventTable, TheCatalogNamesOnlyFieldsThatTheEventHas) {
              at = text.find("@PROOFTRACKD_", at + 1)) {
             const auto begin = at + std::string_view("@PROOFTRACKD_").size();
             std::string key = text.substr(begin, text.find('@', begin) - begin);
-            std::transform(key.begin(), key.end(), key.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+            std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) {
+                return static_cast<char>(std::tolower(c));
+            });
             bool is_known = false;
             for_each_word(info.keys, [&](std::string_view known) { is_known = is_known || known == key; });
             EXPECT_TRUE(is_known) << info.name << ": " << key;

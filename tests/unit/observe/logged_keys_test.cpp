@@ -25,8 +25,8 @@ std::string event_name(std::string enumerator) {
 }
 
 /// The literals that follow `opening` between `begin` and `end`.
-std::set<std::string> literals(const std::string& text, std::size_t begin, std::size_t end,
-                               const std::string& opening) {
+std::set<std::string> literals(
+    const std::string& text, std::size_t begin, std::size_t end, const std::string& opening) {
     std::set<std::string> found;
     for (auto at = text.find(opening, begin); at < end; at = text.find(opening, at + 1)) {
         const auto first = at + opening.size();

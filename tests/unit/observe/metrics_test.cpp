@@ -50,31 +50,32 @@ TEST(Metrics, HasEveryNameOfTheContract) {
     metrics all("1.2.3");
     use_everything(all);
     const std::string text = all.serialize();
-    for (const char* line : {"prooftrackd_polls_total{result=\"good\"} 1\n",
-                             "prooftrackd_poll_duration_seconds_count 1\n",
-                             "prooftrackd_poll_lag_seconds_count 1\n",
-                             "prooftrackd_oldest_due_seconds 3\n",
-                             "prooftrackd_last_good_reply_timestamp_seconds 1775037825\n",
-                             "prooftrackd_transactions{state=\"tracking\",status=\"pending\"} 7\n",
-                             "prooftrackd_transactions{state=\"tracking\",status=\"none\"} 1\n",
-                             "prooftrackd_transitions_total{from=\"pending\",to=\"processing\"} 1\n",
-                             "prooftrackd_detection_seconds_sum 6\n",
-                             "prooftrackd_deliveries_total{callback=\"shop\",result=\"delivered\"} 1\n",
-                             "prooftrackd_delivery_backlog{callback=\"shop\"} 4\n",
-                             "prooftrackd_deliveries_dead{callback=\"shop\"} 0\n",
-                             "prooftrackd_oldest_undelivered_seconds{callback=\"callback_url\"} 1.5\n",
-                             "prooftrackd_commit_seconds_count 1\n",
-                             "prooftrackd_store_bytes{kind=\"db\"} 4096\n",
-                             "prooftrackd_store_bytes{kind=\"wal\"} 0\n",
-                             "prooftrackd_store_bytes{kind=\"free\"} 0\n",
-                             "prooftrackd_loop_lag_seconds_count 1\n",
-                             "prooftrackd_proof_up 1\n",
-                             "prooftrackd_connections{state=\"idle\"} 2\n",
-                             "prooftrackd_tls_handshakes_total{resumed=\"true\"} 1\n",
-                             "prooftrackd_clock_skew_seconds -0.5\n",
-                             "prooftrackd_config_last_reload_successful 1\n",
-                             "prooftrackd_log_dropped_total 3\n",
-                             "prooftrackd_build_info{version=\"1.2.3\"} 1\n"}) {
+    for (const char* line :
+         {"prooftrackd_polls_total{result=\"good\"} 1\n",
+          "prooftrackd_poll_duration_seconds_count 1\n",
+          "prooftrackd_poll_lag_seconds_count 1\n",
+          "prooftrackd_oldest_due_seconds 3\n",
+          "prooftrackd_last_good_reply_timestamp_seconds 1775037825\n",
+          "prooftrackd_transactions{state=\"tracking\",status=\"pending\"} 7\n",
+          "prooftrackd_transactions{state=\"tracking\",status=\"none\"} 1\n",
+          "prooftrackd_transitions_total{from=\"pending\",to=\"processing\"} 1\n",
+          "prooftrackd_detection_seconds_sum 6\n",
+          "prooftrackd_deliveries_total{callback=\"shop\",result=\"delivered\"} 1\n",
+          "prooftrackd_delivery_backlog{callback=\"shop\"} 4\n",
+          "prooftrackd_deliveries_dead{callback=\"shop\"} 0\n",
+          "prooftrackd_oldest_undelivered_seconds{callback=\"callback_url\"} 1.5\n",
+          "prooftrackd_commit_seconds_count 1\n",
+          "prooftrackd_store_bytes{kind=\"db\"} 4096\n",
+          "prooftrackd_store_bytes{kind=\"wal\"} 0\n",
+          "prooftrackd_store_bytes{kind=\"free\"} 0\n",
+          "prooftrackd_loop_lag_seconds_count 1\n",
+          "prooftrackd_proof_up 1\n",
+          "prooftrackd_connections{state=\"idle\"} 2\n",
+          "prooftrackd_tls_handshakes_total{resumed=\"true\"} 1\n",
+          "prooftrackd_clock_skew_seconds -0.5\n",
+          "prooftrackd_config_last_reload_successful 1\n",
+          "prooftrackd_log_dropped_total 3\n",
+          "prooftrackd_build_info{version=\"1.2.3\"} 1\n"}) {
         EXPECT_THAT(text, HasSubstr(line));
     }
 }
@@ -223,9 +224,10 @@ TEST(Metrics, PromtoolFindsNothingToComplainAbout) {
 TEST(AlertRules, HoldTheirOwnTests) {
     if (!has_promtool()) GTEST_SKIP() << "promtool (Debian's prometheus) is not installed";
     EXPECT_EQ(std::system("promtool check rules " PROOFTRACK_SOURCE_DIR "/conf/prometheus-alerts.yml >/dev/null"), 0);
-    EXPECT_EQ(std::system("promtool test rules " PROOFTRACK_SOURCE_DIR
-                          "/tests/unit/observe/prometheus-alerts.test.yml >/dev/null"),
-              0);
+    EXPECT_EQ(
+        std::system("promtool test rules " PROOFTRACK_SOURCE_DIR
+                    "/tests/unit/observe/prometheus-alerts.test.yml >/dev/null"),
+        0);
 }
 
 /// Every word of the text that begins like one of our metrics.

@@ -18,44 +18,51 @@ const std::vector<log_field> failed_delivery{
     {"callback", "shop"}, {"error", "connect: \"refused\"\nevent=daemon.started"}, {"attempt", 3}, {"status", ""}};
 
 TEST(Render, Logfmt) {
-    EXPECT_EQ(rendered(log_format::logfmt, log_event_id::callback_failed, log_level::warning, failed_delivery),
-              "ts=2026-04-01T10:03:45.120Z level=warning event=callback.failed callback=shop "
-              "error=\"connect: \\\"refused\\\"\\nevent=daemon.started\" attempt=3 status=\"\"\n");
+    EXPECT_EQ(
+        rendered(log_format::logfmt, log_event_id::callback_failed, log_level::warning, failed_delivery),
+        "ts=2026-04-01T10:03:45.120Z level=warning event=callback.failed callback=shop "
+        "error=\"connect: \\\"refused\\\"\\nevent=daemon.started\" attempt=3 status=\"\"\n");
 }
 
 TEST(Render, Json) {
-    EXPECT_EQ(rendered(log_format::json, log_event_id::callback_failed, log_level::warning, failed_delivery),
-              "{\"ts\":\"2026-04-01T10:03:45.120Z\",\"level\":\"warning\",\"event\":\"callback.failed\",\"callback\":"
-              "\"shop\","
-              "\"error\":\"connect: \\\"refused\\\"\\nevent=daemon.started\",\"attempt\":3,\"status\":\"\"}\n");
+    EXPECT_EQ(
+        rendered(log_format::json, log_event_id::callback_failed, log_level::warning, failed_delivery),
+        "{\"ts\":\"2026-04-01T10:03:45.120Z\",\"level\":\"warning\",\"event\":\"callback.failed\",\"callback\":"
+        "\"shop\","
+        "\"error\":\"connect: \\\"refused\\\"\\nevent=daemon.started\",\"attempt\":3,\"status\":\"\"}\n");
 }
 
 TEST(Render, JsonWritesNumbersAndBooleansAsSuchAndTextAlwaysAsText) {
-    const std::vector<log_field> fields{{"delivery", 18'446'744'073'709'551'615ULL},
-                                        {"skew_ms", std::int64_t{-1'500}},
-                                        {"polls_per_second", 0.25},
-                                        {"again", true},
-                                        {"merchant_transaction_id", "1001"},
-                                        {"word", std::string("true")}};
-    EXPECT_THAT(rendered(log_format::json, log_event_id::poll_error, log_level::warning, fields),
-                testing::EndsWith("\"event\":\"poll.error\",\"delivery\":18446744073709551615,\"skew_ms\":-1500,"
-                                  "\"polls_per_second\":0.2,\"again\":true,\"merchant_transaction_id\":\"1001\","
-                                  "\"word\":\"true\"}\n"));
-    EXPECT_THAT(rendered(log_format::logfmt, log_event_id::poll_error, log_level::warning, fields),
-                testing::EndsWith(" delivery=18446744073709551615 skew_ms=-1500 polls_per_second=0.2 again=true "
-                                  "merchant_transaction_id=1001 word=true\n"));
+    const std::vector<log_field> fields{
+        {"delivery", 18'446'744'073'709'551'615ULL},
+        {"skew_ms", std::int64_t{-1'500}},
+        {"polls_per_second", 0.25},
+        {"again", true},
+        {"merchant_transaction_id", "1001"},
+        {"word", std::string("true")}};
+    EXPECT_THAT(
+        rendered(log_format::json, log_event_id::poll_error, log_level::warning, fields),
+        testing::EndsWith("\"event\":\"poll.error\",\"delivery\":18446744073709551615,\"skew_ms\":-1500,"
+                          "\"polls_per_second\":0.2,\"again\":true,\"merchant_transaction_id\":\"1001\","
+                          "\"word\":\"true\"}\n"));
+    EXPECT_THAT(
+        rendered(log_format::logfmt, log_event_id::poll_error, log_level::warning, fields),
+        testing::EndsWith(" delivery=18446744073709551615 skew_ms=-1500 polls_per_second=0.2 again=true "
+                          "merchant_transaction_id=1001 word=true\n"));
 }
 
 TEST(Render, JournaldFieldsCarryPriorityAndMessageId) {
-    EXPECT_EQ(rendered(log_format::journald, log_event_id::callback_dead, log_level::critical,
-                       {{"callback", "shop"}, {"event", "transaction.failed"}}),
-              "MESSAGE=callback.dead callback=shop event_type=transaction.failed\n"
-              "PRIORITY=2\n"
-              "SYSLOG_IDENTIFIER=prooftrackd\n"
-              "MESSAGE_ID=ce0399cac37d4501a2c827765b2ed695\n"
-              "PROOFTRACKD_EVENT=callback.dead\n"
-              "PROOFTRACKD_CALLBACK=shop\n"
-              "PROOFTRACKD_EVENT_TYPE=transaction.failed\n");
+    EXPECT_EQ(
+        rendered(
+            log_format::journald, log_event_id::callback_dead, log_level::critical,
+            {{"callback", "shop"}, {"event", "transaction.failed"}}),
+        "MESSAGE=callback.dead callback=shop event_type=transaction.failed\n"
+        "PRIORITY=2\n"
+        "SYSLOG_IDENTIFIER=prooftrackd\n"
+        "MESSAGE_ID=ce0399cac37d4501a2c827765b2ed695\n"
+        "PROOFTRACKD_EVENT=callback.dead\n"
+        "PROOFTRACKD_CALLBACK=shop\n"
+        "PROOFTRACKD_EVENT_TYPE=transaction.failed\n");
     const std::string injected =
         rendered(log_format::journald, log_event_id::poll_error, log_level::warning, {{"error", "x\nPRIORITY=0"}});
     EXPECT_THAT(injected, HasSubstr("PROOFTRACKD_ERROR=x\\nPRIORITY=0\n"));
@@ -63,8 +70,9 @@ TEST(Render, JournaldFieldsCarryPriorityAndMessageId) {
 }
 
 TEST(Render, AKeyCannotBreakTheJournalsFieldNames) {
-    const std::string text = rendered(log_format::journald, log_event_id::poll_error, log_level::warning,
-                                      {{"a-b=c", "x"}, {std::string(90, 'k'), "y"}});
+    const std::string text = rendered(
+        log_format::journald, log_event_id::poll_error, log_level::warning,
+        {{"a-b=c", "x"}, {std::string(90, 'k'), "y"}});
     EXPECT_THAT(text, HasSubstr("PROOFTRACKD_A_B_C=x\n"));
     EXPECT_THAT(text, HasSubstr("\nPROOFTRACKD_" + std::string(52, 'K') + "=y\n"));
 }
@@ -75,8 +83,9 @@ TEST(Render, WhatEveryLineHasIsNotWrittenTwice) {
         rendered(log_format::json, log_event_id::api_change, log_level::info, fields),
         testing::EndsWith(
             "\"event\":\"api.change\",\"event_type\":\"transaction.failed\",\"set_level\":\"debug\",\"at\":\"x\"}\n"));
-    EXPECT_THAT(rendered(log_format::logfmt, log_event_id::api_change, log_level::info, fields),
-                testing::EndsWith(" event=api.change event_type=transaction.failed set_level=debug at=x\n"));
+    EXPECT_THAT(
+        rendered(log_format::logfmt, log_event_id::api_change, log_level::info, fields),
+        testing::EndsWith(" event=api.change event_type=transaction.failed set_level=debug at=x\n"));
 }
 
 TEST(EscapeValue, NothingCanMoveTheCursorOrBreakTheLine) {

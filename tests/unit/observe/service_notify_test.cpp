@@ -125,12 +125,14 @@ TEST_F(ServiceNotify, TakesAPassedListeningSocket) {
     const auto is_refused = [](const op_result<std::optional<int>>& taken) { return taken.has_error() ? 7 : 8; };
     EXPECT_EQ(exit_of_child_with(listener, is_refused), 7) << "not listening yet";
     ASSERT_EQ(::listen(listener, 5), 0);
-    EXPECT_EQ(exit_of_child_with(listener,
-                                 [](const op_result<std::optional<int>>& taken) {
-                                     const bool is_third = taken && *taken && **taken == 3;
-                                     return is_third && std::getenv("LISTEN_FDS") == nullptr ? 0 : 1;
-                                 }),
-              0);
+    EXPECT_EQ(
+        exit_of_child_with(
+            listener,
+            [](const op_result<std::optional<int>>& taken) {
+                const bool is_third = taken && *taken && **taken == 3;
+                return is_third && std::getenv("LISTEN_FDS") == nullptr ? 0 : 1;
+            }),
+        0);
     EXPECT_EQ(exit_of_child_with(socket_, is_refused), 7) << "a datagram socket is no API socket";
     ::close(listener);
     ::unlink(path.c_str());

@@ -54,12 +54,12 @@ TEST(ProofCalls, SendThePostAsItCameAndReturnTheReplyByteForByte) {
     EXPECT_EQ(outcome->request_id, "req-7");
     EXPECT_EQ(outcome->error_code, "");
     const std::string host = "127.0.0.1:" + std::to_string(server.port());
-    EXPECT_EQ(log.all().at(0),
-              "POST /widget/session HTTP/1.1\r\nHost: " + host +
-                  "\r\nUser-Agent: prooftrackd\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
-                  "Authorization: Bearer token-1\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                  "Content-Length: " +
-                  std::to_string(sent.size()) + "\r\n\r\n" + sent);
+    EXPECT_EQ(
+        log.all().at(0), "POST /widget/session HTTP/1.1\r\nHost: " + host +
+                             "\r\nUser-Agent: prooftrackd\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
+                             "Authorization: Bearer token-1\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                             "Content-Length: " +
+                             std::to_string(sent.size()) + "\r\n\r\n" + sent);
 }
 
 TEST(ProofCalls, GetWithoutABody) {
@@ -139,9 +139,10 @@ TEST(ProofCalls, SayHowTheyFailed) {
     const auto silent = outcome_of([](scripted_connection& connection) { connection.wait_for_close(); }, 80ms);
     ASSERT_FALSE(silent);
     EXPECT_TRUE(silent.error().code == make_error_code(proof_error::timed_out)) << silent.error().message();
-    for (const std::string& bytes : {std::string("garbage"), http_reply(201, "x", "Content-Encoding: gzip\r\n"),
-                                     std::string("HTTP/1.1 201 X\r\nContent-Length: 1048577\r\n\r\n"),
-                                     std::string("HTTP/1.1 101 Switching\r\n\r\n")}) {
+    for (const std::string& bytes :
+         {std::string("garbage"), http_reply(201, "x", "Content-Encoding: gzip\r\n"),
+          std::string("HTTP/1.1 201 X\r\nContent-Length: 1048577\r\n\r\n"),
+          std::string("HTTP/1.1 101 Switching\r\n\r\n")}) {
         const auto outcome = outcome_of_bytes(bytes);
         ASSERT_FALSE(outcome) << bytes;
         EXPECT_EQ(outcome.error().code, make_error_code(proof_error::unusable_reply)) << bytes;
@@ -204,8 +205,9 @@ TEST(ProofCalls, RefuseATargetThatCouldSplitTheRequest) {
     scripted_http_server server(serve_well);
     client_harness harness(client_harness::options_for(server));
     for (const std::string target : {"", "widget", "/a b", "/a\r\nX: y", "/\x80"}) {
-        EXPECT_THROW(harness.client->call({proof_call::method_kind::get, target, ""}, [](op_result<proof_reply>) {}),
-                     std::invalid_argument);
+        EXPECT_THROW(
+            harness.client->call({proof_call::method_kind::get, target, ""}, [](op_result<proof_reply>) {}),
+            std::invalid_argument);
     }
 }
 
@@ -296,8 +298,9 @@ TEST(ProofCalls, OnlyWhatNeverLeftCannotHaveReachedProof) {
 }
 
 TEST(ProofCalls, EachErrorHasItsWords) {
-    for (const proof_error error : {proof_error::unreachable, proof_error::timed_out, proof_error::interrupted,
-                                    proof_error::unusable_reply, proof_error::stopped}) {
+    for (const proof_error error :
+         {proof_error::unreachable, proof_error::timed_out, proof_error::interrupted, proof_error::unusable_reply,
+          proof_error::stopped}) {
         EXPECT_NE(make_error_code(error).message(), "unknown error");
     }
     EXPECT_STREQ(proof_category().name(), "proof");

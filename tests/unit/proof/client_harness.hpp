@@ -100,8 +100,8 @@ inline std::string transaction_body(const std::string& id, const std::string& st
     return R"({"merchant_transaction_id":")" + id + R"(","status":")" + status + R"("})";
 }
 
-inline std::string http_reply(int status, const std::string& body,
-                              const std::string& fields = "Content-Type: application/json\r\n") {
+inline std::string http_reply(
+    int status, const std::string& body, const std::string& fields = "Content-Type: application/json\r\n") {
     return "HTTP/1.1 " + std::to_string(status) + " X\r\n" + fields + "Content-Length: " + std::to_string(body.size()) +
            "\r\n\r\n" + body;
 }

@@ -29,8 +29,8 @@ std::vector<std::string> read_requests(scripted_connection& connection, std::siz
 }
 
 /// The first connection answers one request alone, then reads four at once and does `misbehave`; others behave.
-scripted_http_server::script
-after_a_good_start(std::function<void(scripted_connection&, const std::vector<std::string>&)> misbehave) {
+scripted_http_server::script after_a_good_start(
+    std::function<void(scripted_connection&, const std::vector<std::string>&)> misbehave) {
     return [misbehave](scripted_connection& connection) {
         if (connection.index == 0) {
             connection.send(good_reply(connection.read_request()));
@@ -153,8 +153,8 @@ TEST(ProofPipeline, AReplyTooManySwitchesItOff) {
 
 TEST(ProofPipeline, AnAnnouncedEndIsNoAnomaly) {
     scripted_http_server server(after_a_good_start([](scripted_connection& connection, const auto& requests) {
-        connection.send(http_reply(200, transaction_body(asked_id(requests[0])),
-                                   "Content-Type: application/json\r\nConnection: close\r\n"));
+        connection.send(http_reply(
+            200, transaction_body(asked_id(requests[0])), "Content-Type: application/json\r\nConnection: close\r\n"));
         connection.wait_for_close();
     }));
     client_harness harness(pipelined(server));

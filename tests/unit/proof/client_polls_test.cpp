@@ -14,8 +14,8 @@ using namespace testing_support;
 using namespace std::chrono_literals;
 
 /// One poll against a server that runs `script` for each connection.
-poll_answer answer_of(const scripted_http_server::script& script,
-                      const std::function<void(proof_client_options&)>& change = {}) {
+poll_answer answer_of(
+    const scripted_http_server::script& script, const std::function<void(proof_client_options&)>& change = {}) {
     scripted_http_server server(script);
     proof_client_options options = client_harness::options_for(server);
     if (change) change(options);
@@ -41,10 +41,10 @@ TEST(ProofPolls, SendWhatProofsApiDemands) {
     client_harness harness(options);
     harness.poll_and_wait({"550e8400-e29b.x_~"});
     const std::string host = "127.0.0.1:" + std::to_string(server.port());
-    EXPECT_EQ(log.all().at(0),
-              "GET /base/widget/transactions/550e8400-e29b.x_~ HTTP/1.1\r\nHost: " + host +
-                  "\r\nUser-Agent: prooftrackd\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
-                  "Authorization: Bearer token-1\r\n\r\n");
+    EXPECT_EQ(
+        log.all().at(0), "GET /base/widget/transactions/550e8400-e29b.x_~ HTTP/1.1\r\nHost: " + host +
+                             "\r\nUser-Agent: prooftrackd\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
+                             "Authorization: Bearer token-1\r\n\r\n");
     const poll_answer& answer = harness.source.answers.at(0).answer;
     EXPECT_EQ(answer.what, reply_class::good);
     EXPECT_EQ(answer.status, "pending");

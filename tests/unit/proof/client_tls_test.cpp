@@ -16,8 +16,9 @@ using testing::StartsWith;
 class ProofTls : public testing::Test {
   protected:
     /// One poll against a TLS server with this certificate.
-    poll_answer answer_with(boost::asio::ssl::context context, const scripted_http_server::script& script = serve_well,
-                            const std::string& host = "localhost") {
+    poll_answer answer_with(
+        boost::asio::ssl::context context, const scripted_http_server::script& script = serve_well,
+        const std::string& host = "localhost") {
         scripted_http_server server(std::move(context), script);
         proof_client_options options = client_harness::options_for(server, trust_);
         options.base_url = "https://" + host + ":" + std::to_string(server.port());
@@ -74,12 +75,14 @@ TEST_F(ProofTls, RefusesAnExpiredCertificateAndOneOfTheFuture) {
     certificate_request expired;
     expired.valid_from = -7200;
     expired.valid_until = -3600;
-    EXPECT_THAT(answer_with(authority_.server_context(expired)).error,
-                StartsWith("tls: certificate verify failed (certificate has expired: "));
+    EXPECT_THAT(
+        answer_with(authority_.server_context(expired)).error,
+        StartsWith("tls: certificate verify failed (certificate has expired: "));
     certificate_request future;
     future.valid_from = 3600;
-    EXPECT_THAT(answer_with(authority_.server_context(future)).error,
-                StartsWith("tls: certificate verify failed (certificate is not yet valid: "));
+    EXPECT_THAT(
+        answer_with(authority_.server_context(future)).error,
+        StartsWith("tls: certificate verify failed (certificate is not yet valid: "));
 }
 
 TEST_F(ProofTls, RefusesTlsBefore12) {
@@ -105,8 +108,9 @@ TEST_F(ProofTls, SaysWhenThePeerSpeaksNoTls) {
     options.base_url = "https://localhost:" + std::to_string(server.port());
     client_harness harness(options);
     harness.poll_and_wait({"tx-1"});
-    EXPECT_THAT(harness.source.answer_to("tx-1").error,
-                StartsWith("tls: wrong version number (the server does not speak TLS on this port"));
+    EXPECT_THAT(
+        harness.source.answer_to("tx-1").error,
+        StartsWith("tls: wrong version number (the server does not speak TLS on this port"));
 }
 
 TEST_F(ProofTls, AHandshakeThatNeverEndsTimesOut) {

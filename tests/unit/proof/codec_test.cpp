@@ -26,8 +26,8 @@ const std::string current_generation =
     R"("status":"completed","currency":"USDT","network":"TRC20","crypto_amount":"1.10","fiat_currency":"EUR",)"
     R"("fiat_amount":"1.00","created_at":"2026-04-01T09:58:00.123Z","updated_at":"2026-04-01T09:59:00.5Z"})";
 
-poll_answer classify(int status, std::string_view body, std::uint64_t known = 0,
-                     std::string_view content_type = "application/json") {
+poll_answer classify(
+    int status, std::string_view body, std::uint64_t known = 0, std::string_view content_type = "application/json") {
     reply_view reply;
     reply.status = status;
     reply.content_type = content_type;
@@ -75,40 +75,48 @@ INSTANTIATE_TEST_SUITE_P(
         table_row{301, "", reply_class::unusable, "301 is a redirect, which is not followed"},
         table_row{302, good_body(), reply_class::unusable, "302 is a redirect, which is not followed"},
         table_row{304, "", reply_class::unusable, "304 is a redirect, which is not followed"},
-        table_row{400, R"({"error":"invalid_request","code":"invalid_request","message":"m"})",
-                  reply_class::bad_request, "400 invalid_request"},
-        table_row{400, R"({"error":"unsupported_currency","message":"m","request_id":"r"})", reply_class::bad_request,
-                  "400 unsupported_currency"},
+        table_row{
+            400, R"({"error":"invalid_request","code":"invalid_request","message":"m"})", reply_class::bad_request,
+            "400 invalid_request"},
+        table_row{
+            400, R"({"error":"unsupported_currency","message":"m","request_id":"r"})", reply_class::bad_request,
+            "400 unsupported_currency"},
         table_row{400, html, reply_class::server_error, "400 without Proof's error body"},
         table_row{400, "{}", reply_class::server_error, "400 without Proof's error body"},
-        table_row{401, R"({"error":"unauthorised","code":"invalid_token","message":"m"})", reply_class::unauthorized,
-                  "401 invalid_token"},
-        table_row{401, R"({"error":"unauthorized","message":"m","request_id":"r"})", reply_class::unauthorized,
-                  "401 unauthorized"},
+        table_row{
+            401, R"({"error":"unauthorised","code":"invalid_token","message":"m"})", reply_class::unauthorized,
+            "401 invalid_token"},
+        table_row{
+            401, R"({"error":"unauthorized","message":"m","request_id":"r"})", reply_class::unauthorized,
+            "401 unauthorized"},
         table_row{401, html, reply_class::server_error, "401 without Proof's error body"},
-        table_row{403, R"({"error":"forbidden","code":"forbidden_origin","message":"m"})", reply_class::forbidden,
-                  "403 forbidden_origin"},
+        table_row{
+            403, R"({"error":"forbidden","code":"forbidden_origin","message":"m"})", reply_class::forbidden,
+            "403 forbidden_origin"},
         table_row{403, html, reply_class::server_error, "403 without Proof's error body"},
         table_row{404, current_error, reply_class::not_found, "404 transaction_not_found"},
         table_row{404, first_error, reply_class::not_found, "404 transaction_not_found"},
         table_row{404, html, reply_class::server_error, "404 without Proof's error body"},
-        table_row{404, R"({"message":"no Route matched"})", reply_class::server_error,
-                  "404 without Proof's error body"},
+        table_row{
+            404, R"({"message":"no Route matched"})", reply_class::server_error, "404 without Proof's error body"},
         table_row{404, R"({"error":404})", reply_class::server_error, "404 without Proof's error body"},
         table_row{404, R"(["error"])", reply_class::server_error, "404 without Proof's error body"},
         table_row{404, R"({"error":"x"} trailing)", reply_class::server_error, "404 without Proof's error body"},
-        table_row{409, R"({"error":"session_already_used","message":"m"})", reply_class::server_error,
-                  "409 session_already_used"},
+        table_row{
+            409, R"({"error":"session_already_used","message":"m"})", reply_class::server_error,
+            "409 session_already_used"},
         table_row{422, R"({"error":"kyc_required","message":"m"})", reply_class::server_error, "422 kyc_required"},
-        table_row{429, R"({"error":"rate_limit_exceeded","message":"m"})", reply_class::throttled,
-                  "429 rate_limit_exceeded"},
+        table_row{
+            429, R"({"error":"rate_limit_exceeded","message":"m"})", reply_class::throttled, "429 rate_limit_exceeded"},
         table_row{429, html, reply_class::throttled, "429 too many requests"},
         table_row{402, "", reply_class::server_error, "402"}, table_row{408, "", reply_class::server_error, "408"},
         table_row{451, "", reply_class::server_error, "451"},
-        table_row{500, R"({"error":"internal_error","code":"db_error","message":"m"})", reply_class::server_error,
-                  "500 db_error"},
-        table_row{502, R"({"error":"upstream_error","code":"upstream_invalid_response","message":"m"})",
-                  reply_class::server_error, "502 upstream_invalid_response"},
+        table_row{
+            500, R"({"error":"internal_error","code":"db_error","message":"m"})", reply_class::server_error,
+            "500 db_error"},
+        table_row{
+            502, R"({"error":"upstream_error","code":"upstream_invalid_response","message":"m"})",
+            reply_class::server_error, "502 upstream_invalid_response"},
         table_row{502, html, reply_class::server_error, "502"}, table_row{503, "", reply_class::server_error, "503"},
         table_row{599, "", reply_class::server_error, "599"},
         table_row{199, "", reply_class::unusable, "199 is no HTTP status"},
@@ -175,15 +183,17 @@ TEST(Codec, AnEqualBodyOfAnotherStatusOrTypeIsNotUnchanged) {
 }
 
 TEST(Codec, TakesParametersAndCaseOfTheContentType) {
-    for (const std::string type : {"application/json", "application/json; charset=utf-8",
-                                   "Application/JSON;charset=UTF-8", " application/json ;v=1", "application/json;"}) {
+    for (const std::string type :
+         {"application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8",
+          " application/json ;v=1", "application/json;"}) {
         EXPECT_EQ(classify(200, good_body(), 0, type).what, reply_class::good) << type;
     }
 }
 
 TEST(Codec, RefusesOtherContentTypes) {
-    for (const std::string type : {"", "text/html", "application/problem+json", "application/jsonp", "text/json",
-                                   "application/json, text/html", "application / json"}) {
+    for (const std::string type :
+         {"", "text/html", "application/problem+json", "application/jsonp", "text/json", "application/json, text/html",
+          "application / json"}) {
         const poll_answer answer = classify(200, good_body(), 0, type);
         EXPECT_EQ(answer.what, reply_class::unusable) << type;
         EXPECT_EQ(answer.error, "200 but the content type is \"" + std::string(type) + "\", not application/json");
@@ -191,12 +201,12 @@ TEST(Codec, RefusesOtherContentTypes) {
 }
 
 TEST(Codec, RefusesAContentEncoding) {
-    for (const auto& [coding, what] :
-         std::vector<std::pair<std::string, reply_class>>{{"identity", reply_class::good},
-                                                          {"Identity", reply_class::good},
-                                                          {"gzip", reply_class::unusable},
-                                                          {"br", reply_class::unusable},
-                                                          {"identity, gzip", reply_class::unusable}}) {
+    for (const auto& [coding, what] : std::vector<std::pair<std::string, reply_class>>{
+             {"identity", reply_class::good},
+             {"Identity", reply_class::good},
+             {"gzip", reply_class::unusable},
+             {"br", reply_class::unusable},
+             {"identity, gzip", reply_class::unusable}}) {
         reply_view reply;
         reply.status = 200;
         reply.content_type = "application/json";
@@ -219,8 +229,9 @@ TEST(Codec, ComparesTheIdByteForByteAfterDecodingEscapes) {
     EXPECT_EQ(
         classify(200, R"({"merchant_transaction_id":"\u0035\u0035)" + id.substr(2) + R"(","status":"pending"})").what,
         reply_class::good);
-    EXPECT_EQ(classify(200, R"({"merchant\u005ftransaction_id":")" + id + R"(","stat\u0075s":"pen\u0064ing"})").status,
-              "pending");
+    EXPECT_EQ(
+        classify(200, R"({"merchant\u005ftransaction_id":")" + id + R"(","stat\u0075s":"pen\u0064ing"})").status,
+        "pending");
     for (const std::string& other : {id + "0", id.substr(1), std::string(), " " + id, id + "\\u0000"}) {
         const poll_answer answer =
             classify(200, R"({"merchant_transaction_id":")" + other + R"(","status":"completed"})");
@@ -230,8 +241,8 @@ TEST(Codec, ComparesTheIdByteForByteAfterDecodingEscapes) {
     }
     std::string upper = id;
     for (char& c : upper) c = c == 'e' ? 'E' : c;
-    EXPECT_EQ(classify(200, R"({"merchant_transaction_id":")" + upper + R"(","status":"completed"})").error,
-              wrong_id_error);
+    EXPECT_EQ(
+        classify(200, R"({"merchant_transaction_id":")" + upper + R"(","status":"completed"})").error, wrong_id_error);
 }
 
 struct broken_reply {

@@ -15,8 +15,9 @@ class PollPool : public testing::Test {
   protected:
     /// Polls `count` ids one after the other over a pool with these rules.
     void poll_with(const connection_rules& rules, std::size_t count, milliseconds pause = 0ms) {
-        client_context context(io_.get_executor(),
-                               prepare_proof_setup(client_harness::options_for(server_), secret("token-1")), observer_);
+        client_context context(
+            io_.get_executor(), prepare_proof_setup(client_harness::options_for(server_), secret("token-1")),
+            observer_);
         context.rules = rules;
         poll_pool pool(context, source_);
         for (std::size_t i = 0; i < count; ++i) {

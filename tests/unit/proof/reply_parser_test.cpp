@@ -248,8 +248,9 @@ TEST(ReplyParser, HoldsTheBodyToItsBound) {
     EXPECT_TRUE(parse_pieces({head + "Content-Length: 1000\r\n\r\n" + most}).done);
     EXPECT_EQ(parse_pieces({head + "Content-Length: 1001\r\n\r\n"}).fault, reply_fault::body_too_large);
     EXPECT_TRUE(parse_pieces({head + "Transfer-Encoding: chunked\r\n\r\n3e8\r\n" + most + "\r\n0\r\n\r\n"}).done);
-    EXPECT_EQ(parse_pieces({head + "Transfer-Encoding: chunked\r\n\r\n3e8\r\n" + most + "\r\n1\r\n"}).fault,
-              reply_fault::body_too_large);
+    EXPECT_EQ(
+        parse_pieces({head + "Transfer-Encoding: chunked\r\n\r\n3e8\r\n" + most + "\r\n1\r\n"}).fault,
+        reply_fault::body_too_large);
     EXPECT_EQ(parse_pieces({head + "Transfer-Encoding: chunked\r\n\r\n3e9\r\n"}).fault, reply_fault::body_too_large);
     EXPECT_TRUE(parse_pieces({head + "\r\n" + most}, true).done);
     EXPECT_EQ(parse_pieces({head + "\r\n" + most + "b"}, true).fault, reply_fault::body_too_large);

@@ -42,8 +42,9 @@ class Wire : public testing::Test {
         };
         host_resolver resolver(io_.get_executor(), names);
         listener_ = {};
-        const auto one = std::make_shared<wire>(io_.get_executor(), std::make_shared<socket_watch>(io_.get_executor()),
-                                                std::make_shared<origin>(options), listener_);
+        const auto one = std::make_shared<wire>(
+            io_.get_executor(), std::make_shared<socket_watch>(io_.get_executor()), std::make_shared<origin>(options),
+            listener_);
         one->open(resolver, seconds(20));
         run_until(io_, [&] { return listener_.is_open || listener_.end; });
         one->close();
@@ -70,8 +71,9 @@ TEST_F(Wire, NothingIsSentBeforeItIsOpenAndItIsOpenedOnce) {
     proof_client_options options;
     options.base_url = "http://127.0.0.1:" + std::to_string(server_.port());
     host_resolver resolver(io_.get_executor());
-    const auto one = std::make_shared<wire>(io_.get_executor(), std::make_shared<socket_watch>(io_.get_executor()),
-                                            std::make_shared<origin>(options), listener_);
+    const auto one = std::make_shared<wire>(
+        io_.get_executor(), std::make_shared<socket_watch>(io_.get_executor()), std::make_shared<origin>(options),
+        listener_);
     EXPECT_THROW(one->send("GET / HTTP/1.1"), std::logic_error);
     one->open(resolver, seconds(20));
     EXPECT_THROW(one->open(resolver, seconds(20)), std::logic_error);

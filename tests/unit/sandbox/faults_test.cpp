@@ -106,8 +106,8 @@ TEST(ScriptDocument, NamesWhatIsWrong) {
     EXPECT_NE(message(R"({"transactions": {"a/b": "pending"}})").find("a/b"), std::string::npos);
     EXPECT_NE(message(R"({"faults": [{"kind": "explode"}]})").find("kind"), std::string::npos);
     EXPECT_NE(message(R"({"faults": [{"kind": "refuse"}]})").find("refuse"), std::string::npos);
-    EXPECT_NE(message(R"({"sessions": {"script": [{"after": 2, "status": "failed"}]}})").find("after"),
-              std::string::npos);
+    EXPECT_NE(
+        message(R"({"sessions": {"script": [{"after": 2, "status": "failed"}]}})").find("after"), std::string::npos);
     EXPECT_NE(message("[").find("not JSON"), std::string::npos);
     EXPECT_EQ(message(R"({"transactions": {"a": "failed"}, "faults": [], "users": {"u": "verified"}})"), "accepted");
 }

@@ -23,8 +23,9 @@ TEST(RequestLog, ShowsWhatWasAskedInOrder) {
     log.append(wall_time(milliseconds(1'121)), "POST", "/widget/session?q=\"", 0);
     const auto entries = read_all(log);
     ASSERT_EQ(entries.size(), 2U);
-    EXPECT_EQ(boost::json::serialize(entries[0]),
-              R"({"at":"1970-01-01T00:00:01.120Z","method":"GET","path":"/widget/transactions/a","status":200})");
+    EXPECT_EQ(
+        boost::json::serialize(entries[0]),
+        R"({"at":"1970-01-01T00:00:01.120Z","method":"GET","path":"/widget/transactions/a","status":200})");
     EXPECT_EQ(entries[1].at("path").as_string(), "/widget/session?q=\"");
     EXPECT_EQ(read_all(log, "/widget/session").size(), 1U);
 }

@@ -48,8 +48,9 @@ TEST(Session, TheReplyHasItsGenerationsFields) {
     EXPECT_EQ(current.at("init_token_type").as_string(), "sdk_partner_authorization");
     EXPECT_EQ(current.at("amount").as_string(), "7.50");
     EXPECT_EQ(current.at("network").as_string(), "BEP20");
-    for (const char* name : {"networks", "currencies", "fix_currency", "fix_network", "fix_amount", "fiat_currencies",
-                             "fix_fiat_currency", "fix_fiat_amount", "lang", "theme", "redirect_url"}) {
+    for (const char* name :
+         {"networks", "currencies", "fix_currency", "fix_network", "fix_amount", "fiat_currencies", "fix_fiat_currency",
+          "fix_fiat_amount", "lang", "theme", "redirect_url"}) {
         EXPECT_TRUE(current.contains(name)) << name;
     }
 }

@@ -74,10 +74,10 @@ TEST(EventReader, PutsEventsTogetherFromAnyPieces) {
         event_reader reader;
         std::string got;
         for (std::size_t at = 0; at < stream.size(); at += piece) {
-            ASSERT_TRUE(reader.feed(std::string_view(stream).substr(at, piece),
-                                    [&](std::string_view id, std::string_view data) {
-                                        got += std::string(id) + "=" + std::string(data) + ";";
-                                    }));
+            ASSERT_TRUE(reader.feed(
+                std::string_view(stream).substr(at, piece), [&](std::string_view id, std::string_view data) {
+                    got += std::string(id) + "=" + std::string(data) + ";";
+                }));
         }
         EXPECT_EQ(got, "7={\"a\":1};8=x;") << piece;
     }

@@ -33,8 +33,8 @@ TEST(Backup, IsAWholePlainFileWithALogOfItsOwn) {
     EXPECT_FALSE(std::filesystem::exists(copy.path.string() + "-journal"));
     const backup_file second = world.backup().value();
     db_connection db2(second.path, "");
-    EXPECT_NE(db.ask_text(R"sql(SELECT log_id FROM counters)sql"),
-              db2.ask_text(R"sql(SELECT log_id FROM counters)sql"));
+    EXPECT_NE(
+        db.ask_text(R"sql(SELECT log_id FROM counters)sql"), db2.ask_text(R"sql(SELECT log_id FROM counters)sql"));
 }
 
 TEST(Backup, ARestoredCopyOpensAndGoesOnUnderAnotherLog) {

@@ -102,8 +102,9 @@ TEST(Totals, UndoTakesBackOneOperation) {
 TEST(Failures, ReachAsFarAsTheyShould) {
     EXPECT_EQ(sqlite_error(SQLITE_FULL, "").reach(), failure_reach::batch);
     EXPECT_EQ(sqlite_error(SQLITE_IOERR_WRITE, "", EDQUOT).reach(), failure_reach::batch);
-    EXPECT_EQ(sqlite_error(SQLITE_IOERR_FSYNC, "", ENOSPC).reach(),
-              failure_reach::store); // it may have been half-written
+    EXPECT_EQ(
+        sqlite_error(SQLITE_IOERR_FSYNC, "", ENOSPC).reach(),
+        failure_reach::store); // it may have been half-written
     EXPECT_EQ(sqlite_error(SQLITE_READONLY_DBMOVED, "").reach(), failure_reach::store);
     EXPECT_EQ(sqlite_error(SQLITE_CORRUPT_VTAB, "").reach(), failure_reach::store);
     EXPECT_EQ(sqlite_error(SQLITE_CONSTRAINT_UNIQUE, "").reach(), failure_reach::operation);

@@ -23,8 +23,8 @@ TEST(LongListing, ARareMatchGivesShortPagesAndAnEnd) {
     }
     world.record(make_settlement("tx-0-0", 10, {"rare", "often"})).value();
     for (int j = 0; j < 6000; ++j)
-        world.subject().record(make_settlement(fmt::format("tx-{}-{}", 1 + j / 1000, j % 1000), 10, {"often"}),
-                               [](auto) {});
+        world.subject().record(
+            make_settlement(fmt::format("tx-{}-{}", 1 + j / 1000, j % 1000), 10, {"often"}), [](auto) {});
     world.run();
     delivery_query query;
     query.callback = "rare";

@@ -22,9 +22,10 @@ const std::string uuid = "550e8400-e29b-41d4-a716-446655440000";
 struct OldDatabase : testing::TestWithParam<int> {
     OldDatabase() {
         std::filesystem::create_directory(world.path().parent_path());
-        std::filesystem::copy_file(std::string(PROOFTRACK_SOURCE_DIR "/tests/unit/store/databases/version_") +
-                                       std::to_string(GetParam()) + ".db",
-                                   world.path());
+        std::filesystem::copy_file(
+            std::string(PROOFTRACK_SOURCE_DIR "/tests/unit/store/databases/version_") + std::to_string(GetParam()) +
+                ".db",
+            world.path());
     }
     tracking_facts facts_of(const std::string& id) { return world.find(make_id(id)).facts; }
 
@@ -71,11 +72,12 @@ TEST_P(OldDatabase, KeepsEachEventUnderItsIdWithItsBytes) {
     const std::vector<stored_event> events = world.events().events;
     std::vector<std::string> heads;
     for (const stored_event& each : events) heads.push_back(each.body.substr(0, 45));
-    EXPECT_THAT(heads, ElementsAre(R"({"id":"evt_01a2117e92147e288fb1a538c7903459",)",
-                                   R"({"id":"evt_01a2117e92387346a6a27c848106fb95",)",
-                                   R"({"id":"evt_01a2117e933c79329d0ffb7c6e37f005",)",
-                                   R"({"id":"evt_01a2117e941c75dd936fd14863626662",)",
-                                   R"({"id":"evt_01a2117e94b07fdca2df0076f6812113",)"));
+    EXPECT_THAT(
+        heads,
+        ElementsAre(
+            R"({"id":"evt_01a2117e92147e288fb1a538c7903459",)", R"({"id":"evt_01a2117e92387346a6a27c848106fb95",)",
+            R"({"id":"evt_01a2117e933c79329d0ffb7c6e37f005",)", R"({"id":"evt_01a2117e941c75dd936fd14863626662",)",
+            R"({"id":"evt_01a2117e94b07fdca2df0076f6812113",)"));
     EXPECT_THAT(events[0].body, HasSubstr(R"("metadata":{"order": "A-17", "amount": 1.10},"proof":{)"));
     EXPECT_EQ(world.status().log_id, "547e15edf1efac1e"); // cursors stay good
 }

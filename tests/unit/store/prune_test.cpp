@@ -31,8 +31,8 @@ TEST(PruningMuch, NeverBlocksACommitForLong) {
     } while (result.more);
     EXPECT_EQ(gone, 8000U);
     EXPECT_EQ(world.status().first_seq, event_seq{8001});
-    RecordProperty("longest_ms",
-                   static_cast<int>(std::chrono::duration_cast<milliseconds>(world.facts().longest_commit).count()));
+    RecordProperty(
+        "longest_ms", static_cast<int>(std::chrono::duration_cast<milliseconds>(world.facts().longest_commit).count()));
 }
 
 } // namespace

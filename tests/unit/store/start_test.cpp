@@ -370,8 +370,9 @@ TEST(Migrations, AnOlderSchemaIsCopiedAndThenBroughtForward) {
     EXPECT_EQ(mode_of(copy), 0600U);
     db_connection db(copy, "");
     EXPECT_EQ(db.ask_integer(R"sql(PRAGMA user_version)sql"), schema_version);
-    EXPECT_EQ(db.ask_text(R"sql(SELECT log_id FROM counters)sql"),
-              "copy-00000000feedbeef"); // going back makes another log
+    EXPECT_EQ(
+        db.ask_text(R"sql(SELECT log_id FROM counters)sql"),
+        "copy-00000000feedbeef"); // going back makes another log
     EXPECT_EQ(db.ask_integer(R"sql(SELECT count(*) FROM transactions)sql"), 1);
 }
 
@@ -408,8 +409,8 @@ TEST(Migrations, WithoutSpaceForTheCopyNothingIsChanged) {
         ADD_FAILURE() << "it was changed";
     } catch (const store_start_error& error) {
         EXPECT_EQ(error.exit_status(), 75);
-        EXPECT_THAT(error.what(),
-                    AllOf(HasSubstr("no room"), HasSubstr(copy_suffix), HasSubstr("nothing was changed")));
+        EXPECT_THAT(
+            error.what(), AllOf(HasSubstr("no room"), HasSubstr(copy_suffix), HasSubstr("nothing was changed")));
     }
     std::filesystem::resize_file(world.path(), size);
     EXPECT_EQ(bytes_of(world.path()), before);

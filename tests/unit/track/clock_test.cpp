@@ -295,13 +295,14 @@ TEST(Clock, OneThatMeetsOnlyErrorsIsAsOldAfterAKillAsBefore) {
     EXPECT_TRUE(life.has_entered("sick", tracking_state::overdue));
 }
 
-INSTANTIATE_TEST_SUITE_P(Clock, Steps,
-                         testing::Values(hours(1), hours(-1), days(1), days(-1), days(30), days(-30), days(60),
-                                         days(-60), days(400), days(-400)),
-                         [](const auto& one) {
-                             const auto h = std::chrono::duration_cast<hours>(one.param).count();
-                             return fmt::format("{}{}h", h < 0 ? "back" : "on", h < 0 ? -h : h);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Clock, Steps,
+    testing::Values(
+        hours(1), hours(-1), days(1), days(-1), days(30), days(-30), days(60), days(-60), days(400), days(-400)),
+    [](const auto& one) {
+        const auto h = std::chrono::duration_cast<hours>(one.param).count();
+        return fmt::format("{}{}h", h < 0 ? "back" : "on", h < 0 ? -h : h);
+    });
 
 TEST(VouchedTime, AMachineThatBootsTwoMonthsBehindKeepsWhatItKnewBefore) {
     clock_disk disk;

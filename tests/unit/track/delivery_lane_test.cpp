@@ -290,17 +290,18 @@ TEST(DeliveryLane, WhatTheStoreHasOfALoadedOneSaysWhatBecomesOfIt) {
     using verdict = delivery_lane::loaded_verdict::verdict;
     const lane_bench bench;
     const wall_time now = bench.now.wall;
-    delivery_view stored{delivery_id{1},
-                         "evt",
-                         "transaction.completed",
-                         *transaction_id::parse("t"),
-                         "backend",
-                         delivery_state::pending,
-                         1,
-                         now - 10s,
-                         "",
-                         0,
-                         now};
+    delivery_view stored{
+        delivery_id{1},
+        "evt",
+        "transaction.completed",
+        *transaction_id::parse("t"),
+        "backend",
+        delivery_state::pending,
+        1,
+        now - 10s,
+        "",
+        0,
+        now};
     EXPECT_EQ(bench.lane.judge(&stored, now).what, verdict::ready);
     stored.next_attempt_at = now + 1s;
     EXPECT_EQ(bench.lane.judge(&stored, now).what, verdict::back);
@@ -315,17 +316,18 @@ TEST(DeliveryLane, WhatARecoveryIsAboutToFreeIsNotAttemptedBefore) {
     lane_bench bench;
     const wall_time since = bench.now.wall;
     const recovery_rule rule = bench.lane.begin_recovery(since, since + 10s);
-    delivery_view stored{delivery_id{1},
-                         "evt",
-                         "transaction.completed",
-                         *transaction_id::parse("t"),
-                         "backend",
-                         delivery_state::pending,
-                         2,
-                         since + 1s,
-                         "",
-                         0,
-                         since + 11s};
+    delivery_view stored{
+        delivery_id{1},
+        "evt",
+        "transaction.completed",
+        *transaction_id::parse("t"),
+        "backend",
+        delivery_state::pending,
+        2,
+        since + 1s,
+        "",
+        0,
+        since + 11s};
     const wall_time later = since + 12s;
     ASSERT_TRUE(rule.ends({stored.attempts, stored.last_attempt_at, *stored.next_attempt_at}));
     EXPECT_EQ(bench.lane.judge(&stored, later).what, verdict::back) << "it came due while the store was at it";

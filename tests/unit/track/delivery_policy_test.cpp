@@ -14,24 +14,25 @@ using namespace std::chrono_literals;
 constexpr wall_time noon{milliseconds(1'775'044'800'000)};
 const std::vector<milliseconds> contract_schedule{5s, 5min, 30min, 2h, 5h, 10h, 10h};
 
-attempt_decision failed(std::uint32_t attempts, std::optional<milliseconds> retry_after = std::nullopt,
-                        std::uint64_t seed = 1) {
+attempt_decision failed(
+    std::uint32_t attempts, std::optional<milliseconds> retry_after = std::nullopt, std::uint64_t seed = 1) {
     random_source random(seed);
     return after_attempt({attempt_result::failed, retry_after}, attempts, contract_schedule, noon, random);
 }
 
 delivery_view seen(std::uint32_t attempts, wall_time last, wall_time next) {
-    return {delivery_id{1},
-            "evt",
-            "transaction.completed",
-            *transaction_id::parse("t1"),
-            "backend",
-            delivery_state::pending,
-            attempts,
-            last,
-            "500",
-            500,
-            next};
+    return {
+        delivery_id{1},
+        "evt",
+        "transaction.completed",
+        *transaction_id::parse("t1"),
+        "backend",
+        delivery_state::pending,
+        attempts,
+        last,
+        "500",
+        500,
+        next};
 }
 
 TEST(DeliveryPolicy, ASuccessEndsTheDelivery) {
@@ -81,8 +82,8 @@ RC_GTEST_PROP(DeliveryPolicy, JitterIsNeverEarlyAndAtMostAFive, ()) {
     const auto steps = *rc::gen::container<std::vector<milliseconds>>(rc::gen::map(
         rc::gen::inRange<std::int64_t>(0, 48 * 3'600'000), [](std::int64_t ms) { return milliseconds(ms); }));
     const auto attempts = *rc::gen::inRange<std::uint32_t>(1, 12);
-    const auto asked = *rc::gen::maybe(rc::gen::map(rc::gen::inRange<std::int64_t>(-10'000, 200'000'000),
-                                                    [](std::int64_t ms) { return milliseconds(ms); }));
+    const auto asked = *rc::gen::maybe(rc::gen::map(
+        rc::gen::inRange<std::int64_t>(-10'000, 200'000'000), [](std::int64_t ms) { return milliseconds(ms); }));
     random_source random(seed);
     const attempt_ending ending{attempt_result::failed, asked ? std::optional(*asked) : std::nullopt};
     const auto decision = after_attempt(ending, attempts, steps, noon, random);

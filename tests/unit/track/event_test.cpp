@@ -25,13 +25,14 @@ event_facts example() {
 }
 
 TEST(Event, EmbedsMetadataAndReplyByteForByte) {
-    EXPECT_EQ(format_event(example()),
-              R"({"id":"evt_0190000000007000800000000000000a","type":"transaction.completed",)"
-              R"("timestamp":"2026-04-01T10:03:47.031Z",)"
-              R"("data":{"merchant_transaction_id":"550e8400-e29b-41d4-a716-446655440000","state":"settled",)"
-              R"("status":"completed",)"
-              R"("previous_status":"processing","final":true,"metadata":{ "order":"A-17" , "n": 1.10 },"proof":)"
-              "{\"crypto_amount\": \"1.10\",\n \"big\": 12345678901234567890123}}}");
+    EXPECT_EQ(
+        format_event(example()),
+        R"({"id":"evt_0190000000007000800000000000000a","type":"transaction.completed",)"
+        R"("timestamp":"2026-04-01T10:03:47.031Z",)"
+        R"("data":{"merchant_transaction_id":"550e8400-e29b-41d4-a716-446655440000","state":"settled",)"
+        R"("status":"completed",)"
+        R"("previous_status":"processing","final":true,"metadata":{ "order":"A-17" , "n": 1.10 },"proof":)"
+        "{\"crypto_amount\": \"1.10\",\n \"big\": 12345678901234567890123}}}");
 }
 
 TEST(Event, SaysNullWhereProofSaidNothing) {

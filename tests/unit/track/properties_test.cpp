@@ -22,8 +22,8 @@ poll_answer arbitrary_answer() {
     poll_answer answer;
     answer.what = static_cast<reply_class>(*rc::gen::inRange(0, 10));
     if (answer.what == reply_class::good) {
-        answer.status = *rc::gen::elementOf(std::vector<std::string>{"pending", "processing", "completed", "failed",
-                                                                     "cancelled", "Completed", "on_hold"});
+        answer.status = *rc::gen::elementOf(std::vector<std::string>{
+            "pending", "processing", "completed", "failed", "cancelled", "Completed", "on_hold"});
     }
     answer.error = "e";
     return answer;

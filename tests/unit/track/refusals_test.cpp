@@ -224,8 +224,9 @@ std::vector<poison> poisons() {
     for (const reply_class what :
          {reply_class::unauthorized, reply_class::forbidden, reply_class::server_error, reply_class::unusable,
           reply_class::no_reply, reply_class::bad_request, reply_class::not_found}) {
-        for (const auto& [bad, good] : {std::pair(1, 1), std::pair(1, 59), std::pair(5, 2), std::pair(30, 30),
-                                        std::pair(57, 3), std::pair(99, 1)})
+        for (const auto& [bad, good] :
+             {std::pair(1, 1), std::pair(1, 59), std::pair(5, 2), std::pair(30, 30), std::pair(57, 3),
+              std::pair(99, 1)})
             all.push_back({what, bad, good});
     }
     return all;
@@ -361,10 +362,12 @@ TEST_P(PoisonedAlone, DoesNotStopThoseOutOfTheCadence) {
     EXPECT_GE(world.seen["paid"].count, 1U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Track, PoisonedAlone,
-                         testing::Values(reply_class::forbidden, reply_class::unauthorized, reply_class::server_error,
-                                         reply_class::no_reply, reply_class::unusable),
-                         [](const auto& one) { return std::string(to_string(one.param)); });
+INSTANTIATE_TEST_SUITE_P(
+    Track, PoisonedAlone,
+    testing::Values(
+        reply_class::forbidden, reply_class::unauthorized, reply_class::server_error, reply_class::no_reply,
+        reply_class::unusable),
+    [](const auto& one) { return std::string(to_string(one.param)); });
 
 TEST(Refusals, OfAllAreSeenAlsoWhenNobodyIsInTheCadence) {
     refusing_world world;

@@ -127,9 +127,10 @@ std::string colliding_uuid(std::uint64_t number) {
     const std::uint64_t high = __builtin_bswap64(mix(number) ^ 42U);
     const std::uint64_t low = __builtin_bswap64(number);
     std::array<char, 37> text{};
-    std::snprintf(text.data(), text.size(), "%08x-%04x-%04x-%04x-%012llx", static_cast<unsigned>(high >> 32U),
-                  static_cast<unsigned>(high >> 16U & 0xffffU), static_cast<unsigned>(high & 0xffffU),
-                  static_cast<unsigned>(low >> 48U), static_cast<unsigned long long>(low & 0xffffffffffffULL));
+    std::snprintf(
+        text.data(), text.size(), "%08x-%04x-%04x-%04x-%012llx", static_cast<unsigned>(high >> 32U),
+        static_cast<unsigned>(high >> 16U & 0xffffU), static_cast<unsigned>(high & 0xffffU),
+        static_cast<unsigned>(low >> 48U), static_cast<unsigned long long>(low & 0xffffffffffffULL));
     return text.data();
 }
 
@@ -205,12 +206,14 @@ TEST(TransactionTable, KnowsWhichSlotsAreUsedThroughManyReuses) {
 
 TEST(CompactId, OnlyACanonicalUuidIsPacked) {
     const hash_key key{1, 2};
-    for (const std::string text : {"01234567-89ab-cdef-0123-456789abcdef", "00000000-0000-0000-0000-000000000000",
-                                   "99999999-9999-9999-9999-999999999999", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
+    for (const std::string text :
+         {"01234567-89ab-cdef-0123-456789abcdef", "00000000-0000-0000-0000-000000000000",
+          "99999999-9999-9999-9999-999999999999", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
         EXPECT_NE(compact_id(text).hash(key), keyed_hash(key, text)) << text;
-    for (const std::string text : {"0123456789-ab-cdef-0123-456789abcdef", "01234567-89ab-cdef-0123-456789abcde/",
-                                   "01234567-89ab-cdef-0123-456789abcde:", "01234567-89ab-cdef-0123-456789abcde`",
-                                   "01234567-89ab-cdef-0123-456789abcdeg", "01234567089ab-cdef-0123-456789abcdef"})
+    for (const std::string text :
+         {"0123456789-ab-cdef-0123-456789abcdef", "01234567-89ab-cdef-0123-456789abcde/",
+          "01234567-89ab-cdef-0123-456789abcde:", "01234567-89ab-cdef-0123-456789abcde`",
+          "01234567-89ab-cdef-0123-456789abcdeg", "01234567089ab-cdef-0123-456789abcdef"})
         EXPECT_EQ(compact_id(text).hash(key), keyed_hash(key, text)) << text;
 }
 

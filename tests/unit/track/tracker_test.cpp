@@ -411,8 +411,8 @@ TEST(Tracker, BehindIsSaidWithWhatIsWantedAndMade) {
 /// Tracked without the fixture's check of everything at each step.
 void track_many(tracker_fixture& world, std::size_t number, milliseconds overdue_after = std::chrono::hours(24)) {
     for (std::size_t i = 0; i < number; ++i)
-        world.core.step(tracked_event{world.make("id-" + std::to_string(i), overdue_after), false}, world.now,
-                        world.actions);
+        world.core.step(
+            tracked_event{world.make("id-" + std::to_string(i), overdue_after), false}, world.now, world.actions);
     world.pass(seconds(10)); // the first polls are paced
 }
 

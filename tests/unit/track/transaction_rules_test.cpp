@@ -42,8 +42,9 @@ poll_answer other(reply_class what) {
     return answer;
 }
 
-judgement judge(const tracking_facts& facts, const poll_answer& answer, wall_time now = begin + minutes(6),
-                std::uint32_t errors = 0) {
+judgement judge(
+    const tracking_facts& facts, const poll_answer& answer, wall_time now = begin + minutes(6),
+    std::uint32_t errors = 0) {
     return judge_answer(facts, answer, now, errors, rules);
 }
 
@@ -51,8 +52,9 @@ TEST(TransactionRules, EachTerminalStatusSettlesOnceWithItsEvent) {
     for (const auto& [word, type] :
          {std::pair("completed", event_type::completed), std::pair("failed", event_type::failed),
           std::pair("cancelled", event_type::cancelled)}) {
-        for (const auto state : {tracking_state::tracking, tracking_state::overdue, tracking_state::not_found,
-                                 tracking_state::rejected, tracking_state::abandoned}) {
+        for (const auto state :
+             {tracking_state::tracking, tracking_state::overdue, tracking_state::not_found, tracking_state::rejected,
+              tracking_state::abandoned}) {
             const judgement verdict = judge(tracked(state), good(word));
             EXPECT_EQ(verdict.facts.state, tracking_state::settled);
             EXPECT_EQ(verdict.facts.status, word);
@@ -66,10 +68,12 @@ TEST(TransactionRules, EachTerminalStatusSettlesOnceWithItsEvent) {
 }
 
 TEST(TransactionRules, NothingButAGoodReplyChangesAState) {
-    for (const auto what : {reply_class::unauthorized, reply_class::forbidden, reply_class::throttled,
-                            reply_class::server_error, reply_class::unusable, reply_class::no_reply}) {
-        for (const auto state : {tracking_state::tracking, tracking_state::overdue, tracking_state::not_found,
-                                 tracking_state::rejected, tracking_state::settled}) {
+    for (const auto what :
+         {reply_class::unauthorized, reply_class::forbidden, reply_class::throttled, reply_class::server_error,
+          reply_class::unusable, reply_class::no_reply}) {
+        for (const auto state :
+             {tracking_state::tracking, tracking_state::overdue, tracking_state::not_found, tracking_state::rejected,
+              tracking_state::settled}) {
             const tracking_facts facts = state == tracking_state::settled ? settled("failed") : tracked(state);
             const judgement verdict = judge(facts, other(what), begin + days(400));
             EXPECT_EQ(verdict.facts.state, state) << to_string(what);
@@ -217,8 +221,8 @@ TEST(TransactionRules, AbandonedWinsOverOverdueAndOverdueOverNotFound) {
 TEST(TransactionRules, GivingUpCanBeSwitchedOff) {
     poll_rules never = rules;
     never.give_up_after = milliseconds(0);
-    EXPECT_EQ(judge_answer(tracked(), good("pending"), begin + days(4'000), 0, never).facts.state,
-              tracking_state::tracking);
+    EXPECT_EQ(
+        judge_answer(tracked(), good("pending"), begin + days(4'000), 0, never).facts.state, tracking_state::tracking);
 }
 
 TEST(Verification, AnotherTerminalStatusIsReversed) {
