@@ -30,8 +30,9 @@ void adapter_observers::on_fatal(const op_error& error) {
         log_.write(
             log_event_id::store_moved,
             {{"error", error.detail},
-             {"advice", "stop prooftrackd.socket and prooftrackd.service before you touch the database; what was "
-                        "acknowledged is in the file that was moved"}});
+             {"advice",
+              "stop prooftrackd.socket and prooftrackd.service before you touch the database; if the file was "
+              "moved, what was acknowledged is in it"}});
         if (store_failed) store_failed(error.detail);
         return;
     }

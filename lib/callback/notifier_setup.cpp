@@ -53,7 +53,7 @@ const prepared_target* notifier_setup::find(std::string_view name) const {
 }
 
 result<std::shared_ptr<const webhook_target>> notifier_setup::own_url_target(const std::string& url) const {
-    const result<allowed_url> allowed = check_callback_url(url, rules_.allow_hosts);
+    const result<allowed_url> allowed = check_own_url(url, rules_.allow_hosts);
     if (allowed.has_error()) return allowed.error();
     auto target = make_own_url_target(*allowed, rules_);
     if (!is_signed_enough(*target)) return make_error_code(callback_error::not_signed);

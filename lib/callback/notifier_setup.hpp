@@ -29,7 +29,7 @@ class notifier_setup {
     /// nullptr when there is none of that name.
     const prepared_target* find(std::string_view name) const;
 
-    /// The target of a transaction's own callback_url. Errors are those of check_callback_url, and
+    /// The target of a transaction's own callback_url. Errors are those of check_own_url, and
     /// callback_error::not_signed.
     result<std::shared_ptr<const webhook_target>> own_url_target(const std::string& url) const;
 

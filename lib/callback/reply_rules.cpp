@@ -9,7 +9,7 @@
 namespace prooftrack {
 namespace {
 
-constexpr milliseconds longest_retry_after = std::chrono::days(30);
+constexpr milliseconds longest_readable_retry_after = std::chrono::days(30);
 
 std::string_view trim_blanks(std::string_view text) {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -50,7 +50,7 @@ std::optional<milliseconds> read_retry_after(
         if (!when) return std::nullopt;
         wait = *when - (date ? read_date(*date) : std::nullopt).value_or(now);
     }
-    return std::clamp(*wait, milliseconds(0), longest_retry_after);
+    return std::clamp(*wait, milliseconds(0), longest_readable_retry_after);
 }
 
 delivery_outcome judge_reply(const http_reply& reply, wall_time now) {

@@ -11,7 +11,7 @@ result<http_url> check_configured_url(std::string_view text) {
     return url;
 }
 
-result<allowed_url> check_callback_url(std::string_view text, const std::vector<std::string>& allow_hosts) {
+result<allowed_url> check_own_url(std::string_view text, const std::vector<std::string>& allow_hosts) {
     if (text.size() > max_own_url_bytes) return make_error_code(callback_error::url_too_long);
     result<http_url> url = check_configured_url(text);
     if (url.has_error()) return url.error();

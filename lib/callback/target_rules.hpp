@@ -22,6 +22,6 @@ struct allowed_url {
 };
 
 /// Errors: url_error's values, callback_error::url_too_long, plain_http, host_not_allowed.
-result<allowed_url> check_callback_url(std::string_view text, const std::vector<std::string>& allow_hosts);
+result<allowed_url> check_own_url(std::string_view text, const std::vector<std::string>& allow_hosts);
 
 } // namespace prooftrack

@@ -185,7 +185,8 @@ void delivery_attempts::on_refused(delivery_id id, const op_error& error, instan
         return;
     }
     unrecorded_.push_back(id);
-    host_.on_store_full(now);
+    // Any other error may be this outcome's own: it is tried again, and holds nothing but itself.
+    if (error.code == store_error::full) host_.on_write_refused(now);
 }
 
 void delivery_attempts::on_recorded(delivery_id id, const std::optional<delivery_head>& promoted, instant now) {

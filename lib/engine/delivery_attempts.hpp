@@ -71,7 +71,7 @@ class delivery_attempts {
     delivery_context& context_;
     delivery_host& host_;
     std::map<delivery_id, delivery_attempt> attempts_;
-    std::deque<delivery_id> unrecorded_; ///< ended, but the store was full; oldest first
+    std::deque<delivery_id> unrecorded_; ///< ended, but the store refused them; tried in turn
     std::size_t recording_ = 0;
 };
 

@@ -71,7 +71,7 @@ class delivery_host {
     virtual void on_health(delivery_slot& slot, delivery_health::change change, instant now) = 0;
 
     /// The store refused a write because the disk is full; what was to be written is kept in memory.
-    virtual void on_store_full(instant now) = 0;
+    virtual void on_write_refused(instant now) = 0;
     /// The store wrote something again: writes that wait are repeated and every lane is fed. Lanes may be gone
     /// afterwards.
     virtual void on_store_writable(instant now) = 0;

@@ -192,7 +192,7 @@ void delivery_driver::take_in(const delivery_head& head, instant now) {
     feeder_.feed(*slot, now);
 }
 
-void delivery_driver::on_store_full(instant now) {
+void delivery_driver::on_write_refused(instant now) {
     context_.pressure.refuse(now.steady);
     feeder_.arm_all(now);
 }
@@ -222,10 +222,11 @@ void delivery_driver::follow_clock(instant now) {
     }
 }
 
-/// The time of the next try has come: one outcome is written first, to find out whether the disk has space again.
+/// The time of the next try has come. On a full disk one outcome is written first, to find out whether it has space.
 void delivery_driver::try_store(instant now) {
     feeder_.allow_refills();
     if (!context_.pressure.is_full()) {
+        attempts_.record_all();
         feeder_.feed_all(now);
     } else if (attempts_.any_unrecorded()) {
         attempts_.record_oldest();

@@ -90,7 +90,7 @@ class delivery_driver final : private delivery_host {
     void on_health(delivery_slot& slot, delivery_health::change change, instant now) override {
         failing_.on_health(slot, change, now);
     }
-    void on_store_full(instant now) override;
+    void on_write_refused(instant now) override;
     void on_store_writable(instant now) override;
     void on_store_error(const op_error& error, instant now) override;
     void on_outcome_settled() override { context_.stop.finish_unless(attempts_.any_recording()); }

@@ -117,7 +117,7 @@ void failing_callbacks::end_write(delivery_slot& slot, const std::optional<op_er
 
 mark_result failing_callbacks::result_of(const op_error& error, instant now) {
     if (error.code == store_error::full && context_.stop.is_running()) {
-        host_.on_store_full(now);
+        host_.on_write_refused(now);
         return mark_result::refused;
     }
     host_.on_store_error(error, now);

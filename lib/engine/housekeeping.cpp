@@ -191,7 +191,7 @@ void housekeeping::say_alive(const store_status& status, const std::vector<consu
                                          {"oldest_undelivered_seconds", oldest_undelivered.count()},
                                          {"dead", dead},
                                          {"proof", to_string(core.health().kind())},
-                                         {"store", to_string(status.state)},
+                                         {"store", to_string(store_state_)},
                                          {"consumers", consumers.size()},
                                          {"consumer_lag", lag},
                                          {"consumer_age_seconds", consumer_age.count()},

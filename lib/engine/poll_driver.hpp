@@ -54,8 +54,8 @@ class poll_driver final : public poll_source {
 
     /// Passes an event to the core and performs the resulting actions.
     void step(tracker_event event);
-    /// Notifies the core if the wall clock was set, which may end a row or begin to record it, and returns it: what its
-    /// rows allow then is still allowed to a `step_at_once` that follows in the same turn of the loop.
+    /// Notifies the core if the wall clock was set (rows may end or begin to be recorded), and returns the core. What
+    /// the core permits then stays permitted for a `step_at_once` in the same turn of the loop.
     const tracker& follow_clock();
     /// As `step`, at the instant of `follow_clock`.
     void step_at_once(tracker_event event) { perform_step(std::move(event), followed_at_); }

@@ -47,8 +47,8 @@ problem with_unknown_session(problem failed) {
 
 } // namespace
 
-/// Keeps a key busy. Destroyed without `finish`, because the request ends early, it releases the key and its waiters:
-/// the claim in the store prevents a second request to Proof.
+/// Keeps a key busy. Destroyed without `finish`, because the request ends early, it frees the key in memory and drops
+/// its waiters unanswered. The claim in the store stays: it prevents a second request to Proof.
 class session_service::busy_guard {
   public:
     busy_guard(session_service& service, const session_key& key)

@@ -35,8 +35,8 @@ struct session_hooks {
 
 /// Creates sessions on behalf of users. A session request is never repeated: a second one would be a second
 /// transaction. The life of an Idempotency-Key: claimed durably before the request to Proof; released only when Proof
-/// certainly made no session; else its outcome is the tracked id, or unknown for ever. While a key is busy, a second
-/// request with it waits for the first one's answer.
+/// certainly made no session; else its outcome is the tracked id, or unknown until the key is pruned
+/// (`store.retention`). While a key is busy, a second request with it waits for the first one's answer.
 class session_service {
   public:
     session_service(

@@ -6,8 +6,8 @@
 // A change is durable before its handler runs, and it is there whole or not at all, whenever the process ends. Handlers
 // run on the loop, never inside the call. They run in the order of the calls, except those of `backup`, of `retry_dead`
 // and `end_failing` over very many deliveries, and of calls that came after `close`. A read sees every change that was
-// called before it, and none that is not durable when its handler runs. What survives a crash is the first part of what
-// was called.
+// called before it, and none that is not durable when its handler runs. After a crash exactly the calls up
+// to one of them, in their order, are there.
 
 #include <array>
 #include <cstdint>
@@ -188,9 +188,9 @@ struct store_status {
     std::size_t consumers = 0;
 };
 
-/// Nothing goes that has a pending delivery or is watched. A transaction ended with its last change of state
-/// or event while it was ended; counters move nothing. Events go from the oldest on: one whose transaction is gone once
-/// every consumer has acknowledged it, any other one, with its deliveries, when it is too old.
+/// Never deletes a watched transaction or one with a pending delivery. A transaction's end is its last change of state
+/// or event while it was ended; saving counters does not move it. Events are deleted from the oldest on: one whose
+/// transaction is deleted once every consumer has acknowledged it, any other one, with its deliveries, when too old.
 struct prune_request {
     wall_time ended_before{};    ///< transactions that ended earlier go, with their history and deliveries
     wall_time consumed_before{}; ///< events older than this go even if a consumer has not acknowledged them, or their

@@ -34,7 +34,7 @@ void outage_watch::close() {
 }
 
 void outage_watch::on_failed(
-    standing before, bool is_in_cadence, bool is_refusal, steady_time started, steady_time now) {
+    standing before, bool is_in_cadence, bool is_denial, steady_time started, steady_time now) {
     if (!is_open()) {
         first_at_ = now;
         first_started_ = started;
@@ -42,14 +42,14 @@ void outage_watch::on_failed(
         has_failed_beside_ = true;
     }
     ++failures_;
-    is_refusal_ = is_refusal;
+    is_denial_ = is_denial;
     if (before == standing::answered) ++failed_answered_;
     if (before == standing::untried) ++failed_untried_;
 }
 
-bool outage_watch::is_everybodys(
+bool outage_watch::concerns_all(
     const candidates& left, std::pair<milliseconds, milliseconds> interval, steady_time now) const {
-    if (!is_open() || (!is_refusal_ && failures_ < least_failures)) return false;
+    if (!is_open() || (!is_denial_ && failures_ < least_failures)) return false;
     const steady_duration age = now - first_at_;
     const steady_duration band = interval.second + round_trips;
     if (left.answered + left.untried == 0) {

@@ -29,9 +29,10 @@ struct candidates {
 /// failed one. Each transaction is evidence once: when it fails for the first time since it was answered. One that went
 /// on failing while others were answered says nothing about them, so a client cannot cause an outage by adding ids.
 ///
-/// A run is an outage when no candidate is left; of those out of the cadence one that was answered before and fails
-/// as well is enough. Where they are not all polled in time (many transactions, a low `max_rate`), enough of those that
-/// were answered before must have failed; ids that were never answered count only while there are no others.
+/// A run is an outage when no candidate is left. If only transactions that are polled more rarely are left, one more
+/// failure is enough, of one that was answered before. Where they are not all polled in time (many transactions, a low
+/// `max_rate`), enough of those that were answered before must have failed; ids that were never answered count only
+/// while there are no others.
 class outage_watch {
   public:
     static constexpr unsigned run_bits = 27; ///< so that a row keeps it beside its flags
@@ -45,10 +46,11 @@ class outage_watch {
     void close();
     /// `before` is the failing transaction's standing until now; it is not one that failed in an earlier run.
     /// `is_in_cadence`: it is in `tracking`.
-    void on_failed(standing before, bool is_in_cadence, bool is_refusal, steady_time started, steady_time now);
+    void on_failed(standing before, bool is_in_cadence, bool is_denial, steady_time started, steady_time now);
 
-    bool is_everybodys(const candidates& left, std::pair<milliseconds, milliseconds> interval, steady_time now) const;
-    /// When the passing of time alone can change `is_everybodys`.
+    /// Whether the failures concern all polls: an outage, or a denial of the account.
+    bool concerns_all(const candidates& left, std::pair<milliseconds, milliseconds> interval, steady_time now) const;
+    /// When the passing of time alone can change `concerns_all`.
     std::optional<steady_time> next_look(std::pair<milliseconds, milliseconds> interval, steady_time now) const;
 
   private:
@@ -59,7 +61,7 @@ class outage_watch {
     std::size_t failed_answered_ = 0; ///< transactions that were answered before
     std::size_t failed_untried_ = 0;
     bool has_failed_beside_ = false; ///< one out of the cadence, after the first failure
-    bool is_refusal_ = false;        ///< the last one
+    bool is_denial_ = false;         ///< the last one
 };
 
 } // namespace prooftrack

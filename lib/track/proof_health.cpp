@@ -84,7 +84,7 @@ health_effect proof_health::on_failed(
     health_effect effect;
     // Silence during a refusal is no new outage, and a refused id that failed before says nothing about the others.
     const bool is_decisive = is_unwell() ? context.is_evidence && context.is_probe && kind != health_kind::unreachable
-                                         : context.is_everybodys;
+                                         : context.concerns_all;
     if (is_decisive) effect = change(kind, answer.error, now);
     effect.wants_token = context.is_first_401;
     if (!is_unwell()) return effect;

@@ -34,11 +34,11 @@ struct health_effect {
 
 /// What is known of the poll that an answer belongs to.
 struct answer_context {
-    steady_time started{};      ///< when its request was written
-    bool is_probe = false;      ///< the one probe in flight
-    bool is_evidence = false;   ///< a failure of it counts for an outage (outage_watch)
-    bool is_everybodys = false; ///< and now it is an outage
-    bool is_first_401 = false;  ///< of the run of failures under way
+    steady_time started{};     ///< when its request was written
+    bool is_probe = false;     ///< the one probe in flight
+    bool is_evidence = false;  ///< a failure of it counts for an outage (outage_watch)
+    bool concerns_all = false; ///< and now it is an outage
+    bool is_first_401 = false; ///< of the run of failures under way
 };
 
 /// Rules: a 429 pauses all polls for Retry-After (without one: 1 s, doubled each time, at most 60 s). Refusals and

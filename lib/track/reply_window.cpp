@@ -5,8 +5,8 @@
 
 namespace prooftrack {
 
-void reply_window::add(std::uint32_t slot, bool is_refusal, steady_time now) {
-    replies_.push_back(reply{now, slot, is_refusal});
+void reply_window::add(std::uint32_t slot, bool is_id_error, steady_time now) {
+    replies_.push_back(reply{now, slot, is_id_error});
 }
 
 bool reply_window::is_burst(steady_time now) const {
@@ -16,7 +16,7 @@ bool reply_window::is_burst(steady_time now) const {
     for (const reply& each : replies_) {
         if (each.at + memory < now) continue;
         ++replies;
-        if (each.is_refusal) refused[refusals++] = each.slot;
+        if (each.is_id_error) refused[refusals++] = each.slot;
     }
     if (refusals <= most_transactions || refusals * 2 < replies) return false;
     const auto end = refused.begin() + static_cast<std::ptrdiff_t>(refusals);

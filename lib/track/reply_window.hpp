@@ -18,14 +18,14 @@ class reply_window {
     static constexpr std::size_t most_transactions = 10;
     static constexpr std::chrono::seconds memory{60};
 
-    void add(std::uint32_t slot, bool is_refusal, steady_time now);
+    void add(std::uint32_t slot, bool is_id_error, steady_time now);
     bool is_burst(steady_time now) const;
 
   private:
     struct reply {
         steady_time at{};
         std::uint32_t slot = 0;
-        bool is_refusal = false;
+        bool is_id_error = false;
     };
     boost::circular_buffer<reply> replies_{length};
 };

@@ -71,7 +71,7 @@ void tracker::on(untracked_event event, instant now, std::vector<tracker_action>
     transaction_row& row = table_.at(slot);
     auto verdict = judge_untrack(table_.facts(slot, now));
     expects(verdict && row.phase != row_phase::recording, "tracker: the tracking of a row was ended twice");
-    row.is_asked = row.phase == row_phase::in_flight; // one in flight, also when this cannot be recorded
+    row.has_poll_in_flight = row.phase == row_phase::in_flight; // one in flight, also when this cannot be recorded
     leave_queues(slot);
     record(slot, std::move(*verdict), poll_answer{}, false, now, actions);
 }
@@ -194,8 +194,9 @@ void tracker::check_invariants() const {
         if (row.is_urgent != urgent_.contains(slot)) throw std::logic_error("a row's urgency differs from its queue");
         if ((row.phase == row_phase::recording) != pending_.contains(slot))
             throw std::logic_error("a recording row has no change");
-        if (row.phase == row_phase::in_flight || row.is_asked) ++in_flight;
-        if (row.is_asked && row.phase != row_phase::recording) throw std::logic_error("a poll is counted twice");
+        if (row.phase == row_phase::in_flight || row.has_poll_in_flight) ++in_flight;
+        if (row.has_poll_in_flight && row.phase != row_phase::recording)
+            throw std::logic_error("a poll is counted twice");
     }
     if (in_flight != in_flight_) throw std::logic_error("the count of polls in flight is wrong");
 }

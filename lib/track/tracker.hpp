@@ -189,7 +189,8 @@ struct live_transaction {
 };
 
 /// Invariants: each row is in exactly one of: the schedule, the queue of hints, in flight, recording. One poll in
-/// flight an id. A row's facts change only when the change is durable.
+/// flight an id. (An untracking may be recording while the poll that it met is still in flight: its answer is dropped.)
+/// A row's facts change only when the change is durable.
 class tracker {
   public:
     tracker(tracker_options options, random_source& random);

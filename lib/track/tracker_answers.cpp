@@ -12,7 +12,7 @@ constexpr std::uint32_t between_lazy_stores_s = 60;
 constexpr std::size_t most_lazy_stores = 32;
 constexpr std::size_t most_seen_words = 100;
 
-bool is_refusal(reply_class what) { return what == reply_class::not_found || what == reply_class::bad_request; }
+bool is_id_error(reply_class what) { return what == reply_class::not_found || what == reply_class::bad_request; }
 
 bool is_denial(reply_class what) { return what == reply_class::unauthorized || what == reply_class::forbidden; }
 
@@ -36,8 +36,8 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
     // While others are answered, a token or a server that is refused is this transaction's error.
     const bool is_own_denial =
         is_denial(what) && !health_.is_unwell() && !health_.is_stale_refusal(what, now.steady - event.answer.took);
-    if (is_known && table_.at(slot).is_asked) {
-        table_.at(slot).is_asked = false;
+    if (is_known && table_.at(slot).has_poll_in_flight) {
+        table_.at(slot).has_poll_in_flight = false;
         --in_flight_;
     }
     if (!is_ours) return; // untracked meanwhile: the reply changes nothing any more
@@ -83,8 +83,8 @@ bool tracker::is_plain_repeat(
 reply_class tracker::judge_burst(
     std::uint32_t slot, reply_class what, instant now, std::vector<tracker_action>& actions) {
     if (what == reply_class::no_reply) return what;
-    window_.add(slot, is_refusal(what), now.steady);
-    if (!is_refusal(what)) return what;
+    window_.add(slot, is_id_error(what), now.steady);
+    if (!is_id_error(what)) return what;
     watch_burst(now, actions);
     return is_burst_ ? reply_class::server_error : what;
 }
@@ -121,7 +121,7 @@ void tracker::judge_health(
     answer_context context;
     context.started = now.steady - answer.took;
     context.is_probe = is_probe;
-    const bool is_answered = is_good(what) || is_refusal(what);
+    const bool is_answered = is_good(what) || is_id_error(what);
     const bool has_failed =
         !is_answered && what != reply_class::throttled && !health_.is_stale_refusal(what, context.started);
     if (has_failed && slot) judge_failure(*slot, answer, what, now, context);
@@ -149,18 +149,17 @@ void tracker::judge_failure(
     last_failure_.error = answer.error;
     last_failure_.message = answer.message;
     last_failure_.request_id = answer.request_id;
-    context.is_everybodys = outage_.is_everybodys(table_.not_failing(), options_.rules.interval, now.steady);
+    context.concerns_all = outage_.concerns_all(table_.not_failing(), options_.rules.interval, now.steady);
 }
 
 /// Time has passed without an answer.
 void tracker::watch_outage(instant now, std::vector<tracker_action>& actions) {
-    if (health_.is_unwell() || !outage_.is_everybodys(table_.not_failing(), options_.rules.interval, now.steady))
-        return;
+    if (health_.is_unwell() || !outage_.concerns_all(table_.not_failing(), options_.rules.interval, now.steady)) return;
     const health_kind before = health_.kind();
     answer_context context;
     context.started = now.steady;
     context.is_evidence = true;
-    context.is_everybodys = true;
+    context.concerns_all = true;
     const health_effect effect = health_.on_answer(last_failure_, last_failure_.what, context, now);
     follow_health(effect, before, last_failure_.request_id, now, actions);
 }

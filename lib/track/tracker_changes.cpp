@@ -64,8 +64,8 @@ void tracker::keep_change(std::uint32_t slot, const pending_change& change, inst
 /// Nothing has changed; Proof will say it again, and a deadline comes again as well.
 void tracker::give_up_change(std::uint32_t slot, instant now) {
     transaction_row& row = table_.at(slot);
-    if (row.is_asked) { // an untracking: its poll is still in flight, and the answer counts again
-        row.is_asked = false;
+    if (row.has_poll_in_flight) { // an untracking: its poll is still in flight, and the answer counts again
+        row.has_poll_in_flight = false;
         row.phase = row_phase::in_flight;
         return;
     }
@@ -94,10 +94,10 @@ void tracker::on(reloaded_event event, instant now, std::vector<tracker_action>&
 void tracker::replace(std::uint32_t slot, const active_transaction& transaction, instant now) {
     transaction_row& row = table_.at(slot);
     if (pending_.contains(slot)) take_change(slot);
-    const bool is_in_flight = row.phase == row_phase::in_flight || row.is_asked;
+    const bool is_in_flight = row.phase == row_phase::in_flight || row.has_poll_in_flight;
     leave_queues(slot);
     deadlines_.erase(slot);
-    row.is_asked = false;
+    row.has_poll_in_flight = false;
     table_.replace(slot, transaction, now);
     if (is_in_flight) row.phase = row_phase::in_flight;
     watch_deadline(slot);
@@ -106,11 +106,11 @@ void tracker::replace(std::uint32_t slot, const active_transaction& transaction,
 /// The row is not watched any more. With a poll in flight it stays, as untracked, until the answer has come.
 void tracker::leave(std::uint32_t slot, instant now) {
     transaction_row& row = table_.at(slot);
-    if (!row.is_asked) {
+    if (!row.has_poll_in_flight) {
         erase(slot);
         return;
     }
-    row.is_asked = false;
+    row.has_poll_in_flight = false;
     row.wants_poll = false;
     row.phase = row_phase::in_flight;
     deadlines_.erase(slot);

@@ -1,4 +1,9 @@
 // Deadlines by time that can be vouched for: what a wrong clock noted is mended, and ends nothing.
+//
+// Who knows what about clocks: `clock_watch` notices that the wall clock was set; `vouched_clock` decides whether it is
+// believed, by the `Date`s of Proof's own replies; `clock_skew` is for the log alone. A deadline has passed for `sure`
+// when the earliest time that agrees with all sources is behind it. `native` is what was tracked since the start: its
+// age needs no clock of an earlier life.
 
 #include <algorithm>
 

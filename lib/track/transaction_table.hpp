@@ -40,12 +40,12 @@ struct transaction_row {
     bool was_overdue : 1 = false;
     bool watched : 1 = true;
     bool has_rare_facts : 1 = false;
-    bool wants_poll : 1 = false;     ///< a hint or a poll on demand came while in flight or recording
-    bool is_urgent : 1 = false;      ///< waits in the queue of hints
-    bool is_backing_off : 1 = false; ///< its wait is an error's
-    bool is_asked : 1 = false;       ///< recording, and the poll that was in flight before still is
-    bool is_moved : 1 = false;       ///< its times were mended: to be written with the next answer
-    std::uint32_t generation = 0;    ///< distinguishes a reused slot
+    bool wants_poll : 1 = false;         ///< a hint or a poll on demand came while in flight or recording
+    bool is_urgent : 1 = false;          ///< waits in the queue of hints
+    bool is_backing_off : 1 = false;     ///< its wait is an error's
+    bool has_poll_in_flight : 1 = false; ///< recording, and the poll that was in flight before still is
+    bool is_moved : 1 = false;           ///< its times were mended: to be written with the next answer
+    std::uint32_t generation = 0;        ///< distinguishes a reused slot
     /// While its standing is `failing`: in which run of outage_watch.
     std::uint32_t failed_in : outage_watch::run_bits = 0;
     std::uint32_t standing_bits : 2 = 0;

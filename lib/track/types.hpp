@@ -53,7 +53,7 @@ struct tracking_facts {
     wall_time overdue_at{};              ///< when it becomes overdue
     std::optional<wall_time> settled_at; ///< the first settlement of this tracking
     std::optional<wall_time>
-        not_found_since; ///< first 404 of the row that goes on, shifted by the time in which Proof was unwell
+        not_found_since; ///< first 404 of the present series, shifted by the time in which Proof was unwell
     std::optional<wall_time>
         recheck_until; ///< settled as failed or cancelled, then non-terminal: polled in the tail until this
     std::optional<wall_time> last_polled_at; ///< may fall back after a crash

@@ -33,7 +33,7 @@ class vouched_clock {
     /// The wall clock's time of a vouched one.
     wall_time wall_of(wall_time vouched) const { return vouched - correction_; }
 
-    /// The earliest of what is said of the time: what was noted before the start is certainly so old.
+    /// The earliest current time that agrees with all sources: ages noted before the start are at least as long.
     wall_time least(wall_time wall) const;
 
     /// The wall clock was set.

@@ -35,7 +35,7 @@ class noting_host final : public delivery_host {
         if (change == delivery_health::change::turned_failing) note("failing " + slot.name);
         if (change == delivery_health::change::recovered) note("recovered " + slot.name);
     }
-    void on_store_full(instant) override { note("full"); }
+    void on_write_refused(instant) override { note("full"); }
     void on_store_writable(instant) override { note("writable"); }
     void on_store_error(const op_error& error, instant) override { note("error " + error.code.message()); }
     void on_outcome_settled() override { note("settled"); }

@@ -61,6 +61,8 @@ class fake_store final : public store {
     void set_failed() { failed_ = true; }
     /// The n-th operation from now (from 1) fails with `error` and changes nothing.
     void fail_operation(std::uint64_t n, store_error error) { planned_ = {operations_ + n, error}; }
+    /// The outcome of this delivery cannot be recorded, all others can; nullopt = no longer.
+    void poison_outcome(std::optional<delivery_id> id) { poisoned_ = id; }
     /// The next group is committed, or the next answers are given, that much later.
     void delay_commit(steady_duration by) { commit_delay_ += by; }
     void delay_answers(steady_duration by) { answer_delay_ += by; }
@@ -214,8 +216,9 @@ class fake_store final : public store {
     }
     void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) override {
         change<std::optional<delivery_head>>(
-            [attempt = std::move(attempt)](fake_disk& disk) {
-                return op_result<std::optional<delivery_head>>(disk.record_attempt(attempt));
+            [this, attempt = std::move(attempt)](fake_disk& disk) -> op_result<std::optional<delivery_head>> {
+                if (attempt.id == poisoned_) return fake_disk::error(store_error::busy, "record an attempt");
+                return disk.record_attempt(attempt);
             },
             std::move(handler));
     }
@@ -456,6 +459,7 @@ class fake_store final : public store {
     std::deque<answer> ready_;
     std::uint64_t operations_ = 0;
     std::optional<std::pair<std::uint64_t, store_error>> planned_;
+    std::optional<delivery_id> poisoned_;
     steady_time last_answer_{};
     steady_duration commit_delay_{};
     steady_duration answer_delay_{};

@@ -194,13 +194,15 @@ class SourceRules(unittest.TestCase):
         names = {line.split("/")[0] for line in listed.splitlines()}
         self.assertEqual({name for name in names if not name.startswith(".")} - allowed, set())
 
-    def test_a_type_has_its_name_in_one_module_alone(self):
-        # All modules share one namespace: two classes of one name would be linked into one, silently.
+    def test_a_type_or_a_constant_has_its_name_in_one_module_alone(self):
+        # All modules share one namespace: two of one name would be linked into one, silently.
+        declared = re.compile(r"^(?:(?:class|struct|enum class)\s+(\w+)[^;{(<]*\{|inline constexpr [\w:<>, ]+ (\w+)\b)", re.M)
         places = {}
         for path in sources("lib"):
             if path.suffix != ".hpp":
                 continue
-            for name in re.findall(r"^(?:class|struct|enum class)\s+(\w+)[^;{(<]*\{", path.read_text(), re.M):
+            for found in declared.finditer(path.read_text()):
+                name = found[1] or found[2]
                 places.setdefault(name, set()).add(path.relative_to(ROOT / "lib").parts[0])
         self.assertEqual({name: modules for name, modules in places.items() if len(modules) > 1}, {})
 

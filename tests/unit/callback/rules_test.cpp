@@ -81,15 +81,15 @@ TEST(TargetRules, AConfiguredUrlIsEncryptedOrStaysOnThisMachine) {
 
 TEST(TargetRules, ACallbackUrlIsListedShortAndBare) {
     const std::vector<std::string> hosts{"shop.example", "*.shop.example"};
-    EXPECT_TRUE(check_callback_url("https://shop.example/hook?order=7", hosts)->exact_host);
-    EXPECT_FALSE(check_callback_url("https://a.shop.example/hook", hosts)->exact_host);
-    const auto error_of = [&](const std::string& url) { return check_callback_url(url, hosts).error(); };
+    EXPECT_TRUE(check_own_url("https://shop.example/hook?order=7", hosts)->exact_host);
+    EXPECT_FALSE(check_own_url("https://a.shop.example/hook", hosts)->exact_host);
+    const auto error_of = [&](const std::string& url) { return check_own_url(url, hosts).error(); };
     EXPECT_EQ(error_of("https://evil.example/"), callback_error::host_not_allowed);
     EXPECT_EQ(error_of("https://user@shop.example/"), url_error::userinfo);
     EXPECT_EQ(error_of("https://shop.example/#a"), url_error::fragment);
     EXPECT_EQ(error_of("http://shop.example/"), callback_error::plain_http);
     const std::string start = "https://shop.example/";
-    EXPECT_TRUE(check_callback_url(start + std::string(2048 - start.size(), 'a'), hosts).has_value());
+    EXPECT_TRUE(check_own_url(start + std::string(2048 - start.size(), 'a'), hosts).has_value());
     EXPECT_EQ(error_of(start + std::string(2049 - start.size(), 'a')), callback_error::url_too_long);
 }
 

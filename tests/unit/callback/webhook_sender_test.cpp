@@ -41,7 +41,7 @@ class WebhookSender : public testing::Test {
         rules.allow_hosts = {allow};
         rules.secrets = keys_;
         rules.tls = tls_;
-        return make_own_url_target(check_callback_url(url, rules.allow_hosts).value(), rules);
+        return make_own_url_target(check_own_url(url, rules.allow_hosts).value(), rules);
     }
 
     std::shared_ptr<const webhook_target> configured(const std::string& url) {

@@ -154,6 +154,25 @@ TEST(Stop, AFullStoreDoesNotHoldItUp) {
     EXPECT_TRUE(stopped);
 }
 
+TEST(DeliveryDriver, AnOutcomeThatCannotBeRecordedHoldsItselfAlone) {
+    one_callback world;
+    world.emit("t1");
+    world.run(3ms);
+    world.memory->poison_outcome(delivery_id{1});
+    world.run(1s);
+    EXPECT_EQ(world.row(1).view.state, delivery_state::pending);
+    world.emit("t2");
+    world.run(1s);
+    EXPECT_EQ(world.row(2).view.state, delivery_state::delivered) << "the other one goes on";
+    world.run(1min);
+    EXPECT_THAT(world.attempted(), ElementsAre("t1/1", "t2/1")) << "it is not sent again";
+    world.memory->poison_outcome(std::nullopt);
+    world.run(2s);
+    EXPECT_EQ(world.row(1).view.state, delivery_state::delivered);
+    EXPECT_EQ(world.sender->attempts().size(), 2U);
+    EXPECT_EQ(world.driver->next_wake(), std::nullopt);
+}
+
 TEST(RetryByHand, ReplacesThePendingAutomaticAttemptAndStartsTheScheduleAnew) {
     one_callback world;
     world.receiver = [](const delivery_job&) { return reply_failed(); };

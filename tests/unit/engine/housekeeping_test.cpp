@@ -256,6 +256,14 @@ TEST_F(Housekeeping, ALaneWithNothingButDeadOnesHasNoOldest) {
     EXPECT_EQ(beat.at("oldest_undelivered_seconds"), "0");
 }
 
+TEST_F(Housekeeping, TheHeartbeatOfAFullDiskSaysSo) {
+    start(std::chrono::hours(24));
+    world_.memory->set_full(true); // its probes find no space
+    house_->on_store_state(store_state::full);
+    run_to(62s);
+    EXPECT_EQ(world_.log.of(log_event_id::daemon_heartbeat).at(0).at("store"), "full");
+}
+
 TEST_F(Housekeeping, AHeartbeatThatCannotBeReadIsLeftOutAndTheNextOneComes) {
     start(std::chrono::hours(24));
     const auto times = times_of(log_event_id::daemon_heartbeat);

@@ -18,21 +18,21 @@ constexpr candidates nobody{0, 0, 0};
 struct watched_run {
     outage_watch watch;
 
-    explicit watched_run(int failures, standing before, bool is_refusal = true, bool is_in_cadence = true) {
-        fail(failures, before, is_refusal, is_in_cadence);
+    explicit watched_run(int failures, standing before, bool is_denial = true, bool is_in_cadence = true) {
+        fail(failures, before, is_denial, is_in_cadence);
     }
-    void fail(int failures, standing before, bool is_refusal = true, bool is_in_cadence = true) {
-        for (int i = 0; i < failures; ++i) watch.on_failed(before, is_in_cadence, is_refusal, start, start);
+    void fail(int failures, standing before, bool is_denial = true, bool is_in_cadence = true) {
+        for (int i = 0; i < failures; ++i) watch.on_failed(before, is_in_cadence, is_denial, start, start);
     }
     bool at(steady_duration age, const candidates& left) const {
-        return watch.is_everybodys(left, interval, start + age);
+        return watch.concerns_all(left, interval, start + age);
     }
 };
 
 TEST(OutageWatch, WithoutAFailureThereIsNone) {
     outage_watch watch;
     EXPECT_FALSE(watch.is_open());
-    EXPECT_FALSE(watch.is_everybodys(nobody, interval, start + 1h));
+    EXPECT_FALSE(watch.concerns_all(nobody, interval, start + 1h));
     EXPECT_EQ(watch.next_look(interval, start), std::nullopt);
     EXPECT_FALSE(watch.on_answered(start));
     EXPECT_EQ(watch.run(), 1U);

@@ -39,7 +39,7 @@ struct health_bench {
         context.started = now.steady;
         context.is_probe = is_probe;
         context.is_evidence = is_evidence;
-        context.is_everybodys = true;
+        context.concerns_all = true;
         return health.on_answer(reply, what, context, now);
     }
     poll_permit permit() const { return health.permit(now.steady); }
