@@ -18,8 +18,8 @@ namespace prooftrack {
 /// A call that finds a change of its row not yet committed waits for the commit and reads the row again, a few times.
 class change_calls final : public change_backend {
   public:
-    change_calls(store& remembered, poll_driver& polls, transaction_views& views, change_audit& audit)
-        : store_(remembered), polls_(polls), views_(views), audit_(audit) {}
+    change_calls(store& storage, poll_driver& polls, transaction_views& views, change_audit& audit)
+        : store_(storage), polls_(polls), views_(views), audit_(audit) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
     void untrack(transaction_id id, client_identity who, backend_handler<transaction_view> handler) override;

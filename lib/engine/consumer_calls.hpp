@@ -19,8 +19,8 @@ namespace prooftrack {
 /// The store has the positions; none are kept here.
 class consumer_calls final : public consumer_backend {
   public:
-    consumer_calls(const clock_source& clock, store& remembered, change_audit& audit)
-        : clock_(clock), store_(remembered), audit_(audit) {}
+    consumer_calls(const clock_source& clock, store& storage, change_audit& audit)
+        : clock_(clock), store_(storage), audit_(audit) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
     void put_consumer(

@@ -69,9 +69,9 @@ void delivery_attempts::load(delivery_slot& slot, const lane_head& head, instant
         make_ready(one, std::move(*fresh));
         return;
     }
-    context_.deps.memory.load_delivery(head.id, [this, id = head.id](op_result<std::optional<delivery_record>> loaded) {
-        on_loaded(id, std::move(loaded));
-    });
+    context_.deps.storage.load_delivery(
+        head.id,
+        [this, id = head.id](op_result<std::optional<delivery_record>> loaded) { on_loaded(id, std::move(loaded)); });
 }
 
 void delivery_attempts::make_ready(delivery_attempt& one, delivery_record record) {
@@ -160,7 +160,7 @@ void delivery_attempts::on_outcome(delivery_id id, delivery_outcome outcome) {
 
 void delivery_attempts::record(delivery_attempt& one) {
     ++recording_;
-    context_.deps.memory.record_attempt(
+    context_.deps.storage.record_attempt(
         one.ending, [this, id = one.head.id](op_result<std::optional<delivery_head>> recorded) {
             on_answer(id, std::move(recorded));
         });

@@ -17,8 +17,8 @@ namespace prooftrack {
 /// Checks that the delivery or callback exists; the driver does the work.
 class delivery_calls final : public delivery_backend {
   public:
-    delivery_calls(store& remembered, delivery_driver& driver, change_audit& audit)
-        : store_(remembered), driver_(driver), audit_(audit) {}
+    delivery_calls(store& storage, delivery_driver& driver, change_audit& audit)
+        : store_(storage), driver_(driver), audit_(audit) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
     void deliveries(delivery_query query, backend_handler<delivery_page> handler) override;

@@ -27,7 +27,7 @@ inline constexpr std::size_t most_url_attempts = 1024;
 /// What the delivery side works with. All of it must outlive the delivery side.
 struct delivery_dependencies {
     const clock_source& clock;
-    store& memory;
+    store& storage;
     notifier& sender;
     event_log& log;
     delivery_metrics& metrics;

@@ -34,7 +34,7 @@ void delivery_driver::start(const store_status& status) {
     for (const auto& [name, summary] : status.lanes) {
         take_over(summary, now);
         if (is_own_url_lane(name) && summary.pending == 0 && summary.failing_since) {
-            context_.deps.memory.set_failing(name, std::nullopt, [](const op_result<std::monostate>&) {});
+            context_.deps.storage.set_failing(name, std::nullopt, [](const op_result<std::monostate>&) {});
         }
         warn_if_unconfigured(summary);
     }
@@ -113,7 +113,7 @@ void delivery_driver::stop(milliseconds within, unique_function<void()> stopped)
 void delivery_driver::retry_delivery(delivery_id id, store_handler<std::monostate> handler) {
     const instant now = enter();
     attempts_.prepare_retry(id);
-    context_.deps.memory.retry_delivery(
+    context_.deps.storage.retry_delivery(
         id, now.wall, [this, id, handler = std::move(handler)](const op_result<delivery_head>& head) mutable {
             on_retried(id, head);
             handler(head ? op_result<std::monostate>(std::monostate{}) : op_result<std::monostate>(head.error()));
@@ -135,7 +135,7 @@ void delivery_driver::on_retried(delivery_id id, const op_result<delivery_head>&
 void delivery_driver::retry_dead(std::optional<std::string> callback, store_handler<std::uint64_t> handler) {
     const instant now = enter();
     auto scope = callback;
-    context_.deps.memory.retry_dead(
+    context_.deps.storage.retry_dead(
         std::move(callback), now.wall,
         [this, scope = std::move(scope), handler = std::move(handler)](op_result<std::uint64_t> count) mutable {
             on_dead_retried(scope, count);
@@ -242,7 +242,7 @@ void delivery_driver::keep_fresh(delivery_record record) {
 }
 
 void delivery_driver::sync_lanes(bool warn) {
-    context_.deps.memory.status([this, warn](const op_result<store_status>& status) { on_lanes(status, warn); });
+    context_.deps.storage.status([this, warn](const op_result<store_status>& status) { on_lanes(status, warn); });
 }
 
 void delivery_driver::on_lanes(const op_result<store_status>& status, bool warn) {

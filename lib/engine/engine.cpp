@@ -22,30 +22,28 @@ engine::engine(
     : deps_(deps), hooks_(std::move(hooks)), random_(seed), audit_(deps.log),
       poll_driver_(
           make_tracker_options(config),
-          {deps.clock, random_, deps.remembered, deps.log, deps.counts,
+          {deps.clock, random_, deps.storage, deps.log, deps.counts,
            [this](event_type type) { return delivery_driver_.callbacks().selecting(type); }, *this}),
       delivery_driver_(
-          delivery_dependencies{deps.clock, deps.remembered, deps.sender, deps.log, *this},
+          delivery_dependencies{deps.clock, deps.storage, deps.sender, deps.log, *this},
           callback_table(config.callbacks, config.callback_url), seed, [this] { arm(); }),
-      feed_(deps.remembered, deps.clock, numbers_, [this] { arm(); }),
+      feed_(deps.storage, deps.clock, numbers_, [this] { arm(); }),
       housekeeping_(
-          {deps.clock, deps.remembered, deps.log, deps.counts, poll_driver_, delivery_driver_, feed_},
-          [this] { arm(); }),
+          {deps.clock, deps.storage, deps.log, deps.counts, poll_driver_, delivery_driver_, feed_}, [this] { arm(); }),
       life_(
-          {deps.clock, deps.remembered, deps.log, poll_driver_, delivery_driver_, feed_, housekeeping_, state_},
+          {deps.clock, deps.storage, deps.log, poll_driver_, delivery_driver_, feed_, housekeeping_, state_},
           std::move(config), [this] { arm(); }),
-      views_(deps.remembered, poll_driver_),
-      intake_({deps.clock, life_.config(), delivery_driver_.callbacks(), state_}),
-      lookup_({deps.clock, deps.remembered, views_, delivery_driver_, numbers_}, [this] { arm(); }),
-      changes_(deps.remembered, poll_driver_, views_, audit_),
-      tracking_({deps.remembered, deps.log, poll_driver_, views_, changes_, intake_, audit_}),
-      session_service_(deps.clock, deps.remembered, deps.log, hooks_of_sessions()), sessions_(session_service_, audit_),
-      deliveries_(deps.remembered, delivery_driver_, audit_), consumers_(deps.clock, deps.remembered, audit_),
+      views_(deps.storage, poll_driver_), intake_({deps.clock, life_.config(), delivery_driver_.callbacks(), state_}),
+      lookup_({deps.clock, deps.storage, views_, delivery_driver_, numbers_}, [this] { arm(); }),
+      changes_(deps.storage, poll_driver_, views_, audit_),
+      tracking_({deps.storage, deps.log, poll_driver_, views_, changes_, intake_, audit_}),
+      session_service_(deps.clock, deps.storage, deps.log, hooks_of_sessions()), sessions_(session_service_, audit_),
+      deliveries_(deps.storage, delivery_driver_, audit_), consumers_(deps.clock, deps.storage, audit_),
       status_(
-          {deps.clock, deps.remembered, deps.counts, poll_driver_.core(), delivery_driver_, housekeeping_, state_,
+          {deps.clock, deps.storage, deps.counts, poll_driver_.core(), delivery_driver_, housekeeping_, state_,
            life_.standing()},
           std::move(version)),
-      operators_(deps.remembered, audit_, hooks_.set_log_level),
+      operators_(deps.storage, audit_, hooks_.set_log_level),
       calls_({tracking_, lookup_, changes_, sessions_, feed_, deliveries_, consumers_, status_, operators_}) {}
 
 session_hooks engine::hooks_of_sessions() {

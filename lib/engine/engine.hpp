@@ -1,6 +1,6 @@
 #pragma once
 
-// The driver: joins the core, Proof, the store, the callbacks and the API; owns the one alarm.
+// Joins the core, Proof, the store, the callbacks and the API; owns all parts of the engine and the one alarm.
 
 #include <cstdint>
 #include <functional>
@@ -49,7 +49,7 @@ struct engine_hooks {
 struct engine_dependencies {
     const clock_source& clock;
     alarm& wake_up;
-    store& remembered;
+    store& storage;
     notifier& sender;
     event_log& log;
     meters& counts;

@@ -27,7 +27,7 @@ tracker_options make_tracker_options(const configuration& config) {
 }
 
 task<op_result<std::monostate>> engine_life::begin() {
-    const auto status = co_await call(parts_.remembered, &store::load_consumers_and_lanes);
+    const auto status = co_await call(parts_.storage, &store::status);
     if (!status) co_return status.error();
     parts_.feed.restore(*status);
     if (!tells_callbacks() && status->consumers == 0) warn_of_no_listener();
@@ -44,7 +44,7 @@ task<op_result<std::monostate>> engine_life::begin() {
 void engine_life::load(store_handler<std::uint64_t> loaded) {
     auto on_chunk = alive_.guarded(
         [this](std::vector<active_transaction> rows) { parts_.polls.step(loaded_event{std::move(rows)}); });
-    parts_.remembered.load_active(std::move(on_chunk), std::move(loaded));
+    parts_.storage.load_active(std::move(on_chunk), std::move(loaded));
 }
 
 task<> engine_life::end(proof_client& proof, milliseconds within) {
@@ -55,7 +55,7 @@ task<> engine_life::end(proof_client& proof, milliseconds within) {
     };
     co_await call<void>(stop);
     save_counters();
-    co_await call(parts_.remembered, &store::close); // which waits for all of it
+    co_await call(parts_.storage, &store::close); // which waits for all of it
 }
 
 /// Both at once; `stopped` runs with the second one's end.
@@ -76,8 +76,7 @@ void engine_life::save_counters() {
         std::vector<active_transaction> part(
             std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(first)),
             std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(last)));
-        parts_.remembered.save_facts(
-            std::move(part), [](const op_result<std::monostate>& /*counters may fall back*/) {});
+        parts_.storage.save_facts(std::move(part), [](const op_result<std::monostate>& /*counters may fall back*/) {});
     }
 }
 
@@ -101,7 +100,7 @@ bool engine_life::tells_callbacks() const {
 }
 
 task<> engine_life::warn_if_nobody_reads() {
-    const auto consumers = co_await call(parts_.remembered, &store::consumers);
+    const auto consumers = co_await call(parts_.storage, &store::consumers);
     if (consumers && consumers->empty()) warn_of_no_listener();
 }
 

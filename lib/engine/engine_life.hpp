@@ -25,7 +25,7 @@ namespace prooftrack {
 /// All of it must outlive it.
 struct life_parts {
     const clock_source& clock;
-    store& remembered;
+    store& storage;
     event_log& log;
     poll_driver& polls;
     delivery_driver& deliveries;

@@ -24,8 +24,8 @@ namespace prooftrack {
 class event_feed final : public event_backend {
   public:
     /// `wake_changed` runs when `next_wake` has become earlier.
-    event_feed(store& remembered, const clock_source& clock, wait_numbers& numbers, std::function<void()> wake_changed)
-        : store_(remembered), clock_(clock), numbers_(numbers), wake_changed_(std::move(wake_changed)) {}
+    event_feed(store& storage, const clock_source& clock, wait_numbers& numbers, std::function<void()> wake_changed)
+        : store_(storage), clock_(clock), numbers_(numbers), wake_changed_(std::move(wake_changed)) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
     /// At start, before anything is published.

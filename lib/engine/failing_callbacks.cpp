@@ -65,7 +65,7 @@ bool failing_callbacks::is_remembered(const delivery_slot& slot, steady_time now
 
 void failing_callbacks::forget(const delivery_slot& slot) {
     if (!slot.lane.health().failing() || !context_.stop.is_running() || context_.pressure.is_halted()) return;
-    context_.deps.memory.set_failing(slot.name, std::nullopt, [](const op_result<std::monostate>&) {});
+    context_.deps.storage.set_failing(slot.name, std::nullopt, [](const op_result<std::monostate>&) {});
 }
 
 void failing_callbacks::save(delivery_slot& slot) {
@@ -75,7 +75,7 @@ void failing_callbacks::save(delivery_slot& slot) {
         save_recovery(slot);
         return;
     }
-    context_.deps.memory.set_failing(
+    context_.deps.storage.set_failing(
         slot.name, since,
         [this, lane = slot.number](const op_result<std::monostate>& saved) { on_saved(lane, saved); });
 }
@@ -83,7 +83,7 @@ void failing_callbacks::save(delivery_slot& slot) {
 void failing_callbacks::save_recovery(delivery_slot& slot) {
     const recovery_rule rule = slot.lane.begin_recovery(slot.failing_from, context_.deps.clock.now().wall);
     const auto is_freed = [rule](const waiting_delivery& one) { return rule.ends(one); };
-    context_.deps.memory.end_failing(
+    context_.deps.storage.end_failing(
         slot.name, {rule.now, is_freed},
         [this, lane = slot.number](const op_result<std::uint64_t>& freed) { on_recovery_saved(lane, freed); });
 }

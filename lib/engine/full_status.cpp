@@ -4,10 +4,10 @@
 
 namespace prooftrack {
 
-task<op_result<full_status>> read_full_status(store& remembered) {
-    auto status = co_await call(remembered, &store::status);
+task<op_result<full_status>> read_full_status(store& storage) {
+    auto status = co_await call(storage, &store::status);
     if (!status) co_return status.error();
-    auto consumers = co_await call(remembered, &store::consumers);
+    auto consumers = co_await call(storage, &store::consumers);
     if (!consumers) co_return consumers.error();
     co_return full_status{std::move(*status), std::move(*consumers)};
 }

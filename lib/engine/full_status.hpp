@@ -11,11 +11,11 @@
 namespace prooftrack {
 
 struct full_status {
-    store_status remembered;
+    store_status stored;
     std::vector<consumer_view> consumers;
 };
 
-/// `remembered` must outlive the reads.
-task<op_result<full_status>> read_full_status(store& remembered);
+/// `storage` must outlive the reads.
+task<op_result<full_status>> read_full_status(store& storage);
 
 } // namespace prooftrack

@@ -103,7 +103,7 @@ std::optional<prune_request> housekeeping::prunable(instant now) {
 
 task<> housekeeping::prune(prune_request request) {
     is_pruning_ = true;
-    const auto pruned = co_await call(around_.remembered, &store::prune, request);
+    const auto pruned = co_await call(around_.storage, &store::prune, request);
     is_pruning_ = false;
     const instant then = around_.clock.now();
     if (!pruned) {
@@ -124,19 +124,19 @@ task<> housekeeping::prune(prune_request request) {
 
 /// Readers find the first event that is kept.
 task<> housekeeping::show_pruned() {
-    const auto status = co_await call(around_.remembered, &store::status);
+    const auto status = co_await call(around_.storage, &store::status);
     if (status) around_.feed.on_pruned(status->first_seq);
 }
 
 task<> housekeeping::probe() {
     is_probing_ = true;
-    co_await call(around_.remembered, &store::probe); // the outcome comes through `on_store_state`
+    co_await call(around_.storage, &store::probe); // the outcome comes through `on_store_state`
     is_probing_ = false;
 }
 
 task<> housekeeping::measure_space() {
     is_measuring_ = true;
-    const auto status = co_await call(around_.remembered, &store::status);
+    const auto status = co_await call(around_.storage, &store::status);
     is_measuring_ = false;
     if (status) look_at_space(*status);
 }
@@ -156,8 +156,8 @@ void housekeeping::look_at_space(const store_status& status) {
 }
 
 task<> housekeeping::beat() {
-    const auto status = co_await read_full_status(around_.remembered);
-    if (status) say_alive(status->remembered, status->consumers);
+    const auto status = co_await read_full_status(around_.storage);
+    if (status) say_alive(status->stored, status->consumers);
 }
 
 void housekeeping::say_alive(const store_status& status, const std::vector<consumer_view>& consumers) {

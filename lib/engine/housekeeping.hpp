@@ -30,7 +30,7 @@ class housekeeping {
   public:
     struct surroundings {
         const clock_source& clock;
-        store& remembered;
+        store& storage;
         event_log& log;
         meters& counts;
         poll_driver& polls;

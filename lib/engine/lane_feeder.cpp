@@ -61,7 +61,7 @@ void lane_feeder::ask_refill(delivery_slot& slot) {
     if (!may_ask || slot.refill != delivery_slot::refill_state::idle || !slot.lane.wants_refill()) return;
     slot.refill = delivery_slot::refill_state::asked;
     const std::size_t asked = slot.lane.refill_size();
-    context_.deps.memory.next_heads(
+    context_.deps.storage.next_heads(
         slot.name, asked, [this, lane = slot.number, asked](const op_result<std::vector<delivery_head>>& heads) {
             on_heads(lane, asked, heads);
         });

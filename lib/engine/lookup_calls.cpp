@@ -39,7 +39,7 @@ void lookup_calls::list(transaction_query query, backend_handler<transaction_pag
 }
 
 task<outcome<transaction_page>> lookup_calls::read_page(transaction_query query) {
-    auto page = co_await call(sources_.remembered, &store::list, std::move(query));
+    auto page = co_await call(sources_.storage, &store::list, std::move(query));
     if (!page) co_return store_problem(page.error());
     for (transaction_view& view : page->transactions) view = sources_.views.with_live(std::move(view));
     co_return std::move(*page);
@@ -50,7 +50,7 @@ void lookup_calls::history(transaction_id id, backend_handler<transaction_histor
 }
 
 task<outcome<transaction_history>> lookup_calls::read_history(transaction_id id) {
-    auto page = co_await call(sources_.remembered, &store::history, id);
+    auto page = co_await call(sources_.storage, &store::history, id);
     if (!page) co_return store_problem(page.error());
     if (!*page) co_return unknown_transaction(id);
     for (delivery_view& delivery : (*page)->deliveries) sources_.deliveries.annotate(delivery);

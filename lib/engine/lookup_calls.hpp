@@ -19,7 +19,7 @@ namespace prooftrack {
 
 struct lookup_sources {
     const clock_source& clock;
-    store& remembered;
+    store& storage;
     transaction_views& views;
     const delivery_driver& deliveries;
     wait_numbers& numbers;

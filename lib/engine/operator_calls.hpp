@@ -19,8 +19,8 @@ namespace prooftrack {
 class operator_calls final : public operator_backend {
   public:
     /// `set_log_level` says false when there is no such level.
-    operator_calls(store& remembered, change_audit& audit, std::function<bool(std::string_view)> set_log_level)
-        : store_(remembered), audit_(audit), set_level_(std::move(set_log_level)) {}
+    operator_calls(store& storage, change_audit& audit, std::function<bool(std::string_view)> set_log_level)
+        : store_(storage), audit_(audit), set_level_(std::move(set_log_level)) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
     void backup(client_identity who, backend_handler<std::filesystem::path> handler) override;

@@ -36,7 +36,7 @@ void log_failed_with_count(const delivery_dependencies& deps, const delivery_att
     query.callback = one.record->view.callback;
     query.transaction = one.record->view.transaction.str();
     query.limit = most_counted_behind;
-    deps.memory.deliveries(std::move(query), [log = &deps.log, one](const op_result<delivery_page>& page) {
+    deps.storage.deliveries(std::move(query), [log = &deps.log, one](const op_result<delivery_page>& page) {
         log_failed(*log, one, page ? count_behind(*page, one.head.id) : 0);
     });
 }

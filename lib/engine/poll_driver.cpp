@@ -160,7 +160,7 @@ void poll_driver::perform(change_action& change) {
         event_id = make_event_id(change.at, around_.random);
         row.event = owed_event{event_id, *change.event, change.previous_status, around_.selecting(*change.event)};
     }
-    around_.remembered.record(
+    around_.storage.record(
         std::move(row), [this, recorded = std::move(change),
                          event_id = std::move(event_id)](op_result<recorded_transition> result) mutable {
             on_record_result(std::move(recorded), event_id, std::move(result));
@@ -202,7 +202,7 @@ void poll_driver::end_change(change_number number, const op_result<std::monostat
 void poll_driver::perform(reload_action& reload) {
     transaction_id id = reload.id;
     reloading_.insert(reload.number);
-    around_.remembered.find(
+    around_.storage.find(
         std::move(id),
         [this, slot = reload.slot, number = reload.number](op_result<std::optional<transaction_view>> found) {
             std::optional<active_transaction> row;

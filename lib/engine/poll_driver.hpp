@@ -39,7 +39,7 @@ class poll_driver final : public poll_source {
     struct surroundings {
         const clock_source& clock;
         random_source& random;
-        store& remembered;
+        store& storage;
         event_log& log;
         meters& counts;
         std::function<std::vector<std::string>(event_type)>

@@ -15,11 +15,13 @@ problem refuse(problem_code code, std::string detail) {
     return refused;
 }
 
+problem full_disk() {
+    return refuse(
+        problem_code::store_unavailable, "the disk is full: nothing was changed; free some room and try again");
+}
+
 problem store_problem(const op_error& error) {
-    if (error.code == store_error::full) {
-        return refuse(
-            problem_code::store_unavailable, "the disk is full: nothing was changed; free some room and try again");
-    }
+    if (error.code == store_error::full) return full_disk();
     if (error.code == boost::system::errc::invalid_argument) {
         return refuse(problem_code::invalid_request, fmt::format("{}: {}", error.operation, error.detail));
     }

@@ -11,7 +11,8 @@
 namespace prooftrack {
 
 problem refuse(problem_code code, std::string detail);
-/// A full disk is 503 with what to do; anything else of the store likewise.
+problem full_disk(); ///< 503 with what to do
+/// What the store said, as users see it; a full disk is `full_disk`.
 problem store_problem(const op_error& error);
 problem unknown_transaction(const transaction_id& id);
 /// A call to Proof without a reply.

@@ -40,9 +40,9 @@ struct session_hooks {
 class session_service {
   public:
     session_service(
-        const clock_source& clock, store& remembered, event_log& log, session_hooks hooks,
+        const clock_source& clock, store& storage, event_log& log, session_hooks hooks,
         session_memory_limits limits = {})
-        : clock_(clock), store_(remembered), log_(log), hooks_(std::move(hooks)), memory_(limits) {}
+        : clock_(clock), store_(storage), log_(log), hooks_(std::move(hooks)), memory_(limits) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
     void attach(proof_client& proof) { proof_ = &proof; }

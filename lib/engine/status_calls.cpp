@@ -8,19 +8,19 @@
 namespace prooftrack {
 
 task<outcome<std::string>> status_calls::format() {
-    auto status = co_await read_full_status(shown_.remembered);
+    auto status = co_await read_full_status(shown_.storage);
     if (!status) co_return store_problem(status.error());
-    status->remembered.state = shown_.state.disk;
+    status->stored.state = shown_.state.disk;
     const instant now = shown_.clock.now();
-    const std::vector<callback_view> callbacks = shown_.deliveries.views(status->remembered, now.wall);
+    const std::vector<callback_view> callbacks = shown_.deliveries.views(status->stored, now.wall);
     co_return format_status(
-        {version_, now.steady - started_at_, status->remembered, shown_.core, shown_.counts.poll_lag_p99(), now,
-         callbacks, status->consumers, shown_.config, secrets_});
+        {version_, now.steady - started_at_, status->stored, shown_.core, shown_.counts.poll_lag_p99(), now, callbacks,
+         status->consumers, shown_.config, secrets_});
 }
 
 task<outcome<std::string>> status_calls::serialize() {
-    const auto status = co_await read_full_status(shown_.remembered);
-    if (status) shown_.upkeep.publish(status->remembered, status->consumers, shown_.clock.now());
+    const auto status = co_await read_full_status(shown_.storage);
+    if (status) shown_.upkeep.publish(status->stored, status->consumers, shown_.clock.now());
     co_return shown_.counts.serialize();
 }
 

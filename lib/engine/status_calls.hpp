@@ -24,7 +24,7 @@ namespace prooftrack {
 /// What is shown; all of it must outlive the calls.
 struct status_sources {
     const clock_source& clock;
-    store& remembered;
+    store& storage;
     meters& counts;
     const tracker& core;
     delivery_driver& deliveries;

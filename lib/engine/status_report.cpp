@@ -22,11 +22,11 @@ std::string format_counts(const std::map<std::string_view, std::uint64_t>& count
     return out + "}";
 }
 
-std::string format_transactions(const store_status& remembered) {
+std::string format_transactions(const store_status& stored) {
     std::map<std::string_view, std::uint64_t> by_state;
     std::map<std::string_view, std::uint64_t> by_status;
     for (std::size_t i = 0; i < tracking_state_count; ++i) by_state[to_string(static_cast<tracking_state>(i))] = 0;
-    for (const auto& [key, count] : remembered.transactions) {
+    for (const auto& [key, count] : stored.transactions) {
         by_state[to_string(key.first)] += count;
         if (key.second == status_kind::none) {
             by_status["none"] += count;
@@ -135,7 +135,7 @@ std::string format_secrets(const std::vector<secret_view>& secrets) {
 } // namespace
 
 std::string format_status(const status_facts& facts) {
-    const store_status& store = facts.remembered;
+    const store_status& store = facts.stored;
     std::string out = "{\"version\":";
     append_json_string(out, facts.version);
     out += fmt::format(

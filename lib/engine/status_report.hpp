@@ -22,7 +22,7 @@ struct config_standing {
 struct status_facts {
     std::string_view version;
     steady_duration uptime{};
-    const store_status& remembered;
+    const store_status& stored;
     const tracker& core;
     steady_duration lag_p99{};
     instant now;

@@ -56,7 +56,7 @@ task<outcome<tracked>> tracking_calls::add(track_request request, client_identit
     if (auto* refused = std::get_if<problem>(&taken)) co_return std::move(*refused);
     const auto& row = std::get<new_transaction>(taken);
     std::vector<new_transaction> rows{row};
-    auto added = co_await call(around_.remembered, &store::add, std::move(rows), std::nullopt);
+    auto added = co_await call(around_.storage, &store::add, std::move(rows), std::nullopt);
     if (!added) co_return store_problem(added.error());
     const add_outcome& one = added->front();
     if (one.what == add_result::conflict) co_return already_tracked(row.id);
@@ -80,7 +80,7 @@ task<std::optional<problem>> tracking_calls::track_session(
     // The session exists: whatever has changed since the request to Proof, a stop or a reload, its id is recorded.
     std::vector<new_transaction> rows;
     rows.push_back(around_.intake.make_row(track_request{id, options}));
-    auto added = co_await call(around_.remembered, &store::add, std::move(rows), session);
+    auto added = co_await call(around_.storage, &store::add, std::move(rows), session);
     if (!added) co_return store_problem(added.error());
     const add_outcome& one = added->front();
     if (one.what != add_result::created) {
@@ -100,7 +100,7 @@ task<std::optional<problem>> tracking_calls::compare_session(
     if (known.what == add_result::conflict) co_return already_tracked(id);
     if (known.facts.state != tracking_state::settled) co_return std::nullopt;
     // The store takes a settled one as it is, whatever the options.
-    const auto found = co_await call(around_.remembered, &store::find, id);
+    const auto found = co_await call(around_.storage, &store::find, id);
     if (!found) co_return store_problem(found.error());
     if (!*found || !is_same(**found, options)) co_return already_tracked(id);
     co_return std::nullopt;
@@ -130,7 +130,7 @@ task<outcome<import_summary>> tracking_calls::add_lines(std::vector<import_line>
         if (auto refused = fill(part, lines, all)) co_return with_taken(std::move(*refused), all);
         if (part.rows.empty()) break;
         std::vector<new_transaction> rows = std::exchange(part.rows, {});
-        const auto added = co_await call(around_.remembered, &store::add, std::move(rows), std::nullopt);
+        const auto added = co_await call(around_.storage, &store::add, std::move(rows), std::nullopt);
         if (!added) co_return with_taken(store_problem(added.error()), all);
         count(part, *added, all);
     }

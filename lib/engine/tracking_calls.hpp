@@ -18,7 +18,7 @@
 namespace prooftrack {
 
 struct tracking_surroundings {
-    store& remembered;
+    store& storage;
     event_log& log;
     poll_driver& polls;
     transaction_views& views;

@@ -13,10 +13,7 @@ namespace prooftrack {
 std::optional<problem> transaction_intake::check(const tracking_options& options) const {
     if (rules_.state.life != daemon_state::phase::running)
         return refuse(problem_code::unavailable, "the daemon is starting or stopping: try again in a moment");
-    if (rules_.state.disk == store_state::full) {
-        return refuse(
-            problem_code::store_unavailable, "the disk is full: nothing was changed; free some room and try again");
-    }
+    if (rules_.state.disk == store_state::full) return full_disk();
     if (!options.callback_url) return std::nullopt;
     const auto url = parse_http_url(*options.callback_url);
     if (!url) return refuse(problem_code::invalid_request, fmt::format("callback_url: {}", url.error().message()));

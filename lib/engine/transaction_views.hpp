@@ -12,7 +12,7 @@ namespace prooftrack {
 
 class transaction_views {
   public:
-    transaction_views(store& remembered, const poll_driver& polls) : store_(remembered), polls_(polls) {}
+    transaction_views(store& storage, const poll_driver& polls) : store_(storage), polls_(polls) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
     /// One that is not stored is a problem.

@@ -15,7 +15,7 @@ constexpr milliseconds longest_retry{100};
 
 steady_time steady_now() { return std::chrono::steady_clock::now(); }
 
-/// 5 ms, doubling, at most 1 s: the core's breaker decides how long to be quiet, this only keeps the loop from
+/// 5 ms, doubling, at most 100 ms: `track/proof_health` decides how long to be quiet, this only keeps the loop from
 /// spinning.
 milliseconds retry_delay(std::uint32_t failures) {
     const std::uint32_t doublings = std::min<std::uint32_t>(failures, 9) - 1;

@@ -36,7 +36,6 @@ class sqlite_store final : public store {
                 database& db) { return load_watched(db, loop, on_chunk, gate); },
             std::move(done));
     }
-    void load_consumers_and_lanes(store_handler<store_status> handler) override { status(std::move(handler)); }
 
     void add(
         std::vector<new_transaction> transactions, std::optional<digest> session,

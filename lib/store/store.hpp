@@ -248,7 +248,6 @@ class store {
     /// the longest first and those that were never seen before it. `done` gets their number.
     virtual void load_active(
         unique_function<void(std::vector<active_transaction>)> on_chunk, store_handler<std::uint64_t> done) = 0;
-    virtual void load_consumers_and_lanes(store_handler<store_status> handler) = 0;
 
     /// At most 1,000 a call. One outcome each, in order. One that is untracked or abandoned is tracked anew: it keeps
     /// its place in the list, its history and its deliveries, loses its last good reply, and its revision goes on.

@@ -11,7 +11,7 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr milliseconds between_wanted_polls{1'000};
-/// Imports start at least this fast, whatever the number of transactions.
+/// The longest gap between two first polls: at least 1,000 a second start, however few there are.
 constexpr nanoseconds longest_first_poll_gap{1'000'000};
 constexpr int first_polls_at_once = 100;
 constexpr seconds behind_patience{5};

@@ -145,7 +145,6 @@ class fake_store final : public store {
                 done(std::move(count));
             });
     }
-    void load_consumers_and_lanes(store_handler<store_status> handler) override { status(std::move(handler)); }
 
     void add(
         std::vector<new_transaction> transactions, std::optional<digest> session,

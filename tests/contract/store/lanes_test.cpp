@@ -150,11 +150,7 @@ TEST_P(Lanes, AStartGetsTheLanesAndTheStatus) {
     world.record(make_settlement("a", 10, {"backend"})).value();
     world.put_consumer("ledger").value();
     world.reopen();
-    const store_status loaded = world
-                                    .ask<store_status>([](store& subject, auto handler) {
-                                        subject.load_consumers_and_lanes(std::move(handler));
-                                    })
-                                    .value();
+    const store_status loaded = world.status();
     EXPECT_EQ(loaded.lanes.at("backend").pending, 1U);
     EXPECT_EQ(loaded.consumers, 1U);
     EXPECT_EQ(loaded.first_seq, event_seq{1});
@@ -162,7 +158,6 @@ TEST_P(Lanes, AStartGetsTheLanesAndTheStatus) {
     EXPECT_EQ(loaded.transactions.at({tracking_state::settled, status_kind::completed}), 1U);
     EXPECT_GT(loaded.db_bytes, 0U);
     EXPECT_NE(loaded.log_id, "");
-    EXPECT_EQ(world.status().log_id, loaded.log_id);
 }
 
 TEST_P(Lanes, TheBaseUrlIsRememberedAndTheLastOneGiven) {

@@ -66,7 +66,7 @@ inline op_error call_error(proof_error code) { return {make_error_code(code), "c
 
 /// What the engine does with a new session's id, without the polls.
 inline task<std::optional<problem>> record_session(
-    store& remembered, transaction_id id, tracking_options options, std::optional<digest> session, wall_time now) {
+    store& storage, transaction_id id, tracking_options options, std::optional<digest> session, wall_time now) {
     new_transaction row{
         .id = std::move(id),
         .metadata = options.metadata,
@@ -77,7 +77,7 @@ inline task<std::optional<problem>> record_session(
         .options_digest = {}};
     row.options_digest[0] = static_cast<std::uint8_t>(options.metadata.size());
     std::vector<new_transaction> rows{std::move(row)};
-    auto added = co_await call(remembered, &store::add, std::move(rows), session);
+    auto added = co_await call(storage, &store::add, std::move(rows), session);
     if (!added) co_return store_problem(added.error());
     if (added->front().what == add_result::conflict) co_return refuse(problem_code::already_tracked, "other options");
     co_return std::nullopt;
