@@ -196,7 +196,8 @@ class SourceRules(unittest.TestCase):
 
     def test_a_type_or_a_constant_has_its_name_in_one_module_alone(self):
         # All modules share one namespace: two of one name would be linked into one, silently.
-        declared = re.compile(r"^(?:(?:class|struct|enum class)\s+(\w+)[^;{(<]*\{|inline constexpr [\w:<>, ]+ (\w+)\b)", re.M)
+        declared = re.compile(r"^(?:(?:class|struct|enum class)\s+(\w+)[^;{(<]*\{"
+                              r"|inline constexpr [\w:<>, ]+ (\w+)\b)", re.M)
         places = {}
         for path in sources("lib"):
             if path.suffix != ".hpp":
