@@ -1,5 +1,6 @@
 #include "support/store_workload.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace prooftrack {
@@ -243,18 +244,17 @@ std::vector<std::string> store_workload::check(store_world& world) {
             require(settlements[id] == known.settlements, "events are not as acknowledged: " + id);
         }
         // The event exists if, and only if, the change does.
-        std::uint64_t settled_lines = 0;
-        std::uint64_t owed = 0;
         const auto history = world.history(make_id(id));
-        for (const history_entry& line : history->changes) {
-            if (line.to_state == tracking_state::settled) ++settled_lines;
-        }
+        const auto settled_lines =
+            std::count_if(history->changes.begin(), history->changes.end(), [](const history_entry& line) {
+                return line.to_state == tracking_state::settled;
+            });
         require(
-            settled_lines == settlements[id],
+            static_cast<std::uint64_t>(settled_lines) == settlements[id],
             fmt::format("{} settlements and {} events: {}", settled_lines, settlements[id], id));
         require(
             (view.facts.state == tracking_state::settled) == (settlements[id] > 0), "state and events differ: " + id);
-        owed = settlements[id] * (callbacks.size() + (view.callback_url ? 1 : 0));
+        const std::uint64_t owed = settlements[id] * (callbacks.size() + (view.callback_url ? 1 : 0));
         require(
             history->deliveries.size() == owed,
             fmt::format("{} deliveries where {} are owed: {}", history->deliveries.size(), owed, id));

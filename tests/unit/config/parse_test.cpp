@@ -56,8 +56,7 @@ TEST(ParseConfiguration, OnlyTheBaseUrlIsRequired) {
     EXPECT_EQ(config, defaults);
 }
 
-TEST(ParseConfiguration, ReadsEveryKey) {
-    const configuration config = accepted(R"(
+constexpr const char* every_key = R"(
 stop_timeout = "3s"
 [proof]
 base_url = "https://proof.example/sandbox"
@@ -106,7 +105,11 @@ command = ["/usr/bin/env", "credit"]
 [callback_url]
 allow_hosts = ["shop.example", "*.shop.example", "10.0.0.1", "[::1]", "unix:/run/shop.sock"]
 secret_file = "/s"
-)");
+)";
+
+TEST(ParseConfiguration, ReadsEveryKey) {
+    const configuration config = accepted(every_key);
+
     EXPECT_EQ(config.stop_timeout, seconds(3));
     EXPECT_EQ(config.proof.base_url, "https://proof.example/sandbox");
     EXPECT_EQ(config.proof.token_file, "/t");
