@@ -1,6 +1,7 @@
 #include "support/store_workload.hpp"
 
 #include <algorithm>
+
 #include <fmt/format.h>
 
 namespace prooftrack {
@@ -210,7 +211,6 @@ std::vector<std::string> store_workload::check(store_world& world) {
     const auto require = [&wrong](bool holds, std::string what) {
         if (!holds) wrong.push_back(std::move(what));
     };
-
     std::map<std::string, std::uint64_t> settlements;
     std::set<std::string> event_ids;
     std::uint64_t expected = 1;
@@ -230,7 +230,6 @@ std::vector<std::string> store_workload::check(store_world& world) {
     }
     require(value_of(world.status().last_seq) + 1 == expected, "last_seq is not the last event");
     for (const auto& [seq, body] : events_) require(seq < expected, fmt::format("acknowledged event {} is lost", seq));
-
     std::map<std::pair<tracking_state, status_kind>, std::uint64_t> counted;
     for (const auto& [id, known] : transactions_) {
         if (!world.knows(make_id(id))) {
