@@ -127,11 +127,11 @@ task<outcome<import_summary>> tracking_calls::add_lines(std::vector<import_line>
     import_summary all;
     chunk part;
     for (;;) {
-        if (auto refused = fill(part, lines, all)) co_return with_taken(std::move(*refused), all);
+        if (auto refused = fill(part, lines, all)) co_return stop_import(std::move(*refused), all, who);
         if (part.rows.empty()) break;
         std::vector<new_transaction> rows = std::exchange(part.rows, {});
         const auto added = co_await call(around_.storage, &store::add, std::move(rows), std::nullopt);
-        if (!added) co_return with_taken(store_problem(added.error()), all);
+        if (!added) co_return stop_import(store_problem(added.error()), all, who);
         count(part, *added, all);
     }
     around_.audit.write({"import", "count", all.created + all.existing, who}, "done");
@@ -141,6 +141,12 @@ task<outcome<import_summary>> tracking_calls::add_lines(std::vector<import_line>
                                             {"existing", all.existing},
                                             {"rejected", all.rejected.size()}});
     co_return all;
+}
+
+/// What was taken before stays, so it is audited as well.
+problem tracking_calls::stop_import(problem why, const import_summary& so_far, client_identity who) const {
+    around_.audit.write({"import", "count", so_far.created + so_far.existing, who}, word_of(why.code));
+    return with_taken(std::move(why), so_far);
 }
 
 /// A problem when it is not the line's own.

@@ -46,6 +46,7 @@ class tracking_calls final : public tracking_backend {
     task<outcome<tracked>> add(track_request request, client_identity who);
     task<std::optional<problem>> compare_session(transaction_id id, tracking_options options, add_outcome known);
     task<outcome<import_summary>> add_lines(std::vector<import_line> lines, client_identity who);
+    problem stop_import(problem why, const import_summary& so_far, client_identity who) const;
     std::optional<problem> fill(chunk& next, std::vector<import_line>& lines, import_summary& summary) const;
     void count(const chunk& added, const std::vector<add_outcome>& outcomes, import_summary& summary);
     void begin(const transaction_id& id, const add_outcome& added);

@@ -126,7 +126,10 @@ TEST_F(Calls, AnImportThatFailsHalfWayReportsWhatWasTaken) {
     world_.memory.pump();
     ASSERT_TRUE(failed);
     EXPECT_EQ(failed->members, std::vector{problem_member::number("taken", 1'000)});
-    EXPECT_EQ(world_.log.count(log_event_id::api_change), 0U);
+    const auto logged = world_.log.of(log_event_id::api_change);
+    ASSERT_EQ(logged.size(), 1U);
+    EXPECT_EQ(logged[0].at("count"), "1000") << "what was taken stays";
+    EXPECT_EQ(logged[0].at("result"), "store_unavailable");
 }
 
 TEST_F(Calls, ASessionsIdThatIsTrackedOtherwiseIsPolledAndRefused) {
