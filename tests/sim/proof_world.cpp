@@ -197,6 +197,7 @@ std::pair<op_result<proof_reply>, steady_duration> proof_world::session(
     reply.status = 200;
     reply.body = fmt::format(R"({{"merchant_transaction_id":"{}","init_token":"secret-{}"}})", id, last_session_);
     observer.on_session_made(tag, id, reply.body);
+    cadence.begin_anew(id); // the daemon may poll it before its own reply is sent
     if (dice == 2 || fault == kind::silence) return {failed(proof_error::timed_out), seconds(10)};
     if (dice == 3) return {failed(proof_error::interrupted), took};
     if (dice == 4 || fault == kind::server_error) { // Proof made it, and a gateway answers
