@@ -10,7 +10,6 @@ namespace {
 
 using std::chrono::days;
 using std::chrono::hours;
-using std::chrono::minutes;
 
 TEST(ClockWatch, DistinguishesASleepFromAClockThatWasSet) {
     clock_watch watch;
