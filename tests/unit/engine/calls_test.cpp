@@ -27,7 +27,7 @@ class Calls : public testing::Test {
             seen.push_back(
                 line.event == log_event_id::api_change ? "audit " + line.at("result")
                                                        : "line " + line.at("merchant_transaction_id"));
-            if (!result_.word.empty()) seen.push_back("told too early");
+            if (!result_.word.empty()) seen.emplace_back("reported too early");
         };
         act();
         world_.memory.pump();
