@@ -25,7 +25,7 @@ class recent_delays {
     steady_duration p99() const;
 
   private:
-    static constexpr std::size_t buckets = 80;
+    static constexpr std::size_t buckets = 160; ///< up to 25 days
     std::array<std::uint32_t, buckets> current_{};
     std::array<std::uint32_t, buckets> previous_{};
     steady_time window_start_{};
