@@ -213,9 +213,9 @@ class tracker {
     std::optional<row_ref> find(std::string_view id) const;
     /// The change that the row is recording. Requires `is_recording`.
     change_number recording_change(row_ref row) const;
-    live_transaction live(row_ref row, instant now) const;
+    live_transaction live(row_ref named, instant now) const;
     /// Whether a DELETE would end it: not settled, and no change on its way.
-    bool may_untrack(row_ref row) const;
+    bool may_untrack(row_ref named) const;
     bool is_recording(row_ref row) const { return table_.at(slot_of(row)).phase == row_phase::recording; }
 
     /// Every watched row as it has to be stored at a clean stop.
