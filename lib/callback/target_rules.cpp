@@ -4,6 +4,7 @@
 #include "callback/error.hpp"
 
 namespace prooftrack {
+
 result<http_url> check_configured_url(std::string_view text) {
     result<http_url> url = parse_http_url(text);
     if (url.has_error()) return url.error();

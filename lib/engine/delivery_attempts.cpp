@@ -211,7 +211,7 @@ void delivery_attempts::on_recorded(delivery_id id, const std::optional<delivery
 }
 
 void delivery_attempts::record_oldest() {
-    expects(any_unrecorded(), "delivery_attempts: no outcome waits for room");
+    expects(any_unrecorded(), "delivery_attempts: no outcome waits to be recorded");
     const delivery_id first = unrecorded_.front();
     unrecorded_.pop_front();
     record(attempts_.at(first));
