@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -275,4 +275,4 @@ std::string percent_encoded(std::string_view text) {
     return out;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -15,7 +15,7 @@
 #include "base/time.hpp"
 #include "prooftrackctl/stop_signal.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 struct api_request {
     std::string method = "GET";
@@ -85,4 +85,4 @@ inline constexpr std::size_t max_reply_body = 96UL * 1024 * 1024;
 /// `text` as one segment of a path or a value of a query.
 std::string percent_encoded(std::string_view text);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -5,7 +5,7 @@
 #include "prooftrackctl/complaint.hpp"
 #include "prooftrackctl/exit_status.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 void throw_unreachable(const command_context& context, const op_error& error) {
     if (context.stop.requested()) throw stop_requested();
@@ -44,4 +44,4 @@ void note(std::string_view text) {
     std::fprintf(stderr, "prooftrackctl: %.*s\n", static_cast<int>(text.size()), text.data());
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

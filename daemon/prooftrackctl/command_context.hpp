@@ -12,7 +12,7 @@
 #include "prooftrackctl/output.hpp"
 #include "prooftrackctl/stop_signal.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// Options that stand before or behind any command.
 struct global_options {
@@ -53,4 +53,4 @@ std::string json_line(const api_reply& reply);
 /// One line on standard error, behind the program's name. Never throws.
 void note(std::string_view text);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

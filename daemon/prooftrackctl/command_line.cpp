@@ -9,7 +9,7 @@
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -134,4 +134,4 @@ std::variant<invocation, parse_end> parse_command_line(
     return result;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

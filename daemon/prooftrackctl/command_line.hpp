@@ -8,7 +8,7 @@
 
 #include "prooftrackctl/commands.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// A command with the options that hold for all of them.
 struct invocation {
@@ -26,4 +26,4 @@ struct parse_end {
 std::variant<invocation, parse_end> parse_command_line(
     std::vector<std::string> arguments, const std::string& default_socket);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

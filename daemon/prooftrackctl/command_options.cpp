@@ -5,7 +5,7 @@
 
 #include "base/ids.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 CLI::Validator is_transaction_id() {
     return {
@@ -96,4 +96,4 @@ CLI::Option* add_duration(
         ->check(is_duration());
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

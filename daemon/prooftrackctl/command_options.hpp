@@ -6,7 +6,7 @@
 
 #include "prooftrackctl/commands.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// Where options are collected while the arguments are parsed; `chosen` is set by the command that was given.
 struct command_collector {
@@ -63,4 +63,4 @@ std::vector<CLI::Option*> add_tracking_options(CLI::App* command, tracking_argum
 CLI::Option* add_duration(
     CLI::App* command, const std::string& name, std::optional<milliseconds>& into, const std::string& help);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

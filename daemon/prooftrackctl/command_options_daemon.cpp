@@ -1,6 +1,6 @@
 #include "prooftrackctl/command_options.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 void add_daemon_commands(CLI::App& app, command_collector& into) {
     auto* status = app.add_subcommand("status", "Show how the daemon, Proof and the callbacks are");
@@ -40,4 +40,4 @@ void add_daemon_commands(CLI::App& app, command_collector& into) {
     level->callback([&into] { into.chosen = into.log_level; });
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

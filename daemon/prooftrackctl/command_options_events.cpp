@@ -2,7 +2,7 @@
 
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -30,8 +30,8 @@ void add_deliveries(CLI::App& app, command_collector& into) {
         ->type_name("S")
         ->check(CLI::Validator(
             [](std::string& text) {
-                return parse_delivery_state(text) ? std::string()
-                                                  : "'" + text + "' is not a state: pending, delivered or dead";
+                return track::parse_delivery_state(text) ? std::string()
+                                                         : "'" + text + "' is not a state: pending, delivered or dead";
             },
             "", "state"));
     command->add_option("--callback", into.deliveries.callback, "Only those of this callback")->type_name("NAME");
@@ -141,4 +141,4 @@ void add_event_commands(CLI::App& app, command_collector& into) {
     add_listen(app, into);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -90,4 +90,4 @@ void add_proof_commands(CLI::App& app, command_collector& into) {
     kyc->callback([&into] { into.chosen = into.kyc; });
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

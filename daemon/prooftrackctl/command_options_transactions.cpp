@@ -2,7 +2,7 @@
 
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -16,7 +16,7 @@ CLI::Option* add_id(CLI::App* command, std::string& into) {
 CLI::Validator is_state() {
     return {
         [](std::string& text) {
-            if (parse_tracking_state(text)) return std::string();
+            if (track::parse_tracking_state(text)) return std::string();
             return "'" + text +
                    "' is not a state: tracking, settled, overdue, not_found, rejected, abandoned or untracked";
         },
@@ -89,4 +89,4 @@ void add_transaction_commands(CLI::App& app, command_collector& into) {
     add_plain(app, into, &command_collector::poll, "poll", "Ask Proof about a transaction now");
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -12,7 +12,7 @@
 #include "base/time.hpp"
 #include "prooftrackctl/command_context.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// What may be said about a transaction when it is tracked.
 struct tracking_arguments {
@@ -135,4 +135,4 @@ int run(command_context& context, const top_command& what);
 int run(command_context& context, const backup_command& what);
 int run(command_context& context, const log_level_command& what);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -9,7 +9,7 @@
 #include "prooftrackctl/json_view.hpp"
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -100,4 +100,4 @@ int exit_status_of(const op_error& error) {
                                                                        : exit_status::unreachable;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -8,7 +8,7 @@
 #include "base/result.hpp"
 #include "prooftrackctl/api_client.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// A refusal of the daemon (problem+json, or anything else that is not 2xx), on one line or two.
 std::string describe_refusal(const api_reply& reply);
@@ -19,4 +19,4 @@ std::string describe_unreachable(const op_error& error, std::string_view socket_
 /// The exit status of a connection's error.
 int exit_status_of(const op_error& error);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

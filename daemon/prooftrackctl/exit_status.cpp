@@ -1,6 +1,6 @@
 #include "prooftrackctl/exit_status.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 int exit_status_of(std::string_view state, std::string_view status) {
     if (state == "rejected" || state == "abandoned" || state == "untracked") return exit_status::given_up;
@@ -11,4 +11,4 @@ int exit_status_of(std::string_view state, std::string_view status) {
     return exit_status::not_ended;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace prooftrack::exit_status {
+namespace prooftrack::ctl::exit_status {
 
 inline constexpr int done = 0;         ///< also: the awaited transaction is completed
 inline constexpr int refused = 1;      ///< the daemon refused the request, or a local file could not be read or written
@@ -18,9 +18,9 @@ inline constexpr int usage = 64;       ///< wrong arguments
 inline constexpr int unreachable = 69; ///< the daemon cannot be reached
 inline constexpr int interrupted = 130; ///< a signal ended a command that had not finished
 
-} // namespace prooftrack::exit_status
+} // namespace prooftrack::ctl::exit_status
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// The exit status that `wait` owes to a transaction's `state` and `status`; `exit_status::not_ended` while it is still
 /// open.
@@ -48,4 +48,4 @@ class stop_requested : public std::runtime_error {
     stop_requested() : std::runtime_error("interrupted") {}
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -6,7 +6,7 @@
 
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -237,4 +237,4 @@ explanation explain(const explained_facts& facts, wall_time now) {
     return result;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -8,7 +8,7 @@
 #include "base/time.hpp"
 #include "prooftrackctl/json_view.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// What the API says about one transaction; missing parts are left out of the explanation.
 struct explained_facts {
@@ -32,4 +32,4 @@ struct explanation {
 
 explanation explain(const explained_facts& facts, wall_time now);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

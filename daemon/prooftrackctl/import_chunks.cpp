@@ -2,7 +2,7 @@
 
 #include "prooftrackctl/json_view.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -66,4 +66,4 @@ void import_chunker::send() {
     chunk_.body.clear();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// Lines for one request: NDJSON, every line an object.
 struct import_chunk {
@@ -48,4 +48,4 @@ class import_chunker {
 /// One line as it is sent: an object as it is, an id (bare or as a JSON string) wrapped into one, "" for an empty line.
 std::string format_import_line(std::string_view line);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

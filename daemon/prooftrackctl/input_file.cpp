@@ -11,7 +11,7 @@
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -61,4 +61,4 @@ std::string read_small_file(const std::string& name, std::size_t limit, const st
     return content;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

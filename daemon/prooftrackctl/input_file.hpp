@@ -9,7 +9,7 @@
 
 #include "prooftrackctl/stop_signal.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// An open file, "-" = standard input. Throws command_failure when it cannot be opened or read, stop_requested on a
 /// signal.
@@ -40,4 +40,4 @@ class input_file {
 /// A whole file; a command_failure when it has more than `limit` bytes.
 std::string read_small_file(const std::string& name, std::size_t limit, const stop_signal& stop);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -6,7 +6,7 @@
 #include "net/json.hpp"
 #include "track/event.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -62,7 +62,7 @@ std::size_t skip_value(std::string_view text, std::size_t at) {
 }
 
 /// The bytes of a JSON string with its quotes -> the text; the bytes themselves when they are not one.
-std::string unescape(std::string_view raw) { return decode_json_string(raw).value_or(std::string(raw)); }
+std::string unescape(std::string_view raw) { return net::decode_json_string(raw).value_or(std::string(raw)); }
 
 } // namespace
 
@@ -189,4 +189,4 @@ std::string json_string(std::string_view text) {
     return out;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// A value inside a text that outlives it. A value that is not there is `missing`; every question to it is answered
 /// "nothing".
@@ -59,4 +59,4 @@ std::string one_line(std::string_view json);
 /// As a JSON string with its quotes.
 std::string json_string(std::string_view text);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -10,7 +10,7 @@
 
 #include "prooftrackctl/exit_status.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -54,4 +54,4 @@ void output::flush() {
     pending_.clear();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -9,7 +9,7 @@
 #include "prooftrackctl/stop_signal.hpp"
 #include "prooftrackctl/table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// Buffers text for one descriptor. Throws output_closed when the reader went away, stop_requested on a signal,
 /// command_failure when it cannot be written for another reason.
@@ -31,4 +31,4 @@ class output {
     std::string pending_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

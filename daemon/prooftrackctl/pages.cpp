@@ -8,7 +8,7 @@
 #include "prooftrackctl/terminal.hpp"
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 void print_pages(command_context& context, const paged_list& list, std::uint64_t limit, bool all) {
     table rows(list.columns);
@@ -43,4 +43,4 @@ void print_pages(command_context& context, const paged_list& list, std::uint64_t
     if (shown == 0 && !context.options.json && is_terminal(2)) note(list.none);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

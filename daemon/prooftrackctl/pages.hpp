@@ -10,7 +10,7 @@
 #include "prooftrackctl/commands.hpp"
 #include "prooftrackctl/table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 struct paged_list {
     std::function<api_request(std::uint64_t limit, std::string_view cursor)> request;
@@ -23,4 +23,4 @@ struct paged_list {
 /// Prints at most `limit` items (all when `all`), as lines of JSON or as one table.
 void print_pages(command_context& context, const paged_list& list, std::uint64_t limit, bool all);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -9,7 +9,7 @@
 #include "prooftrackctl/terminal.hpp"
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 std::string progress_line(std::uint64_t done, std::uint64_t size, const std::string& what, const look& where) {
     if (size == 0) return what;
@@ -46,4 +46,4 @@ void progress_bar::draw(std::uint64_t bytes, const std::string& what) {
     visible_ = true;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -8,7 +8,7 @@
 #include "base/time.hpp"
 #include "prooftrackctl/table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// The bar's line, without escape sequences: `[#####     ] 50 %  12,000 lines`. Pure. `size` 0 = not known.
 std::string progress_line(std::uint64_t done, std::uint64_t size, const std::string& what, const look& where);
@@ -37,4 +37,4 @@ class progress_bar {
     steady_time next_draw_{};
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -21,7 +21,7 @@
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -171,7 +171,7 @@ void receiver_server::listen_on_tcp(const std::string& address) {
     if (error || !is_port)
         throw command_failure(
             exit_status::usage, fmt::format("'{}' is not HOST:PORT, as 127.0.0.1:8080", printable(address)));
-    if (!is_loopback_address(ip)) {
+    if (!net::is_loopback_address(ip)) {
         throw command_failure(
             exit_status::usage,
             "listen is for trying things out on this machine: give a loopback address, as 127.0.0.1:8080");
@@ -247,4 +247,4 @@ void receiver_server::run(const request_handler& handler) {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

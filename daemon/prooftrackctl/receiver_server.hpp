@@ -10,7 +10,7 @@
 #include "prooftrackctl/stop_signal.hpp"
 #include "prooftrackctl/webhook_receiver.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// Takes a request, gives the status to answer; false in `go_on` ends `run` after the answer was sent.
 using request_handler = std::function<int(const received_request& request, bool& go_on)>;
@@ -44,4 +44,4 @@ class receiver_server {
     std::vector<std::unique_ptr<connection>> connections_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -6,7 +6,7 @@
 
 #include "prooftrackctl/json_view.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -194,4 +194,4 @@ api_request log_level_request(std::string_view level) {
     return change("PUT", "/v1/log-level", fmt::format("{{\"level\":{}}}", json_string(level)));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -9,7 +9,7 @@
 #include "prooftrackctl/api_client.hpp"
 #include "prooftrackctl/commands.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// Most that one `wait=` asks for: short enough that a dead connection is noticed.
 inline constexpr milliseconds longest_wait_request{60'000};
@@ -41,4 +41,4 @@ api_request log_level_request(std::string_view level);
 /// The tracking options as JSON members, each behind a comma: `,"metadata":{…}`; "" without any.
 std::string tracking_members(const tracking_arguments& options);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -17,7 +17,7 @@
 #include "prooftrackctl/requests.hpp"
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -160,4 +160,4 @@ int run(command_context& context, const backup_command& what) {
     return exit_status::done;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -12,7 +12,7 @@
 #include "prooftrackctl/text.hpp"
 #include "prooftrackctl/views.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -170,4 +170,4 @@ int run(command_context& context, const consumers_command& what) {
     return exit_status::done;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

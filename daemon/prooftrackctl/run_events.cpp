@@ -13,7 +13,7 @@
 #include "prooftrackctl/views.hpp"
 #include "prooftrackctl/waiting.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -182,4 +182,4 @@ int run(command_context& context, const events_command& what) {
     return exit_status::done;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

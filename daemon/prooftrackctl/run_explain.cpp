@@ -9,7 +9,7 @@
 #include "prooftrackctl/text.hpp"
 #include "prooftrackctl/views.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -96,4 +96,4 @@ int run(command_context& context, const explain_command& what) {
     return exit_status::done;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

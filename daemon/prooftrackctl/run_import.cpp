@@ -11,7 +11,7 @@
 #include "prooftrackctl/text.hpp"
 #include "prooftrackctl/waiting.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -128,4 +128,4 @@ int run(command_context& context, const import_command& what) {
     return work.finish();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -11,14 +11,14 @@
 #include "prooftrackctl/views.hpp"
 #include "prooftrackctl/webhook_receiver.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
 constexpr std::size_t most_secret_bytes = 64UL * 1024;
 
 std::vector<secret> read_secrets(const std::string& file, const stop_signal& stop) {
-    auto keys = parse_secret_file(read_small_file(file, most_secret_bytes, stop));
+    auto keys = callback::parse_secret_file(read_small_file(file, most_secret_bytes, stop));
     if (!keys)
         throw command_failure(
             exit_status::refused, fmt::format("cannot use {}: {}", printable(file), keys.error().message()));
@@ -75,4 +75,4 @@ int run(command_context& context, const listen_command& what) {
     return exit_status::done;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -11,7 +11,7 @@
 #include "prooftrackctl/terminal.hpp"
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -67,7 +67,7 @@ int run(command_context& context, const log_level_command& what) {
 }
 
 int run(command_context& context, const secret_new_command&) {
-    const secret made = make_webhook_secret();
+    const secret made = callback::make_webhook_secret();
     const std::string text(made.reveal()); // being printed is what it is for
     context.out.line(context.options.json ? "{\"secret\": " + json_string(text) + "}" : text);
     if (!context.options.json && is_terminal(STDOUT_FILENO)) {
@@ -77,4 +77,4 @@ int run(command_context& context, const secret_new_command&) {
     return exit_status::done;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

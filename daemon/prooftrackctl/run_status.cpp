@@ -14,7 +14,7 @@
 #include "prooftrackctl/terminal.hpp"
 #include "prooftrackctl/top_screen.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -133,4 +133,4 @@ int run(command_context& context, const top_command& what) {
     return exit_status::done;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -9,7 +9,7 @@
 #include "prooftrackctl/views.hpp"
 #include "prooftrackctl/waiting.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -68,4 +68,4 @@ int run(command_context& context, const poll_command& what) {
     return exit_status::done;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

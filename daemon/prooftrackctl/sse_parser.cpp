@@ -1,6 +1,6 @@
 #include "prooftrackctl/sse_parser.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 bool sse_parser::take(std::string_view piece) {
     for (const char c : piece) {
@@ -51,4 +51,4 @@ void sse_parser::on_line(std::string_view line) {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// One dispatched event.
 struct sse_event {
@@ -40,4 +40,4 @@ class sse_parser {
     bool broken_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

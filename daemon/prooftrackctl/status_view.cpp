@@ -7,7 +7,7 @@
 #include "prooftrackctl/text.hpp"
 #include "prooftrackctl/views.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -155,4 +155,4 @@ std::string format_status(const json_view& status, const look& where, wall_time 
     return callbacks == 0 ? out + secret_table(status["secrets"], where) : out;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

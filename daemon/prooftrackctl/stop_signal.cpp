@@ -12,7 +12,7 @@
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/terminal.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -102,4 +102,4 @@ bool stop_signal::sleep(milliseconds span) const {
     return wait(none, std::chrono::steady_clock::now() + span) != wait_result::stopped;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -9,7 +9,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 enum class wait_result : std::uint8_t {
     ready,     ///< a descriptor can be used, or has an error that using it will tell
@@ -46,4 +46,4 @@ class stop_signal {
     int pipe_[2] = {-1, -1};
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

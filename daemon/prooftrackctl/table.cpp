@@ -7,7 +7,7 @@
 
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -129,4 +129,4 @@ std::string table::format(const look& where) {
     return out;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 enum class paint : std::uint8_t { plain, bold, dim, good, busy, warn, bad };
 
@@ -63,4 +63,4 @@ class table {
     bool titled_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -12,7 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -85,4 +85,4 @@ void restore_terminal_now() {
     tcsetattr(STDIN_FILENO, TCSANOW, &saved_modes);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

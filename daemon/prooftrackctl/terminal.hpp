@@ -7,7 +7,7 @@
 
 #include "prooftrackctl/table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 struct terminal_size {
     std::size_t columns = 80;
@@ -37,4 +37,4 @@ class raw_terminal {
 /// Undoes `raw_terminal`; does nothing when there is none. May be called from a signal handler.
 void restore_terminal_now();
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

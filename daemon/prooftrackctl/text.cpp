@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -197,4 +197,4 @@ std::string byte_size(std::uint64_t bytes) {
     return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", size, units.at(unit));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

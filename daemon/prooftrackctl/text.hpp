@@ -9,7 +9,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// Text from outside made safe for a terminal: control and direction-changing characters become `\x1b`-like escapes,
 /// bytes that are not UTF-8 become `\xNN`.
@@ -42,4 +42,4 @@ std::string grouped(std::uint64_t number);
 /// `512 B`, `4.2 MiB`.
 std::string byte_size(std::uint64_t bytes);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -10,7 +10,7 @@
 #include "prooftrackctl/text.hpp"
 #include "prooftrackctl/views.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -119,4 +119,4 @@ std::string top_frame(const std::vector<std::string>& lines) {
     return frame;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

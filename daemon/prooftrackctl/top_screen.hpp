@@ -10,7 +10,7 @@
 #include "prooftrackctl/table.hpp"
 #include "prooftrackctl/terminal.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// What `top` knows; kept from one look to the next.
 struct top_facts {
@@ -33,4 +33,4 @@ std::string top_frame(const std::vector<std::string>& lines);
 /// `▁▂▅█` of the newest `width` values, scaled to their largest.
 std::string sparkline(const std::deque<double>& values, std::size_t width, const look& where);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

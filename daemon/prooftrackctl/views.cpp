@@ -6,7 +6,7 @@
 
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -148,4 +148,4 @@ std::vector<cell> event_row(const json_view& event, const look& where, wall_time
         {or_dash(change), paint_of(status)}};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -10,7 +10,7 @@
 #include "prooftrackctl/json_view.hpp"
 #include "prooftrackctl/table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// `  name      value` lines; empty values are left out.
 class field_list {
@@ -42,4 +42,4 @@ std::vector<cell> event_row(const json_view& event, const look& where, wall_time
 /// `3m 20s ago  2026-04-01T10:03:45.120Z`; "" for null.
 std::string when_text(const json_view& time, wall_time now);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -10,7 +10,7 @@
 #include "prooftrackctl/text.hpp"
 #include "prooftrackctl/views.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -80,4 +80,4 @@ int wait_for_end(command_context& context, const std::string& id, std::optional<
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -7,7 +7,7 @@
 
 #include "prooftrackctl/commands.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// How long a daemon that answered once may be away before a wait or a followed stream gives up.
 inline constexpr milliseconds longest_absence{3'600'000};
@@ -32,4 +32,4 @@ class reconnect_pause {
 /// succeed. `known` = the daemon has just answered about it.
 int wait_for_end(command_context& context, const std::string& id, std::optional<milliseconds> timeout, bool known);
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

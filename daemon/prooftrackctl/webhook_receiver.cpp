@@ -7,7 +7,7 @@
 
 #include "callback/signing.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 namespace {
 
@@ -40,10 +40,10 @@ receipt webhook_receiver::take(const received_request& request, wall_time now) {
         return refuse(401, "webhook-id, -timestamp or -signature is missing");
     const auto sent = number_in(timestamp);
     if (!sent) return refuse(401, "webhook-timestamp is not a number");
-    if (!is_fresh_webhook(*sent, now)) {
+    if (!callback::is_fresh_webhook(*sent, now)) {
         return refuse(401, "webhook-timestamp is over 5 minutes from this clock: a replay, or a clock that is wrong?");
     }
-    if (!verify_webhook(keys_, result.id, *sent, request.body, signature))
+    if (!callback::verify_webhook(keys_, result.id, *sent, request.body, signature))
         return refuse(401, "the signature is not by one of the secrets");
     result.status = answer_;
     // After an answer other than 2xx the event is sent again: it stays unseen, so that the repeat is shown.
@@ -61,4 +61,4 @@ receipt webhook_receiver::take(const received_request& request, wall_time now) {
     return result;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -12,7 +12,7 @@
 #include "base/secret.hpp"
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 
 /// One request as it came; header names in lower case.
 struct received_request {
@@ -45,4 +45,4 @@ class webhook_receiver {
     std::deque<std::string> order_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::ctl

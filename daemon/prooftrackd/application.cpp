@@ -11,7 +11,7 @@
 
 #include "prooftrackd/secrets_in_use.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 constexpr seconds between_ticks{1};
@@ -23,16 +23,16 @@ std::uint64_t random_seed() {
     return (static_cast<std::uint64_t>(device()) << 32U) | device();
 }
 
-store_options make_store_options(const store_config& config) {
-    store_options options;
+store::store_options make_store_options(const config::store_config& config) {
+    store::store_options options;
     options.path = config.path;
     options.seed = random_seed();
     return options;
 }
 
-api_options make_api_options(const prepared_runtime& runtime, int passed_socket) {
-    const api_config& config = runtime.config.api;
-    api_options options;
+api::api_options make_api_options(const prepared_runtime& runtime, int passed_socket) {
+    const config::api_config& config = runtime.config.api;
+    api::api_options options;
     options.socket = config.socket;
     options.mode = config.mode;
     options.group = runtime.socket_group;
@@ -53,7 +53,8 @@ void mask_reloads(int how) {
 
 void hold_reloads() { mask_reloads(SIG_BLOCK); }
 
-application::application(application_inputs inputs, const machine& from, service_log& log, service_notify& notify)
+application::application(
+    application_inputs inputs, const machine& from, observe::service_log& log, observe::service_notify& notify)
     : config_file_(std::move(inputs.config_file)), now_(std::move(inputs.runtime)),
       passed_socket_(inputs.passed_socket), log_(log), notify_(notify), registry_(PROOFTRACKD_VERSION),
       counts_(registry_), observers_(log, counts_), reloader_(config_file_, from, log, counts_), secrets_(from, log),
@@ -61,11 +62,11 @@ application::application(application_inputs inputs, const machine& from, service
       notifier_(make_notifier(loop_.get_executor(), observers_)),
       alarm_(loop_.get_executor(), [this] { engine_.on_alarm(); }),
       engine_(
-          now_.config, engine_dependencies{clock_, alarm_, *store_, *notifier_, log, counts_},
-          engine_hooks{
+          now_.config, engine::engine_dependencies{clock_, alarm_, *store_, *notifier_, log, counts_},
+          engine::engine_hooks{
               [this] { reread_token(); },
               [this](std::string_view name) {
-                  const auto level = parse_log_level(name);
+                  const auto level = observe::parse_log_level(name);
                   if (level) log_.set_level(*level);
                   return level.has_value();
               }},
@@ -73,7 +74,7 @@ application::application(application_inputs inputs, const machine& from, service
       proof_(make_https_proof_client(loop_.get_executor(), now_.proof, engine_.polls(), observers_)),
       signals_(loop_, SIGTERM, SIGINT, SIGHUP), ticks_(loop_), pings_(loop_), stop_guard_(loop_),
       started_at_(clock_.now().steady) {
-    observers_.store_state_changed = [this](store_state state) { engine_.on_store_state(state); };
+    observers_.store_state_changed = [this](track::store_state state) { engine_.on_store_state(state); };
     observers_.store_failed = [this](const std::string& why) {
         stop_reason_ = why;
         notify_.status("Stopped: " + why);
@@ -101,14 +102,14 @@ int application::run() {
 
 void application::on_ready(const op_result<std::monostate>& loaded) {
     if (!loaded) {
-        log_.write(log_event_id::store_error, {{"operation", "load"}, {"error", loaded.error().message()}});
+        log_.write(observe::log_event_id::store_error, {{"operation", "load"}, {"error", loaded.error().message()}});
         finish(EX_TEMPFAIL);
         return;
     }
     try {
         api_->start();
         if (metrics_listener_) metrics_listener_->start();
-    } catch (const api_start_error& failed) {
+    } catch (const api::api_start_error& failed) {
         log_refused_start(log_, {{config_file_.string(), 0, 0, {}, failed.what(), {}}}, failed.exit_status());
         stop_reason_ = failed.what();
         life_ = life::stopping;
@@ -117,7 +118,7 @@ void application::on_ready(const op_result<std::monostate>& loaded) {
     }
     life_ = life::running;
     log_.write(
-        log_event_id::daemon_started,
+        observe::log_event_id::daemon_started,
         {{"version", PROOFTRACKD_VERSION},
          {"pid", ::getpid()},
          {"config", config_file_.string()},
@@ -143,7 +144,7 @@ void application::tell_of_base_url(const std::string& before) {
     const std::string& after = now_.config.proof.base_url;
     if (before == after) return;
     log_.write(
-        log_event_id::config_base_url_changed,
+        observe::log_event_id::config_base_url_changed,
         {{"before", before},
          {"after", after},
          {"advice", "use another store.path for another Proof: a sandbox's ids and events do not belong into a "
@@ -179,7 +180,7 @@ void application::begin_stop(std::string reason) {
     const bool was_running = life_ == life::running;
     life_ = life::stopping;
     stop_reason_ = std::move(reason);
-    log_.write(log_event_id::daemon_stopping, {{"reason", stop_reason_}, {"stop_timeout_ms", within.count()}});
+    log_.write(observe::log_event_id::daemon_stopping, {{"reason", stop_reason_}, {"stop_timeout_ms", within.count()}});
     notify_.stopping();
     notify_.extend_timeout(within + stop_grace + between_ticks);
     if (!was_running) {
@@ -203,7 +204,7 @@ void application::finish(int status) {
     const auto uptime = std::chrono::floor<seconds>(clock_.now().steady - started_at_);
     if (life_ != life::starting || status == 0) {
         log_.write(
-            log_event_id::daemon_stopped,
+            observe::log_event_id::daemon_stopped,
             {{"reason", stop_reason_}, {"uptime_seconds", uptime.count()}, {"exit_status", status}});
     }
     log_.flush();
@@ -262,7 +263,7 @@ void application::take_over(prepared_runtime next) noexcept {
     proof_->reconfigure(now_.proof);
     notifier_->configure(now_.notifier);
     api_->reconfigure(now_.config.api.max_clients, now_.admin_group);
-    if (const auto level = parse_log_level(now_.config.log.level)) log_.set_level(*level);
+    if (const auto level = observe::parse_log_level(now_.config.log.level)) log_.set_level(*level);
     if (before.config.proof.base_url != now_.config.proof.base_url) {
         tell_of_base_url(before.config.proof.base_url);
         // If the database cannot take it now, the next start reports it again.
@@ -278,4 +279,4 @@ void application::keep(const std::string& why) noexcept {
     engine_.on_reload_refused(why);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

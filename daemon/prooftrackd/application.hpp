@@ -28,7 +28,7 @@
 #include "prooftrackd/secret_reread.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 /// What a start has prepared before anything runs.
 struct application_inputs {
@@ -44,7 +44,8 @@ void hold_reloads();
 /// After `run` the process ends by _exit: a resolver that hangs in getaddrinfo must not hold the end up.
 class application final : private running_parts {
   public:
-    application(application_inputs inputs, const machine& from, service_log& log, service_notify& notify);
+    application(
+        application_inputs inputs, const machine& from, observe::service_log& log, observe::service_notify& notify);
     int run();
 
   private:
@@ -67,22 +68,22 @@ class application final : private running_parts {
     std::filesystem::path config_file_;
     prepared_runtime now_; ///< in force
     int passed_socket_;
-    service_log& log_;
-    service_notify& notify_;
+    observe::service_log& log_;
+    observe::service_notify& notify_;
     boost::asio::io_context loop_{1};
-    system_clock_source clock_;
-    metrics registry_;
-    meters counts_;
+    net::system_clock_source clock_;
+    observe::metrics registry_;
+    engine::meters counts_;
     adapter_observers observers_;
     reloader reloader_;
     secret_reread secrets_;
-    std::unique_ptr<store> store_;
-    std::unique_ptr<notifier> notifier_;
-    steady_alarm alarm_;
-    engine engine_;
-    std::unique_ptr<proof_client> proof_;
-    std::unique_ptr<api_server> api_;
-    std::unique_ptr<api_server> metrics_listener_; ///< nullptr = off
+    std::unique_ptr<store::store> store_;
+    std::unique_ptr<callback::notifier> notifier_;
+    net::steady_alarm alarm_;
+    engine::engine engine_;
+    std::unique_ptr<proof::proof_client> proof_;
+    std::unique_ptr<api::api_server> api_;
+    std::unique_ptr<api::api_server> metrics_listener_; ///< nullptr = off
     boost::asio::signal_set signals_;
     boost::asio::steady_timer ticks_;
     boost::asio::steady_timer pings_;
@@ -95,4 +96,4 @@ class application final : private running_parts {
     int exit_status_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

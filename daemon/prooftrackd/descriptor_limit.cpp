@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 /// The database, its log and lock, the loop's own, the journal, metrics clients, a backup, clients that are turned
@@ -24,9 +24,9 @@ std::uint64_t hard_descriptor_limit() {
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : RLIM_INFINITY;
 }
 
-std::optional<std::string> descriptor_shortage(const configuration& config, std::uint64_t limit) {
+std::optional<std::string> descriptor_shortage(const config::configuration& config, std::uint64_t limit) {
     std::uint64_t wanted = own_descriptors + config.api.max_clients + config.proof.connections;
-    for (const callback_config& callback : config.callbacks) wanted += callback.max_in_flight;
+    for (const config::callback_config& callback : config.callbacks) wanted += callback.max_in_flight;
     if (wanted <= limit) return std::nullopt;
     return fmt::format(
         "the process may open {} files, and api.max_clients, proof.connections and max_in_flight of the callbacks "
@@ -34,4 +34,4 @@ std::optional<std::string> descriptor_shortage(const configuration& config, std:
         limit, wanted);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -8,7 +8,7 @@
 
 #include "config/config.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 /// Raises the soft limit (1024 from a shell) to the hard one. Commands of callbacks inherit it; they start with three
 /// descriptors.
@@ -18,6 +18,6 @@ void raise_descriptor_limit();
 std::uint64_t hard_descriptor_limit();
 
 /// What to tell the operator when `config` may need more descriptors than `limit`; nothing when it fits.
-std::optional<std::string> descriptor_shortage(const configuration& config, std::uint64_t limit);
+std::optional<std::string> descriptor_shortage(const config::configuration& config, std::uint64_t limit);
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -12,7 +12,7 @@
 #include "api/server.hpp"
 #include "prooftrackd/descriptor_limit.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 namespace errc = boost::system::errc;
@@ -28,13 +28,14 @@ bool is_lack_of_permission(const error_code& error) {
     return error == errc::permission_denied || error == errc::operation_not_permitted;
 }
 
-op_result<file_content> this_machine::read_file(const std::filesystem::path& path, std::size_t most_bytes) const {
-    return read_bounded_file(path, most_bytes);
+op_result<config::file_content> this_machine::read_file(
+    const std::filesystem::path& path, std::size_t most_bytes) const {
+    return config::read_bounded_file(path, most_bytes);
 }
 
 op_result<gid_t> this_machine::find_group(const std::string& name) const {
     try {
-        if (const auto found = prooftrack::find_group(name)) return *found;
+        if (const auto found = prooftrack::api::find_group(name)) return *found;
     } catch (const boost::system::system_error& failed) {
         return op_error{failed.code(), "look up group " + name, {}};
     }
@@ -53,8 +54,10 @@ machine_fault this_machine::check_program(const std::filesystem::path& path) con
     return {};
 }
 
-machine_fault this_machine::check_socket(const std::filesystem::path& path) const { return {find_socket_fault(path)}; }
+machine_fault this_machine::check_socket(const std::filesystem::path& path) const {
+    return {api::find_socket_fault(path)};
+}
 
 std::uint64_t this_machine::descriptor_limit() const { return hard_descriptor_limit(); }
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

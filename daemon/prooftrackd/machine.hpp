@@ -12,7 +12,7 @@
 #include "base/result.hpp"
 #include "config/bounded_file.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 /// What stands against something that a configuration names; nothing when `text` is "".
 struct machine_fault {
@@ -28,7 +28,8 @@ class machine {
     virtual ~machine() = default;
 
     /// As read_bounded_file.
-    virtual op_result<file_content> read_file(const std::filesystem::path& path, std::size_t most_bytes) const = 0;
+    virtual op_result<config::file_content> read_file(
+        const std::filesystem::path& path, std::size_t most_bytes) const = 0;
     /// The id of the group of that name.
     virtual op_result<gid_t> find_group(const std::string& name) const = 0;
     /// Whether this process could run that program.
@@ -46,7 +47,7 @@ class this_machine final : public machine {
   public:
     explicit this_machine(std::filesystem::path credentials) : credentials_(std::move(credentials)) {}
 
-    op_result<file_content> read_file(const std::filesystem::path& path, std::size_t most_bytes) const override;
+    op_result<config::file_content> read_file(const std::filesystem::path& path, std::size_t most_bytes) const override;
     op_result<gid_t> find_group(const std::string& name) const override;
     machine_fault check_program(const std::filesystem::path& path) const override;
     machine_fault check_socket(const std::filesystem::path& path) const override;
@@ -57,4 +58,4 @@ class this_machine final : public machine {
     std::filesystem::path credentials_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

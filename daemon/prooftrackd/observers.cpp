@@ -1,22 +1,22 @@
 #include "prooftrackd/observers.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 void adapter_observers::on_handshake(bool resumed) { counts_.on_handshake(resumed); }
 void adapter_observers::on_connections(std::size_t idle, std::size_t busy) { counts_.set_connections(idle, busy); }
 
 void adapter_observers::on_pipeline_disabled(std::string_view reason) {
-    log_.write(log_event_id::proof_pipeline_disabled, {{"reason", reason}});
+    log_.write(observe::log_event_id::proof_pipeline_disabled, {{"reason", reason}});
 }
 
 void adapter_observers::on_commit(steady_duration took, std::size_t /*operations*/) { counts_.on_commit(took); }
 
-void adapter_observers::on_state(store_state state, const op_error& why) {
-    if (state == store_state::ok) {
-        log_.write(log_event_id::store_recovered, {});
+void adapter_observers::on_state(track::store_state state, const op_error& why) {
+    if (state == track::store_state::ok) {
+        log_.write(observe::log_event_id::store_recovered, {});
     } else {
         log_.write(
-            log_event_id::store_error,
+            observe::log_event_id::store_error,
             {{"operation", why.operation},
              {"error", why.message()},
              {"state", to_string(state)},
@@ -26,9 +26,9 @@ void adapter_observers::on_state(store_state state, const op_error& why) {
 }
 
 void adapter_observers::on_fatal(const op_error& error) {
-    if (error.code == store_error::moved) {
+    if (error.code == store::store_error::moved) {
         log_.write(
-            log_event_id::store_moved,
+            observe::log_event_id::store_moved,
             {{"error", error.detail},
              {"advice",
               "stop prooftrackd.socket and prooftrackd.service before you touch the database; if the file was "
@@ -37,24 +37,25 @@ void adapter_observers::on_fatal(const op_error& error) {
         return;
     }
     log_.write(
-        log_event_id::store_error, {{"operation", error.operation},
-                                    {"error", error.message()},
-                                    {"state", "failed"},
-                                    {"advice", "check the disk; the next start checks and rewrites the database"}});
+        observe::log_event_id::store_error,
+        {{"operation", error.operation},
+         {"error", error.message()},
+         {"state", "failed"},
+         {"advice", "check the disk; the next start checks and rewrites the database"}});
     if (store_failed) store_failed(error.message());
 }
 
 void adapter_observers::on_address_refused(std::string_view callback, std::string_view host) {
-    log_.write(log_event_id::callback_address_refused, {{"callback", callback}, {"host", host}});
+    log_.write(observe::log_event_id::callback_address_refused, {{"callback", callback}, {"host", host}});
 }
 
-void adapter_observers::on_request(const api_request_fact& fact) {
+void adapter_observers::on_request(const api::api_request_fact& fact) {
     log_.write(
-        log_event_id::api_request, {{"method", fact.method},
-                                    {"route", fact.route},
-                                    {"status", fact.status},
-                                    {"uid", fact.uid},
-                                    {"took_ms", std::chrono::duration_cast<milliseconds>(fact.took).count()}});
+        observe::log_event_id::api_request, {{"method", fact.method},
+                                             {"route", fact.route},
+                                             {"status", fact.status},
+                                             {"uid", fact.uid},
+                                             {"took_ms", std::chrono::duration_cast<milliseconds>(fact.took).count()}});
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

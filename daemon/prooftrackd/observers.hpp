@@ -11,31 +11,31 @@
 #include "proof/proof_client.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 /// Implements the four observer interfaces. Every call comes on the loop.
-class adapter_observers final : public proof_client_observer,
-                                public store_observer,
-                                public notifier_observer,
-                                public api_observer {
+class adapter_observers final : public proof::proof_client_observer,
+                                public store::store_observer,
+                                public callback::notifier_observer,
+                                public api::api_observer {
   public:
-    adapter_observers(event_log& log, meters& counts) : log_(log), counts_(counts) {}
+    adapter_observers(observe::event_log& log, engine::meters& counts) : log_(log), counts_(counts) {}
 
-    std::function<void(store_state)> store_state_changed;
+    std::function<void(track::store_state)> store_state_changed;
     std::function<void(const std::string& why)> store_failed; ///< the daemon has to exit with 74
 
     void on_handshake(bool resumed) override;
     void on_connections(std::size_t idle, std::size_t busy) override;
     void on_pipeline_disabled(std::string_view reason) override;
     void on_commit(steady_duration took, std::size_t operations) override;
-    void on_state(store_state state, const op_error& why) override;
+    void on_state(track::store_state state, const op_error& why) override;
     void on_fatal(const op_error& error) override;
     void on_address_refused(std::string_view callback, std::string_view host) override;
-    void on_request(const api_request_fact& fact) override;
+    void on_request(const api::api_request_fact& fact) override;
 
   private:
-    event_log& log_;
-    meters& counts_;
+    observe::event_log& log_;
+    engine::meters& counts_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -5,7 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <sysexits.h>
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 std::variant<daemon_options, early_exit> parse_options(int argc, const char* const* argv) {
     daemon_options options;
@@ -30,4 +30,4 @@ std::variant<daemon_options, early_exit> parse_options(int argc, const char* con
     return options;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

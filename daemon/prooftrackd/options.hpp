@@ -6,7 +6,7 @@
 #include <string>
 #include <variant>
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 struct daemon_options {
     std::filesystem::path config;
@@ -22,4 +22,4 @@ struct early_exit {
 /// Wrong arguments exit with 64 (EX_USAGE).
 std::variant<daemon_options, early_exit> parse_options(int argc, const char* const* argv);
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

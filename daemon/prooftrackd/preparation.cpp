@@ -13,7 +13,7 @@
 #include "prooftrackd/descriptor_limit.hpp"
 #include "prooftrackd/webhook_keys.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 std::uint64_t random_seed() {
@@ -21,8 +21,8 @@ std::uint64_t random_seed() {
     return (static_cast<std::uint64_t>(device()) << 32U) | device();
 }
 
-proof_client_options make_proof_options(const proof_config& config) {
-    proof_client_options options;
+proof::proof_client_options make_proof_options(const config::proof_config& config) {
+    proof::proof_client_options options;
     options.base_url = config.base_url;
     options.connections = config.connections;
     options.pipeline_depth = config.pipeline_depth;
@@ -56,8 +56,8 @@ class preparation_steps {
   private:
     void read_configuration(const std::filesystem::path& file) {
         const std::filesystem::path credentials = machine_.credentials();
-        config_surroundings around;
-        around.has_credential = [&](const std::string& name) { return has_credential_file(credentials, name); };
+        config::config_surroundings around;
+        around.has_credential = [&](const std::string& name) { return config::has_credential_file(credentials, name); };
         draft_ = load_configuration(file, around, reader_);
         found_.mistakes = draft_.mistakes;
         found_.warnings = draft_.warnings;
@@ -116,16 +116,16 @@ class preparation_steps {
     }
 
     /// nullopt after a mistake. The certificates are known to be good then.
-    std::optional<trust_roots> load_trust(const std::string& key, const std::string& ca_file) {
+    std::optional<net::trust_roots> load_trust(const std::string& key, const std::string& ca_file) {
         if (!is_sound(key)) return std::nullopt;
-        trust_roots trust;
+        net::trust_roots trust;
         if (!ca_file.empty()) {
-            auto content = machine_.read_file(ca_file, max_ca_bytes);
+            auto content = machine_.read_file(ca_file, net::max_ca_bytes);
             if (!content) {
                 refuse(key, content.error());
                 return std::nullopt;
             }
-            trust = trust_roots(std::move(content->text), ca_file);
+            trust = net::trust_roots(std::move(content->text), ca_file);
         }
         try {
             make_tls_context(trust);
@@ -158,9 +158,9 @@ class preparation_steps {
     }
 
     void prepare_callback(std::size_t index) {
-        const callback_config& callback = next_.config.callbacks[index];
+        const config::callback_config& callback = next_.config.callbacks[index];
         const std::string path = fmt::format("callback[{}].", index);
-        callback_target target;
+        callback::callback_target target;
         target.name = callback.name;
         target.url = callback.url;
         target.command = callback.command;
@@ -178,12 +178,12 @@ class preparation_steps {
     }
 
     void prepare_callback_url() {
-        const callback_url_config& rules = next_.config.callback_url;
+        const config::callback_url_config& rules = next_.config.callback_url;
         next_.url_rules.allow_hosts = rules.allow_hosts;
         read_keys(
             "callback_url.secret_file", std::string(own_url_callback), secret_path(rules, machine_.credentials()),
             next_.url_rules.secrets);
-        if (!rules.allow_hosts.empty()) next_.url_rules.tls = tls_for(trust_roots());
+        if (!rules.allow_hosts.empty()) next_.url_rules.tls = tls_for(net::trust_roots());
     }
 
     void check_command(const std::string& key, const std::string& program) {
@@ -203,7 +203,7 @@ class preparation_steps {
         into = std::move(keys->keys);
     }
 
-    std::shared_ptr<tls_client> tls_for(const trust_roots& trust) {
+    std::shared_ptr<net::tls_client> tls_for(const net::trust_roots& trust) {
         return next_.tls.get(trust, before_ == nullptr ? nullptr : &before_->tls);
     }
 
@@ -219,18 +219,18 @@ class preparation_steps {
 
     const machine& machine_;
     const prepared_runtime* before_;
-    file_reader reader_ = [this](const std::filesystem::path& path, std::size_t most_bytes) {
+    config::file_reader reader_ = [this](const std::filesystem::path& path, std::size_t most_bytes) {
         return machine_.read_file(path, most_bytes);
     };
-    configuration_draft draft_;
+    config::configuration_draft draft_;
     prepared_runtime next_;
     preparation found_;
 };
 
 } // namespace
 
-config_mistakes preparation::refusals() const {
-    config_mistakes all = mistakes;
+config::config_mistakes preparation::refusals() const {
+    config::config_mistakes all = mistakes;
     all.insert(all.end(), not_permitted.begin(), not_permitted.end());
     return all;
 }
@@ -239,4 +239,4 @@ preparation prepare_runtime(const std::filesystem::path& file, const machine& fr
     return preparation_steps(from, before).run(file);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -18,7 +18,7 @@
 #include "prooftrackd/machine.hpp"
 #include "prooftrackd/tls_clients.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 /// The file with the keys of a callback; `callback` is its name, "callback_url" included.
 struct watched_keys {
@@ -29,15 +29,15 @@ struct watched_keys {
 
 /// A configuration with everything that it names, ready to be used.
 struct prepared_runtime {
-    configuration config;
-    proof_client_options proof_options;
+    config::configuration config;
+    proof::proof_client_options proof_options;
     secret token;
     file_watch token_file;
-    std::shared_ptr<const proof_setup> proof;
-    std::vector<callback_target> targets;
-    callback_url_rules url_rules;
+    std::shared_ptr<const proof::proof_setup> proof;
+    std::vector<callback::callback_target> targets;
+    callback::callback_url_rules url_rules;
     std::vector<watched_keys> key_files;
-    std::shared_ptr<const notifier_setup> notifier; ///< of targets and url_rules
+    std::shared_ptr<const callback::notifier_setup> notifier; ///< of targets and url_rules
     std::optional<gid_t> socket_group;
     std::optional<gid_t> admin_group;
     tls_clients tls; ///< of the callbacks; kept for the next reload
@@ -45,18 +45,19 @@ struct prepared_runtime {
 
 /// What a preparation found.
 struct preparation {
-    config_mistakes mistakes;            ///< in the order of the file
-    config_mistakes not_permitted;       ///< files that this process may not read, and credentials that it did not get
+    config::config_mistakes mistakes; ///< in the order of the file
+    config::config_mistakes
+        not_permitted;                   ///< files that this process may not read, and credentials that it did not get
     std::vector<std::string> warnings;   ///< for `config.warning`
     std::vector<std::string> open_files; ///< secrets that others can read: for `config.insecure_file`
-    std::optional<log_config> log;       ///< when the file could be read as far as that
+    std::optional<config::log_config> log;   ///< when the file could be read as far as that
     std::optional<prepared_runtime> runtime; ///< only when there is nothing in the first two
 
     /// Both lists, for a start or a reload: what cannot be read cannot be used.
-    config_mistakes refusals() const;
+    config::config_mistakes refusals() const;
 };
 
 /// `before`, the runtime in force (null at a start), is shared with where nothing differs.
 preparation prepare_runtime(const std::filesystem::path& file, const machine& from, const prepared_runtime* before);
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

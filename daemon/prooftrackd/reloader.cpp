@@ -11,11 +11,11 @@
 #include "prooftrackd/secret_reread.hpp"
 #include "prooftrackd/secrets_in_use.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 namespace {
 
-std::string sum_up(const config_mistakes& mistakes) {
+std::string sum_up(const config::config_mistakes& mistakes) {
     std::string text = format_mistake(mistakes.front());
     if (mistakes.size() > 1) text += fmt::format(" (and {} more)", mistakes.size() - 1);
     return text;
@@ -23,29 +23,29 @@ std::string sum_up(const config_mistakes& mistakes) {
 
 } // namespace
 
-void log_refused(event_log& log, const config_mistakes& mistakes, std::string_view advice) {
-    for (const config_mistake& mistake : mistakes) {
+void log_refused(observe::event_log& log, const config::config_mistakes& mistakes, std::string_view advice) {
+    for (const config::config_mistake& mistake : mistakes) {
         log.write(
-            log_event_id::config_refused, {{"file", mistake.file},
-                                           {"line", mistake.line},
-                                           {"column", mistake.column},
-                                           {"key", mistake.key},
-                                           {"error", mistake.problem},
-                                           {"nearest", mistake.nearest},
-                                           {"advice", advice}});
+            observe::log_event_id::config_refused, {{"file", mistake.file},
+                                                    {"line", mistake.line},
+                                                    {"column", mistake.column},
+                                                    {"key", mistake.key},
+                                                    {"error", mistake.problem},
+                                                    {"nearest", mistake.nearest},
+                                                    {"advice", advice}});
     }
 }
 
-void log_refused_start(event_log& log, const config_mistakes& mistakes, int exit_status) {
+void log_refused_start(observe::event_log& log, const config::config_mistakes& mistakes, int exit_status) {
     log_refused(
         log, mistakes,
         exit_status == EX_CONFIG ? "correct it, check it with --check-config, then start again"
                                  : "mend that and start again; systemd tries again by itself");
 }
 
-void log_warnings(event_log& log, const std::filesystem::path& file, const preparation& ready) {
+void log_warnings(observe::event_log& log, const std::filesystem::path& file, const preparation& ready) {
     for (const std::string& warning : ready.warnings)
-        log.write(log_event_id::config_warning, {{"file", file.string()}, {"warning", warning}});
+        log.write(observe::log_event_id::config_warning, {{"file", file.string()}, {"warning", warning}});
     for (const std::string& open : ready.open_files) log_open_file(log, open);
 }
 
@@ -58,7 +58,7 @@ bool reloader::reload(running_parts& running) {
         ready.runtime.reset();
     }
     if (!ready.runtime) {
-        const config_mistakes refusals = ready.refusals();
+        const config::config_mistakes refusals = ready.refusals();
         log_refused(
             log_, refusals,
             "correct it, check it with --check-config, then reload again; the configuration in force stays");
@@ -68,9 +68,9 @@ bool reloader::reload(running_parts& running) {
     }
     log_warnings(log_, file_, ready);
     prepared_runtime next = std::move(*ready.runtime);
-    const configuration& before = running.runtime().config;
+    const config::configuration& before = running.runtime().config;
     for (const std::string& key : restart_required(before, next.config))
-        log_.write(log_event_id::config_restart_required, {{"key", key}, {"file", file_.string()}});
+        log_.write(observe::log_event_id::config_restart_required, {{"key", key}, {"file", file_.string()}});
     next.config = applicable_configuration(before, std::move(next.config));
     std::string changed;
     for (const std::string& key : changed_keys(before, next.config)) changed += changed.empty() ? key : " " + key;
@@ -79,9 +79,9 @@ bool reloader::reload(running_parts& running) {
     running.take_over(std::move(next));
     counts_.set_reload_successful(true);
     log_.write(
-        log_event_id::config_reloaded,
+        observe::log_event_id::config_reloaded,
         {{"file", file_.string()}, {"changed", changed}, {"callbacks", callbacks}, {"secrets", secrets}});
     return true;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -11,7 +11,7 @@
 #include "prooftrackd/machine.hpp"
 #include "prooftrackd/preparation.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 /// The running parts, as far as a reload reaches them.
 class running_parts {
@@ -26,7 +26,7 @@ class running_parts {
 
 class reloader {
   public:
-    reloader(std::filesystem::path file, const machine& from, event_log& log, meters& counts)
+    reloader(std::filesystem::path file, const machine& from, observe::event_log& log, engine::meters& counts)
         : file_(std::move(file)), machine_(from), log_(log), counts_(counts) {}
 
     /// Logs `config.reloaded`, or `config.refused` for each mistake; true when the file was taken over.
@@ -35,15 +35,15 @@ class reloader {
   private:
     std::filesystem::path file_;
     const machine& machine_;
-    event_log& log_;
-    meters& counts_;
+    observe::event_log& log_;
+    engine::meters& counts_;
 };
 
 /// `config.refused`, a line for each mistake.
-void log_refused(event_log& log, const config_mistakes& mistakes, std::string_view advice);
+void log_refused(observe::event_log& log, const config::config_mistakes& mistakes, std::string_view advice);
 /// The same for a start. `exit_status` other than 78: the file may be good, and a later start may go on.
-void log_refused_start(event_log& log, const config_mistakes& mistakes, int exit_status);
+void log_refused_start(observe::event_log& log, const config::config_mistakes& mistakes, int exit_status);
 /// `config.warning` and `config.insecure_file`.
-void log_warnings(event_log& log, const std::filesystem::path& file, const preparation& ready);
+void log_warnings(observe::event_log& log, const std::filesystem::path& file, const preparation& ready);
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -10,23 +10,25 @@
 #include "engine/secret_view.hpp"
 #include "prooftrackd/webhook_keys.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 /// Where the keys of that callback are used; nullptr when it has none.
 std::vector<secret>* keys_of(prepared_runtime& runtime, std::string_view callback) {
     if (callback == own_url_callback) return &runtime.url_rules.secrets;
-    const auto target = std::find_if(runtime.targets.begin(), runtime.targets.end(), [&](const callback_target& each) {
-        return each.name == callback;
-    });
+    const auto target =
+        std::find_if(runtime.targets.begin(), runtime.targets.end(), [&](const callback::callback_target& each) {
+            return each.name == callback;
+        });
     return target == runtime.targets.end() ? nullptr : &target->secrets;
 }
 
 } // namespace
 
-void log_open_file(event_log& log, const std::string& file) {
+void log_open_file(observe::event_log& log, const std::string& file) {
     log.write(
-        log_event_id::config_insecure_file, {{"file", file}, {"advice", fmt::format("chmod 0640 {} (or 0600)", file)}});
+        observe::log_event_id::config_insecure_file,
+        {{"file", file}, {"advice", fmt::format("chmod 0640 {} (or 0600)", file)}});
 }
 
 void secret_reread::warn_of_open(bool is_open, const std::filesystem::path& file) const {
@@ -35,11 +37,13 @@ void secret_reread::warn_of_open(bool is_open, const std::filesystem::path& file
 
 bool secret_reread::read_token(prepared_runtime& now) const {
     const std::filesystem::path& file = now.token_file.path();
-    const file_reader read = [this](const auto& path, std::size_t most) { return machine_.read_file(path, most); };
+    const config::file_reader read = [this](const auto& path, std::size_t most) {
+        return machine_.read_file(path, most);
+    };
     auto token = read_secret_file(file, read);
     if (!token) {
         log_.write(
-            log_event_id::config_warning,
+            observe::log_event_id::config_warning,
             {{"file", file.string()},
              {"warning", "the token could not be read again: the last good one stays in use"},
              {"error", token.error().message()}});
@@ -53,7 +57,9 @@ bool secret_reread::read_token(prepared_runtime& now) const {
 }
 
 bool secret_reread::read_changed_keys(prepared_runtime& now) const {
-    const file_reader read = [this](const auto& path, std::size_t most) { return machine_.read_file(path, most); };
+    const config::file_reader read = [this](const auto& path, std::size_t most) {
+        return machine_.read_file(path, most);
+    };
     bool is_changed = false;
     for (watched_keys& each : now.key_files) {
         if (!each.file.has_changed()) continue;
@@ -63,7 +69,7 @@ bool secret_reread::read_changed_keys(prepared_runtime& now) const {
         auto keys = read_webhook_keys(file, read);
         if (!keys) {
             log_.write(
-                log_event_id::config_warning,
+                observe::log_event_id::config_warning,
                 {{"file", file.string()},
                  {"callback", each.callback},
                  {"warning", "the secrets could not be read again: the last good ones stay in use"},
@@ -73,9 +79,10 @@ bool secret_reread::read_changed_keys(prepared_runtime& now) const {
         warn_of_open(keys->is_open_to_others, file);
         if (each.fingerprints != keys->fingerprints) {
             log_.write(
-                log_event_id::callback_secret_changed, {{"callback", each.callback},
-                                                        {"file", file.string()},
-                                                        {"fingerprints", join_fingerprints(keys->fingerprints)}});
+                observe::log_event_id::callback_secret_changed,
+                {{"callback", each.callback},
+                 {"file", file.string()},
+                 {"fingerprints", engine::join_fingerprints(keys->fingerprints)}});
         }
         each.fingerprints = std::move(keys->fingerprints);
         *used = std::move(keys->keys);
@@ -90,4 +97,4 @@ void secret_reread::overlook(prepared_runtime& now) {
     for (watched_keys& each : now.key_files) each.file.has_changed();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

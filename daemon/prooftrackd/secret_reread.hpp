@@ -6,13 +6,13 @@
 #include "prooftrackd/machine.hpp"
 #include "prooftrackd/preparation.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 /// Works on the runtime in force. A file that is missing, empty or malformed now changes nothing: the last good
 /// content stays in use, which is logged.
 class secret_reread {
   public:
-    secret_reread(const machine& from, event_log& log) : machine_(from), log_(log) {}
+    secret_reread(const machine& from, observe::event_log& log) : machine_(from), log_(log) {}
 
     /// Reads the token; true = it is another one, and `now.proof` was made with it.
     bool read_token(prepared_runtime& now) const;
@@ -26,10 +26,10 @@ class secret_reread {
     void warn_of_open(bool is_open, const std::filesystem::path& file) const;
 
     const machine& machine_;
-    event_log& log_;
+    observe::event_log& log_;
 };
 
 /// `config.insecure_file`.
-void log_open_file(event_log& log, const std::string& file);
+void log_open_file(observe::event_log& log, const std::string& file);
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -2,18 +2,19 @@
 
 #include "config/secret_files.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
-std::vector<secret_view> secrets_in_use(const prepared_runtime& runtime) {
-    std::vector<secret_view> all{{std::string(token_credential), {fingerprint_of(runtime.token)}}};
+std::vector<engine::secret_view> secrets_in_use(const prepared_runtime& runtime) {
+    std::vector<engine::secret_view> all{
+        {std::string(config::token_credential), {engine::fingerprint_of(runtime.token)}}};
     for (const watched_keys& each : runtime.key_files)
-        all.push_back({secret_credential(each.callback), each.fingerprints});
+        all.push_back({config::secret_credential(each.callback), each.fingerprints});
     return all;
 }
 
-std::string format_secrets(const std::vector<secret_view>& secrets) {
+std::string format_secrets(const std::vector<engine::secret_view>& secrets) {
     std::string text;
-    for (const secret_view& one : secrets) {
+    for (const engine::secret_view& one : secrets) {
         text += text.empty() ? "" : " ";
         text += one.name;
         char before = '=';
@@ -26,4 +27,4 @@ std::string format_secrets(const std::vector<secret_view>& secrets) {
     return text;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -7,7 +7,7 @@
 
 #include "config/bounded_file.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 constexpr std::size_t most_environment_bytes = 2UL * 1024 * 1024; // the kernel's own bound is of that size
@@ -23,7 +23,7 @@ std::filesystem::path credentials_of_main_process() {
     const char* pid = std::getenv("MAINPID"); // NOLINT(concurrency-mt-unsafe): there is one thread
     if (pid == nullptr || !is_number(pid)) return {};
     const std::string process = std::string("/proc/") + pid;
-    const auto environment = read_bounded_file(process + "/environ", most_environment_bytes);
+    const auto environment = config::read_bounded_file(process + "/environ", most_environment_bytes);
     if (!environment) return {};
     constexpr std::string_view name = "CREDENTIALS_DIRECTORY=";
     std::string_view rest = environment->text;
@@ -35,4 +35,4 @@ std::filesystem::path credentials_of_main_process() {
     return {};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

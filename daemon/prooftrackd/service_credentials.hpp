@@ -4,11 +4,11 @@
 
 #include <filesystem>
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 /// The processes of ExecReload= may not read the credentials that systemd names to them (252), but they are told
 /// MAINPID: the credentials of that process are the ones that the reload will use. Where they can be reached; empty
 /// without a MAINPID, or when that process has none.
 std::filesystem::path credentials_of_main_process();
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

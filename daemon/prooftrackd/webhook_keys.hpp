@@ -10,7 +10,7 @@
 #include "base/secret.hpp"
 #include "config/bounded_file.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 struct webhook_keys {
     std::vector<secret> keys;              ///< decoded, the newest first
@@ -19,6 +19,6 @@ struct webhook_keys {
 };
 
 /// Errors name the file and the line, never its text.
-op_result<webhook_keys> read_webhook_keys(const std::filesystem::path& file, const file_reader& read);
+op_result<webhook_keys> read_webhook_keys(const std::filesystem::path& file, const config::file_reader& read);
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 /// So that a flood of new clients does not keep the loop from serving the ones it has.
@@ -81,4 +81,4 @@ void accept_loop::on_ready() {
     wait();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

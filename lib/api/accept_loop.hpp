@@ -11,7 +11,7 @@
 #include "api/deadline_set.hpp"
 #include "base/lifetime.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// While the pool is full and nobody in it is idle, clients wait in the kernel's backlog.
 class accept_loop final : private deadline_entry {
@@ -39,4 +39,4 @@ class accept_loop final : private deadline_entry {
     lifetime lifetime_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

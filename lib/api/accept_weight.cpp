@@ -2,7 +2,7 @@
 
 #include <boost/beast/core/string.hpp>
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 using boost::beast::iequals;
@@ -63,4 +63,4 @@ int accept_weight(std::string_view accept, std::string_view type, accept_wildcar
     return weight;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// Whether `*/*` and `type/*` stand for the type too.
 enum class accept_wildcards : bool { ignored, counted };
@@ -13,4 +13,4 @@ enum class accept_wildcards : bool { ignored, counted };
 /// range decides. 0 when it is not named. A weight that cannot be read is 1,000.
 int accept_weight(std::string_view accept, std::string_view type, accept_wildcards wildcards);
 
-} // namespace prooftrack
+} // namespace prooftrack::api

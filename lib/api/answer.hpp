@@ -11,7 +11,7 @@
 #include "api/message.hpp"
 #include "api/problem.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 using responder = unique_function<void(api_response)>;
 
@@ -51,4 +51,4 @@ backend_handler<T> answer_with(responder respond, Render render) {
     };
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

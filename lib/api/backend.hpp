@@ -20,7 +20,7 @@
 #include "track/queries.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// The stable codes of refusals, `code` in openapi.json; `problem.cpp` maps each to its HTTP status.
 enum class problem_code : std::uint8_t {
@@ -110,7 +110,7 @@ struct track_request {
 
 struct tracked {
     bool created = false; ///< 201 or 200
-    transaction_view transaction;
+    track::transaction_view transaction;
 };
 
 /// An import of NDJSON: the engine takes valid lines in chunks.
@@ -200,16 +200,16 @@ class lookup_backend {
   public:
     virtual ~lookup_backend() = default;
     /// With `wait` > 0: answered when `ends_wait`, or when the time is over.
-    virtual wait_id get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) = 0;
-    virtual void list(transaction_query query, backend_handler<transaction_page> handler) = 0;
-    virtual void history(transaction_id id, backend_handler<transaction_history> handler) = 0;
+    virtual wait_id get(transaction_id id, milliseconds wait, backend_handler<track::transaction_view> handler) = 0;
+    virtual void list(track::transaction_query query, backend_handler<track::transaction_page> handler) = 0;
+    virtual void history(transaction_id id, backend_handler<track::transaction_history> handler) = 0;
 };
 
 /// Changes what becomes of a transaction that is tracked.
 class change_backend {
   public:
     virtual ~change_backend() = default;
-    virtual void untrack(transaction_id id, client_identity who, backend_handler<transaction_view> handler) = 0;
+    virtual void untrack(transaction_id id, client_identity who, backend_handler<track::transaction_view> handler) = 0;
     virtual void poll_now(transaction_id id, client_identity who, backend_handler<std::monostate> handler) = 0;
     virtual void hint(transaction_id id, backend_handler<std::monostate> handler) = 0;
 };
@@ -239,7 +239,7 @@ class event_backend {
 class delivery_backend {
   public:
     virtual ~delivery_backend() = default;
-    virtual void deliveries(delivery_query query, backend_handler<delivery_page> handler) = 0;
+    virtual void deliveries(track::delivery_query query, backend_handler<track::delivery_page> handler) = 0;
     virtual void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) = 0;
     virtual void retry_dead(
         std::optional<std::string> callback, client_identity who, backend_handler<std::uint64_t> handler) = 0;
@@ -253,10 +253,11 @@ class consumer_backend {
     virtual ~consumer_backend() = default;
     virtual void put_consumer(
         std::string name, std::optional<event_seq> seq, client_identity who,
-        backend_handler<std::pair<bool, consumer_view>> handler) = 0;
-    virtual void delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) = 0;
-    virtual void acknowledge(std::string name, event_seq seq, backend_handler<consumer_view> handler) = 0;
-    virtual void consumers(backend_handler<std::vector<consumer_view>> handler) = 0;
+        backend_handler<std::pair<bool, track::consumer_view>> handler) = 0;
+    virtual void delete_consumer(
+        std::string name, client_identity who, backend_handler<track::consumer_view> handler) = 0;
+    virtual void acknowledge(std::string name, event_seq seq, backend_handler<track::consumer_view> handler) = 0;
+    virtual void consumers(backend_handler<std::vector<track::consumer_view>> handler) = 0;
     virtual wall_time wall_now() const = 0; ///< what their age is counted to
 };
 
@@ -295,4 +296,4 @@ class backend : public tracking_backend,
     virtual void cancel_wait(wait_id wait) = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

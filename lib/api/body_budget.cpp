@@ -4,7 +4,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 bool body_budget::has_share_left(const budget_user& user) const {
     if (user.owner_.rank == client_rank::owner) return true;
@@ -93,4 +93,4 @@ void body_budget::serve() {
     serving_ = false;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -10,7 +10,7 @@
 
 #include "api/peer.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// Whose body it is.
 struct budget_owner {
@@ -85,4 +85,4 @@ class body_budget {
     user_list holding_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

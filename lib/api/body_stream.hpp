@@ -10,7 +10,7 @@
 
 #include "base/unique_function.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// Immutable bytes; shared because many readers may be sent the same ones.
 using shared_bytes = std::shared_ptr<const std::string>;
@@ -48,4 +48,4 @@ class body_stream {
     virtual void set_waker(unique_function<void()> waker) = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

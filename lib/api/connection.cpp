@@ -14,7 +14,7 @@
 
 // Reading and answering; sending is in connection_write.cpp.
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 /// A refused body up to this size is read, so that the connection can go on.
@@ -328,4 +328,4 @@ void connection::refuse_for_good(const problem& what) {
     send(problem_response(what));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

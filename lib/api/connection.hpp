@@ -20,7 +20,7 @@
 #include "base/result.hpp"
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 class connection;
 
@@ -176,4 +176,4 @@ class connection final : public std::enable_shared_from_this<connection>,
     bool stream_ended_ = false; ///< the last bytes of the stream are going out
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

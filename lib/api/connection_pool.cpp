@@ -10,7 +10,7 @@
 #include "api/problem.hpp"
 #include "api/response_head.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 /// Nobody is silent who moved in this time: a burst of new connections does not push out the ones before.
@@ -176,4 +176,4 @@ void connection_pool::tell_empty() {
     if (on_empty_) boost::asio::post(loop_, std::exchange(on_empty_, {}));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -17,7 +17,7 @@
 #include "api/places.hpp"
 #include "base/unique_function.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// All buffered request bodies together. Small ones have a part of it to themselves, so that a single transaction never
 /// waits behind imports; a part of either is kept for admins and owners, and one user gets half of the rest.
@@ -75,7 +75,7 @@ class connection_pool final : public connection_host {
     std::span<char> scratch() override { return *scratch_; }
     const std::string& http_date() override;
     client_rank rank_of(const peer_credentials& peer) const override {
-        return prooftrack::rank_of(settings_.access, peer);
+        return prooftrack::api::rank_of(settings_.access, peer);
     }
     bool may_change(const peer_credentials& peer) const override { return is_admin(settings_.access, peer); }
     void on_answered(const api_request_fact& fact) override;
@@ -119,4 +119,4 @@ class connection_pool final : public connection_host {
     std::string date_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

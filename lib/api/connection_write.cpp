@@ -8,7 +8,7 @@
 
 // Sending; reading and answering is in connection.cpp.
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 /// Well below IOV_MAX; a stream's next bytes follow when these are gone.
@@ -148,4 +148,4 @@ void connection::drain() {
     watch();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -1,6 +1,6 @@
 #include "api/deadline_set.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 deadline_entry::~deadline_entry() {
     if (set_ != nullptr) set_->stop(*this);
@@ -48,4 +48,4 @@ void deadline_set::fire() {
     arm();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -11,7 +11,7 @@
 #include "base/lifetime.hpp"
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 class deadline_set;
 
@@ -57,4 +57,4 @@ class deadline_set {
     lifetime lifetime_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -5,7 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 constexpr std::size_t readers_a_slice = 128;
@@ -159,4 +159,4 @@ bool event_hub::recent_after(std::uint64_t cursor, std::vector<shared_bytes>& ou
     return true;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

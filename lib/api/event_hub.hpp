@@ -16,7 +16,7 @@
 #include "base/lifetime.hpp"
 #include "base/recent_window.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// A reader whose socket takes nothing while this many newer events arrive is cut off; also how many recent events are
 /// kept for all.
@@ -101,4 +101,4 @@ class event_hub final : public event_listener {
     lifetime lifetime_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 constexpr std::size_t bytes_a_read = 128 * 1024;
@@ -58,4 +58,4 @@ body_stream::progress file_stream::next(std::vector<shared_bytes>& out) {
     return progress::more;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -8,7 +8,7 @@
 #include "api/body_stream.hpp"
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// Sends a file from its beginning to its end. Reads 128 KiB at a time and has the kernel fetch ahead, so that the loop
 /// hardly waits for the disk.
@@ -32,4 +32,4 @@ class file_stream final : public body_stream {
     std::int64_t offset_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

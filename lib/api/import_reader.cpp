@@ -4,7 +4,7 @@
 
 #include "api/tracking_body.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 constexpr std::string_view white_space = " \t\r";
@@ -22,7 +22,7 @@ parsed<track_request> read_request(std::string_view line) {
     if (line.starts_with('{')) return parse_track_request(line);
     std::string text(line);
     if (line.starts_with('"')) {
-        auto decoded = check_json(line) ? decode_json_string(line) : std::nullopt;
+        auto decoded = net::check_json(line) ? net::decode_json_string(line) : std::nullopt;
         if (!decoded) return make_problem(problem_code::invalid_request, "the line is not one JSON string");
         text = std::move(*decoded);
     }
@@ -67,4 +67,4 @@ void import_reader::read_line(std::string_view line) {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -9,7 +9,7 @@
 
 #include "api/backend.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 inline constexpr std::size_t max_import_lines = 100'000;
 /// Longer than any valid line, escapes included; a longer one is rejected without being parsed.
@@ -39,4 +39,4 @@ class import_reader {
     std::vector<import_rejection> rejected_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -6,7 +6,7 @@
 
 #include "api/target.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
@@ -14,9 +14,9 @@ problem refused(std::string detail) { return make_problem(problem_code::invalid_
 } // namespace
 
 parsed<json_fields> json_fields::parse_open(std::string_view text) {
-    auto members = top_level_members(text);
+    auto members = net::top_level_members(text);
     if (!members) {
-        if (const auto fault = find_json_fault(text)) {
+        if (const auto fault = net::find_json_fault(text)) {
             return refused(fmt::format("the body is not usable JSON: {}", fault->message()));
         }
         return refused("the body is not a JSON object: send one, as {\"name\": \"value\"}");
@@ -29,7 +29,7 @@ parsed<json_fields> json_fields::parse_open(std::string_view text) {
 parsed<json_fields> json_fields::parse(std::string_view text, std::initializer_list<std::string_view> known) {
     auto made = parse_open(text);
     if (!made) return made;
-    for (const json_member& member : made->members_) {
+    for (const net::json_member& member : made->members_) {
         if (std::find(known.begin(), known.end(), member.key) != known.end()) continue;
         return refused(fmt::format(
             "unknown member '{}': this body takes {}", member.key.substr(0, 64),
@@ -39,7 +39,7 @@ parsed<json_fields> json_fields::parse(std::string_view text, std::initializer_l
 }
 
 std::optional<std::string_view> json_fields::raw(std::string_view name) const {
-    for (const json_member& member : members_) {
+    for (const net::json_member& member : members_) {
         if (member.key == name) return member.value;
     }
     return std::nullopt;
@@ -48,7 +48,7 @@ std::optional<std::string_view> json_fields::raw(std::string_view name) const {
 parsed<std::optional<std::string>> json_fields::text(std::string_view name) const {
     const auto value = raw(name);
     if (!value) return std::optional<std::string>();
-    auto decoded = decode_json_string(*value);
+    auto decoded = net::decode_json_string(*value);
     if (!decoded) return refused(fmt::format("{} is not a string", name));
     return decoded;
 }
@@ -61,4 +61,4 @@ parsed<std::optional<std::uint64_t>> json_fields::number(std::string_view name) 
     return number;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -12,7 +12,7 @@
 #include "api/problem.hpp"
 #include "net/json.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// Refers to the text it was parsed from.
 class json_fields {
@@ -31,10 +31,10 @@ class json_fields {
     parsed<std::optional<std::string>> text(std::string_view name) const;
     parsed<std::optional<std::uint64_t>> number(std::string_view name) const;
 
-    const std::vector<json_member>& members() const { return members_; }
+    const std::vector<net::json_member>& members() const { return members_; }
 
   private:
-    std::vector<json_member> members_;
+    std::vector<net::json_member> members_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -2,7 +2,7 @@
 
 #include "api/problem.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 api_response problem_response(const problem& what) {
     api_response response;
@@ -13,4 +13,4 @@ api_response problem_response(const problem& what) {
     return response;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

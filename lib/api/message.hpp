@@ -14,7 +14,7 @@
 #include "api/body_stream.hpp"
 #include "base/unique_function.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// The header of a request, as far as the API looks at it.
 struct request_head {
@@ -73,4 +73,4 @@ class request_handler {
 /// `what` as application/problem+json, with its Retry-After; 405 gets its `Allow` from the caller.
 api_response problem_response(const problem& what);
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -21,7 +21,7 @@
 #include "base/lifetime.hpp"
 #include "net/address_rules.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 constexpr std::size_t max_scrapers = 16;
@@ -77,7 +77,7 @@ endpoint parse_endpoint(std::string_view listen) {
     const auto port = parse_number(listen.substr(colon + 1));
     boost::system::error_code error;
     endpoint made{boost::asio::ip::make_address(host, error), 0};
-    if (error || !is_loopback_address(made.address)) fail(78, listen, "the host is not a loopback address");
+    if (error || !net::is_loopback_address(made.address)) fail(78, listen, "the host is not a loopback address");
     if (!port || *port > 65535) fail(78, listen, "the port is 0 to 65535");
     made.port = static_cast<std::uint16_t>(*port);
     return made;
@@ -166,4 +166,4 @@ std::unique_ptr<api_server> make_metrics_listener(
     return std::make_unique<metrics_listener>(loop, listen, behind, observer, limits);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -4,8 +4,8 @@
 
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 std::string_view openapi_document();
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -8,7 +8,7 @@
 #include <grp.h>
 #include <sys/socket.h>
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 std::vector<gid_t> read_groups(int socket) {
@@ -69,4 +69,4 @@ std::optional<gid_t> find_group(const std::string& name) {
     return std::nullopt;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// As the kernel knew the client when it connected.
 struct peer_credentials {
@@ -46,4 +46,4 @@ client_rank rank_of(const access_rules& rules, const peer_credentials& peer);
 /// read.
 std::optional<gid_t> find_group(const std::string& name);
 
-} // namespace prooftrack
+} // namespace prooftrack::api

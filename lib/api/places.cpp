@@ -4,7 +4,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 constexpr std::size_t most_kept = 16;
@@ -59,4 +59,4 @@ std::size_t& place_count::of(client_rank rank) {
     return everybody_;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -9,7 +9,7 @@
 
 #include "api/peer.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// The limits of one listener. Nobody but the owners (root and the daemon's own user) can take all of it.
 struct place_limits {
@@ -58,4 +58,4 @@ class place_count {
     std::map<std::int64_t, std::size_t> by_user_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

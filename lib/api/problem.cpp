@@ -6,7 +6,7 @@
 
 #include "base/json_string.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 constexpr std::array<problem_kind, 25> kinds{{
@@ -97,4 +97,4 @@ std::string format_problem(const problem& what) {
     return out;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

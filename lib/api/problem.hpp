@@ -10,7 +10,7 @@
 
 #include "api/backend.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// The word, status and title of a problem's code.
 struct problem_kind {
@@ -36,4 +36,4 @@ std::string format_problem(const problem& what);
 template <class T>
 using parsed = boost::system::result<T, problem>;
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -8,7 +8,7 @@
 #include "api/problem.hpp"
 #include "base/json_string.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 /// Writes one object, member by member.
@@ -63,8 +63,8 @@ std::string array_of(const Items& items, Append append) {
     return out;
 }
 
-void append_transaction(std::string& out, const transaction_view& view) {
-    const tracking_facts& facts = view.facts;
+void append_transaction(std::string& out, const track::transaction_view& view) {
+    const track::tracking_facts& facts = view.facts;
     object_writer writer(out);
     writer.text("merchant_transaction_id", view.id.str());
     writer.text("state", to_string(facts.state));
@@ -83,7 +83,7 @@ void append_transaction(std::string& out, const transaction_view& view) {
     writer.close();
 }
 
-void append_delivery(std::string& out, const delivery_view& view) {
+void append_delivery(std::string& out, const track::delivery_view& view) {
     object_writer writer(out);
     writer.number("id", value_of(view.id));
     writer.text("event_id", view.event_id);
@@ -95,13 +95,13 @@ void append_delivery(std::string& out, const delivery_view& view) {
     writer.time_or_null("last_attempt_at", view.last_attempt_at);
     writer.text_or_null("last_error", view.last_error);
     // 0 is the exit status of a command that succeeded, or stands for an attempt that got no status at all.
-    const bool has_status = view.last_status != 0 || view.state == delivery_state::delivered;
+    const bool has_status = view.last_status != 0 || view.state == track::delivery_state::delivered;
     writer.raw("last_status", has_status ? fmt::format("{}", view.last_status) : "null");
     writer.time_or_null("next_attempt_at", view.next_attempt_at);
     writer.close();
 }
 
-void append_change(std::string& out, const history_entry& entry) {
+void append_change(std::string& out, const track::history_entry& entry) {
     object_writer writer(out);
     writer.time("at", entry.at);
     writer.text_or_null("from_state", entry.from_state ? to_string(*entry.from_state) : std::string_view());
@@ -133,17 +133,17 @@ std::string page(std::string_view name, const std::string& items, std::string_vi
 
 } // namespace
 
-std::string render_transaction(const transaction_view& view) {
+std::string render_transaction(const track::transaction_view& view) {
     std::string out;
     append_transaction(out, view);
     return out;
 }
 
-std::string render_transactions(const transaction_page& list) {
+std::string render_transactions(const track::transaction_page& list) {
     return page("transactions", array_of(list.transactions, append_transaction), list.next_cursor);
 }
 
-std::string render_history(const transaction_history& history) {
+std::string render_history(const track::transaction_history& history) {
     std::string out;
     object_writer writer(out);
     writer.raw("changes", array_of(history.changes, append_change));
@@ -152,7 +152,7 @@ std::string render_history(const transaction_history& history) {
     return out;
 }
 
-std::string render_deliveries(const delivery_page& list) {
+std::string render_deliveries(const track::delivery_page& list) {
     return page("deliveries", array_of(list.deliveries, append_delivery), list.next_cursor);
 }
 
@@ -166,7 +166,7 @@ std::string render_events(const event_list& list) {
     return out;
 }
 
-std::string render_consumer(const consumer_view& consumer, wall_time now) {
+std::string render_consumer(const track::consumer_view& consumer, wall_time now) {
     std::string out;
     object_writer writer(out);
     writer.text("name", consumer.name);
@@ -180,8 +180,10 @@ std::string render_consumer(const consumer_view& consumer, wall_time now) {
     return out;
 }
 
-std::string render_consumers(const std::vector<consumer_view>& consumers, wall_time now) {
-    const auto append = [now](std::string& out, const consumer_view& each) { out += render_consumer(each, now); };
+std::string render_consumers(const std::vector<track::consumer_view>& consumers, wall_time now) {
+    const auto append = [now](std::string& out, const track::consumer_view& each) {
+        out += render_consumer(each, now);
+    };
     return "{\"consumers\":" + array_of(consumers, append) + "}";
 }
 
@@ -210,4 +212,4 @@ std::string render_reasons(const std::vector<std::string>& reasons) {
     return array_of(reasons, [](std::string& out, const std::string& reason) { append_json_string(out, reason); });
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

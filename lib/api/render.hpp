@@ -8,17 +8,17 @@
 
 #include "api/backend.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
-std::string render_transaction(const transaction_view& view);
-std::string render_transactions(const transaction_page& list);
-std::string render_history(const transaction_history& history);
-std::string render_deliveries(const delivery_page& list);
+std::string render_transaction(const track::transaction_view& view);
+std::string render_transactions(const track::transaction_page& list);
+std::string render_history(const track::transaction_history& history);
+std::string render_deliveries(const track::delivery_page& list);
 std::string render_events(const event_list& list);
-std::string render_consumer(const consumer_view& consumer, wall_time now);
-std::string render_consumers(const std::vector<consumer_view>& consumers, wall_time now);
+std::string render_consumer(const track::consumer_view& consumer, wall_time now);
+std::string render_consumers(const std::vector<track::consumer_view>& consumers, wall_time now);
 std::string render_import(const import_summary& summary);
 std::string render_callback_test(const callback_test_result& test);
 std::string render_reasons(const std::vector<std::string>& reasons); ///< a JSON array of strings
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -9,7 +9,7 @@
 #include "api/problem.hpp"
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 namespace http = boost::beast::http;
@@ -133,7 +133,7 @@ void request_reader::accept_body(std::size_t limit) {
         return;
     }
     body_.clear();
-    if (head_.has_body && !content_length_) chunks_.emplace(chunk_rules{.body = limit});
+    if (head_.has_body && !content_length_) chunks_.emplace(net::chunk_rules{.body = limit});
     state_ = head_.has_body ? state::in_body : state::done;
 }
 
@@ -156,16 +156,16 @@ request_reader::step request_reader::next_body() {
     }
     input_.erase(0, chunks_->feed(input_, body_));
     switch (chunks_->fault()) {
-    case chunk_fault::none:
+    case net::chunk_fault::none:
         if (!chunks_->is_done()) return step::more;
         state_ = state::done;
         return step::whole;
-    case chunk_fault::malformed:
-    case chunk_fault::lines_too_long:
+    case net::chunk_fault::malformed:
+    case net::chunk_fault::lines_too_long:
         return refuse(
             problem_code::invalid_request,
             "the body is not framed as HTTP/1.1: a chunk is malformed or its header too long");
-    case chunk_fault::body_too_large:
+    case net::chunk_fault::body_too_large:
         return refuse(problem_code::too_large, fmt::format("a body is at most {} bytes here", body_limit_));
     }
     return step::refused;
@@ -193,4 +193,4 @@ void request_reader::begin_next() {
     state_ = state::before;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

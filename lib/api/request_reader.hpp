@@ -14,7 +14,7 @@
 #include "api/message.hpp"
 #include "net/chunk_decoder.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 inline constexpr std::size_t max_header_bytes = 16 * 1024;
 
@@ -74,8 +74,8 @@ class request_reader {
     std::size_t body_limit_ = 0;
     std::size_t to_skip_ = 0; ///< bytes of a body that are read and dropped
     std::string body_;
-    std::optional<chunk_decoder> chunks_; ///< only while a chunked body is read
+    std::optional<net::chunk_decoder> chunks_; ///< only while a chunked body is read
     problem refusal_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

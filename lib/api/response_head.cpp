@@ -9,7 +9,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 std::string format_response_head(const api_response& response, connection_fate fate, std::string_view date) {
     namespace http = boost::beast::http;
@@ -49,4 +49,4 @@ std::string format_chunk_head(std::size_t bytes) {
     return fmt::format("{:x}\r\n", bytes);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -8,7 +8,7 @@
 #include "api/message.hpp"
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 enum class connection_fate : bool { keep, close };
 
@@ -22,4 +22,4 @@ std::string format_http_date(wall_time when);
 /// A chunk of a chunked body; `bytes` is not empty.
 std::string format_chunk_head(std::size_t bytes);
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -9,7 +9,7 @@
 #include "api/answer.hpp"
 #include "api/problem.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 struct route_table {
     struct entry {
@@ -232,4 +232,4 @@ request_ticket router::handle(api_request request, unique_function<void(api_resp
 
 void router::cancel(request_ticket ticket) { behind_.cancel_wait(wait_of(ticket)); }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

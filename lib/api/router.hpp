@@ -17,7 +17,7 @@
 #include "api/target.hpp"
 #include "base/lifetime.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 inline constexpr std::size_t max_body_bytes = 1024 * 1024;
 inline constexpr std::size_t max_useless_body_bytes = 1024; ///< where no body is wanted
@@ -103,4 +103,4 @@ class router final : public request_handler {
     lifetime lifetime_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

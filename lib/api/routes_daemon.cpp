@@ -10,7 +10,7 @@
 #include "api/router.hpp"
 #include "base/json_string.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 constexpr std::size_t max_level_length = 32;
@@ -108,4 +108,4 @@ request_ticket router::openapi(api_call call) {
     return no_ticket;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -12,7 +12,7 @@
 #include "api/router.hpp"
 #include "api/tracking_body.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 constexpr std::size_t max_name_length = 64;
@@ -57,13 +57,13 @@ parsed<std::optional<std::uint64_t>> read_position(const api_call& call) {
     return last;
 }
 
-parsed<delivery_query> read_delivery_query(const query_values& query) {
+parsed<track::delivery_query> read_delivery_query(const query_values& query) {
     if (auto known = query.allow_only({"state", "callback", "merchant_transaction_id", "limit", "cursor"}); !known) {
         return known.error();
     }
-    delivery_query request;
+    track::delivery_query request;
     if (const std::string* state = query.find("state")) {
-        request.state = parse_delivery_state(*state);
+        request.state = track::parse_delivery_state(*state);
         if (!request.state) return refused("state is one of pending, delivered, dead");
     }
     if (const std::string* callback = query.find("callback")) {
@@ -131,9 +131,10 @@ request_ticket router::stream_events(api_call call) {
 request_ticket router::deliveries(api_call call) {
     auto request = read_delivery_query(call.query);
     if (!request) return answer_problem(call.respond, request.error());
-    behind_.deliveries(std::move(*request), answer_with<delivery_page>(std::move(call.respond), [](delivery_page list) {
-                           return json_response(200, render_deliveries(list));
-                       }));
+    behind_.deliveries(
+        std::move(*request), answer_with<track::delivery_page>(std::move(call.respond), [](track::delivery_page list) {
+            return json_response(200, render_deliveries(list));
+        }));
     return no_ticket;
 }
 
@@ -182,33 +183,33 @@ request_ticket router::put_consumer(api_call call) {
         if (!number) return answer_problem(call.respond, number.error());
         if (*number) seq = event_seq(**number);
     }
-    auto render = [this, alive = lifetime_.observe()](std::pair<bool, consumer_view> put) {
+    auto render = [this, alive = lifetime_.observe()](std::pair<bool, track::consumer_view> put) {
         return json_response(
             put.first ? 201 : 200, render_consumer(put.second, alive ? behind_.wall_now() : wall_time()));
     };
     behind_.put_consumer(
         std::move(*name), seq, call.head.who,
-        answer_with<std::pair<bool, consumer_view>>(std::move(call.respond), std::move(render)));
+        answer_with<std::pair<bool, track::consumer_view>>(std::move(call.respond), std::move(render)));
     return no_ticket;
 }
 
 request_ticket router::delete_consumer(api_call call) {
     auto name = read_consumer_name(call);
     if (!name) return answer_problem(call.respond, name.error());
-    auto render = [this, alive = lifetime_.observe()](const consumer_view& gone) {
+    auto render = [this, alive = lifetime_.observe()](const track::consumer_view& gone) {
         return json_response(200, render_consumer(gone, alive ? behind_.wall_now() : wall_time()));
     };
     behind_.delete_consumer(
-        std::move(*name), call.head.who, answer_with<consumer_view>(std::move(call.respond), std::move(render)));
+        std::move(*name), call.head.who, answer_with<track::consumer_view>(std::move(call.respond), std::move(render)));
     return no_ticket;
 }
 
 request_ticket router::list_consumers(api_call call) {
     if (auto query = call.query.allow_only({}); !query) return answer_problem(call.respond, query.error());
-    auto render = [this, alive = lifetime_.observe()](const std::vector<consumer_view>& list) {
+    auto render = [this, alive = lifetime_.observe()](const std::vector<track::consumer_view>& list) {
         return json_response(200, render_consumers(list, alive ? behind_.wall_now() : wall_time()));
     };
-    behind_.consumers(answer_with<std::vector<consumer_view>>(std::move(call.respond), std::move(render)));
+    behind_.consumers(answer_with<std::vector<track::consumer_view>>(std::move(call.respond), std::move(render)));
     return no_ticket;
 }
 
@@ -220,11 +221,12 @@ request_ticket router::acknowledge(api_call call) {
     const auto seq = fields->number("seq");
     if (!seq) return answer_problem(call.respond, seq.error());
     if (!*seq) return answer_problem(call.respond, refused("seq is missing: the last event that was handled"));
-    auto render = [this, alive = lifetime_.observe()](const consumer_view& moved) {
+    auto render = [this, alive = lifetime_.observe()](const track::consumer_view& moved) {
         return json_response(200, render_consumer(moved, alive ? behind_.wall_now() : wall_time()));
     };
     behind_.acknowledge(
-        std::move(*name), event_seq(**seq), answer_with<consumer_view>(std::move(call.respond), std::move(render)));
+        std::move(*name), event_seq(**seq),
+        answer_with<track::consumer_view>(std::move(call.respond), std::move(render)));
     return no_ticket;
 }
 
@@ -241,4 +243,4 @@ request_ticket router::test_callback(api_call call) {
     return no_ticket;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -11,7 +11,7 @@
 #include "api/router.hpp"
 #include "api/tracking_body.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 /// About a millisecond of parsing.
@@ -20,7 +20,9 @@ constexpr std::size_t max_cursor_length = 512;
 constexpr std::size_t max_user_id_length = 256;
 constexpr std::size_t max_idempotency_key_length = 255;
 
-api_response transaction_response(const transaction_view& view) { return json_response(200, render_transaction(view)); }
+api_response transaction_response(const track::transaction_view& view) {
+    return json_response(200, render_transaction(view));
+}
 
 /// Proof's bytes as they came; a header of theirs must not become two of ours.
 api_response proxied_response(proxied_reply reply) {
@@ -71,21 +73,21 @@ void read_import(
     });
 }
 
-parsed<transaction_query> read_list_query(const query_values& query) {
+parsed<track::transaction_query> read_list_query(const query_values& query) {
     if (auto known = query.allow_only({"state", "status", "settled_after", "settled_before", "limit", "cursor"});
         !known) {
         return known.error();
     }
-    transaction_query request;
+    track::transaction_query request;
     if (const std::string* state = query.find("state")) {
-        request.state = parse_tracking_state(*state);
+        request.state = track::parse_tracking_state(*state);
         if (!request.state) {
             return make_problem(
                 problem_code::invalid_request,
                 "state is one of tracking, settled, overdue, not_found, rejected, abandoned, untracked");
         }
     }
-    auto status = query.text("status", max_status_length);
+    auto status = query.text("status", track::max_status_length);
     if (!status) return status.error();
     const auto after = query.time("settled_after");
     if (!after) return after.error();
@@ -145,16 +147,18 @@ request_ticket router::get_transaction(api_call call) {
     if (!id) return answer_problem(call.respond, id.error());
     const auto wait = call.query.wait();
     if (!wait) return answer_problem(call.respond, wait.error());
-    auto respond = answer_with<transaction_view>(std::move(call.respond), transaction_response);
+    auto respond = answer_with<track::transaction_view>(std::move(call.respond), transaction_response);
     return ticket_of(behind_.get(std::move(*id), *wait, std::move(respond)));
 }
 
 request_ticket router::list_transactions(api_call call) {
     auto request = read_list_query(call.query);
     if (!request) return answer_problem(call.respond, request.error());
-    behind_.list(std::move(*request), answer_with<transaction_page>(std::move(call.respond), [](transaction_page list) {
-                     return json_response(200, render_transactions(list));
-                 }));
+    behind_.list(
+        std::move(*request),
+        answer_with<track::transaction_page>(std::move(call.respond), [](track::transaction_page list) {
+            return json_response(200, render_transactions(list));
+        }));
     return no_ticket;
 }
 
@@ -162,7 +166,8 @@ request_ticket router::history(api_call call) {
     auto id = read_path_id(call);
     if (!id) return answer_problem(call.respond, id.error());
     behind_.history(
-        std::move(*id), answer_with<transaction_history>(std::move(call.respond), [](transaction_history history) {
+        std::move(*id),
+        answer_with<track::transaction_history>(std::move(call.respond), [](track::transaction_history history) {
             return json_response(200, render_history(history));
         }));
     return no_ticket;
@@ -172,7 +177,8 @@ request_ticket router::untrack(api_call call) {
     auto id = read_path_id(call);
     if (!id) return answer_problem(call.respond, id.error());
     behind_.untrack(
-        std::move(*id), call.head.who, answer_with<transaction_view>(std::move(call.respond), transaction_response));
+        std::move(*id), call.head.who,
+        answer_with<track::transaction_view>(std::move(call.respond), transaction_response));
     return no_ticket;
 }
 
@@ -231,4 +237,4 @@ request_ticket router::kyc_status(api_call call) {
     return no_ticket;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -18,7 +18,7 @@
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 struct api_options {
     std::filesystem::path socket;
@@ -84,4 +84,4 @@ std::unique_ptr<api_server> make_metrics_listener(
     const boost::asio::any_io_executor& loop, const std::string& listen, status_backend& behind, api_observer& observer,
     connection_limits limits = metrics_limits());
 
-} // namespace prooftrack
+} // namespace prooftrack::api

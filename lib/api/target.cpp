@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 int hex_digit(char c) {
@@ -131,4 +131,4 @@ parsed<milliseconds> query_values::wait() const {
     return *wait;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

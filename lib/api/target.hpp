@@ -14,7 +14,7 @@
 #include "api/problem.hpp"
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// Most a caller may wait.
 inline constexpr milliseconds longest_wait = std::chrono::minutes(10);
@@ -57,4 +57,4 @@ request_target split_target(std::string_view target);
 /// Decimal digits only, within 64 bits.
 std::optional<std::uint64_t> parse_number(std::string_view text);
 
-} // namespace prooftrack
+} // namespace prooftrack::api

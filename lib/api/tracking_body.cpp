@@ -5,7 +5,7 @@
 #include "base/http_url.hpp"
 #include "base/own_url.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
@@ -31,7 +31,7 @@ parsed<tracking_options> read_options(const json_fields& fields) {
         }
         if (!metadata->starts_with('{')) return refused("metadata is not a JSON object");
         if (metadata->size() > max_metadata_bytes) return refused("metadata is at most 4096 bytes");
-        auto canonical = canonical_json(*metadata);
+        auto canonical = net::canonical_json(*metadata);
         if (!canonical) return refused(fmt::format("metadata cannot be used: {}", canonical.error().message()));
         options.metadata = std::string(*metadata);
         options.metadata_canonical = std::move(*canonical);
@@ -128,4 +128,4 @@ parsed<transaction_id> parse_hint(std::string_view text) {
     return read_id(*fields);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

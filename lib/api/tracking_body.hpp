@@ -9,7 +9,7 @@
 
 #include "api/json_fields.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 inline constexpr std::size_t max_metadata_bytes = 4096;
 
@@ -33,4 +33,4 @@ parsed<transaction_id> parse_hint(std::string_view text);
 /// A valid id, or the problem that says what an id is.
 parsed<transaction_id> checked_id(std::string_view text);
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -18,7 +18,7 @@
 
 #include "api/server.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 constexpr int may_work_later = 75;
@@ -232,4 +232,4 @@ void unix_listener::remove_name() {
     bound_.reset();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// A listening socket and the name it has in the file system.
 class unix_listener {
@@ -44,4 +44,4 @@ class unix_listener {
     std::optional<identity> bound_; ///< what the name stood for when it was ours
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

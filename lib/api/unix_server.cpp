@@ -16,7 +16,7 @@
 #include "api/unix_listener.hpp"
 #include "base/lifetime.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 class unix_server final : public api_server, private deadline_entry {
@@ -79,4 +79,4 @@ std::unique_ptr<api_server> make_api_server(
     return std::make_unique<unix_server>(loop, std::move(options), behind, observer);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -18,7 +18,7 @@
 #include "callback/spawned_process.hpp"
 #include "net/deadline.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 namespace asio = boost::asio;
 
@@ -115,7 +115,7 @@ class command_run : public std::enable_shared_from_this<command_run> {
     pid_t pid_;
     asio::posix::stream_descriptor process_;
     asio::posix::stream_descriptor output_;
-    deadline limit_;
+    net::deadline limit_;
     milliseconds timeout_;
     unique_function<void(delivery_outcome)> handler_; // empty = reported
     std::string killed_because_;
@@ -171,4 +171,4 @@ unique_function<void()> run_command(
     };
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

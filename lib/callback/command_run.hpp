@@ -12,7 +12,7 @@
 #include "base/unique_function.hpp"
 #include "callback/notifier.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 /// What is run. `environment` holds `NAME=value` strings; nothing else is inherited but the working directory.
 struct command_line {
@@ -32,4 +32,4 @@ std::vector<std::string> make_command_environment(const delivery_job& job);
 unique_function<void()> run_command(
     const boost::asio::any_io_executor& loop, command_line command, unique_function<void(delivery_outcome)> handler);
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 class callback_category_type final : public boost::system::error_category {
@@ -49,4 +49,4 @@ const boost::system::error_category& callback_category() {
 
 error_code make_error_code(callback_error error) { return {static_cast<int>(error), callback_category()}; }
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

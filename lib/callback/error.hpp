@@ -4,7 +4,7 @@
 
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 enum class callback_error {
     secret_prefix = 1, ///< does not begin with whsec_
@@ -24,7 +24,7 @@ enum class callback_error {
 const boost::system::error_category& callback_category();
 error_code make_error_code(callback_error error);
 
-} // namespace prooftrack
+} // namespace prooftrack::callback
 
 template <>
-struct boost::system::is_error_code_enum<prooftrack::callback_error> : std::true_type {};
+struct boost::system::is_error_code_enum<prooftrack::callback::callback_error> : std::true_type {};

@@ -1,6 +1,6 @@
 #include "callback/idle_connections.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 idle_connections::idle_connections(const boost::asio::any_io_executor& loop, idle_connection_limits limits)
     : limits_(limits), alarm_(loop, [this] { sweep(); }) {}
@@ -13,8 +13,8 @@ std::optional<pooled_connection> idle_connections::take(const std::string& key) 
     for (std::size_t left = places.size(); left > 0 && !found; --left) {
         const place newest = places[left - 1];
         const auto readiness = newest->connection.connection.look();
-        if (readiness == http_connection::readiness::busy) continue; // its reply may still end
-        if (readiness == http_connection::readiness::ready) found = std::move(newest->connection);
+        if (readiness == net::http_connection::readiness::busy) continue; // its reply may still end
+        if (readiness == net::http_connection::readiness::ready) found = std::move(newest->connection);
         places.erase(places.begin() + static_cast<std::ptrdiff_t>(left - 1));
         idle_.erase(newest);
     }
@@ -64,4 +64,4 @@ void idle_connections::arm() {
         alarm_.arm(idle_.front().connection.idle_since + limits_.idle_for);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -15,11 +15,11 @@
 #include "net/http_exchange.hpp"
 #include "net/steady_alarm.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 /// A connection and how much of its life is spent.
 struct pooled_connection {
-    http_connection connection;
+    net::http_connection connection;
     steady_time born{};
     steady_time idle_since{};
     std::uint32_t requests = 0;
@@ -63,7 +63,7 @@ class idle_connections {
     idle_connection_limits limits_;
     std::list<entry> idle_;                                     // longest idle first
     std::unordered_map<std::string, std::deque<place>> by_key_; // likewise; no empty ones
-    steady_alarm alarm_;
+    net::steady_alarm alarm_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

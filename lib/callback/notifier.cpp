@@ -15,7 +15,7 @@
 #include "net/deadline.hpp"
 #include "net/task_group.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 namespace asio = boost::asio;
 
@@ -27,8 +27,8 @@ using outcome_handler = unique_function<void(delivery_outcome)>;
 
 /// A name that hangs delays neither Proof's lookups (its client has a resolver of its own) nor, up to a point, other
 /// receivers'.
-resolver_options make_names() {
-    resolver_options names;
+net::resolver_options make_names() {
+    net::resolver_options names;
     names.threads = 4;
     return names;
 }
@@ -154,9 +154,9 @@ class sending_notifier final : public notifier {
     bool stopping_ = false;
     bool cut_off_ = false;
     unique_function<void()> stopped_;
-    deadline stop_limit_;
+    net::deadline stop_limit_;
     orphan_reaper orphans_{loop_};
-    task_group tasks_; // its tasks use all of the above
+    net::task_group tasks_; // its tasks use all of the above
     lifetime lifetime_;
 };
 
@@ -166,4 +166,4 @@ std::unique_ptr<notifier> make_notifier(asio::any_io_executor loop, notifier_obs
     return std::make_unique<sending_notifier>(std::move(loop), observer);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

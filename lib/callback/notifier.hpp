@@ -18,17 +18,20 @@
 #include "base/unique_function.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
-
+namespace prooftrack::net {
 class tls_client;
+} // namespace prooftrack::net
+
+namespace prooftrack::callback {
 
 /// How to reach one configured callback: exactly one of url and command is set.
 struct callback_target {
     std::string name;
     std::string url;                  ///< https://…, http://loopback…, http+unix:///path.sock:/target
     std::vector<std::string> command; ///< argv, run without a shell
-    std::shared_ptr<tls_client> tls;  ///< for https; targets of one client share its sessions; null = the system's CAs
-    std::vector<secret> secrets;      ///< decoded keys, newest first; may be empty for http+unix and commands alone
+    std::shared_ptr<net::tls_client>
+        tls;                     ///< for https; targets of one client share its sessions; null = the system's CAs
+    std::vector<secret> secrets; ///< decoded keys, newest first; may be empty for http+unix and commands alone
     milliseconds timeout{15000};
 };
 
@@ -36,7 +39,7 @@ struct callback_target {
 struct callback_url_rules {
     std::vector<std::string> allow_hosts; ///< "shop.example", "*.shop.example", "unix:/run/shop.sock"
     std::vector<secret> secrets;          ///< may be empty without a host over TCP alone
-    std::shared_ptr<tls_client> tls;      ///< null = the system's CAs
+    std::shared_ptr<net::tls_client> tls; ///< null = the system's CAs
     milliseconds timeout{15000};
 };
 
@@ -106,4 +109,4 @@ class notifier {
 /// `observer` must outlive it.
 std::unique_ptr<notifier> make_notifier(boost::asio::any_io_executor loop, notifier_observer& observer);
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

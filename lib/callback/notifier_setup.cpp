@@ -10,19 +10,19 @@
 #include "callback/error.hpp"
 #include "callback/target_rules.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 /// The client of the system's authorities, made when the first target needs it.
 class system_tls {
   public:
-    std::shared_ptr<tls_client> get() {
-        if (!client_) client_ = std::make_shared<tls_client>(trust_roots());
+    std::shared_ptr<net::tls_client> get() {
+        if (!client_) client_ = std::make_shared<net::tls_client>(net::trust_roots());
         return client_;
     }
 
   private:
-    std::shared_ptr<tls_client> client_;
+    std::shared_ptr<net::tls_client> client_;
 };
 
 } // namespace
@@ -65,4 +65,4 @@ std::shared_ptr<const notifier_setup> prepare_notifier_setup(
     return std::make_shared<const notifier_setup>(std::move(targets), std::move(rules));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -12,7 +12,7 @@
 #include "callback/notifier.hpp"
 #include "callback/webhook_target.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 /// A configured callback, ready to be used.
 struct prepared_target {
@@ -38,4 +38,4 @@ class notifier_setup {
     callback_url_rules rules_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -4,7 +4,7 @@
 
 #include "callback/spawned_process.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 orphan_reaper::orphan_reaper(const boost::asio::any_io_executor& loop) : ended_(loop) {
     if (!inherits_orphans()) return;
@@ -20,4 +20,4 @@ void orphan_reaper::await() {
     }));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -7,7 +7,7 @@
 
 #include "base/lifetime.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 /// Reaps at each SIGCHLD while this process inherits orphans, else does nothing. Exit statuses of commands stay theirs.
 class orphan_reaper {
@@ -20,4 +20,4 @@ class orphan_reaper {
     lifetime lifetime_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 constexpr milliseconds longest_readable_retry_after = std::chrono::days(30);
@@ -53,7 +53,7 @@ std::optional<milliseconds> read_retry_after(
     return std::clamp(*wait, milliseconds(0), longest_readable_retry_after);
 }
 
-delivery_outcome judge_reply(const http_reply& reply, wall_time now) {
+delivery_outcome judge_reply(const net::http_reply& reply, wall_time now) {
     delivery_outcome outcome;
     outcome.status = reply.status;
     outcome.reply = reply.body.substr(0, kept_reply_bytes);
@@ -71,4 +71,4 @@ delivery_outcome judge_reply(const http_reply& reply, wall_time now) {
     return outcome;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -9,7 +9,7 @@
 #include "callback/notifier.hpp"
 #include "net/reply_reader.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 /// Most bytes of a receiver's answer that are kept.
 inline constexpr std::size_t kept_reply_bytes = 1024;
@@ -20,6 +20,6 @@ std::optional<milliseconds> read_retry_after(
     std::string_view value, std::optional<std::string_view> date, wall_time now);
 
 /// 2xx is delivered, 410 gone, all else failed; Retry-After counts with 429 and 503. `took` is left to the caller.
-delivery_outcome judge_reply(const http_reply& reply, wall_time now);
+delivery_outcome judge_reply(const net::http_reply& reply, wall_time now);
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

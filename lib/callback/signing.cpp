@@ -13,7 +13,7 @@
 
 #include "callback/error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 constexpr std::string_view secret_prefix = "whsec_";
@@ -158,4 +158,4 @@ bool is_fresh_webhook(std::int64_t timestamp, wall_time now) {
     return timestamp >= here - webhook_tolerance.count() && timestamp <= here + webhook_tolerance.count();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -12,7 +12,7 @@
 #include "base/secret.hpp"
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 /// Bounds of a decoded key, in bytes.
 inline constexpr std::size_t min_secret_bytes = 24;
@@ -46,4 +46,4 @@ bool verify_webhook(
 /// Whether a message may be fresh: its timestamp lies within `webhook_tolerance` of `now`.
 bool is_fresh_webhook(std::int64_t timestamp, wall_time now);
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -17,7 +17,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 constexpr int first_free_descriptor = 3;
@@ -184,4 +184,4 @@ void reap_orphans() {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -11,7 +11,7 @@
 
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 /// Owns one descriptor.
 class file_descriptor {
@@ -53,4 +53,4 @@ bool inherits_orphans();
 /// spawn_process, and is to be called again when that one is forgotten.
 void reap_orphans();
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

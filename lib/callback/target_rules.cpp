@@ -3,7 +3,7 @@
 #include "base/own_url.hpp"
 #include "callback/error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 result<http_url> check_configured_url(std::string_view text) {
     result<http_url> url = parse_http_url(text);
@@ -24,4 +24,4 @@ result<allowed_url> check_own_url(std::string_view text, const std::vector<std::
     return allowed;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

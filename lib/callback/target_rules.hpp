@@ -10,7 +10,7 @@
 #include "base/http_url.hpp"
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 /// A configured callback's url: https, http to a loopback host, or http+unix.
 result<http_url> check_configured_url(std::string_view text);
@@ -24,4 +24,4 @@ struct allowed_url {
 /// Errors: url_error's values, callback_error::url_too_long, plain_http, host_not_allowed.
 result<allowed_url> check_own_url(std::string_view text, const std::vector<std::string>& allow_hosts);
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

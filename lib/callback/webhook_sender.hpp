@@ -15,13 +15,13 @@
 #include "net/connector.hpp"
 #include "net/http_exchange.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 /// Sends to any number of targets. Must outlive its attempts.
 class webhook_sender {
   public:
     /// `user_agent` is the header's value; `names` says how hosts are looked up.
-    webhook_sender(boost::asio::any_io_executor loop, std::string user_agent, resolver_options names);
+    webhook_sender(boost::asio::any_io_executor loop, std::string user_agent, net::resolver_options names);
 
     /// Over at the target's timeout at the latest; a 2xx status line is enough. A reused connection that ends before a
     /// byte of the reply is tried once more on a fresh one (webhooks are at-least-once). `was_refused` is set when the
@@ -33,19 +33,21 @@ class webhook_sender {
     void drop_idle() { idle_.clear(); }
 
   private:
-    boost::asio::awaitable<op_result<any_stream>> async_open(
+    boost::asio::awaitable<op_result<net::any_stream>> async_open(
         std::shared_ptr<const webhook_target> target, steady_time until);
-    boost::asio::awaitable<op_result<http_reply>> async_attempt(
-        std::shared_ptr<const webhook_target> target, http_request request, reply_wait wait, steady_time until);
+    boost::asio::awaitable<op_result<net::http_reply>> async_attempt(
+        std::shared_ptr<const webhook_target> target, net::http_request request, net::reply_wait wait,
+        steady_time until);
 
     boost::asio::any_io_executor loop_;
     std::string user_agent_;
-    host_resolver
+    net::host_resolver
         resolver_; // its own helper threads: a hung name of one receiver delays neither Proof nor other receivers
     idle_connections idle_;
 };
 
 /// The request of one attempt, signed with the target's keys.
-http_request make_webhook_request(const webhook_target& target, const delivery_job& job, const std::string& user_agent);
+net::http_request make_webhook_request(
+    const webhook_target& target, const delivery_job& job, const std::string& user_agent);
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -9,11 +9,11 @@
 #include "callback/error.hpp"
 #include "net/address_rules.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 /// A connection was trusted by the authorities of its client: those of another one may not take it over.
-std::uint64_t serial_of(const std::shared_ptr<tls_client>& tls) { return tls ? tls->serial() : 0; }
+std::uint64_t serial_of(const std::shared_ptr<net::tls_client>& tls) { return tls ? tls->serial() : 0; }
 
 } // namespace
 
@@ -33,7 +33,7 @@ std::shared_ptr<const webhook_target> make_configured_target(const callback_targ
     if (!is_signed_enough(*webhook))
         throw boost::system::system_error(make_error_code(callback_error::not_signed), "callback " + target.name);
     // "localhost" is a name: whatever it resolves to must be loopback, or the event would travel in the clear.
-    if (url->scheme == url_scheme::http) webhook->filter = is_loopback_address;
+    if (url->scheme == url_scheme::http) webhook->filter = net::is_loopback_address;
     return webhook;
 }
 
@@ -48,9 +48,9 @@ std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& all
         fmt::format("callback_url {} {} {}", format_lane(allowed.url), allowed.exact_host, serial_of(rules.tls));
     const bool plain = allowed.url.scheme == url_scheme::http;
     webhook->filter = [plain, exact = allowed.exact_host](const boost::asio::ip::address& address) {
-        return may_send_to(address, exact) && (!plain || is_loopback_address(address));
+        return net::may_send_to(address, exact) && (!plain || net::is_loopback_address(address));
     };
     return webhook;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

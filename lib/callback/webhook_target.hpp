@@ -13,17 +13,17 @@
 #include "callback/target_rules.hpp"
 #include "net/connector.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 /// Everything that one webhook needs besides the event; attempts in flight share it, so that a reload does not touch
 /// them.
 struct webhook_target {
     http_url url;
-    std::shared_ptr<tls_client> tls; ///< set for https
+    std::shared_ptr<net::tls_client> tls; ///< set for https
     std::vector<secret> keys;
     milliseconds timeout{15000};
-    address_filter filter; ///< judges each resolved address right before connecting; none = every address
-    std::string pool_key;  ///< targets of equal keys may share connections
+    net::address_filter filter; ///< judges each resolved address right before connecting; none = every address
+    std::string pool_key;       ///< targets of equal keys may share connections
 };
 
 /// False for a target over TCP without a key: nothing is sent there.
@@ -37,4 +37,4 @@ std::shared_ptr<const webhook_target> make_configured_target(const callback_targ
 /// own name.
 std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& allowed, const callback_url_rules& rules);
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

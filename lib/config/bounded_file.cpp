@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 class file_descriptor {
@@ -64,4 +64,4 @@ std::optional<file_stamp> stamp_file(const std::filesystem::path& path) {
         nanoseconds(info.st_ctim)};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -10,7 +10,7 @@
 
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 struct file_content {
     std::string text;
@@ -35,4 +35,4 @@ struct file_stamp {
 /// nullopt when it is not there or cannot be looked at.
 std::optional<file_stamp> stamp_file(const std::filesystem::path& path);
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -11,7 +11,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 struct proof_config {
     std::string base_url;
@@ -99,4 +99,4 @@ struct configuration {
     bool operator==(const configuration&) const = default;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -1,6 +1,6 @@
 #include "config/document.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 void config_document::refuse(const std::string& path, std::string problem) {
     broken.insert(path);
@@ -14,4 +14,4 @@ void config_document::refuse_at(
         {places.file(), where.line, where.column, readable_path(path), std::move(problem), std::move(nearest)});
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -10,7 +10,7 @@
 #include "config/mistake.hpp"
 #include "config/places.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 struct config_document {
     explicit config_document(std::string file) : places(std::move(file)) {}
@@ -28,4 +28,4 @@ struct config_document {
     void refuse_at(file_position where, const std::string& path, std::string problem, std::string nearest = {});
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -7,7 +7,7 @@
 
 #include "base/http_url.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 constexpr std::int64_t ms(milliseconds duration) { return duration.count(); }
@@ -376,4 +376,4 @@ std::string format_config_range(const config_key& key) {
     return {};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

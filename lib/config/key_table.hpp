@@ -14,7 +14,7 @@
 
 #include "config/config.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 /// How a value is written.
 enum class key_kind : std::uint8_t {
@@ -63,4 +63,4 @@ std::string format_config_value(const config_key& key, const config_field& field
 /// What the file may say, for people: `50ms to 1d`.
 std::string format_config_range(const config_key& key);
 
-} // namespace prooftrack
+} // namespace prooftrack::config

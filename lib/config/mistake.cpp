@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 std::string format_mistake(const config_mistake& mistake) {
     std::string out = mistake.file;
@@ -13,4 +13,4 @@ std::string format_mistake(const config_mistake& mistake) {
     return out;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

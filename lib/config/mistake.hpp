@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 /// One mistake. The line that a person sees is `format_mistake`.
 struct config_mistake {
@@ -22,4 +22,4 @@ using config_mistakes = std::vector<config_mistake>;
 /// `FILE:LINE:COLUMN: KEY: problem`, one line.
 std::string format_mistake(const config_mistake& mistake);
 
-} // namespace prooftrack
+} // namespace prooftrack::config

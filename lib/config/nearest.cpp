@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 /// A key can be as long as the file; beyond this its tail says nothing about what was meant.
@@ -51,4 +51,4 @@ nearest_word find_nearest(std::string_view wrong, std::span<const std::string_vi
     return best;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 struct nearest_word {
     std::string_view word; ///< "" when there are no candidates
@@ -16,4 +16,4 @@ struct nearest_word {
 /// ones wins.
 nearest_word find_nearest(std::string_view wrong, std::span<const std::string_view> candidates);
 
-} // namespace prooftrack
+} // namespace prooftrack::config

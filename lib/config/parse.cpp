@@ -13,7 +13,7 @@
 #include "config/validate.hpp"
 #include "config/values.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 /// Walks the parsed file by the key table.
@@ -219,4 +219,4 @@ configuration_draft load_configuration(
     return draft_configuration(content->text, file.string(), surroundings);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -15,7 +15,7 @@
 #include "config/mistake.hpp"
 #include "config/places.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 /// Most bytes of a configuration file.
 inline constexpr std::size_t max_configuration_bytes = 1'048'576;
@@ -67,4 +67,4 @@ configuration_draft load_configuration(
 /// Sorts by place; of more than `max_reported_mistakes` the last then says how many more there are.
 void order_and_bound(config_mistakes& mistakes);
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -1,6 +1,6 @@
 #include "config/places.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 std::string readable_path(const std::string& path) {
     const auto open = path.find('[');
@@ -16,4 +16,4 @@ config_mistake config_places::blame(const std::string& path, std::string problem
     return {file_, where.line, where.column, readable_path(path), std::move(problem), {}};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

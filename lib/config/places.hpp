@@ -9,7 +9,7 @@
 
 #include "config/mistake.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 struct file_position {
     std::uint32_t line = 0;
@@ -37,4 +37,4 @@ class config_places {
 /// `callback[3].url` is `callback.url` for people: the line number says which one.
 std::string readable_path(const std::string& path);
 
-} // namespace prooftrack
+} // namespace prooftrack::config

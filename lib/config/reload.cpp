@@ -2,7 +2,7 @@
 
 #include "config/key_table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 bool is_per_callback(const config_key& key) { return key.table == "callback"; }
@@ -52,4 +52,4 @@ configuration applicable_configuration(const configuration& before, configuratio
     return after;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

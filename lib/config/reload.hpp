@@ -7,7 +7,7 @@
 
 #include "config/config.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 /// Names of the keys whose values differ, `callback` for any difference in the [[callback]] tables; in the order of the
 /// key table.
@@ -17,4 +17,4 @@ std::vector<std::string> restart_required(const configuration& before, const con
 /// `after` as far as a reload may apply it: the keys that need a restart keep their values of `before`.
 configuration applicable_configuration(const configuration& before, configuration after);
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -11,7 +11,7 @@
 #include "base/own_url.hpp"
 #include "config/bounded_file.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 class secret_error_category final : public boost::system::error_category {
@@ -165,4 +165,4 @@ std::filesystem::path secret_path(const callback_url_config& rules, const std::f
     return credential_path(credentials, secret_credential(std::string(own_url_callback)));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -13,7 +13,7 @@
 #include "config/bounded_file.hpp"
 #include "config/config.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 inline constexpr std::size_t max_token_bytes = 4'096;
 inline constexpr std::size_t max_secret_file_bytes = 16'384;
@@ -66,7 +66,7 @@ std::filesystem::path secret_path(const callback_config& callback, const std::fi
 /// The same for the transactions' own callback_url.
 std::filesystem::path secret_path(const callback_url_config& rules, const std::filesystem::path& credentials);
 
-} // namespace prooftrack
+} // namespace prooftrack::config
 
 template <>
-struct boost::system::is_error_code_enum<prooftrack::secret_error> : std::true_type {};
+struct boost::system::is_error_code_enum<prooftrack::config::secret_error> : std::true_type {};

@@ -1,6 +1,6 @@
 #include "config/stray_character.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 /// Where the reading stands: outside, in a comment, or in a string with this quote, once or three times.
@@ -62,4 +62,4 @@ std::optional<text_position> find_stray_character(std::string_view toml) {
     return std::nullopt;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 struct text_position {
     std::uint32_t line = 1;   ///< counts from 1
@@ -18,4 +18,4 @@ struct text_position {
 /// unreachable.
 std::optional<text_position> find_stray_character(std::string_view toml);
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -8,7 +8,7 @@
 #include "base/host_rules.hpp"
 #include "base/http_url.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 constexpr std::string_view unix_rule = "a Unix socket is written http+unix:///absolute/path.sock:/target";
@@ -82,4 +82,4 @@ std::string check_metrics_listen(std::string_view address) {
     return {};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 /// `proof.base_url`: https, or http to a loopback host; no userinfo, query or fragment; a path in front is fine.
 std::string check_base_url(std::string_view url);
@@ -18,4 +18,4 @@ std::string check_metrics_listen(std::string_view address);
 /// Whether it is a sound http+unix URL.
 bool is_unix_url(std::string_view url);
 
-} // namespace prooftrack
+} // namespace prooftrack::config

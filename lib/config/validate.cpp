@@ -14,7 +14,7 @@
 #include "config/secret_files.hpp"
 #include "config/url_rules.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 bool has_credential(const config_surroundings& surroundings, const std::string& name) {
@@ -224,4 +224,4 @@ std::vector<std::string> configuration_warnings(const configuration& config) {
     return warnings;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

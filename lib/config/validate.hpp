@@ -5,11 +5,11 @@
 #include "config/document.hpp"
 #include "config/parse.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 /// Adds a mistake for every rule broken by keys that are sound by themselves.
 void validate_configuration(config_document& document, const config_surroundings& surroundings);
 /// Only for a configuration without mistakes.
 std::vector<std::string> configuration_warnings(const configuration& config);
 
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 /// Reads the entries of one value and collects what is wrong with them.
@@ -237,4 +237,4 @@ std::vector<value_problem> read_config_value(const toml::node& node, const confi
     return reader.take_problems();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::config

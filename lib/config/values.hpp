@@ -9,7 +9,7 @@
 #include "config/key_table.hpp"
 #include "config/toml_input.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 
 struct value_problem {
     file_position where;
@@ -21,4 +21,4 @@ std::vector<value_problem> read_config_value(const toml::node& node, const confi
 
 file_position position_of(const toml::source_region& region);
 
-} // namespace prooftrack
+} // namespace prooftrack::config

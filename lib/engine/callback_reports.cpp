@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 std::uint64_t age_in_seconds(wall_time since, wall_time now) {
@@ -20,7 +20,7 @@ callback_view& row_of(std::vector<callback_view>& views, std::string_view name) 
     return views.back();
 }
 
-void add_owed(callback_view& view, const lane_summary& summary, bool configured, wall_time now) {
+void add_owed(callback_view& view, const store::lane_summary& summary, bool configured, wall_time now) {
     view.backlog += summary.pending;
     view.dead += summary.dead;
     if (summary.pending > 0 && summary.oldest_pending) {
@@ -58,10 +58,10 @@ std::string_view to_string(callback_view::condition state) {
     return "ok";
 }
 
-std::vector<callback_view> callback_reports::views(const store_status& status, wall_time now) const {
+std::vector<callback_view> callback_reports::views(const store::store_status& status, wall_time now) const {
     std::vector<callback_view> views;
     const callback_table& table = context_.table;
-    for (const callback_config& one : table.callbacks()) row_of(views, one.name);
+    for (const config::callback_config& one : table.callbacks()) row_of(views, one.name);
     if (table.has_url_rules()) row_of(views, own_url_callback);
     for (const auto& [name, summary] : status.lanes) {
         const bool configured = table.settings_for(name).has_value();
@@ -76,7 +76,7 @@ std::vector<callback_view> callback_reports::views(const store_status& status, w
     return views;
 }
 
-void callback_reports::report(const store_status& status, wall_time now) {
+void callback_reports::report(const store::store_status& status, wall_time now) {
     std::set<std::string> vanished = std::exchange(reported_, {});
     for (const callback_view& view : views(status, now)) {
         context_.deps.metrics.on_callback(view);
@@ -90,4 +90,4 @@ void callback_reports::report(const store_status& status, wall_time now) {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -9,7 +9,7 @@
 #include "engine/callback_view.hpp"
 #include "engine/delivery_context.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 class callback_reports {
   public:
@@ -18,13 +18,13 @@ class callback_reports {
 
     /// Every configured callback, every unconfigured one with pending deliveries, and callback_url when it is
     /// allowed or has pending deliveries.
-    std::vector<callback_view> views(const store_status& status, wall_time now) const;
+    std::vector<callback_view> views(const store::store_status& status, wall_time now) const;
     /// Hands the same to the metrics; a callback that vanished once more, with zeros.
-    void report(const store_status& status, wall_time now);
+    void report(const store::store_status& status, wall_time now);
 
   private:
     const delivery_context& context_;
     std::set<std::string> reported_; ///< callbacks whose gauges were set
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -6,7 +6,7 @@
 #include "base/allowed_hosts.hpp"
 #include "base/http_url.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 /// Attempts in flight on one host of callback_urls; the configuration has no key for it.
@@ -17,18 +17,18 @@ constexpr std::size_t loaded_ahead = 64;
 
 } // namespace
 
-callback_table::callback_table(std::vector<callback_config> callbacks, callback_url_config rules)
+callback_table::callback_table(std::vector<config::callback_config> callbacks, config::callback_url_config rules)
     : callbacks_(std::move(callbacks)), rules_(std::move(rules)) {}
 
-const callback_config* callback_table::find(std::string_view name) const {
+const config::callback_config* callback_table::find(std::string_view name) const {
     const auto found = std::find_if(
-        callbacks_.begin(), callbacks_.end(), [&](const callback_config& one) { return one.name == name; });
+        callbacks_.begin(), callbacks_.end(), [&](const config::callback_config& one) { return one.name == name; });
     return found == callbacks_.end() ? nullptr : &*found;
 }
 
-std::vector<std::string> callback_table::selecting(event_type type) const {
+std::vector<std::string> callback_table::selecting(track::event_type type) const {
     std::vector<std::string> names;
-    for (const callback_config& one : callbacks_) {
+    for (const config::callback_config& one : callbacks_) {
         const bool selected = std::any_of(
             one.events.begin(), one.events.end(), [&](const std::string& pattern) { return selects(pattern, type); });
         if (selected) names.push_back(one.name);
@@ -36,14 +36,14 @@ std::vector<std::string> callback_table::selecting(event_type type) const {
     return names;
 }
 
-std::optional<lane_settings> callback_table::settings_for(std::string_view lane) const {
+std::optional<track::lane_settings> callback_table::settings_for(std::string_view lane) const {
     if (is_own_url_lane(lane)) {
         if (!allows(lane)) return std::nullopt;
-        return lane_settings{callback_config{}.retry_schedule, url_lane_in_flight};
+        return track::lane_settings{config::callback_config{}.retry_schedule, url_lane_in_flight};
     }
-    const callback_config* one = find(lane);
+    const config::callback_config* one = find(lane);
     if (one == nullptr) return std::nullopt;
-    return lane_settings{one->retry_schedule, one->max_in_flight, loaded_ahead};
+    return track::lane_settings{one->retry_schedule, one->max_in_flight, loaded_ahead};
 }
 
 bool callback_table::allows(std::string_view lane) const {
@@ -51,4 +51,4 @@ bool callback_table::allows(std::string_view lane) const {
     return url && match_host(*url, rules_.allow_hosts) != host_match::none;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

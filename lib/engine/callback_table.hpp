@@ -12,16 +12,16 @@
 #include "track/delivery_lane.hpp"
 #include "track/event.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// The configured callbacks. A value: a reload replaces it whole.
 class callback_table {
   public:
     callback_table() = default;
-    callback_table(std::vector<callback_config> callbacks, callback_url_config rules);
+    callback_table(std::vector<config::callback_config> callbacks, config::callback_url_config rules);
 
-    const std::vector<callback_config>& callbacks() const { return callbacks_; }
-    const callback_config* find(std::string_view name) const; ///< nullptr when there is none
+    const std::vector<config::callback_config>& callbacks() const { return callbacks_; }
+    const config::callback_config* find(std::string_view name) const; ///< nullptr when there is none
     /// Whether deliveries can be shown under that name: a callback's, or "callback_url" where any is allowed.
     bool is_configured(std::string_view name) const {
         return name == own_url_callback ? has_url_rules() : find(name) != nullptr;
@@ -32,17 +32,17 @@ class callback_table {
 
     /// Names of the callbacks that select `type`, in the order of the configuration; decided when the event is
     /// recorded.
-    std::vector<std::string> selecting(event_type type) const;
+    std::vector<std::string> selecting(track::event_type type) const;
 
     /// The settings of a lane; nullopt when its callback is not configured, or its host is (no longer) allowed.
-    std::optional<lane_settings> settings_for(std::string_view lane) const;
+    std::optional<track::lane_settings> settings_for(std::string_view lane) const;
 
     /// Whether `allow_hosts` covers a lane: an exact host, `*.host` for what lies below it, `unix:PATH` for a socket.
     bool allows(std::string_view lane) const;
 
   private:
-    std::vector<callback_config> callbacks_;
-    callback_url_config rules_;
+    std::vector<config::callback_config> callbacks_;
+    config::callback_url_config rules_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

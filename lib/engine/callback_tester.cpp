@@ -7,19 +7,19 @@
 #include "base/expects.hpp"
 #include "track/event.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 /// What a `callback.test` event says instead of a transaction's id.
 constexpr std::string_view test_transaction = "callback-test";
 
-delivery_job make_test_job(const std::string& callback, wall_time now, random_source& random) {
-    event_facts facts;
-    facts.id = make_event_id(now, random);
-    facts.type = event_type::test;
+callback::delivery_job make_test_job(const std::string& callback, wall_time now, random_source& random) {
+    track::event_facts facts;
+    facts.id = track::make_event_id(now, random);
+    facts.type = track::event_type::test;
     facts.timestamp = now;
     facts.transaction = test_transaction;
-    delivery_job job;
+    callback::delivery_job job;
     job.callback = callback;
     job.event_id = facts.id;
     job.event_type = std::string(to_string(facts.type));
@@ -31,15 +31,16 @@ delivery_job make_test_job(const std::string& callback, wall_time now, random_so
     return job;
 }
 
-delivery_outcome not_sent(const char* why) {
-    delivery_outcome outcome;
+callback::delivery_outcome not_sent(const char* why) {
+    callback::delivery_outcome outcome;
     outcome.error = why;
     return outcome;
 }
 
 } // namespace
 
-void callback_tester::test(const std::string& callback, instant now, unique_function<void(delivery_outcome)> handler) {
+void callback_tester::test(
+    const std::string& callback, instant now, unique_function<void(callback::delivery_outcome)> handler) {
     expects(context_.table.find(callback) != nullptr, "callback_tester: no such callback");
     if (!context_.stop.is_running()) {
         handler(not_sent("the daemon is stopping"));
@@ -52,10 +53,10 @@ void callback_tester::test(const std::string& callback, instant now, unique_func
     ++under_way_;
     context_.deps.sender.deliver(
         make_test_job(callback, now.wall, context_.random),
-        [this, handler = std::move(handler)](delivery_outcome outcome) mutable {
+        [this, handler = std::move(handler)](callback::delivery_outcome outcome) mutable {
             --under_way_;
             handler(std::move(outcome));
         });
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

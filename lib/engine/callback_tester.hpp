@@ -8,7 +8,7 @@
 #include "base/unique_function.hpp"
 #include "engine/delivery_context.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// Most tests of callbacks under way.
 inline constexpr std::size_t most_callback_tests = 16;
@@ -20,11 +20,11 @@ class callback_tester {
 
     /// The handler gets the outcome: at once one that says so when the daemon is stopping or `most_callback_tests` are
     /// under way. Requires that the callback is configured.
-    void test(const std::string& callback, instant now, unique_function<void(delivery_outcome)> handler);
+    void test(const std::string& callback, instant now, unique_function<void(callback::delivery_outcome)> handler);
 
   private:
     delivery_context& context_;
     std::size_t under_way_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

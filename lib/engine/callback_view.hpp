@@ -9,7 +9,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// A callback as status, heartbeat and metrics show it.
 struct callback_view {
@@ -36,4 +36,4 @@ class delivery_metrics {
     virtual void on_callback(const callback_view& view) = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -11,34 +11,34 @@
 #include "api/backend.hpp"
 #include "observe/log.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// A change that a client requested, as the log names it.
 struct audit_entry {
     std::string_view action;                        ///< a literal
     std::string_view key;                           ///< a literal, "" = without one
     std::variant<std::string, std::uint64_t> value; ///< of `key`
-    client_identity who;
+    api::client_identity who;
 };
 
 class change_audit {
   public:
-    explicit change_audit(event_log& log) : log_(log) {}
+    explicit change_audit(observe::event_log& log) : log_(log) {}
 
     void write(const audit_entry& entry, std::string_view result);
 
     /// `handler`, before which the outcome is logged: nothing is logged before it is known. This must outlive it.
     template <class Value>
-    backend_handler<Value> audited(audit_entry entry, backend_handler<Value> handler) {
-        return [this, entry = std::move(entry), handler = std::move(handler)](outcome<Value> done) mutable {
-            const auto* refused = std::get_if<problem>(&done);
-            write(entry, refused == nullptr ? "done" : word_of(refused->code));
+    api::backend_handler<Value> audited(audit_entry entry, api::backend_handler<Value> handler) {
+        return [this, entry = std::move(entry), handler = std::move(handler)](api::outcome<Value> done) mutable {
+            const auto* refused = std::get_if<api::problem>(&done);
+            write(entry, refused == nullptr ? "done" : api::word_of(refused->code));
             handler(std::move(done));
         };
     }
 
   private:
-    event_log& log_;
+    observe::event_log& log_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -13,32 +13,33 @@
 #include "engine/transaction_views.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// A call that finds a change of its row not yet committed waits for the commit and reads the row again, a few times.
-class change_calls final : public change_backend {
+class change_calls final : public api::change_backend {
   public:
-    change_calls(store& storage, poll_driver& polls, transaction_views& views, change_audit& audit)
+    change_calls(store::store& storage, poll_driver& polls, transaction_views& views, change_audit& audit)
         : store_(storage), polls_(polls), views_(views), audit_(audit) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
-    void untrack(transaction_id id, client_identity who, backend_handler<transaction_view> handler) override;
-    void poll_now(transaction_id id, client_identity who, backend_handler<std::monostate> handler) override;
-    void hint(transaction_id id, backend_handler<std::monostate> handler) override;
+    void untrack(
+        transaction_id id, api::client_identity who, api::backend_handler<track::transaction_view> handler) override;
+    void poll_now(transaction_id id, api::client_identity who, api::backend_handler<std::monostate> handler) override;
+    void hint(transaction_id id, api::backend_handler<std::monostate> handler) override;
 
   private:
     enum class reason : std::uint8_t { wish, hint }; ///< a hint is not for one that is completed
-    task<outcome<transaction_view>> end_tracking(transaction_id id);
-    task<outcome<std::monostate>> poll(transaction_id id, reason why);
+    task<api::outcome<track::transaction_view>> end_tracking(transaction_id id);
+    task<api::outcome<std::monostate>> poll(transaction_id id, reason why);
     /// One that memory no longer holds is polled once. nullopt: it has just been tracked, look again (unless
     /// `is_last`).
-    task<std::optional<outcome<std::monostate>>> poll_stored(transaction_id id, reason why, bool is_last);
+    task<std::optional<api::outcome<std::monostate>>> poll_stored(transaction_id id, reason why, bool is_last);
 
-    store& store_;
+    store::store& store_;
     poll_driver& polls_;
     transaction_views& views_;
     change_audit& audit_;
     lifetime alive_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

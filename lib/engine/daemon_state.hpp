@@ -6,13 +6,13 @@
 
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// `engine_life` changes the phase, the store reports its own state.
 struct daemon_state {
     enum class phase : std::uint8_t { loading, running, stopping };
     phase life = phase::loading;
-    store_state disk = store_state::ok; ///< as last reported: reading it does not access the disk
+    track::store_state disk = track::store_state::ok; ///< as last reported: reading it does not access the disk
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -5,13 +5,13 @@
 
 #include "track/delivery_policy.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 bool is_failing(const delivery_slot& slot) { return slot.lane.configured() && slot.lane.health().failing(); }
 
 /// Its callback fails and is tried with another delivery.
-bool waits_for_recovery(const lane_table::slots_by_name& slots, const delivery_view& due) {
+bool waits_for_recovery(const lane_table::slots_by_name& slots, const track::delivery_view& due) {
     if (due.callback != own_url_callback) {
         const auto slot = slots.find(due.callback);
         return slot != slots.end() && is_failing(*slot->second) && !slot->second->lane.is_busy(due.id);
@@ -23,9 +23,9 @@ bool waits_for_recovery(const lane_table::slots_by_name& slots, const delivery_v
 
 /// When a delivery is looked at whose recorded time makes no sense beside the present clock.
 wall_time real_due(
-    const delivery_context& context, const delivery_view& view, const std::vector<milliseconds>& schedule,
+    const delivery_context& context, const track::delivery_view& view, const std::vector<milliseconds>& schedule,
     wall_time now) {
-    wall_time due = look_at(*view.next_attempt_at, view.attempts, schedule, now);
+    wall_time due = track::look_at(*view.next_attempt_at, view.attempts, schedule, now);
     for (const auto& [name, slot] : context.lanes.slots()) {
         if (slot->shown_name() != view.callback) continue;
         due = std::min(due, slot->lane.due_of(view.id).value_or(due));
@@ -35,8 +35,8 @@ wall_time real_due(
 
 } // namespace
 
-void annotate_delivery(const delivery_context& context, delivery_view& view) {
-    if (view.state != delivery_state::pending) return;
+void annotate_delivery(const delivery_context& context, track::delivery_view& view) {
+    if (view.state != track::delivery_state::pending) return;
     if (!context.table.is_configured(view.callback)) {
         view.last_error = "callback not configured";
         view.next_attempt_at.reset();
@@ -49,8 +49,9 @@ void annotate_delivery(const delivery_context& context, delivery_view& view) {
         return;
     }
     const auto settings = context.table.settings_for(view.callback);
-    const std::vector<milliseconds> schedule = settings ? settings->retry_schedule : callback_config{}.retry_schedule;
+    const std::vector<milliseconds> schedule =
+        settings ? settings->retry_schedule : config::callback_config{}.retry_schedule;
     if (!is_explained(view, schedule, now)) view.next_attempt_at = real_due(context, view, schedule, now);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

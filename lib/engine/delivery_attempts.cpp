@@ -6,28 +6,29 @@
 #include "base/expects.hpp"
 #include "engine/outcome_report.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
-attempt_result result_of(delivery_outcome::verdict what) {
+track::attempt_result result_of(callback::delivery_outcome::verdict what) {
     switch (what) {
-    case delivery_outcome::verdict::delivered:
-        return attempt_result::delivered;
-    case delivery_outcome::verdict::failed:
-        return attempt_result::failed;
-    case delivery_outcome::verdict::gone:
-        return attempt_result::gone;
+    case callback::delivery_outcome::verdict::delivered:
+        return track::attempt_result::delivered;
+    case callback::delivery_outcome::verdict::failed:
+        return track::attempt_result::failed;
+    case callback::delivery_outcome::verdict::gone:
+        return track::attempt_result::gone;
     }
-    return attempt_result::failed;
+    return track::attempt_result::failed;
 }
 
-attempt_ending ending_of(const delivery_outcome& outcome) {
-    return {result_of(outcome.what), honoured_retry_after(outcome.status, outcome.retry_after)};
+track::attempt_ending ending_of(const callback::delivery_outcome& outcome) {
+    return {result_of(outcome.what), track::honoured_retry_after(outcome.status, outcome.retry_after)};
 }
 
-attempt_record record_of(
-    delivery_id id, const delivery_lane::finished& finished, const delivery_outcome& outcome, wall_time now) {
-    attempt_record record;
+store::attempt_record record_of(
+    delivery_id id, const track::delivery_lane::finished& finished, const callback::delivery_outcome& outcome,
+    wall_time now) {
+    store::attempt_record record;
     record.id = id;
     record.at = now;
     record.attempts = finished.attempts;
@@ -39,8 +40,8 @@ attempt_record record_of(
 }
 
 /// Takes the body along: nobody needs it afterwards.
-delivery_job job_of(delivery_record& record, std::uint32_t attempt, wall_time now) {
-    delivery_job job;
+callback::delivery_job job_of(store::delivery_record& record, std::uint32_t attempt, wall_time now) {
+    callback::delivery_job job;
     job.id = record.view.id;
     job.callback = record.view.callback;
     job.url = record.url;
@@ -59,35 +60,36 @@ delivery_job job_of(delivery_record& record, std::uint32_t attempt, wall_time no
 
 // ---- loading
 
-void delivery_attempts::load(delivery_slot& slot, const lane_head& head, instant now) {
+void delivery_attempts::load(delivery_slot& slot, const track::lane_head& head, instant now) {
     delivery_attempt& one = attempts_[head.id];
     one.lane = slot.number;
     one.head = head;
     if (slot.is_url) context_.url_attempts.take();
     auto fresh = context_.fresh.take(head.id);
-    if (fresh && slot.lane.judge(&fresh->view, now.wall).what == delivery_lane::loaded_verdict::verdict::ready) {
+    if (fresh && slot.lane.judge(&fresh->view, now.wall).what == track::delivery_lane::loaded_verdict::verdict::ready) {
         make_ready(one, std::move(*fresh));
         return;
     }
     context_.deps.storage.load_delivery(
-        head.id,
-        [this, id = head.id](op_result<std::optional<delivery_record>> loaded) { on_loaded(id, std::move(loaded)); });
+        head.id, [this, id = head.id](op_result<std::optional<store::delivery_record>> loaded) {
+            on_loaded(id, std::move(loaded));
+        });
 }
 
-void delivery_attempts::make_ready(delivery_attempt& one, delivery_record record) {
+void delivery_attempts::make_ready(delivery_attempt& one, store::delivery_record record) {
     slot_of(one).lane.loaded(one.head.id);
     one.record = std::move(record);
 }
 
-void delivery_attempts::on_loaded(delivery_id id, op_result<std::optional<delivery_record>> loaded) {
-    using verdict = delivery_lane::loaded_verdict::verdict;
+void delivery_attempts::on_loaded(delivery_id id, op_result<std::optional<store::delivery_record>> loaded) {
+    using verdict = track::delivery_lane::loaded_verdict::verdict;
     const instant now = host_.enter();
     delivery_attempt& one = attempts_.at(id);
     delivery_slot& slot = slot_of(one);
-    delivery_lane::loaded_verdict next{verdict::back, one.head.next_attempt_at};
+    track::delivery_lane::loaded_verdict next{verdict::back, one.head.next_attempt_at};
     if (!loaded) {
         host_.on_store_error(loaded.error(), now);
-        next.due = now.wall + store_retry_interval;
+        next.due = now.wall + track::store_retry_interval;
     } else if (context_.stop.is_running() && !context_.pressure.is_halted()) {
         next = slot.lane.judge(*loaded ? &(*loaded)->view : nullptr, now.wall);
     }
@@ -113,10 +115,10 @@ void delivery_attempts::on_loaded(delivery_id id, op_result<std::optional<delive
 void delivery_attempts::begin_ready(delivery_slot& slot, instant now) {
     while (const auto id = slot.lane.first_ready()) {
         if (!context_.may_start()) return;
-        const delivery_lane::turn turn = slot.lane.next_turn(now.steady);
-        if (turn == delivery_lane::turn::wait) return;
+        const track::delivery_lane::turn turn = slot.lane.next_turn(now.steady);
+        if (turn == track::delivery_lane::turn::wait) return;
         delivery_attempt& one = attempts_.at(*id);
-        if (turn == delivery_lane::turn::go) {
+        if (turn == track::delivery_lane::turn::go) {
             begin(slot, one, now);
         } else {
             // It was due: a time that a wrong clock noted must not hold it up again.
@@ -131,14 +133,15 @@ void delivery_attempts::begin(delivery_slot& slot, delivery_attempt& one, instan
     slot.lane.begin(one.head.id, now.steady);
     context_.deps.sender.deliver(
         job_of(*one.record, one.number, now.wall),
-        [this, id = one.head.id](delivery_outcome outcome) { on_outcome(id, std::move(outcome)); });
+        [this, id = one.head.id](callback::delivery_outcome outcome) { on_outcome(id, std::move(outcome)); });
 }
 
-void delivery_attempts::on_outcome(delivery_id id, delivery_outcome outcome) {
+void delivery_attempts::on_outcome(delivery_id id, callback::delivery_outcome outcome) {
     const instant now = host_.enter();
     delivery_attempt& one = attempts_.at(id);
     delivery_slot& slot = slot_of(one);
-    const bool cut_off = outcome.what == delivery_outcome::verdict::failed && context_.stop.cuts_off(now.steady);
+    const bool cut_off =
+        outcome.what == callback::delivery_outcome::verdict::failed && context_.stop.cuts_off(now.steady);
     if (cut_off || context_.pressure.is_halted()) {
         // Not recorded: made again after the start, without a step of its schedule being used up.
         release(id, now);
@@ -161,12 +164,12 @@ void delivery_attempts::on_outcome(delivery_id id, delivery_outcome outcome) {
 void delivery_attempts::record(delivery_attempt& one) {
     ++recording_;
     context_.deps.storage.record_attempt(
-        one.ending, [this, id = one.head.id](op_result<std::optional<delivery_head>> recorded) {
+        one.ending, [this, id = one.head.id](op_result<std::optional<store::delivery_head>> recorded) {
             on_answer(id, std::move(recorded));
         });
 }
 
-void delivery_attempts::on_answer(delivery_id id, op_result<std::optional<delivery_head>> recorded) {
+void delivery_attempts::on_answer(delivery_id id, op_result<std::optional<store::delivery_head>> recorded) {
     const instant now = host_.enter();
     --recording_;
     if (recorded) {
@@ -180,22 +183,22 @@ void delivery_attempts::on_answer(delivery_id id, op_result<std::optional<delive
 
 void delivery_attempts::on_refused(delivery_id id, const op_error& error, instant now) {
     host_.on_store_error(error, now);
-    if (!context_.stop.is_running() || context_.pressure.is_halted() || error.code == store_error::not_found) {
+    if (!context_.stop.is_running() || context_.pressure.is_halted() || error.code == store::store_error::not_found) {
         release(id, now);
         return;
     }
     unrecorded_.push_back(id);
     // Any other error may be this outcome's own: it is tried again, and holds nothing but itself.
-    if (error.code == store_error::full) host_.on_write_refused(now);
+    if (error.code == store::store_error::full) host_.on_write_refused(now);
 }
 
-void delivery_attempts::on_recorded(delivery_id id, const std::optional<delivery_head>& promoted, instant now) {
+void delivery_attempts::on_recorded(delivery_id id, const std::optional<store::delivery_head>& promoted, instant now) {
     const delivery_attempt one = std::move(attempts_.at(id));
     attempts_.erase(id);
     delivery_slot& slot = slot_of(one);
     report_outcome(context_.deps, one, context_.stop.is_running());
     slot.lane.forget(id);
-    if (one.ending.state == delivery_state::pending) {
+    if (one.ending.state == track::delivery_state::pending) {
         const wall_time next = one.ending.next_attempt_at.value_or(now.wall);
         slot.lane.insert({id, one.ending.attempts, next, one.head.transaction}, now.wall);
     }
@@ -251,7 +254,7 @@ void delivery_attempts::abandon_ready(delivery_slot& slot) {
 
 /// It counts among those of callback_urls until its attempt has ended.
 void delivery_attempts::uncount(const delivery_slot& slot, delivery_id id) {
-    if (slot.is_url && slot.lane.phase_of(id) != delivery_phase::recording) context_.url_attempts.give_back();
+    if (slot.is_url && slot.lane.phase_of(id) != track::delivery_phase::recording) context_.url_attempts.give_back();
 }
 
 void delivery_attempts::put_back(delivery_id id, wall_time due) {
@@ -269,4 +272,4 @@ void delivery_attempts::release(delivery_id id, instant now) {
     host_.feed(slot, now);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

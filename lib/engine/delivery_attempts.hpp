@@ -13,16 +13,16 @@
 #include "engine/delivery_context.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// What an attempt carries, from `load` until its outcome is recorded.
 struct delivery_attempt {
-    lane_number lane{}; ///< lives as long as it is busy
-    lane_head head;
-    std::optional<delivery_record> record; ///< once loaded; its body is moved out when the attempt begins
-    std::uint32_t number = 0;              ///< which attempt of its schedule this is, from 1
-    delivery_outcome outcome;
-    attempt_record ending;
+    track::lane_number lane{}; ///< lives as long as it is busy
+    track::lane_head head;
+    std::optional<store::delivery_record> record; ///< once loaded; its body is moved out when the attempt begins
+    std::uint32_t number = 0;                     ///< which attempt of its schedule this is, from 1
+    callback::delivery_outcome outcome;
+    store::attempt_record ending;
 };
 
 /// An attempt's outcome is durable before the next attempt is waited for and before the next event of its transaction
@@ -33,7 +33,7 @@ class delivery_attempts {
     delivery_attempts(delivery_context& context, delivery_host& host) : context_(context), host_(host) {}
 
     /// Requires that the lane has just given it (`take`).
-    void load(delivery_slot& slot, const lane_head& head, instant now);
+    void load(delivery_slot& slot, const track::lane_head& head, instant now);
     /// Makes the attempts whose turn it is.
     void begin_ready(delivery_slot& slot, instant now);
 
@@ -54,14 +54,14 @@ class delivery_attempts {
 
   private:
     delivery_slot& slot_of(const delivery_attempt& one) { return context_.lanes.at(one.lane); }
-    void make_ready(delivery_attempt& one, delivery_record record);
-    void on_loaded(delivery_id id, op_result<std::optional<delivery_record>> loaded);
+    void make_ready(delivery_attempt& one, store::delivery_record record);
+    void on_loaded(delivery_id id, op_result<std::optional<store::delivery_record>> loaded);
     void begin(delivery_slot& slot, delivery_attempt& one, instant now);
-    void on_outcome(delivery_id id, delivery_outcome outcome);
+    void on_outcome(delivery_id id, callback::delivery_outcome outcome);
     void record(delivery_attempt& one);
-    void on_answer(delivery_id id, op_result<std::optional<delivery_head>> recorded);
+    void on_answer(delivery_id id, op_result<std::optional<store::delivery_head>> recorded);
     void on_refused(delivery_id id, const op_error& error, instant now);
-    void on_recorded(delivery_id id, const std::optional<delivery_head>& promoted, instant now);
+    void on_recorded(delivery_id id, const std::optional<store::delivery_head>& promoted, instant now);
     bool take_from_unrecorded(delivery_id id);
 
     void uncount(const delivery_slot& slot, delivery_id id);
@@ -75,4 +75,4 @@ class delivery_attempts {
     std::size_t recording_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -19,7 +19,7 @@
 #include "track/shared_limit.hpp"
 #include "track/store_pressure.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// Most attempts in flight over all lanes of callback_urls together.
 inline constexpr std::size_t most_url_attempts = 1024;
@@ -27,9 +27,9 @@ inline constexpr std::size_t most_url_attempts = 1024;
 /// What the delivery side works with. All of it must outlive the delivery side.
 struct delivery_dependencies {
     const clock_source& clock;
-    store& storage;
-    notifier& sender;
-    event_log& log;
+    store::store& storage;
+    callback::notifier& sender;
+    observe::event_log& log;
     delivery_metrics& metrics;
 };
 
@@ -43,9 +43,9 @@ struct delivery_context {
     random_source random;
     lane_table lanes;
     fresh_deliveries fresh;
-    store_pressure pressure;
+    track::store_pressure pressure;
     delivery_stop stop;
-    shared_limit url_attempts{most_url_attempts};
+    track::shared_limit url_attempts{most_url_attempts};
 
     /// Whether an attempt may be started at all.
     bool may_start() const { return pressure.is_open() && stop.is_running(); }
@@ -67,8 +67,8 @@ class delivery_host {
     /// A lane was removed, so that one that found the table full may be opened.
     virtual void on_lane_retired() = 0;
     /// A delivery became a head.
-    virtual void take_in(const delivery_head& head, instant now) = 0;
-    virtual void on_health(delivery_slot& slot, delivery_health::change change, instant now) = 0;
+    virtual void take_in(const store::delivery_head& head, instant now) = 0;
+    virtual void on_health(delivery_slot& slot, track::delivery_health::change change, instant now) = 0;
 
     /// The store refused a write because the disk is full; what was to be written is kept in memory.
     virtual void on_write_refused(instant now) = 0;
@@ -80,4 +80,4 @@ class delivery_host {
     virtual void on_outcome_settled() = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

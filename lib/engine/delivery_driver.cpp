@@ -6,11 +6,12 @@
 #include "engine/delivery_annotation.hpp"
 #include "engine/delivery_log.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 bool is_final(const op_error& error) {
-    return error.code == store_error::failed || error.code == store_error::moved || error.code == store_error::stopped;
+    return error.code == store::store_error::failed || error.code == store::store_error::moved ||
+           error.code == store::store_error::stopped;
 }
 
 } // namespace
@@ -23,10 +24,10 @@ delivery_driver::delivery_driver(
 
 // ---- what the engine calls
 
-void delivery_driver::start(const store_status& status) {
+void delivery_driver::start(const store::store_status& status) {
     const instant now = enter();
-    if (status.state == store_state::full) context_.pressure.report_full(false, now.steady);
-    for (const callback_config& one : context_.table.callbacks()) {
+    if (status.state == track::store_state::full) context_.pressure.report_full(false, now.steady);
+    for (const config::callback_config& one : context_.table.callbacks()) {
         if (context_.lanes.find(one.name) != nullptr) continue; // a reload was quicker than the store
         const auto summary = status.lanes.find(one.name);
         keeper_.open(one.name, summary == status.lanes.end() || summary->second.pending == 0);
@@ -42,10 +43,10 @@ void delivery_driver::start(const store_status& status) {
     leave();
 }
 
-void delivery_driver::on_recorded(recorded_transition recorded) {
+void delivery_driver::on_recorded(store::recorded_transition recorded) {
     const instant now = enter();
-    for (delivery_record& record : recorded.records) keep_fresh(std::move(record));
-    for (const delivery_head& head : recorded.heads) take_in(head, now);
+    for (store::delivery_record& record : recorded.records) keep_fresh(std::move(record));
+    for (const store::delivery_head& head : recorded.heads) take_in(head, now);
     leave();
 }
 
@@ -54,7 +55,7 @@ void delivery_driver::reconfigure(callback_table table) {
     context_.table = std::move(table);
     context_.fresh.clear(); // those of a callback that went would stay for ever
     for (const auto& [name, slot] : context_.lanes.slots()) slot->lane.configure(context_.table.settings_for(name));
-    for (const callback_config& one : context_.table.callbacks()) {
+    for (const config::callback_config& one : context_.table.callbacks()) {
         if (context_.lanes.find(one.name) == nullptr) keeper_.open(one.name, false);
     }
     sync_lanes(true);
@@ -71,7 +72,7 @@ std::optional<steady_time> delivery_driver::next_wake() const {
 void delivery_driver::on_wake(instant now) {
     enter();
     if (context_.pressure.take_try(now.steady)) try_store(now);
-    for (const lane_number number : context_.lanes.due(now.steady)) {
+    for (const track::lane_number number : context_.lanes.due(now.steady)) {
         delivery_slot* const slot = context_.lanes.find(number);
         if (slot == nullptr) continue;
         failing_.log_if_due(*slot, now);
@@ -80,9 +81,9 @@ void delivery_driver::on_wake(instant now) {
     leave();
 }
 
-void delivery_driver::on_store_state(store_state state) {
+void delivery_driver::on_store_state(track::store_state state) {
     const instant now = enter();
-    if (state == store_state::full) {
+    if (state == track::store_state::full) {
         context_.pressure.report_full(attempts_.any_unrecorded(), now.steady);
     } else {
         on_store_writable(now);
@@ -110,18 +111,18 @@ void delivery_driver::stop(milliseconds within, unique_function<void()> stopped)
     leave();
 }
 
-void delivery_driver::retry_delivery(delivery_id id, store_handler<std::monostate> handler) {
+void delivery_driver::retry_delivery(delivery_id id, store::store_handler<std::monostate> handler) {
     const instant now = enter();
     attempts_.prepare_retry(id);
     context_.deps.storage.retry_delivery(
-        id, now.wall, [this, id, handler = std::move(handler)](const op_result<delivery_head>& head) mutable {
+        id, now.wall, [this, id, handler = std::move(handler)](const op_result<store::delivery_head>& head) mutable {
             on_retried(id, head);
             handler(head ? op_result<std::monostate>(std::monostate{}) : op_result<std::monostate>(head.error()));
         });
     leave();
 }
 
-void delivery_driver::on_retried(delivery_id id, const op_result<delivery_head>& head) {
+void delivery_driver::on_retried(delivery_id id, const op_result<store::delivery_head>& head) {
     const instant now = enter();
     if (head) {
         attempts_.drop_unrecorded(id, now);
@@ -132,7 +133,7 @@ void delivery_driver::on_retried(delivery_id id, const op_result<delivery_head>&
     leave();
 }
 
-void delivery_driver::retry_dead(std::optional<std::string> callback, store_handler<std::uint64_t> handler) {
+void delivery_driver::retry_dead(std::optional<std::string> callback, store::store_handler<std::uint64_t> handler) {
     const instant now = enter();
     auto scope = callback;
     context_.deps.storage.retry_dead(
@@ -159,7 +160,8 @@ void delivery_driver::on_dead_retried(
     leave();
 }
 
-bool delivery_driver::test_callback(const std::string& name, unique_function<void(delivery_outcome)> handler) {
+bool delivery_driver::test_callback(
+    const std::string& name, unique_function<void(callback::delivery_outcome)> handler) {
     if (context_.table.find(name) == nullptr) return false;
     const instant now = enter();
     tester_.test(name, now, std::move(handler));
@@ -167,7 +169,7 @@ bool delivery_driver::test_callback(const std::string& name, unique_function<voi
     return true;
 }
 
-void delivery_driver::annotate(delivery_view& view) const { annotate_delivery(context_, view); }
+void delivery_driver::annotate(track::delivery_view& view) const { annotate_delivery(context_, view); }
 
 // ---- what the parts call
 
@@ -185,7 +187,7 @@ void delivery_driver::leave() {
     if (wake_changed_) wake_changed_();
 }
 
-void delivery_driver::take_in(const delivery_head& head, instant now) {
+void delivery_driver::take_in(const store::delivery_head& head, instant now) {
     delivery_slot* const slot = keeper_.find_or_open(head.lane);
     if (slot == nullptr) return;
     slot->lane.insert(lane_head_of(head), now.wall);
@@ -235,17 +237,18 @@ void delivery_driver::try_store(instant now) {
     }
 }
 
-void delivery_driver::keep_fresh(delivery_record record) {
+void delivery_driver::keep_fresh(store::delivery_record record) {
     const delivery_slot* const slot = keeper_.find_or_open(record.lane);
     if (slot == nullptr || !slot->lane.configured() || slot->lane.health().failing()) return;
     context_.fresh.keep(std::move(record));
 }
 
 void delivery_driver::sync_lanes(bool warn) {
-    context_.deps.storage.status([this, warn](const op_result<store_status>& status) { on_lanes(status, warn); });
+    context_.deps.storage.status(
+        [this, warn](const op_result<store::store_status>& status) { on_lanes(status, warn); });
 }
 
-void delivery_driver::on_lanes(const op_result<store_status>& status, bool warn) {
+void delivery_driver::on_lanes(const op_result<store::store_status>& status, bool warn) {
     const instant now = enter();
     if (status) {
         for (const auto& [name, summary] : status->lanes) {
@@ -259,14 +262,14 @@ void delivery_driver::on_lanes(const op_result<store_status>& status, bool warn)
     leave();
 }
 
-void delivery_driver::take_over(const lane_summary& summary, instant now) {
+void delivery_driver::take_over(const store::lane_summary& summary, instant now) {
     delivery_slot* slot = context_.lanes.find(summary.lane);
     if (slot == nullptr && summary.pending > 0) slot = keeper_.open(summary.lane, false);
     if (slot != nullptr) failing_.take_over(*slot, summary, now);
 }
 
-void delivery_driver::warn_if_unconfigured(const lane_summary& summary) {
+void delivery_driver::warn_if_unconfigured(const store::lane_summary& summary) {
     if (summary.pending > 0 && !context_.table.settings_for(summary.lane)) log_unconfigured(context_.deps.log, summary);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

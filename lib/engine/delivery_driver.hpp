@@ -25,7 +25,7 @@
 #include "engine/lane_keeper.hpp"
 #include "track/clock_watch.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// Makes every pending delivery. Lives on the loop. An attempt's outcome is durable before the next attempt is waited
 /// for and before the next event of its transaction goes; an outcome that was not recorded (crash, stop) leads to the
@@ -41,9 +41,9 @@ class delivery_driver final : private delivery_host {
     delivery_driver& operator=(const delivery_driver&) = delete;
 
     /// Continues where the last run ended. Called once, before anything is recorded.
-    void start(const store_status& status);
+    void start(const store::store_status& status);
     /// New heads of a recorded transition; called in the order of recording.
-    void on_recorded(recorded_transition recorded);
+    void on_recorded(store::recorded_transition recorded);
     /// Applies from the next attempt on. The notifier must know the new targets already.
     void reconfigure(callback_table table);
     const callback_table& callbacks() const { return context_.table; }
@@ -51,7 +51,7 @@ class delivery_driver final : private delivery_host {
     std::optional<steady_time> next_wake() const;
     void on_wake(instant now);
     /// While the store is full nothing starts; when it has space again, outcomes that wait are recorded first.
-    void on_store_state(store_state state);
+    void on_store_state(track::store_state state);
     /// The wall clock jumped (the driver notices jumps over 2 s by itself when it is called): waits are counted anew.
     void on_clock_jump();
     /// Starts nothing more; attempts in flight have `within` to end, what ends in time is recorded, then `stopped` runs
@@ -60,20 +60,20 @@ class delivery_driver final : private delivery_host {
 
     /// Due now, the schedule from the start; replaces the automatic attempt that is pending. store_error::not_found if
     /// there is none.
-    void retry_delivery(delivery_id id, store_handler<std::monostate> handler);
+    void retry_delivery(delivery_id id, store::store_handler<std::monostate> handler);
     /// All dead ones (of one callback): how many.
-    void retry_dead(std::optional<std::string> callback, store_handler<std::uint64_t> handler);
+    void retry_dead(std::optional<std::string> callback, store::store_handler<std::uint64_t> handler);
     /// Sends one signed `callback.test` event now, outside the lane; false when no callback has this name (the handler
     /// is dropped).
-    bool test_callback(const std::string& name, unique_function<void(delivery_outcome)> handler);
+    bool test_callback(const std::string& name, unique_function<void(callback::delivery_outcome)> handler);
 
     /// See callback_reports.
-    std::vector<callback_view> views(const store_status& status, wall_time now) const {
+    std::vector<callback_view> views(const store::store_status& status, wall_time now) const {
         return reports_.views(status, now);
     }
-    void report(const store_status& status, wall_time now) { reports_.report(status, now); }
+    void report(const store::store_status& status, wall_time now) { reports_.report(status, now); }
     /// See annotate_delivery.
-    void annotate(delivery_view& view) const;
+    void annotate(track::delivery_view& view) const;
 
     std::size_t lanes() const { return context_.lanes.size(); }
     std::size_t in_flight() const { return attempts_.size(); } ///< loading, attempting or being recorded
@@ -86,8 +86,8 @@ class delivery_driver final : private delivery_host {
     void feed(delivery_slot& slot, instant now) override { feeder_.feed(slot, now); }
     void retire_if_idle(delivery_slot& slot) override { keeper_.retire_if_idle(slot); }
     void on_lane_retired() override { sync_lanes(false); }
-    void take_in(const delivery_head& head, instant now) override;
-    void on_health(delivery_slot& slot, delivery_health::change change, instant now) override {
+    void take_in(const store::delivery_head& head, instant now) override;
+    void on_health(delivery_slot& slot, track::delivery_health::change change, instant now) override {
         failing_.on_health(slot, change, now);
     }
     void on_write_refused(instant now) override;
@@ -97,12 +97,12 @@ class delivery_driver final : private delivery_host {
 
     void follow_clock(instant now);
     void try_store(instant now);
-    void keep_fresh(delivery_record record);
+    void keep_fresh(store::delivery_record record);
     void sync_lanes(bool warn);
-    void on_lanes(const op_result<store_status>& status, bool warn);
-    void take_over(const lane_summary& summary, instant now);
-    void warn_if_unconfigured(const lane_summary& summary);
-    void on_retried(delivery_id id, const op_result<delivery_head>& head);
+    void on_lanes(const op_result<store::store_status>& status, bool warn);
+    void take_over(const store::lane_summary& summary, instant now);
+    void warn_if_unconfigured(const store::lane_summary& summary);
+    void on_retried(delivery_id id, const op_result<store::delivery_head>& head);
     void on_dead_retried(const std::optional<std::string>& callback, const op_result<std::uint64_t>& count);
 
     delivery_context context_;
@@ -113,8 +113,8 @@ class delivery_driver final : private delivery_host {
     lane_feeder feeder_;
     callback_tester tester_;
     callback_reports reports_;
-    clock_watch clocks_;
+    track::clock_watch clocks_;
     std::optional<steady_time> announced_; ///< the wake that was reported last
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

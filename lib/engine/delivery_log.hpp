@@ -7,14 +7,14 @@
 #include "observe/log.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
-void log_delivered(event_log& log, const delivery_attempt& one);
+void log_delivered(observe::event_log& log, const delivery_attempt& one);
 /// `behind`: how many later events of the transaction wait for this one.
-void log_failed(event_log& log, const delivery_attempt& one, std::uint64_t behind);
-void log_dead(event_log& log, const delivery_attempt& one);
-void log_failing(event_log& log, const delivery_slot& place);
-void log_recovered(event_log& log, const delivery_slot& place);
-void log_unconfigured(event_log& log, const lane_summary& summary);
+void log_failed(observe::event_log& log, const delivery_attempt& one, std::uint64_t behind);
+void log_dead(observe::event_log& log, const delivery_attempt& one);
+void log_failing(observe::event_log& log, const delivery_slot& place);
+void log_recovered(observe::event_log& log, const delivery_slot& place);
+void log_unconfigured(observe::event_log& log, const store::lane_summary& summary);
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -9,7 +9,7 @@
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 ///   phase       what happens                                   next phase
 ///   running     begin                                          attempting
@@ -46,4 +46,4 @@ class delivery_stop {
     unique_function<void()> stopped_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -3,15 +3,15 @@
 #include <fmt/format.h>
 #include <openssl/sha.h>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
-digest sha256(std::string_view bytes) {
-    digest hash{};
+store::digest sha256(std::string_view bytes) {
+    store::digest hash{};
     SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), hash.data());
     return hash;
 }
 
-digest options_digest(const tracking_options& options, milliseconds overdue_after) {
+store::digest options_digest(const api::tracking_options& options, milliseconds overdue_after) {
     // Lengths in front keep the parts apart.
     const std::string url =
         options.callback_url ? fmt::format("u{}:{}", options.callback_url->size(), *options.callback_url) : "n";
@@ -19,4 +19,4 @@ digest options_digest(const tracking_options& options, milliseconds overdue_afte
         "v1 {} {} {}:{}", overdue_after.count(), url, options.metadata_canonical.size(), options.metadata_canonical));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -8,11 +8,11 @@
 #include "api/backend.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
-digest sha256(std::string_view bytes);
+store::digest sha256(std::string_view bytes);
 
 /// Of all options after defaults, metadata as JSON values: equal digests are "the same options".
-digest options_digest(const tracking_options& options, milliseconds overdue_after);
+store::digest options_digest(const api::tracking_options& options, milliseconds overdue_after);
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

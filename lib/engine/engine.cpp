@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 /// Above this many polls a second due polls are gathered for a millisecond: fewer, fuller turns of the loop.
@@ -18,12 +18,12 @@ std::optional<steady_time> earlier(std::optional<steady_time> a, std::optional<s
 } // namespace
 
 engine::engine(
-    configuration config, engine_dependencies deps, engine_hooks hooks, std::string version, std::uint64_t seed)
+    config::configuration config, engine_dependencies deps, engine_hooks hooks, std::string version, std::uint64_t seed)
     : deps_(deps), hooks_(std::move(hooks)), random_(seed), audit_(deps.log),
       poll_driver_(
           make_tracker_options(config),
           {deps.clock, random_, deps.storage, deps.log, deps.counts,
-           [this](event_type type) { return delivery_driver_.callbacks().selecting(type); }, *this}),
+           [this](track::event_type type) { return delivery_driver_.callbacks().selecting(type); }, *this}),
       delivery_driver_(
           delivery_dependencies{deps.clock, deps.storage, deps.sender, deps.log, *this},
           callback_table(config.callbacks, config.callback_url), seed, [this] { arm(); }),
@@ -48,14 +48,14 @@ engine::engine(
 
 session_hooks engine::hooks_of_sessions() {
     return {
-        [this](transaction_id id, tracking_options options, std::optional<digest> session) {
+        [this](transaction_id id, api::tracking_options options, std::optional<store::digest> session) {
             return tracking_.track_session(std::move(id), std::move(options), session);
         },
-        [this](const tracking_options& options) { return intake_.check(options); }, [this] { arm(); },
+        [this](const api::tracking_options& options) { return intake_.check(options); }, [this] { arm(); },
         [this] { return poll_driver_.vouched_now(); }};
 }
 
-void engine::attach(proof_client& proof) {
+void engine::attach(proof::proof_client& proof) {
     proof_ = &proof;
     poll_driver_.attach(proof);
     session_service_.attach(proof);
@@ -70,16 +70,16 @@ void engine::stop(milliseconds within, unique_function<void()> stopped) {
 }
 
 void engine::on_token_changed() {
-    std::vector<log_field> fields;
+    std::vector<observe::log_field> fields;
     for (const secret_view& one : status_.secrets()) {
         if (one.name == "client_token") fields.emplace_back("fingerprint", join_fingerprints(one.fingerprints));
     }
-    deps_.log.write(log_event_id::proof_token_changed, std::span<const log_field>(fields));
-    poll_driver_.step(token_changed_event{});
+    deps_.log.write(observe::log_event_id::proof_token_changed, std::span<const observe::log_field>(fields));
+    poll_driver_.step(track::token_changed_event{});
     arm();
 }
 
-void engine::on_store_state(store_state state) {
+void engine::on_store_state(track::store_state state) {
     state_.disk = state;
     housekeeping_.on_store_state(state);
     delivery_driver_.on_store_state(state);
@@ -90,7 +90,7 @@ void engine::on_token_wanted() {
     if (hooks_.reread_token) hooks_.reread_token();
 }
 
-void engine::on_recorded(const change_action& change, recorded_transition recorded) {
+void engine::on_recorded(const track::change_action& change, store::recorded_transition recorded) {
     if (recorded.seq && recorded.body) feed_.publish(*recorded.seq, *recorded.body);
     delivery_driver_.on_recorded(std::move(recorded));
     if (ends_wait(change.facts.state)) lookup_.on_ended(change.id);
@@ -109,7 +109,8 @@ void engine::on_alarm() {
     const instant now = deps_.clock.now();
     is_arming_ = true; // once, at the end
     armed_for_.reset();
-    poll_driver_.step(woken_event{}); // sees a jump by itself, before anything is judged; the deliveries do as well
+    poll_driver_.step(
+        track::woken_event{}); // sees a jump by itself, before anything is judged; the deliveries do as well
     const bool has_jumped = housekeeping_.on_wake(now);
     if (has_jumped) proof_->retire_connections();
     delivery_driver_.on_wake(now);
@@ -134,4 +135,4 @@ void engine::arm() {
     deps_.wake_up.arm(*wake);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

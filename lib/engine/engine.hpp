@@ -37,7 +37,7 @@
 #include "proof/proof_client.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// What the engine needs of the program around it.
 struct engine_hooks {
@@ -49,9 +49,9 @@ struct engine_hooks {
 struct engine_dependencies {
     const clock_source& clock;
     alarm& wake_up;
-    store& storage;
-    notifier& sender;
-    event_log& log;
+    store::store& storage;
+    callback::notifier& sender;
+    observe::event_log& log;
     meters& counts;
 };
 
@@ -59,38 +59,40 @@ struct engine_dependencies {
 /// them: it is destroyed only when the store and the clients have stopped, or when the loop runs no more.
 class engine final : private poll_driver_listener, private delivery_metrics {
   public:
-    engine(configuration config, engine_dependencies deps, engine_hooks hooks, std::string version, std::uint64_t seed);
+    engine(
+        config::configuration config, engine_dependencies deps, engine_hooks hooks, std::string version,
+        std::uint64_t seed);
 
-    poll_source& polls() { return poll_driver_; }
-    void attach(proof_client& proof);
+    proof::poll_source& polls() { return poll_driver_; }
+    void attach(proof::proof_client& proof);
     /// The use cases, for the API.
-    backend& calls() { return calls_; }
+    api::backend& calls() { return calls_; }
 
     /// See engine_life::begin; then `ready` runs.
     void start(unique_function<void(op_result<std::monostate>)> ready);
     /// See engine_life::end; then `stopped` runs once.
     void stop(milliseconds within, unique_function<void()> stopped);
     /// Applies the keys that need no restart. The adapters must have theirs already.
-    void reconfigure(configuration config) { life_.reconfigure(std::move(config)); }
+    void reconfigure(config::configuration config) { life_.reconfigure(std::move(config)); }
     /// A reload was refused: shown until one is taken.
     void on_reload_refused(std::string why) { life_.on_reload_refused(std::move(why)); }
     /// What the status shows, and the log with a changed token.
     void set_secrets(std::vector<secret_view> secrets) { status_.set_secrets(std::move(secrets)); }
     void on_token_changed();
-    void on_store_state(store_state state);
+    void on_store_state(track::store_state state);
     /// The alarm's handler.
     void on_alarm();
     /// One line for people: how many are open, how Proof and the store are.
     std::string summary() const { return status_.summary(); }
     std::size_t watched() const { return poll_driver_.core().size(); }
-    const tracker& core() const { return poll_driver_.core(); }
+    const track::tracker& core() const { return poll_driver_.core(); }
     const delivery_driver& deliverer() const { return delivery_driver_; }
 
   private:
     session_hooks hooks_of_sessions();
     void arm();
 
-    void on_recorded(const change_action& change, recorded_transition recorded) override;
+    void on_recorded(const track::change_action& change, store::recorded_transition recorded) override;
     void on_token_wanted() override;
     void on_stepped() override { arm(); }
     void on_delivery(std::string_view callback, std::string_view result) override;
@@ -99,7 +101,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     engine_dependencies deps_;
     engine_hooks hooks_;
     random_source random_;
-    proof_client* proof_ = nullptr;
+    proof::proof_client* proof_ = nullptr;
     bool is_arming_ = false;
     std::optional<steady_time> armed_for_;
     daemon_state state_;
@@ -126,4 +128,4 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     engine_backend calls_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

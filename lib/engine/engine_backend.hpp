@@ -10,109 +10,125 @@
 #include "engine/event_feed.hpp"
 #include "engine/lookup_calls.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// The classes that implement the calls.
 struct backend_parts {
-    tracking_backend& tracking;
+    api::tracking_backend& tracking;
     lookup_calls& lookup;
-    change_backend& changes;
-    session_backend& sessions;
+    api::change_backend& changes;
+    api::session_backend& sessions;
     event_feed& feed;
-    delivery_backend& delivery;
-    consumer_backend& consumer;
-    status_backend& status;
-    operator_backend& operation;
+    api::delivery_backend& delivery;
+    api::consumer_backend& consumer;
+    api::status_backend& status;
+    api::operator_backend& operation;
 };
 
-class engine_backend final : public backend {
+class engine_backend final : public api::backend {
   public:
     explicit engine_backend(backend_parts parts) : parts_(parts) {}
 
-    void track(track_request request, client_identity who, backend_handler<tracked> handler) override {
+    void track(
+        api::track_request request, api::client_identity who, api::backend_handler<api::tracked> handler) override {
         parts_.tracking.track(std::move(request), who, std::move(handler));
     }
-    void import(std::vector<import_line> lines, client_identity who, backend_handler<import_summary> handler) override {
+    void import(
+        std::vector<api::import_line> lines, api::client_identity who,
+        api::backend_handler<api::import_summary> handler) override {
         parts_.tracking.import(std::move(lines), who, std::move(handler));
     }
 
-    wait_id get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) override {
+    api::wait_id get(
+        transaction_id id, milliseconds wait, api::backend_handler<track::transaction_view> handler) override {
         return parts_.lookup.get(std::move(id), wait, std::move(handler));
     }
-    void list(transaction_query query, backend_handler<transaction_page> handler) override {
+    void list(track::transaction_query query, api::backend_handler<track::transaction_page> handler) override {
         parts_.lookup.list(std::move(query), std::move(handler));
     }
-    void history(transaction_id id, backend_handler<transaction_history> handler) override {
+    void history(transaction_id id, api::backend_handler<track::transaction_history> handler) override {
         parts_.lookup.history(std::move(id), std::move(handler));
     }
 
-    void untrack(transaction_id id, client_identity who, backend_handler<transaction_view> handler) override {
+    void untrack(
+        transaction_id id, api::client_identity who, api::backend_handler<track::transaction_view> handler) override {
         parts_.changes.untrack(std::move(id), who, std::move(handler));
     }
-    void poll_now(transaction_id id, client_identity who, backend_handler<std::monostate> handler) override {
+    void poll_now(transaction_id id, api::client_identity who, api::backend_handler<std::monostate> handler) override {
         parts_.changes.poll_now(std::move(id), who, std::move(handler));
     }
-    void hint(transaction_id id, backend_handler<std::monostate> handler) override {
+    void hint(transaction_id id, api::backend_handler<std::monostate> handler) override {
         parts_.changes.hint(std::move(id), std::move(handler));
     }
 
-    void create_session(session_request request, client_identity who, backend_handler<proxied_reply> handler) override {
+    void create_session(
+        api::session_request request, api::client_identity who,
+        api::backend_handler<api::proxied_reply> handler) override {
         parts_.sessions.create_session(std::move(request), who, std::move(handler));
     }
-    void kyc_status(std::string partner_user_id, backend_handler<proxied_reply> handler) override {
+    void kyc_status(std::string partner_user_id, api::backend_handler<api::proxied_reply> handler) override {
         parts_.sessions.kyc_status(std::move(partner_user_id), std::move(handler));
     }
 
-    wait_id events(
-        event_seq after, std::size_t limit, milliseconds wait, backend_handler<event_list> handler) override {
+    api::wait_id events(
+        event_seq after, std::size_t limit, milliseconds wait, api::backend_handler<api::event_list> handler) override {
         return parts_.feed.events(after, limit, wait, std::move(handler));
     }
     event_seq last_seq() const override { return parts_.feed.last_seq(); }
-    void set_event_listener(event_listener* listener) override { parts_.feed.set_event_listener(listener); }
-    void cancel_wait(wait_id wait) override {
+    void set_event_listener(api::event_listener* listener) override { parts_.feed.set_event_listener(listener); }
+    void cancel_wait(api::wait_id wait) override {
         parts_.lookup.cancel(wait);
         parts_.feed.cancel(wait);
     }
 
-    void deliveries(delivery_query query, backend_handler<delivery_page> handler) override {
+    void deliveries(track::delivery_query query, api::backend_handler<track::delivery_page> handler) override {
         parts_.delivery.deliveries(std::move(query), std::move(handler));
     }
-    void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) override {
+    void retry_delivery(
+        delivery_id id, api::client_identity who, api::backend_handler<std::monostate> handler) override {
         parts_.delivery.retry_delivery(id, who, std::move(handler));
     }
     void retry_dead(
-        std::optional<std::string> callback, client_identity who, backend_handler<std::uint64_t> handler) override {
+        std::optional<std::string> callback, api::client_identity who,
+        api::backend_handler<std::uint64_t> handler) override {
         parts_.delivery.retry_dead(std::move(callback), who, std::move(handler));
     }
-    void test_callback(std::string name, client_identity who, backend_handler<callback_test_result> handler) override {
+    void test_callback(
+        std::string name, api::client_identity who, api::backend_handler<api::callback_test_result> handler) override {
         parts_.delivery.test_callback(std::move(name), who, std::move(handler));
     }
 
     void put_consumer(
-        std::string name, std::optional<event_seq> seq, client_identity who,
-        backend_handler<std::pair<bool, consumer_view>> handler) override {
+        std::string name, std::optional<event_seq> seq, api::client_identity who,
+        api::backend_handler<std::pair<bool, track::consumer_view>> handler) override {
         parts_.consumer.put_consumer(std::move(name), seq, who, std::move(handler));
     }
-    void delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) override {
+    void delete_consumer(
+        std::string name, api::client_identity who, api::backend_handler<track::consumer_view> handler) override {
         parts_.consumer.delete_consumer(std::move(name), who, std::move(handler));
     }
-    void acknowledge(std::string name, event_seq seq, backend_handler<consumer_view> handler) override {
+    void acknowledge(std::string name, event_seq seq, api::backend_handler<track::consumer_view> handler) override {
         parts_.consumer.acknowledge(std::move(name), seq, std::move(handler));
     }
-    void consumers(backend_handler<std::vector<consumer_view>> handler) override {
+    void consumers(api::backend_handler<std::vector<track::consumer_view>> handler) override {
         parts_.consumer.consumers(std::move(handler));
     }
     wall_time wall_now() const override { return parts_.consumer.wall_now(); }
 
-    void status_json(backend_handler<std::string> handler) override { parts_.status.status_json(std::move(handler)); }
-    health_report ready() const override { return parts_.status.ready(); }
-    health_report healthy() const override { return parts_.status.healthy(); }
-    void metrics_text(backend_handler<std::string> handler) override { parts_.status.metrics_text(std::move(handler)); }
+    void status_json(api::backend_handler<std::string> handler) override {
+        parts_.status.status_json(std::move(handler));
+    }
+    api::health_report ready() const override { return parts_.status.ready(); }
+    api::health_report healthy() const override { return parts_.status.healthy(); }
+    void metrics_text(api::backend_handler<std::string> handler) override {
+        parts_.status.metrics_text(std::move(handler));
+    }
 
-    void backup(client_identity who, backend_handler<std::filesystem::path> handler) override {
+    void backup(api::client_identity who, api::backend_handler<std::filesystem::path> handler) override {
         parts_.operation.backup(who, std::move(handler));
     }
-    void set_log_level(std::string level, client_identity who, backend_handler<std::monostate> handler) override {
+    void set_log_level(
+        std::string level, api::client_identity who, api::backend_handler<std::monostate> handler) override {
         parts_.operation.set_log_level(std::move(level), who, std::move(handler));
     }
 
@@ -120,4 +136,4 @@ class engine_backend final : public backend {
     backend_parts parts_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

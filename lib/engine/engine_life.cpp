@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 /// So many rows go to the store in one call at a clean stop.
@@ -13,8 +13,8 @@ constexpr std::size_t rows_a_save = 1'000;
 
 } // namespace
 
-tracker_options make_tracker_options(const configuration& config) {
-    tracker_options options;
+track::tracker_options make_tracker_options(const config::configuration& config) {
+    track::tracker_options options;
     options.rules.interval = config.poll.interval;
     options.rules.backoff = config.poll.backoff;
     options.rules.not_found_grace = config.poll.not_found_grace;
@@ -27,7 +27,7 @@ tracker_options make_tracker_options(const configuration& config) {
 }
 
 task<op_result<std::monostate>> engine_life::begin() {
-    const auto status = co_await call(parts_.storage, &store::status);
+    const auto status = co_await call(parts_.storage, &store::store::status);
     if (!status) co_return status.error();
     parts_.feed.restore(*status);
     if (!tells_callbacks() && status->consumers == 0) warn_of_no_listener();
@@ -35,19 +35,20 @@ task<op_result<std::monostate>> engine_life::begin() {
     const auto loaded = co_await call(*this, &engine_life::load);
     if (!loaded) co_return loaded.error();
     parts_.state.life = daemon_state::phase::running;
-    parts_.polls.step(started_event{});
+    parts_.polls.step(track::started_event{});
     parts_.upkeep.start(parts_.clock.now(), config_.store);
     wake_changed_();
     co_return std::monostate{};
 }
 
-void engine_life::load(store_handler<std::uint64_t> loaded) {
-    auto on_chunk = alive_.guarded(
-        [this](std::vector<active_transaction> rows) { parts_.polls.step(loaded_event{std::move(rows)}); });
+void engine_life::load(store::store_handler<std::uint64_t> loaded) {
+    auto on_chunk = alive_.guarded([this](std::vector<track::active_transaction> rows) {
+        parts_.polls.step(track::loaded_event{std::move(rows)});
+    });
     parts_.storage.load_active(std::move(on_chunk), std::move(loaded));
 }
 
-task<> engine_life::end(proof_client& proof, milliseconds within) {
+task<> engine_life::end(proof::proof_client& proof, milliseconds within) {
     parts_.state.life = daemon_state::phase::stopping;
     parts_.polls.stop_polling();
     auto stop = [this, &proof, within](unique_function<void()> stopped) {
@@ -55,11 +56,11 @@ task<> engine_life::end(proof_client& proof, milliseconds within) {
     };
     co_await call<void>(stop);
     save_counters();
-    co_await call(parts_.storage, &store::close); // which waits for all of it
+    co_await call(parts_.storage, &store::store::close); // which waits for all of it
 }
 
 /// Both at once; `stopped` runs with the second one's end.
-void engine_life::stop_both(proof_client& proof, milliseconds within, unique_function<void()> stopped) {
+void engine_life::stop_both(proof::proof_client& proof, milliseconds within, unique_function<void()> stopped) {
     auto left = std::make_shared<int>(2);
     auto then = std::make_shared<unique_function<void()>>(std::move(stopped));
     const auto one_less = [left, then] {
@@ -70,20 +71,20 @@ void engine_life::stop_both(proof_client& proof, milliseconds within, unique_fun
 }
 
 void engine_life::save_counters() {
-    std::vector<active_transaction> rows = parts_.polls.core().all(parts_.clock.now());
+    std::vector<track::active_transaction> rows = parts_.polls.core().all(parts_.clock.now());
     for (std::size_t first = 0; first < rows.size(); first += rows_a_save) {
         const std::size_t last = std::min(rows.size(), first + rows_a_save);
-        std::vector<active_transaction> part(
+        std::vector<track::active_transaction> part(
             std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(first)),
             std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(last)));
         parts_.storage.save_facts(std::move(part), [](const op_result<std::monostate>& /*counters may fall back*/) {});
     }
 }
 
-void engine_life::reconfigure(configuration config) {
+void engine_life::reconfigure(config::configuration config) {
     config_ = std::move(config);
     standing_ = {parts_.clock.now().wall, ""};
-    parts_.polls.step(options_changed_event{make_tracker_options(config_)});
+    parts_.polls.step(track::options_changed_event{make_tracker_options(config_)});
     parts_.deliveries.reconfigure(callback_table(config_.callbacks, config_.callback_url));
     parts_.upkeep.reconfigure(config_.store);
     if (!tells_callbacks()) start(warn_if_nobody_reads());
@@ -100,15 +101,15 @@ bool engine_life::tells_callbacks() const {
 }
 
 task<> engine_life::warn_if_nobody_reads() {
-    const auto consumers = co_await call(parts_.storage, &store::consumers);
+    const auto consumers = co_await call(parts_.storage, &store::store::consumers);
     if (consumers && consumers->empty()) warn_of_no_listener();
 }
 
 void engine_life::warn_of_no_listener() {
     parts_.log.write(
-        log_event_id::config_no_listener,
+        observe::log_event_id::config_no_listener,
         {{"advice", "nobody is told of the end of a transaction: add a [[callback]], or read "
                     "/v1/events as a named consumer"}});
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

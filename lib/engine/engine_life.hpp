@@ -20,13 +20,13 @@
 #include "proof/proof_client.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// All of it must outlive it.
 struct life_parts {
     const clock_source& clock;
-    store& storage;
-    event_log& log;
+    store::store& storage;
+    observe::event_log& log;
     poll_driver& polls;
     delivery_driver& deliveries;
     event_feed& feed;
@@ -37,39 +37,39 @@ struct life_parts {
 class engine_life {
   public:
     /// `wake_changed` runs when anything may be due earlier.
-    engine_life(life_parts parts, configuration config, std::function<void()> wake_changed)
+    engine_life(life_parts parts, config::configuration config, std::function<void()> wake_changed)
         : parts_(parts), config_(std::move(config)), standing_{parts.clock.now().wall, ""},
           wake_changed_(std::move(wake_changed)) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
-    const configuration& config() const { return config_; }
+    const config::configuration& config() const { return config_; }
     const config_standing& standing() const { return standing_; }
 
     /// Loads the stored transactions, spreads the polls, continues the deliveries. An error if the store failed.
     task<op_result<std::monostate>> begin();
     /// Takes no more polls, lets what is in flight end within `within`, saves the counters, closes the store.
-    task<> end(proof_client& proof, milliseconds within);
+    task<> end(proof::proof_client& proof, milliseconds within);
     /// Applies the keys that need no restart.
-    void reconfigure(configuration config);
+    void reconfigure(config::configuration config);
     /// A reload was refused: shown until one is taken.
     void on_reload_refused(std::string why);
 
   private:
-    void load(store_handler<std::uint64_t> loaded);
-    void stop_both(proof_client& proof, milliseconds within, unique_function<void()> stopped);
+    void load(store::store_handler<std::uint64_t> loaded);
+    void stop_both(proof::proof_client& proof, milliseconds within, unique_function<void()> stopped);
     void save_counters();
     bool tells_callbacks() const;
     task<> warn_if_nobody_reads();
     void warn_of_no_listener();
 
     life_parts parts_;
-    configuration config_;
+    config::configuration config_;
     config_standing standing_;
     std::function<void()> wake_changed_;
     lifetime alive_;
 };
 
 /// The core's options as the configuration has them.
-tracker_options make_tracker_options(const configuration& config);
+track::tracker_options make_tracker_options(const config::configuration& config);
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

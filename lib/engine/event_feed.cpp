@@ -8,22 +8,23 @@
 #include "engine/problems.hpp"
 #include "track/event.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
-problem cursor_gone(event_seq first, event_seq last) {
-    problem gone;
-    gone.code = problem_code::cursor_gone;
+api::problem cursor_gone(event_seq first, event_seq last) {
+    api::problem gone;
+    gone.code = api::problem_code::cursor_gone;
     gone.detail =
         "these events are not kept (any more), or the cursor is of another log: start again at oldest_seq - 1, or at 0";
     gone.members = {
-        problem_member::number("oldest_seq", value_of(first)), problem_member::number("last_seq", value_of(last))};
+        api::problem_member::number("oldest_seq", value_of(first)),
+        api::problem_member::number("last_seq", value_of(last))};
     return gone;
 }
 
 } // namespace
 
-void event_feed::restore(const store_status& status) {
+void event_feed::restore(const store::store_status& status) {
     first_seq_ = status.first_seq;
     last_seq_ = status.last_seq;
     log_id_ = status.log_id;
@@ -35,7 +36,7 @@ void event_feed::on_pruned(event_seq first_kept) {
 }
 
 void event_feed::publish(event_seq seq, const std::string& frozen) {
-    const log_event event{seq, std::make_shared<const std::string>(insert_seq(frozen, seq))};
+    const api::log_event event{seq, std::make_shared<const std::string>(track::insert_seq(frozen, seq))};
     last_seq_ = seq;
     recent_.push(value_of(seq), event, event.json->size());
     if (listener_ != nullptr) listener_->on_event(event);
@@ -44,8 +45,8 @@ void event_feed::publish(event_seq seq, const std::string& frozen) {
 
 bool event_feed::is_in_memory(event_seq after) const { return recent_.reaches(value_of(after) + 1); }
 
-event_list event_feed::page(event_seq after, std::size_t limit) const {
-    event_list list;
+api::event_list event_feed::page(event_seq after, std::size_t limit) const {
+    api::event_list list;
     list.log_id = log_id_;
     list.next_after = after;
     if (!is_in_memory(after)) return list;
@@ -56,12 +57,13 @@ event_list event_feed::page(event_seq after, std::size_t limit) const {
     return list;
 }
 
-wait_id event_feed::events(event_seq after, std::size_t limit, milliseconds wait, backend_handler<event_list> handler) {
+api::wait_id event_feed::events(
+    event_seq after, std::size_t limit, milliseconds wait, api::backend_handler<api::event_list> handler) {
     if (after == event_seq{0}) after = event_seq{value_of(first_seq_) - 1};
     if (after > last_seq_ || value_of(after) + 1 < value_of(first_seq_)) {
         handler(cursor_gone(first_seq_, last_seq_));
     } else if (after == last_seq_ && wait > milliseconds(0)) {
-        const wait_id number = numbers_.next();
+        const api::wait_id number = numbers_.next();
         waits_.add(number, clock_.now().steady + wait, waiting_reader{after, limit, std::move(handler)});
         wake_changed_();
         return number;
@@ -70,21 +72,21 @@ wait_id event_feed::events(event_seq after, std::size_t limit, milliseconds wait
     } else {
         start(read_from_store(after, limit), std::move(handler));
     }
-    return no_wait;
+    return api::no_wait;
 }
 
-task<outcome<event_list>> event_feed::read_from_store(event_seq after, std::size_t limit) {
-    auto read = co_await call(store_, &store::events_after, after, limit);
+task<api::outcome<api::event_list>> event_feed::read_from_store(event_seq after, std::size_t limit) {
+    auto read = co_await call(store_, &store::store::events_after, after, limit);
     if (!read) co_return store_problem(read.error());
     // Pruned while the read waited?
     if (value_of(after) + 1 < value_of(read->first_seq)) co_return cursor_gone(read->first_seq, last_seq_);
-    event_list list;
+    api::event_list list;
     list.log_id = log_id_;
     list.next_after = after;
-    for (const stored_event& event : read->events) {
+    for (const track::stored_event& event : read->events) {
         if (event.seq > last_seq_ || list.events.size() == limit) break; // not published yet
         list.events.push_back(
-            log_event{event.seq, std::make_shared<const std::string>(insert_seq(event.body, event.seq))});
+            api::log_event{event.seq, std::make_shared<const std::string>(track::insert_seq(event.body, event.seq))});
         list.next_after = event.seq;
     }
     co_return list;
@@ -94,4 +96,4 @@ void event_feed::on_wake(instant now) {
     while (auto reader = waits_.take_expired(now.steady)) reader->handler(page(reader->after, reader->limit));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

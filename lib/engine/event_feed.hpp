@@ -17,27 +17,29 @@
 #include "engine/wait_list.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// Publishes events in the order of seq, only once they are durable. Serves readers near the end from memory, others
 /// from the store. At most 1,024 events and 8 MiB are kept in memory.
-class event_feed final : public event_backend {
+class event_feed final : public api::event_backend {
   public:
     /// `wake_changed` runs when `next_wake` has become earlier.
-    event_feed(store& storage, const clock_source& clock, wait_numbers& numbers, std::function<void()> wake_changed)
+    event_feed(
+        store::store& storage, const clock_source& clock, wait_numbers& numbers, std::function<void()> wake_changed)
         : store_(storage), clock_(clock), numbers_(numbers), wake_changed_(std::move(wake_changed)) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
     /// At start, before anything is published.
-    void restore(const store_status& status);
+    void restore(const store::store_status& status);
     void on_pruned(event_seq first_kept);
     /// `frozen` are the event's bytes without seq.
     void publish(event_seq seq, const std::string& frozen);
 
-    wait_id events(event_seq after, std::size_t limit, milliseconds wait, backend_handler<event_list> handler) override;
-    void cancel(wait_id wait) { waits_.take(wait); }
+    api::wait_id events(
+        event_seq after, std::size_t limit, milliseconds wait, api::backend_handler<api::event_list> handler) override;
+    void cancel(api::wait_id wait) { waits_.take(wait); }
     event_seq last_seq() const override { return last_seq_; }
-    void set_event_listener(event_listener* listener) override { listener_ = listener; }
+    void set_event_listener(api::event_listener* listener) override { listener_ = listener; }
 
     event_seq first_seq() const { return first_seq_; }
     const std::string& log_id() const { return log_id_; }
@@ -49,23 +51,23 @@ class event_feed final : public event_backend {
     struct waiting_reader {
         event_seq after{};
         std::size_t limit = 0;
-        backend_handler<event_list> handler;
+        api::backend_handler<api::event_list> handler;
     };
-    event_list page(event_seq after, std::size_t limit) const;
+    api::event_list page(event_seq after, std::size_t limit) const;
     bool is_in_memory(event_seq after) const;
-    task<outcome<event_list>> read_from_store(event_seq after, std::size_t limit);
+    task<api::outcome<api::event_list>> read_from_store(event_seq after, std::size_t limit);
 
-    store& store_;
+    store::store& store_;
     const clock_source& clock_;
     wait_numbers& numbers_;
     std::function<void()> wake_changed_;
-    recent_window<log_event> recent_{1'024, std::size_t{8} << 20U}; ///< events, bytes
+    recent_window<api::log_event> recent_{1'024, std::size_t{8} << 20U}; ///< events, bytes
     event_seq first_seq_{1};
     event_seq last_seq_{0};
     std::string log_id_;
-    event_listener* listener_ = nullptr;
+    api::event_listener* listener_ = nullptr;
     wait_list<waiting_reader> waits_;
     lifetime alive_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

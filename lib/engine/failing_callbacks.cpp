@@ -6,7 +6,7 @@
 #include "engine/delivery_log.hpp"
 #include "track/delivery_policy.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 template <class T>
@@ -16,7 +16,7 @@ std::optional<op_error> error_of(const op_result<T>& answer) {
 
 } // namespace
 
-void failing_callbacks::take_over(delivery_slot& slot, const lane_summary& summary, instant now) {
+void failing_callbacks::take_over(delivery_slot& slot, const store::lane_summary& summary, instant now) {
     if (!slot.mark.take_over() || !summary.failing_since) return;
     slot.lane.health().resume_failing(*summary.failing_since, now.steady);
     slot.failing_from = *summary.failing_since;
@@ -25,16 +25,16 @@ void failing_callbacks::take_over(delivery_slot& slot, const lane_summary& summa
     log_failing(context_.deps.log, slot);
 }
 
-void failing_callbacks::on_health(delivery_slot& slot, delivery_health::change change, instant now) {
+void failing_callbacks::on_health(delivery_slot& slot, track::delivery_health::change change, instant now) {
     switch (change) {
-    case delivery_health::change::none:
+    case track::delivery_health::change::none:
         return;
-    case delivery_health::change::turned_failing:
+    case track::delivery_health::change::turned_failing:
         slot.failing_from = slot.lane.health().failing_since().value_or(now.wall);
         slot.next_failing_log = now.steady + failing_log_interval;
         log_failing(context_.deps.log, slot);
         break;
-    case delivery_health::change::recovered:
+    case track::delivery_health::change::recovered:
         log_recovered(context_.deps.log, slot);
         break;
     }
@@ -81,14 +81,14 @@ void failing_callbacks::save(delivery_slot& slot) {
 }
 
 void failing_callbacks::save_recovery(delivery_slot& slot) {
-    const recovery_rule rule = slot.lane.begin_recovery(slot.failing_from, context_.deps.clock.now().wall);
-    const auto is_freed = [rule](const waiting_delivery& one) { return rule.ends(one); };
+    const track::recovery_rule rule = slot.lane.begin_recovery(slot.failing_from, context_.deps.clock.now().wall);
+    const auto is_freed = [rule](const track::waiting_delivery& one) { return rule.ends(one); };
     context_.deps.storage.end_failing(
         slot.name, {rule.now, is_freed},
         [this, lane = slot.number](const op_result<std::uint64_t>& freed) { on_recovery_saved(lane, freed); });
 }
 
-void failing_callbacks::on_saved(lane_number lane, const op_result<std::monostate>& saved) {
+void failing_callbacks::on_saved(track::lane_number lane, const op_result<std::monostate>& saved) {
     const instant now = host_.enter();
     delivery_slot& slot = context_.lanes.at(lane);
     end_write(slot, error_of(saved), now);
@@ -96,7 +96,7 @@ void failing_callbacks::on_saved(lane_number lane, const op_result<std::monostat
     host_.leave();
 }
 
-void failing_callbacks::on_recovery_saved(lane_number lane, const op_result<std::uint64_t>& freed) {
+void failing_callbacks::on_recovery_saved(track::lane_number lane, const op_result<std::uint64_t>& freed) {
     const instant now = host_.enter();
     delivery_slot& slot = context_.lanes.at(lane);
     slot.lane.end_recovery();
@@ -112,16 +112,16 @@ void failing_callbacks::on_recovery_saved(lane_number lane, const op_result<std:
 }
 
 void failing_callbacks::end_write(delivery_slot& slot, const std::optional<op_error>& error, instant now) {
-    if (slot.mark.end(error ? result_of(*error, now) : mark_result::saved)) save(slot);
+    if (slot.mark.end(error ? result_of(*error, now) : track::mark_result::saved)) save(slot);
 }
 
-mark_result failing_callbacks::result_of(const op_error& error, instant now) {
-    if (error.code == store_error::full && context_.stop.is_running()) {
+track::mark_result failing_callbacks::result_of(const op_error& error, instant now) {
+    if (error.code == store::store_error::full && context_.stop.is_running()) {
         host_.on_write_refused(now);
-        return mark_result::refused;
+        return track::mark_result::refused;
     }
     host_.on_store_error(error, now);
-    return mark_result::failed;
+    return track::mark_result::failed;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -9,7 +9,7 @@
 #include "engine/delivery_context.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// How often a failing callback is logged.
 inline constexpr std::chrono::hours failing_log_interval{1};
@@ -20,8 +20,8 @@ class failing_callbacks {
     failing_callbacks(delivery_context& context, delivery_host& host) : context_(context), host_(host) {}
 
     /// The lane takes the failing mark of the last run, unless it has a newer one.
-    void take_over(delivery_slot& slot, const lane_summary& summary, instant now);
-    void on_health(delivery_slot& slot, delivery_health::change change, instant now);
+    void take_over(delivery_slot& slot, const store::lane_summary& summary, instant now);
+    void on_health(delivery_slot& slot, track::delivery_health::change change, instant now);
     /// The disk has space again: writes that were refused are repeated.
     void save_refused();
     void log_if_due(delivery_slot& slot, instant now);
@@ -36,13 +36,13 @@ class failing_callbacks {
   private:
     void save(delivery_slot& slot);
     void save_recovery(delivery_slot& slot);
-    void on_saved(lane_number lane, const op_result<std::monostate>& saved);
-    void on_recovery_saved(lane_number lane, const op_result<std::uint64_t>& freed);
+    void on_saved(track::lane_number lane, const op_result<std::monostate>& saved);
+    void on_recovery_saved(track::lane_number lane, const op_result<std::uint64_t>& freed);
     void end_write(delivery_slot& slot, const std::optional<op_error>& error, instant now);
-    mark_result result_of(const op_error& error, instant now);
+    track::mark_result result_of(const op_error& error, instant now);
 
     delivery_context& context_;
     delivery_host& host_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -8,7 +8,7 @@
 
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// Most bytes of new events that are kept; what is beyond is loaded from the store.
 inline constexpr std::size_t most_fresh_bytes = 8U << 20U;
@@ -17,15 +17,15 @@ inline constexpr std::size_t most_fresh_bytes = 8U << 20U;
 class fresh_deliveries {
   public:
     /// Leaves it out when it does not fit.
-    void keep(delivery_record record);
-    std::optional<delivery_record> take(delivery_id id);
+    void keep(store::delivery_record record);
+    std::optional<store::delivery_record> take(delivery_id id);
     void clear();
 
     std::size_t bytes() const { return bytes_; }
 
   private:
-    std::map<delivery_id, delivery_record> held_;
+    std::map<delivery_id, store::delivery_record> held_;
     std::size_t bytes_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

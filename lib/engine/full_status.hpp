@@ -8,14 +8,14 @@
 #include "base/task.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 struct full_status {
-    store_status stored;
-    std::vector<consumer_view> consumers;
+    store::store_status stored;
+    std::vector<track::consumer_view> consumers;
 };
 
 /// `storage` must outlive the reads.
-task<op_result<full_status>> read_full_status(store& storage);
+task<op_result<full_status>> read_full_status(store::store& storage);
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

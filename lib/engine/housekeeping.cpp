@@ -7,7 +7,7 @@
 #include "engine/full_status.hpp"
 #include "observe/process_numbers.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 constexpr seconds busy_tick{1};
@@ -22,7 +22,7 @@ constexpr std::size_t worth_returning = 50'000;
 
 } // namespace
 
-void housekeeping::start(instant now, const store_config& retention) {
+void housekeeping::start(instant now, const config::store_config& retention) {
     retention_ = retention;
     clocks_.look(now, around_.clock.since_boot());
     next_tick_ = now.steady + busy_tick;
@@ -35,8 +35,9 @@ bool housekeeping::look_at_clocks(instant now) {
     if (!stepped) return false;
     const bool has_slept = stepped->slept != milliseconds(0);
     around_.log.write(
-        log_event_id::daemon_clock_jump, {{"jump_ms", (has_slept ? stepped->slept : stepped->set_by).count()},
-                                          {"kind", has_slept ? "the machine slept" : "the wall clock was set"}});
+        observe::log_event_id::daemon_clock_jump,
+        {{"jump_ms", (has_slept ? stepped->slept : stepped->set_by).count()},
+         {"kind", has_slept ? "the machine slept" : "the wall clock was set"}});
     return true;
 }
 
@@ -48,7 +49,7 @@ bool housekeeping::on_wake(instant now) {
         next_beat_ = now.steady + between_beats;
         prooftrack::start(beat());
     }
-    if (store_state_ == store_state::full && !is_probing_ && now.steady >= next_probe_) {
+    if (store_state_ == track::store_state::full && !is_probing_ && now.steady >= next_probe_) {
         next_probe_ = now.steady + between_probes;
         next_tick_ = std::min(*next_tick_, next_probe_);
         prooftrack::start(probe());
@@ -73,12 +74,12 @@ void housekeeping::return_memory() {
     last_size_ = size;
     if (!is_over || differs(returned_size_) < worth_returning) return;
     returned_size_ = size;
-    release_free_memory();
+    observe::release_free_memory();
 }
 
-void housekeeping::on_store_state(store_state state) {
+void housekeeping::on_store_state(track::store_state state) {
     store_state_ = state;
-    if (state == store_state::full) wake_by(around_.clock.now().steady + between_probes);
+    if (state == track::store_state::full) wake_by(around_.clock.now().steady + between_probes);
 }
 
 /// Nobody looks at `next_wake` again by himself before the tick that was planned.
@@ -89,21 +90,21 @@ void housekeeping::wake_by(steady_time when) {
 }
 
 /// A clock that nothing vouches for must delete nothing.
-std::optional<prune_request> housekeeping::prunable(instant now) {
+std::optional<store::prune_request> housekeeping::prunable(instant now) {
     const auto by = around_.polls.follow_clock().time_to_prune_by(now);
     if (!by) {
         next_prune_ = now.steady + between_prunes;
         return std::nullopt;
     }
-    prune_request request;
+    store::prune_request request;
     request.ended_before = *by - retention_.retention;
     request.consumed_before = request.ended_before - retention_.consumer_retention;
     return request;
 }
 
-task<> housekeeping::prune(prune_request request) {
+task<> housekeeping::prune(store::prune_request request) {
     is_pruning_ = true;
-    const auto pruned = co_await call(around_.storage, &store::prune, request);
+    const auto pruned = co_await call(around_.storage, &store::store::prune, request);
     is_pruning_ = false;
     const instant then = around_.clock.now();
     if (!pruned) {
@@ -111,12 +112,12 @@ task<> housekeeping::prune(prune_request request) {
         co_return;
     }
     for (const std::string& name : pruned->overtaken_consumers) {
-        around_.log.write(log_event_id::consumer_overtaken, {{"consumer", name}});
+        around_.log.write(observe::log_event_id::consumer_overtaken, {{"consumer", name}});
     }
     next_prune_ = then.steady + (pruned->more ? steady_duration(between_batches) : steady_duration(between_prunes));
     if (pruned->transactions + pruned->events > 0) {
         around_.log.write(
-            log_event_id::store_pruned, {{"transactions", pruned->transactions}, {"events", pruned->events}});
+            observe::log_event_id::store_pruned, {{"transactions", pruned->transactions}, {"events", pruned->events}});
         prooftrack::start(show_pruned());
     }
     wake_by(next_prune_);
@@ -124,35 +125,36 @@ task<> housekeeping::prune(prune_request request) {
 
 /// Readers find the first event that is kept.
 task<> housekeeping::show_pruned() {
-    const auto status = co_await call(around_.storage, &store::status);
+    const auto status = co_await call(around_.storage, &store::store::status);
     if (status) around_.feed.on_pruned(status->first_seq);
 }
 
 task<> housekeeping::probe() {
     is_probing_ = true;
-    co_await call(around_.storage, &store::probe); // the outcome comes through `on_store_state`
+    co_await call(around_.storage, &store::store::probe); // the outcome comes through `on_store_state`
     is_probing_ = false;
 }
 
 task<> housekeeping::measure_space() {
     is_measuring_ = true;
-    const auto status = co_await call(around_.storage, &store::status);
+    const auto status = co_await call(around_.storage, &store::store::status);
     is_measuring_ = false;
     if (status) look_at_space(*status);
 }
 
-void housekeeping::look_at_space(const store_status& status) {
+void housekeeping::look_at_space(const store::store_status& status) {
     const auto change = space_.look(status.free_bytes, status.capacity_bytes);
-    if (change == space_watch::change::none) return;
-    std::vector<log_field> fields{
+    if (change == track::space_watch::change::none) return;
+    std::vector<observe::log_field> fields{
         {"free_bytes", status.free_bytes},
-        {"limit_bytes", space_watch::limit(status.capacity_bytes)},
+        {"limit_bytes", track::space_watch::limit(status.capacity_bytes)},
         {"capacity_bytes", status.capacity_bytes}};
-    if (change == space_watch::change::nearly_full)
+    if (change == track::space_watch::change::nearly_full)
         fields.emplace_back("advice", "make room on the disk of store.path: when it is full, new ids are refused");
     around_.log.write(
-        change == space_watch::change::nearly_full ? log_event_id::store_nearly_full : log_event_id::store_has_space,
-        std::span<const log_field>(fields));
+        change == track::space_watch::change::nearly_full ? observe::log_event_id::store_nearly_full
+                                                          : observe::log_event_id::store_has_space,
+        std::span<const observe::log_field>(fields));
 }
 
 task<> housekeeping::beat() {
@@ -160,10 +162,10 @@ task<> housekeeping::beat() {
     if (status) say_alive(status->stored, status->consumers);
 }
 
-void housekeeping::say_alive(const store_status& status, const std::vector<consumer_view>& consumers) {
+void housekeeping::say_alive(const store::store_status& status, const std::vector<track::consumer_view>& consumers) {
     const instant now = around_.clock.now();
     publish(status, consumers, now);
-    const tracker& core = around_.polls.core();
+    const track::tracker& core = around_.polls.core();
     std::uint64_t backlog = 0;
     std::uint64_t dead = 0;
     std::uint64_t lag = 0;
@@ -176,33 +178,34 @@ void housekeeping::say_alive(const store_status& status, const std::vector<consu
         oldest_undelivered =
             std::max(oldest_undelivered, std::chrono::floor<seconds>(now.wall - *summary.oldest_pending));
     }
-    for (const consumer_view& consumer : consumers) {
+    for (const track::consumer_view& consumer : consumers) {
         lag = std::max(lag, consumer.lag);
         consumer_age = std::max(consumer_age, age_of(consumer, now.wall));
     }
     const auto oldest_due = std::chrono::duration_cast<milliseconds>(core.oldest_due(now));
     const auto due_lag = std::chrono::duration_cast<milliseconds>(around_.counts.poll_lag_p99());
     around_.log.write(
-        log_event_id::daemon_heartbeat, {{"pending", core.open()},
-                                         {"due_lag_ms", due_lag.count()},
-                                         {"oldest_due_ms", oldest_due.count()},
-                                         {"polls_per_second", core.made_rate()},
-                                         {"backlog", backlog},
-                                         {"oldest_undelivered_seconds", oldest_undelivered.count()},
-                                         {"dead", dead},
-                                         {"proof", to_string(core.health().kind())},
-                                         {"store", to_string(store_state_)},
-                                         {"consumers", consumers.size()},
-                                         {"consumer_lag", lag},
-                                         {"consumer_age_seconds", consumer_age.count()},
-                                         {"db_bytes", status.db_bytes},
-                                         {"wal_bytes", status.wal_bytes},
-                                         {"free_bytes", status.free_bytes}});
+        observe::log_event_id::daemon_heartbeat, {{"pending", core.open()},
+                                                  {"due_lag_ms", due_lag.count()},
+                                                  {"oldest_due_ms", oldest_due.count()},
+                                                  {"polls_per_second", core.made_rate()},
+                                                  {"backlog", backlog},
+                                                  {"oldest_undelivered_seconds", oldest_undelivered.count()},
+                                                  {"dead", dead},
+                                                  {"proof", to_string(core.health().kind())},
+                                                  {"store", to_string(store_state_)},
+                                                  {"consumers", consumers.size()},
+                                                  {"consumer_lag", lag},
+                                                  {"consumer_age_seconds", consumer_age.count()},
+                                                  {"db_bytes", status.db_bytes},
+                                                  {"wal_bytes", status.wal_bytes},
+                                                  {"free_bytes", status.free_bytes}});
 }
 
-void housekeeping::publish(const store_status& status, const std::vector<consumer_view>& consumers, instant now) {
+void housekeeping::publish(
+    const store::store_status& status, const std::vector<track::consumer_view>& consumers, instant now) {
     around_.counts.set_consumers(consumers, now.wall);
-    const tracker& core = around_.polls.core();
+    const track::tracker& core = around_.polls.core();
     around_.counts.set_oldest_due(core.oldest_due(now));
     around_.counts.set_clock_skew(core.skew());
     around_.counts.set_store_bytes(status.db_bytes, status.wal_bytes, status.free_bytes);
@@ -214,4 +217,4 @@ void housekeeping::publish(const store_status& status, const std::vector<consume
     around_.deliveries.report(status, now.wall);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -22,7 +22,7 @@
 #include "track/clock_watch.hpp"
 #include "track/space_watch.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// Wakes about once a second while something is pending, else every 10 s, and for the next step of work under way.
 /// Heartbeat every 60 s.
@@ -30,8 +30,8 @@ class housekeeping {
   public:
     struct surroundings {
         const clock_source& clock;
-        store& storage;
-        event_log& log;
+        store::store& storage;
+        observe::event_log& log;
         meters& counts;
         poll_driver& polls;
         delivery_driver& deliveries;
@@ -42,32 +42,32 @@ class housekeeping {
         : around_(around), wake_changed_(std::move(wake_changed)) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
-    void start(instant now, const store_config& retention);
-    void reconfigure(const store_config& retention) { retention_ = retention; }
-    void on_store_state(store_state state);
+    void start(instant now, const config::store_config& retention);
+    void reconfigure(const config::store_config& retention) { retention_ = retention; }
+    void on_store_state(track::store_state state);
     std::optional<steady_time> next_wake() const { return next_tick_; }
     /// True when wall, steady and boot time disagree since the last call: the machine slept, or its clock was set.
     bool on_wake(instant now);
     /// Brings the gauges up to date from a fresh status.
-    void publish(const store_status& status, const std::vector<consumer_view>& consumers, instant now);
+    void publish(const store::store_status& status, const std::vector<track::consumer_view>& consumers, instant now);
 
   private:
     bool look_at_clocks(instant now);
     task<> beat();
     task<> probe();
     task<> measure_space();
-    void look_at_space(const store_status& status);
-    void say_alive(const store_status& status, const std::vector<consumer_view>& consumers);
-    task<> prune(prune_request request);
+    void look_at_space(const store::store_status& status);
+    void say_alive(const store::store_status& status, const std::vector<track::consumer_view>& consumers);
+    task<> prune(store::prune_request request);
     task<> show_pruned();
-    std::optional<prune_request> prunable(instant now);
+    std::optional<store::prune_request> prunable(instant now);
     void return_memory();
     void wake_by(steady_time when);
 
     surroundings around_;
     unique_function<void()> wake_changed_;
-    store_config retention_;
-    store_state store_state_ = store_state::ok;
+    config::store_config retention_;
+    track::store_state store_state_ = track::store_state::ok;
     std::optional<steady_time> next_tick_;
     steady_time next_beat_{};
     steady_time next_prune_{};
@@ -78,9 +78,9 @@ class housekeeping {
     bool is_pruning_ = false;
     bool is_probing_ = false;
     bool is_measuring_ = false;
-    clock_watch clocks_;
-    space_watch space_;
+    track::clock_watch clocks_;
+    track::space_watch space_;
     lifetime alive_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 void lane_feeder::feed(delivery_slot& slot, instant now) {
     do {
@@ -28,7 +28,7 @@ bool lane_feeder::take_one(delivery_slot& slot, instant now) {
 }
 
 void lane_feeder::feed_all(instant now) {
-    for (const lane_number number : context_.lanes.numbers()) {
+    for (const track::lane_number number : context_.lanes.numbers()) {
         if (delivery_slot* const slot = context_.lanes.find(number)) feed(*slot, now);
     }
 }
@@ -62,19 +62,20 @@ void lane_feeder::ask_refill(delivery_slot& slot) {
     slot.refill = delivery_slot::refill_state::asked;
     const std::size_t asked = slot.lane.refill_size();
     context_.deps.storage.next_heads(
-        slot.name, asked, [this, lane = slot.number, asked](const op_result<std::vector<delivery_head>>& heads) {
+        slot.name, asked, [this, lane = slot.number, asked](const op_result<std::vector<store::delivery_head>>& heads) {
             on_heads(lane, asked, heads);
         });
 }
 
-void lane_feeder::on_heads(lane_number lane, std::size_t asked, const op_result<std::vector<delivery_head>>& heads) {
+void lane_feeder::on_heads(
+    track::lane_number lane, std::size_t asked, const op_result<std::vector<store::delivery_head>>& heads) {
     const instant now = with_.host.enter();
     delivery_slot& slot = context_.lanes.at(lane);
     if (heads) {
         slot.refill = delivery_slot::refill_state::idle;
-        std::vector<lane_head> first;
+        std::vector<track::lane_head> first;
         first.reserve(heads->size());
-        for (const delivery_head& head : *heads) first.push_back(lane_head_of(head));
+        for (const store::delivery_head& head : *heads) first.push_back(lane_head_of(head));
         slot.lane.refill(first, asked, now.wall);
         feed(slot, now);
     } else {
@@ -84,4 +85,4 @@ void lane_feeder::on_heads(lane_number lane, std::size_t asked, const op_result<
     with_.host.leave();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

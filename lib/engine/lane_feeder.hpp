@@ -10,7 +10,7 @@
 #include "engine/failing_callbacks.hpp"
 #include "engine/lane_keeper.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 class lane_feeder {
   public:
@@ -37,10 +37,11 @@ class lane_feeder {
   private:
     bool take_one(delivery_slot& slot, instant now);
     void ask_refill(delivery_slot& slot);
-    void on_heads(lane_number lane, std::size_t asked, const op_result<std::vector<delivery_head>>& heads);
+    void on_heads(
+        track::lane_number lane, std::size_t asked, const op_result<std::vector<store::delivery_head>>& heads);
 
     delivery_context& context_;
     parts with_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

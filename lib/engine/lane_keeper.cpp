@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 delivery_slot* lane_keeper::open(const std::string& lane, bool whole) {
     if (is_own_url_lane(lane) && !context_.lanes.has_url_room()) {
@@ -46,4 +46,4 @@ void lane_keeper::erase(const delivery_slot& slot) {
     context_.lanes.erase(slot);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

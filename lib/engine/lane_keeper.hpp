@@ -8,7 +8,7 @@
 #include "engine/delivery_context.hpp"
 #include "engine/failing_callbacks.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 class lane_keeper {
   public:
@@ -35,4 +35,4 @@ class lane_keeper {
     bool some_left_out_ = false; ///< the store has deliveries of lanes that found the table full
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

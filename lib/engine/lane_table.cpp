@@ -2,30 +2,30 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 delivery_slot* lane_table::find(std::string_view lane) {
     const auto found = by_name_.find(lane);
     return found == by_name_.end() ? nullptr : found->second.get();
 }
 
-delivery_slot* lane_table::find(lane_number number) {
+delivery_slot* lane_table::find(track::lane_number number) {
     const auto found = by_number_.find(number);
     return found == by_number_.end() ? nullptr : found->second;
 }
 
-delivery_slot& lane_table::at(lane_number number) {
+delivery_slot& lane_table::at(track::lane_number number) {
     delivery_slot* const found = find(number);
     expects(found != nullptr, "lane_table: a lane has gone that something is still under way for");
     return *found;
 }
 
-delivery_slot& lane_table::make(const std::string& lane, bool whole, std::optional<lane_settings> settings) {
+delivery_slot& lane_table::make(const std::string& lane, bool whole, std::optional<track::lane_settings> settings) {
     const bool is_url = is_own_url_lane(lane);
     expects(!is_url || has_url_room(), "lane_table: more lanes of callback_urls than there may be");
-    const std::size_t capacity = is_url ? url_lane_capacity : lane_capacity;
+    const std::size_t capacity = is_url ? url_lane_capacity : track::lane_capacity;
     auto made = std::make_unique<delivery_slot>(
-        lane, lane_number{++last_number_}, delivery_lane(capacity, whole, std::move(settings)));
+        lane, track::lane_number{++last_number_}, track::delivery_lane(capacity, whole, std::move(settings)));
     const auto [place, is_new] = by_name_.emplace(lane, std::move(made));
     expects(is_new, "lane_table: a second lane of one name");
     delivery_slot& slot = *place->second;
@@ -59,8 +59,8 @@ std::optional<steady_time> lane_table::next_wake() const {
     return wakes_.empty() ? std::nullopt : std::optional(wakes_.begin()->first);
 }
 
-std::vector<lane_number> lane_table::due(steady_time now) const {
-    std::vector<lane_number> due;
+std::vector<track::lane_number> lane_table::due(steady_time now) const {
+    std::vector<track::lane_number> due;
     for (const auto& [when, number] : wakes_) {
         if (when > now) break;
         due.push_back(number);
@@ -68,11 +68,11 @@ std::vector<lane_number> lane_table::due(steady_time now) const {
     return due;
 }
 
-std::vector<lane_number> lane_table::numbers() const {
-    std::vector<lane_number> all;
+std::vector<track::lane_number> lane_table::numbers() const {
+    std::vector<track::lane_number> all;
     all.reserve(by_name_.size());
     for (const auto& [name, slot] : by_name_) all.push_back(slot->number);
     return all;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -15,37 +15,38 @@
 #include "engine/transaction_waits.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 struct lookup_sources {
     const clock_source& clock;
-    store& storage;
+    store::store& storage;
     transaction_views& views;
     const delivery_driver& deliveries;
     wait_numbers& numbers;
 };
 
-class lookup_calls final : public lookup_backend {
+class lookup_calls final : public api::lookup_backend {
   public:
     /// `wake_changed` runs when `next_wake` has become earlier.
     lookup_calls(lookup_sources sources, std::function<void()> wake_changed)
         : sources_(sources), wake_changed_(std::move(wake_changed)) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
-    wait_id get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) override;
-    void list(transaction_query query, backend_handler<transaction_page> handler) override;
-    void history(transaction_id id, backend_handler<transaction_history> handler) override;
+    api::wait_id get(
+        transaction_id id, milliseconds wait, api::backend_handler<track::transaction_view> handler) override;
+    void list(track::transaction_query query, api::backend_handler<track::transaction_page> handler) override;
+    void history(transaction_id id, api::backend_handler<track::transaction_history> handler) override;
 
-    void cancel(wait_id wait) { waits_.take(wait); }
+    void cancel(api::wait_id wait) { waits_.take(wait); }
     /// Answers the requests that wait for its end.
     void on_ended(const transaction_id& id);
     std::optional<steady_time> next_wake() const { return waits_.next_wake(); }
     void on_wake(instant now);
 
   private:
-    task<> look(wait_id number, transaction_id id);
-    task<outcome<transaction_page>> read_page(transaction_query query);
-    task<outcome<transaction_history>> read_history(transaction_id id);
+    task<> look(api::wait_id number, transaction_id id);
+    task<api::outcome<track::transaction_page>> read_page(track::transaction_query query);
+    task<api::outcome<track::transaction_history>> read_history(transaction_id id);
 
     lookup_sources sources_;
     std::function<void()> wake_changed_;
@@ -53,4 +54,4 @@ class lookup_calls final : public lookup_backend {
     lifetime alive_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

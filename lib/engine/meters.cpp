@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 constexpr seconds window{30};
@@ -50,9 +50,9 @@ steady_duration recent_delays::p99() const {
     return upper_edge(0);
 }
 
-meters::meters(metrics& registry) : registry_(registry) {
+meters::meters(observe::metrics& registry) : registry_(registry) {
     for (std::size_t i = 0; i < reply_classes; ++i)
-        polls_[i] = &registry_.polls(to_string(static_cast<reply_class>(i)));
+        polls_[i] = &registry_.polls(to_string(static_cast<track::reply_class>(i)));
     registry_.proof_up().Set(1);
     registry_.config_last_reload_successful().Set(1);
 }
@@ -62,15 +62,15 @@ void meters::on_poll_started(steady_duration lateness, steady_time now) {
     lag_.add(lateness, now);
 }
 
-void meters::on_poll_answered(reply_class what, steady_duration took, wall_time now) {
+void meters::on_poll_answered(track::reply_class what, steady_duration took, wall_time now) {
     polls_.at(static_cast<std::size_t>(what))->Increment();
     registry_.poll_duration().Observe(in_seconds(took));
-    if (what != reply_class::good && what != reply_class::unchanged) return;
+    if (what != track::reply_class::good && what != track::reply_class::unchanged) return;
     registry_.set_last_good_reply(static_cast<double>(now.time_since_epoch().count()) / 1'000.0);
 }
 
 void meters::on_detected(milliseconds after) { registry_.detection().Observe(in_seconds(after)); }
-void meters::on_transition(tracking_state from, tracking_state to) {
+void meters::on_transition(track::tracking_state from, track::tracking_state to) {
     registry_.transitions(to_string(from), to_string(to)).Increment();
 }
 void meters::on_unknown_status() { registry_.unknown_status_words().Increment(); }
@@ -112,15 +112,15 @@ void meters::set_callback(std::string_view name, std::uint64_t backlog, std::uin
     registry_.deliveries_dead(name).Set(static_cast<double>(dead));
     registry_.oldest_undelivered(name).Set(static_cast<double>(oldest.count()));
 }
-seconds age_of(const consumer_view& consumer, wall_time now) {
+seconds age_of(const track::consumer_view& consumer, wall_time now) {
     if (!consumer.oldest_pending) return seconds(0);
     return std::max(seconds(0), std::chrono::floor<seconds>(now - *consumer.oldest_pending));
 }
 
-void meters::set_consumers(const std::vector<consumer_view>& consumers, wall_time now) {
+void meters::set_consumers(const std::vector<track::consumer_view>& consumers, wall_time now) {
     std::set<std::string> gone = std::move(shown_consumers_);
     shown_consumers_.clear();
-    for (const consumer_view& consumer : consumers) {
+    for (const track::consumer_view& consumer : consumers) {
         gone.erase(consumer.name);
         shown_consumers_.insert(consumer.name);
         registry_.consumer_lag(consumer.name).Set(static_cast<double>(consumer.lag));
@@ -133,4 +133,4 @@ void meters::set_reload_successful(bool is_successful) {
     registry_.config_last_reload_successful().Set(is_successful ? 1 : 0);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -14,7 +14,7 @@
 #include "observe/metrics.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// The recent distribution of a delay: two windows of 30 s, buckets a quarter apart. For people; Prometheus has its
 /// own.
@@ -32,17 +32,17 @@ class recent_delays {
 };
 
 /// How long the oldest unacknowledged event of a consumer has waited; 0 without one.
-seconds age_of(const consumer_view& consumer, wall_time now);
+seconds age_of(const track::consumer_view& consumer, wall_time now);
 
 /// Joins the engine to the registry. `registry` must outlive it.
 class meters {
   public:
-    explicit meters(metrics& registry);
+    explicit meters(observe::metrics& registry);
 
     void on_poll_started(steady_duration lateness, steady_time now);
-    void on_poll_answered(reply_class what, steady_duration took, wall_time now);
+    void on_poll_answered(track::reply_class what, steady_duration took, wall_time now);
     void on_detected(milliseconds after);
-    void on_transition(tracking_state from, tracking_state to);
+    void on_transition(track::tracking_state from, track::tracking_state to);
     void on_unknown_status();
     void on_delivery(std::string_view callback, std::string_view result);
     void on_commit(steady_duration took);
@@ -59,7 +59,7 @@ class meters {
     void begin_transactions();
     void end_transactions();
     void set_callback(std::string_view name, std::uint64_t backlog, std::uint64_t dead, seconds oldest);
-    void set_consumers(const std::vector<consumer_view>& consumers, wall_time now);
+    void set_consumers(const std::vector<track::consumer_view>& consumers, wall_time now);
     void set_log_dropped(std::uint64_t total) { registry_.set_log_dropped(total); }
     void set_reload_successful(bool is_successful);
 
@@ -68,12 +68,12 @@ class meters {
 
   private:
     static constexpr std::size_t reply_classes = 10;
-    metrics& registry_;
-    std::array<metrics::counter*, reply_classes> polls_{};
+    observe::metrics& registry_;
+    std::array<observe::metrics::counter*, reply_classes> polls_{};
     recent_delays lag_;
     std::set<std::pair<std::string, std::string>> shown_transactions_;
     std::set<std::pair<std::string, std::string>> unset_transactions_;
     std::set<std::string> shown_consumers_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

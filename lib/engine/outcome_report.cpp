@@ -5,38 +5,38 @@
 
 #include "engine/delivery_log.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 /// Most later deliveries of a transaction that are counted for the log line of a refused one.
 constexpr std::size_t most_counted_behind = 100;
 
-std::string_view result_name(delivery_state state) {
+std::string_view result_name(track::delivery_state state) {
     switch (state) {
-    case delivery_state::delivered:
+    case track::delivery_state::delivered:
         return "delivered";
-    case delivery_state::dead:
+    case track::delivery_state::dead:
         return "dead";
-    case delivery_state::pending:
+    case track::delivery_state::pending:
         return "failed";
     }
     return "failed";
 }
 
-std::uint64_t count_behind(const delivery_page& page, delivery_id id) {
+std::uint64_t count_behind(const track::delivery_page& page, delivery_id id) {
     std::uint64_t behind = 0;
-    for (const delivery_view& view : page.deliveries) behind += view.id > id ? 1U : 0U;
+    for (const track::delivery_view& view : page.deliveries) behind += view.id > id ? 1U : 0U;
     return behind;
 }
 
 /// The log outlives the store's answer.
 void log_failed_with_count(const delivery_dependencies& deps, const delivery_attempt& one) {
-    delivery_query query;
-    query.state = delivery_state::pending;
+    track::delivery_query query;
+    query.state = track::delivery_state::pending;
     query.callback = one.record->view.callback;
     query.transaction = one.record->view.transaction.str();
     query.limit = most_counted_behind;
-    deps.storage.deliveries(std::move(query), [log = &deps.log, one](const op_result<delivery_page>& page) {
+    deps.storage.deliveries(std::move(query), [log = &deps.log, one](const op_result<track::delivery_page>& page) {
         log_failed(*log, one, page ? count_behind(*page, one.head.id) : 0);
     });
 }
@@ -46,13 +46,13 @@ void log_failed_with_count(const delivery_dependencies& deps, const delivery_att
 void report_outcome(const delivery_dependencies& deps, const delivery_attempt& one, bool running) {
     deps.metrics.on_delivery(one.record->view.callback, result_name(one.ending.state));
     switch (one.ending.state) {
-    case delivery_state::delivered:
+    case track::delivery_state::delivered:
         log_delivered(deps.log, one);
         break;
-    case delivery_state::dead:
+    case track::delivery_state::dead:
         log_dead(deps.log, one);
         break;
-    case delivery_state::pending:
+    case track::delivery_state::pending:
         if (running) {
             log_failed_with_count(deps, one);
         } else {
@@ -62,4 +62,4 @@ void report_outcome(const delivery_dependencies& deps, const delivery_attempt& o
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

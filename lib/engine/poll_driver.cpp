@@ -6,78 +6,79 @@
 
 #include "track/event.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
-log_event_id event_name(const change_action& change) {
-    if (change.event == event_type::reversed) return log_event_id::transaction_reversed;
-    if (change.from_state == change.facts.state) return log_event_id::transaction_status;
+observe::log_event_id event_name(const track::change_action& change) {
+    if (change.event == track::event_type::reversed) return observe::log_event_id::transaction_reversed;
+    if (change.from_state == change.facts.state) return observe::log_event_id::transaction_status;
     switch (change.facts.state) {
-    case tracking_state::tracking:
-        return log_event_id::transaction_status;
-    case tracking_state::settled:
-        return log_event_id::transaction_settled;
-    case tracking_state::overdue:
-        return log_event_id::transaction_overdue;
-    case tracking_state::not_found:
-        return log_event_id::transaction_not_found;
-    case tracking_state::rejected:
-        return log_event_id::transaction_rejected;
-    case tracking_state::abandoned:
-        return log_event_id::transaction_abandoned;
-    case tracking_state::untracked:
-        return log_event_id::transaction_untracked;
+    case track::tracking_state::tracking:
+        return observe::log_event_id::transaction_status;
+    case track::tracking_state::settled:
+        return observe::log_event_id::transaction_settled;
+    case track::tracking_state::overdue:
+        return observe::log_event_id::transaction_overdue;
+    case track::tracking_state::not_found:
+        return observe::log_event_id::transaction_not_found;
+    case track::tracking_state::rejected:
+        return observe::log_event_id::transaction_rejected;
+    case track::tracking_state::abandoned:
+        return observe::log_event_id::transaction_abandoned;
+    case track::tracking_state::untracked:
+        return observe::log_event_id::transaction_untracked;
     }
-    return log_event_id::transaction_status;
+    return observe::log_event_id::transaction_status;
 }
 
-log_event_id event_name(health_kind kind) {
+observe::log_event_id event_name(track::health_kind kind) {
     switch (kind) {
-    case health_kind::ok:
-        return log_event_id::proof_recovered;
-    case health_kind::throttled:
-        return log_event_id::proof_throttled;
-    case health_kind::unauthorized:
-        return log_event_id::proof_unauthorized;
-    case health_kind::forbidden:
-        return log_event_id::proof_forbidden;
-    case health_kind::unreachable:
-        return log_event_id::proof_unreachable;
+    case track::health_kind::ok:
+        return observe::log_event_id::proof_recovered;
+    case track::health_kind::throttled:
+        return observe::log_event_id::proof_throttled;
+    case track::health_kind::unauthorized:
+        return observe::log_event_id::proof_unauthorized;
+    case track::health_kind::forbidden:
+        return observe::log_event_id::proof_forbidden;
+    case track::health_kind::unreachable:
+        return observe::log_event_id::proof_unreachable;
     }
-    return log_event_id::proof_recovered;
+    return observe::log_event_id::proof_recovered;
 }
 
-std::string_view advice(health_kind kind, std::string_view detail) {
+std::string_view advice(track::health_kind kind, std::string_view detail) {
     const bool answers_404 = detail.starts_with("404") || detail.starts_with("400");
-    if (kind == health_kind::unreachable && answers_404) {
+    if (kind == track::health_kind::unreachable && answers_404) {
         return "Proof refuses most ids: check proof.base_url and whose account and environment the ids are of";
     }
-    if (kind == health_kind::unreachable && (detail.starts_with("401") || detail.starts_with("403"))) {
+    if (kind == track::health_kind::unreachable && (detail.starts_with("401") || detail.starts_with("403"))) {
         return "a proxy or firewall before Proof refuses everything: ask whoever runs it, and check proof.base_url";
     }
     switch (kind) {
-    case health_kind::ok:
+    case track::health_kind::ok:
         return "";
-    case health_kind::throttled:
+    case track::health_kind::throttled:
         return "nothing to do: everybody waits, then polls go up slowly";
-    case health_kind::unauthorized:
+    case track::health_kind::unauthorized:
         return "put the client_token that Proof issued last into proof.token_file; it is noticed by itself";
-    case health_kind::forbidden:
+    case track::health_kind::forbidden:
         return "ask Proof to allow this server's address";
-    case health_kind::unreachable:
+    case track::health_kind::unreachable:
         return "nothing to do if Proof is down; else check the network, DNS and proof.base_url";
     }
     return "";
 }
 
-record_result result_of(const op_result<recorded_transition>& result) {
-    if (result) return record_result::durable;
-    const bool is_stale = result.error().code == store_error::stale || result.error().code == store_error::not_found;
-    return is_stale ? record_result::stale : record_result::refused;
+track::record_result result_of(const op_result<store::recorded_transition>& result) {
+    if (result) return track::record_result::durable;
+    const bool is_stale =
+        result.error().code == store::store_error::stale || result.error().code == store::store_error::not_found;
+    return is_stale ? track::record_result::stale : track::record_result::refused;
 }
 
-transition make_transition(const change_action& change) {
-    transition row{
+store::transition make_transition(const track::change_action& change) {
+    store::transition row{
         .id = change.id,
         .revision = change.revision,
         .at = change.at,
@@ -94,26 +95,26 @@ transition make_transition(const change_action& change) {
 
 } // namespace
 
-void poll_driver::step(tracker_event event) { step(std::move(event), around_.clock.now()); }
+void poll_driver::step(track::tracker_event event) { step(std::move(event), around_.clock.now()); }
 
-const tracker& poll_driver::follow_clock() {
+const track::tracker& poll_driver::follow_clock() {
     followed_at_ = around_.clock.now();
     if (const auto jumped = clocks_.look(followed_at_, around_.clock.since_boot()))
-        perform_step(clock_jumped_event{jumped->set_by}, followed_at_);
+        perform_step(track::clock_jumped_event{jumped->set_by}, followed_at_);
     return tracker_;
 }
 
-void poll_driver::step(tracker_event event, instant now) {
+void poll_driver::step(track::tracker_event event, instant now) {
     // Before anything is judged by a clock that has just been set.
     if (const auto jumped = clocks_.look(now, around_.clock.since_boot()))
-        perform_step(clock_jumped_event{jumped->set_by}, now);
+        perform_step(track::clock_jumped_event{jumped->set_by}, now);
     perform_step(std::move(event), now);
 }
 
-void poll_driver::perform_step(tracker_event event, instant now) {
-    std::vector<tracker_action> actions = std::exchange(spare_actions_, {});
+void poll_driver::perform_step(track::tracker_event event, instant now) {
+    std::vector<track::tracker_action> actions = std::exchange(spare_actions_, {});
     tracker_.step(std::move(event), now, actions);
-    for (tracker_action& action : actions) {
+    for (track::tracker_action& action : actions) {
         std::visit([this](auto& wanted) { perform(wanted); }, action);
     }
     actions.clear();
@@ -127,7 +128,7 @@ std::optional<steady_time> poll_driver::wake_due(instant now) {
     return tracker_.next_wake(now);
 }
 
-std::optional<poll_ticket> poll_driver::next_poll() {
+std::optional<track::poll_ticket> poll_driver::next_poll() {
     if (is_stopped_) return std::nullopt;
     const instant now = around_.clock.now();
     auto poll = tracker_.next_poll(now);
@@ -141,37 +142,38 @@ std::optional<poll_ticket> poll_driver::next_poll() {
 
 bool poll_driver::has_poll() { return !is_stopped_ && tracker_.has_poll(around_.clock.now()); }
 
-bool poll_driver::may_repeat(const poll_ticket& /*ticket*/) { return tracker_.may_repeat(); }
+bool poll_driver::may_repeat(const track::poll_ticket& /*ticket*/) { return tracker_.may_repeat(); }
 
-void poll_driver::on_answer(poll_ticket ticket, poll_answer answer) {
+void poll_driver::on_answer(track::poll_ticket ticket, track::poll_answer answer) {
     const instant now = around_.clock.now();
     around_.counts.on_poll_answered(answer.what, answer.took, now.wall);
-    step(answered_event{std::move(ticket), std::move(answer)}, now);
+    step(track::answered_event{std::move(ticket), std::move(answer)}, now);
 }
 
-void poll_driver::after_change(row_ref row, unique_function<void(op_result<std::monostate>)> then) {
+void poll_driver::after_change(track::row_ref row, unique_function<void(op_result<std::monostate>)> then) {
     after_change_.emplace(tracker_.recording_change(row), std::move(then));
 }
 
-void poll_driver::perform(change_action& change) {
-    transition row = make_transition(change);
+void poll_driver::perform(track::change_action& change) {
+    store::transition row = make_transition(change);
     std::string event_id;
     if (change.event) {
-        event_id = make_event_id(change.at, around_.random);
-        row.event = owed_event{event_id, *change.event, change.previous_status, around_.selecting(*change.event)};
+        event_id = track::make_event_id(change.at, around_.random);
+        row.event =
+            store::owed_event{event_id, *change.event, change.previous_status, around_.selecting(*change.event)};
     }
     around_.storage.record(
         std::move(row), [this, recorded = std::move(change),
-                         event_id = std::move(event_id)](op_result<recorded_transition> result) mutable {
+                         event_id = std::move(event_id)](op_result<store::recorded_transition> result) mutable {
             on_record_result(std::move(recorded), event_id, std::move(result));
         });
 }
 
 void poll_driver::on_record_result(
-    change_action change, const std::string& event_id, op_result<recorded_transition> result) {
-    const record_result what = result_of(result);
+    track::change_action change, const std::string& event_id, op_result<store::recorded_transition> result) {
+    const track::record_result what = result_of(result);
     const row_revision revision = result ? result->revision : row_revision{};
-    step(recorded_event{change.slot, change.number, what, revision});
+    step(track::recorded_event{change.slot, change.number, what, revision});
     op_result<std::monostate> outcome = std::monostate{};
     if (!result) outcome = result.error();
     if (result) {
@@ -181,17 +183,17 @@ void poll_driver::on_record_result(
         }
         if (change.is_history) around_.counts.on_transition(change.from_state, change.facts.state);
         around_.listener.on_recorded(change, *std::move(result));
-    } else if (what == record_result::refused && result.error().code != store_error::stopped) {
+    } else if (what == track::record_result::refused && result.error().code != store::store_error::stopped) {
         around_.log.write(
-            log_event_id::store_error, {{"operation", "record a change"},
-                                        {"merchant_transaction_id", change.id.str()},
-                                        {"error", result.error().message()}});
+            observe::log_event_id::store_error, {{"operation", "record a change"},
+                                                 {"merchant_transaction_id", change.id.str()},
+                                                 {"error", result.error().message()}});
     }
     if (reloading_.contains(change.number)) return; // it has ended when the row is loaded again
     end_change(change.number, outcome);
 }
 
-void poll_driver::end_change(change_number number, const op_result<std::monostate>& how) {
+void poll_driver::end_change(track::change_number number, const op_result<std::monostate>& how) {
     std::vector<unique_function<void(op_result<std::monostate>)>> waiting;
     const auto [first, last] = after_change_.equal_range(number);
     for (auto at = first; at != last; ++at) waiting.push_back(std::move(at->second));
@@ -199,26 +201,28 @@ void poll_driver::end_change(change_number number, const op_result<std::monostat
     for (auto& then : waiting) then(how);
 }
 
-void poll_driver::perform(reload_action& reload) {
+void poll_driver::perform(track::reload_action& reload) {
     transaction_id id = reload.id;
     reloading_.insert(reload.number);
     around_.storage.find(
         std::move(id),
-        [this, slot = reload.slot, number = reload.number](op_result<std::optional<transaction_view>> found) {
-            std::optional<active_transaction> row;
-            if (found && *found) row = active_transaction{(*found)->id, (*found)->facts, (*found)->revision};
+        [this, slot = reload.slot, number = reload.number](op_result<std::optional<track::transaction_view>> found) {
+            std::optional<track::active_transaction> row;
+            if (found && *found) row = track::active_transaction{(*found)->id, (*found)->facts, (*found)->revision};
             step(
-                found ? tracker_event(reloaded_event{slot, number, std::move(row)})
-                      : tracker_event(recorded_event{slot, number, record_result::refused, {}}));
+                found ? track::tracker_event(track::reloaded_event{slot, number, std::move(row)})
+                      : track::tracker_event(track::recorded_event{slot, number, track::record_result::refused, {}}));
             reloading_.erase(number);
             end_change(
-                number, op_error{make_error_code(store_error::stale), "record a change", "the row is another one"});
+                number,
+                op_error{make_error_code(store::store_error::stale), "record a change", "the row is another one"});
         });
 }
 
-void poll_driver::log_change(const change_action& change, std::string_view event_id, std::optional<event_seq> seq) {
+void poll_driver::log_change(
+    const track::change_action& change, std::string_view event_id, std::optional<event_seq> seq) {
     if (!change.is_history) return;
-    std::vector<log_field> fields{
+    std::vector<observe::log_field> fields{
         {"merchant_transaction_id", change.id.str()},
         {"from", change.from_status},
         {"to", change.facts.status},
@@ -230,50 +234,51 @@ void poll_driver::log_change(const change_action& change, std::string_view event
         fields.emplace_back("event_id", event_id);
         fields.emplace_back("seq", value_of(*seq));
     }
-    around_.log.write(event_name(change), std::span<const log_field>(fields));
+    around_.log.write(event_name(change), std::span<const observe::log_field>(fields));
 }
 
-void poll_driver::perform(reread_token_action& /*wanted*/) { around_.listener.on_token_wanted(); }
+void poll_driver::perform(track::reread_token_action& /*wanted*/) { around_.listener.on_token_wanted(); }
 
-void poll_driver::perform(health_action& health) {
-    around_.counts.set_proof_up(health.to == health_kind::ok || health.to == health_kind::throttled);
-    std::vector<log_field> fields{
+void poll_driver::perform(track::health_action& health) {
+    around_.counts.set_proof_up(health.to == track::health_kind::ok || health.to == track::health_kind::throttled);
+    std::vector<observe::log_field> fields{
         {"error", health.detail}, {"detail", advice(health.to, health.detail)}, {"request_id", health.request_id}};
-    if (health.to == health_kind::throttled) fields.emplace_back("retry_after_ms", health.pause.count());
-    if (health.to == health_kind::ok) fields.emplace_back("from", to_string(health.from));
-    around_.log.write(event_name(health.to), std::span<const log_field>(fields));
+    if (health.to == track::health_kind::throttled) fields.emplace_back("retry_after_ms", health.pause.count());
+    if (health.to == track::health_kind::ok) fields.emplace_back("from", to_string(health.from));
+    around_.log.write(event_name(health.to), std::span<const observe::log_field>(fields));
 }
 
-void poll_driver::perform(poll_error_action& error) {
-    std::vector<log_field> fields{
+void poll_driver::perform(track::poll_error_action& error) {
+    std::vector<observe::log_field> fields{
         {"error", error.error},
         {"merchant_transaction_id", error.id},
         {"result", to_string(error.what)},
         {"consecutive", error.errors_in_row},
         {"request_id", error.request_id}};
-    const bool is_denied = error.what == reply_class::unauthorized || error.what == reply_class::forbidden;
+    const bool is_denied =
+        error.what == track::reply_class::unauthorized || error.what == track::reply_class::forbidden;
     if (is_denied) fields.emplace_back("advice", "if others are answered, look for what is special in this id");
-    around_.log.write(log_event_id::poll_error, std::span<const log_field>(fields));
+    around_.log.write(observe::log_event_id::poll_error, std::span<const observe::log_field>(fields));
 }
 
-void poll_driver::perform(odd_status_action& odd) {
+void poll_driver::perform(track::odd_status_action& odd) {
     if (odd.is_downgrade) {
         around_.log.write(
-            log_event_id::transaction_downgrade, {{"merchant_transaction_id", odd.id},
-                                                  {"status", odd.status},
-                                                  {"word", odd.word},
-                                                  {"request_id", odd.request_id}});
+            observe::log_event_id::transaction_downgrade, {{"merchant_transaction_id", odd.id},
+                                                           {"status", odd.status},
+                                                           {"word", odd.word},
+                                                           {"request_id", odd.request_id}});
         return;
     }
     around_.counts.on_unknown_status();
     around_.log.write(
-        log_event_id::proof_unknown_status,
+        observe::log_event_id::proof_unknown_status,
         {{"word", odd.word}, {"merchant_transaction_id", odd.id}, {"request_id", odd.request_id}});
 }
 
-void poll_driver::perform(behind_action& behind) {
+void poll_driver::perform(track::behind_action& behind) {
     around_.log.write(
-        log_event_id::poll_behind,
+        observe::log_event_id::poll_behind,
         {{"wanted_per_second", behind.wanted},
          {"made_per_second", behind.made},
          {"oldest_due_ms", behind.oldest_due.count()},
@@ -281,16 +286,17 @@ void poll_driver::perform(behind_action& behind) {
                                         : "raise proof.connections or poll.max_rate, or lengthen poll.interval"}});
 }
 
-void poll_driver::perform(clock_skew_action& skew) {
+void poll_driver::perform(track::clock_skew_action& skew) {
     around_.log.write(
-        log_event_id::daemon_clock_skew, {{"skew_ms", skew.skew.count()}, {"advice", "check NTP on this machine"}});
+        observe::log_event_id::daemon_clock_skew,
+        {{"skew_ms", skew.skew.count()}, {"advice", "check NTP on this machine"}});
 }
 
-void poll_driver::perform(burst_action& burst) {
+void poll_driver::perform(track::burst_action& burst) {
     if (!burst.has_begun) return;
     around_.log.write(
-        log_event_id::poll_error,
+        observe::log_event_id::poll_error,
         {{"error", "400 or 404 for many ids at once: taken as Proof's trouble, not held against the ids"}});
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -8,17 +8,17 @@
 #include "base/result.hpp"
 #include "proof/proof_client.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
-problem refuse(problem_code code, std::string detail);
-problem full_disk(); ///< 503 with what to do
+api::problem refuse(api::problem_code code, std::string detail);
+api::problem full_disk(); ///< 503 with what to do
 /// What the store said, as users see it; a full disk is `full_disk`.
-problem store_problem(const op_error& error);
-problem unknown_transaction(const transaction_id& id);
+api::problem store_problem(const op_error& error);
+api::problem unknown_transaction(const transaction_id& id);
 /// A call to Proof without a reply.
-problem call_problem(const op_error& error);
+api::problem call_problem(const op_error& error);
 /// A reply that is not the expected one: Proof's own error passes through, anything else is `proof_unusable_reply`.
 /// `missing` says what a reply with a status of success lacks.
-problem reply_problem(const proof_reply& reply, std::string_view missing);
+api::problem reply_problem(const proof::proof_reply& reply, std::string_view missing);
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -4,11 +4,11 @@
 
 #include "engine/digests.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 std::string fingerprint_of(const secret& text) {
     constexpr std::size_t shown_bytes = 6;
-    const digest hash = sha256(text.reveal());
+    const store::digest hash = sha256(text.reveal());
     std::string shown;
     for (std::size_t i = 0; i < shown_bytes; ++i) shown += fmt::format("{:02x}", hash[i]);
     return shown;
@@ -20,4 +20,4 @@ std::string join_fingerprints(const std::vector<std::string>& fingerprints) {
     return joined;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -7,7 +7,7 @@
 
 #include "base/secret.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// A secret under the name of its systemd credential (`client_token`, `callback.NAME.secret`).
 struct secret_view {
@@ -22,4 +22,4 @@ std::string fingerprint_of(const secret& text);
 /// `one two three`.
 std::string join_fingerprints(const std::vector<std::string>& fingerprints);
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -10,17 +10,19 @@
 #include "engine/change_audit.hpp"
 #include "engine/session_service.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
-class session_calls final : public session_backend {
+class session_calls final : public api::session_backend {
   public:
     session_calls(session_service& service, change_audit& audit) : service_(service), audit_(audit) {}
 
-    void create_session(session_request request, client_identity who, backend_handler<proxied_reply> handler) override {
+    void create_session(
+        api::session_request request, api::client_identity who,
+        api::backend_handler<api::proxied_reply> handler) override {
         auto audited = audit_.audited({"session", "", "", who}, std::move(handler));
         start(service_.create(std::move(request)), std::move(audited));
     }
-    void kyc_status(std::string partner_user_id, backend_handler<proxied_reply> handler) override {
+    void kyc_status(std::string partner_user_id, api::backend_handler<api::proxied_reply> handler) override {
         start(service_.kyc_status(std::move(partner_user_id)), std::move(handler));
     }
 
@@ -29,4 +31,4 @@ class session_calls final : public session_backend {
     change_audit& audit_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

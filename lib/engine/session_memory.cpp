@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 /// What an entry costs beside its texts, roughly.
@@ -14,7 +14,7 @@ std::size_t size_of(const kept_reply& reply) {
 
 std::size_t size_of(const kept_answer& answer) {
     if (const auto* reply = std::get_if<kept_reply>(&answer)) return size_of(*reply);
-    if (const auto* refused = std::get_if<problem>(&answer)) return refused->detail.size();
+    if (const auto* refused = std::get_if<api::problem>(&answer)) return refused->detail.size();
     const auto& session = std::get<untracked_session>(answer);
     return size_of(session.reply) + session.options.metadata.size() + session.options.metadata_canonical.size() +
            (session.options.callback_url ? session.options.callback_url->size() : 0);
@@ -22,21 +22,21 @@ std::size_t size_of(const kept_answer& answer) {
 
 } // namespace
 
-kept_reply keep_secret(const proxied_reply& reply) {
+kept_reply keep_secret(const api::proxied_reply& reply) {
     return {reply.status, reply.content_type, secret(reply.body), reply.request_id};
 }
 
-proxied_reply reveal_reply(const kept_reply& kept) {
+api::proxied_reply reveal_reply(const kept_reply& kept) {
     return {kept.status, kept.content_type, std::string(kept.body.reveal()), kept.request_id};
 }
 
-const session_memory::entry* session_memory::find(const digest& key, steady_time now) const {
+const session_memory::entry* session_memory::find(const store::digest& key, steady_time now) const {
     const auto found = by_key_.find(key);
     if (found == by_key_.end() || found->second->until <= now) return nullptr;
     return &*found->second;
 }
 
-void session_memory::keep(const digest& key, const digest& body, kept_answer answer, steady_time now) {
+void session_memory::keep(const store::digest& key, const store::digest& body, kept_answer answer, steady_time now) {
     forget(key);
     forget_old(now);
     const std::size_t size = size_of(answer);
@@ -47,7 +47,7 @@ void session_memory::keep(const digest& key, const digest& body, kept_answer ans
     while (entries_.size() > limits_.entries || bytes_ > limits_.bytes) erase(entries_.begin());
 }
 
-void session_memory::forget(const digest& key) {
+void session_memory::forget(const store::digest& key) {
     if (const auto found = by_key_.find(key); found != by_key_.end()) erase(found->second);
 }
 
@@ -66,4 +66,4 @@ void session_memory::erase(std::list<entry>::iterator which) {
     entries_.erase(which);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

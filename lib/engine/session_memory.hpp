@@ -14,7 +14,7 @@
 #include "base/time.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// The limits of what is kept; the oldest answers are dropped first.
 struct session_memory_limits {
@@ -31,24 +31,24 @@ struct kept_reply {
     secret body;
     std::string request_id;
 };
-kept_reply keep_secret(const proxied_reply& reply);
-proxied_reply reveal_reply(const kept_reply& kept);
+kept_reply keep_secret(const api::proxied_reply& reply);
+api::proxied_reply reveal_reply(const kept_reply& kept);
 
 /// A session that Proof made and the store could not record: the next request with its key has it recorded.
 struct untracked_session {
     transaction_id id;
-    tracking_options options;
+    api::tracking_options options;
     kept_reply reply;
 };
 
-using kept_answer = std::variant<kept_reply, problem, untracked_session>;
+using kept_answer = std::variant<kept_reply, api::problem, untracked_session>;
 
 /// Final answers by key. Nothing is found past its age, whether or not `forget_old` was called.
 class session_memory {
   public:
     struct entry {
-        digest key{};
-        digest body{}; ///< of the request
+        store::digest key{};
+        store::digest body{}; ///< of the request
         kept_answer answer;
         steady_time until{};
         std::size_t bytes = 0;
@@ -57,10 +57,10 @@ class session_memory {
     explicit session_memory(session_memory_limits limits = {}) : limits_(limits) {}
 
     /// nullptr when there is none; valid until the next call that is not const.
-    const entry* find(const digest& key, steady_time now) const;
+    const entry* find(const store::digest& key, steady_time now) const;
     /// Takes the place of an older answer of the key. One that is too long is not kept, nor is the older one then.
-    void keep(const digest& key, const digest& body, kept_answer answer, steady_time now);
-    void forget(const digest& key);
+    void keep(const store::digest& key, const store::digest& body, kept_answer answer, steady_time now);
+    void forget(const store::digest& key);
     void forget_old(steady_time now);
     /// When the oldest is to be forgotten.
     std::optional<steady_time> next_wake() const;
@@ -73,8 +73,8 @@ class session_memory {
 
     session_memory_limits limits_;
     std::list<entry> entries_; ///< oldest first, which is also the order of `until`
-    std::map<digest, std::list<entry>::iterator> by_key_;
+    std::map<store::digest, std::list<entry>::iterator> by_key_;
     std::size_t bytes_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

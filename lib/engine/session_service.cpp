@@ -6,7 +6,7 @@
 #include "engine/problems.hpp"
 #include "engine/session_text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 /// So many failed releases are remembered; the key of one more has an unknown outcome, as after a restart.
@@ -16,31 +16,32 @@ constexpr std::string_view no_id = "no usable merchant_transaction_id";
 /// Any success of Proof's is answered 201 (lib/api/openapi.json); other statuses pass as they are.
 int session_status(int status) { return status >= 200 && status < 300 ? 201 : status; }
 
-proxied_reply as_proxied(proof_reply reply, int status) {
-    return proxied_reply{status, std::move(reply.content_type), std::move(reply.body), std::move(reply.request_id)};
+api::proxied_reply as_proxied(proof::proof_reply reply, int status) {
+    return api::proxied_reply{
+        status, std::move(reply.content_type), std::move(reply.body), std::move(reply.request_id)};
 }
 
-problem key_reused() {
+api::problem key_reused() {
     return refuse(
-        problem_code::idempotency_key_reused, "this Idempotency-Key was used with another body: take a new key");
+        api::problem_code::idempotency_key_reused, "this Idempotency-Key was used with another body: take a new key");
 }
 
-problem outcome_unknown() {
+api::problem outcome_unknown() {
     return refuse(
-        problem_code::session_outcome_unknown,
+        api::problem_code::session_outcome_unknown,
         "Proof was asked under this key and no definite answer came: whether a session exists is not known, "
         "and none is made under this key any more; take a new key");
 }
 
-problem session_replayed(std::string transaction) {
-    problem replayed = refuse(
-        problem_code::session_replayed,
+api::problem session_replayed(std::string transaction) {
+    api::problem replayed = refuse(
+        api::problem_code::session_replayed,
         "this key's session exists, but its secret part is not kept (any more): take a new key");
-    replayed.members.push_back(problem_member::text("merchant_transaction_id", std::move(transaction)));
+    replayed.members.push_back(api::problem_member::text("merchant_transaction_id", std::move(transaction)));
     return replayed;
 }
 
-problem with_unknown_session(problem failed) {
+api::problem with_unknown_session(api::problem failed) {
     failed.detail += "; whether Proof made a session is not known";
     return failed;
 }
@@ -62,7 +63,7 @@ class session_service::busy_guard {
     }
 
     /// Answers the requests that joined. The key is free before any of them can be repeated.
-    void finish(const outcome<proxied_reply>& result) {
+    void finish(const api::outcome<api::proxied_reply>& result) {
         is_finished_ = true;
         auto busy = service_.busy_.extract(key_);
         for (auto& joined : busy.mapped().joined) joined(result);
@@ -71,11 +72,11 @@ class session_service::busy_guard {
   private:
     session_service& service_;
     lifetime::watch owner_;
-    digest key_;
+    store::digest key_;
     bool is_finished_ = false;
 };
 
-task<outcome<proxied_reply>> session_service::create(session_request request) {
+task<api::outcome<api::proxied_reply>> session_service::create(api::session_request request) {
     if (request.idempotency_key) {
         const session_key key{sha256(*request.idempotency_key), sha256(request.whole_body)};
         auto answer = co_await create_with(key, std::move(request));
@@ -86,7 +87,7 @@ task<outcome<proxied_reply>> session_service::create(session_request request) {
     co_return answer;
 }
 
-task<outcome<proxied_reply>> session_service::create_with(session_key key, session_request request) {
+task<api::outcome<api::proxied_reply>> session_service::create_with(session_key key, api::session_request request) {
     if (const auto busy = busy_.find(key.key); busy != busy_.end()) {
         if (busy->second.body != key.body) co_return key_reused();
         auto answer = co_await join(key.key);
@@ -96,15 +97,15 @@ task<outcome<proxied_reply>> session_service::create_with(session_key key, sessi
     if (const auto* kept = memory_.find(key.key, clock_.now().steady)) {
         if (kept->body != key.body) co_return key_reused();
         if (const auto* reply = std::get_if<kept_reply>(&kept->answer)) co_return reveal_reply(*reply);
-        if (const auto* refused = std::get_if<problem>(&kept->answer)) co_return *refused;
+        if (const auto* refused = std::get_if<api::problem>(&kept->answer)) co_return *refused;
         made = std::get<untracked_session>(kept->answer);
         memory_.forget(key.key);
     } else if (auto refused = hooks_.check(request.options)) {
         co_return std::move(*refused);
     }
     busy_guard busy(*this, key);
-    outcome<proxied_reply> answer;
-    std::optional<problem> unclaimed;
+    api::outcome<api::proxied_reply> answer;
+    std::optional<api::problem> unclaimed;
     if (!made) unclaimed = co_await claim(key);
     if (unclaimed) {
         answer = std::move(*unclaimed);
@@ -117,44 +118,44 @@ task<outcome<proxied_reply>> session_service::create_with(session_key key, sessi
     co_return answer;
 }
 
-task<outcome<proxied_reply>> session_service::join(digest key) {
-    auto wait = [this, key](backend_handler<proxied_reply> handler) {
+task<api::outcome<api::proxied_reply>> session_service::join(store::digest key) {
+    auto wait = [this, key](api::backend_handler<api::proxied_reply> handler) {
         busy_.at(key).joined.push_back(std::move(handler));
     };
-    auto answer = co_await call<outcome<proxied_reply>>(wait);
+    auto answer = co_await call<api::outcome<api::proxied_reply>>(wait);
     co_return answer;
 }
 
 /// nullopt: recorded now, the request may go to Proof.
-task<std::optional<problem>> session_service::claim(session_key key) {
+task<std::optional<api::problem>> session_service::claim(session_key key) {
     if (unreleased_.contains(key.key)) {
-        const auto released = co_await call(store_, &store::release_session, key.key);
+        const auto released = co_await call(store_, &store::store::release_session, key.key);
         if (!released) co_return store_problem(released.error());
         unreleased_.erase(key.key);
     }
     const wall_time now = hooks_.vouched_now();
-    auto claimed = co_await call(store_, &store::claim_session, key.key, key.body, now);
+    auto claimed = co_await call(store_, &store::store::claim_session, key.key, key.body, now);
     if (!claimed) co_return store_problem(claimed.error());
     switch (claimed->what) {
-    case session_claim::verdict::fresh:
+    case store::session_claim::verdict::fresh:
         co_return std::nullopt;
-    case session_claim::verdict::other_body:
+    case store::session_claim::verdict::other_body:
         co_return key_reused();
-    case session_claim::verdict::outcome_unknown:
+    case store::session_claim::verdict::outcome_unknown:
         break;
-    case session_claim::verdict::done:
+    case store::session_claim::verdict::done:
         co_return session_replayed(std::move(claimed->transaction));
     }
     co_return outcome_unknown();
 }
 
-task<outcome<proxied_reply>> session_service::ask(
-    std::optional<session_key> key, std::string body, tracking_options options) {
-    proof_call request{proof_call::method_kind::post, "/widget/session", std::move(body)};
-    proof_client& proof = *proof_;
-    auto reply = co_await call(proof, &proof_client::call, std::move(request));
+task<api::outcome<api::proxied_reply>> session_service::ask(
+    std::optional<session_key> key, std::string body, api::tracking_options options) {
+    proof::proof_call request{proof::proof_call::method_kind::post, "/widget/session", std::move(body)};
+    proof::proof_client& proof = *proof_;
+    auto reply = co_await call(proof, &proof::proof_client::call, std::move(request));
     if (!reply) {
-        if (may_have_reached_proof(reply.error())) co_return with_unknown_session(call_problem(reply.error()));
+        if (proof::may_have_reached_proof(reply.error())) co_return with_unknown_session(call_problem(reply.error()));
         co_await release(key);
         co_return call_problem(reply.error());
     }
@@ -174,28 +175,28 @@ task<outcome<proxied_reply>> session_service::ask(
 /// The key stays busy until it is free in the store too: who comes in between joins instead of finding the claim.
 task<> session_service::release(std::optional<session_key> key) {
     if (!key) co_return;
-    const digest released_key = key->key;
-    const auto released = co_await call(store_, &store::release_session, released_key);
+    const store::digest released_key = key->key;
+    const auto released = co_await call(store_, &store::store::release_session, released_key);
     if (!released && unreleased_.size() < most_unreleased) unreleased_.insert(released_key);
 }
 
-task<outcome<proxied_reply>> session_service::track(std::optional<session_key> key, untracked_session made) {
-    const std::optional<digest> claimed = key ? std::optional(key->key) : std::nullopt;
+task<api::outcome<api::proxied_reply>> session_service::track(std::optional<session_key> key, untracked_session made) {
+    const std::optional<store::digest> claimed = key ? std::optional(key->key) : std::nullopt;
     auto refused = co_await hooks_.track(made.id, made.options, claimed);
     if (!refused) {
-        proxied_reply answer = reveal_reply(made.reply);
+        api::proxied_reply answer = reveal_reply(made.reply);
         keep(key, std::move(made.reply));
         co_return answer;
     }
-    refused->members.push_back(problem_member::text("merchant_transaction_id", made.id.str()));
-    if (refused->code == problem_code::already_tracked) {
+    refused->members.push_back(api::problem_member::text("merchant_transaction_id", made.id.str()));
+    if (refused->code == api::problem_code::already_tracked) {
         refused->detail += "; this session is of that transaction, and its parameters are not given out";
         keep(key, *refused);
     } else {
         log_.write(
-            log_event_id::store_error, {{"operation", "track a new session's id"},
-                                        {"merchant_transaction_id", made.id.str()},
-                                        {"error", refused->detail}});
+            observe::log_event_id::store_error, {{"operation", "track a new session's id"},
+                                                 {"merchant_transaction_id", made.id.str()},
+                                                 {"error", refused->detail}});
         keep(key, std::move(made));
     }
     co_return std::move(*refused);
@@ -207,10 +208,10 @@ void session_service::keep(const std::optional<session_key>& key, kept_answer an
     hooks_.wake_changed();
 }
 
-task<outcome<proxied_reply>> session_service::kyc_status(std::string partner_user_id) {
-    proof_call request{proof_call::method_kind::get, kyc_target(partner_user_id), ""};
-    proof_client& proof = *proof_;
-    auto reply = co_await call(proof, &proof_client::call, std::move(request));
+task<api::outcome<api::proxied_reply>> session_service::kyc_status(std::string partner_user_id) {
+    proof::proof_call request{proof::proof_call::method_kind::get, kyc_target(partner_user_id), ""};
+    proof::proof_client& proof = *proof_;
+    auto reply = co_await call(proof, &proof::proof_client::call, std::move(request));
     if (!reply) co_return call_problem(reply.error());
     const bool is_answer = reply->status >= 200 && reply->status < 300 && is_json_object(reply->body);
     if (!is_answer) co_return reply_problem(*reply, "a body that is no JSON object");
@@ -218,4 +219,4 @@ task<outcome<proxied_reply>> session_service::kyc_status(std::string partner_use
     co_return as_proxied(std::move(*reply), status);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

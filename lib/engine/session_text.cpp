@@ -4,7 +4,7 @@
 
 #include "net/json.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 constexpr int request_timeout_status = 408;
@@ -15,30 +15,30 @@ bool is_unreserved(char c) {
 }
 
 /// The members of what Proof sends: names may repeat, numbers may be of any size.
-result<std::vector<json_member>> members_of(std::string_view body) {
-    json_limits limits;
+result<std::vector<net::json_member>> members_of(std::string_view body) {
+    net::json_limits limits;
     limits.max_depth = 128;
     limits.allow_duplicate_keys = true;
     limits.allow_number_overflow = true;
     return top_level_members(body, limits);
 }
 
-bool is_definite_refusal(const proof_reply& reply) {
+bool is_definite_refusal(const proof::proof_reply& reply) {
     return reply.is_own_error && reply.status >= 400 && reply.status < 500 && reply.status != request_timeout_status;
 }
 
 } // namespace
 
-session_reading read_session_reply(const proof_reply& reply) {
+session_reading read_session_reply(const proof::proof_reply& reply) {
     const auto members = members_of(reply.body);
     if (!members) return {};
     std::optional<transaction_id> id;
     std::size_t seen = 0;
-    for (const json_member& member : *members) {
+    for (const net::json_member& member : *members) {
         if (member.key != "merchant_transaction_id") continue;
         if (++seen > 1) return {};
         if (member.value == "null" || member.value == "\"\"") continue; // no id is meant
-        const auto text = decode_json_string(member.value);
+        const auto text = net::decode_json_string(member.value);
         if (text) id = transaction_id::parse(*text);
         if (!id) return {};
     }
@@ -60,4 +60,4 @@ std::string kyc_target(std::string_view partner_user_id) {
     return target + "/kyc-status";
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

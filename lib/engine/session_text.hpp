@@ -10,7 +10,7 @@
 #include "base/ids.hpp"
 #include "proof/proof_client.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 enum class session_outcome : std::uint8_t {
     made,    ///< the reply names the session's transaction, whatever its status
@@ -26,7 +26,7 @@ struct session_reading {
 /// `made` takes one valid `merchant_transaction_id` in one whole JSON object. `refused` takes a 4xx with Proof's own
 /// error body and no id at all; a gateway's page, a 5xx and a 408 (the server lost patience, at whatever point) leave
 /// it open. Of the others Proof says itself that nothing was made: a 429 was turned away, a 409 wants a new session.
-session_reading read_session_reply(const proof_reply& reply);
+session_reading read_session_reply(const proof::proof_reply& reply);
 
 /// True when `body` is one whole JSON object.
 bool is_json_object(std::string_view body);
@@ -34,4 +34,4 @@ bool is_json_object(std::string_view body);
 /// `/widget/users/{id}/kyc-status` with the user's id percent-encoded.
 std::string kyc_target(std::string_view partner_user_id);
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -5,9 +5,9 @@
 #include "engine/full_status.hpp"
 #include "engine/problems.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
-task<outcome<std::string>> status_calls::format() {
+task<api::outcome<std::string>> status_calls::format() {
     auto status = co_await read_full_status(shown_.storage);
     if (!status) co_return store_problem(status.error());
     status->stored.state = shown_.state.disk;
@@ -18,30 +18,30 @@ task<outcome<std::string>> status_calls::format() {
          status->consumers, shown_.config, secrets_});
 }
 
-task<outcome<std::string>> status_calls::serialize() {
+task<api::outcome<std::string>> status_calls::serialize() {
     const auto status = co_await read_full_status(shown_.storage);
     if (status) shown_.upkeep.publish(status->stored, status->consumers, shown_.clock.now());
     co_return shown_.counts.serialize();
 }
 
-health_report status_calls::ready() const {
-    health_report report;
+api::health_report status_calls::ready() const {
+    api::health_report report;
     if (shown_.state.life == daemon_state::phase::loading)
         report.reasons.emplace_back("starting: the database is being read");
     if (shown_.state.life == daemon_state::phase::stopping) report.reasons.emplace_back("stopping");
-    if (shown_.state.disk == store_state::full)
+    if (shown_.state.disk == track::store_state::full)
         report.reasons.emplace_back("the disk is full: new work is refused until there is room");
     report.ok = report.reasons.empty();
     report.proof = proof_standing();
     return report;
 }
 
-health_report status_calls::healthy() const { return {}; } // an answer shows that the loop runs
+api::health_report status_calls::healthy() const { return {}; } // an answer shows that the loop runs
 
 std::string status_calls::proof_standing() const {
-    const proof_health& health = shown_.core.health();
+    const track::proof_health& health = shown_.core.health();
     std::string standing = health.standing();
-    if (health.kind() == health_kind::ok) return standing.empty() ? "ok" : standing;
+    if (health.kind() == track::health_kind::ok) return standing.empty() ? "ok" : standing;
     const std::string_view kind = to_string(health.kind());
     return standing.empty() ? std::string(kind) : fmt::format("{}: {}", kind, standing);
 }
@@ -49,9 +49,9 @@ std::string status_calls::proof_standing() const {
 std::string status_calls::summary() const {
     std::string line = fmt::format(
         "{} pending, {:.0f} polls/s, Proof {}", shown_.core.open(), shown_.core.made_rate(), proof_standing());
-    if (shown_.state.disk == store_state::full) line += ", THE DISK IS FULL";
+    if (shown_.state.disk == track::store_state::full) line += ", THE DISK IS FULL";
     if (!shown_.config.refusal.empty()) line += ", THE CONFIGURATION WAS REFUSED";
     return line;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

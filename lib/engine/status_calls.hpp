@@ -19,31 +19,31 @@
 #include "store/store.hpp"
 #include "track/tracker.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// What is shown; all of it must outlive the calls.
 struct status_sources {
     const clock_source& clock;
-    store& storage;
+    store::store& storage;
     meters& counts;
-    const tracker& core;
+    const track::tracker& core;
     delivery_driver& deliveries;
     housekeeping& upkeep;
     const daemon_state& state;
     const config_standing& config;
 };
 
-class status_calls final : public status_backend {
+class status_calls final : public api::status_backend {
   public:
     /// The time of life counts from here on.
     status_calls(status_sources shown, std::string version)
         : shown_(shown), version_(std::move(version)), started_at_(shown.clock.now().steady) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
-    void status_json(backend_handler<std::string> handler) override { start(format(), std::move(handler)); }
-    health_report ready() const override;
-    health_report healthy() const override;
-    void metrics_text(backend_handler<std::string> handler) override { start(serialize(), std::move(handler)); }
+    void status_json(api::backend_handler<std::string> handler) override { start(format(), std::move(handler)); }
+    api::health_report ready() const override;
+    api::health_report healthy() const override;
+    void metrics_text(api::backend_handler<std::string> handler) override { start(serialize(), std::move(handler)); }
 
     /// One line for people: how many are open, how Proof and the store are.
     std::string summary() const;
@@ -51,8 +51,8 @@ class status_calls final : public status_backend {
     const std::vector<secret_view>& secrets() const { return secrets_; }
 
   private:
-    task<outcome<std::string>> format();
-    task<outcome<std::string>> serialize();
+    task<api::outcome<std::string>> format();
+    task<api::outcome<std::string>> serialize();
     /// `ok`, `not asked yet`, or what is wrong.
     std::string proof_standing() const;
 
@@ -63,4 +63,4 @@ class status_calls final : public status_backend {
     lifetime alive_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

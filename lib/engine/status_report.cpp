@@ -7,7 +7,7 @@
 #include "base/json_string.hpp"
 #include "engine/meters.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 double in_seconds(steady_duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -22,13 +22,14 @@ std::string format_counts(const std::map<std::string_view, std::uint64_t>& count
     return out + "}";
 }
 
-std::string format_transactions(const store_status& stored) {
+std::string format_transactions(const store::store_status& stored) {
     std::map<std::string_view, std::uint64_t> by_state;
     std::map<std::string_view, std::uint64_t> by_status;
-    for (std::size_t i = 0; i < tracking_state_count; ++i) by_state[to_string(static_cast<tracking_state>(i))] = 0;
+    for (std::size_t i = 0; i < track::tracking_state_count; ++i)
+        by_state[to_string(static_cast<track::tracking_state>(i))] = 0;
     for (const auto& [key, count] : stored.transactions) {
         by_state[to_string(key.first)] += count;
-        if (key.second == status_kind::none) {
+        if (key.second == track::status_kind::none) {
             by_status["none"] += count;
         } else {
             by_status[to_string(key.second)] += count;
@@ -37,7 +38,7 @@ std::string format_transactions(const store_status& stored) {
     return fmt::format(R"({{"by_state":{},"by_status":{}}})", format_counts(by_state), format_counts(by_status));
 }
 
-std::string format_health(const proof_health& health) {
+std::string format_health(const track::proof_health& health) {
     std::string out = "{\"health\":";
     append_json_string(out, to_string(health.kind()));
     out += ",\"since\":";
@@ -88,9 +89,9 @@ std::string format_callbacks(const std::vector<callback_view>& callbacks) {
     return out + "]";
 }
 
-std::string format_consumers(const std::vector<consumer_view>& consumers, wall_time now) {
+std::string format_consumers(const std::vector<track::consumer_view>& consumers, wall_time now) {
     std::string out = "[";
-    for (const consumer_view& consumer : consumers) {
+    for (const track::consumer_view& consumer : consumers) {
         if (out.size() > 1) out += ',';
         out += "{\"name\":";
         append_json_string(out, consumer.name);
@@ -135,7 +136,7 @@ std::string format_secrets(const std::vector<secret_view>& secrets) {
 } // namespace
 
 std::string format_status(const status_facts& facts) {
-    const store_status& store = facts.stored;
+    const store::store_status& store = facts.stored;
     std::string out = "{\"version\":";
     append_json_string(out, facts.version);
     out += fmt::format(
@@ -159,4 +160,4 @@ std::string format_status(const status_facts& facts) {
     return out + ",\"secrets\":" + format_secrets(facts.secrets) + "}";
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

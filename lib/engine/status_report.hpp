@@ -11,7 +11,7 @@
 #include "store/store.hpp"
 #include "track/tracker.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// Whether the configuration file is the one in force.
 struct config_standing {
@@ -22,16 +22,16 @@ struct config_standing {
 struct status_facts {
     std::string_view version;
     steady_duration uptime{};
-    const store_status& stored;
-    const tracker& core;
+    const store::store_status& stored;
+    const track::tracker& core;
     steady_duration lag_p99{};
     instant now;
     const std::vector<callback_view>& callbacks;
-    const std::vector<consumer_view>& consumers;
+    const std::vector<track::consumer_view>& consumers;
     const config_standing& config;
     const std::vector<secret_view>& secrets;
 };
 
 std::string format_status(const status_facts& facts);
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -15,44 +15,49 @@
 #include "observe/log.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 struct tracking_surroundings {
-    store& storage;
-    event_log& log;
+    store::store& storage;
+    observe::event_log& log;
     poll_driver& polls;
     transaction_views& views;
-    change_backend& changes;
+    api::change_backend& changes;
     const transaction_intake& intake;
     change_audit& audit;
 };
 
-class tracking_calls final : public tracking_backend {
+class tracking_calls final : public api::tracking_backend {
   public:
     explicit tracking_calls(tracking_surroundings around) : around_(around) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
-    void track(track_request request, client_identity who, backend_handler<tracked> handler) override;
-    void import(std::vector<import_line> lines, client_identity who, backend_handler<import_summary> handler) override;
+    void track(
+        api::track_request request, api::client_identity who, api::backend_handler<api::tracked> handler) override;
+    void import(
+        std::vector<api::import_line> lines, api::client_identity who,
+        api::backend_handler<api::import_summary> handler) override;
 
     /// The id of a session that Proof has just made, with options that were checked before the session was requested.
     /// `session` is the claimed key, if there was one. `already_tracked` when the id is tracked with other options:
     /// then nothing was changed, and the key remembers its outcome.
-    task<std::optional<problem>> track_session(
-        transaction_id id, tracking_options options, std::optional<digest> session);
+    task<std::optional<api::problem>> track_session(
+        transaction_id id, api::tracking_options options, std::optional<store::digest> session);
 
   private:
     struct chunk;
-    task<outcome<tracked>> add(track_request request, client_identity who);
-    task<std::optional<problem>> compare_session(transaction_id id, tracking_options options, add_outcome known);
-    task<outcome<import_summary>> add_lines(std::vector<import_line> lines, client_identity who);
-    problem stop_import(problem why, const import_summary& so_far, client_identity who) const;
-    std::optional<problem> fill(chunk& next, std::vector<import_line>& lines, import_summary& summary) const;
-    void count(const chunk& added, const std::vector<add_outcome>& outcomes, import_summary& summary);
-    void begin(const transaction_id& id, const add_outcome& added);
+    task<api::outcome<api::tracked>> add(api::track_request request, api::client_identity who);
+    task<std::optional<api::problem>> compare_session(
+        transaction_id id, api::tracking_options options, store::add_outcome known);
+    task<api::outcome<api::import_summary>> add_lines(std::vector<api::import_line> lines, api::client_identity who);
+    api::problem stop_import(api::problem why, const api::import_summary& so_far, api::client_identity who) const;
+    std::optional<api::problem> fill(
+        chunk& next, std::vector<api::import_line>& lines, api::import_summary& summary) const;
+    void count(const chunk& added, const std::vector<store::add_outcome>& outcomes, api::import_summary& summary);
+    void begin(const transaction_id& id, const store::add_outcome& added);
 
     tracking_surroundings around_;
     lifetime alive_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -8,27 +8,28 @@
 #include "engine/digests.hpp"
 #include "engine/problems.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
-std::optional<problem> transaction_intake::check(const tracking_options& options) const {
+std::optional<api::problem> transaction_intake::check(const api::tracking_options& options) const {
     if (rules_.state.life != daemon_state::phase::running)
-        return refuse(problem_code::unavailable, "the daemon is starting or stopping: try again in a moment");
-    if (rules_.state.disk == store_state::full) return full_disk();
+        return refuse(api::problem_code::unavailable, "the daemon is starting or stopping: try again in a moment");
+    if (rules_.state.disk == track::store_state::full) return full_disk();
     if (!options.callback_url) return std::nullopt;
     const auto url = parse_http_url(*options.callback_url);
-    if (!url) return refuse(problem_code::invalid_request, fmt::format("callback_url: {}", url.error().message()));
+    if (!url) return refuse(api::problem_code::invalid_request, fmt::format("callback_url: {}", url.error().message()));
     if (!is_encrypted_or_local(*url)) {
-        return refuse(problem_code::invalid_request, "callback_url: http is for a loopback host alone, use https");
+        return refuse(api::problem_code::invalid_request, "callback_url: http is for a loopback host alone, use https");
     }
     if (!rules_.callbacks.allows(format_lane(*url))) {
-        return refuse(problem_code::invalid_request, "callback_url: its host is not in allow_hosts of [callback_url]");
+        return refuse(
+            api::problem_code::invalid_request, "callback_url: its host is not in allow_hosts of [callback_url]");
     }
     return std::nullopt;
 }
 
-new_transaction transaction_intake::make_row(track_request request) const {
+track::new_transaction transaction_intake::make_row(api::track_request request) const {
     const milliseconds overdue_after = request.options.overdue_after.value_or(rules_.config.poll.overdue_after);
-    new_transaction made{
+    track::new_transaction made{
         .id = std::move(request.id),
         .metadata = request.options.metadata,
         .callback_url = request.options.callback_url,
@@ -40,9 +41,9 @@ new_transaction transaction_intake::make_row(track_request request) const {
     return made;
 }
 
-outcome<new_transaction> transaction_intake::take(track_request request) const {
+api::outcome<track::new_transaction> transaction_intake::take(api::track_request request) const {
     if (auto refused = check(request.options)) return std::move(*refused);
     return make_row(std::move(request));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

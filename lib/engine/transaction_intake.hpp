@@ -11,12 +11,12 @@
 #include "engine/daemon_state.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// What it decides by. All of it must outlive it, and may change meanwhile.
 struct intake_rules {
     const clock_source& clock;
-    const configuration& config;
+    const config::configuration& config;
     const callback_table& callbacks;
     const daemon_state& state;
 };
@@ -26,14 +26,14 @@ class transaction_intake {
     explicit transaction_intake(intake_rules rules) : rules_(rules) {}
 
     /// A problem if these options could not be tracked now.
-    std::optional<problem> check(const tracking_options& options) const;
+    std::optional<api::problem> check(const api::tracking_options& options) const;
     /// Requires options that were checked, now or before.
-    new_transaction make_row(track_request request) const;
+    track::new_transaction make_row(api::track_request request) const;
     /// Both.
-    outcome<new_transaction> take(track_request request) const;
+    api::outcome<track::new_transaction> take(api::track_request request) const;
 
   private:
     intake_rules rules_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -4,19 +4,19 @@
 
 #include "engine/problems.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
-task<outcome<transaction_view>> transaction_views::find(transaction_id id) {
-    auto found = co_await call(store_, &store::find, id);
+task<api::outcome<track::transaction_view>> transaction_views::find(transaction_id id) {
+    auto found = co_await call(store_, &store::store::find, id);
     if (!found) co_return store_problem(found.error());
     if (!*found) co_return unknown_transaction(id);
     co_return with_live(std::move(**found));
 }
 
-transaction_view transaction_views::with_live(transaction_view view) const {
+track::transaction_view transaction_views::with_live(track::transaction_view view) const {
     const auto row = polls_.core().find(view.id.str());
     if (!row) return view;
-    live_transaction live = polls_.live(*row);
+    track::live_transaction live = polls_.live(*row);
     view.next_poll_at = live.next_poll_at;
     view.facts.polls = live.facts.polls;
     view.facts.last_polled_at = live.facts.last_polled_at;
@@ -25,4 +25,4 @@ transaction_view transaction_views::with_live(transaction_view view) const {
     return view;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -8,21 +8,21 @@
 #include "engine/poll_driver.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 class transaction_views {
   public:
-    transaction_views(store& storage, const poll_driver& polls) : store_(storage), polls_(polls) {}
+    transaction_views(store::store& storage, const poll_driver& polls) : store_(storage), polls_(polls) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
     /// One that is not stored is a problem.
-    task<outcome<transaction_view>> find(transaction_id id);
-    transaction_view with_live(transaction_view view) const;
+    task<api::outcome<track::transaction_view>> find(transaction_id id);
+    track::transaction_view with_live(track::transaction_view view) const;
 
   private:
-    store& store_;
+    store::store& store_;
     const poll_driver& polls_;
     lifetime alive_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -10,24 +10,24 @@
 #include "api/backend.hpp"
 #include "engine/wait_list.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// Who waits for which id. Knows nothing of answers: it hands the handlers back when the id has ended or the time is
 /// over.
 class transaction_waits {
   public:
     struct waiting_request {
-        wait_id id = no_wait;
+        api::wait_id id = api::no_wait;
         transaction_id transaction;
-        backend_handler<transaction_view> handler;
+        api::backend_handler<track::transaction_view> handler;
     };
 
     void add(waiting_request request, steady_time deadline) {
         by_transaction_.emplace(request.transaction, request.id);
-        const wait_id id = request.id;
+        const api::wait_id id = request.id;
         waits_.add(id, deadline, std::move(request));
     }
-    std::optional<waiting_request> take(wait_id id) { return forget(waits_.take(id)); }
+    std::optional<waiting_request> take(api::wait_id id) { return forget(waits_.take(id)); }
     std::optional<waiting_request> take_expired(steady_time now) { return forget(waits_.take_expired(now)); }
     std::vector<waiting_request> take_for(const transaction_id& transaction) {
         std::vector<waiting_request> taken;
@@ -53,7 +53,7 @@ class transaction_waits {
     }
 
     wait_list<waiting_request> waits_;
-    std::multimap<transaction_id, wait_id> by_transaction_;
+    std::multimap<transaction_id, api::wait_id> by_transaction_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -12,12 +12,12 @@
 #include "api/backend.hpp"
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// Gives out the ids of requests that wait, for all lists that share a `cancel_wait`.
 class wait_numbers {
   public:
-    wait_id next() { return wait_id{++last_}; }
+    api::wait_id next() { return api::wait_id{++last_}; }
 
   private:
     std::uint64_t last_ = 0;
@@ -28,13 +28,13 @@ template <class Waiting>
 class wait_list {
   public:
     /// The id is of `wait_numbers`.
-    void add(wait_id id, steady_time deadline, Waiting waiting) {
+    void add(api::wait_id id, steady_time deadline, Waiting waiting) {
         deadlines_.emplace(deadline, id);
         waiting_.emplace(id, std::pair(deadline, std::move(waiting)));
     }
 
     /// Takes it out; nullopt when it is no longer here.
-    std::optional<Waiting> take(wait_id id) {
+    std::optional<Waiting> take(api::wait_id id) {
         const auto found = waiting_.find(id);
         if (found == waiting_.end()) return std::nullopt;
         deadlines_.erase({found->second.first, id});
@@ -64,8 +64,8 @@ class wait_list {
     std::size_t size() const { return waiting_.size(); }
 
   private:
-    std::map<wait_id, std::pair<steady_time, Waiting>> waiting_;
-    std::set<std::pair<steady_time, wait_id>> deadlines_;
+    std::map<api::wait_id, std::pair<steady_time, Waiting>> waiting_;
+    std::set<std::pair<steady_time, api::wait_id>> deadlines_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

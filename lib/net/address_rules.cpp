@@ -4,7 +4,7 @@
 
 #include "base/host_rules.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 namespace ip = boost::asio::ip;
@@ -185,4 +185,4 @@ bool may_send_to(const ip::address& address, bool exact_host) {
     return false;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

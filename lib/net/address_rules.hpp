@@ -7,7 +7,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 enum class address_kind : std::uint8_t {
     global,      ///< anything else
@@ -32,4 +32,4 @@ address_kind classify_address(const boost::asio::ip::address& address);
 /// never; loopback and private ones only when the host is listed by its exact name.
 bool may_send_to(const boost::asio::ip::address& address, bool exact_host);
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -4,7 +4,7 @@
 
 #include "net/http_text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 constexpr std::size_t max_line_bytes = 16 * 1024;
@@ -127,4 +127,4 @@ void chunk_decoder::take_data_end(char byte) {
     count_line_bytes(1);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

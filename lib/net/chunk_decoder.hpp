@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 enum class chunk_fault : std::uint8_t {
     none,
@@ -59,4 +59,4 @@ class chunk_decoder {
     bool seen_cr_ = false; ///< the first byte of the CRLF after a chunk came
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -12,7 +12,7 @@
 
 #include "base/unique_function.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 /// Calls `start(handler)`, which must arrange for `handler(Value)` to run exactly once, later and on the same loop, and
 /// return a function that ends the operation early (the handler still runs). Cancelling the coroutine calls that
@@ -35,4 +35,4 @@ boost::asio::awaitable<Value> async_completion(Start start) {
         initiate, boost::asio::use_awaitable);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -19,7 +19,7 @@
 #include "net/deadline.hpp"
 #include "net/error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
@@ -245,4 +245,4 @@ asio::awaitable<op_result<asio::local::stream_protocol::socket>> async_connect_u
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -16,7 +16,7 @@
 #include "net/resolver.hpp"
 #include "net/tls.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 /// Says whether a resolved address may be connected to. Called once for each address, right before connecting.
 using address_filter = std::function<bool(const boost::asio::ip::address&)>;
@@ -50,4 +50,4 @@ boost::asio::awaitable<op_result<tls_stream_ptr>> async_connect_tls(
 boost::asio::awaitable<op_result<boost::asio::local::stream_protocol::socket>> async_connect_unix(
     std::string path, steady_duration within);
 
-} // namespace prooftrack
+} // namespace prooftrack::net

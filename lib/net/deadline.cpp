@@ -2,7 +2,7 @@
 
 #include "net/error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 deadline::deadline(const boost::asio::any_io_executor& loop) : timer_(loop) {}
 
@@ -33,4 +33,4 @@ error_code deadline::translate(error_code error) const {
     return expired_ ? make_error_code(net_error::timed_out) : error;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

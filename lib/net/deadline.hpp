@@ -12,7 +12,7 @@
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 /// Arms a timer; when it fires before `finish`, runs the cancel function once. Whoever set it translates the error:
 ///
@@ -50,4 +50,4 @@ class deadline {
     lifetime lifetime_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 class net_category_type final : public boost::system::error_category {
@@ -42,4 +42,4 @@ const boost::system::error_category& net_category() {
 
 error_code make_error_code(net_error error) { return {static_cast<int>(error), net_category()}; }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

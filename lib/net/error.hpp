@@ -6,7 +6,7 @@
 
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 enum class net_error {
     timed_out = 1,       ///< a deadline of ours passed
@@ -23,7 +23,7 @@ enum class net_error {
 const boost::system::error_category& net_category();
 error_code make_error_code(net_error error);
 
-} // namespace prooftrack
+} // namespace prooftrack::net
 
 template <>
-struct boost::system::is_error_code_enum<prooftrack::net_error> : std::true_type {};
+struct boost::system::is_error_code_enum<prooftrack::net::net_error> : std::true_type {};

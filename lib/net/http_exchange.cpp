@@ -15,7 +15,7 @@
 #include "base/expects.hpp"
 #include "net/deadline.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 namespace asio = boost::asio;
 
@@ -168,4 +168,4 @@ asio::awaitable<op_result<http_reply>> async_http_exchange(
     co_return reply;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -15,7 +15,7 @@
 #include "net/reply_reader.hpp"
 #include "net/stream.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 /// `Host` and `Content-Length` are written from the fields; `headers` must not hold them.
 struct http_request {
@@ -72,4 +72,4 @@ boost::asio::awaitable<op_result<http_reply>> async_http_exchange(
 /// The request's bytes without the body; net_error::bad_request when a field holds a control character.
 result<std::string> format_request_head(const http_request& request);
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 /// Without the spaces and tabs around it.
 inline std::string_view trim_blanks(std::string_view text) {
@@ -56,4 +56,4 @@ std::optional<Number> parse_whole_number(std::string_view text, int base = 10) {
     return value;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

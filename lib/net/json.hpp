@@ -10,7 +10,7 @@
 
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 enum class json_error {
     not_json = 1,    ///< not one JSON text
@@ -64,7 +64,7 @@ std::optional<std::string> decode_json_string(std::string_view value);
 /// one counts.
 result<std::string> canonical_json(std::string_view text, const json_limits& limits = {});
 
-} // namespace prooftrack
+} // namespace prooftrack::net
 
 template <>
-struct boost::system::is_error_code_enum<prooftrack::json_error> : std::true_type {};
+struct boost::system::is_error_code_enum<prooftrack::net::json_error> : std::true_type {};

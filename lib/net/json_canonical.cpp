@@ -7,7 +7,7 @@
 #include "net/json.hpp"
 #include "net/json_scan.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 /// Digits without leading and trailing zeros and a power of ten: one spelling for each decimal value.
@@ -116,4 +116,4 @@ result<std::string> canonical_json(std::string_view text, const json_limits& lim
     return out;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

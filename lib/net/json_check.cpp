@@ -6,7 +6,7 @@
 #include <boost/json/basic_parser_impl.hpp>
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 namespace json = boost::json;
@@ -213,4 +213,4 @@ result<void> check_json(std::string_view text, const json_limits& limits) {
     return {};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

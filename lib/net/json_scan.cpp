@@ -4,7 +4,7 @@
 
 #include "net/json.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 std::uint32_t take_hex4(std::string_view text, std::size_t& at) {
@@ -159,4 +159,4 @@ std::optional<std::string> decode_json_string(std::string_view value) {
     return decode_quoted(value);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

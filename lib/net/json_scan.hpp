@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 /// A position in valid JSON text. On text that is not valid it stays inside the text, and that is all it promises.
 class json_scanner {
@@ -36,4 +36,4 @@ class json_scanner {
 /// The text of a valid JSON string given with its quotes.
 std::string decode_quoted(std::string_view quoted);
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -5,7 +5,7 @@
 #include "base/host_rules.hpp"
 #include "net/http_text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 constexpr std::string_view version_prefix = "HTTP/1.";
@@ -196,4 +196,4 @@ void reply_reader::end_whole() {
     reply_.keep_alive = !is_odd_ && !says_close_ && (is_1_1_ || says_keep_alive_);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -14,7 +14,7 @@
 #include "net/chunk_decoder.hpp"
 #include "net/error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 using header_list = std::vector<std::pair<std::string, std::string>>;
 
@@ -100,4 +100,4 @@ class reply_reader {
     bool is_odd_ = false; ///< where the reply ends is a guess
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -21,7 +21,7 @@
 #include "net/deadline.hpp"
 #include "net/error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 namespace asio = boost::asio;
 
@@ -247,4 +247,4 @@ asio::awaitable<op_result<address_list>> host_resolver::async_resolve(std::strin
     co_return co_await std::move(task);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -16,7 +16,7 @@
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 using address_list = std::vector<boost::asio::ip::address>;
 
@@ -50,4 +50,4 @@ class host_resolver {
     std::shared_ptr<core> core_; // shared with the helper threads, which may outlive this object
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::net

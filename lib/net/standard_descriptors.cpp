@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 void fill_standard_descriptors() {
     for (int wanted = STDIN_FILENO; wanted <= STDERR_FILENO; ++wanted) {
@@ -15,4 +15,4 @@ void fill_standard_descriptors() {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

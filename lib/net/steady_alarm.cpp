@@ -3,7 +3,7 @@
 #include <ctime>
 #include <utility>
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 steady_alarm::steady_alarm(const boost::asio::any_io_executor& loop, unique_function<void()> on_due)
     : timer_(loop), on_due_(std::move(on_due)) {}
@@ -45,4 +45,4 @@ steady_duration system_clock_source::since_boot() const {
     return seconds(reading.tv_sec) + std::chrono::nanoseconds(reading.tv_nsec);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

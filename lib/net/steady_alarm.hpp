@@ -11,7 +11,7 @@
 #include "base/lifetime.hpp"
 #include "base/unique_function.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 /// One Asio timer. The handler runs on the loop once for each `arm` that is neither replaced nor disarmed.
 class steady_alarm final : public alarm {
@@ -38,4 +38,4 @@ class system_clock_source final : public clock_source {
     steady_duration since_boot() const override;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -2,7 +2,7 @@
 
 #include <boost/asio/buffer.hpp>
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 bool any_stream::is_open() const {
     if (const auto* tcp = std::get_if<tcp_socket>(&stream_)) return tcp->is_open();
@@ -30,4 +30,4 @@ std::size_t any_stream::read_available(char* into, std::size_t size, error_code&
     });
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -12,7 +12,7 @@
 
 #include "net/tls.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 /// TCP, TLS or Unix, as an AsyncReadStream and AsyncWriteStream. Move-only; moved-from is only good for destruction.
 class any_stream {
@@ -60,4 +60,4 @@ class any_stream {
     std::size_t read_available(char* into, std::size_t size, error_code& error);
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -12,7 +12,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 namespace asio = boost::asio;
 
@@ -87,4 +87,4 @@ void task_group::on_empty(unique_function<void()> handler) {
     tell_when_empty();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

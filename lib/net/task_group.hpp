@@ -14,7 +14,7 @@
 #include "base/lifetime.hpp"
 #include "base/unique_function.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 /// Counts, cancels and outlives the coroutines that its owner spawns; used on one executor alone.
 /// Whatever a task refers to must live until the task ended: cancel, wait with `on_empty`, then destroy.
@@ -58,4 +58,4 @@ class task_group {
     lifetime lifetime_; ///< tasks may end after the group has gone
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -19,7 +19,7 @@
 #include "net/error.hpp"
 #include "net/tls_peer.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 namespace asio = boost::asio;
 
@@ -171,4 +171,4 @@ asio::awaitable<op_result<void>> async_tls_handshake(tls_stream& stream, steady_
     co_return failure;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

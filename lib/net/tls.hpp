@@ -15,7 +15,7 @@
 #include "base/time.hpp"
 #include "net/trust_roots.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 using tls_stream = boost::asio::ssl::stream<boost::asio::ip::tcp::socket>;
 
@@ -65,4 +65,4 @@ bool was_resumed(const tls_stream& stream);
 /// the server, and what to do. After a failure the stream's socket is closed.
 boost::asio::awaitable<op_result<void>> async_tls_handshake(tls_stream& stream, steady_duration within);
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -9,7 +9,7 @@
 
 #include "base/host_rules.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 std::string_view advise_on_certificate(long verdict) {
@@ -77,4 +77,4 @@ std::string advise_on_handshake(unsigned long error) {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::net

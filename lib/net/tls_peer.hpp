@@ -6,7 +6,7 @@
 
 #include <openssl/types.h>
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 /// Makes `ssl` accept only a certificate whose subjectAltName has `host` (a name, which is sent as SNI too, or an
 /// address). A common name does not count, nor does a wildcard for a part of a label. False when OpenSSL refuses: then
@@ -19,4 +19,4 @@ std::string describe_certificate_fault(const SSL* ssl);
 /// What to do about a failed handshake whose OpenSSL error code is this; "" when nothing is known.
 std::string advise_on_handshake(unsigned long error);
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -7,7 +7,7 @@
 #include <openssl/x509.h>
 #include <sys/stat.h>
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 const char* overridden(const char* variable, const char* otherwise) {
@@ -31,4 +31,4 @@ trust_roots::trust_roots()
 
 trust_roots::trust_roots(std::string pem, std::string file) : pem_(std::move(pem)), file_(std::move(file)) {}
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace prooftrack {
+namespace prooftrack::net {
 
 /// Most bytes of a PEM bundle: the system's own has about 220 KB.
 inline constexpr std::size_t max_ca_bytes = 4UL * 1024 * 1024;
@@ -32,4 +32,4 @@ class trust_roots {
     std::string system_state_; ///< inode, size and time of the system's bundle and folder
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -13,7 +13,7 @@
 #include "observe/repeat_guard.hpp"
 #include "observe/sinks.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 log_format choose_format(const event_log_options& options) {
@@ -138,4 +138,4 @@ std::unique_ptr<service_log> make_event_log(event_log_options options) {
     return std::make_unique<rendering_log>(std::move(options));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -10,7 +10,7 @@
 #include "base/time.hpp"
 #include "observe/log.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 
 /// An event log with its switches. Lives on the loop: not for several threads.
 class service_log : public event_log {
@@ -41,4 +41,4 @@ struct event_log_options {
 /// A write to a pipe without a reader raises SIGPIPE: the program must ignore it.
 std::unique_ptr<service_log> make_event_log(event_log_options options);
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

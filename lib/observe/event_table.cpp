@@ -3,7 +3,7 @@
 #include <array>
 #include <stdexcept>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 using id = log_event_id;
@@ -246,4 +246,4 @@ std::vector<std::string> unregistered_keys(log_event_id event, std::span<const l
     return strangers;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

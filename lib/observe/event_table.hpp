@@ -10,7 +10,7 @@
 
 #include "observe/log.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 
 /// How often lines of one event may repeat: at most `lines_per_window` a `repeat_window` for equal values of the
 /// `repeat` keys.
@@ -46,4 +46,4 @@ void for_each_word(std::string_view words, Use use) {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

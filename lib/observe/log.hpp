@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 
 /// Importance, as journald's PRIORITY has it.
 enum class log_level : std::uint8_t {
@@ -107,4 +107,4 @@ class event_log {
     }
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

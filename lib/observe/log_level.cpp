@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 constexpr std::array<std::pair<log_level, std::string_view>, 6> names{{
@@ -34,4 +34,4 @@ std::optional<log_level> parse_log_level(std::string_view name) {
     return std::nullopt;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -12,7 +12,7 @@
 #include "observe/event_table.hpp"
 #include "observe/process_numbers.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 using kind = metric_kind;
@@ -286,4 +286,4 @@ std::string metrics::serialize() {
     return prometheus::TextSerializer().Serialize(registry_->all.Collect());
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -14,7 +14,7 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 
 enum class metric_kind : std::uint8_t { counter, gauge, histogram };
 
@@ -102,4 +102,4 @@ class metrics {
     bool has_good_reply_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 double seconds_of(const timeval& time) {
@@ -62,4 +62,4 @@ process_numbers read_process_numbers() {
 
 void release_free_memory() { ::malloc_trim(0); }
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

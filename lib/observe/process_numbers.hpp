@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 
 struct process_numbers {
     std::uint64_t resident_bytes = 0;
@@ -19,4 +19,4 @@ process_numbers read_process_numbers();
 /// Gives the allocator's free pages back to the kernel.
 void release_free_memory();
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -6,7 +6,7 @@
 
 #include "observe/event_table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 constexpr std::string_view ellipsis = "\xE2\x80\xA6";
@@ -202,4 +202,4 @@ void render(std::string& out, log_format format, const log_line& line) {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -9,7 +9,7 @@
 #include "base/time.hpp"
 #include "observe/log.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 
 /// Most bytes of a value, before escaping; a longer one ends in `…`.
 inline constexpr std::size_t max_value_bytes = 256;
@@ -40,4 +40,4 @@ void render(std::string& out, log_format format, const log_line& line);
 /// JSON.
 std::string escape_value(std::string_view text, std::size_t most);
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -4,7 +4,7 @@
 
 #include "observe/event_table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 constexpr std::size_t most_compared = 128;
@@ -92,4 +92,4 @@ void repeat_guard::end_all(std::vector<suppressed_lines>& summaries) {
     next_expiry_ = steady_time::max();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

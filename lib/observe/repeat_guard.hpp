@@ -10,7 +10,7 @@
 #include "base/time.hpp"
 #include "observe/log.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 
 inline constexpr steady_duration repeat_window = std::chrono::minutes(1);
 /// Most different lines that are distinguished at a time; all beyond it count as one for each event.
@@ -49,4 +49,4 @@ class repeat_guard {
     steady_time next_expiry_ = steady_time::max();
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 op_error failure(int error, std::string detail) {
@@ -100,4 +100,4 @@ op_result<std::optional<int>> passed_api_socket() {
     return std::optional<int>(fd);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -10,7 +10,7 @@
 
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 
 /// Messages to the service manager over $NOTIFY_SOCKET.
 class service_notify {
@@ -46,4 +46,4 @@ op_result<std::optional<std::size_t>> choose_api_socket(const std::vector<std::s
 /// and must never remove its path. Call once: the environment is cleared.
 op_result<std::optional<int>> passed_api_socket();
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 class owned_descriptor {
@@ -155,4 +155,4 @@ bool is_journal_stream(int fd, const char* journal_stream) {
     return journal_stream == fmt::format("{}:{}", info.st_dev, info.st_ino);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

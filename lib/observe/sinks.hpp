@@ -10,7 +10,7 @@
 
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 
 /// A sink whose `log` takes the payload as bytes that are already rendered, returns at once, and counts what could not
 /// be written.
@@ -32,4 +32,4 @@ bool is_journal_there(const std::string& socket_path);
 /// Whether `fd` is what $JOURNAL_STREAM (`DEVICE:INODE`) names: our stderr is connected to the journal.
 bool is_journal_stream(int fd, const char* journal_stream);
 
-} // namespace prooftrack
+} // namespace prooftrack::observe

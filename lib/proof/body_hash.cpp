@@ -3,7 +3,7 @@
 #include <array>
 #include <cstring>
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 __extension__ using wide = unsigned __int128; // ISO C++ has no 128-bit product
@@ -41,4 +41,4 @@ std::uint64_t hash_body(std::string_view body, std::uint64_t seed) {
     return state == 0 ? odd_one : state;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -7,7 +7,7 @@
 #include "proof/error_body.hpp"
 #include "proof/http_date.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 steady_time steady_now() { return std::chrono::steady_clock::now(); }
@@ -114,4 +114,4 @@ void call_exchange::finish(op_result<proof_reply> outcome) {
     handler(std::move(outcome));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -13,7 +13,7 @@
 #include "proof/reply_parser.hpp"
 #include "proof/wire.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// A reply to a session or to KYC may be so large, or as large as `max_reply_bytes`, if that is more.
 inline constexpr std::size_t max_call_reply = 1024 * 1024;
@@ -65,4 +65,4 @@ class call_exchange final : public wire_listener {
     lifetime lifetime_; ///< the timer's handler may be queued when we go
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -6,7 +6,7 @@
 
 #include <boost/asio/post.hpp>
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace asio = boost::asio;
 namespace {
 
@@ -85,4 +85,4 @@ void call_runner::give_up() {
     schedule_turn();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

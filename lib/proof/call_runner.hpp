@@ -13,7 +13,7 @@
 #include "proof/call_exchange.hpp"
 #include "proof/client_context.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// Most connections that calls have at once; more calls wait for one, within their deadline.
 inline constexpr std::size_t max_calls = 256;
@@ -54,4 +54,4 @@ class call_runner {
     lifetime lifetime_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -13,7 +13,7 @@
 #include "proof/proof_setup.hpp"
 #include "proof/socket_watch.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// When a connection is replaced: requests and age by chance +-20 %, so that those made together do not end together.
 struct connection_rules {
@@ -30,7 +30,7 @@ struct client_context {
     connection_rules rules;
     proof_client_observer& observer;
     std::shared_ptr<socket_watch> sockets;
-    host_resolver resolver; ///< of our own: a hung lookup of a callback's host must not delay Proof's
+    net::host_resolver resolver; ///< of our own: a hung lookup of a callback's host must not delay Proof's
 
     client_context(
         boost::asio::any_io_executor executor, std::shared_ptr<const proof_setup> given, proof_client_observer& reports)
@@ -43,4 +43,4 @@ struct client_context {
 /// TLS gets this long after TCP is connected, or what is left of connect_timeout if that is less.
 inline constexpr seconds tls_timeout{5};
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -13,7 +13,7 @@
 #include "proof/http_date.hpp"
 #include "proof/json_members.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 /// Which body a row of the table needs.
@@ -27,28 +27,28 @@ struct row {
     int first;
     int last;
     body_rule body;
-    reply_class what;
+    track::reply_class what;
     std::string_view why; ///< for people, when Proof's body names no code
 };
 
 // The classification. First match wins; the same table stands in README.md.
 constexpr std::array<row, 14> table{{
-    {200, 200, body_rule::good, reply_class::good, ""},
-    {201, 299, body_rule::any, reply_class::unusable, "is not an answer about a transaction"},
-    {300, 399, body_rule::any, reply_class::unusable, "is a redirect, which is not followed"},
-    {400, 400, body_rule::own_error, reply_class::bad_request, ""},
-    {400, 400, body_rule::any, reply_class::server_error, "without Proof's error body"},
-    {401, 401, body_rule::own_error, reply_class::unauthorized, "the token is refused"},
-    {401, 401, body_rule::any, reply_class::server_error, "without Proof's error body"},
-    {403, 403, body_rule::own_error, reply_class::forbidden, "this server is refused"},
-    {403, 403, body_rule::any, reply_class::server_error, "without Proof's error body"},
-    {404, 404, body_rule::own_error, reply_class::not_found, ""},
-    {404, 404, body_rule::any, reply_class::server_error, "without Proof's error body"},
-    {429, 429, body_rule::any, reply_class::throttled, "too many requests"},
-    {402, 499, body_rule::any, reply_class::server_error, ""},
-    {500, 599, body_rule::any, reply_class::server_error, ""},
+    {200, 200, body_rule::good, track::reply_class::good, ""},
+    {201, 299, body_rule::any, track::reply_class::unusable, "is not an answer about a transaction"},
+    {300, 399, body_rule::any, track::reply_class::unusable, "is a redirect, which is not followed"},
+    {400, 400, body_rule::own_error, track::reply_class::bad_request, ""},
+    {400, 400, body_rule::any, track::reply_class::server_error, "without Proof's error body"},
+    {401, 401, body_rule::own_error, track::reply_class::unauthorized, "the token is refused"},
+    {401, 401, body_rule::any, track::reply_class::server_error, "without Proof's error body"},
+    {403, 403, body_rule::own_error, track::reply_class::forbidden, "this server is refused"},
+    {403, 403, body_rule::any, track::reply_class::server_error, "without Proof's error body"},
+    {404, 404, body_rule::own_error, track::reply_class::not_found, ""},
+    {404, 404, body_rule::any, track::reply_class::server_error, "without Proof's error body"},
+    {429, 429, body_rule::any, track::reply_class::throttled, "too many requests"},
+    {402, 499, body_rule::any, track::reply_class::server_error, ""},
+    {500, 599, body_rule::any, track::reply_class::server_error, ""},
 }};
-constexpr row unknown_status{0, 0, body_rule::any, reply_class::unusable, "is no HTTP status"};
+constexpr row unknown_status{0, 0, body_rule::any, track::reply_class::unusable, "is no HTTP status"};
 
 const row& find_row(int status, bool own_error) {
     for (const row& candidate : table) {
@@ -90,10 +90,10 @@ bool has_control_character(std::string_view text) {
 }
 
 /// Reads the members of a good reply into `answer`; returns what is wrong with it, "" when nothing is.
-std::string read_good_reply(const reply_view& reply, const poll_question& asked, poll_answer& answer) {
+std::string read_good_reply(const reply_view& reply, const poll_question& asked, track::poll_answer& answer) {
     const auto members = parse_reply_object(without_mark(reply.body));
     if (!members) {
-        const bool other = members.error() == make_error_code(json_error::not_object);
+        const bool other = members.error() == make_error_code(net::json_error::not_object);
         return other ? "the body is not a JSON object" : "the body is not JSON";
     }
     const string_member id = find_string(*members, "merchant_transaction_id");
@@ -102,7 +102,7 @@ std::string read_good_reply(const reply_view& reply, const poll_question& asked,
     string_member status = find_string(*members, "status");
     if (status.state != member_state::ok) return fmt::format("status {}", describe(status.state));
     if (status.text.empty()) return "status is empty";
-    if (status.text.size() > max_status_length) return "status is too long";
+    if (status.text.size() > track::max_status_length) return "status is too long";
     if (has_control_character(status.text)) return "status has control characters";
     const string_member updated_at = find_string(*members, "updated_at");
     answer.status = std::move(status.text);
@@ -111,7 +111,7 @@ std::string read_good_reply(const reply_view& reply, const poll_question& asked,
 }
 
 /// Applies the rules of a good reply: content type, coding, hash, members.
-void classify_ok(const reply_view& reply, const poll_question& asked, poll_answer& answer) {
+void classify_ok(const reply_view& reply, const poll_question& asked, track::poll_answer& answer) {
     std::string fault;
     if (!is_plain_coding(reply.content_encoding)) {
         fault = fmt::format("the body has the content encoding {}", quote_field(reply.content_encoding));
@@ -120,7 +120,7 @@ void classify_ok(const reply_view& reply, const poll_question& asked, poll_answe
     } else {
         const std::uint64_t hash = hash_body(reply.body, asked.hash_seed);
         if (hash == asked.known_body) {
-            answer.what = reply_class::unchanged;
+            answer.what = track::reply_class::unchanged;
             answer.body_hash = hash;
             return;
         }
@@ -129,7 +129,7 @@ void classify_ok(const reply_view& reply, const poll_question& asked, poll_answe
     }
     answer.body = without_mark(reply.body);
     if (fault.empty()) return;
-    answer.what = reply_class::unusable;
+    answer.what = track::reply_class::unusable;
     answer.error = fmt::format("200 but {}", fault);
 }
 
@@ -142,7 +142,8 @@ std::string describe(const row& matched, int status, const std::string& code) {
 } // namespace
 
 bool is_json_type(std::string_view content_type) {
-    return equal_ignoring_case(trim_blanks(content_type.substr(0, content_type.find(';'))), "application/json");
+    return net::equal_ignoring_case(
+        net::trim_blanks(content_type.substr(0, content_type.find(';'))), "application/json");
 }
 
 std::string quote_field(std::string_view value) {
@@ -153,12 +154,12 @@ std::string quote_field(std::string_view value) {
 }
 
 bool is_plain_coding(std::string_view content_encoding) {
-    const std::string_view coding = trim_blanks(content_encoding);
-    return coding.empty() || equal_ignoring_case(coding, "identity");
+    const std::string_view coding = net::trim_blanks(content_encoding);
+    return coding.empty() || net::equal_ignoring_case(coding, "identity");
 }
 
-poll_answer classify_reply(const reply_view& reply, const poll_question& asked, wall_time now) {
-    poll_answer answer;
+track::poll_answer classify_reply(const reply_view& reply, const poll_question& asked, wall_time now) {
+    track::poll_answer answer;
     answer.http_status = reply.status;
     answer.request_id = sanitize_request_id(reply.request_id);
     if (!reply.date.empty()) answer.server_date = parse_http_date(reply.date, now);
@@ -174,13 +175,13 @@ poll_answer classify_reply(const reply_view& reply, const poll_question& asked, 
     }
     answer.body = reply.body;
     answer.error = describe(matched, reply.status, own_error ? own_error->code : std::string());
-    if (own_error && (answer.what == reply_class::unauthorized || answer.what == reply_class::forbidden))
+    if (own_error && (answer.what == track::reply_class::unauthorized || answer.what == track::reply_class::forbidden))
         answer.message = own_error->plain_message();
     if (own_error && answer.request_id.empty()) answer.request_id = own_error->request_id;
-    if (answer.what == reply_class::throttled) {
+    if (answer.what == track::reply_class::throttled) {
         answer.retry_after = parse_retry_after(reply.retry_after, answer.server_date, now);
     }
     return answer;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

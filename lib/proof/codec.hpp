@@ -8,7 +8,7 @@
 #include "base/time.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// A whole HTTP reply. Fields that did not come are "".
 struct reply_view {
@@ -30,7 +30,7 @@ struct poll_question {
 
 /// Classifies a reply; `now` is our clock, for dates that are relative. `took` is left to the caller. Never fails: what
 /// breaks a rule is `unusable` or `server_error`, and `error` says why without quoting the body.
-poll_answer classify_reply(const reply_view& reply, const poll_question& asked, wall_time now);
+track::poll_answer classify_reply(const reply_view& reply, const poll_question& asked, wall_time now);
 
 /// The `error` of a good-looking reply that names another id: on a pipelined connection the answers may have been mixed
 /// up.
@@ -45,4 +45,4 @@ std::string quote_field(std::string_view value);
 /// True when the body is what it says: no Content-Encoding, or `identity`.
 bool is_plain_coding(std::string_view content_encoding);
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -6,7 +6,7 @@
 
 #include "proof/json_members.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 constexpr std::size_t max_word = 64;
@@ -99,4 +99,4 @@ std::string sanitize_request_id(std::string_view text) {
     return clean;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// What an error body says. Words that are not plain (`a-z A-Z 0-9 _ . -`, at most 64) are dropped: they end up in
 /// logs.
@@ -27,4 +27,4 @@ std::optional<proof_error_body> parse_error_body(std::string_view body);
 /// Printable ASCII of a header from outside, at most 128 characters; everything else is left out.
 std::string sanitize_request_id(std::string_view text);
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -5,7 +5,7 @@
 
 #include "net/http_text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 constexpr std::array<std::string_view, 12> month_names{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -147,7 +147,7 @@ std::optional<milliseconds> parse_delay(std::string_view text) {
 } // namespace
 
 std::optional<wall_time> parse_http_date(std::string_view text, wall_time now) {
-    text = trim_blanks(text);
+    text = net::trim_blanks(text);
     if (const auto date = parse_fixdate(text)) return date;
     if (const auto date = parse_rfc850(text, now)) return date;
     return parse_asctime(text);
@@ -155,11 +155,11 @@ std::optional<wall_time> parse_http_date(std::string_view text, wall_time now) {
 
 std::optional<milliseconds> parse_retry_after(
     std::string_view text, std::optional<wall_time> reply_date, wall_time now, milliseconds longest) {
-    text = trim_blanks(text);
+    text = net::trim_blanks(text);
     if (const auto delay = parse_delay(text)) return std::clamp(*delay, least_retry_after, longest);
     const auto date = parse_http_date(text, now);
     if (!date) return std::nullopt;
     return std::clamp(*date - reply_date.value_or(now), least_retry_after, longest);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -7,7 +7,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// The shortest and the longest pause that a Retry-After can demand.
 inline constexpr milliseconds least_retry_after = seconds(1);
@@ -24,4 +24,4 @@ std::optional<milliseconds> parse_retry_after(
     std::string_view text, std::optional<wall_time> reply_date, wall_time now,
     milliseconds longest = longest_poll_retry_after);
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -7,7 +7,7 @@
 #include "proof/poll_pool.hpp"
 #include "proof/proof_client.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 /// Joins the polls and the calls, which share nothing but the setup and the resolver.
@@ -80,4 +80,4 @@ std::unique_ptr<proof_client> make_https_proof_client(
     return std::make_unique<https_client>(std::move(loop), std::move(setup), source, observer);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

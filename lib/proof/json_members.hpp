@@ -9,7 +9,7 @@
 
 #include "net/json.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 enum class member_state : std::uint8_t { ok, missing, repeated, not_a_string };
 
@@ -21,8 +21,8 @@ struct string_member {
 
 /// The members of a body that is one whole UTF-8 JSON object. What Proof sends beside our members may repeat names and
 /// hold numbers of any size, but nests no deeper than 128.
-result<std::vector<json_member>> parse_reply_object(std::string_view body);
+result<std::vector<net::json_member>> parse_reply_object(std::string_view body);
 
-string_member find_string(const std::vector<json_member>& members, std::string_view name);
+string_member find_string(const std::vector<net::json_member>& members, std::string_view name);
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

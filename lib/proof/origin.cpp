@@ -10,7 +10,7 @@
 #include "net/tls.hpp"
 #include "net/tls_peer.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 constexpr std::string_view transactions_path = "/widget/transactions/";
@@ -56,7 +56,7 @@ ssl_pointer origin::make_ssl() {
     if (!ssl) throw std::bad_alloc();
     SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, nullptr);
     SSL_clear_mode(ssl.get(), SSL_MODE_RELEASE_BUFFERS); // a poll would free and allocate 34 KiB each time
-    if (!expect_peer(ssl.get(), host_)) throw std::bad_alloc();
+    if (!net::expect_peer(ssl.get(), host_)) throw std::bad_alloc();
     if (session_) SSL_set_session(ssl.get(), session_.get());
     return ssl;
 }
@@ -95,4 +95,4 @@ bool is_sendable_token(const secret& token) {
     return !bytes.empty() && std::all_of(bytes.begin(), bytes.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

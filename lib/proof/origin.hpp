@@ -13,7 +13,7 @@
 #include "proof/proof_client.hpp"
 #include "proof/tls_engine.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// Built from base_url, trust and user_agent; a change of one of them makes a new origin. Keeps the newest TLS session.
 class origin {
@@ -52,4 +52,4 @@ class origin {
 /// What a token is: visible ASCII, at least one character. Anything else could split a header.
 bool is_sendable_token(const secret& token);
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

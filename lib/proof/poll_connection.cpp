@@ -8,7 +8,7 @@
 #include "proof/codec.hpp"
 #include "proof/poll_pool.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 steady_time steady_now() { return std::chrono::steady_clock::now(); }
@@ -108,7 +108,7 @@ void poll_connection::answer_front(steady_time now) {
                            parser_.request_id(), parser_.retry_after(),  parser_.date(),
                            parser_.body()};
     const poll_question question{request.ticket.id, request.ticket.known_body, setup_->options().seed};
-    poll_answer answer = classify_reply(reply, question, wall_now());
+    track::poll_answer answer = classify_reply(reply, question, wall_now());
     answer.took = now - request.written;
     const bool keep_alive = parser_.keep_alive();
     const bool mixed_up = answer.error == wrong_id_error;
@@ -184,7 +184,7 @@ void poll_connection::give_up(std::string_view why) {
 }
 
 void poll_connection::answer_silence(poll_in_flight& request, std::string_view why) {
-    poll_answer answer;
+    track::poll_answer answer;
     answer.error = why;
     answer.took = steady_now() - request.written;
     pool_.answer(std::move(request.ticket), std::move(answer));
@@ -193,8 +193,8 @@ void poll_connection::answer_silence(poll_in_flight& request, std::string_view w
 void poll_connection::answer_fault(reply_fault fault) {
     poll_in_flight request = std::move(in_flight_.front());
     in_flight_.pop_front();
-    poll_answer answer;
-    answer.what = reply_class::unusable;
+    track::poll_answer answer;
+    answer.what = track::reply_class::unusable;
     answer.http_status = parser_.status();
     answer.error = fmt::format("reply: {}", describe(fault));
     answer.took = steady_now() - request.written;
@@ -222,4 +222,4 @@ void poll_connection::end(bool replace) {
     pool_.on_ended(*this, replace);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -15,13 +15,13 @@
 #include "proof/wire.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 class poll_pool;
 
 /// A request that was written and not answered.
 struct poll_in_flight {
-    poll_ticket ticket;
+    track::poll_ticket ticket;
     steady_time written{};
     steady_time deadline{};
     bool repeated = false; ///< `may_repeat` returned true: this is the second try
@@ -99,4 +99,4 @@ class poll_connection final : public wire_listener {
     bool retiring_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -6,7 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <openssl/crypto.h>
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace asio = boost::asio;
 namespace {
 
@@ -129,7 +129,7 @@ bool poll_pool::repeat(poll_in_flight& request) {
     return true;
 }
 
-void poll_pool::answer(poll_ticket ticket, poll_answer answer) {
+void poll_pool::answer(track::poll_ticket ticket, track::poll_answer answer) {
     source_.on_answer(std::move(ticket), std::move(answer));
 }
 
@@ -183,7 +183,7 @@ std::size_t poll_pool::answer_with_silence(std::size_t most, const std::string& 
     for (std::size_t answered = 0; answered < most; ++answered) {
         auto request = take_poll(false);
         if (!request) return answered;
-        poll_answer silence;
+        track::poll_answer silence;
         silence.error = why;
         answer(std::move(request->ticket), std::move(silence));
     }
@@ -208,7 +208,7 @@ void poll_pool::refuse_repeats(const std::string& why) {
     while (!repeats_.empty()) {
         poll_in_flight request = std::move(repeats_.front());
         repeats_.pop_front();
-        poll_answer silence;
+        track::poll_answer silence;
         silence.error = why;
         silence.took = steady_now() - request.written;
         answer(std::move(request.ticket), std::move(silence));
@@ -277,4 +277,4 @@ void poll_pool::report() {
     context_.observer.on_connections(idle, busy);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -19,7 +19,7 @@
 #include "proof/client_context.hpp"
 #include "proof/poll_connection.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// A connection is opened when polls may be due and no slot is free, then twice as many as before for as long as each
 /// new one finds work. A ticket is taken only by a connection that writes it at once; one that cannot be made takes one
@@ -40,7 +40,7 @@ class poll_pool {
     std::string& request_buffer() { return request_buffer_; }
     std::optional<poll_in_flight> take_poll(bool also_repeats);
     bool repeat(poll_in_flight& request);
-    void answer(poll_ticket ticket, poll_answer answer);
+    void answer(track::poll_ticket ticket, track::poll_answer answer);
     void disable_pipeline(std::string_view reason);
     bool is_crowded() const;
     void note_deadline(steady_time when);
@@ -90,4 +90,4 @@ class poll_pool {
     lifetime lifetime_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

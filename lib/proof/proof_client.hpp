@@ -17,7 +17,7 @@
 #include "net/trust_roots.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// Where connections get their polls. Implemented by the engine; called on the loop alone, never re-entrantly.
 class poll_source {
@@ -26,7 +26,7 @@ class poll_source {
 
     /// The next poll that may start now; its request is written at once. nullopt = none: the connection goes idle until
     /// `wake`.
-    virtual std::optional<poll_ticket> next_poll() = 0;
+    virtual std::optional<track::poll_ticket> next_poll() = 0;
 
     /// Whether `next_poll` would give one now: called before a connection is opened for it. Saying true too often costs
     /// idle connections.
@@ -34,10 +34,10 @@ class poll_source {
 
     /// A reused connection ended before the first byte of this ticket's reply: may the GET be repeated at once on a
     /// fresh one? Asked at most once a ticket; false = report `no_reply`. (At most 10 % of requests are repeats.)
-    virtual bool may_repeat(const poll_ticket& ticket) = 0;
+    virtual bool may_repeat(const track::poll_ticket& ticket) = 0;
 
     /// The one answer of a ticket that `next_poll` gave out.
-    virtual void on_answer(poll_ticket ticket, poll_answer answer) = 0;
+    virtual void on_answer(track::poll_ticket ticket, track::poll_answer answer) = 0;
 };
 
 /// Why a call other than a poll gave no reply. One line of documentation a value.
@@ -75,7 +75,7 @@ struct proof_reply {
 
 struct proof_client_options {
     std::string base_url;           ///< https, or http to a loopback host
-    trust_roots trust;              ///< whom its certificate must be from
+    net::trust_roots trust;         ///< whom its certificate must be from
     std::size_t connections = 64;   ///< most connections for polls, opened only as needed
     std::size_t pipeline_depth = 1; ///< polls in flight on one connection
     milliseconds connect_timeout{5000};
@@ -133,7 +133,7 @@ std::unique_ptr<proof_client> make_https_proof_client(
     boost::asio::any_io_executor loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
     proof_client_observer& observer);
 
-} // namespace prooftrack
+} // namespace prooftrack::proof
 
 template <>
-struct boost::system::is_error_code_enum<prooftrack::proof_error> : std::true_type {};
+struct boost::system::is_error_code_enum<prooftrack::proof::proof_error> : std::true_type {};

@@ -2,7 +2,7 @@
 
 #include "proof/proof_client.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 class category final : public boost::system::error_category {
@@ -38,4 +38,4 @@ bool may_have_reached_proof(const op_error& error) {
     return error.code != proof_error::unreachable && error.code != proof_error::stopped;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

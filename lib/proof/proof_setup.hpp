@@ -9,7 +9,7 @@
 #include "proof/origin.hpp"
 #include "proof/proof_client.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// Server, certificates, token and settings, bound together and never changed: a reload makes another one. A request
 /// holds the one that it began with, so its token goes to the server that it was read for and to no other.
@@ -32,4 +32,4 @@ class proof_setup {
     secret token_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -5,7 +5,7 @@
 
 #include "net/http_text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 constexpr std::array<std::string_view, 8> fault_words{
@@ -21,15 +21,15 @@ constexpr std::array<std::string_view, 8> fault_words{
 
 constexpr std::string_view version_prefix = "HTTP/1.";
 
-reply_fault fault_of(chunk_fault fault) {
+reply_fault fault_of(net::chunk_fault fault) {
     switch (fault) {
-    case chunk_fault::none:
+    case net::chunk_fault::none:
         break;
-    case chunk_fault::malformed:
+    case net::chunk_fault::malformed:
         return reply_fault::malformed_chunk;
-    case chunk_fault::lines_too_long:
+    case net::chunk_fault::lines_too_long:
         return reply_fault::header_too_large;
-    case chunk_fault::body_too_large:
+    case net::chunk_fault::body_too_large:
         return reply_fault::body_too_large;
     }
     return reply_fault::none;
@@ -108,9 +108,9 @@ void reply_parser::take_status_line(std::string_view line) {
     // "HTTP/1.1 200 OK": the reason, with the space before it, may be missing.
     const bool well_formed = line.size() >= 12 && line.starts_with(version_prefix) &&
                              (line[7] == '0' || line[7] == '1') && line[8] == ' ' &&
-                             (line.size() == 12 || line[12] == ' ') && is_field_text(line);
+                             (line.size() == 12 || line[12] == ' ') && net::is_field_text(line);
     if (!well_formed) return fail(reply_fault::not_http);
-    const auto status = parse_whole_number<int>(line.substr(9, 3));
+    const auto status = net::parse_whole_number<int>(line.substr(9, 3));
     if (!status || *status < 100 || *status > 599) return fail(reply_fault::not_http);
     version_one_one_ = line[7] == '1';
     status_ = *status;
@@ -121,9 +121,9 @@ void reply_parser::take_field(std::string_view line, std::size_t line_start) {
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return fail(reply_fault::malformed_header);
     const std::string_view name = line.substr(0, colon);
-    const std::string_view value = trim_blanks(line.substr(colon + 1));
+    const std::string_view value = net::trim_blanks(line.substr(colon + 1));
     // A name that is no token also catches folded lines and a space before the colon.
-    if (!is_token(name) || !is_field_text(value)) return fail(reply_fault::malformed_header);
+    if (!net::is_token(name) || !net::is_field_text(value)) return fail(reply_fault::malformed_header);
 
     const auto keep_first = [&](extent& field) {
         if (field.seen) return;
@@ -131,24 +131,24 @@ void reply_parser::take_field(std::string_view line, std::size_t line_start) {
     };
     switch (name.size()) {
     case 4:
-        if (equal_ignoring_case(name, "date")) keep_first(date_);
+        if (net::equal_ignoring_case(name, "date")) keep_first(date_);
         break;
     case 10:
-        if (equal_ignoring_case(name, "connection")) take_connection(value);
+        if (net::equal_ignoring_case(name, "connection")) take_connection(value);
         break;
     case 11:
-        if (equal_ignoring_case(name, "retry-after")) keep_first(retry_after_);
+        if (net::equal_ignoring_case(name, "retry-after")) keep_first(retry_after_);
         break;
     case 12:
-        if (equal_ignoring_case(name, "content-type")) keep_first(content_type_);
-        if (equal_ignoring_case(name, "x-request-id")) keep_first(request_id_);
+        if (net::equal_ignoring_case(name, "content-type")) keep_first(content_type_);
+        if (net::equal_ignoring_case(name, "x-request-id")) keep_first(request_id_);
         break;
     case 14:
     case 17:
         take_framing(name, value);
         break;
     case 16:
-        if (equal_ignoring_case(name, "content-encoding")) {
+        if (net::equal_ignoring_case(name, "content-encoding")) {
             // Two of them are two codings: nothing that we accept.
             if (content_encoding_.seen) return fail(reply_fault::malformed_header);
             keep_first(content_encoding_);
@@ -160,13 +160,13 @@ void reply_parser::take_field(std::string_view line, std::size_t line_start) {
 }
 
 void reply_parser::take_framing(std::string_view name, std::string_view value) {
-    if (equal_ignoring_case(name, "content-length")) {
-        const auto length = parse_whole_number<std::size_t>(value);
+    if (net::equal_ignoring_case(name, "content-length")) {
+        const auto length = net::parse_whole_number<std::size_t>(value);
         if (!length || (sized_ && *length != length_)) return fail(reply_fault::bad_framing);
         sized_ = true;
         length_ = *length;
-    } else if (equal_ignoring_case(name, "transfer-encoding")) {
-        if (chunked_ || !version_one_one_ || !equal_ignoring_case(value, "chunked"))
+    } else if (net::equal_ignoring_case(name, "transfer-encoding")) {
+        if (chunked_ || !version_one_one_ || !net::equal_ignoring_case(value, "chunked"))
             return fail(reply_fault::bad_framing);
         chunked_ = true;
     }
@@ -175,9 +175,9 @@ void reply_parser::take_framing(std::string_view name, std::string_view value) {
 void reply_parser::take_connection(std::string_view value) {
     while (!value.empty()) {
         const std::size_t comma = value.find(',');
-        const std::string_view option = trim_blanks(value.substr(0, comma));
-        close_asked_ = close_asked_ || equal_ignoring_case(option, "close");
-        keep_alive_asked_ = keep_alive_asked_ || equal_ignoring_case(option, "keep-alive");
+        const std::string_view option = net::trim_blanks(value.substr(0, comma));
+        close_asked_ = close_asked_ || net::equal_ignoring_case(option, "close");
+        keep_alive_asked_ = keep_alive_asked_ || net::equal_ignoring_case(option, "keep-alive");
         value.remove_prefix(comma == std::string_view::npos ? value.size() : comma + 1);
     }
 }
@@ -210,7 +210,7 @@ void reply_parser::end_fields() {
 
 std::size_t reply_parser::take_chunk_bytes(std::string_view bytes) {
     const std::size_t taken = chunks_.feed(bytes, body_);
-    if (chunks_.fault() != chunk_fault::none) {
+    if (chunks_.fault() != net::chunk_fault::none) {
         fail(fault_of(chunks_.fault()));
     } else if (chunks_.is_done()) {
         phase_ = phase::done;
@@ -235,4 +235,4 @@ std::size_t reply_parser::take_body_bytes(std::string_view bytes) {
     return taken;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -8,7 +8,7 @@
 
 #include "net/chunk_decoder.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// Why bytes are not a reply that can be used.
 enum class reply_fault : std::uint8_t {
@@ -84,7 +84,7 @@ class reply_parser {
     std::size_t line_start_ = 0;
     std::size_t spent_ = 0;     ///< bytes of interim heads, which were dropped from header_
     std::size_t remaining_ = 0; ///< of the sized body
-    chunk_decoder chunks_{chunk_rules{}};
+    net::chunk_decoder chunks_{net::chunk_rules{}};
     std::string body_;
     phase phase_ = phase::status_line;
     reply_fault fault_ = reply_fault::none;
@@ -103,4 +103,4 @@ class reply_parser {
     extent date_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -7,7 +7,7 @@
 
 #include "net/error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 constexpr std::chrono::microseconds gathering_time{200};
@@ -89,4 +89,4 @@ void socket_watch::tell() {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -12,7 +12,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// Told on the loop what its socket is ready for, again and again until it has read or written. `readable` is also true
 /// for an end and an error, which reading tells. It may remove itself and others, and destroy the watch.
@@ -54,4 +54,4 @@ class socket_watch : public std::enable_shared_from_this<socket_watch> {
     bool waiting_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

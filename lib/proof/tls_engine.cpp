@@ -12,7 +12,7 @@
 #include "base/expects.hpp"
 #include "net/tls_peer.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// OpenSSL's view of the engine: a BIO that reads what was received and appends what is to be sent.
 struct tls_engine_bio {
@@ -62,8 +62,8 @@ std::string take_error(SSL* ssl) {
     ERR_clear_error();
     const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
     std::string text = reason == nullptr ? "connection closed" : reason;
-    std::string advice = describe_certificate_fault(ssl);
-    if (advice.empty()) advice = advise_on_handshake(code);
+    std::string advice = net::describe_certificate_fault(ssl);
+    if (advice.empty()) advice = net::advise_on_handshake(code);
     if (!advice.empty()) text += fmt::format(" ({})", advice);
     return text;
 }
@@ -143,4 +143,4 @@ tls_step tls_engine::translate(int returned) {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

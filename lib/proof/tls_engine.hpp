@@ -11,7 +11,7 @@
 
 #include <openssl/ssl.h>
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 struct ssl_deleter {
     void operator()(SSL* ssl) const { SSL_free(ssl); }
@@ -80,4 +80,4 @@ class tls_engine {
     std::string error_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

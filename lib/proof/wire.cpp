@@ -15,7 +15,7 @@
 #include "net/connector.hpp"
 #include "net/error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace asio = boost::asio;
 namespace {
 
@@ -25,9 +25,9 @@ thread_local std::array<char, 16 * 1024> received_bytes;
 thread_local std::array<char, 16 * 1024> plain_bytes;
 
 std::string describe_connect_error(const op_error& error) {
-    if (error.code == net_error::address_not_allowed)
+    if (error.code == net::net_error::address_not_allowed)
         return "connect: the host's address is not loopback, and plain http is for this machine alone: use https";
-    const bool timed_out = error.code == make_error_code(net_error::timed_out);
+    const bool timed_out = error.code == make_error_code(net::net_error::timed_out);
     const char* stage = error.operation.starts_with("resolve") ? "dns" : "connect";
     return fmt::format("{}: {}", stage, timed_out ? "timed out" : error.code.message());
 }
@@ -41,12 +41,12 @@ wire::wire(
 
 wire::~wire() { close(); }
 
-void wire::open(host_resolver& resolver, steady_duration connect_timeout) {
+void wire::open(net::host_resolver& resolver, steady_duration connect_timeout) {
     expects(!std::exchange(was_opened_, true), "wire: opened twice");
-    connect_options options;
+    net::connect_options options;
     options.total = connect_timeout;
     // "localhost" is a name: whatever it resolves to must be loopback, or the token would travel in the clear.
-    if (!origin_->uses_tls()) options.filter = is_loopback_address;
+    if (!origin_->uses_tls()) options.filter = net::is_loopback_address;
     auto handler = [self = shared_from_this()](op_result<asio::ip::tcp::socket> connected) {
         self->cancel_connect_ = {};
         if (self->listener_ == nullptr) return;
@@ -197,4 +197,4 @@ void wire::keep_session() {
     if (tls_ && open_) origin_->keep_session(*tls_);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

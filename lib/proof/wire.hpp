@@ -18,7 +18,7 @@
 #include "proof/socket_watch.hpp"
 #include "proof/tls_engine.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 
 /// How a connection ended.
 enum class wire_end : std::uint8_t {
@@ -57,7 +57,7 @@ class wire final : public std::enable_shared_from_this<wire>, private watched_so
 
     /// Looks up, connects (the whole within `connect_timeout`) and shakes hands. Called once.
     /// `resolver` must live until on_open, on_end or `close`.
-    void open(host_resolver& resolver, steady_duration connect_timeout);
+    void open(net::host_resolver& resolver, steady_duration connect_timeout);
 
     /// Sends all of `bytes`, at once as far as the socket takes them. Only after on_open. A failure shows as the end of
     /// the reading.
@@ -94,4 +94,4 @@ class wire final : public std::enable_shared_from_this<wire>, private watched_so
     bool writing_ = false; ///< waiting until the socket can be written
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::proof

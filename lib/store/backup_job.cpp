@@ -2,7 +2,7 @@
 
 #include "store/disk_space.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 void backup_job::open(database& db) {
     log_id_ = make_log_id(db.random.next());
@@ -44,4 +44,4 @@ std::optional<op_result<backup_file>> backup_job::take_outcome() {
     return std::exchange(outcome_, std::nullopt);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

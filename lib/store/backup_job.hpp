@@ -10,7 +10,7 @@
 #include "store/copy_database.hpp"
 #include "store/database.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Belongs to the store's thread; only the check of the finished copy runs beside it.
 class backup_job {
@@ -42,4 +42,4 @@ class backup_job {
     std::thread checking_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -5,7 +5,7 @@
 
 #include "store/disk_space.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 op_error describe_failure(const sqlite_error& error) {
@@ -83,4 +83,4 @@ void backup_runner::answer(store_handler<backup_file> handler, op_result<backup_
         loop_, [handler = std::move(handler), outcome = std::move(outcome)]() mutable { handler(std::move(outcome)); });
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

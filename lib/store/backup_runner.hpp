@@ -9,7 +9,7 @@
 
 #include "store/backup_job.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// `request` is called on the loop, everything else in the store's thread. Every handler that was taken is called once,
 /// on the loop.
@@ -40,4 +40,4 @@ class backup_runner {
     std::unique_ptr<backup_job> job_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 constexpr int most_frames = 1024; // of 4 KiB
@@ -56,4 +56,4 @@ std::optional<checkpointer::clock::time_point> checkpointer::next_due() const {
     return std::max(last_commit_ + idle_time, not_before_);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

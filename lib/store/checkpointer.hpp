@@ -8,7 +8,7 @@
 
 #include "store/connection.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Folds the WAL into the database when it holds over 4 MiB, or after 30 s without a commit. Needs a live connection.
 class checkpointer {
@@ -42,4 +42,4 @@ class checkpointer {
     clock::time_point not_before_{};
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

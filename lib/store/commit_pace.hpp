@@ -6,7 +6,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// What is queued for the next commit.
 struct queued_work {
@@ -41,4 +41,4 @@ class commit_pace {
     steady_time last_begun_{};
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

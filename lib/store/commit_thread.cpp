@@ -12,7 +12,7 @@
 
 #include "store/disk_space.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 constexpr std::chrono::milliseconds backup_step_when_idle{10};
@@ -229,7 +229,8 @@ void commit_thread::undo_batch(const sqlite_error& error, operations& batch) {
         fail_for_good(second, "roll back");
     }
     if (error.reach() == failure_reach::store) fail_for_good(error, "commit");
-    if (!has_failed_ && error.reach() == failure_reach::batch) set_state(store_state::full, error.describe("commit"));
+    if (!has_failed_ && error.reach() == failure_reach::batch)
+        set_state(track::store_state::full, error.describe("commit"));
     for (const auto& each : batch) {
         if (has_failed_) {
             each->fail(make_store_error(store_error::failed, each->name(), error.what()));
@@ -318,8 +319,8 @@ void commit_thread::leave(const database_place::finding& found) {
     sync_directory(directory_of(log));
 }
 
-void commit_thread::set_state(store_state state, op_error why) {
-    if (state == store_state::full) last_full_ = checkpointer::clock::now();
+void commit_thread::set_state(track::store_state state, op_error why) {
+    if (state == track::store_state::full) last_full_ = checkpointer::clock::now();
     if (std::exchange(state_, state) == state) return;
     notices_.emplace_back(
         [state, reason = std::move(why)](store_observer& observer) { observer.on_state(state, reason); });
@@ -328,9 +329,9 @@ void commit_thread::set_state(store_state state, op_error why) {
 /// A transaction that changed nothing proves nothing, and one row that fits does not mean that the next one will;
 /// but what has been written for a while without meeting the end is enough, however little is free.
 void commit_thread::end_full() {
-    if (state_ != store_state::full) return;
+    if (state_ != track::store_state::full) return;
     const bool has_lasted = checkpointer::clock::now() - last_full_ >= enough_without_full;
-    if (has_lasted || has_recovery_space(db_->path)) set_state(store_state::ok, {});
+    if (has_lasted || has_recovery_space(db_->path)) set_state(track::store_state::ok, {});
 }
 
 void commit_thread::step_backup() {
@@ -378,4 +379,4 @@ void commit_thread::shut_down() {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

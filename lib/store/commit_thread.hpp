@@ -17,7 +17,7 @@
 #include "store/lock_file.hpp"
 #include "store/operation.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Most weight in one transaction: a row or so each. Bounds how long an operation waits for others.
 inline constexpr std::size_t most_batch_weight = 1000;
@@ -63,7 +63,7 @@ class commit_thread {
     bool stop_if_moved();
     void look_at_place();
     void leave(const database_place::finding& found);
-    void set_state(store_state state, op_error why);
+    void set_state(track::store_state state, op_error why);
     void end_full();
     void step_backup();
     void checkpoint();
@@ -94,11 +94,11 @@ class commit_thread {
     database_place place_;
     checkpointer::clock::time_point next_look_; ///< at the place, when nothing is committed
     std::vector<notice> notices_;
-    store_state state_ = store_state::ok;
+    track::store_state state_ = track::store_state::ok;
     checkpointer::clock::time_point last_full_{};
     bool has_failed_ = false;
 
     std::thread thread_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

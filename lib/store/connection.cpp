@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 void configure(sqlite3* handle, int option, int value) {
@@ -68,4 +68,4 @@ void db_connection::close() {
     handle_ = nullptr;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -14,7 +14,7 @@
 #include "store/sqlite_error.hpp"
 #include "store/statement.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Owns an sqlite3 handle and the statements prepared on it.
 class db_connection {
@@ -53,4 +53,4 @@ class db_connection {
     std::unordered_map<const char*, std::unique_ptr<statement>> prepared_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -11,7 +11,7 @@
 #include "base/expects.hpp"
 #include "store/disk_space.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 constexpr int pages_a_step = 32;
@@ -121,4 +121,4 @@ void remove_unfinished_copies(const std::filesystem::path& database) {
     for (const auto& each : leftovers) std::filesystem::remove(each, error);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -10,7 +10,7 @@
 
 #include "store/connection.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Copies page by page through SQLite's backup interface, from the connection that also writes: what it writes
 /// meanwhile goes into the copy too, so that the copy is the database as it is at the last step. A copy that is not
@@ -57,4 +57,4 @@ void begin_own_log(db_connection& db, const std::string& log_id);
 /// Removes what a crash left of copies and rewrites: `PATH.backup-*`, `PATH.rewrite`, `PATH.v*.bak.part`.
 void remove_unfinished_copies(const std::filesystem::path& database);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

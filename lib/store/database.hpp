@@ -12,7 +12,7 @@
 #include "store/store.hpp"
 #include "store/totals.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// The open database. Operations are free functions `op_result<T> name(database&, …)`: they run inside a transaction
 /// (and a savepoint of their own) when they change something; an error they return undoes what they did.
@@ -34,4 +34,4 @@ inline op_error make_store_error(store_error error, std::string operation, std::
     return {make_error_code(error), std::move(operation), std::move(detail)};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

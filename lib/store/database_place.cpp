@@ -8,7 +8,7 @@
 
 #include "store/disk_space.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 bool is_same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
@@ -75,4 +75,4 @@ bool database_place::read_header(db_connection& db, header& into) {
     return file->pMethods->xRead(file, into.data(), static_cast<int>(into.size()), 0) == SQLITE_OK;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -13,7 +13,7 @@
 
 #include "store/connection.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Detects that the files of the open database were moved, removed or overwritten: SQLite would keep using the open
 /// files, and what it commits to them is lost after the next start.
@@ -62,4 +62,4 @@ class database_place {
     bool knows_content_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -3,7 +3,7 @@
 #include "base/own_url.hpp"
 #include "store/row_codec.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 constexpr sql_literal make_pending = R"sql(
@@ -17,7 +17,7 @@ struct stored_delivery {
     delivery_id id{};
     std::int64_t lane = 0;
     std::int64_t transaction_row = 0;
-    delivery_state state = delivery_state::pending;
+    track::delivery_state state = track::delivery_state::pending;
     std::uint32_t attempts = 0;
     std::optional<wall_time> next_attempt_at;
     bool is_url = false; ///< of the callback "callback_url", whose lanes are hosts
@@ -83,7 +83,7 @@ std::optional<stored_delivery> first_pending(database& db, const stored_delivery
         delivery_id{row.count(0)},
         row.integer(1),
         of.transaction_row,
-        delivery_state::pending,
+        track::delivery_state::pending,
         static_cast<std::uint32_t>(row.integer(2)),
         row.optional_time(3),
         of.is_url};
@@ -105,11 +105,11 @@ std::optional<delivery_head> promote_next(database& db, const stored_delivery& e
     return make_head(db, *next, at);
 }
 
-void count_change(database& db, std::int64_t lane, delivery_state from, delivery_state to) {
-    const auto is = [](delivery_state state, delivery_state wanted) { return state == wanted ? 1 : 0; };
+void count_change(database& db, std::int64_t lane, track::delivery_state from, track::delivery_state to) {
+    const auto is = [](track::delivery_state state, track::delivery_state wanted) { return state == wanted ? 1 : 0; };
     db.sums.count_deliveries(
-        lane, is(to, delivery_state::pending) - is(from, delivery_state::pending),
-        is(to, delivery_state::dead) - is(from, delivery_state::dead), 0);
+        lane, is(to, track::delivery_state::pending) - is(from, track::delivery_state::pending),
+        is(to, track::delivery_state::dead) - is(from, track::delivery_state::dead), 0);
 }
 
 } // namespace
@@ -118,13 +118,14 @@ std::optional<delivery_head> insert_delivery(
     database& db, const owed_delivery& owed, const std::string& lane, const std::string& callback,
     const std::optional<std::string>& url) {
     const std::int64_t lane_row = db.sums.lane_row(*db.connection, lane, callback);
-    const stored_delivery fresh{db.sums.take_delivery_id(),
-                                lane_row,
-                                owed.transaction_row,
-                                delivery_state::pending,
-                                0,
-                                std::nullopt,
-                                url.has_value()};
+    const stored_delivery fresh{
+        db.sums.take_delivery_id(),
+        lane_row,
+        owed.transaction_row,
+        track::delivery_state::pending,
+        0,
+        std::nullopt,
+        url.has_value()};
     const bool is_head = !first_pending(db, fresh);
     const auto next_attempt_at = is_head ? std::optional(owed.at) : std::nullopt;
     static constexpr sql_literal insert = R"sql(
@@ -159,7 +160,7 @@ op_result<std::vector<delivery_head>> next_delivery_heads(database& db, const st
     return heads;
 }
 
-delivery_view read_delivery_view(const database& db, const query& row) {
+track::delivery_view read_delivery_view(const database& db, const query& row) {
     return {
         delivery_id{row.count(0)},
         row.string(8),
@@ -193,13 +194,13 @@ op_result<std::optional<delivery_record>> load_delivery_record(database& db, del
 
 op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, const attempt_record& attempt) {
     const auto before = find_delivery(db, attempt.id);
-    if (!before || before->state != delivery_state::pending) return std::optional<delivery_head>();
+    if (!before || before->state != track::delivery_state::pending) return std::optional<delivery_head>();
     // A success ends the delivery whichever attempt it was; a failure counts only if it is the next one, or (0) one
     // that its maker knows to be overtaken by a retry.
-    const bool follows =
-        attempt.attempts == before->attempts + 1 || (attempt.attempts == 0 && attempt.state == delivery_state::pending);
-    if (!follows && attempt.state != delivery_state::delivered) return std::optional<delivery_head>();
-    const bool goes_on = attempt.state == delivery_state::pending;
+    const bool follows = attempt.attempts == before->attempts + 1 ||
+                         (attempt.attempts == 0 && attempt.state == track::delivery_state::pending);
+    if (!follows && attempt.state != track::delivery_state::delivered) return std::optional<delivery_head>();
+    const bool goes_on = attempt.state == track::delivery_state::pending;
     const auto next_attempt_at = goes_on ? std::optional(attempt.next_attempt_at.value_or(attempt.at)) : std::nullopt;
     static constexpr sql_literal write_attempt = R"sql(
         UPDATE deliveries
@@ -219,13 +220,13 @@ op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, co
 op_result<delivery_head> retry_one_delivery(database& db, delivery_id id, wall_time now) {
     auto found = find_delivery(db, id);
     if (!found) return make_store_error(store_error::not_found, "retry a delivery", "there is no such delivery");
-    if (found->state == delivery_state::pending && !found->next_attempt_at && has_head(db, *found)) {
+    if (found->state == track::delivery_state::pending && !found->next_attempt_at && has_head(db, *found)) {
         delivery_head waiting = make_head(db, *found, now);
         waiting.waits = true;
         return waiting;
     }
     db.sql(make_pending).execute(now, id);
-    count_change(db, found->lane, found->state, delivery_state::pending);
+    count_change(db, found->lane, found->state, track::delivery_state::pending);
     found->attempts = 0;
     return make_head(db, *found, now);
 }
@@ -247,14 +248,20 @@ op_result<retry_slice> retry_dead_deliveries(
             query row = db.sql(dead_of_lane).select(lane.row, limit - slice.retried);
             while (row.next()) {
                 dead.push_back(
-                    {delivery_id{row.count(0)}, lane.row, row.integer(1), delivery_state::dead, 0, {}, row.flag(2)});
+                    {delivery_id{row.count(0)},
+                     lane.row,
+                     row.integer(1),
+                     track::delivery_state::dead,
+                     0,
+                     {},
+                     row.flag(2)});
             }
         }
         for (const stored_delivery& each : dead) {
             const bool waits = has_head(db, each);
             const auto next_attempt_at = waits ? std::nullopt : std::optional(now);
             db.sql(make_pending).execute(next_attempt_at, each.id);
-            count_change(db, each.lane, delivery_state::dead, delivery_state::pending);
+            count_change(db, each.lane, track::delivery_state::dead, track::delivery_state::pending);
         }
         slice.retried += dead.size();
         if (slice.retried >= limit) break;
@@ -312,4 +319,4 @@ op_result<recovery_slice> end_lane_failing(
     return slice;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

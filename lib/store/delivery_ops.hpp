@@ -8,7 +8,7 @@
 
 #include "store/database.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 struct owed_delivery {
     event_seq event{};
@@ -23,7 +23,7 @@ std::optional<delivery_head> insert_delivery(
 
 /// Reads a view from columns d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
 /// d.next_attempt_at, e.id, e.type, t.id.
-delivery_view read_delivery_view(const database& db, const query& row);
+track::delivery_view read_delivery_view(const database& db, const query& row);
 
 op_result<std::vector<delivery_head>> next_delivery_heads(database& db, const std::string& lane, std::size_t limit);
 op_result<std::optional<delivery_record>> load_delivery_record(database& db, delivery_id id);
@@ -59,4 +59,4 @@ op_result<recovery_slice> end_lane_failing(
     database& db, const std::string& lane, const lane_recovery& how, std::pair<wall_time, delivery_id> after,
     std::size_t limit);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -17,7 +17,7 @@
 
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 [[noreturn]] void refuse(const std::string& what) { throw store_start_error(75, what); }
@@ -165,4 +165,4 @@ std::filesystem::path directory_of(const std::filesystem::path& database) {
     return parent.empty() ? std::filesystem::path(".") : parent;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

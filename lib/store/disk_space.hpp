@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Sizes in bytes; 0 for what cannot be measured.
 struct disk_usage {
@@ -50,4 +50,4 @@ std::filesystem::path beside(const std::filesystem::path& database, const std::s
 /// The directory part, "." for a bare name.
 std::filesystem::path directory_of(const std::filesystem::path& database);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -4,11 +4,11 @@
 
 #include "store/paging.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
-consumer_view view_consumer(database& db, std::string name, event_seq seq) {
-    consumer_view view;
+track::consumer_view view_consumer(database& db, std::string name, event_seq seq) {
+    track::consumer_view view;
     view.name = std::move(name);
     view.seq = seq;
     const std::uint64_t last = value_of(db.sums.last_event());
@@ -58,7 +58,7 @@ op_result<event_page> read_events(database& db, event_seq after, std::size_t lim
     return page;
 }
 
-op_result<std::pair<bool, consumer_view>> put_named_consumer(
+op_result<std::pair<bool, track::consumer_view>> put_named_consumer(
     database& db, const std::string& name, std::optional<event_seq> seq) {
     if (seq && *seq > db.sums.last_event()) return beyond_last(db, "put a consumer");
     const auto known = find_consumer(db, name);
@@ -73,14 +73,14 @@ op_result<std::pair<bool, consumer_view>> put_named_consumer(
     return std::pair(!known.has_value(), view_consumer(db, name, position));
 }
 
-op_result<consumer_view> delete_named_consumer(database& db, const std::string& name) {
+op_result<track::consumer_view> delete_named_consumer(database& db, const std::string& name) {
     const auto known = find_consumer(db, name);
     if (!known) return unknown_consumer("delete a consumer");
     db.sql(R"sql(DELETE FROM consumers WHERE name = ?)sql").execute(name);
     return view_consumer(db, name, *known);
 }
 
-op_result<consumer_view> acknowledge_events(database& db, const std::string& name, event_seq seq) {
+op_result<track::consumer_view> acknowledge_events(database& db, const std::string& name, event_seq seq) {
     const auto known = find_consumer(db, name);
     if (!known) return unknown_consumer("acknowledge events");
     if (seq > db.sums.last_event()) return beyond_last(db, "acknowledge events");
@@ -89,7 +89,7 @@ op_result<consumer_view> acknowledge_events(database& db, const std::string& nam
     return view_consumer(db, name, seq);
 }
 
-op_result<std::vector<consumer_view>> list_consumers(database& db) {
+op_result<std::vector<track::consumer_view>> list_consumers(database& db) {
     std::vector<std::pair<std::string, event_seq>> known;
     {
         static constexpr sql_literal all_consumers = R"sql(
@@ -100,7 +100,7 @@ op_result<std::vector<consumer_view>> list_consumers(database& db) {
         query row = db.sql(all_consumers).select();
         while (row.next()) known.emplace_back(row.string(0), event_seq{row.count(1)});
     }
-    std::vector<consumer_view> views;
+    std::vector<track::consumer_view> views;
     views.reserve(known.size());
     for (auto& [name, seq] : known) views.push_back(view_consumer(db, std::move(name), seq));
     return views;
@@ -128,4 +128,4 @@ op_result<std::monostate> release_session_key(database& db, const digest& key) {
     return std::monostate();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -4,21 +4,21 @@
 
 #include "store/database.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// At most `limit` events and 8 MiB of bodies behind `after`.
 op_result<event_page> read_events(database& db, event_seq after, std::size_t limit);
 
 /// Makes a consumer (at `seq`, or at the last event) or, with `seq`, moves it there, back too. True = new.
-op_result<std::pair<bool, consumer_view>> put_named_consumer(
+op_result<std::pair<bool, track::consumer_view>> put_named_consumer(
     database& db, const std::string& name, std::optional<event_seq> seq);
-op_result<consumer_view> delete_named_consumer(database& db, const std::string& name);
+op_result<track::consumer_view> delete_named_consumer(database& db, const std::string& name);
 /// Moves forward only: an older position changes nothing.
-op_result<consumer_view> acknowledge_events(database& db, const std::string& name, event_seq seq);
-op_result<std::vector<consumer_view>> list_consumers(database& db);
+op_result<track::consumer_view> acknowledge_events(database& db, const std::string& name, event_seq seq);
+op_result<std::vector<track::consumer_view>> list_consumers(database& db);
 
 op_result<session_claim> claim_session_key(database& db, const digest& key, const digest& body, wall_time now);
 /// Forgets a key whose session was not made; one that is done stays.
 op_result<std::monostate> release_session_key(database& db, const digest& key);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -2,7 +2,7 @@
 
 #include "store/row_codec.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 std::optional<stored_row> find_row(database& db, const transaction_id& id) {
     static constexpr sql_literal by_id = R"sql(
@@ -14,7 +14,7 @@ std::optional<stored_row> find_row(database& db, const transaction_id& id) {
     if (!row.next()) return std::nullopt;
     stored_row found;
     found.row = row.integer(0);
-    found.cell = {read_tracking_state(row, 1), static_cast<status_kind>(row.integer(2))};
+    found.cell = {read_tracking_state(row, 1), static_cast<track::status_kind>(row.integer(2))};
     found.watched = row.flag(3);
     found.settled_at = row.optional_time(4);
     found.ended_at = row.optional_time(5);
@@ -24,10 +24,10 @@ std::optional<stored_row> find_row(database& db, const transaction_id& id) {
 }
 
 void write_facts(
-    database& db, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
+    database& db, const stored_row& before, const track::tracking_facts& facts, std::optional<wall_time> ended_at,
     std::optional<wall_time> last_event_at) {
-    const count_cell cell{facts.state, classify_status(facts.status)};
-    const bool is_odd = cell.kind == status_kind::other || before.cell.kind == status_kind::other;
+    const count_cell cell{facts.state, track::classify_status(facts.status)};
+    const bool is_odd = cell.kind == track::status_kind::other || before.cell.kind == track::status_kind::other;
     const bool keeps_indexes = !is_odd && cell == before.cell && facts.watched == before.watched &&
                                facts.settled_at == before.settled_at && ended_at == before.ended_at;
     if (keeps_indexes) {
@@ -74,4 +74,4 @@ void write_history(database& db, std::int64_t row, const history_line& line) {
             null_if_empty(line.from_status), null_if_empty(line.to_status), null_if_empty(line.request_id), reply);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -4,7 +4,7 @@
 
 #include "store/database.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// What is looked at before a row is changed.
 struct stored_row {
@@ -24,14 +24,14 @@ std::optional<stored_row> find_row(database& db, const transaction_id& id);
 /// nothing that they hold has changed. `before` is what find_row said; its ended_at and last_event_at are taken from
 /// `after`.
 void write_facts(
-    database& db, const stored_row& before, const tracking_facts& facts, std::optional<wall_time> ended_at,
+    database& db, const stored_row& before, const track::tracking_facts& facts, std::optional<wall_time> ended_at,
     std::optional<wall_time> last_event_at);
 
 /// One line of a transaction's history.
 struct history_line {
     wall_time at{};
-    std::optional<tracking_state> from_state{};
-    tracking_state to_state = tracking_state::tracking;
+    std::optional<track::tracking_state> from_state{};
+    track::tracking_state to_state = track::tracking_state::tracking;
     std::string_view from_status{};
     std::string_view to_status{};
     std::string_view request_id{};
@@ -39,4 +39,4 @@ struct history_line {
 };
 void write_history(database& db, std::int64_t row, const history_line& line);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -8,7 +8,7 @@
 #include "store/row_codec.hpp"
 #include "store/transaction_ops.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 /// A range of settled_at that holds more than this is not sorted but found by looking at the newest rows first.
@@ -51,13 +51,13 @@ key_merge transactions_with_odd_status(database& db, const std::string& status) 
     return keys;
 }
 
-key_merge transactions_in_cells(database& db, const transaction_query& wanted) {
+key_merge transactions_in_cells(database& db, const track::transaction_query& wanted) {
     key_merge keys;
-    for (std::size_t s = 0; s < tracking_state_count; ++s) {
+    for (std::size_t s = 0; s < track::tracking_state_count; ++s) {
         for (std::size_t k = 0; k < totals::kinds; ++k) {
-            const count_cell cell{static_cast<tracking_state>(s), static_cast<status_kind>(k)};
+            const count_cell cell{static_cast<track::tracking_state>(s), static_cast<track::status_kind>(k)};
             if (wanted.state && cell.state != *wanted.state) continue;
-            if (wanted.status && cell.kind != classify_status(*wanted.status)) continue;
+            if (wanted.status && cell.kind != track::classify_status(*wanted.status)) continue;
             if (db.sums.transactions(cell) == 0) continue;
             keys.add([&db, cell](std::int64_t below) {
                 static constexpr sql_literal in_cell = R"sql(
@@ -77,7 +77,7 @@ key_merge transactions_in_cells(database& db, const transaction_query& wanted) {
 }
 
 /// nullopt when the range holds too many to be sorted.
-std::optional<key_merge> transactions_settled_between(database& db, const transaction_query& wanted) {
+std::optional<key_merge> transactions_settled_between(database& db, const track::transaction_query& wanted) {
     std::vector<std::int64_t> rows;
     static constexpr sql_literal settled_between = R"sql(
         SELECT row
@@ -103,25 +103,25 @@ std::optional<key_merge> transactions_settled_between(database& db, const transa
     return keys;
 }
 
-key_merge choose_keys(database& db, const transaction_query& wanted) {
+key_merge choose_keys(database& db, const track::transaction_query& wanted) {
     if (wanted.settled_after || wanted.settled_before) {
         if (auto keys = transactions_settled_between(db, wanted)) return *std::move(keys);
     }
-    if (wanted.status && classify_status(*wanted.status) == status_kind::other) {
+    if (wanted.status && track::classify_status(*wanted.status) == track::status_kind::other) {
         return transactions_with_odd_status(db, *wanted.status);
     }
     if (wanted.state || wanted.status) return transactions_in_cells(db, wanted);
     return all_transactions(db);
 }
 
-bool matches(const tracking_facts& facts, const transaction_query& wanted) {
+bool matches(const track::tracking_facts& facts, const track::transaction_query& wanted) {
     if (wanted.state && facts.state != *wanted.state) return false;
     if (wanted.status && facts.status != *wanted.status) return false;
     if (wanted.settled_after && (!facts.settled_at || *facts.settled_at <= *wanted.settled_after)) return false;
     return !wanted.settled_before || (facts.settled_at && *facts.settled_at < *wanted.settled_before);
 }
 
-key_merge choose_keys(database& db, const delivery_query& wanted, std::optional<std::int64_t> transaction_row) {
+key_merge choose_keys(database& db, const track::delivery_query& wanted, std::optional<std::int64_t> transaction_row) {
     key_merge keys;
     if (transaction_row) {
         keys.add([&db, row = *transaction_row](std::int64_t below) {
@@ -136,7 +136,7 @@ key_merge choose_keys(database& db, const delivery_query& wanted, std::optional<
         });
         return keys;
     }
-    if (!wanted.state || *wanted.state == delivery_state::delivered) {
+    if (!wanted.state || *wanted.state == track::delivery_state::delivered) {
         keys.add([&db](std::int64_t below) {
             static constexpr sql_literal newest = R"sql(
                 SELECT id
@@ -149,7 +149,7 @@ key_merge choose_keys(database& db, const delivery_query& wanted, std::optional<
         });
         return keys;
     }
-    const bool pending = *wanted.state == delivery_state::pending;
+    const bool pending = *wanted.state == track::delivery_state::pending;
     static constexpr sql_literal pending_of_lane = R"sql(
         SELECT id
         FROM deliveries INDEXED BY deliveries_pending
@@ -180,7 +180,7 @@ key_merge choose_keys(database& db, const delivery_query& wanted, std::optional<
 }
 
 /// nullopt when the filter leaves it out.
-std::optional<delivery_view> read_matching(database& db, std::int64_t id, const delivery_query& wanted) {
+std::optional<track::delivery_view> read_matching(database& db, std::int64_t id, const track::delivery_query& wanted) {
     static constexpr sql_literal by_id = R"sql(
         SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
             d.next_attempt_at, e.id, e.type, t.id
@@ -191,7 +191,7 @@ std::optional<delivery_view> read_matching(database& db, std::int64_t id, const 
     )sql";
     query row = db.sql(by_id).select(id);
     if (!row.next()) return std::nullopt;
-    delivery_view view = read_delivery_view(db, row);
+    track::delivery_view view = read_delivery_view(db, row);
     if ((wanted.state && view.state != *wanted.state) || (wanted.callback && view.callback != *wanted.callback))
         return std::nullopt;
     return view;
@@ -201,8 +201,8 @@ std::optional<std::int64_t> row_of(database& db, std::string_view id) {
     return first_key(select_by_id(db.sql(R"sql(SELECT row FROM transactions WHERE id = ?)sql"), id));
 }
 
-history_entry read_history_entry(const query& row) {
-    history_entry entry;
+track::history_entry read_history_entry(const query& row) {
+    track::history_entry entry;
     entry.at = row.time(0);
     if (!row.is_null(1)) entry.from_state = read_tracking_state(row, 1);
     entry.to_state = read_tracking_state(row, 2);
@@ -215,10 +215,10 @@ history_entry read_history_entry(const query& row) {
 
 } // namespace
 
-op_result<transaction_page> list_transactions(database& db, const transaction_query& wanted) {
+op_result<track::transaction_page> list_transactions(database& db, const track::transaction_query& wanted) {
     const auto below = read_cursor(paged_list::transactions, wanted.cursor, "list transactions");
     if (!below) return below.error();
-    transaction_page page;
+    track::transaction_page page;
     key_merge keys = choose_keys(db, wanted);
     page.next_cursor = fill_page(
         paged_list::transactions, keys, *below, wanted.limit, [&](std::int64_t key) -> std::optional<std::size_t> {
@@ -232,7 +232,7 @@ op_result<transaction_page> list_transactions(database& db, const transaction_qu
             )sql";
             query row = db.sql(by_row).select(key);
             if (!row.next()) return std::nullopt;
-            transaction_view view = read_view(row);
+            track::transaction_view view = read_view(row);
             if (!matches(view.facts, wanted)) return std::nullopt;
             const std::size_t bytes = view.metadata.size() + view.proof.size();
             page.transactions.push_back(std::move(view));
@@ -241,10 +241,10 @@ op_result<transaction_page> list_transactions(database& db, const transaction_qu
     return page;
 }
 
-op_result<delivery_page> list_deliveries(database& db, const delivery_query& wanted) {
+op_result<track::delivery_page> list_deliveries(database& db, const track::delivery_query& wanted) {
     const auto below = read_cursor(paged_list::deliveries, wanted.cursor, "list deliveries");
     if (!below) return below.error();
-    delivery_page page;
+    track::delivery_page page;
     std::optional<std::int64_t> transaction_row;
     if (wanted.transaction) {
         transaction_row = row_of(db, *wanted.transaction);
@@ -261,10 +261,10 @@ op_result<delivery_page> list_deliveries(database& db, const delivery_query& wan
     return page;
 }
 
-op_result<std::optional<transaction_history>> read_history(database& db, const transaction_id& id) {
+op_result<std::optional<track::transaction_history>> read_history(database& db, const transaction_id& id) {
     const auto transaction_row = row_of(db, id.str());
-    if (!transaction_row) return std::optional<transaction_history>();
-    transaction_history page;
+    if (!transaction_row) return std::optional<track::transaction_history>();
+    track::transaction_history page;
     {
         static constexpr sql_literal newest_changes = R"sql(
             SELECT at, from_state, to_state, from_status, to_status, request_id, reply_sha256
@@ -277,7 +277,7 @@ op_result<std::optional<transaction_history>> read_history(database& db, const t
         while (row.next()) page.changes.push_back(read_history_entry(row));
     }
     std::reverse(page.changes.begin(), page.changes.end());
-    const delivery_query everything{};
+    const track::delivery_query everything{};
     key_merge keys = choose_keys(db, everything, transaction_row);
     fill_page(
         paged_list::deliveries, keys, std::numeric_limits<std::int64_t>::max(), 1000,
@@ -291,4 +291,4 @@ op_result<std::optional<transaction_history>> read_history(database& db, const t
     return std::optional(std::move(page));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

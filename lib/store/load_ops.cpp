@@ -8,7 +8,7 @@
 
 #include "store/row_codec.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 constexpr std::size_t chunk_size = 10'000;
@@ -50,10 +50,10 @@ struct packed_rows {
 packed_rows read_rows(database& db) {
     packed_rows all;
     std::uint64_t expected = 0;
-    for (std::size_t state = 0; state < tracking_state_count; ++state) {
+    for (std::size_t state = 0; state < track::tracking_state_count; ++state) {
         for (std::size_t kind = 0; kind < totals::kinds; ++kind) {
-            const auto each = static_cast<tracking_state>(state);
-            if (!is_ended(each)) expected += db.sums.transactions({each, static_cast<status_kind>(kind)});
+            const auto each = static_cast<track::tracking_state>(state);
+            if (!is_ended(each)) expected += db.sums.transactions({each, static_cast<track::status_kind>(kind)});
         }
     }
     all.rows.reserve(expected); // most of the watched ones: those that have not ended
@@ -69,7 +69,7 @@ packed_rows read_rows(database& db) {
     while (row.next()) {
         const std::string_view id = row.text(0);
         const std::string_view status = row.text(3);
-        if (id.size() > max_transaction_id_length || status.size() > max_status_length) {
+        if (id.size() > max_transaction_id_length || status.size() > track::max_status_length) {
             throw sqlite_error(SQLITE_CORRUPT, "an id or a status is too long");
         }
         all.rows.push_back(
@@ -84,13 +84,13 @@ packed_rows read_rows(database& db) {
     return all;
 }
 
-active_transaction unpack(const packed_rows& all, const packed_row& row) {
+track::active_transaction unpack(const packed_rows& all, const packed_row& row) {
     const std::string_view texts = all.texts;
     const std::string_view stored = texts.substr(row.text_at, row.id_length);
     auto id = row.id_is_uuid ? transaction_id::parse(unpack_uuid(stored)) : transaction_id::parse(stored);
     if (!id) throw sqlite_error(SQLITE_CORRUPT, "an id in the database is not an id");
-    tracking_facts facts;
-    facts.state = static_cast<tracking_state>(row.state);
+    track::tracking_facts facts;
+    facts.state = static_cast<track::tracking_state>(row.state);
     facts.status = texts.substr(row.text_at + row.id_length, row.status_length);
     facts.tracked_at = wall_time(milliseconds(row.tracked_at));
     facts.overdue_at = wall_time(milliseconds(row.overdue_at));
@@ -156,7 +156,7 @@ op_result<std::uint64_t> load_watched(
         });
         for (std::size_t begin = 0; begin < order.size(); begin += chunk_size) {
             const std::size_t end = std::min(begin + chunk_size, order.size());
-            std::vector<active_transaction> chunk;
+            std::vector<track::active_transaction> chunk;
             chunk.reserve(end - begin);
             for (std::size_t i = begin; i < end; ++i) chunk.push_back(unpack(all, all.rows[order[i]]));
             const bool is_wanted = gate->enter();
@@ -171,4 +171,4 @@ op_result<std::uint64_t> load_watched(
     return number;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

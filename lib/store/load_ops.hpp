@@ -11,7 +11,7 @@
 
 #include "store/database.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Bounds how many chunks wait in the loop. Each posted chunk holds a permit, which returns when the chunk was handled
 /// or dropped.
@@ -31,7 +31,7 @@ class chunk_gate {
     bool is_open_ = false;
 };
 
-using chunk_handler = unique_function<void(std::vector<active_transaction>)>;
+using chunk_handler = unique_function<void(std::vector<track::active_transaction>)>;
 
 /// Posts chunks of at most 10,000 to the loop, the longest unseen first, and gives their number. About 120 bytes a row
 /// are held meanwhile: sorting by SQLite would read the table twice or hold much more.
@@ -39,4 +39,4 @@ op_result<std::uint64_t> load_watched(
     database& db, const boost::asio::any_io_executor& loop, const std::shared_ptr<chunk_handler>& on_chunk,
     const std::shared_ptr<chunk_gate>& gate);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -16,7 +16,7 @@
 #include "store/disk_space.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 constexpr char marked = '!';
@@ -87,4 +87,4 @@ bool lock_file::write_byte(char byte) noexcept {
     return ::pwrite(descriptor_, &byte, 1, 0) == 1 && ::fsync(descriptor_) == 0;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

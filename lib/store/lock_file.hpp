@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Holds flock on `PATH.lock` for its life. The file stays: its first byte says whether the last holder met an error
 /// after which the database must be checked and rewritten ('!'), found its file moved away ('?'), refused
@@ -40,4 +40,4 @@ class lock_file {
     char mark_ = '.';
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

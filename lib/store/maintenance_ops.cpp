@@ -2,7 +2,7 @@
 
 #include "store/disk_space.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 op_result<store_status> read_status(database& db) {
     store_status status;
@@ -14,9 +14,9 @@ op_result<store_status> read_status(database& db) {
     status.first_seq = db.sums.first_event();
     status.last_seq = db.sums.last_event();
     status.log_id = db.sums.log_id();
-    for (std::size_t state = 0; state < tracking_state_count; ++state) {
+    for (std::size_t state = 0; state < track::tracking_state_count; ++state) {
         for (std::size_t kind = 0; kind < totals::kinds; ++kind) {
-            const count_cell cell{static_cast<tracking_state>(state), static_cast<status_kind>(kind)};
+            const count_cell cell{static_cast<track::tracking_state>(state), static_cast<track::status_kind>(kind)};
             if (const std::uint64_t number = db.sums.transactions(cell))
                 status.transactions[{cell.state, cell.kind}] = number;
         }
@@ -72,4 +72,4 @@ void forget_idle_lanes(db_connection& db) {
     )sql");
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

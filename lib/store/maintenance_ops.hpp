@@ -4,7 +4,7 @@
 
 #include "store/database.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// One small batch, of a length that the database's pace allows. Transactions go when they ended before `ended_before`,
 /// no poll is planned and no delivery pending for them; their history and deliveries go with them. Events go from
@@ -19,4 +19,4 @@ op_result<std::string> exchange_base_url(database& db, const std::string& base_u
 /// Lanes of callback_urls on which nothing is kept any more. Before the totals are loaded.
 void forget_idle_lanes(db_connection& db);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -9,7 +9,7 @@
 #include "store/schema.hpp"
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 void copy_before(
@@ -67,4 +67,4 @@ void migrate(
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

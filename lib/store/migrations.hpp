@@ -8,7 +8,7 @@
 
 #include "store/connection.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Brings a database from version `from` to `from` + 1.
 struct migration {
@@ -26,4 +26,4 @@ void migrate(
     db_connection& db, const std::filesystem::path& database, const std::string& vfs, std::span<const migration> steps,
     std::int64_t target, const std::string& copy_log_id);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -10,7 +10,7 @@
 #include "store/rewrite.hpp"
 #include "store/start_errors.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 struct pragma {
@@ -152,4 +152,4 @@ std::unique_ptr<database> open_database(
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -9,7 +9,7 @@
 #include "store/migrations.hpp"
 #include "store/schema.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Opens the database whose lock is held: rewrites a marked one, creates a missing one, migrates an older one, checks
 /// header, schema and counters, and writes once. Throws store_start_error: 65 when it is damaged, foreign or newer
@@ -18,4 +18,4 @@ std::unique_ptr<database> open_database(
     const store_options& options, lock_file& lock, std::span<const migration> migrations = known_migrations(),
     std::int64_t newest = schema_version);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -12,7 +12,7 @@
 
 #include "store/database.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 enum class operation_kind : std::uint8_t {
     read,       ///< needs no commit; repeated when the transaction around it is undone
@@ -93,4 +93,4 @@ std::unique_ptr<operation> make_operation(
         [work = std::move(work)](database& db) mutable { return work_step<T>(work(db)); }, std::move(handler));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

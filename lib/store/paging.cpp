@@ -5,7 +5,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 std::optional<std::int64_t> key_merge::next(std::int64_t below) {
     expects(below <= below_, "key_merge: the bound grew");
@@ -54,4 +54,4 @@ std::string fill_page(
     return {};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

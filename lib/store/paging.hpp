@@ -11,7 +11,7 @@
 
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Most rows that one page looks at: a filter that matches seldom gives a short page and a cursor instead of a long
 /// stall.
@@ -51,4 +51,4 @@ std::string fill_page(
     paged_list list, key_merge& keys, std::int64_t below, std::size_t limit,
     const std::function<std::optional<std::size_t>(std::int64_t key)>& take);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -4,7 +4,7 @@
 #include "store/maintenance_ops.hpp"
 #include "store/row_codec.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 using clock = std::chrono::steady_clock;
@@ -45,7 +45,8 @@ void delete_deliveries(database& db, std::int64_t transaction_row, std::optional
         query row = db.sql(deliveries_of).select(transaction_row);
         while (row.next()) {
             if (event && row.count(3) != value_of(*event)) continue;
-            gone.push_back({row.integer(0), row.integer(1), read_delivery_state(row, 2) == delivery_state::dead});
+            gone.push_back(
+                {row.integer(0), row.integer(1), read_delivery_state(row, 2) == track::delivery_state::dead});
         }
     }
     for (const ended_delivery& each : gone) {
@@ -82,7 +83,7 @@ void prune_transactions(database& db, const prune_request& request, clock::time_
             found.push_back(
                 {row.integer(0),
                  row.integer(1),
-                 {read_tracking_state(row, 2), static_cast<status_kind>(row.integer(3))}});
+                 {read_tracking_state(row, 2), static_cast<track::status_kind>(row.integer(3))}});
         }
     }
     for (const candidate& each : found) {
@@ -203,4 +204,4 @@ op_result<prune_result> prune_database(database& db, const prune_request& reques
     return result;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

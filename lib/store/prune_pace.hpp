@@ -6,7 +6,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// What a batch costs others is its work and the sync of the pages that it touched, and only the former is known while
 /// it works. So the budget follows the whole: far below the 50 ms for which a commit may be blocked.
@@ -38,4 +38,4 @@ class prune_pace {
     bool is_awaited_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

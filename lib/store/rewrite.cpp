@@ -13,7 +13,7 @@
 #include "store/disk_space.hpp"
 #include "store/start_errors.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 [[noreturn]] void refuse(const std::string& what) {
@@ -65,4 +65,4 @@ void rewrite_database(const store_options& options) {
     if (!sync_directory(directory_of(options.path))) refuse("sync " + directory_of(options.path).string());
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -5,10 +5,10 @@
 
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// integrity_check, then VACUUM INTO a file beside it, synced and renamed over the database. Nothing happens to a file
 /// without tables. Throws store_start_error (65 damaged, 75 no room) and sqlite_error; the database is then as it was.
 void rewrite_database(const store_options& options);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

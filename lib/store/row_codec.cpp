@@ -4,7 +4,7 @@
 
 #include "store/sqlite_error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 constexpr std::string_view digits = "0123456789abcdef";
@@ -69,8 +69,8 @@ transaction_id read_id(const query& row, int column) {
     return *std::move(id);
 }
 
-tracking_facts read_facts(const query& row, int first) {
-    tracking_facts facts;
+track::tracking_facts read_facts(const query& row, int first) {
+    track::tracking_facts facts;
     facts.state = read_tracking_state(row, first);
     facts.watched = row.flag(first + 1);
     facts.status = row.text(first + 2);
@@ -87,21 +87,21 @@ tracking_facts read_facts(const query& row, int first) {
     return facts;
 }
 
-tracking_state read_tracking_state(const query& row, int column) {
+track::tracking_state read_tracking_state(const query& row, int column) {
     const std::int64_t number = row.integer(column);
-    if (number < 0 || number >= static_cast<std::int64_t>(tracking_state_count))
+    if (number < 0 || number >= static_cast<std::int64_t>(track::tracking_state_count))
         throw_damaged("a state in the database is unknown");
-    return static_cast<tracking_state>(number);
+    return static_cast<track::tracking_state>(number);
 }
 
 row_revision read_revision(const query& row, int column) {
     return row_revision{static_cast<std::uint32_t>(static_cast<std::uint64_t>(row.integer(column)))};
 }
 
-delivery_state read_delivery_state(const query& row, int column) {
+track::delivery_state read_delivery_state(const query& row, int column) {
     const std::int64_t number = row.integer(column);
     if (number < 0 || number > 2) throw_damaged("a delivery's state in the database is unknown");
-    return static_cast<delivery_state>(number);
+    return static_cast<track::delivery_state>(number);
 }
 
 std::array<std::uint8_t, 32> sha256_of(std::string_view bytes) {
@@ -123,4 +123,4 @@ std::string to_hex(std::string_view bytes) {
     return text;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

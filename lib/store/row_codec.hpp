@@ -13,7 +13,7 @@
 #include "store/statement.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// A transaction id as the `id` column keeps it: a canonical lower-case UUID as its 16 bytes (the unique index is half
 /// as large, so an import touches half the pages), anything else as its text. No two ids share a column value.
@@ -48,11 +48,11 @@ transaction_id read_id(const query& row, int column);
 
 /// Reads the facts from 13 columns: state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
 /// recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue.
-tracking_facts read_facts(const query& row, int first);
+track::tracking_facts read_facts(const query& row, int first);
 
 /// Enumerators read from a column; a number outside is a damaged database: throws sqlite_error.
-tracking_state read_tracking_state(const query& row, int column);
-delivery_state read_delivery_state(const query& row, int column);
+track::tracking_state read_tracking_state(const query& row, int column);
+track::delivery_state read_delivery_state(const query& row, int column);
 
 /// The low 32 bits of the column.
 row_revision read_revision(const query& row, int column);
@@ -66,4 +66,4 @@ inline std::optional<std::string_view> null_if_empty(std::string_view text) {
 std::array<std::uint8_t, 32> sha256_of(std::string_view bytes);
 std::string to_hex(std::string_view bytes);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

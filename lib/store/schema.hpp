@@ -9,7 +9,7 @@
 
 #include "store/connection.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// `PRAGMA application_id` of our databases: "PrTk".
 inline constexpr std::int64_t application_id = 0x5072546B;
@@ -30,4 +30,4 @@ std::vector<std::string> schema_names(db_connection& db);
 /// The same of the newest schema, made in memory.
 const std::vector<std::string>& expected_schema_names();
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 class sqlite_category_type final : public boost::system::error_category {
@@ -76,4 +76,4 @@ op_error sqlite_error::describe(std::string operation) const {
     return {error_code(code_, sqlite_category()), std::move(operation), std::move(detail)};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -10,7 +10,7 @@
 
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Extended result codes as error codes.
 const boost::system::error_category& sqlite_category();
@@ -40,4 +40,4 @@ class sqlite_error : public std::runtime_error {
     int system_errno_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -13,7 +13,7 @@
 #include "store/transaction_ops.hpp"
 #include "store/transition_ops.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 constexpr std::size_t slice_size = most_batch_weight;
@@ -38,7 +38,7 @@ class sqlite_store final : public store {
     }
 
     void add(
-        std::vector<new_transaction> transactions, std::optional<digest> session,
+        std::vector<track::new_transaction> transactions, std::optional<digest> session,
         store_handler<std::vector<add_outcome>> handler) override {
         const std::size_t weight = transactions.size();
         submit<std::vector<add_outcome>>(
@@ -49,17 +49,17 @@ class sqlite_store final : public store {
             std::move(handler));
     }
     void record(transition change, store_handler<recorded_transition> handler) override {
-        const bool is_asked_for = change.facts.state == tracking_state::untracked; // its user waits
+        const bool is_asked_for = change.facts.state == track::tracking_state::untracked; // its user waits
         submit<recorded_transition>(
             "record a change", is_asked_for ? operation_kind::write : operation_kind::late_write, 4,
             [change = std::move(change)](database& db) { return record_transition(db, change); }, std::move(handler));
     }
-    void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) override {
+    void save_facts(std::vector<track::active_transaction> rows, store_handler<std::monostate> handler) override {
         const std::size_t weight = std::min(rows.size(), most_batch_weight);
         submit_in_steps<std::monostate>(
             "save facts", weight, resume_place::front,
             [rows = std::move(rows), done = std::size_t{0}](database& db) mutable -> work_step<std::monostate> {
-                const std::span<const active_transaction> all(rows);
+                const std::span<const track::active_transaction> all(rows);
                 const std::size_t number = std::min(slice_size, all.size() - done);
                 const auto saved = save_transaction_facts(db, all.subspan(done, number));
                 done += number;
@@ -69,18 +69,18 @@ class sqlite_store final : public store {
             std::move(handler));
     }
 
-    void find(transaction_id id, store_handler<std::optional<transaction_view>> handler) override {
-        read<std::optional<transaction_view>>(
+    void find(transaction_id id, store_handler<std::optional<track::transaction_view>> handler) override {
+        read<std::optional<track::transaction_view>>(
             "find a transaction", [id = std::move(id)](database& db) { return find_transaction(db, id); },
             std::move(handler));
     }
-    void list(transaction_query query, store_handler<transaction_page> handler) override {
-        read<transaction_page>(
+    void list(track::transaction_query query, store_handler<track::transaction_page> handler) override {
+        read<track::transaction_page>(
             "list transactions", [query = std::move(query)](database& db) { return list_transactions(db, query); },
             std::move(handler));
     }
-    void history(transaction_id id, store_handler<std::optional<transaction_history>> handler) override {
-        read<std::optional<transaction_history>>(
+    void history(transaction_id id, store_handler<std::optional<track::transaction_history>> handler) override {
+        read<std::optional<track::transaction_history>>(
             "read history", [id = std::move(id)](database& db) { return read_history(db, id); }, std::move(handler));
     }
     void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) override {
@@ -88,8 +88,8 @@ class sqlite_store final : public store {
             "read events", [after, limit](database& db) { return read_events(db, after, limit); }, std::move(handler));
     }
 
-    void deliveries(delivery_query query, store_handler<delivery_page> handler) override {
-        read<delivery_page>(
+    void deliveries(track::delivery_query query, store_handler<track::delivery_page> handler) override {
+        read<track::delivery_page>(
             "list deliveries", [query = std::move(query)](database& db) { return list_deliveries(db, query); },
             std::move(handler));
     }
@@ -150,24 +150,24 @@ class sqlite_store final : public store {
 
     void put_consumer(
         std::string name, std::optional<event_seq> seq,
-        store_handler<std::pair<bool, consumer_view>> handler) override {
-        write<std::pair<bool, consumer_view>>(
+        store_handler<std::pair<bool, track::consumer_view>> handler) override {
+        write<std::pair<bool, track::consumer_view>>(
             "put a consumer", [name = std::move(name), seq](database& db) { return put_named_consumer(db, name, seq); },
             std::move(handler));
     }
-    void delete_consumer(std::string name, store_handler<consumer_view> handler) override {
-        write<consumer_view>(
+    void delete_consumer(std::string name, store_handler<track::consumer_view> handler) override {
+        write<track::consumer_view>(
             "delete a consumer", [name = std::move(name)](database& db) { return delete_named_consumer(db, name); },
             std::move(handler));
     }
-    void acknowledge(std::string name, event_seq seq, store_handler<consumer_view> handler) override {
-        write<consumer_view>(
+    void acknowledge(std::string name, event_seq seq, store_handler<track::consumer_view> handler) override {
+        write<track::consumer_view>(
             "acknowledge events",
             [name = std::move(name), seq](database& db) { return acknowledge_events(db, name, seq); },
             std::move(handler));
     }
-    void consumers(store_handler<std::vector<consumer_view>> handler) override {
-        read<std::vector<consumer_view>>(
+    void consumers(store_handler<std::vector<track::consumer_view>> handler) override {
+        read<std::vector<track::consumer_view>>(
             "list consumers", [](database& db) { return list_consumers(db); }, std::move(handler));
     }
 
@@ -238,4 +238,4 @@ std::unique_ptr<store> make_sqlite_store(
     return std::make_unique<sqlite_store>(std::move(loop), std::move(db), std::move(lock), observer);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -4,7 +4,7 @@
 
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 void throw_damaged(const std::filesystem::path& database, const std::string& why) {
     const std::string path = database.string();
@@ -68,4 +68,4 @@ void throw_start_error(const std::filesystem::path& database, const sqlite_error
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

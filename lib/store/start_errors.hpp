@@ -8,7 +8,7 @@
 
 #include "store/sqlite_error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// 65, with the way to restore. Nothing is deleted.
 [[noreturn]] void throw_damaged(const std::filesystem::path& database, const std::string& why);
@@ -21,4 +21,4 @@ namespace prooftrack {
 /// 65 or 75, by what SQLite said.
 [[noreturn]] void throw_start_error(const std::filesystem::path& database, const sqlite_error& error);
 
-} // namespace prooftrack
+} // namespace prooftrack::store

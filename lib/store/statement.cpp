@@ -6,7 +6,7 @@
 
 #include "store/sqlite_error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 query::~query() {
     sqlite3_reset(statement_); // repeats the error of the last step, which was thrown already
@@ -73,4 +73,4 @@ void statement::bind(int index, std::string_view value, sqlite3_destructor_type 
     check(sqlite3_bind_text64(handle_, index, data, value.size(), life, SQLITE_UTF8));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -14,7 +14,7 @@
 #include "base/ids.hpp"
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// How SQL is written in this module: a raw string literal R"sql(...)sql", keywords in capitals, one clause a line,
 /// values only as parameters (a number of our own in a PRAGMA, which takes none, goes in by fmt). What takes more than
@@ -127,4 +127,4 @@ class statement {
     sqlite3_stmt* handle_ = nullptr;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -33,7 +33,7 @@
 #include "track/queries.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 template <class T>
 using store_handler = unique_function<void(op_result<T>)>;
@@ -73,14 +73,14 @@ enum class add_result : std::uint8_t {
 
 struct add_outcome {
     add_result what = add_result::created;
-    tracking_facts facts; ///< as they are now
+    track::tracking_facts facts; ///< as they are now
     row_revision revision{};
 };
 
 /// The event that a change publishes.
 struct owed_event {
     std::string id; ///< made by make_event_id. A change whose event has the id of a kept one fails and changes nothing.
-    event_type type = event_type::completed;
+    track::event_type type = track::event_type::completed;
     std::string previous_status;
     std::vector<std::string>
         callbacks; ///< names of the configured callbacks that select it (callback_url is added by the store)
@@ -93,12 +93,12 @@ struct transition {
     transaction_id id;
     row_revision revision{};
     wall_time at{};
-    tracking_state from_state = tracking_state::tracking;
+    track::tracking_state from_state = track::tracking_state::tracking;
     std::string from_status;
-    tracking_facts facts;       ///< the row after the change
-    bool is_history = true;     ///< write a history row
-    std::string reply;          ///< bytes of the reply that caused it ("" = none): hashed (SHA-256) into the history
-    bool reply_is_good = false; ///< keep `reply`, if there is one, as the last good reply, byte for byte
+    track::tracking_facts facts; ///< the row after the change
+    bool is_history = true;      ///< write a history row
+    std::string reply;           ///< bytes of the reply that caused it ("" = none): hashed (SHA-256) into the history
+    bool reply_is_good = false;  ///< keep `reply`, if there is one, as the last good reply, byte for byte
     std::string request_id;
     std::optional<owed_event> event;
 };
@@ -118,7 +118,7 @@ struct delivery_head {
 
 /// Everything that an attempt needs.
 struct delivery_record {
-    delivery_view view;
+    track::delivery_view view;
     std::string lane;
     std::string url; ///< only for callback_url
     std::string state;
@@ -140,7 +140,7 @@ struct attempt_record {
     delivery_id id{};
     wall_time at{};
     std::uint32_t attempts = 0; ///< used so far, this one included; 0 with `pending`: it does not count
-    delivery_state state = delivery_state::pending;
+    track::delivery_state state = track::delivery_state::pending;
     int status = 0;
     std::string error;
     std::optional<wall_time> next_attempt_at; ///< with `pending`
@@ -151,12 +151,13 @@ struct lane_recovery {
     wall_time now{};
     /// Asked for each head whose next attempt lies ahead and whose last one counts (`attempts` > 0). A value's
     /// function: it runs on the store's thread.
-    std::function<bool(const waiting_delivery&)> is_freed;
+    std::function<bool(const track::waiting_delivery&)> is_freed;
 };
 
 struct event_page {
-    std::vector<stored_event> events; ///< in the order of seq; may end early as a `transaction_page`, with one at least
-    event_seq first_seq{};            ///< oldest kept (last + 1 when none is kept)
+    std::vector<track::stored_event>
+        events;            ///< in the order of seq; may end early as a `transaction_page`, with one at least
+    event_seq first_seq{}; ///< oldest kept (last + 1 when none is kept)
     event_seq last_seq{};
 };
 
@@ -173,7 +174,7 @@ struct lane_summary {
 /// Sizes and counts, kept up to date by the store and cheap to read.
 struct store_status {
     /// A store leaves it `ok` and reports it to its observer; the engine fills it in.
-    store_state state = store_state::ok;
+    track::store_state state = track::store_state::ok;
     std::uint64_t db_bytes = 0;
     std::uint64_t wal_bytes = 0;
     std::uint64_t free_bytes = 0;
@@ -181,7 +182,8 @@ struct store_status {
     event_seq first_seq{};
     event_seq last_seq{};
     std::string log_id;
-    std::map<std::pair<tracking_state, status_kind>, std::uint64_t> transactions; ///< those that are not 0
+    std::map<std::pair<track::tracking_state, track::status_kind>, std::uint64_t>
+        transactions; ///< those that are not 0
     /// Every callback that ever had a delivery, and the lanes of callback URLs with pending or dead deliveries or that
     /// fail.
     std::map<std::string, lane_summary> lanes;
@@ -235,7 +237,7 @@ class store_observer {
     virtual void on_commit(steady_duration took, std::size_t operations) = 0;
     /// Became full, or ok again: a change was written and more fits (`recovery_bytes`). Once for each change of the
     /// state.
-    virtual void on_state(store_state state, const op_error& why) = 0;
+    virtual void on_state(track::store_state state, const op_error& why) = 0;
     virtual void on_fatal(const op_error& error) = 0; ///< once: the store has stopped; log it, then exit 74
 };
 
@@ -247,27 +249,27 @@ class store {
     /// Every watched transaction, whatever its state, in chunks (at most 10,000 rows), the one that was not seen for
     /// the longest first and those that were never seen before it. `done` gets their number.
     virtual void load_active(
-        unique_function<void(std::vector<active_transaction>)> on_chunk, store_handler<std::uint64_t> done) = 0;
+        unique_function<void(std::vector<track::active_transaction>)> on_chunk, store_handler<std::uint64_t> done) = 0;
 
     /// At most 1,000 a call. One outcome each, in order. One that is untracked or abandoned is tracked anew: it keeps
     /// its place in the list, its history and its deliveries, loses its last good reply, and its revision goes on.
     /// `session` is a claimed key whose outcome these are: it is `done` with the first of them, whatever its outcome.
     virtual void add(
-        std::vector<new_transaction> transactions, std::optional<digest> session,
+        std::vector<track::new_transaction> transactions, std::optional<digest> session,
         store_handler<std::vector<add_outcome>> handler) = 0;
     virtual void record(transition change, store_handler<recorded_transition> handler) = 0;
     /// last_polled_at, polls and the other facts of many rows, without history: at a clean stop. A row with another
     /// revision, or none, is left as it is. It may take several transactions, but no other call comes between them.
-    virtual void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) = 0;
+    virtual void save_facts(std::vector<track::active_transaction> rows, store_handler<std::monostate> handler) = 0;
 
-    virtual void find(transaction_id id, store_handler<std::optional<transaction_view>> handler) = 0;
+    virtual void find(transaction_id id, store_handler<std::optional<track::transaction_view>> handler) = 0;
     /// errc::invalid_argument for a cursor that this list did not give out.
-    virtual void list(transaction_query query, store_handler<transaction_page> handler) = 0;
-    virtual void history(transaction_id id, store_handler<std::optional<transaction_history>> handler) = 0;
+    virtual void list(track::transaction_query query, store_handler<track::transaction_page> handler) = 0;
+    virtual void history(transaction_id id, store_handler<std::optional<track::transaction_history>> handler) = 0;
     virtual void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) = 0;
 
     /// errc::invalid_argument for a cursor that this list did not give out.
-    virtual void deliveries(delivery_query query, store_handler<delivery_page> handler) = 0;
+    virtual void deliveries(track::delivery_query query, store_handler<track::delivery_page> handler) = 0;
     /// Heads of a lane by (next_attempt_at, id), the longest due first.
     virtual void next_heads(std::string lane, std::size_t limit, store_handler<std::vector<delivery_head>> handler) = 0;
     virtual void load_delivery(delivery_id id, store_handler<std::optional<delivery_record>> handler) = 0;
@@ -292,12 +294,12 @@ class store {
     /// further back. beyond_last past the last event.
     virtual void put_consumer(
         std::string name, std::optional<event_seq> seq,
-        store_handler<std::pair<bool, consumer_view>> handler) = 0;                           ///< true = new
-    virtual void delete_consumer(std::string name, store_handler<consumer_view> handler) = 0; ///< as it was
+        store_handler<std::pair<bool, track::consumer_view>> handler) = 0;                           ///< true = new
+    virtual void delete_consumer(std::string name, store_handler<track::consumer_view> handler) = 0; ///< as it was
     /// Forward only: an earlier position changes nothing. not_found, or beyond_last past the last event.
-    virtual void acknowledge(std::string name, event_seq seq, store_handler<consumer_view> handler) = 0;
+    virtual void acknowledge(std::string name, event_seq seq, store_handler<track::consumer_view> handler) = 0;
     /// By the bytes of their names. The lag counts the events that are still there.
-    virtual void consumers(store_handler<std::vector<consumer_view>> handler) = 0;
+    virtual void consumers(store_handler<std::vector<track::consumer_view>> handler) = 0;
 
     /// `prune` forgets a key, whatever became of it, when it was claimed before `ended_before`.
     virtual void claim_session(digest key, digest body, wall_time now, store_handler<session_claim> handler) = 0;
@@ -322,7 +324,7 @@ class store {
 std::unique_ptr<store> make_sqlite_store(
     boost::asio::any_io_executor loop, const store_options& options, store_observer& observer);
 
-} // namespace prooftrack
+} // namespace prooftrack::store
 
 template <>
-struct boost::system::is_error_code_enum<prooftrack::store_error> : std::true_type {};
+struct boost::system::is_error_code_enum<prooftrack::store::store_error> : std::true_type {};

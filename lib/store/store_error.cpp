@@ -1,6 +1,6 @@
 #include "store/store.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 class store_category_type final : public boost::system::error_category {
@@ -40,4 +40,4 @@ const boost::system::error_category& store_category() {
 
 error_code make_error_code(store_error error) { return {static_cast<int>(error), store_category()}; }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

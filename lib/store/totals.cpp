@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 void totals::load(db_connection& db) {
     *this = totals();
@@ -62,7 +62,7 @@ void totals::flush(db_connection& db) {
             ON CONFLICT (state, kind) DO UPDATE SET number = excluded.number
         )sql";
         statement& count = db.prepared(write_count);
-        for (std::size_t state = 0; state < tracking_state_count; ++state) {
+        for (std::size_t state = 0; state < track::tracking_state_count; ++state) {
             for (std::size_t kind = 0; kind < kinds; ++kind) {
                 const std::int64_t number = numbers_.counts[state][kind];
                 if (number != flushed_.counts[state][kind]) count.execute(state, kind, number);
@@ -164,4 +164,4 @@ void totals::count_deliveries(std::int64_t lane, std::int64_t pending, std::int6
 
 void totals::set_failing(std::int64_t lane, std::optional<wall_time> since) { change_lane(lane).failing_since = since; }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

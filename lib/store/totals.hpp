@@ -17,7 +17,7 @@
 #include "store/connection.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// The counts of one lane.
 struct lane_total {
@@ -32,8 +32,8 @@ struct lane_total {
 
 /// Where a transaction is counted.
 struct count_cell {
-    tracking_state state = tracking_state::tracking;
-    status_kind kind = status_kind::none;
+    track::tracking_state state = track::tracking_state::tracking;
+    track::status_kind kind = track::status_kind::none;
     bool operator==(const count_cell&) const = default;
 };
 
@@ -78,7 +78,7 @@ class totals {
         std::uint64_t next_delivery = 1;
         std::uint64_t next_event = 1;
         std::uint64_t first_event = 1;
-        std::array<std::array<std::int64_t, kinds>, tracking_state_count> counts{};
+        std::array<std::array<std::int64_t, kinds>, track::tracking_state_count> counts{};
         bool operator==(const scalar_numbers&) const = default;
     };
 
@@ -96,4 +96,4 @@ class totals {
     std::size_t marked_lanes_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

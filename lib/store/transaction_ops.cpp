@@ -3,7 +3,7 @@
 #include "store/facts_update.hpp"
 #include "store/row_codec.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 constexpr sql_literal insert_if_new = R"sql(
@@ -27,7 +27,7 @@ constexpr sql_literal track_anew = R"sql(
 constexpr row_revision first_revision{1};
 
 /// True when the id was new.
-bool insert_new(database& db, std::int64_t row, const new_transaction& wanted) {
+bool insert_new(database& db, std::int64_t row, const track::new_transaction& wanted) {
     const packed_id packed(wanted.id.str());
     const auto run = [&](const auto& id) {
         db.sql(insert_if_new)
@@ -43,23 +43,23 @@ bool insert_new(database& db, std::int64_t row, const new_transaction& wanted) {
     return db.connection->changes() == 1;
 }
 
-tracking_facts fresh_facts(const new_transaction& wanted) {
-    tracking_facts facts;
+track::tracking_facts fresh_facts(const track::new_transaction& wanted) {
+    track::tracking_facts facts;
     facts.tracked_at = wanted.now;
     facts.overdue_at = wanted.now + wanted.overdue_after;
     return facts;
 }
 
-void renew(database& db, std::int64_t row, const tracking_facts& old, const new_transaction& wanted) {
+void renew(database& db, std::int64_t row, const track::tracking_facts& old, const track::new_transaction& wanted) {
     db.sql(track_anew)
         .execute(
             wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest), wanted.callback_url,
             null_if_empty(wanted.callback_lane), blob_view{wanted.metadata}, row);
     db.sql(R"sql(DELETE FROM proofs WHERE transaction_row = ?)sql").execute(row);
-    db.sums.count_transaction(count_cell{old.state, classify_status(old.status)}, count_cell{});
+    db.sums.count_transaction(count_cell{old.state, track::classify_status(old.status)}, count_cell{});
 }
 
-add_outcome add_one(database& db, const new_transaction& wanted) {
+add_outcome add_one(database& db, const track::new_transaction& wanted) {
     const std::int64_t row = db.sums.take_transaction_row();
     if (insert_new(db, row, wanted)) {
         db.sums.count_transaction(std::nullopt, count_cell{});
@@ -69,7 +69,7 @@ add_outcome add_one(database& db, const new_transaction& wanted) {
     std::int64_t known_row = 0;
     row_revision revision{};
     bool same_options = false;
-    tracking_facts facts;
+    track::tracking_facts facts;
     {
         static constexpr sql_literal known_by_id = R"sql(
             SELECT state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
@@ -85,22 +85,22 @@ add_outcome add_one(database& db, const new_transaction& wanted) {
         same_options = known.text(14) == as_blob(wanted.options_digest).bytes;
         revision = read_revision(known, 15);
     }
-    if (facts.state == tracking_state::untracked || facts.state == tracking_state::abandoned) {
+    if (facts.state == track::tracking_state::untracked || facts.state == track::tracking_state::abandoned) {
         renew(db, known_row, facts, wanted);
         write_history(db, known_row, {.at = wanted.now});
         return {add_result::created, fresh_facts(wanted), row_revision{value_of(revision) + 1}};
     }
-    const bool is_same = same_options || facts.state == tracking_state::settled;
+    const bool is_same = same_options || facts.state == track::tracking_state::settled;
     return {is_same ? add_result::existing : add_result::conflict, std::move(facts), revision};
 }
 
 } // namespace
 
 op_result<std::vector<add_outcome>> add_transactions(
-    database& db, std::span<const new_transaction> transactions, const std::optional<digest>& session) {
+    database& db, std::span<const track::new_transaction> transactions, const std::optional<digest>& session) {
     std::vector<add_outcome> outcomes;
     outcomes.reserve(transactions.size());
-    for (const new_transaction& wanted : transactions) outcomes.push_back(add_one(db, wanted));
+    for (const track::new_transaction& wanted : transactions) outcomes.push_back(add_one(db, wanted));
     if (session && !transactions.empty()) {
         db.sql(R"sql(UPDATE session_keys SET transaction_id = ? WHERE key = ?)sql")
             .execute(transactions.front().id.str(), as_blob(*session));
@@ -108,8 +108,8 @@ op_result<std::vector<add_outcome>> add_transactions(
     return outcomes;
 }
 
-op_result<std::monostate> save_transaction_facts(database& db, std::span<const active_transaction> rows) {
-    for (const active_transaction& saved : rows) {
+op_result<std::monostate> save_transaction_facts(database& db, std::span<const track::active_transaction> rows) {
+    for (const track::active_transaction& saved : rows) {
         const auto before = find_row(db, saved.id);
         if (!before || before->revision != saved.revision) continue;
         const auto ended_at =
@@ -121,7 +121,7 @@ op_result<std::monostate> save_transaction_facts(database& db, std::span<const a
     return std::monostate();
 }
 
-transaction_view read_view(const query& row) {
+track::transaction_view read_view(const query& row) {
     std::optional<std::string> callback_url;
     if (!row.is_null(15)) callback_url = row.string(15);
     return {read_id(row, 0),
@@ -135,7 +135,7 @@ transaction_view read_view(const query& row) {
             read_revision(row, 17)};
 }
 
-op_result<std::optional<transaction_view>> find_transaction(database& db, const transaction_id& id) {
+op_result<std::optional<track::transaction_view>> find_transaction(database& db, const transaction_id& id) {
     static constexpr sql_literal view_by_id = R"sql(
         SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
             recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
@@ -145,8 +145,8 @@ op_result<std::optional<transaction_view>> find_transaction(database& db, const 
         WHERE id = ?
     )sql";
     query row = select_by_id(db.sql(view_by_id), id.str());
-    if (!row.next()) return std::optional<transaction_view>();
+    if (!row.next()) return std::optional<track::transaction_view>();
     return std::optional(read_view(row));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

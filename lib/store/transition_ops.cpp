@@ -5,7 +5,7 @@
 #include "store/facts_update.hpp"
 #include "store/row_codec.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 /// What only the store holds of a transaction, needed to format an event.
@@ -37,13 +37,13 @@ event_ingredients read_ingredients(database& db, std::int64_t row) {
 delivery_record fresh_record(
     const delivery_head& head, const transition& change, const std::string& callback, const std::string& url,
     std::shared_ptr<const std::string> body) {
-    delivery_view view{
+    track::delivery_view view{
         head.id,
         change.event->id,
         std::string(to_string(change.event->type)),
         change.id,
         callback,
-        delivery_state::pending,
+        track::delivery_state::pending,
         0,
         std::nullopt,
         "",
@@ -57,7 +57,7 @@ delivery_record fresh_record(
 recorded_transition write_event(database& db, std::int64_t row, const transition& change, wall_time event_time) {
     const owed_event& owed = *change.event;
     const event_ingredients parts = read_ingredients(db, row);
-    event_facts facts;
+    track::event_facts facts;
     facts.id = owed.id;
     facts.type = owed.type;
     facts.timestamp = event_time;
@@ -97,7 +97,8 @@ op_result<recorded_transition> record_transition(database& db, const transition&
             store_error::stale, "record a change", "the transaction was changed since the change was judged");
     }
     const bool has_event = change.event.has_value();
-    const auto event_time = has_event ? std::optional(next_event_time(change.at, before->last_event_at)) : std::nullopt;
+    const auto event_time =
+        has_event ? std::optional(track::next_event_time(change.at, before->last_event_at)) : std::nullopt;
     std::optional<wall_time> ended_at;
     if (is_ended(change.facts.state)) {
         const bool ends_now = has_event || change.facts.state != before->cell.state || !before->ended_at;
@@ -128,4 +129,4 @@ op_result<recorded_transition> record_transition(database& db, const transition&
     return recorded;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -4,7 +4,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 void busy_deliveries::take(const lane_head& head) {
     const bool is_new = held_.emplace(head.id, held_delivery{head}).second;
@@ -75,4 +75,4 @@ void busy_deliveries::leave(delivery_id id, delivery_phase where) {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

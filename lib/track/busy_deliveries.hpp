@@ -10,7 +10,7 @@
 
 #include "track/delivery_queue.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// The phases of a taken delivery. `remove` ends each of them.
 ///
@@ -68,4 +68,4 @@ class busy_deliveries {
     std::size_t attempting_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

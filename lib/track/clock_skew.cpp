@@ -1,6 +1,6 @@
 #include "track/clock_skew.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 std::optional<milliseconds> clock_skew::on_date(wall_time server_date, instant now) {
     constexpr milliseconds half_of_its_grain{500};
@@ -17,4 +17,4 @@ std::optional<milliseconds> clock_skew::on_date(wall_time server_date, instant n
     return latest_;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

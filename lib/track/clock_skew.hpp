@@ -6,7 +6,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// Feeds on the Date of each reply.
 class clock_skew {
@@ -26,4 +26,4 @@ class clock_skew {
     bool is_reported_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 milliseconds beyond_tolerance(milliseconds off) {
@@ -25,4 +25,4 @@ std::optional<clock_step> clock_watch::look(instant now, steady_duration since_b
     return step;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

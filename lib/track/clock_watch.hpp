@@ -6,7 +6,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 struct clock_step {
     milliseconds slept{0};  ///< boot time passed, steady time did not
@@ -29,4 +29,4 @@ class clock_watch {
     std::optional<reading> last_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -6,7 +6,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr std::size_t uuid_length = 36;
@@ -119,4 +119,4 @@ std::uint64_t compact_id::hash_of(const hash_key& key, std::string_view text) {
     return keyed_hash(key, packed ? as_text(*packed) : text);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

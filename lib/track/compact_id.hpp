@@ -9,7 +9,7 @@
 
 #include "base/keyed_hash.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// Owns one id in 17 bytes. Most of Proof's ids are UUIDs, and a million of them should not cost a million allocations.
 class compact_id {
@@ -40,4 +40,4 @@ class compact_id {
     kind kind_ = kind::empty;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

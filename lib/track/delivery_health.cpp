@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 /// Beyond this the ramp is over whatever the callback's own limit is.
@@ -64,4 +64,4 @@ void delivery_health::forget_row() {
     transactions_seen_ = 0;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

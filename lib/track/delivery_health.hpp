@@ -8,7 +8,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 inline constexpr std::size_t failures_until_failing = 5;     ///< failed attempts in a row …
 inline constexpr std::size_t transactions_until_failing = 3; ///< … over at least so many transactions
@@ -55,4 +55,4 @@ class delivery_health {
     std::size_t ramp_ = 0; ///< 0 = not ramping
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 delivery_lane::delivery_lane(std::size_t capacity, bool whole, std::optional<lane_settings> settings)
     : queue_(capacity, whole) {
@@ -126,4 +126,4 @@ wall_time delivery_lane::due_of(const lane_head& head, wall_time now) const {
     return look_at(head.next_attempt_at, head.attempts, schedule_, now);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -13,7 +13,7 @@
 #include "track/delivery_policy.hpp"
 #include "track/delivery_queue.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// Most heads of one configured callback in memory.
 inline constexpr std::size_t lane_capacity = 1024;
@@ -132,4 +132,4 @@ class delivery_lane {
     std::optional<recovery_rule> recovery_; ///< that the store is applying
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

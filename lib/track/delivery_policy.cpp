@@ -4,7 +4,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 milliseconds most_jitter(milliseconds wait) { return wait / retry_jitter_part; }
@@ -62,4 +62,4 @@ bool may_attempt(const delivery_view& delivery, std::span<const milliseconds> sc
     return !is_explained(delivery, schedule, now);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

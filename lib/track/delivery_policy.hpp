@@ -11,7 +11,7 @@
 #include "base/time.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// A Retry-After is honoured up to this long.
 inline constexpr milliseconds longest_retry_after = std::chrono::hours(24);
@@ -79,4 +79,4 @@ bool is_explained(const delivery_view& delivery, std::span<const milliseconds> s
 /// present clock (its last attempt lies in the future, or the wait is longer than any that is ever given).
 bool may_attempt(const delivery_view& delivery, std::span<const milliseconds> schedule, wall_time now);
 
-} // namespace prooftrack
+} // namespace prooftrack::track

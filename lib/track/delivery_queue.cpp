@@ -4,7 +4,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 void delivery_queue::insert(const lane_head& head, wall_time due) {
     erase(head.id);
@@ -63,4 +63,4 @@ void delivery_queue::empty_memory() {
     by_due_.clear();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -12,7 +12,7 @@
 #include "base/ids.hpp"
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// A delivery that may be attempted: the first pending one of its (callback, transaction).
 struct lane_head {
@@ -96,4 +96,4 @@ class delivery_queue {
     std::set<key> by_due_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr std::size_t arity = 4;
@@ -75,4 +75,4 @@ void due_heap::erase(std::uint32_t slot) {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -9,7 +9,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// Holds each slot at most once. Equal times come out in the order of their slots, so that runs repeat exactly.
 /// O(log n) for all changes; 20 bytes an entry.
@@ -50,4 +50,4 @@ class due_heap {
     std::vector<std::uint32_t> positions_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -5,7 +5,7 @@
 #include "base/event_names.hpp"
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr std::string_view test_name = "callback.test";
@@ -85,4 +85,4 @@ wall_time next_event_time(wall_time now, std::optional<wall_time> last) {
     return last && now <= *last ? *last + milliseconds(1) : now;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

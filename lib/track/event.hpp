@@ -14,7 +14,7 @@
 #include "base/time.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// In the order of `selectable_events`.
 enum class event_type : std::uint8_t {
@@ -69,4 +69,4 @@ std::string insert_seq(std::string_view frozen, event_seq seq);
 /// stepped back.
 wall_time next_event_time(wall_time now, std::optional<wall_time> last);
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -2,7 +2,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 bool failing_mark::take_over() {
     if (state_ != state::unknown) return false;
@@ -26,4 +26,4 @@ bool failing_mark::end(mark_result how) {
     return outdated && how == mark_result::saved;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

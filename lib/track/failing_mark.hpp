@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// How a write of the mark ended.
 enum class mark_result : std::uint8_t {
@@ -40,4 +40,4 @@ class failing_mark {
     state state_ = state::unknown;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

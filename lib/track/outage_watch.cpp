@@ -2,7 +2,7 @@
 
 #include <array>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 /// A single error of the only transaction is no outage; a refusal is said on purpose.
@@ -74,4 +74,4 @@ std::optional<steady_time> outage_watch::next_look(
     return next;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -9,7 +9,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// What the last reply about a transaction, or its absence, was.
 enum class standing : std::uint8_t {
@@ -64,4 +64,4 @@ class outage_watch {
     bool is_denial_ = false;         ///< the last one
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr std::array<std::string_view, 5> names{"ok", "throttled", "unauthorized", "forbidden", "unreachable"};
@@ -140,4 +140,4 @@ bool proof_health::on_full_speed(wall_time now) {
     return change(health_kind::ok, "", instant{changed_at_, now}).is_change;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -11,7 +11,7 @@
 #include "base/time.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 enum class health_kind : std::uint8_t {
     ok,
@@ -100,4 +100,4 @@ class proof_health {
     steady_time token_changed_at_{};
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -10,7 +10,7 @@
 #include "base/time.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 struct transaction_query {
     std::optional<tracking_state> state;
@@ -45,4 +45,4 @@ struct transaction_history {
     std::vector<delivery_view> deliveries;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr std::chrono::milliseconds growth_step{100};
@@ -84,4 +84,4 @@ steady_time rate_control::next_token(steady_time now) {
     return now + std::chrono::ceil<std::chrono::microseconds>(std::chrono::duration<double>(wait));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -8,7 +8,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// A token bucket whose rate grows by itself: doubled each second up to a threshold, then a fifth of the threshold
 /// more a second, until the demand is met and the backlog gone; then only the ceiling holds. The bucket holds at most
@@ -45,4 +45,4 @@ class rate_control {
     steady_time refilled_at_{};
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 void reply_window::add(std::uint32_t slot, bool is_id_error, steady_time now) {
     replies_.push_back(reply{now, slot, is_id_error});
@@ -24,4 +24,4 @@ bool reply_window::is_burst(steady_time now) const {
     return static_cast<std::size_t>(std::unique(refused.begin(), end) - refused.begin()) > most_transactions;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

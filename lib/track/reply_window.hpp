@@ -9,7 +9,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// The last 100 replies of the last minute.
 class reply_window {
@@ -30,4 +30,4 @@ class reply_window {
     boost::circular_buffer<reply> replies_{length};
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

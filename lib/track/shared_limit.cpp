@@ -2,7 +2,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 void shared_limit::take() {
     expects(has_room(), "shared_limit: more was taken than there is");
@@ -26,4 +26,4 @@ std::optional<lane_number> shared_limit::next() {
     return first;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -9,7 +9,7 @@
 
 #include "track/lane_number.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 class shared_limit {
   public:
@@ -36,4 +36,4 @@ class shared_limit {
     std::set<lane_number> waiting_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 std::uint64_t space_watch::limit(std::uint64_t capacity) {
     constexpr std::uint64_t most = std::uint64_t{1} << 30U;
@@ -24,4 +24,4 @@ space_watch::change space_watch::look(std::uint64_t free, std::uint64_t capacity
     return change::none;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

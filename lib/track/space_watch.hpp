@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// Two limits, so that a disk around one of them is reported once and not again and again.
 class space_watch {
@@ -22,4 +22,4 @@ class space_watch {
     bool is_nearly_full_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

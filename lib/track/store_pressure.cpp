@@ -1,6 +1,6 @@
 #include "track/store_pressure.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 void store_pressure::report_full(bool something_waits, steady_time now) {
     if (is_halted()) return;
@@ -41,4 +41,4 @@ void store_pressure::try_in_a_while(steady_time now) {
     if (!try_at_) try_at_ = now + store_retry_interval;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -7,7 +7,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// How often a refused write is tried again, and how soon a failed read.
 inline constexpr seconds store_retry_interval{1};
@@ -52,4 +52,4 @@ class store_pressure {
     std::optional<steady_time> try_at_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

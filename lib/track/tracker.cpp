@@ -6,7 +6,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 tracker::tracker(tracker_options options, random_source& random)
     : options_(std::move(options)), random_(random), health_(options_.probe_interval) {
@@ -201,4 +201,4 @@ void tracker::check_invariants() const {
     if (in_flight != in_flight_) throw std::logic_error("the count of polls in flight is wrong");
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

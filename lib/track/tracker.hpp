@@ -26,7 +26,7 @@
 #include "track/types.hpp"
 #include "track/vouched_clock.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// Most changes on their way to the store: with so many nothing more is polled, because a slow disk would only make the
 /// queue longer, and API calls wait behind it (a first reply of an import of 1 M is a change each). The
@@ -401,4 +401,4 @@ class tracker {
     bool behind_was_said_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

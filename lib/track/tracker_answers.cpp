@@ -5,7 +5,7 @@
 
 #include "track/tracker.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr std::uint32_t between_lazy_stores_s = 60;
@@ -279,4 +279,4 @@ void tracker::record(
     actions.emplace_back(std::move(change));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

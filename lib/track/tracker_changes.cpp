@@ -6,7 +6,7 @@
 
 #include "track/tracker.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 void tracker::on(recorded_event event, instant now, std::vector<tracker_action>& actions) {
     const auto found = pending_.find(event.slot);
@@ -120,4 +120,4 @@ void tracker::leave(std::uint32_t slot, instant now) {
     table_.set_facts(slot, facts, now);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -9,7 +9,7 @@
 
 #include "track/tracker.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 /// A tracking that begins is noted with the wall clock's time, some commits ago at most.
@@ -134,4 +134,4 @@ std::optional<wall_time> tracker::time_to_prune_by(instant now) const {
     return clock_.least(now.wall);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

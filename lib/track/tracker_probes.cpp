@@ -4,7 +4,7 @@
 
 #include "track/tracker.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 /// So many rows are looked at for one probe; the next one begins behind them.
@@ -153,4 +153,4 @@ bool tracker::end_probe(const poll_ticket& ticket) {
     return true;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -5,7 +5,7 @@
 
 #include "track/tracker.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using std::chrono::nanoseconds;
@@ -356,4 +356,4 @@ void tracker::watch_capacity(instant now, std::vector<tracker_action>& actions) 
         behind_action{wanted_rate(), made_rate_, std::chrono::duration_cast<milliseconds>(oldest), is_store_slow});
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

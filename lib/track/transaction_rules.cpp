@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using next_poll = judgement::next_poll;
@@ -331,4 +331,4 @@ steady_duration draw_backoff(
     return nanoseconds(std::min(wait + random.between(0, wait / 5), longest));
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -14,7 +14,7 @@
 #include "track/event.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// The times of `[poll]`, see conf/prooftrackd.toml.
 struct poll_rules {
@@ -92,4 +92,4 @@ steady_duration draw_interval(const std::pair<milliseconds, milliseconds>& band,
 steady_duration draw_backoff(
     const std::pair<milliseconds, milliseconds>& backoff, std::uint32_t errors, random_source& random);
 
-} // namespace prooftrack
+} // namespace prooftrack::track

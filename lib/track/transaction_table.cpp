@@ -4,7 +4,7 @@
 
 #include "base/expects.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr std::size_t most_error_texts = 250;
@@ -179,4 +179,4 @@ void transaction_table::set_error(std::uint32_t slot, std::string_view text) {
     at(slot).last_error = static_cast<std::uint8_t>(error_texts_.size() - 1);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

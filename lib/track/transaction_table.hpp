@@ -18,7 +18,7 @@
 #include "track/outage_watch.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// Where a row stands in the schedule: exactly one of these at any time.
 enum class row_phase : std::uint8_t {
@@ -172,4 +172,4 @@ class transaction_table {
     std::array<std::size_t, 3> beside_{};  ///< those in the other states, but for `untracked`
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr std::array<std::string_view, tracking_state_count> state_names{
@@ -50,4 +50,4 @@ std::optional<delivery_state> parse_delivery_state(std::string_view text) {
 }
 std::string_view to_string(store_state state) { return state == store_state::ok ? "ok" : "full"; }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

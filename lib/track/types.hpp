@@ -13,7 +13,7 @@
 #include "base/ids.hpp"
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// Ours. A give-up of ours is never called failed.
 enum class tracking_state : std::uint8_t {
@@ -193,4 +193,4 @@ struct consumer_view {
 enum class store_state : std::uint8_t { ok, full };
 std::string_view to_string(store_state state);
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr milliseconds half_of_a_second{500}; ///< a Date has whole seconds
@@ -56,4 +56,4 @@ vouched_clock::finding vouched_clock::follow(milliseconds correction, trust leve
     return found;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::track

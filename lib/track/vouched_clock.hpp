@@ -7,7 +7,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 /// It goes on evenly when the wall clock is set, and follows the wall clock again once Proof's `Date` agrees with that.
 /// While the `Date` contradicts a wall clock that it has never agreed with since the start, it is the later one of the
@@ -55,4 +55,4 @@ class vouched_clock {
     milliseconds accepted_{0};       ///< the same, when enough did; 0 unless `disputed`
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

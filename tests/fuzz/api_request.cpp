@@ -11,21 +11,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     using namespace prooftrack;
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     const auto read = [&](std::size_t piece) {
-        request_reader reader;
+        api::request_reader reader;
         for (std::size_t at = 0; at < text.size(); at += piece) {
             reader.append(text.substr(at, piece));
-            request_reader::step step = reader.next();
-            if (step == request_reader::step::head) {
+            api::request_reader::step step = reader.next();
+            if (step == api::request_reader::step::head) {
                 reader.accept_body(4096);
                 step = reader.next();
             }
-            if (step == request_reader::step::whole) return std::string("whole ") + reader.take_body();
-            if (step == request_reader::step::refused) return std::string("refused");
+            if (step == api::request_reader::step::whole) return std::string("whole ") + reader.take_body();
+            if (step == api::request_reader::step::refused) return std::string("refused");
         }
         return std::string("more");
     };
     if (read(text.size() + 1) != read(1)) __builtin_trap();
-    parse_track_request(text);
-    parse_session_body(text);
+    api::parse_track_request(text);
+    api::parse_session_body(text);
     return 0;
 }

@@ -9,13 +9,13 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace prooftrack;
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    const auto read = parse_configuration(text, "fuzz.toml");
-    if (const auto* mistakes = std::get_if<config_mistakes>(&read)) {
-        if (mistakes->empty() || mistakes->size() > max_reported_mistakes + 1) __builtin_trap();
-        for (const config_mistake& mistake : *mistakes) {
+    const auto read = config::parse_configuration(text, "fuzz.toml");
+    if (const auto* mistakes = std::get_if<config::config_mistakes>(&read)) {
+        if (mistakes->empty() || mistakes->size() > config::max_reported_mistakes + 1) __builtin_trap();
+        for (const config::config_mistake& mistake : *mistakes) {
             if (format_mistake(mistake).find('\n') != std::string::npos) __builtin_trap();
         }
-    } else if (std::get<configuration_reading>(read).value.proof.base_url.empty()) {
+    } else if (std::get<config::configuration_reading>(read).value.proof.base_url.empty()) {
         __builtin_trap();
     }
     return 0;

@@ -7,13 +7,14 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace prooftrack;
-    const request_target target = split_target(std::string_view(reinterpret_cast<const char*>(data), size));
-    percent_decode(target.path);
-    const auto query = query_values::parse(target.query);
+    const api::request_target target = api::split_target(std::string_view(reinterpret_cast<const char*>(data), size));
+    api::percent_decode(target.path);
+    const auto query = api::query_values::parse(target.query);
     if (!query) return 0;
     (void)query->number("after");
     (void)query->time("settled_after");
-    if (const auto wait = query->wait(); wait && (*wait < milliseconds(0) || *wait > longest_wait)) __builtin_trap();
-    if (const auto limit = query->limit(); limit && (*limit < 1 || *limit > largest_limit)) __builtin_trap();
+    if (const auto wait = query->wait(); wait && (*wait < milliseconds(0) || *wait > api::longest_wait))
+        __builtin_trap();
+    if (const auto limit = query->limit(); limit && (*limit < 1 || *limit > api::largest_limit)) __builtin_trap();
     return 0;
 }

@@ -8,9 +8,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace prooftrack;
     const std::string body(reinterpret_cast<const char*>(data), size);
-    const std::size_t lines = count_import_lines(body);
+    const std::size_t lines = api::count_import_lines(body);
     const auto read = [&](std::size_t slice) {
-        import_reader reader(body);
+        api::import_reader reader(body);
         while (reader.read_slice(slice)) {
         }
         return std::pair(reader.take_lines().size(), reader.take_rejected().size());

@@ -14,7 +14,7 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 struct free_openssl {
@@ -164,4 +164,4 @@ boost::asio::ssl::context make_server_context(
     return context;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -9,7 +9,7 @@
 
 #include <boost/asio/ssl/context.hpp>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 /// Makes `directory/ca.pem` and `directory/ca_key.pem` (0600), or uses the pair that is there while it has a month to
 /// live: a client that trusted the sandbox before its restart goes on trusting it. Returns a server context (TLS 1.2
@@ -18,4 +18,4 @@ namespace prooftrack {
 boost::asio::ssl::context make_server_context(
     const std::filesystem::path& directory, const std::vector<std::string>& more_hosts);
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -10,7 +10,7 @@
 
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 namespace asio = boost::asio;
@@ -243,4 +243,4 @@ void connection::close() {
     stream_.next_layer().close(ignored);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -16,7 +16,7 @@
 
 #include "site.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 /// Runs on one executor; whoever spawned `run` keeps the object until it returned. Whoever sweeps calls
 /// `close_if_late`: that is the deadline of every read and write (a timer for each would cost more than the request).
@@ -67,4 +67,4 @@ class connection {
     bool waits_for_request_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 constexpr std::array<std::pair<std::string_view, fault_kind>, 11> kinds{{
@@ -84,4 +84,4 @@ bool fault_list::take_refusal(steady_time now) {
     return take_if("/widget/", now, [](fault_kind kind) { return kind == fault_kind::refuse; }).has_value();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

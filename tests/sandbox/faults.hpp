@@ -12,7 +12,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 enum class fault_kind : std::uint8_t {
     status,         ///< answer with this HTTP status
@@ -80,4 +80,4 @@ class fault_list {
     std::vector<fault> faults_; ///< oldest first
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

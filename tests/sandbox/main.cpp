@@ -19,7 +19,7 @@
 #include "shop/shop_server.hpp"
 #include "state_directory.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 namespace asio = boost::asio;
@@ -159,23 +159,23 @@ int serve(const sandbox_options& options) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::sandbox
 
 int main(int argc, char** argv) {
     using namespace prooftrack;
-    fill_standard_descriptors();
-    const auto parsed = parse_options(std::vector<std::string>(argv + 1, argv + argc));
-    if (const auto* stop = std::get_if<exit_request>(&parsed)) {
+    net::fill_standard_descriptors();
+    const auto parsed = sandbox::parse_options(std::vector<std::string>(argv + 1, argv + argc));
+    if (const auto* stop = std::get_if<sandbox::exit_request>(&parsed)) {
         (stop->status == 0 ? std::cout : std::cerr) << stop->text;
         return stop->status;
     }
     try {
-        return serve(std::get<sandbox_options>(parsed));
-    } catch (const start_failure& failure) {
+        return sandbox::serve(std::get<sandbox::sandbox_options>(parsed));
+    } catch (const sandbox::start_failure& failure) {
         std::cerr << "proof-sandbox: " << failure.message << '\n';
         return failure.status;
     } catch (const std::exception& error) {
         std::cerr << "proof-sandbox: " << error.what() << '\n';
-        return exit_cannot_create;
+        return sandbox::exit_cannot_create;
     }
 }

@@ -6,7 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 constexpr int exit_usage = 64;
@@ -133,4 +133,4 @@ std::variant<sandbox_options, exit_request> parse_options(std::vector<std::strin
     return options;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -11,7 +11,7 @@
 
 #include "proof_error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 struct sandbox_options {
     std::string host = "127.0.0.1"; ///< as written: it stands in base_url
@@ -35,4 +35,4 @@ struct exit_request {
 /// `arguments` without the program's name. Help and version exit 0, a mistake 64.
 std::variant<sandbox_options, exit_request> parse_options(std::vector<std::string> arguments);
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -1,6 +1,6 @@
 #include "proof_error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 std::optional<api_generation> parse_api_generation(std::string_view text) {
     if (text == "first") return api_generation::first;
@@ -58,4 +58,4 @@ proof_failure documented_failure(int status) {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

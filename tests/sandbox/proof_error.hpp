@@ -8,7 +8,7 @@
 
 #include "reply.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 /// Two generations of Proof's API are live; they differ in fields and in the shape of errors.
 enum class api_generation : std::uint8_t { first, current };
@@ -26,4 +26,4 @@ reply make_failure_reply(api_generation generation, const proof_failure& failure
 /// What Proof documents for an HTTP status, for a fault that names only the status.
 proof_failure documented_failure(int status);
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

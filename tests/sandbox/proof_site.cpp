@@ -6,7 +6,7 @@
 #include "base/ids.hpp"
 #include "random_text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 constexpr std::string_view transactions_prefix = "/widget/transactions/";
@@ -176,4 +176,4 @@ reply proof_site::serve_kyc(std::string_view user, const incoming_request& reque
 
 std::string proof_site::next_request_id() { return fmt::format("req_{:016x}", random_.next()); }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

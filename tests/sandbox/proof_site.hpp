@@ -14,7 +14,7 @@
 #include "widget_host.hpp"
 #include "world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 struct proof_site_options {
     session_rules rules;
@@ -73,4 +73,4 @@ class proof_site final : public site {
     std::uint64_t requests_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -5,7 +5,7 @@
 #include "base/ids.hpp"
 #include "proof_site.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 constexpr std::string_view transactions_prefix = "/sandbox/transactions/";
@@ -118,4 +118,4 @@ reply proof_site::control_stats() const {
     return made;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

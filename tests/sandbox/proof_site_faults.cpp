@@ -4,7 +4,7 @@
 
 #include "proof_site.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 constexpr std::string_view not_http = "\x16\x03\x01 this is not HTTP \x00\xff\r\n\r\n{\"status\":\"completed\"}";
@@ -138,4 +138,4 @@ reply_plan proof_site::strike(
     return plan;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

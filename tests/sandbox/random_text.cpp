@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <openssl/rand.h>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 std::vector<unsigned char> random_bytes(std::size_t count) {
@@ -34,4 +34,4 @@ std::string make_uuid() {
     return text;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

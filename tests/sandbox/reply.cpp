@@ -7,7 +7,7 @@
 #include <boost/url/parse_query.hpp>
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 std::function<bool(std::string&)> as_chunks(std::function<bool(std::string&)> more) {
     return [more = std::move(more)](std::string& out) {
         std::string piece;
@@ -97,4 +97,4 @@ void append_json(std::string& out, std::string_view text) {
     out += '"';
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -11,7 +11,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 /// One whole request. The views live until the site has answered.
 struct incoming_request {
@@ -64,4 +64,4 @@ std::string format_http_date(wall_time when);
 /// Appends `text` as a JSON string with its quotes.
 void append_json(std::string& out, std::string_view text);
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

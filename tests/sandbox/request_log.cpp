@@ -8,7 +8,7 @@
 
 #include "reply.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 /// A record's fixed part; method and path follow.
@@ -111,4 +111,4 @@ std::function<bool(std::string&)> request_log::format(std::string prefix) const 
     return reader;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

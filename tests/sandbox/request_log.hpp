@@ -10,7 +10,7 @@
 
 #include "base/time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 /// Keeps the newest requests in at most `most_bytes` (about a million polls of UUIDs in 80 MiB); the oldest go first.
 class request_log {
@@ -33,4 +33,4 @@ class request_log {
     std::deque<std::shared_ptr<std::string>> pieces_; ///< records back to back; appended to, never changed
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -10,7 +10,7 @@
 #include "base/ids.hpp"
 #include "reply.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 namespace json = boost::json;
@@ -246,4 +246,4 @@ std::string format_fault(const fault& what) {
     return out;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -14,7 +14,7 @@
 #include "faults.hpp"
 #include "world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 /// What is wrong with a document, for the one who wrote it.
 struct document_error {
@@ -45,4 +45,4 @@ document_result<std::string> parse_user_status(std::string_view text);
 /// A fault as `GET /sandbox/faults` shows it.
 std::string format_fault(const fault& what);
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -5,7 +5,7 @@
 
 #include "base/result.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 namespace asio = boost::asio;
@@ -111,4 +111,4 @@ asio::awaitable<void> server::sweep() {
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -14,7 +14,7 @@
 #include "net/task_group.hpp"
 #include "proof_site.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 class server {
   public:
@@ -45,7 +45,7 @@ class server {
     boost::asio::steady_timer stop_timer_;
     bool stopping_ = false;
     std::set<connection*> clients_; ///< each lives in the frame of its `serve_client`
-    task_group tasks_;
+    net::task_group tasks_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -7,7 +7,7 @@
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 namespace json = boost::json;
@@ -196,4 +196,4 @@ std::optional<std::vector<script_step>> script_by_email(std::string_view email) 
     return std::nullopt;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

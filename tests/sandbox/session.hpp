@@ -11,7 +11,7 @@
 #include "proof_error.hpp"
 #include "world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 /// What a valid request ordered.
 struct session_order {
@@ -45,4 +45,4 @@ std::string format_session(const session_order& order, const session_secrets& se
 /// nullopt = as usual.
 std::optional<std::vector<script_step>> script_by_email(std::string_view email);
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -7,7 +7,7 @@
 
 #include "reply.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 class site {
   public:
@@ -21,4 +21,4 @@ class site {
     virtual reply_plan answer(const incoming_request& request) = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

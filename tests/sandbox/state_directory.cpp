@@ -11,7 +11,7 @@
 
 #include "random_text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 constexpr std::uintmax_t largest_file = 64U << 20U;
@@ -62,4 +62,4 @@ std::string read_file(const std::filesystem::path& path) {
     return std::move(text).str();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

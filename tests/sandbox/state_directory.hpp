@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 /// Makes the directory and removes a `base_url` left over from an earlier run: whoever waits for it waits for this one.
 void prepare_directory(const std::filesystem::path& directory);
@@ -20,4 +20,4 @@ std::string keep_token(const std::filesystem::path& directory, const std::string
 /// A file of at most 64 MiB. Throws std::system_error or std::runtime_error.
 std::string read_file(const std::filesystem::path& path);
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -4,7 +4,7 @@
 
 #include "random_text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 constexpr std::string_view prefix = "/widget-host/";
@@ -93,4 +93,4 @@ reply widget_host::act(
     return say_status(action == "pay" ? "paid" : action == "fail" ? "declined" : "closed");
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -11,7 +11,7 @@
 #include "reply.hpp"
 #include "world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 class widget_host {
   public:
@@ -41,4 +41,4 @@ class widget_host {
     std::deque<std::string> keys_in_order_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

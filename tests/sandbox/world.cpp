@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 void advance(sandbox_transaction& transaction, instant now) {
@@ -130,4 +130,4 @@ std::string format_transaction(std::string_view id, const sandbox_transaction& t
     return out;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -14,7 +14,7 @@
 #include "base/time.hpp"
 #include "proof_error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 /// One step of a transaction's life.
 struct script_step {
@@ -93,4 +93,4 @@ class sandbox_world {
 /// The body of `GET /widget/transactions/{id}`: Proof's fields in the transaction's generation.
 std::string format_transaction(std::string_view id, const sandbox_transaction& transaction);
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

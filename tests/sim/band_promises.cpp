@@ -1,6 +1,6 @@
 #include "sim/band_promises.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 /// After a disturbance polls are spread and speed up again.
@@ -11,7 +11,7 @@ constexpr int settled_in = 3;
 
 } // namespace
 
-void band_promises::on_configured(const configuration& config) {
+void band_promises::on_configured(const config::configuration& config) {
     longest_ = config.poll.interval.second;
     has_ceiling_ = config.poll.max_rate != 0;
     on_disturbance();
@@ -33,4 +33,4 @@ void band_promises::on_poll(const std::string& id, bool is_open) {
         std::chrono::duration_cast<milliseconds>(gap).count());
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -11,7 +11,7 @@
 #include "config/config.hpp"
 #include "sim/violations.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 class band_promises {
   public:
@@ -19,7 +19,7 @@ class band_promises {
 
     std::function<bool(steady_time)> was_disturbed_since; ///< by an outage of Proof's
 
-    void on_configured(const configuration& config);
+    void on_configured(const config::configuration& config);
     /// Something that concerns everybody: a start, a jump, an outage, a slow disk, no free connection.
     void on_disturbance(steady_duration span = {}) {
         disturbed_until_ = std::max(disturbed_until_, clock_.now().steady + span);
@@ -46,4 +46,4 @@ class band_promises {
     std::uint64_t checked_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -4,24 +4,24 @@
 
 #include "track/event.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 /// An event becomes visible at most this long after it was recorded, but for a crash between the two.
 constexpr seconds longest_commit{180};
 constexpr std::string_view url_name = "callback_url";
 
-bool selects_event(const callback_config& one, event_type type) {
+bool selects_event(const config::callback_config& one, track::event_type type) {
     return std::any_of(
         one.events.begin(), one.events.end(), [&](const std::string& pattern) { return selects(pattern, type); });
 }
 
 } // namespace
 
-void delivery_promises::on_configured(const std::vector<callback_config>& callbacks) {
+void delivery_promises::on_configured(const std::vector<config::callback_config>& callbacks) {
     history_.push_back({clock_.now().steady, callbacks});
-    shortest_schedule_.try_emplace(std::string(url_name), callback_config{}.retry_schedule.size());
-    for (const callback_config& one : callbacks) {
+    shortest_schedule_.try_emplace(std::string(url_name), config::callback_config{}.retry_schedule.size());
+    for (const config::callback_config& one : callbacks) {
         const auto known = shortest_schedule_.try_emplace(one.name, one.retry_schedule.size()).first;
         known->second = std::min(known->second, one.retry_schedule.size());
     }
@@ -32,14 +32,14 @@ void delivery_promises::on_restart() {
 }
 
 /// (sometimes, always) in the time in which the event may have been recorded.
-std::pair<bool, bool> delivery_promises::selects_it(const std::string& callback, event_type type) const {
+std::pair<bool, bool> delivery_promises::selects_it(const std::string& callback, track::event_type type) const {
     bool sometimes = false;
     bool always = true;
     const steady_time begin = clock_.now().steady - longest_commit;
     for (std::size_t i = 0; i < history_.size(); ++i) {
         if (i + 1 < history_.size() && history_[i + 1].since < begin) continue;
         const auto& all = history_[i].callbacks;
-        const bool selected = std::any_of(all.begin(), all.end(), [&](const callback_config& one) {
+        const bool selected = std::any_of(all.begin(), all.end(), [&](const config::callback_config& one) {
             return one.name == callback && selects_event(one, type);
         });
         sometimes = sometimes || selected;
@@ -58,8 +58,8 @@ void delivery_promises::on_event(const seen_event& event, bool may_have_url, boo
     for (const auto& [name, shortest] : shortest_schedule_) {
         const auto [sometimes, always] = name == url_name
                                              ? std::pair(
-                                                   may_have_url && event.reported.type != event_type::updated,
-                                                   has_url && event.reported.type != event_type::updated)
+                                                   may_have_url && event.reported.type != track::event_type::updated,
+                                                   has_url && event.reported.type != track::event_type::updated)
                                              : selects_it(name, event.reported.type);
         if (!sometimes) continue;
         owed_to[name].is_certain = always;
@@ -93,7 +93,7 @@ bool delivery_promises::is_free(const std::string& event_id, const std::string& 
     return place == event->second.by_callback.end() || (may_be_dead(place->second, callback) && has_retried_dead_);
 }
 
-void delivery_promises::check_order(const known_event& event, const delivery_job& job) {
+void delivery_promises::check_order(const known_event& event, const callback::delivery_job& job) {
     lane_of_one& lane = lanes_[{event.transaction, job.callback}];
     if (is_free(job.event_id, job.callback)) return;
     if (!lane.under_way.empty() && !is_free(lane.under_way, job.callback))
@@ -109,9 +109,9 @@ void delivery_promises::check_order(const known_event& event, const delivery_job
     lane.under_way = job.event_id;
 }
 
-void delivery_promises::on_attempt(const delivery_job& job, bool is_configured) {
+void delivery_promises::on_attempt(const callback::delivery_job& job, bool is_configured) {
     if (!is_configured) broken_.add("{} goes to {}, which is not configured", job.event_id, job.callback);
-    if (job.event_type == to_string(event_type::test)) return;
+    if (job.event_type == to_string(track::event_type::test)) return;
     const auto [bytes, is_first] = bytes_.try_emplace(job.event_id, *job.body);
     if (!is_first && bytes->second != *job.body) broken_.add("{} changed its bytes", job.event_id);
     known_event& event = events_[job.event_id];
@@ -124,11 +124,11 @@ void delivery_promises::on_attempt(const delivery_job& job, bool is_configured) 
     event.by_callback[job.callback]; // known from now on
 }
 
-void delivery_promises::on_answer(const delivery_job& job, delivery_outcome::verdict verdict) {
-    if (job.event_type == to_string(event_type::test)) return;
+void delivery_promises::on_answer(const callback::delivery_job& job, callback::delivery_outcome::verdict verdict) {
+    if (job.event_type == to_string(track::event_type::test)) return;
     owed& one = events_[job.event_id].by_callback[job.callback];
-    if (verdict == delivery_outcome::verdict::delivered) one.is_delivered = true;
-    if (verdict == delivery_outcome::verdict::gone) one.is_gone = true;
+    if (verdict == callback::delivery_outcome::verdict::delivered) one.is_delivered = true;
+    if (verdict == callback::delivery_outcome::verdict::gone) one.is_gone = true;
     one.attempts = std::max(one.attempts, job.attempt);
     lane_of_one& lane = lanes_[{job.transaction, job.callback}];
     if (lane.under_way == job.event_id) lane.under_way.clear();
@@ -144,4 +144,4 @@ void delivery_promises::check_end(const std::set<std::pair<std::string, std::str
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -15,20 +15,20 @@
 #include "sim/seen_event.hpp"
 #include "sim/violations.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 class delivery_promises {
   public:
     delivery_promises(const virtual_clock& clock, violations& broken) : clock_(clock), broken_(broken) {}
 
     /// From now on these are the callbacks.
-    void on_configured(const std::vector<callback_config>& callbacks);
+    void on_configured(const std::vector<config::callback_config>& callbacks);
     void on_restart();
     /// An event became visible. `has_url`: its transaction may have, or certainly has, a callback_url.
     void on_event(const seen_event& event, bool may_have_url, bool has_url);
     /// An attempt begins; `is_configured`: its callback has a target now.
-    void on_attempt(const delivery_job& job, bool is_configured);
-    void on_answer(const delivery_job& job, delivery_outcome::verdict verdict);
+    void on_attempt(const callback::delivery_job& job, bool is_configured);
+    void on_answer(const callback::delivery_job& job, callback::delivery_outcome::verdict verdict);
     /// Somebody asked for a delivery again by hand: it may come out of order.
     void on_retry(const std::string& event_id, const std::string& callback) { by_hand_.insert({event_id, callback}); }
     void on_retry_of_dead() { has_retried_dead_ = true; }
@@ -45,13 +45,13 @@ class delivery_promises {
     struct known_event {
         std::uint64_t seq = 0;
         std::string transaction;
-        event_type type = event_type::completed;
+        track::event_type type = track::event_type::completed;
         std::map<std::string, owed> by_callback;
         bool is_visible = false;
     };
     struct configured {
         steady_time since{};
-        std::vector<callback_config> callbacks;
+        std::vector<config::callback_config> callbacks;
     };
     struct lane_of_one {
         std::map<std::uint64_t, std::string> events; ///< by seq
@@ -61,8 +61,8 @@ class delivery_promises {
     /// With the shortest schedule that its callback ever had: whether it may have been given up.
     bool may_be_dead(const owed& one, const std::string& callback) const;
     bool is_free(const std::string& event_id, const std::string& callback) const;
-    void check_order(const known_event& event, const delivery_job& job);
-    std::pair<bool, bool> selects_it(const std::string& callback, event_type type) const;
+    void check_order(const known_event& event, const callback::delivery_job& job);
+    std::pair<bool, bool> selects_it(const std::string& callback, track::event_type type) const;
 
     const virtual_clock& clock_;
     violations& broken_;
@@ -75,4 +75,4 @@ class delivery_promises {
     bool has_retried_dead_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 using std::chrono::minutes;
@@ -114,7 +114,7 @@ void director::act(action_kind kind, const std::string& id, moment_kind moment) 
         if (!world_.life) break;
         world_.watch.on_store_trouble(seconds(60));
         world_.life->disk_side().fail_operation(
-            static_cast<std::uint64_t>(world_.random.between(0, 3)), store_error::full);
+            static_cast<std::uint64_t>(world_.random.between(0, 3)), store::store_error::full);
         break;
     case action_kind::jump_clock:
         jump_clock();
@@ -233,9 +233,9 @@ void director::move_proof(const std::string& id) {
     const auto found = world_.proof.transactions.find(id);
     if (found == world_.proof.transactions.end()) return;
     const steady_time now = world_.clock.now().steady;
-    const status_kind is = classify_status(found->second.status_at(now));
+    const track::status_kind is = track::classify_status(found->second.status_at(now));
     random_source& random = world_.random;
-    if (is == status_kind::completed && random.between(0, 9) != 0) return; // rarely taken back
+    if (is == track::status_kind::completed && random.between(0, 9) != 0) return; // rarely taken back
     constexpr std::array open{"pending", "processing", "completed", "completed", "failed", "cancelled"};
     constexpr std::array failed{"pending", "completed", "completed"};
     if (is_terminal(is)) {
@@ -261,4 +261,4 @@ void director::jump_clock() {
     world_.jump_clock(by);
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -10,7 +10,7 @@
 #include "sim/sim_client.hpp"
 #include "sim/sim_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 class director {
   public:
@@ -41,4 +41,4 @@ class director {
     bool is_pending_ = false; ///< an action is posted and has not run: one at a time
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -13,7 +13,7 @@
 #include "support/recorded_log.hpp"
 #include "support/virtual_time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 using namespace std::chrono_literals;
@@ -37,18 +37,19 @@ class creeping_clock final : public clock_source {
 };
 
 /// Answers every poll after the same time, and remembers the longest gap between two polls of one id.
-class steady_proof final : public proof_client {
+class steady_proof final : public proof::proof_client {
   public:
-    steady_proof(virtual_clock& clock, poll_source& source, steady_duration took)
+    steady_proof(virtual_clock& clock, proof::poll_source& source, steady_duration took)
         : clock_(clock), source_(source), took_(took) {}
 
     void wake() override {
         if (std::exchange(is_woken_, true)) return;
         clock_.post([this] { pull(); });
     }
-    void call(proof_call /*request*/, unique_function<void(op_result<proof_reply>)> /*handler*/) override {}
+    void call(
+        proof::proof_call /*request*/, unique_function<void(op_result<proof::proof_reply>)> /*handler*/) override {}
     void retire_connections() override {}
-    void reconfigure(std::shared_ptr<const proof_setup> /*setup*/) noexcept override {}
+    void reconfigure(std::shared_ptr<const proof::proof_setup> /*setup*/) noexcept override {}
     void stop(milliseconds /*within*/, unique_function<void()> stopped) override { stopped(); }
 
     steady_duration longest_gap() const { return longest_gap_; }
@@ -64,8 +65,8 @@ class steady_proof final : public proof_client {
                 longest_gap_ = std::max(longest_gap_, now - last->second);
             last_start_[ticket->id] = now;
             clock_.after(took_, [this, asked = *std::move(ticket)]() mutable {
-                poll_answer unchanged;
-                unchanged.what = reply_class::unchanged;
+                track::poll_answer unchanged;
+                unchanged.what = track::reply_class::unchanged;
                 unchanged.took = took_;
                 source_.on_answer(std::move(asked), std::move(unchanged));
             });
@@ -73,7 +74,7 @@ class steady_proof final : public proof_client {
     }
 
     virtual_clock& clock_;
-    poll_source& source_;
+    proof::poll_source& source_;
     steady_duration took_;
     bool is_woken_ = false;
     std::map<std::string, steady_time> last_start_;
@@ -102,17 +103,17 @@ TEST_P(DuePolls, AreMadeWithinTheirBandAndNotAtTheNextTick) {
              std::chrono::hours(24),
              {}});
     }
-    fake_store memory(disk, &time);
+    store::fake_store memory(disk, &time);
     fake_notifier notifier(time);
     recorded_log log;
-    metrics registry("sim");
-    meters counts(registry);
-    configuration config;
-    engine* ringing = nullptr;
+    observe::metrics registry("sim");
+    engine::meters counts(registry);
+    config::configuration config;
+    engine::engine* ringing = nullptr;
     virtual_alarm alarm(time, [&] { ringing->on_alarm(); });
-    engine daemon(
-        config, engine_dependencies{clock, alarm, memory, notifier, log, counts},
-        engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1);
+    engine::engine daemon(
+        config, engine::engine_dependencies{clock, alarm, memory, notifier, log, counts},
+        engine::engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1);
     ringing = &daemon;
     steady_proof proof(time, daemon.polls(), GetParam().took);
     daemon.attach(proof);
@@ -127,4 +128,4 @@ TEST_P(DuePolls, AreMadeWithinTheirBandAndNotAtTheNextTick) {
 INSTANTIATE_TEST_SUITE_P(Sim, DuePolls, testing::Values(load{2'000, 3ms}, load{200, 3ms}, load{3, 4s}, load{2, 4s}));
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::sim

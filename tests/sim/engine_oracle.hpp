@@ -6,7 +6,7 @@
 
 #include "sim/sim_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 class engine_oracle {
   public:
@@ -15,7 +15,7 @@ class engine_oracle {
     /// After each event.
     void check_step();
     /// An attempt begins: its event is durable, with these bytes.
-    void check_attempt(const delivery_job& job);
+    void check_attempt(const callback::delivery_job& job);
     /// Nothing is on its way any more.
     void check_end();
 
@@ -26,4 +26,4 @@ class engine_oracle {
     sim_world& world_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -15,7 +15,7 @@
 #include "support/recorded_log.hpp"
 #include "support/virtual_time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 /// What a life of the daemon meets; all of it outlives it.
 struct life_surroundings {
@@ -23,13 +23,13 @@ struct life_surroundings {
     virtual_clock::group group = 0;
     fake_disk& disk;
     proof_world& proof;
-    event_log& log;
+    observe::event_log& log;
     proof_observer& observer;
-    event_listener& reader;
-    std::function<scripted_reply(const delivery_job&)> receiver;
+    api::event_listener& reader;
+    std::function<scripted_reply(const callback::delivery_job&)> receiver;
     /// Called at each instant of an id; what it posts to the clock runs first if it says true.
     std::function<bool(moment_kind, const std::string&)> at_moment;
-    std::function<void(const delivery_job&)> on_attempt_answered;
+    std::function<void(const callback::delivery_job&)> on_attempt_answered;
     std::function<void()> on_ready;
     std::uint64_t seed = 1;
 };
@@ -37,27 +37,28 @@ struct life_surroundings {
 /// What a crash takes away.
 class daemon_life {
   public:
-    daemon_life(const configuration& config, life_surroundings around)
+    daemon_life(const config::configuration& config, life_surroundings around)
         : around_(std::move(around)), registry_("sim"), counts_(registry_),
           store_(around_.disk, &around_.clock, store_options_for(), &store_watch_),
           notifier_(around_.clock, around_.group), alarm_(
                                                        around_.clock, [this] { engine_.on_alarm(); }, around_.group),
           engine_(
-              config, engine_dependencies{around_.clock, alarm_, store_, notifier_, around_.log, counts_},
-              engine_hooks{[this] { reread_token(); }, [](std::string_view) { return true; }}, "sim", around_.seed),
+              config, engine::engine_dependencies{around_.clock, alarm_, store_, notifier_, around_.log, counts_},
+              engine::engine_hooks{[this] { reread_token(); }, [](std::string_view) { return true; }}, "sim",
+              around_.seed),
           proof_(
               around_.proof, around_.clock, around_.group, engine_.polls(), config.proof.connections, around_.observer,
               around_.at_moment) {
         notifier_.keeps_attempts = false;
         notifier_.answer_with(around_.receiver);
-        notifier_.at_moments([this](attempt_moment moment, const delivery_job& job) {
+        notifier_.at_moments([this](attempt_moment moment, const callback::delivery_job& job) {
             if (moment == attempt_moment::answering) around_.on_attempt_answered(job);
             return around_.at_moment(
                 moment == attempt_moment::started ? moment_kind::attempt_started : moment_kind::attempt_answering,
                 job.transaction);
         });
         targets_ = names_of(config);
-        store_watch_.changed = [this](store_state state) { engine_.on_store_state(state); };
+        store_watch_.changed = [this](track::store_state state) { engine_.on_store_state(state); };
         engine_.calls().set_event_listener(&around_.reader);
         engine_.attach(proof_);
         token_ = around_.proof.valid_token;
@@ -75,7 +76,7 @@ class daemon_life {
         engine_.on_token_changed();
     }
     /// As the program does it: everything around the engine first.
-    void reload(const configuration& config) {
+    void reload(const config::configuration& config) {
         targets_ = names_of(config);
         proof_.reconfigure({});
         reread_token();
@@ -83,55 +84,56 @@ class daemon_life {
     }
     void set_full(bool is_full) {
         store_.set_full(is_full);
-        engine_.on_store_state(is_full ? store_state::full : store_state::ok);
+        engine_.on_store_state(is_full ? track::store_state::full : track::store_state::ok);
     }
     bool is_target(const std::string& callback) const {
         return callback == "callback_url" || targets_.contains(callback);
     }
-    engine& daemon() { return engine_; }
-    fake_store& disk_side() { return store_; }
+    engine::engine& daemon() { return engine_; }
+    store::fake_store& disk_side() { return store_; }
     const scripted_proof& proof() const { return proof_; }
     bool is_ready() const { return is_ready_; }
 
   private:
-    struct watch final : store_observer {
-        std::function<void(store_state)> changed;
+    struct watch final : store::store_observer {
+        std::function<void(track::store_state)> changed;
         void on_commit(steady_duration /*took*/, std::size_t /*operations*/) override {}
-        void on_state(store_state state, const op_error& /*why*/) override { changed(state); }
+        void on_state(track::store_state state, const op_error& /*why*/) override { changed(state); }
         void on_fatal(const op_error& /*error*/) override {}
     };
-    static std::set<std::string> names_of(const configuration& config) {
+    static std::set<std::string> names_of(const config::configuration& config) {
         std::set<std::string> names;
-        for (const callback_config& one : config.callbacks) names.insert(one.name);
+        for (const config::callback_config& one : config.callbacks) names.insert(one.name);
         return names;
     }
-    fake_store_options store_options_for() const {
-        fake_store_options options;
+    store::fake_store_options store_options_for() const {
+        store::fake_store_options options;
         options.commit_time = {milliseconds(1), milliseconds(40)};
         options.answer_time = {milliseconds(0), milliseconds(5)};
         options.seed = around_.seed;
         options.owner = around_.group;
-        options.on_moment = [this](store_moment moment, const std::string& id) {
+        options.on_moment = [this](store::store_moment moment, const std::string& id) {
             if (id.empty()) return false;
-            if (moment == store_moment::handed) return around_.at_moment(moment_kind::change_handed, id);
+            if (moment == store::store_moment::handed) return around_.at_moment(moment_kind::change_handed, id);
             return around_.at_moment(
-                moment == store_moment::committed ? moment_kind::change_committed : moment_kind::change_answered, id);
+                moment == store::store_moment::committed ? moment_kind::change_committed : moment_kind::change_answered,
+                id);
         };
         return options;
     }
 
     life_surroundings around_;
-    metrics registry_;
-    meters counts_;
+    observe::metrics registry_;
+    engine::meters counts_;
     std::set<std::string> targets_; ///< the callbacks that are configured
     watch store_watch_;
-    fake_store store_;
+    store::fake_store store_;
     fake_notifier notifier_;
     virtual_alarm alarm_;
-    engine engine_;
+    engine::engine engine_;
     scripted_proof proof_;
     std::string token_;
     bool is_ready_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

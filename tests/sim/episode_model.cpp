@@ -5,44 +5,45 @@
 
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
-bool is_end(event_type type) {
-    return type == event_type::completed || type == event_type::failed || type == event_type::cancelled;
+bool is_end(track::event_type type) {
+    return type == track::event_type::completed || type == track::event_type::failed ||
+           type == track::event_type::cancelled;
 }
 
 /// Whether an event may follow on this state.
 bool fits(const possible_state& state, const reported_event& event) {
     if (state.options.metadata != event.metadata) return false;
     switch (event.type) {
-    case event_type::completed:
-    case event_type::failed:
-    case event_type::cancelled: // an abandoned one is settled by a poll by hand
+    case track::event_type::completed:
+    case track::event_type::failed:
+    case track::event_type::cancelled: // an abandoned one is settled by a poll by hand
         return state.state == reported_state::open || state.state == reported_state::abandoned;
-    case event_type::reversed:
+    case track::event_type::reversed:
         return state.state == reported_state::final && is_terminal(event.word) && state.word != event.word &&
                state.word == event.previous;
-    case event_type::overdue:
+    case track::event_type::overdue:
         return state.state == reported_state::open && !state.was_overdue;
-    case event_type::not_found:
-    case event_type::rejected:
-    case event_type::abandoned:
-    case event_type::updated:
+    case track::event_type::not_found:
+    case track::event_type::rejected:
+    case track::event_type::abandoned:
+    case track::event_type::updated:
         return state.state == reported_state::open;
-    case event_type::test:
+    case track::event_type::test:
         return false;
     }
     return false;
 }
 
 void enter(possible_state& state, const reported_event& event) {
-    if (is_end(event.type) || event.type == event_type::reversed) {
+    if (is_end(event.type) || event.type == track::event_type::reversed) {
         state.state = reported_state::final;
         state.word = event.word;
-    } else if (event.type == event_type::overdue) {
+    } else if (event.type == track::event_type::overdue) {
         state.was_overdue = true;
-    } else if (event.type == event_type::abandoned) {
+    } else if (event.type == track::event_type::abandoned) {
         state.state = reported_state::abandoned;
     }
 }
@@ -199,7 +200,7 @@ episode_model::verdict episode_model::tell(const reported_event& event, const co
     return has_cause ? verdict::fine : verdict::uncaused;
 }
 
-bool episode_model::look(reported_state state, status_kind word, std::optional<int> metadata) {
+bool episode_model::look(reported_state state, track::status_kind word, std::optional<int> metadata) {
     close_under_effects();
     return keep_if([&](const possible_state& one) {
         return one.state == state && (state != reported_state::final || one.word == word) &&
@@ -231,4 +232,4 @@ std::string episode_model::text() const {
     return text;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

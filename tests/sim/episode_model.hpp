@@ -17,7 +17,7 @@
 #include "track/event.hpp"
 #include "track/types.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 enum class reported_state : std::uint8_t { none, open, final, abandoned, untracked };
 std::string_view to_string(reported_state state);
@@ -37,7 +37,7 @@ inline constexpr std::size_t most_open_calls = 6;
 
 struct possible_state {
     reported_state state = reported_state::none;
-    status_kind word = status_kind::none; ///< of `final`
+    track::status_kind word = track::status_kind::none; ///< of `final`
     asked_options options;
     bool was_overdue = false;
     std::uint64_t opened_by = 0; ///< step of the POST that began the episode
@@ -48,9 +48,9 @@ struct possible_state {
 
 /// What an event says of its transaction.
 struct reported_event {
-    event_type type = event_type::completed;
-    status_kind word = status_kind::none;
-    status_kind previous = status_kind::none;
+    track::event_type type = track::event_type::completed;
+    track::status_kind word = track::status_kind::none;
+    track::status_kind previous = track::status_kind::none;
     int metadata = 0;
 };
 
@@ -76,7 +76,7 @@ class episode_model {
     /// An event became visible. `is_caused`: what has to hold of the state that it came to.
     verdict tell(const reported_event& event, const condition& is_caused);
     /// Somebody looked. False when no possible state looks like that.
-    bool look(reported_state state, status_kind word, std::optional<int> metadata);
+    bool look(reported_state state, track::status_kind word, std::optional<int> metadata);
 
     bool is_certainly(reported_state state) const;
     bool may_be(reported_state state) const;
@@ -104,4 +104,4 @@ class episode_model {
     std::array<open_call, most_open_calls> calls_{};
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -19,19 +19,19 @@
 #include "support/recorded_log.hpp"
 #include "support/virtual_time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 /// Holds every poll until the test answers it.
-class held_proof final : public proof_client {
+class held_proof final : public proof::proof_client {
   public:
-    held_proof(virtual_clock& clock, poll_source& source) : clock_(clock), source_(source) {}
+    held_proof(virtual_clock& clock, proof::poll_source& source) : clock_(clock), source_(source) {}
 
     void wake() override {
         if (std::exchange(is_woken_, true)) return;
         clock_.post([this] {
             is_woken_ = false;
             while (auto ticket = source_.next_poll()) {
-                for (const poll_ticket& other : held) {
+                for (const track::poll_ticket& other : held) {
                     if (other.id == ticket->id) throw std::logic_error("two polls of one id in flight");
                 }
                 held.push_back(*std::move(ticket));
@@ -39,17 +39,18 @@ class held_proof final : public proof_client {
             }
         });
     }
-    void call(proof_call /*request*/, unique_function<void(op_result<proof_reply>)> /*handler*/) override {}
+    void call(
+        proof::proof_call /*request*/, unique_function<void(op_result<proof::proof_reply>)> /*handler*/) override {}
     void retire_connections() override {}
-    void reconfigure(std::shared_ptr<const proof_setup> /*setup*/) noexcept override {}
+    void reconfigure(std::shared_ptr<const proof::proof_setup> /*setup*/) noexcept override {}
     void stop(milliseconds /*within*/, unique_function<void()> stopped) override { stopped(); }
 
     /// Answers the oldest poll in flight with this status.
     void answer(const std::string& status) {
-        poll_ticket ticket = std::move(held.front());
+        track::poll_ticket ticket = std::move(held.front());
         held.pop_front();
-        poll_answer reply;
-        reply.what = reply_class::good;
+        track::poll_answer reply;
+        reply.what = track::reply_class::good;
         reply.http_status = 200;
         reply.status = status;
         reply.body = fmt::format(R"({{"merchant_transaction_id":"{}","status":"{}"}})", ticket.id, status);
@@ -57,12 +58,12 @@ class held_proof final : public proof_client {
         source_.on_answer(std::move(ticket), std::move(reply));
     }
 
-    std::deque<poll_ticket> held;
+    std::deque<track::poll_ticket> held;
     std::uint64_t polls = 0;
 
   private:
     virtual_clock& clock_;
-    poll_source& source_;
+    proof::poll_source& source_;
     bool is_woken_ = false;
 };
 
@@ -92,33 +93,33 @@ class held_engine {
     using fate = std::shared_ptr<std::string>;
     fate track(
         const std::string& id, std::string metadata = "{}", milliseconds overdue_after = std::chrono::hours(24)) {
-        track_request request{*transaction_id::parse(id), {}};
+        api::track_request request{*transaction_id::parse(id), {}};
         request.options.overdue_after = overdue_after;
         request.options.metadata = metadata;
         request.options.metadata_canonical = std::move(metadata);
         auto reported = std::make_shared<std::string>();
-        daemon.calls().track(std::move(request), {}, [reported](outcome<tracked> done) {
-            *reported = word<tracked>(done, [](const tracked& t) { return t.created ? "201" : "200"; });
+        daemon.calls().track(std::move(request), {}, [reported](api::outcome<api::tracked> done) {
+            *reported = word<api::tracked>(done, [](const api::tracked& t) { return t.created ? "201" : "200"; });
         });
         return reported;
     }
     fate untrack(const std::string& id) {
         auto reported = std::make_shared<std::string>();
-        daemon.calls().untrack(*transaction_id::parse(id), {}, [reported](outcome<transaction_view> done) {
-            *reported = word<transaction_view>(done, [](const transaction_view&) { return "200"; });
+        daemon.calls().untrack(*transaction_id::parse(id), {}, [reported](api::outcome<track::transaction_view> done) {
+            *reported = word<track::transaction_view>(done, [](const track::transaction_view&) { return "200"; });
         });
         return reported;
     }
     fate poll(const std::string& id) {
         auto reported = std::make_shared<std::string>();
-        daemon.calls().poll_now(*transaction_id::parse(id), {}, [reported](outcome<std::monostate> done) {
+        daemon.calls().poll_now(*transaction_id::parse(id), {}, [reported](api::outcome<std::monostate> done) {
             *reported = word<std::monostate>(done, [](std::monostate) { return "202"; });
         });
         return reported;
     }
     fate hint(const std::string& id) {
         auto reported = std::make_shared<std::string>();
-        daemon.calls().hint(*transaction_id::parse(id), [reported](outcome<std::monostate> done) {
+        daemon.calls().hint(*transaction_id::parse(id), [reported](api::outcome<std::monostate> done) {
             *reported = word<std::monostate>(done, [](std::monostate) { return "202"; });
         });
         return reported;
@@ -129,14 +130,14 @@ class held_engine {
         const wall_time then = clock.now().wall - std::chrono::hours(24 * 31);
         disk.add_one({*transaction_id::parse(id), "{}", std::nullopt, "", then, std::chrono::hours(24), {}});
         fake_disk::transaction_row& row = disk.transactions.at(id);
-        row.facts.state = tracking_state::abandoned;
+        row.facts.state = track::tracking_state::abandoned;
         row.facts.status = "pending";
         row.facts.watched = false;
         fake_disk::raise(row);
     }
-    const tracking_facts& stored(const std::string& id) const { return disk.transactions.at(id).facts; }
-    std::vector<event_type> events_of(const std::string& id) const {
-        std::vector<event_type> found;
+    const track::tracking_facts& stored(const std::string& id) const { return disk.transactions.at(id).facts; }
+    std::vector<track::event_type> events_of(const std::string& id) const {
+        std::vector<track::event_type> found;
         for (const auto& [seq, event] : disk.events) {
             if (event.transaction == id) found.push_back(event.type);
         }
@@ -145,28 +146,28 @@ class held_engine {
 
     virtual_clock clock;
     fake_disk disk;
-    fake_store memory{disk};
+    store::fake_store memory{disk};
     fake_notifier notifier{clock};
     recorded_log log;
-    metrics registry{"sim"};
-    meters counts{registry};
+    observe::metrics registry{"sim"};
+    engine::meters counts{registry};
     virtual_alarm alarm{clock, [this] { daemon.on_alarm(); }};
-    engine daemon{
-        make_configuration(), engine_dependencies{clock, alarm, memory, notifier, log, counts},
-        engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1};
+    engine::engine daemon{
+        make_configuration(), engine::engine_dependencies{clock, alarm, memory, notifier, log, counts},
+        engine::engine_hooks{[] {}, [](std::string_view) { return true; }}, "sim", 1};
     held_proof proof{clock, daemon.polls()};
 
   private:
-    static configuration make_configuration() {
-        configuration config;
+    static config::configuration make_configuration() {
+        config::configuration config;
         config.poll.verify_after.clear();
         return config;
     }
     template <class T, class Word>
-    static std::string word(const outcome<T>& done, Word of) {
-        if (const auto* refused = std::get_if<problem>(&done)) return std::string(word_of(refused->code));
+    static std::string word(const api::outcome<T>& done, Word of) {
+        if (const auto* refused = std::get_if<api::problem>(&done)) return std::string(api::word_of(refused->code));
         return of(std::get<T>(done));
     }
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

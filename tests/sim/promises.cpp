@@ -2,19 +2,19 @@
 
 #include <algorithm>
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 /// A clock that is wrong by less than 30 s is not noticed, and it may be wrong in both directions in turn.
 constexpr seconds clock_tolerance{70};
 
-reported_state state_of(const tracking_facts& facts) {
+reported_state state_of(const track::tracking_facts& facts) {
     switch (facts.state) {
-    case tracking_state::settled:
+    case track::tracking_state::settled:
         return reported_state::final;
-    case tracking_state::abandoned:
+    case track::tracking_state::abandoned:
         return reported_state::abandoned;
-    case tracking_state::untracked:
+    case track::tracking_state::untracked:
         return reported_state::untracked;
     default:
         return reported_state::open;
@@ -28,7 +28,7 @@ int metadata_of(const std::string& metadata) {
 
 /// The shortest of a rule's times that was in force at some time from `since` on; nullopt = never in force.
 std::optional<milliseconds> shortest_since(
-    const std::map<wall_time, poll_config>& history, wall_time since, milliseconds poll_config::*rule,
+    const std::map<wall_time, config::poll_config>& history, wall_time since, milliseconds config::poll_config::*rule,
     bool zero_is_never) {
     std::optional<milliseconds> shortest;
     auto from = history.upper_bound(since);
@@ -45,7 +45,7 @@ std::optional<milliseconds> shortest_since(
 
 // ---- the life of the daemon
 
-void promises::on_configured(const configuration& config) {
+void promises::on_configured(const config::configuration& config) {
     poll_history_[clock_.true_wall()] = config.poll;
     deliveries_.on_configured(config.callbacks);
     bands_.on_configured(config);
@@ -71,10 +71,10 @@ void promises::on_crash() {
     for (auto& [tag, one] : sessions_) one.places.clear();
 }
 
-void promises::on_caught_up(const event_list& page) {
+void promises::on_caught_up(const api::event_list& page) {
     is_catching_up_ = false;
-    for (const log_event& event : page.events) on_event(event);
-    for (const log_event& event : std::exchange(unread_, {})) on_event(event);
+    for (const api::log_event& event : page.events) on_event(event);
+    for (const api::log_event& event : std::exchange(unread_, {})) on_event(event);
     for (auto& [id, record] : ids_) record.model.settle_lost_calls();
 }
 
@@ -153,12 +153,12 @@ void promises::refuse(const call& done, const std::string& id) {
     note(id, "refused");
 }
 
-void promises::look(const std::string& id, const std::optional<transaction_view>& view) {
+void promises::look(const std::string& id, const std::optional<track::transaction_view>& view) {
     ++step_;
     id_record& record = ids_[id];
     const std::string before = record.model.text();
     const reported_state state = view ? state_of(view->facts) : reported_state::none;
-    const status_kind word = view ? classify_status(view->facts.status) : status_kind::none;
+    const track::status_kind word = view ? track::classify_status(view->facts.status) : track::status_kind::none;
     const std::optional<int> metadata = view ? std::optional(metadata_of(view->metadata)) : std::nullopt;
     if (record.model.look(state, word, metadata)) return;
     blame(id, fmt::format("is shown as {} ({}), but it was {}", to_string(state), to_string(word), before));
@@ -184,11 +184,12 @@ void promises::on_session_made(const std::string& tag, const std::string& id, co
     if (one.replies.size() > 1) blame(id, "is a second session under one Idempotency-Key");
 }
 
-void promises::on_session_reply(const call& done, const std::string& tag, const outcome<proxied_reply>& reply) {
+void promises::on_session_reply(
+    const call& done, const std::string& tag, const api::outcome<api::proxied_reply>& reply) {
     ++step_;
     end(done);
     session& one = sessions_[tag];
-    const auto* good = std::get_if<proxied_reply>(&reply);
+    const auto* good = std::get_if<api::proxied_reply>(&reply);
     for (const auto& [id, bytes] : one.replies) {
         const auto place = one.places.find(id);
         const bool is_this = good != nullptr && good->body == bytes;
@@ -207,7 +208,7 @@ void promises::on_session_reply(const call& done, const std::string& tag, const 
 
 // ---- readers
 
-void promises::on_event(const log_event& event) {
+void promises::on_event(const api::log_event& event) {
     if (is_catching_up_) {
         unread_.push_back(event);
         return;
@@ -229,8 +230,8 @@ void promises::on_event(const log_event& event) {
     take(*std::move(read));
 }
 
-void promises::on_page(std::uint64_t after, const event_list& page) {
-    for (const log_event& event : page.events) {
+void promises::on_page(std::uint64_t after, const api::event_list& page) {
+    for (const api::log_event& event : page.events) {
         const std::uint64_t seq = value_of(event.seq);
         if (seq != ++after) broken_.add("a reader misses event {}", after);
         after = seq;
@@ -255,7 +256,7 @@ void promises::take(seen_event event) {
         blame(id, fmt::format("{} {} cannot follow, it was {}", event.id, to_string(event.reported.type), before));
     if (verdict == episode_model::verdict::uncaused)
         blame(id, fmt::format("{} {} without a cause in this tracking", event.id, to_string(event.reported.type)));
-    if (event.reported.type != event_type::updated && event.reported.type != event_type::overdue)
+    if (event.reported.type != track::event_type::updated && event.reported.type != track::event_type::overdue)
         record.last_end = step_;
     bands_.forget(id); // most of them change how often it is asked
     const auto& states = record.model.states();
@@ -269,18 +270,18 @@ bool promises::is_caused(const id_record& record, const reported_event& event, c
     const wall_time now = clock_.true_wall();
     const auto age = now - state.opened_at + clock_tolerance;
     switch (event.type) {
-    case event_type::completed:
-    case event_type::failed:
-    case event_type::cancelled:
-    case event_type::reversed:
+    case track::event_type::completed:
+    case track::event_type::failed:
+    case track::event_type::cancelled:
+    case track::event_type::reversed:
         return record.last_of_word[static_cast<std::size_t>(event.word)] > state.opened_by;
-    case event_type::updated:
-        return event.word == status_kind::other ||
+    case track::event_type::updated:
+        return event.word == track::status_kind::other ||
                record.last_of_word[static_cast<std::size_t>(event.word)] > state.opened_by;
-    case event_type::overdue:
+    case track::event_type::overdue:
         return age >= state.options.overdue_after;
-    case event_type::not_found: {
-        const auto grace = shortest_since(poll_history_, state.opened_at, &poll_config::not_found_grace, false);
+    case track::event_type::not_found: {
+        const auto grace = shortest_since(poll_history_, state.opened_at, &config::poll_config::not_found_grace, false);
         if (!grace) return false;
         const auto lasted = [&](wall_time since, wall_time until) {
             return until - std::max(since, state.opened_at) + clock_tolerance >= *grace;
@@ -291,16 +292,16 @@ bool promises::is_caused(const id_record& record, const reported_event& event, c
         return (record.not_found_since && lasted(*record.not_found_since, now)) ||
                (has_crashed_ && lasted(record.not_found_before.first, ended));
     }
-    case event_type::rejected: {
+    case track::event_type::rejected: {
         const auto is_ours = [&](std::uint64_t served) { return served > state.opened_by; };
         const auto count = std::count_if(record.refusals.begin(), record.refusals.end(), is_ours);
         return count >= (has_crashed_ ? 1 : 3); // the count of a row may fall back to a saved one in a crash
     }
-    case event_type::abandoned: {
-        const auto most = shortest_since(poll_history_, state.opened_at, &poll_config::give_up_after, true);
+    case track::event_type::abandoned: {
+        const auto most = shortest_since(poll_history_, state.opened_at, &config::poll_config::give_up_after, true);
         return most && age >= *most && record.last_answer > state.opened_by;
     }
-    case event_type::test:
+    case track::event_type::test:
         return false;
     }
     return false;
@@ -321,10 +322,10 @@ void promises::on_poll_started(const std::string& id) {
 void promises::on_poll_answered(const std::string& id, const proof_answer& answer) {
     ++step_;
     id_record& record = ids_[id];
-    const reply_class what = answer.answer.what;
+    const track::reply_class what = answer.answer.what;
     note(id, fmt::format("served {} {}", to_string(what), answer.word));
     if (!answer.word.empty()) {
-        record.last_of_word[static_cast<std::size_t>(classify_status(answer.word))] = step_;
+        record.last_of_word[static_cast<std::size_t>(track::classify_status(answer.word))] = step_;
         record.last_word_at = clock_.now().steady;
         record.may_have_lost_word = false;
         record.is_word_doubtful = clock_.now().steady < store_trouble_until_;
@@ -336,10 +337,10 @@ void promises::on_poll_answered(const std::string& id, const proof_answer& answe
     } else {
         bands_.on_other_answer(id);
     }
-    if (what == reply_class::no_reply) return;
+    if (what == track::reply_class::no_reply) return;
     record.last_answer = step_;
-    if (what == reply_class::not_found && !record.not_found_since) record.not_found_since = clock_.true_wall();
-    if (what == reply_class::bad_request) {
+    if (what == track::reply_class::not_found && !record.not_found_since) record.not_found_since = clock_.true_wall();
+    if (what == track::reply_class::bad_request) {
         record.refusals.push_back(step_);
     } else {
         record.refusals.clear();
@@ -348,18 +349,18 @@ void promises::on_poll_answered(const std::string& id, const proof_answer& answe
 
 // ---- the end
 
-void promises::check_end(const configuration& config) {
+void promises::check_end(const config::configuration& config) {
     for (const auto& [number, what] : open_calls_) broken_.add("{} was never answered", what);
     for (auto& [id, record] : ids_) check_id(id, record, config);
 }
 
-void promises::check_id(const std::string& id, id_record& record, const configuration& config) {
+void promises::check_id(const std::string& id, id_record& record, const config::configuration& config) {
     const auto found = proof_.transactions.find(id);
     if (found == proof_.transactions.end()) return;
     const proof_truth& truth = found->second;
     const steady_time now = clock_.now().steady;
     const bool is_normal = truth.what == proof_truth::kind::normal && truth.visible_at <= now;
-    const status_kind word = is_normal ? classify_status(truth.status_at(now)) : status_kind::none;
+    const track::status_kind word = is_normal ? track::classify_status(truth.status_at(now)) : track::status_kind::none;
     if (record.model.is_certainly(reported_state::open)) {
         if (is_terminal(word)) {
             blame(id, fmt::format("was acknowledged and is forgotten: Proof says {}", to_string(word)));
@@ -382,4 +383,4 @@ void promises::check_id(const std::string& id, id_record& record, const configur
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

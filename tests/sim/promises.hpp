@@ -24,9 +24,9 @@
 #include "sim/seen_event.hpp"
 #include "sim/violations.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
-class promises final : public proof_observer, public event_listener {
+class promises final : public proof_observer, public api::event_listener {
   public:
     promises(const virtual_clock& clock, const proof_world& proof)
         : broken_(clock), clock_(clock), proof_(proof), deliveries_(clock, broken_), bands_(clock, broken_) {
@@ -34,7 +34,7 @@ class promises final : public proof_observer, public event_listener {
     }
 
     // ---- the life of the daemon
-    void on_configured(const configuration& config);
+    void on_configured(const config::configuration& config);
     /// The store refuses changes, or may, until then.
     void on_store_trouble(steady_duration span) {
         store_trouble_until_ = std::max(store_trouble_until_, clock_.now().steady + span);
@@ -43,7 +43,7 @@ class promises final : public proof_observer, public event_listener {
     void on_boot();  ///< a daemon starts
     void on_crash(); ///< it is gone, and with it every call under way
     /// The first page after a start: what a crash left unseen.
-    void on_caught_up(const event_list& page);
+    void on_caught_up(const api::event_list& page);
     bool has_caught_up() const { return !is_catching_up_; }
     std::uint64_t cursor() const { return last_seq_; }
     /// Whether the id ended, or may have, since that step: a wait for it may have been answered.
@@ -62,15 +62,15 @@ class promises final : public proof_observer, public event_listener {
     void end_somehow(const call& done, const std::string& id); ///< it had one of its effects
     void end_unknown(const call& done, const std::string& id); ///< an error: it had one or none
     void refuse(const call& done, const std::string& id);
-    void look(const std::string& id, const std::optional<transaction_view>& view);
+    void look(const std::string& id, const std::optional<track::transaction_view>& view);
     void on_session_call(const std::string& tag, const asked_options& options);
     std::vector<std::string> session_ids(const std::string& tag) const;
-    void on_session_reply(const call& done, const std::string& tag, const outcome<proxied_reply>& reply);
+    void on_session_reply(const call& done, const std::string& tag, const api::outcome<api::proxied_reply>& reply);
     bool has_room(const std::string& id) { return ids_[id].model.open_calls() + 1 < most_open_calls; }
 
     // ---- readers
-    void on_event(const log_event& event) override;
-    void on_page(std::uint64_t after, const event_list& page);
+    void on_event(const api::log_event& event) override;
+    void on_page(std::uint64_t after, const api::event_list& page);
 
     // ---- Proof
     void on_poll_started(const std::string& id) override;
@@ -85,7 +85,7 @@ class promises final : public proof_observer, public event_listener {
     std::size_t events() const { return log_.size(); }
 
     /// Nothing fails any more and everything has had its time.
-    void check_end(const configuration& config);
+    void check_end(const config::configuration& config);
 
   private:
     struct id_record {
@@ -112,7 +112,7 @@ class promises final : public proof_observer, public event_listener {
     void note(const std::string& id, std::string happened);
     void take(seen_event event);
     bool is_caused(const id_record& record, const reported_event& event, const possible_state& state) const;
-    void check_id(const std::string& id, id_record& record, const configuration& config);
+    void check_id(const std::string& id, id_record& record, const config::configuration& config);
     void blame(const std::string& id, const std::string& what);
 
     violations broken_;
@@ -125,8 +125,8 @@ class promises final : public proof_observer, public event_listener {
     std::map<std::uint64_t, std::string> log_;        ///< seq -> bytes with seq
     std::map<std::string, std::uint64_t> event_ids_;  ///< -> seq
     std::map<std::uint64_t, std::string> open_calls_; ///< number -> what
-    std::map<wall_time, poll_config> poll_history_;
-    std::vector<log_event> unread_; ///< shown while the first page was on its way
+    std::map<wall_time, config::poll_config> poll_history_;
+    std::vector<api::log_event> unread_; ///< shown while the first page was on its way
     bool is_catching_up_ = false;
     bool has_crashed_ = false;
     steady_time store_trouble_until_{};
@@ -136,4 +136,4 @@ class promises final : public proof_observer, public event_listener {
     std::uint64_t last_call_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 using kind = proof_fault::kind;
 
-poll_answer with(poll_answer answer, reply_class what, int status) {
+track::poll_answer with(track::poll_answer answer, track::reply_class what, int status) {
     answer.what = what;
     answer.http_status = status;
     answer.error = fmt::format("{}", status);
@@ -80,12 +80,12 @@ void proof_world::on_start(const std::string& id) {
     cadence.on_start(id);
 }
 
-proof_answer proof_world::reply(const poll_ticket& ticket, const std::string& token) {
+proof_answer proof_world::reply(const track::poll_ticket& ticket, const std::string& token) {
     const steady_time now = clock_.now().steady;
     kind fault = fault_for(ticket.id, now);
     if (fault != kind::none) ++faults_served;
     if (fault == kind::none && token != valid_token) fault = kind::unauthorized;
-    poll_answer answer;
+    track::poll_answer answer;
     answer.request_id = "req-1";
     answer.server_date = std::chrono::floor<seconds>(clock_.true_wall());
     const proof_truth& truth = transactions[ticket.id];
@@ -99,7 +99,7 @@ proof_answer proof_world::reply(const poll_ticket& ticket, const std::string& to
     return good;
 }
 
-std::optional<proof_answer> proof_world::refuse(kind fault, poll_answer answer) {
+std::optional<proof_answer> proof_world::refuse(kind fault, track::poll_answer answer) {
     const steady_duration took = milliseconds(random_.between(2, 60));
     switch (fault) {
     case kind::none:
@@ -107,38 +107,38 @@ std::optional<proof_answer> proof_world::refuse(kind fault, poll_answer answer) 
     case kind::unknown_word:
         return std::nullopt;
     case kind::silence:
-        answer.what = reply_class::no_reply;
+        answer.what = track::reply_class::no_reply;
         answer.error = "reply: timed out after 10s";
         answer.server_date.reset();
         return proof_answer{answer, "", random_.between(0, 1) == 0 ? steady_duration(seconds(10)) : milliseconds(1)};
     case kind::server_error:
-        return proof_answer{with(answer, reply_class::server_error, 502), "", took};
+        return proof_answer{with(answer, track::reply_class::server_error, 502), "", took};
     case kind::throttled:
-        answer = with(answer, reply_class::throttled, 429);
+        answer = with(answer, track::reply_class::throttled, 429);
         if (random_.between(0, 1) == 0) answer.retry_after = seconds(random_.between(1, 20));
         return proof_answer{answer, "", took};
     case kind::unauthorized:
-        return proof_answer{with(answer, reply_class::unauthorized, 401), "", took};
+        return proof_answer{with(answer, track::reply_class::unauthorized, 401), "", took};
     case kind::forbidden:
-        return proof_answer{with(answer, reply_class::forbidden, 403), "", took};
+        return proof_answer{with(answer, track::reply_class::forbidden, 403), "", took};
     case kind::unusable:
-        return proof_answer{with(answer, reply_class::unusable, 200), "", took};
+        return proof_answer{with(answer, track::reply_class::unusable, 200), "", took};
     case kind::not_found:
-        return proof_answer{with(answer, reply_class::not_found, 404), "", took};
+        return proof_answer{with(answer, track::reply_class::not_found, 404), "", took};
     case kind::bad_request:
-        return proof_answer{with(answer, reply_class::bad_request, 400), "", took};
+        return proof_answer{with(answer, track::reply_class::bad_request, 400), "", took};
     }
     return std::nullopt;
 }
 
-proof_answer proof_world::tell(const poll_ticket& ticket, poll_answer answer, const std::string& word) {
-    answer.what = reply_class::good;
+proof_answer proof_world::tell(const track::poll_ticket& ticket, track::poll_answer answer, const std::string& word) {
+    answer.what = track::reply_class::good;
     answer.http_status = 200;
     answer.status = word;
     answer.body = fmt::format(R"({{"merchant_transaction_id":"{}","status":"{}"}})", ticket.id, word);
     answer.body_hash = std::hash<std::string>{}(answer.body) | 1U;
     if (answer.body_hash == ticket.known_body) {
-        answer.what = reply_class::unchanged;
+        answer.what = track::reply_class::unchanged;
         answer.status.clear();
         answer.body.clear();
     }
@@ -169,14 +169,14 @@ void proof_world::heal() {
     poisoned.clear();
 }
 
-std::pair<op_result<proof_reply>, steady_duration> proof_world::session(
+std::pair<op_result<proof::proof_reply>, steady_duration> proof_world::session(
     const std::string& body, const std::string& token, proof_observer& observer) {
     const steady_duration took = milliseconds(random_.between(5, 300));
-    const auto failed = [](proof_error why) { return op_error{make_error_code(why), "session", ""}; };
+    const auto failed = [](proof::proof_error why) { return op_error{make_error_code(why), "session", ""}; };
     const std::int64_t dice = random_.between(0, 19);
     const kind fault = fault_for("", clock_.now().steady);
-    if (dice == 0) return {failed(proof_error::unreachable), took};
-    proof_reply reply;
+    if (dice == 0) return {failed(proof::proof_error::unreachable), took};
+    proof::proof_reply reply;
     reply.content_type = "application/json";
     reply.request_id = "req-2";
     if (token != valid_token || fault == kind::unauthorized || dice == 1) {
@@ -198,8 +198,8 @@ std::pair<op_result<proof_reply>, steady_duration> proof_world::session(
     reply.body = fmt::format(R"({{"merchant_transaction_id":"{}","init_token":"secret-{}"}})", id, last_session_);
     observer.on_session_made(tag, id, reply.body);
     cadence.begin_anew(id); // the daemon may poll it before its own reply is sent
-    if (dice == 2 || fault == kind::silence) return {failed(proof_error::timed_out), seconds(10)};
-    if (dice == 3) return {failed(proof_error::interrupted), took};
+    if (dice == 2 || fault == kind::silence) return {failed(proof::proof_error::timed_out), seconds(10)};
+    if (dice == 3) return {failed(proof::proof_error::interrupted), took};
     if (dice == 4 || fault == kind::server_error) { // Proof made it, and a gateway answers
         reply.status = 502;
         reply.content_type = "text/html";
@@ -208,4 +208,4 @@ std::pair<op_result<proof_reply>, steady_duration> proof_world::session(
     return {reply, took};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -17,7 +17,7 @@
 #include "proof/proof_client.hpp"
 #include "support/virtual_time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 /// One transaction as Proof knows it.
 struct proof_truth {
@@ -52,7 +52,7 @@ struct proof_fault {
 
 /// A reply on its way.
 struct proof_answer {
-    poll_answer answer;
+    track::poll_answer answer;
     std::string word; ///< that it stands for, also when the bytes are the known ones; "" = no good reply
     steady_duration took{};
 };
@@ -118,9 +118,9 @@ class proof_world {
     std::function<proof_truth(steady_time)> draw_truth;
 
     void on_start(const std::string& id);
-    proof_answer reply(const poll_ticket& ticket, const std::string& token);
+    proof_answer reply(const track::poll_ticket& ticket, const std::string& token);
     /// POST /widget/session; the tag is the body's member "tag".
-    std::pair<op_result<proof_reply>, steady_duration> session(
+    std::pair<op_result<proof::proof_reply>, steady_duration> session(
         const std::string& body, const std::string& token, proof_observer& observer);
     /// Whether a fault for everybody holds at some time from `since` to now.
     bool was_at_fault_since(steady_time since) const;
@@ -128,12 +128,12 @@ class proof_world {
 
   private:
     proof_fault::kind fault_for(const std::string& id, steady_time now);
-    std::optional<proof_answer> refuse(proof_fault::kind fault, poll_answer answer);
-    proof_answer tell(const poll_ticket& ticket, poll_answer answer, const std::string& word);
+    std::optional<proof_answer> refuse(proof_fault::kind fault, track::poll_answer answer);
+    proof_answer tell(const track::poll_ticket& ticket, track::poll_answer answer, const std::string& word);
 
     virtual_clock& clock_;
     random_source& random_;
     int last_session_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -5,7 +5,7 @@
 
 #include "sim/held_engine.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 using std::chrono::hours;
@@ -21,12 +21,12 @@ TEST(Race, ATransactionPostedAgainWhileItsEndIsInFlightEndsOnce) {
     world.proof.answer("completed");      // ... and this was judged for the abandoned row
     world.memory.pump();
     EXPECT_EQ(*posted, "201");
-    EXPECT_EQ(world.stored("a").state, tracking_state::tracking);
+    EXPECT_EQ(world.stored("a").state, track::tracking_state::tracking);
     world.run_until_asked();
     world.proof.answer("completed");
     world.run(hours(1));
-    EXPECT_THAT(world.events_of("a"), ElementsAre(event_type::completed));
-    EXPECT_EQ(world.stored("a").state, tracking_state::settled);
+    EXPECT_THAT(world.events_of("a"), ElementsAre(track::event_type::completed));
+    EXPECT_EQ(world.stored("a").state, track::tracking_state::settled);
 }
 
 TEST(Race, AnEndThatIsCommittedBeforeThePostIsTheAnswerToIt) {
@@ -40,7 +40,7 @@ TEST(Race, AnEndThatIsCommittedBeforeThePostIsTheAnswerToIt) {
     world.memory.pump();
     EXPECT_EQ(*posted, "200");
     world.run(hours(1));
-    EXPECT_THAT(world.events_of("a"), ElementsAre(event_type::completed));
+    EXPECT_THAT(world.events_of("a"), ElementsAre(track::event_type::completed));
 }
 
 TEST(Race, AnAcknowledgedPostIsNotUndoneByAStaleAnswer) {
@@ -53,12 +53,12 @@ TEST(Race, AnAcknowledgedPostIsNotUndoneByAStaleAnswer) {
     world.proof.answer("processing");
     world.memory.pump();
     EXPECT_EQ(*posted, "201");
-    EXPECT_EQ(world.stored("a").state, tracking_state::tracking);
+    EXPECT_EQ(world.stored("a").state, track::tracking_state::tracking);
     EXPECT_TRUE(world.stored("a").watched) << "a start would not load it, and nobody would ask again";
     world.run_until_asked();
     world.proof.answer("completed");
     world.memory.pump();
-    EXPECT_EQ(world.stored("a").state, tracking_state::settled);
+    EXPECT_EQ(world.stored("a").state, track::tracking_state::settled);
 }
 
 TEST(Race, AnAnswerInFlightAtThePostCountsForTheNewTracking) {
@@ -73,7 +73,7 @@ TEST(Race, AnAnswerInFlightAtThePostCountsForTheNewTracking) {
     world.run(std::chrono::seconds(30)); // held_proof throws at a second poll in flight
     world.proof.answer("completed");
     world.memory.pump();
-    EXPECT_THAT(world.events_of("a"), ElementsAre(event_type::completed));
+    EXPECT_THAT(world.events_of("a"), ElementsAre(track::event_type::completed));
 }
 
 TEST(Race, UntrackedAndPostedAgainWhileItIsAskedItIsTrackedAnew) {
@@ -91,7 +91,7 @@ TEST(Race, UntrackedAndPostedAgainWhileItIsAskedItIsTrackedAnew) {
     world.run_until_asked();
     world.proof.answer("completed");
     world.memory.pump();
-    EXPECT_THAT(world.events_of("a"), ElementsAre(event_type::completed));
+    EXPECT_THAT(world.events_of("a"), ElementsAre(track::event_type::completed));
 }
 
 TEST(Race, ADeleteRightBehindThePostEndsIt) {
@@ -101,7 +101,7 @@ TEST(Race, ADeleteRightBehindThePostEndsIt) {
     world.memory.pump();
     EXPECT_EQ(*posted, "201");
     EXPECT_EQ(*ended, "200");
-    EXPECT_EQ(world.stored("a").state, tracking_state::untracked);
+    EXPECT_EQ(world.stored("a").state, track::tracking_state::untracked);
 }
 
 TEST(Race, ADeleteOfOneThatIsBeingTrackedAnewEndsTheNewTracking) {
@@ -117,7 +117,7 @@ TEST(Race, ADeleteOfOneThatIsBeingTrackedAnewEndsTheNewTracking) {
     EXPECT_EQ(*posted, "201");
     world.run(std::chrono::seconds(1));
     EXPECT_EQ(*ended, "200");
-    EXPECT_EQ(world.stored("a").state, tracking_state::untracked);
+    EXPECT_EQ(world.stored("a").state, track::tracking_state::untracked);
 }
 
 TEST(Race, APollRightBehindThePostIsServed) {
@@ -168,15 +168,15 @@ TEST(Race, TwoDeletesAtOnceEndItOnce) {
 TEST(Audit, AChangeIsLoggedOnceItsOutcomeIsKnown) {
     held_engine world;
     world.track("a");
-    EXPECT_EQ(world.log.count(log_event_id::api_change), 0U);
+    EXPECT_EQ(world.log.count(observe::log_event_id::api_change), 0U);
     world.memory.pump();
     world.untrack("a");
-    EXPECT_EQ(world.log.count(log_event_id::api_change), 1U);
+    EXPECT_EQ(world.log.count(observe::log_event_id::api_change), 1U);
     world.memory.pump();
     world.poll("a");
     world.poll("unknown");
     world.memory.pump();
-    const auto lines = world.log.of(log_event_id::api_change);
+    const auto lines = world.log.of(observe::log_event_id::api_change);
     ASSERT_EQ(lines.size(), 4U);
     EXPECT_EQ(lines[1].at("result"), "done");
     EXPECT_EQ(lines[2].at("action"), "poll");
@@ -201,9 +201,9 @@ TEST(Race, AnUntrackAtTheInstantOfTheDeadlineAndOfASetClockEndsTheTracking) {
     world.memory.pump();
     ASSERT_TRUE(reported);
     EXPECT_EQ(*reported, "200");
-    EXPECT_EQ(world.stored("a").state, tracking_state::untracked);
-    EXPECT_THAT(world.events_of("a"), ElementsAre(event_type::overdue));
+    EXPECT_EQ(world.stored("a").state, track::tracking_state::untracked);
+    EXPECT_THAT(world.events_of("a"), ElementsAre(track::event_type::overdue));
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -10,15 +10,15 @@
 #include "sim/proof_world.hpp"
 #include "sim/swarm.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
-class scripted_proof final : public proof_client {
+class scripted_proof final : public proof::proof_client {
   public:
     /// Called at an instant of an id; what it posts to the clock runs first if it says true.
     using moment_hook = std::function<bool(moment_kind, const std::string&)>;
 
     scripted_proof(
-        proof_world& world, virtual_clock& clock, virtual_clock::group owner, poll_source& source,
+        proof_world& world, virtual_clock& clock, virtual_clock::group owner, proof::poll_source& source,
         std::size_t connections, proof_observer& observer, moment_hook hook)
         : world_(world), clock_(clock), owner_(owner), source_(source), connections_(connections), observer_(observer),
           hook_(std::move(hook)) {}
@@ -29,14 +29,14 @@ class scripted_proof final : public proof_client {
         clock_.post([this] { pull(); }, owner_);
     }
     void set_token(secret token) { token_ = std::string(token.reveal()); }
-    void call(proof_call request, unique_function<void(op_result<proof_reply>)> handler) override {
+    void call(proof::proof_call request, unique_function<void(op_result<proof::proof_reply>)> handler) override {
         auto [reply, took] = world_.session(request.body, token_, observer_);
         clock_.after(
             took, [reply = std::move(reply), handler = std::move(handler)]() mutable { handler(std::move(reply)); },
             owner_);
     }
     void retire_connections() override {}
-    void reconfigure(std::shared_ptr<const proof_setup> /*setup*/) noexcept override {}
+    void reconfigure(std::shared_ptr<const proof::proof_setup> /*setup*/) noexcept override {}
     void stop(milliseconds within, unique_function<void()> stopped) override {
         is_stopped_ = true;
         clock_.after(within, std::move(stopped), owner_);
@@ -64,7 +64,7 @@ class scripted_proof final : public proof_client {
                 owner_);
         }
     }
-    void bring(poll_ticket ticket, proof_answer answer) {
+    void bring(track::poll_ticket ticket, proof_answer answer) {
         if (!hook_(moment_kind::answer_due, ticket.id)) {
             give(std::move(ticket), std::move(answer));
             return;
@@ -75,7 +75,7 @@ class scripted_proof final : public proof_client {
             },
             owner_);
     }
-    void give(poll_ticket ticket, proof_answer answer) {
+    void give(track::poll_ticket ticket, proof_answer answer) {
         --busy_;
         world_.cadence.on_end(ticket.id);
         observer_.on_poll_answered(ticket.id, answer);
@@ -86,7 +86,7 @@ class scripted_proof final : public proof_client {
     proof_world& world_;
     virtual_clock& clock_;
     virtual_clock::group owner_;
-    poll_source& source_;
+    proof::poll_source& source_;
     std::size_t connections_;
     proof_observer& observer_;
     moment_hook hook_;
@@ -96,4 +96,4 @@ class scripted_proof final : public proof_client {
     bool is_stopped_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -3,11 +3,11 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
-status_kind word_of(const boost::json::value& value) {
-    return value.is_string() ? classify_status(std::string(value.as_string())) : status_kind::none;
+track::status_kind word_of(const boost::json::value& value) {
+    return value.is_string() ? track::classify_status(std::string(value.as_string())) : track::status_kind::none;
 }
 
 } // namespace
@@ -18,7 +18,7 @@ std::optional<seen_event> read_event(std::string_view json) {
     if (failed || !parsed.is_object()) return std::nullopt;
     const boost::json::object& all = parsed.as_object();
     const auto* data = all.if_contains("data");
-    const auto type = parse_event_type(std::string(all.at("type").as_string()));
+    const auto type = track::parse_event_type(std::string(all.at("type").as_string()));
     if (data == nullptr || !data->is_object() || !type) return std::nullopt;
     const boost::json::object& facts = data->as_object();
     seen_event event;
@@ -38,4 +38,4 @@ std::optional<seen_event> read_event(std::string_view json) {
     return event;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

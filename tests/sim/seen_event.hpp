@@ -9,7 +9,7 @@
 
 #include "sim/episode_model.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 struct seen_event {
     std::uint64_t seq = 0; ///< 0 = the bytes hold none (a webhook's)
@@ -22,4 +22,4 @@ struct seen_event {
 /// nullopt when the bytes are no event of ours.
 std::optional<seen_event> read_event(std::string_view json);
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -1,6 +1,6 @@
 #include "sim/sim_client.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 transaction_id to_id(const std::string& id) { return *transaction_id::parse(id); }
@@ -18,8 +18,8 @@ wanted_options sim_client::draw_options() {
     return options;
 }
 
-tracking_options sim_client::to_tracking(const wanted_options& options) const {
-    tracking_options made;
+api::tracking_options sim_client::to_tracking(const wanted_options& options) const {
+    api::tracking_options made;
     made.metadata = fmt::format(R"({{ "n":{} }})", options.metadata);
     made.metadata_canonical = fmt::format(R"({{"n":{}}})", options.metadata);
     if (options.url != 0) made.callback_url = fmt::format("https://tx.shop.example/{}", options.url);
@@ -44,18 +44,19 @@ void sim_client::post(const std::string& id, const wanted_options& options) {
     const auto call = world_.watch.begin_post(id, to_asked(options));
     world_.daemon().calls().track(
         {to_id(id), to_tracking(options)}, {},
-        [this, call, id, options](outcome<tracked> done) { on_tracked(call, id, options, done); });
+        [this, call, id, options](api::outcome<api::tracked> done) { on_tracked(call, id, options, done); });
 }
 
 void sim_client::on_tracked(
-    const promises::call& call, const std::string& id, const wanted_options& options, const outcome<tracked>& done) {
+    const promises::call& call, const std::string& id, const wanted_options& options,
+    const api::outcome<api::tracked>& done) {
     promises& watch = world_.watch;
-    if (const auto* good = std::get_if<tracked>(&done)) {
+    if (const auto* good = std::get_if<api::tracked>(&done)) {
         watch.end(call, id, good->created ? call_effect::created : call_effect::existing);
         acknowledged_.insert(id);
         if (good->created) acknowledge(id, options);
         if (!world_.disk.transactions.contains(id)) watch.broken().add("{} was acknowledged and is not durable", id);
-    } else if (std::get<problem>(done).code == problem_code::already_tracked) {
+    } else if (std::get<api::problem>(done).code == api::problem_code::already_tracked) {
         watch.end(call, id, call_effect::conflict);
         acknowledged_.insert(id);
     } else {
@@ -73,26 +74,26 @@ void sim_client::import(const std::vector<std::string>& ids) {
     if (!world_.is_up()) return;
     const wanted_options options = draw_options();
     std::vector<std::pair<std::string, promises::call>> calls;
-    std::vector<import_line> lines;
+    std::vector<api::import_line> lines;
     for (const std::string& id : ids) {
         if (!world_.watch.has_room(id)) continue;
         calls.emplace_back(id, world_.watch.begin_post(id, to_asked(options)));
         lines.push_back({static_cast<std::uint32_t>(lines.size() + 1), {to_id(id), to_tracking(options)}});
     }
     if (lines.empty()) return;
-    world_.daemon().calls().import(std::move(lines), {}, [this, calls, options](outcome<import_summary> done) {
-        on_imported(calls, options, done);
-    });
+    world_.daemon().calls().import(
+        std::move(lines), {},
+        [this, calls, options](api::outcome<api::import_summary> done) { on_imported(calls, options, done); });
 }
 
 void sim_client::on_imported(
     const std::vector<std::pair<std::string, promises::call>>& lines, const wanted_options& options,
-    const outcome<import_summary>& done) {
+    const api::outcome<api::import_summary>& done) {
     promises& watch = world_.watch;
-    const auto* all = std::get_if<import_summary>(&done);
+    const auto* all = std::get_if<api::import_summary>(&done);
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const auto& [id, call] = lines[i];
-        const auto is_this = [&](const import_rejection& one) { return one.line == i + 1; };
+        const auto is_this = [&](const api::import_rejection& one) { return one.line == i + 1; };
         if (all == nullptr) {
             watch.end_unknown(call, id);
         } else if (std::any_of(all->rejected.begin(), all->rejected.end(), is_this)) {
@@ -118,7 +119,7 @@ void sim_client::session(bool has_key) {
     const auto tags = static_cast<std::int64_t>(session_tags_.size());
     const std::string tag = session_tags_[static_cast<std::size_t>(is_repeat ? random.between(0, tags - 1) : tags - 1)];
     if (is_repeat && !tag.starts_with("key-")) return; // without a key a repeat is another session
-    session_request request;
+    api::session_request request;
     request.body = fmt::format(R"({{"partner_user_id":"u","tag":"{}"}})", tag);
     request.whole_body = request.body;
     wanted_options options;                          // the same for each repeat of a key
@@ -127,10 +128,11 @@ void sim_client::session(bool has_key) {
     if (has_key) request.idempotency_key = tag;
     const auto call = world_.watch.begin("session", tag);
     world_.watch.on_session_call(tag, to_asked(options));
-    world_.daemon().calls().create_session(std::move(request), {}, [this, call, tag](outcome<proxied_reply> reply) {
-        world_.watch.on_session_reply(call, tag, reply);
-        for (const std::string& id : world_.watch.session_ids(tag)) world_.proof.cadence.begin_anew(id);
-    });
+    world_.daemon().calls().create_session(
+        std::move(request), {}, [this, call, tag](api::outcome<api::proxied_reply> reply) {
+            world_.watch.on_session_reply(call, tag, reply);
+            for (const std::string& id : world_.watch.session_ids(tag)) world_.proof.cadence.begin_anew(id);
+        });
 }
 
 void sim_client::poll(const std::string& id) {
@@ -138,27 +140,28 @@ void sim_client::poll(const std::string& id) {
     world_.proof.cadence.allow_sooner(id);
     const auto call = world_.watch.begin("poll", id);
     world_.daemon().calls().poll_now(
-        to_id(id), {}, [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+        to_id(id), {}, [this, call](const api::outcome<std::monostate>&) { world_.watch.end(call); });
 }
 
 void sim_client::hint(const std::string& id) {
     if (!world_.is_up()) return;
     world_.proof.cadence.allow_sooner(id);
     const auto call = world_.watch.begin("hint", id);
-    world_.daemon().calls().hint(to_id(id), [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+    world_.daemon().calls().hint(
+        to_id(id), [this, call](const api::outcome<std::monostate>&) { world_.watch.end(call); });
 }
 
 void sim_client::untrack(const std::string& id) {
     if (!world_.is_up() || !world_.watch.has_room(id)) return;
     const auto call = world_.watch.begin_untrack(id);
-    world_.daemon().calls().untrack(to_id(id), {}, [this, call, id](const outcome<transaction_view>& done) {
+    world_.daemon().calls().untrack(to_id(id), {}, [this, call, id](const api::outcome<track::transaction_view>& done) {
         promises& watch = world_.watch;
-        const auto* refused = std::get_if<problem>(&done);
+        const auto* refused = std::get_if<api::problem>(&done);
         if (refused == nullptr) {
             watch.end(call, id, call_effect::untracked);
-        } else if (refused->code == problem_code::already_ended) {
+        } else if (refused->code == api::problem_code::already_ended) {
             watch.end(call, id, call_effect::already_ended);
-        } else if (refused->code == problem_code::unknown_transaction) {
+        } else if (refused->code == api::problem_code::unknown_transaction) {
             watch.end(call, id, call_effect::unknown);
         } else {
             watch.end_unknown(call, id); // the reading after it may be what failed
@@ -171,14 +174,15 @@ void sim_client::untrack(const std::string& id) {
 void sim_client::get(const std::string& id) {
     if (!world_.is_up()) return;
     const auto call = world_.watch.begin("GET", id);
-    world_.daemon().calls().get(to_id(id), milliseconds(0), [this, call, id](const outcome<transaction_view>& done) {
-        world_.watch.end(call);
-        if (const auto* view = std::get_if<transaction_view>(&done)) {
-            world_.watch.look(id, *view);
-        } else if (std::get<problem>(done).code == problem_code::unknown_transaction) {
-            world_.watch.look(id, std::nullopt);
-        }
-    });
+    world_.daemon().calls().get(
+        to_id(id), milliseconds(0), [this, call, id](const api::outcome<track::transaction_view>& done) {
+            world_.watch.end(call);
+            if (const auto* view = std::get_if<track::transaction_view>(&done)) {
+                world_.watch.look(id, *view);
+            } else if (std::get<api::problem>(done).code == api::problem_code::unknown_transaction) {
+                world_.watch.look(id, std::nullopt);
+            }
+        });
 }
 
 void sim_client::wait(const std::string& id) {
@@ -187,10 +191,10 @@ void sim_client::wait(const std::string& id) {
     const steady_time until = world_.clock.now().steady + longest;
     const auto call = world_.watch.begin("GET with wait", id);
     const std::uint64_t since = world_.watch.step();
-    const wait_id number = world_.daemon().calls().get(
-        to_id(id), longest, [this, call, id, until, since](const outcome<transaction_view>& done) {
+    const api::wait_id number = world_.daemon().calls().get(
+        to_id(id), longest, [this, call, id, until, since](const api::outcome<track::transaction_view>& done) {
             world_.watch.end(call);
-            const auto* view = std::get_if<transaction_view>(&done);
+            const auto* view = std::get_if<track::transaction_view>(&done);
             if (view == nullptr) return;
             world_.watch.look(id, *view);
             if (world_.clock.now().steady < until && !ends_wait(view->facts.state) &&
@@ -205,12 +209,12 @@ void sim_client::wait(const std::string& id) {
 void sim_client::list() {
     if (!world_.is_up()) return;
     const auto call = world_.watch.begin("list", "");
-    transaction_query request;
+    track::transaction_query request;
     request.limit = 1000;
-    world_.daemon().calls().list(std::move(request), [this, call](const outcome<transaction_page>& done) {
+    world_.daemon().calls().list(std::move(request), [this, call](const api::outcome<track::transaction_page>& done) {
         world_.watch.end(call);
-        if (const auto* all = std::get_if<transaction_page>(&done)) {
-            for (const transaction_view& view : all->transactions) world_.watch.look(view.id.str(), view);
+        if (const auto* all = std::get_if<track::transaction_page>(&done)) {
+            for (const track::transaction_view& view : all->transactions) world_.watch.look(view.id.str(), view);
         }
     });
 }
@@ -222,13 +226,13 @@ void sim_client::read_events() {
     const milliseconds wait(world_.random.between(0, 1) == 0 ? 0 : 20'000);
     const auto call = world_.watch.begin("events", "");
     world_.daemon().calls().events(
-        event_seq{after}, 50, wait, [this, call, after, last](const outcome<event_list>& done) {
+        event_seq{after}, 50, wait, [this, call, after, last](const api::outcome<api::event_list>& done) {
             world_.watch.end(call);
-            if (const auto* page = std::get_if<event_list>(&done)) {
+            if (const auto* page = std::get_if<api::event_list>(&done)) {
                 world_.watch.on_page(after, *page);
                 if (page->events.empty() && after < last)
                     world_.watch.broken().add("no event is read after {}, and {} was shown", after, last);
-            } else if (std::get<problem>(done).code == problem_code::cursor_gone) {
+            } else if (std::get<api::problem>(done).code == api::problem_code::cursor_gone) {
                 world_.watch.broken().add("the events after {} are gone", after);
             }
         });
@@ -238,16 +242,17 @@ void sim_client::read_events() {
 
 void sim_client::learn_deliveries() {
     if (!world_.is_up()) return;
-    delivery_query request;
+    track::delivery_query request;
     request.limit = 200;
     const auto call = world_.watch.begin("deliveries", "");
-    world_.daemon().calls().deliveries(std::move(request), [this, call](const outcome<delivery_page>& done) {
-        world_.watch.end(call);
-        const auto* all = std::get_if<delivery_page>(&done);
-        if (all == nullptr) return;
-        for (const delivery_view& one : all->deliveries)
-            deliveries_[value_of(one.id)] = {one.id, one.event_id, one.callback, one.transaction.str()};
-    });
+    world_.daemon().calls().deliveries(
+        std::move(request), [this, call](const api::outcome<track::delivery_page>& done) {
+            world_.watch.end(call);
+            const auto* all = std::get_if<track::delivery_page>(&done);
+            if (all == nullptr) return;
+            for (const track::delivery_view& one : all->deliveries)
+                deliveries_[value_of(one.id)] = {one.id, one.event_id, one.callback, one.transaction.str()};
+        });
 }
 
 void sim_client::retry_delivery(const std::string& id) {
@@ -265,7 +270,7 @@ void sim_client::retry_delivery(const std::string& id) {
     world_.watch.deliveries().on_retry(one.event, one.callback);
     const auto call = world_.watch.begin("retry", one.event);
     world_.daemon().calls().retry_delivery(
-        one.id, {}, [this, call](const outcome<std::monostate>&) { world_.watch.end(call); });
+        one.id, {}, [this, call](const api::outcome<std::monostate>&) { world_.watch.end(call); });
     if (world_.random.between(0, 3) == 0) learn_deliveries();
 }
 
@@ -274,7 +279,7 @@ void sim_client::retry_dead() {
     world_.watch.deliveries().on_retry_of_dead();
     const auto call = world_.watch.begin("retry dead", "");
     world_.daemon().calls().retry_dead(
-        std::nullopt, {}, [this, call](const outcome<std::uint64_t>&) { world_.watch.end(call); });
+        std::nullopt, {}, [this, call](const api::outcome<std::uint64_t>&) { world_.watch.end(call); });
 }
 
 void sim_client::test_callback() {
@@ -283,43 +288,44 @@ void sim_client::test_callback() {
     const std::string name = all.empty() ? "nobody" : all.front().name;
     const auto call = world_.watch.begin("test", name);
     world_.daemon().calls().test_callback(
-        name, {}, [this, call](const outcome<callback_test_result>&) { world_.watch.end(call); });
+        name, {}, [this, call](const api::outcome<api::callback_test_result>&) { world_.watch.end(call); });
 }
 
 /// The schedule of callback_urls is no setting, and longer than a run.
 void sim_client::retry_pending_urls() {
     if (!world_.is_up()) return;
-    delivery_query request;
-    request.state = delivery_state::pending;
+    track::delivery_query request;
+    request.state = track::delivery_state::pending;
     request.callback = "callback_url";
     request.limit = 100'000;
-    world_.daemon().calls().deliveries(std::move(request), [this](const outcome<delivery_page>& done) {
-        const auto* all = std::get_if<delivery_page>(&done);
+    world_.daemon().calls().deliveries(std::move(request), [this](const api::outcome<track::delivery_page>& done) {
+        const auto* all = std::get_if<track::delivery_page>(&done);
         if (all == nullptr) return;
-        for (const delivery_view& one : all->deliveries) {
+        for (const track::delivery_view& one : all->deliveries) {
             world_.watch.deliveries().on_retry(one.event_id, one.callback);
             world_.clock.post([this, id = one.id] {
                 if (world_.is_up())
-                    world_.daemon().calls().retry_delivery(id, {}, [](const outcome<std::monostate>&) {});
+                    world_.daemon().calls().retry_delivery(id, {}, [](const api::outcome<std::monostate>&) {});
             });
         }
     });
 }
 
 void sim_client::list_deliveries_at_end(std::set<std::pair<std::string, std::string>>& dead) {
-    delivery_query request;
+    track::delivery_query request;
     request.limit = 100'000;
     const auto call = world_.watch.begin("deliveries", "");
-    world_.daemon().calls().deliveries(std::move(request), [this, call, &dead](const outcome<delivery_page>& done) {
-        world_.watch.end(call);
-        const auto* all = std::get_if<delivery_page>(&done);
-        if (all == nullptr) return;
-        for (const delivery_view& one : all->deliveries) {
-            if (one.state == delivery_state::dead) dead.insert({one.event_id, one.callback});
-            if (one.state == delivery_state::pending)
-                world_.watch.broken().add("{} is still pending for {}", one.event_id, one.callback);
-        }
-    });
+    world_.daemon().calls().deliveries(
+        std::move(request), [this, call, &dead](const api::outcome<track::delivery_page>& done) {
+            world_.watch.end(call);
+            const auto* all = std::get_if<track::delivery_page>(&done);
+            if (all == nullptr) return;
+            for (const track::delivery_view& one : all->deliveries) {
+                if (one.state == track::delivery_state::dead) dead.insert({one.event_id, one.callback});
+                if (one.state == track::delivery_state::pending)
+                    world_.watch.broken().add("{} is still pending for {}", one.event_id, one.callback);
+            }
+        });
 }
 
 // ---- named consumers
@@ -347,8 +353,9 @@ void sim_client::put_consumer(const std::string& name) {
     const auto seq =
         static_cast<std::uint64_t>(world_.random.between(0, static_cast<std::int64_t>(world_.watch.cursor())));
     world_.daemon().calls().put_consumer(
-        name, event_seq{seq}, {}, [this, call, name, seq](const outcome<std::pair<bool, consumer_view>>& done) {
-            const auto* good = std::get_if<std::pair<bool, consumer_view>>(&done);
+        name, event_seq{seq}, {},
+        [this, call, name, seq](const api::outcome<std::pair<bool, track::consumer_view>>& done) {
+            const auto* good = std::get_if<std::pair<bool, track::consumer_view>>(&done);
             if (good != nullptr && value_of(good->second.seq) != seq)
                 world_.watch.broken().add("consumer {} was put elsewhere than at {}", name, seq);
             end_consumer(name, call, good ? std::optional(good->second) : std::nullopt);
@@ -364,8 +371,8 @@ void sim_client::acknowledge_consumer(const std::string& name) {
     const auto seq =
         static_cast<std::uint64_t>(world_.random.between(0, static_cast<std::int64_t>(world_.watch.cursor())));
     world_.daemon().calls().acknowledge(
-        name, event_seq{seq}, [this, call, name, seq, is_sure, before](const outcome<consumer_view>& done) {
-            const auto* good = std::get_if<consumer_view>(&done);
+        name, event_seq{seq}, [this, call, name, seq, is_sure, before](const api::outcome<track::consumer_view>& done) {
+            const auto* good = std::get_if<track::consumer_view>(&done);
             const bool is_alone = is_sure && consumers_[name].under_way == 1;
             if (good != nullptr && value_of(good->seq) < seq)
                 world_.watch.broken().add(
@@ -382,16 +389,17 @@ void sim_client::acknowledge_consumer(const std::string& name) {
 void sim_client::delete_consumer(const std::string& name) {
     const auto call = world_.watch.begin("DELETE consumer", name);
     ++consumers_[name].under_way;
-    world_.daemon().calls().delete_consumer(name, {}, [this, call, name](const outcome<consumer_view>& done) {
-        end_consumer(name, call, std::nullopt);
-        if (std::holds_alternative<consumer_view>(done) && consumers_[name].under_way == 0)
-            consumers_[name].is_known = true;
-    });
+    world_.daemon().calls().delete_consumer(
+        name, {}, [this, call, name](const api::outcome<track::consumer_view>& done) {
+            end_consumer(name, call, std::nullopt);
+            if (std::holds_alternative<track::consumer_view>(done) && consumers_[name].under_way == 0)
+                consumers_[name].is_known = true;
+        });
 }
 
 /// What is known of it afterwards; after an overlap or an error nothing is.
 void sim_client::end_consumer(
-    const std::string& name, const promises::call& call, const std::optional<consumer_view>& view) {
+    const std::string& name, const promises::call& call, const std::optional<track::consumer_view>& view) {
     world_.watch.end(call);
     known_consumer& known = consumers_[name];
     known.is_known = --known.under_way <= 0 && view.has_value();
@@ -399,4 +407,4 @@ void sim_client::end_consumer(
     known.seq = view ? std::optional(value_of(view->seq)) : std::nullopt;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -10,7 +10,7 @@
 
 #include "sim/sim_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 /// What a client requests, before defaults.
 struct wanted_options {
@@ -62,18 +62,20 @@ class sim_client {
         int under_way = 0;
     };
 
-    tracking_options to_tracking(const wanted_options& options) const;
+    api::tracking_options to_tracking(const wanted_options& options) const;
     asked_options to_asked(const wanted_options& options) const;
     void on_tracked(
-        const promises::call& call, const std::string& id, const wanted_options& options, const outcome<tracked>& done);
+        const promises::call& call, const std::string& id, const wanted_options& options,
+        const api::outcome<api::tracked>& done);
     void on_imported(
         const std::vector<std::pair<std::string, promises::call>>& lines, const wanted_options& options,
-        const outcome<import_summary>& done);
+        const api::outcome<api::import_summary>& done);
     void acknowledge(const std::string& id, const wanted_options& options);
     void put_consumer(const std::string& name);
     void acknowledge_consumer(const std::string& name);
     void delete_consumer(const std::string& name);
-    void end_consumer(const std::string& name, const promises::call& call, const std::optional<consumer_view>& view);
+    void end_consumer(
+        const std::string& name, const promises::call& call, const std::optional<track::consumer_view>& view);
 
     sim_world& world_;
     std::map<std::string, wanted_options> options_;
@@ -85,4 +87,4 @@ class sim_client {
     int last_session_ = 0;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

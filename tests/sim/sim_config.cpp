@@ -4,7 +4,7 @@
 #include <array>
 #include <string>
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 using std::chrono::minutes;
@@ -38,8 +38,8 @@ std::vector<milliseconds> draw_schedule(random_source& random) {
     return schedule;
 }
 
-callback_config draw_callback(const std::string& name, random_source& random) {
-    callback_config callback;
+config::callback_config draw_callback(const std::string& name, random_source& random) {
+    config::callback_config callback;
     callback.name = name;
     callback.url = "https://shop.example/" + name;
     callback.events = draw_events(random);
@@ -70,7 +70,7 @@ std::pair<milliseconds, milliseconds> draw_interval_band(random_source& random) 
     }
 }
 
-void draw_deadlines(poll_config& poll, bool is_impatient, random_source& random) {
+void draw_deadlines(config::poll_config& poll, bool is_impatient, random_source& random) {
     if (is_impatient) {
         poll.overdue_after = between(random, minutes(1), minutes(4));
         poll.tail_interval = between(random, seconds(20), seconds(60));
@@ -87,11 +87,11 @@ std::uint32_t draw_ceiling(random_source& random) {
     return random.between(0, 2) == 0 ? static_cast<std::uint32_t>(random.between(3, 20)) : 0;
 }
 
-void reload_callbacks(configuration& config, random_source& random) {
+void reload_callbacks(config::configuration& config, random_source& random) {
     auto& all = config.callbacks;
     const std::string name = names.at(static_cast<std::size_t>(random.between(0, 3)));
     const auto found =
-        std::find_if(all.begin(), all.end(), [&](const callback_config& one) { return one.name == name; });
+        std::find_if(all.begin(), all.end(), [&](const config::callback_config& one) { return one.name == name; });
     if (found == all.end() && !all.empty() && random.between(0, 1) == 0) {
         all.front().name = name; // renamed
     } else if (found == all.end()) {
@@ -101,10 +101,10 @@ void reload_callbacks(configuration& config, random_source& random) {
     }
 }
 
-void reload_polls(configuration& config, random_source& random) {
-    poll_config& poll = config.poll;
+void reload_polls(config::configuration& config, random_source& random) {
+    config::poll_config& poll = config.poll;
     const bool is_impatient = poll.overdue_after < minutes(4);
-    poll_config other = poll;
+    config::poll_config other = poll;
     draw_deadlines(other, is_impatient, random);
     switch (random.between(0, 7)) {
     case 0:
@@ -136,8 +136,8 @@ void reload_polls(configuration& config, random_source& random) {
 
 } // namespace
 
-configuration draw_configuration(const swarm_profile& profile, random_source& random) {
-    configuration config;
+config::configuration draw_configuration(const swarm_profile& profile, random_source& random) {
+    config::configuration config;
     config.proof.base_url = "https://proof.example";
     config.proof.connections = static_cast<std::size_t>(random.between(1, 8));
     // Ids that Proof is silent about hold a connection each: who looks at the others' bands has enough of them.
@@ -155,7 +155,7 @@ configuration draw_configuration(const swarm_profile& profile, random_source& ra
     return config;
 }
 
-configuration draw_reload(configuration config, action_kind kind, random_source& random) {
+config::configuration draw_reload(config::configuration config, action_kind kind, random_source& random) {
     auto& all = config.callbacks;
     const std::size_t place =
         all.empty() ? 0 : static_cast<std::size_t>(random.between(0, static_cast<std::int64_t>(all.size()) - 1));
@@ -169,10 +169,10 @@ configuration draw_reload(configuration config, action_kind kind, random_source&
     return config;
 }
 
-configuration final_configuration(configuration config) {
+config::configuration final_configuration(config::configuration config) {
     for (const char* name : names) {
         const bool is_there =
-            std::any_of(config.callbacks.begin(), config.callbacks.end(), [&](const callback_config& one) {
+            std::any_of(config.callbacks.begin(), config.callbacks.end(), [&](const config::callback_config& one) {
                 return one.name == name;
             });
         if (is_there) continue;
@@ -186,4 +186,4 @@ configuration final_configuration(configuration config) {
     return config;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -6,14 +6,14 @@
 #include "config/config.hpp"
 #include "sim/swarm.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
-configuration draw_configuration(const swarm_profile& profile, random_source& random);
+config::configuration draw_configuration(const swarm_profile& profile, random_source& random);
 
 /// What a reload of this kind makes of `config`. Requires one of the kinds `reload_…` but the token's.
-configuration draw_reload(configuration config, action_kind kind, random_source& random);
+config::configuration draw_reload(config::configuration config, action_kind kind, random_source& random);
 
 /// Every callback that ever had a name is there again, and what is open is given up some time.
-configuration final_configuration(configuration config);
+config::configuration final_configuration(config::configuration config);
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -4,7 +4,7 @@
 
 #include "observe/event_table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 using std::chrono::minutes;
 
@@ -65,16 +65,16 @@ void sim_world::boot() {
     watch.on_configured(config);
     verdicts_.clear();
     life_surroundings around{clock, group_, disk, proof, log, watch, watch, {}, {}, {}, {}, random.next()};
-    around.receiver = [this](const delivery_job& job) { return receive(job); };
+    around.receiver = [this](const callback::delivery_job& job) { return receive(job); };
     around.at_moment = [this](moment_kind moment, const std::string& id) { return at_moment && at_moment(moment, id); };
-    around.on_attempt_answered = [this](const delivery_job& job) {
+    around.on_attempt_answered = [this](const callback::delivery_job& job) {
         watch.deliveries().on_answer(job, verdicts_[value_of(job.id)]);
     };
     around.on_ready = [this] {
         constexpr std::size_t more_than_ever = 100'000;
         daemon().calls().events(
-            event_seq{watch.cursor()}, more_than_ever, milliseconds(0), [this](outcome<event_list> page) {
-                if (const auto* events = std::get_if<event_list>(&page)) watch.on_caught_up(*events);
+            event_seq{watch.cursor()}, more_than_ever, milliseconds(0), [this](api::outcome<api::event_list> page) {
+                if (const auto* events = std::get_if<api::event_list>(&page)) watch.on_caught_up(*events);
             });
     };
     life = std::make_unique<daemon_life>(config, std::move(around));
@@ -113,7 +113,7 @@ void sim_world::replace_life(bool is_crash) {
     boot();
 }
 
-void sim_world::reload(const configuration& wanted) {
+void sim_world::reload(const config::configuration& wanted) {
     ++reloads;
     if (log.on_line) {
         fmt::print(
@@ -121,7 +121,7 @@ void sim_world::reload(const configuration& wanted) {
             format_wall_time(clock.true_wall()), wanted.poll.overdue_after.count(), wanted.poll.tail_interval.count(),
             wanted.poll.give_up_after.count(), wanted.poll.interval.first.count(), wanted.poll.verify_after.size(),
             wanted.poll.max_rate);
-        for (const callback_config& one : wanted.callbacks) fmt::print(" {}", one.name);
+        for (const config::callback_config& one : wanted.callbacks) fmt::print(" {}", one.name);
         fmt::print("\n");
     }
     has_changed_rules = has_changed_rules || !(wanted.poll == config.poll);
@@ -183,7 +183,7 @@ void sim_world::heal() {
 
 // ---- receivers
 
-scripted_reply sim_world::receive(const delivery_job& job) {
+scripted_reply sim_world::receive(const callback::delivery_job& job) {
     ++attempts;
     if (on_attempt) on_attempt(job);
     watch.deliveries().on_attempt(job, life == nullptr || life->is_target(job.callback));
@@ -200,4 +200,4 @@ scripted_reply sim_world::receive(const delivery_job& job) {
     return reply;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -13,7 +13,7 @@
 #include "sim/sim_config.hpp"
 #include "sim/swarm.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 class sim_world {
   public:
@@ -22,7 +22,7 @@ class sim_world {
     random_source random;
     virtual_clock clock;
     swarm_profile profile;
-    configuration config;
+    config::configuration config;
     proof_world proof;
     promises watch;
     fake_disk disk;
@@ -31,7 +31,7 @@ class sim_world {
     swarm_figures figures;
 
     std::function<bool(moment_kind, const std::string&)> at_moment; ///< the generator's; may be empty
-    std::function<void(const delivery_job&)> on_attempt;            ///< the engine oracle's
+    std::function<void(const callback::delivery_job&)> on_attempt;  ///< the engine oracle's
 
     const steady_time start;
     bool is_safe = false;    ///< nothing fails any more
@@ -45,7 +45,7 @@ class sim_world {
     std::uint64_t attempts = 0;
 
     bool is_up() const { return life != nullptr && life->is_ready() && !is_stopping_ && watch.has_caught_up(); }
-    engine& daemon() { return life->daemon(); }
+    engine::engine& daemon() { return life->daemon(); }
 
     void boot();
     /// The daemon dies between this event and the next.
@@ -53,7 +53,7 @@ class sim_world {
     void stop_soon();
     /// Between two events: does what crash_soon and stop_soon wished for.
     void settle_wishes();
-    void reload(const configuration& wanted);
+    void reload(const config::configuration& wanted);
     void change_token();
     void set_full(bool is_full);
     void jump_clock(milliseconds by);
@@ -70,7 +70,7 @@ class sim_world {
 
   private:
     void trace(const recorded_log::line& line) const;
-    scripted_reply receive(const delivery_job& job);
+    scripted_reply receive(const callback::delivery_job& job);
     void replace_life(bool is_crash);
 
     virtual_clock::group group_ = 0;
@@ -79,11 +79,11 @@ class sim_world {
     bool is_stopping_ = false;
     bool is_full_ = false;
     int last_token_ = 1;
-    std::map<std::string, bool> is_failing_;                      ///< receivers that answer nobody, by callback
-    std::map<std::uint64_t, delivery_outcome::verdict> verdicts_; ///< of attempts under way, by delivery
+    std::map<std::string, bool> is_failing_; ///< receivers that answer nobody, by callback
+    std::map<std::uint64_t, callback::delivery_outcome::verdict> verdicts_; ///< of attempts under way, by delivery
 };
 
 inline constexpr std::chrono::minutes safety_phase{50};
 inline constexpr std::chrono::minutes liveness_phase{100};
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

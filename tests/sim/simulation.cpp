@@ -6,7 +6,7 @@
 #include "sim/director.hpp"
 #include "sim/engine_oracle.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 /// One seed's world, its generator and its two oracles.
@@ -17,7 +17,7 @@ class simulation {
         world_.at_moment = [this](moment_kind moment, const std::string& id) {
             return director_.at_moment(moment, id);
         };
-        world_.on_attempt = [this](const delivery_job& job) { oracle_.check_attempt(job); };
+        world_.on_attempt = [this](const callback::delivery_job& job) { oracle_.check_attempt(job); };
         director_.plan();
         world_.boot();
     }
@@ -106,4 +106,4 @@ simulation_result run_simulation(std::uint64_t seed) {
     return one.run();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -9,7 +9,7 @@
 #include "base/time.hpp"
 #include "sim/swarm.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 struct simulation_result {
     std::vector<std::string> broken; ///< promises, empty = all held
@@ -31,4 +31,4 @@ struct simulation_result {
 
 simulation_result run_simulation(std::uint64_t seed);
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

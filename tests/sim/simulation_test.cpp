@@ -10,7 +10,7 @@
 
 #include "sim/simulation.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
@@ -52,4 +52,4 @@ TEST(Simulation, ThePromisesHoldThroughFaultsAndCrashes) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-namespace prooftrack {
+namespace prooftrack::sim {
 namespace {
 
 constexpr std::array<std::string_view, action_kind_count> kind_names{
@@ -159,4 +159,4 @@ std::string swarm_figures::table() const {
     return table;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -11,7 +11,7 @@
 
 #include "base/random.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 enum class action_kind : std::uint8_t {
     // calls
@@ -99,4 +99,4 @@ struct swarm_figures {
     std::string table() const;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

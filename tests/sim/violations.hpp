@@ -10,7 +10,7 @@
 
 #include "support/virtual_time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sim {
 
 class violations {
   public:
@@ -29,4 +29,4 @@ class violations {
     std::vector<std::string> all_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sim

@@ -20,13 +20,13 @@ namespace prooftrack {
 class delivery_oracle {
   public:
     explicit delivery_oracle(delivery_world& world) : world_(world) {
-        world_.receiver = [this](const delivery_job& job) { return on_attempt(job); };
+        world_.receiver = [this](const callback::delivery_job& job) { return on_attempt(job); };
         world_.log.on_line = [this](const recorded_log::line& line) { on_line(line); };
     }
     delivery_oracle(const delivery_oracle&) = delete;
     delivery_oracle& operator=(const delivery_oracle&) = delete;
 
-    std::function<scripted_reply(const delivery_job&)> receive;
+    std::function<scripted_reply(const callback::delivery_job&)> receive;
     /// The clock jumps in this run: recorded times cannot be held against it.
     bool ignore_times = false;
 
@@ -41,10 +41,10 @@ class delivery_oracle {
     /// Nothing is left over, and what counts as delivered was really taken.
     void check_end() {
         for (const auto& [id, row] : world_.disk.rows) {
-            if (row.view.state == delivery_state::pending) broken("delivery {} is still pending at the end", id);
-            if (row.view.state == delivery_state::delivered && !taken_.contains(id))
+            if (row.view.state == track::delivery_state::pending) broken("delivery {} is still pending at the end", id);
+            if (row.view.state == track::delivery_state::delivered && !taken_.contains(id))
                 broken("delivery {} was never taken", id);
-            if (row.view.state == delivery_state::dead && !refused_.contains(id))
+            if (row.view.state == track::delivery_state::dead && !refused_.contains(id))
                 broken("delivery {} died without an attempt", id);
         }
         if (world_.driver->in_flight() != 0) broken("{} attempts are left over", world_.driver->in_flight());
@@ -60,7 +60,7 @@ class delivery_oracle {
         if (broken_.size() < 20) broken_.push_back(fmt::format(text, std::forward<Args>(args)...));
     }
 
-    scripted_reply on_attempt(const delivery_job& job) {
+    scripted_reply on_attempt(const callback::delivery_job& job) {
         ++attempts_;
         const std::uint64_t id = value_of(job.id);
         if (id == 0) return reply_delivered();
@@ -76,7 +76,7 @@ class delivery_oracle {
         check_in_flight(job, row);
         check_probe(job, row);
         scripted_reply reply = receive ? receive(job) : reply_delivered();
-        if (reply.outcome.what == delivery_outcome::verdict::delivered && !reply.never) {
+        if (reply.outcome.what == callback::delivery_outcome::verdict::delivered && !reply.never) {
             taken_.insert(id);
         } else {
             refused_.insert(id);
@@ -90,9 +90,9 @@ class delivery_oracle {
     }
 
     /// Its turn: what came before it has ended, and its time has come.
-    void check_turn(const delivery_job& job, const fake_disk::delivery_row& row) {
+    void check_turn(const callback::delivery_job& job, const fake_disk::delivery_row& row) {
         const std::uint64_t id = value_of(job.id);
-        if (row.view.state != delivery_state::pending) broken("delivery {} had ended already", id);
+        if (row.view.state != track::delivery_state::pending) broken("delivery {} had ended already", id);
         if (job.attempt != row.view.attempts + 1)
             broken("delivery {}: attempt {} after {}", id, job.attempt, row.view.attempts);
         const auto& line = world_.disk.pending[{row.view.callback, row.view.transaction.str()}];
@@ -107,7 +107,7 @@ class delivery_oracle {
             broken("delivery {}: {} ms before its time", id, (*row.view.next_attempt_at - job.now).count());
         }
     }
-    void check_in_flight(const delivery_job& job, const fake_disk::delivery_row& row) {
+    void check_in_flight(const callback::delivery_job& job, const fake_disk::delivery_row& row) {
         const std::uint64_t id = value_of(job.id);
         auto& open = open_[row.lane];
         if (!open.insert(id).second) broken("delivery {} is in flight twice", id);
@@ -120,14 +120,14 @@ class delivery_oracle {
     }
     void close(const std::string& lane, std::uint64_t id) { open_[lane].erase(id); }
 
-    void check_probe(const delivery_job& job, const fake_disk::delivery_row& row) {
+    void check_probe(const callback::delivery_job& job, const fake_disk::delivery_row& row) {
         const steady_time now = world_.clock.now().steady;
         const auto last = last_.find(row.lane);
-        const bool too_soon = last != last_.end() && now < last->second + failing_probe_interval;
+        const bool too_soon = last != last_.end() && now < last->second + track::failing_probe_interval;
         last_[row.lane] = now;
         const auto reported = failing_.find(row.lane);
         if (reported == failing_.end()) return;
-        if (is_own_url_lane(row.lane) && now >= reported->second + failing_log_interval) {
+        if (is_own_url_lane(row.lane) && now >= reported->second + engine::failing_log_interval) {
             // A host that was owed nothing for that long is forgotten.
             failing_.erase(reported);
         } else if (too_soon) {
@@ -136,8 +136,8 @@ class delivery_oracle {
     }
     void on_line(const recorded_log::line& line) {
         const std::string lane = line.at("lane").empty() ? line.at("callback") : line.at("lane");
-        if (line.event == log_event_id::callback_failing) failing_[lane] = world_.clock.now().steady;
-        if (line.event == log_event_id::callback_recovered) failing_.erase(lane);
+        if (line.event == observe::log_event_id::callback_failing) failing_[lane] = world_.clock.now().steady;
+        if (line.event == observe::log_event_id::callback_recovered) failing_.erase(lane);
     }
 
     delivery_world& world_;

@@ -18,7 +18,7 @@
 namespace prooftrack {
 
 /// Does nothing but note the calls, as "feed backend".
-class noting_host final : public delivery_host {
+class noting_host final : public engine::delivery_host {
   public:
     explicit noting_host(const virtual_clock& clock) : clock_(clock) {}
 
@@ -27,13 +27,15 @@ class noting_host final : public delivery_host {
         return clock_.now();
     }
     void leave() override { --entered; }
-    void feed(delivery_slot& slot, instant) override { note("feed " + slot.name); }
-    void retire_if_idle(delivery_slot& slot) override { note("retire " + slot.name); }
+    void feed(engine::delivery_slot& slot, instant) override { note("feed " + slot.name); }
+    void retire_if_idle(engine::delivery_slot& slot) override { note("retire " + slot.name); }
     void on_lane_retired() override { note("lane retired"); }
-    void take_in(const delivery_head& head, instant) override { note("take in " + std::to_string(value_of(head.id))); }
-    void on_health(delivery_slot& slot, delivery_health::change change, instant) override {
-        if (change == delivery_health::change::turned_failing) note("failing " + slot.name);
-        if (change == delivery_health::change::recovered) note("recovered " + slot.name);
+    void take_in(const store::delivery_head& head, instant) override {
+        note("take in " + std::to_string(value_of(head.id)));
+    }
+    void on_health(engine::delivery_slot& slot, track::delivery_health::change change, instant) override {
+        if (change == track::delivery_health::change::turned_failing) note("failing " + slot.name);
+        if (change == track::delivery_health::change::recovered) note("recovered " + slot.name);
     }
     void on_write_refused(instant) override { note("full"); }
     void on_store_writable(instant) override { note("writable"); }
@@ -53,73 +55,75 @@ class noting_host final : public delivery_host {
 };
 
 struct delivery_parts {
-    explicit delivery_parts(callback_url_config rules = {{"*.shop.example"}, ""})
+    explicit delivery_parts(config::callback_url_config rules = {{"*.shop.example"}, ""})
         : context(
-              {clock, memory, sender, log, metrics}, callback_table({make_callback("backend")}, std::move(rules)), 1) {
+              {clock, memory, sender, log, metrics},
+              engine::callback_table({make_callback("backend")}, std::move(rules)), 1) {
         disk.ignores_revisions = true;
     }
     delivery_parts(const delivery_parts&) = delete;
     delivery_parts& operator=(const delivery_parts&) = delete;
 
     /// A recovery of two heads is as much work for the store as one of 2,000.
-    static fake_store_options one_head_a_slice() {
-        fake_store_options options;
+    static store::fake_store_options one_head_a_slice() {
+        store::fake_store_options options;
         options.recovery_slice = 1;
         return options;
     }
-    static callback_config make_callback(const std::string& name) {
-        callback_config one;
+    static config::callback_config make_callback(const std::string& name) {
+        config::callback_config one;
         one.name = name;
         one.url = "https://" + name + ".example/hook";
         one.events = {"transaction.*"};
         return one;
     }
-    delivery_slot& open(const std::string& lane = "backend", bool whole = true) {
+    engine::delivery_slot& open(const std::string& lane = "backend", bool whole = true) {
         return context.lanes.make(lane, whole, context.table.settings_for(lane));
     }
     /// A durable event of a transaction with what it owes.
-    recorded_transition record(const std::string& id, const std::string& lane = "backend") {
+    store::recorded_transition record(const std::string& id, const std::string& lane = "backend") {
         const bool is_url = is_own_url_lane(lane);
-        new_transaction wanted{*transaction_id::parse(id), "{}", std::nullopt, "", now().wall,
-                               milliseconds(86'400'000),   {}};
+        track::new_transaction wanted{*transaction_id::parse(id), "{}", std::nullopt, "", now().wall,
+                                      milliseconds(86'400'000),   {}};
         if (is_url) {
             wanted.callback_url = lane + "/hook";
             wanted.callback_lane = lane;
         }
         if (!disk.transactions.contains(id)) disk.add_one(wanted);
-        transition change{wanted.id, {}, now().wall, tracking_state::tracking, "pending", {}, true, "", false, "", {}};
+        store::transition change{wanted.id, {}, now().wall, track::tracking_state::tracking, "pending", {}, true, "",
+                                 false,     "", {}};
         change.facts = disk.transactions.at(id).facts;
-        change.facts.state = tracking_state::settled;
+        change.facts.state = track::tracking_state::settled;
         change.facts.status = "completed";
-        owed_event owed{make_event_id(now().wall, ids), event_type::completed, "", {}};
+        store::owed_event owed{track::make_event_id(now().wall, ids), track::event_type::completed, "", {}};
         if (!is_url) owed.callbacks = {lane};
         change.event = std::move(owed);
         return disk.record(change).value();
     }
     /// The same, inserted into its lane.
-    delivery_id owe(delivery_slot& slot, const std::string& id) {
-        const delivery_head head = record(id, slot.name).heads.at(0);
-        slot.lane.insert(lane_head_of(head), now().wall);
+    delivery_id owe(engine::delivery_slot& slot, const std::string& id) {
+        const store::delivery_head head = record(id, slot.name).heads.at(0);
+        slot.lane.insert(engine::lane_head_of(head), now().wall);
         return head.id;
     }
     /// The lane turns failing without a word to anybody.
-    void break_lane(delivery_slot& slot) {
-        for (std::uint64_t i = 1; i <= failures_until_failing; ++i) slot.lane.health().on_failure(i, now());
+    void break_lane(engine::delivery_slot& slot) {
+        for (std::uint64_t i = 1; i <= track::failures_until_failing; ++i) slot.lane.health().on_failure(i, now());
         slot.failing_from = now().wall;
     }
 
     instant now() const { return clock.now(); }
     void run(steady_duration span) { clock.run_for(span); }
-    const delivery_view& row(delivery_id id) const { return disk.rows.at(value_of(id)).view; }
+    const track::delivery_view& row(delivery_id id) const { return disk.rows.at(value_of(id)).view; }
 
     virtual_clock clock;
     fake_disk disk;
-    fake_store memory{disk, nullptr, one_head_a_slice()};
+    store::fake_store memory{disk, nullptr, one_head_a_slice()};
     fake_notifier sender{clock};
     recorded_log log;
     recorded_delivery_metrics metrics;
     random_source ids{99};
-    delivery_context context;
+    engine::delivery_context context;
     noting_host host{clock};
 };
 

@@ -16,51 +16,51 @@
 namespace prooftrack {
 
 /// Records what was asked of it. `refuse_with` answers every call with that problem.
-class fake_backend final : public backend {
+class fake_backend final : public api::backend {
   public:
     std::vector<std::string> calls; ///< "track ID", "poll ID", …
-    std::optional<problem> refuse_with;
-    client_identity last_who;
-    std::optional<track_request> last_track;
-    std::vector<import_line> last_import;
-    std::optional<transaction_query> last_list;
-    std::optional<delivery_query> last_deliveries;
-    std::optional<session_request> last_session;
-    std::map<std::string, transaction_view> transactions;
-    std::vector<log_event> log;
+    std::optional<api::problem> refuse_with;
+    api::client_identity last_who;
+    std::optional<api::track_request> last_track;
+    std::vector<api::import_line> last_import;
+    std::optional<track::transaction_query> last_list;
+    std::optional<track::delivery_query> last_deliveries;
+    std::optional<api::session_request> last_session;
+    std::map<std::string, track::transaction_view> transactions;
+    std::vector<api::log_event> log;
     std::uint64_t pruned = 0; ///< events up to this seq are gone
-    event_listener* listener = nullptr;
-    std::map<wait_id, backend_handler<transaction_view>> waits;
-    std::vector<wait_id> cancelled;
-    std::optional<backend_handler<tracked>> held_track; ///< with `hold_tracks`: the last one
+    api::event_listener* listener = nullptr;
+    std::map<api::wait_id, api::backend_handler<track::transaction_view>> waits;
+    std::vector<api::wait_id> cancelled;
+    std::optional<api::backend_handler<api::tracked>> held_track; ///< with `hold_tracks`: the last one
     bool hold_tracks = false;
-    proxied_reply session_reply{201, "application/json", "{}", ""};
+    api::proxied_reply session_reply{201, "application/json", "{}", ""};
     std::filesystem::path backup_path;
-    health_report health;
+    api::health_report health;
     std::string metrics = "prooftrackd_proof_up 1\n";
-    transaction_page next_list;
-    delivery_page next_deliveries;
-    transaction_history next_history;
-    std::vector<consumer_view> next_consumers;
-    callback_test_result next_test;
-    std::vector<import_rejection> import_rejections;
+    track::transaction_page next_list;
+    track::delivery_page next_deliveries;
+    track::transaction_history next_history;
+    std::vector<track::consumer_view> next_consumers;
+    api::callback_test_result next_test;
+    std::vector<api::import_rejection> import_rejections;
     std::size_t event_pages = 0; ///< how often `events` was asked
 
     /// A transaction as it is just after it was added.
-    static transaction_view make_view(std::string_view id) {
-        transaction_view view{*transaction_id::parse(id), {}, "{}", std::nullopt, "", std::nullopt, 0, ""};
+    static track::transaction_view make_view(std::string_view id) {
+        track::transaction_view view{*transaction_id::parse(id), {}, "{}", std::nullopt, "", std::nullopt, 0, ""};
         view.facts.tracked_at = wall_time(milliseconds(1'775'037'825'120));
         view.facts.overdue_at = view.facts.tracked_at + std::chrono::hours(24);
         return view;
     }
-    static delivery_view make_delivery(std::uint64_t id, std::string_view transaction) {
+    static track::delivery_view make_delivery(std::uint64_t id, std::string_view transaction) {
         return {
             delivery_id{id},
             "evt_1",
             "transaction.completed",
             *transaction_id::parse(transaction),
             "backend",
-            delivery_state::pending,
+            track::delivery_state::pending,
             0,
             std::nullopt,
             "",
@@ -76,13 +76,14 @@ class fake_backend final : public backend {
         if (listener != nullptr) listener->on_event(log.back());
     }
 
-    void track(track_request request, client_identity who, backend_handler<tracked> handler) override {
+    void track(
+        api::track_request request, api::client_identity who, api::backend_handler<api::tracked> handler) override {
         calls.push_back("track " + request.id.str());
         last_who = who;
         if (refuse_with) return handler(*refuse_with);
         const bool created = !transactions.contains(request.id.str());
         if (created) add(request.id.str());
-        transaction_view& view = transactions.at(request.id.str());
+        track::transaction_view& view = transactions.at(request.id.str());
         view.metadata = request.options.metadata;
         view.callback_url = request.options.callback_url;
         last_track = std::move(request);
@@ -90,154 +91,168 @@ class fake_backend final : public backend {
             held_track = std::move(handler);
             return;
         }
-        handler(tracked{created, view});
+        handler(api::tracked{created, view});
     }
-    void import(std::vector<import_line> lines, client_identity who, backend_handler<import_summary> handler) override {
+    void import(
+        std::vector<api::import_line> lines, api::client_identity who,
+        api::backend_handler<api::import_summary> handler) override {
         calls.push_back(fmt::format("import {}", lines.size()));
         last_who = who;
         if (refuse_with) return handler(*refuse_with);
-        import_summary summary;
+        api::import_summary summary;
         summary.created = lines.size() - import_rejections.size();
         summary.rejected = import_rejections;
         last_import = std::move(lines);
         handler(std::move(summary));
     }
-    wait_id get(transaction_id id, milliseconds wait, backend_handler<transaction_view> handler) override {
+    api::wait_id get(
+        transaction_id id, milliseconds wait, api::backend_handler<track::transaction_view> handler) override {
         calls.push_back(fmt::format("get {} {}", id.str(), wait.count()));
         if (refuse_with) {
             handler(*refuse_with);
-            return no_wait;
+            return api::no_wait;
         }
         const auto found = transactions.find(id.str());
         if (found == transactions.end()) {
-            handler(unknown(problem_code::unknown_transaction));
-            return no_wait;
+            handler(unknown(api::problem_code::unknown_transaction));
+            return api::no_wait;
         }
         if (wait.count() > 0) {
-            const wait_id number{++last_wait_};
+            const api::wait_id number{++last_wait_};
             waits.emplace(number, std::move(handler));
             return number;
         }
         handler(found->second);
-        return no_wait;
+        return api::no_wait;
     }
-    void list(transaction_query request, backend_handler<transaction_page> handler) override {
+    void list(track::transaction_query request, api::backend_handler<track::transaction_page> handler) override {
         last_list = std::move(request);
         answer(handler, next_list);
     }
-    void history(transaction_id id, backend_handler<transaction_history> handler) override {
+    void history(transaction_id id, api::backend_handler<track::transaction_history> handler) override {
         calls.push_back("history " + id.str());
         answer(handler, next_history);
     }
-    void untrack(transaction_id id, client_identity who, backend_handler<transaction_view> handler) override {
+    void untrack(
+        transaction_id id, api::client_identity who, api::backend_handler<track::transaction_view> handler) override {
         calls.push_back("untrack " + id.str());
         last_who = who;
         if (refuse_with) return handler(*refuse_with);
         const auto found = transactions.find(id.str());
-        if (found == transactions.end()) return handler(unknown(problem_code::unknown_transaction));
-        found->second.facts.state = tracking_state::untracked;
+        if (found == transactions.end()) return handler(unknown(api::problem_code::unknown_transaction));
+        found->second.facts.state = track::tracking_state::untracked;
         handler(found->second);
     }
-    void poll_now(transaction_id id, client_identity who, backend_handler<std::monostate> handler) override {
+    void poll_now(transaction_id id, api::client_identity who, api::backend_handler<std::monostate> handler) override {
         calls.push_back("poll " + id.str());
         last_who = who;
         answer(handler, std::monostate());
     }
-    void hint(transaction_id id, backend_handler<std::monostate> handler) override {
+    void hint(transaction_id id, api::backend_handler<std::monostate> handler) override {
         calls.push_back("hint " + id.str());
         answer(handler, std::monostate());
     }
-    void create_session(session_request request, client_identity who, backend_handler<proxied_reply> handler) override {
+    void create_session(
+        api::session_request request, api::client_identity who,
+        api::backend_handler<api::proxied_reply> handler) override {
         calls.emplace_back("session");
         last_who = who;
         last_session = std::move(request);
         answer(handler, session_reply);
     }
-    void kyc_status(std::string user, backend_handler<proxied_reply> handler) override {
+    void kyc_status(std::string user, api::backend_handler<api::proxied_reply> handler) override {
         calls.push_back("kyc " + user);
         answer(handler, session_reply);
     }
-    wait_id events(event_seq after, std::size_t limit, milliseconds, backend_handler<event_list> handler) override {
+    api::wait_id events(
+        event_seq after, std::size_t limit, milliseconds, api::backend_handler<api::event_list> handler) override {
         ++event_pages;
         if (refuse_with) {
             handler(*refuse_with);
-            return no_wait;
+            return api::no_wait;
         }
         const std::uint64_t position = value_of(after);
         if ((position > 0 && position < pruned) || position > value_of(last_seq())) {
-            problem gone = unknown(problem_code::cursor_gone);
+            api::problem gone = unknown(api::problem_code::cursor_gone);
             gone.members = {
-                problem_member::number("oldest_seq", pruned + 1),
-                problem_member::number("last_seq", value_of(last_seq()))};
+                api::problem_member::number("oldest_seq", pruned + 1),
+                api::problem_member::number("last_seq", value_of(last_seq()))};
             handler(std::move(gone));
-            return no_wait;
+            return api::no_wait;
         }
-        event_list list;
+        api::event_list list;
         list.log_id = "log";
         list.next_after = after;
-        for (const log_event& event : log) {
+        for (const api::log_event& event : log) {
             if (value_of(event.seq) <= std::max(position, pruned) || list.events.size() == limit) continue;
             list.events.push_back(event);
             list.next_after = event.seq;
         }
         handler(std::move(list));
-        return no_wait;
+        return api::no_wait;
     }
     event_seq last_seq() const override { return log.empty() ? event_seq{0} : log.back().seq; }
-    void set_event_listener(event_listener* to) override { listener = to; }
-    void cancel_wait(wait_id wait) override {
+    void set_event_listener(api::event_listener* to) override { listener = to; }
+    void cancel_wait(api::wait_id wait) override {
         cancelled.push_back(wait);
         waits.erase(wait);
     }
-    void deliveries(delivery_query request, backend_handler<delivery_page> handler) override {
+    void deliveries(track::delivery_query request, api::backend_handler<track::delivery_page> handler) override {
         last_deliveries = std::move(request);
         answer(handler, next_deliveries);
     }
-    void retry_delivery(delivery_id id, client_identity who, backend_handler<std::monostate> handler) override {
+    void retry_delivery(
+        delivery_id id, api::client_identity who, api::backend_handler<std::monostate> handler) override {
         calls.push_back(fmt::format("retry {}", value_of(id)));
         last_who = who;
         answer(handler, std::monostate());
     }
     void retry_dead(
-        std::optional<std::string> callback, client_identity who, backend_handler<std::uint64_t> handler) override {
+        std::optional<std::string> callback, api::client_identity who,
+        api::backend_handler<std::uint64_t> handler) override {
         calls.push_back("retry dead " + callback.value_or("*"));
         last_who = who;
         answer(handler, std::uint64_t{7});
     }
-    void test_callback(std::string name, client_identity who, backend_handler<callback_test_result> handler) override {
+    void test_callback(
+        std::string name, api::client_identity who, api::backend_handler<api::callback_test_result> handler) override {
         calls.push_back("test " + name);
         last_who = who;
         answer(handler, next_test);
     }
     void put_consumer(
-        std::string name, std::optional<event_seq> seq, client_identity who,
-        backend_handler<std::pair<bool, consumer_view>> handler) override {
+        std::string name, std::optional<event_seq> seq, api::client_identity who,
+        api::backend_handler<std::pair<bool, track::consumer_view>> handler) override {
         calls.push_back(fmt::format("put {} {}", name, seq ? fmt::format("{}", value_of(*seq)) : "now"));
         last_who = who;
-        answer(handler, std::pair(true, consumer_view{name, seq.value_or(last_seq()), 0, std::nullopt}));
+        answer(handler, std::pair(true, track::consumer_view{name, seq.value_or(last_seq()), 0, std::nullopt}));
     }
-    void delete_consumer(std::string name, client_identity who, backend_handler<consumer_view> handler) override {
+    void delete_consumer(
+        std::string name, api::client_identity who, api::backend_handler<track::consumer_view> handler) override {
         calls.push_back("delete " + name);
         last_who = who;
-        answer(handler, consumer_view{name, event_seq{1}, 0, std::nullopt});
+        answer(handler, track::consumer_view{name, event_seq{1}, 0, std::nullopt});
     }
-    void acknowledge(std::string name, event_seq seq, backend_handler<consumer_view> handler) override {
+    void acknowledge(std::string name, event_seq seq, api::backend_handler<track::consumer_view> handler) override {
         calls.push_back(fmt::format("ack {} {}", name, value_of(seq)));
-        answer(handler, consumer_view{name, seq, 0, std::nullopt});
+        answer(handler, track::consumer_view{name, seq, 0, std::nullopt});
     }
-    void consumers(backend_handler<std::vector<consumer_view>> handler) override { answer(handler, next_consumers); }
-    void status_json(backend_handler<std::string> handler) override {
+    void consumers(api::backend_handler<std::vector<track::consumer_view>> handler) override {
+        answer(handler, next_consumers);
+    }
+    void status_json(api::backend_handler<std::string> handler) override {
         answer(handler, std::string("{\"version\":\"1\"}"));
     }
-    health_report ready() const override { return health; }
-    health_report healthy() const override { return health; }
-    void metrics_text(backend_handler<std::string> handler) override { answer(handler, metrics); }
-    void backup(client_identity who, backend_handler<std::filesystem::path> handler) override {
+    api::health_report ready() const override { return health; }
+    api::health_report healthy() const override { return health; }
+    void metrics_text(api::backend_handler<std::string> handler) override { answer(handler, metrics); }
+    void backup(api::client_identity who, api::backend_handler<std::filesystem::path> handler) override {
         calls.emplace_back("backup");
         last_who = who;
         answer(handler, backup_path);
     }
-    void set_log_level(std::string level, client_identity who, backend_handler<std::monostate> handler) override {
+    void set_log_level(
+        std::string level, api::client_identity who, api::backend_handler<std::monostate> handler) override {
         calls.push_back("level " + level);
         last_who = who;
         answer(handler, std::monostate());
@@ -246,12 +261,12 @@ class fake_backend final : public backend {
 
   private:
     template <class T>
-    void answer(backend_handler<T>& handler, T value) {
+    void answer(api::backend_handler<T>& handler, T value) {
         if (refuse_with) return handler(*refuse_with);
         handler(std::move(value));
     }
-    static problem unknown(problem_code code) {
-        problem what;
+    static api::problem unknown(api::problem_code code) {
+        api::problem what;
         what.code = code;
         what.detail = "no such thing";
         return what;

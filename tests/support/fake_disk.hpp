@@ -1,6 +1,6 @@
 #pragma once
 
-// What a `fake_store` has made durable: plain rows and the rules of store.hpp, without time, threads or faults.
+// What a `store::fake_store` has made durable: plain rows and the rules of store.hpp, without time, threads or faults.
 // It outlives the stores that are opened on it, as a disk outlives a crash.
 
 #include <algorithm>
@@ -27,26 +27,26 @@ struct fake_disk {
     struct transaction_row {
         std::uint64_t number = 0; ///< order of adding
         row_revision revision{};  ///< raised by each write
-        tracking_facts facts;
+        track::tracking_facts facts;
         std::string metadata;
         std::optional<std::string> callback_url;
         std::string callback_lane;
-        digest options_digest{};
+        store::digest options_digest{};
         std::string proof;
         std::optional<wall_time> last_event_at;
         std::optional<wall_time> ended_at;
-        std::vector<history_entry> history;
+        std::vector<track::history_entry> history;
     };
     struct event_row {
         std::string id;
-        event_type type = event_type::completed;
+        track::event_type type = track::event_type::completed;
         wall_time timestamp{};
         std::string transaction;
         std::uint64_t transaction_number = 0; ///< distinguishes it from a later one with the same id
         std::shared_ptr<const std::string> body;
     };
     struct delivery_row {
-        delivery_view view;
+        track::delivery_view view;
         event_seq seq{};
         std::string lane;
         std::string url;
@@ -64,7 +64,7 @@ struct fake_disk {
         event_seq seq{};
     };
     struct session_row {
-        digest body{};
+        store::digest body{};
         wall_time claimed_at{};
         std::string transaction; ///< "" until its outcome is recorded
     };
@@ -74,7 +74,7 @@ struct fake_disk {
     std::map<std::uint64_t, delivery_row> rows; ///< deliveries
     std::map<std::string, lane_row> lanes;
     std::map<std::string, consumer_row> consumers;
-    std::map<digest, session_row> sessions;
+    std::map<store::digest, session_row> sessions;
     std::string base_url;
     std::string log_id = "log_1";
     std::uint64_t last_seq = 0;
@@ -100,7 +100,7 @@ struct fake_disk {
         }
         return hex;
     }
-    static op_error error(store_error code, std::string operation) {
+    static op_error error(store::store_error code, std::string operation) {
         return {make_error_code(code), std::move(operation), {}};
     }
 
@@ -112,14 +112,15 @@ struct fake_disk {
     // ---- transactions
     // ---------------------------------------------------------------------------------------------------------------
 
-    add_outcome add_one(const new_transaction& wanted) {
+    store::add_outcome add_one(const track::new_transaction& wanted) {
         auto found = transactions.find(wanted.id.str());
         if (found != transactions.end()) {
             const transaction_row& row = found->second;
-            const tracking_state state = row.facts.state;
-            if (state != tracking_state::untracked && state != tracking_state::abandoned) {
-                const bool same = state == tracking_state::settled || row.options_digest == wanted.options_digest;
-                return {same ? add_result::existing : add_result::conflict, row.facts, row.revision};
+            const track::tracking_state state = row.facts.state;
+            if (state != track::tracking_state::untracked && state != track::tracking_state::abandoned) {
+                const bool same =
+                    state == track::tracking_state::settled || row.options_digest == wanted.options_digest;
+                return {same ? store::add_result::existing : store::add_result::conflict, row.facts, row.revision};
             }
         } else {
             found = transactions.emplace(wanted.id.str(), transaction_row{}).first;
@@ -136,32 +137,32 @@ struct fake_disk {
         row.callback_lane = wanted.callback_lane;
         row.options_digest = wanted.options_digest;
         row.ended_at.reset();
-        row.history.push_back({wanted.now, std::nullopt, tracking_state::tracking, "", "", "", ""});
-        return {add_result::created, row.facts, row.revision};
+        row.history.push_back({wanted.now, std::nullopt, track::tracking_state::tracking, "", "", "", ""});
+        return {store::add_result::created, row.facts, row.revision};
     }
 
-    op_result<std::vector<add_outcome>> add(
-        const std::vector<new_transaction>& wanted, const std::optional<digest>& session) {
-        std::vector<add_outcome> outcomes;
-        for (const new_transaction& one : wanted) outcomes.push_back(add_one(one));
+    op_result<std::vector<store::add_outcome>> add(
+        const std::vector<track::new_transaction>& wanted, const std::optional<store::digest>& session) {
+        std::vector<store::add_outcome> outcomes;
+        for (const track::new_transaction& one : wanted) outcomes.push_back(add_one(one));
         if (session && !wanted.empty() && sessions.contains(*session)) {
             sessions[*session].transaction = wanted.front().id.str();
         }
         return outcomes;
     }
 
-    op_result<recorded_transition> record(const transition& change) {
+    op_result<store::recorded_transition> record(const store::transition& change) {
         const auto found = transactions.find(change.id.str());
-        if (found == transactions.end()) return error(store_error::not_found, "record");
+        if (found == transactions.end()) return error(store::store_error::not_found, "record");
         transaction_row& row = found->second;
-        if (row.revision != change.revision && !ignores_revisions) return error(store_error::stale, "record");
+        if (row.revision != change.revision && !ignores_revisions) return error(store::store_error::stale, "record");
         if (change.event && event_ids.contains(change.event->id))
             return op_error{make_error_code(boost::system::errc::file_exists), "record", "an event has this id"};
         raise(row);
         const bool changes_state = change.facts.state != row.facts.state;
         row.facts = change.facts;
         if (change.reply_is_good && !change.reply.empty()) row.proof = change.reply;
-        const tracking_state state = row.facts.state;
+        const track::tracking_state state = row.facts.state;
         if (!is_ended(state)) {
             row.ended_at.reset();
         } else if (change.event || changes_state || !row.ended_at) {
@@ -172,17 +173,17 @@ struct fake_disk {
                 {change.at, change.from_state, state, change.from_status, row.facts.status, change.request_id,
                  change.reply.empty() ? "" : sha256_of(change.reply)});
         }
-        recorded_transition recorded;
+        store::recorded_transition recorded;
         recorded.revision = row.revision;
         if (change.event) add_event(change, row, recorded);
         return recorded;
     }
 
-    void add_event(const transition& change, transaction_row& row, recorded_transition& recorded) {
-        const owed_event& owed = *change.event;
-        const wall_time timestamp = next_event_time(change.at, row.last_event_at);
+    void add_event(const store::transition& change, transaction_row& row, store::recorded_transition& recorded) {
+        const store::owed_event& owed = *change.event;
+        const wall_time timestamp = track::next_event_time(change.at, row.last_event_at);
         row.last_event_at = timestamp;
-        event_facts facts;
+        track::event_facts facts;
         facts.id = owed.id;
         facts.type = owed.type;
         facts.timestamp = timestamp;
@@ -203,11 +204,11 @@ struct fake_disk {
     }
 
     void owe(
-        const transition& change, const transaction_row& row, const std::string& callback, const std::string& lane,
-        const std::string& url, recorded_transition& recorded) {
+        const store::transition& change, const transaction_row& row, const std::string& callback,
+        const std::string& lane, const std::string& url, store::recorded_transition& recorded) {
         delivery_row owed{
             {delivery_id{++last_delivery}, change.event->id, std::string(to_string(change.event->type)), change.id,
-             callback, delivery_state::pending, 0, std::nullopt, "", 0, std::nullopt},
+             callback, track::delivery_state::pending, 0, std::nullopt, "", 0, std::nullopt},
             *recorded.seq,
             lane,
             url,
@@ -228,7 +229,7 @@ struct fake_disk {
         }
     }
 
-    transaction_view view_of(const std::string& id, const transaction_row& row) const {
+    track::transaction_view view_of(const std::string& id, const transaction_row& row) const {
         return {*transaction_id::parse(id),
                 row.facts,
                 row.metadata,
@@ -241,7 +242,7 @@ struct fake_disk {
     }
 
     /// Counters alone: neither the history nor the end of the transaction moves.
-    void save_facts(const active_transaction& saved) {
+    void save_facts(const track::active_transaction& saved) {
         const auto found = transactions.find(saved.id.str());
         if (found == transactions.end() || found->second.revision != saved.revision) return;
         transaction_row& row = found->second;
@@ -257,7 +258,7 @@ struct fake_disk {
     // ---- deliveries
     // ---------------------------------------------------------------------------------------------------------------
 
-    static delivery_head head_of(const delivery_row& row) {
+    static store::delivery_head head_of(const delivery_row& row) {
         return {
             row.view.id,
             row.lane,
@@ -289,7 +290,7 @@ struct fake_disk {
         return std::any_of(line.begin(), line.end(), [this](std::uint64_t id) { return rows.at(id).is_head; });
     }
     /// The next one of its line may go when `ended` does not, unless one is going already.
-    std::optional<delivery_head> promote(const delivery_row& ended, wall_time now) {
+    std::optional<store::delivery_head> promote(const delivery_row& ended, wall_time now) {
         const auto& line = line_of(ended);
         if (line.empty()) return std::nullopt;
         delivery_row& first = rows.at(*line.begin());
@@ -298,13 +299,13 @@ struct fake_disk {
         return head_of(first);
     }
 
-    std::optional<delivery_head> record_attempt(const attempt_record& attempt) {
+    std::optional<store::delivery_head> record_attempt(const store::attempt_record& attempt) {
         const auto found = rows.find(value_of(attempt.id));
-        if (found == rows.end() || found->second.view.state != delivery_state::pending) return std::nullopt;
+        if (found == rows.end() || found->second.view.state != track::delivery_state::pending) return std::nullopt;
         delivery_row& row = found->second;
-        const bool goes_on = attempt.state == delivery_state::pending;
+        const bool goes_on = attempt.state == track::delivery_state::pending;
         const bool follows = attempt.attempts == row.view.attempts + 1 || (attempt.attempts == 0 && goes_on);
-        if (!follows && attempt.state != delivery_state::delivered) return std::nullopt;
+        if (!follows && attempt.state != track::delivery_state::delivered) return std::nullopt;
         row.view.attempts = attempt.attempts;
         row.view.last_attempt_at = attempt.at;
         row.view.last_error = attempt.error;
@@ -319,12 +320,12 @@ struct fake_disk {
         return promote(row, attempt.at);
     }
 
-    op_result<delivery_head> retry(delivery_id id, wall_time now) {
+    op_result<store::delivery_head> retry(delivery_id id, wall_time now) {
         const auto found = rows.find(value_of(id));
-        if (found == rows.end()) return error(store_error::not_found, "retry");
+        if (found == rows.end()) return error(store::store_error::not_found, "retry");
         delivery_row& row = found->second;
-        if (row.view.state == delivery_state::pending && !row.is_head) {
-            delivery_head waiting = head_of(row);
+        if (row.view.state == track::delivery_state::pending && !row.is_head) {
+            store::delivery_head waiting = head_of(row);
             waiting.next_attempt_at = now;
             return waiting;
         }
@@ -333,14 +334,14 @@ struct fake_disk {
         return head_of(row);
     }
     void restart(delivery_row& row) {
-        row.view.state = delivery_state::pending;
+        row.view.state = track::delivery_state::pending;
         row.view.attempts = 0;
         line_of(row).insert(value_of(row.view.id));
     }
     std::uint64_t retry_dead(const std::optional<std::string>& callback, wall_time now) {
         std::uint64_t count = 0;
         for (auto& [id, row] : rows) {
-            if (row.view.state != delivery_state::dead || (callback && row.view.callback != *callback)) continue;
+            if (row.view.state != track::delivery_state::dead || (callback && row.view.callback != *callback)) continue;
             const bool waits = has_head(row);
             restart(row);
             if (!waits) make_head(row, now);
@@ -355,7 +356,8 @@ struct fake_disk {
         std::optional<head_place> after; ///< where the next slice begins; nullopt = this was the last
     };
     /// Looks at up to `most` heads behind `after`; the last slice marks the lane.
-    recovery_slice end_failing(const std::string& lane, const lane_recovery& how, head_place after, std::size_t most) {
+    recovery_slice end_failing(
+        const std::string& lane, const store::lane_recovery& how, head_place after, std::size_t most) {
         const auto known = lanes.find(lane);
         if (known == lanes.end()) return {};
         std::vector<head_place> seen;
@@ -378,8 +380,8 @@ struct fake_disk {
         return slice;
     }
 
-    std::vector<delivery_head> next_heads(const std::string& lane, std::size_t limit) const {
-        std::vector<delivery_head> first;
+    std::vector<store::delivery_head> next_heads(const std::string& lane, std::size_t limit) const {
+        std::vector<store::delivery_head> first;
         const auto found = heads.find(lane);
         if (found == heads.end()) return first;
         for (const auto& [when, id] : found->second) {
@@ -388,11 +390,11 @@ struct fake_disk {
         }
         return first;
     }
-    std::optional<delivery_record> load_delivery(delivery_id id) const {
+    std::optional<store::delivery_record> load_delivery(delivery_id id) const {
         const auto found = rows.find(value_of(id));
         if (found == rows.end()) return std::nullopt;
         const delivery_row& row = found->second;
-        return delivery_record{row.view, row.lane, row.url, row.state, row.status, row.body};
+        return store::delivery_record{row.view, row.lane, row.url, row.state, row.status, row.body};
     }
     // ---- counts
     // ---------------------------------------------------------------------------------------------------------------
@@ -401,8 +403,8 @@ struct fake_disk {
     std::uint64_t capacity_bytes = std::uint64_t{100} << 30U;
     std::uint64_t first_seq() const { return events.empty() ? last_seq + 1 : events.begin()->first; }
 
-    store_status status() const {
-        store_status now;
+    store::store_status status() const {
+        store::store_status now;
         now.db_bytes = 4096 * (1 + transactions.size() + events.size() + rows.size());
         now.free_bytes = free_bytes;
         now.capacity_bytes = capacity_bytes;
@@ -411,19 +413,19 @@ struct fake_disk {
         now.log_id = log_id;
         now.consumers = consumers.size();
         for (const auto& [id, row] : transactions)
-            ++now.transactions[{row.facts.state, classify_status(row.facts.status)}];
+            ++now.transactions[{row.facts.state, track::classify_status(row.facts.status)}];
         for (const auto& [name, lane] : lanes) {
             now.lanes[name] = {name, lane.callback, 0, 0, std::nullopt, lane.failing_since};
         }
         for (const auto& [id, row] : rows) {
-            lane_summary& lane = now.lanes.at(row.lane);
-            if (row.view.state == delivery_state::dead) ++lane.dead;
-            if (row.view.state != delivery_state::pending) continue;
+            store::lane_summary& lane = now.lanes.at(row.lane);
+            if (row.view.state == track::delivery_state::dead) ++lane.dead;
+            if (row.view.state != track::delivery_state::pending) continue;
             ++lane.pending;
             if (!lane.oldest_pending) lane.oldest_pending = row.recorded_at;
         }
         std::erase_if(now.lanes, [](const auto& each) {
-            const lane_summary& lane = each.second;
+            const store::lane_summary& lane = each.second;
             return lane.callback != lane.lane && lane.pending + lane.dead == 0 && !lane.failing_since;
         });
         return now;

@@ -15,14 +15,15 @@
 
 namespace prooftrack {
 
-inline std::vector<active_transaction> fake_active(const fake_disk& disk) {
-    std::vector<active_transaction> active;
+inline std::vector<track::active_transaction> fake_active(const fake_disk& disk) {
+    std::vector<track::active_transaction> active;
     for (const auto& [id, row] : disk.transactions) {
         if (row.facts.watched) active.push_back({*transaction_id::parse(id), row.facts, row.revision});
     }
-    std::stable_sort(active.begin(), active.end(), [](const active_transaction& a, const active_transaction& b) {
-        return a.facts.last_polled_at.value_or(wall_time{}) < b.facts.last_polled_at.value_or(wall_time{});
-    });
+    std::stable_sort(
+        active.begin(), active.end(), [](const track::active_transaction& a, const track::active_transaction& b) {
+            return a.facts.last_polled_at.value_or(wall_time{}) < b.facts.last_polled_at.value_or(wall_time{});
+        });
     return active;
 }
 
@@ -41,21 +42,21 @@ inline op_result<std::uint64_t> fake_cursor(char list, const std::string& cursor
     return below;
 }
 
-inline bool matches(const tracking_facts& facts, const transaction_query& query) {
+inline bool matches(const track::tracking_facts& facts, const track::transaction_query& query) {
     const auto& settled = facts.settled_at;
     return (!query.state || facts.state == *query.state) && (!query.status || facts.status == *query.status) &&
            (!query.settled_after || (settled && *settled > *query.settled_after)) &&
            (!query.settled_before || (settled && *settled < *query.settled_before));
 }
 
-inline op_result<transaction_page> fake_list(const fake_disk& disk, const transaction_query& query) {
+inline op_result<track::transaction_page> fake_list(const fake_disk& disk, const track::transaction_query& query) {
     const auto below = fake_cursor('t', query.cursor);
     if (!below) return below.error();
     std::map<std::uint64_t, const std::string*> by_number;
     for (const auto& [id, row] : disk.transactions) {
         if (row.number < *below && matches(row.facts, query)) by_number[row.number] = &id;
     }
-    transaction_page page;
+    track::transaction_page page;
     std::size_t bytes = 0;
     std::uint64_t last = 0;
     for (auto place = by_number.rbegin(); place != by_number.rend(); ++place) {
@@ -70,12 +71,12 @@ inline op_result<transaction_page> fake_list(const fake_disk& disk, const transa
     return page;
 }
 
-inline op_result<delivery_page> fake_deliveries(const fake_disk& disk, const delivery_query& query) {
+inline op_result<track::delivery_page> fake_deliveries(const fake_disk& disk, const track::delivery_query& query) {
     const auto below = fake_cursor('d', query.cursor);
     if (!below) return below.error();
-    delivery_page page;
+    track::delivery_page page;
     for (auto row = disk.rows.rbegin(); row != disk.rows.rend(); ++row) {
-        const delivery_view& view = row->second.view;
+        const track::delivery_view& view = row->second.view;
         if (row->first >= *below || (query.state && view.state != *query.state) ||
             (query.callback && view.callback != *query.callback) ||
             (query.transaction && view.transaction.str() != *query.transaction)) {
@@ -96,10 +97,10 @@ void keep_latest(std::vector<Entry>& entries) {
     entries.erase(entries.begin(), entries.end() - static_cast<std::ptrdiff_t>(fake_history_entries));
 }
 
-inline std::optional<transaction_history> fake_history(const fake_disk& disk, const std::string& id) {
+inline std::optional<track::transaction_history> fake_history(const fake_disk& disk, const std::string& id) {
     const auto found = disk.transactions.find(id);
     if (found == disk.transactions.end()) return std::nullopt;
-    transaction_history page;
+    track::transaction_history page;
     page.changes = found->second.history;
     for (const auto& [number, row] : disk.rows) {
         if (row.view.transaction.str() == id) page.deliveries.push_back(row.view);
@@ -109,8 +110,8 @@ inline std::optional<transaction_history> fake_history(const fake_disk& disk, co
     return page;
 }
 
-inline event_page fake_events_after(const fake_disk& disk, event_seq after, std::size_t limit) {
-    event_page page;
+inline store::event_page fake_events_after(const fake_disk& disk, event_seq after, std::size_t limit) {
+    store::event_page page;
     page.first_seq = event_seq{disk.first_seq()};
     page.last_seq = event_seq{disk.last_seq};
     std::size_t bytes = 0;
@@ -122,9 +123,9 @@ inline event_page fake_events_after(const fake_disk& disk, event_seq after, std:
     return page;
 }
 
-inline consumer_view fake_consumer(const fake_disk& disk, const std::string& name) {
+inline track::consumer_view fake_consumer(const fake_disk& disk, const std::string& name) {
     const event_seq seq = disk.consumers.at(name).seq;
-    consumer_view view{name, seq, 0, std::nullopt};
+    track::consumer_view view{name, seq, 0, std::nullopt};
     const auto oldest = disk.events.upper_bound(value_of(seq));
     if (oldest == disk.events.end()) return view;
     view.lag = disk.last_seq - oldest->first + 1;
@@ -132,39 +133,40 @@ inline consumer_view fake_consumer(const fake_disk& disk, const std::string& nam
     return view;
 }
 
-inline op_result<std::pair<bool, consumer_view>> fake_put_consumer(
+inline op_result<std::pair<bool, track::consumer_view>> fake_put_consumer(
     fake_disk& disk, const std::string& name, std::optional<event_seq> seq) {
-    if (seq && value_of(*seq) > disk.last_seq) return fake_disk::error(store_error::beyond_last, "put consumer");
+    if (seq && value_of(*seq) > disk.last_seq) return fake_disk::error(store::store_error::beyond_last, "put consumer");
     const auto [place, fresh] = disk.consumers.try_emplace(name, fake_disk::consumer_row{event_seq{disk.last_seq}});
     if (seq) place->second.seq = *seq;
     return std::pair(fresh, fake_consumer(disk, name));
 }
 
-inline op_result<consumer_view> fake_delete_consumer(fake_disk& disk, const std::string& name) {
-    if (!disk.consumers.contains(name)) return fake_disk::error(store_error::not_found, "delete consumer");
-    consumer_view last = fake_consumer(disk, name);
+inline op_result<track::consumer_view> fake_delete_consumer(fake_disk& disk, const std::string& name) {
+    if (!disk.consumers.contains(name)) return fake_disk::error(store::store_error::not_found, "delete consumer");
+    track::consumer_view last = fake_consumer(disk, name);
     disk.consumers.erase(name);
     return last;
 }
 
-inline op_result<consumer_view> fake_acknowledge(fake_disk& disk, const std::string& name, event_seq seq) {
+inline op_result<track::consumer_view> fake_acknowledge(fake_disk& disk, const std::string& name, event_seq seq) {
     const auto found = disk.consumers.find(name);
-    if (found == disk.consumers.end()) return fake_disk::error(store_error::not_found, "acknowledge");
-    if (value_of(seq) > disk.last_seq) return fake_disk::error(store_error::beyond_last, "acknowledge");
+    if (found == disk.consumers.end()) return fake_disk::error(store::store_error::not_found, "acknowledge");
+    if (value_of(seq) > disk.last_seq) return fake_disk::error(store::store_error::beyond_last, "acknowledge");
     found->second.seq = std::max(found->second.seq, seq);
     return fake_consumer(disk, name);
 }
 
-inline session_claim fake_claim(fake_disk& disk, const digest& key, const digest& body, wall_time now) {
+inline store::session_claim fake_claim(
+    fake_disk& disk, const store::digest& key, const store::digest& body, wall_time now) {
     const auto [place, fresh] = disk.sessions.try_emplace(key, fake_disk::session_row{body, now, ""});
-    if (fresh) return {session_claim::verdict::fresh, ""};
-    if (place->second.body != body) return {session_claim::verdict::other_body, ""};
-    if (place->second.transaction.empty()) return {session_claim::verdict::outcome_unknown, ""};
-    return {session_claim::verdict::done, place->second.transaction};
+    if (fresh) return {store::session_claim::verdict::fresh, ""};
+    if (place->second.body != body) return {store::session_claim::verdict::other_body, ""};
+    if (place->second.transaction.empty()) return {store::session_claim::verdict::outcome_unknown, ""};
+    return {store::session_claim::verdict::done, place->second.transaction};
 }
 
 /// The ended transactions that nothing is owed on, the longest ended first.
-inline void fake_prune_transactions(fake_disk& disk, const prune_request& request, prune_result& result) {
+inline void fake_prune_transactions(fake_disk& disk, const store::prune_request& request, store::prune_result& result) {
     std::map<std::pair<wall_time, std::uint64_t>, std::string> ended;
     for (const auto& [id, row] : disk.transactions) {
         if (row.ended_at && *row.ended_at < request.ended_before && !row.facts.watched)
@@ -192,7 +194,7 @@ inline void fake_prune_transactions(fake_disk& disk, const prune_request& reques
 }
 
 /// The oldest events, as long as nobody needs them.
-inline void fake_prune_events(fake_disk& disk, const prune_request& request, prune_result& result) {
+inline void fake_prune_events(fake_disk& disk, const store::prune_request& request, store::prune_result& result) {
     while (!disk.events.empty()) {
         const auto first = disk.events.begin();
         const fake_disk::event_row& event = first->second;
@@ -202,7 +204,7 @@ inline void fake_prune_events(fake_disk& disk, const prune_request& request, pru
         while (behind != disk.rows.end() && value_of(behind->second.seq) <= first->first) ++behind;
         if (owner != disk.transactions.end() && owner->second.number == event.transaction_number) {
             const bool is_owed = std::any_of(disk.rows.begin(), behind, [](const auto& each) {
-                return each.second.view.state == delivery_state::pending;
+                return each.second.view.state == track::delivery_state::pending;
             });
             if (!is_old || is_owed) return;
         }
@@ -227,8 +229,8 @@ inline void fake_prune_events(fake_disk& disk, const prune_request& request, pru
     }
 }
 
-inline prune_result fake_prune(fake_disk& disk, const prune_request& request) {
-    prune_result result;
+inline store::prune_result fake_prune(fake_disk& disk, const store::prune_request& request) {
+    store::prune_result result;
     fake_prune_transactions(disk, request, result);
     fake_prune_events(disk, request, result);
     std::size_t keys = 0;

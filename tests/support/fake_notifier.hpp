@@ -17,19 +17,19 @@ namespace prooftrack {
 /// An attempt that the notifier was asked for.
 struct made_attempt {
     steady_time at{};
-    delivery_job job;
+    callback::delivery_job job;
 };
 
 /// What a receiver answers and when.
 struct scripted_reply {
-    delivery_outcome outcome;
+    callback::delivery_outcome outcome;
     steady_duration after{};
     bool never = false; ///< only `stop` or the test (`finish`) ends it
 };
 
 inline scripted_reply reply_delivered(steady_duration after = milliseconds(5)) {
     scripted_reply reply;
-    reply.outcome.what = delivery_outcome::verdict::delivered;
+    reply.outcome.what = callback::delivery_outcome::verdict::delivered;
     reply.outcome.status = 200;
     reply.outcome.took = after;
     reply.after = after;
@@ -37,7 +37,7 @@ inline scripted_reply reply_delivered(steady_duration after = milliseconds(5)) {
 }
 inline scripted_reply reply_failed(int status = 500, steady_duration after = milliseconds(5)) {
     scripted_reply reply;
-    reply.outcome.what = delivery_outcome::verdict::failed;
+    reply.outcome.what = callback::delivery_outcome::verdict::failed;
     reply.outcome.status = status;
     reply.outcome.error = status == 0 ? "connect: Connection refused" : std::to_string(status);
     reply.outcome.took = after;
@@ -46,7 +46,7 @@ inline scripted_reply reply_failed(int status = 500, steady_duration after = mil
 }
 inline scripted_reply reply_gone(steady_duration after = milliseconds(5)) {
     scripted_reply reply = reply_failed(410, after);
-    reply.outcome.what = delivery_outcome::verdict::gone;
+    reply.outcome.what = callback::delivery_outcome::verdict::gone;
     return reply;
 }
 inline scripted_reply reply_never() {
@@ -58,11 +58,11 @@ inline scripted_reply reply_never() {
 /// Instants of an attempt at which something else may happen first.
 enum class attempt_moment : std::uint8_t { started, answering };
 
-class fake_notifier final : public notifier {
+class fake_notifier final : public callback::notifier {
   public:
-    using receiver = std::function<scripted_reply(const delivery_job&)>;
+    using receiver = std::function<scripted_reply(const callback::delivery_job&)>;
     /// Called at each instant; what it posts to the clock runs before the answer is reported if it returns true.
-    using moment_hook = std::function<bool(attempt_moment, const delivery_job&)>;
+    using moment_hook = std::function<bool(attempt_moment, const callback::delivery_job&)>;
 
     explicit fake_notifier(virtual_clock& clock, virtual_clock::group owner = 0) : clock_(clock), owner_(owner) {}
 
@@ -70,13 +70,13 @@ class fake_notifier final : public notifier {
     void answer_with(receiver answer) { answer_ = std::move(answer); }
     void at_moments(moment_hook hook) { on_moment_ = std::move(hook); }
     /// Ends a hanging attempt.
-    void finish(delivery_id id, delivery_outcome outcome) {
+    void finish(delivery_id id, callback::delivery_outcome outcome) {
         const auto found = hanging_by(id);
         if (found != open_.end()) end(found->first, std::move(outcome));
     }
 
-    void configure(std::shared_ptr<const notifier_setup> /*setup*/) noexcept override {}
-    void deliver(delivery_job job, unique_function<void(delivery_outcome)> handler) override {
+    void configure(std::shared_ptr<const callback::notifier_setup> /*setup*/) noexcept override {}
+    void deliver(callback::delivery_job job, unique_function<void(callback::delivery_outcome)> handler) override {
         if (keeps_attempts) attempts_.push_back({clock_.now().steady, job});
         scripted_reply reply = answer_ ? answer_(job) : reply_delivered();
         const std::uint64_t number = ++last_;
@@ -107,8 +107,8 @@ class fake_notifier final : public notifier {
 
   private:
     struct open_attempt {
-        delivery_job job;
-        unique_function<void(delivery_outcome)> handler;
+        callback::delivery_job job;
+        unique_function<void(callback::delivery_outcome)> handler;
     };
 
     std::map<std::uint64_t, open_attempt>::iterator hanging_by(delivery_id id) {
@@ -116,7 +116,7 @@ class fake_notifier final : public notifier {
         while (found != open_.end() && found->second.job.id != id) ++found;
         return found;
     }
-    void answer(std::uint64_t number, delivery_outcome outcome) {
+    void answer(std::uint64_t number, callback::delivery_outcome outcome) {
         const auto found = open_.find(number);
         if (found == open_.end()) return;
         if (!on_moment_ || !on_moment_(attempt_moment::answering, found->second.job)) {
@@ -126,7 +126,7 @@ class fake_notifier final : public notifier {
         clock_.post(
             [this, number, outcome = std::move(outcome)]() mutable { end(number, std::move(outcome)); }, owner_);
     }
-    void end(std::uint64_t number, delivery_outcome outcome) {
+    void end(std::uint64_t number, callback::delivery_outcome outcome) {
         const auto found = open_.find(number);
         if (found == open_.end()) return;
         auto handler = std::move(found->second.handler);
@@ -136,7 +136,7 @@ class fake_notifier final : public notifier {
     }
     void cut_off() {
         while (!open_.empty()) {
-            delivery_outcome outcome;
+            callback::delivery_outcome outcome;
             outcome.error = "stopped";
             end(open_.begin()->first, std::move(outcome));
         }

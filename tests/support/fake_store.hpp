@@ -18,7 +18,7 @@
 #include "support/fake_disk_reading.hpp"
 #include "support/virtual_time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Instants of an operation at which something else may happen first.
 enum class store_moment : std::uint8_t {
@@ -127,10 +127,11 @@ class fake_store final : public store {
     // ---------------------------------------------------------------------------------------------------------------
 
     void load_active(
-        unique_function<void(std::vector<active_transaction>)> on_chunk, store_handler<std::uint64_t> done) override {
+        unique_function<void(std::vector<track::active_transaction>)> on_chunk,
+        store_handler<std::uint64_t> done) override {
         auto chunk_handler =
-            std::make_shared<unique_function<void(std::vector<active_transaction>)>>(std::move(on_chunk));
-        auto rows = std::make_shared<std::vector<active_transaction>>();
+            std::make_shared<unique_function<void(std::vector<track::active_transaction>)>>(std::move(on_chunk));
+        auto rows = std::make_shared<std::vector<track::active_transaction>>();
         read<std::uint64_t>(
             [rows](fake_disk& disk) {
                 *rows = fake_active(disk);
@@ -147,7 +148,7 @@ class fake_store final : public store {
     }
 
     void add(
-        std::vector<new_transaction> transactions, std::optional<digest> session,
+        std::vector<track::new_transaction> transactions, std::optional<digest> session,
         store_handler<std::vector<add_outcome>> handler) override {
         std::string about = transactions.empty() ? "" : transactions.front().id.str();
         change<std::vector<add_outcome>>(
@@ -160,17 +161,17 @@ class fake_store final : public store {
             [wanted = std::move(wanted)](fake_disk& disk) { return disk.record(wanted); }, std::move(handler),
             std::move(about));
     }
-    void save_facts(std::vector<active_transaction> rows, store_handler<std::monostate> handler) override {
+    void save_facts(std::vector<track::active_transaction> rows, store_handler<std::monostate> handler) override {
         change<std::monostate>(
             [rows = std::move(rows)](fake_disk& disk) {
-                for (const active_transaction& row : rows) disk.save_facts(row);
+                for (const track::active_transaction& row : rows) disk.save_facts(row);
                 return op_result<std::monostate>(std::monostate{});
             },
             std::move(handler));
     }
 
-    void find(transaction_id id, store_handler<std::optional<transaction_view>> handler) override {
-        using found_view = std::optional<transaction_view>;
+    void find(transaction_id id, store_handler<std::optional<track::transaction_view>> handler) override {
+        using found_view = std::optional<track::transaction_view>;
         std::string about = id.str();
         read<found_view>(
             [id = std::move(id)](fake_disk& disk) {
@@ -181,12 +182,12 @@ class fake_store final : public store {
             },
             std::move(handler), std::move(about));
     }
-    void list(transaction_query query, store_handler<transaction_page> handler) override {
-        read<transaction_page>(
+    void list(track::transaction_query query, store_handler<track::transaction_page> handler) override {
+        read<track::transaction_page>(
             [query = std::move(query)](fake_disk& disk) { return fake_list(disk, query); }, std::move(handler));
     }
-    void history(transaction_id id, store_handler<std::optional<transaction_history>> handler) override {
-        using found_page = std::optional<transaction_history>;
+    void history(transaction_id id, store_handler<std::optional<track::transaction_history>> handler) override {
+        using found_page = std::optional<track::transaction_history>;
         read<found_page>(
             [id = std::move(id)](fake_disk& disk) { return op_result<found_page>(fake_history(disk, id.str())); },
             std::move(handler));
@@ -197,8 +198,8 @@ class fake_store final : public store {
             std::move(handler));
     }
 
-    void deliveries(delivery_query query, store_handler<delivery_page> handler) override {
-        read<delivery_page>(
+    void deliveries(track::delivery_query query, store_handler<track::delivery_page> handler) override {
+        read<track::delivery_page>(
             [query = std::move(query)](fake_disk& disk) { return fake_deliveries(disk, query); }, std::move(handler));
     }
     void next_heads(std::string lane, std::size_t limit, store_handler<std::vector<delivery_head>> handler) override {
@@ -246,26 +247,26 @@ class fake_store final : public store {
 
     void put_consumer(
         std::string name, std::optional<event_seq> seq,
-        store_handler<std::pair<bool, consumer_view>> handler) override {
-        change<std::pair<bool, consumer_view>>(
+        store_handler<std::pair<bool, track::consumer_view>> handler) override {
+        change<std::pair<bool, track::consumer_view>>(
             [name = std::move(name), seq](fake_disk& disk) { return fake_put_consumer(disk, name, seq); },
             std::move(handler));
     }
-    void delete_consumer(std::string name, store_handler<consumer_view> handler) override {
-        change<consumer_view>(
+    void delete_consumer(std::string name, store_handler<track::consumer_view> handler) override {
+        change<track::consumer_view>(
             [name = std::move(name)](fake_disk& disk) { return fake_delete_consumer(disk, name); }, std::move(handler));
     }
-    void acknowledge(std::string name, event_seq seq, store_handler<consumer_view> handler) override {
-        change<consumer_view>(
+    void acknowledge(std::string name, event_seq seq, store_handler<track::consumer_view> handler) override {
+        change<track::consumer_view>(
             [name = std::move(name), seq](fake_disk& disk) { return fake_acknowledge(disk, name, seq); },
             std::move(handler));
     }
-    void consumers(store_handler<std::vector<consumer_view>> handler) override {
-        read<std::vector<consumer_view>>(
+    void consumers(store_handler<std::vector<track::consumer_view>> handler) override {
+        read<std::vector<track::consumer_view>>(
             [](fake_disk& disk) {
-                std::vector<consumer_view> views;
+                std::vector<track::consumer_view> views;
                 for (const auto& [name, row] : disk.consumers) views.push_back(fake_consumer(disk, name));
-                return op_result<std::vector<consumer_view>>(std::move(views));
+                return op_result<std::vector<track::consumer_view>>(std::move(views));
             },
             std::move(handler));
     }
@@ -409,14 +410,14 @@ class fake_store final : public store {
         if (planned_ && planned_->first == operations_) return std::exchange(planned_, std::nullopt)->second;
         if (!one.changes) return std::nullopt;
         if (!full_) return std::nullopt;
-        if (!std::exchange(seen_full_, true)) tell_state(store_state::full);
+        if (!std::exchange(seen_full_, true)) tell_state(track::store_state::full);
         return store_error::full;
     }
     /// Something was written: there is room again.
     void end_full() {
-        if (std::exchange(seen_full_, false)) tell_state(store_state::ok);
+        if (std::exchange(seen_full_, false)) tell_state(track::store_state::ok);
     }
-    void tell_state(store_state state) {
+    void tell_state(track::store_state state) {
         bool reported = false;
         report([this, state] { observer_->on_state(state, fake_disk::error(store_error::full, "commit")); }, reported);
     }
@@ -473,4 +474,4 @@ class fake_store final : public store {
     bool closed_ = false;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::store

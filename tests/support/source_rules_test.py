@@ -194,18 +194,31 @@ class SourceRules(unittest.TestCase):
         names = {line.split("/")[0] for line in listed.splitlines()}
         self.assertEqual({name for name in names if not name.startswith(".")} - allowed, set())
 
-    def test_a_type_or_a_constant_has_its_name_in_one_module_alone(self):
-        # All modules share one namespace: two of one name would be linked into one, silently.
+    def test_each_module_opens_its_own_namespace_alone(self):
+        # `base` is the root, whose names the others use unqualified.
+        faults = []
+        for path in sources("lib"):
+            module = path.relative_to(ROOT / "lib").parts[0]
+            own = "prooftrack" if module == "base" else f"prooftrack::{module}"
+            # A type of another module may be declared in front, in that module's namespace.
+            declared = r"^namespace prooftrack(::\w+)? \{\n(?:(?:class|struct|enum class) [\w :]+;.*\n)+\}"
+            text = re.sub(declared, "", path.read_text(), flags=re.M)
+            opened = set(re.findall(r"^namespace (prooftrack[\w:]*) \{", text, re.M))
+            if opened - {own, f"{own}::exit_status"}:
+                faults.append(f"{path.relative_to(ROOT)}: {', '.join(sorted(opened))}")
+        self.assertEqual(faults, [])
+
+    def test_a_type_has_its_name_once_in_a_module(self):
+        # Two definitions of one name in one namespace are linked into one, silently.
         declared = re.compile(r"^(?:(?:class|struct|enum class)\s+(\w+)[^;{(<]*\{"
                               r"|inline constexpr [\w:<>, ]+ (\w+)\b)", re.M)
         places = {}
         for path in sources("lib"):
-            if path.suffix != ".hpp":
-                continue
-            for found in declared.finditer(path.read_text()):
-                name = found[1] or found[2]
-                places.setdefault(name, set()).add(path.relative_to(ROOT / "lib").parts[0])
-        self.assertEqual({name: modules for name, modules in places.items() if len(modules) > 1}, {})
+            if path.suffix == ".hpp":
+                module = path.relative_to(ROOT / "lib").parts[0]
+                for found in declared.finditer(path.read_text()):
+                    places.setdefault((module, found[1] or found[2]), set()).add(path.name)
+        self.assertEqual({name: files for name, files in places.items() if len(files) > 1}, {})
 
     def test_json_strings_are_written_by_the_one_writer(self):
         # A value's quotes opened by hand (`"name":"` or `"name":"{}"`) are a place where somebody's text goes in

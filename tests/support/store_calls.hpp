@@ -15,13 +15,13 @@
 namespace prooftrack {
 
 /// What the store reported to its observer.
-struct recorded_store_facts final : store_observer {
+struct recorded_store_facts final : store::store_observer {
     void on_commit(steady_duration took, std::size_t operations) override {
         ++commits;
         committed_operations += operations;
         longest_commit = std::max(longest_commit, took);
     }
-    void on_state(store_state state, const op_error& why) override {
+    void on_state(track::store_state state, const op_error& why) override {
         states.push_back(state);
         reasons.push_back(why.message());
     }
@@ -30,7 +30,7 @@ struct recorded_store_facts final : store_observer {
     std::size_t commits = 0;
     std::size_t committed_operations = 0;
     steady_duration longest_commit{};
-    std::vector<store_state> states;
+    std::vector<track::store_state> states;
     std::vector<std::string> reasons;
     std::vector<std::string> fatal;
 };
@@ -44,7 +44,7 @@ class store_calls {
     virtual ~store_calls() = default;
 
     /// The open store.
-    virtual store& subject() = 0;
+    virtual store::store& subject() = 0;
     /// Until everything that was called has been answered.
     virtual void run() = 0;
 
@@ -52,152 +52,163 @@ class store_calls {
     template <class T, class Call>
     op_result<T> ask(Call call) {
         std::optional<op_result<T>> answer;
-        call(subject(), store_handler<T>([&answer](op_result<T> given) { answer.emplace(std::move(given)); }));
+        call(subject(), store::store_handler<T>([&answer](op_result<T> given) { answer.emplace(std::move(given)); }));
         run();
         if (!answer) throw std::logic_error("a handler was not called");
         return *std::move(answer);
     }
 
-    op_result<std::vector<add_outcome>> add(std::vector<new_transaction> all, std::optional<digest> session = {}) {
-        return ask<std::vector<add_outcome>>(
-            [&](store& subject, auto handler) { subject.add(std::move(all), session, std::move(handler)); });
+    op_result<std::vector<store::add_outcome>> add(
+        std::vector<track::new_transaction> all, std::optional<store::digest> session = {}) {
+        return ask<std::vector<store::add_outcome>>(
+            [&](store::store& subject, auto handler) { subject.add(std::move(all), session, std::move(handler)); });
     }
     /// Of the row's present revision.
-    op_result<recorded_transition> record(transition change) {
+    op_result<store::recorded_transition> record(store::transition change) {
         if (knows(change.id)) change.revision = find(change.id).revision;
         return record_as_is(std::move(change));
     }
-    op_result<recorded_transition> record_as_is(transition change) {
-        return ask<recorded_transition>(
-            [&](store& subject, auto handler) { subject.record(std::move(change), std::move(handler)); });
+    op_result<store::recorded_transition> record_as_is(store::transition change) {
+        return ask<store::recorded_transition>(
+            [&](store::store& subject, auto handler) { subject.record(std::move(change), std::move(handler)); });
     }
-    transaction_view find(const transaction_id& id) {
-        auto found = ask<std::optional<transaction_view>>(
-            [&](store& subject, auto handler) { subject.find(id, std::move(handler)); });
+    track::transaction_view find(const transaction_id& id) {
+        auto found = ask<std::optional<track::transaction_view>>(
+            [&](store::store& subject, auto handler) { subject.find(id, std::move(handler)); });
         if (!found.value()) throw std::logic_error("no transaction " + id.str());
         return **std::move(found);
     }
     bool knows(const transaction_id& id) {
-        return ask<std::optional<transaction_view>>(
-                   [&](store& subject, auto handler) { subject.find(id, std::move(handler)); })
+        return ask<std::optional<track::transaction_view>>(
+                   [&](store::store& subject, auto handler) { subject.find(id, std::move(handler)); })
             .value()
             .has_value();
     }
-    event_page events(std::uint64_t after = 0, std::size_t limit = 1000) {
-        return ask<event_page>([&](store& subject, auto handler) {
+    store::event_page events(std::uint64_t after = 0, std::size_t limit = 1000) {
+        return ask<store::event_page>([&](store::store& subject, auto handler) {
                    subject.events_after(event_seq{after}, limit, std::move(handler));
                })
             .value();
     }
-    transaction_page list(transaction_query query) {
-        return ask<transaction_page>(
-                   [&](store& subject, auto handler) { subject.list(std::move(query), std::move(handler)); })
+    track::transaction_page list(track::transaction_query query) {
+        return ask<track::transaction_page>(
+                   [&](store::store& subject, auto handler) { subject.list(std::move(query), std::move(handler)); })
             .value();
     }
-    delivery_page deliveries(delivery_query query = {}) {
-        return ask<delivery_page>(
-                   [&](store& subject, auto handler) { subject.deliveries(std::move(query), std::move(handler)); })
+    track::delivery_page deliveries(track::delivery_query query = {}) {
+        return ask<track::delivery_page>([&](store::store& subject, auto handler) {
+                   subject.deliveries(std::move(query), std::move(handler));
+               })
             .value();
     }
-    std::vector<delivery_head> heads(const std::string& lane, std::size_t limit = 1000) {
-        return ask<std::vector<delivery_head>>(
-                   [&](store& subject, auto handler) { subject.next_heads(lane, limit, std::move(handler)); })
+    std::vector<store::delivery_head> heads(const std::string& lane, std::size_t limit = 1000) {
+        return ask<std::vector<store::delivery_head>>(
+                   [&](store::store& subject, auto handler) { subject.next_heads(lane, limit, std::move(handler)); })
             .value();
     }
-    std::optional<delivery_head> attempt(attempt_record done) {
-        return ask<std::optional<delivery_head>>(
-                   [&](store& subject, auto handler) { subject.record_attempt(std::move(done), std::move(handler)); })
+    std::optional<store::delivery_head> attempt(store::attempt_record done) {
+        return ask<std::optional<store::delivery_head>>([&](store::store& subject, auto handler) {
+                   subject.record_attempt(std::move(done), std::move(handler));
+               })
             .value();
     }
-    store_status status() {
-        return ask<store_status>([](store& subject, auto handler) { subject.status(std::move(handler)); }).value();
-    }
-    prune_result prune(prune_request request) {
-        return ask<prune_result>([&](store& subject, auto handler) { subject.prune(request, std::move(handler)); })
+    store::store_status status() {
+        return ask<store::store_status>([](store::store& subject, auto handler) { subject.status(std::move(handler)); })
             .value();
     }
-    op_result<backup_file> backup() {
-        return ask<backup_file>([](store& subject, auto handler) { subject.backup(std::move(handler)); });
+    store::prune_result prune(store::prune_request request) {
+        return ask<store::prune_result>(
+                   [&](store::store& subject, auto handler) { subject.prune(request, std::move(handler)); })
+            .value();
     }
-    std::optional<transaction_history> history(const transaction_id& id) {
-        return ask<std::optional<transaction_history>>(
-                   [&](store& subject, auto handler) { subject.history(id, std::move(handler)); })
+    op_result<store::backup_file> backup() {
+        return ask<store::backup_file>([](store::store& subject, auto handler) { subject.backup(std::move(handler)); });
+    }
+    std::optional<track::transaction_history> history(const transaction_id& id) {
+        return ask<std::optional<track::transaction_history>>(
+                   [&](store::store& subject, auto handler) { subject.history(id, std::move(handler)); })
             .value();
     }
     /// Every watched row, in the order of the chunks; `sizes` gets the size of each.
-    std::vector<active_transaction> load_active(std::vector<std::size_t>* sizes = nullptr) {
-        std::vector<active_transaction> all;
-        const auto take = [&all, sizes](std::vector<active_transaction> chunk) {
+    std::vector<track::active_transaction> load_active(std::vector<std::size_t>* sizes = nullptr) {
+        std::vector<track::active_transaction> all;
+        const auto take = [&all, sizes](std::vector<track::active_transaction> chunk) {
             if (sizes != nullptr) sizes->push_back(chunk.size());
-            for (active_transaction& each : chunk) all.push_back(std::move(each));
+            for (track::active_transaction& each : chunk) all.push_back(std::move(each));
         };
-        const auto number =
-            ask<std::uint64_t>([&](store& subject, auto handler) { subject.load_active(take, std::move(handler)); });
+        const auto number = ask<std::uint64_t>(
+            [&](store::store& subject, auto handler) { subject.load_active(take, std::move(handler)); });
         if (number.value() != all.size()) throw std::logic_error("another number of rows than was said");
         return all;
     }
-    void save_facts(std::vector<active_transaction> rows) {
-        ask<std::monostate>([&](store& subject, auto handler) {
+    void save_facts(std::vector<track::active_transaction> rows) {
+        ask<std::monostate>([&](store::store& subject, auto handler) {
             subject.save_facts(std::move(rows), std::move(handler));
         }).value();
     }
-    std::optional<delivery_record> load_delivery(std::uint64_t id) {
-        return ask<std::optional<delivery_record>>(
-                   [&](store& subject, auto handler) { subject.load_delivery(delivery_id{id}, std::move(handler)); })
+    std::optional<store::delivery_record> load_delivery(std::uint64_t id) {
+        return ask<std::optional<store::delivery_record>>([&](store::store& subject, auto handler) {
+                   subject.load_delivery(delivery_id{id}, std::move(handler));
+               })
             .value();
     }
-    op_result<delivery_head> retry(std::uint64_t id, wall_time now) {
-        return ask<delivery_head>(
-            [&](store& subject, auto handler) { subject.retry_delivery(delivery_id{id}, now, std::move(handler)); });
+    op_result<store::delivery_head> retry(std::uint64_t id, wall_time now) {
+        return ask<store::delivery_head>([&](store::store& subject, auto handler) {
+            subject.retry_delivery(delivery_id{id}, now, std::move(handler));
+        });
     }
     std::uint64_t retry_dead(std::optional<std::string> callback, wall_time now) {
-        return ask<std::uint64_t>([&](store& subject, auto handler) {
+        return ask<std::uint64_t>([&](store::store& subject, auto handler) {
                    subject.retry_dead(std::move(callback), now, std::move(handler));
                })
             .value();
     }
     void set_failing(const std::string& lane, std::optional<wall_time> since) {
-        ask<std::monostate>([&](store& subject, auto handler) {
+        ask<std::monostate>([&](store::store& subject, auto handler) {
             subject.set_failing(lane, since, std::move(handler));
         }).value();
     }
-    std::uint64_t end_failing(const std::string& lane, lane_recovery how) {
-        return ask<std::uint64_t>(
-                   [&](store& subject, auto handler) { subject.end_failing(lane, std::move(how), std::move(handler)); })
+    std::uint64_t end_failing(const std::string& lane, store::lane_recovery how) {
+        return ask<std::uint64_t>([&](store::store& subject, auto handler) {
+                   subject.end_failing(lane, std::move(how), std::move(handler));
+               })
             .value();
     }
-    op_result<std::pair<bool, consumer_view>> put_consumer(const std::string& name, std::optional<event_seq> seq = {}) {
-        return ask<std::pair<bool, consumer_view>>(
-            [&](store& subject, auto handler) { subject.put_consumer(name, seq, std::move(handler)); });
+    op_result<std::pair<bool, track::consumer_view>> put_consumer(
+        const std::string& name, std::optional<event_seq> seq = {}) {
+        return ask<std::pair<bool, track::consumer_view>>(
+            [&](store::store& subject, auto handler) { subject.put_consumer(name, seq, std::move(handler)); });
     }
-    op_result<consumer_view> delete_consumer(const std::string& name) {
-        return ask<consumer_view>(
-            [&](store& subject, auto handler) { subject.delete_consumer(name, std::move(handler)); });
+    op_result<track::consumer_view> delete_consumer(const std::string& name) {
+        return ask<track::consumer_view>(
+            [&](store::store& subject, auto handler) { subject.delete_consumer(name, std::move(handler)); });
     }
-    op_result<consumer_view> acknowledge(const std::string& name, std::uint64_t seq) {
-        return ask<consumer_view>(
-            [&](store& subject, auto handler) { subject.acknowledge(name, event_seq{seq}, std::move(handler)); });
+    op_result<track::consumer_view> acknowledge(const std::string& name, std::uint64_t seq) {
+        return ask<track::consumer_view>([&](store::store& subject, auto handler) {
+            subject.acknowledge(name, event_seq{seq}, std::move(handler));
+        });
     }
-    std::vector<consumer_view> consumers() {
-        return ask<std::vector<consumer_view>>(
-                   [](store& subject, auto handler) { subject.consumers(std::move(handler)); })
+    std::vector<track::consumer_view> consumers() {
+        return ask<std::vector<track::consumer_view>>(
+                   [](store::store& subject, auto handler) { subject.consumers(std::move(handler)); })
             .value();
     }
-    session_claim claim_session(const digest& key, const digest& body, wall_time now) {
-        return ask<session_claim>(
-                   [&](store& subject, auto handler) { subject.claim_session(key, body, now, std::move(handler)); })
+    store::session_claim claim_session(const store::digest& key, const store::digest& body, wall_time now) {
+        return ask<store::session_claim>([&](store::store& subject, auto handler) {
+                   subject.claim_session(key, body, now, std::move(handler));
+               })
             .value();
     }
-    void release_session(const digest& key) {
-        ask<std::monostate>([&](store& subject, auto handler) {
+    void release_session(const store::digest& key) {
+        ask<std::monostate>([&](store::store& subject, auto handler) {
             subject.release_session(key, std::move(handler));
         }).value();
     }
     op_result<std::monostate> probe() {
-        return ask<std::monostate>([](store& subject, auto handler) { subject.probe(std::move(handler)); });
+        return ask<std::monostate>([](store::store& subject, auto handler) { subject.probe(std::move(handler)); });
     }
     std::string remember_base_url(std::string base_url) {
-        return ask<std::string>([&](store& subject, auto handler) {
+        return ask<std::string>([&](store::store& subject, auto handler) {
                    subject.remember_base_url(std::move(base_url), std::move(handler));
                })
             .value();
@@ -209,22 +220,22 @@ inline wall_time at_ms(std::int64_t ms) { return wall_time(milliseconds(1'775'03
 
 inline transaction_id make_id(const std::string& text) { return transaction_id::parse(text).value(); }
 
-inline digest make_digest(std::uint8_t byte) {
-    digest made{};
+inline store::digest make_digest(std::uint8_t byte) {
+    store::digest made{};
     made.fill(byte);
     return made;
 }
 
-inline new_transaction make_new(const std::string& id, std::int64_t ms = 0) {
-    return {make_id(id), "{}", std::nullopt, "", at_ms(ms), milliseconds(86'400'000), digest{}};
+inline track::new_transaction make_new(const std::string& id, std::int64_t ms = 0) {
+    return {make_id(id), "{}", std::nullopt, "", at_ms(ms), milliseconds(86'400'000), store::digest{}};
 }
 
 /// A change of `id` out of `from` into `state` with `status`; `facts` and revision of a row that was added with
 /// make_new(id) and not changed since.
-inline transition make_change(
-    const std::string& id, tracking_state state, const std::string& status, std::int64_t ms,
+inline store::transition make_change(
+    const std::string& id, track::tracking_state state, const std::string& status, std::int64_t ms,
     const std::string& from_status = "pending") {
-    transition change{
+    store::transition change{
         .id = make_id(id),
         .revision = row_revision{1},
         .at = at_ms(ms),
@@ -239,24 +250,24 @@ inline transition make_change(
     change.facts.overdue_at = at_ms(86'400'000);
     change.facts.last_polled_at = at_ms(ms);
     change.facts.polls = 3;
-    if (state == tracking_state::settled) change.facts.settled_at = at_ms(ms);
-    change.facts.watched =
-        state != tracking_state::settled && state != tracking_state::abandoned && state != tracking_state::untracked;
+    if (state == track::tracking_state::settled) change.facts.settled_at = at_ms(ms);
+    change.facts.watched = state != track::tracking_state::settled && state != track::tracking_state::abandoned &&
+                           state != track::tracking_state::untracked;
     return change;
 }
 
 /// The same with a reply and an event for these callbacks.
-inline transition make_settlement(
+inline store::transition make_settlement(
     const std::string& id, std::int64_t ms, std::vector<std::string> callbacks,
     const std::string& status = "completed") {
-    transition change = make_change(id, tracking_state::settled, status, ms);
+    store::transition change = make_change(id, track::tracking_state::settled, status, ms);
     change.reply = R"({"merchant_transaction_id":")" + id + R"(","status":")" + status + R"("})";
     change.reply_is_good = true;
     random_source random(std::hash<std::string>{}(id) ^ static_cast<std::uint64_t>(ms));
-    const event_type type = status == "completed" ? event_type::completed
-                            : status == "failed"  ? event_type::failed
-                                                  : event_type::cancelled;
-    change.event = owed_event{make_event_id(change.at, random), type, "pending", std::move(callbacks)};
+    const track::event_type type = status == "completed" ? track::event_type::completed
+                                   : status == "failed"  ? track::event_type::failed
+                                                         : track::event_type::cancelled;
+    change.event = store::owed_event{track::make_event_id(change.at, random), type, "pending", std::move(callbacks)};
     return change;
 }
 

@@ -33,9 +33,9 @@ class store_workload {
   private:
     struct known_transaction {
         bool is_acknowledged = false;
-        bool is_busy = false;      ///< something was asked for that is not answered yet
-        bool is_uncertain = false; ///< something was asked for and never answered
-        tracking_facts facts;      ///< as acknowledged
+        bool is_busy = false;        ///< something was asked for that is not answered yet
+        bool is_uncertain = false;   ///< something was asked for and never answered
+        track::tracking_facts facts; ///< as acknowledged
         row_revision revision{};
         std::uint64_t settlements = 0; ///< acknowledged
     };
@@ -47,8 +47,8 @@ class store_workload {
     void attempt(store_world& world);
     void save(store_world& world);
     void note_recorded(
-        const std::string& id, const tracking_facts& facts, bool settles,
-        const op_result<recorded_transition>& recorded);
+        const std::string& id, const track::tracking_facts& facts, bool settles,
+        const op_result<store::recorded_transition>& recorded);
     known_transaction* pick_idle(std::string& id);
 
     random_source random_;

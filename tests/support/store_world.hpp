@@ -49,7 +49,7 @@ class store_world final : public store_calls {
     recorded_store_facts& facts() { return facts_; }
 
     void open() { store_ = make_sqlite_store(loop_.get_executor(), {path(), 7, vfs_}, facts_); }
-    store& subject() override {
+    store::store& subject() override {
         if (!store_) open();
         return *store_;
     }
@@ -79,7 +79,7 @@ class store_world final : public store_calls {
     std::string vfs_;
     boost::asio::io_context loop_{1};
     recorded_store_facts facts_;
-    std::unique_ptr<store> store_;
+    std::unique_ptr<store::store> store_;
 };
 
 } // namespace prooftrack

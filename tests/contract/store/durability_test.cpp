@@ -4,7 +4,7 @@
 
 #include "contract/store/store_under_test.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 using testing::AnyOf;
@@ -78,7 +78,7 @@ class Crash : public store_contract {
     }
     /// Whether the settlement of "a" is there; half of it is a failure.
     bool has_settlement() {
-        const bool is_there = world.find(make_id("a")).facts.state == tracking_state::settled;
+        const bool is_there = world.find(make_id("a")).facts.state == track::tracking_state::settled;
         EXPECT_EQ(world.find(make_id("a")).proof.empty(), !is_there);
         EXPECT_EQ(world.find(make_id("a")).revision, row_revision{is_there ? 2U : 1U});
         EXPECT_EQ(world.history(make_id("a"))->changes.size(), is_there ? 2U : 1U);
@@ -90,7 +90,8 @@ class Crash : public store_contract {
         const auto lanes = world.status().lanes;
         EXPECT_EQ(lanes.size(), is_there ? 2U : 0U);
         EXPECT_EQ(
-            world.status().transactions.count({tracking_state::settled, status_kind::completed}), is_there ? 1U : 0U);
+            world.status().transactions.count({track::tracking_state::settled, track::status_kind::completed}),
+            is_there ? 1U : 0U);
         return is_there;
     }
 
@@ -141,7 +142,7 @@ TEST_P(Crash, EveryKindOfChangeIsThereThoughNothingWasReported) {
         subject.add({make_new("c")}, std::nullopt, note());
         subject.record(make_settlement("a", 10, {"backend"}), note());
         subject.record_attempt(
-            {delivery_id{1}, at_ms(20), 1, delivery_state::delivered, 200, "", std::nullopt}, note());
+            {delivery_id{1}, at_ms(20), 1, track::delivery_state::delivered, 200, "", std::nullopt}, note());
         subject.put_consumer("ledger", event_seq{0}, note());
         subject.acknowledge("ledger", event_seq{2}, note());
         subject.claim_session(make_digest(1), make_digest(1), at_ms(0), note());
@@ -150,7 +151,7 @@ TEST_P(Crash, EveryKindOfChangeIsThereThoughNothingWasReported) {
     });
     EXPECT_TRUE(world.knows(make_id("c")));
     EXPECT_EQ(world.events().last_seq, event_seq{2});
-    EXPECT_EQ(world.load_delivery(1)->view.state, delivery_state::delivered);
+    EXPECT_EQ(world.load_delivery(1)->view.state, track::delivery_state::delivered);
     EXPECT_EQ(world.consumers().at(0).seq, event_seq{2});
     EXPECT_EQ(
         world.claim_session(make_digest(1), make_digest(1), at_ms(0)).what, session_claim::verdict::outcome_unknown);
@@ -166,11 +167,11 @@ TEST_P(Crash, NothingOfWhatWasNotCommittedIsThereAndNoNumberIsLost) {
         subject.add({make_new("c")}, std::nullopt, note());
         subject.record(make_settlement("a", 10, {"backend"}), note());
         subject.record_attempt(
-            {delivery_id{1}, at_ms(20), 1, delivery_state::delivered, 200, "", std::nullopt}, note());
+            {delivery_id{1}, at_ms(20), 1, track::delivery_state::delivered, 200, "", std::nullopt}, note());
         subject.put_consumer("ledger", event_seq{0}, note());
     });
     EXPECT_FALSE(world.knows(make_id("c")));
-    EXPECT_EQ(world.load_delivery(1)->view.state, delivery_state::pending);
+    EXPECT_EQ(world.load_delivery(1)->view.state, track::delivery_state::pending);
     EXPECT_THAT(world.consumers(), IsEmpty());
     const recorded_transition again = world.record(make_settlement("a", 10, {"backend"})).value();
     EXPECT_EQ(again.seq, event_seq{2});
@@ -185,7 +186,7 @@ TEST_P(Crash, WhatWasAnsweredSurvivesEveryOne) {
         world.add({make_new(id)}).value();
         world.record(make_settlement(id, 10, {"backend"})).value();
         crash(where, seed, [&](store& subject) { subject.add({make_new(id + "-more")}, std::nullopt, note()); });
-        EXPECT_EQ(world.find(make_id(id)).facts.state, tracking_state::settled);
+        EXPECT_EQ(world.find(make_id(id)).facts.state, track::tracking_state::settled);
         EXPECT_EQ(world.events().last_seq, event_seq{seed});
         EXPECT_EQ(world.heads("backend").size(), seed);
     }
@@ -197,7 +198,7 @@ INSTANTIATE_TEST_SUITE_P(Store, FullDisk, every_store(), store_name);
 TEST_P(FullDisk, RefusesChangesKeepsReadingAndHealsByItself) {
     world.add({make_new("a")}).value();
     world.set_full(true);
-    std::vector<store_state> reported_first;
+    std::vector<track::store_state> reported_first;
     error_code refused;
     world.subject().add({make_new("b")}, std::nullopt, [&](const op_result<std::vector<add_outcome>>& given) {
         reported_first = world.reported().states;
@@ -205,23 +206,23 @@ TEST_P(FullDisk, RefusesChangesKeepsReadingAndHealsByItself) {
     });
     world.run();
     EXPECT_EQ(refused, store_error::full);
-    EXPECT_THAT(reported_first, ElementsAre(store_state::full)) << "the observer hears it before the caller";
+    EXPECT_THAT(reported_first, ElementsAre(track::store_state::full)) << "the observer hears it before the caller";
     EXPECT_EQ(world.record(make_settlement("a", 1, {"backend"})).error().code, store_error::full);
     EXPECT_EQ(world.probe().error().code, store_error::full);
-    EXPECT_THAT(world.reported().states, ElementsAre(store_state::full)) << "told once";
-    EXPECT_EQ(world.find(make_id("a")).facts.state, tracking_state::tracking);
+    EXPECT_THAT(world.reported().states, ElementsAre(track::store_state::full)) << "told once";
+    EXPECT_EQ(world.find(make_id("a")).facts.state, track::tracking_state::tracking);
     EXPECT_EQ(world.find(make_id("a")).revision, row_revision{1});
     EXPECT_FALSE(world.knows(make_id("b")));
     EXPECT_TRUE(world.events().events.empty());
     EXPECT_TRUE(world.status().lanes.empty());
     world.set_full(false);
-    std::vector<store_state> reported_then;
+    std::vector<track::store_state> reported_then;
     world.subject().probe([&](const op_result<std::monostate>& given) {
         EXPECT_TRUE(given.has_value());
         reported_then = world.reported().states;
     });
     world.run();
-    EXPECT_THAT(reported_then, ElementsAre(store_state::full, store_state::ok));
+    EXPECT_THAT(reported_then, ElementsAre(track::store_state::full, track::store_state::ok));
     EXPECT_EQ(world.record(make_settlement("a", 2, {"backend"})).value().seq, event_seq{1});
     EXPECT_THAT(world.reported().fatal, IsEmpty());
 }
@@ -233,13 +234,13 @@ TEST_P(FullDisk, IsOverOnceSomethingIsWrittenAndNotByAChangeThatIsRefused) {
     transition stale = make_settlement("a", 1, {"backend"});
     stale.revision = row_revision{99};
     EXPECT_THAT(world.record_as_is(stale).error().code, AnyOf(Eq(store_error::stale), Eq(store_error::full)));
-    EXPECT_THAT(world.reported().states, ElementsAre(store_state::full));
+    EXPECT_THAT(world.reported().states, ElementsAre(track::store_state::full));
     world.set_full(false);
     EXPECT_EQ(world.record_as_is(stale).error().code, store_error::stale);
-    EXPECT_EQ(world.status().state, store_state::ok) << "the state is told to the observer alone";
-    EXPECT_THAT(world.reported().states, ElementsAre(store_state::full));
+    EXPECT_EQ(world.status().state, track::store_state::ok) << "the state is told to the observer alone";
+    EXPECT_THAT(world.reported().states, ElementsAre(track::store_state::full));
     world.add({make_new("b")}).value();
-    EXPECT_THAT(world.reported().states, ElementsAre(store_state::full, store_state::ok));
+    EXPECT_THAT(world.reported().states, ElementsAre(track::store_state::full, track::store_state::ok));
 }
 
 TEST_P(FullDisk, AReadBesideARefusedChangeDoesNotShowIt) {
@@ -313,7 +314,7 @@ TEST_P(Closing, EverythingCalledBeforeIsDurableAndAnsweredFirst) {
     world.run();
     EXPECT_EQ(at_close, 50U);
     world.reopen();
-    EXPECT_EQ(world.status().transactions.at({tracking_state::tracking, status_kind::none}), 50U);
+    EXPECT_EQ(world.status().transactions.at({track::tracking_state::tracking, track::status_kind::none}), 50U);
 }
 
 TEST_P(Closing, LaterCallsAreStoppedAndChangeNothing) {
@@ -333,7 +334,7 @@ TEST_P(Closing, LaterCallsAreStoppedAndChangeNothing) {
     }
     world.reopen();
     EXPECT_FALSE(world.knows(make_id("late")));
-    EXPECT_EQ(world.find(make_id("a")).facts.state, tracking_state::tracking);
+    EXPECT_EQ(world.find(make_id("a")).facts.state, track::tracking_state::tracking);
 }
 
 TEST_P(Closing, MayBeAskedForTwice) {
@@ -348,4 +349,4 @@ TEST_P(Closing, MayBeAskedForTwice) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

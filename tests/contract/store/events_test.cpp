@@ -4,7 +4,7 @@
 
 #include "contract/store/store_under_test.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 using testing::ElementsAre;
@@ -63,7 +63,7 @@ TEST_P(Events, AConsumerBeginsAtTheEndOrWhereItIsPut) {
     for (const char* const name : {"early", "fresh"})
         EXPECT_EQ(world.put_consumer(name, event_seq{6}).error().code, store_error::beyond_last);
     world.reopen();
-    const std::vector<consumer_view> all = world.consumers();
+    const std::vector<track::consumer_view> all = world.consumers();
     ASSERT_EQ(all.size(), 2U) << "what was refused is not there";
     EXPECT_EQ(all[0].seq, event_seq{1});
 }
@@ -76,7 +76,7 @@ TEST_P(Events, AnAcknowledgementMovesForwardOnlyAndSurvives) {
     EXPECT_EQ(world.acknowledge("ledger", 6).error().code, store_error::beyond_last);
     EXPECT_EQ(world.acknowledge("nobody", 1).error().code, store_error::not_found);
     world.reopen();
-    const std::vector<consumer_view> all = world.consumers();
+    const std::vector<track::consumer_view> all = world.consumers();
     ASSERT_EQ(all.size(), 1U);
     EXPECT_EQ(all[0].name, "ledger");
     EXPECT_EQ(all[0].seq, event_seq{3});
@@ -88,14 +88,14 @@ TEST_P(Events, AnAcknowledgementMovesForwardOnlyAndSurvives) {
 TEST_P(Events, ConsumersAreListedByTheBytesOfTheirNames) {
     for (const char* const name : {"b", "a_1", "B", "a-1", "a1"}) world.put_consumer(name).value();
     std::vector<std::string> names;
-    for (const consumer_view& each : world.consumers()) names.push_back(each.name);
+    for (const track::consumer_view& each : world.consumers()) names.push_back(each.name);
     EXPECT_THAT(names, ElementsAre("B", "a-1", "a1", "a_1", "b"));
     EXPECT_EQ(world.status().consumers, 5U);
 }
 
 TEST_P(Events, ADeletedConsumerIsGone) {
     world.put_consumer("ledger", event_seq{2}).value();
-    const consumer_view last = world.delete_consumer("ledger").value();
+    const track::consumer_view last = world.delete_consumer("ledger").value();
     EXPECT_EQ(last.name, "ledger");
     EXPECT_EQ(last.seq, event_seq{2});
     EXPECT_EQ(last.lag, 3U);
@@ -155,4 +155,4 @@ TEST_P(Sessions, AReleasedKeyMayBeUsedAgain) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -4,7 +4,7 @@
 
 #include "contract/store/store_under_test.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 using testing::ElementsAre;
@@ -22,7 +22,7 @@ class Pruning : public store_contract {
             world.record(make_settlement("tx-" + std::to_string(i), i * day, {"backend"})).value();
         }
     }
-    void deliver(std::uint64_t id, delivery_state state = delivery_state::delivered) {
+    void deliver(std::uint64_t id, track::delivery_state state = track::delivery_state::delivered) {
         world.attempt({delivery_id{id}, at_ms(0), 1, state, 200, "", std::nullopt});
     }
     void deliver_all() {
@@ -64,7 +64,7 @@ TEST_P(Pruning, EndedTransactionsGoWithHistoryDeliveriesAndEvents) {
     EXPECT_EQ(world.events().events.at(0).seq, event_seq{3});
     EXPECT_EQ(world.deliveries().deliveries.size(), 3U);
     EXPECT_EQ(world.list({}).transactions.size(), 3U);
-    EXPECT_EQ(world.status().transactions.at({tracking_state::settled, status_kind::completed}), 3U);
+    EXPECT_EQ(world.status().transactions.at({track::tracking_state::settled, track::status_kind::completed}), 3U);
     EXPECT_EQ(prune(3).transactions, 0U);
 }
 
@@ -113,7 +113,7 @@ TEST_P(Pruning, NothingPendingIsPruned) {
 }
 
 TEST_P(Pruning, ADeadDeliveryGoesWithItsTransaction) {
-    deliver(1, delivery_state::dead);
+    deliver(1, track::delivery_state::dead);
     EXPECT_EQ(world.status().lanes.at("backend").dead, 1U);
     EXPECT_EQ(prune(2).transactions, 1U);
     EXPECT_EQ(world.status().lanes.at("backend").dead, 0U);
@@ -127,7 +127,7 @@ TEST_P(Pruning, WhatIsWatchedOrHasNotEndedStays) {
     transition settled = make_settlement("verified", 1, {});
     settled.facts.watched = true; // to be asked for again
     world.record(settled).value();
-    world.record(make_change("anew", tracking_state::untracked, "", 1)).value();
+    world.record(make_change("anew", track::tracking_state::untracked, "", 1)).value();
     world.add({make_new("anew", 2)}).value();
     prune(100);
     for (const char* const id : {"active", "verified", "anew"}) EXPECT_TRUE(world.knows(make_id(id))) << id;
@@ -135,8 +135,8 @@ TEST_P(Pruning, WhatIsWatchedOrHasNotEndedStays) {
 
 TEST_P(Pruning, EveryEndCountsWithAndWithoutAnEvent) {
     world.add({make_new("abandoned"), make_new("untracked")}).value();
-    world.record(make_change("abandoned", tracking_state::abandoned, "pending", 1)).value();
-    world.record(make_change("untracked", tracking_state::untracked, "pending", 1)).value();
+    world.record(make_change("abandoned", track::tracking_state::abandoned, "pending", 1)).value();
+    world.record(make_change("untracked", track::tracking_state::untracked, "pending", 1)).value();
     EXPECT_EQ(prune(1).transactions, 2U);
 }
 
@@ -150,7 +150,7 @@ TEST_P(Pruning, TheEndIsThatOfTheLastChangeOfStateOrEvent) {
     };
     correct(1, true);
     correct(2, false);
-    std::vector<active_transaction> rows{{make_id("tx-3"), world.find(make_id("tx-3")).facts, row_revision{2}}};
+    std::vector<track::active_transaction> rows{{make_id("tx-3"), world.find(make_id("tx-3")).facts, row_revision{2}}};
     rows[0].facts.polls = 77;
     world.save_facts(rows);
     EXPECT_EQ(world.find(make_id("tx-3")).facts.polls, 77U);
@@ -164,7 +164,7 @@ TEST_P(Pruning, TheEndIsThatOfTheLastChangeOfStateOrEvent) {
 
 TEST_P(Pruning, OneThatGoesOnAfterItsEndHasNotEnded) {
     deliver_all();
-    transition reopened = make_change("tx-1", tracking_state::tracking, "pending", 2 * day);
+    transition reopened = make_change("tx-1", track::tracking_state::tracking, "pending", 2 * day);
     world.record(reopened).value();
     EXPECT_EQ(prune(100).transactions, 4U);
     EXPECT_TRUE(knows(1));
@@ -178,7 +178,7 @@ TEST_P(Pruning, AnEventOfALivingTransactionWaitsUntilItIsOld) {
     prune(100);
     world.add({make_new("living"), make_new("ended")}).value();
     transition overdue = make_settlement("living", 1 * day, {"backend"});
-    overdue.facts = make_change("living", tracking_state::overdue, "pending", 1 * day).facts;
+    overdue.facts = make_change("living", track::tracking_state::overdue, "pending", 1 * day).facts;
     world.record(overdue).value(); // 6
     world.record(make_settlement("ended", 2 * day, {})).value();
     EXPECT_EQ(prune(10, 5).events, 0U) << "it is owed";
@@ -203,7 +203,7 @@ TEST_P(Pruning, AConsumerKeepsWhatItHasNotAcknowledgedUntilThatIsTooOld) {
     EXPECT_EQ(overtaken.events, 2U);
     EXPECT_THAT(overtaken.overtaken_consumers, ElementsAre("slow"));
     EXPECT_EQ(first_seq(), 4U);
-    const consumer_view slow = world.consumers().at(1);
+    const track::consumer_view slow = world.consumers().at(1);
     EXPECT_EQ(slow.seq, event_seq{1});
     EXPECT_EQ(slow.lag, 2U) << "what is still there for it";
     EXPECT_EQ(slow.oldest_pending, at_ms(4 * day));
@@ -244,4 +244,4 @@ TEST_P(Pruning, OldSessionKeysGoWhetherDoneOrNot) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -5,7 +5,7 @@
 
 #include "contract/store/store_under_test.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 using testing::HasSubstr;
@@ -40,7 +40,7 @@ class Recording : public store_contract {
 INSTANTIATE_TEST_SUITE_P(Store, Recording, every_store(), store_name);
 
 TEST_P(Recording, StateHistoryEventAndDeliveriesComeTogether) {
-    new_transaction wanted = make_new("a");
+    track::new_transaction wanted = make_new("a");
     wanted.metadata = R"({"order": "A-17"})";
     world.add({wanted}).value();
     const transition change = make_settlement("a", 100, {"backend", "ledger"});
@@ -64,7 +64,7 @@ TEST_P(Recording, StateHistoryEventAndDeliveriesComeTogether) {
             R"("merchant_transaction_id":"a","state":"settled","status":"completed","previous_status":"pending",)"
             R"("final":true,"metadata":{"order": "A-17"},"proof":)" +
             change.reply + "}}");
-    const transaction_view view = world.find(make_id("a"));
+    const track::transaction_view view = world.find(make_id("a"));
     EXPECT_EQ(view.facts, change.facts);
     EXPECT_EQ(view.proof, change.reply);
     EXPECT_EQ(view.revision, row_revision{2});
@@ -74,8 +74,8 @@ TEST_P(Recording, StateHistoryEventAndDeliveriesComeTogether) {
     const auto history = world.history(make_id("a"));
     ASSERT_EQ(history->changes.size(), 2U);
     EXPECT_EQ(history->changes[1].at, at_ms(100));
-    EXPECT_EQ(history->changes[1].from_state, tracking_state::tracking);
-    EXPECT_EQ(history->changes[1].to_state, tracking_state::settled);
+    EXPECT_EQ(history->changes[1].from_state, track::tracking_state::tracking);
+    EXPECT_EQ(history->changes[1].to_state, track::tracking_state::settled);
     EXPECT_EQ(history->changes[1].from_status, "pending");
     EXPECT_EQ(history->changes[1].to_status, "completed");
     EXPECT_EQ(history->changes[1].request_id, "req-1");
@@ -86,7 +86,8 @@ TEST_P(Recording, StateHistoryEventAndDeliveriesComeTogether) {
 
 TEST_P(Recording, EveryFactIsKeptAsItIs) {
     world.add({make_new("a")}).value();
-    transition change = make_change("a", tracking_state::not_found, std::string(max_status_length, 'x'), 10);
+    transition change =
+        make_change("a", track::tracking_state::not_found, std::string(track::max_status_length, 'x'), 10);
     change.facts.tracked_at = at_ms(1);
     change.facts.overdue_at = at_ms(2);
     change.facts.settled_at = at_ms(3);
@@ -102,7 +103,7 @@ TEST_P(Recording, EveryFactIsKeptAsItIs) {
     world.reopen();
     EXPECT_EQ(world.find(make_id("a")).facts, change.facts);
     EXPECT_EQ(world.load_active().at(0).facts, change.facts);
-    transition bare = make_change("a", tracking_state::tracking, "", 20);
+    transition bare = make_change("a", track::tracking_state::tracking, "", 20);
     bare.facts.last_polled_at.reset();
     world.record(bare).value();
     EXPECT_EQ(world.find(make_id("a")).facts, bare.facts);
@@ -110,7 +111,7 @@ TEST_P(Recording, EveryFactIsKeptAsItIs) {
 
 TEST_P(Recording, TheHistoryHoldsTheSha256OfTheReply) {
     world.add({make_new("a")}).value();
-    transition change = make_change("a", tracking_state::tracking, "pending", 1);
+    transition change = make_change("a", track::tracking_state::tracking, "pending", 1);
     change.reply = "abc";
     world.record(change).value();
     EXPECT_EQ(
@@ -121,14 +122,14 @@ TEST_P(Recording, TheHistoryHoldsTheSha256OfTheReply) {
 
 TEST_P(Recording, AGoodReplyIsKeptByteForByteUntilTheNextOne) {
     world.add({make_new("a")}).value();
-    transition good = make_change("a", tracking_state::tracking, "pending", 1);
+    transition good = make_change("a", track::tracking_state::tracking, "pending", 1);
     good.reply = "{ \"amount\" : 1.10,\r\n\"note\":\"\xFF\xC3\xA9\" }";
     good.reply_is_good = true;
     world.record(good).value();
-    transition bad = make_change("a", tracking_state::overdue, "pending", 2);
+    transition bad = make_change("a", track::tracking_state::overdue, "pending", 2);
     bad.reply = "<html>";
     world.record(bad).value();
-    transition none = make_change("a", tracking_state::tracking, "pending", 3);
+    transition none = make_change("a", track::tracking_state::tracking, "pending", 3);
     none.reply_is_good = true; // and there is none
     world.record(none).value();
     world.reopen();
@@ -141,13 +142,13 @@ TEST_P(Recording, AGoodReplyIsKeptByteForByteUntilTheNextOne) {
 
 TEST_P(Recording, TheEventCarriesTheLastGoodReplyWhenItsCauseIsNone) {
     world.add({make_new("a")}).value();
-    transition good = make_change("a", tracking_state::tracking, "pending", 1);
+    transition good = make_change("a", track::tracking_state::tracking, "pending", 1);
     good.reply = R"({"amount":1.10})";
     good.reply_is_good = true;
     good.is_history = false;
     world.record(good).value();
     transition overdue = make_settlement("a", 5, {});
-    overdue.facts.state = tracking_state::overdue;
+    overdue.facts.state = track::tracking_state::overdue;
     overdue.reply = "<html>";
     overdue.reply_is_good = false;
     const auto recorded = world.record(overdue).value();
@@ -157,7 +158,7 @@ TEST_P(Recording, TheEventCarriesTheLastGoodReplyWhenItsCauseIsNone) {
 
 TEST_P(Recording, WithoutAnEventThereIsNoSeqAndNoDelivery) {
     world.add({make_new("a")}).value();
-    const auto recorded = world.record(make_change("a", tracking_state::overdue, "pending", 1)).value();
+    const auto recorded = world.record(make_change("a", track::tracking_state::overdue, "pending", 1)).value();
     EXPECT_EQ(recorded.seq, std::nullopt);
     EXPECT_EQ(recorded.body, nullptr);
     EXPECT_TRUE(recorded.heads.empty());
@@ -179,7 +180,7 @@ TEST_P(Recording, SeqHasNoGapsAndTimestampsOfOneTransactionStrictlyIncrease) {
 TEST_P(Recording, TheLastEventTimeSurvivesThatItIsTrackedAnew) {
     world.add({make_new("a")}).value();
     transition abandoned = make_settlement("a", 1000, {});
-    abandoned.facts = make_change("a", tracking_state::abandoned, "pending", 1000).facts;
+    abandoned.facts = make_change("a", track::tracking_state::abandoned, "pending", 1000).facts;
     world.record(abandoned).value();
     world.add({make_new("a", 10)}).value();
     const auto recorded = world.record(make_settlement("a", 20, {})).value();
@@ -187,13 +188,13 @@ TEST_P(Recording, TheLastEventTimeSurvivesThatItIsTrackedAnew) {
 }
 
 TEST_P(Recording, ACallbackUrlGetsEverythingButUpdated) {
-    new_transaction wanted = make_new("a");
+    track::new_transaction wanted = make_new("a");
     wanted.callback_url = "https://shop.example/hook?secret=1";
     wanted.callback_lane = "https://shop.example:443";
     world.add({wanted}).value();
     transition updated = make_settlement("a", 10, {"named"});
-    updated.facts = make_change("a", tracking_state::tracking, "completed", 10).facts;
-    updated.event->type = event_type::updated;
+    updated.facts = make_change("a", track::tracking_state::tracking, "completed", 10).facts;
+    updated.event->type = track::event_type::updated;
     EXPECT_EQ(world.record(updated).value().heads.size(), 1U);
     const auto recorded = world.record(make_settlement("a", 20, {"backend"})).value();
     ASSERT_EQ(recorded.heads.size(), 2U);
@@ -213,9 +214,9 @@ TEST_P(Recording, ACallbackUrlGetsEverythingButUpdated) {
 TEST_P(Recording, EachWriteRaisesTheRevisionAndSaysSo) {
     EXPECT_EQ(world.add({make_new("a")}).value()[0].revision, row_revision{1});
     EXPECT_EQ(world.find(make_id("a")).revision, row_revision{1});
-    const transition change = make_change("a", tracking_state::tracking, "pending", 1);
+    const transition change = make_change("a", track::tracking_state::tracking, "pending", 1);
     EXPECT_EQ(world.record(change).value().revision, row_revision{2});
-    const std::vector<active_transaction> rows = world.load_active();
+    const std::vector<track::active_transaction> rows = world.load_active();
     ASSERT_EQ(rows.size(), 1U);
     EXPECT_EQ(rows[0].revision, row_revision{2});
     world.save_facts(rows);
@@ -227,7 +228,7 @@ TEST_P(Recording, EachWriteRaisesTheRevisionAndSaysSo) {
 
 TEST_P(Recording, AChangeOfAnotherRevisionIsStaleAndChangesNothing) {
     world.add({make_new("a")}).value();
-    world.record(make_change("a", tracking_state::abandoned, "pending", 1)).value();
+    world.record(make_change("a", track::tracking_state::abandoned, "pending", 1)).value();
     const add_outcome renewed = world.add({make_new("a", 5)}).value()[0];
     for (const std::uint32_t judged_for : {2U, 4U}) { // the abandoned row, and one that never was
         transition late = make_settlement("a", 10, {"backend"});
@@ -237,7 +238,7 @@ TEST_P(Recording, AChangeOfAnotherRevisionIsStaleAndChangesNothing) {
         EXPECT_EQ(refused.error().code, store_error::stale);
     }
     expect_untouched(3);
-    const transaction_view kept = world.find(make_id("a"));
+    const track::transaction_view kept = world.find(make_id("a"));
     EXPECT_EQ(kept.facts, renewed.facts);
     EXPECT_EQ(kept.revision, row_revision{3});
     EXPECT_EQ(world.load_active().size(), 1U) << "it is still watched";
@@ -246,11 +247,11 @@ TEST_P(Recording, AChangeOfAnotherRevisionIsStaleAndChangesNothing) {
 
 TEST_P(Recording, AnUntrackedTransactionIsNotChangedByALateReply) {
     world.add({make_new("a")}).value();
-    world.record(make_change("a", tracking_state::untracked, "pending", 10)).value();
+    world.record(make_change("a", track::tracking_state::untracked, "pending", 10)).value();
     const auto late = world.record_as_is(make_settlement("a", 20, {"backend"})); // judged before it was untracked
     ASSERT_FALSE(late.has_value());
     EXPECT_EQ(late.error().code, store_error::stale);
-    EXPECT_EQ(world.find(make_id("a")).facts.state, tracking_state::untracked);
+    EXPECT_EQ(world.find(make_id("a")).facts.state, track::tracking_state::untracked);
     EXPECT_TRUE(world.load_active().empty());
     expect_untouched(2);
 }
@@ -289,13 +290,13 @@ TEST_P(Recording, ASecondEventWithTheSameIdFailsAloneAndUsesNoSeq) {
     ASSERT_FALSE(failed->has_value());
     EXPECT_EQ(third.value().seq, event_seq{2});
     for (int round = 0; round < 2; ++round) {
-        EXPECT_EQ(world.find(make_id("b")).facts.state, tracking_state::tracking);
+        EXPECT_EQ(world.find(make_id("b")).facts.state, track::tracking_state::tracking);
         EXPECT_EQ(world.find(make_id("b")).revision, row_revision{1});
         EXPECT_EQ(world.history(make_id("b"))->changes.size(), 1U);
         EXPECT_EQ(world.status().lanes.at("backend").pending, 2U);
         EXPECT_EQ(world.status().lanes.count("new-lane"), 0U);
         EXPECT_EQ(world.events().events.size(), 2U);
-        EXPECT_EQ(world.status().transactions.at({tracking_state::settled, status_kind::completed}), 2U);
+        EXPECT_EQ(world.status().transactions.at({track::tracking_state::settled, track::status_kind::completed}), 2U);
         world.reopen();
     }
 }
@@ -303,16 +304,16 @@ TEST_P(Recording, ASecondEventWithTheSameIdFailsAloneAndUsesNoSeq) {
 TEST_P(Recording, CountsFollowEveryChange) {
     world.add({make_new("a"), make_new("b"), make_new("c")}).value();
     world.record(make_settlement("a", 10, {})).value();
-    world.record(make_change("b", tracking_state::overdue, "on_hold", 20)).value();
+    world.record(make_change("b", track::tracking_state::overdue, "on_hold", 20)).value();
     for (int round = 0; round < 2; ++round) {
         const auto counts = world.status().transactions;
         EXPECT_EQ(counts.size(), 3U);
-        EXPECT_EQ(counts.at({tracking_state::settled, status_kind::completed}), 1U);
-        EXPECT_EQ(counts.at({tracking_state::overdue, status_kind::other}), 1U);
-        EXPECT_EQ(counts.at({tracking_state::tracking, status_kind::none}), 1U);
+        EXPECT_EQ(counts.at({track::tracking_state::settled, track::status_kind::completed}), 1U);
+        EXPECT_EQ(counts.at({track::tracking_state::overdue, track::status_kind::other}), 1U);
+        EXPECT_EQ(counts.at({track::tracking_state::tracking, track::status_kind::none}), 1U);
         world.reopen();
     }
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -8,7 +8,7 @@
 #include "support/power_loss_vfs.hpp"
 #include "support/store_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 /// SQLite on files whose disk loses power, is full and fails on demand.
@@ -91,4 +91,4 @@ std::vector<store_kind> store_kinds() {
         {"Fake", [] { return std::make_unique<fake_under_test>(); }}};
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -14,7 +14,7 @@
 
 #include "support/store_calls.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 
 /// Where the process ends.
 enum class crash_point : std::uint8_t {
@@ -58,4 +58,4 @@ class store_contract : public testing::TestWithParam<store_kind> {
 inline auto every_store() { return testing::ValuesIn(store_kinds()); }
 inline std::string store_name(const testing::TestParamInfo<store_kind>& info) { return info.param.name; }
 
-} // namespace prooftrack
+} // namespace prooftrack::store

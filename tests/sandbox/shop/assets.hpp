@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 struct shop_asset {
     std::string_view path;
@@ -15,4 +15,4 @@ struct shop_asset {
 /// Null when there is no file at this path.
 const shop_asset* find_shop_asset(std::string_view path);
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

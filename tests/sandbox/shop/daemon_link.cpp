@@ -11,7 +11,7 @@
 
 #include "net/deadline.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 namespace asio = boost::asio;
@@ -44,7 +44,7 @@ asio::awaitable<daemon_answer> daemon_link::ask(
     std::string method, std::string target, std::string body, std::string idempotency_key) {
     daemon_answer answer;
     socket_type socket(loop_);
-    deadline limit(loop_);
+    net::deadline limit(loop_);
     limit.start(ask_timeout, [&socket] {
         error_code ignored;
         socket.close(ignored);
@@ -109,7 +109,7 @@ asio::awaitable<void> daemon_link::follow() {
 
 asio::awaitable<bool> daemon_link::follow_once() {
     socket_type socket(loop_);
-    deadline limit(loop_);
+    net::deadline limit(loop_);
     const auto close = [&socket] {
         error_code ignored;
         socket.close(ignored);
@@ -154,4 +154,4 @@ asio::awaitable<bool> daemon_link::follow_once() {
     co_return true;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

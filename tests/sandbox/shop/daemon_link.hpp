@@ -11,7 +11,7 @@
 #include "event_reader.hpp"
 #include "order_book.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 struct daemon_answer {
     int status = 0; ///< 0: the daemon could not be reached, or did not answer in time
@@ -46,4 +46,4 @@ class daemon_link {
     std::string last_event_id_; ///< "" before the first event
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

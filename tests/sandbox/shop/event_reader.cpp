@@ -1,6 +1,6 @@
 #include "event_reader.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 constexpr std::string_view id_field = "id: ";
@@ -36,4 +36,4 @@ void event_reader::reset() {
     data_.clear();
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

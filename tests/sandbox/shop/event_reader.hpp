@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 class event_reader {
   public:
@@ -22,4 +22,4 @@ class event_reader {
     std::string data_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -8,7 +8,7 @@
 #include "../random_text.hpp"
 #include "../reply.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 namespace json = boost::json;
@@ -135,4 +135,4 @@ std::string order_book::format(const shop_order& order) const {
     return out;
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 struct shop_order {
     std::string id; ///< unguessable: whoever knows it may look
@@ -66,4 +66,4 @@ class order_book {
     std::deque<std::string> in_order_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -12,7 +12,7 @@
 #include "assets.hpp"
 #include "net/deadline.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 namespace asio = boost::asio;
@@ -128,7 +128,7 @@ asio::awaitable<void> shop_server::serve_client(socket_type socket) {
         ~count_client() { --count; }
     };
     const count_client counted(clients_);
-    deadline limit(acceptor_.get_executor());
+    net::deadline limit(acceptor_.get_executor());
     const auto close = [&socket] {
         error_code ignored;
         socket.close(ignored);
@@ -223,7 +223,7 @@ asio::awaitable<reply> shop_server::take_order(std::string body) {
 }
 
 asio::awaitable<void> shop_server::stream_order(socket_type& socket, std::string order) {
-    deadline limit(acceptor_.get_executor());
+    net::deadline limit(acceptor_.get_executor());
     const auto close = [&socket] {
         error_code ignored;
         socket.close(ignored);
@@ -267,4 +267,4 @@ asio::awaitable<void> shop_server::stream_order(socket_type& socket, std::string
     }
 }
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

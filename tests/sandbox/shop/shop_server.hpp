@@ -14,7 +14,7 @@
 #include "net/task_group.hpp"
 #include "order_book.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 
 class shop_server {
   public:
@@ -44,7 +44,7 @@ class shop_server {
     daemon_link daemon_;
     std::size_t clients_ = 0;
     std::set<boost::asio::steady_timer*> watchers_; ///< each lives in the frame of its `stream_order`
-    task_group tasks_;
+    net::task_group tasks_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

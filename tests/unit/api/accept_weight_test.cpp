@@ -2,7 +2,7 @@
 
 #include "api/accept_weight.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 int named(std::string_view accept) { return accept_weight(accept, "text/event-stream", accept_wildcards::ignored); }
@@ -38,4 +38,4 @@ TEST(AcceptWeight, TakesWhatCannotBeReadForOne) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

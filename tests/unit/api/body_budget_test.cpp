@@ -8,7 +8,7 @@
 
 #include "api/body_budget.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 constexpr budget_owner root{client_rank::owner, 0};
@@ -136,4 +136,4 @@ TEST_F(BodyBudget, AShareThatCanNeverBeGivenOrIsAskedForTwiceIsNoRequest) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -8,7 +8,7 @@
 #include "api/event_hub.hpp"
 #include "api/router.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 constexpr std::int64_t daemon_uid = 990;
@@ -181,4 +181,4 @@ TEST_F(ConnectionPool, ASlowImportGivesWayWhenAnotherUserWaits) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

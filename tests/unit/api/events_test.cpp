@@ -1,6 +1,6 @@
 #include "router_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 class Events : public router_test {
@@ -202,7 +202,7 @@ TEST_F(Deliveries, TakeTheirFilters) {
     EXPECT_EQ(
         ask("GET", "/v1/deliveries?state=dead&callback=backend&merchant_transaction_id=abc&limit=5&cursor=9").status,
         200);
-    EXPECT_EQ(backend_.last_deliveries->state, delivery_state::dead);
+    EXPECT_EQ(backend_.last_deliveries->state, track::delivery_state::dead);
     EXPECT_EQ(backend_.last_deliveries->callback, "backend");
     EXPECT_EQ(backend_.last_deliveries->transaction, "abc");
     EXPECT_EQ(backend_.last_deliveries->limit, 5U);
@@ -271,4 +271,4 @@ TEST_F(Consumers, ACallbackTestShowsTheAnswer) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -2,7 +2,7 @@
 
 #include "api/import_reader.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 class Import : public router_test {
@@ -112,4 +112,4 @@ TEST(ImportReader, ReadsAtMostTheLinesOfASlice) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -7,7 +7,7 @@
 #include "api/render.hpp"
 #include "track/event.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 class OpenApi : public router_test {
@@ -106,16 +106,16 @@ TEST_F(OpenApi, HasEveryProblemCode) {
 }
 
 TEST_F(OpenApi, HasEveryStateAndEventType) {
-    EXPECT_EQ(words(schema("tracking_state").at("enum")), words_of<tracking_state>(tracking_state_count));
+    EXPECT_EQ(words(schema("tracking_state").at("enum")), words_of<track::tracking_state>(track::tracking_state_count));
     for (const std::string& state : words(schema("delivery_state").at("enum"))) {
-        EXPECT_TRUE(parse_delivery_state(state)) << state;
+        EXPECT_TRUE(track::parse_delivery_state(state)) << state;
     }
-    std::set<std::string> types = words_of<event_type>(event_type_count);
+    std::set<std::string> types = words_of<track::event_type>(track::event_type_count);
     EXPECT_EQ(words(schema("webhook_event").at("properties").at("type").at("enum")), types);
     std::set<std::string> sent;
     for (const auto& webhook : document_.at("webhooks").as_object()) sent.emplace(webhook.key());
     EXPECT_EQ(sent, types);
-    types.erase(std::string(to_string(event_type::test))); // it is never recorded
+    types.erase(std::string(to_string(track::event_type::test))); // it is never recorded
     EXPECT_EQ(words(schema("event_type").at("enum")), types);
 }
 
@@ -137,13 +137,13 @@ TEST_F(OpenApi, AnObjectSaysWhatIsInIt) {
 
 TEST_F(OpenApi, DescribesWhatIsShownMemberByMember) {
     const auto parse = [](const std::string& text) { return boost::json::parse(text); };
-    const transaction_view view = fake_backend::make_view("abc");
-    const delivery_view delivery = fake_backend::make_delivery(1, "abc");
+    const track::transaction_view view = fake_backend::make_view("abc");
+    const track::delivery_view delivery = fake_backend::make_delivery(1, "abc");
     expect_members(parse(render_transaction(view)), "transaction");
     expect_members(parse(render_transactions({{view}, ""})), "transaction_page");
     expect_members(parse(render_deliveries({{delivery}, ""})), "delivery_page");
     expect_members(parse(render_deliveries({{delivery}, ""})).at("deliveries").at(0), "delivery");
-    const auto history = parse(render_history({{history_entry{}}, {delivery}}));
+    const auto history = parse(render_history({{track::history_entry{}}, {delivery}}));
     expect_members(history, "history");
     expect_members(history.at("changes").at(0), "change");
     expect_members(parse(render_events({{}, event_seq{1}, "log"})), "event_page");
@@ -154,10 +154,10 @@ TEST_F(OpenApi, DescribesWhatIsShownMemberByMember) {
         parse(format_problem(make_problem(problem_code::timeout, "x"))), "problem",
         {"request_id", "merchant_transaction_id", "oldest_seq", "last_seq", "taken", "reasons", "proof"});
     expect_members(json_of(ask("GET", "/healthz")), "health", {"proof"});
-    event_facts facts;
-    facts.id = std::string(event_id_length, 'e');
+    track::event_facts facts;
+    facts.id = std::string(track::event_id_length, 'e');
     facts.transaction = "abc";
-    expect_members(parse(insert_seq(format_event(facts), event_seq{7})), "event");
+    expect_members(parse(track::insert_seq(format_event(facts), event_seq{7})), "event");
     expect_members(parse(format_event(facts)), "webhook_event");
     expect_members(parse(format_event(facts)).at("data"), "event_data");
 }
@@ -175,4 +175,4 @@ TEST_F(OpenApi, EveryReferenceIsThere) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -4,7 +4,7 @@
 
 #include "api/places.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 using verdict = place_count::verdict;
@@ -71,4 +71,4 @@ TEST(Places, NobodyGivesBackWhatWasNotTaken) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

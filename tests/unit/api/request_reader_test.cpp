@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 using step = request_reader::step;
@@ -119,4 +119,4 @@ TEST(RequestReader, ABodyIsAcceptedBehindItsHeaderAndTakenWhenItIsWhole) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -14,7 +14,7 @@
 #include "api/router.hpp"
 #include "support/fake_backend.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 class router_test : public testing::Test {
   protected:
@@ -59,4 +59,4 @@ class router_test : public testing::Test {
     router router_{loop_.get_executor(), backend_, hub_};
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

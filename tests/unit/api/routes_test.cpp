@@ -1,6 +1,6 @@
 #include "router_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 class Routes : public router_test {};
@@ -211,4 +211,4 @@ TEST_F(Routes, EveryProblemCodeHasItsOwnWordAndAnErrorStatus) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -21,7 +21,7 @@
 #include "api/server.hpp"
 #include "support/fake_backend.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 
 /// A client that writes and reads bytes and never blocks.
 class raw_client {
@@ -191,4 +191,4 @@ class server_test : public testing::Test {
     std::unique_ptr<api_server> server_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::api

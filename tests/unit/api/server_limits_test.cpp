@@ -4,7 +4,7 @@
 #include "api/request_reader.hpp"
 #include "api/router.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 class ServerLimits : public server_test {
@@ -304,4 +304,4 @@ TEST_F(ServerLimits, WhatIsSentAheadIsBounded) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

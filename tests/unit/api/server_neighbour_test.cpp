@@ -10,7 +10,7 @@
 
 #include "api/router.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 class ServerNeighbour : public server_test {
@@ -132,4 +132,4 @@ TEST_F(ServerNeighbour, ALockOnTheFolderOfTheSocketDoesNotStopTheStart) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -9,7 +9,7 @@
 
 #include "api/peer.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 class ServerSocket : public server_test {
@@ -345,4 +345,4 @@ TEST_F(MetricsListener, APortInUseIs75) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

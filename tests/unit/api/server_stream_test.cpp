@@ -2,7 +2,7 @@
 
 #include <fstream>
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 class ServerStreams : public server_test {
@@ -344,4 +344,4 @@ TEST_F(ServerStop, DestroyingTheServerWithEverythingInProgressIsSafe) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

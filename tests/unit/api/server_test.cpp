@@ -2,7 +2,7 @@
 
 #include "api/response_head.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 class Server : public server_test {};
@@ -203,4 +203,4 @@ TEST_F(Server, WhatIsNotHttpIs400AndEnds) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

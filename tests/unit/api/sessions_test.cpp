@@ -2,7 +2,7 @@
 
 #include "api/tracking_body.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 TEST(SessionBody, LosesTrackingAndOneCommaAndNothingElse) {
@@ -128,4 +128,4 @@ TEST_F(Sessions, AUserIdIsDecodedAndBounded) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -4,7 +4,7 @@
 #include "api/tracking_body.hpp"
 #include "base/own_url.hpp"
 
-namespace prooftrack {
+namespace prooftrack::api {
 namespace {
 
 class Transactions : public router_test {
@@ -21,14 +21,14 @@ TEST_F(Transactions, AreCreatedWith201AndFoundWith200) {
 
 TEST_F(Transactions, AreShownInTheOrderOfTheContract) {
     backend_.add("abc");
-    transaction_view& view = backend_.transactions.at("abc");
+    track::transaction_view& view = backend_.transactions.at("abc");
     EXPECT_EQ(
         ask("GET", "/v1/transactions/abc").body,
         R"({"merchant_transaction_id":"abc","state":"tracking","status":null,"metadata":{},"callback_url":null,)"
         R"("tracked_at":"2026-04-01T10:03:45.120Z","settled_at":null,"overdue_at":"2026-04-02T10:03:45.120Z",)"
         R"("last_polled_at":null,"next_poll_at":null,"polls":0,"consecutive_errors":0,"last_error":null,)"
         R"("proof":null})");
-    view.facts.state = tracking_state::settled;
+    view.facts.state = track::tracking_state::settled;
     view.facts.status = "completed";
     view.facts.settled_at = view.facts.tracked_at;
     view.facts.last_polled_at = view.facts.tracked_at;
@@ -154,7 +154,7 @@ TEST_F(Transactions, TheListTakesItsFilters) {
             .body,
         R"({"transactions":[],"next_cursor":null})");
     ASSERT_TRUE(backend_.last_list);
-    EXPECT_EQ(backend_.last_list->state, tracking_state::settled);
+    EXPECT_EQ(backend_.last_list->state, track::tracking_state::settled);
     EXPECT_EQ(backend_.last_list->status, "completed");
     EXPECT_EQ(format_wall_time(*backend_.last_list->settled_after), "2026-03-31T22:00:00.000Z");
     EXPECT_EQ(format_wall_time(*backend_.last_list->settled_before), "2026-04-02T00:00:00.000Z");
@@ -185,16 +185,16 @@ TEST_F(Transactions, APageNamesTheNext) {
 }
 
 TEST_F(Transactions, HistoryListsEachChangeAndTheDeliveries) {
-    history_entry began;
+    track::history_entry began;
     began.at = wall_time(milliseconds(1'775'037'825'120));
-    history_entry settled = began;
-    settled.from_state = tracking_state::tracking;
-    settled.to_state = tracking_state::settled;
+    track::history_entry settled = began;
+    settled.from_state = track::tracking_state::tracking;
+    settled.to_state = track::tracking_state::settled;
     settled.from_status = "processing";
     settled.to_status = "completed";
     settled.request_id = "req-1";
     settled.reply_sha256 = "ab12";
-    const delivery_view delivery = fake_backend::make_delivery(9, "abc");
+    const track::delivery_view delivery = fake_backend::make_delivery(9, "abc");
     backend_.next_history = {{began, settled}, {delivery}};
     EXPECT_EQ(
         ask("GET", "/v1/transactions/abc/history").body,
@@ -220,4 +220,4 @@ TEST_F(Transactions, AreUntrackedPolledAndHinted) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::api

@@ -20,7 +20,7 @@
 #include "support/run_task.hpp"
 #include "support/test_certificates.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 namespace asio = boost::asio;
@@ -299,4 +299,4 @@ TEST_F(CommandRun, WithoutBeingPid1NobodyElsesChildIsReaped) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::callback

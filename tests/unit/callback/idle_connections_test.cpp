@@ -7,7 +7,7 @@
 
 #include "support/run_task.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 namespace asio = boost::asio;
@@ -21,7 +21,10 @@ class IdleConnections : public testing::Test {
         auto& theirs = peers_.emplace_back(io_);
         asio::local::connect_pair(ours, theirs);
         return pooled_connection{
-            http_connection(any_stream(std::move(ours))), std::chrono::steady_clock::now() - age, {}, requests};
+            net::http_connection(net::any_stream(std::move(ours))),
+            std::chrono::steady_clock::now() - age,
+            {},
+            requests};
     }
 
     asio::io_context io_{1};
@@ -58,7 +61,7 @@ TEST_F(IdleConnections, AConnectionWithUnexpectedBytesIsNotReused) {
 TEST_F(IdleConnections, OneWhoseReplyIsNotWholeWaitsForItsEnd) {
     idle_connections pool(io_.get_executor());
     pooled_connection unfinished = make(7);
-    reply_reader rest{http_limits()};
+    net::reply_reader rest{net::http_limits()};
     const std::string_view begun = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
     EXPECT_EQ(rest.feed(begun), begun.size());
     unfinished.connection.expect(rest);
@@ -77,7 +80,7 @@ TEST_F(IdleConnections, AnOlderOneIsGivenOutWhileTheNewestIsNotReady) {
     idle_connections pool(io_.get_executor());
     pool.put("a", make(1));
     pooled_connection unfinished = make(2);
-    unfinished.connection.expect(reply_reader{http_limits()});
+    unfinished.connection.expect(net::reply_reader{net::http_limits()});
     pool.put("a", std::move(unfinished));
     EXPECT_EQ(pool.take("a")->requests, 1U);
     EXPECT_EQ(pool.size(), 1U);
@@ -117,4 +120,4 @@ TEST_F(IdleConnections, AnIdleOneIsClosedAfterItsTime) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -18,7 +18,7 @@
 #include "support/scripted_http_server.hpp"
 #include "support/test_certificates.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 
 inline constexpr const char* ok_reply = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -116,11 +116,12 @@ class Notifier : public testing::Test {
 
     testing_support::temporary_directory folder_;
     testing_support::test_authority authority_;
-    std::shared_ptr<tls_client> tls_ = std::make_shared<tls_client>(trust_roots(authority_.ca_pem(), "ca.pem"));
+    std::shared_ptr<net::tls_client> tls_ =
+        std::make_shared<net::tls_client>(net::trust_roots(authority_.ca_pem(), "ca.pem"));
     seen_requests requests_;
     recording_observer observer_;
     boost::asio::io_context io_{1};
     std::unique_ptr<notifier> notifier_ = make_notifier(io_.get_executor(), observer_);
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -10,7 +10,7 @@
 #include "callback/error.hpp"
 #include "notifier_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 using namespace testing_support;
@@ -279,7 +279,7 @@ TEST_F(Notifier, AConnectionOfOldAuthoritiesIsNotTakenOverByAReload) {
     notifier_->deliver(job(), [&](delivery_outcome done) { first = std::move(done); });
     run_until(io_, [&] { return !requests_.all().empty(); });
     const test_authority stranger("a stranger");
-    target.tls = std::make_shared<tls_client>(trust_roots(stranger.ca_pem(), "ca.pem"));
+    target.tls = std::make_shared<net::tls_client>(net::trust_roots(stranger.ca_pem(), "ca.pem"));
     configure({target}, {});
     go = true; // its connection becomes idle only now
     run_until(io_, [&] { return first.has_value(); });
@@ -399,4 +399,4 @@ TEST_F(Notifier, ATargetHasEitherAUrlOrACommand) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -5,7 +5,7 @@
 
 #include "notifier_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 using namespace testing_support;
@@ -60,4 +60,4 @@ TEST_F(OwnUrl, MetadataAndLinkLocalAddressesAreRefusedWhoeverListsThem) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::callback

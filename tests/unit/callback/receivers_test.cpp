@@ -10,7 +10,7 @@
 
 #include "notifier_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 using namespace testing_support;
@@ -196,4 +196,4 @@ TEST_F(Notifier, AReplyThatCameInPiecesLeavesItsConnectionReusable) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::callback

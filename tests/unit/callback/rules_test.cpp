@@ -8,15 +8,15 @@
 #include "callback/reply_rules.hpp"
 #include "callback/target_rules.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 using verdict = delivery_outcome::verdict;
 
 const wall_time now = wall_time(std::chrono::sys_days(std::chrono::year(2026) / 4 / 1)) + std::chrono::hours(10);
 
-http_reply reply_of(int status, header_list headers = {}) {
-    http_reply reply;
+net::http_reply reply_of(int status, net::header_list headers = {}) {
+    net::http_reply reply;
     reply.status = status;
     reply.headers = std::move(headers);
     return reply;
@@ -35,7 +35,7 @@ TEST(ReplyRules, EveryStatusHasItsVerdict) {
 }
 
 TEST(ReplyRules, KeepsTheFirstKilobyteOfTheAnswer) {
-    http_reply reply = reply_of(500);
+    net::http_reply reply = reply_of(500);
     reply.body = std::string(5000, 'x');
     EXPECT_EQ(judge_reply(reply, now).reply.size(), 1024U);
 }
@@ -94,4 +94,4 @@ TEST(TargetRules, ACallbackUrlIsListedShortAndBare) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -9,7 +9,7 @@
 
 #include "callback/error.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 using testing::HasSubstr;
@@ -141,4 +141,4 @@ TEST(WebhookSecret, AFilesMistakeNamesItsLineAndNotItsText) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::callback

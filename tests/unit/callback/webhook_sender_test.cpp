@@ -10,7 +10,7 @@
 #include "support/scripted_http_server.hpp"
 #include "support/test_certificates.hpp"
 
-namespace prooftrack {
+namespace prooftrack::callback {
 namespace {
 
 namespace asio = boost::asio;
@@ -22,9 +22,9 @@ using verdict = delivery_outcome::verdict;
 class WebhookSender : public testing::Test {
   protected:
     delivery_outcome send(std::shared_ptr<const webhook_target> target, std::vector<std::string> addresses) {
-        resolver_options names;
-        names.lookup = [addresses](const std::string&) -> result<address_list> {
-            address_list list;
+        net::resolver_options names;
+        names.lookup = [addresses](const std::string&) -> result<net::address_list> {
+            net::address_list list;
             for (const auto& each : addresses) list.push_back(asio::ip::make_address(each));
             return list;
         };
@@ -57,7 +57,8 @@ class WebhookSender : public testing::Test {
     }
 
     test_authority authority_;
-    std::shared_ptr<tls_client> tls_ = std::make_shared<tls_client>(trust_roots(authority_.ca_pem(), "ca.pem"));
+    std::shared_ptr<net::tls_client> tls_ =
+        std::make_shared<net::tls_client>(net::trust_roots(authority_.ca_pem(), "ca.pem"));
     std::vector<secret> keys_{secret("0123456789abcdef0123456789abcdef")};
     scripted_http_server server_{
         authority_.server_context({{"DNS:shop.example", "DNS:a.shop.example"}}), [](scripted_connection& connection) {
@@ -126,4 +127,4 @@ TEST_F(WebhookSender, NothingGoesOverTcpUnsigned) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::callback

@@ -11,7 +11,7 @@
 
 #include "config/parse.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 /// The reference with its commented examples switched on, and the values written there by full name.
@@ -191,4 +191,4 @@ TEST(KeyTable, TheManualHasEveryKeyWithItsDefault) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -8,7 +8,7 @@
 
 #include "base/random.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 using testing::HasSubstr;
@@ -476,4 +476,4 @@ TEST(LoadConfiguration, ADraftSaysWhichKeysAreSoundAndWhereTheyStand) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::config

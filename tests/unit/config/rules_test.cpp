@@ -7,7 +7,7 @@
 #include "config/reload.hpp"
 #include "config/url_rules.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 using testing::HasSubstr;
@@ -117,4 +117,4 @@ TEST(Reload, WhatNeedsARestartKeepsItsOldValue) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::config

@@ -10,7 +10,7 @@
 
 #include "config/bounded_file.hpp"
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 using testing::HasSubstr;
@@ -161,4 +161,4 @@ TEST_F(SecretFiles, AStampShowsAReplacedFile) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::config

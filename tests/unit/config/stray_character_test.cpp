@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::config {
 namespace {
 
 TEST(StrayCharacter, StandsOutsideOfStringsAndComments) {
@@ -23,4 +23,4 @@ TEST(StrayCharacter, IsFoundWithItsLineAndColumn) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::config

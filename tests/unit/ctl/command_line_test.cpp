@@ -5,7 +5,7 @@
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/requests.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 namespace {
 
 std::variant<invocation, parse_end> parse(std::vector<std::string> arguments) {
@@ -248,4 +248,4 @@ TEST(Complaints, ShowTheProblemsDetailSafely) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::ctl

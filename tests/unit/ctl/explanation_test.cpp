@@ -2,7 +2,7 @@
 
 #include "prooftrackctl/explanation.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 namespace {
 
 const wall_time now = *parse_wall_time("2026-04-01T10:00:00Z");
@@ -106,4 +106,4 @@ TEST(Explanation, EachDeliverySaysWhatItWaitsBehind) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::ctl

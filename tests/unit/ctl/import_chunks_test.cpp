@@ -6,7 +6,7 @@
 
 #include "prooftrackctl/import_chunks.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 namespace {
 
 struct collected {
@@ -89,4 +89,4 @@ TEST(ImportChunks, NothingIsSentForAnEmptyFile) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -2,7 +2,7 @@
 
 #include "prooftrackctl/json_view.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 namespace {
 
 TEST(JsonView, CutsValuesAsTheBytesTheyAre) {
@@ -58,4 +58,4 @@ TEST(JsonView, OneLineTurnsLineBreaksIntoSpacesAndNothingElse) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::ctl

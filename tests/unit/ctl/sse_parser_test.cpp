@@ -4,7 +4,7 @@
 
 #include "prooftrackctl/sse_parser.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 namespace {
 
 struct seen {
@@ -60,4 +60,4 @@ TEST(SseParser, AnEndlessEventIsRefusedWithBoundedMemory) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -5,7 +5,7 @@
 #include "prooftrackctl/table.hpp"
 #include "prooftrackctl/text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 namespace {
 
 look wide(std::size_t width) {
@@ -111,4 +111,4 @@ TEST(Text, WrapsWordsWithinTheWidth) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::ctl

@@ -5,7 +5,7 @@
 #include "prooftrackctl/text.hpp"
 #include "prooftrackctl/top_screen.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 namespace {
 
 const wall_time now = *parse_wall_time("2026-04-01T10:00:00Z");
@@ -113,4 +113,4 @@ TEST(StatusView, BeforeItWasAskedProofIsNotOk) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::ctl

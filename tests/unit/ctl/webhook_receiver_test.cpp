@@ -5,7 +5,7 @@
 #include "callback/signing.hpp"
 #include "prooftrackctl/webhook_receiver.hpp"
 
-namespace prooftrack {
+namespace prooftrack::ctl {
 namespace {
 
 const wall_time now = *parse_wall_time("2026-04-01T10:00:00Z");
@@ -14,8 +14,8 @@ const std::string body = R"({"id":"evt_1","type":"transaction.completed"})";
 
 std::vector<secret> two_keys() {
     return {
-        *parse_webhook_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
-        *parse_webhook_secret("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")};
+        *callback::parse_webhook_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        *callback::parse_webhook_secret("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")};
 }
 
 received_request signed_by(const secret& key, std::int64_t timestamp, const std::string& id = "evt_1") {
@@ -24,7 +24,7 @@ received_request signed_by(const secret& key, std::int64_t timestamp, const std:
         "POST",
         {{"webhook-id", id},
          {"webhook-timestamp", fmt::format("{}", timestamp)},
-         {"webhook-signature", sign_webhook(keys, id, timestamp, body)}},
+         {"webhook-signature", callback::sign_webhook(keys, id, timestamp, body)}},
         body};
 }
 
@@ -65,7 +65,8 @@ TEST(WebhookReceiver, RefusesWhatIsNotRight) {
     changed.method = "GET";
     EXPECT_EQ(status_of(changed), 405);
     EXPECT_EQ(
-        status_of(signed_by(*parse_webhook_secret("whsec_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="), seconds_now)),
+        status_of(signed_by(
+            *callback::parse_webhook_secret("whsec_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="), seconds_now)),
         401);
 }
 
@@ -103,4 +104,4 @@ TEST(WebhookReceiver, AnAnswerThatAsksForARepeatShowsEachOne) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::ctl

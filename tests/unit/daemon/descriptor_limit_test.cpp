@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 using testing::HasSubstr;
@@ -37,7 +37,7 @@ TEST_F(DescriptorLimit, TheHardLimitIsThatOfTheProcessWhateverTheSoftOneIs) {
 }
 
 TEST(DescriptorShortage, CountsClientsConnectionsAndDeliveries) {
-    configuration config;
+    config::configuration config;
     config.api.max_clients = 1'000;
     config.proof.connections = 200;
     EXPECT_EQ(descriptor_shortage(config, 1'296), std::nullopt) << "96 of its own";
@@ -54,4 +54,4 @@ TEST(DescriptorShortage, CountsClientsConnectionsAndDeliveries) {
 TEST(DescriptorShortage, NoLimitIsEnough) { EXPECT_EQ(descriptor_shortage({}, RLIM_INFINITY), std::nullopt); }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::daemon

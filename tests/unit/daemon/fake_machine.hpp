@@ -8,7 +8,7 @@
 
 #include "prooftrackd/machine.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 class fake_machine final : public machine {
   public:
@@ -24,13 +24,14 @@ class fake_machine final : public machine {
     trouble how = trouble::missing;
     mutable std::size_t steps = 0;
 
-    op_result<file_content> read_file(const std::filesystem::path& path, std::size_t most_bytes) const override {
+    op_result<config::file_content> read_file(
+        const std::filesystem::path& path, std::size_t most_bytes) const override {
         const bool fails = is_next_to_fail();
         const auto found = files.find(path.string());
         if (fails && how == trouble::forbidden) return failure(EACCES, "read " + path.string());
         if (found == files.end() || (fails && how == trouble::missing)) return failure(ENOENT, "read " + path.string());
         if (found->second.size() > most_bytes) return failure(EFBIG, "read " + path.string());
-        return file_content{fails ? "\x01 garbage" : found->second, open_files.contains(path.string())};
+        return config::file_content{fails ? "\x01 garbage" : found->second, open_files.contains(path.string())};
     }
     op_result<gid_t> find_group(const std::string& name) const override {
         const auto found = groups.find(name);
@@ -54,4 +55,4 @@ class fake_machine final : public machine {
     }
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

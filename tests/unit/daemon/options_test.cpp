@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 using testing::HasSubstr;
@@ -78,4 +78,4 @@ TEST(DaemonOptions, HelpAndVersionNeedNoConfiguration) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -2,7 +2,7 @@
 
 #include "runtime_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 using testing::AllOf;
@@ -107,4 +107,4 @@ TEST_F(Preparation, CertificatesAreSharedByContentAndNotByName) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -6,7 +6,7 @@
 #include "prooftrackd/secret_reread.hpp"
 #include "runtime_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 using testing::HasSubstr;
@@ -20,8 +20,8 @@ class Reload : public Runtime {
         return reloader(config_file, machine_, log_, counts_).reload(parts);
     }
 
-    metrics registry_{"1"};
-    meters counts_{registry_};
+    observe::metrics registry_{"1"};
+    engine::meters counts_{registry_};
 };
 
 /// Fails the first, second, ... step until there is none left to fail; returns how many there were.
@@ -47,8 +47,8 @@ TEST_F(Reload, FailsAtEachOfItsStepsAndLeavesEverythingOld) {
             EXPECT_EQ(parts.now.notifier, old.notifier);
             EXPECT_EQ(parts.now.token, old.token);
             EXPECT_EQ(parts.now.admin_group, old.admin_group);
-            ASSERT_EQ(log_.count(log_event_id::config_refused), 1U) << machine_.fail_at;
-            EXPECT_EQ(log_.of(log_event_id::config_refused)[0].at("file"), config_file);
+            ASSERT_EQ(log_.count(observe::log_event_id::config_refused), 1U) << machine_.fail_at;
+            EXPECT_EQ(log_.of(observe::log_event_id::config_refused)[0].at("file"), config_file);
             EXPECT_EQ(log_.lines().size(), 1U) << "neither warnings nor restart_required of what was refused";
             EXPECT_THAT(registry_.serialize(), HasSubstr("prooftrackd_config_last_reload_successful 0"));
         }
@@ -57,10 +57,10 @@ TEST_F(Reload, FailsAtEachOfItsStepsAndLeavesEverythingOld) {
         EXPECT_EQ(parts.now.config.proof.base_url, "https://new.example");
         EXPECT_EQ(parts.now.token.reveal(), "new-token");
         EXPECT_EQ(parts.now.admin_group, 200U);
-        ASSERT_EQ(log_.count(log_event_id::config_reloaded), 1U);
+        ASSERT_EQ(log_.count(observe::log_event_id::config_reloaded), 1U);
         // Of `new-token`, `whsec_C2FV…` by `printf %s TEXT | sha256sum | cut -c1-12`.
         EXPECT_EQ(
-            log_.of(log_event_id::config_reloaded)[0].at("secrets"),
+            log_.of(observe::log_event_id::config_reloaded)[0].at("secrets"),
             "client_token=348e9df2a42b callback.shop.secret=2dd745ff9912 callback.callback_url.secret=2dd745ff9912");
         EXPECT_THAT(registry_.serialize(), HasSubstr("prooftrackd_config_last_reload_successful 1"));
     }
@@ -72,7 +72,7 @@ TEST_F(Reload, ARefusedOneNamesEachMistakeWithItsPlace) {
     machine_.files.erase("/new/secret");
     machine_.groups.erase("new");
     EXPECT_FALSE(reload(parts));
-    const auto refused = log_.of(log_event_id::config_refused);
+    const auto refused = log_.of(observe::log_event_id::config_refused);
     ASSERT_EQ(refused.size(), 2U);
     EXPECT_EQ(refused[0].at("key"), "api.admin_group");
     EXPECT_EQ(refused[0].at("line"), "7");
@@ -88,7 +88,7 @@ TEST_F(Reload, AKeyThatNeedsARestartIsCheckedAndNotApplied) {
     machine_.groups["nobody"] = 400;
     EXPECT_TRUE(reload(parts));
     EXPECT_EQ(parts.now.config.api.group, "socket");
-    EXPECT_EQ(log_.of(log_event_id::config_restart_required).at(0).at("key"), "api.group");
+    EXPECT_EQ(log_.of(observe::log_event_id::config_restart_required).at(0).at("key"), "api.group");
 }
 
 class SecretReread : public Runtime {
@@ -124,7 +124,7 @@ TEST_F(SecretReread, AChangedTokenIsTakenAndABadOneIsNot) {
     machine_.files.erase("/old/token");
     EXPECT_FALSE(reread_.read_token(now));
     EXPECT_EQ(now.token.reveal(), "newer");
-    EXPECT_EQ(log_.count(log_event_id::config_warning), 4U);
+    EXPECT_EQ(log_.count(observe::log_event_id::config_warning), 4U);
 }
 
 TEST_F(SecretReread, AChangedSecretIsTakenAndABadOneIsNot) {
@@ -135,7 +135,7 @@ TEST_F(SecretReread, AChangedSecretIsTakenAndABadOneIsNot) {
     EXPECT_TRUE(reread_.read_changed_keys(now));
     EXPECT_EQ(now.targets[0].secrets.size(), 2U);
     EXPECT_NE(now.notifier, before);
-    const auto reported = log_.of(log_event_id::callback_secret_changed);
+    const auto reported = log_.of(observe::log_event_id::callback_secret_changed);
     ASSERT_EQ(reported.size(), 1U);
     EXPECT_EQ(reported[0].at("callback"), "shop");
     EXPECT_EQ(reported[0].at("fingerprints"), "2dd745ff9912 96ad2ccd8146");
@@ -143,11 +143,11 @@ TEST_F(SecretReread, AChangedSecretIsTakenAndABadOneIsNot) {
     set("nonsense\n");
     EXPECT_FALSE(reread_.read_changed_keys(now));
     EXPECT_EQ(now.targets[0].secrets.size(), 2U);
-    EXPECT_EQ(log_.of(log_event_id::config_warning).at(0).at("callback"), "shop");
+    EXPECT_EQ(log_.of(observe::log_event_id::config_warning).at(0).at("callback"), "shop");
     set(first_key);
     secret_reread::overlook(now);
     EXPECT_FALSE(reread_.read_changed_keys(now)) << "a refused reload leaves also good secrets unused";
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -14,7 +14,7 @@
 #include "support/recorded_log.hpp"
 #include "support/test_certificates.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 
 inline constexpr const char* config_file = "/etc/prooftrackd.toml";
 inline constexpr const char* first_key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n";
@@ -72,7 +72,7 @@ class Runtime : public testing::Test {
         for (const auto& mistake : ready.refusals()) ADD_FAILURE() << format_mistake(mistake);
         return std::move(ready.runtime.value());
     }
-    static std::vector<std::string> texts(const config_mistakes& mistakes) {
+    static std::vector<std::string> texts(const config::config_mistakes& mistakes) {
         std::vector<std::string> all;
         for (const auto& mistake : mistakes) all.push_back(format_mistake(mistake));
         return all;
@@ -84,4 +84,4 @@ class Runtime : public testing::Test {
     recorded_log log_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -4,7 +4,7 @@
 
 #include "runtime_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 using testing::HasSubstr;
@@ -37,7 +37,7 @@ TEST_F(ChangedSecrets, KeysForCallbackUrlsAreTakenLikeThoseOfACallback) {
     set(place_of("/new/url_secret"), first_key);
     EXPECT_TRUE(reread_.read_changed_keys(now));
     EXPECT_NE(now.notifier, before);
-    const auto reported = log_.of(log_event_id::callback_secret_changed);
+    const auto reported = log_.of(observe::log_event_id::callback_secret_changed);
     ASSERT_EQ(reported.size(), 1U);
     EXPECT_EQ(reported[0].at("callback"), "callback_url");
     EXPECT_EQ(reported[0].at("file"), place_of("/new/url_secret"));
@@ -54,7 +54,7 @@ TEST_F(ChangedSecrets, BothFilesInOneLook) {
     EXPECT_TRUE(reread_.read_changed_keys(now));
     EXPECT_EQ(now.targets[0].secrets.size(), 2U);
     EXPECT_EQ(now.url_rules.secrets.size(), 2U);
-    EXPECT_EQ(log_.count(log_event_id::callback_secret_changed), 2U);
+    EXPECT_EQ(log_.count(observe::log_event_id::callback_secret_changed), 2U);
 }
 
 TEST_F(ChangedSecrets, ABadFileDoesNotKeepTheOtherFromBeingTaken) {
@@ -62,10 +62,10 @@ TEST_F(ChangedSecrets, ABadFileDoesNotKeepTheOtherFromBeingTaken) {
     set(place_of("/new/secret"), "nonsense\n");
     set(place_of("/new/url_secret"), first_key);
     EXPECT_TRUE(reread_.read_changed_keys(now));
-    EXPECT_EQ(log_.count(log_event_id::config_warning), 1U);
-    EXPECT_EQ(log_.of(log_event_id::config_warning)[0].at("callback"), "shop");
-    EXPECT_THAT(log_.of(log_event_id::config_warning)[0].at("error"), testing::Not(HasSubstr("nonsense")));
-    EXPECT_EQ(log_.of(log_event_id::callback_secret_changed).at(0).at("callback"), "callback_url");
+    EXPECT_EQ(log_.count(observe::log_event_id::config_warning), 1U);
+    EXPECT_EQ(log_.of(observe::log_event_id::config_warning)[0].at("callback"), "shop");
+    EXPECT_THAT(log_.of(observe::log_event_id::config_warning)[0].at("error"), testing::Not(HasSubstr("nonsense")));
+    EXPECT_EQ(log_.of(observe::log_event_id::callback_secret_changed).at(0).at("callback"), "callback_url");
 }
 
 TEST_F(ChangedSecrets, AFileWithTheSameKeysIsTakenSilently) {
@@ -73,7 +73,7 @@ TEST_F(ChangedSecrets, AFileWithTheSameKeysIsTakenSilently) {
     const std::string line = second_key;
     set(place_of("/new/secret"), line.substr(0, line.size() - 1)); // without its newline
     EXPECT_TRUE(reread_.read_changed_keys(now));
-    EXPECT_EQ(log_.count(log_event_id::callback_secret_changed), 0U);
+    EXPECT_EQ(log_.count(observe::log_event_id::callback_secret_changed), 0U);
     EXPECT_THAT(log_.lines(), IsEmpty());
 }
 
@@ -92,7 +92,7 @@ TEST_F(ChangedSecrets, ASecretThatOthersCanReadIsTakenAndWarnedOf) {
     set(place_of("/new/secret"), first_key);
     EXPECT_TRUE(reread_.read_token(now));
     EXPECT_TRUE(reread_.read_changed_keys(now));
-    const auto reported = log_.of(log_event_id::config_insecure_file);
+    const auto reported = log_.of(observe::log_event_id::config_insecure_file);
     ASSERT_EQ(reported.size(), 2U);
     EXPECT_EQ(reported[0].at("file"), place_of("/new/token"));
     EXPECT_EQ(reported[0].at("advice"), "chmod 0640 " + place_of("/new/token") + " (or 0600)");
@@ -111,7 +111,7 @@ TEST_F(ChangedSecrets, ATokenThatCannotBeReadSaysWhichFileAndWhy) {
     const auto before = now.proof;
     machine_.files.erase(place_of("/new/token"));
     EXPECT_FALSE(reread_.read_token(now));
-    const auto reported = log_.of(log_event_id::config_warning);
+    const auto reported = log_.of(observe::log_event_id::config_warning);
     ASSERT_EQ(reported.size(), 1U);
     EXPECT_EQ(reported[0].at("file"), place_of("/new/token"));
     EXPECT_THAT(reported[0].at("error"), HasSubstr("No such file"));
@@ -134,4 +134,4 @@ TEST_F(ChangedSecrets, WhatIsOverlookedIsSeenAgainWhenItChangesAgain) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace prooftrack {
+namespace prooftrack::daemon {
 namespace {
 
 /// A process with this environment, alive until it is destroyed.
@@ -107,4 +107,4 @@ TEST_F(ServiceCredentials, AnythingButANumberIsNoProcess) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::daemon

@@ -5,7 +5,7 @@
 #include "engine/delivery_annotation.hpp"
 #include "support/delivery_parts.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -16,9 +16,9 @@ const std::string other_shop = "https://b.shop.example:443";
 
 struct reports_bench : delivery_parts {
     callback_reports reports{context};
-    store_status status;
+    store::store_status status;
 
-    lane_summary& owed(const std::string& lane, std::uint64_t pending, std::uint64_t dead = 0) {
+    store::lane_summary& owed(const std::string& lane, std::uint64_t pending, std::uint64_t dead = 0) {
         const std::string shown = is_own_url_lane(lane) ? "callback_url" : lane;
         return status.lanes[lane] = {lane, shown, pending, dead, std::nullopt, std::nullopt};
     }
@@ -92,13 +92,13 @@ TEST(CallbackReports, ACallbackThatVanishedIsReportedOnceMoreWithZeros) {
 TEST(DeliveryAnnotation, OnlyAPendingOneIsAnnotated) {
     reports_bench bench;
     delivery_slot& slot = bench.open();
-    delivery_view view = bench.row(bench.owe(slot, "t1"));
+    track::delivery_view view = bench.row(bench.owe(slot, "t1"));
     view.callback = "gone";
-    view.state = delivery_state::dead;
-    const delivery_view dead = view;
+    view.state = track::delivery_state::dead;
+    const track::delivery_view dead = view;
     annotate_delivery(bench.context, view);
     EXPECT_EQ(view, dead);
-    view.state = delivery_state::pending;
+    view.state = track::delivery_state::pending;
     annotate_delivery(bench.context, view);
     EXPECT_EQ(view.last_error, "callback not configured");
     EXPECT_EQ(view.next_attempt_at, std::nullopt);
@@ -108,14 +108,14 @@ TEST(DeliveryAnnotation, WhatIsDueWaitsForAFailingCallbackUnlessItIsBeingTried) 
     reports_bench bench;
     delivery_slot& slot = bench.open();
     const delivery_id id = bench.owe(slot, "t1");
-    delivery_view view = bench.row(id);
+    track::delivery_view view = bench.row(id);
     annotate_delivery(bench.context, view);
     EXPECT_EQ(view.next_attempt_at, bench.now().wall);
     bench.break_lane(slot);
     annotate_delivery(bench.context, view);
     EXPECT_EQ(view.next_attempt_at, std::nullopt);
     view = bench.row(id);
-    bench.run(failing_probe_interval);
+    bench.run(track::failing_probe_interval);
     ASSERT_TRUE(slot.lane.take(bench.now()));
     annotate_delivery(bench.context, view);
     EXPECT_TRUE(view.next_attempt_at.has_value());
@@ -124,11 +124,11 @@ TEST(DeliveryAnnotation, WhatIsDueWaitsForAFailingCallbackUnlessItIsBeingTried) 
 TEST(DeliveryAnnotation, ATimeOfAWrongClockIsNotShown) {
     reports_bench bench;
     delivery_slot& slot = bench.open();
-    delivery_view view = bench.row(bench.owe(slot, "t1"));
+    track::delivery_view view = bench.row(bench.owe(slot, "t1"));
     bench.clock.jump_wall(-8760h);
     annotate_delivery(bench.context, view);
     EXPECT_EQ(view.next_attempt_at, bench.now().wall) << "it was never attempted, so it is due";
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

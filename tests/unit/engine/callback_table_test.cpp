@@ -3,14 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 
-callback_config named(std::string name, std::vector<std::string> events) {
-    callback_config one;
+config::callback_config named(std::string name, std::vector<std::string> events) {
+    config::callback_config one;
     one.name = std::move(name);
     one.events = std::move(events);
     return one;
@@ -23,14 +23,14 @@ TEST(CallbackTable, SelectsByPatternInTheOrderOfTheConfiguration) {
         {named("b", {"transaction.*"}), named("a", {"transaction.completed", "*.completed"}),
          named("c", {"transaction.updated"})},
         {});
-    EXPECT_THAT(table.selecting(event_type::completed), ElementsAre("b", "a"));
-    EXPECT_THAT(table.selecting(event_type::overdue), ElementsAre("b"));
-    EXPECT_THAT(table.selecting(event_type::updated), ElementsAre("c")) << "only by its full name";
-    EXPECT_THAT(table.selecting(event_type::test), ElementsAre());
+    EXPECT_THAT(table.selecting(track::event_type::completed), ElementsAre("b", "a"));
+    EXPECT_THAT(table.selecting(track::event_type::overdue), ElementsAre("b"));
+    EXPECT_THAT(table.selecting(track::event_type::updated), ElementsAre("c")) << "only by its full name";
+    EXPECT_THAT(table.selecting(track::event_type::test), ElementsAre());
 }
 
 TEST(CallbackTable, AConfiguredLaneRunsByItsOwnSettings) {
-    callback_config one = named("a", {"transaction.*"});
+    config::callback_config one = named("a", {"transaction.*"});
     one.retry_schedule = {1s};
     one.max_in_flight = 3;
     const callback_table table({one}, {});
@@ -64,4 +64,4 @@ TEST(CallbackTable, NamesAreNotLanesOfUrls) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

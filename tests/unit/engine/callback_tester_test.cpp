@@ -7,17 +7,17 @@
 
 #include "support/delivery_parts.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
 
 struct tester_bench : delivery_parts {
     callback_tester tester{context};
-    std::optional<delivery_outcome> outcome;
+    std::optional<callback::delivery_outcome> outcome;
 
     void test() {
-        tester.test("backend", now(), [this](delivery_outcome got) { outcome = std::move(got); });
+        tester.test("backend", now(), [this](callback::delivery_outcome got) { outcome = std::move(got); });
     }
 };
 
@@ -28,7 +28,7 @@ TEST(CallbackTester, HandsBackWhatTheReceiverSaid) {
     bench.run(5ms);
     ASSERT_TRUE(bench.outcome.has_value());
     EXPECT_EQ(bench.outcome->status, 200);
-    const delivery_job& job = bench.sender.attempts().at(0).job;
+    const callback::delivery_job& job = bench.sender.attempts().at(0).job;
     EXPECT_EQ(job.id, delivery_id{0}) << "of no delivery";
     EXPECT_EQ(job.transaction, "callback-test");
     EXPECT_TRUE(job.wants_reply);
@@ -58,8 +58,8 @@ TEST(CallbackTester, AStoppingDaemonSendsNone) {
 
 TEST(CallbackTester, AnUnknownCallbackIsABrokenInvariant) {
     tester_bench bench;
-    EXPECT_THROW(bench.tester.test("nobody", bench.now(), [](delivery_outcome) {}), std::logic_error);
+    EXPECT_THROW(bench.tester.test("nobody", bench.now(), [](callback::delivery_outcome) {}), std::logic_error);
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -14,19 +14,19 @@ class Calls : public testing::Test {
     call_result result_; ///< outlives the world
     use_case_world world_;
 
-    wait_id wait_for(const char* text) {
-        return world_.lookup->get(world_.id(text), 10s, world_.tell<transaction_view>(result_));
+    api::wait_id wait_for(const char* text) {
+        return world_.lookup->get(world_.id(text), 10s, world_.tell<track::transaction_view>(result_));
     }
     void end(const char* text) {
-        world_.changes->untrack(world_.id(text), {}, [](const outcome<transaction_view>&) {});
+        world_.changes->untrack(world_.id(text), {}, [](const api::outcome<track::transaction_view>&) {});
         world_.memory.pump();
     }
     std::vector<std::string> lines_and_words(const std::function<void()>& act) {
         std::vector<std::string> seen;
         world_.log.on_line = [&](const recorded_log::line& line) {
             seen.push_back(
-                line.event == log_event_id::api_change ? "audit " + line.at("result")
-                                                       : "line " + line.at("merchant_transaction_id"));
+                line.event == observe::log_event_id::api_change ? "audit " + line.at("result")
+                                                                : "line " + line.at("merchant_transaction_id"));
             if (!result_.word.empty()) seen.emplace_back("reported too early");
         };
         act();
@@ -82,7 +82,7 @@ TEST_F(Calls, ACancelledWaitIsNeverAnswered) {
 }
 
 TEST_F(Calls, AnAuditLineComesBeforeItsEffectsAndTheAnswerLast) {
-    const auto track = [this] { world_.tracking->track(world_.request("t1"), {}, world_.tell<tracked>(result_)); };
+    const auto track = [this] { world_.tracking->track(world_.request("t1"), {}, world_.tell<api::tracked>(result_)); };
     EXPECT_EQ(lines_and_words(track), (std::vector<std::string>{"audit done", "line t1", "ok"}));
     result_.word.clear();
     EXPECT_EQ(lines_and_words(track), (std::vector<std::string>{"ok"})) << "nothing was changed";
@@ -93,18 +93,18 @@ TEST_F(Calls, AnAuditLineComesBeforeItsEffectsAndTheAnswerLast) {
 
 TEST_F(Calls, AnImportCountsWhatIsThereAndRejectsWhatIsTrackedOtherwise) {
     world_.track("t0");
-    std::vector<import_line> lines;
+    std::vector<api::import_line> lines;
     const auto add = [&](const char* text, bool is_bare, milliseconds overdue) {
-        track_request request = world_.request(text);
+        api::track_request request = world_.request(text);
         if (!is_bare) request.options.overdue_after = overdue;
         lines.push_back({static_cast<std::uint32_t>(lines.size() + 1), std::move(request), is_bare});
     };
     add("t0", true, {});
     add("t0", false, 1h);
     add("t1", false, 1h);
-    std::optional<import_summary> done;
-    world_.tracking->import(std::move(lines), {}, [&](outcome<import_summary> summary) {
-        done = std::get<import_summary>(std::move(summary));
+    std::optional<api::import_summary> done;
+    world_.tracking->import(std::move(lines), {}, [&](api::outcome<api::import_summary> summary) {
+        done = std::get<api::import_summary>(std::move(summary));
     });
     world_.memory.pump();
     ASSERT_TRUE(done);
@@ -112,21 +112,22 @@ TEST_F(Calls, AnImportCountsWhatIsThereAndRejectsWhatIsTrackedOtherwise) {
     EXPECT_EQ(done->existing, 1U);
     ASSERT_EQ(done->rejected.size(), 1U);
     EXPECT_EQ(done->rejected.front().line, 2U);
-    EXPECT_EQ(done->rejected.front().code, problem_code::already_tracked);
+    EXPECT_EQ(done->rejected.front().code, api::problem_code::already_tracked);
 }
 
 TEST_F(Calls, AnImportThatFailsHalfWayReportsWhatWasTaken) {
-    std::vector<import_line> lines;
+    std::vector<api::import_line> lines;
     for (std::uint32_t i = 1; i <= 1'500; ++i)
         lines.push_back({i, world_.request(("i" + std::to_string(i)).c_str()), true});
-    std::optional<problem> failed;
-    world_.tracking->import(
-        std::move(lines), {}, [&](outcome<import_summary> summary) { failed = std::get<problem>(std::move(summary)); });
-    world_.memory.fail_operation(2, store_error::full);
+    std::optional<api::problem> failed;
+    world_.tracking->import(std::move(lines), {}, [&](api::outcome<api::import_summary> summary) {
+        failed = std::get<api::problem>(std::move(summary));
+    });
+    world_.memory.fail_operation(2, store::store_error::full);
     world_.memory.pump();
     ASSERT_TRUE(failed);
-    EXPECT_EQ(failed->members, std::vector{problem_member::number("taken", 1'000)});
-    const auto logged = world_.log.of(log_event_id::api_change);
+    EXPECT_EQ(failed->members, std::vector{api::problem_member::number("taken", 1'000)});
+    const auto logged = world_.log.of(observe::log_event_id::api_change);
     ASSERT_EQ(logged.size(), 1U);
     EXPECT_EQ(logged[0].at("count"), "1000") << "what was taken stays";
     EXPECT_EQ(logged[0].at("result"), "store_unavailable");
@@ -134,31 +135,31 @@ TEST_F(Calls, AnImportThatFailsHalfWayReportsWhatWasTaken) {
 
 TEST_F(Calls, ASessionsIdThatIsTrackedOtherwiseIsPolledAndRefused) {
     world_.track("t1");
-    tracking_options options;
+    api::tracking_options options;
     options.metadata = options.metadata_canonical = R"({"order":"B"})";
-    std::optional<std::optional<problem>> done;
-    const auto tell = [&](std::optional<problem> refused) { done = std::move(refused); };
+    std::optional<std::optional<api::problem>> done;
+    const auto tell = [&](std::optional<api::problem> refused) { done = std::move(refused); };
     start(world_.tracking->track_session(world_.id("t1"), options, std::nullopt), tell);
     world_.memory.pump();
     ASSERT_TRUE(done && *done);
-    EXPECT_EQ((*done)->code, problem_code::already_tracked);
+    EXPECT_EQ((*done)->code, api::problem_code::already_tracked);
     start(world_.tracking->track_session(world_.id("t1"), {}, std::nullopt), tell);
     world_.memory.pump();
     EXPECT_EQ(*done, std::nullopt) << "options that say nothing contradict nothing";
 }
 
 TEST_F(Calls, ATestOfACallbackReportsWhatTheReceiverAnswered) {
-    world_.delivery->test_callback("shop", {}, world_.tell<callback_test_result>(result_));
+    world_.delivery->test_callback("shop", {}, world_.tell<api::callback_test_result>(result_));
     EXPECT_EQ(result_.word, "");
     world_.clock.run_for(1s);
     EXPECT_EQ(result_.word, "ok");
-    world_.delivery->test_callback("nobody", {}, world_.tell<callback_test_result>(result_));
+    world_.delivery->test_callback("nobody", {}, world_.tell<api::callback_test_result>(result_));
     EXPECT_EQ(result_.word, "unknown_callback");
-    EXPECT_EQ(world_.log.count(log_event_id::api_change), 2U);
+    EXPECT_EQ(world_.log.count(observe::log_event_id::api_change), 2U);
 }
 
 TEST_F(Calls, ATestOfACallbackEndsWithItsOwner) {
-    world_.delivery->test_callback("shop", {}, world_.tell<callback_test_result>(result_));
+    world_.delivery->test_callback("shop", {}, world_.tell<api::callback_test_result>(result_));
     world_.delivery.reset();
     world_.clock.run_for(1s);
     EXPECT_EQ(result_.word, "");
@@ -170,8 +171,8 @@ TEST_F(Calls, ALogLevelIsAuditedWhenThereIsSuchALevel) {
     EXPECT_EQ(result_.word, "invalid_request");
     world_.operation->set_log_level("debug", {}, world_.tell<std::monostate>(result_));
     EXPECT_EQ(result_.word, "ok");
-    EXPECT_EQ(world_.log.count(log_event_id::api_change), 1U);
+    EXPECT_EQ(world_.log.count(observe::log_event_id::api_change), 1U);
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

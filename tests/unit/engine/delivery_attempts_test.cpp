@@ -7,7 +7,7 @@
 
 #include "support/delivery_parts.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -41,14 +41,14 @@ struct attempts_bench : delivery_parts {
 TEST(DeliveryAttempts, OneIsLoadedMadeAndRecorded) {
     attempts_bench bench;
     const delivery_id id = bench.begin("t1");
-    EXPECT_EQ(bench.slot.lane.phase_of(id), delivery_phase::attempting);
+    EXPECT_EQ(bench.slot.lane.phase_of(id), track::delivery_phase::attempting);
     ASSERT_EQ(bench.sender.attempts().size(), 1U);
     EXPECT_EQ(bench.sender.attempts()[0].job.attempt, 1U);
     bench.run(5ms);
-    EXPECT_EQ(bench.slot.lane.phase_of(id), delivery_phase::recording);
+    EXPECT_EQ(bench.slot.lane.phase_of(id), track::delivery_phase::recording);
     EXPECT_TRUE(bench.attempts.any_recording());
     bench.memory.pump();
-    EXPECT_EQ(bench.row(id).state, delivery_state::delivered);
+    EXPECT_EQ(bench.row(id).state, track::delivery_state::delivered);
     EXPECT_EQ(bench.attempts.size(), 0U);
     EXPECT_FALSE(bench.slot.lane.any_busy());
     EXPECT_THAT(bench.host.reported, ElementsAre("feed backend", "feed backend", "feed backend", "settled"));
@@ -58,17 +58,17 @@ TEST(DeliveryAttempts, OneIsLoadedMadeAndRecorded) {
 
 TEST(DeliveryAttempts, AFreshOneNeedsNoRead) {
     attempts_bench bench;
-    const recorded_transition recorded = bench.record("t1");
+    const store::recorded_transition recorded = bench.record("t1");
     bench.context.fresh.keep(recorded.records.at(0));
     bench.slot.lane.insert(lane_head_of(recorded.heads.at(0)), bench.now().wall);
     const delivery_id id = bench.load();
-    EXPECT_EQ(bench.slot.lane.phase_of(id), delivery_phase::ready);
+    EXPECT_EQ(bench.slot.lane.phase_of(id), track::delivery_phase::ready);
     EXPECT_EQ(bench.memory.waiting(), 0U);
 }
 
 TEST(DeliveryAttempts, AFailureWaitsForItsNextAttemptOnceItIsDurable) {
     attempts_bench bench;
-    bench.sender.answer_with([](const delivery_job&) { return reply_failed(); });
+    bench.sender.answer_with([](const callback::delivery_job&) { return reply_failed(); });
     const delivery_id id = bench.begin("t1");
     bench.run(5ms);
     EXPECT_EQ(bench.slot.lane.due_of(id), std::nullopt);
@@ -76,17 +76,17 @@ TEST(DeliveryAttempts, AFailureWaitsForItsNextAttemptOnceItIsDurable) {
     EXPECT_EQ(bench.row(id).attempts, 1U);
     EXPECT_EQ(bench.slot.lane.due_of(id), bench.row(id).next_attempt_at);
     EXPECT_EQ(bench.slot.last_error, "500");
-    EXPECT_EQ(bench.log.count(log_event_id::callback_failed), 1U);
+    EXPECT_EQ(bench.log.count(observe::log_event_id::callback_failed), 1U);
 }
 
 TEST(DeliveryAttempts, TheEventThatWaitedBehindAnEndedOneBecomesAHead) {
     attempts_bench bench;
     const delivery_id first = bench.begin("t1");
-    const recorded_transition behind = bench.record("t1");
+    const store::recorded_transition behind = bench.record("t1");
     ASSERT_TRUE(behind.heads.empty());
     bench.run(5ms);
     bench.memory.pump();
-    EXPECT_EQ(bench.row(first).state, delivery_state::delivered);
+    EXPECT_EQ(bench.row(first).state, track::delivery_state::delivered);
     EXPECT_EQ(bench.slot.lane.waiting(), 1U);
 }
 
@@ -94,7 +94,7 @@ TEST(DeliveryAttempts, OneThatHasEndedMeanwhileIsNotMade) {
     attempts_bench bench;
     const delivery_id id = bench.owe(bench.slot, "t1");
     bench.load();
-    bench.disk.rows.at(value_of(id)).view.state = delivery_state::dead;
+    bench.disk.rows.at(value_of(id)).view.state = track::delivery_state::dead;
     bench.memory.pump();
     EXPECT_EQ(bench.attempts.size(), 0U);
     EXPECT_FALSE(bench.slot.lane.first_ready());
@@ -105,11 +105,11 @@ TEST(DeliveryAttempts, AReadThatFailsIsTriedAgainALittleLater) {
     attempts_bench bench;
     const delivery_id id = bench.owe(bench.slot, "t1");
     bench.load();
-    bench.memory.fail_operation(1, store_error::busy);
+    bench.memory.fail_operation(1, store::store_error::busy);
     bench.memory.pump();
     EXPECT_THAT(bench.host.reported, Contains("feed backend"));
     EXPECT_EQ(bench.host.reported.at(0).substr(0, 5), "error");
-    EXPECT_EQ(bench.slot.lane.due_of(id), bench.now().wall + store_retry_interval);
+    EXPECT_EQ(bench.slot.lane.due_of(id), bench.now().wall + track::store_retry_interval);
     EXPECT_EQ(bench.attempts.size(), 0U);
 }
 
@@ -128,7 +128,7 @@ TEST(DeliveryAttempts, AnOutcomeThatFindsAFullStoreIsKeptUntilThereIsSpace) {
     EXPECT_FALSE(bench.attempts.any_unrecorded());
     bench.memory.pump();
     EXPECT_TRUE(bench.host.was_reported("writable")) << "the first that is written says so";
-    EXPECT_EQ(bench.row(id).state, delivery_state::delivered);
+    EXPECT_EQ(bench.row(id).state, track::delivery_state::delivered);
     EXPECT_THROW(bench.attempts.record_oldest(), std::logic_error);
 }
 
@@ -157,7 +157,7 @@ TEST(DeliveryAttempts, WhatIsReadyWhenItsCallbackGoesIsPutBack) {
 
 TEST(DeliveryAttempts, ACutOffOrUnrecordableOutcomeUsesNothing) {
     attempts_bench stopping;
-    stopping.sender.answer_with([](const delivery_job&) { return reply_failed(0, 20ms); });
+    stopping.sender.answer_with([](const callback::delivery_job&) { return reply_failed(0, 20ms); });
     const delivery_id cut = stopping.begin("t1");
     stopping.context.stop.begin(stopping.now().steady + 10ms, [] {});
     stopping.run(20ms);
@@ -170,7 +170,7 @@ TEST(DeliveryAttempts, ACutOffOrUnrecordableOutcomeUsesNothing) {
     halted.context.pressure.halt();
     halted.run(5ms);
     EXPECT_EQ(halted.attempts.size(), 0U);
-    EXPECT_EQ(halted.row(lost).state, delivery_state::pending);
+    EXPECT_EQ(halted.row(lost).state, track::delivery_state::pending);
 }
 
 TEST(DeliveryAttempts, AStopGivesBackWhatIsReady) {
@@ -207,7 +207,7 @@ TEST(DeliveryAttempts, ThoseOfCallbackUrlsCountUntilTheyHaveEnded) {
 
 TEST(DeliveryAttempts, ARetryByHandRecordsAnOutcomeThatWaitedForSpaceFirst) {
     attempts_bench bench;
-    bench.sender.answer_with([](const delivery_job&) { return reply_failed(); });
+    bench.sender.answer_with([](const callback::delivery_job&) { return reply_failed(); });
     const delivery_id id = bench.begin("t1");
     bench.memory.set_full(true);
     bench.run(5ms);
@@ -225,11 +225,11 @@ TEST(DeliveryAttempts, ARetryByHandRecordsAnOutcomeThatWaitedForSpaceFirst) {
 TEST(DeliveryAttempts, TheHostIsNotifiedOfAChangedHealth) {
     attempts_bench bench;
     bench.break_lane(bench.slot);
-    bench.run(failing_probe_interval);
+    bench.run(track::failing_probe_interval);
     bench.begin("t1");
     bench.run(5ms);
     EXPECT_TRUE(bench.host.was_reported("recovered backend"));
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -7,7 +7,7 @@
 
 #include "support/delivery_oracle.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -18,7 +18,7 @@ struct failing_world : delivery_world {
 
     failing_world() {
         callback("backend");
-        receiver = [this](const delivery_job&) { return down ? reply_failed() : reply_delivered(); };
+        receiver = [this](const callback::delivery_job&) { return down ? reply_failed() : reply_delivered(); };
         boot();
     }
     /// Five transactions fail within a second.
@@ -34,8 +34,8 @@ TEST(FailingCallback, FiveFailuresOverThreeTransactionsTurnItAndThatIsDurableAnd
     world.break_it();
     EXPECT_EQ(world.state(), callback_view::condition::failing);
     EXPECT_TRUE(world.disk.lanes.at("backend").failing_since.has_value());
-    ASSERT_EQ(world.log.count(log_event_id::callback_failing), 1U);
-    EXPECT_EQ(world.log.of(log_event_id::callback_failing)[0].at("callback"), "backend");
+    ASSERT_EQ(world.log.count(observe::log_event_id::callback_failing), 1U);
+    EXPECT_EQ(world.log.of(observe::log_event_id::callback_failing)[0].at("callback"), "backend");
 }
 
 TEST(FailingCallback, FiveFailuresOfTwoTransactionsDoNot) {
@@ -45,7 +45,7 @@ TEST(FailingCallback, FiveFailuresOfTwoTransactionsDoNot) {
     world.emit("t1");
     world.emit("t2");
     world.run(1min);
-    EXPECT_EQ(world.count(delivery_state::dead), 2U);
+    EXPECT_EQ(world.count(track::delivery_state::dead), 2U);
     EXPECT_EQ(world.state(), callback_view::condition::ok);
 }
 
@@ -61,7 +61,7 @@ TEST(FailingCallback, OnlyTheOldestDueIsTriedAtMostEveryThirtySecondsAndTheOther
     ASSERT_LE(attempts.size(), 20U);
     EXPECT_GE(attempts[0].at - turned, 28s);
     for (std::size_t i = 1; i < attempts.size(); ++i) EXPECT_GE(attempts[i].at - attempts[i - 1].at, 30s) << i;
-    EXPECT_EQ(world.count(delivery_state::pending), 9U) << "nothing is lost and nothing died";
+    EXPECT_EQ(world.count(track::delivery_state::pending), 9U) << "nothing is lost and nothing died";
     std::uint32_t used = 0;
     for (const auto& [id, row] : world.disk.rows) used += row.view.attempts;
     EXPECT_EQ(used, 5U + attempts.size()) << "who was not tried used nothing";
@@ -71,7 +71,7 @@ TEST(FailingCallback, ItIsLoggedHourlyWhileItLasts) {
     failing_world world;
     world.break_it();
     world.run(2h + 30min);
-    EXPECT_EQ(world.log.count(log_event_id::callback_failing), 3U);
+    EXPECT_EQ(world.log.count(observe::log_event_id::callback_failing), 3U);
 }
 
 TEST(FailingCallback, TheFirstSuccessEndsItAndTheWaitingOnesGoInOrderAndRamped) {
@@ -87,8 +87,9 @@ TEST(FailingCallback, TheFirstSuccessEndsItAndTheWaitingOnesGoInOrderAndRamped) 
     world.run(40s);
     EXPECT_EQ(world.state(), callback_view::condition::ok);
     EXPECT_FALSE(world.disk.lanes.at("backend").failing_since.has_value());
-    EXPECT_EQ(world.log.count(log_event_id::callback_recovered), 1U);
-    EXPECT_EQ(world.count(delivery_state::delivered), 35U) << "what failed goes with the recovery, not an hour later";
+    EXPECT_EQ(world.log.count(observe::log_event_id::callback_recovered), 1U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 35U)
+        << "what failed goes with the recovery, not an hour later";
     const auto& attempts = world.sender->attempts();
     for (std::size_t i = 1; i < 4; ++i) EXPECT_GT(attempts[i].job.id, attempts[i - 1].job.id);
     EXPECT_GT(attempts[1].at, attempts[0].at + 4ms) << "the second waits for the first one's success";
@@ -104,19 +105,21 @@ TEST(FailingCallback, ACallbackThatComesAndGoesUsesUpNoSchedule) {
     for (int round = 0; round < 10; ++round) {
         // One is taken, which ends the failing, and the next five fail again.
         int taken = 0;
-        world.receiver = [&taken](const delivery_job&) { return taken++ == 0 ? reply_delivered() : reply_failed(); };
+        world.receiver = [&taken](const callback::delivery_job&) {
+            return taken++ == 0 ? reply_delivered() : reply_failed();
+        };
         world.emit("t" + std::to_string(++number));
         world.run(40s);
-        world.receiver = [](const delivery_job&) { return reply_failed(); };
+        world.receiver = [](const callback::delivery_job&) { return reply_failed(); };
         world.run(2s);
         ASSERT_EQ(world.state(), callback_view::condition::failing) << round;
     }
-    EXPECT_EQ(world.count(delivery_state::dead), 0U);
+    EXPECT_EQ(world.count(track::delivery_state::dead), 0U);
     world.down = false;
-    world.receiver = [](const delivery_job&) { return reply_delivered(); };
+    world.receiver = [](const callback::delivery_job&) { return reply_delivered(); };
     world.emit("last");
     world.run(2min);
-    EXPECT_EQ(world.count(delivery_state::pending), 0U);
+    EXPECT_EQ(world.count(track::delivery_state::pending), 0U);
 }
 
 TEST(FailingCallback, AGreatBacklogIsFreedWithoutOvertakingAnAttemptInFlight) {
@@ -125,20 +128,20 @@ TEST(FailingCallback, AGreatBacklogIsFreedWithoutOvertakingAnAttemptInFlight) {
     world.callback("backend").retry_schedule = {40s, 1h};
     delivery_oracle oracle(world);
     bool down = true;
-    oracle.receive = [&down](const delivery_job&) { return down ? reply_failed() : reply_delivered(20ms); };
+    oracle.receive = [&down](const callback::delivery_job&) { return down ? reply_failed() : reply_delivered(20ms); };
     world.boot();
     for (int i = 1; i <= 5; ++i) world.emit("t" + std::to_string(i));
     world.run(29s); // the five wait until 40 s after their failure
     down = false;
     world.emit("t6");
     world.run(1020ms); // it is tried after 30 s, and taken
-    ASSERT_EQ(world.log.count(log_event_id::callback_recovered), 0U);
+    ASSERT_EQ(world.log.count(observe::log_event_id::callback_recovered), 0U);
     world.run(10ms);
-    ASSERT_EQ(world.log.count(log_event_id::callback_recovered), 1U);
+    ASSERT_EQ(world.log.count(observe::log_event_id::callback_recovered), 1U);
     world.memory->delay_commit(15s); // the second slice; meanwhile the others come due
     world.run(1min);
     for (const std::string& promise : oracle.broken_promises()) ADD_FAILURE() << promise;
-    EXPECT_EQ(world.count(delivery_state::delivered), 6U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 6U);
     for (const made_attempt& made : world.sender->attempts()) EXPECT_EQ(made.job.attempt, 1U) << "none of them counts";
 }
 
@@ -146,7 +149,7 @@ TEST(FailingCallback, AnAttemptThatFailsWhileABacklogIsFreedCounts) {
     delivery_world world;
     world.options.recovery_slice = 1;
     world.callback("backend").retry_schedule = {40s, 1h};
-    world.receiver = [](const delivery_job& job) {
+    world.receiver = [](const callback::delivery_job& job) {
         return job.transaction == "t6" ? reply_delivered() : reply_failed();
     };
     world.boot();
@@ -154,7 +157,7 @@ TEST(FailingCallback, AnAttemptThatFailsWhileABacklogIsFreedCounts) {
     world.run(29s);
     world.emit("t6");
     world.run(1015ms); // t6 is tried after 30 s, and taken
-    ASSERT_EQ(world.log.count(log_event_id::callback_recovered), 1U);
+    ASSERT_EQ(world.log.count(observe::log_event_id::callback_recovered), 1U);
     world.memory->delay_commit(100ms);
     world.emit("t7"); // recorded, attempted and failed before the last slice
     world.run(20s);
@@ -164,7 +167,7 @@ TEST(FailingCallback, AnAttemptThatFailsWhileABacklogIsFreedCounts) {
 
 TEST(FailingCallback, ARetryAfterIsHonouredAcrossTheRecovery) {
     failing_world world;
-    world.receiver = [&world](const delivery_job&) {
+    world.receiver = [&world](const callback::delivery_job&) {
         if (!world.down) return reply_delivered();
         scripted_reply busy = reply_failed();
         busy.outcome.status = 503;
@@ -176,9 +179,9 @@ TEST(FailingCallback, ARetryAfterIsHonouredAcrossTheRecovery) {
     world.emit("t6");
     world.run(2min);
     EXPECT_EQ(world.state(), callback_view::condition::ok);
-    EXPECT_EQ(world.count(delivery_state::pending), 5U);
+    EXPECT_EQ(world.count(track::delivery_state::pending), 5U);
     world.run(10min);
-    EXPECT_EQ(world.count(delivery_state::pending), 0U);
+    EXPECT_EQ(world.count(track::delivery_state::pending), 0U);
 }
 
 TEST(FailingCallback, StatusSaysWhyAndWhenNextAndWhatIsDueWaits) {
@@ -197,10 +200,10 @@ TEST(FailingCallback, StatusSaysWhyAndWhenNextAndWhatIsDueWaits) {
     EXPECT_FALSE(shown.last_error.empty());
     EXPECT_GT(*shown.next_try_at, now);
     EXPECT_LE(*shown.next_try_at, now + 30s);
-    delivery_view due = world.row(6).view;
+    track::delivery_view due = world.row(6).view;
     world.driver->annotate(due);
     EXPECT_EQ(due.next_attempt_at, std::nullopt) << "it waits for the recovery";
-    delivery_view later = world.row(1).view;
+    track::delivery_view later = world.row(1).view;
     world.driver->annotate(later);
     EXPECT_EQ(later.next_attempt_at, world.row(1).view.next_attempt_at) << "its own time lies ahead";
     world.down = false;
@@ -226,20 +229,20 @@ TEST(FailingCallback, ItSurvivesARestart) {
     EXPECT_GE(times[0], 30s);
     world.down = false;
     world.run(10min);
-    EXPECT_EQ(world.count(delivery_state::delivered), 9U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 9U);
     EXPECT_FALSE(world.disk.lanes.at("backend").failing_since.has_value());
 }
 
 TEST(FailingCallback, AFailingCallbackDelaysNoOther) {
     failing_world world;
     world.callback("healthy");
-    world.receiver = [](const delivery_job& job) {
+    world.receiver = [](const callback::delivery_job& job) {
         return job.callback == "backend" ? reply_failed() : reply_delivered();
     };
     world.reload();
     world.break_it();
     EXPECT_EQ(world.state(), callback_view::condition::failing);
-    EXPECT_EQ(world.count(delivery_state::delivered), 5U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 5U);
 }
 
 TEST(UnconfiguredCallback, ItsDeliveriesAreHeldUnattemptedAndGoOnWhenTheNameReturns) {
@@ -256,7 +259,7 @@ TEST(UnconfiguredCallback, ItsDeliveriesAreHeldUnattemptedAndGoOnWhenTheNameRetu
     EXPECT_EQ(views[0].state, callback_view::condition::unconfigured);
     EXPECT_EQ(views[0].backlog, 1U);
     EXPECT_GE(views[0].oldest_undelivered_seconds, 48U * 3600U);
-    delivery_view shown = world.row(1).view;
+    track::delivery_view shown = world.row(1).view;
     world.driver->annotate(shown);
     EXPECT_EQ(shown.last_error, "callback not configured");
     EXPECT_EQ(shown.next_attempt_at, std::nullopt);
@@ -265,7 +268,7 @@ TEST(UnconfiguredCallback, ItsDeliveriesAreHeldUnattemptedAndGoOnWhenTheNameRetu
     world.reload();
     world.run(1s);
     EXPECT_THAT(world.attempted(), ElementsAre("t1/1", "t1/2"));
-    EXPECT_EQ(world.count(delivery_state::delivered), 1U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
 }
 
 TEST(UnconfiguredCallback, ItIsWarnedAboutAtTheStartAndAtEachReload) {
@@ -277,19 +280,19 @@ TEST(UnconfiguredCallback, ItIsWarnedAboutAtTheStartAndAtEachReload) {
     world.run(1s);
     world.reload();
     world.run(1s);
-    auto lines = world.log.of(log_event_id::callback_unconfigured);
+    auto lines = world.log.of(observe::log_event_id::callback_unconfigured);
     ASSERT_EQ(lines.size(), 2U);
     EXPECT_EQ(lines[0].at("callback"), "backend");
     EXPECT_EQ(lines[0].at("backlog"), "1");
     world.restart();
     world.run(1s);
-    EXPECT_EQ(world.log.count(log_event_id::callback_unconfigured), 3U);
+    EXPECT_EQ(world.log.count(observe::log_event_id::callback_unconfigured), 3U);
     EXPECT_TRUE(world.sender->attempts().empty());
 }
 
 TEST(UnconfiguredCallback, AnAttemptInFlightIsStillRecorded) {
     failing_world world;
-    world.receiver = [](const delivery_job&) { return reply_failed(500, 2s); };
+    world.receiver = [](const callback::delivery_job&) { return reply_failed(500, 2s); };
     world.emit("t1");
     world.run(1s);
     world.callbacks.clear();
@@ -302,7 +305,7 @@ TEST(UnconfiguredCallback, AnAttemptInFlightIsStillRecorded) {
 TEST(UnconfiguredCallback, EverythingThatPiledUpIsDeliveredAfterTheNameReturns) {
     failing_world world;
     world.down = false;
-    world.receiver = [](const delivery_job&) { return reply_never(); };
+    world.receiver = [](const callback::delivery_job&) { return reply_never(); };
     for (int i = 0; i < 2500; ++i) world.emit("t" + std::to_string(i));
     world.run(1s);
     const auto kept = world.callbacks;
@@ -313,7 +316,7 @@ TEST(UnconfiguredCallback, EverythingThatPiledUpIsDeliveredAfterTheNameReturns) 
     world.receiver = nullptr;
     world.reload();
     world.run(1min);
-    EXPECT_EQ(world.count(delivery_state::delivered), 2500U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 2500U);
 }
 
 TEST(Reload, AChangedScheduleAndLimitHoldFromTheNextAttempt) {
@@ -326,7 +329,7 @@ TEST(Reload, AChangedScheduleAndLimitHoldFromTheNextAttempt) {
     EXPECT_THAT(world.attempted(), ElementsAre("t1/1", "t1/2"));
     world.run(1h);
     EXPECT_THAT(world.attempted(), ElementsAre("t1/1", "t1/2", "t1/3"));
-    EXPECT_EQ(world.row(1).view.state, delivery_state::dead);
+    EXPECT_EQ(world.row(1).view.state, track::delivery_state::dead);
 }
 
 TEST(Reload, ANewCallbackGetsLaterEventsOnly) {
@@ -370,13 +373,13 @@ TEST(CallbackUrl, EachHostHasALaneThatLivesAsLongAsSomethingIsPending) {
 
 TEST(CallbackUrl, ADeadHostDelaysNoOtherAndShowsUnderTheOneName) {
     url_world world;
-    world.receiver = [](const delivery_job& job) {
+    world.receiver = [](const callback::delivery_job& job) {
         return job.url.find("shop.example") != std::string::npos ? reply_failed() : reply_delivered();
     };
     for (int i = 0; i < 6; ++i) world.emit_to("s" + std::to_string(i), "shop.example");
     for (int i = 0; i < 6; ++i) world.emit_to("m" + std::to_string(i), "b.many.example");
     world.run(1s);
-    EXPECT_EQ(world.count(delivery_state::delivered), 6U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 6U);
     const auto views = world.driver->views(world.disk.status(), world.clock.now().wall);
     ASSERT_EQ(views.size(), 1U);
     EXPECT_EQ(views[0].name, "callback_url");
@@ -389,7 +392,7 @@ TEST(CallbackUrl, ADeadHostDelaysNoOtherAndShowsUnderTheOneName) {
 
 TEST(CallbackUrl, AHostThatIsNoLongerAllowedIsHeld) {
     url_world world;
-    world.receiver = [](const delivery_job&) { return reply_failed(); };
+    world.receiver = [](const callback::delivery_job&) { return reply_failed(); };
     world.emit_to("t1", "shop.example");
     world.run(1s);
     world.rules.allow_hosts = {"other.example"};
@@ -400,13 +403,13 @@ TEST(CallbackUrl, AHostThatIsNoLongerAllowedIsHeld) {
     world.receiver = nullptr;
     world.reload();
     world.run(1s);
-    EXPECT_EQ(world.count(delivery_state::delivered), 1U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
 }
 
 TEST(CallbackUrl, LanesAreBoundedAndWhoFoundNoPlaceComesLater) {
     url_world world;
     constexpr std::size_t hosts = most_url_lanes + 50;
-    world.receiver = [](const delivery_job&) { return reply_never(); };
+    world.receiver = [](const callback::delivery_job&) { return reply_never(); };
     for (std::size_t i = 0; i < hosts; ++i)
         world.emit_to("t" + std::to_string(i), "h" + std::to_string(i) + ".many.example");
     world.run(1s);
@@ -415,13 +418,15 @@ TEST(CallbackUrl, LanesAreBoundedAndWhoFoundNoPlaceComesLater) {
     world.receiver = nullptr;
     world.restart();
     world.run(1min);
-    EXPECT_EQ(world.count(delivery_state::delivered), hosts);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), hosts);
     EXPECT_EQ(world.driver->lanes(), 0U);
 }
 
 TEST(CallbackUrl, LanesComeBackAfterARestart) {
     url_world world;
-    world.receiver = [](const delivery_job& job) { return job.attempt == 1 ? reply_failed() : reply_delivered(); };
+    world.receiver = [](const callback::delivery_job& job) {
+        return job.attempt == 1 ? reply_failed() : reply_delivered();
+    };
     world.emit_to("t1", "shop.example");
     world.run(1s);
     world.restart();
@@ -432,18 +437,20 @@ TEST(CallbackUrl, LanesComeBackAfterARestart) {
 
 TEST(CallbackUrl, ATransactionThatWasTrackedAnewWithAnotherUrlKeepsItsOrder) {
     url_world world;
-    world.receiver = [](const delivery_job& job) { return job.attempt == 1 ? reply_failed() : reply_delivered(); };
+    world.receiver = [](const callback::delivery_job& job) {
+        return job.attempt == 1 ? reply_failed() : reply_delivered();
+    };
     world.emit_to("t1", "shop.example");
     world.run(1s);
-    world.disk.transactions.at("t1").facts.state = tracking_state::untracked;
+    world.disk.transactions.at("t1").facts.state = track::tracking_state::untracked;
     world.emit_to("t1", "new.many.example");
     world.run(1s);
     EXPECT_THAT(world.attempted(), ElementsAre("t1/1"));
     world.run(1min);
     ASSERT_EQ(world.sender->attempts().size(), 4U);
     EXPECT_EQ(world.sender->attempts()[2].job.url, "https://new.many.example/hook?secret=1");
-    EXPECT_EQ(world.count(delivery_state::delivered), 2U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 2U);
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

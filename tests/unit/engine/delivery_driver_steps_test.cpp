@@ -4,7 +4,7 @@
 
 #include "support/delivery_oracle.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -19,7 +19,7 @@ struct scripted_run {
         world.callback("ledger", {"transaction.completed", "transaction.reversed"}).retry_schedule = {
             1s, 10s, 1min, 10min};
         world.rules.allow_hosts = {"shop.example"};
-        oracle.receive = [](const delivery_job& job) {
+        oracle.receive = [](const callback::delivery_job& job) {
             return job.callback == "backend" && job.attempt == 1 ? reply_failed() : reply_delivered();
         };
         world.boot();
@@ -30,8 +30,8 @@ struct scripted_run {
     }
     void emit_all() {
         for (const char* id : {"t1", "t2", "t3"}) {
-            world.emit(id, event_type::completed);
-            world.emit(id, event_type::reversed);
+            world.emit(id, track::event_type::completed);
+            world.emit(id, track::event_type::reversed);
         }
     }
     void restart() {
@@ -50,7 +50,7 @@ TEST(DeliverySteps, TheScriptItselfDeliversEverything) {
     run.emit_all();
     run.world.run(1h);
     run.expect_kept("plain");
-    EXPECT_EQ(run.world.count(delivery_state::delivered), 18U);
+    EXPECT_EQ(run.world.count(track::delivery_state::delivered), 18U);
 }
 
 TEST(DeliverySteps, AnyOperationOfTheStoreMayFindTheDiskFull) {
@@ -65,11 +65,11 @@ TEST(DeliverySteps, AnyOperationOfTheStoreMayFindTheDiskFull) {
     // The first operations are the records themselves: those that are refused owe nothing.
     for (std::uint64_t n = 1; n <= total; ++n) {
         scripted_run run;
-        run.world.memory->fail_operation(n, store_error::full);
+        run.world.memory->fail_operation(n, store::store_error::full);
         run.emit_all();
         run.world.run(1h);
         run.expect_kept("operation " + std::to_string(n));
-        EXPECT_GE(run.world.count(delivery_state::delivered), 12U);
+        EXPECT_GE(run.world.count(track::delivery_state::delivered), 12U);
     }
 }
 
@@ -77,7 +77,7 @@ TEST(DeliverySteps, AnyOperationOfTheStoreMayBeItsLastAndTheNextStartGoesOn) {
     for (std::uint64_t n = 7; n <= 60; ++n) {
         scripted_run run;
         run.emit_all();
-        run.world.memory->fail_operation(n, store_error::failed);
+        run.world.memory->fail_operation(n, store::store_error::failed);
         run.world.run(1h);
         run.restart();
         run.world.run(1h);
@@ -125,15 +125,15 @@ TEST(DeliverySteps, AnyAttemptMayFail) {
         scripted_run run;
         std::uint64_t attempt = 0;
         const auto usual = run.oracle.receive;
-        run.oracle.receive = [&attempt, n, usual](const delivery_job& job) {
+        run.oracle.receive = [&attempt, n, usual](const callback::delivery_job& job) {
             return ++attempt == n ? reply_failed(0) : usual(job);
         };
         run.emit_all();
         run.world.run(1h);
         run.expect_kept("attempt " + std::to_string(n));
-        EXPECT_EQ(run.world.count(delivery_state::delivered), 18U);
+        EXPECT_EQ(run.world.count(track::delivery_state::delivered), 18U);
     }
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

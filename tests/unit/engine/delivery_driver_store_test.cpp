@@ -8,7 +8,7 @@
 
 #include "support/delivery_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -34,14 +34,14 @@ TEST(FullStore, AnOutcomeThatFindsAFullStoreIsKeptAndRecordedOnceASecond) {
     world.memory->set_full(true);
     const std::uint64_t before = world.memory->operations();
     world.run(10s);
-    EXPECT_EQ(world.row(1).view.state, delivery_state::pending);
+    EXPECT_EQ(world.row(1).view.state, track::delivery_state::pending);
     EXPECT_EQ(world.sender->attempts().size(), 1U) << "not sent again";
     EXPECT_EQ(world.metrics.counts.size(), 0U);
     EXPECT_LE(world.memory->operations() - before, 12U) << "no endless immediate retry";
     EXPECT_TRUE(world.driver->full());
     world.memory->set_full(false);
     world.run(1100ms);
-    EXPECT_EQ(world.row(1).view.state, delivery_state::delivered);
+    EXPECT_EQ(world.row(1).view.state, track::delivery_state::delivered);
     EXPECT_EQ((world.metrics.counts[{"backend", "delivered"}]), 1) << "counted once";
     EXPECT_EQ(world.sender->attempts().size(), 1U);
     EXPECT_FALSE(world.driver->full());
@@ -58,19 +58,19 @@ TEST(FullStore, NothingNewIsAttemptedWhileOutcomesCannotBeRecorded) {
     EXPECT_LE(world.sender->attempts().size(), 2U);
     world.memory->set_full(false);
     world.run(2s);
-    EXPECT_EQ(world.count(delivery_state::delivered), 5U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 5U);
     EXPECT_EQ(world.sender->attempts().size(), 5U);
 }
 
 TEST(FullStore, AReportOfTheStoreStopsAndStartsToo) {
     one_callback world;
-    world.driver->on_store_state(store_state::full);
+    world.driver->on_store_state(track::store_state::full);
     world.emit("t1");
     world.run(1min);
     EXPECT_TRUE(world.sender->attempts().empty());
-    world.driver->on_store_state(store_state::ok);
+    world.driver->on_store_state(track::store_state::ok);
     world.run(1s);
-    EXPECT_EQ(world.count(delivery_state::delivered), 1U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
 }
 
 TEST(FullStore, ACrashMeanwhileMeansTheAttemptIsMadeAgain) {
@@ -82,7 +82,7 @@ TEST(FullStore, ACrashMeanwhileMeansTheAttemptIsMadeAgain) {
     world.restart();
     world.run(1s);
     EXPECT_THAT(world.attempted(), ElementsAre("t1/1"));
-    EXPECT_EQ(world.count(delivery_state::delivered), 1U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
 }
 
 TEST(FailedStore, NothingIsStartedAnyMore) {
@@ -98,7 +98,7 @@ TEST(FailedStore, NothingIsStartedAnyMore) {
 
 TEST(Stop, WhatEndsInTimeIsRecordedWhatIsCutOffIsMadeAgain) {
     one_callback world;
-    world.receiver = [](const delivery_job& job) {
+    world.receiver = [](const callback::delivery_job& job) {
         return job.transaction == "t1" ? reply_failed(500, 2s) : reply_never();
     };
     world.emit("t1");
@@ -139,7 +139,7 @@ TEST(Stop, WaitsForTheLastRecord) {
     EXPECT_FALSE(stopped);
     world.run(2ms);
     EXPECT_TRUE(stopped);
-    EXPECT_EQ(world.row(1).view.state, delivery_state::delivered);
+    EXPECT_EQ(world.row(1).view.state, track::delivery_state::delivered);
 }
 
 TEST(Stop, AFullStoreDoesNotHoldItUp) {
@@ -160,22 +160,22 @@ TEST(DeliveryDriver, AnOutcomeThatCannotBeRecordedHoldsItselfAlone) {
     world.run(3ms);
     world.memory->poison_outcome(delivery_id{1});
     world.run(1s);
-    EXPECT_EQ(world.row(1).view.state, delivery_state::pending);
+    EXPECT_EQ(world.row(1).view.state, track::delivery_state::pending);
     world.emit("t2");
     world.run(1s);
-    EXPECT_EQ(world.row(2).view.state, delivery_state::delivered) << "the other one goes on";
+    EXPECT_EQ(world.row(2).view.state, track::delivery_state::delivered) << "the other one goes on";
     world.run(1min);
     EXPECT_THAT(world.attempted(), ElementsAre("t1/1", "t2/1")) << "it is not sent again";
     world.memory->poison_outcome(std::nullopt);
     world.run(2s);
-    EXPECT_EQ(world.row(1).view.state, delivery_state::delivered);
+    EXPECT_EQ(world.row(1).view.state, track::delivery_state::delivered);
     EXPECT_EQ(world.sender->attempts().size(), 2U);
     EXPECT_EQ(world.driver->next_wake(), std::nullopt);
 }
 
 TEST(RetryByHand, ReplacesThePendingAutomaticAttemptAndStartsTheScheduleAnew) {
     one_callback world;
-    world.receiver = [](const delivery_job&) { return reply_failed(); };
+    world.receiver = [](const callback::delivery_job&) { return reply_failed(); };
     world.emit("t1");
     world.run(10s);
     EXPECT_THAT(world.attempted(), ElementsAre("t1/1", "t1/2"));
@@ -197,12 +197,12 @@ TEST(RetryByHand, SendsADeliveredOneAgainWithTheSameBytes) {
     world.run(1s);
     ASSERT_THAT(world.attempted(), ElementsAre("t1/1", "t1/1"));
     EXPECT_EQ(*world.sender->attempts()[0].job.body, *world.sender->attempts()[1].job.body);
-    EXPECT_EQ(world.count(delivery_state::delivered), 1U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
 }
 
 TEST(RetryByHand, OfOneInFlightMakesOneMoreAttemptIfThatFails) {
     one_callback world;
-    world.receiver = [](const delivery_job&) { return reply_failed(500, 1s); };
+    world.receiver = [](const callback::delivery_job&) { return reply_failed(500, 1s); };
     world.emit("t1");
     world.run(500ms);
     EXPECT_TRUE(world.retry(1).has_value());
@@ -210,7 +210,7 @@ TEST(RetryByHand, OfOneInFlightMakesOneMoreAttemptIfThatFails) {
     world.receiver = nullptr;
     world.run(1s);
     EXPECT_THAT(world.attempted(), ElementsAre("t1/1", "t1/1"));
-    EXPECT_EQ(world.count(delivery_state::delivered), 1U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
     world.run(1h);
     EXPECT_EQ(world.sender->attempts().size(), 2U);
 }
@@ -218,9 +218,9 @@ TEST(RetryByHand, OfOneInFlightMakesOneMoreAttemptIfThatFails) {
 TEST(RetryByHand, OfOneThatWaitsBehindAnotherKeepsTheOrder) {
     one_callback world;
     bool down = true;
-    world.receiver = [&down](const delivery_job&) { return down ? reply_failed() : reply_delivered(); };
-    world.emit("t1", event_type::failed);
-    world.emit("t1", event_type::reversed);
+    world.receiver = [&down](const callback::delivery_job&) { return down ? reply_failed() : reply_delivered(); };
+    world.emit("t1", track::event_type::failed);
+    world.emit("t1", track::event_type::reversed);
     world.run(1s);
     EXPECT_TRUE(world.retry(2).has_value());
     world.run(1s);
@@ -236,7 +236,7 @@ TEST(RetryByHand, OfNothingIsNotFound) {
     one_callback world;
     const auto answer = world.retry(77);
     ASSERT_FALSE(answer.has_value());
-    EXPECT_EQ(answer.error().code, store_error::not_found);
+    EXPECT_EQ(answer.error().code, store::store_error::not_found);
 }
 
 TEST(RetryByHand, IsRefusedWhileTheStoreIsFullAndNothingIsLost) {
@@ -247,16 +247,16 @@ TEST(RetryByHand, IsRefusedWhileTheStoreIsFullAndNothingIsLost) {
     world.run(100ms);
     const auto answer = world.retry(1);
     ASSERT_FALSE(answer.has_value());
-    EXPECT_EQ(answer.error().code, store_error::full);
+    EXPECT_EQ(answer.error().code, store::store_error::full);
     world.memory->set_full(false);
     world.run(2s);
-    EXPECT_EQ(world.count(delivery_state::delivered), 1U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
     EXPECT_EQ(world.driver->in_flight(), 0U);
 }
 
 TEST(RetryByHand, AnOldOutcomeThatWasNotRecordedDoesNotUndoIt) {
     one_callback world;
-    world.receiver = [](const delivery_job&) { return reply_failed(); };
+    world.receiver = [](const callback::delivery_job&) { return reply_failed(); };
     world.emit("t1");
     world.run(6ms);
     world.memory->set_full(true);
@@ -265,7 +265,7 @@ TEST(RetryByHand, AnOldOutcomeThatWasNotRecordedDoesNotUndoIt) {
     world.memory->set_full(false);
     EXPECT_TRUE(world.retry(1).has_value());
     world.run(1s);
-    EXPECT_EQ(world.count(delivery_state::delivered), 1U) << "due now, not by the schedule of the old failure";
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U) << "due now, not by the schedule of the old failure";
 }
 
 TEST(RetryDead, OfOneCallbackOrOfAll) {
@@ -273,21 +273,21 @@ TEST(RetryDead, OfOneCallbackOrOfAll) {
     world.callback("ledger");
     world.rules.allow_hosts = {"shop.example"};
     bool down = true;
-    world.receiver = [&down](const delivery_job&) { return down ? reply_gone() : reply_delivered(); };
+    world.receiver = [&down](const callback::delivery_job&) { return down ? reply_gone() : reply_delivered(); };
     world.reload();
     world.track("t1", "https://shop.example:443", "https://shop.example/");
     world.emit("t1");
     world.run(1s);
-    ASSERT_EQ(world.count(delivery_state::dead), 3U);
+    ASSERT_EQ(world.count(track::delivery_state::dead), 3U);
     down = false;
     std::vector<std::uint64_t> counts;
     const auto note = [&counts](op_result<std::uint64_t> count) { counts.push_back(count.value()); };
     world.driver->retry_dead("ledger", note);
     world.run(1s);
-    EXPECT_EQ(world.count(delivery_state::delivered), 1U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
     world.driver->retry_dead(std::nullopt, note);
     world.run(1s);
-    EXPECT_EQ(world.count(delivery_state::delivered), 3U) << "also on a lane that was not in memory any more";
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 3U) << "also on a lane that was not in memory any more";
     world.driver->retry_dead("callback_url", note);
     world.run(1s);
     EXPECT_THAT(counts, ElementsAre(1U, 2U, 0U));
@@ -296,31 +296,32 @@ TEST(RetryDead, OfOneCallbackOrOfAll) {
 TEST(RetryDead, ManyMoreThanFitIntoMemory) {
     one_callback world;
     bool down = true;
-    world.receiver = [&down](const delivery_job&) { return down ? reply_gone() : reply_delivered(1ms); };
+    world.receiver = [&down](const callback::delivery_job&) { return down ? reply_gone() : reply_delivered(1ms); };
     // Dead by 410 one by one: keep the callback from failing by a success in between.
-    world.receiver = [&down](const delivery_job& job) {
+    world.receiver = [&down](const callback::delivery_job& job) {
         return down && value_of(job.id) % 4 != 0 ? reply_gone(1ms) : reply_delivered(1ms);
     };
     for (int i = 0; i < 4000; ++i) world.emit("t" + std::to_string(i));
     world.run(1min);
-    ASSERT_EQ(world.count(delivery_state::dead), 3000U);
+    ASSERT_EQ(world.count(track::delivery_state::dead), 3000U);
     down = false;
     world.driver->retry_dead("backend", [](op_result<std::uint64_t>) {});
     world.run(1min);
-    EXPECT_EQ(world.count(delivery_state::delivered), 4000U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 4000U);
 }
 
 TEST(CallbackTest, SendsOneEventThatIsNeverRecorded) {
     one_callback world;
-    std::optional<delivery_outcome> outcome;
-    EXPECT_TRUE(world.driver->test_callback("backend", [&](delivery_outcome got) { outcome = std::move(got); }));
+    std::optional<callback::delivery_outcome> outcome;
+    EXPECT_TRUE(
+        world.driver->test_callback("backend", [&](callback::delivery_outcome got) { outcome = std::move(got); }));
     world.run(1s);
     ASSERT_TRUE(outcome.has_value());
     EXPECT_EQ(outcome->status, 200);
     ASSERT_EQ(world.sender->attempts().size(), 1U);
-    const delivery_job& job = world.sender->attempts()[0].job;
+    const callback::delivery_job& job = world.sender->attempts()[0].job;
     EXPECT_EQ(job.event_type, "callback.test");
-    EXPECT_EQ(job.event_id.size(), event_id_length);
+    EXPECT_EQ(job.event_id.size(), track::event_id_length);
     EXPECT_NE(job.body->find("\"type\":\"callback.test\""), std::string::npos);
     EXPECT_NE(job.body->find(job.event_id), std::string::npos);
     EXPECT_TRUE(world.disk.rows.empty());
@@ -329,11 +330,11 @@ TEST(CallbackTest, SendsOneEventThatIsNeverRecorded) {
 
 TEST(CallbackTest, AnUnknownNameIsSaidSoAndTestsAreBounded) {
     one_callback world;
-    EXPECT_FALSE(world.driver->test_callback("nobody", [](delivery_outcome) {}));
-    world.receiver = [](const delivery_job&) { return reply_never(); };
+    EXPECT_FALSE(world.driver->test_callback("nobody", [](callback::delivery_outcome) {}));
+    world.receiver = [](const callback::delivery_job&) { return reply_never(); };
     std::string refused;
     for (std::size_t i = 0; i <= most_callback_tests; ++i) {
-        world.driver->test_callback("backend", [&refused](delivery_outcome got) { refused = got.error; });
+        world.driver->test_callback("backend", [&refused](callback::delivery_outcome got) { refused = got.error; });
     }
     EXPECT_EQ(refused, "too many tests are under way");
     EXPECT_EQ(world.sender->open(), most_callback_tests);
@@ -341,17 +342,17 @@ TEST(CallbackTest, AnUnknownNameIsSaidSoAndTestsAreBounded) {
 
 TEST(CallbackTest, SaysNothingAboutTheHealthOfTheCallback) {
     one_callback world;
-    world.receiver = [](const delivery_job&) { return reply_failed(); };
-    for (int i = 0; i < 10; ++i) world.driver->test_callback("backend", [](delivery_outcome) {});
+    world.receiver = [](const callback::delivery_job&) { return reply_failed(); };
+    for (int i = 0; i < 10; ++i) world.driver->test_callback("backend", [](callback::delivery_outcome) {});
     world.run(1s);
-    EXPECT_EQ(world.log.count(log_event_id::callback_failing), 0U);
+    EXPECT_EQ(world.log.count(observe::log_event_id::callback_failing), 0U);
 }
 
 TEST(FreshEvents, AreKeptOnlyUpToTheirBoundAndNoneIsLost) {
     one_callback world;
     world.callbacks[0].max_in_flight = 1;
     world.reload();
-    world.receiver = [](const delivery_job&) { return reply_delivered(10ms); };
+    world.receiver = [](const callback::delivery_job&) { return reply_delivered(10ms); };
     constexpr std::size_t events = 100;
     for (std::size_t i = 0; i < events; ++i) {
         const std::string id = "t" + std::to_string(i);
@@ -363,17 +364,17 @@ TEST(FreshEvents, AreKeptOnlyUpToTheirBoundAndNoneIsLost) {
     EXPECT_GT(world.driver->fresh_bytes(), most_fresh_bytes / 2);
     EXPECT_LE(world.driver->fresh_bytes(), most_fresh_bytes);
     world.run(5s);
-    EXPECT_EQ(world.count(delivery_state::delivered), events);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), events);
     EXPECT_EQ(world.sender->attempts().size(), events);
     EXPECT_EQ(world.driver->fresh_bytes(), 0U);
 }
 
 TEST(FreshEvents, ThoseOfAFailingOrARemovedCallbackAreNotKept) {
     one_callback world;
-    world.receiver = [](const delivery_job&) { return reply_failed(); };
+    world.receiver = [](const callback::delivery_job&) { return reply_failed(); };
     for (int i = 0; i < 5; ++i) world.emit("t" + std::to_string(i));
     world.run(10min);
-    ASSERT_EQ(world.log.count(log_event_id::callback_failing), 1U);
+    ASSERT_EQ(world.log.count(observe::log_event_id::callback_failing), 1U);
     world.emit("late");
     world.run(10ms);
     EXPECT_EQ(world.driver->fresh_bytes(), 0U) << "it may wait for a day";
@@ -381,7 +382,7 @@ TEST(FreshEvents, ThoseOfAFailingOrARemovedCallbackAreNotKept) {
     one_callback slow;
     slow.callbacks[0].max_in_flight = 1;
     slow.reload();
-    slow.receiver = [](const delivery_job&) { return reply_never(); };
+    slow.receiver = [](const callback::delivery_job&) { return reply_never(); };
     for (int i = 0; i < 200; ++i) slow.emit("t" + std::to_string(i));
     slow.run(10ms);
     EXPECT_GT(slow.driver->fresh_bytes(), 0U);
@@ -394,12 +395,12 @@ TEST(FreshEvents, ARetryByHandBeforeTheFirstAttemptIsOneAttempt) {
     one_callback world;
     world.callbacks[0].max_in_flight = 1;
     world.reload();
-    world.receiver = [](const delivery_job&) { return reply_delivered(100ms); };
+    world.receiver = [](const callback::delivery_job&) { return reply_delivered(100ms); };
     for (int i = 0; i < 300; ++i) world.emit("t" + std::to_string(i));
     world.run(10ms);
     EXPECT_TRUE(world.retry(300));
     world.run(60s);
-    EXPECT_EQ(world.count(delivery_state::delivered), 300U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 300U);
     EXPECT_EQ(world.sender->attempts().size(), 300U);
     EXPECT_EQ(world.row(300).view.attempts, 1U);
 }
@@ -408,7 +409,9 @@ TEST(Views, ShowBacklogAgeAndDeadOfEachCallback) {
     one_callback world;
     world.callback("ledger");
     world.reload();
-    world.receiver = [](const delivery_job& job) { return job.callback == "ledger" ? reply_gone() : reply_failed(); };
+    world.receiver = [](const callback::delivery_job& job) {
+        return job.callback == "ledger" ? reply_gone() : reply_failed();
+    };
     world.emit("t1");
     world.run(90s);
     const auto views = world.driver->views(world.disk.status(), world.clock.now().wall);
@@ -424,7 +427,7 @@ TEST(Views, ShowBacklogAgeAndDeadOfEachCallback) {
 
 TEST(Views, AVanishedCallbackIsReportedOnceMoreWithZeros) {
     one_callback world;
-    world.receiver = [](const delivery_job&) { return reply_failed(); };
+    world.receiver = [](const callback::delivery_job&) { return reply_failed(); };
     world.emit("t1");
     world.run(1s);
     world.driver->report(world.disk.status(), world.clock.now().wall);
@@ -438,4 +441,4 @@ TEST(Views, AVanishedCallbackIsReportedOnceMoreWithZeros) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

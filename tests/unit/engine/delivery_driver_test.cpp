@@ -5,7 +5,7 @@
 
 #include "support/delivery_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -32,7 +32,7 @@ TEST(DeliveryDriver, AttemptsARecordedEventAtOnceWithItsFrozenBytes) {
     EXPECT_EQ(made.job.status, "completed");
     EXPECT_EQ(made.job.attempt, 1U);
     EXPECT_EQ(*made.job.body, *world.row(1).body);
-    EXPECT_EQ(world.row(1).view.state, delivery_state::delivered);
+    EXPECT_EQ(world.row(1).view.state, track::delivery_state::delivered);
     EXPECT_EQ(world.row(1).view.attempts, 1U);
     EXPECT_EQ(world.row(1).view.last_status, 200);
     EXPECT_EQ(world.driver->next_wake(), std::nullopt) << "nothing is left to wait for";
@@ -44,7 +44,7 @@ TEST(DeliveryDriver, LogsAndCountsADeliveryOnceItIsRecorded) {
     world.boot();
     world.emit("t1");
     world.run(1s);
-    const auto lines = world.log.of(log_event_id::callback_delivered);
+    const auto lines = world.log.of(observe::log_event_id::callback_delivered);
     ASSERT_EQ(lines.size(), 1U);
     EXPECT_EQ(lines[0].at("callback"), "backend");
     EXPECT_EQ(lines[0].at("event_id"), world.row(1).view.event_id);
@@ -62,8 +62,8 @@ TEST(DeliveryDriver, OnlySelectingCallbacksGetAnEvent) {
     world.callback("failures", {"transaction.failed"});
     world.callback("updates", {"transaction.updated"});
     world.boot();
-    world.emit("t1", event_type::updated);
-    world.emit("t2", event_type::failed);
+    world.emit("t1", track::event_type::updated);
+    world.emit("t2", track::event_type::failed);
     world.run(1s);
     names got;
     for (const auto& made : world.sender->attempts()) got.push_back(made.job.callback + ":" + made.job.event_type);
@@ -75,7 +75,7 @@ TEST(DeliveryDriver, OnlySelectingCallbacksGetAnEvent) {
 TEST(DeliveryDriver, RetriesByTheScheduleNeverEarlyThenItIsDead) {
     delivery_world world;
     world.callback("backend").retry_schedule = {5s, 5min, 30min};
-    world.receiver = [](const delivery_job&) { return reply_failed(); };
+    world.receiver = [](const callback::delivery_job&) { return reply_failed(); };
     world.boot();
     const steady_time start = world.clock.now().steady;
     world.emit("t1");
@@ -88,10 +88,10 @@ TEST(DeliveryDriver, RetriesByTheScheduleNeverEarlyThenItIsDead) {
         EXPECT_GE(gap, waits[i] + 5ms) << "counted from the end of the attempt";
         EXPECT_LE(gap, waits[i] + waits[i] / 20 + 5ms + 2ms) << "and one commit for the load";
     }
-    EXPECT_EQ(world.row(1).view.state, delivery_state::dead);
+    EXPECT_EQ(world.row(1).view.state, track::delivery_state::dead);
     EXPECT_EQ(world.row(1).view.attempts, 4U);
-    EXPECT_EQ(world.log.count(log_event_id::callback_failed), 3U);
-    EXPECT_EQ(world.log.count(log_event_id::callback_dead), 1U);
+    EXPECT_EQ(world.log.count(observe::log_event_id::callback_failed), 3U);
+    EXPECT_EQ(world.log.count(observe::log_event_id::callback_dead), 1U);
     EXPECT_EQ((world.metrics.counts[{"backend", "failed"}]), 3);
     EXPECT_EQ((world.metrics.counts[{"backend", "dead"}]), 1);
 }
@@ -99,12 +99,14 @@ TEST(DeliveryDriver, RetriesByTheScheduleNeverEarlyThenItIsDead) {
 TEST(DeliveryDriver, EveryAttemptSendsTheSameBytesUnderTheSameIdAtItsOwnTime) {
     delivery_world world;
     world.callback("backend");
-    world.receiver = [](const delivery_job& job) { return job.attempt < 3 ? reply_failed() : reply_delivered(); };
+    world.receiver = [](const callback::delivery_job& job) {
+        return job.attempt < 3 ? reply_failed() : reply_delivered();
+    };
     world.boot();
     world.emit("t1");
     world.run(1h);
     ASSERT_EQ(world.sender->attempts().size(), 3U);
-    const delivery_job& first = world.sender->attempts().front().job;
+    const callback::delivery_job& first = world.sender->attempts().front().job;
     for (const made_attempt& made : world.sender->attempts()) {
         EXPECT_EQ(*made.job.body, *first.body);
         EXPECT_EQ(made.job.event_id, first.event_id);
@@ -117,7 +119,7 @@ TEST(DeliveryDriver, EveryAttemptSendsTheSameBytesUnderTheSameIdAtItsOwnTime) {
 TEST(DeliveryDriver, TheNextAttemptIsDurableBeforeItIsWaitedFor) {
     delivery_world world;
     world.callback("backend");
-    world.receiver = [](const delivery_job&) { return reply_failed(); };
+    world.receiver = [](const callback::delivery_job&) { return reply_failed(); };
     world.boot();
     world.emit("t1");
     world.run(7ms); // attempted at 2 ms, failed at 7 ms
@@ -133,12 +135,12 @@ TEST(DeliveryDriver, TheNextAttemptIsDurableBeforeItIsWaitedFor) {
 TEST(DeliveryDriver, ALaterEventOfATransactionWaitsForTheEarlierOne) {
     delivery_world world;
     world.callback("backend");
-    world.receiver = [](const delivery_job& job) {
+    world.receiver = [](const callback::delivery_job& job) {
         return job.event_type == "transaction.failed" && job.attempt == 1 ? reply_failed() : reply_delivered();
     };
     world.boot();
-    world.emit("t1", event_type::failed);
-    world.emit("t1", event_type::reversed);
+    world.emit("t1", track::event_type::failed);
+    world.emit("t1", track::event_type::reversed);
     world.emit("t2");
     world.run(1s);
     EXPECT_THAT(world.attempted(), ElementsAre("t1/1", "t2/1"));
@@ -146,7 +148,7 @@ TEST(DeliveryDriver, ALaterEventOfATransactionWaitsForTheEarlierOne) {
     ASSERT_EQ(world.sender->attempts().size(), 4U);
     EXPECT_EQ(world.sender->attempts()[2].job.event_type, "transaction.failed");
     EXPECT_EQ(world.sender->attempts()[3].job.event_type, "transaction.reversed");
-    const auto failed = world.log.of(log_event_id::callback_failed);
+    const auto failed = world.log.of(observe::log_event_id::callback_failed);
     ASSERT_EQ(failed.size(), 1U);
     EXPECT_EQ(failed[0].at("waiting"), "1") << "says that an event waits behind the refused one";
     EXPECT_EQ(failed[0].at("error"), "500");
@@ -156,23 +158,23 @@ TEST(DeliveryDriver, ALaterEventOfATransactionWaitsForTheEarlierOne) {
 TEST(DeliveryDriver, AfterADeadDeliveryTheNextEventOfItsTransactionGoesOn) {
     delivery_world world;
     world.callback("backend");
-    world.receiver = [](const delivery_job& job) {
+    world.receiver = [](const callback::delivery_job& job) {
         return job.event_type == "transaction.failed" ? reply_gone() : reply_delivered();
     };
     world.boot();
-    world.emit("t1", event_type::failed);
-    world.emit("t1", event_type::reversed);
+    world.emit("t1", track::event_type::failed);
+    world.emit("t1", track::event_type::reversed);
     world.run(1s);
-    EXPECT_EQ(world.row(1).view.state, delivery_state::dead) << "410: at once";
-    EXPECT_EQ(world.row(2).view.state, delivery_state::delivered);
-    EXPECT_EQ(world.log.count(log_event_id::callback_dead), 1U);
+    EXPECT_EQ(world.row(1).view.state, track::delivery_state::dead) << "410: at once";
+    EXPECT_EQ(world.row(2).view.state, track::delivery_state::delivered);
+    EXPECT_EQ(world.log.count(observe::log_event_id::callback_dead), 1U);
 }
 
 TEST(DeliveryDriver, RetryAfterOf429And503IsHonouredOfOthersNot) {
     for (const int status : {429, 503, 500}) {
         delivery_world world;
         world.callback("backend");
-        world.receiver = [status](const delivery_job& job) {
+        world.receiver = [status](const callback::delivery_job& job) {
             if (job.attempt > 1) return reply_delivered();
             scripted_reply reply = reply_failed(status);
             reply.outcome.retry_after = 90s;
@@ -195,7 +197,7 @@ TEST(DeliveryDriver, RetryAfterOf429And503IsHonouredOfOthersNot) {
 TEST(DeliveryDriver, ALongRetryAfterSurvivesARestart) {
     delivery_world world;
     world.callback("backend");
-    world.receiver = [](const delivery_job& job) {
+    world.receiver = [](const callback::delivery_job& job) {
         if (job.attempt > 1) return reply_delivered();
         scripted_reply reply = reply_failed(503);
         reply.outcome.retry_after = 3h;
@@ -214,26 +216,26 @@ TEST(DeliveryDriver, ALongRetryAfterSurvivesARestart) {
 TEST(DeliveryDriver, NeverMoreInFlightThanTheCallbackAllows) {
     delivery_world world;
     world.callback("backend").max_in_flight = 3;
-    world.receiver = [](const delivery_job&) { return reply_delivered(100ms); };
+    world.receiver = [](const callback::delivery_job&) { return reply_delivered(100ms); };
     world.boot();
     for (int i = 0; i < 50; ++i) world.emit("t" + std::to_string(i));
     world.run(10s);
     EXPECT_EQ(world.sender->most_open(), 3U);
-    EXPECT_EQ(world.count(delivery_state::delivered), 50U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 50U);
 }
 
 TEST(DeliveryDriver, AHangingCallbackDelaysNoOther) {
     delivery_world world;
     world.callback("hangs").max_in_flight = 2;
     world.callback("healthy");
-    world.receiver = [](const delivery_job& job) {
+    world.receiver = [](const callback::delivery_job& job) {
         return job.callback == "hangs" ? reply_never() : reply_delivered();
     };
     world.boot();
     const steady_time start = world.clock.now().steady;
     for (int i = 0; i < 40; ++i) world.emit("t" + std::to_string(i));
     world.run(1s);
-    EXPECT_EQ(world.count(delivery_state::delivered), 40U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 40U);
     for (const made_attempt& made : world.sender->attempts()) EXPECT_LT(made.at - start, 100ms);
 }
 
@@ -241,14 +243,14 @@ TEST(DeliveryDriver, AThousandsLongBacklogIsWorkedOffInOrderThroughABoundedMemor
     delivery_world world;
     world.callback("backend").max_in_flight = 4;
     bool down = true;
-    world.receiver = [&down](const delivery_job&) { return down ? reply_never() : reply_delivered(1ms); };
+    world.receiver = [&down](const callback::delivery_job&) { return down ? reply_never() : reply_delivered(1ms); };
     world.boot();
     for (int i = 0; i < 5000; ++i) world.emit("t" + std::to_string(i));
     world.run(1s);
     down = false;
     world.restart();
     world.run(1min);
-    EXPECT_EQ(world.count(delivery_state::delivered), 5000U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 5000U);
     std::uint64_t expected = 0;
     for (const made_attempt& made : world.sender->attempts()) EXPECT_EQ(value_of(made.job.id), ++expected);
     EXPECT_EQ(expected, 5000U) << "each once";
@@ -257,7 +259,9 @@ TEST(DeliveryDriver, AThousandsLongBacklogIsWorkedOffInOrderThroughABoundedMemor
 TEST(DeliveryDriver, ARestartGoesOnWhereItWas) {
     delivery_world world;
     world.callback("backend");
-    world.receiver = [](const delivery_job& job) { return job.attempt <= 2 ? reply_failed() : reply_delivered(); };
+    world.receiver = [](const callback::delivery_job& job) {
+        return job.attempt <= 2 ? reply_failed() : reply_delivered();
+    };
     world.boot();
     world.emit("t1");
     world.run(10s); // two attempts
@@ -283,7 +287,7 @@ TEST(DeliveryDriver, AnAttemptWhoseOutcomeWasNotRecordedIsMadeAgain) {
     world.run(1s);
     ASSERT_THAT(world.attempted(), ElementsAre("t1/1"));
     EXPECT_EQ(*world.sender->attempts()[0].job.body, bytes);
-    EXPECT_EQ(world.count(delivery_state::delivered), 1U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
 }
 
 TEST(DeliveryDriver, AWakeThatComesForNothingChangesNothing) {
@@ -299,7 +303,7 @@ TEST(DeliveryDriver, AWakeThatComesForNothingChangesNothing) {
 TEST(DeliveryDriver, AClockThatStepsAYearBackDelaysNothing) {
     delivery_world world;
     world.callback("backend");
-    world.receiver = [](const delivery_job& job) {
+    world.receiver = [](const callback::delivery_job& job) {
         return job.transaction == "t1" && job.attempt == 1 ? reply_failed() : reply_delivered();
     };
     world.boot();
@@ -319,7 +323,9 @@ TEST(DeliveryDriver, AClockThatStepsAYearForwardSendsEarlyButOneByOne) {
     world.callback("backend").retry_schedule = {1h};
     // Two transactions only, so that the callback does not count as failing.
     world.callbacks[0].max_in_flight = 1;
-    world.receiver = [](const delivery_job& job) { return job.attempt == 1 ? reply_failed() : reply_delivered(); };
+    world.receiver = [](const callback::delivery_job& job) {
+        return job.attempt == 1 ? reply_failed() : reply_delivered();
+    };
     world.boot();
     world.emit("t1");
     world.emit("t2");
@@ -327,7 +333,7 @@ TEST(DeliveryDriver, AClockThatStepsAYearForwardSendsEarlyButOneByOne) {
     world.clock.jump_wall(8760h);
     world.driver->on_clock_jump();
     world.run(1s);
-    EXPECT_EQ(world.count(delivery_state::delivered), 2U);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 2U);
     EXPECT_EQ(world.sender->most_open(), 1U);
 }
 
@@ -343,4 +349,4 @@ TEST(DeliveryDriver, AReloadMayBeQuickerThanTheStore) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

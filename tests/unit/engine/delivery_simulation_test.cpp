@@ -8,7 +8,7 @@
 
 #include "support/delivery_oracle.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -31,7 +31,7 @@ class delivery_simulation {
         world_.options.commit_time = {1ms, milliseconds(random_.between(1, 40))};
         world_.options.answer_time = {0ms, milliseconds(random_.between(0, 20))};
         oracle_.ignore_times = random_.between(0, 2) == 0; // such a run has a jumping clock
-        oracle_.receive = [this](const delivery_job& job) { return answer(job); };
+        oracle_.receive = [this](const callback::delivery_job& job) { return answer(job); };
         const auto number = random_.between(1, 4);
         for (std::int64_t i = 0; i < number; ++i) add_callback("callback" + std::to_string(i));
         world_.rules.allow_hosts = {"*.shop.example"};
@@ -48,12 +48,12 @@ class delivery_simulation {
         }
         calm();
         const steady_time end = world_.clock.now().steady + std::chrono::hours(24 * 14);
-        while (world_.count(delivery_state::pending) > 0 && world_.clock.now().steady < end)
+        while (world_.count(track::delivery_state::pending) > 0 && world_.clock.now().steady < end)
             world_.clock.run_for(10min);
         world_.clock.run_for(1min);
         oracle_.check_end();
         return {
-            world_.disk.rows.size(), oracle_.attempts(), crashes_, world_.count(delivery_state::dead),
+            world_.disk.rows.size(), oracle_.attempts(), crashes_, world_.count(track::delivery_state::dead),
             world_.clock.now().steady - steady_time(3h)};
     }
     const std::vector<std::string>& broken() const { return oracle_.broken_promises(); }
@@ -62,7 +62,7 @@ class delivery_simulation {
     enum class mood : std::uint8_t { good, slow, failing, flaky, gone, busy, silent };
 
     void add_callback(const std::string& name) {
-        callback_config& one = world_.callback(name);
+        config::callback_config& one = world_.callback(name);
         one.max_in_flight = static_cast<std::size_t>(random_.between(1, 5));
         one.retry_schedule.clear();
         const auto steps = random_.between(0, 5);
@@ -83,7 +83,7 @@ class delivery_simulation {
         }
     }
 
-    scripted_reply answer(const delivery_job& job) {
+    scripted_reply answer(const callback::delivery_job& job) {
         const steady_duration after = milliseconds(random_.between(0, 200));
         const std::string key = job.url.empty() ? job.callback : job.url;
         const auto found = moods_.find(key);
@@ -122,7 +122,8 @@ class delivery_simulation {
             }
         }
         constexpr std::array types{
-            event_type::completed, event_type::failed, event_type::overdue, event_type::reversed, event_type::updated};
+            track::event_type::completed, track::event_type::failed, track::event_type::overdue,
+            track::event_type::reversed, track::event_type::updated};
         world_.emit(id, types.at(static_cast<std::size_t>(random_.between(0, 4))));
     }
     void change_mood() {
@@ -135,7 +136,7 @@ class delivery_simulation {
     }
     void reload() {
         world_.callbacks.clear();
-        for (const callback_config& one : all_) {
+        for (const config::callback_config& one : all_) {
             if (random_.between(0, 3) != 0) world_.callbacks.push_back(one);
         }
         world_.rules.allow_hosts = {random_.between(0, 3) == 0 ? "h1.shop.example" : "*.shop.example"};
@@ -162,7 +163,7 @@ class delivery_simulation {
     }
     void retry_dead() {
         for (const auto& [id, row] : world_.disk.rows) {
-            if (row.view.state != delivery_state::delivered) oracle_.on_retry(id);
+            if (row.view.state != track::delivery_state::delivered) oracle_.on_retry(id);
         }
         world_.driver->retry_dead(std::nullopt, [](const op_result<std::uint64_t>&) {});
     }
@@ -208,7 +209,7 @@ class delivery_simulation {
     random_source random_;
     delivery_world world_;
     delivery_oracle oracle_{world_};
-    std::vector<callback_config> all_;
+    std::vector<config::callback_config> all_;
     std::map<std::string, mood> moods_;
     std::uint64_t crashes_ = 0;
 };
@@ -245,4 +246,4 @@ TEST(DeliverySimulation, EverySeedKeepsThePromises) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -58,4 +58,4 @@ TEST(DeliveryStop, ASecondStopIsABrokenInvariant) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -9,12 +9,12 @@
 
 #include "engine/secret_view.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
 
-std::string hex(const digest& bytes) {
+std::string hex(const store::digest& bytes) {
     std::string text;
     for (const std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
     return text;
@@ -25,27 +25,27 @@ TEST(Digests, Sha256IsThatOfItsStandard) { // FIPS 180-2, appendix B.1
     EXPECT_EQ(hex(sha256("")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
-tracking_options options(std::optional<std::string> url, std::string metadata) {
-    tracking_options made;
+api::tracking_options options(std::optional<std::string> url, std::string metadata) {
+    api::tracking_options made;
     made.callback_url = std::move(url);
     made.metadata_canonical = std::move(metadata);
     return made;
 }
 
 TEST(Digests, TheSameOptionsHaveTheSameDigestHoweverTheyWereWritten) {
-    tracking_options spaced = options("https://shop.example/", R"({"a":1})");
+    api::tracking_options spaced = options("https://shop.example/", R"({"a":1})");
     spaced.metadata = R"({ "a": 1.0 })";
     spaced.overdue_after = 24h; // after defaults: what counts is the argument
     EXPECT_EQ(options_digest(spaced, 24h), options_digest(options("https://shop.example/", R"({"a":1})"), 24h));
 }
 
 TEST(Digests, EachOptionCountsAndNoTwoRunIntoEachOther) {
-    const std::vector<std::pair<tracking_options, milliseconds>> different{
+    const std::vector<std::pair<api::tracking_options, milliseconds>> different{
         {options(std::nullopt, "{}"), 1h},         {options(std::nullopt, "{}"), 2h},
         {options(std::nullopt, R"({"a":1})"), 1h}, {options("", "{}"), 1h},
         {options("https://a/", "{}"), 1h},         {options("https://a/ 2:{}", "{}"), 1h},
         {options("https://a/", "{} 2:{}"), 1h},    {options("n", "{}"), 1h}};
-    std::set<digest> seen;
+    std::set<store::digest> seen;
     for (const auto& [one, overdue_after] : different) seen.insert(options_digest(one, overdue_after));
     EXPECT_EQ(seen.size(), different.size());
 }
@@ -71,4 +71,4 @@ TEST(SecretView, FingerprintsAreJoinedInTheirOrder) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

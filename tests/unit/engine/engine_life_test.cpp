@@ -6,16 +6,16 @@
 
 #include "use_case_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 /// Ends when the test says.
-class stopping_proof final : public proof_client {
+class stopping_proof final : public proof::proof_client {
   public:
     void wake() override {}
-    void call(proof_call, unique_function<void(op_result<proof_reply>)>) override {}
+    void call(proof::proof_call, unique_function<void(op_result<proof::proof_reply>)>) override {}
     void retire_connections() override {}
-    void reconfigure(std::shared_ptr<const proof_setup>) noexcept override {}
+    void reconfigure(std::shared_ptr<const proof::proof_setup>) noexcept override {}
     void stop(milliseconds, unique_function<void()> then) override { stopped = std::move(then); }
 
     unique_function<void()> stopped;
@@ -62,13 +62,13 @@ TEST_F(EngineLife, RunsWhenBothReadsAreDone) {
     EXPECT_EQ(result_->word, "ok");
     EXPECT_EQ(world_->state.life, phase::running);
     EXPECT_GT(world_->wakes, 0) << "the first polls are due";
-    EXPECT_EQ(world_->log.count(log_event_id::config_no_listener), 1U) << "nobody is told of anything";
+    EXPECT_EQ(world_->log.count(observe::log_event_id::config_no_listener), 1U) << "nobody is told of anything";
 }
 
 TEST_F(EngineLife, AStartThatCannotReadDoesNotRun) {
     for (std::uint64_t failing = 1; failing <= 2; ++failing) {
         begin();
-        world_->memory.fail_operation(failing, store_error::failed);
+        world_->memory.fail_operation(failing, store::store_error::failed);
         world_->memory.pump();
         EXPECT_EQ(result_->word, "failed") << failing;
         EXPECT_EQ(world_->state.life, phase::loading) << failing;
@@ -109,7 +109,7 @@ TEST_F(EngineLife, AStopWaitsForProofAndTheDeliveriesAndClosesTheStoreLast) {
 
 TEST_F(EngineLife, AStopGoesOnWhenTheCountersCannotBeSaved) {
     end();
-    world_->memory.fail_operation(1, store_error::full);
+    world_->memory.fail_operation(1, store::store_error::full);
     stop_proof();
     world_->memory.pump();
     EXPECT_EQ(result_->word, "ok");
@@ -133,12 +133,12 @@ TEST_F(EngineLife, AReloadWarnsWhenNothingWouldBeDelivered) {
     be(true);
     world_->life->reconfigure({});
     world_->memory.pump();
-    EXPECT_EQ(world_->log.count(log_event_id::config_no_listener), 1U);
+    EXPECT_EQ(world_->log.count(observe::log_event_id::config_no_listener), 1U);
     world_->disk.consumers["ledger"] = {};
     world_->life->reconfigure({});
     world_->memory.pump();
-    EXPECT_EQ(world_->log.count(log_event_id::config_no_listener), 1U) << "a consumer reads";
+    EXPECT_EQ(world_->log.count(observe::log_event_id::config_no_listener), 1U) << "a consumer reads";
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -11,7 +11,7 @@
 #include "support/virtual_time.hpp"
 #include "track/event.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using testing::ElementsAre;
@@ -27,14 +27,14 @@ class EventFeed : public testing::Test {
         std::vector<std::uint64_t> seqs;
         std::uint64_t next_after = 0;
         std::string log_id;
-        std::vector<problem_member> members;
+        std::vector<api::problem_member> members;
         steady_time at{};
     };
 
     EventFeed() { feed_.restore(disk_.status()); }
 
     static std::string frozen(std::uint64_t number, std::size_t bytes = 0) {
-        event_facts facts;
+        track::event_facts facts;
         facts.id = "evt_" + std::string(32 - std::to_string(number).size(), '0') + std::to_string(number);
         facts.transaction = "t1";
         const std::string filling = R"({"x":")" + std::string(bytes, 'x') + R"("})";
@@ -50,7 +50,7 @@ class EventFeed : public testing::Test {
     void commit(std::uint64_t seq, std::size_t bytes = 0) {
         disk_.last_seq = seq;
         disk_.events[seq] = {"",
-                             event_type::completed,
+                             track::event_type::completed,
                              clock_.now().wall,
                              "t1",
                              0,
@@ -62,16 +62,16 @@ class EventFeed : public testing::Test {
 
     std::shared_ptr<reader> read(std::uint64_t after, std::size_t limit = 100, milliseconds wait = 0ms) {
         auto got = std::make_shared<reader>();
-        last_wait_ = feed_.events(event_seq{after}, limit, wait, [this, got](outcome<event_list> result) {
+        last_wait_ = feed_.events(event_seq{after}, limit, wait, [this, got](api::outcome<api::event_list> result) {
             ++got->answers;
             got->at = clock_.now().steady;
-            if (const auto* refused = std::get_if<problem>(&result)) {
+            if (const auto* refused = std::get_if<api::problem>(&result)) {
                 got->problem = word_of(refused->code);
                 got->members = refused->members;
                 return;
             }
-            const auto& list = std::get<event_list>(result);
-            for (const log_event& event : list.events) {
+            const auto& list = std::get<api::event_list>(result);
+            for (const api::log_event& event : list.events) {
                 got->seqs.push_back(value_of(event.seq));
                 EXPECT_NE(event.json->find("\"seq\":" + std::to_string(value_of(event.seq)) + ","), std::string::npos);
             }
@@ -92,11 +92,11 @@ class EventFeed : public testing::Test {
 
     virtual_clock clock_;
     fake_disk disk_;
-    fake_store store_{disk_}; // by hand
+    store::fake_store store_{disk_}; // by hand
     wait_numbers numbers_;
     int wakes_changed_ = 0;
     event_feed feed_{store_, clock_, numbers_, [this] { ++wakes_changed_; }};
-    wait_id last_wait_ = no_wait; ///< of the last read
+    api::wait_id last_wait_ = api::no_wait; ///< of the last read
     const steady_time start_ = clock_.now().steady;
 };
 
@@ -112,7 +112,7 @@ TEST_F(EventFeed, BeginsWhereTheStoreStands) {
 TEST_F(EventFeed, TheEndOfTheLogIsAnEmptyPageWithTheCursorOfTheNext) {
     publish_up_to(3);
     const auto got = read(3);
-    EXPECT_EQ(last_wait_, no_wait);
+    EXPECT_EQ(last_wait_, api::no_wait);
     EXPECT_EQ(got->answers, 1);
     EXPECT_THAT(got->seqs, IsEmpty());
     EXPECT_EQ(got->next_after, 3U);
@@ -136,7 +136,7 @@ TEST_F(EventFeed, WhatIsNotInMemoryComesFromTheStore) {
     feed_.restore(disk_.status());
     publish_up_to(6);
     const auto got = read(1, 3);
-    EXPECT_EQ(last_wait_, no_wait);
+    EXPECT_EQ(last_wait_, api::no_wait);
     EXPECT_EQ(got->answers, 0);
     store_.pump();
     EXPECT_EQ(got->answers, 1);
@@ -174,11 +174,11 @@ TEST_F(EventFeed, ACursorOutsideOfTheLogIsReportedWhereItBeginsAndEnds) {
     for (const std::uint64_t after : {1U, 3U, 10U, 1'000U}) {
         for (const milliseconds wait : {0ms, 1'000ms}) {
             const auto got = read(after, 100, wait);
-            EXPECT_EQ(last_wait_, no_wait);
+            EXPECT_EQ(last_wait_, api::no_wait);
             EXPECT_EQ(got->problem, "cursor_gone") << after;
             EXPECT_THAT(
                 got->members,
-                ElementsAre(problem_member::number("oldest_seq", 5), problem_member::number("last_seq", 9)));
+                ElementsAre(api::problem_member::number("oldest_seq", 5), api::problem_member::number("last_seq", 9)));
         }
     }
     EXPECT_EQ(feed_.next_wake(), std::nullopt);
@@ -195,7 +195,8 @@ TEST_F(EventFeed, WhatIsPrunedWhileTheStoreReadsIsGone) {
     store_.pump();
     EXPECT_EQ(got->problem, "cursor_gone");
     EXPECT_THAT(
-        got->members, ElementsAre(problem_member::number("oldest_seq", 2), problem_member::number("last_seq", 3)));
+        got->members,
+        ElementsAre(api::problem_member::number("oldest_seq", 2), api::problem_member::number("last_seq", 3)));
 }
 
 TEST_F(EventFeed, PrunedEventsLeaveMemoryAndTheRestStays) {
@@ -216,7 +217,7 @@ TEST_F(EventFeed, PrunedEventsLeaveMemoryAndTheRestStays) {
 TEST_F(EventFeed, AReaderAtTheEndWaitsForTheNextEvent) {
     publish_up_to(2);
     const auto first = read(2, 100, 30s);
-    EXPECT_NE(last_wait_, no_wait);
+    EXPECT_NE(last_wait_, api::no_wait);
     const auto second = read(2, 100, 20s);
     EXPECT_EQ(feed_.next_wake(), start_ + 20s);
     EXPECT_EQ(wakes_changed_, 2) << "each moved the alarm";
@@ -231,7 +232,7 @@ TEST_F(EventFeed, AReaderAtTheEndWaitsForTheNextEvent) {
 
 TEST_F(EventFeed, AWaitOverAnEmptyLogEndsWithItsFirstEvent) {
     const auto got = read(0, 100, 1s);
-    EXPECT_NE(last_wait_, no_wait);
+    EXPECT_NE(last_wait_, api::no_wait);
     publish(1);
     EXPECT_THAT(got->seqs, ElementsAre(1));
 }
@@ -256,11 +257,11 @@ TEST_F(EventFeed, AWaitThatIsOverEndsWithNothingAtItsTime) {
 
 TEST_F(EventFeed, ACancelledWaitIsNeverAnswered) {
     const auto gone = read(0, 100, 10s);
-    const wait_id its = last_wait_;
+    const api::wait_id its = last_wait_;
     const auto stays = read(0, 100, 20s);
     feed_.cancel(its);
     feed_.cancel(its);
-    feed_.cancel(wait_id{99});
+    feed_.cancel(api::wait_id{99});
     EXPECT_EQ(feed_.next_wake(), start_ + 20s);
     run_to(start_ + 15s);
     publish(1);
@@ -271,9 +272,10 @@ TEST_F(EventFeed, ACancelledWaitIsNeverAnswered) {
 TEST_F(EventFeed, WhoWaitsAgainFromItsAnswerWaitsForTheEventBehindIt) {
     std::vector<std::uint64_t> seen;
     std::function<void(event_seq)> follow = [&](event_seq after) {
-        last_wait_ = feed_.events(after, 100, 1min, [&](outcome<event_list> result) {
-            for (const log_event& event : std::get<event_list>(result).events) seen.push_back(value_of(event.seq));
-            follow(std::get<event_list>(result).next_after);
+        last_wait_ = feed_.events(after, 100, 1min, [&](api::outcome<api::event_list> result) {
+            for (const api::log_event& event : std::get<api::event_list>(result).events)
+                seen.push_back(value_of(event.seq));
+            follow(std::get<api::event_list>(result).next_after);
         });
     };
     follow(event_seq{0});
@@ -284,17 +286,18 @@ TEST_F(EventFeed, WhoWaitsAgainFromItsAnswerWaitsForTheEventBehindIt) {
 }
 
 TEST_F(EventFeed, TheListenerIsNotifiedBeforeTheReadersAndUntilItIsTakenAway) {
-    struct recorder final : event_listener {
-        void on_event(const log_event& event) override { reported.push_back(*event.json); }
+    struct recorder final : api::event_listener {
+        void on_event(const api::log_event& event) override { reported.push_back(*event.json); }
         std::vector<std::string> reported;
     } listener;
     feed_.set_event_listener(&listener);
     std::size_t reported_before = 0;
-    feed_.events(
-        event_seq{0}, 1, 1min, [&](const outcome<event_list>&) { reported_before = listener.reported.size(); });
+    feed_.events(event_seq{0}, 1, 1min, [&](const api::outcome<api::event_list>&) {
+        reported_before = listener.reported.size();
+    });
     publish(1);
     EXPECT_EQ(reported_before, 1U);
-    EXPECT_THAT(listener.reported, ElementsAre(insert_seq(frozen(1), event_seq{1})));
+    EXPECT_THAT(listener.reported, ElementsAre(track::insert_seq(frozen(1), event_seq{1})));
     feed_.set_event_listener(nullptr);
     publish(2);
     EXPECT_EQ(listener.reported.size(), 1U);
@@ -338,4 +341,4 @@ TEST_F(EventFeed, TheBytesOfPrunedEventsAreFreeAgain) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -5,11 +5,11 @@
 
 #include "support/delivery_parts.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
-using change = delivery_health::change;
+using change = track::delivery_health::change;
 using testing::Contains;
 using testing::ElementsAre;
 
@@ -27,7 +27,7 @@ struct failing_bench : delivery_parts {
     }
     /// An attempt that failed just now; the next one is due in 5 s.
     void fail(delivery_id id) {
-        disk.record_attempt({id, now().wall, 1, delivery_state::pending, 500, "500", now().wall + 5s});
+        disk.record_attempt({id, now().wall, 1, track::delivery_state::pending, 500, "500", now().wall + 5s});
     }
     std::optional<wall_time> stored() { return disk.lanes["backend"].failing_since; }
 };
@@ -36,11 +36,11 @@ TEST(FailingCallbacks, AChangeOfHealthIsLoggedAndRemembered) {
     failing_bench bench;
     bench.turn_failing();
     bench.memory.pump();
-    EXPECT_EQ(bench.log.count(log_event_id::callback_failing), 1U);
+    EXPECT_EQ(bench.log.count(observe::log_event_id::callback_failing), 1U);
     EXPECT_EQ(bench.stored(), bench.slot.failing_from);
     bench.recover();
     bench.memory.pump();
-    EXPECT_EQ(bench.log.count(log_event_id::callback_recovered), 1U);
+    EXPECT_EQ(bench.log.count(observe::log_event_id::callback_recovered), 1U);
     EXPECT_EQ(bench.stored(), std::nullopt);
     EXPECT_EQ(bench.host.entered, 0);
 }
@@ -109,7 +109,7 @@ TEST(FailingCallbacks, ARecoveryThatFindsAFullStoreHalfWayIsLookedAtAndRepeated)
     bench.memory.pump();
     for (const delivery_id id : {first, second}) bench.fail(id);
     bench.recover();
-    bench.memory.fail_operation(2, store_error::full);
+    bench.memory.fail_operation(2, store::store_error::full);
     bench.memory.pump();
     EXPECT_EQ(bench.row(first).attempts, 0U);
     EXPECT_EQ(bench.row(second).attempts, 1U);
@@ -123,13 +123,13 @@ TEST(FailingCallbacks, ARecoveryThatFindsAFullStoreHalfWayIsLookedAtAndRepeated)
 
 TEST(FailingCallbacks, TheLastRunIsGoneOnWithAndAWholeIntervalIsWaited) {
     failing_bench bench;
-    lane_summary summary;
+    store::lane_summary summary;
     summary.failing_since = bench.now().wall - 1h;
     bench.failing.take_over(bench.slot, summary, bench.now());
     EXPECT_TRUE(bench.slot.lane.health().failing());
-    EXPECT_EQ(bench.slot.lane.health().next_try(), bench.now().steady + failing_probe_interval);
+    EXPECT_EQ(bench.slot.lane.health().next_try(), bench.now().steady + track::failing_probe_interval);
     EXPECT_EQ(bench.slot.failing_from, bench.now().wall - 1h);
-    EXPECT_EQ(bench.log.count(log_event_id::callback_failing), 1U);
+    EXPECT_EQ(bench.log.count(observe::log_event_id::callback_failing), 1U);
     bench.slot.lane.health().on_success();
     bench.failing.take_over(bench.slot, summary, bench.now());
     EXPECT_FALSE(bench.slot.lane.health().failing()) << "it knows better by now";
@@ -140,11 +140,11 @@ TEST(FailingCallbacks, ItIsLoggedHourlyWhileItLasts) {
     bench.turn_failing();
     EXPECT_EQ(bench.failing.next_log(bench.slot), bench.now().steady + failing_log_interval);
     bench.failing.log_if_due(bench.slot, bench.now());
-    EXPECT_EQ(bench.log.count(log_event_id::callback_failing), 1U);
+    EXPECT_EQ(bench.log.count(observe::log_event_id::callback_failing), 1U);
     bench.run(1h);
     bench.failing.log_if_due(bench.slot, bench.now());
     bench.failing.log_if_due(bench.slot, bench.now());
-    EXPECT_EQ(bench.log.count(log_event_id::callback_failing), 2U);
+    EXPECT_EQ(bench.log.count(observe::log_event_id::callback_failing), 2U);
     bench.recover();
     EXPECT_EQ(bench.failing.next_log(bench.slot), std::nullopt);
 }
@@ -161,4 +161,4 @@ TEST(FailingCallbacks, AHostThatIsDroppedIsForgottenByTheStore) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -5,11 +5,11 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
-delivery_record record(std::uint64_t id, std::size_t bytes) {
-    const delivery_view view{
+store::delivery_record record(std::uint64_t id, std::size_t bytes) {
+    const track::delivery_view view{
         delivery_id{id}, "evt", "transaction.completed", *transaction_id::parse("t"), "backend", {}, 0, {}, "", 0, {}};
     return {view, "backend", "", "settled", "completed", std::make_shared<const std::string>(bytes, 'x')};
 }
@@ -54,4 +54,4 @@ TEST(FreshDeliveries, ClearingForgetsAll) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -18,7 +18,7 @@ class HousekeepingSteps : public testing::Test {
         world_.clock.run_for(61s);
         house_->on_wake(world_.clock.now());
     }
-    std::size_t beats() const { return world_.log.count(log_event_id::daemon_heartbeat); }
+    std::size_t beats() const { return world_.log.count(observe::log_event_id::daemon_heartbeat); }
 
     use_case_world world_;
     std::unique_ptr<housekeeping> house_ = make();
@@ -30,7 +30,7 @@ class HousekeepingSteps : public testing::Test {
                 world_.clock, world_.memory, world_.log, world_.counts, world_.polls, world_.deliveries, *world_.feed},
             [] {});
         made->start(world_.clock.now(), {});
-        made->on_store_state(store_state::full);
+        made->on_store_state(track::store_state::full);
         return made;
     }
 };
@@ -39,7 +39,7 @@ TEST_F(HousekeepingSteps, GoesOnAfterAStepThatFailed) {
     for (std::size_t failing = 1; failing <= operations; ++failing) {
         world_.log.clear();
         wake();
-        world_.memory.fail_operation(failing, store_error::full);
+        world_.memory.fail_operation(failing, store::store_error::full);
         world_.memory.pump();
         EXPECT_EQ(beats(), failing == 1 || failing == operations ? 0U : 1U) << "step " << failing;
         world_.log.clear();
@@ -60,4 +60,4 @@ TEST_F(HousekeepingSteps, WhatItHasBegunEndsWithIt) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

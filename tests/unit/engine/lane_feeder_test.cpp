@@ -4,7 +4,7 @@
 
 #include "support/delivery_parts.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -94,7 +94,7 @@ TEST(LaneFeeder, WhatIsMissingInMemoryIsReadFromTheStore) {
 TEST(LaneFeeder, AReadThatFailsIsRepeatedOnlyWhenThatIsAllowed) {
     feeder_bench bench;
     delivery_slot& slot = bench.open("backend", false);
-    bench.memory.fail_operation(1, store_error::busy);
+    bench.memory.fail_operation(1, store::store_error::busy);
     bench.feeder.feed(slot, bench.now());
     bench.memory.pump();
     EXPECT_EQ(slot.refill, delivery_slot::refill_state::refused);
@@ -137,4 +137,4 @@ TEST(LaneFeeder, AnIdleLaneOfACallbackUrlGoes) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

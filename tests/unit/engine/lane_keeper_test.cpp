@@ -6,7 +6,7 @@
 
 #include "support/delivery_parts.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -63,11 +63,11 @@ TEST(LaneKeeper, WhatIsUnderWayForALaneKeepsIt) {
     slot.mark.begin();
     bench.keeper.retire_if_idle(slot);
     EXPECT_EQ(bench.context.lanes.size(), 1U) << "a write";
-    slot.mark.end(mark_result::refused);
+    slot.mark.end(track::mark_result::refused);
     bench.keeper.retire_if_idle(slot);
     EXPECT_EQ(bench.context.lanes.size(), 1U) << "a write that is owed";
     slot.mark.begin();
-    slot.mark.end(mark_result::saved);
+    slot.mark.end(track::mark_result::saved);
     bench.context.url_attempts.wait(slot.number);
     bench.keeper.retire_if_idle(slot);
     EXPECT_EQ(bench.context.lanes.size(), 1U) << "its place among those that wait for room";
@@ -121,4 +121,4 @@ TEST(LaneKeeper, AFailingHostWithNothingPendingMakesPlace) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

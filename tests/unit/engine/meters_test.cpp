@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using testing::HasSubstr;
@@ -88,7 +88,7 @@ class Meters : public testing::Test {
     /// Whether the exposition has this line.
     bool says(const std::string& line) { return text().find("\n" + line + "\n") != std::string::npos; }
 
-    metrics registry_{"1.2.3"};
+    observe::metrics registry_{"1.2.3"};
     meters meters_{registry_};
 };
 
@@ -107,8 +107,8 @@ TEST_F(Meters, APollIsCountedByItsResultAndItsTimes) {
     EXPECT_EQ(meters_.poll_lag_p99(), 262'144us);
     EXPECT_THAT(text(), HasSubstr("prooftrackd_poll_lag_seconds_sum 0.25\n"));
     for (std::uint8_t what = 0; what < 10; ++what) {
-        meters_.on_poll_answered(static_cast<reply_class>(what), 500ms, today);
-        EXPECT_EQ(registry_.polls(to_string(static_cast<reply_class>(what))).Value(), 1);
+        meters_.on_poll_answered(static_cast<track::reply_class>(what), 500ms, today);
+        EXPECT_EQ(registry_.polls(to_string(static_cast<track::reply_class>(what))).Value(), 1);
     }
     EXPECT_THAT(text(), HasSubstr("prooftrackd_poll_duration_seconds_sum 5\n"));
     EXPECT_THAT(text(), HasSubstr("prooftrackd_poll_duration_seconds_count 10\n"));
@@ -116,19 +116,19 @@ TEST_F(Meters, APollIsCountedByItsResultAndItsTimes) {
 
 TEST_F(Meters, OnlyAUsableReplyIsTheLastGoodOne) {
     const std::string line = "prooftrackd_last_good_reply_timestamp_seconds 1775037600.5";
-    meters_.on_poll_answered(reply_class::not_found, 1ms, today + 500ms);
-    meters_.on_poll_answered(reply_class::no_reply, 1ms, today + 500ms);
+    meters_.on_poll_answered(track::reply_class::not_found, 1ms, today + 500ms);
+    meters_.on_poll_answered(track::reply_class::no_reply, 1ms, today + 500ms);
     EXPECT_THAT(text(), Not(HasSubstr(line)));
-    meters_.on_poll_answered(reply_class::good, 1ms, today + 500ms);
+    meters_.on_poll_answered(track::reply_class::good, 1ms, today + 500ms);
     EXPECT_THAT(text(), HasSubstr(line));
-    meters_.on_poll_answered(reply_class::unchanged, 1ms, today + 10'000ms);
+    meters_.on_poll_answered(track::reply_class::unchanged, 1ms, today + 10'000ms);
     EXPECT_THAT(text(), HasSubstr("prooftrackd_last_good_reply_timestamp_seconds 1775037610"));
 }
 
 TEST_F(Meters, TheOtherCountersAndDistributions) {
     meters_.on_detected(1'500ms);
     EXPECT_THAT(text(), HasSubstr("prooftrackd_detection_seconds_sum 1.5\n"));
-    meters_.on_transition(tracking_state::tracking, tracking_state::settled);
+    meters_.on_transition(track::tracking_state::tracking, track::tracking_state::settled);
     EXPECT_EQ(registry_.transitions("tracking", "settled").Value(), 1);
     meters_.on_unknown_status();
     EXPECT_EQ(registry_.unknown_status_words().Value(), 1);
@@ -204,4 +204,4 @@ TEST_F(Meters, AConsumerThatIsGoneHasNoSeries) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

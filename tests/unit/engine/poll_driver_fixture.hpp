@@ -18,17 +18,17 @@
 #include "support/recorded_log.hpp"
 #include "support/virtual_time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
-inline poll_answer answers_with(reply_class what, std::string error = "") {
-    poll_answer answer;
+inline track::poll_answer answers_with(track::reply_class what, std::string error = "") {
+    track::poll_answer answer;
     answer.what = what;
     answer.error = std::move(error);
     answer.request_id = "req-1";
     return answer;
 }
-inline poll_answer answers_word(const std::string& word) {
-    poll_answer answer = answers_with(reply_class::good);
+inline track::poll_answer answers_word(const std::string& word) {
+    track::poll_answer answer = answers_with(track::reply_class::good);
     answer.http_status = 200;
     answer.status = word;
     answer.body = R"({"status":")" + word + R"("})";
@@ -37,12 +37,12 @@ inline poll_answer answers_word(const std::string& word) {
 }
 
 /// Pulls polls as the client does: posted by `wake`, until there are none. Each takes `round_trip`.
-class scripted_client final : public proof_client {
+class scripted_client final : public proof::proof_client {
   public:
     /// What Proof says to a request that starts now; nullopt = it never answers.
-    using script = std::function<std::optional<poll_answer>(const poll_ticket&)>;
+    using script = std::function<std::optional<track::poll_answer>(const track::poll_ticket&)>;
 
-    scripted_client(virtual_clock& clock, poll_source& source, script proof, virtual_clock::group owner)
+    scripted_client(virtual_clock& clock, proof::poll_source& source, script proof, virtual_clock::group owner)
         : clock_(clock), source_(source), proof_(std::move(proof)), owner_(owner) {}
 
     void wake() override {
@@ -50,9 +50,9 @@ class scripted_client final : public proof_client {
         is_woken_ = true;
         clock_.post([this] { pull(); }, owner_);
     }
-    void call(proof_call, unique_function<void(op_result<proof_reply>)>) override {}
+    void call(proof::proof_call, unique_function<void(op_result<proof::proof_reply>)>) override {}
     void retire_connections() override {}
-    void reconfigure(std::shared_ptr<const proof_setup>) noexcept override {}
+    void reconfigure(std::shared_ptr<const proof::proof_setup>) noexcept override {}
     void stop(milliseconds, unique_function<void()> stopped) override { stopped(); }
 
     void pull() {
@@ -64,8 +64,8 @@ class scripted_client final : public proof_client {
                 unanswered.push_back(std::move(*ticket));
                 continue;
             }
-            if (answer->what == reply_class::good && answer->body_hash == ticket->known_body) {
-                answer->what = reply_class::unchanged; // what the client makes of equal bytes
+            if (answer->what == track::reply_class::good && answer->body_hash == ticket->known_body) {
+                answer->what = track::reply_class::unchanged; // what the client makes of equal bytes
                 answer->status.clear();
                 answer->body.clear();
                 answer->body_hash = 0;
@@ -81,12 +81,12 @@ class scripted_client final : public proof_client {
     }
 
     std::vector<std::pair<std::string, steady_time>> polls; ///< when they started
-    std::vector<poll_ticket> unanswered;
+    std::vector<track::poll_ticket> unanswered;
     steady_duration round_trip{milliseconds(100)};
 
   private:
     virtual_clock& clock_;
-    poll_source& source_;
+    proof::poll_source& source_;
     script proof_;
     virtual_clock::group owner_;
     bool is_woken_ = false;
@@ -97,7 +97,7 @@ class PollDriver : public testing::Test, private poll_driver_listener {
   protected:
     struct recorded_change {
         std::string id;
-        tracking_state state{};
+        track::tracking_state state{};
         std::string status;
         std::optional<event_seq> seq;
         steady_time at;
@@ -115,22 +115,24 @@ class PollDriver : public testing::Test, private poll_driver_listener {
 
     /// Starts on what is on the disk; comes up once the clock runs.
     void boot() {
-        memory_ = std::make_unique<fake_store>(disk_, &clock_, store_options_);
+        memory_ = std::make_unique<store::fake_store>(disk_, &clock_, store_options_);
         driver_ = std::make_unique<poll_driver>(
             options_, poll_driver::surroundings{
                           clock_, random_, *memory_, log_, counts_,
-                          [](event_type) { return std::vector<std::string>{"shop"}; }, *this});
+                          [](track::event_type) { return std::vector<std::string>{"shop"}; }, *this});
         client_ = std::make_unique<scripted_client>(
-            clock_, *driver_, [this](const poll_ticket& ticket) { return proof_(ticket); }, process);
+            clock_, *driver_, [this](const track::poll_ticket& ticket) { return proof_(ticket); }, process);
         driver_->attach(*client_);
         wake_ = std::make_unique<virtual_alarm>(
-            clock_, [this] { driver_->step(woken_event{}); }, process);
+            clock_, [this] { driver_->step(track::woken_event{}); }, process);
         is_loaded_ = false;
         memory_->load_active(
-            [this](std::vector<active_transaction> rows) { driver_->step(loaded_event{std::move(rows)}); },
+            [this](std::vector<track::active_transaction> rows) {
+                driver_->step(track::loaded_event{std::move(rows)});
+            },
             [this](op_result<std::uint64_t>) {
                 is_loaded_ = true;
-                driver_->step(started_event{});
+                driver_->step(track::started_event{});
             });
     }
     /// What was not committed is lost, no handler runs.
@@ -147,21 +149,21 @@ class PollDriver : public testing::Test, private poll_driver_listener {
     void track(const std::string& id = "t1", milliseconds overdue_after = std::chrono::hours(24)) {
         settle(milliseconds(10)); // the start has loaded
         start_ = clock_.now().steady;
-        const add_outcome added = disk_.add_one(wanted(id, overdue_after));
-        driver_->step(tracked_event{{*transaction_id::parse(id), added.facts, added.revision}, false});
+        const store::add_outcome added = disk_.add_one(wanted(id, overdue_after));
+        driver_->step(track::tracked_event{{*transaction_id::parse(id), added.facts, added.revision}, false});
     }
-    new_transaction wanted(const std::string& id, milliseconds overdue_after = std::chrono::hours(24)) const {
+    track::new_transaction wanted(const std::string& id, milliseconds overdue_after = std::chrono::hours(24)) const {
         return {*transaction_id::parse(id), "{}", std::nullopt, "", clock_.now().wall, overdue_after, {}};
     }
     /// Lets the time pass to `when`, counted from `start_`.
     void run_to(milliseconds when) { clock_.run_until(start_ + when); }
     void settle(milliseconds span) { clock_.run_for(span); }
 
-    row_ref slot(const std::string& id = "t1") const { return driver_->core().find(id).value(); }
+    track::row_ref slot(const std::string& id = "t1") const { return driver_->core().find(id).value(); }
     bool is_known(const std::string& id = "t1") const { return driver_->core().find(id).has_value(); }
     bool is_recording() const { return driver_->core().recording() > 0; }
     fake_disk::transaction_row& row(const std::string& id = "t1") { return disk_.transactions.at(id); }
-    std::size_t count_events(event_type type) const {
+    std::size_t count_events(track::event_type type) const {
         std::size_t count = 0;
         for (const auto& [seq, event] : disk_.events) count += event.type == type ? 1U : 0U;
         return count;
@@ -192,10 +194,10 @@ class PollDriver : public testing::Test, private poll_driver_listener {
         });
         return how;
     }
-    static std::string name_of(store_error error) { return make_error_code(error).message(); }
+    static std::string name_of(store::store_error error) { return make_error_code(error).message(); }
 
     // poll_driver_listener
-    void on_recorded(const change_action& change, recorded_transition recorded) override {
+    void on_recorded(const track::change_action& change, store::recorded_transition recorded) override {
         recorded_.push_back(
             {change.id.str(), change.facts.state, change.facts.status, recorded.seq, clock_.now().steady});
     }
@@ -212,14 +214,14 @@ class PollDriver : public testing::Test, private poll_driver_listener {
 
     virtual_clock clock_;
     fake_disk disk_;
-    fake_store_options store_options_;
-    tracker_options options_;
+    store::fake_store_options store_options_;
+    track::tracker_options options_;
     random_source random_{7};
     recorded_log log_;
-    metrics registry_{"test"};
+    observe::metrics registry_{"test"};
     meters counts_{registry_};
     /// Proof's word depends on the time alone, so that what was not recorded is said again.
-    scripted_client::script proof_ = [this](const poll_ticket&) {
+    scripted_client::script proof_ = [this](const track::poll_ticket&) {
         const milliseconds now = since_start(clock_.now().steady);
         if (now < seconds(5)) return answers_word("pending");
         return answers_word(now < seconds(10) ? "processing" : "completed");
@@ -228,10 +230,10 @@ class PollDriver : public testing::Test, private poll_driver_listener {
     std::vector<recorded_change> recorded_;
     int tokens_wanted_ = 0;
     bool is_loaded_ = false;
-    std::unique_ptr<fake_store> memory_;
+    std::unique_ptr<store::fake_store> memory_;
     std::unique_ptr<poll_driver> driver_;
     std::unique_ptr<scripted_client> client_;
     std::unique_ptr<virtual_alarm> wake_;
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -2,7 +2,7 @@
 
 #include "poll_driver_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using testing::ElementsAre;
@@ -22,9 +22,9 @@ class PollDriverSteps : public PollDriver {
     }
     /// What holds whatever happened on the way.
     void expect_the_end(const std::string& when) {
-        EXPECT_EQ(row().facts.state, tracking_state::settled) << when;
+        EXPECT_EQ(row().facts.state, track::tracking_state::settled) << when;
         EXPECT_EQ(row().facts.status, "completed") << when;
-        EXPECT_EQ(count_events(event_type::completed), 1U) << when;
+        EXPECT_EQ(count_events(track::event_type::completed), 1U) << when;
         EXPECT_FALSE(is_known()) << when;
         EXPECT_EQ(driver_->core().in_flight() + driver_->core().recording(), 0U) << when;
     }
@@ -46,7 +46,7 @@ class PollDriverSteps : public PollDriver {
 };
 
 struct step_failure {
-    store_error error;
+    store::store_error error;
     std::size_t lines = 0;                        ///< on the log
     std::vector<std::vector<milliseconds>> polls; ///< by the change that fails
     std::vector<milliseconds> settled;
@@ -68,11 +68,11 @@ TEST_F(PollDriverSteps, AChangeThatTheStoreDoesNotTakeIsAskedForAgain) {
     const std::vector<milliseconds> late_end{13'204ms, 13'204ms, 18'204ms, 10'102ms};
     const std::vector<milliseconds> soon_end{11'102ms, 11'102ms, 11'102ms, 10'102ms};
     const std::vector<step_failure> failures{
-        {store_error::full, 1, later, late_end},
-        {store_error::failed, 1, later, late_end},
-        {store_error::stopped, 0, later, late_end},
-        {store_error::stale, 0, soon, soon_end},
-        {store_error::not_found, 0, soon, soon_end}};
+        {store::store_error::full, 1, later, late_end},
+        {store::store_error::failed, 1, later, late_end},
+        {store::store_error::stopped, 0, later, late_end},
+        {store::store_error::stale, 0, soon, soon_end},
+        {store::store_error::not_found, 0, soon, soon_end}};
     for (const step_failure& failure : failures) {
         for (std::size_t step = 0; step < failure.polls.size(); ++step) {
             const std::string where = name_of(failure.error) + ", change " + std::to_string(step + 1);
@@ -83,7 +83,7 @@ TEST_F(PollDriverSteps, AChangeThatTheStoreDoesNotTakeIsAskedForAgain) {
             ASSERT_FALSE(recorded_.empty()) << where;
             EXPECT_EQ(since_start(recorded_.back().at), failure.settled[step]) << where;
             const std::size_t lines = step + 1 < failure.polls.size() ? failure.lines : 0;
-            EXPECT_EQ(log_.count(log_event_id::store_error), lines) << where;
+            EXPECT_EQ(log_.count(observe::log_event_id::store_error), lines) << where;
             expect_the_end(where);
         }
     }
@@ -91,9 +91,9 @@ TEST_F(PollDriverSteps, AChangeThatTheStoreDoesNotTakeIsAskedForAgain) {
 
 TEST_F(PollDriverSteps, ARefusalNamesTheChangeOnTheLog) {
     begin();
-    memory_->fail_operation(1, store_error::full);
+    memory_->fail_operation(1, store::store_error::full);
     run_to(1s);
-    const auto lines = log_.of(log_event_id::store_error);
+    const auto lines = log_.of(observe::log_event_id::store_error);
     ASSERT_EQ(lines.size(), 1U);
     EXPECT_EQ(lines[0].at("operation"), "record a change");
     EXPECT_EQ(lines[0].at("merchant_transaction_id"), "t1");
@@ -104,14 +104,14 @@ TEST_F(PollDriverSteps, ARowThatCannotBeLoadedAgainIsAskedLikeAfterARefusal) {
     begin();
     run_to(101ms);
     const auto how = await_change();
-    memory_->fail_operation(1, store_error::stale);
+    memory_->fail_operation(1, store::store_error::stale);
     run_to(102ms);
     EXPECT_EQ(*how, "");
     const auto late = await_change(); // the row is recording still
-    memory_->fail_operation(1, store_error::full);
+    memory_->fail_operation(1, store::store_error::full);
     run_to(104ms);
-    EXPECT_EQ(*how, name_of(store_error::stale));
-    EXPECT_EQ(*late, name_of(store_error::stale));
+    EXPECT_EQ(*how, name_of(store::store_error::stale));
+    EXPECT_EQ(*late, name_of(store::store_error::stale));
     EXPECT_FALSE(is_recording());
     EXPECT_THAT(reported(), IsEmpty());
     run_to(1min);
@@ -122,13 +122,13 @@ TEST_F(PollDriverSteps, ARowThatCannotBeLoadedAgainIsAskedLikeAfterARefusal) {
 TEST_F(PollDriverSteps, AStaleRowIsTakenOverAsItIsStoredNow) {
     begin();
     run_to(101ms);
-    row().facts.state = tracking_state::untracked;
-    ASSERT_EQ(disk_.add_one(wanted("t1", 10s)).what, add_result::created);
+    row().facts.state = track::tracking_state::untracked;
+    ASSERT_EQ(disk_.add_one(wanted("t1", 10s)).what, store::add_result::created);
     const auto how = await_change();
     run_to(103ms);
     EXPECT_EQ(*how, "");
     run_to(104ms);
-    EXPECT_EQ(*how, name_of(store_error::stale));
+    EXPECT_EQ(*how, name_of(store::store_error::stale));
     EXPECT_EQ(driver_->live(slot()).facts.overdue_at, row().facts.overdue_at);
     run_to(1'200ms);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 1'000ms));
@@ -143,15 +143,15 @@ TEST_F(PollDriverSteps, AStaleRowThatIsGoneOrUntrackedLeavesMemory) {
         if (is_gone) {
             disk_.transactions.clear();
         } else {
-            row().facts.state = tracking_state::untracked;
+            row().facts.state = track::tracking_state::untracked;
             fake_disk::raise(row());
         }
         run_to(1min);
-        EXPECT_EQ(*how, name_of(store_error::stale));
+        EXPECT_EQ(*how, name_of(store::store_error::stale));
         EXPECT_EQ(driver_->core().size(), 0U);
         EXPECT_THAT(poll_times(), ElementsAre(0ms));
         EXPECT_THAT(reported(), IsEmpty());
-        EXPECT_EQ(log_.count(log_event_id::store_error), 0U) << "somebody else's change is no failure";
+        EXPECT_EQ(log_.count(observe::log_event_id::store_error), 0U) << "somebody else's change is no failure";
     }
 }
 
@@ -209,23 +209,23 @@ TEST_F(PollDriverSteps, WhateverComesBetweenFailsAndStopsAnywhereItStaysConsiste
         driver_->after_change(slot(), [&](const op_result<std::monostate>&) { ++ended; });
     };
     const auto hint = [&] {
-        if (is_known()) driver_->step(poll_wanted_event{slot()});
+        if (is_known()) driver_->step(track::poll_wanted_event{slot()});
         await();
     };
     const auto untrack = [&] {
-        if (is_known() && driver_->core().may_untrack(slot())) driver_->step(untracked_event{slot()});
+        if (is_known() && driver_->core().may_untrack(slot())) driver_->step(track::untracked_event{slot()});
         await();
     };
     const auto reload = [&] {
-        tracker_options other = options_;
+        track::tracker_options other = options_;
         other.rules.interval = {2s, 2s};
-        driver_->step(options_changed_event{other});
+        driver_->step(track::options_changed_event{other});
         await();
     };
     const auto track_anew = [&] {
-        row().facts.state = tracking_state::untracked;
-        const add_outcome added = disk_.add_one(wanted("t1"));
-        driver_->step(tracked_event{{*transaction_id::parse("t1"), added.facts, added.revision}, false});
+        row().facts.state = track::tracking_state::untracked;
+        const store::add_outcome added = disk_.add_one(wanted("t1"));
+        driver_->step(track::tracked_event{{*transaction_id::parse("t1"), added.facts, added.revision}, false});
         await();
     };
     const std::vector<interference> all{
@@ -244,7 +244,8 @@ TEST_F(PollDriverSteps, WhateverComesBetweenFailsAndStopsAnywhereItStaysConsiste
                 const std::string where = between.name + ", fault " + std::to_string(fault) + ", " + state_of(stop_at);
                 begin();
                 if (fault > 0)
-                    memory_->fail_operation((fault + 1) / 2, fault % 2 == 0 ? store_error::full : store_error::stale);
+                    memory_->fail_operation(
+                        (fault + 1) / 2, fault % 2 == 0 ? store::store_error::full : store::store_error::stale);
                 clock_.at(start_ + between.at, between.act, process);
                 step(stop_at);
                 driver_->stop_polling();
@@ -259,9 +260,9 @@ TEST_F(PollDriverSteps, WhateverComesBetweenFailsAndStopsAnywhereItStaysConsiste
                 boot();
                 settle(1min);
                 driver_->core().check_invariants();
-                const bool is_untracked = row().facts.state == tracking_state::untracked;
-                EXPECT_TRUE(is_untracked || row().facts.state == tracking_state::settled) << where;
-                EXPECT_EQ(count_events(event_type::completed), is_untracked ? 0U : 1U) << where;
+                const bool is_untracked = row().facts.state == track::tracking_state::untracked;
+                EXPECT_TRUE(is_untracked || row().facts.state == track::tracking_state::settled) << where;
+                EXPECT_EQ(count_events(track::event_type::completed), is_untracked ? 0U : 1U) << where;
                 EXPECT_FALSE(is_known()) << where;
             }
         }
@@ -270,4 +271,4 @@ TEST_F(PollDriverSteps, WhateverComesBetweenFailsAndStopsAnywhereItStaysConsiste
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

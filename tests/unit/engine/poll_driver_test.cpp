@@ -2,7 +2,7 @@
 
 #include "poll_driver_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using testing::ElementsAre;
@@ -15,7 +15,7 @@ TEST_F(PollDriver, APollIsAnsweredRecordedPublishedAndRepeatedAnIntervalAfterIts
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 5'000ms, 10'000ms));
     EXPECT_THAT(reported(), ElementsAre("102 tracking pending", "5102 tracking processing", "10102 settled completed"));
     EXPECT_FALSE(is_known()) << "without times of verify_after it has left";
-    EXPECT_EQ(row().facts.state, tracking_state::settled);
+    EXPECT_EQ(row().facts.state, track::tracking_state::settled);
     EXPECT_EQ(row().proof, R"({"status":"completed"})");
     EXPECT_FALSE(wake_->armed());
 }
@@ -50,16 +50,16 @@ TEST_F(PollDriver, WhileAChangeIsBeingRecordedItsRowIsNotPolledAndShowsItsOldFac
 }
 
 TEST_F(PollDriver, WithoutAnAnswerTheIdIsNeverAskedASecondTime) {
-    proof_ = [](const poll_ticket&) { return std::nullopt; };
+    proof_ = [](const track::poll_ticket&) { return std::nullopt; };
     track("t1", 30min);
     run_to(10min);
-    driver_->step(poll_wanted_event{slot()});
+    driver_->step(track::poll_wanted_event{slot()});
     run_to(40min);
     EXPECT_THAT(poll_times(), ElementsAre(0ms));
     EXPECT_EQ(driver_->core().in_flight(), 1U);
     EXPECT_THAT(reported(), IsEmpty()) << "the answer in flight may be the end: it is overdue only behind it";
-    proof_ = [](const poll_ticket&) { return answers_word("pending"); };
-    driver_->on_answer(std::move(client_->unanswered.at(0)), answers_with(reply_class::no_reply, "timeout"));
+    proof_ = [](const track::poll_ticket&) { return answers_word("pending"); };
+    driver_->on_answer(std::move(client_->unanswered.at(0)), answers_with(track::reply_class::no_reply, "timeout"));
     run_to(41min);
     EXPECT_THAT(reported(), ElementsAre("2400002 overdue ", "2400104 overdue pending"));
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 2'400'002ms)) << "the hint was kept";
@@ -68,10 +68,10 @@ TEST_F(PollDriver, WithoutAnAnswerTheIdIsNeverAskedASecondTime) {
 TEST_F(PollDriver, AHintIsAskedAtOnceOrASecondAfterTheLastPoll) {
     track();
     run_to(500ms);
-    driver_->step(poll_wanted_event{slot()});
+    driver_->step(track::poll_wanted_event{slot()});
     run_to(2'500ms);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 1'000ms));
-    driver_->step(poll_wanted_event{slot()});
+    driver_->step(track::poll_wanted_event{slot()});
     run_to(8s);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 1'000ms, 2'500ms, 7'500ms));
 }
@@ -84,8 +84,8 @@ TEST_F(PollDriver, AHintWhileInFlightOrRecordingIsKept) {
         track();
         run_to(when);
         ASSERT_EQ(is_recording(), when == 101ms);
-        driver_->step(poll_wanted_event{slot()});
-        driver_->step(poll_wanted_event{slot()});
+        driver_->step(track::poll_wanted_event{slot()});
+        driver_->step(track::poll_wanted_event{slot()});
         run_to(5'999ms);
         EXPECT_THAT(poll_times(), ElementsAre(0ms, 1'000ms)) << when.count();
         run_to(6s);
@@ -96,7 +96,7 @@ TEST_F(PollDriver, AHintWhileInFlightOrRecordingIsKept) {
 TEST_F(PollDriver, UntrackingARowThatWaitsEndsItWhenItIsDurable) {
     track();
     run_to(3s);
-    driver_->step(untracked_event{slot()});
+    driver_->step(track::untracked_event{slot()});
     ASSERT_TRUE(is_recording());
     const auto how = await_change();
     EXPECT_EQ(*how, "");
@@ -110,7 +110,7 @@ TEST_F(PollDriver, UntrackingARowThatWaitsEndsItWhenItIsDurable) {
 TEST_F(PollDriver, TheAnswerInFlightOfAnUntrackedRowChangesNothing) {
     track();
     run_to(50ms);
-    driver_->step(untracked_event{slot()});
+    driver_->step(track::untracked_event{slot()});
     const auto how = await_change();
     run_to(99ms);
     EXPECT_EQ(*how, "durable");
@@ -125,11 +125,11 @@ TEST_F(PollDriver, TheAnswerInFlightOfAnUntrackedRowChangesNothing) {
 TEST_F(PollDriver, AnUntrackingThatTheStoreRefusesLeavesThePollInFlightItsRows) {
     track();
     run_to(50ms);
-    memory_->fail_operation(1, store_error::full);
-    driver_->step(untracked_event{slot()});
+    memory_->fail_operation(1, store::store_error::full);
+    driver_->step(track::untracked_event{slot()});
     const auto how = await_change();
     run_to(99ms);
-    EXPECT_EQ(*how, name_of(store_error::full));
+    EXPECT_EQ(*how, name_of(store::store_error::full));
     EXPECT_TRUE(is_known());
     EXPECT_EQ(driver_->core().in_flight(), 1U);
     run_to(6s);
@@ -140,12 +140,12 @@ TEST_F(PollDriver, AnUntrackingOfARowThatIsAnotherOneOnTheDiskIsStaleAndItsAnswe
     track();
     run_to(50ms);
     fake_disk::raise(row());
-    driver_->step(untracked_event{slot()});
+    driver_->step(track::untracked_event{slot()});
     const auto how = await_change();
     run_to(53ms);
     EXPECT_EQ(*how, "") << "it has ended when the row is loaded again";
     run_to(54ms);
-    EXPECT_EQ(*how, name_of(store_error::stale));
+    EXPECT_EQ(*how, name_of(store::store_error::stale));
     EXPECT_FALSE(is_recording());
     run_to(200ms);
     EXPECT_THAT(reported(), ElementsAre("102 tracking pending"));
@@ -155,7 +155,7 @@ TEST_F(PollDriver, AnUntrackingOfARowThatIsAnotherOneOnTheDiskIsStaleAndItsAnswe
 TEST_F(PollDriver, EveryoneWhoAwaitsAChangeIsNotifiedOnceAndInTurn) {
     track();
     run_to(3s);
-    driver_->step(untracked_event{slot()});
+    driver_->step(track::untracked_event{slot()});
     std::vector<int> order;
     for (int i = 0; i < 3; ++i) {
         driver_->after_change(slot(), [&order, i](const op_result<std::monostate>& how) {
@@ -173,7 +173,7 @@ TEST_F(PollDriver, AWaiterThatIsNotifiedOfAChangeMayStepAgainAndAwaitTheNextOne)
     std::string seen;
     driver_->after_change(slot(), [&](const op_result<std::monostate>&) {
         seen += driver_->live(slot()).facts.status + ";";
-        driver_->step(untracked_event{slot()});
+        driver_->step(track::untracked_event{slot()});
         driver_->after_change(slot(), [&](const op_result<std::monostate>& how) { seen += how ? "ended" : "refused"; });
     });
     run_to(104ms);
@@ -186,13 +186,13 @@ TEST_F(PollDriver, TrackedAnewWhileItsEndIsBeingRecordedItIsANewTracking) {
     run_to(101ms);
     ASSERT_TRUE(is_recording());
     const auto how = await_change();
-    row().facts.state = tracking_state::untracked;
-    const add_outcome anew = disk_.add_one(wanted("t1"));
-    ASSERT_EQ(anew.what, add_result::created);
-    driver_->step(tracked_event{{*transaction_id::parse("t1"), anew.facts, anew.revision}, false});
+    row().facts.state = track::tracking_state::untracked;
+    const store::add_outcome anew = disk_.add_one(wanted("t1"));
+    ASSERT_EQ(anew.what, store::add_result::created);
+    driver_->step(track::tracked_event{{*transaction_id::parse("t1"), anew.facts, anew.revision}, false});
     EXPECT_FALSE(is_recording());
     run_to(102ms);
-    EXPECT_EQ(*how, name_of(store_error::stale)) << "without a second load: memory has the row already";
+    EXPECT_EQ(*how, name_of(store::store_error::stale)) << "without a second load: memory has the row already";
     run_to(6'200ms);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 1'000ms, 6'000ms)) << "a second after the other tracking's poll";
     EXPECT_THAT(reported(), ElementsAre("1102 tracking pending", "6102 tracking processing"));
@@ -202,13 +202,13 @@ TEST_F(PollDriver, AReloadOfTheIntervalHoldsFromTheNextPoll) {
     track();
     run_to(3s);
     options_.rules.interval = {2s, 2s};
-    driver_->step(options_changed_event{options_});
+    driver_->step(track::options_changed_event{options_});
     run_to(7'500ms);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 3'000ms, 5'000ms, 7'000ms));
 }
 
 TEST_F(PollDriver, AReloadWhileInFlightOrRecordingHoldsAsWell) {
-    const tracker_options before = options_;
+    const track::tracker_options before = options_;
     for (const milliseconds when : {50ms, 101ms}) {
         options_ = before;
         crash();
@@ -217,34 +217,36 @@ TEST_F(PollDriver, AReloadWhileInFlightOrRecordingHoldsAsWell) {
         track();
         run_to(when);
         options_.rules.interval = {20s, 20s};
-        driver_->step(options_changed_event{options_});
+        driver_->step(track::options_changed_event{options_});
         run_to(21s);
         EXPECT_THAT(poll_times(), ElementsAre(0ms, 20'000ms)) << when.count();
     }
 }
 
 TEST_F(PollDriver, ANewTokenIsTriedAtOnce) {
-    proof_ = [](const poll_ticket&) { return answers_with(reply_class::unauthorized, "401 invalid_token"); };
+    proof_ = [](const track::poll_ticket&) {
+        return answers_with(track::reply_class::unauthorized, "401 invalid_token");
+    };
     track();
     run_to(20s);
     const std::size_t before = client_->polls.size();
     EXPECT_EQ(tokens_wanted_, 1) << "the first refusal of the row asks for the token file to be read";
-    proof_ = [](const poll_ticket&) { return answers_word("pending"); };
-    driver_->step(token_changed_event{});
+    proof_ = [](const track::poll_ticket&) { return answers_word("pending"); };
+    driver_->step(track::token_changed_event{});
     run_to(20'100ms);
     ASSERT_EQ(client_->polls.size(), before + 1);
     EXPECT_EQ(poll_times().back(), 20'000ms);
-    EXPECT_EQ(driver_->core().health().kind(), health_kind::ok);
+    EXPECT_EQ(driver_->core().health().kind(), track::health_kind::ok);
 }
 
 TEST_F(PollDriver, OneInTenPollsMayBeRepeated) {
     track();
     run_to(1s);
-    const poll_ticket ticket;
+    const track::poll_ticket ticket;
     EXPECT_TRUE(driver_->may_repeat(ticket));
     EXPECT_FALSE(driver_->may_repeat(ticket));
     run_to(49s);
-    proof_ = [](const poll_ticket&) { return answers_word("pending"); };
+    proof_ = [](const track::poll_ticket&) { return answers_word("pending"); };
     EXPECT_FALSE(driver_->may_repeat(ticket)) << "three polls are not ten";
 }
 
@@ -252,8 +254,8 @@ TEST_F(PollDriver, OneInTenPollsMayBeRepeated) {
 class PollDriverClocks : public PollDriver {
   protected:
     PollDriverClocks() {
-        proof_ = [this](const poll_ticket&) {
-            poll_answer answer = answers_word(since_start(clock_.now().steady) < 5s ? "pending" : "processing");
+        proof_ = [this](const track::poll_ticket&) {
+            track::poll_answer answer = answers_word(since_start(clock_.now().steady) < 5s ? "pending" : "processing");
             answer.server_date = std::chrono::floor<seconds>(clock_.true_wall());
             return answer;
         };
@@ -277,7 +279,7 @@ TEST_F(PollDriverClocks, AStepSeesAClockThatWasSetBeforeItJudges) {
     run_to(3s);
     const wall_time before = clock_.now().wall;
     clock_.jump_wall(-2h);
-    driver_->step(untracked_event{slot()});
+    driver_->step(track::untracked_event{slot()});
     run_to(4s);
     EXPECT_EQ(row().history.back().at, before) << "judged by the time that Proof vouched for";
 }
@@ -287,7 +289,7 @@ TEST_F(PollDriverClocks, ASleepPastADeadlineIsSeenByWhoLooks) {
     run_to(3s);
     clock_.suspend(1h);
     ASSERT_TRUE(driver_->core().may_untrack(slot())) << "nobody has looked at the clock";
-    const tracker& core = driver_->follow_clock();
+    const track::tracker& core = driver_->follow_clock();
     EXPECT_TRUE(core.is_recording(slot())) << "its end has come first";
     EXPECT_FALSE(core.may_untrack(slot()));
     run_to(3'002ms);
@@ -299,10 +301,10 @@ TEST_F(PollDriverClocks, WhatFollowClockAllowsIsStillAllowedToAStepAtOnce) {
     run_to(3s);
     ASSERT_TRUE(driver_->follow_clock().may_untrack(slot()));
     clock_.suspend(1h); // within the turn of the loop
-    driver_->step_at_once(untracked_event{slot()});
+    driver_->step_at_once(track::untracked_event{slot()});
     run_to(4s);
     EXPECT_THAT(reported(), ElementsAre("102 tracking pending", "3002 untracked pending"));
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -3,15 +3,15 @@
 #include "engine/session_memory.hpp"
 #include "engine/session_text.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
 
 constexpr steady_time start{std::chrono::hours(3)};
 
-digest key_of(int number) {
-    digest key{};
+store::digest key_of(int number) {
+    store::digest key{};
     key[0] = static_cast<std::uint8_t>(number);
     key[1] = static_cast<std::uint8_t>(number >> 8);
     return key;
@@ -58,7 +58,7 @@ TEST(SessionMemory, FindsNothingPastItsAgeAlsoWhenNobodyCame) {
 
 TEST(SessionMemory, AKeyThatComesAgainIsAsOldAsItsNewestAnswer) {
     session_memory memory({.entries = 10, .bytes = 1U << 20U, .largest = 1000, .age = 1h});
-    memory.keep(key_of(1), {}, problem{}, start);
+    memory.keep(key_of(1), {}, api::problem{}, start);
     memory.keep(key_of(2), {}, reply_of(10), start + 1min);
     memory.keep(key_of(1), {}, reply_of(20), start + 30min);
     EXPECT_EQ(memory.size(), 2U);
@@ -72,7 +72,7 @@ TEST(SessionMemory, AKeyThatComesAgainIsAsOldAsItsNewestAnswer) {
 }
 
 session_reading read(int status, std::string body, bool is_own_error = false) {
-    proof_reply reply;
+    proof::proof_reply reply;
     reply.status = status;
     reply.body = std::move(body);
     reply.is_own_error = is_own_error;
@@ -106,4 +106,4 @@ TEST(SessionText, ARefusalIsA4xxOfProofsOwnWithoutAnId) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

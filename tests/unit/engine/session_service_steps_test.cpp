@@ -2,7 +2,7 @@
 
 #include "session_service_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 /// How far a request with a key has come.
@@ -88,9 +88,9 @@ TEST_F(SessionServiceSteps, ARequestWithoutAKeyEndsWithItsCall) {
 TEST_F(SessionServiceSteps, TheOneThatAskedIsAnsweredAfterThoseWhoJoined) {
     std::vector<std::string> order;
     const auto ask_as = [&](const std::string& who) {
-        session_request request;
+        api::session_request request;
         request.idempotency_key = "key";
-        start(service().create(std::move(request)), [&order, who](const outcome<proxied_reply>&) {
+        start(service().create(std::move(request)), [&order, who](const api::outcome<api::proxied_reply>&) {
             order.push_back(who);
         });
     };
@@ -102,4 +102,4 @@ TEST_F(SessionServiceSteps, TheOneThatAskedIsAnsweredAfterThoseWhoJoined) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -2,7 +2,7 @@
 
 #include "session_service_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
@@ -17,9 +17,9 @@ TEST_F(SessionService, ADefiniteRefusalGivesTheKeyBack) {
 }
 
 TEST_F(SessionService, AnythingElseThatCameKeepsTheKeyForEver) {
-    proof_reply odd_id = proof_refuses(422, "kyc_required");
+    proof::proof_reply odd_id = proof_refuses(422, "kyc_required");
     odd_id.body = R"({"error":"kyc_required","merchant_transaction_id":"a/b"})";
-    const std::pair<const char*, proof_reply> replies[] = {
+    const std::pair<const char*, proof::proof_reply> replies[] = {
         {"502 proof_unusable_reply", proof_says(502, "<html>")},
         {"502 proof_unusable_reply", proof_says(503, "<html>")},
         {"502 proof_unusable_reply", proof_says(504, "")},
@@ -42,7 +42,7 @@ TEST_F(SessionService, AnythingElseThatCameKeepsTheKeyForEver) {
         const std::string key = "key-" + std::to_string(number++);
         const auto first = ask(key, reply);
         EXPECT_EQ(text_of(first), expected) << reply.status << " " << reply.body;
-        EXPECT_NE(std::get<problem>(first).detail.find("not known"), std::string::npos);
+        EXPECT_NE(std::get<api::problem>(first).detail.find("not known"), std::string::npos);
         EXPECT_EQ(text_of(ask_again(key)), "409 session_outcome_unknown") << reply.status << " " << reply.body;
     }
     restart();
@@ -50,15 +50,15 @@ TEST_F(SessionService, AnythingElseThatCameKeepsTheKeyForEver) {
 }
 
 TEST_F(SessionService, OnlyACallThatNeverLeftGivesTheKeyBack) {
-    EXPECT_EQ(text_of(ask("a", call_error(proof_error::unreachable))), "502 proof_unreachable");
+    EXPECT_EQ(text_of(ask("a", call_error(proof::proof_error::unreachable))), "502 proof_unreachable");
     EXPECT_EQ(text_of(ask("a", session_of("tx-a"))), "201");
-    EXPECT_EQ(text_of(ask("b", call_error(proof_error::stopped))), "503 unavailable");
+    EXPECT_EQ(text_of(ask("b", call_error(proof::proof_error::stopped))), "503 unavailable");
     EXPECT_EQ(text_of(ask("b", session_of("tx-b"))), "201");
-    EXPECT_EQ(text_of(ask("c", call_error(proof_error::timed_out))), "504 proof_timeout");
+    EXPECT_EQ(text_of(ask("c", call_error(proof::proof_error::timed_out))), "504 proof_timeout");
     EXPECT_EQ(text_of(ask_again("c")), "409 session_outcome_unknown");
-    EXPECT_EQ(text_of(ask("d", call_error(proof_error::interrupted))), "502 proof_unreachable");
+    EXPECT_EQ(text_of(ask("d", call_error(proof::proof_error::interrupted))), "502 proof_unreachable");
     EXPECT_EQ(text_of(ask_again("d")), "409 session_outcome_unknown");
-    EXPECT_EQ(text_of(ask("e", call_error(proof_error::unusable_reply))), "502 proof_unusable_reply");
+    EXPECT_EQ(text_of(ask("e", call_error(proof::proof_error::unusable_reply))), "502 proof_unusable_reply");
     EXPECT_EQ(text_of(ask_again("e")), "409 session_outcome_unknown");
 }
 
@@ -128,20 +128,20 @@ TEST_F(SessionService, ADaemonThatDiedBetweenClaimAndReplyKnowsNoOutcome) {
 }
 
 TEST_F(SessionService, UnfitOptionsAreRefusedBeforeTheKeyIsTaken) {
-    unfit_ = refuse(problem_code::invalid_request, "callback_url");
+    unfit_ = refuse(api::problem_code::invalid_request, "callback_url");
     EXPECT_EQ(text_of(ask_again("key")), "400 invalid_request");
     unfit_.reset();
     EXPECT_EQ(text_of(ask("key", session_of("tx-1"))), "201");
-    unfit_ = refuse(problem_code::unavailable, "stopping");
+    unfit_ = refuse(api::problem_code::unavailable, "stopping");
     EXPECT_EQ(text_of(ask_again("key")), "201") << "what is kept needs neither Proof nor the store";
 }
 
 TEST_F(SessionService, AReplyIsKeptForAnHourAndThenDroppedByItself) {
-    const proof_reply reply = session_of("tx-1");
+    const proof::proof_reply reply = session_of("tx-1");
     EXPECT_EQ(text_of(ask("key", reply)), "201");
     EXPECT_EQ(wakes_changed_, 1);
     EXPECT_EQ(service().next_wake(), clock_.now().steady + 1h);
-    EXPECT_EQ(std::get<proxied_reply>(ask_again("key")).body, reply.body);
+    EXPECT_EQ(std::get<api::proxied_reply>(ask_again("key")).body, reply.body);
     EXPECT_EQ(text_of(ask_again("key", "another body")), "409 idempotency_key_reused");
     clock_.run_for(1h);
     service().on_wake(clock_.now());
@@ -154,9 +154,9 @@ TEST_F(SessionService, AReplyIsKeptForAnHourAndThenDroppedByItself) {
 }
 
 TEST_F(SessionService, AReplyThatIsTooLongIsNotKept) {
-    proof_reply reply = session_of("tx-1");
+    proof::proof_reply reply = session_of("tx-1");
     reply.body += std::string(limits_.largest, ' ');
-    EXPECT_EQ(std::get<proxied_reply>(ask("key", reply)).body, reply.body);
+    EXPECT_EQ(std::get<api::proxied_reply>(ask("key", reply)).body, reply.body);
     EXPECT_EQ(service().kept().size(), 0U);
     EXPECT_EQ(text_of(ask_again("key")), "409 session_replayed");
     restart();
@@ -164,7 +164,7 @@ TEST_F(SessionService, AReplyThatIsTooLongIsNotKept) {
 }
 
 TEST_F(SessionService, AnIdThatIsTrackedWithOtherOptionsIsAConflictThatTheKeyRemembers) {
-    tracking_options options;
+    api::tracking_options options;
     options.metadata = R"({"order":"B"})";
     EXPECT_EQ(text_of(ask("first", session_of("tx-1"))), "201");
     const auto got = begin("second", "{}", options);
@@ -181,7 +181,7 @@ TEST_F(SessionService, AnIdThatIsTrackedWithOtherOptionsIsAConflictThatTheKeyRem
 }
 
 TEST_F(SessionService, ASessionThatTheStoreCannotRecordIsRecordedWithTheNextRequestOfItsKey) {
-    const proof_reply reply = session_of("tx-1");
+    const proof::proof_reply reply = session_of("tx-1");
     const auto got = begin("key");
     store().pump();
     store().set_full(true);
@@ -189,42 +189,44 @@ TEST_F(SessionService, ASessionThatTheStoreCannotRecordIsRecordedWithTheNextRequ
     store().pump();
     EXPECT_EQ(text_of(got), "503 store_unavailable");
     EXPECT_EQ(member(**got, "merchant_transaction_id"), "tx-1");
-    EXPECT_EQ(log_.count(log_event_id::store_error), 1U);
+    EXPECT_EQ(log_.count(observe::log_event_id::store_error), 1U);
     EXPECT_EQ(text_of(ask_again("key", "another body")), "409 idempotency_key_reused");
     EXPECT_EQ(text_of(ask_again("key")), "503 store_unavailable");
     store().set_full(false);
-    EXPECT_EQ(std::get<proxied_reply>(ask_again("key")).body, reply.body);
+    EXPECT_EQ(std::get<api::proxied_reply>(ask_again("key")).body, reply.body);
     EXPECT_TRUE(disk_.transactions.contains("tx-1"));
-    EXPECT_EQ(std::get<proxied_reply>(ask_again("key")).body, reply.body);
+    EXPECT_EQ(std::get<api::proxied_reply>(ask_again("key")).body, reply.body);
 }
 
 TEST_F(SessionService, ARefusalThatHoldsASessionIsTrackedAndPassedWithItsStatus) {
-    proof_reply reply = proof_refuses(422, "kyc_required");
+    proof::proof_reply reply = proof_refuses(422, "kyc_required");
     reply.body = R"({"error":"kyc_required","merchant_transaction_id":"tx-1","init_token":"canary"})";
     const auto result = ask("key", reply);
     EXPECT_EQ(text_of(result), "422");
-    EXPECT_EQ(std::get<proxied_reply>(result).body, reply.body);
+    EXPECT_EQ(std::get<api::proxied_reply>(result).body, reply.body);
     EXPECT_TRUE(disk_.transactions.contains("tx-1"));
     EXPECT_EQ(text_of(ask_again("key")), "422");
 }
 
 TEST_F(SessionService, ProofsRequestIdAndRetryAfterArePassedOn) {
-    proof_reply reply = proof_refuses(429, "rate_limit_exceeded");
+    proof::proof_reply reply = proof_refuses(429, "rate_limit_exceeded");
     reply.request_id = R"(a"b\c)";
     reply.retry_after = 2500ms;
-    const auto refused = std::get<problem>(ask("", reply));
+    const auto refused = std::get<api::problem>(ask("", reply));
     EXPECT_EQ(refused.proof_code, "rate_limit_exceeded");
     EXPECT_EQ(refused.retry_after, 3s);
-    EXPECT_EQ(refused.members, (std::vector{problem_member::text("request_id", R"(a"b\c)")}));
-    proof_reply page = proof_says(503, "<html>");
+    EXPECT_EQ(refused.members, (std::vector{api::problem_member::text("request_id", R"(a"b\c)")}));
+    proof::proof_reply page = proof_says(503, "<html>");
     page.retry_after = 30min;
-    EXPECT_EQ(std::get<problem>(ask("", page)).retry_after, 1800s);
+    EXPECT_EQ(std::get<api::problem>(ask("", page)).retry_after, 1800s);
 }
 
 TEST_F(SessionService, AKycAnswerIsOneJsonObjectOrAnError) {
-    const auto kyc = [this](op_result<proof_reply> reply) {
+    const auto kyc = [this](op_result<proof::proof_reply> reply) {
         answer got;
-        start(service().kyc_status("u/1"), [&](outcome<proxied_reply> result) { got.emplace(std::move(result)); });
+        start(service().kyc_status("u/1"), [&](api::outcome<api::proxied_reply> result) {
+            got.emplace(std::move(result));
+        });
         EXPECT_EQ(proof().last.target, "/widget/users/u%2F1/kyc-status");
         proof().answer(std::move(reply));
         return text_of(*got);
@@ -235,8 +237,8 @@ TEST_F(SessionService, AKycAnswerIsOneJsonObjectOrAnError) {
     EXPECT_EQ(kyc(proof_says(200, "<html>")), "502 proof_unusable_reply");
     EXPECT_EQ(kyc(proof_says(502, "<html>")), "502 proof_unusable_reply");
     EXPECT_EQ(kyc(proof_says(302, "")), "502 proof_unusable_reply");
-    EXPECT_EQ(kyc(call_error(proof_error::timed_out)), "504 proof_timeout");
+    EXPECT_EQ(kyc(call_error(proof::proof_error::timed_out)), "504 proof_timeout");
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -8,7 +8,7 @@
 
 #include "support/virtual_time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using testing::HasSubstr;
@@ -45,36 +45,36 @@ class StatusReport : public testing::Test {
         return body.substr(first, last - first);
     }
     instant now() const { return clock_.now(); }
-    void step(tracker_event event) {
-        std::vector<tracker_action> actions;
+    void step(track::tracker_event event) {
+        std::vector<track::tracker_action> actions;
         core_.step(std::move(event), now(), actions);
     }
     void track(const std::string& id) {
-        tracking_facts facts;
+        track::tracking_facts facts;
         facts.tracked_at = now().wall;
         facts.overdue_at = now().wall + 24h;
-        step(tracked_event{{*transaction_id::parse(id), facts, row_revision{1}}, false});
+        step(track::tracked_event{{*transaction_id::parse(id), facts, row_revision{1}}, false});
     }
-    void answer(reply_class what, const std::string& error = "", const std::string& message = "") {
+    void answer(track::reply_class what, const std::string& error = "", const std::string& message = "") {
         auto poll = core_.next_poll(now());
         ASSERT_TRUE(poll);
-        poll_answer given;
+        track::poll_answer given;
         given.what = what;
         given.error = error;
         given.message = message;
-        if (what == reply_class::good) {
+        if (what == track::reply_class::good) {
             given.status = "pending";
             given.body_hash = 1;
         }
-        step(answered_event{std::move(poll->ticket), std::move(given)});
+        step(track::answered_event{std::move(poll->ticket), std::move(given)});
     }
 
     virtual_clock clock_;
     random_source random_{1};
-    tracker core_{{}, random_};
-    store_status remembered_;
+    track::tracker core_{{}, random_};
+    store::store_status remembered_;
     std::vector<callback_view> callbacks_;
-    std::vector<consumer_view> consumers_;
+    std::vector<track::consumer_view> consumers_;
     config_standing config_;
     std::vector<secret_view> secrets_;
 };
@@ -93,9 +93,12 @@ TEST_F(StatusReport, OfADaemonThatHasNothingToDo) {
 
 TEST_F(StatusReport, TransactionsAreSummedByStateAndByStatus) {
     remembered_.transactions = {
-        {{tracking_state::tracking, status_kind::none}, 1},      {{tracking_state::tracking, status_kind::pending}, 2},
-        {{tracking_state::overdue, status_kind::pending}, 4},    {{tracking_state::not_found, status_kind::none}, 8},
-        {{tracking_state::settled, status_kind::completed}, 16}, {{tracking_state::tracking, status_kind::other}, 32}};
+        {{track::tracking_state::tracking, track::status_kind::none}, 1},
+        {{track::tracking_state::tracking, track::status_kind::pending}, 2},
+        {{track::tracking_state::overdue, track::status_kind::pending}, 4},
+        {{track::tracking_state::not_found, track::status_kind::none}, 8},
+        {{track::tracking_state::settled, track::status_kind::completed}, 16},
+        {{track::tracking_state::tracking, track::status_kind::other}, 32}};
     EXPECT_EQ(
         part(R"("transactions")", R"(,"polls")"),
         R"("transactions":{"by_state":{"abandoned":0,"not_found":8,"overdue":4,"rejected":0,"settled":16,)"
@@ -107,34 +110,34 @@ TEST_F(StatusReport, PollsShowWhatIsMadeInFlightAndDue) {
     track("b");
     ASSERT_TRUE(core_.next_poll(now()));
     clock_.run_for(10s);
-    step(woken_event{});
+    step(track::woken_event{});
     EXPECT_EQ(
         part(R"("polls")", R"(,"proof")"),
         R"("polls":{"per_second":0.0,"in_flight":1,"lag_p99_seconds":0.250,"oldest_due_seconds":10.000})");
 }
 
 TEST_F(StatusReport, MadePollsAreShownWithOneDigit) {
-    step(woken_event{});
+    step(track::woken_event{});
     for (int i = 0; i < 2; ++i) track("t" + std::to_string(i));
-    answer(reply_class::good);
-    answer(reply_class::good);
+    answer(track::reply_class::good);
+    answer(track::reply_class::good);
     clock_.run_for(8s);
-    step(woken_event{});
+    step(track::woken_event{});
     EXPECT_THAT(report(), HasSubstr(R"("per_second":0.2,)")) << "2 in 8 s";
 }
 
 TEST_F(StatusReport, AProofThatAnswersHasNoDetail) {
     track("a");
-    answer(reply_class::good);
+    answer(track::reply_class::good);
     EXPECT_EQ(part(R"("proof")", R"(,"callbacks")"), R"("proof":{"health":"ok","since":null,"detail":null})");
 }
 
 TEST_F(StatusReport, AProofThatRefusesIsShownWithItsWordsAndSinceWhen) {
     track("a");
     clock_.run_for(1s);
-    answer(reply_class::unauthorized, "401 invalid_token", "token \"x\" was revoked");
+    answer(track::reply_class::unauthorized, "401 invalid_token", "token \"x\" was revoked");
     clock_.run_for(3s);
-    step(woken_event{});
+    step(track::woken_event{});
     EXPECT_EQ(
         part(R"("proof")", R"(,"callbacks")"), R"("proof":{"health":"unauthorized","since":"2026-04-01T10:00:04.000Z",)"
                                                R"("detail":"401 invalid_token: token \"x\" was revoked"})");
@@ -164,7 +167,7 @@ TEST_F(StatusReport, CallbacksShowWhyAndWhenNext) {
 }
 
 TEST_F(StatusReport, AFullStoreIsShown) {
-    remembered_.state = store_state::full;
+    remembered_.state = track::store_state::full;
     EXPECT_THAT(report(), HasSubstr(R"("store":{"state":"full",)"));
 }
 
@@ -197,4 +200,4 @@ TEST_F(StatusReport, SecretsAreShownByTheirFingerprints) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 /// A use case, how it comes to be asked for, and what users see when its n-th step fails.
@@ -28,8 +28,8 @@ void drop_delivery(use_case_world& world) { world.delivery.reset(); }
 void drop_consumer(use_case_world& world) { world.consumer.reset(); }
 void drop_status(use_case_world& world) { world.status.reset(); }
 
-std::vector<import_line> import_lines(std::size_t count) {
-    std::vector<import_line> lines;
+std::vector<api::import_line> import_lines(std::size_t count) {
+    std::vector<api::import_line> lines;
     for (std::size_t i = 0; i < count; ++i)
         lines.push_back(
             {static_cast<std::uint32_t>(i + 1), {*transaction_id::parse("i" + std::to_string(i)), {}}, true});
@@ -37,16 +37,16 @@ std::vector<import_line> import_lines(std::size_t count) {
 }
 
 void begin_track(use_case_world& world, call_result& to) {
-    world.tracking->track(world.request("t1"), {}, world.tell<tracked>(to));
+    world.tracking->track(world.request("t1"), {}, world.tell<api::tracked>(to));
 }
 void begin_import(use_case_world& world, call_result& to) {
-    world.tracking->import(import_lines(2'500), {}, world.tell<import_summary>(to));
+    world.tracking->import(import_lines(2'500), {}, world.tell<api::import_summary>(to));
 }
 void begin_get(use_case_world& world, call_result& to) {
-    world.lookup->get(world.id("t1"), milliseconds(0), world.tell<transaction_view>(to));
+    world.lookup->get(world.id("t1"), milliseconds(0), world.tell<track::transaction_view>(to));
 }
 void begin_untrack(use_case_world& world, call_result& to) {
-    world.changes->untrack(world.id("t1"), {}, world.tell<transaction_view>(to));
+    world.changes->untrack(world.id("t1"), {}, world.tell<track::transaction_view>(to));
 }
 void begin_poll(use_case_world& world, call_result& to) {
     world.changes->poll_now(world.id("t1"), {}, world.tell<std::monostate>(to));
@@ -65,17 +65,17 @@ std::vector<use_case> tracking_cases() {
 
 std::vector<use_case> lookup_cases() {
     const auto list = [](use_case_world& world, call_result& to) {
-        world.lookup->list({}, world.tell<transaction_page>(to));
+        world.lookup->list({}, world.tell<track::transaction_page>(to));
     };
     const auto history = [](use_case_world& world, call_result& to) {
-        world.lookup->history(world.id("t1"), world.tell<transaction_history>(to));
+        world.lookup->history(world.id("t1"), world.tell<track::transaction_history>(to));
     };
     const auto prepare_events = [](use_case_world& world) {
         for (std::uint64_t seq = 1; seq < 4; ++seq) world.add_event(seq);
         world.feed->restore(world.disk.status());
     };
     const auto events = [](use_case_world& world, call_result& to) {
-        world.feed->events(event_seq{1}, 10, milliseconds(0), world.tell<event_list>(to));
+        world.feed->events(event_seq{1}, 10, milliseconds(0), world.tell<api::event_list>(to));
     };
     return {
         {"Get", add_one, begin_get, [](use_case_world& world) { world.views.reset(); }, {full}},
@@ -94,7 +94,7 @@ std::vector<use_case> change_cases() {
     const auto begin_ending = [](use_case_world& world) {
         world.track("t1");
         world.polls.follow_clock();
-        world.polls.step(untracked_event{*world.polls.core().find("t1")});
+        world.polls.step(track::untracked_event{*world.polls.core().find("t1")});
     };
     return {
         {"Untrack", add_one, begin_untrack, drop_changes, {full, full}},
@@ -106,21 +106,22 @@ std::vector<use_case> change_cases() {
 
 std::vector<use_case> delivery_cases() {
     const auto list = [](use_case_world& world, call_result& to) {
-        world.delivery->deliveries({}, world.tell<delivery_page>(to));
+        world.delivery->deliveries({}, world.tell<track::delivery_page>(to));
     };
     const auto owe = [](use_case_world& world) {
         world.disk.lanes["gone"].callback = "gone";
-        delivery_view dead{delivery_id{7},
-                           "evt_1",
-                           "transaction.completed",
-                           world.id("t1"),
-                           "gone",
-                           delivery_state::dead,
-                           3,
-                           std::nullopt,
-                           "",
-                           0,
-                           std::nullopt};
+        track::delivery_view dead{
+            delivery_id{7},
+            "evt_1",
+            "transaction.completed",
+            world.id("t1"),
+            "gone",
+            track::delivery_state::dead,
+            3,
+            std::nullopt,
+            "",
+            0,
+            std::nullopt};
         world.disk.rows.emplace(
             7, fake_disk::delivery_row{
                    std::move(dead), event_seq{1}, "gone", "", "settled", "completed", nullptr, world.clock.now().wall,
@@ -139,16 +140,16 @@ std::vector<use_case> delivery_cases() {
 std::vector<use_case> daemon_cases() {
     const auto add_consumer = [](use_case_world& world) { world.disk.consumers["c"] = {}; };
     const auto put = [](use_case_world& world, call_result& to) {
-        world.consumer->put_consumer("c", std::nullopt, {}, world.tell<std::pair<bool, consumer_view>>(to));
+        world.consumer->put_consumer("c", std::nullopt, {}, world.tell<std::pair<bool, track::consumer_view>>(to));
     };
     const auto remove = [](use_case_world& world, call_result& to) {
-        world.consumer->delete_consumer("c", {}, world.tell<consumer_view>(to));
+        world.consumer->delete_consumer("c", {}, world.tell<track::consumer_view>(to));
     };
     const auto acknowledge = [](use_case_world& world, call_result& to) {
-        world.consumer->acknowledge("c", event_seq{0}, world.tell<consumer_view>(to));
+        world.consumer->acknowledge("c", event_seq{0}, world.tell<track::consumer_view>(to));
     };
     const auto list = [](use_case_world& world, call_result& to) {
-        world.consumer->consumers(world.tell<std::vector<consumer_view>>(to));
+        world.consumer->consumers(world.tell<std::vector<track::consumer_view>>(to));
     };
     const auto status = [](use_case_world& world, call_result& to) {
         world.status->status_json(world.tell<std::string>(to));
@@ -199,7 +200,7 @@ TEST_P(UseCases, ReportTheOutcomeAfterTheLastStep) {
 TEST_P(UseCases, ReportTheStepThatFails) {
     for (std::size_t failing = 1; failing <= steps(); ++failing) {
         begin_anew();
-        world_->memory.fail_operation(failing, store_error::full);
+        world_->memory.fail_operation(failing, store::store_error::full);
         begin();
         world_->memory.pump();
         EXPECT_EQ(result_->word, GetParam().failing_at[failing - 1]) << "step " << failing;
@@ -241,4 +242,4 @@ INSTANTIATE_TEST_SUITE_P(Deliveries, UseCases, testing::ValuesIn(delivery_cases(
 INSTANTIATE_TEST_SUITE_P(Daemon, UseCases, testing::ValuesIn(daemon_cases()), case_name);
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -22,7 +22,7 @@
 #include "support/recorded_log.hpp"
 #include "support/virtual_time.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 
 /// What a call's handler was told, and whether it is alive. It outlives the world.
 struct call_result {
@@ -42,10 +42,10 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
     }
 
     template <class Value>
-    static backend_handler<Value> tell(call_result& to) {
-        return [&to, held = to.held](const outcome<Value>& done) {
-            const auto* refused = std::get_if<problem>(&done);
-            to.word = refused == nullptr ? "ok" : std::string(word_of(refused->code));
+    static api::backend_handler<Value> tell(call_result& to) {
+        return [&to, held = to.held](const api::outcome<Value>& done) {
+            const auto* refused = std::get_if<api::problem>(&done);
+            to.word = refused == nullptr ? "ok" : std::string(api::word_of(refused->code));
         };
     }
 
@@ -56,32 +56,32 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
     }
 
     static transaction_id id(const char* text) { return *transaction_id::parse(text); }
-    static track_request request(const char* text) { return {id(text), {}}; }
+    static api::track_request request(const char* text) { return {id(text), {}}; }
     /// One that is tracked already, in the store and in memory.
     void track(const char* text) {
-        tracking->track(request(text), {}, [](const outcome<tracked>&) {});
+        tracking->track(request(text), {}, [](const api::outcome<api::tracked>&) {});
         memory.pump();
     }
     /// One whose tracking a user has ended.
     void track_and_end(const char* text) {
         track(text);
-        changes->untrack(id(text), {}, [](const outcome<transaction_view>&) {});
+        changes->untrack(id(text), {}, [](const api::outcome<track::transaction_view>&) {});
         memory.pump();
     }
     /// One that has settled long ago: in the store alone.
     void add_settled(const char* text) {
-        new_transaction row{id(text), "{}", std::nullopt, "", clock.now().wall, std::chrono::hours(24), {}};
+        track::new_transaction row{id(text), "{}", std::nullopt, "", clock.now().wall, std::chrono::hours(24), {}};
         disk.add_one(row);
         fake_disk::transaction_row& stored = disk.transactions.at(text);
-        stored.facts.state = tracking_state::settled;
+        stored.facts.state = track::tracking_state::settled;
         stored.facts.status = "failed";
         stored.facts.watched = false;
     }
     void add_event(std::uint64_t seq) {
-        const std::string event = make_event_id(clock.now().wall, random);
+        const std::string event = track::make_event_id(clock.now().wall, random);
         disk.events[seq] = {
             event,
-            event_type::completed,
+            track::event_type::completed,
             clock.now().wall,
             "t1",
             0,
@@ -91,20 +91,20 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
 
     virtual_clock clock;
     fake_disk disk;
-    fake_store memory{disk};
+    store::fake_store memory{disk};
     recorded_log log;
-    metrics registry{"test"};
+    observe::metrics registry{"test"};
     meters counts{registry};
     random_source random{1};
     fake_notifier notifier{clock};
     daemon_state state;
-    configuration config;
+    config::configuration config;
     config_standing standing;
     change_audit audit{log};
     wait_numbers numbers;
     int wakes = 0;
     poll_driver polls{
-        {}, {clock, random, memory, log, counts, [](event_type) { return std::vector<std::string>(); }, *this}};
+        {}, {clock, random, memory, log, counts, [](track::event_type) { return std::vector<std::string>(); }, *this}};
     delivery_driver deliveries{{clock, memory, notifier, log, *this}, make_callbacks(), 1, [this] { ++wakes; }};
     std::unique_ptr<event_feed> feed = std::make_unique<event_feed>(memory, clock, numbers, [this] { ++wakes; });
     housekeeping upkeep{{clock, memory, log, counts, polls, deliveries, *feed}, [this] { ++wakes; }};
@@ -126,13 +126,13 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
 
   private:
     static callback_table make_callbacks() {
-        std::vector<callback_config> callbacks(1);
+        std::vector<config::callback_config> callbacks(1);
         callbacks.front().name = "shop";
         callbacks.front().url = "https://shop.example/hook";
         return {std::move(callbacks), {}};
     }
 
-    void on_recorded(const change_action& change, recorded_transition) override {
+    void on_recorded(const track::change_action& change, store::recorded_transition) override {
         if (ends_wait(change.facts.state)) lookup->on_ended(change.id);
     }
     void on_token_wanted() override {}
@@ -141,4 +141,4 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
     void on_callback(const callback_view&) override {}
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::engine

@@ -7,7 +7,7 @@
 #include "engine/wait_list.hpp"
 #include "support/fake_disk.hpp"
 
-namespace prooftrack {
+namespace prooftrack::engine {
 namespace {
 
 using testing::ElementsAre;
@@ -18,12 +18,12 @@ const steady_time start{3h};
 
 TEST(WaitList, GivesThemBackByIdOnce) {
     wait_list<std::string> waits;
-    waits.add(wait_id{1}, start + 1s, "one");
-    waits.add(wait_id{2}, start + 2s, "two");
+    waits.add(api::wait_id{1}, start + 1s, "one");
+    waits.add(api::wait_id{2}, start + 2s, "two");
     EXPECT_EQ(waits.size(), 2U);
-    EXPECT_EQ(waits.take(wait_id{1}), "one");
-    EXPECT_EQ(waits.take(wait_id{1}), std::nullopt);
-    EXPECT_EQ(waits.take(wait_id{3}), std::nullopt);
+    EXPECT_EQ(waits.take(api::wait_id{1}), "one");
+    EXPECT_EQ(waits.take(api::wait_id{1}), std::nullopt);
+    EXPECT_EQ(waits.take(api::wait_id{3}), std::nullopt);
     EXPECT_EQ(waits.size(), 1U);
     EXPECT_EQ(waits.next_deadline(), start + 2s) << "its deadline went with it";
 }
@@ -32,9 +32,9 @@ TEST(WaitList, TakesOneAtATimeWhoseDeadlineHasCome) {
     wait_list<std::string> waits;
     EXPECT_EQ(waits.next_deadline(), std::nullopt);
     EXPECT_EQ(waits.take_expired(start), std::nullopt);
-    waits.add(wait_id{1}, start + 2s, "late");
-    waits.add(wait_id{2}, start + 1s, "soon");
-    waits.add(wait_id{3}, start + 1s, "with it");
+    waits.add(api::wait_id{1}, start + 2s, "late");
+    waits.add(api::wait_id{2}, start + 1s, "soon");
+    waits.add(api::wait_id{3}, start + 1s, "with it");
     EXPECT_EQ(waits.next_deadline(), start + 1s);
     EXPECT_EQ(waits.take_expired(start + 1s - 1ns), std::nullopt);
     EXPECT_EQ(waits.take_expired(start + 1s), "soon");
@@ -47,8 +47,8 @@ TEST(WaitList, TakesOneAtATimeWhoseDeadlineHasCome) {
 
 TEST(WaitList, TakesAllInTheOrderOfTheirIdsAndTheirDeadlinesToo) {
     wait_list<std::string> waits;
-    waits.add(wait_id{2}, start + 1s, "two");
-    waits.add(wait_id{1}, start + 2s, "one");
+    waits.add(api::wait_id{2}, start + 1s, "two");
+    waits.add(api::wait_id{1}, start + 2s, "one");
     EXPECT_THAT(waits.take_all(), ElementsAre("one", "two"));
     EXPECT_THAT(waits.take_all(), IsEmpty());
     EXPECT_EQ(waits.next_deadline(), std::nullopt);
@@ -57,11 +57,13 @@ TEST(WaitList, TakesAllInTheOrderOfTheirIdsAndTheirDeadlinesToo) {
 
 class TransactionWaits : public testing::Test {
   protected:
-    void add(wait_id id, const std::string& transaction, steady_duration wait = 1min) {
-        waits_.add({id, *transaction_id::parse(transaction), [](const outcome<transaction_view>&) {}}, start + wait);
+    void add(api::wait_id id, const std::string& transaction, steady_duration wait = 1min) {
+        waits_.add(
+            {id, *transaction_id::parse(transaction), [](const api::outcome<track::transaction_view>&) {}},
+            start + wait);
     }
-    std::vector<wait_id> take_for(const std::string& transaction) {
-        std::vector<wait_id> ids;
+    std::vector<api::wait_id> take_for(const std::string& transaction) {
+        std::vector<api::wait_id> ids;
         for (const auto& request : waits_.take_for(*transaction_id::parse(transaction))) ids.push_back(request.id);
         return ids;
     }
@@ -71,49 +73,51 @@ class TransactionWaits : public testing::Test {
 
 TEST_F(TransactionWaits, AnEndTakesAllWhoWaitForThatTransactionAlone) {
     EXPECT_TRUE(waits_.empty());
-    add(wait_id{1}, "a");
-    add(wait_id{2}, "b");
-    add(wait_id{3}, "a");
+    add(api::wait_id{1}, "a");
+    add(api::wait_id{2}, "b");
+    add(api::wait_id{3}, "a");
     EXPECT_FALSE(waits_.empty());
-    EXPECT_THAT(take_for("a"), ElementsAre(wait_id{1}, wait_id{3}));
+    EXPECT_THAT(take_for("a"), ElementsAre(api::wait_id{1}, api::wait_id{3}));
     EXPECT_THAT(take_for("a"), IsEmpty());
     EXPECT_THAT(take_for("c"), IsEmpty());
     EXPECT_FALSE(waits_.empty());
-    EXPECT_THAT(take_for("b"), ElementsAre(wait_id{2}));
+    EXPECT_THAT(take_for("b"), ElementsAre(api::wait_id{2}));
     EXPECT_TRUE(waits_.empty());
     EXPECT_EQ(waits_.next_wake(), std::nullopt);
 }
 
 TEST_F(TransactionWaits, WhoIsTakenOutIsNotTakenByTheEnd) {
-    add(wait_id{1}, "a");
-    add(wait_id{2}, "a");
-    add(wait_id{3}, "a");
-    const auto taken = waits_.take(wait_id{2});
+    add(api::wait_id{1}, "a");
+    add(api::wait_id{2}, "a");
+    add(api::wait_id{3}, "a");
+    const auto taken = waits_.take(api::wait_id{2});
     ASSERT_TRUE(taken);
-    EXPECT_EQ(taken->id, wait_id{2});
+    EXPECT_EQ(taken->id, api::wait_id{2});
     EXPECT_EQ(taken->transaction.str(), "a");
-    EXPECT_FALSE(waits_.take(wait_id{2}));
-    EXPECT_THAT(take_for("a"), ElementsAre(wait_id{1}, wait_id{3}));
+    EXPECT_FALSE(waits_.take(api::wait_id{2}));
+    EXPECT_THAT(take_for("a"), ElementsAre(api::wait_id{1}, api::wait_id{3}));
 }
 
 TEST_F(TransactionWaits, WhoseTimeIsOverIsNotTakenByTheEnd) {
-    add(wait_id{1}, "a", 2min);
-    add(wait_id{2}, "a", 1min);
+    add(api::wait_id{1}, "a", 2min);
+    add(api::wait_id{2}, "a", 1min);
     EXPECT_EQ(waits_.next_wake(), start + 1min);
     EXPECT_FALSE(waits_.take_expired(start + 59s));
     const auto over = waits_.take_expired(start + 1min);
     ASSERT_TRUE(over);
-    EXPECT_EQ(over->id, wait_id{2});
+    EXPECT_EQ(over->id, api::wait_id{2});
     EXPECT_FALSE(waits_.take_expired(start + 1min));
-    EXPECT_THAT(take_for("a"), ElementsAre(wait_id{1}));
+    EXPECT_THAT(take_for("a"), ElementsAre(api::wait_id{1}));
     EXPECT_FALSE(waits_.take_expired(start + 1h)) << "taken by the end";
 }
 
 TEST_F(TransactionWaits, TheHandlerComesBackWithTheRequest) {
     std::string got;
     waits_.add(
-        {wait_id{1}, *transaction_id::parse("a"),
-         [&got](const outcome<transaction_view>& view) { got = std::get<transaction_view>(view).id.str(); }},
+        {api::wait_id{1}, *transaction_id::parse("a"),
+         [&got](const api::outcome<track::transaction_view>& view) {
+             got = std::get<track::transaction_view>(view).id.str();
+         }},
         start + 1s);
     auto taken = waits_.take_for(*transaction_id::parse("a"));
     ASSERT_EQ(taken.size(), 1U);
@@ -124,4 +128,4 @@ TEST_F(TransactionWaits, TheHandlerComesBackWithTheRequest) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::engine

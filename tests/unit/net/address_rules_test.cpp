@@ -3,7 +3,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 address_kind kind_of(const char* text) { return classify_address(boost::asio::ip::make_address(text)); }
@@ -125,4 +125,4 @@ TEST(AddressRules, AnExactHostMayBePrivateAWildcardMayNotAndSomeAddressesNobodyM
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 struct outcome {
@@ -102,4 +102,4 @@ TEST(ChunkDecoder, HoldsLinesAndTrailersToTheirBound) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -15,7 +15,7 @@
 #include "support/scripted_http_server.hpp"
 #include "support/test_certificates.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 namespace asio = boost::asio;
@@ -221,4 +221,4 @@ TEST(Connector, AUnixSocketWhoseBacklogIsFullIsWaitedFor) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -14,7 +14,7 @@
 #include "support/scripted_http_server.hpp"
 #include "support/test_certificates.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 namespace asio = boost::asio;
@@ -423,4 +423,4 @@ TEST_F(HttpExchange, HostAndLengthAreWrittenFromTheFieldsAlone) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 std::optional<json_error> fault_of(std::string_view text, const json_limits& limits = {}) {
@@ -204,4 +204,4 @@ TEST(JsonProperties, AnyBytesAreJudgedAsBoostJudgesThemOrStricter) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -12,7 +12,7 @@
 #include "net/error.hpp"
 #include "support/run_task.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 namespace asio = boost::asio;
@@ -220,4 +220,4 @@ TEST(HostResolver, RemembersABoundedNumberOfHosts) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::net

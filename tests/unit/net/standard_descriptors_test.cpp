@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 bool is_null_device(int descriptor) {
@@ -42,4 +42,4 @@ TEST(StandardDescriptors, ClosedOnesBecomeTheNullDeviceAndOpenOnesStay) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::net

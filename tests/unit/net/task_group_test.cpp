@@ -9,7 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 namespace asio = boost::asio;
@@ -152,4 +152,4 @@ TEST(TaskGroup, TellsOneAtATime) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -9,7 +9,7 @@
 #include "net/error.hpp"
 #include "net/steady_alarm.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 namespace asio = boost::asio;
@@ -142,4 +142,4 @@ TEST(SystemClock, ReadsThreeClocks) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::net

@@ -15,7 +15,7 @@
 #include "support/scripted_http_server.hpp"
 #include "support/test_certificates.hpp"
 
-namespace prooftrack {
+namespace prooftrack::net {
 namespace {
 
 namespace asio = boost::asio;
@@ -243,4 +243,4 @@ TEST(TrustRoots, SeeThatTheSystemsWereReplaced) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::net

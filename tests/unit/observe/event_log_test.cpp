@@ -17,7 +17,7 @@
 
 #include "observe/sinks.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 using testing::HasSubstr;
@@ -273,4 +273,4 @@ TEST_F(JournalSocket, AutoTakesTheJournalWhenStderrIsConnectedToIt) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 constexpr auto last_event = log_event_id::log_suppressed;
@@ -181,4 +181,4 @@ TEST(LogLevel, NamesGoBothWays) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::observe

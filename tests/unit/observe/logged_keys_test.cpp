@@ -9,7 +9,7 @@
 
 #include "observe/event_table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 std::string read(const std::filesystem::path& path) {
@@ -90,4 +90,4 @@ TEST_F(LoggedKeys, ThatAreAddedOneByOneBelongToSomeEvent) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::observe

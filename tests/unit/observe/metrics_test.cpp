@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 using testing::HasSubstr;
@@ -277,4 +277,4 @@ TEST(AlertRules, UseOnlyMetricsThatThereAre) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::observe

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 using testing::HasSubstr;
@@ -133,4 +133,4 @@ TEST(Render, AnyBytesGiveOneLine) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::observe

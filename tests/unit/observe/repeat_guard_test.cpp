@@ -5,7 +5,7 @@
 
 #include "observe/event_table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 class RepeatGuard : public testing::Test {
@@ -111,4 +111,4 @@ TEST_F(RepeatGuard, MemoryIsBoundedWhateverTheErrorsSay) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::observe

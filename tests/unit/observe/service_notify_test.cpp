@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace prooftrack {
+namespace prooftrack::observe {
 namespace {
 
 using testing::HasSubstr;
@@ -144,4 +144,4 @@ TEST(PassedApiSocket, IsNoneWithoutSystemd) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::observe

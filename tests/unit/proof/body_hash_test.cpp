@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 RC_GTEST_PROP(BodyHash, IsTheSameForTheSameBytesAndSeed, (const std::string& body, std::uint64_t seed)) {
@@ -41,4 +41,4 @@ TEST(BodyHash, DependsOnTheSeed) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

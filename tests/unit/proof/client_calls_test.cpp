@@ -7,7 +7,7 @@
 #include "client_harness.hpp"
 #include "support/test_certificates.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 using namespace testing_support;
@@ -245,7 +245,7 @@ TEST(ProofCalls, ManyAtOnceAllEnd) {
 TEST(ProofCalls, ResumeTheTlsSessionOfTheCallsBefore) {
     const test_authority authority;
     scripted_http_server server(authority.server_context(), echo_once);
-    client_harness harness(client_harness::options_for(server, trust_roots(authority.ca_pem(), "ca.pem")));
+    client_harness harness(client_harness::options_for(server, net::trust_roots(authority.ca_pem(), "ca.pem")));
     for (int i = 0; i < 3; ++i) EXPECT_EQ(count_good_calls(harness, 1), 1U);
     EXPECT_EQ(harness.observer.full_handshakes, 1U);
     EXPECT_EQ(harness.observer.resumed_handshakes, 2U);
@@ -278,7 +278,7 @@ TEST(ProofCalls, ThatAreGivenUpBeforeTheirFirstByteNeverReachedProof) {
         connected = true;
         connection.wait_for_close();
     });
-    proof_client_options options = client_harness::options_for(server, trust_roots(authority.ca_pem(), "ca.pem"));
+    proof_client_options options = client_harness::options_for(server, net::trust_roots(authority.ca_pem(), "ca.pem"));
     options.base_url = "https://127.0.0.1:" + std::to_string(server.port());
     client_harness harness(options);
     std::optional<op_result<proof_reply>> outcome;
@@ -307,4 +307,4 @@ TEST(ProofCalls, EachErrorHasItsWords) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -6,7 +6,7 @@
 
 #include "client_harness.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 using namespace testing_support;
@@ -21,7 +21,7 @@ TEST(ProofConnections, AStaleConnectionIsRepeatedOnceAtOnceAndNoError) {
     client_harness harness(client_harness::options_for(server));
     harness.poll_and_wait({"tx-1"});
     harness.poll_and_wait({"tx-2"});
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::good);
     EXPECT_EQ(harness.source.repeats_asked, std::vector<std::string>{"tx-2"});
     EXPECT_EQ(server.connections(), 2U);
 }
@@ -36,7 +36,7 @@ TEST(ProofConnections, AResetOfAStaleConnectionIsRepeatedToo) {
     client_harness harness(client_harness::options_for(server));
     harness.poll_and_wait({"tx-1"});
     harness.poll_and_wait({"tx-2"});
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::good);
 }
 
 TEST(ProofConnections, TheSourceMayForbidTheRepeat) {
@@ -48,7 +48,7 @@ TEST(ProofConnections, TheSourceMayForbidTheRepeat) {
     harness.source.allow_repeats = false;
     harness.poll_and_wait({"tx-1"});
     harness.poll_and_wait({"tx-2"});
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::no_reply);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::no_reply);
     EXPECT_EQ(harness.source.answer_to("tx-2").error, "reply: connection closed");
 }
 
@@ -60,7 +60,7 @@ TEST(ProofConnections, ARepeatIsMadeOnlyOnce) {
     client_harness harness(client_harness::options_for(server));
     harness.poll_and_wait({"tx-1"});
     harness.poll_and_wait({"tx-2"});
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::no_reply);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::no_reply);
     EXPECT_EQ(harness.source.repeats_asked.size(), 1U);
     EXPECT_EQ(server.connections(), 2U);
 }
@@ -81,14 +81,14 @@ TEST(ProofConnections, ARepeatToADeadServerIsAnswered) {
         while (!second_came) harness.run_for(1ms);
     }
     harness.run_until_answers(2);
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::no_reply);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::no_reply);
 }
 
 TEST(ProofConnections, AFreshConnectionThatEndsWithoutAReplyIsAnError) {
     scripted_http_server server([](scripted_connection& connection) { connection.read_request(); });
     client_harness harness(client_harness::options_for(server));
     harness.poll_and_wait({"tx-1"});
-    EXPECT_EQ(harness.source.answer_to("tx-1").what, reply_class::no_reply);
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::no_reply);
     EXPECT_EQ(harness.source.answer_to("tx-1").error, "reply: connection closed");
     EXPECT_TRUE(harness.source.repeats_asked.empty());
 }
@@ -102,7 +102,7 @@ TEST(ProofConnections, AResetInsideAReplyIsTruncation) {
     });
     client_harness harness(client_harness::options_for(server));
     harness.poll_and_wait({"tx-1"});
-    EXPECT_EQ(harness.source.answer_to("tx-1").what, reply_class::unusable);
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::unusable);
     EXPECT_EQ(harness.source.answer_to("tx-1").error, "reply: truncated");
     EXPECT_TRUE(harness.source.repeats_asked.empty());
 }
@@ -116,7 +116,7 @@ TEST(ProofConnections, ACloseWhileIdleIsSeenAtOnce) {
     harness.poll_and_wait({"tx-1"});
     harness.run_until([&] { return harness.observer.idle == 0 && harness.observer.busy == 0; });
     harness.poll_and_wait({"tx-2"});
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::good);
     EXPECT_TRUE(harness.source.repeats_asked.empty());
 }
 
@@ -133,8 +133,8 @@ TEST(ProofConnections, BytesThatNobodyAskedForCloseAnIdleConnection) {
     harness.poll_and_wait({"tx-1"});
     harness.run_until([&] { return closed.load(); });
     harness.poll_and_wait({"tx-2"});
-    EXPECT_EQ(harness.source.answer_to("tx-1").what, reply_class::good);
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::good);
     EXPECT_EQ(server.connections(), 2U);
     EXPECT_TRUE(harness.observer.disabled.empty()) << "there was no pipelining";
 }
@@ -148,9 +148,9 @@ TEST(ProofConnections, AReplyAboutAnotherTransactionEndsTheConnection) {
     });
     client_harness harness(client_harness::options_for(server));
     harness.poll_and_wait({"tx-1"});
-    EXPECT_EQ(harness.source.answer_to("tx-1").what, reply_class::unusable);
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::unusable);
     harness.poll_and_wait({"tx-2"});
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::good);
     EXPECT_EQ(server.connections(), 2U);
 }
 
@@ -163,7 +163,7 @@ TEST(ProofConnections, AnnouncedClosesAreObeyed) {
     client_harness harness(client_harness::options_for(server));
     for (int i = 0; i < 5; ++i) {
         harness.poll_and_wait({"tx-" + std::to_string(i)});
-        EXPECT_EQ(harness.source.answers.back().answer.what, reply_class::good);
+        EXPECT_EQ(harness.source.answers.back().answer.what, track::reply_class::good);
     }
     EXPECT_EQ(server.connections(), 5U);
 }
@@ -186,7 +186,7 @@ TEST(ProofConnections, AreRetiredAfterAThousandRequests) {
     EXPECT_GE(first, 800);
     EXPECT_LE(first, 1200);
     EXPECT_EQ(server.connections(), 2U);
-    for (const auto& each : harness.source.answers) ASSERT_EQ(each.answer.what, reply_class::good);
+    for (const auto& each : harness.source.answers) ASSERT_EQ(each.answer.what, track::reply_class::good);
     EXPECT_TRUE(harness.source.repeats_asked.empty());
 }
 
@@ -214,7 +214,7 @@ TEST(ProofConnections, RetiringClosesIdleOnesNowAndBusyOnesAfterTheirAnswer) {
     EXPECT_EQ(harness.source.answers.size(), 1U);
     go_on = true;
     harness.run_until([&] { return closed == 2; });
-    EXPECT_EQ(harness.source.answer_to("tx-slow").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-slow").what, track::reply_class::good);
     harness.poll_and_wait({"tx-3"});
     EXPECT_EQ(server.connections(), 3U);
 }
@@ -229,7 +229,7 @@ TEST(ProofConnections, RetiringWhileConnectingLosesNothing) {
         harness.client->retire_connections();
     }
     harness.run_until_answers(2);
-    EXPECT_EQ(harness.source.answer_to("tx-1").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::good);
 }
 
 TEST(ProofConnections, AreCountedAsIdleAndBusy) {
@@ -277,7 +277,7 @@ TEST(ProofStop, WaitsForTheAnswersInFlight) {
     EXPECT_FALSE(stopped);
     go_on = true;
     harness.run_until([&] { return stopped; });
-    EXPECT_EQ(harness.source.answer_to("tx-1").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::good);
 }
 
 TEST(ProofStop, GivesUpWhenItsTimeIsOver) {
@@ -291,7 +291,7 @@ TEST(ProofStop, GivesUpWhenItsTimeIsOver) {
     harness.poll({"tx-1"});
     harness.run_until([&] { return asked.load(); });
     harness.stop(50ms);
-    EXPECT_EQ(harness.source.answer_to("tx-1").what, reply_class::no_reply);
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::no_reply);
     EXPECT_EQ(harness.source.answer_to("tx-1").error, "reply: none before the stop");
 }
 
@@ -310,4 +310,4 @@ TEST(ProofStop, TheClientMayBeDestroyedAtAnyMoment) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -21,17 +21,17 @@
 namespace prooftrack::testing_support {
 
 struct answered_poll {
-    poll_ticket ticket;
-    poll_answer answer;
+    track::poll_ticket ticket;
+    track::poll_answer answer;
 };
 
 /// Gives out what `due` holds and remembers every answer.
-class scripted_source final : public poll_source {
+class scripted_source final : public proof::poll_source {
   public:
-    std::optional<poll_ticket> next_poll() override {
+    std::optional<track::poll_ticket> next_poll() override {
         ++pulls;
         if (due.empty()) return std::nullopt;
-        poll_ticket ticket;
+        track::poll_ticket ticket;
         ticket.slot = static_cast<std::uint32_t>(taken++);
         ticket.id = due.front();
         ticket.known_body = known[ticket.id];
@@ -39,19 +39,19 @@ class scripted_source final : public poll_source {
         return ticket;
     }
     bool has_poll() override { return !due.empty(); }
-    bool may_repeat(const poll_ticket& ticket) override {
+    bool may_repeat(const track::poll_ticket& ticket) override {
         repeats_asked.push_back(ticket.id);
         return allow_repeats;
     }
-    void on_answer(poll_ticket ticket, poll_answer answer) override {
+    void on_answer(track::poll_ticket ticket, track::poll_answer answer) override {
         if (!seen.insert({ticket.slot, true}).second) throw std::logic_error("a ticket was answered twice");
         answers.push_back({std::move(ticket), std::move(answer)});
         if (after_answer) after_answer();
     }
 
     /// The only answer about `id`; throws when there is none or more than one.
-    const poll_answer& answer_to(const std::string& id) const {
-        const poll_answer* found = nullptr;
+    const track::poll_answer& answer_to(const std::string& id) const {
+        const track::poll_answer* found = nullptr;
         for (const auto& each : answers) {
             if (each.ticket.id != id) continue;
             if (found != nullptr) throw std::logic_error("two answers about " + id);
@@ -72,7 +72,7 @@ class scripted_source final : public poll_source {
     std::size_t pulls = 0;
 };
 
-struct recording_observer final : proof_client_observer {
+struct recording_observer final : proof::proof_client_observer {
     void on_handshake(bool resumed) override { ++(resumed ? resumed_handshakes : full_handshakes); }
     void on_connections(std::size_t now_idle, std::size_t now_busy) override {
         idle = now_idle;
@@ -138,24 +138,24 @@ class request_log {
 /// Source, observer, loop and the client; the client goes first.
 class client_harness {
   public:
-    explicit client_harness(proof_client_options wanted) { start(std::move(wanted)); }
+    explicit client_harness(proof::proof_client_options wanted) { start(std::move(wanted)); }
     client_harness() = default;
 
-    static proof_client_options options_for(const scripted_http_server& server, trust_roots trust = {}) {
-        proof_client_options options;
+    static proof::proof_client_options options_for(const scripted_http_server& server, net::trust_roots trust = {}) {
+        proof::proof_client_options options;
         options.base_url = server.base_url();
         options.trust = std::move(trust);
         return options;
     }
 
-    void start(proof_client_options wanted) {
+    void start(proof::proof_client_options wanted) {
         options = std::move(wanted);
         setup = prepare_proof_setup(options, secret("token-1"));
         client = make_https_proof_client(io.get_executor(), setup, source, observer);
     }
 
     /// A reload to these.
-    void reconfigure(proof_client_options wanted, const std::string& token = "token-1") {
+    void reconfigure(proof::proof_client_options wanted, const std::string& token = "token-1") {
         setup = prepare_proof_setup(wanted, secret(token), setup.get());
         options = std::move(wanted);
         client->reconfigure(setup);
@@ -194,9 +194,9 @@ class client_harness {
         io.run_for(time);
     }
 
-    op_result<proof_reply> call(proof_call request) {
-        std::optional<op_result<proof_reply>> outcome;
-        client->call(std::move(request), [&](op_result<proof_reply> got) { outcome.emplace(std::move(got)); });
+    op_result<proof::proof_reply> call(proof::proof_call request) {
+        std::optional<op_result<proof::proof_reply>> outcome;
+        client->call(std::move(request), [&](op_result<proof::proof_reply> got) { outcome.emplace(std::move(got)); });
         run_until([&] { return outcome.has_value(); });
         return std::move(*outcome);
     }
@@ -210,9 +210,9 @@ class client_harness {
     boost::asio::io_context io{1};
     scripted_source source;
     recording_observer observer;
-    proof_client_options options;
-    std::shared_ptr<const proof_setup> setup;
-    std::unique_ptr<proof_client> client;
+    proof::proof_client_options options;
+    std::shared_ptr<const proof::proof_setup> setup;
+    std::unique_ptr<proof::proof_client> client;
 };
 
 } // namespace prooftrack::testing_support

@@ -6,7 +6,7 @@
 
 #include "client_harness.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 using namespace testing_support;
@@ -71,7 +71,7 @@ TEST(ProofPipeline, ReadsRepliesHoweverTheyAreCut) {
     });
     client_harness harness(pipelined(server));
     harness.poll_and_wait(four);
-    for (const auto& id : four) EXPECT_EQ(harness.source.answer_to(id).what, reply_class::good);
+    for (const auto& id : four) EXPECT_EQ(harness.source.answer_to(id).what, track::reply_class::good);
 }
 
 TEST(ProofPipeline, AMixedUpReplySwitchesItOff) {
@@ -92,7 +92,7 @@ TEST(ProofPipeline, AMixedUpReplySwitchesItOff) {
     client_harness harness(pipelined(server));
     poll_four(harness);
     EXPECT_EQ(harness.source.answer_to("tx-1").status, "completed");
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::unusable);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::unusable);
     EXPECT_EQ(harness.source.answer_to("tx-2").status, "");
     EXPECT_EQ(harness.source.answer_to("tx-3").status, "pending") << "asked again, the mixed-up reply was not believed";
     EXPECT_EQ(harness.source.answer_to("tx-4").status, "pending");
@@ -110,10 +110,10 @@ TEST(ProofPipeline, AnEndInsideAReplySwitchesItOff) {
     }));
     client_harness harness(pipelined(server));
     poll_four(harness);
-    EXPECT_EQ(harness.source.answer_to("tx-1").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::good);
     EXPECT_EQ(harness.source.answer_to("tx-2").error, "reply: truncated");
-    EXPECT_EQ(harness.source.answer_to("tx-3").what, reply_class::good);
-    EXPECT_EQ(harness.source.answer_to("tx-4").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-3").what, track::reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-4").what, track::reply_class::good);
     EXPECT_EQ(harness.observer.disabled.size(), 1U);
 }
 
@@ -122,7 +122,7 @@ TEST(ProofPipeline, AnUnannouncedEndBetweenRepliesSwitchesItOff) {
         [](scripted_connection& connection, const auto& requests) { connection.send(good_reply(requests[0])); }));
     client_harness harness(pipelined(server));
     poll_four(harness);
-    for (const auto& id : four) EXPECT_EQ(harness.source.answer_to(id).what, reply_class::good);
+    for (const auto& id : four) EXPECT_EQ(harness.source.answer_to(id).what, track::reply_class::good);
     EXPECT_EQ(harness.observer.disabled.size(), 1U);
 }
 
@@ -134,7 +134,7 @@ TEST(ProofPipeline, GarbageSwitchesItOff) {
     client_harness harness(pipelined(server));
     poll_four(harness);
     EXPECT_EQ(harness.source.answer_to("tx-2").error, "reply: not an HTTP/1.1 reply");
-    EXPECT_EQ(harness.source.answer_to("tx-3").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-3").what, track::reply_class::good);
     EXPECT_EQ(harness.observer.disabled.size(), 1U);
 }
 
@@ -159,7 +159,7 @@ TEST(ProofPipeline, AnAnnouncedEndIsNoAnomaly) {
     }));
     client_harness harness(pipelined(server));
     poll_four(harness);
-    for (const auto& id : four) EXPECT_EQ(harness.source.answer_to(id).what, reply_class::good);
+    for (const auto& id : four) EXPECT_EQ(harness.source.answer_to(id).what, track::reply_class::good);
     EXPECT_EQ(harness.source.repeats_asked.size(), 3U);
     EXPECT_TRUE(harness.observer.disabled.empty());
 }
@@ -168,7 +168,7 @@ TEST(ProofPipeline, AStaleConnectionIsNoAnomaly) {
     scripted_http_server server(after_a_good_start([](scripted_connection&, const auto&) {}));
     client_harness harness(pipelined(server));
     poll_four(harness);
-    for (const auto& id : four) EXPECT_EQ(harness.source.answer_to(id).what, reply_class::good);
+    for (const auto& id : four) EXPECT_EQ(harness.source.answer_to(id).what, track::reply_class::good);
     EXPECT_EQ(harness.source.repeats_asked.size(), 4U);
     EXPECT_TRUE(harness.observer.disabled.empty());
 }
@@ -179,9 +179,9 @@ TEST(ProofPipeline, WhatMayNotBeRepeatedIsAnsweredWithSilence) {
     client_harness harness(pipelined(server));
     harness.source.allow_repeats = false;
     poll_four(harness);
-    EXPECT_EQ(harness.source.answer_to("tx-1").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::good);
     for (const std::string id : {"tx-2", "tx-3", "tx-4"})
-        EXPECT_EQ(harness.source.answer_to(id).what, reply_class::no_reply);
+        EXPECT_EQ(harness.source.answer_to(id).what, track::reply_class::no_reply);
 }
 
 TEST(ProofPipeline, ATimeoutAnswersAllThatWaited) {
@@ -191,7 +191,7 @@ TEST(ProofPipeline, ATimeoutAnswersAllThatWaited) {
     client_harness harness(options);
     harness.poll_and_wait(four);
     for (const auto& id : four) {
-        EXPECT_EQ(harness.source.answer_to(id).what, reply_class::no_reply);
+        EXPECT_EQ(harness.source.answer_to(id).what, track::reply_class::no_reply);
         EXPECT_EQ(harness.source.answer_to(id).error, "reply: timed out after 80ms");
     }
     EXPECT_TRUE(harness.source.repeats_asked.empty());
@@ -211,4 +211,4 @@ TEST(ProofPipeline, ManyRepliesKeepTheirOrder) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -7,14 +7,14 @@
 
 #include "client_harness.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 using namespace testing_support;
 using namespace std::chrono_literals;
 
 /// One poll against a server that runs `script` for each connection.
-poll_answer answer_of(
+track::poll_answer answer_of(
     const scripted_http_server::script& script, const std::function<void(proof_client_options&)>& change = {}) {
     scripted_http_server server(script);
     proof_client_options options = client_harness::options_for(server);
@@ -24,7 +24,7 @@ poll_answer answer_of(
     return harness.source.answer_to("tx-1");
 }
 
-poll_answer answer_to_bytes(const std::string& bytes) {
+track::poll_answer answer_to_bytes(const std::string& bytes) {
     return answer_of([&](scripted_connection& connection) {
         connection.read_request();
         connection.send(bytes);
@@ -45,8 +45,8 @@ TEST(ProofPolls, SendWhatProofsApiDemands) {
         log.all().at(0), "GET /base/widget/transactions/550e8400-e29b.x_~ HTTP/1.1\r\nHost: " + host +
                              "\r\nUser-Agent: prooftrackd\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
                              "Authorization: Bearer token-1\r\n\r\n");
-    const poll_answer& answer = harness.source.answers.at(0).answer;
-    EXPECT_EQ(answer.what, reply_class::good);
+    const track::poll_answer& answer = harness.source.answers.at(0).answer;
+    EXPECT_EQ(answer.what, track::reply_class::good);
     EXPECT_EQ(answer.status, "pending");
     EXPECT_GT(answer.took.count(), 0);
 }
@@ -58,8 +58,9 @@ TEST(ProofPolls, KeepTheConnectionAndKnowAnUnchangedReply) {
         harness.poll_and_wait({"tx-1"});
         harness.source.known["tx-1"] = harness.source.answers.back().answer.body_hash;
     }
-    EXPECT_EQ(harness.source.answers.front().answer.what, reply_class::good);
-    for (std::size_t i = 1; i < 20; ++i) EXPECT_EQ(harness.source.answers[i].answer.what, reply_class::unchanged);
+    EXPECT_EQ(harness.source.answers.front().answer.what, track::reply_class::good);
+    for (std::size_t i = 1; i < 20; ++i)
+        EXPECT_EQ(harness.source.answers[i].answer.what, track::reply_class::unchanged);
     EXPECT_EQ(server.connections(), 1U);
 }
 
@@ -94,7 +95,7 @@ TEST(ProofPolls, NeverOpenMoreThanTheLimit) {
     EXPECT_EQ(most, 4);
     std::set<std::string> answered;
     for (const auto& each : harness.source.answers) {
-        EXPECT_EQ(each.answer.what, reply_class::good);
+        EXPECT_EQ(each.answer.what, track::reply_class::good);
         answered.insert(each.ticket.id);
     }
     EXPECT_EQ(answered.size(), 500U);
@@ -149,7 +150,7 @@ TEST(ProofPolls, RefuseABaseUrlThatCouldLeakTheToken) {
     }
     proof_client_options options;
     options.base_url = "https://proof.example";
-    options.trust = trust_roots("no certificate\n", "/ca.pem");
+    options.trust = net::trust_roots("no certificate\n", "/ca.pem");
     EXPECT_THROW(prepare_proof_setup(options, secret("token-1")), boost::system::system_error);
 }
 
@@ -173,7 +174,7 @@ TEST(ProofPolls, ClassifyRepliesThatCannotBeUsed) {
         {"HTTP/1.1 2", "reply: truncated"},
     };
     for (const auto& [bytes, error] : cases) {
-        const poll_answer answer = answer_to_bytes(bytes);
+        const track::poll_answer answer = answer_to_bytes(bytes);
         EXPECT_EQ(to_string(answer.what), "unusable") << error;
         EXPECT_EQ(answer.error, error);
     }
@@ -188,7 +189,7 @@ TEST(ProofPolls, ReadChunksInterimRepliesAndOldHttp) {
     for (const std::string& bytes :
          {chunked, "HTTP/1.1 100 Continue\r\n\r\n" + http_reply(200, body),
           "HTTP/1.1 200 OK\r\n" + json + "\r\n" + body, "HTTP/1.0 200 OK\r\n" + json + "\r\n" + body}) {
-        const poll_answer answer = answer_to_bytes(bytes);
+        const track::poll_answer answer = answer_to_bytes(bytes);
         EXPECT_EQ(to_string(answer.what), "good") << bytes << answer.error;
         EXPECT_EQ(answer.status, "completed");
     }
@@ -196,7 +197,7 @@ TEST(ProofPolls, ReadChunksInterimRepliesAndOldHttp) {
 
 TEST(ProofPolls, HoldAnEndlessBodyToTheBound) {
     std::atomic<bool> gone = false;
-    const poll_answer answer = answer_of([&](scripted_connection& connection) {
+    const track::poll_answer answer = answer_of([&](scripted_connection& connection) {
         connection.read_request();
         connection.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n");
         try {
@@ -211,11 +212,12 @@ TEST(ProofPolls, HoldAnEndlessBodyToTheBound) {
 
 TEST(ProofPolls, AHardDeadlineEndsSilenceAndSlowDrip) {
     const auto hurry = [](proof_client_options& options) { options.request_timeout = 100ms; };
-    const poll_answer silent = answer_of([](scripted_connection& connection) { connection.wait_for_close(); }, hurry);
-    EXPECT_EQ(silent.what, reply_class::no_reply);
+    const track::poll_answer silent =
+        answer_of([](scripted_connection& connection) { connection.wait_for_close(); }, hurry);
+    EXPECT_EQ(silent.what, track::reply_class::no_reply);
     EXPECT_EQ(silent.error, "reply: timed out after 100ms");
     EXPECT_GE(silent.took, 100ms);
-    const poll_answer dripping = answer_of(
+    const track::poll_answer dripping = answer_of(
         [](scripted_connection& connection) {
             connection.read_request();
             for (const char byte : http_reply(200, transaction_body("tx-1"))) {
@@ -224,7 +226,7 @@ TEST(ProofPolls, AHardDeadlineEndsSilenceAndSlowDrip) {
             }
         },
         hurry);
-    EXPECT_EQ(dripping.what, reply_class::no_reply);
+    EXPECT_EQ(dripping.what, track::reply_class::no_reply);
     EXPECT_EQ(dripping.error, "reply: timed out after 100ms");
     EXPECT_LT(dripping.took, 2s);
 }
@@ -239,7 +241,7 @@ TEST(ProofPolls, ARefusedConnectionAnswersWithItsError) {
     client_harness harness(options);
     harness.poll_and_wait({"tx-1", "tx-2", "tx-3"});
     for (const auto& each : harness.source.answers) {
-        EXPECT_EQ(each.answer.what, reply_class::no_reply);
+        EXPECT_EQ(each.answer.what, track::reply_class::no_reply);
         EXPECT_EQ(each.answer.error, "connect: Connection refused");
         EXPECT_EQ(each.answer.http_status, 0);
     }
@@ -268,8 +270,8 @@ TEST(ProofPolls, ANameThatDoesNotExistSaysDns) {
     options.base_url = "https://does-not-exist.invalid";
     client_harness harness(options);
     harness.poll_and_wait({"tx-1"});
-    const poll_answer& answer = harness.source.answer_to("tx-1");
-    EXPECT_EQ(answer.what, reply_class::no_reply);
+    const track::poll_answer& answer = harness.source.answer_to("tx-1");
+    EXPECT_EQ(answer.what, track::reply_class::no_reply);
     EXPECT_EQ(answer.error.substr(0, 5), "dns: ") << answer.error;
 }
 
@@ -277,12 +279,12 @@ TEST(ProofPolls, RedirectsAreNotFollowedAndTheTokenStaysHere) {
     scripted_http_server elsewhere([](scripted_connection& connection) { connection.read_some(); });
     const std::string to = elsewhere.base_url();
     for (const int status : {301, 302, 303, 307, 308}) {
-        const poll_answer answer = answer_of([&](scripted_connection& connection) {
+        const track::poll_answer answer = answer_of([&](scripted_connection& connection) {
             const std::string request = connection.read_request();
             connection.send(http_reply(status, "", "Location: " + to + "/widget/transactions/tx-1\r\n"));
             connection.wait_for_close();
         });
-        EXPECT_EQ(answer.what, reply_class::unusable);
+        EXPECT_EQ(answer.what, track::reply_class::unusable);
     }
     EXPECT_EQ(elsewhere.connections(), 0U);
 }
@@ -302,7 +304,7 @@ TEST(ProofPolls, AReloadMovesToTheNewServerWithoutTellingTheOldOne) {
     harness.poll_and_wait({"tx-2"});
     EXPECT_EQ(old_log.size(), 1U);
     EXPECT_EQ(new_log.size(), 1U);
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::good);
     proof_client_options broken = client_harness::options_for(new_server);
     broken.base_url = "http://proof.example";
     EXPECT_THROW(harness.reconfigure(broken), boost::system::system_error);
@@ -335,11 +337,11 @@ TEST(ProofPolls, ManyAtOnceAllGetTheirOwnAnswer) {
     for (int i = 0; i < 3000; ++i) ids.push_back("tx-" + std::to_string(i));
     harness.poll_and_wait(ids);
     for (const auto& each : harness.source.answers) {
-        ASSERT_EQ(each.answer.what, reply_class::good);
+        ASSERT_EQ(each.answer.what, track::reply_class::good);
         ASSERT_EQ(each.answer.body, transaction_body(each.ticket.id));
     }
     EXPECT_LE(server.connections(), 64U);
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

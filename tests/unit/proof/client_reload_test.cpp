@@ -6,7 +6,7 @@
 #include "client_harness.hpp"
 #include "support/test_certificates.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 using namespace testing_support;
@@ -80,14 +80,14 @@ TEST_F(ProofReload, CertificatesCountByTheirContent) {
     const test_authority first;
     const test_authority second("another authority");
     scripted_http_server server(first.server_context(), serve_well);
-    const trust_roots wrong(second.ca_pem(), "/etc/ca.pem");
-    const trust_roots right(first.ca_pem(), "/etc/ca.pem");
+    const net::trust_roots wrong(second.ca_pem(), "/etc/ca.pem");
+    const net::trust_roots right(first.ca_pem(), "/etc/ca.pem");
     client_harness harness(client_harness::options_for(server, wrong));
     harness.poll_and_wait({"tx-1"});
-    EXPECT_EQ(harness.source.answer_to("tx-1").what, reply_class::no_reply);
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::no_reply);
     harness.reconfigure(client_harness::options_for(server, right));
     harness.poll_and_wait({"tx-2"});
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::good);
     harness.reconfigure(client_harness::options_for(server, right));
     harness.poll_and_wait({"tx-3"});
     EXPECT_EQ(harness.observer.full_handshakes + harness.observer.resumed_handshakes, 1U) << "nothing has changed";
@@ -108,4 +108,4 @@ TEST_F(ProofReload, ANewTokenUsesTheOpenConnection) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -6,7 +6,7 @@
 #include "client_harness.hpp"
 #include "support/test_certificates.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 using namespace testing_support;
@@ -16,7 +16,7 @@ using testing::StartsWith;
 class ProofTls : public testing::Test {
   protected:
     /// One poll against a TLS server with this certificate.
-    poll_answer answer_with(
+    track::poll_answer answer_with(
         boost::asio::ssl::context context, const scripted_http_server::script& script = serve_well,
         const std::string& host = "localhost") {
         scripted_http_server server(std::move(context), script);
@@ -29,34 +29,34 @@ class ProofTls : public testing::Test {
     }
 
     test_authority authority_;
-    trust_roots trust_{authority_.ca_pem(), "ca.pem"};
+    net::trust_roots trust_{authority_.ca_pem(), "ca.pem"};
     std::size_t handshakes_ = 0;
 };
 
 TEST_F(ProofTls, RequestsAServerOfTheGivenAuthority) {
-    const poll_answer answer = answer_with(authority_.server_context());
-    EXPECT_EQ(answer.what, reply_class::good) << answer.error;
+    const track::poll_answer answer = answer_with(authority_.server_context());
+    EXPECT_EQ(answer.what, track::reply_class::good) << answer.error;
     EXPECT_EQ(handshakes_, 1U);
 }
 
 TEST_F(ProofTls, AsksAnAddressThatTheCertificateNames) {
-    EXPECT_EQ(answer_with(authority_.server_context(), serve_well, "127.0.0.1").what, reply_class::good);
-    const poll_answer other =
+    EXPECT_EQ(answer_with(authority_.server_context(), serve_well, "127.0.0.1").what, track::reply_class::good);
+    const track::poll_answer other =
         answer_with(authority_.server_context({.names = {"DNS:localhost"}}), serve_well, "127.0.0.1");
     EXPECT_THAT(other.error, StartsWith("tls: certificate verify failed (IP address mismatch: "));
 }
 
 TEST_F(ProofTls, RefusesAStrangersCertificate) {
     const test_authority stranger("another CA");
-    const poll_answer answer = answer_with(stranger.server_context());
-    EXPECT_EQ(answer.what, reply_class::no_reply);
+    const track::poll_answer answer = answer_with(stranger.server_context());
+    EXPECT_EQ(answer.what, track::reply_class::no_reply);
     EXPECT_THAT(answer.error, StartsWith("tls: certificate verify failed (unable to get local issuer certificate: "));
     EXPECT_EQ(handshakes_, 0U);
 }
 
 TEST_F(ProofTls, RefusesTheCertificateOfAnotherHost) {
-    const poll_answer answer = answer_with(authority_.server_context({.names = {"DNS:proof.example"}}));
-    EXPECT_EQ(answer.what, reply_class::no_reply);
+    const track::poll_answer answer = answer_with(authority_.server_context({.names = {"DNS:proof.example"}}));
+    EXPECT_EQ(answer.what, track::reply_class::no_reply);
     EXPECT_THAT(answer.error, StartsWith("tls: certificate verify failed (hostname mismatch: "));
 }
 
@@ -66,9 +66,9 @@ TEST_F(ProofTls, ACommonNameDoesNotCountAndAnIssuingAuthorityIsEnough) {
     old_fashioned.names = {};
     EXPECT_THAT(answer_with(authority_.server_context(old_fashioned)).error, testing::HasSubstr("hostname mismatch"));
     const test_authority issuing("prooftrack test issuing CA", authority_);
-    trust_ = trust_roots(issuing.ca_pem(), "issuing.pem");
-    const poll_answer answer = answer_with(issuing.server_context());
-    EXPECT_EQ(answer.what, reply_class::good) << answer.error;
+    trust_ = net::trust_roots(issuing.ca_pem(), "issuing.pem");
+    const track::poll_answer answer = answer_with(issuing.server_context());
+    EXPECT_EQ(answer.what, track::reply_class::good) << answer.error;
 }
 
 TEST_F(ProofTls, RefusesAnExpiredCertificateAndOneOfTheFuture) {
@@ -90,12 +90,12 @@ TEST_F(ProofTls, RefusesTlsBefore12) {
     SSL_CTX_set_security_level(context.native_handle(), 0);
     SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_VERSION);
     SSL_CTX_set_max_proto_version(context.native_handle(), TLS1_1_VERSION);
-    const poll_answer answer = answer_with(std::move(context));
-    EXPECT_EQ(answer.what, reply_class::no_reply);
+    const track::poll_answer answer = answer_with(std::move(context));
+    EXPECT_EQ(answer.what, track::reply_class::no_reply);
     EXPECT_EQ(answer.error.substr(0, 5), "tls: ") << answer.error;
     auto twelve = authority_.server_context();
     SSL_CTX_set_max_proto_version(twelve.native_handle(), TLS1_2_VERSION);
-    EXPECT_EQ(answer_with(std::move(twelve)).what, reply_class::good);
+    EXPECT_EQ(answer_with(std::move(twelve)).what, track::reply_class::good);
 }
 
 TEST_F(ProofTls, SaysWhenThePeerSpeaksNoTls) {
@@ -120,7 +120,7 @@ TEST_F(ProofTls, AHandshakeThatNeverEndsTimesOut) {
     options.connect_timeout = 100ms;
     client_harness harness(options);
     harness.poll_and_wait({"tx-1"});
-    EXPECT_EQ(harness.source.answer_to("tx-1").what, reply_class::no_reply);
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::no_reply);
     EXPECT_EQ(harness.source.answer_to("tx-1").error, "tls: timed out");
 }
 
@@ -153,11 +153,11 @@ TEST_F(ProofTls, AnEndWithoutCloseNotifyIsTruncationUnlessTheReplyIsWhole) {
         const std::string body = transaction_body(asked_id(connection.read_request()), "completed");
         connection.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + body);
     };
-    const poll_answer cut = answer_with(authority_.server_context(), unframed);
-    EXPECT_EQ(cut.what, reply_class::unusable) << "anyone on the way could have cut it";
+    const track::poll_answer cut = answer_with(authority_.server_context(), unframed);
+    EXPECT_EQ(cut.what, track::reply_class::unusable) << "anyone on the way could have cut it";
     EXPECT_EQ(cut.error, "reply: truncated");
     const auto framed = [](scripted_connection& connection) { connection.send(good_reply(connection.read_request())); };
-    EXPECT_EQ(answer_with(authority_.server_context(), framed).what, reply_class::good);
+    EXPECT_EQ(answer_with(authority_.server_context(), framed).what, track::reply_class::good);
 }
 
 TEST_F(ProofTls, AStaleConnectionIsRepeated) {
@@ -169,7 +169,7 @@ TEST_F(ProofTls, AStaleConnectionIsRepeated) {
     client_harness harness(client_harness::options_for(server, trust_));
     harness.poll_and_wait({"tx-1"});
     harness.poll_and_wait({"tx-2"});
-    EXPECT_EQ(harness.source.answer_to("tx-2").what, reply_class::good);
+    EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::good);
     EXPECT_EQ(harness.source.repeats_asked.size(), 1U);
 }
 
@@ -181,8 +181,8 @@ TEST_F(ProofTls, ReadsBigRepliesInManyRecords) {
         connection.send(http_reply(200, body));
         connection.wait_for_close();
     };
-    const poll_answer answer = answer_with(authority_.server_context(), big);
-    EXPECT_EQ(answer.what, reply_class::good);
+    const track::poll_answer answer = answer_with(authority_.server_context(), big);
+    EXPECT_EQ(answer.what, track::reply_class::good);
     EXPECT_GT(answer.body.size(), 60000U);
 }
 
@@ -213,4 +213,4 @@ TEST_F(ProofTls, TheClientMayBeDestroyedAtAnyMoment) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 using std::chrono::sys_days;
@@ -84,4 +84,4 @@ TEST(RetryAfter, RefusesEverythingElse) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -5,7 +5,7 @@
 #include "client_harness.hpp"
 #include "proof/poll_pool.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 using namespace testing_support;
@@ -57,7 +57,7 @@ TEST_F(PollPool, ReplacesAConnectionAfterItsRequests) {
     poll_with(rules, 100);
     EXPECT_GE(server_.connections(), 8U);
     EXPECT_LE(server_.connections(), 14U);
-    for (const auto& each : source_.answers) EXPECT_EQ(each.answer.what, reply_class::good);
+    for (const auto& each : source_.answers) EXPECT_EQ(each.answer.what, track::reply_class::good);
     EXPECT_TRUE(source_.repeats_asked.empty());
 }
 
@@ -84,4 +84,4 @@ TEST_F(PollPool, KeepsAConnectionThatIsIdleForAShortWhile) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

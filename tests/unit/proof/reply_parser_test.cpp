@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 constexpr std::size_t max_body = 1000;
@@ -290,4 +290,4 @@ RC_GTEST_PROP(ReplyParser, NeverBreaksOnAnyBytes, (const std::vector<std::string
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -17,7 +17,7 @@
 #include "base/time.hpp"
 #include "proof/socket_watch.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 /// One end of a pair of sockets, watched; what it does when it is told is the test's.
@@ -192,4 +192,4 @@ TEST_F(SocketWatch, WhatCannotBeWatchedIsRefused) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

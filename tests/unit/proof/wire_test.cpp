@@ -10,7 +10,7 @@
 #include "support/run_task.hpp"
 #include "support/scripted_http_server.hpp"
 
-namespace prooftrack {
+namespace prooftrack::proof {
 namespace {
 
 using namespace testing_support;
@@ -34,13 +34,13 @@ class Wire : public testing::Test {
     void connect(const std::string& base_url, std::vector<std::string> addresses) {
         proof_client_options options;
         options.base_url = base_url;
-        resolver_options names;
-        names.lookup = [addresses](const std::string&) -> result<address_list> {
-            address_list list;
+        net::resolver_options names;
+        names.lookup = [addresses](const std::string&) -> result<net::address_list> {
+            net::address_list list;
             for (const auto& each : addresses) list.push_back(boost::asio::ip::make_address(each));
             return list;
         };
-        host_resolver resolver(io_.get_executor(), names);
+        net::host_resolver resolver(io_.get_executor(), names);
         listener_ = {};
         const auto one = std::make_shared<wire>(
             io_.get_executor(), std::make_shared<socket_watch>(io_.get_executor()), std::make_shared<origin>(options),
@@ -70,7 +70,7 @@ TEST_F(Wire, PlainHttpIsHeldToLoopbackAtConnectWhateverTheNameResolvesTo) {
 TEST_F(Wire, NothingIsSentBeforeItIsOpenAndItIsOpenedOnce) {
     proof_client_options options;
     options.base_url = "http://127.0.0.1:" + std::to_string(server_.port());
-    host_resolver resolver(io_.get_executor());
+    net::host_resolver resolver(io_.get_executor());
     const auto one = std::make_shared<wire>(
         io_.get_executor(), std::make_shared<socket_watch>(io_.get_executor()), std::make_shared<origin>(options),
         listener_);
@@ -84,4 +84,4 @@ TEST_F(Wire, NothingIsSentBeforeItIsOpenAndItIsOpenedOnce) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::proof

@@ -4,7 +4,7 @@
 
 #include "sandbox/script_document.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 constexpr std::string_view poll_path = "/widget/transactions/a";
@@ -113,4 +113,4 @@ TEST(ScriptDocument, NamesWhatIsWrong) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 class ProofSite : public ::testing::Test {
@@ -117,4 +117,4 @@ TEST_F(ProofSite, TheControlEndpointsAreNeverStruckNorLogged) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -5,7 +5,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 boost::json::array read_all(const request_log& log, std::string prefix = "") {
@@ -60,4 +60,4 @@ TEST(RequestLog, LongPathsAreCut) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

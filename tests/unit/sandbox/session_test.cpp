@@ -5,7 +5,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 constexpr std::string_view first_body =
@@ -76,4 +76,4 @@ TEST(Session, WhatProofRefusesIsRefused) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -5,7 +5,7 @@
 #include "sandbox/shop/event_reader.hpp"
 #include "sandbox/shop/order_book.hpp"
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 class OrderBook : public ::testing::Test {
@@ -142,4 +142,4 @@ TEST(ShopAssets, AreTheFilesOfThePage) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

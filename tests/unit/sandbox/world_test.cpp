@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::sandbox {
 namespace {
 
 instant at(milliseconds since_start) {
@@ -66,4 +66,4 @@ TEST(SandboxWorld, AGivenBodyIsSentByteForByte) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::sandbox

@@ -11,7 +11,7 @@
 #include "store/disk_space.hpp"
 #include "support/store_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 TEST(Backup, IsAWholePlainFileWithALogOfItsOwn) {
@@ -47,14 +47,14 @@ TEST(Backup, ARestoredCopyOpensAndGoesOnUnderAnotherLog) {
     world.close();
     std::filesystem::rename(copy.path, world.path());
     EXPECT_NE(world.status().log_id, log_id);
-    EXPECT_EQ(world.find(make_id("b")).facts.state, tracking_state::tracking);
+    EXPECT_EQ(world.find(make_id("b")).facts.state, track::tracking_state::tracking);
     EXPECT_EQ(world.record(make_settlement("b", 3, {})).value().seq, event_seq{2});
 }
 
 TEST(Backup, ChangesGoOnMeanwhileAndTheCopyIsConsistent) {
     store_world world;
     for (int i = 0; i < 20; ++i) {
-        std::vector<new_transaction> many;
+        std::vector<track::new_transaction> many;
         for (int j = 0; j < 200; ++j) {
             many.push_back(make_new("tx-" + std::to_string(i) + "-" + std::to_string(j)));
             many.back().metadata = "{\"pad\":\"" + std::string(3000, 'x') + "\"}";
@@ -110,7 +110,7 @@ TEST(Backup, OnlyOneAtATime) {
 
 TEST(Backup, AStoreThatClosesEndsItAndLeavesNoFile) {
     store_world world;
-    std::vector<new_transaction> many;
+    std::vector<track::new_transaction> many;
     for (int j = 0; j < 1000; ++j) {
         many.push_back(make_new("tx-" + std::to_string(j)));
         many.back().metadata = "{\"pad\":\"" + std::string(3900, 'x') + "\"}";
@@ -159,4 +159,4 @@ TEST(DatabaseCopy, IsMadeInStepsBetweenTransactionsAndFinishedOnce) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

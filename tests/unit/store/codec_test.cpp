@@ -3,7 +3,7 @@
 #include "store/row_codec.hpp"
 #include "store/totals.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 TEST(PackedId, ALowerCaseUuidIsSixteenBytesAndReadsBack) {
@@ -113,4 +113,4 @@ TEST(Failures, ReachAsFarAsTheyShould) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

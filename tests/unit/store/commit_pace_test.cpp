@@ -2,7 +2,7 @@
 
 #include "store/commit_pace.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 constexpr steady_time noon{std::chrono::hours(12)};
@@ -35,4 +35,4 @@ TEST(CommitPace, AFullBatchWaitsForNobody) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -13,7 +13,7 @@
 #include "support/power_loss_vfs.hpp"
 #include "support/store_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 using testing::ElementsAre;
@@ -103,7 +103,7 @@ TEST(FullDisk, AUsedUpQuotaIsAFullDiskToo) {
             EXPECT_EQ(world.add({make_new("b")}).error().code, store_error::full) << error;
         }
         EXPECT_TRUE(world.probe().has_value());
-        EXPECT_THAT(world.facts().states, ElementsAre(store_state::full, store_state::ok));
+        EXPECT_THAT(world.facts().states, ElementsAre(track::store_state::full, track::store_state::ok));
         EXPECT_THAT(world.facts().fatal, SizeIs(0));
         EXPECT_FALSE(world.knows(make_id("b")));
     }
@@ -206,9 +206,9 @@ TEST(BrokenDisk, EveryWriteAndSyncOfAStartAndACommitMayFail) {
 
 TEST(Checkpoints, TheWalStaysSmall) {
     store_world world;
-    new_transaction wanted = make_new("x");
+    track::new_transaction wanted = make_new("x");
     for (int i = 0; i < 60; ++i) {
-        std::vector<new_transaction> many;
+        std::vector<track::new_transaction> many;
         for (int j = 0; j < 100; ++j) {
             many.push_back(make_new("tx-" + std::to_string(i) + "-" + std::to_string(j)));
             many.back().metadata = "{\"pad\":\"" + std::string(3000, 'x') + "\"}";
@@ -223,4 +223,4 @@ TEST(Checkpoints, TheWalStaysSmall) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -9,7 +9,7 @@
 #include "store/paging.hpp"
 #include "support/store_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 using testing::ElementsAre;
@@ -17,7 +17,7 @@ using testing::ElementsAre;
 TEST(LongListing, ARareMatchGivesShortPagesAndAnEnd) {
     store_world world;
     for (int i = 0; i < 12; ++i) {
-        std::vector<new_transaction> many;
+        std::vector<track::new_transaction> many;
         for (int j = 0; j < 1000; ++j) many.push_back(make_new(fmt::format("tx-{}-{}", i, j)));
         world.add(many).value();
     }
@@ -26,13 +26,13 @@ TEST(LongListing, ARareMatchGivesShortPagesAndAnEnd) {
         world.subject().record(
             make_settlement(fmt::format("tx-{}-{}", 1 + j / 1000, j % 1000), 10, {"often"}), [](auto) {});
     world.run();
-    delivery_query query;
+    track::delivery_query query;
     query.callback = "rare";
     int pages = 0;
-    std::vector<delivery_view> found;
+    std::vector<track::delivery_view> found;
     do {
-        delivery_page page = world.deliveries(query);
-        for (delivery_view& each : page.deliveries) found.push_back(std::move(each));
+        track::delivery_page page = world.deliveries(query);
+        for (track::delivery_view& each : page.deliveries) found.push_back(std::move(each));
         query.cursor = page.next_cursor;
         ++pages;
     } while (!query.cursor.empty());
@@ -70,4 +70,4 @@ TEST(KeyMerge, GoesDownAlone) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

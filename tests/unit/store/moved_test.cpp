@@ -10,7 +10,7 @@
 #include "store/lock_file.hpp"
 #include "support/store_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 using testing::HasSubstr;
@@ -195,4 +195,4 @@ TEST(Restored, EachTimeUnderAnotherLogAlsoFromTheSameBackup) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -10,7 +10,7 @@
 #include "store/schema.hpp"
 #include "support/store_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 using testing::ElementsAre;
@@ -27,7 +27,7 @@ struct OldDatabase : testing::TestWithParam<int> {
                 ".db",
             world.path());
     }
-    tracking_facts facts_of(const std::string& id) { return world.find(make_id(id)).facts; }
+    track::tracking_facts facts_of(const std::string& id) { return world.find(make_id(id)).facts; }
 
     store_world world;
 };
@@ -43,23 +43,23 @@ TEST_P(OldDatabase, OpensAsOfTodayAndIsWhole) {
 }
 
 TEST_P(OldDatabase, ForgetsNoTransaction) {
-    EXPECT_EQ(facts_of(uuid).state, tracking_state::settled);
+    EXPECT_EQ(facts_of(uuid).state, track::tracking_state::settled);
     EXPECT_EQ(facts_of(uuid).status, "completed");
     EXPECT_EQ(world.find(make_id(uuid)).metadata, R"({"order": "A-17", "amount": 1.10})");
     EXPECT_EQ(facts_of("broke").status, "failed");
     EXPECT_EQ(facts_of("gone").status, "cancelled");
-    EXPECT_EQ(facts_of("Done.2").state, tracking_state::tracking);
-    EXPECT_EQ(facts_of("late").state, tracking_state::overdue);
-    EXPECT_EQ(facts_of("left").state, tracking_state::untracked);
-    EXPECT_EQ(facts_of("open").state, tracking_state::tracking);
+    EXPECT_EQ(facts_of("Done.2").state, track::tracking_state::tracking);
+    EXPECT_EQ(facts_of("late").state, track::tracking_state::overdue);
+    EXPECT_EQ(facts_of("left").state, track::tracking_state::untracked);
+    EXPECT_EQ(facts_of("open").state, track::tracking_state::tracking);
     EXPECT_EQ(world.list({}).transactions.size(), 9U); // one came by a session
     EXPECT_EQ(world.add({make_new(uuid)}).value()[0].what, add_result::existing);
 
     std::vector<std::string> watched;
     const auto loaded = world.ask<std::uint64_t>([&](store& subject, auto handler) {
         subject.load_active(
-            [&](const std::vector<active_transaction>& chunk) {
-                for (const active_transaction& each : chunk) watched.push_back(each.id.str());
+            [&](const std::vector<track::active_transaction>& chunk) {
+                for (const track::active_transaction& each : chunk) watched.push_back(each.id.str());
             },
             std::move(handler));
     });
@@ -69,9 +69,9 @@ TEST_P(OldDatabase, ForgetsNoTransaction) {
 }
 
 TEST_P(OldDatabase, KeepsEachEventUnderItsIdWithItsBytes) {
-    const std::vector<stored_event> events = world.events().events;
+    const std::vector<track::stored_event> events = world.events().events;
     std::vector<std::string> heads;
-    for (const stored_event& each : events) heads.push_back(each.body.substr(0, 45));
+    for (const track::stored_event& each : events) heads.push_back(each.body.substr(0, 45));
     EXPECT_THAT(
         heads,
         ElementsAre(
@@ -89,10 +89,10 @@ TEST_P(OldDatabase, KeepsItsPendingDeliveriesAndGoesOn) {
     const std::vector<delivery_head> owed = world.heads("slow");
     ASSERT_EQ(owed.size(), 1U);
     EXPECT_EQ(owed[0].attempts, 1U);
-    world.attempt({owed[0].id, at_ms(0), 2, delivery_state::delivered, 200, "", std::nullopt});
+    world.attempt({owed[0].id, at_ms(0), 2, track::delivery_state::delivered, 200, "", std::nullopt});
     EXPECT_EQ(world.status().lanes.at("slow").pending, 0U);
     const auto consumers = world
-                               .ask<std::vector<consumer_view>>(
+                               .ask<std::vector<track::consumer_view>>(
                                    [](store& subject, auto handler) { subject.consumers(std::move(handler)); })
                                .value();
     ASSERT_EQ(consumers.size(), 2U);
@@ -102,7 +102,7 @@ TEST_P(OldDatabase, KeepsItsPendingDeliveriesAndGoesOn) {
     EXPECT_EQ(world.record(make_settlement("open", 1, {"backend"})).value().seq, event_seq{6});
     EXPECT_EQ(world.add({make_new("new")}).value()[0].what, add_result::created);
     world.reopen();
-    EXPECT_EQ(facts_of("open").state, tracking_state::settled);
+    EXPECT_EQ(facts_of("open").state, track::tracking_state::settled);
     EXPECT_TRUE(world.knows(make_id("new")));
     EXPECT_EQ(world.heads("backend").size(), 1U);
 }
@@ -110,4 +110,4 @@ TEST_P(OldDatabase, KeepsItsPendingDeliveriesAndGoesOn) {
 INSTANTIATE_TEST_SUITE_P(Versions, OldDatabase, testing::Range(1, static_cast<int>(schema_version) + 1));
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

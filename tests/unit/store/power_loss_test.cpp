@@ -10,7 +10,7 @@
 #include "support/power_loss_vfs.hpp"
 #include "support/store_workload.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 constexpr int waves = 40;
@@ -113,4 +113,4 @@ TEST(PowerLoss, ACutInTheMiddleOfWritingLosesNothingThatWasAcknowledged) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

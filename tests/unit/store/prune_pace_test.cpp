@@ -2,7 +2,7 @@
 
 #include "store/prune_pace.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 steady_duration after(prune_pace& pace, milliseconds took) {
@@ -37,4 +37,4 @@ TEST(PrunePace, TheCommitsOfOthersShowNothing) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

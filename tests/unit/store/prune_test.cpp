@@ -3,20 +3,20 @@
 
 #include "support/store_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 TEST(PruningMuch, NeverBlocksACommitForLong) {
     store_world world;
     for (int i = 0; i < 8; ++i) {
-        std::vector<new_transaction> many;
+        std::vector<track::new_transaction> many;
         for (int j = 0; j < 1000; ++j) {
             const auto mixed = static_cast<std::uint32_t>(i * 1000 + j) * 2654435761U;
             many.push_back(make_new(fmt::format("{:08x}-0000-4000-8000-{:012x}", mixed, j)));
         }
         const auto ids = many;
         world.add(many).value();
-        for (const new_transaction& each : ids)
+        for (const track::new_transaction& each : ids)
             world.subject().record(make_settlement(each.id.str(), i, {}), [](auto) {});
         world.run();
     }
@@ -36,4 +36,4 @@ TEST(PruningMuch, NeverBlocksACommitForLong) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -17,7 +17,7 @@
 #include "store/open_database.hpp"
 #include "support/store_world.hpp"
 
-namespace prooftrack {
+namespace prooftrack::store {
 namespace {
 
 /// Of the copy that is made before this schema is changed.
@@ -269,7 +269,7 @@ TEST(Start, MissingTablesAndCountersThatDoNotFitAre65) {
 
 TEST(Start, ADamagedPageIsFoundByTheCheckAfterAMark) {
     store_world world;
-    std::vector<new_transaction> many;
+    std::vector<track::new_transaction> many;
     for (int i = 0; i < 1000; ++i) many.push_back(make_new("tx-" + std::to_string(i)));
     world.add(many).value();
     world.close();
@@ -439,4 +439,4 @@ TEST(Migrations, AStepThatFailsChangesNothing) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::store

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr delivery_id first{1};
@@ -93,4 +93,4 @@ TEST(BusyDeliveries, ARestartComesTooLateForAnOutcomeThatIsBeingRecorded) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -9,7 +9,7 @@
 
 #include "unit/track/tracker_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using std::chrono::days;
@@ -483,4 +483,4 @@ TEST(VouchedTime, NothingIsPrunedByAClockThatNothingVouchesFor) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using namespace std::chrono_literals;
@@ -103,4 +103,4 @@ TEST(DeliveryHealth, TheRampEndsForEveryLimit) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using namespace std::chrono_literals;
@@ -353,4 +353,4 @@ TEST(DeliveryLane, TheStepsOfAnAttemptHaveAnOrder) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using namespace std::chrono_literals;
@@ -165,4 +165,4 @@ TEST(DeliveryPolicy, OnlyAWaitCanMakeSense) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

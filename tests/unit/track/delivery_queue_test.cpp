@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr wall_time zero{milliseconds(1'775'044'800'000)};
@@ -149,4 +149,4 @@ TEST(DeliveryQueue, TheEdgeLiesRightBehindTheLastOneOfAFullAnswer) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 event_facts example() {
@@ -166,4 +166,4 @@ TEST(Event, OnlyAnEventsBytesTakeASequenceNumber) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

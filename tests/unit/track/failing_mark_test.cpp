@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 TEST(FailingMark, WhatTheStoreHasIsTakenOverOnce) {
@@ -65,4 +65,4 @@ TEST(FailingMark, AnEndWithoutAWriteIsABrokenInvariant) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -5,7 +5,7 @@
 
 #include "unit/track/tracker_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using std::chrono::minutes;
@@ -473,4 +473,4 @@ TEST(ClockSkew, HalfAMinuteIsNoSkew) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

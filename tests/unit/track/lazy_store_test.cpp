@@ -4,7 +4,7 @@
 
 #include "unit/track/tracker_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 /// Transactions whose first word is recorded.
@@ -91,4 +91,4 @@ TEST(LazyStore, AtMostThirtyTwoAreUnderWayAndOthersDoNotCount) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using namespace std::chrono_literals;
@@ -141,4 +141,4 @@ TEST(OutageWatch, ANewRunBeginsFromNothing) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using namespace std::chrono_literals;
@@ -222,4 +222,4 @@ TEST(ProofHealthAlone, AProbeThatWentWithTheOldTokenIsMadeAgainAtOnce) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

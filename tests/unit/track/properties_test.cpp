@@ -13,7 +13,7 @@
 #include "track/transaction_rules.hpp"
 #include "unit/track/tracker_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using std::chrono::hours;
@@ -145,4 +145,4 @@ RC_GTEST_PROP(ScheduleProperty, AgreesWithANaiveModel, ()) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using namespace std::chrono_literals;
@@ -145,4 +145,4 @@ TEST(RateControl, WhatWasTakenWithoutALimitIsNotDue) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -11,7 +11,7 @@
 
 #include "unit/track/tracker_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using std::chrono::minutes;
@@ -441,4 +441,4 @@ TEST(Refusals, ADeniedTokenThatWasReplacedMeanwhileCountsAgainstNobody) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

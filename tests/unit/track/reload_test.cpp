@@ -4,7 +4,7 @@
 
 #include "unit/track/tracker_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using std::chrono::hours;
@@ -76,4 +76,4 @@ TEST(Reload, AReversalThatCouldNotBeRecordedOutlivesAnyNumberOfErrors) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -4,7 +4,7 @@
 
 #include "unit/track/tracker_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using std::chrono::hours;
@@ -194,4 +194,4 @@ TEST(Revision, ATrackingThatBeginsRightAfterAPollOfItsIdKeepsTheSecondBetweenThe
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

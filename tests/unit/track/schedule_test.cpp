@@ -7,7 +7,7 @@
 
 #include "unit/track/tracker_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using std::chrono::hours;
@@ -233,4 +233,4 @@ TEST(Age, OfOneThatIsTrackedNowMayBeHalfAMinuteOff) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

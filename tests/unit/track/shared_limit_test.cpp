@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 constexpr lane_number early{1};
@@ -55,4 +55,4 @@ TEST(SharedLimit, WhoWaitsAlreadyKeepsItsPlace) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using change = space_watch::change;
@@ -38,4 +38,4 @@ TEST(SpaceWatch, WhatCannotBeMeasuredChangesNothing) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

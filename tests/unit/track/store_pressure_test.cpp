@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using namespace std::chrono_literals;
@@ -75,4 +75,4 @@ TEST(StorePressure, AStopTriesNothingAnyMore) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -13,7 +13,7 @@
 #include "track/reply_window.hpp"
 #include "track/transaction_table.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 TEST(CompactId, GivesBackEveryIdByteForByte) {
@@ -252,4 +252,4 @@ TEST(TransactionTable, ANameOfARowHoldsForThatRowAlone) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -8,7 +8,7 @@
 
 #include "track/tracker.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 
 inline recorded_event durable(const change_action& change) {
     return {change.slot, change.number, record_result::durable, row_revision{value_of(change.revision) + 1}};
@@ -100,4 +100,4 @@ class tracker_fixture {
     }
 };
 
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -6,7 +6,7 @@
 
 #include "unit/track/tracker_fixture.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using std::chrono::hours;
@@ -476,4 +476,4 @@ TEST(Tracker, ARowThatHasGoneCannotBeNamed) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using next_poll = judgement::next_poll;
@@ -399,4 +399,4 @@ TEST(Times, WithinTwoSecondsOfWhatCanBeStayAsTheyAre) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track

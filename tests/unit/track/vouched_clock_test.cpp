@@ -5,7 +5,7 @@
 #include "track/clock_watch.hpp"
 #include "track/vouched_clock.hpp"
 
-namespace prooftrack {
+namespace prooftrack::track {
 namespace {
 
 using std::chrono::days;
@@ -175,4 +175,4 @@ TEST(VouchedClock, NoDateSaysNothingOnceThereWasOne) {
 }
 
 } // namespace
-} // namespace prooftrack
+} // namespace prooftrack::track
