@@ -1,5 +1,7 @@
 #include "prooftrackd/descriptor_limit.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -9,6 +11,15 @@ namespace {
 /// The database, its log and lock, the loop's own, the journal, metrics clients, a backup, clients that are turned
 /// away.
 constexpr std::uint64_t own_descriptors = 96;
+
+constexpr std::uint64_t least_automatic = 8;
+constexpr std::uint64_t most_automatic = 1'024;
+
+std::uint64_t without_polls(const config::configuration& config) {
+    std::uint64_t wanted = own_descriptors + config.api.max_clients;
+    for (const config::callback_config& callback : config.callbacks) wanted += callback.max_in_flight;
+    return wanted;
+}
 
 } // namespace
 
@@ -24,9 +35,14 @@ std::uint64_t hard_descriptor_limit() {
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : RLIM_INFINITY;
 }
 
+std::size_t connections_within(const config::configuration& config, std::uint64_t limit) {
+    if (config.proof.connections > 0) return config.proof.connections;
+    const std::uint64_t others = without_polls(config);
+    return std::clamp(limit > others ? limit - others : 0, least_automatic, most_automatic);
+}
+
 std::optional<std::string> descriptor_shortage(const config::configuration& config, std::uint64_t limit) {
-    std::uint64_t wanted = own_descriptors + config.api.max_clients + config.proof.connections;
-    for (const config::callback_config& callback : config.callbacks) wanted += callback.max_in_flight;
+    const std::uint64_t wanted = without_polls(config) + connections_within(config, limit);
     if (wanted <= limit) return std::nullopt;
     return fmt::format(
         "the process may open {} files, and api.max_clients, proof.connections and max_in_flight of the callbacks "

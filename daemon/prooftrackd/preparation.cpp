@@ -21,10 +21,10 @@ std::uint64_t random_seed() {
     return (static_cast<std::uint64_t>(device()) << 32U) | device();
 }
 
-proof::proof_client_options make_proof_options(const config::proof_config& config) {
+proof::proof_client_options make_proof_options(const config::proof_config& config, std::size_t connections) {
     proof::proof_client_options options;
     options.base_url = config.base_url;
-    options.connections = config.connections;
+    options.connections = connections;
     options.pipeline_depth = config.pipeline_depth;
     options.connect_timeout = config.connect_timeout;
     options.request_timeout = config.request_timeout;
@@ -82,7 +82,8 @@ class preparation_steps {
 
     void prepare_proof() {
         read_token();
-        next_.proof_options = make_proof_options(next_.config.proof);
+        next_.proof_options =
+            make_proof_options(next_.config.proof, connections_within(next_.config, machine_.descriptor_limit()));
         auto trust = load_trust("proof.ca_file", next_.config.proof.ca_file);
         if (!trust) return;
         next_.proof_options.trust = std::move(*trust);

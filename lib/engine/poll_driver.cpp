@@ -70,6 +70,20 @@ std::string_view advice(track::health_kind kind, std::string_view detail) {
     return "";
 }
 
+std::string_view advice_for(track::capacity_limit limit) {
+    switch (limit) {
+    case track::capacity_limit::store:
+        return "changes wait for the disk: nothing to do after an import, else a faster disk";
+    case track::capacity_limit::max_rate:
+        return "raise poll.max_rate if Proof allows it, or lengthen poll.interval";
+    case track::capacity_limit::connections:
+        return "raise proof.connections, or lengthen poll.interval";
+    case track::capacity_limit::machine:
+        return "nothing to do after an import, else a faster machine, or lengthen poll.interval";
+    }
+    return "";
+}
+
 track::record_result result_of(const op_result<store::recorded_transition>& result) {
     if (result) return track::record_result::durable;
     const bool is_stale =
@@ -124,7 +138,7 @@ void poll_driver::perform_step(track::tracker_event event, instant now) {
 
 std::optional<steady_time> poll_driver::wake_due(instant now) {
     if (is_stopped_) return std::nullopt;
-    if (proof_ != nullptr && tracker_.has_poll(now)) proof_->wake();
+    if (proof_ != nullptr && tracker_.has_poll(now)) proof_->wake(tracker_.needed_at_once(now));
     return tracker_.next_wake(now);
 }
 
@@ -277,13 +291,14 @@ void poll_driver::perform(track::odd_status_action& odd) {
 }
 
 void poll_driver::perform(track::behind_action& behind) {
+    const std::size_t possible = proof_ == nullptr ? 0 : proof_->most_at_once();
+    const track::capacity_limit limit = track::what_limits(behind.facts, possible);
     around_.log.write(
-        observe::log_event_id::poll_behind,
-        {{"wanted_per_second", behind.wanted},
-         {"made_per_second", behind.made},
-         {"oldest_due_ms", behind.oldest_due.count()},
-         {"advice", behind.awaits_store ? "changes wait for the disk: nothing to do after an import, else a faster disk"
-                                        : "raise proof.connections or poll.max_rate, or lengthen poll.interval"}});
+        observe::log_event_id::poll_behind, {{"wanted_per_second", behind.wanted},
+                                             {"made_per_second", behind.made},
+                                             {"oldest_due_ms", behind.oldest_due.count()},
+                                             {"limit", to_string(limit)},
+                                             {"advice", advice_for(limit)}});
 }
 
 void poll_driver::perform(track::clock_skew_action& skew) {

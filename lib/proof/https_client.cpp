@@ -18,7 +18,8 @@ class https_client final : public proof_client {
         proof_client_observer& observer)
         : context_(std::move(loop), std::move(setup), observer), polls_(context_, source), calls_(context_) {}
 
-    void wake() override { polls_.wake(); }
+    void wake(std::size_t at_once) override { polls_.wake(at_once); }
+    std::size_t most_at_once() const override { return polls_.most_at_once(); }
 
     void call(proof_call request, unique_function<void(op_result<proof_reply>)> handler) override {
         calls_.call(std::move(request), std::move(handler));

@@ -41,7 +41,20 @@ std::vector<poll_connection*> poll_pool::all() const {
     return each;
 }
 
-void poll_pool::wake() { schedule_turn(true); }
+void poll_pool::wake(std::size_t at_once) {
+    at_once_ = std::max<std::size_t>(1, at_once);
+    schedule_turn(true);
+}
+
+std::size_t poll_pool::wanted_connections() const { return std::min(limit(), (at_once_ + depth() - 1) / depth()); }
+
+void poll_pool::close_surplus() {
+    while (connections_.size() > wanted_connections() && !available_.empty()) {
+        poll_connection* unused_longest = available_.front();
+        available_.erase(available_.begin());
+        unused_longest->retire();
+    }
+}
 
 void poll_pool::schedule_turn(bool pull) {
     pull_asked_ = pull_asked_ || pull;
@@ -72,6 +85,7 @@ void poll_pool::pull() {
         if (starved) on_available(*connection);
     }
     if (!starved || !repeats_.empty()) grow();
+    close_surplus();
 }
 
 void poll_pool::grow() {
@@ -86,10 +100,10 @@ void poll_pool::grow() {
         wanted_ = true;
         return note_deadline(retry_at_);
     }
-    const std::size_t limit = std::max<std::size_t>(1, context_.options().connections);
-    const std::size_t room = limit - std::min(limit, connections_.size());
+    const std::size_t most = wanted_connections();
+    const std::size_t room = most - std::min(most, connections_.size());
     for (std::size_t i = 0; i < std::min(growth_, room); ++i) open_connection();
-    growth_ = std::min(growth_ * 2, limit);
+    growth_ = std::min(growth_ * 2, most);
     if (room == 0 && count([](const auto& each) { return each.is_busy(); }) == 0)
         refuse_repeats("no connection is free");
 }
@@ -138,9 +152,7 @@ void poll_pool::disable_pipeline(std::string_view reason) {
     context_.observer.on_pipeline_disabled(reason);
 }
 
-bool poll_pool::is_crowded() const {
-    return stopping_ || connections_.size() > std::max<std::size_t>(1, context_.options().connections);
-}
+bool poll_pool::is_crowded() const { return stopping_ || connections_.size() > wanted_connections(); }
 
 void poll_pool::on_ready(poll_connection& connection) {
     failures_ = 0;

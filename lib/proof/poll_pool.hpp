@@ -31,7 +31,8 @@ class poll_pool {
     poll_pool(const poll_pool&) = delete;
     poll_pool& operator=(const poll_pool&) = delete;
 
-    void wake();
+    void wake(std::size_t at_once);
+    std::size_t most_at_once() const { return limit() * depth(); }
     void retire_connections();
     void stop(steady_time until, unique_function<void()> stopped);
 
@@ -50,6 +51,9 @@ class poll_pool {
     void on_ended(poll_connection& connection, bool replace);
 
   private:
+    std::size_t limit() const { return std::max<std::size_t>(1, context_.options().connections); }
+    std::size_t wanted_connections() const;
+    void close_surplus();
     void schedule_turn(bool pull);
     void take_turn();
     void pull();
@@ -73,6 +77,7 @@ class poll_pool {
     std::vector<poll_connection*> available_;             ///< open with a free slot, the one used last at the back
     std::deque<poll_in_flight> repeats_;
     std::string request_buffer_; ///< holds the token while a request is written
+    std::size_t at_once_ = 1;    ///< polls that are wanted in flight
     std::size_t growth_ = 1;     ///< connections to open at the next need
     std::uint32_t failures_ = 0; ///< connections in a row that could not be made
     steady_time retry_at_{};     ///< no connection is opened before

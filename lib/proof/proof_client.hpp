@@ -76,7 +76,7 @@ struct proof_reply {
 struct proof_client_options {
     std::string base_url;           ///< https, or http to a loopback host
     net::trust_roots trust;         ///< whom its certificate must be from
-    std::size_t connections = 64;   ///< most connections for polls, opened only as needed
+    std::size_t connections = 1024; ///< most connections for polls, opened only as needed
     std::size_t pipeline_depth = 1; ///< polls in flight on one connection
     milliseconds connect_timeout{5000};
     milliseconds request_timeout{10000};
@@ -109,9 +109,13 @@ class proof_client {
   public:
     virtual ~proof_client() = default;
 
-    /// Polls may be due: idle connections, then new ones up to the limit, pull from the source until it is empty.
-    /// Cheap when there is nothing to do; never calls back into the source from inside (it posts).
-    virtual void wake() = 0;
+    /// Polls may be due: idle connections, then new ones, pull from the source until it is empty. New ones are opened
+    /// for `at_once` polls in flight and within the limit; idle ones above that are closed. Cheap when there is nothing
+    /// to do; never calls back into the source from inside (it posts).
+    virtual void wake(std::size_t at_once) = 0;
+
+    /// How many polls can be in flight when all connections that are allowed are open; at least 1.
+    virtual std::size_t most_at_once() const = 0;
 
     /// Asks for a user. The handler runs exactly once; deadline is connect_timeout + request_timeout.
     virtual void call(proof_call request, unique_function<void(op_result<proof_reply>)> handler) = 0;

@@ -18,6 +18,7 @@
 #include "track/clock_skew.hpp"
 #include "track/due_heap.hpp"
 #include "track/outage_watch.hpp"
+#include "track/polls_at_once.hpp"
 #include "track/proof_health.hpp"
 #include "track/rate_control.hpp"
 #include "track/reply_window.hpp"
@@ -159,7 +160,7 @@ struct behind_action {
     double wanted = 0; ///< polls a second
     double made = 0;
     milliseconds oldest_due{0};
-    bool awaits_store = false; ///< changes wait for the store in numbers: it is the limit
+    capacity_facts facts;
 };
 struct clock_skew_action {
     milliseconds skew{0};
@@ -238,6 +239,8 @@ class tracker {
     /// Polls a second that the cadences want.
     double wanted_rate() const;
     double made_rate() const { return made_rate_; }
+    /// Polls in flight at once so that each starts when it is due, see track/polls_at_once.hpp.
+    std::size_t needed_at_once(instant now);
     /// For the simulation: throws std::logic_error when an invariant is broken.
     void check_invariants() const;
 
@@ -372,6 +375,7 @@ class tracker {
     std::uint64_t last_change_ = 0;
     std::size_t lazy_pending_ = 0;
     std::size_t in_flight_ = 0;
+    polls_at_once at_once_;
     proof_health health_;
     outage_watch outage_;
     poll_answer last_failure_;    ///< what, error and request_id of the run's last one

@@ -331,6 +331,11 @@ double tracker::wanted_rate() const {
     return static_cast<double>(table_.count(tracking_state::tracking)) / band + static_cast<double>(in_tail) / tail;
 }
 
+std::size_t tracker::needed_at_once(instant now) {
+    const double wanted = wanted_rate();
+    return at_once_.needed(std::min(wanted, rate_.rate().value_or(wanted)), now.steady);
+}
+
 void tracker::count_made_polls(instant now) {
     if (now.steady - window_start_ < rate_window) return;
     const double passed = std::chrono::duration<double>(now.steady - window_start_).count();
@@ -352,8 +357,13 @@ void tracker::watch_capacity(instant now, std::vector<tracker_action>& actions) 
     behind_said_at_ = now.steady;
     // Each commit takes some of them away: at the bound the number swings below it.
     const bool is_store_slow = pending_.size() >= most_unrecorded / 2;
-    actions.emplace_back(
-        behind_action{wanted_rate(), made_rate_, std::chrono::duration_cast<milliseconds>(oldest), is_store_slow});
+    const double wanted = wanted_rate();
+    const auto ceiling = rate_.rate();
+    actions.emplace_back(behind_action{
+        wanted,
+        made_rate_,
+        std::chrono::duration_cast<milliseconds>(oldest),
+        {is_store_slow, ceiling && *ceiling <= wanted, in_flight_}});
 }
 
 } // namespace prooftrack::track

@@ -42,12 +42,13 @@ class steady_proof final : public proof::proof_client {
     steady_proof(virtual_clock& clock, proof::poll_source& source, steady_duration took)
         : clock_(clock), source_(source), took_(took) {}
 
-    void wake() override {
+    void wake(std::size_t) override {
         if (std::exchange(is_woken_, true)) return;
         clock_.post([this] { pull(); });
     }
     void call(
         proof::proof_call /*request*/, unique_function<void(op_result<proof::proof_reply>)> /*handler*/) override {}
+    std::size_t most_at_once() const override { return 64; }
     void retire_connections() override {}
     void reconfigure(std::shared_ptr<const proof::proof_setup> /*setup*/) noexcept override {}
     void stop(milliseconds /*within*/, unique_function<void()> stopped) override { stopped(); }

@@ -23,7 +23,7 @@ class scripted_proof final : public proof::proof_client {
         : world_(world), clock_(clock), owner_(owner), source_(source), connections_(connections), observer_(observer),
           hook_(std::move(hook)) {}
 
-    void wake() override {
+    void wake(std::size_t) override {
         if (is_woken_ || is_stopped_) return;
         is_woken_ = true;
         clock_.post([this] { pull(); }, owner_);
@@ -35,6 +35,7 @@ class scripted_proof final : public proof::proof_client {
             took, [reply = std::move(reply), handler = std::move(handler)]() mutable { handler(std::move(reply)); },
             owner_);
     }
+    std::size_t most_at_once() const override { return 64; }
     void retire_connections() override {}
     void reconfigure(std::shared_ptr<const proof::proof_setup> /*setup*/) noexcept override {}
     void stop(milliseconds within, unique_function<void()> stopped) override {

@@ -257,7 +257,7 @@ TEST(ParseConfiguration, RangesAreHeldAtBothEnds) {
     };
     const std::vector<bound> bounds{
         {"", "stop_timeout", "\"0s\"", "\"5m\"", nullptr, "\"301s\""},
-        {"proof", "connections", "1", "1024", "0", "1025"},
+        {"proof", "connections", "0", "16384", "-1", "16385"},
         {"proof", "pipeline_depth", "1", "64", "0", "65"},
         {"proof", "connect_timeout", "\"50ms\"", "\"5m\"", "\"49ms\"", "\"301s\""},
         {"proof", "request_timeout", "\"50ms\"", "\"5m\"", "\"49ms\"", "\"301s\""},

@@ -51,6 +51,19 @@ TEST(DescriptorShortage, CountsClientsConnectionsAndDeliveries) {
     EXPECT_EQ(descriptor_shortage(config, 1'315), std::nullopt);
 }
 
+TEST(DescriptorShortage, AutomaticConnectionsAreWhatTheOthersLeave) {
+    config::configuration config;
+    config.api.max_clients = 1'000;
+    EXPECT_EQ(connections_within(config, RLIM_INFINITY), 1'024U);
+    EXPECT_EQ(connections_within(config, 2'119), 1'023U);
+    EXPECT_EQ(connections_within(config, 1'104), 8U);
+    EXPECT_EQ(descriptor_shortage(config, 1'104), std::nullopt);
+    EXPECT_EQ(connections_within(config, 100), 8U) << "no fewer: the shortage is told of";
+    EXPECT_THAT(descriptor_shortage(config, 1'103).value_or(""), HasSubstr("add up to 1104"));
+    config.proof.connections = 2'000;
+    EXPECT_EQ(connections_within(config, 100), 2'000U);
+}
+
 TEST(DescriptorShortage, NoLimitIsEnough) { EXPECT_EQ(descriptor_shortage({}, RLIM_INFINITY), std::nullopt); }
 
 } // namespace

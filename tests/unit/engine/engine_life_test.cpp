@@ -12,8 +12,9 @@ namespace {
 /// Ends when the test says.
 class stopping_proof final : public proof::proof_client {
   public:
-    void wake() override {}
+    void wake(std::size_t) override {}
     void call(proof::proof_call, unique_function<void(op_result<proof::proof_reply>)>) override {}
+    std::size_t most_at_once() const override { return 64; }
     void retire_connections() override {}
     void reconfigure(std::shared_ptr<const proof::proof_setup>) noexcept override {}
     void stop(milliseconds, unique_function<void()> then) override { stopped = std::move(then); }

@@ -45,12 +45,13 @@ class scripted_client final : public proof::proof_client {
     scripted_client(virtual_clock& clock, proof::poll_source& source, script proof, virtual_clock::group owner)
         : clock_(clock), source_(source), proof_(std::move(proof)), owner_(owner) {}
 
-    void wake() override {
+    void wake(std::size_t) override {
         if (is_woken_) return;
         is_woken_ = true;
         clock_.post([this] { pull(); }, owner_);
     }
     void call(proof::proof_call, unique_function<void(op_result<proof::proof_reply>)>) override {}
+    std::size_t most_at_once() const override { return 64; }
     void retire_connections() override {}
     void reconfigure(std::shared_ptr<const proof::proof_setup>) noexcept override {}
     void stop(milliseconds, unique_function<void()> stopped) override { stopped(); }

@@ -265,6 +265,7 @@ TEST_F(PollDriverLog, FallingBehindSaysWhatIsTheLimit) {
     run_to(30s);
     const auto line = only(observe::log_event_id::poll_behind);
     EXPECT_EQ(line.at("wanted_per_second"), "11.8");
+    EXPECT_EQ(line.at("limit"), "poll.max_rate");
     EXPECT_THAT(line.at("advice"), HasSubstr("poll.max_rate"));
     EXPECT_NE(line.at("oldest_due_ms"), "");
     EXPECT_NE(line.at("made_per_second"), "");
@@ -287,6 +288,7 @@ TEST_F(PollDriverLog, FallingBehindOfASlowDiskIsReportedAsThat) {
         driver_->step(track::woken_event{}); // as the housekeeping has it
     }
     EXPECT_TRUE(driver_->core().awaits_store());
+    EXPECT_EQ(only(observe::log_event_id::poll_behind).at("limit"), "store");
     EXPECT_THAT(only(observe::log_event_id::poll_behind).at("advice"), HasSubstr("the disk"));
 }
 

@@ -23,12 +23,13 @@ namespace prooftrack::engine {
 /// Takes calls and answers them by hand.
 class fake_proof final : public proof::proof_client {
   public:
-    void wake() override {}
+    void wake(std::size_t) override {}
     void call(proof::proof_call request, unique_function<void(op_result<proof::proof_reply>)> handler) override {
         ++asked;
         last = std::move(request);
         waiting.push_back(std::move(handler));
     }
+    std::size_t most_at_once() const override { return 64; }
     void retire_connections() override {}
     void reconfigure(std::shared_ptr<const proof::proof_setup> /*setup*/) noexcept override {}
     void stop(milliseconds, unique_function<void()> stopped) override { stopped(); }

@@ -138,6 +138,8 @@ class request_log {
 /// Source, observer, loop and the client; the client goes first.
 class client_harness {
   public:
+    static constexpr std::size_t at_once = 64; ///< polls in flight that the client may open connections for
+
     explicit client_harness(proof::proof_client_options wanted) { start(std::move(wanted)); }
     client_harness() = default;
 
@@ -167,7 +169,7 @@ class client_harness {
     /// Makes these due and wakes the client.
     void poll(const std::vector<std::string>& ids) {
         source.due.insert(source.due.end(), ids.begin(), ids.end());
-        client->wake();
+        client->wake(at_once);
     }
 
     /// Runs the loop until the condition holds; throws after `limit`.

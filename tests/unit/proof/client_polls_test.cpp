@@ -259,7 +259,7 @@ TEST(ProofPolls, ADeadServerIsNotTriedInATightLoop) {
     options.base_url = "http://127.0.0.1:" + std::to_string(port);
     client_harness harness(options);
     for (int i = 0; i < 10000; ++i) harness.source.due.push_back("tx-" + std::to_string(i));
-    harness.client->wake();
+    harness.client->wake(client_harness::at_once);
     harness.run_for(300ms);
     EXPECT_GE(harness.source.answers.size(), 3U) << "the breaker must hear of it";
     EXPECT_LE(harness.source.answers.size(), 20U);

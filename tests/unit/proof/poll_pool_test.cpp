@@ -22,7 +22,7 @@ class PollPool : public testing::Test {
         poll_pool pool(context, source_);
         for (std::size_t i = 0; i < count; ++i) {
             source_.due.push_back("tx-" + std::to_string(i));
-            pool.wake();
+            pool.wake(client_harness::at_once);
             run([&] { return source_.answers.size() > i; });
             if (pause > 0ms) run_for(pause);
         }
@@ -50,6 +50,26 @@ class PollPool : public testing::Test {
     recording_observer observer_;
     std::size_t last_idle_ = 0;
 };
+
+TEST_F(PollPool, OpensForAsManyPollsAsAreWantedAtOnceAndClosesTheRest) {
+    client_context context(
+        io_.get_executor(), prepare_proof_setup(client_harness::options_for(server_), secret("token-1")), observer_);
+    poll_pool pool(context, source_);
+    const auto poll = [&](std::size_t count, std::size_t at_once) {
+        const std::size_t before = source_.answers.size();
+        for (std::size_t i = 0; i < count; ++i) source_.due.push_back("tx-" + std::to_string(before + i));
+        pool.wake(at_once);
+        run([&] { return source_.answers.size() == before + count; });
+    };
+    poll(200, 2);
+    EXPECT_LE(server_.connections(), 2U);
+    poll(200, 16);
+    EXPECT_GT(server_.connections(), 2U) << "each new one finds work: they double";
+    EXPECT_LE(server_.connections(), 16U + 2U);
+    poll(1, 2);
+    run([&] { return observer_.idle + observer_.busy <= 2; });
+    EXPECT_EQ(pool.most_at_once(), context.options().connections);
+}
 
 TEST_F(PollPool, ReplacesAConnectionAfterItsRequests) {
     connection_rules rules;

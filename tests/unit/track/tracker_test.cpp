@@ -405,7 +405,9 @@ TEST(Tracker, BehindIsSaidWithWhatIsWantedAndMade) {
     }
     ASSERT_EQ(said.size(), 2U) << "at most once a minute";
     EXPECT_NEAR(said[0].wanted, 1'000 / 7.5, 1);
-    EXPECT_FALSE(said[0].awaits_store);
+    EXPECT_FALSE(said[0].facts.awaits_store);
+    EXPECT_TRUE(said[0].facts.is_at_ceiling);
+    EXPECT_EQ(world.core.needed_at_once(world.now), 8U) << "ten a second that are answered at once";
 }
 
 /// Tracked without the fixture's check of everything at each step.
@@ -439,7 +441,7 @@ TEST(Tracker, NothingIsAskedWhileTooManyChangesWaitForTheStore) {
         for (const auto& one : world.all<behind_action>()) said.push_back(one);
     }
     ASSERT_EQ(said.size(), 1U);
-    EXPECT_TRUE(said[0].awaits_store);
+    EXPECT_TRUE(said[0].facts.awaits_store);
     world.step(durable(changes[0]));
     EXPECT_TRUE(world.core.next_poll(world.now)) << "one recorded, one asked";
 }

@@ -1,0 +1,55 @@
+#pragma once
+
+// How many polls have to be in flight at once so that each starts when it is due. Pure.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/time.hpp"
+
+namespace prooftrack::track {
+
+/// The wanted rate times the time a reply takes (Little's law) is in flight on average; chance needs room above that:
+/// twice its square root keeps the share of polls that find no free place below a few percent. It rises at once and
+/// falls only after a minute in which less would have done, since a connection costs a handshake.
+class polls_at_once {
+  public:
+    /// Assumed until the first reply came.
+    static constexpr milliseconds first_guess{100};
+    static constexpr seconds patience{60};
+    static constexpr std::size_t room = 8; ///< above what is computed, for ids that fall due together; so the least
+
+    /// A reply came `took` after its request. Silence is not a reply: what times out says nothing of Proof's pace.
+    void add(steady_duration took);
+
+    /// `polls_per_second` is the wanted rate, at least 0.
+    std::size_t needed(double polls_per_second, steady_time now);
+
+    /// Mean over about the last 64 replies.
+    steady_duration reply_time() const { return steady_duration(static_cast<std::int64_t>(mean_ns_)); }
+
+  private:
+    double mean_ns_ = static_cast<double>(steady_duration(first_guess).count());
+    bool has_reply_ = false;
+    std::size_t needed_ = 0;
+    std::size_t highest_below_ = 0; ///< of what was computed since `less_since_`
+    steady_time less_since_ = steady_time::max();
+};
+
+/// What keeps polls from starting when they are due.
+enum class capacity_limit : std::uint8_t { store, max_rate, connections, machine };
+/// "store", "poll.max_rate", "proof.connections", "cpu".
+std::string_view to_string(capacity_limit limit);
+
+struct capacity_facts {
+    bool awaits_store = false;  ///< changes wait for the store in numbers
+    bool is_at_ceiling = false; ///< poll.max_rate is below the wanted rate
+    std::size_t in_flight = 0;
+};
+
+/// `possible` is how many polls the client can have in flight. When none of the others is exhausted, it is the loop
+/// that does not start them in time.
+capacity_limit what_limits(const capacity_facts& facts, std::size_t possible);
+
+} // namespace prooftrack::track

@@ -1,0 +1,84 @@
+#include "track/polls_at_once.hpp"
+
+#include <gtest/gtest.h>
+
+namespace prooftrack::track {
+namespace {
+
+constexpr steady_time start{std::chrono::hours(1)};
+
+polls_at_once after_replies_of(milliseconds took) {
+    polls_at_once need;
+    for (int i = 0; i < 10; ++i) need.add(took);
+    return need;
+}
+
+TEST(PollsAtOnce, AreTheRateTimesTheReplyTimeAndRoomForChance) {
+    // 50,000 ids, one poll in 7.5 s each, and a Proof that is 100 ms away.
+    EXPECT_EQ(after_replies_of(milliseconds(100)).needed(50'000 / 7.5, start), 719U + 8);
+    EXPECT_EQ(after_replies_of(milliseconds(1)).needed(50'000 / 7.5, start), 12U + 8);
+    EXPECT_EQ(after_replies_of(milliseconds(100)).needed(0, start), 8U);
+    EXPECT_EQ(after_replies_of(milliseconds(0)).needed(1'000, start), 8U);
+}
+
+TEST(PollsAtOnce, BeforeTheFirstReplyATenthOfASecondIsAssumed) {
+    polls_at_once need;
+    EXPECT_EQ(need.needed(1'000, start), 120U + 8);
+    need.add(milliseconds(5));
+    EXPECT_EQ(need.reply_time(), milliseconds(5));
+}
+
+TEST(PollsAtOnce, OneSlowReplyIsASixtyFourthOfTheMean) {
+    polls_at_once need = after_replies_of(milliseconds(10));
+    need.add(milliseconds(74));
+    EXPECT_EQ(need.reply_time(), milliseconds(11));
+    need.add(milliseconds(-1)); // a clock that stood: as if it were at once
+    EXPECT_LT(need.reply_time(), milliseconds(11));
+}
+
+TEST(PollsAtOnce, RiseAtOnceAndFallAfterAMinuteOfLess) {
+    polls_at_once need = after_replies_of(milliseconds(100));
+    const std::size_t high = need.needed(10'000, start);
+    EXPECT_EQ(high, 1'064U + 8);
+    EXPECT_EQ(need.needed(100, start + seconds(1)), high);
+    EXPECT_EQ(need.needed(100, start + seconds(61) - milliseconds(1)), high);
+    EXPECT_EQ(need.needed(100, start + seconds(61)), 17U + 8);
+    EXPECT_EQ(need.needed(10'000, start + seconds(62)), high);
+}
+
+TEST(PollsAtOnce, FallToTheHighestOfTheMinute) {
+    polls_at_once need = after_replies_of(milliseconds(100));
+    need.needed(10'000, start);
+    need.needed(100, start + seconds(1));
+    need.needed(1'000, start + seconds(30));
+    EXPECT_EQ(need.needed(100, start + seconds(61)), 120U + 8);
+}
+
+TEST(PollsAtOnce, AMomentOfFullNeedBeginsTheMinuteAgain) {
+    polls_at_once need = after_replies_of(milliseconds(100));
+    const std::size_t high = need.needed(10'000, start);
+    need.needed(100, start + seconds(1));
+    need.needed(9'000, start + seconds(60));
+    EXPECT_EQ(need.needed(100, start + seconds(61)), high);
+    EXPECT_EQ(need.needed(100, start + seconds(121) - milliseconds(1)), high);
+    EXPECT_LT(need.needed(100, start + seconds(121)), high);
+}
+
+TEST(PollsAtOnce, WhatLiesWithinAQuarterIsChance) {
+    polls_at_once need = after_replies_of(milliseconds(100));
+    const std::size_t high = need.needed(10'000, start);
+    need.needed(8'000, start + seconds(1));
+    EXPECT_EQ(need.needed(8'000, start + seconds(600)), high);
+}
+
+TEST(CapacityLimit, IsWhatIsExhausted) {
+    EXPECT_EQ(to_string(what_limits({.awaits_store = true, .is_at_ceiling = true, .in_flight = 64}, 64)), "store");
+    EXPECT_EQ(to_string(what_limits({.is_at_ceiling = true, .in_flight = 64}, 64)), "poll.max_rate");
+    EXPECT_EQ(to_string(what_limits({.in_flight = 64}, 64)), "proof.connections");
+    EXPECT_EQ(to_string(what_limits({.in_flight = 56}, 64)), "proof.connections");
+    EXPECT_EQ(to_string(what_limits({.in_flight = 55}, 64)), "cpu");
+    EXPECT_EQ(to_string(what_limits({.in_flight = 0}, 1)), "cpu");
+}
+
+} // namespace
+} // namespace prooftrack::track
