@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/delivery_context.hpp"
+#include "engine/delivery/delivery_context.hpp"
 #include "support/delivery_world.hpp"
 #include "support/fake_notifier.hpp"
 #include "support/fake_store.hpp"
