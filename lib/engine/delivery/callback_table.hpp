@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/own_url.hpp"
+#include "base/target_rules.hpp"
 #include "config/config.hpp"
 #include "track/delivery_lane.hpp"
 #include "track/event.hpp"
@@ -37,6 +38,8 @@ class callback_table {
     /// The settings of a lane; nullopt when its callback is not configured, or its host is (no longer) allowed.
     std::optional<track::lane_settings> settings_for(std::string_view lane) const;
 
+    /// A transaction's own callback_url (base/target_rules).
+    result<allowed_url> check_own(std::string_view url) const { return check_own_url(url, rules_.allow_hosts); }
     /// Whether `allow_hosts` covers a lane: an exact host, `*.host` for what lies below it, `unix:PATH` for a socket.
     bool allows(std::string_view lane) const;
 
