@@ -91,12 +91,6 @@ void delivery_driver::on_store_state(track::store_state state) {
     leave();
 }
 
-void delivery_driver::on_clock_jump() {
-    const instant now = enter();
-    follow_clock(now);
-    leave();
-}
-
 void delivery_driver::stop(milliseconds within, unique_function<void()> stopped) {
     const instant now = enter();
     context_.stop.begin(now.steady + within, std::move(stopped));

@@ -49,11 +49,11 @@ class delivery_driver final : private delivery_host {
     const callback_table& callbacks() const { return context_.table; }
 
     std::optional<steady_time> next_wake() const;
+    /// Also to be called when nothing is due: like each call it notices that the wall clock was set or that the machine
+    /// slept (clock_watch), and then counts all waits anew.
     void on_wake(instant now);
     /// While the store is full nothing starts; when it has space again, outcomes that wait are recorded first.
     void on_store_state(track::store_state state);
-    /// The wall clock jumped (the driver notices jumps over 2 s by itself when it is called): waits are counted anew.
-    void on_clock_jump();
     /// Starts nothing more; attempts in flight have `within` to end, what ends in time is recorded, then `stopped` runs
     /// once. Called once.
     void stop(milliseconds within, unique_function<void()> stopped);

@@ -310,7 +310,7 @@ TEST(DeliveryDriver, AClockThatStepsAYearBackDelaysNothing) {
     world.emit("t1");
     world.run(1s);
     world.clock.jump_wall(-8760h);
-    world.driver->on_clock_jump();
+    world.driver->on_wake(world.clock.now());
     world.emit("t2");
     world.run(1s);
     EXPECT_THAT(world.attempted(), ElementsAre("t1/1", "t2/1"));
@@ -331,7 +331,7 @@ TEST(DeliveryDriver, AClockThatStepsAYearForwardSendsEarlyButOneByOne) {
     world.emit("t2");
     world.run(1s);
     world.clock.jump_wall(8760h);
-    world.driver->on_clock_jump();
+    world.driver->on_wake(world.clock.now());
     world.run(1s);
     EXPECT_EQ(world.count(track::delivery_state::delivered), 2U);
     EXPECT_EQ(world.sender->most_open(), 1U);

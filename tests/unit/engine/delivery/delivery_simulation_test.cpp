@@ -170,7 +170,7 @@ class delivery_simulation {
     void jump() {
         if (!oracle_.ignore_times) return;
         world_.clock.jump_wall(milliseconds(random_.between(-7'200'000, 7'200'000)));
-        if (random_.between(0, 1) == 0) world_.driver->on_clock_jump();
+        if (random_.between(0, 1) == 0) world_.driver->on_wake(world_.clock.now());
     }
 
     void act() {
@@ -203,7 +203,7 @@ class delivery_simulation {
         world_.callbacks = all_;
         world_.rules.allow_hosts = {"*.shop.example"};
         world_.reload();
-        if (oracle_.ignore_times) world_.driver->on_clock_jump();
+        if (oracle_.ignore_times) world_.driver->on_wake(world_.clock.now());
     }
 
     random_source random_;
