@@ -235,7 +235,7 @@ void connection::begin_request() {
 bool connection::on_head() {
     head_ = reader_.head();
     head_.who = {peer_.uid, peer_.pid};
-    head_.admin = host_.may_change(peer_);
+    head_.may_change = host_.may_change(peer_);
     if (auto refused = host_.handler().refuse(head_)) {
         refuse_at_head(std::move(*refused));
         return false;

@@ -30,7 +30,8 @@ void delivery_driver::start(const store::store_status& status) {
     for (const config::callback_config& one : context_.table.callbacks()) {
         if (context_.lanes.find(one.name) != nullptr) continue; // a reload was quicker than the store
         const auto summary = status.lanes.find(one.name);
-        keeper_.open(one.name, summary == status.lanes.end() || summary->second.pending == 0);
+        const bool has_none = summary == status.lanes.end() || summary->second.pending == 0;
+        keeper_.open(one.name, has_none ? track::stored_heads::none : track::stored_heads::possible);
     }
     for (const auto& [name, summary] : status.lanes) {
         take_over(summary, now);
@@ -56,7 +57,7 @@ void delivery_driver::reconfigure(callback_table table) {
     context_.fresh.clear(); // those of a callback that went would stay for ever
     for (const auto& [name, slot] : context_.lanes.slots()) slot->lane.configure(context_.table.settings_for(name));
     for (const config::callback_config& one : context_.table.callbacks()) {
-        if (context_.lanes.find(one.name) == nullptr) keeper_.open(one.name, false);
+        if (context_.lanes.find(one.name) == nullptr) keeper_.open(one.name, track::stored_heads::possible);
     }
     sync_lanes(true);
     feeder_.feed_all(now);
@@ -258,7 +259,7 @@ void delivery_driver::on_lanes(const op_result<store::store_status>& status, boo
 
 void delivery_driver::take_over(const store::lane_summary& summary, instant now) {
     delivery_slot* slot = context_.lanes.find(summary.lane);
-    if (slot == nullptr && summary.pending > 0) slot = keeper_.open(summary.lane, false);
+    if (slot == nullptr && summary.pending > 0) slot = keeper_.open(summary.lane, track::stored_heads::possible);
     if (slot != nullptr) failing_.take_over(*slot, summary, now);
 }
 

@@ -5,7 +5,7 @@
 
 namespace prooftrack::engine {
 
-delivery_slot* lane_keeper::open(const std::string& lane, bool whole) {
+delivery_slot* lane_keeper::open(const std::string& lane, track::stored_heads stored) {
     if (is_own_url_lane(lane) && !context_.lanes.has_url_room()) {
         erase_one_idle();
         if (!context_.lanes.has_url_room()) {
@@ -13,13 +13,14 @@ delivery_slot* lane_keeper::open(const std::string& lane, bool whole) {
             return nullptr;
         }
     }
-    return &context_.lanes.make(lane, whole, context_.table.settings_for(lane));
+    return &context_.lanes.make(lane, stored, context_.table.settings_for(lane));
 }
 
 delivery_slot* lane_keeper::find_or_open(const std::string& lane) {
     delivery_slot* const found = context_.lanes.find(lane);
     // A lane that was left out before has deliveries in the store that are older than this one.
-    return found != nullptr ? found : open(lane, !some_left_out_);
+    return found != nullptr ? found
+                            : open(lane, some_left_out_ ? track::stored_heads::possible : track::stored_heads::none);
 }
 
 void lane_keeper::retire_if_idle(delivery_slot& slot) {

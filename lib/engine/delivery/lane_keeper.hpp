@@ -16,9 +16,9 @@ class lane_keeper {
     lane_keeper(delivery_context& context, failing_callbacks& failing, delivery_host& host)
         : context_(context), failing_(failing), host_(host) {}
 
-    /// `whole`: the store holds no heads of this lane yet. nullptr when there are `most_url_lanes` with deliveries:
+    /// nullptr when there are `most_url_lanes` with deliveries:
     /// the deliveries of this one wait in the store until a lane retires. Requires that there is none of that name.
-    delivery_slot* open(const std::string& lane, bool whole);
+    delivery_slot* open(const std::string& lane, track::stored_heads stored);
     /// The lane of a new head, opened if need be; nullptr as above.
     delivery_slot* find_or_open(const std::string& lane);
     void retire_if_idle(delivery_slot& slot);

@@ -20,12 +20,13 @@ delivery_slot& lane_table::at(track::lane_number number) {
     return *found;
 }
 
-delivery_slot& lane_table::make(const std::string& lane, bool whole, std::optional<track::lane_settings> settings) {
+delivery_slot& lane_table::make(
+    const std::string& lane, track::stored_heads stored, std::optional<track::lane_settings> settings) {
     const bool is_url = is_own_url_lane(lane);
     expects(!is_url || has_url_room(), "lane_table: more lanes of callback_urls than there may be");
     const std::size_t capacity = is_url ? url_lane_capacity : track::lane_capacity;
     auto made = std::make_unique<delivery_slot>(
-        lane, track::lane_number{++last_number_}, track::delivery_lane(capacity, whole, std::move(settings)));
+        lane, track::lane_number{++last_number_}, track::delivery_lane(capacity, stored, std::move(settings)));
     const auto [place, is_new] = by_name_.emplace(lane, std::move(made));
     expects(is_new, "lane_table: a second lane of one name");
     delivery_slot& slot = *place->second;

@@ -66,9 +66,9 @@ class lane_table {
 
     /// Whether one more lane of a callback_url may be made.
     bool has_url_room() const { return url_lanes_ < most_url_lanes; }
-    /// `whole`: the store holds no heads of this lane yet. Requires that none has this name and that the table is not
-    /// full.
-    delivery_slot& make(const std::string& lane, bool whole, std::optional<track::lane_settings> settings);
+    /// Requires that none has this name and that the table is not full.
+    delivery_slot& make(
+        const std::string& lane, track::stored_heads stored, std::optional<track::lane_settings> settings);
     /// Requires that the slot is of this table.
     void erase(const delivery_slot& slot);
 

@@ -68,7 +68,7 @@ TEST(LaneFeeder, AFullOrStoppedSideStartsNothing) {
     EXPECT_EQ(held.wake, full.now().steady);
 
     feeder_bench stopped;
-    delivery_slot& slot = stopped.open("backend", false);
+    delivery_slot& slot = stopped.open("backend", track::stored_heads::possible);
     stopped.owe(slot, "t1");
     stopped.context.stop.begin(stopped.now().steady, [] {});
     stopped.feeder.feed(slot, stopped.now());
@@ -78,7 +78,7 @@ TEST(LaneFeeder, AFullOrStoppedSideStartsNothing) {
 
 TEST(LaneFeeder, WhatIsMissingInMemoryIsReadFromTheStore) {
     feeder_bench bench;
-    delivery_slot& slot = bench.open("backend", false);
+    delivery_slot& slot = bench.open("backend", track::stored_heads::possible);
     bench.record("t1");
     bench.record("t2");
     bench.feeder.feed(slot, bench.now());
@@ -93,7 +93,7 @@ TEST(LaneFeeder, WhatIsMissingInMemoryIsReadFromTheStore) {
 
 TEST(LaneFeeder, AReadThatFailsIsRepeatedOnlyWhenThatIsAllowed) {
     feeder_bench bench;
-    delivery_slot& slot = bench.open("backend", false);
+    delivery_slot& slot = bench.open("backend", track::stored_heads::possible);
     bench.memory.fail_operation(1, store::store_error::busy);
     bench.feeder.feed(slot, bench.now());
     bench.memory.pump();

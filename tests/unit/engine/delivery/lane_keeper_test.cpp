@@ -18,7 +18,7 @@ struct keeper_bench : delivery_parts {
     lane_keeper keeper{context, failing, host};
 
     void fill() {
-        for (std::size_t i = 0; i < most_url_lanes; ++i) keeper.open(url_lane(i), false);
+        for (std::size_t i = 0; i < most_url_lanes; ++i) keeper.open(url_lane(i), track::stored_heads::possible);
     }
 };
 
@@ -30,7 +30,7 @@ TEST(LaneKeeper, ALaneIsOpenedOnceWithTheSettingsOfItsCallback) {
     EXPECT_FALSE(slot->lane.wants_refill()) << "the store has nothing of a lane that was not there";
     EXPECT_EQ(bench.keeper.find_or_open("backend"), slot);
     EXPECT_FALSE(bench.keeper.find_or_open("gone")->lane.configured());
-    EXPECT_THROW(bench.keeper.open("backend", true), std::logic_error);
+    EXPECT_THROW(bench.keeper.open("backend", track::stored_heads::none), std::logic_error);
 }
 
 TEST(LaneKeeper, ALaneOfACallbackUrlLivesWhileSomethingIsPending) {
@@ -49,13 +49,13 @@ TEST(LaneKeeper, ALaneOfACallbackUrlLivesWhileSomethingIsPending) {
 
 TEST(LaneKeeper, AConfiguredCallbackKeepsItsLane) {
     keeper_bench bench;
-    bench.keeper.retire_if_idle(*bench.keeper.open("backend", true));
+    bench.keeper.retire_if_idle(*bench.keeper.open("backend", track::stored_heads::none));
     EXPECT_EQ(bench.context.lanes.size(), 1U);
 }
 
 TEST(LaneKeeper, WhatIsUnderWayForALaneKeepsIt) {
     keeper_bench bench;
-    delivery_slot& slot = *bench.keeper.open(url_lane(1), true);
+    delivery_slot& slot = *bench.keeper.open(url_lane(1), track::stored_heads::none);
     slot.refill = delivery_slot::refill_state::asked;
     bench.keeper.retire_if_idle(slot);
     EXPECT_EQ(bench.context.lanes.size(), 1U) << "a read";
@@ -78,7 +78,7 @@ TEST(LaneKeeper, WhatIsUnderWayForALaneKeepsIt) {
 
 TEST(LaneKeeper, AFailingHostIsRememberedForAWhile) {
     keeper_bench bench;
-    delivery_slot& slot = *bench.keeper.open(url_lane(1), true);
+    delivery_slot& slot = *bench.keeper.open(url_lane(1), track::stored_heads::none);
     bench.break_lane(slot);
     slot.next_failing_log = bench.now().steady + failing_log_interval;
     bench.keeper.retire_if_idle(slot);
@@ -111,10 +111,10 @@ TEST(LaneKeeper, ALaneThatWasLeftOutHasOlderDeliveriesInTheStore) {
 
 TEST(LaneKeeper, AFailingHostWithNothingPendingMakesPlace) {
     keeper_bench bench;
-    delivery_slot& idle = *bench.keeper.open(url_lane(most_url_lanes), true);
+    delivery_slot& idle = *bench.keeper.open(url_lane(most_url_lanes), track::stored_heads::none);
     bench.break_lane(idle);
     idle.next_failing_log = bench.now().steady + failing_log_interval;
-    for (std::size_t i = 1; i < most_url_lanes; ++i) bench.keeper.open(url_lane(i), false);
+    for (std::size_t i = 1; i < most_url_lanes; ++i) bench.keeper.open(url_lane(i), track::stored_heads::possible);
     ASSERT_FALSE(bench.context.lanes.has_url_room());
     EXPECT_NE(bench.keeper.find_or_open(url_lane(0)), nullptr);
     EXPECT_EQ(bench.context.lanes.find(url_lane(most_url_lanes)), nullptr);
