@@ -275,7 +275,7 @@ void application::take_over(prepared_runtime next) noexcept {
 }
 
 void application::keep(const std::string& why) noexcept {
-    secret_reread::overlook(now_);
+    // A secret file that has changed meanwhile is still to be taken, by the next tick.
     engine_.on_reload_refused(why);
 }
 

@@ -92,9 +92,4 @@ bool secret_reread::read_changed_keys(prepared_runtime& now) const {
     return is_changed;
 }
 
-void secret_reread::overlook(prepared_runtime& now) {
-    now.token_file.has_changed();
-    for (watched_keys& each : now.key_files) each.file.has_changed();
-}
-
 } // namespace prooftrack::daemon

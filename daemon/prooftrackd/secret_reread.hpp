@@ -19,8 +19,6 @@ class secret_reread {
     /// Reads the keys of those callbacks whose file has changed since the last look; true = `now.notifier` was made
     /// anew.
     bool read_changed_keys(prepared_runtime& now) const;
-    /// What the files are now counts as seen: a refused reload leaves also what was good of them unused.
-    static void overlook(prepared_runtime& now);
 
   private:
     void warn_of_open(bool is_open, const std::filesystem::path& file) const;

@@ -76,11 +76,16 @@ void body_budget::shrink(budget_user& user, std::size_t bytes) {
 
 void body_budget::release(budget_user& user) {
     if (!user.is_linked()) return;
+    give_up(user);
+    serve();
+}
+
+void body_budget::give_up(budget_user& user) {
+    if (!user.is_linked()) return;
     user.unlink();
     give_back(user, user.held_);
     const auto own = accounts_.find(user.owner_.uid);
     if (--own->second.bodies == 0) accounts_.erase(own);
-    serve();
 }
 
 void body_budget::serve() {

@@ -9,6 +9,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include "api/peer.hpp"
+#include "base/lifetime.hpp"
 
 namespace prooftrack::api {
 
@@ -56,6 +57,13 @@ class body_budget {
 
     /// Gives back the whole share, or stops waiting; nothing to do is fine.
     void release(budget_user& user);
+    /// The same, but whoever waits is served only by `serve`: for where nothing may be called.
+    void give_up(budget_user& user);
+    bool any_waiting() const { return !waiting_.empty(); }
+    /// Grants what may be granted now.
+    void serve();
+
+    lifetime::watch observe() const { return alive_.observe(); }
 
   private:
     using user_list = boost::intrusive::list<budget_user, boost::intrusive::constant_time_size<false>>;
@@ -72,7 +80,6 @@ class body_budget {
     budget_user* next_to_serve();
     void grant(budget_user& user);
     void give_back(budget_user& user, std::size_t bytes);
-    void serve();
     void hurry_holders(const budget_owner& waiting);
 
     limits limits_;
@@ -83,6 +90,7 @@ class body_budget {
     std::map<std::int64_t, account> accounts_;
     user_list waiting_;
     user_list holding_;
+    lifetime alive_;
 };
 
 } // namespace prooftrack::api

@@ -91,7 +91,9 @@ void connection::report_aborted() {
 }
 
 void connection::release_body() {
-    if (budget_ != nullptr) std::exchange(budget_, nullptr)->release(*this);
+    if (!body_) return;
+    body_->leave();
+    body_.reset();
 }
 
 bool connection::has_unread_input() {
@@ -233,7 +235,7 @@ void connection::begin_request() {
 bool connection::on_head() {
     head_ = reader_.head();
     head_.who = {peer_.uid, peer_.pid};
-    head_.admin = host_.may_change(peer_);
+    head_.may_change = host_.may_change(peer_);
     if (auto refused = host_.handler().refuse(head_)) {
         refuse_at_head(std::move(*refused));
         return false;
@@ -244,8 +246,10 @@ bool connection::on_head() {
         reader_.accept_body(limit); // refuses the longer one
         return true;
     }
-    budget_ = &host_.budget_for(static_cast<std::size_t>(share));
-    if (!budget_->acquire(*this, static_cast<std::size_t>(share), {host_.rank_of(peer_), peer_.uid})) {
+    const auto bytes = static_cast<std::size_t>(share);
+    body_reader& reader = *this;
+    body_ = std::make_shared<body_share>(host_.budget_for(bytes), socket_.get_executor(), reader);
+    if (!body_->acquire(bytes, {host_.rank_of(peer_), peer_.uid})) {
         phase_ = phase::queued;
         host_.deadlines().start(*this, host_.limits().body_total);
         watch_hang_up();
@@ -304,10 +308,11 @@ void connection::answer() {
     host_.deadlines().start(*this, host_.limits().answer);
     close_after_ = close_after_ || !reader_.keep_alive();
     api_request request{head_, reader_.take_body()};
-    if (budget_ != nullptr) budget_->shrink(*this, request.body.size());
+    if (body_) body_->shrink(request.body.size());
     reader_.begin_next();
     const std::uint64_t serial = ++serial_;
-    auto respond = [weak = weak_from_this(), serial](api_response response) {
+    // Whoever holds the answer's handler is not done with the body.
+    auto respond = [weak = weak_from_this(), serial, body = body_](api_response response) {
         if (const auto self = weak.lock()) self->on_response(serial, std::move(response));
     };
     const request_ticket ticket = host_.handler().handle(std::move(request), std::move(respond));

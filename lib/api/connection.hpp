@@ -13,6 +13,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include "api/body_budget.hpp"
+#include "api/body_share.hpp"
 #include "api/deadline_set.hpp"
 #include "api/message.hpp"
 #include "api/peer.hpp"
@@ -76,7 +77,7 @@ using idle_hook = boost::intrusive::list_base_hook<
 class connection final : public std::enable_shared_from_this<connection>,
                          public idle_hook,
                          private deadline_entry,
-                         private budget_user {
+                         private body_reader {
   public:
     using socket_type = boost::asio::generic::stream_protocol::socket;
 
@@ -156,7 +157,7 @@ class connection final : public std::enable_shared_from_this<connection>,
     bool said_close_ = false;               ///< the answer carried `Connection: close`: it is the last one
     bool unread_rest_ = false;              ///< refused with a body still on its way
     bool in_a_hurry_ = false;               ///< stopping, or without a place: reads an unread rest only for a moment
-    body_budget* budget_ = nullptr;         ///< where a share is held or waited for
+    std::shared_ptr<body_share> body_;      ///< held or waited for; shared with the request that works on the body
     std::optional<steady_time> body_until_; ///< set while a body is read
     std::size_t drained_ = 0;
     steady_time moved_at_ = std::chrono::steady_clock::now();

@@ -77,7 +77,9 @@ class connection_pool final : public connection_host {
     client_rank rank_of(const peer_credentials& peer) const override {
         return prooftrack::api::rank_of(settings_.access, peer);
     }
-    bool may_change(const peer_credentials& peer) const override { return is_admin(settings_.access, peer); }
+    bool may_change(const peer_credentials& peer) const override {
+        return prooftrack::api::may_change(settings_.access, peer);
+    }
     void on_answered(const api_request_fact& fact) override;
     void on_idle(connection& who) override;
     void on_busy(connection& who) override;

@@ -28,7 +28,7 @@ struct request_head {
     bool has_body = false; ///< Content-Length over 0, or chunked
     bool http_1_0 = false; ///< the client cannot take a chunked answer
     client_identity who;
-    bool admin = false; ///< may change things (access rules applied to the peer)
+    bool may_change = false; ///< the access rules, applied to the peer
 };
 
 struct api_request {

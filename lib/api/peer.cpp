@@ -40,10 +40,10 @@ peer_credentials read_peer_credentials(int socket) {
 client_rank rank_of(const access_rules& rules, const peer_credentials& peer) {
     if (peer.uid < 0 || peer.uid == overflow_id) return client_rank::everybody;
     if (peer.uid == 0 || peer.uid == rules.own_uid) return client_rank::owner;
-    return rules.admin_group && is_admin(rules, peer) ? client_rank::admin : client_rank::everybody;
+    return rules.admin_group && may_change(rules, peer) ? client_rank::admin : client_rank::everybody;
 }
 
-bool is_admin(const access_rules& rules, const peer_credentials& peer) {
+bool may_change(const access_rules& rules, const peer_credentials& peer) {
     if (!rules.admin_group) return true;
     if (peer.uid < 0 || peer.uid == overflow_id) return false;
     if (peer.uid == 0 || peer.uid == rules.own_uid) return true;

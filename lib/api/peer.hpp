@@ -31,7 +31,9 @@ struct access_rules {
     std::int64_t own_uid = 0;
 };
 
-bool is_admin(const access_rules& rules, const peer_credentials& peer);
+/// Whether the client may use what only admins may: everybody may without an admin_group, root and the daemon's own
+/// user always.
+bool may_change(const access_rules& rules, const peer_credentials& peer);
 
 /// The order of priority when places or memory are short.
 enum class client_rank : std::uint8_t {

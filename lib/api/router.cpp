@@ -136,7 +136,7 @@ std::optional<api_response> refuse_route(const request_head& head, const route_m
     }
     const route_info& route = match.entry->info;
     std::optional<api_response> refused;
-    if (route.admin && !head.admin) {
+    if (route.admin && !head.may_change) {
         refused = problem_response(make_problem(
             problem_code::not_allowed, "only root, the daemon's own user and members of api.admin_group may do this"));
     } else if (head.has_body && is_encoded(head.content_encoding)) {

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "base/http_url.hpp"
-#include "base/own_url.hpp"
+#include "base/target_rules.hpp"
 
 namespace prooftrack::api {
 namespace {
@@ -17,9 +16,8 @@ parsed<std::optional<std::string>> read_callback_url(const json_fields& fields) 
     if (fields.raw("callback_url") == "null") return std::optional<std::string>();
     auto url = fields.text("callback_url");
     if (!url || !*url) return url;
-    if ((*url)->size() > max_own_url_bytes) return refused("callback_url is at most 2048 bytes");
-    const auto syntax = parse_http_url(**url);
-    if (!syntax) return refused(fmt::format("callback_url cannot be used: {}", syntax.error().message()));
+    const auto form = check_own_url_form(**url);
+    if (!form) return refused(fmt::format("callback_url cannot be used: {}", form.error().message()));
     return url;
 }
 

@@ -24,12 +24,6 @@ class callback_category_type final : public boost::system::error_category {
             return "it is blank: delete it";
         case callback_error::not_configured:
             return "callback not configured";
-        case callback_error::host_not_allowed:
-            return "the host is not in callback_url.allow_hosts";
-        case callback_error::plain_http:
-            return "plain http is for a loopback host alone: use https";
-        case callback_error::url_too_long:
-            return "the URL is longer than 2048 bytes";
         case callback_error::stopping:
             return "the daemon is stopping";
         case callback_error::not_signed:

@@ -1,6 +1,6 @@
 #pragma once
 
-// Why a secret, a URL or an attempt is refused before anything is sent.
+// Why a secret or an attempt is refused before anything is sent. Of a URL base/target_rules says it.
 
 #include "base/result.hpp"
 
@@ -14,9 +14,6 @@ enum class callback_error {
     no_secret,         ///< a file without a single secret
     blank_line,        ///< a line without a secret in such a file
     not_configured,    ///< no target of that name
-    host_not_allowed,  ///< a callback_url whose host is not listed
-    plain_http,        ///< http to a host that is not loopback
-    url_too_long,      ///< over 2,048 bytes
     stopping,          ///< the sender is stopping
     not_signed,        ///< over TCP and without a secret to sign with
 };

@@ -77,7 +77,7 @@ struct delivery_outcome {
     verdict what = verdict::failed;
     int status = 0;                          ///< HTTP status or exit code, 0 = none
     std::string error;                       ///< for people; "" when delivered. Never holds a URL's query or the body
-    std::optional<milliseconds> retry_after; ///< from 429 and 503
+    std::optional<milliseconds> retry_after; ///< of any reply; whether it counts is decided in track
     steady_duration took{};
     std::string reply; ///< the first 1,024 bytes of the answer, as far as they had come; whole with `wants_reply`
 };

@@ -7,8 +7,8 @@
 
 #include "base/expects.hpp"
 #include "base/own_url.hpp"
+#include "base/target_rules.hpp"
 #include "callback/error.hpp"
-#include "callback/target_rules.hpp"
 
 namespace prooftrack::callback {
 namespace {

@@ -64,10 +64,8 @@ delivery_outcome judge_reply(const net::http_reply& reply, wall_time now) {
     outcome.error = fmt::format("HTTP {}", reply.status);
     if (reply.status == 410) outcome.what = delivery_outcome::verdict::gone;
     if (reply.status >= 300 && reply.status < 400) outcome.error += " (redirects are not followed)";
-    if (reply.status == 429 || reply.status == 503) {
-        if (const auto value = reply.header("Retry-After"))
-            outcome.retry_after = read_retry_after(*value, reply.header("Date"), now);
-    }
+    if (const auto value = reply.header("Retry-After"))
+        outcome.retry_after = read_retry_after(*value, reply.header("Date"), now);
     return outcome;
 }
 

@@ -19,7 +19,8 @@ inline constexpr std::size_t kept_reply_bytes = 1024;
 std::optional<milliseconds> read_retry_after(
     std::string_view value, std::optional<std::string_view> date, wall_time now);
 
-/// 2xx is delivered, 410 gone, all else failed; Retry-After counts with 429 and 503. `took` is left to the caller.
+/// 2xx is delivered, 410 gone, all else failed. Retry-After is read whenever it was not delivered: with which status it
+/// counts is decided in track (delivery_policy). `took` is left to the caller.
 delivery_outcome judge_reply(const net::http_reply& reply, wall_time now);
 
 } // namespace prooftrack::callback

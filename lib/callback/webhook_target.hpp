@@ -8,9 +8,9 @@
 
 #include "base/http_url.hpp"
 #include "base/secret.hpp"
+#include "base/target_rules.hpp"
 #include "base/time.hpp"
 #include "callback/notifier.hpp"
-#include "callback/target_rules.hpp"
 #include "net/connector.hpp"
 
 namespace prooftrack::callback {

@@ -9,7 +9,7 @@
 #include "base/lifetime.hpp"
 #include "base/task.hpp"
 #include "engine/change_audit.hpp"
-#include "engine/delivery_driver.hpp"
+#include "engine/delivery/delivery_driver.hpp"
 #include "store/store.hpp"
 
 namespace prooftrack::engine {

@@ -11,7 +11,7 @@
 #include "base/task.hpp"
 #include "config/config.hpp"
 #include "engine/daemon_state.hpp"
-#include "engine/delivery_driver.hpp"
+#include "engine/delivery/delivery_driver.hpp"
 #include "engine/event_feed.hpp"
 #include "engine/housekeeping.hpp"
 #include "engine/poll_driver.hpp"

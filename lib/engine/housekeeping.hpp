@@ -13,7 +13,7 @@
 #include "base/task.hpp"
 #include "base/unique_function.hpp"
 #include "config/config.hpp"
-#include "engine/delivery_driver.hpp"
+#include "engine/delivery/delivery_driver.hpp"
 #include "engine/event_feed.hpp"
 #include "engine/meters.hpp"
 #include "engine/poll_driver.hpp"

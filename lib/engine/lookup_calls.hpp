@@ -10,7 +10,7 @@
 #include "base/clock.hpp"
 #include "base/lifetime.hpp"
 #include "base/task.hpp"
-#include "engine/delivery_driver.hpp"
+#include "engine/delivery/delivery_driver.hpp"
 #include "engine/transaction_views.hpp"
 #include "engine/transaction_waits.hpp"
 #include "store/store.hpp"

@@ -11,7 +11,7 @@
 #include "base/lifetime.hpp"
 #include "base/task.hpp"
 #include "engine/daemon_state.hpp"
-#include "engine/delivery_driver.hpp"
+#include "engine/delivery/delivery_driver.hpp"
 #include "engine/housekeeping.hpp"
 #include "engine/meters.hpp"
 #include "engine/secret_view.hpp"

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/delivery_driver.hpp"
+#include "engine/delivery/delivery_driver.hpp"
 #include "engine/secret_view.hpp"
 #include "store/store.hpp"
 #include "track/tracker.hpp"

@@ -15,15 +15,8 @@ std::optional<api::problem> transaction_intake::check(const api::tracking_option
         return refuse(api::problem_code::unavailable, "the daemon is starting or stopping: try again in a moment");
     if (rules_.state.disk == track::store_state::full) return full_disk();
     if (!options.callback_url) return std::nullopt;
-    const auto url = parse_http_url(*options.callback_url);
+    const auto url = rules_.callbacks.check_own(*options.callback_url);
     if (!url) return refuse(api::problem_code::invalid_request, fmt::format("callback_url: {}", url.error().message()));
-    if (!is_encrypted_or_local(*url)) {
-        return refuse(api::problem_code::invalid_request, "callback_url: http is for a loopback host alone, use https");
-    }
-    if (!rules_.callbacks.allows(format_lane(*url))) {
-        return refuse(
-            api::problem_code::invalid_request, "callback_url: its host is not in allow_hosts of [callback_url]");
-    }
     return std::nullopt;
 }
 

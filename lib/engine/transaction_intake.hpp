@@ -7,8 +7,8 @@
 #include "api/backend.hpp"
 #include "base/clock.hpp"
 #include "config/config.hpp"
-#include "engine/callback_table.hpp"
 #include "engine/daemon_state.hpp"
+#include "engine/delivery/callback_table.hpp"
 #include "store/store.hpp"
 
 namespace prooftrack::engine {

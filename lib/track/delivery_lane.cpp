@@ -5,8 +5,8 @@
 
 namespace prooftrack::track {
 
-delivery_lane::delivery_lane(std::size_t capacity, bool whole, std::optional<lane_settings> settings)
-    : queue_(capacity, whole) {
+delivery_lane::delivery_lane(std::size_t capacity, stored_heads stored, std::optional<lane_settings> settings)
+    : queue_(capacity, stored) {
     configure(std::move(settings));
 }
 

@@ -44,8 +44,7 @@ class delivery_lane {
         delivery_health::change change = delivery_health::change::none;
     };
 
-    /// `whole`: the store holds no heads of this lane yet.
-    delivery_lane(std::size_t capacity, bool whole, std::optional<lane_settings> settings);
+    delivery_lane(std::size_t capacity, stored_heads stored, std::optional<lane_settings> settings);
 
     /// From the next attempt on; nullopt = not configured.
     void configure(std::optional<lane_settings> settings);

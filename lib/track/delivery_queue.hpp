@@ -22,14 +22,20 @@ struct lane_head {
     std::uint64_t transaction = 0; ///< distinguishes transactions
 };
 
+/// Whether the store may hold heads of a lane that is new in memory.
+enum class stored_heads : std::uint8_t {
+    none,     ///< all there will be are inserted
+    possible, ///< they have to be read first
+};
+
 /// At most `capacity` heads of one lane. Invariant: every head of the store whose (next_attempt_at, id) lies below the
 /// edge is here or busy (see delivery_lane); what lies beyond the edge is in the store alone, and is fetched by a
 /// refill when few are left.
 class delivery_queue {
   public:
-    /// `whole`: the store has no heads for this lane that are not inserted. Otherwise it starts empty and requests a
-    /// refill.
-    delivery_queue(std::size_t capacity, bool whole) : capacity_(capacity), whole_(whole), stale_(!whole) {}
+    /// With heads that are possibly stored it requests a refill.
+    delivery_queue(std::size_t capacity, stored_heads stored)
+        : capacity_(capacity), whole_(stored == stored_heads::none), stale_(!whole_) {}
 
     /// Takes a head in, to be looked at when `due`; one with the same id is replaced. Beyond the edge it is left to the
     /// store.

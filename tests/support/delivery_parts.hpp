@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/delivery_context.hpp"
+#include "engine/delivery/delivery_context.hpp"
 #include "support/delivery_world.hpp"
 #include "support/fake_notifier.hpp"
 #include "support/fake_store.hpp"
@@ -77,8 +77,9 @@ struct delivery_parts {
         one.events = {"transaction.*"};
         return one;
     }
-    engine::delivery_slot& open(const std::string& lane = "backend", bool whole = true) {
-        return context.lanes.make(lane, whole, context.table.settings_for(lane));
+    engine::delivery_slot& open(
+        const std::string& lane = "backend", track::stored_heads stored = track::stored_heads::none) {
+        return context.lanes.make(lane, stored, context.table.settings_for(lane));
     }
     /// A durable event of a transaction with what it owes.
     store::recorded_transition record(const std::string& id, const std::string& lane = "backend") {

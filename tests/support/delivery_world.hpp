@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/delivery_driver.hpp"
+#include "engine/delivery/delivery_driver.hpp"
 #include "support/fake_notifier.hpp"
 #include "support/fake_store.hpp"
 #include "support/recorded_log.hpp"

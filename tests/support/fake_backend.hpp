@@ -34,6 +34,8 @@ class fake_backend final : public api::backend {
     std::vector<api::wait_id> cancelled;
     std::optional<api::backend_handler<api::tracked>> held_track; ///< with `hold_tracks`: the last one
     bool hold_tracks = false;
+    std::vector<api::backend_handler<api::import_summary>> held_imports; ///< with `hold_imports`
+    bool hold_imports = false;
     api::proxied_reply session_reply{201, "application/json", "{}", ""};
     std::filesystem::path backup_path;
     api::health_report health;
@@ -97,6 +99,10 @@ class fake_backend final : public api::backend {
         std::vector<api::import_line> lines, api::client_identity who,
         api::backend_handler<api::import_summary> handler) override {
         calls.push_back(fmt::format("import {}", lines.size()));
+        if (hold_imports) {
+            held_imports.push_back(std::move(handler));
+            return;
+        }
         last_who = who;
         if (refuse_with) return handler(*refuse_with);
         api::import_summary summary;

@@ -25,7 +25,9 @@ ALLOWED = {
                "callback/notifier.hpp", "api/backend.hpp"},
 }
 BEFORE_A_BLOCK = re.compile(r"(\)|\belse|\bdo|\btry|const|noexcept|>)\s*$")
-WIDTH_SUFFIXES = {".cpp", ".hpp", ".py", ".sh", ".md", ".cmake", ".scd", ".pml", ".service", ".socket", ".conf"}
+WIDTH_SUFFIXES = {".cpp", ".hpp", ".in", ".py", ".sh", ".md", ".txt", ".cmake", ".scd", ".pml", ".service", ".socket",
+                  ".conf", ".toml", ".yml", ".yaml", ".ts", ".mjs", ".cjs", ".catalog", ".tmpfiles"}
+WIDTH_NAMES = {".clang-tidy", ".clang-format"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z_]+)/([^"]+)"', re.M)
 
 
@@ -112,16 +114,16 @@ def wide_lines(path):
 
 
 def width_checked():
-    """C++, Python, shell, Markdown, CMake, man pages and units, but not recorded results."""
+    """What people write, but for the example shop's page and the shells' completions; not recorded results."""
     listed = subprocess.run(["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files"], capture_output=True,
                             text=True, check=True).stdout.splitlines()
     for name in listed:
         path = ROOT / name
         if not path.is_file() or name.startswith(("tests/fuzz/corpus/", "tests/bench/results/")):
             continue
-        if path.suffix in WIDTH_SUFFIXES:
+        if path.suffix in WIDTH_SUFFIXES or path.name in WIDTH_NAMES:
             yield path
-        elif path.name == "CMakeLists.txt" or not path.suffix and path.read_bytes()[:2] == b"#!":
+        elif not path.suffix and path.read_bytes()[:2] == b"#!":
             yield path
 
 

@@ -222,6 +222,14 @@ class Taken(ReloadCase):
         self.assertEqual((warned[0]["callback"], warned[0]["file"]), ("backend", self.old_shop.secret_file))
         self.assertTrue(signed_anew(), "the last good one")
 
+    def test_a_changed_secret_is_used_also_if_a_reload_is_refused_meanwhile(self):
+        daemon = self.start_daemon([self.callback(self.old_shop)], proof=self.files_of(self.old))
+        config = self.everything_new()
+        config["proof"]["nonsense"] = 1
+        self.write_secret("old-shop.secret", [new_secret()])
+        self.reload_with(config, "config.refused")  # sooner than the look of each second, but for once in a while
+        daemon.wait_log("callback.secret_changed", timeout=4)
+
     def test_a_changed_token_is_used_and_a_bad_one_is_not(self):
         token = self.folder / "token"
         token.write_text("old-token\n")

@@ -9,7 +9,8 @@ let failures = 0;
 async function poll(id) {
   while (performance.now() < until) {
     try {
-      const reply = await fetch(`https://localhost:${port}/widget/transactions/${id}`, { headers: { Authorization: 'Bearer bench' } });
+      const reply = await fetch(`https://localhost:${port}/widget/transactions/${id}`,
+        { headers: { Authorization: 'Bearer bench' } });
       const transaction = await reply.json();
       if (transaction.merchant_transaction_id !== id || !transaction.status) throw new Error('another reply');
       requests += 1;

@@ -1,5 +1,5 @@
-// Drives the example shop in chromium: one case a run. `node shop.mjs CASE SHOP_URL PACKAGES SCREENSHOTS` prints what it saw as JSON.
-// A printed question ("daemon down?") asks the test to do something; it answers by a line on stdin.
+// Drives the example shop in chromium: one case a run. `node shop.mjs CASE SHOP_URL PACKAGES SCREENSHOTS` prints what
+// it saw as JSON. A printed question ("daemon down?") asks the test to do something; it answers by a line on stdin.
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
@@ -10,13 +10,16 @@ const seen = { bodies: [], console: [], states: [] };
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM,
-  args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--disable-background-networking', '--no-proxy-server'],
+  args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--disable-background-networking',
+    '--no-proxy-server'],
 });
 
 async function open_page(context, address = shop) {
   const page = await context.newPage();
   page.setDefaultTimeout(patience);
-  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) seen.console.push(message.text()); });
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) seen.console.push(message.text());
+  });
   page.on('pageerror', (error) => seen.console.push(String(error)));
   page.on('response', (response) => {
     // An event stream has no end, so its body is what the page shows.
@@ -129,7 +132,8 @@ const cases = {
 const looks = {
   async look(context, kind) {
     const page = await open_page(context);
-    const too_wide = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    const too_wide = () => page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     seen.overflow = await too_wide();
     await shot(page, `${kind}-start`);
     await order(page, 'Sell', '49.90');
@@ -144,8 +148,9 @@ const looks = {
 
 let status = 0;
 try {
-  if (name === 'narrow') await looks.look(await browser.newContext({ viewport: { width: 360, height: 740 }, deviceScaleFactor: 2 }), name);
-  else if (name === 'dark') await looks.look(await browser.newContext({ ...wide, colorScheme: 'dark' }), name);
+  if (name === 'narrow') {
+    await looks.look(await browser.newContext({ viewport: { width: 360, height: 740 }, deviceScaleFactor: 2 }), name);
+  } else if (name === 'dark') await looks.look(await browser.newContext({ ...wide, colorScheme: 'dark' }), name);
   else await cases[name](await browser.newContext(wide));
   await Promise.all(pending);
 } catch (problem) {

@@ -1,4 +1,5 @@
-// Checks deliveries with the npm package `standardwebhooks`: a second opinion on our signatures, by people who are not us.
+// Checks deliveries with the npm package `standardwebhooks`: a second opinion on our
+// signatures, by people who are not us.
 //   node standard_webhooks_check.cjs NODE_MODULES_PARENT < [{"secret", "headers", "body" (base64)}, …]
 // Prints one line each: the event's id when the package accepts the delivery, or "refused: " and its reason.
 const { createRequire } = require('node:module');

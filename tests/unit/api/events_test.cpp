@@ -7,7 +7,7 @@ class Events : public router_test {
   protected:
     api_response stream(std::string target, std::string last_event_id = {}) {
         request_head head;
-        head.admin = true;
+        head.may_change = true;
         head.method = "GET";
         head.target = std::move(target);
         head.accept = "Text/Event-Stream";

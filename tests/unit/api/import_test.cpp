@@ -60,7 +60,7 @@ TEST_F(Import, LetsTheLoopTurnBetweenSlices) {
     std::string body;
     for (int i = 0; i < 2'000; ++i) body += fmt::format("id-{}\n", i);
     request_head head;
-    head.admin = true;
+    head.may_change = true;
     head.method = "POST";
     head.target = "/v1/transactions";
     head.content_type = "application/x-ndjson";
@@ -93,7 +93,7 @@ TEST_F(Import, AFailureHalfWaySaysWhatWasTaken) {
 
 TEST_F(Import, HasItsOwnBodyLimit) {
     request_head head;
-    head.admin = true;
+    head.may_change = true;
     head.method = "POST";
     head.target = "/v1/transactions?x";
     EXPECT_EQ(router_.body_limit(head), max_body_bytes);

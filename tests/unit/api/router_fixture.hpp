@@ -32,7 +32,7 @@ class router_test : public testing::Test {
     }
     api_response ask(std::string method, std::string target, std::string body = {}, std::string type = {}) {
         request_head head;
-        head.admin = true;
+        head.may_change = true;
         head.method = std::move(method);
         head.target = std::move(target);
         head.content_type = std::move(type);

@@ -162,7 +162,7 @@ TEST_F(Routes, ABackupThatCannotBeReadIs503) {
 
 TEST_F(Routes, ABodyWithAContentCodingIsRefusedAndReported) {
     request_head head;
-    head.admin = true;
+    head.may_change = true;
     head.method = "POST";
     head.target = "/v1/transactions";
     head.content_encoding = "gzip";
@@ -184,7 +184,7 @@ TEST_F(Routes, PhpsEmptyListAsMetadataIsExplainedInTheRefusal) {
 
 TEST_F(Routes, ABodyThatNobodyWantsMayBeSmall) {
     request_head head;
-    head.admin = true;
+    head.may_change = true;
     head.method = "GET";
     head.target = "/v1/status";
     EXPECT_EQ(router_.body_limit(head), max_useless_body_bytes);

@@ -101,6 +101,40 @@ TEST_F(ServerLimits, BodiesTogetherWaitUnreadForTheirShare) {
     EXPECT_TRUE(two.wait_for(push));
 }
 
+TEST_F(ServerLimits, AnImportHoldsItsShareUntilItEndsEvenIfItsClientLeaves) {
+    backend_.hold_imports = true;
+    start();
+    const std::string lines = "abc\n" + std::string(max_import_bytes - 4, ' ');
+    auto first = connect();
+    first.send(post("/v1/transactions", lines, "application/x-ndjson"));
+    ASSERT_TRUE(turn_until([&] { return backend_.held_imports.size() == 1; }));
+    first.close();
+    ASSERT_TRUE(turn_until([&] { return server_->connections() == 0; }));
+    auto next = connect();
+    next.send(fmt::format(
+        "POST /v1/transactions HTTP/1.1\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n"
+        "Expect: 100-continue\r\n\r\n",
+        max_import_bytes));
+    ASSERT_TRUE(turn_until([&] { return server_->connections() == 1; }));
+    turn();
+    next.receive();
+    EXPECT_EQ(next.received(), "") << "the lines of the first import are still in memory";
+    backend_.held_imports.clear();
+    EXPECT_TRUE(next.wait_for_text("100 Continue"));
+}
+
+TEST_F(ServerLimits, AnImportMayEndAfterTheServer) {
+    backend_.hold_imports = true;
+    start();
+    auto client = connect();
+    client.send(post("/v1/transactions", "abc\n", "application/x-ndjson"));
+    ASSERT_TRUE(turn_until([&] { return backend_.held_imports.size() == 1; }));
+    server_.reset();
+    backend_.held_imports.clear();
+    turn();
+    EXPECT_TRUE(client.wait_for_end());
+}
+
 TEST_F(ServerLimits, SmallBodiesTogetherAreBoundedToo) {
     start();
     const std::string begun = "POST /v1/hints HTTP/1.1\r\nContent-Length: 65536\r\n\r\n{";

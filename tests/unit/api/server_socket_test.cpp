@@ -230,19 +230,19 @@ TEST_F(ServerAccess, WithOneOnlyRootTheOwnUserAndMembersMayChange) {
 TEST(Access, IsDecidedByUserAndGroups) {
     access_rules rules;
     rules.own_uid = 500;
-    EXPECT_TRUE(is_admin(rules, {12345, 1, 1, {}}));
+    EXPECT_TRUE(may_change(rules, {12345, 1, 1, {}}));
     rules.admin_group = 42;
-    EXPECT_FALSE(is_admin(rules, {12345, 1, 1, {}}));
-    EXPECT_TRUE(is_admin(rules, {0, 1, 1, {}}));
-    EXPECT_TRUE(is_admin(rules, {500, 1, 1, {}}));
-    EXPECT_TRUE(is_admin(rules, {12345, 42, 1, {}}));
-    EXPECT_TRUE(is_admin(rules, {12345, 1, 1, {7, 42}}));
-    EXPECT_FALSE(is_admin(rules, {65534, 42, 1, {42}}));
-    EXPECT_FALSE(is_admin(rules, {-1, -1, -1, {}}));
+    EXPECT_FALSE(may_change(rules, {12345, 1, 1, {}}));
+    EXPECT_TRUE(may_change(rules, {0, 1, 1, {}}));
+    EXPECT_TRUE(may_change(rules, {500, 1, 1, {}}));
+    EXPECT_TRUE(may_change(rules, {12345, 42, 1, {}}));
+    EXPECT_TRUE(may_change(rules, {12345, 1, 1, {7, 42}}));
+    EXPECT_FALSE(may_change(rules, {65534, 42, 1, {42}}));
+    EXPECT_FALSE(may_change(rules, {-1, -1, -1, {}}));
     rules.own_uid = 65534;
-    EXPECT_FALSE(is_admin(rules, {65534, 1, 1, {}}));
+    EXPECT_FALSE(may_change(rules, {65534, 1, 1, {}}));
     rules.admin_group = 65534;
-    EXPECT_FALSE(is_admin(rules, {12345, 65534, 1, {65534}}));
+    EXPECT_FALSE(may_change(rules, {12345, 65534, 1, {65534}}));
 }
 
 class MetricsListener : public server_test {

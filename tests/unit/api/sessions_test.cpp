@@ -105,7 +105,7 @@ TEST_F(Sessions, ARetryAfterOfProofsIsAHeaderOfOurs) {
 TEST_F(Sessions, AnIdempotencyKeyIs1To255PrintableCharacters) {
     const auto with = [this](std::string key) {
         request_head head;
-        head.admin = true;
+        head.may_change = true;
         head.method = "POST";
         head.target = "/v1/sessions";
         head.idempotency_key = std::move(key);

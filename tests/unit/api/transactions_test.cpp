@@ -135,7 +135,7 @@ TEST_F(Transactions, AWaitIsPassedOnUpToTenMinutes) {
     }
     std::optional<api_response> answer;
     request_head head;
-    head.admin = true;
+    head.may_change = true;
     head.method = "GET";
     head.target = "/v1/transactions/abc?wait=10m";
     const request_ticket ticket =

@@ -119,19 +119,5 @@ TEST_F(ChangedSecrets, ATokenThatCannotBeReadSaysWhichFileAndWhy) {
     EXPECT_EQ(now.proof, before);
 }
 
-TEST_F(ChangedSecrets, WhatIsOverlookedIsSeenAgainWhenItChangesAgain) {
-    prepared_runtime now = good();
-    set(place_of("/new/token"), "newest\n");
-    set(place_of("/new/secret"), first_key);
-    secret_reread::overlook(now);
-    EXPECT_FALSE(now.token_file.has_changed());
-    EXPECT_FALSE(reread_.read_changed_keys(now));
-    set(place_of("/new/token"), "newest of all\n");
-    set(place_of("/new/secret"), std::string(first_key) + second_key);
-    EXPECT_TRUE(now.token_file.has_changed());
-    EXPECT_TRUE(reread_.read_changed_keys(now));
-    EXPECT_EQ(now.targets[0].secrets.size(), 2U);
-}
-
 } // namespace
 } // namespace prooftrack::daemon

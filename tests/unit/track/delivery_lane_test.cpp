@@ -15,7 +15,7 @@ const lane_settings settings{{5s, 5min, 30min}, 4};
 struct lane_bench {
     instant now{steady_time(1h), wall_time(1'775'044'800'000ms)};
     random_source random{1};
-    delivery_lane lane{lane_capacity, true, settings};
+    delivery_lane lane{lane_capacity, stored_heads::none, settings};
 
     void pass(milliseconds span) {
         now.steady += span;

@@ -23,7 +23,7 @@ void refill(delivery_queue& queue, const std::vector<lane_head>& heads, std::siz
 }
 
 TEST(DeliveryQueue, GivesTheLongestDueFirstAndTheOlderOfEquals) {
-    delivery_queue queue(8, true);
+    delivery_queue queue(8, stored_heads::none);
     put(queue, 3, 20);
     put(queue, 2, 10);
     put(queue, 1, 20);
@@ -36,7 +36,7 @@ TEST(DeliveryQueue, GivesTheLongestDueFirstAndTheOlderOfEquals) {
 }
 
 TEST(DeliveryQueue, AHeadThatComesAgainReplacesItself) {
-    delivery_queue queue(8, true);
+    delivery_queue queue(8, stored_heads::none);
     put(queue, 1, 500);
     put(queue, 1, 0);
     EXPECT_EQ(queue.size(), 1U);
@@ -44,7 +44,7 @@ TEST(DeliveryQueue, AHeadThatComesAgainReplacesItself) {
 }
 
 TEST(DeliveryQueue, HoldsNoMoreThanItsCapacityAndLeavesTheLastOnesToTheStore) {
-    delivery_queue queue(4, true);
+    delivery_queue queue(4, stored_heads::none);
     for (std::uint64_t id = 1; id <= 5; ++id) put(queue, id, static_cast<std::int64_t>(id) * 10);
     EXPECT_EQ(queue.size(), 4U);
     EXPECT_FALSE(queue.whole());
@@ -56,7 +56,7 @@ TEST(DeliveryQueue, HoldsNoMoreThanItsCapacityAndLeavesTheLastOnesToTheStore) {
 }
 
 TEST(DeliveryQueue, AsksForARefillWhenFewAreLeft) {
-    delivery_queue queue(8, true);
+    delivery_queue queue(8, stored_heads::none);
     for (std::uint64_t id = 1; id <= 9; ++id) put(queue, id, static_cast<std::int64_t>(id));
     for (int i = 0; i < 5; ++i) queue.pop();
     EXPECT_FALSE(queue.wants_refill());
@@ -68,7 +68,7 @@ TEST(DeliveryQueue, AsksForARefillWhenFewAreLeft) {
 }
 
 TEST(DeliveryQueue, AFullAnswerMeansThatThereMayBeMore) {
-    delivery_queue queue(2, false);
+    delivery_queue queue(2, stored_heads::possible);
     EXPECT_TRUE(queue.wants_refill());
     refill(queue, {head(1, 1), head(2, 2)}, 2);
     EXPECT_EQ(queue.size(), 2U) << "the last one of the answer is kept as well";
@@ -78,7 +78,7 @@ TEST(DeliveryQueue, AFullAnswerMeansThatThereMayBeMore) {
 }
 
 TEST(DeliveryQueue, BusyOnesAreNotTakenFromARefill) {
-    delivery_queue queue(4, false);
+    delivery_queue queue(4, stored_heads::possible);
     const std::vector<lane_head> first{head(1, 1), head(2, 2)};
     queue.refill(
         first, 5, [](const lane_head& one) { return one.id != delivery_id{1}; },
@@ -88,7 +88,7 @@ TEST(DeliveryQueue, BusyOnesAreNotTakenFromARefill) {
 }
 
 TEST(DeliveryQueue, AChangeBehindItsBackAsksForARefill) {
-    delivery_queue queue(4, true);
+    delivery_queue queue(4, stored_heads::none);
     put(queue, 1, 1);
     queue.invalidate();
     EXPECT_TRUE(queue.wants_refill());
@@ -97,7 +97,7 @@ TEST(DeliveryQueue, AChangeBehindItsBackAsksForARefill) {
 }
 
 TEST(DeliveryQueue, PopOfAnEmptyQueueIsABrokenInvariant) {
-    delivery_queue queue(4, true);
+    delivery_queue queue(4, stored_heads::none);
     EXPECT_THROW(queue.pop(), std::logic_error);
 }
 
@@ -106,7 +106,7 @@ RC_GTEST_PROP(DeliveryQueue, GivesTheSameAsAnUnboundedList, ()) {
     const auto capacity = *rc::gen::inRange<std::size_t>(1, 9);
     const auto moves = *rc::gen::container<std::vector<std::pair<int, int>>>(
         rc::gen::pair(rc::gen::inRange(0, 4), rc::gen::inRange(0, 60)));
-    delivery_queue queue(capacity, true);
+    delivery_queue queue(capacity, stored_heads::none);
     std::vector<lane_head> model;
     const auto by_key = [](const lane_head& a, const lane_head& b) {
         return std::pair(a.next_attempt_at, a.id) < std::pair(b.next_attempt_at, b.id);
@@ -142,7 +142,7 @@ RC_GTEST_PROP(DeliveryQueue, GivesTheSameAsAnUnboundedList, ()) {
 }
 
 TEST(DeliveryQueue, TheEdgeLiesRightBehindTheLastOneOfAFullAnswer) {
-    delivery_queue queue(8, false);
+    delivery_queue queue(8, stored_heads::possible);
     refill(queue, {head(1, 1), head(2, 2)}, 2);
     put(queue, 3, 2);
     EXPECT_EQ(queue.size(), 2U) << "the store may have others before it";

@@ -1,0 +1,44 @@
+#pragma once
+
+// Which URLs may be called: the rules of configured urls and of a transaction's own callback_url. Pure.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/allowed_hosts.hpp"
+#include "base/http_url.hpp"
+#include "base/result.hpp"
+
+namespace prooftrack {
+
+/// Why a sound URL is not called.
+enum class target_error {
+    plain_http = 1,   ///< http to a host that is not loopback
+    too_long,         ///< over max_own_url_bytes
+    host_not_allowed, ///< no entry of allow_hosts covers its host
+};
+
+const boost::system::error_category& target_category();
+error_code make_error_code(target_error error);
+
+/// A configured callback's url: https, http to a loopback host, or http+unix. Errors: url_error's values, plain_http.
+result<http_url> check_configured_url(std::string_view text);
+
+/// What a callback_url must be whatever the configuration: as a configured url, and no longer than max_own_url_bytes.
+/// Errors: url_error's values, too_long, plain_http.
+result<http_url> check_own_url_form(std::string_view text);
+
+/// A callback_url that passed its rules.
+struct allowed_url {
+    http_url url;
+    bool exact_host = false;
+};
+
+/// Its form, and its host. Errors: those of check_own_url_form, host_not_allowed.
+result<allowed_url> check_own_url(std::string_view text, const std::vector<std::string>& allow_hosts);
+
+} // namespace prooftrack
+
+template <>
+struct boost::system::is_error_code_enum<prooftrack::target_error> : std::true_type {};

@@ -1,0 +1,51 @@
+#pragma once
+
+// Which callbacks there are, which of them select an event, and which lanes of callback_urls are allowed.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/own_url.hpp"
+#include "base/target_rules.hpp"
+#include "config/config.hpp"
+#include "track/delivery_lane.hpp"
+#include "track/event.hpp"
+
+namespace prooftrack::engine {
+
+/// The configured callbacks. A value: a reload replaces it whole.
+class callback_table {
+  public:
+    callback_table() = default;
+    callback_table(std::vector<config::callback_config> callbacks, config::callback_url_config rules);
+
+    const std::vector<config::callback_config>& callbacks() const { return callbacks_; }
+    const config::callback_config* find(std::string_view name) const; ///< nullptr when there is none
+    /// Whether deliveries can be shown under that name: a callback's, or "callback_url" where any is allowed.
+    bool is_configured(std::string_view name) const {
+        return name == own_url_callback ? has_url_rules() : find(name) != nullptr;
+    }
+
+    /// Whether any callback_url is allowed at all.
+    bool has_url_rules() const { return !rules_.allow_hosts.empty(); }
+
+    /// Names of the callbacks that select `type`, in the order of the configuration; decided when the event is
+    /// recorded.
+    std::vector<std::string> selecting(track::event_type type) const;
+
+    /// The settings of a lane; nullopt when its callback is not configured, or its host is (no longer) allowed.
+    std::optional<track::lane_settings> settings_for(std::string_view lane) const;
+
+    /// A transaction's own callback_url (base/target_rules).
+    result<allowed_url> check_own(std::string_view url) const { return check_own_url(url, rules_.allow_hosts); }
+    /// Whether `allow_hosts` covers a lane: an exact host, `*.host` for what lies below it, `unix:PATH` for a socket.
+    bool allows(std::string_view lane) const;
+
+  private:
+    std::vector<config::callback_config> callbacks_;
+    config::callback_url_config rules_;
+};
+
+} // namespace prooftrack::engine

@@ -1,0 +1,120 @@
+#pragma once
+
+// The delivery side as the engine sees it. It joins the parts, each of which has one job, and decides nothing itself:
+//
+//   lane_keeper        which lanes are in memory              lane_table         finds them, and the next wake
+//   lane_feeder        starts deliveries on a lane            delivery_attempts  one attempt's steps
+//   failing_callbacks  what follows from a lane's health      store_pressure     a full or failed store
+//   callback_tester    tests by hand                          callback_reports   status and metrics
+//
+// The decisions are track's: delivery_lane, delivery_health, delivery_policy, shared_limit.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/delivery/callback_reports.hpp"
+#include "engine/delivery/callback_tester.hpp"
+#include "engine/delivery/delivery_attempts.hpp"
+#include "engine/delivery/delivery_context.hpp"
+#include "engine/delivery/failing_callbacks.hpp"
+#include "engine/delivery/lane_feeder.hpp"
+#include "engine/delivery/lane_keeper.hpp"
+#include "track/clock_watch.hpp"
+
+namespace prooftrack::engine {
+
+/// Makes every pending delivery. Lives on the loop. An attempt's outcome is durable before the next attempt is waited
+/// for and before the next event of its transaction goes; an outcome that was not recorded (crash, stop) leads to the
+/// same attempt again. Pending handlers hold `this`: destroy it when the store and the notifier have stopped, or when
+/// the loop runs no more.
+class delivery_driver final : private delivery_host {
+  public:
+    /// `wake_changed` runs whenever `next_wake` has changed; it must not call back into the driver, but may read
+    /// `next_wake`.
+    delivery_driver(
+        delivery_dependencies deps, callback_table table, std::uint64_t seed, unique_function<void()> wake_changed);
+    delivery_driver(const delivery_driver&) = delete;
+    delivery_driver& operator=(const delivery_driver&) = delete;
+
+    /// Continues where the last run ended. Called once, before anything is recorded.
+    void start(const store::store_status& status);
+    /// New heads of a recorded transition; called in the order of recording.
+    void on_recorded(store::recorded_transition recorded);
+    /// Applies from the next attempt on. The notifier must know the new targets already.
+    void reconfigure(callback_table table);
+    const callback_table& callbacks() const { return context_.table; }
+
+    std::optional<steady_time> next_wake() const;
+    /// Also to be called when nothing is due: like each call it notices that the wall clock was set or that the machine
+    /// slept (clock_watch), and then counts all waits anew.
+    void on_wake(instant now);
+    /// While the store is full nothing starts; when it has space again, outcomes that wait are recorded first.
+    void on_store_state(track::store_state state);
+    /// Starts nothing more; attempts in flight have `within` to end, what ends in time is recorded, then `stopped` runs
+    /// once. Called once.
+    void stop(milliseconds within, unique_function<void()> stopped);
+
+    /// Due now, the schedule from the start; replaces the automatic attempt that is pending. store_error::not_found if
+    /// there is none.
+    void retry_delivery(delivery_id id, store::store_handler<std::monostate> handler);
+    /// All dead ones (of one callback): how many.
+    void retry_dead(std::optional<std::string> callback, store::store_handler<std::uint64_t> handler);
+    /// Sends one signed `callback.test` event now, outside the lane; false when no callback has this name (the handler
+    /// is dropped).
+    bool test_callback(const std::string& name, unique_function<void(callback::delivery_outcome)> handler);
+
+    /// See callback_reports.
+    std::vector<callback_view> views(const store::store_status& status, wall_time now) const {
+        return reports_.views(status, now);
+    }
+    void report(const store::store_status& status, wall_time now) { reports_.report(status, now); }
+    /// See annotate_delivery.
+    void annotate(track::delivery_view& view) const;
+
+    std::size_t lanes() const { return context_.lanes.size(); }
+    std::size_t in_flight() const { return attempts_.size(); } ///< loading, attempting or being recorded
+    std::size_t fresh_bytes() const { return context_.fresh.bytes(); }
+    bool full() const { return context_.pressure.is_full(); }
+
+  private:
+    instant enter() override;
+    void leave() override;
+    void feed(delivery_slot& slot, instant now) override { feeder_.feed(slot, now); }
+    void retire_if_idle(delivery_slot& slot) override { keeper_.retire_if_idle(slot); }
+    void on_lane_retired() override { sync_lanes(false); }
+    void take_in(const store::delivery_head& head, instant now) override;
+    void on_health(delivery_slot& slot, track::delivery_health::change change, instant now) override {
+        failing_.on_health(slot, change, now);
+    }
+    void on_write_refused(instant now) override;
+    void on_store_writable(instant now) override;
+    void on_store_error(const op_error& error, instant now) override;
+    void on_outcome_settled() override { context_.stop.finish_unless(attempts_.any_recording()); }
+
+    void follow_clock(instant now);
+    void try_store(instant now);
+    void keep_fresh(store::delivery_record record);
+    void sync_lanes(bool warn);
+    void on_lanes(const op_result<store::store_status>& status, bool warn);
+    void take_over(const store::lane_summary& summary, instant now);
+    void warn_if_unconfigured(const store::lane_summary& summary);
+    void on_retried(delivery_id id, const op_result<store::delivery_head>& head);
+    void on_dead_retried(const std::optional<std::string>& callback, const op_result<std::uint64_t>& count);
+
+    delivery_context context_;
+    unique_function<void()> wake_changed_;
+    failing_callbacks failing_;
+    lane_keeper keeper_;
+    delivery_attempts attempts_;
+    lane_feeder feeder_;
+    callback_tester tester_;
+    callback_reports reports_;
+    track::clock_watch clocks_;
+    std::optional<steady_time> announced_; ///< the wake that was reported last
+};
+
+} // namespace prooftrack::engine
