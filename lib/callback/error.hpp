@@ -13,6 +13,9 @@ enum class callback_error {
     secret_too_long,   ///< over 64 bytes decoded
     no_secret,         ///< a file without a single secret
     blank_line,        ///< a line without a secret in such a file
+    secret_characters, ///< a line of it with spaces inside, control or non-ASCII characters
+    secret_lines,      ///< too many lines in it, or one that is too long
+    byte_order_mark,   ///< a file that begins with one
     not_configured,    ///< no target of that name
     host_not_allowed,  ///< a callback_url whose host is not listed
     plain_http,        ///< http to a host that is not loopback

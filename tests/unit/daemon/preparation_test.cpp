@@ -51,7 +51,7 @@ TEST_F(Preparation, EveryMistakeIsReportedAtOnceWithItsPlace) {
             AllOf(HasSubstr(".toml:13:1: callback.secret_file: "), HasSubstr("/new/secret: line 1")),
             AllOf(HasSubstr(".toml:14:1: callback.ca_file: "), HasSubstr("/new/ca")),
             AllOf(HasSubstr(".toml:17:1: callback.command: "), HasSubstr("/bin/credit")),
-            AllOf(HasSubstr(".toml:20:1: callback_url.secret_file: "), HasSubstr("empty")),
+            AllOf(HasSubstr(".toml:20:1: callback_url.secret_file: "), HasSubstr("no secret in it")),
             HasSubstr(".toml:22:1: poll.intervall: unknown key")));
     for (const std::string& text : texts(found.mistakes)) EXPECT_THAT(text, testing::Not(HasSubstr("whsec_AAAA")));
 }
