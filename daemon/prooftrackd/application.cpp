@@ -252,7 +252,9 @@ void application::reread_token() {
 
 void application::reread_changed_secrets() {
     if (now_.token_file.has_changed()) reread_token();
-    if (!secrets_.read_changed_keys(now_)) return;
+    const bool keys = secrets_.read_changed_keys(now_);
+    const bool headers = secrets_.read_changed_headers(now_);
+    if (!keys && !headers) return;
     notifier_->configure(now_.notifier);
     engine_.set_secrets(secrets_in_use(now_));
 }

@@ -170,6 +170,7 @@ class preparation_steps {
         } else if (is_sound(path + "url") && is_sound(path + "name")) {
             read_keys(
                 path + "secret_file", callback.name, secret_path(callback, machine_.credentials()), target.secrets);
+            read_headers(path + "headers_file", callback, target.headers);
         }
         if (callback.command.empty() && (!callback.ca_file.empty() || is_https_url(callback.url))) {
             if (const auto trust = load_trust(path + "ca_file", callback.ca_file)) target.tls = tls_for(*trust);
@@ -201,6 +202,17 @@ class preparation_steps {
         note_open(keys->is_open_to_others, file);
         next_.key_files.back().fingerprints = std::move(keys->fingerprints);
         into = std::move(keys->keys);
+    }
+
+    void read_headers(
+        const std::string& key, const config::callback_config& callback, std::vector<secret_header>& into) {
+        const std::filesystem::path file = callback.headers_file;
+        if (file.empty() || !is_sound(key)) return;
+        next_.header_files.push_back({callback.name, file_watch(file)});
+        auto found = read_webhook_headers(file, reader_);
+        if (!found) return refuse(key, found.error());
+        note_open(found->is_open_to_others, file);
+        into = std::move(found->headers);
     }
 
     std::shared_ptr<net::tls_client> tls_for(const net::trust_roots& trust) {

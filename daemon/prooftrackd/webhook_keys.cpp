@@ -18,4 +18,12 @@ op_result<webhook_keys> read_webhook_keys(const std::filesystem::path& file, con
     return found;
 }
 
+op_result<webhook_headers> read_webhook_headers(const std::filesystem::path& file, const config::file_reader& read) {
+    const auto content = config::read_secret_bytes(file, callback::max_header_file_bytes, read);
+    if (!content) return content.error();
+    auto headers = callback::parse_header_file(content->text.reveal(), "read " + file.string());
+    if (!headers) return headers.error();
+    return webhook_headers{std::move(*headers), content->is_open_to_others};
+}
+
 } // namespace prooftrack::daemon

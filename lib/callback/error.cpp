@@ -32,6 +32,18 @@ class callback_category_type final : public boost::system::error_category {
             return fmt::format("at most {} secrets of {} bytes", max_secret_lines, max_secret_line_bytes);
         case callback_error::byte_order_mark:
             return "it begins with a UTF-8 byte order mark, which some editors write: save it without";
+        case callback_error::header_line:
+            return "expected `Name: value`, with nothing before the name or between it and the colon; there are no "
+                   "comments";
+        case callback_error::header_reserved:
+            return "the daemon writes this header itself (webhook-*, Host, Content-*, Transfer-Encoding, Connection "
+                   "and what else belongs to the connection): take it out";
+        case callback_error::header_value:
+            return "the value holds control characters, or others than ASCII";
+        case callback_error::header_twice:
+            return "a header of that name stands above already";
+        case callback_error::header_lines:
+            return fmt::format("at most {} headers, in lines of {} bytes", max_headers, max_header_line_bytes);
         case callback_error::not_configured:
             return "callback not configured";
         case callback_error::host_not_allowed:

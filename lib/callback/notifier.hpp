@@ -14,6 +14,7 @@
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "base/secret_header.hpp"
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
 #include "track/types.hpp"
@@ -32,6 +33,7 @@ struct callback_target {
     std::shared_ptr<net::tls_client>
         tls;                     ///< for https; targets of one client share its sessions; null = the system's CAs
     std::vector<secret> secrets; ///< decoded keys, newest first; may be empty for http+unix and commands alone
+    std::vector<secret_header> headers; ///< sent with each attempt, as `parse_header_file` takes them; url alone
     milliseconds timeout{15000};
 };
 

@@ -27,6 +27,7 @@ std::shared_ptr<const webhook_target> make_configured_target(const callback_targ
     auto webhook = std::make_shared<webhook_target>();
     webhook->url = *url;
     webhook->keys = target.secrets;
+    webhook->headers = target.headers;
     webhook->timeout = target.timeout;
     webhook->pool_key = fmt::format("{} {}", format_lane(*url), serial_of(target.tls));
     if (url->scheme == url_scheme::https) webhook->tls = target.tls;

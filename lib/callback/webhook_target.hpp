@@ -8,6 +8,7 @@
 
 #include "base/http_url.hpp"
 #include "base/secret.hpp"
+#include "base/secret_header.hpp"
 #include "base/time.hpp"
 #include "callback/notifier.hpp"
 #include "callback/target_rules.hpp"
@@ -21,6 +22,7 @@ struct webhook_target {
     http_url url;
     std::shared_ptr<net::tls_client> tls; ///< set for https
     std::vector<secret> keys;
+    std::vector<secret_header> headers; ///< of the configuration, sent besides our own
     milliseconds timeout{15000};
     net::address_filter filter; ///< judges each resolved address right before connecting; none = every address
     std::string pool_key;       ///< targets of equal keys may share connections

@@ -70,7 +70,8 @@ struct callback_config {
     std::string url; ///< exactly one of url and command
     std::vector<std::string> command;
     std::string ca_file;
-    std::string secret_file; ///< "" = the systemd credential `callback.NAME.secret`
+    std::string headers_file; ///< lines `Name: value`, "" = none; only with a url
+    std::string secret_file;  ///< "" = the systemd credential `callback.NAME.secret`
     std::vector<std::string> events{"transaction.*"};
     milliseconds timeout{15'000};
     std::size_t max_in_flight = 16;

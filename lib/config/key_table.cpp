@@ -21,7 +21,7 @@ using std::chrono::minutes;
 const std::array<std::string_view, 9> tables{"",        "proof", "poll",     "store",       "api",
                                              "metrics", "log",   "callback", "callback_url"};
 
-const std::array<config_key, 40> keys{{
+const std::array<config_key, 41> keys{{
     {.table = "",
      .name = "stop_timeout",
      .kind = key_kind::duration,
@@ -252,6 +252,11 @@ const std::array<config_key, 40> keys{{
      .most = longest_path,
      .doc = "PEM bundle used in place of the system's",
      .at = [](configuration&, callback_config& c) -> config_field { return &c.ca_file; }},
+    {.table = "callback",
+     .name = "headers_file",
+     .most = longest_path,
+     .doc = "lines `Name: value` sent with each attempt, a secret; reread on SIGHUP and when it changes",
+     .at = [](configuration&, callback_config& c) -> config_field { return &c.headers_file; }},
     {.table = "callback",
      .name = "secret_file",
      .most = longest_path,

@@ -131,7 +131,7 @@ class callback_rules {
     }
 
     void check_command() {
-        for (const char* name : {"ca_file", "secret_file"}) {
+        for (const char* name : {"ca_file", "headers_file", "secret_file"}) {
             if (document_.has(key(name)))
                 document_.refuse(key(name), "belongs to a url; a command has none: take it out");
         }

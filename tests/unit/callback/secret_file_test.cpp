@@ -80,5 +80,72 @@ TEST(SecretFile, IsBounded) {
     EXPECT_THAT(error_of(std::string(513, 'a')).message(), HasSubstr("line 1: at most 16 secrets of 512 bytes"));
 }
 
+std::vector<std::string> headers(const std::string& text) {
+    const auto parsed = parse_header_file(text, "h");
+    if (!parsed) {
+        ADD_FAILURE() << parsed.error().message();
+        return {};
+    }
+    std::vector<std::string> out;
+    for (const secret_header& each : *parsed) out.push_back(each.name + "|" + std::string(each.value.reveal()));
+    return out;
+}
+
+op_error header_error(const std::string& text) {
+    const auto parsed = parse_header_file(text, "read /h");
+    EXPECT_TRUE(parsed.has_error()) << text;
+    return parsed.has_error() ? parsed.error() : op_error{};
+}
+
+TEST(HeaderFile, HoldsLinesOfNameAndValue) {
+    EXPECT_THAT(
+        headers("Authorization: Bearer a:b=\nX-Key:k \t\r\nUser-Agent:\tshop gateway\r\n"),
+        testing::ElementsAre("Authorization|Bearer a:b=", "X-Key|k", "User-Agent|shop gateway"));
+    EXPECT_THAT(headers("\nX-Key: k\n \t\n\r\nX-Other: o"), testing::ElementsAre("X-Key|k", "X-Other|o"));
+    for (const char* none : {"", "\n", "\r\n", " \n\t\r\n"}) EXPECT_THAT(headers(none), testing::IsEmpty());
+}
+
+TEST(HeaderFile, WhatTheDaemonWritesItselfIsRefusedInAnySpelling) {
+    for (const char* name :
+         {"webhook-id", "Webhook-Signature", "WEBHOOK-X", "webhook-", "Host", "host", "Content-Type", "CONTENT-LENGTH",
+          "content-encoding", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer",
+          "Upgrade", "Expect"}) {
+        const op_error error = header_error("X-Key: k\n" + std::string(name) + ": hush\n");
+        EXPECT_EQ(error.code, callback_error::header_reserved) << name;
+        EXPECT_THAT(error.message(), HasSubstr("read /h: line 2: the daemon writes this header itself"));
+    }
+    EXPECT_THAT(headers("X-Host: a\nHosts: b\nX-webhook-id: c\nX-Content-Type: d\n"), testing::SizeIs(4));
+}
+
+TEST(HeaderFile, NothingIsTakenThatCouldBecomeAnotherHeader) {
+    for (const std::string bad :
+         {"hush", ": hush", "X Key: hush", "X-Key : hush", " X-Key: hush", "\tX-Key: hush", "# X-Key: hush",
+          "#X-Key: hush", "X-Key\r: hush", "X-K\xc3\xa9y: hush", "X(Key): hush", "X-Key:", "X-Key: \t",
+          "X-\x01: hush"}) {
+        EXPECT_EQ(header_error("A: b\n" + bad + "\n").code, callback_error::header_line) << bad;
+    }
+    for (const std::string& bad :
+         {std::string("X: hush\rY: z"), std::string("X: hu\0sh", 8), std::string("X: hu\tsh"),
+          std::string("X: hush\x7f"), std::string("X: h\xc3\xbcsh"), std::string("X: hush\r\r")}) {
+        const op_error error = header_error("A: b\n" + bad + "\n");
+        EXPECT_EQ(error.code, callback_error::header_value) << bad;
+        EXPECT_THAT(error.message(), HasSubstr("read /h: line 2: "));
+        EXPECT_THAT(error.message(), testing::Not(HasSubstr("hush")));
+    }
+    EXPECT_EQ(header_error("X-Key: a\nx-kEY: b\n").code, callback_error::header_twice);
+    EXPECT_EQ(header_error("\xef\xbb\xbfX-Key: a\n").code, callback_error::byte_order_mark);
+}
+
+TEST(HeaderFile, IsBounded) {
+    std::string many;
+    for (std::size_t i = 0; i < max_headers; ++i) many += "X-" + std::to_string(i) + ": v\n\n";
+    EXPECT_THAT(headers(many), testing::SizeIs(max_headers));
+    EXPECT_EQ(header_error(many + "X-One-More: v\n").code, callback_error::header_lines);
+    const std::string longest = "X: " + std::string(max_header_line_bytes - 3, 'a');
+    EXPECT_THAT(headers(longest + "\r\n"), testing::SizeIs(1));
+    EXPECT_THAT(
+        header_error(longest + "a\r\n").message(), HasSubstr("line 1: at most 32 headers, in lines of 4096 bytes"));
+}
+
 } // namespace
 } // namespace prooftrack::callback

@@ -108,6 +108,23 @@ TEST_F(WebhookSender, TheCertificateMustBeForTheNameNotTheAddress) {
     EXPECT_THAT(outcome.error, HasSubstr("hostname mismatch"));
 }
 
+TEST_F(WebhookSender, HeadersOfTheConfigurationAreSentAndTakeThePlaceOfOurs) {
+    callback_target target;
+    target.url = "http+unix:///run/shop.sock:/hook";
+    delivery_job job;
+    job.event_id = "evt_1";
+    job.body = std::make_shared<const std::string>("{}");
+    const auto written = [&] {
+        return net::format_request_head(make_webhook_request(*make_configured_target(target), job, "ours/1")).value();
+    };
+    EXPECT_THAT(written(), testing::AllOf(HasSubstr("User-Agent: ours/1\r\n"), HasSubstr("Accept: */*\r\n")));
+    target.headers = {{"Authorization", secret("Bearer abc")}, {"user-agent", secret("gate")}};
+    EXPECT_THAT(
+        written(), testing::AllOf(
+                       HasSubstr("\r\nAuthorization: Bearer abc\r\n"), HasSubstr("\r\nuser-agent: gate\r\n"),
+                       HasSubstr("Accept: */*\r\n"), testing::Not(HasSubstr("ours/1"))));
+}
+
 TEST_F(WebhookSender, NothingGoesOverTcpUnsigned) {
     // Nobody can make such a target; if somebody could, the sender would refuse it.
     for (const char* scheme : {"https", "http"}) {

@@ -95,6 +95,7 @@ format = "json"
 [[callback]]
 name = "unix-one_1"
 url = "http+unix:///run/shop.sock:/hooks?x=1"
+headers_file = "/h"
 events = ["transaction.updated", "*ed"]
 timeout = "2s"
 max_in_flight = 1
@@ -142,6 +143,7 @@ TEST(ParseConfiguration, ReadsEveryKey) {
     ASSERT_EQ(config.callbacks.size(), 2U);
     EXPECT_EQ(config.callbacks[0].name, "unix-one_1");
     EXPECT_EQ(config.callbacks[0].url, "http+unix:///run/shop.sock:/hooks?x=1");
+    EXPECT_EQ(config.callbacks[0].headers_file, "/h");
     EXPECT_THAT(config.callbacks[0].events, testing::ElementsAre("transaction.updated", "*ed"));
     EXPECT_EQ(config.callbacks[0].timeout, seconds(2));
     EXPECT_EQ(config.callbacks[0].max_in_flight, 1U);
@@ -329,6 +331,9 @@ TEST(ParseConfiguration, ACallbackHasAUrlOrACommand) {
     EXPECT_THAT(
         only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"/bin/true\"]\nsecret_file = \"/s\"\n"),
         HasSubstr("callback.secret_file: belongs to a url"));
+    EXPECT_THAT(
+        only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"/bin/true\"]\nheaders_file = \"/h\"\n"),
+        HasSubstr("callback.headers_file: belongs to a url"));
     EXPECT_THAT(
         only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"/bin/true\"]\nca_file = \"\"\n"),
         HasSubstr("callback.ca_file"));

@@ -27,6 +27,8 @@ TEST_F(Preparation, AGoodConfigurationComesWithEverythingItNames) {
     EXPECT_TRUE(ready.targets[0].tls);
     EXPECT_EQ(ready.url_rules.secrets.size(), 1U);
     EXPECT_EQ(ready.key_files.size(), 2U);
+    EXPECT_EQ(ready.targets[0].headers.size(), 2U);
+    EXPECT_EQ(ready.header_files.size(), 1U);
 }
 
 TEST_F(Preparation, EveryMistakeIsReportedAtOnceWithItsPlace) {
@@ -35,6 +37,7 @@ TEST_F(Preparation, EveryMistakeIsReportedAtOnceWithItsPlace) {
     machine_.files.erase("/new/token");
     machine_.files["/new/ca"] = "no certificate\n";
     machine_.files["/new/secret"] = "whsec_AAAA\n";
+    machine_.files["/new/headers"] = "X-Key: whsec_AAAA\nHost: whsec_AAAA\n";
     machine_.files["/new/url_secret"] = "\n";
     machine_.groups.clear();
     machine_.programs.clear();
@@ -50,9 +53,10 @@ TEST_F(Preparation, EveryMistakeIsReportedAtOnceWithItsPlace) {
             AllOf(HasSubstr(".toml:7:1: api.admin_group: "), HasSubstr("new")),
             AllOf(HasSubstr(".toml:13:1: callback.secret_file: "), HasSubstr("/new/secret: line 1")),
             AllOf(HasSubstr(".toml:14:1: callback.ca_file: "), HasSubstr("/new/ca")),
-            AllOf(HasSubstr(".toml:17:1: callback.command: "), HasSubstr("/bin/credit")),
-            AllOf(HasSubstr(".toml:20:1: callback_url.secret_file: "), HasSubstr("no secret in it")),
-            HasSubstr(".toml:22:1: poll.intervall: unknown key")));
+            AllOf(HasSubstr(".toml:15:1: callback.headers_file: "), HasSubstr("/new/headers: line 2: the daemon")),
+            AllOf(HasSubstr(".toml:18:1: callback.command: "), HasSubstr("/bin/credit")),
+            AllOf(HasSubstr(".toml:21:1: callback_url.secret_file: "), HasSubstr("no secret in it")),
+            HasSubstr(".toml:23:1: poll.intervall: unknown key")));
     for (const std::string& text : texts(found.mistakes)) EXPECT_THAT(text, testing::Not(HasSubstr("whsec_AAAA")));
 }
 
@@ -66,7 +70,7 @@ TEST_F(Preparation, AKeyWithAMistakeIsNotLookedAtFurther) {
 
 TEST_F(Preparation, WhatItMayNotReadIsKeptApartFromMistakes) {
     machine_.how = trouble::forbidden;
-    for (const std::size_t step : {2U, 3U, 7U}) { // token, CA, secret
+    for (const std::size_t step : {2U, 3U, 7U, 8U}) { // token, CA, secret, headers
         machine_.fail_at = step;
         machine_.steps = 0;
         const preparation found = prepare();
@@ -88,10 +92,10 @@ TEST_F(Preparation, WithoutATokenFileTheCredentialIsMissed) {
 }
 
 TEST_F(Preparation, WarnsOfOpenSecretsAndTooFewDescriptors) {
-    machine_.open_files = {"/old/token", "/old/secret", "/old/ca"};
+    machine_.open_files = {"/old/token", "/old/secret", "/old/headers", "/old/ca"};
     machine_.descriptors = 10;
     const preparation found = prepare();
-    EXPECT_THAT(found.open_files, ElementsAre("/old/token", "/old/secret"));
+    EXPECT_THAT(found.open_files, ElementsAre("/old/token", "/old/secret", "/old/headers"));
     EXPECT_THAT(found.warnings, testing::Contains(HasSubstr("LimitNOFILE")));
     EXPECT_TRUE(found.runtime);
 }
