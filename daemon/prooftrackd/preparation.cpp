@@ -3,13 +3,16 @@
 #include <random>
 #include <utility>
 
+#include <boost/asio/ip/address.hpp>
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
+#include "base/host_rules.hpp"
 #include "base/http_url.hpp"
 #include "base/own_url.hpp"
 #include "config/parse.hpp"
 #include "config/secret_files.hpp"
+#include "net/address_rules.hpp"
 #include "prooftrackd/descriptor_limit.hpp"
 #include "prooftrackd/webhook_keys.hpp"
 
@@ -44,6 +47,7 @@ class preparation_steps {
         if (draft_.is_toml) {
             prepare_proof();
             prepare_api();
+            check_plain_http_hosts();
             for (std::size_t i = 0; i < next_.config.callbacks.size(); ++i) prepare_callback(i);
             prepare_callback_url();
         }
@@ -157,6 +161,20 @@ class preparation_steps {
         into = *found;
     }
 
+    /// Of a name nothing is known before it is resolved; an address is what it is.
+    void check_plain_http_hosts() {
+        const std::string key = "network.plain_http_hosts";
+        if (!is_sound(key)) return;
+        for (const std::string& host : next_.config.network.plain_http_hosts) {
+            error_code is_name;
+            const auto address = boost::asio::ip::make_address(std::string(without_brackets(host)), is_name);
+            if (is_name || net::may_send_plainly_to(address)) continue;
+            refuse(
+                key, machine_fault{fmt::format(
+                         "\"{}\" is neither a loopback nor a private address: plain http goes to those alone", host)});
+        }
+    }
+
     void prepare_callback(std::size_t index) {
         const config::callback_config& callback = next_.config.callbacks[index];
         const std::string path = fmt::format("callback[{}].", index);
@@ -222,7 +240,8 @@ class preparation_steps {
     /// Everything named is there and good.
     void finish() {
         try {
-            next_.notifier = prepare_notifier_setup(next_.targets, next_.url_rules);
+            next_.notifier =
+                prepare_notifier_setup(next_.targets, next_.url_rules, next_.config.network.plain_http_hosts);
             found_.runtime = std::move(next_);
         } catch (const boost::system::system_error& failed) {
             refuse("callback", machine_fault{failed.what()});

@@ -29,6 +29,10 @@ std::vector<secret>* keys_of(prepared_runtime& runtime, std::string_view callbac
     return target == nullptr ? nullptr : &target->secrets;
 }
 
+void make_notifier_setup(prepared_runtime& now) {
+    now.notifier = prepare_notifier_setup(now.targets, now.url_rules, now.config.network.plain_http_hosts);
+}
+
 } // namespace
 
 void log_open_file(observe::event_log& log, const std::string& file) {
@@ -99,7 +103,7 @@ bool secret_reread::read_changed_keys(prepared_runtime& now) const {
         *used = std::move(keys->keys);
         is_changed = true;
     }
-    if (is_changed) now.notifier = prepare_notifier_setup(now.targets, now.url_rules);
+    if (is_changed) make_notifier_setup(now);
     return is_changed;
 }
 
@@ -126,7 +130,7 @@ bool secret_reread::read_changed_headers(prepared_runtime& now) const {
         target->headers = std::move(found->headers);
         is_changed = true;
     }
-    if (is_changed) now.notifier = prepare_notifier_setup(now.targets, now.url_rules);
+    if (is_changed) make_notifier_setup(now);
     return is_changed;
 }
 

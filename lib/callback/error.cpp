@@ -49,7 +49,7 @@ class callback_category_type final : public boost::system::error_category {
         case callback_error::host_not_allowed:
             return "the host is not in callback_url.allow_hosts";
         case callback_error::plain_http:
-            return "plain http is for a loopback host alone: use https";
+            return "plain http is for a loopback host or one of network.plain_http_hosts alone: use https";
         case callback_error::url_too_long:
             return "the URL is longer than 2048 bytes";
         case callback_error::stopping:

@@ -23,7 +23,7 @@ enum class callback_error {
     header_lines,      ///< too many headers in it, or a line that is too long
     not_configured,    ///< no target of that name
     host_not_allowed,  ///< a callback_url whose host is not listed
-    plain_http,        ///< http to a host that is not loopback
+    plain_http,        ///< http to a host that is neither loopback nor in plain_http_hosts
     url_too_long,      ///< over 2,048 bytes
     stopping,          ///< the sender is stopping
     not_signed,        ///< over TCP and without a secret to sign with

@@ -12,16 +12,19 @@
 
 namespace prooftrack::callback {
 
-/// A configured callback's url: https, http to a loopback host, or http+unix.
-result<http_url> check_configured_url(std::string_view text);
+/// A configured callback's url: https, http+unix, or http to a loopback host or to one of `plain_http_hosts`.
+result<http_url> check_configured_url(std::string_view text, const std::vector<std::string>& plain_http_hosts = {});
 
 /// A callback_url that passed its rules.
 struct allowed_url {
     http_url url;
     bool exact_host = false;
+    bool plain_http_host = false; ///< http to a host of `plain_http_hosts`
 };
 
 /// Errors: url_error's values, callback_error::url_too_long, plain_http, host_not_allowed.
-result<allowed_url> check_own_url(std::string_view text, const std::vector<std::string>& allow_hosts);
+result<allowed_url> check_own_url(
+    std::string_view text, const std::vector<std::string>& allow_hosts,
+    const std::vector<std::string>& plain_http_hosts = {});
 
 } // namespace prooftrack::callback

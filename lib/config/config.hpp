@@ -81,6 +81,11 @@ struct callback_config {
     bool operator==(const callback_config&) const = default;
 };
 
+struct network_config {
+    std::vector<std::string> plain_http_hosts; ///< private hosts that callbacks may call by http
+    bool operator==(const network_config&) const = default;
+};
+
 struct callback_url_config {
     std::vector<std::string> allow_hosts;
     std::string secret_file;
@@ -96,6 +101,7 @@ struct configuration {
     metrics_config metrics;
     log_config log;
     std::vector<callback_config> callbacks;
+    network_config network;
     callback_url_config callback_url;
     bool operator==(const configuration&) const = default;
 };

@@ -18,10 +18,10 @@ constexpr std::int64_t longest_url = 2'048;
 
 using std::chrono::minutes;
 
-const std::array<std::string_view, 9> tables{"",        "proof", "poll",     "store",       "api",
-                                             "metrics", "log",   "callback", "callback_url"};
+const std::array<std::string_view, 10> tables{"",        "proof", "poll",     "store",   "api",
+                                              "metrics", "log",   "callback", "network", "callback_url"};
 
-const std::array<config_key, 41> keys{{
+const std::array<config_key, 42> keys{{
     {.table = "",
      .name = "stop_timeout",
      .kind = key_kind::duration,
@@ -237,7 +237,7 @@ const std::array<config_key, 41> keys{{
      .name = "url",
      .least = 1,
      .most = longest_url,
-     .doc = "https://…, http+unix:///path.sock:/target, plain http to a loopback host alone",
+     .doc = "https://…, http+unix:///path.sock:/target, plain http to a loopback host or one of plain_http_hosts",
      .at = [](configuration&, callback_config& c) -> config_field { return &c.url; }},
     {.table = "callback",
      .name = "command",
@@ -294,6 +294,16 @@ const std::array<config_key, 41> keys{{
      .most_entries = 64,
      .doc = "waits between attempts; after the last the delivery is dead",
      .at = [](configuration&, callback_config& c) -> config_field { return &c.retry_schedule; }},
+
+    {.table = "network",
+     .name = "plain_http_hosts",
+     .kind = key_kind::text_list,
+     .least = 1,
+     .most = 255,
+     .most_entries = 256,
+     .doc =
+         "\"receiver\", \"10.0.0.5\": private hosts that callbacks may call by plain http; never at a public address",
+     .at = [](configuration& c, callback_config&) -> config_field { return &c.network.plain_http_hosts; }},
 
     {.table = "callback_url",
      .name = "allow_hosts",

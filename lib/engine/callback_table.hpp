@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/allowed_hosts.hpp"
+#include "base/http_url.hpp"
 #include "base/own_url.hpp"
 #include "config/config.hpp"
 #include "track/delivery_lane.hpp"
@@ -18,7 +20,9 @@ namespace prooftrack::engine {
 class callback_table {
   public:
     callback_table() = default;
-    callback_table(std::vector<config::callback_config> callbacks, config::callback_url_config rules);
+    callback_table(
+        std::vector<config::callback_config> callbacks, config::callback_url_config rules,
+        std::vector<std::string> plain_http_hosts = {});
 
     const std::vector<config::callback_config>& callbacks() const { return callbacks_; }
     const config::callback_config* find(std::string_view name) const; ///< nullptr when there is none
@@ -37,12 +41,15 @@ class callback_table {
     /// The settings of a lane; nullopt when its callback is not configured, or its host is (no longer) allowed.
     std::optional<track::lane_settings> settings_for(std::string_view lane) const;
 
-    /// Whether `allow_hosts` covers a lane: an exact host, `*.host` for what lies below it, `unix:PATH` for a socket.
+    /// Whether a callback_url may be called: `allow_hosts` covers it (an exact host, `*.host` for what lies below it,
+    /// `unix:PATH` for a socket), and http is allowed for its host.
+    own_url_verdict judge(const http_url& url) const;
     bool allows(std::string_view lane) const;
 
   private:
     std::vector<config::callback_config> callbacks_;
     config::callback_url_config rules_;
+    std::vector<std::string> plain_http_hosts_;
 };
 
 } // namespace prooftrack::engine

@@ -17,12 +17,18 @@ std::optional<api::problem> transaction_intake::check(const api::tracking_option
     if (!options.callback_url) return std::nullopt;
     const auto url = parse_http_url(*options.callback_url);
     if (!url) return refuse(api::problem_code::invalid_request, fmt::format("callback_url: {}", url.error().message()));
-    if (!is_encrypted_or_local(*url)) {
-        return refuse(api::problem_code::invalid_request, "callback_url: http is for a loopback host alone, use https");
-    }
-    if (!rules_.callbacks.allows(format_lane(*url))) {
+    switch (rules_.callbacks.judge(*url)) {
+    case own_url_verdict::plain_http:
+        return refuse(
+            api::problem_code::invalid_request, "callback_url: http is for a loopback host, or for one that "
+                                                "plain_http_hosts of [network] and allow_hosts of "
+                                                "[callback_url] both name: use https");
+    case own_url_verdict::not_listed:
         return refuse(
             api::problem_code::invalid_request, "callback_url: its host is not in allow_hosts of [callback_url]");
+    case own_url_verdict::exact:
+    case own_url_verdict::wildcard:
+        break;
     }
     return std::nullopt;
 }

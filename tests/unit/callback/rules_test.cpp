@@ -79,6 +79,16 @@ TEST(TargetRules, AConfiguredUrlIsEncryptedOrStaysOnThisMachine) {
     EXPECT_EQ(check_configured_url("ftp://shop.example/").error(), url_error::scheme);
 }
 
+TEST(TargetRules, APlainHttpHostMayBeCalledWithoutTls) {
+    const std::vector<std::string> plain{"receiver"};
+    EXPECT_TRUE(check_configured_url("http://receiver:8080/", plain).has_value());
+    EXPECT_EQ(check_configured_url("http://other/", plain).error(), callback_error::plain_http);
+    EXPECT_TRUE(check_own_url("http://receiver/", {"receiver"}, plain)->plain_http_host);
+    EXPECT_FALSE(check_own_url("https://receiver/", {"receiver"}, plain)->plain_http_host);
+    EXPECT_EQ(check_own_url("http://receiver/", {}, plain).error(), callback_error::host_not_allowed);
+    EXPECT_EQ(check_own_url("http://receiver/", {"receiver"}).error(), callback_error::plain_http);
+}
+
 TEST(TargetRules, ACallbackUrlIsListedShortAndBare) {
     const std::vector<std::string> hosts{"shop.example", "*.shop.example"};
     EXPECT_TRUE(check_own_url("https://shop.example/hook?order=7", hosts)->exact_host);

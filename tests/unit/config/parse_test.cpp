@@ -103,6 +103,8 @@ retry_schedule = ["1ms"]
 [[callback]]
 name = "ledger"
 command = ["/usr/bin/env", "credit"]
+[network]
+plain_http_hosts = ["receiver", "10.0.0.5"]
 [callback_url]
 allow_hosts = ["shop.example", "*.shop.example", "10.0.0.1", "[::1]", "unix:/run/shop.sock"]
 secret_file = "/s"
@@ -149,6 +151,7 @@ TEST(ParseConfiguration, ReadsEveryKey) {
     EXPECT_EQ(config.callbacks[0].max_in_flight, 1U);
     EXPECT_THAT(config.callbacks[0].retry_schedule, testing::ElementsAre(milliseconds(1)));
     EXPECT_THAT(config.callbacks[1].command, testing::ElementsAre("/usr/bin/env", "credit"));
+    EXPECT_THAT(config.network.plain_http_hosts, testing::ElementsAre("receiver", "10.0.0.5"));
     EXPECT_EQ(config.callback_url.allow_hosts.size(), 5U);
     EXPECT_EQ(config.callback_url.secret_file, "/s");
 }

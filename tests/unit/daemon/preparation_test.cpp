@@ -68,6 +68,20 @@ TEST_F(Preparation, AKeyWithAMistakeIsNotLookedAtFurther) {
     EXPECT_EQ(prepare().mistakes.size(), 1U) << "a syntax error alone";
 }
 
+TEST_F(Preparation, AnAddressForPlainHttpIsAPrivateOne) {
+    const std::string before = machine_.files[config_file];
+    machine_.files[config_file] = before + "[network]\nplain_http_hosts = [\"10.0.0.5\", \"[fd00::5]\", \"name\"]\n";
+    EXPECT_EQ(good().config.network.plain_http_hosts.size(), 3U);
+    for (const char* bad : {"8.8.8.8", "169.254.169.254", "[fe80::1]", "64:ff9b::a00:5", "0.0.0.0"}) {
+        machine_.files[config_file] = before + "[network]\nplain_http_hosts = [\"" + bad + "\"]\n";
+        EXPECT_THAT(
+            texts(prepare().mistakes),
+            ElementsAre(
+                AllOf(HasSubstr("network.plain_http_hosts: \""), HasSubstr("neither a loopback nor a private"))))
+            << bad;
+    }
+}
+
 TEST_F(Preparation, WhatItMayNotReadIsKeptApartFromMistakes) {
     machine_.how = trouble::forbidden;
     for (const std::size_t step : {2U, 3U, 7U, 8U}) { // token, CA, secret, headers
