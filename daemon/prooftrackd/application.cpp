@@ -85,8 +85,9 @@ application::application(
     notifier_->configure(now_.notifier);
     api_ = make_api_server(loop_.get_executor(), make_api_options(now_, passed_socket_), engine_.calls(), observers_);
     if (!now_.config.metrics.listen.empty()) {
-        metrics_listener_ =
-            make_metrics_listener(loop_.get_executor(), now_.config.metrics.listen, engine_.calls(), observers_);
+        metrics_listener_ = make_metrics_listener(
+            loop_.get_executor(), now_.config.metrics.listen, engine_.calls(), observers_, api::metrics_limits(),
+            now_.config.metrics.allow_remote ? api::metrics_reach::anywhere : api::metrics_reach::loopback);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "base/own_url.hpp"
 #include "config/parse.hpp"
 #include "config/secret_files.hpp"
+#include "config/url_rules.hpp"
 #include "net/address_rules.hpp"
 #include "prooftrackd/descriptor_limit.hpp"
 #include "prooftrackd/webhook_keys.hpp"
@@ -70,6 +71,13 @@ class preparation_steps {
         found_.log = draft_.value.log;
         if (const auto shortage = descriptor_shortage(draft_.value, machine_.descriptor_limit()))
             found_.warnings.push_back(*shortage);
+        // Once, at the start: a reload does not move the listener.
+        const std::string& listen = next_.config.metrics.listen;
+        if (before_ == nullptr && config::is_remote_listen(listen))
+            found_.warnings.push_back(fmt::format(
+                "metrics.listen \"{}\": whoever reaches this address reads the metrics, without TLS and without a "
+                "password: counts, rates and callbacks' names",
+                listen));
     }
 
     void refuse(const std::string& key, machine_fault fault) {

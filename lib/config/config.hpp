@@ -55,7 +55,8 @@ struct api_config {
 };
 
 struct metrics_config {
-    std::string listen; ///< HOST:PORT on loopback, "" = off
+    std::string listen;        ///< ADDRESS:PORT, "" = off
+    bool allow_remote = false; ///< another address than loopback is meant
     bool operator==(const metrics_config&) const = default;
 };
 

@@ -21,7 +21,7 @@ using std::chrono::minutes;
 const std::array<std::string_view, 10> tables{"",        "proof", "poll",     "store",   "api",
                                               "metrics", "log",   "callback", "network", "callback_url"};
 
-const std::array<config_key, 42> keys{{
+const std::array<config_key, 43> keys{{
     {.table = "",
      .name = "stop_timeout",
      .kind = key_kind::duration,
@@ -208,8 +208,14 @@ const std::array<config_key, 42> keys{{
      .name = "listen",
      .most = 64,
      .needs_restart = true,
-     .doc = "\"127.0.0.1:9464\": GET /metrics over TCP too, on a loopback address alone",
+     .doc = "\"127.0.0.1:9464\": GET /metrics over TCP too; another address than loopback needs allow_remote",
      .at = [](configuration& c, callback_config&) -> config_field { return &c.metrics.listen; }},
+    {.table = "metrics",
+     .name = "allow_remote",
+     .kind = key_kind::flag,
+     .needs_restart = true,
+     .doc = "true: listen may be another address than loopback; whoever reaches it reads the metrics",
+     .at = [](configuration& c, callback_config&) -> config_field { return &c.metrics.allow_remote; }},
 
     {.table = "log",
      .name = "level",
@@ -333,6 +339,7 @@ std::string format_list(const List& list) {
 
 std::string format_one(const std::string& text) { return in_quotes(text); }
 std::string format_one(const std::filesystem::path& path) { return in_quotes(path.string()); }
+std::string format_one(bool flag) { return flag ? "true" : "false"; }
 std::string format_one(std::size_t number) { return std::to_string(number); }
 std::string format_one(milliseconds duration) { return in_quotes(duration); }
 std::string format_one(const std::pair<milliseconds, milliseconds>& band) {
@@ -373,6 +380,8 @@ std::string format_config_range(const config_key& key) {
     switch (key.kind) {
     case key_kind::word:
         return fmt::format("one of: {}", key.words);
+    case key_kind::flag:
+        return "true or false";
     case key_kind::count:
         return fmt::format("{} to {}", key.least, key.most);
     case key_kind::file_mode:

@@ -75,16 +75,24 @@ std::string check_callback_url(std::string_view url, const std::vector<std::stri
     return fmt::format("{}, or name a private host in network.plain_http_hosts", transport_rule);
 }
 
-std::string check_metrics_listen(std::string_view address) {
+std::string check_metrics_listen(std::string_view address, bool allow_remote) {
     if (address.empty()) return {};
-    constexpr std::string_view rule = "write HOST:PORT on a loopback address, as in \"127.0.0.1:9464\"";
+    const std::string_view rule = allow_remote ? "write ADDRESS:PORT, as in \"10.0.0.5:9464\" or \"[::]:9464\""
+                                               : "write HOST:PORT on a loopback address, as in \"127.0.0.1:9464\"";
     const auto colon = address.rfind(':');
     if (colon == std::string_view::npos || !is_port(address.substr(colon + 1))) return std::string(rule);
     const std::string_view host = address.substr(0, colon);
     if (host.find(':') != std::string_view::npos && host.front() != '[')
         return "write an IPv6 address in brackets: \"[::1]:9464\"";
-    if (!is_loopback_host(host)) return fmt::format("{} (others would see it without any protection)", rule);
-    return {};
+    if (is_loopback_host(host)) return {};
+    if (!allow_remote)
+        return fmt::format(
+            "{} (others would see it without any protection; if that is meant, set metrics.allow_remote = true)", rule);
+    return canonical_address(without_brackets(host)) ? std::string() : std::string(rule);
+}
+
+bool is_remote_listen(std::string_view address) {
+    return !address.empty() && !is_loopback_host(address.substr(0, address.rfind(':')));
 }
 
 } // namespace prooftrack::config

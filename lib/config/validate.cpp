@@ -69,7 +69,9 @@ void validate_api(config_document& document) {
         document.refuse("api.mode", "lets every local user change things: set api.admin_group too, or write \"0660\"");
     }
     if (document.is_sound("metrics.listen")) {
-        refuse_if(document, "metrics.listen", check_metrics_listen(document.value.metrics.listen));
+        const metrics_config& metrics = document.value.metrics;
+        const bool may_be_remote = metrics.allow_remote || !document.is_sound("metrics.allow_remote");
+        refuse_if(document, "metrics.listen", check_metrics_listen(metrics.listen, may_be_remote));
     }
 }
 

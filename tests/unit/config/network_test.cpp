@@ -53,5 +53,16 @@ TEST(NetworkKeys, PlainHttpGoesToTheHostsOfTheListAlone) {
         << "Proof is no such host";
 }
 
+TEST(NetworkKeys, MetricsForOthersAreMeant) {
+    const std::string remote = "[metrics]\nlisten = \"10.0.0.5:9464\"\n";
+    EXPECT_THAT(only_mistake(remote), HasSubstr("metrics.listen: write HOST:PORT on a loopback address"));
+    EXPECT_THAT(only_mistake(remote + "allow_remote = false\n"), HasSubstr("set metrics.allow_remote = true"));
+    EXPECT_THAT(mistakes(remote + "allow_remote = true\n"), testing::IsEmpty());
+    EXPECT_THAT(
+        only_mistake(remote + "allow_remote = \"true\"\n"),
+        HasSubstr("metrics.allow_remote: expected true or false without quotes, found a text"));
+    EXPECT_THAT(only_mistake("[metrics]\nallow_remote = 1\n"), HasSubstr("found a number"));
+}
+
 } // namespace
 } // namespace prooftrack::config

@@ -89,6 +89,7 @@ admin_group = "adm"
 max_clients = 6000
 [metrics]
 listen = "[::1]:9464"
+allow_remote = true
 [log]
 level = "debug"
 format = "json"
@@ -140,6 +141,7 @@ TEST(ParseConfiguration, ReadsEveryKey) {
     EXPECT_EQ(config.api.admin_group, "adm");
     EXPECT_EQ(config.api.max_clients, 6000U);
     EXPECT_EQ(config.metrics.listen, "[::1]:9464");
+    EXPECT_TRUE(config.metrics.allow_remote);
     EXPECT_EQ(config.log.level, "debug");
     EXPECT_EQ(config.log.format, "json");
     ASSERT_EQ(config.callbacks.size(), 2U);

@@ -114,6 +114,14 @@ TEST_F(Preparation, WarnsOfOpenSecretsAndTooFewDescriptors) {
     EXPECT_TRUE(found.runtime);
 }
 
+TEST_F(Preparation, WarnsOfMetricsForOthersAtTheStartAlone) {
+    machine_.files[config_file] += "[metrics]\nlisten = \"10.0.0.5:9464\"\nallow_remote = true\n";
+    const preparation first = prepare();
+    EXPECT_THAT(first.warnings, ElementsAre(HasSubstr("metrics.listen \"10.0.0.5:9464\": whoever reaches")));
+    ASSERT_TRUE(first.runtime);
+    EXPECT_THAT(prepare(&*first.runtime).warnings, IsEmpty());
+}
+
 TEST_F(Preparation, CertificatesAreSharedByContentAndNotByName) {
     const prepared_runtime first = good();
     const preparation same = prepare(&first);
