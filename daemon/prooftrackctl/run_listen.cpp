@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "callback/signing.hpp"
+#include "callback/secret_file.hpp"
 #include "prooftrackctl/commands.hpp"
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/input_file.hpp"
@@ -15,14 +15,13 @@ namespace prooftrack::ctl {
 
 namespace {
 
-constexpr std::size_t most_secret_bytes = 64UL * 1024;
-
 std::vector<secret> read_secrets(const std::string& file, const stop_signal& stop) {
-    auto keys = callback::parse_secret_file(read_small_file(file, most_secret_bytes, stop));
-    if (!keys)
-        throw command_failure(
-            exit_status::refused, fmt::format("cannot use {}: {}", printable(file), keys.error().message()));
-    return std::move(*keys);
+    const secret text(read_small_file(file, callback::max_secret_file_bytes, stop));
+    auto secrets = callback::parse_secret_file(text.reveal(), printable(file));
+    if (!secrets) throw command_failure(exit_status::refused, fmt::format("cannot use {}", secrets.error().message()));
+    std::vector<secret> keys;
+    for (callback::webhook_secret& each : *secrets) keys.push_back(std::move(each.key));
+    return keys;
 }
 
 std::string event_line(const json_view& event, const std::string& id, const look& where) {

@@ -85,8 +85,9 @@ application::application(
     notifier_->configure(now_.notifier);
     api_ = make_api_server(loop_.get_executor(), make_api_options(now_, passed_socket_), engine_.calls(), observers_);
     if (!now_.config.metrics.listen.empty()) {
-        metrics_listener_ =
-            make_metrics_listener(loop_.get_executor(), now_.config.metrics.listen, engine_.calls(), observers_);
+        metrics_listener_ = make_metrics_listener(
+            loop_.get_executor(), now_.config.metrics.listen, engine_.calls(), observers_, api::metrics_limits(),
+            now_.config.metrics.allow_remote ? api::metrics_reach::anywhere : api::metrics_reach::loopback);
     }
 }
 
@@ -252,7 +253,9 @@ void application::reread_token() {
 
 void application::reread_changed_secrets() {
     if (now_.token_file.has_changed()) reread_token();
-    if (!secrets_.read_changed_keys(now_)) return;
+    const bool keys = secrets_.read_changed_keys(now_);
+    const bool headers = secrets_.read_changed_headers(now_);
+    if (!keys && !headers) return;
     notifier_->configure(now_.notifier);
     engine_.set_secrets(secrets_in_use(now_));
 }

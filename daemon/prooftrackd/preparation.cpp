@@ -3,13 +3,17 @@
 #include <random>
 #include <utility>
 
+#include <boost/asio/ip/address.hpp>
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
+#include "base/host_rules.hpp"
 #include "base/http_url.hpp"
 #include "base/own_url.hpp"
 #include "config/parse.hpp"
 #include "config/secret_files.hpp"
+#include "config/url_rules.hpp"
+#include "net/address_rules.hpp"
 #include "prooftrackd/descriptor_limit.hpp"
 #include "prooftrackd/webhook_keys.hpp"
 
@@ -44,6 +48,7 @@ class preparation_steps {
         if (draft_.is_toml) {
             prepare_proof();
             prepare_api();
+            check_plain_http_hosts();
             for (std::size_t i = 0; i < next_.config.callbacks.size(); ++i) prepare_callback(i);
             prepare_callback_url();
         }
@@ -66,6 +71,13 @@ class preparation_steps {
         found_.log = draft_.value.log;
         if (const auto shortage = descriptor_shortage(draft_.value, machine_.descriptor_limit()))
             found_.warnings.push_back(*shortage);
+        // Once, at the start: a reload does not move the listener.
+        const std::string& listen = next_.config.metrics.listen;
+        if (before_ == nullptr && config::is_remote_listen(listen))
+            found_.warnings.push_back(fmt::format(
+                "metrics.listen \"{}\": whoever reaches this address reads the metrics, without TLS and without a "
+                "password: counts, rates and callbacks' names",
+                listen));
     }
 
     void refuse(const std::string& key, machine_fault fault) {
@@ -158,6 +170,20 @@ class preparation_steps {
         into = *found;
     }
 
+    /// Of a name nothing is known before it is resolved; an address is what it is.
+    void check_plain_http_hosts() {
+        const std::string key = "network.plain_http_hosts";
+        if (!is_sound(key)) return;
+        for (const std::string& host : next_.config.network.plain_http_hosts) {
+            error_code is_name;
+            const auto address = boost::asio::ip::make_address(std::string(without_brackets(host)), is_name);
+            if (is_name || net::may_send_plainly_to(address)) continue;
+            refuse(
+                key, machine_fault{fmt::format(
+                         "\"{}\" is neither a loopback nor a private address: plain http goes to those alone", host)});
+        }
+    }
+
     void prepare_callback(std::size_t index) {
         const config::callback_config& callback = next_.config.callbacks[index];
         const std::string path = fmt::format("callback[{}].", index);
@@ -171,6 +197,7 @@ class preparation_steps {
         } else if (is_sound(path + "url") && is_sound(path + "name")) {
             read_keys(
                 path + "secret_file", callback.name, secret_path(callback, machine_.credentials()), target.secrets);
+            read_headers(path + "headers_file", callback, target.headers);
         }
         if (callback.command.empty() && (!callback.ca_file.empty() || is_https_url(callback.url))) {
             if (const auto trust = load_trust(path + "ca_file", callback.ca_file)) target.tls = tls_for(*trust);
@@ -204,6 +231,17 @@ class preparation_steps {
         into = std::move(keys->keys);
     }
 
+    void read_headers(
+        const std::string& key, const config::callback_config& callback, std::vector<secret_header>& into) {
+        const std::filesystem::path file = callback.headers_file;
+        if (file.empty() || !is_sound(key)) return;
+        next_.header_files.push_back({callback.name, file_watch(file)});
+        auto found = read_webhook_headers(file, reader_);
+        if (!found) return refuse(key, found.error());
+        note_open(found->is_open_to_others, file);
+        into = std::move(found->headers);
+    }
+
     std::shared_ptr<net::tls_client> tls_for(const net::trust_roots& trust) {
         return next_.tls.get(trust, before_ == nullptr ? nullptr : &before_->tls);
     }
@@ -211,7 +249,8 @@ class preparation_steps {
     /// Everything named is there and good.
     void finish() {
         try {
-            next_.notifier = prepare_notifier_setup(next_.targets, next_.url_rules);
+            next_.notifier =
+                prepare_notifier_setup(next_.targets, next_.url_rules, next_.config.network.plain_http_hosts);
             found_.runtime = std::move(next_);
         } catch (const boost::system::system_error& failed) {
             refuse("callback", machine_fault{failed.what()});

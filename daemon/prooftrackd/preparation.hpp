@@ -27,6 +27,12 @@ struct watched_keys {
     std::vector<std::string> fingerprints{}; ///< of its keys
 };
 
+/// The headers_file of a callback.
+struct watched_headers {
+    std::string callback;
+    file_watch file;
+};
+
 /// A configuration with everything that it names, ready to be used.
 struct prepared_runtime {
     config::configuration config;
@@ -37,6 +43,7 @@ struct prepared_runtime {
     std::vector<callback::callback_target> targets;
     callback::callback_url_rules url_rules;
     std::vector<watched_keys> key_files;
+    std::vector<watched_headers> header_files;
     std::shared_ptr<const callback::notifier_setup> notifier; ///< of targets and url_rules
     std::optional<gid_t> socket_group;
     std::optional<gid_t> admin_group;

@@ -13,14 +13,24 @@
 namespace prooftrack::daemon {
 namespace {
 
-/// Where the keys of that callback are used; nullptr when it has none.
-std::vector<secret>* keys_of(prepared_runtime& runtime, std::string_view callback) {
-    if (callback == own_url_callback) return &runtime.url_rules.secrets;
+/// nullptr when there is none of that name.
+callback::callback_target* find_target(prepared_runtime& runtime, std::string_view callback) {
     const auto target =
         std::find_if(runtime.targets.begin(), runtime.targets.end(), [&](const callback::callback_target& each) {
             return each.name == callback;
         });
-    return target == runtime.targets.end() ? nullptr : &target->secrets;
+    return target == runtime.targets.end() ? nullptr : &*target;
+}
+
+/// Where the keys of that callback are used; nullptr when it has none.
+std::vector<secret>* keys_of(prepared_runtime& runtime, std::string_view callback) {
+    if (callback == own_url_callback) return &runtime.url_rules.secrets;
+    callback::callback_target* target = find_target(runtime, callback);
+    return target == nullptr ? nullptr : &target->secrets;
+}
+
+void make_notifier_setup(prepared_runtime& now) {
+    now.notifier = prepare_notifier_setup(now.targets, now.url_rules, now.config.network.plain_http_hosts);
 }
 
 } // namespace
@@ -33,6 +43,16 @@ void log_open_file(observe::event_log& log, const std::string& file) {
 
 void secret_reread::warn_of_open(bool is_open, const std::filesystem::path& file) const {
     if (is_open) log_open_file(log_, file.string());
+}
+
+void secret_reread::warn_of_bad(
+    std::string_view what, std::string_view callback, const std::filesystem::path& file, const op_error& error) const {
+    log_.write(
+        observe::log_event_id::config_warning,
+        {{"file", file.string()},
+         {"callback", callback},
+         {"warning", fmt::format("the {} could not be read again: the last good ones stay in use", what)},
+         {"error", error.message()}});
 }
 
 bool secret_reread::read_token(prepared_runtime& now) const {
@@ -68,12 +88,7 @@ bool secret_reread::read_changed_keys(prepared_runtime& now) const {
         const std::filesystem::path& file = each.file.path();
         auto keys = read_webhook_keys(file, read);
         if (!keys) {
-            log_.write(
-                observe::log_event_id::config_warning,
-                {{"file", file.string()},
-                 {"callback", each.callback},
-                 {"warning", "the secrets could not be read again: the last good ones stay in use"},
-                 {"error", keys.error().message()}});
+            warn_of_bad("secrets", each.callback, file, keys.error());
             continue;
         }
         warn_of_open(keys->is_open_to_others, file);
@@ -88,7 +103,34 @@ bool secret_reread::read_changed_keys(prepared_runtime& now) const {
         *used = std::move(keys->keys);
         is_changed = true;
     }
-    if (is_changed) now.notifier = prepare_notifier_setup(now.targets, now.url_rules);
+    if (is_changed) make_notifier_setup(now);
+    return is_changed;
+}
+
+bool secret_reread::read_changed_headers(prepared_runtime& now) const {
+    const config::file_reader read = [this](const auto& path, std::size_t most) {
+        return machine_.read_file(path, most);
+    };
+    bool is_changed = false;
+    for (watched_headers& each : now.header_files) {
+        if (!each.file.has_changed()) continue;
+        callback::callback_target* target = find_target(now, each.callback);
+        if (target == nullptr) continue;
+        const std::filesystem::path& file = each.file.path();
+        auto found = read_webhook_headers(file, read);
+        if (!found) {
+            warn_of_bad("headers", each.callback, file, found.error());
+            continue;
+        }
+        warn_of_open(found->is_open_to_others, file);
+        if (found->headers == target->headers) continue;
+        log_.write(
+            observe::log_event_id::callback_headers_changed,
+            {{"callback", each.callback}, {"file", file.string()}, {"headers", found->headers.size()}});
+        target->headers = std::move(found->headers);
+        is_changed = true;
+    }
+    if (is_changed) make_notifier_setup(now);
     return is_changed;
 }
 

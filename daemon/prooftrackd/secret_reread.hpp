@@ -1,6 +1,6 @@
 #pragma once
 
-// Takes a changed token or webhook secret into use without a reload.
+// Takes a changed token, webhook secret or headers_file into use without a reload.
 
 #include "observe/log.hpp"
 #include "prooftrackd/machine.hpp"
@@ -19,9 +19,14 @@ class secret_reread {
     /// Reads the keys of those callbacks whose file has changed since the last look; true = `now.notifier` was made
     /// anew.
     bool read_changed_keys(prepared_runtime& now) const;
+    /// The same for the headers_files.
+    bool read_changed_headers(prepared_runtime& now) const;
 
   private:
     void warn_of_open(bool is_open, const std::filesystem::path& file) const;
+    void warn_of_bad(
+        std::string_view what, std::string_view callback, const std::filesystem::path& file,
+        const op_error& error) const;
 
     const machine& machine_;
     observe::event_log& log_;

@@ -1,4 +1,4 @@
-// GET /metrics over TCP on loopback, for a Prometheus that cannot scrape a Unix socket.
+// GET /metrics over TCP, for a Prometheus that cannot scrape a Unix socket.
 
 #include <cerrno>
 #include <cstring>
@@ -68,7 +68,7 @@ struct endpoint {
     std::uint16_t port = 0;
 };
 
-endpoint parse_endpoint(std::string_view listen) {
+endpoint parse_endpoint(std::string_view listen, metrics_reach reach) {
     const std::size_t colon = listen.rfind(':');
     if (colon == std::string_view::npos) fail(78, listen, "write HOST:PORT, such as 127.0.0.1:9464");
     std::string host(listen.substr(0, colon));
@@ -77,7 +77,8 @@ endpoint parse_endpoint(std::string_view listen) {
     const auto port = parse_number(listen.substr(colon + 1));
     boost::system::error_code error;
     endpoint made{boost::asio::ip::make_address(host, error), 0};
-    if (error || !net::is_loopback_address(made.address)) fail(78, listen, "the host is not a loopback address");
+    const bool is_allowed = reach == metrics_reach::anywhere || net::is_loopback_address(made.address);
+    if (error || !is_allowed) fail(78, listen, error ? "the host is not an address" : "it is not a loopback address");
     if (!port || *port > 65535) fail(78, listen, "the port is 0 to 65535");
     made.port = static_cast<std::uint16_t>(*port);
     return made;
@@ -115,14 +116,14 @@ class metrics_listener final : public api_server, private deadline_entry {
   public:
     metrics_listener(
         const boost::asio::any_io_executor& loop, std::string listen, status_backend& behind, api_observer& observer,
-        connection_limits limits)
-        : loop_(loop), listen_(std::move(listen)), handler_(behind),
+        connection_limits limits, metrics_reach reach)
+        : loop_(loop), listen_(std::move(listen)), reach_(reach), handler_(behind),
           pool_(
               loop, handler_, {place_limits::equal(max_scrapers), {}, limits, eviction::silent},
               [&observer](const api_request_fact& fact) { observer.on_request(fact); }) {}
 
     void start() override {
-        accepting_.emplace(loop_, listen_on(parse_endpoint(listen_), listen_), pool_);
+        accepting_.emplace(loop_, listen_on(parse_endpoint(listen_, reach_), listen_), pool_);
         accepting_->start();
     }
 
@@ -143,6 +144,7 @@ class metrics_listener final : public api_server, private deadline_entry {
 
     boost::asio::any_io_executor loop_;
     std::string listen_;
+    metrics_reach reach_;
     metrics_handler handler_;
     connection_pool pool_;
     std::optional<accept_loop> accepting_;
@@ -162,8 +164,8 @@ connection_limits metrics_limits() {
 
 std::unique_ptr<api_server> make_metrics_listener(
     const boost::asio::any_io_executor& loop, const std::string& listen, status_backend& behind, api_observer& observer,
-    connection_limits limits) {
-    return std::make_unique<metrics_listener>(loop, listen, behind, observer, limits);
+    connection_limits limits, metrics_reach reach) {
+    return std::make_unique<metrics_listener>(loop, listen, behind, observer, limits, reach);
 }
 
 } // namespace prooftrack::api

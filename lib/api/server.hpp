@@ -1,6 +1,6 @@
 #pragma once
 
-// Serves the local API on a Unix socket, and /metrics on loopback.
+// Serves the local API on a Unix socket, and /metrics over TCP.
 
 #include <cstdint>
 #include <filesystem>
@@ -77,11 +77,14 @@ std::unique_ptr<api_server> make_api_server(
 /// For clients over TCP, of whom nothing is known: everything they do has its time.
 connection_limits metrics_limits();
 
-/// Serves GET /metrics, and nothing else, on `listen`: HOST:PORT with a literal loopback address or "localhost". The
-/// same life cycle; `reconfigure` changes nothing. Throws api_start_error (78) for an address that is not loopback. Few
-/// clients at a time: the one that was silent for longest makes way, whatever it is in the middle of.
+/// Which addresses may be listened on.
+enum class metrics_reach : std::uint8_t { loopback, anywhere };
+
+/// Serves GET /metrics, and nothing else, on `listen`: HOST:PORT with a literal address or "localhost". The same life
+/// cycle; `reconfigure` changes nothing. Throws api_start_error (78) for an address beyond `reach`. Few clients at a
+/// time: the one that was silent for longest makes way, whatever it is in the middle of.
 std::unique_ptr<api_server> make_metrics_listener(
     const boost::asio::any_io_executor& loop, const std::string& listen, status_backend& behind, api_observer& observer,
-    connection_limits limits = metrics_limits());
+    connection_limits limits = metrics_limits(), metrics_reach reach = metrics_reach::loopback);
 
 } // namespace prooftrack::api

@@ -64,6 +64,35 @@ std::string check_allowed_host(std::string_view entry) {
     return {};
 }
 
+std::string check_plain_http_host(std::string_view entry) {
+    if (!is_tcp_host(entry)) return "a Unix socket needs no entry: write a host";
+    if (entry.find('*') != std::string_view::npos) return "write each host in full: * stands for none here";
+    return check_allowed_host(entry);
+}
+
+bool is_plain_http_host(const http_url& url, const std::vector<std::string>& plain_http_hosts) {
+    return url.scheme == url_scheme::http && match_host(url, plain_http_hosts) == host_match::exact;
+}
+
+bool may_be_called(const http_url& url, const std::vector<std::string>& plain_http_hosts) {
+    return is_encrypted_or_local(url) || is_plain_http_host(url, plain_http_hosts);
+}
+
+own_url_verdict judge_own_url(
+    const http_url& url, const std::vector<std::string>& allow_hosts,
+    const std::vector<std::string>& plain_http_hosts) {
+    if (!may_be_called(url, plain_http_hosts)) return own_url_verdict::plain_http;
+    switch (match_host(url, allow_hosts)) {
+    case host_match::exact:
+        return own_url_verdict::exact;
+    case host_match::wildcard:
+        return is_encrypted_or_local(url) ? own_url_verdict::wildcard : own_url_verdict::plain_http;
+    case host_match::none:
+        break;
+    }
+    return own_url_verdict::not_listed;
+}
+
 bool is_tcp_host(std::string_view entry) { return !entry.starts_with(unix_prefix); }
 
 } // namespace prooftrack

@@ -14,7 +14,7 @@ namespace prooftrack {
 
 /// Why a sound URL is not called.
 enum class target_error {
-    plain_http = 1,   ///< http to a host that is not loopback
+    plain_http = 1,   ///< http to a host that is neither loopback nor in plain_http_hosts
     too_long,         ///< over max_own_url_bytes
     host_not_allowed, ///< no entry of allow_hosts covers its host
 };
@@ -22,21 +22,26 @@ enum class target_error {
 const boost::system::error_category& target_category();
 error_code make_error_code(target_error error);
 
-/// A configured callback's url: https, http to a loopback host, or http+unix. Errors: url_error's values, plain_http.
-result<http_url> check_configured_url(std::string_view text);
+/// A configured callback's url: https, http+unix, or http to a loopback host or to one of `plain_http_hosts`. Errors:
+/// url_error's values, plain_http.
+result<http_url> check_configured_url(std::string_view text, const std::vector<std::string>& plain_http_hosts = {});
 
-/// What a callback_url must be whatever the configuration: as a configured url, and no longer than max_own_url_bytes.
-/// Errors: url_error's values, too_long, plain_http.
+/// What a callback_url must be whatever the configuration: a URL, no longer than max_own_url_bytes. Errors: url_error's
+/// values, too_long.
 result<http_url> check_own_url_form(std::string_view text);
 
 /// A callback_url that passed its rules.
 struct allowed_url {
     http_url url;
     bool exact_host = false;
+    bool plain_http_host = false; ///< http to a host of `plain_http_hosts`
 };
 
-/// Its form, and its host. Errors: those of check_own_url_form, host_not_allowed.
-result<allowed_url> check_own_url(std::string_view text, const std::vector<std::string>& allow_hosts);
+/// Its form, and its host: http to another than a loopback host needs one that both lists name. Errors: those of
+/// check_own_url_form, plain_http, host_not_allowed.
+result<allowed_url> check_own_url(
+    std::string_view text, const std::vector<std::string>& allow_hosts,
+    const std::vector<std::string>& plain_http_hosts = {});
 
 } // namespace prooftrack
 

@@ -2,6 +2,10 @@
 
 #include <string>
 
+#include <fmt/format.h>
+
+#include "callback/secret_file.hpp"
+
 namespace prooftrack::callback {
 namespace {
 
@@ -22,6 +26,24 @@ class callback_category_type final : public boost::system::error_category {
             return "there is no secret in it (make one with `prooftrackctl secret new`)";
         case callback_error::blank_line:
             return "it is blank: delete it";
+        case callback_error::secret_characters:
+            return "expected one whsec_… a line, nothing else (make one with `prooftrackctl secret new`)";
+        case callback_error::secret_lines:
+            return fmt::format("at most {} secrets of {} bytes", max_secret_lines, max_secret_line_bytes);
+        case callback_error::byte_order_mark:
+            return "it begins with a UTF-8 byte order mark, which some editors write: save it without";
+        case callback_error::header_line:
+            return "expected `Name: value`, with nothing before the name or between it and the colon; there are no "
+                   "comments";
+        case callback_error::header_reserved:
+            return "the daemon writes this header itself (webhook-*, Host, Content-*, Transfer-Encoding, Connection "
+                   "and what else belongs to the connection): take it out";
+        case callback_error::header_value:
+            return "the value holds control characters, or others than ASCII";
+        case callback_error::header_twice:
+            return "a header of that name stands above already";
+        case callback_error::header_lines:
+            return fmt::format("at most {} headers, in lines of {} bytes", max_headers, max_header_line_bytes);
         case callback_error::not_configured:
             return "callback not configured";
         case callback_error::stopping:

@@ -13,6 +13,14 @@ enum class callback_error {
     secret_too_long,   ///< over 64 bytes decoded
     no_secret,         ///< a file without a single secret
     blank_line,        ///< a line without a secret in such a file
+    secret_characters, ///< a line of it with spaces inside, control or non-ASCII characters
+    secret_lines,      ///< too many lines in it, or one that is too long
+    byte_order_mark,   ///< a file that begins with one
+    header_line,       ///< a line of a file of headers that is not `Name: value`
+    header_reserved,   ///< a header that is not to be set: webhook-*, Host, Content-* and those of the connection
+    header_value,      ///< a value with control or non-ASCII characters
+    header_twice,      ///< a header that stands in the file twice
+    header_lines,      ///< too many headers in it, or a line that is too long
     not_configured,    ///< no target of that name
     stopping,          ///< the sender is stopping
     not_signed,        ///< over TCP and without a secret to sign with

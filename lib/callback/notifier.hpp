@@ -14,6 +14,7 @@
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "base/secret_header.hpp"
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
 #include "track/types.hpp"
@@ -27,11 +28,12 @@ namespace prooftrack::callback {
 /// How to reach one configured callback: exactly one of url and command is set.
 struct callback_target {
     std::string name;
-    std::string url;                  ///< https://…, http://loopback…, http+unix:///path.sock:/target
+    std::string url; ///< https://…, http+unix:///path.sock:/target, http:// as plain_http_hosts allow
     std::vector<std::string> command; ///< argv, run without a shell
     std::shared_ptr<net::tls_client>
         tls;                     ///< for https; targets of one client share its sessions; null = the system's CAs
     std::vector<secret> secrets; ///< decoded keys, newest first; may be empty for http+unix and commands alone
+    std::vector<secret_header> headers; ///< sent with each attempt, as `parse_header_file` takes them; url alone
     milliseconds timeout{15000};
 };
 
@@ -47,9 +49,10 @@ struct callback_url_rules {
 class notifier_setup;
 
 /// Checks everything; has no effects. Throws boost::system::system_error for a url that may not be called, and
-/// (callback_error::not_signed) for a target over TCP without a secret.
+/// (callback_error::not_signed) for a target over TCP without a secret. `plain_http_hosts`: hosts that may be called by
+/// http at a private address; a callback_url only when `rules` name the host, too.
 std::shared_ptr<const notifier_setup> prepare_notifier_setup(
-    std::vector<callback_target> targets, callback_url_rules rules);
+    std::vector<callback_target> targets, callback_url_rules rules, std::vector<std::string> plain_http_hosts = {});
 
 /// One attempt: the same bytes each time, signed anew.
 struct delivery_job {

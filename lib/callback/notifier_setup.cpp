@@ -27,15 +27,16 @@ class system_tls {
 
 } // namespace
 
-notifier_setup::notifier_setup(std::vector<callback_target> targets, callback_url_rules rules)
-    : rules_(std::move(rules)) {
+notifier_setup::notifier_setup(
+    std::vector<callback_target> targets, callback_url_rules rules, std::vector<std::string> plain_http_hosts)
+    : rules_(std::move(rules)), plain_http_hosts_(std::move(plain_http_hosts)) {
     system_tls system;
     for (auto& target : targets) {
         expects(target.url.empty() != target.command.empty(), "notifier: a target has either a url or a command");
         prepared_target ready;
         if (!target.url.empty()) {
             if (!target.tls && is_https_url(target.url)) target.tls = system.get();
-            ready.webhook = make_configured_target(target);
+            ready.webhook = make_configured_target(target, plain_http_hosts_);
         }
         ready.command = std::move(target.command);
         ready.timeout = target.timeout;
@@ -53,7 +54,7 @@ const prepared_target* notifier_setup::find(std::string_view name) const {
 }
 
 result<std::shared_ptr<const webhook_target>> notifier_setup::own_url_target(const std::string& url) const {
-    const result<allowed_url> allowed = check_own_url(url, rules_.allow_hosts);
+    const result<allowed_url> allowed = check_own_url(url, rules_.allow_hosts, plain_http_hosts_);
     if (allowed.has_error()) return allowed.error();
     auto target = make_own_url_target(*allowed, rules_);
     if (!is_signed_enough(*target)) return make_error_code(callback_error::not_signed);
@@ -61,8 +62,8 @@ result<std::shared_ptr<const webhook_target>> notifier_setup::own_url_target(con
 }
 
 std::shared_ptr<const notifier_setup> prepare_notifier_setup(
-    std::vector<callback_target> targets, callback_url_rules rules) {
-    return std::make_shared<const notifier_setup>(std::move(targets), std::move(rules));
+    std::vector<callback_target> targets, callback_url_rules rules, std::vector<std::string> plain_http_hosts) {
+    return std::make_shared<const notifier_setup>(std::move(targets), std::move(rules), std::move(plain_http_hosts));
 }
 
 } // namespace prooftrack::callback

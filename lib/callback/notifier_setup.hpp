@@ -24,7 +24,8 @@ struct prepared_target {
 class notifier_setup {
   public:
     /// Throws as prepare_notifier_setup.
-    notifier_setup(std::vector<callback_target> targets, callback_url_rules rules);
+    notifier_setup(
+        std::vector<callback_target> targets, callback_url_rules rules, std::vector<std::string> plain_http_hosts);
 
     /// nullptr when there is none of that name.
     const prepared_target* find(std::string_view name) const;
@@ -36,6 +37,7 @@ class notifier_setup {
   private:
     std::map<std::string, prepared_target, std::less<>> targets_;
     callback_url_rules rules_;
+    std::vector<std::string> plain_http_hosts_;
 };
 
 } // namespace prooftrack::callback

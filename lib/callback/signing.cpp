@@ -67,13 +67,6 @@ std::string signed_bytes(std::string_view id, std::int64_t timestamp, std::strin
     return fmt::format("{}.{}.{}", id, timestamp, body);
 }
 
-std::string_view trim(std::string_view text) {
-    constexpr std::string_view blanks = " \t\r\n";
-    const auto first = text.find_first_not_of(blanks);
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
-
 /// Cuts the next piece in front of `separator` off `text`.
 std::string_view take_piece(std::string_view& text, char separator) {
     const auto end = std::min(text.find(separator), text.size());
@@ -91,19 +84,6 @@ result<secret> parse_webhook_secret(std::string_view text) {
     if (key->size() < min_secret_bytes) return make_error_code(callback_error::secret_too_short);
     if (key->size() > max_secret_bytes) return make_error_code(callback_error::secret_too_long);
     return secret(std::move(*key));
-}
-
-op_result<std::vector<secret>> parse_secret_file(std::string_view text) {
-    std::vector<secret> keys;
-    if (trim(text).empty()) return op_error{callback_error::no_secret, "read secrets", {}};
-    for (int number = 1; !text.empty(); ++number) {
-        const std::string_view line = trim(take_piece(text, '\n'));
-        if (line.empty()) return op_error{callback_error::blank_line, fmt::format("line {}", number), {}};
-        result<secret> key = parse_webhook_secret(line);
-        if (key.has_error()) return op_error{key.error(), fmt::format("line {}", number), {}};
-        keys.push_back(std::move(*key));
-    }
-    return keys;
 }
 
 secret make_webhook_secret() {

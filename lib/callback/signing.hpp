@@ -6,7 +6,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -23,10 +22,6 @@ inline constexpr seconds webhook_tolerance{300};
 
 /// The key in `whsec_` + base64 (padding may be missing). Errors are callback_error's secret_ values.
 result<secret> parse_webhook_secret(std::string_view text);
-
-/// One secret a line, the newest first; white space around a secret is skipped, a blank line is refused (to a receiver
-/// it may be an empty key). Errors name the line, never its text.
-op_result<std::vector<secret>> parse_secret_file(std::string_view text);
 
 /// A new secret as it is written into a file: `whsec_` and 32 random bytes in base64. Throws when OpenSSL has no random
 /// numbers.

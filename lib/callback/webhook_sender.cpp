@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/beast/core/string.hpp>
 #include <fmt/format.h>
 
 #include "callback/error.hpp"
@@ -23,6 +24,12 @@ delivery_outcome failed(const op_error& error) {
     return outcome;
 }
 
+bool has_header(const std::vector<secret_header>& headers, std::string_view name) {
+    return std::any_of(headers.begin(), headers.end(), [name](const secret_header& each) {
+        return boost::beast::iequals(each.name, name);
+    });
+}
+
 } // namespace
 
 net::http_request make_webhook_request(
@@ -35,10 +42,12 @@ net::http_request make_webhook_request(
     request.body = job.body;
     request.headers = {
         {"Content-Type", "application/json"},
-        {"User-Agent", user_agent},
-        {"Accept", "*/*"},
         {"webhook-id", job.event_id},
         {"webhook-timestamp", fmt::format("{}", timestamp)}};
+    for (const auto& [name, value] : {std::pair{"User-Agent", user_agent.c_str()}, std::pair{"Accept", "*/*"}}) {
+        if (!has_header(target.headers, name)) request.headers.emplace_back(name, value);
+    }
+    request.secret_headers = target.headers;
     if (!target.keys.empty())
         request.headers.emplace_back(
             "webhook-signature", sign_webhook(target.keys, job.event_id, timestamp, *job.body));
@@ -95,6 +104,7 @@ asio::awaitable<op_result<net::any_stream>> webhook_sender::async_open(
     net::connect_options options;
     options.total = until - std::chrono::steady_clock::now();
     options.filter = target->filter;
+    options.strict_rule = target->strict_rule;
     const http_url& url = target->url;
     if (url.scheme == url_scheme::http_unix) {
         auto connecting = net::async_connect_unix(url.socket_path, options.total);

@@ -46,7 +46,8 @@ class webhook_sender {
     idle_connections idle_;
 };
 
-/// The request of one attempt, signed with the target's keys.
+/// The request of one attempt, signed with the target's keys. A header of the target takes the place of our
+/// User-Agent or Accept.
 net::http_request make_webhook_request(
     const webhook_target& target, const delivery_job& job, const std::string& user_agent);
 

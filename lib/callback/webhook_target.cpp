@@ -12,6 +12,8 @@
 namespace prooftrack::callback {
 namespace {
 
+constexpr const char* plain_http_rule = "plain http goes to loopback and private addresses alone";
+
 /// A connection was trusted by the authorities of its client: those of another one may not take it over.
 std::uint64_t serial_of(const std::shared_ptr<net::tls_client>& tls) { return tls ? tls->serial() : 0; }
 
@@ -21,19 +23,26 @@ bool is_signed_enough(const webhook_target& target) {
     return !target.keys.empty() || target.url.scheme == url_scheme::http_unix;
 }
 
-std::shared_ptr<const webhook_target> make_configured_target(const callback_target& target) {
-    const result<http_url> url = check_configured_url(target.url);
+std::shared_ptr<const webhook_target> make_configured_target(
+    const callback_target& target, const std::vector<std::string>& plain_http_hosts) {
+    const result<http_url> url = check_configured_url(target.url, plain_http_hosts);
     if (url.has_error()) throw boost::system::system_error(url.error(), "callback " + target.name);
     auto webhook = std::make_shared<webhook_target>();
     webhook->url = *url;
     webhook->keys = target.secrets;
+    webhook->headers = target.headers;
     webhook->timeout = target.timeout;
-    webhook->pool_key = fmt::format("{} {}", format_lane(*url), serial_of(target.tls));
+    const bool plain_http_host = is_plain_http_host(*url, plain_http_hosts);
+    webhook->pool_key = fmt::format("{} {} {}", format_lane(*url), plain_http_host, serial_of(target.tls));
     if (url->scheme == url_scheme::https) webhook->tls = target.tls;
     if (!is_signed_enough(*webhook))
         throw boost::system::system_error(make_error_code(callback_error::not_signed), "callback " + target.name);
     // "localhost" is a name: whatever it resolves to must be loopback, or the event would travel in the clear.
     if (url->scheme == url_scheme::http) webhook->filter = net::is_loopback_address;
+    if (plain_http_host) {
+        webhook->filter = net::may_send_plainly_to;
+        webhook->strict_rule = plain_http_rule;
+    }
     return webhook;
 }
 
@@ -44,12 +53,15 @@ std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& all
     webhook->keys = rules.secrets;
     webhook->timeout = rules.timeout;
     // Shared neither with configured targets nor across the kinds of match: a connection was made under its own rules.
-    webhook->pool_key =
-        fmt::format("callback_url {} {} {}", format_lane(allowed.url), allowed.exact_host, serial_of(rules.tls));
-    const bool plain = allowed.url.scheme == url_scheme::http;
-    webhook->filter = [plain, exact = allowed.exact_host](const boost::asio::ip::address& address) {
-        return net::may_send_to(address, exact) && (!plain || net::is_loopback_address(address));
+    webhook->pool_key = fmt::format(
+        "callback_url {} {} {} {}", format_lane(allowed.url), allowed.exact_host, allowed.plain_http_host,
+        serial_of(rules.tls));
+    const bool is_plain = allowed.url.scheme == url_scheme::http;
+    const auto may_be_plain = allowed.plain_http_host ? net::may_send_plainly_to : net::is_loopback_address;
+    webhook->filter = [is_plain, may_be_plain, exact = allowed.exact_host](const boost::asio::ip::address& address) {
+        return net::may_send_to(address, exact) && (!is_plain || may_be_plain(address));
     };
+    if (allowed.plain_http_host) webhook->strict_rule = plain_http_rule;
     return webhook;
 }
 

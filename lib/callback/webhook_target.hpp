@@ -8,6 +8,7 @@
 
 #include "base/http_url.hpp"
 #include "base/secret.hpp"
+#include "base/secret_header.hpp"
 #include "base/target_rules.hpp"
 #include "base/time.hpp"
 #include "callback/notifier.hpp"
@@ -21,20 +22,24 @@ struct webhook_target {
     http_url url;
     std::shared_ptr<net::tls_client> tls; ///< set for https
     std::vector<secret> keys;
+    std::vector<secret_header> headers; ///< of the configuration, sent besides our own
     milliseconds timeout{15000};
     net::address_filter filter; ///< judges each resolved address right before connecting; none = every address
+    std::string strict_rule;    ///< as in net::connect_options
     std::string pool_key;       ///< targets of equal keys may share connections
 };
 
 /// False for a target over TCP without a key: nothing is sent there.
 bool is_signed_enough(const webhook_target& target);
 
-/// A configured callback's target: any address, but plain http to loopback addresses alone, whatever the name resolves
-/// to. Throws boost::system::system_error when the url is refused or it is over TCP and there is no secret.
-std::shared_ptr<const webhook_target> make_configured_target(const callback_target& target);
+/// A configured callback's target: any address, but plain http to loopback addresses alone, and for a host of
+/// `plain_http_hosts` to loopback and private ones alone, whatever the name resolves to. Throws
+/// boost::system::system_error when the url is refused or it is over TCP and there is no secret.
+std::shared_ptr<const webhook_target> make_configured_target(
+    const callback_target& target, const std::vector<std::string>& plain_http_hosts = {});
 
 /// A callback_url's target: never link-local, metadata and the like; private addresses only for a host listed by its
-/// own name.
+/// own name; plain http as for a configured one.
 std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& allowed, const callback_url_rules& rules);
 
 } // namespace prooftrack::callback

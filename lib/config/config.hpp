@@ -55,7 +55,8 @@ struct api_config {
 };
 
 struct metrics_config {
-    std::string listen; ///< HOST:PORT on loopback, "" = off
+    std::string listen;        ///< ADDRESS:PORT, "" = off
+    bool allow_remote = false; ///< another address than loopback is meant
     bool operator==(const metrics_config&) const = default;
 };
 
@@ -70,7 +71,8 @@ struct callback_config {
     std::string url; ///< exactly one of url and command
     std::vector<std::string> command;
     std::string ca_file;
-    std::string secret_file; ///< "" = the systemd credential `callback.NAME.secret`
+    std::string headers_file; ///< lines `Name: value`, "" = none; only with a url
+    std::string secret_file;  ///< "" = the systemd credential `callback.NAME.secret`
     std::vector<std::string> events{"transaction.*"};
     milliseconds timeout{15'000};
     std::size_t max_in_flight = 16;
@@ -78,6 +80,11 @@ struct callback_config {
                                              std::chrono::hours(2),   std::chrono::hours(5),   std::chrono::hours(10),
                                              std::chrono::hours(10)};
     bool operator==(const callback_config&) const = default;
+};
+
+struct network_config {
+    std::vector<std::string> plain_http_hosts; ///< private hosts that callbacks may call by http
+    bool operator==(const network_config&) const = default;
 };
 
 struct callback_url_config {
@@ -95,6 +102,7 @@ struct configuration {
     metrics_config metrics;
     log_config log;
     std::vector<callback_config> callbacks;
+    network_config network;
     callback_url_config callback_url;
     bool operator==(const configuration&) const = default;
 };

@@ -18,10 +18,10 @@ constexpr std::int64_t longest_url = 2'048;
 
 using std::chrono::minutes;
 
-const std::array<std::string_view, 9> tables{"",        "proof", "poll",     "store",       "api",
-                                             "metrics", "log",   "callback", "callback_url"};
+const std::array<std::string_view, 10> tables{"",        "proof", "poll",     "store",   "api",
+                                              "metrics", "log",   "callback", "network", "callback_url"};
 
-const std::array<config_key, 40> keys{{
+const std::array<config_key, 43> keys{{
     {.table = "",
      .name = "stop_timeout",
      .kind = key_kind::duration,
@@ -208,8 +208,14 @@ const std::array<config_key, 40> keys{{
      .name = "listen",
      .most = 64,
      .needs_restart = true,
-     .doc = "\"127.0.0.1:9464\": GET /metrics over TCP too, on a loopback address alone",
+     .doc = "\"127.0.0.1:9464\": GET /metrics over TCP too; another address than loopback needs allow_remote",
      .at = [](configuration& c, callback_config&) -> config_field { return &c.metrics.listen; }},
+    {.table = "metrics",
+     .name = "allow_remote",
+     .kind = key_kind::flag,
+     .needs_restart = true,
+     .doc = "true: listen may be another address than loopback; whoever reaches it reads the metrics",
+     .at = [](configuration& c, callback_config&) -> config_field { return &c.metrics.allow_remote; }},
 
     {.table = "log",
      .name = "level",
@@ -237,7 +243,7 @@ const std::array<config_key, 40> keys{{
      .name = "url",
      .least = 1,
      .most = longest_url,
-     .doc = "https://…, http+unix:///path.sock:/target, plain http to a loopback host alone",
+     .doc = "https://…, http+unix:///path.sock:/target, plain http to a loopback host or one of plain_http_hosts",
      .at = [](configuration&, callback_config& c) -> config_field { return &c.url; }},
     {.table = "callback",
      .name = "command",
@@ -252,6 +258,11 @@ const std::array<config_key, 40> keys{{
      .most = longest_path,
      .doc = "PEM bundle used in place of the system's",
      .at = [](configuration&, callback_config& c) -> config_field { return &c.ca_file; }},
+    {.table = "callback",
+     .name = "headers_file",
+     .most = longest_path,
+     .doc = "lines `Name: value` sent with each attempt, a secret; reread on SIGHUP and when it changes",
+     .at = [](configuration&, callback_config& c) -> config_field { return &c.headers_file; }},
     {.table = "callback",
      .name = "secret_file",
      .most = longest_path,
@@ -290,6 +301,16 @@ const std::array<config_key, 40> keys{{
      .doc = "waits between attempts; after the last the delivery is dead",
      .at = [](configuration&, callback_config& c) -> config_field { return &c.retry_schedule; }},
 
+    {.table = "network",
+     .name = "plain_http_hosts",
+     .kind = key_kind::text_list,
+     .least = 1,
+     .most = 255,
+     .most_entries = 256,
+     .doc =
+         "\"receiver\", \"10.0.0.5\": private hosts that callbacks may call by plain http; never at a public address",
+     .at = [](configuration& c, callback_config&) -> config_field { return &c.network.plain_http_hosts; }},
+
     {.table = "callback_url",
      .name = "allow_hosts",
      .kind = key_kind::text_list,
@@ -318,6 +339,7 @@ std::string format_list(const List& list) {
 
 std::string format_one(const std::string& text) { return in_quotes(text); }
 std::string format_one(const std::filesystem::path& path) { return in_quotes(path.string()); }
+std::string format_one(bool flag) { return flag ? "true" : "false"; }
 std::string format_one(std::size_t number) { return std::to_string(number); }
 std::string format_one(milliseconds duration) { return in_quotes(duration); }
 std::string format_one(const std::pair<milliseconds, milliseconds>& band) {
@@ -358,6 +380,8 @@ std::string format_config_range(const config_key& key) {
     switch (key.kind) {
     case key_kind::word:
         return fmt::format("one of: {}", key.words);
+    case key_kind::flag:
+        return "true or false";
     case key_kind::count:
         return fmt::format("{} to {}", key.least, key.most);
     case key_kind::file_mode:

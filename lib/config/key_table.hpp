@@ -21,6 +21,7 @@ enum class key_kind : std::uint8_t {
     text,          ///< "…", may be empty
     path,          ///< "…", not empty
     word,          ///< one of `words`
+    flag,          ///< true or false
     count,         ///< a whole number
     file_mode,     ///< "0660": octal in a string
     duration,      ///< "5s"
@@ -31,8 +32,8 @@ enum class key_kind : std::uint8_t {
 
 /// Where a key's value lives.
 using config_field = std::variant<
-    milliseconds*, std::pair<milliseconds, milliseconds>*, std::vector<milliseconds>*, std::size_t*, std::uint32_t*,
-    std::string*, std::filesystem::path*, std::vector<std::string>*>;
+    milliseconds*, std::pair<milliseconds, milliseconds>*, std::vector<milliseconds>*, bool*, std::size_t*,
+    std::uint32_t*, std::string*, std::filesystem::path*, std::vector<std::string>*>;
 
 /// One key of the file.
 struct config_key {

@@ -23,8 +23,6 @@ class secret_error_category final : public boost::system::error_category {
             return "no secret is configured";
         case secret_error::empty:
             return "the file is empty";
-        case secret_error::too_long:
-            return "too long";
         case secret_error::malformed:
             return "malformed";
         }
@@ -54,10 +52,10 @@ std::filesystem::path credential_path(const std::filesystem::path& credentials, 
     return has_credential_file(credentials, name) ? credentials / name : std::filesystem::path{};
 }
 
-constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-constexpr const char* mark_advice = "it begins with a UTF-8 byte order mark, which some editors write: save it without";
-
 op_result<secret_text> parse_token(const std::filesystem::path& path, std::string_view text) {
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    constexpr const char* mark_advice =
+        "it begins with a UTF-8 byte order mark, which some editors write: save it without";
     if (text.ends_with('\n')) text.remove_suffix(1);
     if (text.ends_with('\r')) text.remove_suffix(1);
     if (text.starts_with(byte_order_mark)) return failure(path, secret_error::malformed, mark_advice);
@@ -71,49 +69,10 @@ op_result<secret_text> parse_token(const std::filesystem::path& path, std::strin
     return secret_text{secret(std::string(text)), false};
 }
 
-op_result<secret_lines> parse_lines(const std::filesystem::path& path, std::string_view text) {
-    constexpr std::size_t longest_line = 512;
-    secret_lines result;
-    if (text.starts_with(byte_order_mark)) return failure(path, secret_error::malformed, mark_advice);
-    if (trimmed(text).empty()) {
-        return failure(
-            path, secret_error::empty, "write one whsec_… a line into it: make one with `prooftrackctl secret new`");
-    }
-    for (int number = 1; !text.empty(); ++number) {
-        const auto end = std::min(text.find('\n'), text.size());
-        const std::string_view line = trimmed(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
-        // A receiver that reads the same file may take a blank line for an empty key, with which anybody can sign.
-        if (line.empty())
-            return failure(path, secret_error::malformed, fmt::format("line {} is blank: delete it", number));
-        if (!is_printable(line)) {
-            return failure(
-                path, secret_error::malformed,
-                fmt::format(
-                    "line {}: expected one whsec_… a line, nothing else: see `prooftrackctl secret "
-                    "new`",
-                    number));
-        }
-        if (line.size() > longest_line || result.lines.size() == max_secret_lines) {
-            return failure(
-                path, secret_error::too_long,
-                fmt::format("at most {} lines of {} bytes", max_secret_lines, longest_line));
-        }
-        result.lines.emplace_back(std::string(line));
-    }
-    return result;
-}
-
-template <class Secrets, class Parse>
-op_result<Secrets> read_with(
-    const file_reader& read, const std::filesystem::path& path, std::size_t most_bytes, const char* what, Parse parse) {
+op_result<file_content> read_some(
+    const std::filesystem::path& path, std::size_t most_bytes, const char* what, const file_reader& read) {
     if (path.empty()) return op_error{make_error_code(secret_error::not_configured), fmt::format("read {}", what), {}};
-    auto content = read(path, most_bytes);
-    if (!content) return content.error();
-    op_result<Secrets> parsed = parse(path, content->text);
-    wipe(content->text);
-    if (parsed) parsed->is_open_to_others = content->is_open_to_others;
-    return parsed;
+    return read(path, most_bytes);
 }
 
 } // namespace
@@ -130,11 +89,21 @@ std::string secret_credential(std::string_view callback_name) {
 }
 
 op_result<secret_text> read_secret_file(const std::filesystem::path& path, const file_reader& read) {
-    return read_with<secret_text>(read, path, max_token_bytes, "the token", parse_token);
+    auto content = read_some(path, max_token_bytes, "the token", read);
+    if (!content) return content.error();
+    op_result<secret_text> parsed = parse_token(path, content->text);
+    wipe(content->text);
+    if (parsed) parsed->is_open_to_others = content->is_open_to_others;
+    return parsed;
 }
 
-op_result<secret_lines> read_secret_lines(const std::filesystem::path& path, const file_reader& read) {
-    return read_with<secret_lines>(read, path, max_secret_file_bytes, "the webhook secret", parse_lines);
+op_result<secret_text> read_secret_bytes(
+    const std::filesystem::path& path, std::size_t most_bytes, const file_reader& read) {
+    auto content = read_some(path, most_bytes, "secrets", read);
+    if (!content) return content.error();
+    secret_text found{secret(content->text), content->is_open_to_others};
+    wipe(content->text);
+    return found;
 }
 
 std::filesystem::path credentials_directory() {

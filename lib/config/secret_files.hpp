@@ -1,12 +1,10 @@
 #pragma once
 
-// The token and the webhook secrets: where they are, read with bounds, and whether others could read them too.
+// The token and the files of secrets: where they are, read with bounds, and whether others could read them too.
 
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -16,9 +14,6 @@
 namespace prooftrack::config {
 
 inline constexpr std::size_t max_token_bytes = 4'096;
-inline constexpr std::size_t max_secret_file_bytes = 16'384;
-/// Most lines of a webhook secret file: one for each key that is being rotated.
-inline constexpr std::size_t max_secret_lines = 16;
 
 /// The systemd credential that stands in for an unwritten `proof.token_file`.
 inline constexpr std::string_view token_credential = "client_token";
@@ -29,29 +24,23 @@ std::string secret_credential(std::string_view callback_name);
 enum class secret_error {
     not_configured = 1, ///< neither a file is named nor a credential was passed
     empty,              ///< nothing but white space in it
-    too_long,           ///< a line or the number of lines is over the bound
-    malformed, ///< holds spaces, control or non-ASCII characters, a blank line, or more than one line where one is
-               ///< meant
+    malformed,          ///< holds spaces, control or non-ASCII characters, or more than one line
 };
 const boost::system::error_category& secret_category();
 error_code make_error_code(secret_error error);
 
-/// One secret as it was read.
+/// The secret content of a file.
 struct secret_text {
-    secret text;                    ///< printable ASCII without spaces
+    secret text;
     bool is_open_to_others = false; ///< log it as `config.insecure_file`
 };
-/// The lines of a webhook secret file as they are; what `whsec_` means is lib/callback's business.
-struct secret_lines {
-    std::vector<secret> lines; ///< in the order of the file: the newest first
-    bool is_open_to_others = false;
-};
 
-/// One line of at most `max_token_bytes`; a newline behind it is dropped. The error's detail says what to do.
+/// The token: one line of at most `max_token_bytes` of printable ASCII without spaces; a newline behind it is dropped.
+/// The error's detail says what to do.
 op_result<secret_text> read_secret_file(const std::filesystem::path& path, const file_reader& read = read_bounded_file);
-/// One secret a line; a blank line is refused.
-op_result<secret_lines> read_secret_lines(
-    const std::filesystem::path& path, const file_reader& read = read_bounded_file);
+/// All bytes as they are, at most `most_bytes`: for the files whose form lib/callback knows.
+op_result<secret_text> read_secret_bytes(
+    const std::filesystem::path& path, std::size_t most_bytes, const file_reader& read = read_bounded_file);
 
 /// $CREDENTIALS_DIRECTORY as systemd passes it; empty when there is none.
 std::filesystem::path credentials_directory();

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/allowed_hosts.hpp"
 #include "base/host_rules.hpp"
 #include "base/http_url.hpp"
 
@@ -41,10 +42,8 @@ std::string explain(error_code fault, std::string_view url) {
     return "not a URL: write https://host/path, with anything unusual percent-encoded";
 }
 
-std::string check_transport(const http_url& url) {
-    if (is_encrypted_or_local(url)) return {};
-    return "plain http is only for a loopback host (localhost, 127.0.0.1, [::1]): write https://…";
-}
+constexpr const char* transport_rule =
+    "plain http is only for a loopback host (localhost, 127.0.0.1, [::1]): write https://…";
 
 } // namespace
 
@@ -58,28 +57,42 @@ std::string check_base_url(std::string_view url) {
     if (!parsed) return explain(parsed.error(), url);
     if (parsed->scheme == url_scheme::http_unix) return refuse_scheme(url);
     if (parsed->target.find('?') != std::string::npos) return "must not hold a query (?…)";
-    return check_transport(*parsed);
+    return is_encrypted_or_local(*parsed) ? std::string() : transport_rule;
 }
 
-std::string check_callback_url(std::string_view url) {
+std::string check_callback_form(std::string_view url) {
     const auto parsed = parse_http_url(url);
     if (!parsed) return explain(parsed.error(), url);
     // The API lets a target be left out; a forgotten colon before it would make it a part of the socket's path.
     const bool has_no_target = url.size() == unix_scheme_length + parsed->socket_path.size();
     if (parsed->scheme == url_scheme::http_unix && has_no_target) return std::string(unix_rule);
-    return check_transport(*parsed);
+    return {};
 }
 
-std::string check_metrics_listen(std::string_view address) {
+std::string check_callback_url(std::string_view url, const std::vector<std::string>& plain_http_hosts) {
+    if (std::string problem = check_callback_form(url); !problem.empty()) return problem;
+    if (may_be_called(parse_http_url(url).value(), plain_http_hosts)) return {};
+    return fmt::format("{}, or name a private host in network.plain_http_hosts", transport_rule);
+}
+
+std::string check_metrics_listen(std::string_view address, bool allow_remote) {
     if (address.empty()) return {};
-    constexpr std::string_view rule = "write HOST:PORT on a loopback address, as in \"127.0.0.1:9464\"";
+    const std::string_view rule = allow_remote ? "write ADDRESS:PORT, as in \"10.0.0.5:9464\" or \"[::]:9464\""
+                                               : "write HOST:PORT on a loopback address, as in \"127.0.0.1:9464\"";
     const auto colon = address.rfind(':');
     if (colon == std::string_view::npos || !is_port(address.substr(colon + 1))) return std::string(rule);
     const std::string_view host = address.substr(0, colon);
     if (host.find(':') != std::string_view::npos && host.front() != '[')
         return "write an IPv6 address in brackets: \"[::1]:9464\"";
-    if (!is_loopback_host(host)) return fmt::format("{} (others would see it without any protection)", rule);
-    return {};
+    if (is_loopback_host(host)) return {};
+    if (!allow_remote)
+        return fmt::format(
+            "{} (others would see it without any protection; if that is meant, set metrics.allow_remote = true)", rule);
+    return canonical_address(without_brackets(host)) ? std::string() : std::string(rule);
+}
+
+bool is_remote_listen(std::string_view address) {
+    return !address.empty() && !is_loopback_host(address.substr(0, address.rfind(':')));
 }
 
 } // namespace prooftrack::config

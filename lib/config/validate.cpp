@@ -69,7 +69,18 @@ void validate_api(config_document& document) {
         document.refuse("api.mode", "lets every local user change things: set api.admin_group too, or write \"0660\"");
     }
     if (document.is_sound("metrics.listen")) {
-        refuse_if(document, "metrics.listen", check_metrics_listen(document.value.metrics.listen));
+        const metrics_config& metrics = document.value.metrics;
+        const bool may_be_remote = metrics.allow_remote || !document.is_sound("metrics.allow_remote");
+        refuse_if(document, "metrics.listen", check_metrics_listen(metrics.listen, may_be_remote));
+    }
+}
+
+void validate_network(config_document& document) {
+    const std::string path = "network.plain_http_hosts";
+    if (!document.is_sound(path)) return;
+    for (const std::string& host : document.value.network.plain_http_hosts) {
+        const std::string problem = check_plain_http_host(host);
+        if (!problem.empty()) document.refuse(path, fmt::format("\"{}\": {}", host, problem));
     }
 }
 
@@ -118,7 +129,11 @@ class callback_rules {
 
     void check_url() {
         if (!is_sound("url")) return;
-        refuse_if(document_, key("url"), check_callback_url(callback_.url));
+        const bool knows_hosts = document_.is_sound("network.plain_http_hosts");
+        refuse_if(
+            document_, key("url"),
+            knows_hosts ? check_callback_url(callback_.url, document_.value.network.plain_http_hosts)
+                        : check_callback_form(callback_.url));
         const bool needs_secret = is_sound("url") && !is_unix_url(callback_.url) && callback_.secret_file.empty();
         if (!needs_secret || !is_sound("secret_file")) return;
         if (has_credential(surroundings_, secret_credential(callback_.name))) return;
@@ -131,7 +146,7 @@ class callback_rules {
     }
 
     void check_command() {
-        for (const char* name : {"ca_file", "secret_file"}) {
+        for (const char* name : {"ca_file", "headers_file", "secret_file"}) {
             if (document_.has(key(name)))
                 document_.refuse(key(name), "belongs to a url; a command has none: take it out");
         }
@@ -192,6 +207,7 @@ void validate_configuration(config_document& document, const config_surroundings
     validate_proof(document);
     validate_poll(document);
     validate_api(document);
+    validate_network(document);
     std::set<std::string> names;
     for (std::size_t i = 0; i < document.value.callbacks.size(); ++i)
         callback_rules(document, surroundings, i).check(names);

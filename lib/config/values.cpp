@@ -22,6 +22,13 @@ class value_reader {
     void read(const toml::node& node, std::filesystem::path& out) {
         if (const auto text = text_of(node, "a path in quotes")) out = *text;
     }
+    void read(const toml::node& node, bool& out) {
+        if (const auto* value = node.as_boolean()) {
+            out = value->get();
+        } else {
+            refuse(node, fmt::format("expected true or false without quotes, found {}", type_name(node)));
+        }
+    }
     void read(const toml::node& node, std::size_t& out) {
         if (const auto number = number_of(node)) out = static_cast<std::size_t>(*number);
     }

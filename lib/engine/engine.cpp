@@ -26,7 +26,8 @@ engine::engine(
            [this](track::event_type type) { return delivery_driver_.callbacks().selecting(type); }, *this}),
       delivery_driver_(
           delivery_dependencies{deps.clock, deps.storage, deps.sender, deps.log, *this},
-          callback_table(config.callbacks, config.callback_url), seed, [this] { arm(); }),
+          callback_table(config.callbacks, config.callback_url, config.network.plain_http_hosts), seed,
+          [this] { arm(); }),
       feed_(deps.storage, deps.clock, numbers_, [this] { arm(); }),
       housekeeping_(
           {deps.clock, deps.storage, deps.log, deps.counts, poll_driver_, delivery_driver_, feed_}, [this] { arm(); }),

@@ -85,7 +85,8 @@ void engine_life::reconfigure(config::configuration config) {
     config_ = std::move(config);
     standing_ = {parts_.clock.now().wall, ""};
     parts_.polls.step(track::options_changed_event{make_tracker_options(config_)});
-    parts_.deliveries.reconfigure(callback_table(config_.callbacks, config_.callback_url));
+    parts_.deliveries.reconfigure(
+        callback_table(config_.callbacks, config_.callback_url, config_.network.plain_http_hosts));
     parts_.upkeep.reconfigure(config_.store);
     if (!tells_callbacks()) start(warn_if_nobody_reads());
     wake_changed_();

@@ -168,6 +168,15 @@ address_kind classify_address(const ip::address& address) {
     return classify_v6(v6);
 }
 
+bool may_send_plainly_to(const ip::address& address) {
+    if (is_loopback_address(address)) return true;
+    if (address.is_v4()) return classify_v4(address.to_v4()) == address_kind::private_use;
+    const ip::address_v6 v6 = address.to_v6();
+    const auto bytes = v6.to_bytes();
+    if (v6.is_v4_mapped()) return classify_v4(v4_at(bytes, 12)) == address_kind::private_use;
+    return classify_v6(v6) == address_kind::private_use && !is_isatap(bytes);
+}
+
 bool may_send_to(const ip::address& address, bool exact_host) {
     switch (classify_address(address)) {
     case address_kind::global:

@@ -32,4 +32,8 @@ address_kind classify_address(const boost::asio::ip::address& address);
 /// never; loopback and private ones only when the host is listed by its exact name.
 bool may_send_to(const boost::asio::ip::address& address, bool exact_host);
 
+/// Whether what is not encrypted may be sent there: loopback and private addresses, IPv4 or IPv6 and v4-mapped, but
+/// none that is reached through a translator or a tunnel (NAT64, 6to4, ISATAP), whose way may be a public one.
+bool may_send_plainly_to(const boost::asio::ip::address& address);
+
 } // namespace prooftrack::net

@@ -89,12 +89,27 @@ class connect_race : public std::enable_shared_from_this<connect_race> {
         }
         resolved_ = true;
         addresses_ = interleave_families(*found);
-        if (options_.filter) std::erase_if(addresses_, [this](const auto& each) { return !options_.filter(each); });
+        if (!hold_to_filter()) return finish();
         if (addresses_.empty()) {
             stage_error_ = {net_error::address_not_allowed, stage(), {}};
             return finish();
         }
         try_next();
+    }
+
+    /// False when the host as a whole is refused.
+    bool hold_to_filter() {
+        if (!options_.filter) return true;
+        const auto is_refused = [this](const auto& each) { return !options_.filter(each); };
+        const auto refused = std::find_if(addresses_.begin(), addresses_.end(), is_refused);
+        if (refused != addresses_.end() && !options_.strict_rule.empty()) {
+            stage_error_ = {
+                net_error::address_not_allowed, stage(),
+                fmt::format("{} resolves to {}; {}", host_, refused->to_string(), options_.strict_rule)};
+            return false;
+        }
+        std::erase_if(addresses_, is_refused);
+        return true;
     }
 
     void try_next() {

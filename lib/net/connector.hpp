@@ -27,12 +27,15 @@ struct connect_options {
     steady_duration total = std::chrono::seconds(15);            ///< for all of it, the lookup included
     steady_duration handshake = std::chrono::seconds(5);         ///< for TLS, on top
     address_filter filter;                                       ///< none = every address
+    std::string
+        strict_rule; ///< of the filter, for people: one address that it refuses then refuses the host as a whole
 };
 
 /// Resolves `host` (a name or a literal, no brackets) and connects to the first address that answers; families
 /// interleaved, IPv6 first when DNS says so. The handler runs once, on the resolver's loop, never from inside the call.
 /// Nagle is off on the socket. Errors: "resolve …", "connect ADDRESS:PORT …" (the first address's error),
-/// net_error::address_not_allowed, timed_out, cancelled. Returns what gives up early (the handler then gets
+/// net_error::address_not_allowed (no address passed the filter, or not all did with a `strict_rule`: then the detail
+/// has the address and the rule), timed_out, cancelled. Returns what gives up early (the handler then gets
 /// net_error::cancelled). `resolver` must live until the handler ran.
 unique_function<void()> connect_tcp(
     boost::asio::any_io_executor loop, host_resolver& resolver, std::string host, std::uint16_t port,

@@ -45,12 +45,13 @@ class exchange {
           limit_(stream_.get_executor()) {}
 
     asio::awaitable<op_result<http_reply>> run(http_request request, steady_time until) {
-        result<std::string> head = format_request_head(request);
-        if (head.has_error()) co_return fail(head.error(), "write request");
+        result<std::string> formatted = format_request_head(request);
+        if (formatted.has_error()) co_return fail(formatted.error(), "write request");
+        const secret head(std::move(*formatted)); // it may hold secret headers
         limit_.start_until(until, [this] { stream_.close(); });
         error_code error;
         auto token = asio::redirect_error(asio::use_awaitable, error);
-        std::array<asio::const_buffer, 2> bytes{asio::buffer(*head), asio::const_buffer()};
+        std::array<asio::const_buffer, 2> bytes{asio::buffer(head.reveal()), asio::const_buffer()};
         if (request.body) bytes[1] = asio::buffer(*request.body);
         co_await asio::async_write(stream_, bytes, token);
         // A peer may answer and close without reading it all: its reply is worth more than our broken pipe.
@@ -144,15 +145,23 @@ http_connection::readiness http_connection::read_ahead() {
 result<std::string> format_request_head(const http_request& request) {
     bool bad = has_control(request.method) || has_control(request.target) || has_control(request.host) ||
                request.method.empty() || request.target.find(' ') != std::string::npos || request.host.empty();
-    std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.target, request.host);
-    for (const auto& [name, value] : request.headers) {
+    std::string head;
+    // Room for all of it at once: growing would leave copies of secrets behind.
+    std::size_t room = request.method.size() + request.target.size() + request.host.size() + 128;
+    for (const auto& [name, value] : request.headers) room += name.size() + value.size() + 4;
+    for (const auto& [name, value] : request.secret_headers) room += name.size() + value.reveal().size() + 4;
+    head.reserve(room);
+    head += fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.target, request.host);
+    const auto add = [&](std::string_view name, std::string_view value) {
         expects(
             !boost::beast::iequals(name, "Host") && !boost::beast::iequals(name, "Content-Length"),
             "http_exchange: a header that is written from the fields");
         bad = bad || name.empty() || has_control(name) || name.find_first_of(" :") != std::string::npos ||
               has_control(value);
-        head += fmt::format("{}: {}\r\n", name, value);
-    }
+        head.append(name).append(": ").append(value).append("\r\n");
+    };
+    for (const auto& [name, value] : request.headers) add(name, value);
+    for (const auto& [name, value] : request.secret_headers) add(name, value.reveal());
     if (bad) return make_error_code(net_error::bad_request);
     const bool carries_body = request.body != nullptr || (request.method != "GET" && request.method != "DELETE");
     if (carries_body) head += fmt::format("Content-Length: {}\r\n", request.body ? request.body->size() : 0);

@@ -7,22 +7,25 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
 #include "base/result.hpp"
+#include "base/secret_header.hpp"
 #include "base/time.hpp"
 #include "net/reply_reader.hpp"
 #include "net/stream.hpp"
 
 namespace prooftrack::net {
 
-/// `Host` and `Content-Length` are written from the fields; `headers` must not hold them.
+/// `Host` and `Content-Length` are written from the fields; the two lists of headers must not hold them.
 struct http_request {
     std::string method = "GET";
     std::string target = "/";
     std::string host; ///< value of the Host header
     header_list headers;
+    std::vector<secret_header> secret_headers; ///< written behind `headers`; no copy of a value stays in freed memory
     std::shared_ptr<const std::string> body; ///< none = no body; shared because the same bytes may go to several peers
 };
 
@@ -69,7 +72,8 @@ class http_connection {
 boost::asio::awaitable<op_result<http_reply>> async_http_exchange(
     http_connection& connection, http_request request, http_limits limits, reply_wait wait, steady_time until);
 
-/// The request's bytes without the body; net_error::bad_request when a field holds a control character.
+/// The request's bytes without the body, secret headers included; net_error::bad_request when a field holds a control
+/// character.
 result<std::string> format_request_head(const http_request& request);
 
 } // namespace prooftrack::net

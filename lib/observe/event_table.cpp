@@ -171,6 +171,9 @@ constexpr std::array table{
         id::callback_secret_changed, "callback.secret_changed", level::notice, "callback file fingerprints", "", "",
         "A changed webhook secret signs from the next attempt on; its fingerprints, newest first."},
     log_event_info{
+        id::callback_headers_changed, "callback.headers_changed", level::notice, "callback file headers", "", "",
+        "A changed headers_file is sent from the next attempt on; the number of its headers."},
+    log_event_info{
         id::consumer_overtaken, "consumer.overtaken", level::error, "consumer advice", "consumer",
         "b32253b795a24ab6914a71ec070e49a6", "Events were pruned that a named consumer had not acknowledged."},
 

@@ -68,6 +68,7 @@ enum class log_event_id : std::uint8_t {
     callback_unconfigured,
     callback_address_refused,
     callback_secret_changed,
+    callback_headers_changed,
     consumer_overtaken,
     store_error,
     store_moved, ///< the file of the running daemon was moved, removed or replaced

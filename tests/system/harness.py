@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import socketserver
 import ssl
 import subprocess
@@ -189,7 +190,7 @@ class Receiver:
     `answer(delivery)` gives the status, or (status, headers), or None to close without an answer.
     """
 
-    def __init__(self, secrets, unix_path=None, port=0):
+    def __init__(self, secrets, unix_path=None, port=0, address="127.0.0.1"):
         self.secrets = list(secrets)
         self.deliveries = []
         self.answer = lambda delivery: 204
@@ -236,13 +237,14 @@ class Receiver:
         else:
             class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 daemon_threads = True
+                address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
                 allow_reuse_address = True
                 request_queue_size = 256
 
                 def handle_error(self, *_):
                     pass
 
-            self.server = Server(("127.0.0.1", port), Handler)
+            self.server = Server((address, port), Handler)
             self.port = self.server.server_address[1]
             self.url = f"http://127.0.0.1:{self.port}/hooks/proof"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/allowed_hosts.hpp"
-#include "base/http_url.hpp"
-
 namespace prooftrack::engine {
 namespace {
 
@@ -17,8 +14,10 @@ constexpr std::size_t loaded_ahead = 64;
 
 } // namespace
 
-callback_table::callback_table(std::vector<config::callback_config> callbacks, config::callback_url_config rules)
-    : callbacks_(std::move(callbacks)), rules_(std::move(rules)) {}
+callback_table::callback_table(
+    std::vector<config::callback_config> callbacks, config::callback_url_config rules,
+    std::vector<std::string> plain_http_hosts)
+    : callbacks_(std::move(callbacks)), rules_(std::move(rules)), plain_http_hosts_(std::move(plain_http_hosts)) {}
 
 const config::callback_config* callback_table::find(std::string_view name) const {
     const auto found = std::find_if(
@@ -48,7 +47,9 @@ std::optional<track::lane_settings> callback_table::settings_for(std::string_vie
 
 bool callback_table::allows(std::string_view lane) const {
     const auto url = parse_http_url(lane);
-    return url && match_host(*url, rules_.allow_hosts) != host_match::none;
+    if (!url) return false;
+    const own_url_verdict verdict = judge_own_url(*url, rules_.allow_hosts, plain_http_hosts_);
+    return verdict == own_url_verdict::exact || verdict == own_url_verdict::wildcard;
 }
 
 } // namespace prooftrack::engine

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/allowed_hosts.hpp"
+#include "base/http_url.hpp"
 #include "base/own_url.hpp"
 #include "base/target_rules.hpp"
 #include "config/config.hpp"
@@ -19,7 +21,9 @@ namespace prooftrack::engine {
 class callback_table {
   public:
     callback_table() = default;
-    callback_table(std::vector<config::callback_config> callbacks, config::callback_url_config rules);
+    callback_table(
+        std::vector<config::callback_config> callbacks, config::callback_url_config rules,
+        std::vector<std::string> plain_http_hosts = {});
 
     const std::vector<config::callback_config>& callbacks() const { return callbacks_; }
     const config::callback_config* find(std::string_view name) const; ///< nullptr when there is none
@@ -39,13 +43,17 @@ class callback_table {
     std::optional<track::lane_settings> settings_for(std::string_view lane) const;
 
     /// A transaction's own callback_url (base/target_rules).
-    result<allowed_url> check_own(std::string_view url) const { return check_own_url(url, rules_.allow_hosts); }
-    /// Whether `allow_hosts` covers a lane: an exact host, `*.host` for what lies below it, `unix:PATH` for a socket.
+    result<allowed_url> check_own(std::string_view url) const {
+        return check_own_url(url, rules_.allow_hosts, plain_http_hosts_);
+    }
+    /// Whether a lane may be called: `allow_hosts` covers it (an exact host, `*.host` for what lies below it,
+    /// `unix:PATH` for a socket), and http is allowed for its host.
     bool allows(std::string_view lane) const;
 
   private:
     std::vector<config::callback_config> callbacks_;
     config::callback_url_config rules_;
+    std::vector<std::string> plain_http_hosts_;
 };
 
 } // namespace prooftrack::engine

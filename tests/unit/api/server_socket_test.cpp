@@ -332,6 +332,22 @@ TEST_F(MetricsListener, ListensOnLoopbackAlone) {
         make_metrics_listener(loop_.get_executor(), host, backend_, observer_)->start();
 }
 
+TEST_F(MetricsListener, AnotherAddressIsTakenWhenItIsMeant) {
+    const auto exit_status = [this](const char* listen) {
+        auto listener = make_metrics_listener(
+            loop_.get_executor(), listen, backend_, observer_, metrics_limits(), metrics_reach::anywhere);
+        try {
+            listener->start();
+            return 0;
+        } catch (const api_start_error& error) {
+            return error.exit_status();
+        }
+    };
+    EXPECT_EQ(exit_status("192.0.2.1:9464"), 75) << "no address of this machine: it could become one";
+    EXPECT_EQ(exit_status("127.0.0.1:0"), 0);
+    EXPECT_EQ(exit_status("example.com:9464"), 78);
+}
+
 TEST_F(MetricsListener, APortInUseIs75) {
     auto client = scrape();
     auto second =

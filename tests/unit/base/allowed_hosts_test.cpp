@@ -47,5 +47,42 @@ TEST(AllowedHosts, AHostIsListedByItsNameOrBelowAWildcard) {
     EXPECT_EQ(match("https://a.example/", {}), host_match::none);
 }
 
+TEST(PlainHttpHosts, AnEntryIsAHostOrAnAddressInFull) {
+    for (const char* good : {"receiver", "shop.internal", "10.0.0.5", "[fd00::5]", "fd00::5", "localhost"})
+        EXPECT_EQ(check_plain_http_host(good), "") << good;
+    for (const char* bad :
+         {"*", "*.shop.internal", "re*ver", "unix:/run/shop.sock", "http://receiver", "receiver:8080", "receiver/x",
+          "10.0.0.0/8", "10.1", "0x0a000005", ""})
+        EXPECT_NE(check_plain_http_host(bad), "") << bad;
+}
+
+TEST(PlainHttpHosts, OpenHttpToTheHostsThatTheyName) {
+    const std::vector<std::string> hosts{"Receiver", "10.0.0.5", "[fd00::5]"};
+    const auto allowed = [&](const char* url) { return may_be_called(parse_http_url(url).value(), hosts); };
+    for (const char* url :
+         {"http://receiver/", "http://RECEIVER.:8080/x", "http://10.0.0.5:1/", "http://[fd00:0::5]/",
+          "http://127.0.0.1/", "http://localhost/", "https://elsewhere.example/", "http+unix:///run/s.sock:/"})
+        EXPECT_TRUE(allowed(url)) << url;
+    for (const char* url :
+         {"http://receiver.example/", "http://a.receiver/", "http://receive/", "http://10.0.0.6/", "http://[fd00::6]/"})
+        EXPECT_FALSE(allowed(url)) << url;
+    EXPECT_FALSE(may_be_called(parse_http_url("http://receiver/").value(), {}));
+    EXPECT_FALSE(is_plain_http_host(parse_http_url("https://receiver/").value(), hosts)) << "it is not http";
+}
+
+TEST(OwnUrlRules, HttpNeedsTheHostInBothListsByItsOwnName) {
+    const auto judge = [](const char* url, const std::vector<std::string>& allow_hosts) {
+        return judge_own_url(parse_http_url(url).value(), allow_hosts, {"receiver", "a.shop.internal"});
+    };
+    EXPECT_EQ(judge("http://receiver/", {"receiver"}), own_url_verdict::exact);
+    EXPECT_EQ(judge("http://receiver/", {"other"}), own_url_verdict::not_listed);
+    EXPECT_EQ(judge("http://receiver/", {}), own_url_verdict::not_listed);
+    EXPECT_EQ(judge("http://other/", {"other"}), own_url_verdict::plain_http);
+    EXPECT_EQ(judge("http://a.shop.internal/", {"*.shop.internal"}), own_url_verdict::plain_http);
+    EXPECT_EQ(judge("http://a.shop.internal/", {"a.shop.internal", "*.shop.internal"}), own_url_verdict::exact);
+    EXPECT_EQ(judge("https://a.shop.internal/", {"*.shop.internal"}), own_url_verdict::wildcard);
+    EXPECT_EQ(judge("http://127.0.0.1/", {"127.0.0.1"}), own_url_verdict::exact);
+}
+
 } // namespace
 } // namespace prooftrack

@@ -22,7 +22,7 @@ TEST(TargetRules, TheFormOfACallbackUrlDoesNotDependOnTheConfiguration) {
     const std::string start = "https://shop.example/";
     EXPECT_EQ(check_own_url_form(start + std::string(2048 - start.size(), 'a'))->host, "shop.example");
     EXPECT_EQ(check_own_url_form(start + std::string(2049 - start.size(), 'a')).error(), target_error::too_long);
-    EXPECT_EQ(check_own_url_form("http://shop.example/").error(), target_error::plain_http);
+    EXPECT_TRUE(check_own_url_form("http://shop.example/").has_value()) << "the configuration may allow it";
     EXPECT_EQ(check_own_url_form("shop.example").error(), url_error::malformed);
 }
 
@@ -38,6 +38,16 @@ TEST(TargetRules, ACallbackUrlIsListedShortAndBare) {
     const std::string start = "https://shop.example/";
     EXPECT_TRUE(check_own_url(start + std::string(2048 - start.size(), 'a'), hosts).has_value());
     EXPECT_EQ(error_of(start + std::string(2049 - start.size(), 'a')), target_error::too_long);
+}
+
+TEST(TargetRules, APlainHttpHostMayBeCalledWithoutTls) {
+    const std::vector<std::string> plain{"receiver"};
+    EXPECT_TRUE(check_configured_url("http://receiver:8080/", plain).has_value());
+    EXPECT_EQ(check_configured_url("http://other/", plain).error(), target_error::plain_http);
+    EXPECT_TRUE(check_own_url("http://receiver/", {"receiver"}, plain)->plain_http_host);
+    EXPECT_FALSE(check_own_url("https://receiver/", {"receiver"}, plain)->plain_http_host);
+    EXPECT_EQ(check_own_url("http://receiver/", {}, plain).error(), target_error::host_not_allowed);
+    EXPECT_EQ(check_own_url("http://receiver/", {"receiver"}).error(), target_error::plain_http);
 }
 
 } // namespace

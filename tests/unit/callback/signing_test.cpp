@@ -116,29 +116,5 @@ TEST(WebhookSecret, ANewOneParsesAndIsNeverTheSame) {
     EXPECT_NE(first.reveal(), second.reveal());
 }
 
-TEST(WebhookSecret, AFileHoldsOneALine) {
-    const std::string a(vector_secret);
-    const std::string b(make_webhook_secret().reveal());
-    const auto both = parse_secret_file(a + "\r\n  " + b + "\t\n");
-    ASSERT_TRUE(both.has_value());
-    ASSERT_EQ(both->size(), 2U);
-    EXPECT_EQ((*both)[0], *parse_webhook_secret(a));
-    EXPECT_EQ((*both)[1], *parse_webhook_secret(b));
-    EXPECT_EQ(parse_secret_file(a)->size(), 1U);
-}
-
-TEST(WebhookSecret, AFilesMistakeNamesItsLineAndNotItsText) {
-    const std::string a(vector_secret);
-    const std::string b(make_webhook_secret().reveal());
-    for (const std::string& blank : {"\n" + a, a + "\n\n", a + "\r\n\r\n" + b, a + "\n \n" + b})
-        EXPECT_EQ(parse_secret_file(blank).error().code, callback_error::blank_line);
-    EXPECT_EQ(parse_secret_file("").error().code, callback_error::no_secret);
-    EXPECT_EQ(parse_secret_file(" \n\n").error().code, callback_error::no_secret);
-    const auto bad = parse_secret_file(std::string(vector_secret) + "\nwhsec_hunter2\n");
-    ASSERT_TRUE(bad.has_error());
-    EXPECT_THAT(bad.error().message(), HasSubstr("line 2"));
-    EXPECT_THAT(bad.error().message(), testing::Not(HasSubstr("hunter2")));
-}
-
 } // namespace
 } // namespace prooftrack::callback

@@ -36,21 +36,25 @@ class WebhookSender : public testing::Test {
         return run_task(io_, sender.async_send(std::move(target), job, was_refused_));
     }
 
-    std::shared_ptr<const webhook_target> own_url(const std::string& url, const std::string& allow) {
+    std::shared_ptr<const webhook_target> own_url(
+        const std::string& url, const std::string& allow, const std::vector<std::string>& plain_http_hosts = {}) {
         callback_url_rules rules;
         rules.allow_hosts = {allow};
         rules.secrets = keys_;
         rules.tls = tls_;
-        return make_own_url_target(check_own_url(url, rules.allow_hosts).value(), rules);
+        return make_own_url_target(check_own_url(url, rules.allow_hosts, plain_http_hosts).value(), rules);
     }
 
-    std::shared_ptr<const webhook_target> configured(const std::string& url) {
+    std::shared_ptr<const webhook_target> configured(
+        const std::string& url, const std::vector<std::string>& plain_http_hosts = {}) {
         callback_target target;
         target.url = url;
         target.secrets = keys_;
         target.tls = tls_;
-        return make_configured_target(target);
+        return make_configured_target(target, plain_http_hosts);
     }
+
+    std::string http(const std::string& host) { return "http://" + host + ":" + std::to_string(plain_.port()) + "/"; }
 
     std::string https(const std::string& host) {
         return "https://" + host + ":" + std::to_string(server_.port()) + "/";
@@ -66,6 +70,11 @@ class WebhookSender : public testing::Test {
             connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
             connection.wait_for_close();
         }};
+    scripted_http_server plain_{[](scripted_connection& connection) {
+        connection.read_request();
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        connection.wait_for_close();
+    }};
     asio::io_context io_{1};
     bool was_refused_ = false;
 };
@@ -103,9 +112,49 @@ TEST_F(WebhookSender, AConfiguredHostMayBeAnywhereButPlainHttpStaysOnThisMachine
     EXPECT_THAT(own.error, HasSubstr("the address is not allowed"));
 }
 
+TEST_F(WebhookSender, APlainHttpHostIsCalledAtLoopbackAndPrivateAddressesAloneAndSigned) {
+    const std::vector<std::string> plain{"receiver"};
+    for (const auto& target : {configured(http("receiver"), plain), own_url(http("receiver"), "receiver", plain)}) {
+        EXPECT_EQ(send(target, {"127.0.0.1"}).what, verdict::delivered);
+        for (const char* address :
+             {"8.8.8.8", "169.254.169.254", "169.254.1.1", "fe80::1", "2600::1", "::ffff:8.8.8.8", "64:ff9b::a00:5",
+              "0.0.0.0"}) {
+            // Whatever stands beside it: a name that says so once is not trusted the other time.
+            const auto refused = send(target, {"127.0.0.1", address});
+            EXPECT_EQ(refused.what, verdict::failed) << address;
+            EXPECT_TRUE(was_refused_) << address;
+            EXPECT_THAT(refused.error, HasSubstr("the address is not allowed (receiver resolves to ")) << address;
+            EXPECT_THAT(refused.error, HasSubstr("plain http goes to loopback and private addresses alone"));
+        }
+        // Nothing listens there; that it was tried is what counts.
+        const auto tried = send(target, {"127.0.0.2"});
+        EXPECT_FALSE(was_refused_) << tried.error;
+    }
+    keys_.clear();
+    EXPECT_THROW(configured(http("receiver"), plain), boost::system::system_error) << "nothing over TCP unsigned";
+    EXPECT_EQ(plain_.connections(), 2U);
+}
+
 TEST_F(WebhookSender, TheCertificateMustBeForTheNameNotTheAddress) {
     const auto outcome = send(configured(https("other.example")), {"127.0.0.1"});
     EXPECT_THAT(outcome.error, HasSubstr("hostname mismatch"));
+}
+
+TEST_F(WebhookSender, HeadersOfTheConfigurationAreSentAndTakeThePlaceOfOurs) {
+    callback_target target;
+    target.url = "http+unix:///run/shop.sock:/hook";
+    delivery_job job;
+    job.event_id = "evt_1";
+    job.body = std::make_shared<const std::string>("{}");
+    const auto written = [&] {
+        return net::format_request_head(make_webhook_request(*make_configured_target(target), job, "ours/1")).value();
+    };
+    EXPECT_THAT(written(), testing::AllOf(HasSubstr("User-Agent: ours/1\r\n"), HasSubstr("Accept: */*\r\n")));
+    target.headers = {{"Authorization", secret("Bearer abc")}, {"user-agent", secret("gate")}};
+    EXPECT_THAT(
+        written(), testing::AllOf(
+                       HasSubstr("\r\nAuthorization: Bearer abc\r\n"), HasSubstr("\r\nuser-agent: gate\r\n"),
+                       HasSubstr("Accept: */*\r\n"), testing::Not(HasSubstr("ours/1"))));
 }
 
 TEST_F(WebhookSender, NothingGoesOverTcpUnsigned) {

@@ -89,12 +89,14 @@ admin_group = "adm"
 max_clients = 6000
 [metrics]
 listen = "[::1]:9464"
+allow_remote = true
 [log]
 level = "debug"
 format = "json"
 [[callback]]
 name = "unix-one_1"
 url = "http+unix:///run/shop.sock:/hooks?x=1"
+headers_file = "/h"
 events = ["transaction.updated", "*ed"]
 timeout = "2s"
 max_in_flight = 1
@@ -102,6 +104,8 @@ retry_schedule = ["1ms"]
 [[callback]]
 name = "ledger"
 command = ["/usr/bin/env", "credit"]
+[network]
+plain_http_hosts = ["receiver", "10.0.0.5"]
 [callback_url]
 allow_hosts = ["shop.example", "*.shop.example", "10.0.0.1", "[::1]", "unix:/run/shop.sock"]
 secret_file = "/s"
@@ -137,16 +141,19 @@ TEST(ParseConfiguration, ReadsEveryKey) {
     EXPECT_EQ(config.api.admin_group, "adm");
     EXPECT_EQ(config.api.max_clients, 6000U);
     EXPECT_EQ(config.metrics.listen, "[::1]:9464");
+    EXPECT_TRUE(config.metrics.allow_remote);
     EXPECT_EQ(config.log.level, "debug");
     EXPECT_EQ(config.log.format, "json");
     ASSERT_EQ(config.callbacks.size(), 2U);
     EXPECT_EQ(config.callbacks[0].name, "unix-one_1");
     EXPECT_EQ(config.callbacks[0].url, "http+unix:///run/shop.sock:/hooks?x=1");
+    EXPECT_EQ(config.callbacks[0].headers_file, "/h");
     EXPECT_THAT(config.callbacks[0].events, testing::ElementsAre("transaction.updated", "*ed"));
     EXPECT_EQ(config.callbacks[0].timeout, seconds(2));
     EXPECT_EQ(config.callbacks[0].max_in_flight, 1U);
     EXPECT_THAT(config.callbacks[0].retry_schedule, testing::ElementsAre(milliseconds(1)));
     EXPECT_THAT(config.callbacks[1].command, testing::ElementsAre("/usr/bin/env", "credit"));
+    EXPECT_THAT(config.network.plain_http_hosts, testing::ElementsAre("receiver", "10.0.0.5"));
     EXPECT_EQ(config.callback_url.allow_hosts.size(), 5U);
     EXPECT_EQ(config.callback_url.secret_file, "/s");
 }
@@ -329,6 +336,9 @@ TEST(ParseConfiguration, ACallbackHasAUrlOrACommand) {
     EXPECT_THAT(
         only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"/bin/true\"]\nsecret_file = \"/s\"\n"),
         HasSubstr("callback.secret_file: belongs to a url"));
+    EXPECT_THAT(
+        only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"/bin/true\"]\nheaders_file = \"/h\"\n"),
+        HasSubstr("callback.headers_file: belongs to a url"));
     EXPECT_THAT(
         only_mistake("[[callback]]\nname = \"a\"\ncommand = [\"/bin/true\"]\nca_file = \"\"\n"),
         HasSubstr("callback.ca_file"));

@@ -73,6 +73,19 @@ TEST(UrlRules, MetricsListenOnLoopbackAlone) {
           "127.0.0.1:94x"}) {
         EXPECT_NE(check_metrics_listen(bad), "") << bad;
     }
+    EXPECT_THAT(check_metrics_listen("10.0.0.5:9464"), HasSubstr("metrics.allow_remote = true"));
+}
+
+TEST(UrlRules, MetricsListenAnywhereWhenItIsMeant) {
+    for (const char* good :
+         {"", "127.0.0.1:9464", "localhost:1", "10.0.0.5:9464", "0.0.0.0:9464", "[::]:9464", "[2001:db8::1]:1"})
+        EXPECT_THAT(check_metrics_listen(good, true), IsEmpty()) << good;
+    for (const char* bad :
+         {"9464", ":9464", "10.0.0.5", "10.0.0.5:0", "10.0.0.5:70000", "metrics.example:9464", "::1:1"})
+        EXPECT_NE(check_metrics_listen(bad, true), "") << bad;
+    for (const char* remote : {"10.0.0.5:9464", "0.0.0.0:9464", "[::]:9464"}) EXPECT_TRUE(is_remote_listen(remote));
+    for (const char* local : {"", "127.0.0.1:9464", "[::1]:1", "localhost:9464"})
+        EXPECT_FALSE(is_remote_listen(local)) << local;
 }
 
 TEST(FindNearest, CountsEditsAndIgnoresCaseAndDashes) {

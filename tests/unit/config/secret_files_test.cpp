@@ -34,12 +34,6 @@ class SecretFiles : public testing::Test {
         return std::string(read_secret_file(write("t", text)).value().text.reveal());
     }
     std::string token_error(const std::string& text) { return read_secret_file(write("t", text)).error().message(); }
-    std::vector<std::string> lines(const std::string& text) {
-        std::vector<std::string> out;
-        const auto secrets = read_secret_lines(write("s", text)).value();
-        for (const secret& line : secrets.lines) out.emplace_back(line.reveal());
-        return out;
-    }
 
     std::filesystem::path folder_;
 };
@@ -61,7 +55,6 @@ TEST_F(SecretFiles, AMalformedTokenSaysWhatToDoAndNotWhatItIs) {
 
 TEST_F(SecretFiles, AByteOrderMarkIsNamed) {
     EXPECT_THAT(token_error("\xef\xbb\xbfhush\n"), HasSubstr("byte order mark"));
-    EXPECT_THAT(read_secret_lines(write("s", "\xef\xbb\xbfwhsec_a\n")).error().message(), HasSubstr("byte order mark"));
 }
 
 TEST_F(SecretFiles, ATokenHasAtMost4096Bytes) {
@@ -69,45 +62,19 @@ TEST_F(SecretFiles, ATokenHasAtMost4096Bytes) {
     EXPECT_THAT(token_error(std::string(4'097, 'a')), HasSubstr("at most 4096 bytes"));
 }
 
-TEST_F(SecretFiles, WebhookSecretsAreLines) {
-    EXPECT_THAT(lines("whsec_a\nwhsec_b\n"), testing::ElementsAre("whsec_a", "whsec_b"));
-    EXPECT_THAT(lines("  whsec_a \r\n\twhsec_b\r\n"), testing::ElementsAre("whsec_a", "whsec_b"));
-    EXPECT_THAT(lines("whsec_a"), testing::ElementsAre("whsec_a"));
-    EXPECT_THAT(read_secret_lines(write("s", "\n \n")).error().message(), HasSubstr("prooftrackctl secret new"));
-    EXPECT_EQ(read_secret_lines(write("s", "whsec a\n")).error().code, make_error_code(secret_error::malformed));
-}
-
-TEST_F(SecretFiles, ABlankLineIsRefusedAndNamed) {
-    for (const char* text : {"\nwhsec_a\n", "\r\nwhsec_a", " \t\nwhsec_a\n"}) {
-        const auto read = read_secret_lines(write("s", text));
-        ASSERT_TRUE(read.has_error()) << text;
-        EXPECT_THAT(read.error().message(), HasSubstr("line 1 is blank: delete it"));
-    }
-    for (const char* text : {"whsec_a\n\n", "whsec_a\r\n\r\nwhsec_b\r\n", "whsec_a\n \n"}) {
-        const auto read = read_secret_lines(write("s", text));
-        ASSERT_TRUE(read.has_error()) << text;
-        EXPECT_THAT(read.error().message(), HasSubstr("line 2 is blank: delete it"));
-    }
-    EXPECT_THAT(read_secret_lines(write("s", "whsec_a\n# old\n")).error().message(), HasSubstr("line 2"));
-}
-
-TEST_F(SecretFiles, WebhookSecretsAreBounded) {
-    std::string many;
-    for (std::size_t i = 0; i < max_secret_lines; ++i) many += "whsec_" + std::to_string(i) + "\n";
-    EXPECT_EQ(lines(many).size(), max_secret_lines);
-    EXPECT_EQ(read_secret_lines(write("s", many + "whsec_x\n")).error().code, make_error_code(secret_error::too_long));
-    EXPECT_EQ(lines(std::string(512, 'a')).size(), 1U);
-    EXPECT_EQ(
-        read_secret_lines(write("s", std::string(513, 'a'))).error().code, make_error_code(secret_error::too_long));
-    EXPECT_THAT(
-        read_secret_lines(write("s", std::string(16'385, 'a'))).error().message(), HasSubstr("at most 16384 bytes"));
+TEST_F(SecretFiles, OtherSecretsAreReadAsTheyAreAndBounded) {
+    EXPECT_EQ(read_secret_bytes(write("s", " a\r\n\n"), 5).value().text.reveal(), " a\r\n\n");
+    EXPECT_EQ(read_secret_bytes(write("s", ""), 5).value().text.reveal(), "");
+    EXPECT_THAT(read_secret_bytes(write("s", "123456"), 5).error().message(), HasSubstr("at most 5 bytes"));
+    EXPECT_EQ(read_secret_bytes({}, 5).error().code, make_error_code(secret_error::not_configured));
 }
 
 TEST_F(SecretFiles, AFileThatOthersCanReadIsNoticed) {
     EXPECT_FALSE(read_secret_file(write("t", "abc", 0640)).value().is_open_to_others);
     EXPECT_TRUE(read_secret_file(write("t", "abc", 0644)).value().is_open_to_others);
     EXPECT_TRUE(read_secret_file(write("t", "abc", 0602)).value().is_open_to_others);
-    EXPECT_TRUE(read_secret_lines(write("s", "abc", 0604)).value().is_open_to_others);
+    EXPECT_TRUE(read_secret_bytes(write("s", "abc", 0604), 9).value().is_open_to_others);
+    EXPECT_FALSE(read_secret_bytes(write("s", "abc", 0640), 9).value().is_open_to_others);
 }
 
 TEST_F(SecretFiles, WhatIsNoFileIsRefusedWithoutWaiting) {

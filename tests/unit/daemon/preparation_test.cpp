@@ -27,6 +27,8 @@ TEST_F(Preparation, AGoodConfigurationComesWithEverythingItNames) {
     EXPECT_TRUE(ready.targets[0].tls);
     EXPECT_EQ(ready.url_rules.secrets.size(), 1U);
     EXPECT_EQ(ready.key_files.size(), 2U);
+    EXPECT_EQ(ready.targets[0].headers.size(), 2U);
+    EXPECT_EQ(ready.header_files.size(), 1U);
 }
 
 TEST_F(Preparation, EveryMistakeIsReportedAtOnceWithItsPlace) {
@@ -35,6 +37,7 @@ TEST_F(Preparation, EveryMistakeIsReportedAtOnceWithItsPlace) {
     machine_.files.erase("/new/token");
     machine_.files["/new/ca"] = "no certificate\n";
     machine_.files["/new/secret"] = "whsec_AAAA\n";
+    machine_.files["/new/headers"] = "X-Key: whsec_AAAA\nHost: whsec_AAAA\n";
     machine_.files["/new/url_secret"] = "\n";
     machine_.groups.clear();
     machine_.programs.clear();
@@ -50,9 +53,10 @@ TEST_F(Preparation, EveryMistakeIsReportedAtOnceWithItsPlace) {
             AllOf(HasSubstr(".toml:7:1: api.admin_group: "), HasSubstr("new")),
             AllOf(HasSubstr(".toml:13:1: callback.secret_file: "), HasSubstr("/new/secret: line 1")),
             AllOf(HasSubstr(".toml:14:1: callback.ca_file: "), HasSubstr("/new/ca")),
-            AllOf(HasSubstr(".toml:17:1: callback.command: "), HasSubstr("/bin/credit")),
-            AllOf(HasSubstr(".toml:20:1: callback_url.secret_file: "), HasSubstr("empty")),
-            HasSubstr(".toml:22:1: poll.intervall: unknown key")));
+            AllOf(HasSubstr(".toml:15:1: callback.headers_file: "), HasSubstr("/new/headers: line 2: the daemon")),
+            AllOf(HasSubstr(".toml:18:1: callback.command: "), HasSubstr("/bin/credit")),
+            AllOf(HasSubstr(".toml:21:1: callback_url.secret_file: "), HasSubstr("no secret in it")),
+            HasSubstr(".toml:23:1: poll.intervall: unknown key")));
     for (const std::string& text : texts(found.mistakes)) EXPECT_THAT(text, testing::Not(HasSubstr("whsec_AAAA")));
 }
 
@@ -64,9 +68,23 @@ TEST_F(Preparation, AKeyWithAMistakeIsNotLookedAtFurther) {
     EXPECT_EQ(prepare().mistakes.size(), 1U) << "a syntax error alone";
 }
 
+TEST_F(Preparation, AnAddressForPlainHttpIsAPrivateOne) {
+    const std::string before = machine_.files[config_file];
+    machine_.files[config_file] = before + "[network]\nplain_http_hosts = [\"10.0.0.5\", \"[fd00::5]\", \"name\"]\n";
+    EXPECT_EQ(good().config.network.plain_http_hosts.size(), 3U);
+    for (const char* bad : {"8.8.8.8", "169.254.169.254", "[fe80::1]", "64:ff9b::a00:5", "0.0.0.0"}) {
+        machine_.files[config_file] = before + "[network]\nplain_http_hosts = [\"" + bad + "\"]\n";
+        EXPECT_THAT(
+            texts(prepare().mistakes),
+            ElementsAre(
+                AllOf(HasSubstr("network.plain_http_hosts: \""), HasSubstr("neither a loopback nor a private"))))
+            << bad;
+    }
+}
+
 TEST_F(Preparation, WhatItMayNotReadIsKeptApartFromMistakes) {
     machine_.how = trouble::forbidden;
-    for (const std::size_t step : {2U, 3U, 7U}) { // token, CA, secret
+    for (const std::size_t step : {2U, 3U, 7U, 8U}) { // token, CA, secret, headers
         machine_.fail_at = step;
         machine_.steps = 0;
         const preparation found = prepare();
@@ -88,12 +106,20 @@ TEST_F(Preparation, WithoutATokenFileTheCredentialIsMissed) {
 }
 
 TEST_F(Preparation, WarnsOfOpenSecretsAndTooFewDescriptors) {
-    machine_.open_files = {"/old/token", "/old/secret", "/old/ca"};
+    machine_.open_files = {"/old/token", "/old/secret", "/old/headers", "/old/ca"};
     machine_.descriptors = 10;
     const preparation found = prepare();
-    EXPECT_THAT(found.open_files, ElementsAre("/old/token", "/old/secret"));
+    EXPECT_THAT(found.open_files, ElementsAre("/old/token", "/old/secret", "/old/headers"));
     EXPECT_THAT(found.warnings, testing::Contains(HasSubstr("LimitNOFILE")));
     EXPECT_TRUE(found.runtime);
+}
+
+TEST_F(Preparation, WarnsOfMetricsForOthersAtTheStartAlone) {
+    machine_.files[config_file] += "[metrics]\nlisten = \"10.0.0.5:9464\"\nallow_remote = true\n";
+    const preparation first = prepare();
+    EXPECT_THAT(first.warnings, ElementsAre(HasSubstr("metrics.listen \"10.0.0.5:9464\": whoever reaches")));
+    ASSERT_TRUE(first.runtime);
+    EXPECT_THAT(prepare(&*first.runtime).warnings, IsEmpty());
 }
 
 TEST_F(Preparation, CertificatesAreSharedByContentAndNotByName) {

@@ -52,10 +52,12 @@ TEST_F(Reload, FailsAtEachOfItsStepsAndLeavesEverythingOld) {
             EXPECT_EQ(log_.lines().size(), 1U) << "neither warnings nor restart_required of what was refused";
             EXPECT_THAT(registry_.serialize(), HasSubstr("prooftrackd_config_last_reload_successful 0"));
         }
-        EXPECT_EQ(machine_.fail_at - 1, 10U) << "file, token, CA, two groups, socket, secret and CA, command, own urls";
+        EXPECT_EQ(machine_.fail_at - 1, 11U) << "file, token, CA, two groups, socket, secret, headers and CA, command, "
+                                                "own urls";
         EXPECT_EQ(parts.taken_over, 1);
         EXPECT_EQ(parts.now.config.proof.base_url, "https://new.example");
         EXPECT_EQ(parts.now.token.reveal(), "new-token");
+        EXPECT_EQ(parts.now.targets[0].headers.at(0).value.reveal(), "new");
         EXPECT_EQ(parts.now.admin_group, 200U);
         ASSERT_EQ(log_.count(observe::log_event_id::config_reloaded), 1U);
         // Of `new-token`, `whsec_C2FV…` by `printf %s TEXT | sha256sum | cut -c1-12`.

@@ -45,6 +45,7 @@ class Runtime : public testing::Test {
         machine_.files = {{"/old/token", "old-token\n"},    {"/new/token", "new-token\n"},
                           {"/old/secret", first_key},       {"/new/secret", second_key},
                           {"/old/ca", authority_.ca_pem()}, {"/new/ca", stranger_.ca_pem()},
+                          {"/old/headers", "X-Key: old\n"}, {"/new/headers", "X-Key: new\r\nAuthorization: b c\n"},
                           {"/new/url_secret", second_key},  {config_file, text_of("old", "old.example")}};
         machine_.groups = {{"old", 100}, {"new", 200}, {"socket", 300}};
         machine_.programs = {"/bin/credit"};
@@ -57,6 +58,7 @@ class Runtime : public testing::Test {
         text += "[api]\ngroup = \"socket\"\nadmin_group = \"" + which + "\"\nmax_clients = 10\n";
         text += "[[callback]]\nname = \"shop\"\nurl = \"https://shop.example/\"\nevents = [\"transaction.*\"]\n";
         text += "secret_file = \"/" + which + "/secret\"\nca_file = \"/" + which + "/ca\"\n";
+        text += "headers_file = \"/" + which + "/headers\"\n";
         if (which != "new") return text;
         text += "[[callback]]\nname = \"ledger\"\ncommand = [\"/bin/credit\"]\n";
         text += "[callback_url]\nallow_hosts = [\"shop.example\"]\nsecret_file = \"/new/url_secret\"\n";

@@ -15,7 +15,7 @@ class ChangedSecrets : public Runtime {
   protected:
     ChangedSecrets() {
         std::string text = text_of("new", "new.example");
-        for (const char* name : {"/new/token", "/new/secret", "/new/url_secret"}) {
+        for (const char* name : {"/new/token", "/new/secret", "/new/headers", "/new/url_secret"}) {
             set(place_of(name), machine_.files.at(name));
             text.replace(text.find(name), std::string(name).size(), place_of(name));
         }
@@ -117,6 +117,39 @@ TEST_F(ChangedSecrets, ATokenThatCannotBeReadSaysWhichFileAndWhy) {
     EXPECT_THAT(reported[0].at("error"), HasSubstr("No such file"));
     EXPECT_THAT(reported[0].at("warning"), HasSubstr("the last good one stays in use"));
     EXPECT_EQ(now.proof, before);
+}
+
+TEST_F(ChangedSecrets, AChangedHeadersFileIsTakenAndABadOneIsNot) {
+    prepared_runtime now = good();
+    const auto before = now.notifier;
+    EXPECT_FALSE(reread_.read_changed_headers(now));
+    machine_.open_files = {place_of("/new/headers")};
+    set(place_of("/new/headers"), "X-Key: hush\n");
+    EXPECT_TRUE(reread_.read_changed_headers(now));
+    EXPECT_NE(now.notifier, before);
+    ASSERT_EQ(now.targets[0].headers.size(), 1U);
+    EXPECT_EQ(now.targets[0].headers[0].value.reveal(), "hush");
+    const auto reported = log_.of(observe::log_event_id::callback_headers_changed);
+    ASSERT_EQ(reported.size(), 1U);
+    EXPECT_EQ(reported[0].at("callback"), "shop");
+    EXPECT_EQ(reported[0].at("file"), place_of("/new/headers"));
+    EXPECT_EQ(reported[0].at("headers"), "1");
+    EXPECT_EQ(log_.count(observe::log_event_id::config_insecure_file), 1U);
+    for (const char* bad : {"X-Key hush\n", "Host: hush\n", "X-Key:\n"}) {
+        log_.clear();
+        set(place_of("/new/headers"), bad);
+        EXPECT_FALSE(reread_.read_changed_headers(now));
+        ASSERT_EQ(log_.lines().size(), 1U);
+        const auto warned = log_.of(observe::log_event_id::config_warning).at(0);
+        EXPECT_EQ(warned.at("callback"), "shop");
+        EXPECT_EQ(warned.at("file"), place_of("/new/headers"));
+        EXPECT_THAT(warned.at("warning"), HasSubstr("the last good ones stay in use"));
+        EXPECT_THAT(warned.at("error"), testing::AllOf(HasSubstr("line 1"), testing::Not(HasSubstr("hush"))));
+    }
+    EXPECT_EQ(now.targets[0].headers.size(), 1U);
+    set(place_of("/new/headers"), "");
+    EXPECT_TRUE(reread_.read_changed_headers(now)) << "an empty file is no header";
+    EXPECT_THAT(now.targets[0].headers, IsEmpty());
 }
 
 } // namespace

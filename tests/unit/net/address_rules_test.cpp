@@ -124,5 +124,38 @@ TEST(AddressRules, AnExactHostMayBePrivateAWildcardMayNotAndSomeAddressesNobodyM
     }
 }
 
+TEST(AddressRules, WhatIsNotEncryptedStaysOnThisMachineOrInPrivateNetworks) {
+    const auto may = [](const char* text) { return may_send_plainly_to(boost::asio::ip::make_address(text)); };
+    for (const char* text :
+         {"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "10.0.0.5", "172.16.0.1", "172.31.255.255",
+          "192.168.1.1", "100.64.0.1", "::ffff:10.0.0.5", "fd00::5", "fc00::1"})
+        EXPECT_TRUE(may(text)) << text;
+    for (const char* text :
+         {"8.8.8.8",
+          "172.32.0.1",
+          "100.128.0.1",
+          "2600::1",
+          "::ffff:8.8.8.8",
+          "169.254.1.1",
+          "fe80::1",
+          "169.254.169.254",
+          "::ffff:169.254.169.254",
+          "fd00:ec2::254",
+          "100.100.100.200",
+          "0.0.0.0",
+          "::",
+          "224.0.0.1",
+          "ff02::1",
+          "255.255.255.255",
+          "192.0.2.1",
+          "64:ff9b::a00:5",
+          "64:ff9b::7f00:1",
+          "2002:a00:5::1",
+          "::10.0.0.5",
+          "::ffff:0:a00:5",
+          "fd00::5efe:a00:5"})
+        EXPECT_FALSE(may(text)) << text;
+}
+
 } // namespace
 } // namespace prooftrack::net

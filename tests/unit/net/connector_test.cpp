@@ -166,6 +166,26 @@ TEST(Connector, TheFilterSeesResolvedAddressesAndLeavesOutThoseItRefuses) {
     EXPECT_EQ(server.connections(), 1U);
 }
 
+TEST(Connector, WithAStrictRuleOneRefusedAddressRefusesTheHostAndIsNamed) {
+    asio::io_context io(1);
+    scripted_http_server server(hold);
+    connect_options options;
+    options.filter = may_send_plainly_to;
+    options.strict_rule = "no further than this";
+    for (const auto& addresses : std::vector<std::vector<std::string>>{
+             {"8.8.8.8"}, {"127.0.0.1", "8.8.8.8"}, {"8.8.8.8", "127.0.0.1"}, {"127.0.0.1", "10.0.0.1", "8.8.8.8"}}) {
+        host_resolver resolver(io.get_executor(), knows(addresses));
+        const auto refused = run_task(io, async_connect_tcp(resolver, "receiver", server.port(), options));
+        ASSERT_TRUE(refused.has_error());
+        EXPECT_EQ(refused.error().code, net_error::address_not_allowed);
+        EXPECT_EQ(refused.error().detail, "receiver resolves to 8.8.8.8; no further than this");
+    }
+    host_resolver resolver(io.get_executor(), knows({"127.0.0.1"}));
+    EXPECT_TRUE(run_task(io, async_connect_tcp(resolver, "receiver", server.port(), options)).has_value());
+    run_until(io, [&] { return server.connections() > 0; });
+    EXPECT_EQ(server.connections(), 1U);
+}
+
 TEST(Connector, ACancelledTryAnswersOnceAndSaysSo) {
     asio::io_context io(1);
     const silent_port silent("127.0.0.1");

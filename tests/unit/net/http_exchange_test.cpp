@@ -312,11 +312,26 @@ TEST_F(HttpExchange, NothingWithALineBreakIsWritten) {
              },
              [](http_request& bad) {
                  bad.headers = {{"", "a"}};
+             },
+             [](http_request& bad) {
+                 bad.secret_headers = {{"X", secret("a\r\nY: b")}};
+             },
+             [](http_request& bad) {
+                 bad.secret_headers = {{"X: y\r\nZ", secret("a")}};
              }}) {
         http_request bad = request;
         spoil(bad);
         EXPECT_EQ(format_request_head(bad).error(), net_error::bad_request);
     }
+}
+
+TEST_F(HttpExchange, SecretHeadersAreWrittenBehindTheOthers) {
+    http_request request = get("/");
+    request.headers = {{"X-One", "1"}};
+    request.secret_headers = {{"Authorization", secret("Bearer abc")}, {"X-Key", secret("")}};
+    EXPECT_THAT(
+        format_request_head(request).value(),
+        testing::EndsWith("\r\nX-One: 1\r\nAuthorization: Bearer abc\r\nX-Key: \r\n\r\n"));
 }
 
 TEST_F(HttpExchange, WorksOverTlsWhereATruncationAfterTheWholeReplyIsFine) {
@@ -418,6 +433,9 @@ TEST_F(HttpExchange, HostAndLengthAreWrittenFromTheFieldsAlone) {
     for (const char* name : {"Host", "host", "Content-Length", "content-length"}) {
         http_request twice = get("/");
         twice.headers = {{name, "1"}};
+        EXPECT_THROW(format_request_head(twice), std::logic_error) << name;
+        twice.headers.clear();
+        twice.secret_headers = {{name, secret("1")}};
         EXPECT_THROW(format_request_head(twice), std::logic_error) << name;
     }
 }

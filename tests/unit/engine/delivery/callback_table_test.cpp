@@ -53,6 +53,15 @@ TEST(CallbackTable, ALaneIsAllowedByTheRuleOfAllowHosts) {
         EXPECT_FALSE(table.allows(lane)) << lane;
 }
 
+TEST(CallbackTable, ALaneOfPlainHttpNeedsBothLists) {
+    const callback_table table({}, {{"receiver", "other"}, ""}, {"receiver"});
+    EXPECT_TRUE(table.allows("http://receiver:8080"));
+    EXPECT_FALSE(table.allows("http://other:8080"));
+    EXPECT_TRUE(table.allows("https://other:443"));
+    EXPECT_TRUE(table.settings_for("http://receiver:8080").has_value());
+    EXPECT_FALSE(table.settings_for("http://other:8080").has_value()) << "its deliveries wait for the host to return";
+}
+
 TEST(CallbackTable, NoHostsMeanNoLanes) {
     EXPECT_FALSE(allowing({}).allows("https://shop.example:443"));
     EXPECT_FALSE(allowing({}).has_url_rules());
