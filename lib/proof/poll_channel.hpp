@@ -34,7 +34,8 @@ enum class no_reply : std::uint8_t {
 
 /// Gets what becomes of the requests of one channel. Called on the loop; never from inside `capacity`, `start`,
 /// `flush`, `in_flight`, `next_deadline` or `close`, but from inside `on_deadline` and `give_up`. Each request that was
-/// started has exactly one outcome: on_reply, on_fault or on_no_reply; none of them may end the channel's life.
+/// started has exactly one outcome: on_reply, on_fault or on_no_reply. The channel may be closed, but not destroyed,
+/// from inside any of these; then nothing follows.
 class poll_channel_events {
   public:
     /// A whole reply; its views need to be valid during the call only. False = the reply is about something else, so
@@ -59,8 +60,8 @@ class poll_channel_events {
     ~poll_channel_events() = default;
 };
 
-/// An open connection that carries polls. One loop; not reentrant but as said. Held by a shared_ptr because its pending
-/// operations hold it: they run, without effects, after `close`. `events` is used until on_ended or `close`.
+/// An open connection that carries polls. One loop; not reentrant but as said. Its destructor closes it. `events` is
+/// used until on_ended or `close`.
 class poll_channel {
   public:
     poll_channel() = default;
@@ -97,7 +98,7 @@ class poll_channel {
     virtual void close() noexcept = 0;
 };
 
-/// The channel for a stream that is open: what ALPN agreed on decides which kind. The channel begins to read at once.
-std::shared_ptr<poll_channel> make_poll_channel(std::shared_ptr<proof_stream> stream, poll_channel_events& events);
+/// The channel for a stream that is open: what ALPN agreed on decides which kind. It begins to read at once.
+std::unique_ptr<poll_channel> make_poll_channel(std::shared_ptr<proof_stream> stream, poll_channel_events& events);
 
 } // namespace prooftrack::proof
