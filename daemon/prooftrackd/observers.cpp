@@ -5,10 +5,6 @@ namespace prooftrack::daemon {
 void adapter_observers::on_handshake(bool resumed) { counts_.on_handshake(resumed); }
 void adapter_observers::on_connections(std::size_t idle, std::size_t busy) { counts_.set_connections(idle, busy); }
 
-void adapter_observers::on_pipeline_disabled(std::string_view reason) {
-    log_.write(observe::log_event_id::proof_pipeline_disabled, {{"reason", reason}});
-}
-
 void adapter_observers::on_commit(steady_duration took, std::size_t /*operations*/) { counts_.on_commit(took); }
 
 void adapter_observers::on_state(track::store_state state, const op_error& why) {

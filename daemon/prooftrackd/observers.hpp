@@ -26,7 +26,6 @@ class adapter_observers final : public proof::proof_client_observer,
 
     void on_handshake(bool resumed) override;
     void on_connections(std::size_t idle, std::size_t busy) override;
-    void on_pipeline_disabled(std::string_view reason) override;
     void on_commit(steady_duration took, std::size_t operations) override;
     void on_state(track::store_state state, const op_error& why) override;
     void on_fatal(const op_error& error) override;

@@ -18,7 +18,6 @@ struct proof_config {
     std::string token_file; ///< "" = the systemd credential `client_token`
     std::string ca_file;
     std::size_t connections = 0; ///< 0 = automatic
-    std::size_t pipeline_depth = 1;
     milliseconds connect_timeout{5'000};
     milliseconds request_timeout{10'000};
     std::size_t max_reply_bytes = 65'536;

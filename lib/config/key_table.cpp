@@ -54,13 +54,6 @@ const std::array<config_key, 43> keys{{
      .doc = "most HTTPS connections to Proof; 0 = as many as the polls need, at most 1024 and what LimitNOFILE allows",
      .at = [](configuration& c, callback_config&) -> config_field { return &c.proof.connections; }},
     {.table = "proof",
-     .name = "pipeline_depth",
-     .kind = key_kind::count,
-     .least = 1,
-     .most = 64,
-     .doc = "GETs in flight on one connection (HTTP/1.1 pipelining); 1 = off",
-     .at = [](configuration& c, callback_config&) -> config_field { return &c.proof.pipeline_depth; }},
-    {.table = "proof",
      .name = "connect_timeout",
      .kind = key_kind::duration,
      .least = 50,
@@ -359,6 +352,14 @@ const config_key* find_config_key(std::string_view table, std::string_view name)
         if (key.table == table && key.name == name) return &key;
     }
     return nullptr;
+}
+
+std::string_view advice_on_removed_key(std::string_view table, std::string_view name) {
+    if (table == "proof" && name == "pipeline_depth") {
+        return "is gone, and HTTP/1.1 pipelining with it: load balancers do not carry it reliably; remove the line, "
+               "proof.connections is what bounds the polls in flight";
+    }
+    return {};
 }
 
 std::string full_name(const config_key& key) {

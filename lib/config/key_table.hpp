@@ -56,6 +56,8 @@ std::span<const config_key> config_keys();
 std::span<const std::string_view> config_tables();
 /// nullptr when there is none.
 const config_key* find_config_key(std::string_view table, std::string_view name);
+/// What to do about a key that earlier versions had, for people; "" = there was none of that name.
+std::string_view advice_on_removed_key(std::string_view table, std::string_view name);
 /// `proof.base_url`, `stop_timeout`.
 std::string full_name(const config_key& key);
 

@@ -103,6 +103,8 @@ class document_reader {
         std::string_view table_name, const std::string& prefix, const toml::key& name, const toml::node& node) {
         const std::string shown(name.str().substr(0, 64));
         const std::string path = prefix.empty() ? shown : fmt::format("{}.{}", prefix, shown);
+        const std::string_view advice = advice_on_removed_key(table_name, shown);
+        if (!advice.empty()) return document_.refuse_at(position_of(name.source()), path, std::string(advice));
         const bool wants_table = table_name.empty() && (node.is_table() || node.is_array_of_tables());
         std::vector<std::string_view> candidates;
         if (wants_table) {

@@ -134,9 +134,6 @@ constexpr std::array table{
     log_event_info{
         id::proof_token_changed, "proof.token_changed", level::notice, "file fingerprint", "", "",
         "A new token is used from the next request on; its fingerprint."},
-    log_event_info{
-        id::proof_pipeline_disabled, "proof.pipeline_disabled", level::warning, "reason detail", "", "",
-        "Pipelined requests met an anomaly: one at a time on each connection until the next start."},
 
     log_event_info{
         id::callback_delivered, "callback.delivered", level::info,

@@ -23,15 +23,17 @@ call_exchange::call_exchange(
     client_context& context, proof_call request, steady_time until, call_handler handler, unique_function<void()> ended)
     : context_(context), setup_(context.setup), request_(std::move(request)), until_(until),
       handler_(std::move(handler)), ended_(std::move(ended)),
-      wire_(std::make_shared<wire>(context.loop, context.sockets, setup_->where(), *this)),
+      stream_(std::make_shared<proof_stream>(context.loop, setup_->where())),
       parser_(std::max(max_call_reply, setup_->options().max_reply_bytes)), timer_(context.loop) {}
 
-call_exchange::~call_exchange() { wire_->close(); }
+call_exchange::~call_exchange() { stream_->close(); }
 
 void call_exchange::start() {
     connect_until_ = std::min(until_, steady_now() + setup_->options().connect_timeout);
     watch(connect_until_);
-    wire_->open(context_.resolver, connect_until_ - steady_now());
+    stream_->open(context_.resolver, connect_until_ - steady_now(), [this](stream_step step, const std::string& why) {
+        on_step(step, why);
+    });
 }
 
 void call_exchange::watch(steady_time until) {
@@ -46,12 +48,15 @@ void call_exchange::on_timeout() {
     fail(sent_ ? proof_error::timed_out : proof_error::unreachable, sent_ ? "no whole reply" : "connect: timed out");
 }
 
-void call_exchange::on_open(bool tls, bool resumed) {
-    if (tls) context_.observer.on_handshake(resumed);
+void call_exchange::on_step(stream_step step, const std::string& why) {
+    if (step == stream_step::handshaking) return;
+    if (step == stream_step::failed) return fail(proof_error::unreachable, why);
+    if (stream_->uses_tls()) context_.observer.on_handshake(stream_->resumed());
     sent_ = true;
     until_ = std::min<steady_time>(until_, steady_now() + setup_->options().request_timeout);
     watch(until_);
-    wire_->send(setup_->where()->format_call(request_, setup_->token()));
+    stream_->start_reading(*this);
+    stream_->send(setup_->where()->format_call(request_, setup_->token()));
 }
 
 void call_exchange::on_bytes(std::string_view bytes) {
@@ -63,11 +68,10 @@ void call_exchange::on_bytes(std::string_view bytes) {
     }
 }
 
-void call_exchange::on_end(wire_end how, std::string text) {
-    if (how == wire_end::not_made) return fail(proof_error::unreachable, std::move(text));
-    if (how == wire_end::clean && !parser_.untouched()) parser_.finish();
+void call_exchange::on_end(bool is_clean, const std::string& why) {
+    if (is_clean && !parser_.untouched()) parser_.finish();
     if (parser_.done()) return complete();
-    fail(proof_error::interrupted, std::move(text));
+    fail(proof_error::interrupted, why);
 }
 
 void call_exchange::complete() {
@@ -92,7 +96,6 @@ void call_exchange::complete() {
         }
     }
     reply.body = parser_.take_body();
-    wire_->keep_session();
     finish(std::move(reply));
 }
 
@@ -109,7 +112,7 @@ void call_exchange::finish(op_result<proof_reply> outcome) {
     if (!handler_) return;
     auto handler = std::exchange(handler_, {});
     timer_.cancel();
-    wire_->close();
+    stream_->close();
     ended_();
     handler(std::move(outcome));
 }

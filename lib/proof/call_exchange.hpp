@@ -10,8 +10,8 @@
 
 #include "base/lifetime.hpp"
 #include "proof/client_context.hpp"
+#include "proof/proof_stream.hpp"
 #include "proof/reply_parser.hpp"
-#include "proof/wire.hpp"
 
 namespace prooftrack::proof {
 
@@ -22,7 +22,7 @@ using call_handler = unique_function<void(op_result<proof_reply>)>;
 
 /// Connects, sends the request once and reads the reply. Nothing is repeated: after the first byte of the request Proof
 /// may have acted on it. Owned by call_runner, which `ended` notifies and which deletes it later, not from inside.
-class call_exchange final : public wire_listener {
+class call_exchange final : private stream_reader {
   public:
     call_exchange(
         client_context& context, proof_call request, steady_time until, call_handler handler,
@@ -39,11 +39,9 @@ class call_exchange final : public wire_listener {
     bool has_ended() const { return !handler_; }
 
   private:
-    void on_handshake_begins() override {}
-    void on_open(bool tls, bool resumed) override;
+    void on_step(stream_step step, const std::string& why);
     void on_bytes(std::string_view bytes) override;
-    void on_drained() override {}
-    void on_end(wire_end how, std::string text) override;
+    void on_end(bool is_clean, const std::string& why) override;
 
     void on_timeout();
     void watch(steady_time until);
@@ -58,7 +56,7 @@ class call_exchange final : public wire_listener {
     steady_time connect_until_{};
     call_handler handler_; ///< empty = ended
     unique_function<void()> ended_;
-    std::shared_ptr<wire> wire_;
+    std::shared_ptr<proof_stream> stream_;
     reply_parser parser_;
     boost::asio::steady_timer timer_;
     bool sent_ = false;

@@ -6,12 +6,10 @@
 #include <memory>
 #include <utility>
 
-#include <boost/asio/any_io_executor.hpp>
-
 #include "net/resolver.hpp"
 #include "proof/proof_client.hpp"
 #include "proof/proof_setup.hpp"
-#include "proof/socket_watch.hpp"
+#include "proof/proof_stream.hpp"
 
 namespace prooftrack::proof {
 
@@ -25,17 +23,14 @@ struct connection_rules {
 /// Owned by the client, outlives the pool and the calls. `setup` is replaced by a reload; connections keep the one they
 /// began with.
 struct client_context {
-    boost::asio::any_io_executor loop;
+    loop_executor loop;
     std::shared_ptr<const proof_setup> setup;
     connection_rules rules;
     proof_client_observer& observer;
-    std::shared_ptr<socket_watch> sockets;
     net::host_resolver resolver; ///< of our own: a hung lookup of a callback's host must not delay Proof's
 
-    client_context(
-        boost::asio::any_io_executor executor, std::shared_ptr<const proof_setup> given, proof_client_observer& reports)
-        : loop(executor), setup(std::move(given)), observer(reports), sockets(std::make_shared<socket_watch>(loop)),
-          resolver(std::move(executor)) {}
+    client_context(loop_executor executor, std::shared_ptr<const proof_setup> given, proof_client_observer& reports)
+        : loop(executor), setup(std::move(given)), observer(reports), resolver(executor) {}
 
     const proof_client_options& options() const { return setup->options(); }
 };

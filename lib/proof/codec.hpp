@@ -32,8 +32,7 @@ struct poll_question {
 /// breaks a rule is `unusable` or `server_error`, and `error` says why without quoting the body.
 track::poll_answer classify_reply(const reply_view& reply, const poll_question& asked, wall_time now);
 
-/// The `error` of a good-looking reply that names another id: on a pipelined connection the answers may have been mixed
-/// up.
+/// The `error` of a good-looking reply that names another id: the answers of its connection may have been mixed up.
 inline constexpr std::string_view wrong_id_error = "200 but the reply is about another transaction";
 
 /// True for `application/json`, any case, with or without parameters.

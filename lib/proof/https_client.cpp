@@ -14,9 +14,9 @@ namespace {
 class https_client final : public proof_client {
   public:
     https_client(
-        boost::asio::any_io_executor loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
+        boost::asio::io_context::executor_type loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
         proof_client_observer& observer)
-        : context_(std::move(loop), std::move(setup), observer), polls_(context_, source), calls_(context_) {}
+        : context_(loop, std::move(setup), observer), polls_(context_, source), calls_(context_) {}
 
     void wake(std::size_t at_once) override { polls_.wake(at_once); }
     std::size_t most_at_once() const override { return polls_.most_at_once(); }
@@ -76,9 +76,9 @@ std::shared_ptr<const proof_setup> prepare_proof_setup(
 }
 
 std::unique_ptr<proof_client> make_https_proof_client(
-    boost::asio::any_io_executor loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
+    boost::asio::io_context::executor_type loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
     proof_client_observer& observer) {
-    return std::make_unique<https_client>(std::move(loop), std::move(setup), source, observer);
+    return std::make_unique<https_client>(loop, std::move(setup), source, observer);
 }
 
 } // namespace prooftrack::proof

@@ -51,19 +51,23 @@ origin::origin(const proof_client_options& options) {
     if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.trust));
 }
 
-ssl_pointer origin::make_ssl() {
-    ssl_pointer ssl(SSL_new(context_.value().native_handle()));
-    if (!ssl) throw std::bad_alloc();
-    SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, nullptr);
-    SSL_clear_mode(ssl.get(), SSL_MODE_RELEASE_BUFFERS); // a poll would free and allocate 34 KiB each time
-    if (!net::expect_peer(ssl.get(), host_)) throw std::bad_alloc();
-    if (session_) SSL_set_session(ssl.get(), session_.get());
-    return ssl;
+void origin::prepare_tls(SSL* ssl, std::string_view alpn) {
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
+    SSL_clear_mode(ssl, SSL_MODE_RELEASE_BUFFERS); // a poll would free and allocate 34 KiB each time
+    if (!net::expect_peer(ssl, host_)) throw std::bad_alloc();
+    const auto* protocols = reinterpret_cast<const unsigned char*>(alpn.data());
+    const auto size = static_cast<unsigned int>(alpn.size());
+    if (!alpn.empty() && SSL_set_alpn_protos(ssl, protocols, size) != 0) throw std::bad_alloc();
+    if (session_) SSL_set_session(ssl, session_.get());
 }
 
-void origin::keep_session(const tls_engine& engine) {
-    session_pointer session = engine.session();
-    if (session) session_ = std::move(session);
+void origin::keep_session(SSL* ssl) {
+    SSL_SESSION* session = SSL_get1_session(ssl);
+    if (session != nullptr && SSL_SESSION_is_resumable(session) != 0) {
+        session_.reset(session);
+    } else {
+        SSL_SESSION_free(session);
+    }
 }
 
 void origin::append_poll(std::string& out, std::string_view id, const secret& token) const {

@@ -3,15 +3,16 @@
 // One Proof server as connections see it: where it is, how its TLS is made, and the bytes of its requests.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include <boost/asio/ssl/context.hpp>
+#include <openssl/ssl.h>
 
 #include "base/secret.hpp"
 #include "proof/proof_client.hpp"
-#include "proof/tls_engine.hpp"
 
 namespace prooftrack::proof {
 
@@ -26,12 +27,16 @@ class origin {
     std::uint16_t port() const { return port_; }
     bool uses_tls() const { return context_.has_value(); }
 
-    /// A client connection's TLS: 1.2 at least, SNI for names, the certificate verified for the host, the newest
-    /// session offered. Only with uses_tls().
-    ssl_pointer make_ssl();
+    /// For the streams of its connections: TLS 1.2 at least, peers verified. Only with uses_tls().
+    boost::asio::ssl::context& tls_context() { return *context_; }
+
+    /// Before the handshake of a client connection made of `tls_context`: SNI for names, the certificate verified for
+    /// the host, the newest session and these protocols offered (TLS's own format, "" = none). Throws std::bad_alloc
+    /// when OpenSSL refuses; then there must be no handshake.
+    void prepare_tls(SSL* ssl, std::string_view alpn);
 
     /// Remembers the session of a connection that is open, if it can be resumed.
-    void keep_session(const tls_engine& engine);
+    void keep_session(SSL* ssl);
 
     /// Appends the request for one transaction.
     void append_poll(std::string& out, std::string_view id, const secret& token) const;
@@ -40,13 +45,17 @@ class origin {
     std::string format_call(const proof_call& call, const secret& token) const;
 
   private:
+    struct session_deleter {
+        void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
+    };
+
     std::string host_;
     std::uint16_t port_ = 0;
     std::string path_prefix_; ///< of base_url, without a slash at its end
     std::string poll_begin_;  ///< before the id
     std::string fields_;      ///< from the version to "Bearer "
     std::optional<boost::asio::ssl::context> context_;
-    session_pointer session_;
+    std::unique_ptr<SSL_SESSION, session_deleter> session_; ///< the newest
 };
 
 /// What a token is: visible ASCII, at least one character. Anything else could split a header.

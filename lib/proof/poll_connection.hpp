@@ -1,31 +1,19 @@
 #pragma once
 
-// One keep-alive connection that polls transactions, one after the other or pipelined.
+// One connection that polls, from the lookup to its end: when it takes polls, what becomes of them, when it is over.
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include <boost/circular_buffer.hpp>
-
 #include "base/time.hpp"
 #include "proof/client_context.hpp"
-#include "proof/reply_parser.hpp"
-#include "proof/wire.hpp"
-#include "track/types.hpp"
+#include "proof/poll_channel.hpp"
 
 namespace prooftrack::proof {
 
 class poll_pool;
-
-/// A request that was written and not answered.
-struct poll_in_flight {
-    track::poll_ticket ticket;
-    steady_time written{};
-    steady_time deadline{};
-    bool repeated = false; ///< `may_repeat` returned true: this is the second try
-};
 
 /// What one connection drew from connection_rules.
 struct connection_lifetime {
@@ -33,16 +21,16 @@ struct connection_lifetime {
     steady_duration age{};
 };
 
-/// Made by the pool and owned by it until it says `on_ended`. Answers come in the order of the requests; each request
+/// Made by the pool and owned by it until it says `on_ended`. Connects, then carries polls over a channel. Each poll
 /// has exactly one outcome: an answer to the source or a repeat handed to the pool.
-class poll_connection final : public wire_listener {
+class poll_connection final : private poll_channel_events {
   public:
     poll_connection(poll_pool& pool, client_context& context, connection_lifetime lifetime);
     ~poll_connection();
     poll_connection(const poll_connection&) = delete;
     poll_connection& operator=(const poll_connection&) = delete;
 
-    /// Takes polls from the pool until every slot is in use (true) or there is none (false), and writes them in one
+    /// Takes polls from the pool until the channel is full (true) or there is none (false), and writes them in one
     /// piece. Only when `accepts`.
     bool fill(steady_time now);
 
@@ -50,7 +38,7 @@ class poll_connection final : public wire_listener {
     bool accepts(steady_time now) const;
     bool is_ready() const { return stage_ == stage::ready; }
     bool is_connecting() const { return stage_ == stage::connecting || stage_ == stage::handshaking; }
-    bool is_busy() const { return !in_flight_.empty(); }
+    bool is_busy() const { return is_ready() && channel_->in_flight() > 0; }
 
     steady_time begun() const { return begun_; }
 
@@ -67,25 +55,21 @@ class poll_connection final : public wire_listener {
   private:
     enum class stage : std::uint8_t { connecting, handshaking, ready, ended };
 
-    void on_handshake_begins() override;
-    void on_open(bool tls, bool resumed) override;
-    void on_bytes(std::string_view bytes) override;
-    void on_drained() override;
-    void on_end(wire_end how, std::string text) override;
+    void on_step(stream_step step, const std::string& why);
+    bool on_reply(poll_in_flight request, const reply_view& reply) override;
+    void on_fault(poll_in_flight request, int status, std::string_view fault) override;
+    void on_no_reply(poll_in_flight request, no_reply kind, std::string_view why) override;
+    void on_progress() override;
+    void on_ended() override;
 
-    void answer_front(steady_time now);
-    void answer_silence(poll_in_flight& request, std::string_view why);
-    void answer_fault(reply_fault fault);
-    void settle_rest(std::string_view why);
-    void end(bool replace);
-    bool is_pipelined() const { return deepest_ > 1; }
+    void fail(const std::string& why);
+    void end();
 
     poll_pool& pool_;
     client_context& context_;
-    std::shared_ptr<const proof_setup> setup_; ///< what the requests in flight were made with
-    std::shared_ptr<wire> wire_;
-    reply_parser parser_;
-    boost::circular_buffer<poll_in_flight> in_flight_;
+    std::shared_ptr<const proof_setup> setup_; ///< what the next request is made with
+    std::shared_ptr<proof_stream> stream_;
+    std::unique_ptr<poll_channel> channel_; ///< once the stream is open
     stage stage_ = stage::connecting;
     steady_time begun_;
     steady_time connect_until_{};
@@ -93,8 +77,7 @@ class poll_connection final : public wire_listener {
     steady_time idle_since_{};
     std::uint32_t requests_left_;
     std::uint32_t answered_ = 0;
-    std::size_t deepest_ = 0; ///< most requests that were in flight together
-    bool was_idle_ = false;   ///< it has waited without a request: the peer may have closed it meanwhile
+    bool was_idle_ = false; ///< it has waited without a request: the peer may have closed it meanwhile
     bool answered_since_idle_ = false;
     bool retiring_ = false;
 };

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
-#include <openssl/crypto.h>
 
 namespace prooftrack::proof {
 namespace asio = boost::asio;
@@ -27,8 +26,6 @@ milliseconds retry_delay(std::uint32_t failures) {
 poll_pool::poll_pool(client_context& context, poll_source& source)
     : context_(context), source_(source), random_(context.options().seed), timer_(context.loop) {}
 
-poll_pool::~poll_pool() { OPENSSL_cleanse(request_buffer_.data(), request_buffer_.size()); }
-
 template <class Predicate>
 std::size_t poll_pool::count(Predicate matches) const {
     return static_cast<std::size_t>(
@@ -46,10 +43,12 @@ void poll_pool::wake(std::size_t at_once) {
     schedule_turn(true);
 }
 
-std::size_t poll_pool::wanted_connections() const { return std::min(limit(), (at_once_ + depth() - 1) / depth()); }
+std::size_t poll_pool::limit() const {
+    return std::clamp<std::size_t>(at_once_, 1, std::max<std::size_t>(1, context_.options().connections));
+}
 
 void poll_pool::close_surplus() {
-    while (connections_.size() > wanted_connections() && !available_.empty()) {
+    while (connections_.size() > limit() && !available_.empty()) {
         poll_connection* unused_longest = available_.front();
         available_.erase(available_.begin());
         unused_longest->retire();
@@ -100,7 +99,7 @@ void poll_pool::grow() {
         wanted_ = true;
         return note_deadline(retry_at_);
     }
-    const std::size_t most = wanted_connections();
+    const std::size_t most = limit();
     const std::size_t room = most - std::min(most, connections_.size());
     for (std::size_t i = 0; i < std::min(growth_, room); ++i) open_connection();
     growth_ = std::min(growth_ * 2, most);
@@ -115,10 +114,6 @@ void poll_pool::open_connection() {
     lifetime.age = milliseconds(around(context_.rules.age.count()));
     connections_.push_back(std::make_unique<poll_connection>(*this, context_, lifetime));
     note_deadline(connections_.back()->deadline());
-}
-
-std::size_t poll_pool::depth() const {
-    return pipeline_allowed_ ? std::max<std::size_t>(1, context_.options().pipeline_depth) : 1;
 }
 
 std::optional<poll_in_flight> poll_pool::take_poll(bool also_repeats) {
@@ -147,12 +142,7 @@ void poll_pool::answer(track::poll_ticket ticket, track::poll_answer answer) {
     source_.on_answer(std::move(ticket), std::move(answer));
 }
 
-void poll_pool::disable_pipeline(std::string_view reason) {
-    if (!std::exchange(pipeline_allowed_, false)) return;
-    context_.observer.on_pipeline_disabled(reason);
-}
-
-bool poll_pool::is_crowded() const { return stopping_ || connections_.size() > wanted_connections(); }
+bool poll_pool::is_crowded() const { return stopping_ || connections_.size() > limit(); }
 
 void poll_pool::on_ready(poll_connection& connection) {
     failures_ = 0;
@@ -183,8 +173,7 @@ void poll_pool::on_connect_failed(poll_connection& connection, const std::string
     // While other connections are answered, Proof is there: the polls wait for one of them.
     if (count([](const auto& each) { return each.is_ready(); }) == 0) {
         // A slow failure answers as many polls as fast ones would have, so that the core learns of both equally soon.
-        const auto most =
-            std::min<std::size_t>(context_.options().connections, static_cast<std::size_t>(tries_missed) + 1);
+        const auto most = std::min<std::size_t>(limit(), static_cast<std::size_t>(tries_missed) + 1);
         if (answer_with_silence(most, why) < most) return;
     }
     wanted_ = true; // there may be more
@@ -202,9 +191,9 @@ std::size_t poll_pool::answer_with_silence(std::size_t most, const std::string& 
     return most;
 }
 
-void poll_pool::on_ended(poll_connection& connection, bool replace) {
+void poll_pool::on_ended(poll_connection& connection) {
     bury(connection);
-    if (replace) schedule_turn(true);
+    schedule_turn(true); // another may be wanted in its place
 }
 
 void poll_pool::bury(poll_connection& connection) {

@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <boost/asio/steady_timer.hpp>
@@ -27,32 +26,27 @@ namespace prooftrack::proof {
 class poll_pool {
   public:
     poll_pool(client_context& context, poll_source& source);
-    ~poll_pool();
     poll_pool(const poll_pool&) = delete;
     poll_pool& operator=(const poll_pool&) = delete;
 
     void wake(std::size_t at_once);
-    std::size_t most_at_once() const { return limit() * depth(); }
+    std::size_t most_at_once() const { return std::max<std::size_t>(1, context_.options().connections); }
     void retire_connections();
     void stop(steady_time until, unique_function<void()> stopped);
 
     // For the connections.
-    std::size_t depth() const;
-    std::string& request_buffer() { return request_buffer_; }
     std::optional<poll_in_flight> take_poll(bool also_repeats);
     bool repeat(poll_in_flight& request);
     void answer(track::poll_ticket ticket, track::poll_answer answer);
-    void disable_pipeline(std::string_view reason);
     bool is_crowded() const;
     void note_deadline(steady_time when);
     void on_ready(poll_connection& connection);
     void on_available(poll_connection& connection);
     void on_connect_failed(poll_connection& connection, const std::string& why);
-    void on_ended(poll_connection& connection, bool replace);
+    void on_ended(poll_connection& connection);
 
   private:
-    std::size_t limit() const { return std::max<std::size_t>(1, context_.options().connections); }
-    std::size_t wanted_connections() const;
+    std::size_t limit() const;
     void close_surplus();
     void schedule_turn(bool pull);
     void take_turn();
@@ -76,13 +70,11 @@ class poll_pool {
     std::vector<std::unique_ptr<poll_connection>> ended_; ///< deleted on the next turn: they may still be on the stack
     std::vector<poll_connection*> available_;             ///< open with a free slot, the one used last at the back
     std::deque<poll_in_flight> repeats_;
-    std::string request_buffer_; ///< holds the token while a request is written
     std::size_t at_once_ = 1;    ///< polls that are wanted in flight
     std::size_t growth_ = 1;     ///< connections to open at the next need
     std::uint32_t failures_ = 0; ///< connections in a row that could not be made
     steady_time retry_at_{};     ///< no connection is opened before
     bool wanted_ = false;        ///< polls may be due that wait for retry_at_
-    bool pipeline_allowed_ = true;
     bool turn_posted_ = false;
     bool pull_asked_ = false;
     boost::asio::steady_timer timer_;

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/io_context.hpp>
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -77,7 +77,6 @@ struct proof_client_options {
     std::string base_url;           ///< https, or http to a loopback host
     net::trust_roots trust;         ///< whom its certificate must be from
     std::size_t connections = 1024; ///< most connections for polls, opened only as needed
-    std::size_t pipeline_depth = 1; ///< polls in flight on one connection
     milliseconds connect_timeout{5000};
     milliseconds request_timeout{10000};
     std::size_t max_reply_bytes = 65536;
@@ -101,7 +100,6 @@ class proof_client_observer {
     virtual ~proof_client_observer() = default;
     virtual void on_handshake(bool resumed) = 0;
     virtual void on_connections(std::size_t idle, std::size_t busy) = 0;
-    virtual void on_pipeline_disabled(std::string_view reason) = 0;
 };
 
 /// Asks Proof over a pool of keep-alive HTTPS connections. Lives on one executor; every call and handler runs there.
@@ -134,7 +132,7 @@ class proof_client {
 
 /// `source` and `observer` must outlive it.
 std::unique_ptr<proof_client> make_https_proof_client(
-    boost::asio::any_io_executor loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
+    boost::asio::io_context::executor_type loop, std::shared_ptr<const proof_setup> setup, poll_source& source,
     proof_client_observer& observer);
 
 } // namespace prooftrack::proof

@@ -1,11 +1,15 @@
 #include "proof/reply_parser.hpp"
 
-#include <algorithm>
 #include <array>
 
+#include <boost/asio/buffer.hpp>
+
+#include "base/result.hpp"
 #include "net/http_text.hpp"
 
 namespace prooftrack::proof {
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
 namespace {
 
 constexpr std::array<std::string_view, 8> fault_words{
@@ -20,6 +24,17 @@ constexpr std::array<std::string_view, 8> fault_words{
 };
 
 constexpr std::string_view version_prefix = "HTTP/1.";
+
+/// What Beast complains about, in our words; the head's size was checked before.
+reply_fault fault_of(const error_code& error) {
+    using http_error = http::error;
+    for (const http_error malformed :
+         {http_error::bad_field, http_error::bad_value, http_error::bad_line_ending, http_error::bad_obs_fold,
+          http_error::bad_version, http_error::bad_status, http_error::bad_reason}) {
+        if (error == malformed) return reply_fault::malformed_header;
+    }
+    return error == http_error::body_limit ? reply_fault::body_too_large : reply_fault::bad_framing;
+}
 
 reply_fault fault_of(net::chunk_fault fault) {
     switch (fault) {
@@ -41,14 +56,15 @@ std::string_view describe(reply_fault fault) { return fault_words.at(static_cast
 
 void reply_parser::reset(std::size_t max_body) {
     max_body_ = max_body;
-    header_.clear();
+    head_.clear();
     body_.clear();
-    line_start_ = spent_ = remaining_ = length_ = 0;
+    line_start_ = spent_ = 0;
     phase_ = phase::status_line;
     fault_ = reply_fault::none;
     status_ = 0;
-    version_one_one_ = keep_alive_ = close_asked_ = keep_alive_asked_ = chunked_ = sized_ = false;
-    content_type_ = content_encoding_ = request_id_ = retry_after_ = date_ = extent{};
+    keep_alive_ = has_length_ = false;
+    content_type_ = request_id_ = retry_after_ = date_ = {};
+    content_encoding_.reset();
 }
 
 void reply_parser::fail(reply_fault fault) {
@@ -67,24 +83,23 @@ std::size_t reply_parser::feed(std::string_view bytes) {
 }
 
 void reply_parser::finish() {
-    if (phase_ == phase::body_to_end) {
-        phase_ = phase::done;
-    } else if (phase_ != phase::done && phase_ != phase::faulted) {
-        fail(reply_fault::truncated);
-    }
+    if (phase_ == phase::done || phase_ == phase::faulted) return;
+    error_code error = http::make_error_code(http::error::partial_message);
+    if (phase_ == phase::body) message_->put_eof(error);
+    if (error) return fail(reply_fault::truncated);
+    phase_ = phase::done;
 }
 
 std::size_t reply_parser::take_line_bytes(std::string_view bytes) {
     const std::size_t newline = bytes.find('\n');
     const std::size_t wanted = newline == std::string_view::npos ? bytes.size() : newline + 1;
-    if (header_.size() + spent_ + wanted > max_reply_header) {
+    if (head_.size() + spent_ + wanted > max_reply_header) {
         fail(reply_fault::header_too_large);
         return wanted;
     }
-    header_.append(bytes.substr(0, wanted));
-    const std::string_view line = std::string_view(header_).substr(line_start_);
+    head_.append(bytes.substr(0, wanted));
     // Garbage is refused at its first byte, not at its first newline.
-    const std::string_view begin = line.substr(0, version_prefix.size());
+    const std::string_view begin = std::string_view(head_).substr(0, version_prefix.size());
     if (phase_ == phase::status_line && !version_prefix.starts_with(begin)) {
         fail(reply_fault::not_http);
     } else if (newline != std::string_view::npos) {
@@ -94,14 +109,14 @@ std::size_t reply_parser::take_line_bytes(std::string_view bytes) {
 }
 
 void reply_parser::end_line() {
-    std::string_view line = std::string_view(header_).substr(line_start_);
-    const std::size_t start = line_start_;
+    std::string_view line = std::string_view(head_).substr(line_start_);
     if (!line.ends_with("\r\n")) return fail(reply_fault::malformed_header);
     line.remove_suffix(2);
-    line_start_ = header_.size();
+    line_start_ = head_.size();
     if (phase_ == phase::status_line) return take_status_line(line);
-    if (line.empty()) return end_fields();
-    take_field(line, start);
+    if (line.empty()) return end_head();
+    const bool is_folded = line.front() == ' ' || line.front() == '\t'; // Beast would join it to the one before
+    if (is_folded || line.find(':') == std::string_view::npos) fail(reply_fault::malformed_header);
 }
 
 void reply_parser::take_status_line(std::string_view line) {
@@ -112,100 +127,78 @@ void reply_parser::take_status_line(std::string_view line) {
     if (!well_formed) return fail(reply_fault::not_http);
     const auto status = net::parse_whole_number<int>(line.substr(9, 3));
     if (!status || *status < 100 || *status > 599) return fail(reply_fault::not_http);
-    version_one_one_ = line[7] == '1';
     status_ = *status;
     phase_ = phase::fields;
+    if (line.size() > 12) return;
+    head_.insert(12, 1, ' '); // Beast insists on it
+    ++line_start_;
 }
 
-void reply_parser::take_field(std::string_view line, std::size_t line_start) {
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return fail(reply_fault::malformed_header);
-    const std::string_view name = line.substr(0, colon);
-    const std::string_view value = net::trim_blanks(line.substr(colon + 1));
-    // A name that is no token also catches folded lines and a space before the colon.
-    if (!net::is_token(name) || !net::is_field_text(value)) return fail(reply_fault::malformed_header);
-
-    const auto keep_first = [&](extent& field) {
-        if (field.seen) return;
-        field = {line_start + static_cast<std::size_t>(value.data() - line.data()), value.size(), true};
-    };
-    switch (name.size()) {
-    case 4:
-        if (net::equal_ignoring_case(name, "date")) keep_first(date_);
-        break;
-    case 10:
-        if (net::equal_ignoring_case(name, "connection")) take_connection(value);
-        break;
-    case 11:
-        if (net::equal_ignoring_case(name, "retry-after")) keep_first(retry_after_);
-        break;
-    case 12:
-        if (net::equal_ignoring_case(name, "content-type")) keep_first(content_type_);
-        if (net::equal_ignoring_case(name, "x-request-id")) keep_first(request_id_);
-        break;
-    case 14:
-    case 17:
-        take_framing(name, value);
-        break;
-    case 16:
-        if (net::equal_ignoring_case(name, "content-encoding")) {
-            // Two of them are two codings: nothing that we accept.
-            if (content_encoding_.seen) return fail(reply_fault::malformed_header);
-            keep_first(content_encoding_);
-        }
-        break;
-    default:
-        break;
-    }
-}
-
-void reply_parser::take_framing(std::string_view name, std::string_view value) {
-    if (net::equal_ignoring_case(name, "content-length")) {
-        const auto length = net::parse_whole_number<std::size_t>(value);
-        if (!length || (sized_ && *length != length_)) return fail(reply_fault::bad_framing);
-        sized_ = true;
-        length_ = *length;
-    } else if (net::equal_ignoring_case(name, "transfer-encoding")) {
-        if (chunked_ || !version_one_one_ || !net::equal_ignoring_case(value, "chunked"))
-            return fail(reply_fault::bad_framing);
-        chunked_ = true;
-    }
-}
-
-void reply_parser::take_connection(std::string_view value) {
-    while (!value.empty()) {
-        const std::size_t comma = value.find(',');
-        const std::string_view option = net::trim_blanks(value.substr(0, comma));
-        close_asked_ = close_asked_ || net::equal_ignoring_case(option, "close");
-        keep_alive_asked_ = keep_alive_asked_ || net::equal_ignoring_case(option, "keep-alive");
-        value.remove_prefix(comma == std::string_view::npos ? value.size() : comma + 1);
-    }
-}
-
-void reply_parser::end_fields() {
-    if (chunked_ && sized_) return fail(reply_fault::bad_framing);
+void reply_parser::end_head() {
+    message_.emplace(*this);
+    error_code error;
+    message_->put(asio::buffer(head_), error);
+    if (fault_ != reply_fault::none) return fail(fault_); // ours
+    if (error) return fail(fault_of(error));
     if (status_ == 101) return fail(reply_fault::not_http); // nobody asked for another protocol
     if (status_ < 200) {
         // An interim reply: only its size is remembered.
-        const std::size_t spent = spent_ + header_.size();
+        const std::size_t spent = spent_ + head_.size();
         reset(max_body_);
         spent_ = spent;
         return;
     }
-    keep_alive_ = !close_asked_ && (version_one_one_ || keep_alive_asked_);
-    if (status_ == 204 || status_ == 304) {
+    keep_alive_ = message_->keep_alive();
+    if (message_->is_done()) {
         phase_ = phase::done;
-    } else if (chunked_) {
-        chunks_.reset({.body = max_body_, .lines = max_reply_header - spent_ - header_.size()});
+    } else if (message_->chunked()) {
+        chunks_.reset({.body = max_body_, .lines = max_reply_header - spent_ - head_.size()});
         phase_ = phase::chunks;
-    } else if (sized_) {
-        if (length_ > max_body_) return fail(reply_fault::body_too_large);
-        remaining_ = length_;
-        phase_ = length_ == 0 ? phase::done : phase::sized_body;
     } else {
-        keep_alive_ = false;
-        phase_ = phase::body_to_end;
+        phase_ = phase::body;
     }
+}
+
+reply_fault reply_parser::take_field(http::field name, std::string_view name_text, std::string_view value) {
+    switch (name) {
+    case http::field::content_type:
+        if (content_type_.empty()) content_type_ = value;
+        break;
+    case http::field::date:
+        if (date_.empty()) date_ = value;
+        break;
+    case http::field::retry_after:
+        if (retry_after_.empty()) retry_after_ = value;
+        break;
+    case http::field::content_encoding:
+        if (content_encoding_) return reply_fault::malformed_header; // two codings: nothing that we accept
+        content_encoding_ = value;
+        break;
+    case http::field::content_length:
+        has_length_ = true;
+        if (!net::parse_whole_number<std::uint64_t>(value)) return reply_fault::bad_framing; // Beast takes a list
+        break;
+    case http::field::transfer_encoding:
+        if (has_length_ || !message_->is_1_1() || !net::equal_ignoring_case(value, "chunked"))
+            return reply_fault::bad_framing;
+        break;
+    default:
+        if (request_id_.empty() && net::equal_ignoring_case(name_text, "x-request-id")) request_id_ = value;
+        break;
+    }
+    return reply_fault::none;
+}
+
+std::size_t reply_parser::take_body_bytes(std::string_view bytes) {
+    if (phase_ == phase::chunks) return take_chunk_bytes(bytes);
+    error_code error;
+    const std::size_t taken = message_->put(asio::buffer(bytes.data(), bytes.size()), error);
+    if (error) {
+        fail(fault_of(error));
+        return bytes.size();
+    }
+    if (message_->is_done()) phase_ = phase::done;
+    return taken;
 }
 
 std::size_t reply_parser::take_chunk_bytes(std::string_view bytes) {
@@ -218,21 +211,19 @@ std::size_t reply_parser::take_chunk_bytes(std::string_view bytes) {
     return taken;
 }
 
-std::size_t reply_parser::take_body_bytes(std::string_view bytes) {
-    if (phase_ == phase::chunks) return take_chunk_bytes(bytes);
-    if (phase_ == phase::body_to_end) {
-        if (bytes.size() > max_body_ - body_.size()) {
-            fail(reply_fault::body_too_large);
-        } else {
-            body_.append(bytes);
-        }
-        return bytes.size();
-    }
-    const std::size_t taken = std::min(bytes.size(), remaining_);
-    body_.append(bytes.substr(0, taken));
-    remaining_ -= taken;
-    if (remaining_ == 0) phase_ = phase::done;
-    return taken;
+reply_parser::message::message(reply_parser& owner) : owner_(owner) {
+    header_limit(static_cast<std::uint32_t>(max_reply_header + 1)); // with the space that is put in
+    body_limit(std::uint64_t{owner.max_body_});
+}
+
+void reply_parser::message::on_field_impl(field name, text name_text, text value, error_code& error) {
+    owner_.fault_ = owner_.take_field(name, {name_text.data(), name_text.size()}, {value.data(), value.size()});
+    if (owner_.fault_ != reply_fault::none) error = http::make_error_code(http::error::bad_value);
+}
+
+std::size_t reply_parser::message::on_body_impl(text body, error_code&) {
+    owner_.body_.append(body.data(), body.size());
+    return body.size();
 }
 
 } // namespace prooftrack::proof

@@ -11,7 +11,7 @@ TITLE = "Restart with many pending, after a kill: seconds from exec"
 
 def run(world):
     count = 50_000 if world.quick else 1_000_000
-    daemon = world.daemon("restart", world.pending, proof={"pipeline_depth": 16})
+    daemon = world.daemon("restart", world.pending)
     world.start(daemon)
     empty = memory_kib(daemon.process.pid)
     add(daemon, count)

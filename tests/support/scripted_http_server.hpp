@@ -31,7 +31,9 @@ namespace prooftrack::testing_support {
 /// gone).
 class scripted_connection {
   public:
-    struct peer_gone {};
+    struct peer_gone {
+        bool in_order = false; ///< by TLS's close_notify
+    };
     virtual ~scripted_connection() = default;
 
     /// Reads one whole request: header and the body that Content-Length promises.
@@ -181,7 +183,7 @@ class scripted_http_server {
         std::size_t read_bytes(char* to, std::size_t size) override {
             boost::system::error_code error;
             const std::size_t got = stream_.read_some(boost::asio::buffer(to, size), error);
-            if (error) throw peer_gone{};
+            if (error) throw peer_gone{error == boost::asio::error::eof};
             return got;
         }
         std::size_t write_bytes(const char* from, std::size_t size) override {

@@ -96,10 +96,10 @@ class Cadence(SystemCase):
         stats = self.sandbox.control("GET", "stats").json
         self.assertGreaterEqual(stats["resumed"], 3, stats)
 
-    def test_pipelined_answers_belong_to_their_ids(self):
+    def test_answers_of_a_shared_connection_belong_to_their_ids(self):
         self.start_sandbox()
         self.sandbox.set_many({f"p{n}": ["completed", "failed", "cancelled"][n % 3] for n in range(300)})
-        self.start_daemon([], poll={"interval": ["200ms", "300ms"]}, proof={"connections": 2, "pipeline_depth": 16})
+        self.start_daemon([], poll={"interval": ["200ms", "300ms"]}, proof={"connections": 2})
         self.daemon.import_ids([f"p{n}" for n in range(300)])
         wait_until(lambda: self.daemon.status()["transactions"]["by_state"].get("settled") == 300, 20, "all settled")
         for n in range(300):

@@ -63,7 +63,6 @@ base_url = "https://proof.example/sandbox"
 token_file = "/t"
 ca_file = "/ca"
 connections = 7
-pipeline_depth = 16
 connect_timeout = "1s"
 request_timeout = "250ms"
 max_reply_bytes = 4096
@@ -119,7 +118,6 @@ TEST(ParseConfiguration, ReadsEveryKey) {
     EXPECT_EQ(config.proof.token_file, "/t");
     EXPECT_EQ(config.proof.ca_file, "/ca");
     EXPECT_EQ(config.proof.connections, 7U);
-    EXPECT_EQ(config.proof.pipeline_depth, 16U);
     EXPECT_EQ(config.proof.connect_timeout, seconds(1));
     EXPECT_EQ(config.proof.request_timeout, milliseconds(250));
     EXPECT_EQ(config.proof.max_reply_bytes, 4096U);
@@ -233,6 +231,15 @@ TEST(ParseConfiguration, AnUnknownKeyNamesTheNearestOne) {
         refused("interval = [\"5s\", \"5s\"]\n" + std::string(least)).at(0), HasSubstr("did you mean poll.interval?"));
 }
 
+TEST(ParseConfiguration, AKeyThatWasRemovedSaysWhyAndWhatToDo) {
+    EXPECT_THAT(
+        refused(std::string(least) + "pipeline_depth = 16\n"),
+        testing::ElementsAre(testing::AllOf(
+            HasSubstr("test.toml:3:1: proof.pipeline_depth: is gone"), HasSubstr("HTTP/1.1 pipelining"),
+            HasSubstr("remove the line"))));
+    EXPECT_THAT(only_mistake("[poll]\npipeline_depth = 1\n"), HasSubstr("unknown key")) << "never was there";
+}
+
 TEST(ParseConfiguration, TheKeysOfOneTableAreNotThoseOfAnother) {
     EXPECT_THAT(only_mistake(with_webhook("interval = 5\n")), HasSubstr("did you mean poll.interval?"));
     EXPECT_THAT(refused("proof = 5\n").at(0), HasSubstr("proof: expected a table: write [proof]"));
@@ -265,7 +272,6 @@ TEST(ParseConfiguration, RangesAreHeldAtBothEnds) {
     const std::vector<bound> bounds{
         {"", "stop_timeout", "\"0s\"", "\"5m\"", nullptr, "\"301s\""},
         {"proof", "connections", "0", "16384", "-1", "16385"},
-        {"proof", "pipeline_depth", "1", "64", "0", "65"},
         {"proof", "connect_timeout", "\"50ms\"", "\"5m\"", "\"49ms\"", "\"301s\""},
         {"proof", "request_timeout", "\"50ms\"", "\"5m\"", "\"49ms\"", "\"301s\""},
         {"proof", "max_reply_bytes", "1024", "16777216", "1023", "16777217"},

@@ -136,7 +136,6 @@ TEST(ProofConnections, BytesThatNobodyAskedForCloseAnIdleConnection) {
     EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::good);
     EXPECT_EQ(harness.source.answer_to("tx-2").what, track::reply_class::good);
     EXPECT_EQ(server.connections(), 2U);
-    EXPECT_TRUE(harness.observer.disabled.empty()) << "there was no pipelining";
 }
 
 TEST(ProofConnections, AReplyAboutAnotherTransactionEndsTheConnection) {

@@ -79,14 +79,12 @@ struct recording_observer final : proof::proof_client_observer {
         busy = now_busy;
         most = std::max(most, idle + busy);
     }
-    void on_pipeline_disabled(std::string_view reason) override { disabled.emplace_back(reason); }
 
     std::size_t resumed_handshakes = 0;
     std::size_t full_handshakes = 0;
     std::size_t idle = 0;
     std::size_t busy = 0;
     std::size_t most = 0;
-    std::vector<std::string> disabled;
 };
 
 /// The id that a request asks about.

@@ -1,5 +1,7 @@
 // TLS as the client does it: whom it believes, what it says when it does not, and sessions.
 
+#include <atomic>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -160,6 +162,23 @@ TEST_F(ProofTls, AnEndWithoutCloseNotifyIsTruncationUnlessTheReplyIsWhole) {
     EXPECT_EQ(answer_with(authority_.server_context(), framed).what, track::reply_class::good);
 }
 
+TEST_F(ProofTls, ClosesInOrderAndWithoutWaiting) {
+    std::atomic<int> in_order = 0;
+    scripted_http_server server(authority_.server_context(), [&](scripted_connection& connection) {
+        try {
+            serve_well(connection);
+        } catch (const scripted_connection::peer_gone& gone) {
+            if (gone.in_order) ++in_order;
+        }
+    });
+    client_harness harness(client_harness::options_for(server, trust_));
+    harness.poll_and_wait({"tx-1"});
+    harness.client->retire_connections();
+    harness.run_until([&] { return in_order == 1; });
+    EXPECT_TRUE(harness.call({proof_call::method_kind::get, "/widget/transactions/x", ""}).has_value());
+    harness.run_until([&] { return in_order == 2; });
+}
+
 TEST_F(ProofTls, AStaleConnectionIsRepeated) {
     scripted_http_server server(authority_.server_context(), [](scripted_connection& connection) {
         connection.send(good_reply(connection.read_request()));
@@ -190,7 +209,6 @@ TEST_F(ProofTls, ManyConnectionsAnswerThousands) {
     scripted_http_server server(authority_.server_context(), serve_well);
     proof_client_options options = client_harness::options_for(server, trust_);
     options.connections = 32;
-    options.pipeline_depth = 4;
     client_harness harness(options);
     std::vector<std::string> ids;
     for (int i = 0; i < 4000; ++i) ids.push_back("tx-" + std::to_string(i));
