@@ -81,7 +81,7 @@ class scripted_proof final : public proof::proof_client {
         world_.cadence.on_end(ticket.id);
         observer_.on_poll_answered(ticket.id, answer);
         source_.on_answer(std::move(ticket), std::move(answer.answer));
-        wake();
+        wake(0);
     }
 
     proof_world& world_;

@@ -13,23 +13,6 @@ using namespace std::chrono_literals;
 
 class PollPool : public testing::Test {
   protected:
-    /// All ids at once, with at most so many connections, if any number is given.
-    void poll_at_once(std::size_t count, std::optional<std::size_t> target) {
-        client_context context(
-            io_.get_executor(), prepare_proof_setup(client_harness::options_for(server_), secret("token-1")),
-            observer_);
-        poll_pool pool(context, source_);
-        pool.set_target(target);
-        for (std::size_t i = 0; i < count; ++i) source_.due.push_back("tx-" + std::to_string(i));
-        pool.wake();
-        run([&] { return source_.answers.size() == count; });
-        pool.set_target(1);
-        for (std::size_t i = 0; i < count; ++i) source_.due.push_back("tx-" + std::to_string(i));
-        pool.wake();
-        run([&] { return source_.answers.size() == 2 * count && observer_.busy == 0; });
-        last_idle_ = observer_.idle;
-    }
-
     /// Polls `count` ids one after the other over a pool with these rules.
     void poll_with(const connection_rules& rules, std::size_t count, milliseconds pause = 0ms) {
         client_context context(
@@ -118,17 +101,6 @@ TEST_F(PollPool, KeepsAConnectionThatIsIdleForAShortWhile) {
     poll_with({}, 3, 60ms);
     EXPECT_EQ(server_.connections(), 1U);
     EXPECT_EQ(last_idle_, 1U);
-}
-
-TEST_F(PollPool, TheTargetIsTheMostThatIsOpen) {
-    poll_at_once(500, 3);
-    EXPECT_EQ(observer_.most, 3U);
-    EXPECT_EQ(last_idle_, 1U) << "what is too many ends after its answers";
-}
-
-TEST_F(PollPool, WithoutATargetTheConfigurationLimits) {
-    poll_at_once(500, std::nullopt);
-    EXPECT_GT(observer_.most, 3U);
 }
 
 } // namespace
