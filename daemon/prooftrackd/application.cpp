@@ -252,6 +252,9 @@ void application::reread_token() {
 
 void application::reread_changed_secrets() {
     if (now_.token_file.has_changed()) reread_token();
+    const secret_reread::parts proxies = secrets_.read_changed_proxy_credentials(now_);
+    if (proxies.proof) proof_->reconfigure(now_.proof);
+    if (proxies.notifier) notifier_->configure(now_.notifier);
     if (!secrets_.read_changed_keys(now_)) return;
     notifier_->configure(now_.notifier);
     engine_.set_secrets(secrets_in_use(now_));

@@ -1,13 +1,17 @@
 #include "prooftrackd/preparation.hpp"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
+#include "base/allowed_hosts.hpp"
+#include "base/host_rules.hpp"
 #include "base/http_url.hpp"
 #include "base/own_url.hpp"
+#include "base/proxy_rules.hpp"
 #include "config/parse.hpp"
 #include "config/secret_files.hpp"
 #include "prooftrackd/descriptor_limit.hpp"
@@ -86,6 +90,10 @@ class preparation_steps {
         auto trust = load_trust("proof.ca_file", next_.config.proof.ca_file);
         if (!trust) return;
         next_.proof_options.trust = std::move(*trust);
+        const config::proof_config& proof = next_.config.proof;
+        if (is_sound("proof.base_url"))
+            next_.proof_options.route =
+                load_route("proof.", "", proof.base_url, proof.proxy, proof.proxy_credentials_file);
         if (next_.token.empty() || !is_sound("proof.base_url") || next_.config.proof.base_url.empty()) return;
         try {
             next_.proof = prepare_proof_setup(
@@ -136,6 +144,46 @@ class preparation_steps {
         return trust;
     }
 
+    /// The way to `url`; nullptr = directly, also after a mistake.
+    std::shared_ptr<const net::proxy_route> load_route(
+        const std::string& path, const std::string& callback, const std::string& url, const std::string& proxy,
+        const std::string& credentials_file) {
+        const auto credentials = read_credentials(path + "proxy_credentials_file", callback, credentials_file);
+        const auto target = parse_http_url(url);
+        if (!target || target->scheme == url_scheme::http_unix) return nullptr;
+        if (!is_sound(path + "proxy") || proxy == config::no_proxy_word) return nullptr;
+        std::optional<net::proxy_route> route = environment_.route;
+        if (!proxy.empty()) {
+            const auto address = parse_proxy_url(proxy);
+            if (!address) return nullptr; // refused by the configuration's own rules
+            route.emplace(net::http_proxy{*address, {}});
+        } else if (!environment_.fault.empty() && !is_loopback_host(target->host)) {
+            refuse(path + "proxy", machine_fault{environment_.fault});
+        }
+        if (!route) return nullptr;
+        if (credentials) route = route->with_credentials(*credentials);
+        const net::http_proxy* used = route->find(target->host, target->port);
+        note_proxy_use(
+            next_.proxies, used == nullptr ? "none" : describe(*used),
+            proxy.empty() ? environment_.variable : "configuration",
+            callback.empty() ? "proof" : "callback." + callback);
+        return std::make_shared<const net::proxy_route>(std::move(*route));
+    }
+
+    /// nullopt when none are named, or after a mistake.
+    std::optional<secret> read_credentials(
+        const std::string& key, const std::string& callback, const std::filesystem::path& file) {
+        if (file.empty() || !is_sound(key)) return std::nullopt;
+        next_.proxy_files.push_back({callback, file_watch(file)});
+        auto credentials = read_proxy_credentials(file, reader_);
+        if (!credentials) {
+            refuse(key, credentials.error());
+            return std::nullopt;
+        }
+        note_open(credentials->is_open_to_others, file);
+        return std::move(credentials->text);
+    }
+
     void prepare_api() {
         look_up_group("api.group", next_.config.api.group, next_.socket_group);
         look_up_group("api.admin_group", next_.config.api.admin_group, next_.admin_group);
@@ -174,6 +222,9 @@ class preparation_steps {
         if (callback.command.empty() && (!callback.ca_file.empty() || is_https_url(callback.url))) {
             if (const auto trust = load_trust(path + "ca_file", callback.ca_file)) target.tls = tls_for(*trust);
         }
+        if (callback.command.empty() && is_sound(path + "url"))
+            target.route =
+                load_route(path, callback.name, callback.url, callback.proxy, callback.proxy_credentials_file);
         next_.targets.push_back(std::move(target));
     }
 
@@ -184,6 +235,13 @@ class preparation_steps {
             "callback_url.secret_file", std::string(own_url_callback), secret_path(rules, machine_.credentials()),
             next_.url_rules.secrets);
         if (!rules.allow_hosts.empty()) next_.url_rules.tls = tls_for(net::trust_roots());
+        if (std::none_of(rules.allow_hosts.begin(), rules.allow_hosts.end(), is_tcp_host)) return;
+        if (!environment_.fault.empty()) refuse("callback_url.allow_hosts", machine_fault{environment_.fault});
+        if (!environment_.route) return;
+        next_.url_rules.route = std::make_shared<const net::proxy_route>(*environment_.route);
+        note_proxy_use(
+            next_.proxies, describe(*environment_.route->proxy()), environment_.variable,
+            std::string(own_url_callback));
     }
 
     void check_command(const std::string& key, const std::string& program) {
@@ -222,6 +280,7 @@ class preparation_steps {
     config::file_reader reader_ = [this](const std::filesystem::path& path, std::size_t most_bytes) {
         return machine_.read_file(path, most_bytes);
     };
+    environment_proxy environment_ = read_environment_proxy(machine_);
     config::configuration_draft draft_;
     prepared_runtime next_;
     preparation found_;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Takes a changed token or webhook secret into use without a reload.
+// Takes a changed token, webhook secret or proxy password into use without a reload.
 
 #include "observe/log.hpp"
 #include "prooftrackd/machine.hpp"
@@ -19,6 +19,14 @@ class secret_reread {
     /// Reads the keys of those callbacks whose file has changed since the last look; true = `now.notifier` was made
     /// anew.
     bool read_changed_keys(prepared_runtime& now) const;
+    /// Which parts must be configured anew.
+    struct parts {
+        bool proof = false;
+        bool notifier = false;
+    };
+    /// Reads the credentials of those proxies whose file has changed since the last look; `now.proof` and
+    /// `now.notifier` are made anew for whom it concerns.
+    parts read_changed_proxy_credentials(prepared_runtime& now) const;
     /// What the files are now counts as seen: a refused reload leaves also what was good of them unused.
     static void overlook(prepared_runtime& now);
 

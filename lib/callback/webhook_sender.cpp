@@ -95,6 +95,7 @@ asio::awaitable<op_result<net::any_stream>> webhook_sender::async_open(
     net::connect_options options;
     options.total = until - std::chrono::steady_clock::now();
     options.filter = target->filter;
+    options.route = target->route;
     const http_url& url = target->url;
     if (url.scheme == url_scheme::http_unix) {
         auto connecting = net::async_connect_unix(url.socket_path, options.total);

@@ -15,6 +15,12 @@ namespace {
 /// A connection was trusted by the authorities of its client: those of another one may not take it over.
 std::uint64_t serial_of(const std::shared_ptr<net::tls_client>& tls) { return tls ? tls->serial() : 0; }
 
+/// A connection through another proxy than this target's is not its own.
+std::string format_way(const webhook_target& target) {
+    const net::http_proxy* proxy = target.route ? target.route->find(target.url.host, target.url.port) : nullptr;
+    return proxy == nullptr ? std::string() : describe(*proxy);
+}
+
 } // namespace
 
 bool is_signed_enough(const webhook_target& target) {
@@ -28,7 +34,8 @@ std::shared_ptr<const webhook_target> make_configured_target(const callback_targ
     webhook->url = *url;
     webhook->keys = target.secrets;
     webhook->timeout = target.timeout;
-    webhook->pool_key = fmt::format("{} {}", format_lane(*url), serial_of(target.tls));
+    webhook->route = target.route;
+    webhook->pool_key = fmt::format("{} {} {}", format_lane(*url), serial_of(target.tls), format_way(*webhook));
     if (url->scheme == url_scheme::https) webhook->tls = target.tls;
     if (!is_signed_enough(*webhook))
         throw boost::system::system_error(make_error_code(callback_error::not_signed), "callback " + target.name);
@@ -44,8 +51,10 @@ std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& all
     webhook->keys = rules.secrets;
     webhook->timeout = rules.timeout;
     // Shared neither with configured targets nor across the kinds of match: a connection was made under its own rules.
-    webhook->pool_key =
-        fmt::format("callback_url {} {} {}", format_lane(allowed.url), allowed.exact_host, serial_of(rules.tls));
+    webhook->route = rules.route;
+    webhook->pool_key = fmt::format(
+        "callback_url {} {} {} {}", format_lane(allowed.url), allowed.exact_host, serial_of(rules.tls),
+        format_way(*webhook));
     const bool plain = allowed.url.scheme == url_scheme::http;
     webhook->filter = [plain, exact = allowed.exact_host](const boost::asio::ip::address& address) {
         return net::may_send_to(address, exact) && (!plain || net::is_loopback_address(address));

@@ -19,11 +19,14 @@ namespace prooftrack::callback {
 /// them.
 struct webhook_target {
     http_url url;
-    std::shared_ptr<net::tls_client> tls; ///< set for https
+    std::shared_ptr<net::tls_client> tls;          ///< set for https
+    std::shared_ptr<const net::proxy_route> route; ///< through which proxy; null = directly
     std::vector<secret> keys;
     milliseconds timeout{15000};
-    net::address_filter filter; ///< judges each resolved address right before connecting; none = every address
-    std::string pool_key;       ///< targets of equal keys may share connections
+    /// Judges each resolved address right before connecting, by way of a proxy only a literal one; none = every
+    /// address.
+    net::address_filter filter;
+    std::string pool_key; ///< targets of equal keys may share connections
 };
 
 /// False for a target over TCP without a key: nothing is sent there.

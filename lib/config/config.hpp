@@ -19,11 +19,16 @@ struct proof_config {
     std::string ca_file;
     std::size_t connections = 64;
     std::size_t pipeline_depth = 1;
+    std::string proxy; ///< "http://HOST:PORT", "" = that of the environment, "none" = never
+    std::string proxy_credentials_file;
     milliseconds connect_timeout{5'000};
     milliseconds request_timeout{10'000};
     std::size_t max_reply_bytes = 65'536;
     bool operator==(const proof_config&) const = default;
 };
+
+/// A `proxy` that stands for "directly, whatever the environment says".
+inline constexpr const char* no_proxy_word = "none";
 
 struct poll_config {
     std::pair<milliseconds, milliseconds> interval{5'000, 10'000};
@@ -70,6 +75,8 @@ struct callback_config {
     std::string url; ///< exactly one of url and command
     std::vector<std::string> command;
     std::string ca_file;
+    std::string proxy; ///< as in proof_config
+    std::string proxy_credentials_file;
     std::string secret_file; ///< "" = the systemd credential `callback.NAME.secret`
     std::vector<std::string> events{"transaction.*"};
     milliseconds timeout{15'000};

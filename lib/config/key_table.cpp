@@ -21,7 +21,7 @@ using std::chrono::minutes;
 const std::array<std::string_view, 9> tables{"",        "proof", "poll",     "store",       "api",
                                              "metrics", "log",   "callback", "callback_url"};
 
-const std::array<config_key, 40> keys{{
+const std::array<config_key, 44> keys{{
     {.table = "",
      .name = "stop_timeout",
      .kind = key_kind::duration,
@@ -60,6 +60,17 @@ const std::array<config_key, 40> keys{{
      .most = 64,
      .doc = "GETs in flight on one connection (HTTP/1.1 pipelining); 1 = off",
      .at = [](configuration& c, callback_config&) -> config_field { return &c.proof.pipeline_depth; }},
+    {.table = "proof",
+     .name = "proxy",
+     .most = longest_url,
+     .doc = "\"http://proxy.example:3128\": CONNECT through it; \"\" = HTTPS_PROXY and NO_PROXY of the environment; "
+            "\"none\" = never",
+     .at = [](configuration& c, callback_config&) -> config_field { return &c.proof.proxy; }},
+    {.table = "proof",
+     .name = "proxy_credentials_file",
+     .most = longest_path,
+     .doc = "file with user:password for the proxy; reread on SIGHUP and when it changes",
+     .at = [](configuration& c, callback_config&) -> config_field { return &c.proof.proxy_credentials_file; }},
     {.table = "proof",
      .name = "connect_timeout",
      .kind = key_kind::duration,
@@ -252,6 +263,16 @@ const std::array<config_key, 40> keys{{
      .most = longest_path,
      .doc = "PEM bundle used in place of the system's",
      .at = [](configuration&, callback_config& c) -> config_field { return &c.ca_file; }},
+    {.table = "callback",
+     .name = "proxy",
+     .most = longest_url,
+     .doc = "as in [proof]",
+     .at = [](configuration&, callback_config& c) -> config_field { return &c.proxy; }},
+    {.table = "callback",
+     .name = "proxy_credentials_file",
+     .most = longest_path,
+     .doc = "as in [proof]",
+     .at = [](configuration&, callback_config& c) -> config_field { return &c.proxy_credentials_file; }},
     {.table = "callback",
      .name = "secret_file",
      .most = longest_path,

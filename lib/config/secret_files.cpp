@@ -71,6 +71,20 @@ op_result<secret_text> parse_token(const std::filesystem::path& path, std::strin
     return secret_text{secret(std::string(text)), false};
 }
 
+op_result<secret_text> parse_credentials(const std::filesystem::path& path, std::string_view text) {
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    if (text.starts_with(byte_order_mark)) return failure(path, secret_error::malformed, mark_advice);
+    if (trimmed(text).empty())
+        return failure(path, secret_error::empty, "write the proxy's user:password into it, on one line");
+    const bool has_control =
+        std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+    const auto colon = text.find(':');
+    if (has_control || colon == std::string_view::npos || colon == 0)
+        return failure(path, secret_error::malformed, "expected one line, user:password, and nothing else");
+    return secret_text{secret(std::string(text)), false};
+}
+
 op_result<secret_lines> parse_lines(const std::filesystem::path& path, std::string_view text) {
     constexpr std::size_t longest_line = 512;
     secret_lines result;
@@ -131,6 +145,11 @@ std::string secret_credential(std::string_view callback_name) {
 
 op_result<secret_text> read_secret_file(const std::filesystem::path& path, const file_reader& read) {
     return read_with<secret_text>(read, path, max_token_bytes, "the token", parse_token);
+}
+
+op_result<secret_text> read_proxy_credentials(const std::filesystem::path& path, const file_reader& read) {
+    return read_with<secret_text>(
+        read, path, max_proxy_credentials_bytes, "the proxy's credentials", parse_credentials);
 }
 
 op_result<secret_lines> read_secret_lines(const std::filesystem::path& path, const file_reader& read) {

@@ -17,6 +17,7 @@ namespace prooftrack::config {
 
 inline constexpr std::size_t max_token_bytes = 4'096;
 inline constexpr std::size_t max_secret_file_bytes = 16'384;
+inline constexpr std::size_t max_proxy_credentials_bytes = 1'024;
 /// Most lines of a webhook secret file: one for each key that is being rotated.
 inline constexpr std::size_t max_secret_lines = 16;
 
@@ -38,7 +39,7 @@ error_code make_error_code(secret_error error);
 
 /// One secret as it was read.
 struct secret_text {
-    secret text;                    ///< printable ASCII without spaces
+    secret text;                    ///< one line
     bool is_open_to_others = false; ///< log it as `config.insecure_file`
 };
 /// The lines of a webhook secret file as they are; what `whsec_` means is lib/callback's business.
@@ -49,6 +50,10 @@ struct secret_lines {
 
 /// One line of at most `max_token_bytes`; a newline behind it is dropped. The error's detail says what to do.
 op_result<secret_text> read_secret_file(const std::filesystem::path& path, const file_reader& read = read_bounded_file);
+/// `user:password` on one line of at most `max_proxy_credentials_bytes`; a newline behind it is dropped. The user is
+/// not empty and has no colon; the password may have colons, blanks and UTF-8 and may be empty.
+op_result<secret_text> read_proxy_credentials(
+    const std::filesystem::path& path, const file_reader& read = read_bounded_file);
 /// One secret a line; a blank line is refused.
 op_result<secret_lines> read_secret_lines(
     const std::filesystem::path& path, const file_reader& read = read_bounded_file);

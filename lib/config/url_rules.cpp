@@ -7,6 +7,8 @@
 
 #include "base/host_rules.hpp"
 #include "base/http_url.hpp"
+#include "base/proxy_rules.hpp"
+#include "config/config.hpp"
 
 namespace prooftrack::config {
 namespace {
@@ -68,6 +70,11 @@ std::string check_callback_url(std::string_view url) {
     const bool has_no_target = url.size() == unix_scheme_length + parsed->socket_path.size();
     if (parsed->scheme == url_scheme::http_unix && has_no_target) return std::string(unix_rule);
     return check_transport(*parsed);
+}
+
+std::string check_proxy(std::string_view proxy) {
+    if (proxy.empty() || proxy == no_proxy_word) return {};
+    return check_proxy_url(proxy);
 }
 
 std::string check_metrics_listen(std::string_view address) {

@@ -12,6 +12,8 @@ namespace prooftrack::config {
 std::string check_base_url(std::string_view url);
 /// A callback's `url`: https, http to a loopback host, or http+unix:///path.sock:/target; no userinfo, no fragment.
 std::string check_callback_url(std::string_view url);
+/// `proxy`: "", "none", or http://HOST[:PORT] without userinfo.
+std::string check_proxy(std::string_view proxy);
 /// `metrics.listen`: "" or HOST:PORT on a loopback address.
 std::string check_metrics_listen(std::string_view address);
 

@@ -9,6 +9,7 @@
 
 #include "base/allowed_hosts.hpp"
 #include "base/event_names.hpp"
+#include "base/host_rules.hpp"
 #include "base/http_url.hpp"
 #include "base/own_url.hpp"
 #include "config/secret_files.hpp"
@@ -40,6 +41,7 @@ bool is_group(std::string_view text) {
 
 void validate_proof(config_document& document) {
     const std::string path = "proof.base_url";
+    if (document.is_sound("proof.proxy")) refuse_if(document, "proof.proxy", check_proxy(document.value.proof.proxy));
     if (!document.has(path)) {
         if (document.is_sound("proof"))
             document.refuse(path, "is required: where Proof is, as in \"https://proof.example\"");
@@ -117,6 +119,7 @@ class callback_rules {
     }
 
     void check_url() {
+        if (is_sound("proxy")) refuse_if(document_, key("proxy"), check_proxy(callback_.proxy));
         if (!is_sound("url")) return;
         refuse_if(document_, key("url"), check_callback_url(callback_.url));
         const bool needs_secret = is_sound("url") && !is_unix_url(callback_.url) && callback_.secret_file.empty();
@@ -131,7 +134,7 @@ class callback_rules {
     }
 
     void check_command() {
-        for (const char* name : {"ca_file", "secret_file"}) {
+        for (const char* name : {"ca_file", "proxy", "proxy_credentials_file", "secret_file"}) {
             if (document_.has(key(name)))
                 document_.refuse(key(name), "belongs to a url; a command has none: take it out");
         }
@@ -180,6 +183,17 @@ void validate_callback_url(config_document& document, const config_surroundings&
     }
 }
 
+/// What of a proxy's keys does nothing; "" = nothing.
+std::string idle_proxy_keys(const std::string& url, const std::string& proxy, const std::string& credentials_file) {
+    const auto parsed = parse_http_url(url);
+    const bool is_named = !proxy.empty() && proxy != no_proxy_word;
+    const bool is_direct = parsed && (parsed->scheme == url_scheme::http_unix || is_loopback_host(parsed->host));
+    if (is_direct && is_named) return "proxy has no effect: Unix sockets and loopback hosts never go through one";
+    if (!credentials_file.empty() && (is_direct || proxy == no_proxy_word))
+        return "proxy_credentials_file has no effect without a proxy";
+    return {};
+}
+
 bool selects(const callback_config& callback, std::string_view event) {
     return std::any_of(callback.events.begin(), callback.events.end(), [&](const std::string& pattern) {
         return pattern_selects(pattern, event);
@@ -214,10 +228,15 @@ std::vector<std::string> configuration_warnings(const configuration& config) {
         if (!callback.ca_file.empty() && !is_https_url(callback.url)) {
             warnings.push_back(fmt::format("callback \"{}\": ca_file has no effect without https", callback.name));
         }
+        const std::string idle = idle_proxy_keys(callback.url, callback.proxy, callback.proxy_credentials_file);
+        if (!idle.empty()) warnings.push_back(fmt::format("callback \"{}\": {}", callback.name, idle));
     }
     if (!config.proof.ca_file.empty() && !is_https_url(config.proof.base_url)) {
         warnings.emplace_back("proof.ca_file has no effect without https");
     }
+    const proof_config& proof = config.proof;
+    const std::string idle = idle_proxy_keys(proof.base_url, proof.proxy, proof.proxy_credentials_file);
+    if (!idle.empty()) warnings.push_back("proof." + idle);
     if (!config.callback_url.secret_file.empty() && config.callback_url.allow_hosts.empty()) {
         warnings.emplace_back("callback_url.secret_file has no effect while callback_url.allow_hosts is empty");
     }

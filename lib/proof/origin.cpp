@@ -41,6 +41,7 @@ origin::origin(const proof_client_options& options) {
     const http_url url = parse_base_url(options.base_url);
     host_ = url.host;
     port_ = url.port;
+    route_ = options.route;
     path_prefix_ = url.target;
     while (path_prefix_.ends_with('/')) path_prefix_.pop_back();
     poll_begin_ = fmt::format("GET {}{}", path_prefix_, transactions_path);

@@ -3,6 +3,7 @@
 // One Proof server as connections see it: where it is, how its TLS is made, and the bytes of its requests.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,7 +16,8 @@
 
 namespace prooftrack::proof {
 
-/// Built from base_url, trust and user_agent; a change of one of them makes a new origin. Keeps the newest TLS session.
+/// Built from base_url, trust, route and user_agent; a change of one of them makes a new origin. Keeps the newest TLS
+/// session.
 class origin {
   public:
     /// Throws boost::system::system_error when base_url is not https (or http to a loopback host), holds a query, or
@@ -25,6 +27,8 @@ class origin {
     const std::string& host() const { return host_; }
     std::uint16_t port() const { return port_; }
     bool uses_tls() const { return context_.has_value(); }
+    /// The way there, for net::connect_options; null = directly.
+    const std::shared_ptr<const net::proxy_route>& route() const { return route_; }
 
     /// A client connection's TLS: 1.2 at least, SNI for names, the certificate verified for the host, the newest
     /// session offered. Only with uses_tls().
@@ -42,6 +46,7 @@ class origin {
   private:
     std::string host_;
     std::uint16_t port_ = 0;
+    std::shared_ptr<const net::proxy_route> route_;
     std::string path_prefix_; ///< of base_url, without a slash at its end
     std::string poll_begin_;  ///< before the id
     std::string fields_;      ///< from the version to "Bearer "
