@@ -52,6 +52,11 @@ origin::origin(const proof_client_options& options) {
     if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.trust));
 }
 
+std::string origin::describe_connect_timeout() const {
+    const net::http_proxy* proxy = route_ ? route_->find(host_, port_) : nullptr;
+    return proxy == nullptr ? "connect: timed out" : fmt::format("proxy {}: timed out", describe(*proxy));
+}
+
 ssl_pointer origin::make_ssl() {
     ssl_pointer ssl(SSL_new(context_.value().native_handle()));
     if (!ssl) throw std::bad_alloc();

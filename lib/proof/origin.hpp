@@ -30,6 +30,9 @@ class origin {
     /// The way there, for net::connect_options; null = directly.
     const std::shared_ptr<const net::proxy_route>& route() const { return route_; }
 
+    /// "connect: timed out", or the same of the proxy on the way.
+    std::string describe_connect_timeout() const;
+
     /// A client connection's TLS: 1.2 at least, SNI for names, the certificate verified for the host, the newest
     /// session offered. Only with uses_tls().
     ssl_pointer make_ssl();

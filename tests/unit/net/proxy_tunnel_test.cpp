@@ -77,7 +77,7 @@ TEST_F(ProxyTunnel, AnotherStatusNamesTheProxyAndWhatToDo) {
     EXPECT_THAT(wrong.error().message(), AllOf(HasSubstr("does not accept"), Not(HasSubstr("bWU6"))));
     EXPECT_THAT(answered_with("HTTP/1.1 403 x\r\n\r\n").error().message(), HasSubstr("403 Forbidden"));
     EXPECT_THAT(answered_with("HTTP/1.1 502 x\r\n\r\n").error().message(), HasSubstr("502 Bad Gateway"));
-    EXPECT_THAT(answered_with("HTTP/1.1 599 x\r\n\r\n").error().message(), HasSubstr("answered 599 to CONNECT"));
+    EXPECT_THAT(answered_with("HTTP/1.1 555 x\r\n\r\n").error().message(), HasSubstr("answered 555 to CONNECT"));
     EXPECT_EQ(answered_with("HTTP/1.1 100 Continue\r\n\r\n").error().code, net_error::proxy_refused);
 }
 
