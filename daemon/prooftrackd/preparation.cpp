@@ -1,6 +1,7 @@
 #include "prooftrackd/preparation.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <random>
 #include <utility>
 
@@ -91,6 +92,9 @@ class preparation_steps {
         if (!trust) return;
         next_.proof_options.trust = std::move(*trust);
         const config::proof_config& proof = next_.config.proof;
+        auto identity = load_identity("proof.", proof.client_certificate, proof.client_key);
+        if (!identity) return;
+        next_.proof_options.identity = std::move(*identity);
         if (is_sound("proof.base_url"))
             next_.proof_options.route =
                 load_route("proof.", "", proof.base_url, proof.proxy, proof.proxy_credentials_file);
@@ -142,6 +146,29 @@ class preparation_steps {
             return std::nullopt;
         }
         return trust;
+    }
+
+    /// nullopt after a mistake; none when no file is named. Certificate and key are known to fit then.
+    std::optional<net::client_identity> load_identity(
+        const std::string& path, const std::string& certificate_file, const std::string& key_file) {
+        const std::string certificate_key = path + "client_certificate";
+        const std::string key_key = path + "client_key";
+        if (certificate_file.empty() && key_file.empty()) return net::client_identity();
+        if (!is_sound(certificate_key) || !is_sound(key_key)) return std::nullopt;
+        auto certificate = machine_.read_file(certificate_file, net::max_identity_bytes);
+        if (!certificate) refuse(certificate_key, certificate.error());
+        auto key = machine_.read_file(key_file, net::max_identity_bytes);
+        if (!key) refuse(key_key, key.error());
+        if (!certificate || !key) return std::nullopt;
+        note_open(key->is_open_to_others, key_file);
+        secret key_pem(key->text);
+        ::explicit_bzero(key->text.data(), key->text.size());
+        net::client_identity identity(std::move(certificate->text), certificate_file, std::move(key_pem), key_file);
+        if (const auto fault = find_identity_fault(identity)) {
+            refuse(fault->of == net::identity_fault::part::key ? key_key : certificate_key, machine_fault{fault->text});
+            return std::nullopt;
+        }
+        return identity;
     }
 
     /// The way to `url`; nullptr = directly, also after a mistake.
@@ -219,13 +246,18 @@ class preparation_steps {
             read_keys(
                 path + "secret_file", callback.name, secret_path(callback, machine_.credentials()), target.secrets);
         }
-        if (callback.command.empty() && (!callback.ca_file.empty() || is_https_url(callback.url))) {
-            if (const auto trust = load_trust(path + "ca_file", callback.ca_file)) target.tls = tls_for(*trust);
-        }
+        if (callback.command.empty()) load_tls(path, callback, target);
         if (callback.command.empty() && is_sound(path + "url"))
             target.route =
                 load_route(path, callback.name, callback.url, callback.proxy, callback.proxy_credentials_file);
         next_.targets.push_back(std::move(target));
+    }
+
+    void load_tls(const std::string& path, const config::callback_config& callback, callback::callback_target& target) {
+        const auto identity = load_identity(path, callback.client_certificate, callback.client_key);
+        if (callback.ca_file.empty() && !is_https_url(callback.url)) return;
+        const auto trust = load_trust(path + "ca_file", callback.ca_file);
+        if (trust && identity) target.tls = tls_for(*trust, *identity);
     }
 
     void prepare_callback_url() {
@@ -234,7 +266,7 @@ class preparation_steps {
         read_keys(
             "callback_url.secret_file", std::string(own_url_callback), secret_path(rules, machine_.credentials()),
             next_.url_rules.secrets);
-        if (!rules.allow_hosts.empty()) next_.url_rules.tls = tls_for(net::trust_roots());
+        if (!rules.allow_hosts.empty()) next_.url_rules.tls = tls_for(net::trust_roots(), net::client_identity());
         if (std::none_of(rules.allow_hosts.begin(), rules.allow_hosts.end(), is_tcp_host)) return;
         if (!environment_.fault.empty()) refuse("callback_url.allow_hosts", machine_fault{environment_.fault});
         if (!environment_.route) return;
@@ -261,8 +293,8 @@ class preparation_steps {
         into = std::move(keys->keys);
     }
 
-    std::shared_ptr<net::tls_client> tls_for(const net::trust_roots& trust) {
-        return next_.tls.get(trust, before_ == nullptr ? nullptr : &before_->tls);
+    std::shared_ptr<net::tls_client> tls_for(const net::trust_roots& trust, const net::client_identity& identity) {
+        return next_.tls.get(trust, identity, before_ == nullptr ? nullptr : &before_->tls);
     }
 
     /// Everything named is there and good.

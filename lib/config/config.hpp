@@ -21,6 +21,8 @@ struct proof_config {
     std::size_t pipeline_depth = 1;
     std::string proxy; ///< "http://HOST:PORT", "" = that of the environment, "none" = never
     std::string proxy_credentials_file;
+    std::string client_certificate; ///< with client_key, or neither
+    std::string client_key;
     milliseconds connect_timeout{5'000};
     milliseconds request_timeout{10'000};
     std::size_t max_reply_bytes = 65'536;
@@ -77,6 +79,8 @@ struct callback_config {
     std::string ca_file;
     std::string proxy; ///< as in proof_config
     std::string proxy_credentials_file;
+    std::string client_certificate; ///< with client_key, or neither
+    std::string client_key;
     std::string secret_file; ///< "" = the systemd credential `callback.NAME.secret`
     std::vector<std::string> events{"transaction.*"};
     milliseconds timeout{15'000};

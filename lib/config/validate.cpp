@@ -39,8 +39,21 @@ bool is_group(std::string_view text) {
     });
 }
 
+/// Both or neither: what is there alone is blamed.
+void validate_identity(
+    config_document& document, const std::string& path, const std::string& certificate, const std::string& key) {
+    const std::string certificate_key = path + "client_certificate";
+    const std::string key_key = path + "client_key";
+    if (!document.is_sound(certificate_key) || !document.is_sound(key_key)) return;
+    if (!certificate.empty() && key.empty())
+        document.refuse(certificate_key, "needs client_key beside it, the file with its private key");
+    if (certificate.empty() && !key.empty())
+        document.refuse(key_key, "needs client_certificate beside it, the file with the certificate");
+}
+
 void validate_proof(config_document& document) {
     const std::string path = "proof.base_url";
+    validate_identity(document, "proof.", document.value.proof.client_certificate, document.value.proof.client_key);
     if (document.is_sound("proof.proxy")) refuse_if(document, "proof.proxy", check_proxy(document.value.proof.proxy));
     if (!document.has(path)) {
         if (document.is_sound("proof"))
@@ -119,6 +132,7 @@ class callback_rules {
     }
 
     void check_url() {
+        validate_identity(document_, path_ + '.', callback_.client_certificate, callback_.client_key);
         if (is_sound("proxy")) refuse_if(document_, key("proxy"), check_proxy(callback_.proxy));
         if (!is_sound("url")) return;
         refuse_if(document_, key("url"), check_callback_url(callback_.url));
@@ -134,7 +148,8 @@ class callback_rules {
     }
 
     void check_command() {
-        for (const char* name : {"ca_file", "proxy", "proxy_credentials_file", "secret_file"}) {
+        for (const char* name :
+             {"ca_file", "proxy", "proxy_credentials_file", "client_certificate", "client_key", "secret_file"}) {
             if (document_.has(key(name)))
                 document_.refuse(key(name), "belongs to a url; a command has none: take it out");
         }
@@ -228,6 +243,10 @@ std::vector<std::string> configuration_warnings(const configuration& config) {
         if (!callback.ca_file.empty() && !is_https_url(callback.url)) {
             warnings.push_back(fmt::format("callback \"{}\": ca_file has no effect without https", callback.name));
         }
+        if (!callback.client_certificate.empty() && !is_https_url(callback.url)) {
+            warnings.push_back(
+                fmt::format("callback \"{}\": client_certificate has no effect without https", callback.name));
+        }
         const std::string idle = idle_proxy_keys(callback.url, callback.proxy, callback.proxy_credentials_file);
         if (!idle.empty()) warnings.push_back(fmt::format("callback \"{}\": {}", callback.name, idle));
     }
@@ -235,6 +254,8 @@ std::vector<std::string> configuration_warnings(const configuration& config) {
         warnings.emplace_back("proof.ca_file has no effect without https");
     }
     const proof_config& proof = config.proof;
+    if (!proof.client_certificate.empty() && !is_https_url(proof.base_url))
+        warnings.emplace_back("proof.client_certificate has no effect without https");
     const std::string idle = idle_proxy_keys(proof.base_url, proof.proxy, proof.proxy_credentials_file);
     if (!idle.empty()) warnings.push_back("proof." + idle);
     if (!config.callback_url.secret_file.empty() && config.callback_url.allow_hosts.empty()) {

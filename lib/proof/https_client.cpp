@@ -66,7 +66,8 @@ std::shared_ptr<const proof_setup> prepare_proof_setup(
     if (before != nullptr) {
         const proof_client_options& old = before->options();
         const bool same = options.base_url == old.base_url && options.trust == old.trust &&
-                          options.user_agent == old.user_agent && net::is_same_route(options.route, old.route);
+                          options.identity == old.identity && options.user_agent == old.user_agent &&
+                          net::is_same_route(options.route, old.route);
         if (same) where = before->where();
         options.seed = old.seed; // the hashes that the core remembers were made with it
     }

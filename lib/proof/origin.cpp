@@ -49,7 +49,7 @@ origin::origin(const proof_client_options& options) {
         " HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\nAccept: application/json\r\n"
         "Accept-Encoding: identity\r\nAuthorization: Bearer ",
         format_host_header(url), printable(options.user_agent));
-    if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.trust));
+    if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.trust, options.identity));
 }
 
 std::string origin::describe_connect_timeout() const {

@@ -16,8 +16,8 @@
 
 namespace prooftrack::proof {
 
-/// Built from base_url, trust, route and user_agent; a change of one of them makes a new origin. Keeps the newest TLS
-/// session.
+/// Built from base_url, trust, identity, route and user_agent; a change of one of them makes a new origin. Keeps the
+/// newest TLS session.
 class origin {
   public:
     /// Throws boost::system::system_error when base_url is not https (or http to a loopback host), holds a query, or

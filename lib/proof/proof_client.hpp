@@ -14,6 +14,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "base/unique_function.hpp"
+#include "net/client_identity.hpp"
 #include "net/proxy_route.hpp"
 #include "net/trust_roots.hpp"
 #include "track/types.hpp"
@@ -77,6 +78,7 @@ struct proof_reply {
 struct proof_client_options {
     std::string base_url;                          ///< https, or http to a loopback host
     net::trust_roots trust;                        ///< whom its certificate must be from
+    net::client_identity identity;                 ///< what it shows of itself in TLS
     std::shared_ptr<const net::proxy_route> route; ///< through which proxy; null = directly
     std::size_t connections = 64;                  ///< most connections for polls, opened only as needed
     std::size_t pipeline_depth = 1;                ///< polls in flight on one connection
