@@ -255,7 +255,9 @@ void application::reread_changed_secrets() {
     if (now_.token_file.has_changed()) reread_token();
     const bool keys = secrets_.read_changed_keys(now_);
     const bool headers = secrets_.read_changed_headers(now_);
-    if (!keys && !headers) return;
+    const secret_reread::parts proxies = secrets_.read_changed_proxy_credentials(now_);
+    if (proxies.proof) proof_->reconfigure(now_.proof);
+    if (!keys && !headers && !proxies.notifier) return;
     notifier_->configure(now_.notifier);
     engine_.set_secrets(secrets_in_use(now_));
 }

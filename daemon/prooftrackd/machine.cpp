@@ -1,6 +1,7 @@
 #include "prooftrackd/machine.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 
 #include <boost/system/system_error.hpp>
 #include <fcntl.h>
@@ -56,6 +57,11 @@ machine_fault this_machine::check_program(const std::filesystem::path& path) con
 
 machine_fault this_machine::check_socket(const std::filesystem::path& path) const {
     return {api::find_socket_fault(path)};
+}
+
+std::string this_machine::environment(const std::string& name) const {
+    const char* value = std::getenv(name.c_str()); // NOLINT(concurrency-mt-unsafe): nobody writes the environment
+    return value == nullptr ? std::string() : std::string(value);
 }
 
 std::uint64_t this_machine::descriptor_limit() const { return hard_descriptor_limit(); }

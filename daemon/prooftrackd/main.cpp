@@ -69,6 +69,7 @@ int start(const daemon_options& options, const machine& from) {
     const auto refuse_start = [&](std::string why, int status) {
         return refuse(*log, {{options.config.string(), 0, 0, {}, std::move(why), {}}}, status);
     };
+    log_proxies(*log, ready.runtime->proxies);
     const auto passed = observe::passed_api_socket();
     if (!passed) return refuse_start(passed.error().message(), EX_CONFIG);
     try {

@@ -1,5 +1,7 @@
 #include "prooftrackd/preparation.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <random>
 #include <utility>
 
@@ -10,6 +12,7 @@
 #include "base/host_rules.hpp"
 #include "base/http_url.hpp"
 #include "base/own_url.hpp"
+#include "base/proxy_rules.hpp"
 #include "config/parse.hpp"
 #include "config/secret_files.hpp"
 #include "config/url_rules.hpp"
@@ -98,6 +101,13 @@ class preparation_steps {
         auto trust = load_trust("proof.ca_file", next_.config.proof.ca_file);
         if (!trust) return;
         next_.proof_options.trust = std::move(*trust);
+        const config::proof_config& proof = next_.config.proof;
+        auto identity = load_identity("proof.", proof.client_certificate, proof.client_key);
+        if (!identity) return;
+        next_.proof_options.identity = std::move(*identity);
+        if (is_sound("proof.base_url"))
+            next_.proof_options.route =
+                load_route("proof.", "", proof.base_url, proof.proxy, proof.proxy_credentials_file);
         if (next_.token.empty() || !is_sound("proof.base_url") || next_.config.proof.base_url.empty()) return;
         try {
             next_.proof = prepare_proof_setup(
@@ -146,6 +156,69 @@ class preparation_steps {
             return std::nullopt;
         }
         return trust;
+    }
+
+    /// nullopt after a mistake; none when no file is named. Certificate and key are known to fit then.
+    std::optional<net::client_identity> load_identity(
+        const std::string& path, const std::string& certificate_file, const std::string& key_file) {
+        const std::string certificate_key = path + "client_certificate";
+        const std::string key_key = path + "client_key";
+        if (certificate_file.empty() && key_file.empty()) return net::client_identity();
+        if (!is_sound(certificate_key) || !is_sound(key_key)) return std::nullopt;
+        auto certificate = machine_.read_file(certificate_file, net::max_identity_bytes);
+        if (!certificate) refuse(certificate_key, certificate.error());
+        auto key = machine_.read_file(key_file, net::max_identity_bytes);
+        if (!key) refuse(key_key, key.error());
+        if (!certificate || !key) return std::nullopt;
+        note_open(key->is_open_to_others, key_file);
+        secret key_pem(key->text);
+        ::explicit_bzero(key->text.data(), key->text.size());
+        net::client_identity identity(std::move(certificate->text), certificate_file, std::move(key_pem), key_file);
+        if (const auto fault = find_identity_fault(identity)) {
+            refuse(fault->of == net::identity_fault::part::key ? key_key : certificate_key, machine_fault{fault->text});
+            return std::nullopt;
+        }
+        return identity;
+    }
+
+    /// The way to `url`; nullptr = directly, also after a mistake.
+    std::shared_ptr<const net::proxy_route> load_route(
+        const std::string& path, const std::string& callback, const std::string& url, const std::string& proxy,
+        const std::string& credentials_file) {
+        const auto credentials = read_credentials(path + "proxy_credentials_file", callback, credentials_file);
+        const auto target = parse_http_url(url);
+        if (!target || target->scheme == url_scheme::http_unix) return nullptr;
+        if (!is_sound(path + "proxy") || proxy == config::no_proxy_word) return nullptr;
+        std::optional<net::proxy_route> route = environment_.route;
+        if (!proxy.empty()) {
+            const auto address = parse_proxy_url(proxy);
+            if (!address) return nullptr; // refused by the configuration's own rules
+            route.emplace(net::http_proxy{*address, {}});
+        } else if (!environment_.fault.empty() && !is_loopback_host(target->host)) {
+            refuse(path + "proxy", machine_fault{environment_.fault});
+        }
+        if (!route) return nullptr;
+        if (credentials) route = route->with_credentials(*credentials);
+        const net::http_proxy* used = route->find(target->host, target->port);
+        note_proxy_use(
+            next_.proxies, used == nullptr ? "none" : describe(*used),
+            proxy.empty() ? environment_.variable : "configuration",
+            callback.empty() ? "proof" : "callback." + callback);
+        return std::make_shared<const net::proxy_route>(std::move(*route));
+    }
+
+    /// nullopt when none are named, or after a mistake.
+    std::optional<secret> read_credentials(
+        const std::string& key, const std::string& callback, const std::filesystem::path& file) {
+        if (file.empty() || !is_sound(key)) return std::nullopt;
+        next_.proxy_files.push_back({callback, file_watch(file)});
+        auto credentials = read_proxy_credentials(file, reader_);
+        if (!credentials) {
+            refuse(key, credentials.error());
+            return std::nullopt;
+        }
+        note_open(credentials->is_open_to_others, file);
+        return std::move(credentials->text);
     }
 
     void prepare_api() {
@@ -198,10 +271,18 @@ class preparation_steps {
                 path + "secret_file", callback.name, secret_path(callback, machine_.credentials()), target.secrets);
             read_headers(path + "headers_file", callback, target.headers);
         }
-        if (callback.command.empty() && (!callback.ca_file.empty() || is_https_url(callback.url))) {
-            if (const auto trust = load_trust(path + "ca_file", callback.ca_file)) target.tls = tls_for(*trust);
-        }
+        if (callback.command.empty()) load_tls(path, callback, target);
+        if (callback.command.empty() && is_sound(path + "url"))
+            target.route =
+                load_route(path, callback.name, callback.url, callback.proxy, callback.proxy_credentials_file);
         next_.targets.push_back(std::move(target));
+    }
+
+    void load_tls(const std::string& path, const config::callback_config& callback, callback::callback_target& target) {
+        const auto identity = load_identity(path, callback.client_certificate, callback.client_key);
+        if (callback.ca_file.empty() && !is_https_url(callback.url)) return;
+        const auto trust = load_trust(path + "ca_file", callback.ca_file);
+        if (trust && identity) target.tls = tls_for(*trust, *identity);
     }
 
     void prepare_callback_url() {
@@ -210,7 +291,14 @@ class preparation_steps {
         read_keys(
             "callback_url.secret_file", std::string(own_url_callback), secret_path(rules, machine_.credentials()),
             next_.url_rules.secrets);
-        if (!rules.allow_hosts.empty()) next_.url_rules.tls = tls_for(net::trust_roots());
+        if (!rules.allow_hosts.empty()) next_.url_rules.tls = tls_for(net::trust_roots(), net::client_identity());
+        if (std::none_of(rules.allow_hosts.begin(), rules.allow_hosts.end(), is_tcp_host)) return;
+        if (!environment_.fault.empty()) refuse("callback_url.allow_hosts", machine_fault{environment_.fault});
+        if (!environment_.route) return;
+        next_.url_rules.route = std::make_shared<const net::proxy_route>(*environment_.route);
+        note_proxy_use(
+            next_.proxies, describe(*environment_.route->proxy()), environment_.variable,
+            std::string(own_url_callback));
     }
 
     void check_command(const std::string& key, const std::string& program) {
@@ -241,8 +329,8 @@ class preparation_steps {
         into = std::move(found->headers);
     }
 
-    std::shared_ptr<net::tls_client> tls_for(const net::trust_roots& trust) {
-        return next_.tls.get(trust, before_ == nullptr ? nullptr : &before_->tls);
+    std::shared_ptr<net::tls_client> tls_for(const net::trust_roots& trust, const net::client_identity& identity) {
+        return next_.tls.get(trust, identity, before_ == nullptr ? nullptr : &before_->tls);
     }
 
     /// Everything named is there and good.
@@ -261,6 +349,7 @@ class preparation_steps {
     config::file_reader reader_ = [this](const std::filesystem::path& path, std::size_t most_bytes) {
         return machine_.read_file(path, most_bytes);
     };
+    environment_proxy environment_ = read_environment_proxy(machine_);
     config::configuration_draft draft_;
     prepared_runtime next_;
     preparation found_;

@@ -16,6 +16,7 @@
 #include "proof/proof_client.hpp"
 #include "prooftrackd/file_watch.hpp"
 #include "prooftrackd/machine.hpp"
+#include "prooftrackd/proxy_choice.hpp"
 #include "prooftrackd/tls_clients.hpp"
 
 namespace prooftrack::daemon {
@@ -44,6 +45,8 @@ struct prepared_runtime {
     callback::callback_url_rules url_rules;
     std::vector<watched_keys> key_files;
     std::vector<watched_headers> header_files;
+    std::vector<watched_proxy> proxy_files;
+    std::vector<proxy_use> proxies;                           ///< for `config.proxy`
     std::shared_ptr<const callback::notifier_setup> notifier; ///< of targets and url_rules
     std::optional<gid_t> socket_group;
     std::optional<gid_t> admin_group;

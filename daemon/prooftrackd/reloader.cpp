@@ -49,6 +49,13 @@ void log_warnings(observe::event_log& log, const std::filesystem::path& file, co
     for (const std::string& open : ready.open_files) log_open_file(log, open);
 }
 
+void log_proxies(observe::event_log& log, const std::vector<proxy_use>& uses) {
+    for (const proxy_use& each : uses)
+        log.write(
+            observe::log_event_id::config_proxy,
+            {{"proxy", each.proxy}, {"source", each.source}, {"used_by", each.used_by}});
+}
+
 bool reloader::reload(running_parts& running) {
     preparation ready;
     try {
@@ -76,6 +83,7 @@ bool reloader::reload(running_parts& running) {
     for (const std::string& key : changed_keys(before, next.config)) changed += changed.empty() ? key : " " + key;
     const std::size_t callbacks = next.config.callbacks.size();
     const std::string secrets = format_secrets(secrets_in_use(next));
+    if (next.proxies != running.runtime().proxies) log_proxies(log_, next.proxies);
     running.take_over(std::move(next));
     counts_.set_reload_successful(true);
     log_.write(

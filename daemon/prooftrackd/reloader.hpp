@@ -43,6 +43,8 @@ class reloader {
 void log_refused(observe::event_log& log, const config::config_mistakes& mistakes, std::string_view advice);
 /// The same for a start. `exit_status` other than 78: the file may be good, and a later start may go on.
 void log_refused_start(observe::event_log& log, const config::config_mistakes& mistakes, int exit_status);
+/// `config.proxy`: which proxy is used by whom, a line for each.
+void log_proxies(observe::event_log& log, const std::vector<proxy_use>& uses);
 /// `config.warning` and `config.insecure_file`.
 void log_warnings(observe::event_log& log, const std::filesystem::path& file, const preparation& ready);
 

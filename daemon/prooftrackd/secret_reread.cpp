@@ -33,6 +33,16 @@ void make_notifier_setup(prepared_runtime& now) {
     now.notifier = prepare_notifier_setup(now.targets, now.url_rules, now.config.network.plain_http_hosts);
 }
 
+/// The way that a callback takes, [proof] for ""; nullptr when there is no such callback.
+std::shared_ptr<const net::proxy_route>* route_of(prepared_runtime& runtime, std::string_view callback) {
+    if (callback.empty()) return &runtime.proof_options.route;
+    const auto target =
+        std::find_if(runtime.targets.begin(), runtime.targets.end(), [&](const callback::callback_target& each) {
+            return each.name == callback;
+        });
+    return target == runtime.targets.end() ? nullptr : &target->route;
+}
+
 } // namespace
 
 void log_open_file(observe::event_log& log, const std::string& file) {
@@ -132,6 +142,37 @@ bool secret_reread::read_changed_headers(prepared_runtime& now) const {
     }
     if (is_changed) make_notifier_setup(now);
     return is_changed;
+}
+
+secret_reread::parts secret_reread::read_changed_proxy_credentials(prepared_runtime& now) const {
+    const config::file_reader read = [this](const auto& path, std::size_t most) {
+        return machine_.read_file(path, most);
+    };
+    parts changed;
+    for (watched_proxy& each : now.proxy_files) {
+        if (!each.file.has_changed()) continue;
+        const std::filesystem::path& file = each.file.path();
+        auto credentials = read_proxy_credentials(file, read);
+        if (!credentials) {
+            warn_of_bad("proxy's credentials", each.callback, file, credentials.error());
+            continue;
+        }
+        warn_of_open(credentials->is_open_to_others, file);
+        std::shared_ptr<const net::proxy_route>* route = route_of(now, each.callback);
+        if (route == nullptr || *route == nullptr) continue;
+        auto next = std::make_shared<const net::proxy_route>((*route)->with_credentials(credentials->text));
+        if (*next == **route) continue;
+        *route = std::move(next);
+        (each.callback.empty() ? changed.proof : changed.notifier) = true;
+        log_.write(
+            observe::log_event_id::config_proxy,
+            {{"proxy", describe(*(*route)->proxy())},
+             {"used_by", each.callback.empty() ? "proof" : "callback." + each.callback},
+             {"file", file.string()}});
+    }
+    if (changed.proof) now.proof = prepare_proof_setup(now.proof_options, now.token, now.proof.get());
+    if (changed.notifier) make_notifier_setup(now);
+    return changed;
 }
 
 } // namespace prooftrack::daemon

@@ -1,6 +1,6 @@
 #pragma once
 
-// Takes a changed token, webhook secret or headers_file into use without a reload.
+// Takes a changed token, webhook secret, headers_file or proxy password into use without a reload.
 
 #include "observe/log.hpp"
 #include "prooftrackd/machine.hpp"
@@ -21,6 +21,14 @@ class secret_reread {
     bool read_changed_keys(prepared_runtime& now) const;
     /// The same for the headers_files.
     bool read_changed_headers(prepared_runtime& now) const;
+    /// Which parts must be configured anew.
+    struct parts {
+        bool proof = false;
+        bool notifier = false;
+    };
+    /// Reads the credentials of those proxies whose file has changed since the last look; `now.proof` and
+    /// `now.notifier` are made anew for whom it concerns.
+    parts read_changed_proxy_credentials(prepared_runtime& now) const;
 
   private:
     void warn_of_open(bool is_open, const std::filesystem::path& file) const;

@@ -20,6 +20,7 @@
 #include "track/types.hpp"
 
 namespace prooftrack::net {
+class proxy_route;
 class tls_client;
 } // namespace prooftrack::net
 
@@ -31,17 +32,19 @@ struct callback_target {
     std::string url; ///< https://…, http+unix:///path.sock:/target, http:// as plain_http_hosts allow
     std::vector<std::string> command; ///< argv, run without a shell
     std::shared_ptr<net::tls_client>
-        tls;                     ///< for https; targets of one client share its sessions; null = the system's CAs
-    std::vector<secret> secrets; ///< decoded keys, newest first; may be empty for http+unix and commands alone
+        tls; ///< for https; targets of one client share its sessions; null = the system's CAs
+    std::shared_ptr<const net::proxy_route> route; ///< through which proxy; null = directly
+    std::vector<secret> secrets;        ///< decoded keys, newest first; may be empty for http+unix and commands alone
     std::vector<secret_header> headers; ///< sent with each attempt, as `parse_header_file` takes them; url alone
     milliseconds timeout{15000};
 };
 
 /// What a transaction's own callback_url may be reached with.
 struct callback_url_rules {
-    std::vector<std::string> allow_hosts; ///< "shop.example", "*.shop.example", "unix:/run/shop.sock"
-    std::vector<secret> secrets;          ///< may be empty without a host over TCP alone
-    std::shared_ptr<net::tls_client> tls; ///< null = the system's CAs
+    std::vector<std::string> allow_hosts;          ///< "shop.example", "*.shop.example", "unix:/run/shop.sock"
+    std::vector<secret> secrets;                   ///< may be empty without a host over TCP alone
+    std::shared_ptr<net::tls_client> tls;          ///< null = the system's CAs
+    std::shared_ptr<const net::proxy_route> route; ///< through which proxy; null = directly
     milliseconds timeout{15000};
 };
 

@@ -105,6 +105,7 @@ asio::awaitable<op_result<net::any_stream>> webhook_sender::async_open(
     options.total = until - std::chrono::steady_clock::now();
     options.filter = target->filter;
     options.strict_rule = target->strict_rule;
+    options.route = target->route;
     const http_url& url = target->url;
     if (url.scheme == url_scheme::http_unix) {
         auto connecting = net::async_connect_unix(url.socket_path, options.total);

@@ -17,6 +17,12 @@ constexpr const char* plain_http_rule = "plain http goes to loopback and private
 /// A connection was trusted by the authorities of its client: those of another one may not take it over.
 std::uint64_t serial_of(const std::shared_ptr<net::tls_client>& tls) { return tls ? tls->serial() : 0; }
 
+/// A connection through another proxy than this target's is not its own.
+std::string format_way(const webhook_target& target) {
+    const net::http_proxy* proxy = target.route ? target.route->find(target.url.host, target.url.port) : nullptr;
+    return proxy == nullptr ? std::string() : describe(*proxy);
+}
+
 } // namespace
 
 bool is_signed_enough(const webhook_target& target) {
@@ -33,7 +39,9 @@ std::shared_ptr<const webhook_target> make_configured_target(
     webhook->headers = target.headers;
     webhook->timeout = target.timeout;
     const bool plain_http_host = is_plain_http_host(*url, plain_http_hosts);
-    webhook->pool_key = fmt::format("{} {} {}", format_lane(*url), plain_http_host, serial_of(target.tls));
+    webhook->route = target.route;
+    webhook->pool_key =
+        fmt::format("{} {} {} {}", format_lane(*url), plain_http_host, serial_of(target.tls), format_way(*webhook));
     if (url->scheme == url_scheme::https) webhook->tls = target.tls;
     if (!is_signed_enough(*webhook))
         throw boost::system::system_error(make_error_code(callback_error::not_signed), "callback " + target.name);
@@ -53,9 +61,10 @@ std::shared_ptr<const webhook_target> make_own_url_target(const allowed_url& all
     webhook->keys = rules.secrets;
     webhook->timeout = rules.timeout;
     // Shared neither with configured targets nor across the kinds of match: a connection was made under its own rules.
+    webhook->route = rules.route;
     webhook->pool_key = fmt::format(
-        "callback_url {} {} {} {}", format_lane(allowed.url), allowed.exact_host, allowed.plain_http_host,
-        serial_of(rules.tls));
+        "callback_url {} {} {} {} {}", format_lane(allowed.url), allowed.exact_host, allowed.plain_http_host,
+        serial_of(rules.tls), format_way(*webhook));
     const bool is_plain = allowed.url.scheme == url_scheme::http;
     const auto may_be_plain = allowed.plain_http_host ? net::may_send_plainly_to : net::is_loopback_address;
     webhook->filter = [is_plain, may_be_plain, exact = allowed.exact_host](const boost::asio::ip::address& address) {

@@ -20,13 +20,16 @@ namespace prooftrack::callback {
 /// them.
 struct webhook_target {
     http_url url;
-    std::shared_ptr<net::tls_client> tls; ///< set for https
+    std::shared_ptr<net::tls_client> tls;          ///< set for https
+    std::shared_ptr<const net::proxy_route> route; ///< through which proxy; null = directly
     std::vector<secret> keys;
     std::vector<secret_header> headers; ///< of the configuration, sent besides our own
     milliseconds timeout{15000};
-    net::address_filter filter; ///< judges each resolved address right before connecting; none = every address
-    std::string strict_rule;    ///< as in net::connect_options
-    std::string pool_key;       ///< targets of equal keys may share connections
+    /// Judges each resolved address right before connecting, by way of a proxy only a literal one; none = every
+    /// address.
+    net::address_filter filter;
+    std::string strict_rule; ///< as in net::connect_options
+    std::string pool_key;    ///< targets of equal keys may share connections
 };
 
 /// False for a target over TCP without a key: nothing is sent there.

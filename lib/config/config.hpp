@@ -18,11 +18,18 @@ struct proof_config {
     std::string token_file; ///< "" = the systemd credential `client_token`
     std::string ca_file;
     std::size_t connections = 0; ///< 0 = automatic
+    std::string proxy;           ///< "http://HOST:PORT", "" = that of the environment, "none" = never
+    std::string proxy_credentials_file;
+    std::string client_certificate; ///< with client_key, or neither
+    std::string client_key;
     milliseconds connect_timeout{5'000};
     milliseconds request_timeout{10'000};
     std::size_t max_reply_bytes = 65'536;
     bool operator==(const proof_config&) const = default;
 };
+
+/// A `proxy` that stands for "directly, whatever the environment says".
+inline constexpr const char* no_proxy_word = "none";
 
 struct poll_config {
     std::pair<milliseconds, milliseconds> interval{5'000, 10'000};
@@ -72,6 +79,10 @@ struct callback_config {
     std::string ca_file;
     std::string headers_file; ///< lines `Name: value`, "" = none; only with a url
     std::string secret_file;  ///< "" = the systemd credential `callback.NAME.secret`
+    std::string proxy;        ///< as in proof_config
+    std::string proxy_credentials_file;
+    std::string client_certificate; ///< with client_key, or neither
+    std::string client_key;
     std::vector<std::string> events{"transaction.*"};
     milliseconds timeout{15'000};
     std::size_t max_in_flight = 16;

@@ -69,6 +69,20 @@ op_result<secret_text> parse_token(const std::filesystem::path& path, std::strin
     return secret_text{secret(std::string(text)), false};
 }
 
+op_result<secret_text> parse_credentials(const std::filesystem::path& path, std::string_view text) {
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    if (text.starts_with(byte_order_mark)) return failure(path, secret_error::malformed, mark_advice);
+    if (trimmed(text).empty())
+        return failure(path, secret_error::empty, "write the proxy's user:password into it, on one line");
+    const bool has_control =
+        std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+    const auto colon = text.find(':');
+    if (has_control || colon == std::string_view::npos || colon == 0)
+        return failure(path, secret_error::malformed, "expected one line, user:password, and nothing else");
+    return secret_text{secret(std::string(text)), false};
+}
+
 op_result<file_content> read_some(
     const std::filesystem::path& path, std::size_t most_bytes, const char* what, const file_reader& read) {
     if (path.empty()) return op_error{make_error_code(secret_error::not_configured), fmt::format("read {}", what), {}};
@@ -104,6 +118,15 @@ op_result<secret_text> read_secret_bytes(
     secret_text found{secret(content->text), content->is_open_to_others};
     wipe(content->text);
     return found;
+}
+
+op_result<secret_text> read_proxy_credentials(const std::filesystem::path& path, const file_reader& read) {
+    auto content = read_some(path, max_proxy_credentials_bytes, "the proxy's credentials", read);
+    if (!content) return content.error();
+    op_result<secret_text> parsed = parse_credentials(path, content->text);
+    wipe(content->text);
+    if (parsed) parsed->is_open_to_others = content->is_open_to_others;
+    return parsed;
 }
 
 std::filesystem::path credentials_directory() {

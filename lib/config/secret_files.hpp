@@ -14,6 +14,7 @@
 namespace prooftrack::config {
 
 inline constexpr std::size_t max_token_bytes = 4'096;
+inline constexpr std::size_t max_proxy_credentials_bytes = 1'024;
 
 /// The systemd credential that stands in for an unwritten `proof.token_file`.
 inline constexpr std::string_view token_credential = "client_token";
@@ -41,6 +42,10 @@ op_result<secret_text> read_secret_file(const std::filesystem::path& path, const
 /// All bytes as they are, at most `most_bytes`: for the files whose form lib/callback knows.
 op_result<secret_text> read_secret_bytes(
     const std::filesystem::path& path, std::size_t most_bytes, const file_reader& read = read_bounded_file);
+/// `user:password` on one line of at most `max_proxy_credentials_bytes`; a newline behind it is dropped. The user is
+/// not empty and has no colon; the password may have colons, blanks and UTF-8 and may be empty.
+op_result<secret_text> read_proxy_credentials(
+    const std::filesystem::path& path, const file_reader& read = read_bounded_file);
 
 /// $CREDENTIALS_DIRECTORY as systemd passes it; empty when there is none.
 std::filesystem::path credentials_directory();

@@ -8,6 +8,8 @@
 #include "base/allowed_hosts.hpp"
 #include "base/host_rules.hpp"
 #include "base/http_url.hpp"
+#include "base/proxy_rules.hpp"
+#include "config/config.hpp"
 
 namespace prooftrack::config {
 namespace {
@@ -73,6 +75,11 @@ std::string check_callback_url(std::string_view url, const std::vector<std::stri
     if (std::string problem = check_callback_form(url); !problem.empty()) return problem;
     if (may_be_called(parse_http_url(url).value(), plain_http_hosts)) return {};
     return fmt::format("{}, or name a private host in network.plain_http_hosts", transport_rule);
+}
+
+std::string check_proxy(std::string_view proxy) {
+    if (proxy.empty() || proxy == no_proxy_word) return {};
+    return check_proxy_url(proxy);
 }
 
 std::string check_metrics_listen(std::string_view address, bool allow_remote) {

@@ -19,6 +19,8 @@ std::string check_callback_url(std::string_view url, const std::vector<std::stri
 std::string check_metrics_listen(std::string_view address, bool allow_remote = false);
 /// Whether a sound `metrics.listen` serves others than this machine.
 bool is_remote_listen(std::string_view address);
+/// `proxy`: "", "none", or http://HOST[:PORT] without userinfo.
+std::string check_proxy(std::string_view proxy);
 
 /// Whether it is a sound http+unix URL.
 bool is_unix_url(std::string_view url);

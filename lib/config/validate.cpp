@@ -9,6 +9,7 @@
 
 #include "base/allowed_hosts.hpp"
 #include "base/event_names.hpp"
+#include "base/host_rules.hpp"
 #include "base/http_url.hpp"
 #include "base/own_url.hpp"
 #include "config/secret_files.hpp"
@@ -38,8 +39,22 @@ bool is_group(std::string_view text) {
     });
 }
 
+/// Both or neither: what is there alone is blamed.
+void validate_identity(
+    config_document& document, const std::string& path, const std::string& certificate, const std::string& key) {
+    const std::string certificate_key = path + "client_certificate";
+    const std::string key_key = path + "client_key";
+    if (!document.is_sound(certificate_key) || !document.is_sound(key_key)) return;
+    if (!certificate.empty() && key.empty())
+        document.refuse(certificate_key, "needs client_key beside it, the file with its private key");
+    if (certificate.empty() && !key.empty())
+        document.refuse(key_key, "needs client_certificate beside it, the file with the certificate");
+}
+
 void validate_proof(config_document& document) {
     const std::string path = "proof.base_url";
+    validate_identity(document, "proof.", document.value.proof.client_certificate, document.value.proof.client_key);
+    if (document.is_sound("proof.proxy")) refuse_if(document, "proof.proxy", check_proxy(document.value.proof.proxy));
     if (!document.has(path)) {
         if (document.is_sound("proof"))
             document.refuse(path, "is required: where Proof is, as in \"https://proof.example\"");
@@ -128,6 +143,8 @@ class callback_rules {
     }
 
     void check_url() {
+        validate_identity(document_, path_ + '.', callback_.client_certificate, callback_.client_key);
+        if (is_sound("proxy")) refuse_if(document_, key("proxy"), check_proxy(callback_.proxy));
         if (!is_sound("url")) return;
         const bool knows_hosts = document_.is_sound("network.plain_http_hosts");
         refuse_if(
@@ -146,7 +163,9 @@ class callback_rules {
     }
 
     void check_command() {
-        for (const char* name : {"ca_file", "headers_file", "secret_file"}) {
+        for (const char* name :
+             {"ca_file", "proxy", "proxy_credentials_file", "client_certificate", "client_key", "headers_file",
+              "secret_file"}) {
             if (document_.has(key(name)))
                 document_.refuse(key(name), "belongs to a url; a command has none: take it out");
         }
@@ -195,6 +214,17 @@ void validate_callback_url(config_document& document, const config_surroundings&
     }
 }
 
+/// What of a proxy's keys does nothing; "" = nothing.
+std::string idle_proxy_keys(const std::string& url, const std::string& proxy, const std::string& credentials_file) {
+    const auto parsed = parse_http_url(url);
+    const bool is_named = !proxy.empty() && proxy != no_proxy_word;
+    const bool is_direct = parsed && (parsed->scheme == url_scheme::http_unix || is_loopback_host(parsed->host));
+    if (is_direct && is_named) return "proxy has no effect: Unix sockets and loopback hosts never go through one";
+    if (!credentials_file.empty() && (is_direct || proxy == no_proxy_word))
+        return "proxy_credentials_file has no effect without a proxy";
+    return {};
+}
+
 bool selects(const callback_config& callback, std::string_view event) {
     return std::any_of(callback.events.begin(), callback.events.end(), [&](const std::string& pattern) {
         return pattern_selects(pattern, event);
@@ -230,10 +260,21 @@ std::vector<std::string> configuration_warnings(const configuration& config) {
         if (!callback.ca_file.empty() && !is_https_url(callback.url)) {
             warnings.push_back(fmt::format("callback \"{}\": ca_file has no effect without https", callback.name));
         }
+        if (!callback.client_certificate.empty() && !is_https_url(callback.url)) {
+            warnings.push_back(
+                fmt::format("callback \"{}\": client_certificate has no effect without https", callback.name));
+        }
+        const std::string idle = idle_proxy_keys(callback.url, callback.proxy, callback.proxy_credentials_file);
+        if (!idle.empty()) warnings.push_back(fmt::format("callback \"{}\": {}", callback.name, idle));
     }
     if (!config.proof.ca_file.empty() && !is_https_url(config.proof.base_url)) {
         warnings.emplace_back("proof.ca_file has no effect without https");
     }
+    const proof_config& proof = config.proof;
+    if (!proof.client_certificate.empty() && !is_https_url(proof.base_url))
+        warnings.emplace_back("proof.client_certificate has no effect without https");
+    const std::string idle = idle_proxy_keys(proof.base_url, proof.proxy, proof.proxy_credentials_file);
+    if (!idle.empty()) warnings.push_back("proof." + idle);
     if (!config.callback_url.secret_file.empty() && config.callback_url.allow_hosts.empty()) {
         warnings.emplace_back("callback_url.secret_file has no effect while callback_url.allow_hosts is empty");
     }

@@ -18,6 +18,7 @@
 #include "net/completion.hpp"
 #include "net/deadline.hpp"
 #include "net/error.hpp"
+#include "net/proxy_tunnel.hpp"
 
 namespace prooftrack::net {
 
@@ -42,6 +43,13 @@ address_list interleave_families(const address_list& addresses) {
         if (i < second.size()) mixed.push_back(second[i]);
     }
     return mixed;
+}
+
+/// False for a literal address that the filter refuses; a name is for whoever resolves it to judge.
+bool is_allowed_literal(const address_filter& filter, const std::string& host) {
+    error_code error;
+    const auto address = asio::ip::make_address(host, error);
+    return error || !filter || filter(address);
 }
 
 /// One try to connect a host. Keeps itself alive through the handlers of its operations; every one of them has a
@@ -197,6 +205,13 @@ class connect_race : public std::enable_shared_from_this<connect_race> {
 unique_function<void()> connect_tcp(
     asio::any_io_executor loop, host_resolver& resolver, std::string host, std::uint16_t port, connect_options options,
     unique_function<void(op_result<tcp::socket>)> handler) {
+    const http_proxy* proxy = options.route ? options.route->find(host, port) : nullptr;
+    if (proxy != nullptr && is_allowed_literal(options.filter, host)) {
+        http_proxy chosen = *proxy; // the options that own it are moved below
+        return connect_through_proxy(
+            std::move(loop), resolver, std::move(chosen), std::move(host), port, std::move(options),
+            std::move(handler));
+    }
     auto race = std::make_shared<connect_race>(loop, std::move(host), port, std::move(options), std::move(handler));
     race->start(resolver);
     return [weak = std::weak_ptr<connect_race>(race)] {

@@ -1,9 +1,10 @@
 #pragma once
 
-// Connected streams: resolve, happy eyeballs (RFC 8305), TLS, Unix sockets; each stage with its deadline.
+// Connected streams: resolve, happy eyeballs (RFC 8305), proxies, TLS, Unix sockets; each stage with its deadline.
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -13,6 +14,7 @@
 
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "net/proxy_route.hpp"
 #include "net/resolver.hpp"
 #include "net/tls.hpp"
 
@@ -29,6 +31,7 @@ struct connect_options {
     address_filter filter;                                       ///< none = every address
     std::string
         strict_rule; ///< of the filter, for people: one address that it refuses then refuses the host as a whole
+    std::shared_ptr<const proxy_route> route; ///< through which proxy; none = directly
 };
 
 /// Resolves `host` (a name or a literal, no brackets) and connects to the first address that answers; families
@@ -37,6 +40,9 @@ struct connect_options {
 /// net_error::address_not_allowed (no address passed the filter, or not all did with a `strict_rule`: then the detail
 /// has the address and the rule), timed_out, cancelled. Returns what gives up early (the handler then gets
 /// net_error::cancelled). `resolver` must live until the handler ran.
+///
+/// Where `options.route` has a proxy for the host, it is asked to CONNECT (net/proxy_tunnel.hpp has the errors). The
+/// proxy resolves the name then: of `options.filter` what is left is that a literal address is judged here.
 unique_function<void()> connect_tcp(
     boost::asio::any_io_executor loop, host_resolver& resolver, std::string host, std::uint16_t port,
     connect_options options, unique_function<void(op_result<boost::asio::ip::tcp::socket>)> handler);

@@ -26,6 +26,8 @@ class net_category_type final : public boost::system::error_category {
             return "the connection was closed in the middle of the reply";
         case net_error::not_http:
             return "the reply is not HTTP";
+        case net_error::proxy_refused:
+            return "it refuses to connect";
         case net_error::bad_request:
             return "the request has a control character in a header";
         }

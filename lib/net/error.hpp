@@ -17,6 +17,7 @@ enum class net_error {
     closed_before_reply, ///< the connection ended before the first byte of a reply
     truncated_reply,     ///< the connection ended in the middle of a reply
     not_http,            ///< the reply is not HTTP/1
+    proxy_refused,       ///< a proxy answered CONNECT with another status than 2xx
     bad_request,         ///< the request cannot be written as HTTP (a line break in a header)
 };
 

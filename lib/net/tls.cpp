@@ -84,7 +84,7 @@ void tls_closer::operator()(tls_stream* stream) const noexcept {
     delete stream;
 }
 
-asio::ssl::context make_tls_context(const trust_roots& trust) {
+asio::ssl::context make_tls_context(const trust_roots& trust, const client_identity& identity) {
     asio::ssl::context context(asio::ssl::context::tls_client);
     SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
     // One RSS page less for each idle connection, and no surprise from a peer that asks for renegotiation.
@@ -104,6 +104,8 @@ asio::ssl::context make_tls_context(const trust_roots& trust) {
                                      : fmt::format("ca_file \"{}\" (a PEM bundle of certificates)", trust.file());
         throw boost::system::system_error(error, "cannot load " + what);
     }
+    if (const auto fault = use_identity(context.native_handle(), identity))
+        throw boost::system::system_error(make_error_code(boost::system::errc::invalid_argument), fault->text);
     return context;
 }
 
@@ -116,8 +118,9 @@ std::uint64_t next_serial() {
 
 } // namespace
 
-tls_client::tls_client(const trust_roots& trust)
-    : serial_(next_serial()), context_(make_tls_context(trust)), sessions_(std::make_shared<session_cache>()) {
+tls_client::tls_client(const trust_roots& trust, const client_identity& identity)
+    : serial_(next_serial()), context_(make_tls_context(trust, identity)),
+      sessions_(std::make_shared<session_cache>()) {
     SSL_CTX_set_session_cache_mode(context_.native_handle(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
     SSL_CTX_sess_set_new_cb(context_.native_handle(), &on_new_session);
 }

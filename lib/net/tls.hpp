@@ -13,6 +13,7 @@
 
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "net/client_identity.hpp"
 #include "net/trust_roots.hpp"
 
 namespace prooftrack::net {
@@ -26,15 +27,15 @@ struct tls_closer {
 };
 using tls_stream_ptr = std::unique_ptr<tls_stream, tls_closer>;
 
-/// TLS 1.2 at least, peers verified against these authorities.
-/// Throws boost::system::system_error whose text names the file when the bundle cannot be used.
-boost::asio::ssl::context make_tls_context(const trust_roots& trust);
+/// TLS 1.2 at least, peers verified against these authorities, `identity` shown to a server that asks.
+/// Throws boost::system::system_error whose text names the file when the bundle or the identity cannot be used.
+boost::asio::ssl::context make_tls_context(const trust_roots& trust, const client_identity& identity = {});
 
 /// A context and the newest session of each host. Its streams must not outlive it being in use on the loop; they may
 /// outlive the object.
 class tls_client {
   public:
-    explicit tls_client(const trust_roots& trust); ///< throws as make_tls_context
+    explicit tls_client(const trust_roots& trust, const client_identity& identity = {}); ///< throws as make_tls_context
     ~tls_client();
     tls_client(const tls_client&) = delete;
     tls_client& operator=(const tls_client&) = delete;

@@ -71,7 +71,7 @@ std::string advise_on_handshake(unsigned long error) {
         return "the server does not know this host name";
     case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-        return "the server wants a client's certificate";
+        return "the server wants a client's certificate, or another one: see client_certificate and client_key";
     default:
         return {};
     }

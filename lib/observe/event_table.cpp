@@ -57,6 +57,9 @@ constexpr std::array table{
         id::config_no_listener, "config.no_listener", level::warning, "advice", "", "",
         "There is neither a callback nor a named consumer: no event would reach anyone."},
     log_event_info{
+        id::config_proxy, "config.proxy", level::info, "proxy source used_by file", "", "",
+        "Which HTTP proxy is used by whom, at a start, when a reload changes it and when its credentials change."},
+    log_event_info{
         id::config_base_url_changed, "config.base_url_changed", level::critical, "before after advice", "",
         "ead0e33904504e66ad0422996cd34b6b",
         "The database belongs to another Proof: a sandbox's completed must not reach a production ledger."},

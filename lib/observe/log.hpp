@@ -39,6 +39,7 @@ enum class log_event_id : std::uint8_t {
     config_restart_required,
     config_insecure_file,
     config_no_listener,
+    config_proxy,
     config_base_url_changed,
     transaction_tracked,
     transaction_status,

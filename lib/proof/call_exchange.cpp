@@ -45,7 +45,8 @@ void call_exchange::watch(steady_time until) {
 
 void call_exchange::on_timeout() {
     if (steady_now() < (sent_ ? until_ : connect_until_)) return;
-    fail(sent_ ? proof_error::timed_out : proof_error::unreachable, sent_ ? "no whole reply" : "connect: timed out");
+    if (sent_) return fail(proof_error::timed_out, "no whole reply");
+    fail(proof_error::unreachable, setup_->where()->describe_connect_timeout());
 }
 
 void call_exchange::on_step(stream_step step, const std::string& why) {

@@ -66,8 +66,9 @@ std::shared_ptr<const proof_setup> prepare_proof_setup(
     std::shared_ptr<origin> where;
     if (before != nullptr) {
         const proof_client_options& old = before->options();
-        const bool same =
-            options.base_url == old.base_url && options.trust == old.trust && options.user_agent == old.user_agent;
+        const bool same = options.base_url == old.base_url && options.trust == old.trust &&
+                          options.identity == old.identity && options.user_agent == old.user_agent &&
+                          net::is_same_route(options.route, old.route);
         if (same) where = before->where();
         options.seed = old.seed; // the hashes that the core remembers were made with it
     }

@@ -41,6 +41,7 @@ origin::origin(const proof_client_options& options) {
     const http_url url = parse_base_url(options.base_url);
     host_ = url.host;
     port_ = url.port;
+    route_ = options.route;
     path_prefix_ = url.target;
     while (path_prefix_.ends_with('/')) path_prefix_.pop_back();
     poll_begin_ = fmt::format("GET {}{}", path_prefix_, transactions_path);
@@ -48,7 +49,12 @@ origin::origin(const proof_client_options& options) {
         " HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\nAccept: application/json\r\n"
         "Accept-Encoding: identity\r\nAuthorization: Bearer ",
         format_host_header(url), printable(options.user_agent));
-    if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.trust));
+    if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.trust, options.identity));
+}
+
+std::string origin::describe_connect_timeout() const {
+    const net::http_proxy* proxy = route_ ? route_->find(host_, port_) : nullptr;
+    return proxy == nullptr ? "connect: timed out" : fmt::format("proxy {}: timed out", describe(*proxy));
 }
 
 void origin::prepare_tls(SSL* ssl, std::string_view alpn) {

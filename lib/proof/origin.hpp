@@ -16,7 +16,8 @@
 
 namespace prooftrack::proof {
 
-/// Built from base_url, trust and user_agent; a change of one of them makes a new origin. Keeps the newest TLS session.
+/// Built from base_url, trust, identity, route and user_agent; a change of one of them makes a new origin. Keeps the
+/// newest TLS session.
 class origin {
   public:
     /// Throws boost::system::system_error when base_url is not https (or http to a loopback host), holds a query, or
@@ -26,6 +27,11 @@ class origin {
     const std::string& host() const { return host_; }
     std::uint16_t port() const { return port_; }
     bool uses_tls() const { return context_.has_value(); }
+    /// The way there, for net::connect_options; null = directly.
+    const std::shared_ptr<const net::proxy_route>& route() const { return route_; }
+
+    /// "connect: timed out", or the same of the proxy on the way.
+    std::string describe_connect_timeout() const;
 
     /// For the streams of its connections: TLS 1.2 at least, peers verified. Only with uses_tls().
     boost::asio::ssl::context& tls_context() { return *context_; }
@@ -51,6 +57,7 @@ class origin {
 
     std::string host_;
     std::uint16_t port_ = 0;
+    std::shared_ptr<const net::proxy_route> route_;
     std::string path_prefix_; ///< of base_url, without a slash at its end
     std::string poll_begin_;  ///< before the id
     std::string fields_;      ///< from the version to "Bearer "

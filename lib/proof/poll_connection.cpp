@@ -138,7 +138,8 @@ void poll_connection::on_ended() { end(); }
 
 void poll_connection::on_deadline(steady_time now) {
     if (is_connecting()) {
-        if (connect_until_ <= now) fail(stage_ == stage::handshaking ? "tls: timed out" : "connect: timed out");
+        if (connect_until_ <= now)
+            fail(stage_ == stage::handshaking ? "tls: timed out" : setup_->where()->describe_connect_timeout());
     } else if (is_busy()) {
         channel_->on_deadline(now);
     } else {

@@ -14,6 +14,8 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "base/unique_function.hpp"
+#include "net/client_identity.hpp"
+#include "net/proxy_route.hpp"
 #include "net/trust_roots.hpp"
 #include "track/types.hpp"
 
@@ -74,9 +76,11 @@ struct proof_reply {
 };
 
 struct proof_client_options {
-    std::string base_url;           ///< https, or http to a loopback host
-    net::trust_roots trust;         ///< whom its certificate must be from
-    std::size_t connections = 1024; ///< most connections for polls, opened only as needed
+    std::string base_url;                          ///< https, or http to a loopback host
+    net::trust_roots trust;                        ///< whom its certificate must be from
+    net::client_identity identity;                 ///< what it shows of itself in TLS
+    std::shared_ptr<const net::proxy_route> route; ///< through which proxy; null = directly
+    std::size_t connections = 1024;                ///< most connections for polls, opened only as needed
     milliseconds connect_timeout{5000};
     milliseconds request_timeout{10000};
     std::size_t max_reply_bytes = 65536;

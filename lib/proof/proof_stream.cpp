@@ -17,6 +17,7 @@
 #include "net/address_rules.hpp"
 #include "net/connector.hpp"
 #include "net/error.hpp"
+#include "net/proxy_tunnel.hpp"
 #include "net/tls_peer.hpp"
 
 namespace prooftrack::proof {
@@ -26,6 +27,7 @@ namespace {
 std::string describe_connect_error(const op_error& error) {
     if (error.code == net::net_error::address_not_allowed)
         return "connect: the host's address is not loopback, and plain http is for this machine alone: use https";
+    if (net::is_proxy_failure(error)) return error.message();
     const bool timed_out = error.code == make_error_code(net::net_error::timed_out);
     const char* stage = error.operation.starts_with("resolve") ? "dns" : "connect";
     return fmt::format("{}: {}", stage, timed_out ? "timed out" : error.code.message());
@@ -49,6 +51,7 @@ void proof_stream::open(net::host_resolver& resolver, steady_duration connect_ti
     on_step_ = std::move(on_step);
     net::connect_options options;
     options.total = connect_timeout;
+    options.route = origin_->route();
     // "localhost" is a name: whatever it resolves to must be loopback, or the token would travel in the clear.
     if (!origin_->uses_tls()) options.filter = net::is_loopback_address;
     auto handler = [self = shared_from_this()](op_result<asio::ip::tcp::socket> connected) {

@@ -40,6 +40,7 @@ struct certificate_request {
     long valid_from = -3600; ///< seconds from now
     long valid_until = 86400;
     std::string common_name = "prooftrack test server";
+    std::string usage = "serverAuth"; ///< extended key usage
 };
 
 /// A throw-away certificate authority (P-256).
@@ -73,7 +74,7 @@ class test_authority {
         std::string names;
         for (const auto& name : request.names) names += (names.empty() ? "" : ",") + name;
         if (!names.empty()) extend(certificate.get(), NID_subject_alt_name, names);
-        extend(certificate.get(), NID_ext_key_usage, "serverAuth");
+        extend(certificate.get(), NID_ext_key_usage, request.usage);
         sign(certificate.get());
         return {to_pem(certificate.get()), to_pem(key.get())};
     }
@@ -86,6 +87,23 @@ class test_authority {
         context.use_private_key(boost::asio::buffer(pair.key), boost::asio::ssl::context::pem);
         SSL_CTX_set_session_id_context(context.native_handle(), reinterpret_cast<const unsigned char*>("test"), 4);
         return context;
+    }
+
+    /// The same that demands a client's certificate of this authority.
+    boost::asio::ssl::context demanding_context(const certificate_request& request = {}) const {
+        boost::asio::ssl::context context = server_context(request);
+        context.add_certificate_authority(boost::asio::buffer(ca_pem()));
+        context.set_verify_mode(boost::asio::ssl::verify_peer | boost::asio::ssl::verify_fail_if_no_peer_cert);
+        return context;
+    }
+
+    /// A certificate for a client.
+    pem_pair issue_client(const std::string& name = "prooftrackd") const {
+        certificate_request request;
+        request.names = {};
+        request.common_name = name;
+        request.usage = "clientAuth";
+        return issue(request);
     }
 
   private:

@@ -17,7 +17,8 @@ class fake_machine final : public machine {
     std::map<std::string, std::string> files;
     std::map<std::string, gid_t> groups;
     std::set<std::string> programs;
-    std::set<std::string> open_files; ///< others can read them
+    std::map<std::string, std::string> variables; ///< the environment
+    std::set<std::string> open_files;             ///< others can read them
     std::filesystem::path credentials_folder;
     std::uint64_t descriptors = 65536;
     std::size_t fail_at = 0; ///< counts from 1; 0 = nothing fails
@@ -46,6 +47,10 @@ class fake_machine final : public machine {
         return is_next_to_fail() ? machine_fault{path.string() + ": a folder is there"} : machine_fault{};
     }
     std::filesystem::path credentials() const override { return credentials_folder; }
+    std::string environment(const std::string& name) const override {
+        const auto found = variables.find(name);
+        return found == variables.end() ? std::string() : found->second;
+    }
     std::uint64_t descriptor_limit() const override { return descriptors; }
 
   private:

@@ -25,6 +25,7 @@ class exhausted_machine final : public machine {
     machine_fault check_program(const std::filesystem::path&) const override { return {}; }
     machine_fault check_socket(const std::filesystem::path&) const override { return {}; }
     std::filesystem::path credentials() const override { return {}; }
+    std::string environment(const std::string&) const override { return {}; }
     std::uint64_t descriptor_limit() const override { return 65'536; }
 };
 
