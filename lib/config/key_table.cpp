@@ -21,7 +21,7 @@ using std::chrono::minutes;
 const std::array<std::string_view, 9> tables{"",        "proof", "poll",     "store",       "api",
                                              "metrics", "log",   "callback", "callback_url"};
 
-const std::array<config_key, 40> keys{{
+const auto keys = std::to_array<config_key>({
     {.table = "",
      .name = "stop_timeout",
      .kind = key_kind::duration,
@@ -296,7 +296,7 @@ const std::array<config_key, 40> keys{{
      .most = longest_path,
      .doc = "required with any TCP host",
      .at = [](configuration& c, callback_config&) -> config_field { return &c.callback_url.secret_file; }},
-}};
+});
 
 std::string in_quotes(std::string_view text) { return fmt::format("\"{}\"", text); }
 std::string in_quotes(milliseconds duration) { return in_quotes(format_duration(duration)); }
