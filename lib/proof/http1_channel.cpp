@@ -28,7 +28,7 @@ void http1_channel::start(poll_in_flight request, const proof_setup& setup) {
 }
 
 void http1_channel::flush() {
-    if (request_) stream_->send(request_bytes_);
+    if (request_) stream_->send_at_once(request_bytes_);
 }
 
 void http1_channel::on_bytes(std::string_view bytes) {

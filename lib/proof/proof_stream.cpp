@@ -146,6 +146,14 @@ void proof_stream::send(std::string_view bytes) {
     if (written_now_.empty()) write_on();
 }
 
+void proof_stream::send_at_once(std::string_view bytes) {
+    expects(open_ && unsent() == 0, "proof_stream: bytes were sent beside others");
+    const asio::const_buffer all = asio::buffer(bytes.data(), bytes.size());
+    error_code error;
+    const std::size_t sent = tls_ ? asio::write(*tls_, all, error) : asio::write(socket_, all, error);
+    if (sent < bytes.size()) socket_.shutdown(asio::socket_base::shutdown_both, error); // the read says how it ended
+}
+
 void proof_stream::write_on() {
     written_now_.swap(written_next_);
     auto handler = [self = shared_from_this()](error_code error, std::size_t) { self->on_written(error); };

@@ -218,6 +218,18 @@ TEST(ProofConnections, RetiringClosesIdleOnesNowAndBusyOnesAfterTheirAnswer) {
     EXPECT_EQ(server.connections(), 3U);
 }
 
+TEST(ProofConnections, RetiringFromInsideAnAnswerLosesNothing) {
+    scripted_http_server server(serve_well);
+    proof_client_options options = client_harness::options_for(server);
+    options.connections = 1;
+    client_harness harness(options);
+    harness.source.after_answer = [&] { harness.client->retire_connections(); };
+    harness.poll_and_wait({"tx-1", "tx-2", "tx-3"});
+    for (const auto& each : harness.source.answers) EXPECT_EQ(each.answer.what, track::reply_class::good);
+    EXPECT_EQ(server.connections(), 3U);
+    EXPECT_TRUE(harness.source.repeats_asked.empty());
+}
+
 TEST(ProofConnections, RetiringWhileConnectingLosesNothing) {
     scripted_http_server server(serve_well);
     client_harness harness(client_harness::options_for(server));
