@@ -55,15 +55,8 @@ asio::awaitable<void> http2_connection::write_all() {
         }
     }
     is_writing_ = true;
-    if (session_.current_phase() != http2_session::phase::cut) {
-        co_await link_.say_goodbye();
-    } else {
-        link_.end_sending();
-        while (!reading_ended_) {
-            link_.timer().expires_at(steady_time::max());
-            co_await link_.timer().async_wait(as_pair);
-        }
-    }
+    if (session_.current_phase() != http2_session::phase::cut) co_await link_.say_goodbye();
+    co_await link_.drain(); // HTTP/2 clients send unasked: their SETTINGS's ACK, for one, may be unread
     link_.close();
 }
 

@@ -2,6 +2,8 @@
 
 #include <openssl/ssl.h>
 
+#include <array>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -72,10 +74,16 @@ asio::awaitable<void> tls_link::say_goodbye() {
     co_await stream_.async_shutdown(as_pair);
 }
 
-void tls_link::end_sending() {
+asio::awaitable<void> tls_link::drain() {
     deadline_ = from_now(goodbye_timeout);
-    error_code ignored;
-    stream_.next_layer().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    error_code error;
+    stream_.next_layer().shutdown(asio::ip::tcp::socket::shutdown_send, error);
+    std::array<char, 4'096> ignored{};
+    const auto space = asio::buffer(ignored);
+    while (!error) {
+        const auto [failed, count] = co_await stream_.next_layer().async_read_some(space, as_pair);
+        error = failed;
+    }
 }
 
 void tls_link::close() {

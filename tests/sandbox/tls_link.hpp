@@ -34,9 +34,9 @@ class tls_link {
     boost::asio::awaitable<bool> write(std::string& out);
     /// TLS's close_notify, for at most a second.
     boost::asio::awaitable<void> say_goodbye();
-    /// Ends the TCP stream towards the client without a word of TLS. Closing with bytes unread would reset it, and take
-    /// from the client what is under way to it. To be followed by reading for at most a second, then `close`.
-    void end_sending();
+    /// Ends the TCP stream towards the client and throws away what still comes, for at most a second: closing with
+    /// bytes unread would reset the connection, and take from the client what is under way to it.
+    boost::asio::awaitable<void> drain();
     void close();
 
     void set_deadline(steady_time when) { deadline_ = when; }
