@@ -61,7 +61,9 @@ class http2_session {
     /// Whether `produce` has something to give.
     bool has_output() const;
     /// Whether the client has been quiet for too long: no stream is open, and nothing came.
-    bool is_idle(steady_time now) const { return streams_.empty() && now - heard_ >= limits_.idle; }
+    bool is_idle(steady_time now) const {
+        return phase_ == phase::open && streams_.empty() && now - heard_ >= limits_.idle;
+    }
 
   private:
     /// What happens when a reply has been sent as far as it is going to be.

@@ -138,6 +138,19 @@ TEST_F(Http2Faults, AStallInTheHeaderSilencesTheConnection) {
     EXPECT_TRUE(peer_.server.is_over());
 }
 
+TEST_F(Http2Faults, AStallAfterTheReplyLastsAsLongAsAsked) {
+    turn_on(R"({"kind":"stall","at":"after","delay":"10m"})");
+    EXPECT_EQ(peer_.get(poll_target).body, whole_);
+    EXPECT_EQ(phase(), http2_session::phase::silent);
+    peer_.pass(seconds(599));
+    EXPECT_FALSE(peer_.server.is_idle(peer_.now.steady));
+    peer_.exchange();
+    EXPECT_FALSE(peer_.server.is_over());
+    peer_.pass(seconds(1));
+    peer_.exchange();
+    EXPECT_TRUE(peer_.server.is_over());
+}
+
 TEST_F(Http2Faults, ADripComesAByteAtATime) {
     strike(R"({"kind":"drip","delay":"20ms","path":"/widget/transactions/a"})");
     for (std::size_t count = 1; count <= 10; ++count) {
