@@ -1,246 +1,36 @@
 #include "connection.hpp"
 
-#include <openssl/ssl.h>
-
-#include <algorithm>
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-
-#include "base/result.hpp"
+#include "http1_connection.hpp"
+#include "http2_connection.hpp"
 
 namespace prooftrack::sandbox {
-namespace {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
-
-constexpr asio::as_tuple_t<asio::use_awaitable_t<>> as_pair{asio::use_awaitable};
-
-constexpr auto handshake_timeout = seconds(10);
-constexpr auto idle_timeout = seconds(120);
-constexpr auto write_timeout = seconds(120);
-constexpr auto goodbye_timeout = seconds(1);
-constexpr std::size_t buffer_bytes = 64U << 10U;
-constexpr std::size_t read_bytes = 16U << 10U;
-constexpr std::uint32_t header_bytes = 16U << 10U;
-constexpr std::size_t flush_bytes = 128U << 10U;
-
-steady_time from_now(seconds wait) { return std::chrono::steady_clock::now() + wait; }
-
-std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
-
-} // namespace
 
 connection::connection(asio::ip::tcp::socket socket, asio::ssl::context& context, site& served)
-    : stream_(std::move(socket), context), timer_(stream_.get_executor()), site_(served), buffer_(buffer_bytes),
-      deadline_(from_now(handshake_timeout)) {}
-
-asio::awaitable<bool> connection::shake_hands() {
-    const auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::server, as_pair);
-    co_return !error;
-}
-
-bool connection::resumed() const { return SSL_session_reused(const_cast<stream_type&>(stream_).native_handle()) == 1; }
+    : link_(std::move(socket), context), site_(served) {}
 
 asio::awaitable<void> connection::run() {
-    bool open = true;
-    while (open && !(finishing_ && buffer_.size() == 0 && !parser_)) {
-        const auto outcome = parse();
-        if (outcome == parse_outcome::request) {
-            auto plan = answer();
-            parser_.reset();
-            const bool plain =
-                plan.delay == milliseconds(0) && !plan.more && !plan.drip && plan.then == reply_plan::ending::as_asked;
-            if (plain) {
-                out_ += plan.bytes;
-                open = keep_alive_;
-                if (open && out_.size() > flush_bytes) open = co_await flush();
-            } else {
-                open = co_await perform(std::move(plan));
-            }
-        } else if (outcome == parse_outcome::need_more) {
-            open = co_await flush();
-            if (open) open = co_await read_more();
-        } else {
-            open = false;
-        }
+    if (speaks_http2()) {
+        conversation_ = std::make_unique<http2_connection>(link_, site_);
+    } else {
+        conversation_ = std::make_unique<http1_connection>(link_, site_);
     }
-    const bool flushed = co_await flush();
-    if (flushed) co_await say_goodbye();
-    close();
+    if (finishing_) conversation_->finish();
+    return conversation_->run();
 }
 
-void connection::close_if_late(steady_time now) {
-    if (now >= deadline_) close();
+void connection::sweep(instant now) {
+    if (conversation_) {
+        conversation_->sweep(now);
+    } else {
+        link_.close_if_late(now.steady);
+    }
 }
 
 void connection::finish() {
     finishing_ = true;
-    if (waits_for_request_) close();
-}
-
-connection::parse_outcome connection::parse() {
-    if (!parser_) {
-        if (buffer_.size() == 0) return parse_outcome::need_more;
-        parser_.emplace();
-        parser_->header_limit(header_bytes);
-        parser_->body_limit(boost::none); // set once the target is known
-        body_begun_ = false;
-    }
-    while (!parser_->is_done()) {
-        if (buffer_.size() == 0) return parse_outcome::need_more;
-        error_code error;
-        const auto consumed = parser_->put(buffer_.data(), error);
-        buffer_.consume(consumed);
-        if (parser_->is_header_done() && !body_begun_ && (!error || error == http::error::need_more)) {
-            if (begin_body() == parse_outcome::refused) return parse_outcome::refused;
-            continue;
-        }
-        if (error == http::error::need_more) return parse_outcome::need_more;
-        if (error) {
-            refuse(error == http::error::header_limit ? 431 : error == http::error::body_limit ? 413 : 400);
-            return parse_outcome::refused;
-        }
-    }
-    return parse_outcome::request;
-}
-
-connection::parse_outcome connection::begin_body() {
-    body_begun_ = true;
-    const auto& head = parser_->get();
-    const auto limit = site_.body_limit(view(head.target()));
-    parser_->body_limit(limit);
-    parser_->eager(true);
-    if (const auto length = parser_->content_length(); length && *length > limit) {
-        refuse(413);
-        return parse_outcome::refused;
-    }
-    const auto expect = head.find(http::field::expect);
-    if (expect != head.end() && boost::beast::iequals(expect->value(), "100-continue") && buffer_.size() == 0) {
-        out_ += "HTTP/1.1 100 Continue\r\n\r\n";
-    }
-    return parse_outcome::need_more;
-}
-
-reply_plan connection::answer() {
-    const auto& message = parser_->get();
-    incoming_request request;
-    request.method = view(message.method_string());
-    request.target = view(message.target());
-    request.authorization = view(message[http::field::authorization]);
-    request.body = message.body();
-    request.keep_alive = message.keep_alive() && !finishing_;
-    request.arrival = last_read_;
-    keep_alive_ = request.keep_alive;
-    return site_.answer(request);
-}
-
-void connection::refuse(int status) {
-    incoming_request nothing;
-    nothing.keep_alive = false;
-    nothing.arrival = last_read_;
-    reply made;
-    made.status = status;
-    made.body = R"({"error":"invalid_request","message":"This is not an acceptable HTTP request"})";
-    out_ += format_reply(made, nothing, "none");
-}
-
-asio::awaitable<bool> connection::read_more() {
-    const std::size_t room = std::min(read_bytes, buffer_.max_size() - buffer_.size());
-    const auto space = buffer_.prepare(room);
-    deadline_ = from_now(idle_timeout);
-    waits_for_request_ = !parser_;
-    if (waits_for_request_ && finishing_) co_return false;
-    const auto [error, count] = co_await stream_.async_read_some(space, as_pair);
-    waits_for_request_ = false;
-    if (error) co_return false;
-    buffer_.commit(count);
-    last_read_ = {std::chrono::steady_clock::now(), std::chrono::floor<milliseconds>(std::chrono::system_clock::now())};
-    co_return true;
-}
-
-asio::awaitable<bool> connection::flush() {
-    if (out_.empty()) co_return true;
-    deadline_ = from_now(write_timeout);
-    const auto bytes = asio::buffer(out_);
-    const auto [error, count] = co_await asio::async_write(stream_, bytes, as_pair);
-    out_.clear();
-    co_return !error;
-}
-
-asio::awaitable<bool> connection::perform(reply_plan plan) {
-    if (plan.delay > milliseconds(0)) {
-        const steady_time when = last_read_.steady + plan.delay;
-        const bool flushed = co_await flush(); // earlier answers of the pipeline are not held back
-        if (!flushed) co_return false;
-        const bool waited = co_await wait_until(when);
-        if (!waited) co_return false;
-    }
-    if (plan.drip) {
-        const bool flushed = co_await flush();
-        if (!flushed) co_return false;
-        std::string bytes = std::move(plan.bytes);
-        const milliseconds apart = *plan.drip;
-        const bool dripped = co_await drip(std::move(bytes), apart);
-        if (!dripped) co_return false;
-    } else {
-        out_ += plan.bytes;
-    }
-    bool more = static_cast<bool>(plan.more);
-    while (more) {
-        more = plan.more(out_);
-        const bool flushed = co_await flush();
-        if (!flushed) co_return false;
-    }
-    if (plan.then == reply_plan::ending::as_asked) co_return keep_alive_;
-    const bool flushed = co_await flush();
-    const milliseconds limit = plan.stall_for;
-    if (flushed && plan.then == reply_plan::ending::stall) co_await stall(limit);
-    close();
-    co_return false;
-}
-
-asio::awaitable<bool> connection::drip(std::string bytes, milliseconds apart) {
-    for (char byte : bytes) {
-        out_ += byte;
-        const bool flushed = co_await flush();
-        if (!flushed) co_return false;
-        const steady_time when = std::chrono::steady_clock::now() + apart;
-        const bool waited = co_await wait_until(when);
-        if (!waited) co_return false;
-    }
-    co_return true;
-}
-
-asio::awaitable<bool> connection::wait_until(steady_time when) {
-    deadline_ = when + goodbye_timeout * 5;
-    timer_.expires_at(when);
-    const auto [error] = co_await timer_.async_wait(as_pair);
-    co_return !error;
-}
-
-asio::awaitable<void> connection::stall(milliseconds limit) {
-    deadline_ = std::chrono::steady_clock::now() + limit;
-    std::string ignored(1'024, '\0');
-    const auto space = asio::buffer(ignored);
-    for (bool open = true; open;) {
-        // A client that gives up is noticed by its close.
-        const auto [error, count] = co_await stream_.async_read_some(space, as_pair);
-        open = !error;
-    }
-}
-
-asio::awaitable<void> connection::say_goodbye() {
-    deadline_ = from_now(goodbye_timeout);
-    co_await stream_.async_shutdown(as_pair);
-}
-
-void connection::close() {
-    error_code ignored;
-    timer_.cancel();
-    stream_.next_layer().close(ignored);
+    if (conversation_) conversation_->finish();
 }
 
 } // namespace prooftrack::sandbox

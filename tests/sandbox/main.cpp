@@ -83,7 +83,9 @@ asio::ssl::context make_context(const sandbox_options& options) {
         prepare_directory(options.directory);
         std::vector<std::string> more_hosts;
         if (options.host != "localhost") more_hosts.push_back(options.host);
-        return make_server_context(options.directory, more_hosts);
+        auto context = make_server_context(options.directory, more_hosts);
+        if (!options.http1) offer_http2(context);
+        return context;
     } catch (const std::exception& error) {
         throw start_failure{
             exit_cannot_create, fmt::format("cannot use --dir {}: {}", options.directory.string(), error.what())};

@@ -22,10 +22,12 @@ Steering it while it runs (all of it needs the token):
   DELETE /sandbox/transactions/ID   nobody made it any more
   PUT    /sandbox/faults            {"kind": "status", "status": 429, "retry_after": "3s", "count": 10,
                                      "path": "/widget/"}
-         kinds: status, delay, close, truncate, garbage, wrong_id, huge, stall, drip, endless_header, refuse
+         kinds: status, delay, close, truncate, garbage, wrong_id, huge, stall, drip, endless_header, refuse;
+                over HTTP/2 alone: goaway, refuse_stream, reset, max_streams
          all take "count", "for" (ends by itself after) and "path" (prefix); delay, drip and stall take "delay";
          status takes "headers", "body", "retry_after", "retry_after_date"; huge takes "size";
-         close and stall take "at": before, header, body, after
+         close, stall, goaway and reset take "at": before, header, body, after;
+         goaway and reset take "error" (NO_ERROR, CANCEL, ENHANCE_YOUR_CALM, ...); max_streams takes "streams"
   DELETE /sandbox/faults            ends them all
   GET    /sandbox/log[?path=PREFIX] [{"at", "method", "path", "status"}, ...], DELETE empties it
   PUT    /sandbox/users/ID          {"status": "verified"} for kyc-status
@@ -102,6 +104,7 @@ std::variant<sandbox_options, exit_request> parse_options(std::vector<std::strin
            "the current form is served as well)")
         ->type_name("G");
     app.add_flag("--accept-any", options.accept_any, "an id that nobody made is pending, not 404");
+    app.add_flag("--http1", options.http1, "offer no HTTP/2 (default: by ALPN, to a client that asks for it)");
     app.add_option("--shop", shop, "serve the example shop there, over plain HTTP (see below)")->type_name("HOST:PORT");
     app.add_option("--daemon", options.daemon_socket, "prooftrackd's socket, for the shop")->type_name("SOCKET");
     std::reverse(arguments.begin(), arguments.end()); // CLI11 takes them from the back

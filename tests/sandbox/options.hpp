@@ -21,6 +21,7 @@ struct sandbox_options {
     std::filesystem::path script;
     std::optional<api_generation> generation; ///< nullopt = first, and sessions of either
     bool accept_any = false;
+    bool http1 = false;    ///< no HTTP/2
     std::string shop_host; ///< "" = no shop
     std::uint16_t shop_port = 0;
     std::string daemon_socket; ///< what the shop's backend asks

@@ -50,32 +50,31 @@ document_result<void> proof_site::apply(script_document document, instant now) {
     return {};
 }
 
+std::optional<std::uint32_t> proof_site::stream_limit(instant now) const {
+    return faults_.empty() ? std::nullopt : faults_.stream_limit(now.steady);
+}
+
 reply_plan proof_site::answer(const incoming_request& request) {
-    const std::string request_id = next_request_id();
     reply_plan plan;
+    plan.request_id = next_request_id();
     if (request.path().starts_with(control_prefix)) {
-        auto made = control(request, request_id);
-        plan.bytes = format_reply(made, request, request_id);
-        if (made.more) plan.more = as_chunks(std::move(made.more));
+        plan.answer = control(request, plan.request_id);
         return plan;
     }
     ++requests_;
-    int status = 0;
-    milliseconds delay{0};
     std::optional<fault> struck;
     if (!faults_.empty()) {
-        delay = faults_.take_delay(request.path(), request.arrival.steady);
-        struck = faults_.take(request.path(), request.arrival.steady);
+        const auto now = request.arrival.steady;
+        plan.delay = faults_.take_delay(request.path(), now);
+        if (request.http2) plan.stream_limit = faults_.take_stream_limit(request.path(), now);
+        struck = faults_.take(request.path(), now, request.http2);
     }
     if (struck) {
-        plan = strike(*struck, request, request_id, status);
+        strike(*struck, request, plan);
     } else {
-        const auto made = serve(request, request_id, false);
-        status = made.status;
-        plan.bytes = format_reply(made, request, request_id);
+        plan.answer = serve(request, plan.request_id, false);
     }
-    plan.delay = delay;
-    log_.append(request.arrival.wall, request.method, request.target, status);
+    log_.append(request.arrival.wall, request.method, request.target, plan.served ? plan.answer.status : 0);
     return plan;
 }
 

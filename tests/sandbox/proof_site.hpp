@@ -32,6 +32,7 @@ struct connection_counts {
     std::uint64_t handshakes = 0;
     std::uint64_t resumed = 0;
     std::uint64_t failed_handshakes = 0;
+    std::uint64_t http2 = 0; ///< handshakes that agreed on HTTP/2
 };
 
 class proof_site final : public site {
@@ -41,6 +42,7 @@ class proof_site final : public site {
     bool admits_connection(instant now) override;
     std::uint64_t body_limit(std::string_view target) const override;
     reply_plan answer(const incoming_request& request) override;
+    std::optional<std::uint32_t> stream_limit(instant now) const override;
 
     /// Everything that a script file or `PUT /sandbox/script` says, from `now` on.
     document_result<void> apply(script_document document, instant now);
@@ -57,7 +59,8 @@ class proof_site final : public site {
     reply serve_session(const incoming_request& request, std::string_view request_id);
     reply serve_transaction(std::string_view id, instant now, std::string_view request_id, bool wrong_id);
     reply serve_kyc(std::string_view user, const incoming_request& request);
-    reply_plan strike(const fault& what, const incoming_request& request, const std::string& request_id, int& status);
+    reply make_fault_reply(const fault& what, const incoming_request& request, std::string_view request_id);
+    void strike(const fault& what, const incoming_request& request, reply_plan& plan);
     reply control(const incoming_request& request, std::string_view request_id);
     reply control_transaction(const incoming_request& request, std::string_view id);
     reply control_faults(const incoming_request& request);

@@ -111,10 +111,10 @@ reply proof_site::control_stats() const {
     reply made;
     made.body = fmt::format(
         R"({{"transactions":{},"requests":{},"connections":{},"most_connections":{},"accepted":{},"handshakes":{},)"
-        R"("resumed":{},"failed_handshakes":{}}})"
+        R"("resumed":{},"failed_handshakes":{},"http2":{}}})"
         "\n",
         world_.size(), requests_, connections.open, connections.most_open, connections.accepted, connections.handshakes,
-        connections.resumed, connections.failed_handshakes);
+        connections.resumed, connections.failed_handshakes, connections.http2);
     return made;
 }
 

@@ -8,15 +8,6 @@
 #include <fmt/format.h>
 
 namespace prooftrack::sandbox {
-std::function<bool(std::string&)> as_chunks(std::function<bool(std::string&)> more) {
-    return [more = std::move(more)](std::string& out) {
-        std::string piece;
-        const bool goes_on = more(piece);
-        if (!piece.empty()) fmt::format_to(std::back_inserter(out), "{:x}\r\n{}\r\n", piece.size(), piece);
-        if (!goes_on) out += "0\r\n\r\n";
-        return goes_on;
-    };
-}
 
 std::optional<std::string> incoming_request::query(std::string_view name) const {
     const auto mark = target.find('?');
@@ -43,17 +34,27 @@ std::string format_reply(const reply& what, const incoming_request& request, std
         own_type = own_type || name == "Content-Type";
         fmt::format_to(std::back_inserter(out), "{}: {}\r\n", name, value);
     }
-    const bool bodiless = what.status < 200 || what.status == 204 || what.status == 304;
-    if (!bodiless && !own_type) fmt::format_to(std::back_inserter(out), "Content-Type: {}\r\n", what.content_type);
+    const bool has_body = what.has_body();
+    if (has_body && !own_type) fmt::format_to(std::back_inserter(out), "Content-Type: {}\r\n", what.content_type);
     if (!request.keep_alive) out += "Connection: close\r\n";
-    if (what.more) {
+    if (what.more && !what.length) {
         out += "Transfer-Encoding: chunked\r\n\r\n";
         return out;
     }
-    if (!bodiless) fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", what.body.size());
+    if (has_body) {
+        const std::uint64_t length = what.length.value_or(what.body.size());
+        fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", length);
+    }
     out += "\r\n";
-    if (!bodiless && request.method != "HEAD") out += what.body;
+    if (has_body && request.method != "HEAD") out += what.body;
     return out;
+}
+
+reply make_refusal(int status) {
+    reply made;
+    made.status = status;
+    made.body = R"({"error":"invalid_request","message":"This is not an acceptable HTTP request"})";
+    return made;
 }
 
 std::string format_http_date(wall_time when) {

@@ -2,6 +2,7 @@
 
 // What a site is asked and what it wants sent: values alone, so that the sites can be tested without a socket.
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "faults.hpp"
 
 namespace prooftrack::sandbox {
 
@@ -19,8 +21,9 @@ struct incoming_request {
     std::string_view target; ///< path and query as they came
     std::string_view authorization;
     std::string_view body;
-    bool keep_alive = true;
-    instant arrival{}; ///< when the read that completed the request returned
+    bool keep_alive = true; ///< HTTP/1.1
+    bool http2 = false;     ///< faults of HTTP/2 strike such a request alone
+    instant arrival{};      ///< when the read that completed the request returned
 
     std::string_view path() const { return target.substr(0, target.find('?')); }
     /// The query's value of `name`, percent-decoded; nullopt when it is not there.
@@ -33,30 +36,33 @@ struct reply {
     std::string body;
     std::string content_type = "application/json";
     std::vector<std::pair<std::string, std::string>> headers{};
-    /// More body after `body`: appends the next piece, false when it was the last. Such a reply is sent chunked.
+    /// More body after `body`: appends the next piece, false when it was the last.
     std::function<bool(std::string&)> more{};
+    std::optional<std::uint64_t> length; ///< with `more`: bytes of the whole body; nullopt = told by its end
+
+    /// Whether a body may follow the head of this status.
+    bool has_body() const { return status >= 200 && status != 204 && status != 304; }
 };
 
-/// What the connection does: waits, sends, goes on or ends.
+/// What the connection does about one request: the same for every protocol.
 struct reply_plan {
-    enum class ending : std::uint8_t {
-        as_asked, ///< keep the connection when the client wants it
-        close,    ///< close it without a word
-        stall,    ///< keep it open and send nothing more
-    };
-    milliseconds delay{0};
-    std::string bytes;                        ///< sent first
-    std::function<bool(std::string&)> more{}; ///< then pieces until it returns false
-    std::optional<milliseconds> drip;         ///< one byte at a time, this far apart
-    ending then = ending::as_asked;
-    milliseconds stall_for{std::chrono::minutes(10)};
+    milliseconds delay{0}; ///< since the arrival
+    bool served = true;    ///< false: the request had no effect, and `answer` is empty
+    reply answer;
+    std::string request_id;
+    /// What becomes of the answer on its way, if anything does. Never of a kind that is about the answer itself
+    /// (status, wrong_id, huge), nor delay, refuse, max_streams.
+    std::optional<fault> struck;
+    /// HTTP/2: the connection announces this many streams, if it does not yet.
+    std::optional<std::uint32_t> stream_limit;
 };
 
-/// The bytes of a reply with its head: Date, X-Request-Id, Content-Type, Content-Length (or chunked).
+/// The bytes of a reply of HTTP/1.1 with its head (Date, X-Request-Id, Content-Type, Content-Length or chunked),
+/// without `more`.
 std::string format_reply(const reply& what, const incoming_request& request, std::string_view request_id);
 
-/// Turns pieces of a body into HTTP chunks, the last one included.
-std::function<bool(std::string&)> as_chunks(std::function<bool(std::string&)> more);
+/// For what is no acceptable request: too long a header (431) or body (413), or not HTTP (400).
+reply make_refusal(int status);
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.
 std::string format_http_date(wall_time when);

@@ -121,14 +121,14 @@ fault as_fault(const json::value& value) {
     refuse_unknown(
         members,
         {"kind", "path", "count", "for", "status", "retry_after", "retry_after_date", "headers", "body", "delay",
-         "duration", "after", "size", "bytes", "at"},
+         "duration", "after", "size", "bytes", "at", "error", "streams"},
         "a fault");
     fault out;
     const auto* kind_value = members.if_contains("kind");
     const auto kind = kind_value == nullptr ? std::nullopt : parse_fault_kind(as_text(*kind_value, "kind"));
     if (!kind) {
         throw mistake("a fault needs a \"kind\": status, delay, close, truncate, garbage, wrong_id, huge, stall, drip, "
-                      "endless_header or refuse");
+                      "endless_header, refuse, goaway, refuse_stream, reset or max_streams");
     }
     out.kind = *kind;
     for (const auto& [key, member] : members) {
@@ -141,6 +141,11 @@ fault as_fault(const json::value& value) {
         if (key == "body") out.body = as_text(member, "body");
         if (key == "delay" || key == "duration" || key == "after") out.delay = as_duration(member, key);
         if (key == "size" || key == "bytes") out.size = as_count(member, "size", most_huge_bytes);
+        if (key == "streams") out.streams = static_cast<std::uint32_t>(as_count(member, "streams", INT32_MAX));
+        if (key == "error") {
+            out.error = parse_http2_error(as_text(member, "error"));
+            if (!out.error) throw mistake("error must be a name of HTTP/2, such as CANCEL or ENHANCE_YOUR_CALM");
+        }
         if (key == "at") {
             out.at = parse_fault_point(as_text(member, "at"));
             if (!out.at) throw mistake("at must be before, header, body or after");
@@ -242,6 +247,8 @@ std::string format_fault(const fault& what) {
     if (what.count) out += fmt::format(R"(,"count":{})", *what.count);
     if (what.lasts) out += fmt::format(R"(,"for":"{}")", format_duration(*what.lasts));
     if (what.delay) out += fmt::format(R"(,"delay":"{}")", format_duration(*what.delay));
+    if (what.kind == fault_kind::max_streams) out += fmt::format(R"(,"streams":{})", what.streams);
+    if (what.error) out += fmt::format(R"(,"error":"{}")", format_http2_error(*what.error));
     out += '}';
     return out;
 }

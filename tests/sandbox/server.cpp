@@ -99,6 +99,7 @@ asio::awaitable<void> server::serve_client(tcp::socket socket) {
     }
     ++counts_->handshakes;
     if (client.resumed()) ++counts_->resumed;
+    if (client.speaks_http2()) ++counts_->http2;
     co_await client.run();
 }
 
@@ -106,8 +107,9 @@ asio::awaitable<void> server::sweep() {
     while (!stopping_) {
         sweep_timer_.expires_after(sweep_interval);
         co_await sweep_timer_.async_wait(as_pair);
-        const steady_time now = std::chrono::steady_clock::now();
-        for (auto* client : clients_) client->close_if_late(now);
+        const instant now{
+            std::chrono::steady_clock::now(), std::chrono::floor<milliseconds>(std::chrono::system_clock::now())};
+        for (auto* client : clients_) client->sweep(now);
     }
 }
 

@@ -19,6 +19,8 @@ class site {
     virtual std::uint64_t body_limit(std::string_view target) const = 0;
     /// What to do about one request. Called once a request, in the order of arrival on its connection.
     virtual reply_plan answer(const incoming_request& request) = 0;
+    /// HTTP/2: how many streams a connection may have open at once now; nullopt = as many as usual.
+    virtual std::optional<std::uint32_t> stream_limit(instant now) const = 0;
 };
 
 } // namespace prooftrack::sandbox

@@ -22,9 +22,9 @@ TEST(Faults, ACountIsUsedUp) {
     auto twice = make(fault_kind::close);
     twice.count = 2;
     ASSERT_TRUE(faults.turn_on(twice, at({})));
-    EXPECT_TRUE(faults.take(poll_path, at({})));
-    EXPECT_TRUE(faults.take(poll_path, at({})));
-    EXPECT_FALSE(faults.take(poll_path, at({})));
+    EXPECT_TRUE(faults.take(poll_path, at({}), false));
+    EXPECT_TRUE(faults.take(poll_path, at({}), false));
+    EXPECT_FALSE(faults.take(poll_path, at({}), false));
     EXPECT_TRUE(faults.empty());
 }
 
@@ -33,15 +33,15 @@ TEST(Faults, OnlyTheirPathIsStruck) {
     auto one = make(fault_kind::close);
     one.path = "/widget/transactions/b";
     ASSERT_TRUE(faults.turn_on(one, at({})));
-    EXPECT_FALSE(faults.take(poll_path, at({})));
-    EXPECT_TRUE(faults.take("/widget/transactions/b", at({})));
+    EXPECT_FALSE(faults.take(poll_path, at({}), false));
+    EXPECT_TRUE(faults.take("/widget/transactions/b", at({}), false));
 }
 
 TEST(Faults, TheNewestThatFitsStrikes) {
     fault_list faults;
     ASSERT_TRUE(faults.turn_on(make(fault_kind::close), at({})));
     ASSERT_TRUE(faults.turn_on(make(fault_kind::garbage), at({})));
-    EXPECT_EQ(faults.take(poll_path, at({}))->kind, fault_kind::garbage);
+    EXPECT_EQ(faults.take(poll_path, at({}), false)->kind, fault_kind::garbage);
 }
 
 TEST(Faults, TheSameKindAndPathReplaces) {
@@ -52,7 +52,7 @@ TEST(Faults, TheSameKindAndPathReplaces) {
         ASSERT_TRUE(faults.turn_on(one, at({})));
     }
     EXPECT_EQ(faults.all().size(), 1U);
-    EXPECT_EQ(faults.take(poll_path, at({}))->http_status, 509);
+    EXPECT_EQ(faults.take(poll_path, at({}), false)->http_status, 509);
 }
 
 TEST(Faults, ADelayGoesTogetherWithAnother) {
@@ -62,7 +62,7 @@ TEST(Faults, ADelayGoesTogetherWithAnother) {
     ASSERT_TRUE(faults.turn_on(slow, at({})));
     ASSERT_TRUE(faults.turn_on(make(fault_kind::truncate), at({})));
     EXPECT_EQ(faults.take_delay(poll_path, at({})), milliseconds(70));
-    EXPECT_EQ(faults.take(poll_path, at({}))->kind, fault_kind::truncate);
+    EXPECT_EQ(faults.take(poll_path, at({}), false)->kind, fault_kind::truncate);
 }
 
 TEST(Faults, TheyEndByThemselvesAfterFor) {
@@ -70,8 +70,8 @@ TEST(Faults, TheyEndByThemselvesAfterFor) {
     auto brief = make(fault_kind::close);
     brief.lasts = seconds(3);
     ASSERT_TRUE(faults.turn_on(brief, at({})));
-    EXPECT_TRUE(faults.take(poll_path, at(milliseconds(2999))));
-    EXPECT_FALSE(faults.take(poll_path, at(milliseconds(3000))));
+    EXPECT_TRUE(faults.take(poll_path, at(milliseconds(2999)), false));
+    EXPECT_FALSE(faults.take(poll_path, at(milliseconds(3000)), false));
 }
 
 TEST(Faults, TheirNumberIsBounded) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sandbox/http1_reply.hpp"
+
 namespace prooftrack::sandbox {
 namespace {
 
@@ -16,13 +18,13 @@ class ProofSite : public ::testing::Test {
         return options;
     }
 
-    reply_plan ask(std::string_view method, std::string_view target, std::string_view body = "") {
+    http1_plan ask(std::string_view method, std::string_view target, std::string_view body = "") {
         incoming_request request;
         request.method = method;
         request.target = target;
         request.body = body;
         request.authorization = authorization_;
-        return site_.answer(request);
+        return make_http1_plan(site_.answer(request), request);
     }
 
     void turn_on(std::string_view fault) {
@@ -59,18 +61,18 @@ TEST_F(ProofSite, AFaultBecomesWhatItsNameSays) {
     turn_on(R"({"kind":"close","count":1})");
     auto plan = ask("GET", poll_target);
     EXPECT_EQ(plan.bytes, "");
-    EXPECT_EQ(plan.then, reply_plan::ending::close);
+    EXPECT_EQ(plan.then, http1_plan::ending::close);
 
     turn_on(R"({"kind":"truncate","count":1})");
     plan = ask("GET", poll_target);
     EXPECT_GT(plan.bytes.size(), body_at);
     EXPECT_LT(plan.bytes.size(), whole.size());
-    EXPECT_EQ(plan.then, reply_plan::ending::close);
+    EXPECT_EQ(plan.then, http1_plan::ending::close);
 
     turn_on(R"({"kind":"stall","count":1})");
     plan = ask("GET", poll_target);
     EXPECT_LT(plan.bytes.size(), whole.size());
-    EXPECT_EQ(plan.then, reply_plan::ending::stall);
+    EXPECT_EQ(plan.then, http1_plan::ending::stall);
 
     turn_on(R"({"kind":"garbage","count":1})");
     EXPECT_FALSE(ask("GET", poll_target).bytes.starts_with("HTTP/"));
