@@ -9,6 +9,7 @@
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
+#include "base/allowed_hosts.hpp"
 #include "base/host_rules.hpp"
 #include "base/http_url.hpp"
 #include "base/own_url.hpp"

@@ -14,6 +14,9 @@
 namespace prooftrack::config {
 namespace {
 
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+constexpr const char* mark_advice = "it begins with a UTF-8 byte order mark, which some editors write: save it without";
+
 class secret_error_category final : public boost::system::error_category {
   public:
     const char* name() const noexcept override { return "prooftrack.secret"; }
@@ -53,9 +56,6 @@ std::filesystem::path credential_path(const std::filesystem::path& credentials, 
 }
 
 op_result<secret_text> parse_token(const std::filesystem::path& path, std::string_view text) {
-    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-    constexpr const char* mark_advice =
-        "it begins with a UTF-8 byte order mark, which some editors write: save it without";
     if (text.ends_with('\n')) text.remove_suffix(1);
     if (text.ends_with('\r')) text.remove_suffix(1);
     if (text.starts_with(byte_order_mark)) return failure(path, secret_error::malformed, mark_advice);
