@@ -137,6 +137,12 @@ TEST_F(Http2Session, ABodyThatIsTooLongIsRefused) {
     const auto longest = peer.ask("POST", "/widget/session", std::string(64U << 10U, 'x'));
     peer.exchange();
     EXPECT_EQ(peer.replies[longest].status, 400);
+    // Of a much longer one the rest is not taken.
+    const auto endless = peer.ask("POST", "/widget/session", std::string(1'000'000, 'x'));
+    peer.exchange();
+    EXPECT_EQ(peer.replies[endless].status, 413);
+    EXPECT_EQ(peer.replies[endless].closed, NGHTTP2_NO_ERROR);
+    EXPECT_GT(peer.bodies[endless].size(), 500'000U);
 }
 
 TEST_F(Http2Session, TheBodiesOfAConnectionAreBoundedTogether) {
