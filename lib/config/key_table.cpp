@@ -374,6 +374,7 @@ std::string format_list(const List& list) {
 std::string format_one(const std::string& text) { return in_quotes(text); }
 std::string format_one(const std::filesystem::path& path) { return in_quotes(path.string()); }
 std::string format_one(bool flag) { return flag ? "true" : "false"; }
+std::string format_one(std::uint32_t number) { return std::to_string(number); }
 std::string format_one(std::size_t number) { return std::to_string(number); }
 std::string format_one(std::uint32_t number) { return std::to_string(number); }
 std::string format_one(milliseconds duration) { return in_quotes(duration); }
