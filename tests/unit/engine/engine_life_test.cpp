@@ -141,5 +141,121 @@ TEST_F(EngineLife, AReloadWarnsWhenNothingWouldBeDelivered) {
     EXPECT_EQ(world_->log.count(observe::log_event_id::config_no_listener), 1U) << "a consumer reads";
 }
 
+TEST_F(EngineLife, AReloadThatCannotReadTheConsumersWarnsOfNothing) {
+    be(true);
+    world_->memory.fail_operation(2, store::store_error::failed); // after the lanes' read
+    world_->life->reconfigure({});
+    world_->memory.pump();
+    EXPECT_EQ(world_->log.count(observe::log_event_id::config_no_listener), 0U);
+}
+
+TEST_F(EngineLife, AReloadAppliesWhatItSays) {
+    be(true);
+    world_->track("t1");
+    const int wakes = world_->wakes;
+    world_->life->on_reload_refused("poll.interval: too short");
+    world_->clock.run_for(std::chrono::seconds(5));
+    config::configuration config;
+    config.callbacks.resize(1);
+    config.callbacks.front().name = "ledger";
+    config.poll.interval = {std::chrono::hours(1), std::chrono::hours(1)};
+    world_->life->reconfigure(config);
+    world_->memory.pump();
+    EXPECT_EQ(world_->life->config(), config);
+    EXPECT_EQ(world_->life->standing().since, world_->clock.now().wall);
+    EXPECT_EQ(world_->life->standing().refusal, "");
+    EXPECT_NE(world_->deliveries.callbacks().find("ledger"), nullptr);
+    EXPECT_EQ(world_->deliveries.callbacks().find("shop"), nullptr);
+    EXPECT_GT(world_->wakes, wakes);
+    EXPECT_EQ(world_->log.count(observe::log_event_id::config_no_listener), 0U);
+}
+
+TEST_F(EngineLife, ARefusedReloadIsShownWithItsReasonUntilOneIsTaken) {
+    be(true);
+    EXPECT_EQ(world_->life->standing().refusal, "");
+    world_->clock.run_for(std::chrono::seconds(5));
+    world_->life->on_reload_refused("poll.interval: too short");
+    EXPECT_EQ(world_->life->standing().refusal, "poll.interval: too short");
+    EXPECT_EQ(world_->life->standing().since, world_->clock.now().wall);
+    world_->life->on_reload_refused("");
+    EXPECT_EQ(world_->life->standing().refusal, "the log has the reason");
+    world_->life->reconfigure({});
+    EXPECT_EQ(world_->life->standing().refusal, "");
+}
+
+/// What the engine starts with besides the defaults.
+class EngineStart : public EngineLife {
+  protected:
+    std::size_t warnings_after_start(const config::configuration& config) {
+        world_->life = std::make_unique<engine_life>(
+            life_parts{
+                world_->clock, world_->memory, world_->log, world_->polls, world_->deliveries, *world_->feed,
+                world_->upkeep, world_->state},
+            config, [this] { ++world_->wakes; });
+        start(world_->life->begin(), [this, held = result_->held](const op_result<std::monostate>& begun) {
+            result_->word = begun ? "ok" : "failed";
+        });
+        world_->memory.pump();
+        EXPECT_EQ(result_->word, "ok");
+        return world_->log.count(observe::log_event_id::config_no_listener);
+    }
+};
+
+TEST_F(EngineStart, WarnsOfNothingWhereSomebodyIsTold) {
+    config::configuration with_callback;
+    with_callback.callbacks.resize(1);
+    be(false);
+    EXPECT_EQ(warnings_after_start(with_callback), 0U);
+    config::configuration with_urls;
+    with_urls.callback_url.allow_hosts = {"*.shop.example"};
+    be(false);
+    EXPECT_EQ(warnings_after_start(with_urls), 0U);
+    be(false);
+    world_->disk.consumers["ledger"] = {};
+    EXPECT_EQ(warnings_after_start({}), 0U) << "a consumer reads";
+    be(false);
+    EXPECT_EQ(warnings_after_start({}), 1U);
+}
+
+TEST_F(EngineStart, LoadsWhatIsStoredAndWatched) {
+    be(false);
+    const wall_time now = world_->clock.now().wall;
+    world_->disk.add_one({world_->id("t1"), "{}", std::nullopt, "", now, std::chrono::hours(24), {}});
+    world_->add_settled("t2");
+    warnings_after_start({});
+    EXPECT_TRUE(world_->polls.core().find("t1").has_value());
+    EXPECT_FALSE(world_->polls.core().find("t2").has_value()) << "no poll of it is planned";
+}
+
+TEST_F(EngineStart, AStopSavesTheCountersOfAllAThousandAtATime) {
+    be(false);
+    const wall_time now = world_->clock.now().wall;
+    for (int i = 0; i < 1'001; ++i) {
+        world_->disk.add_one(
+            {world_->id(("t" + std::to_string(i)).c_str()), "{}", std::nullopt, "", now, std::chrono::hours(24), {}});
+    }
+    warnings_after_start({});
+    auto ticket = world_->polls.next_poll();
+    for (int waited = 0; !ticket && waited < 600; ++waited) {
+        world_->clock.run_for(milliseconds(100));
+        ticket = world_->polls.next_poll();
+    }
+    ASSERT_TRUE(ticket);
+    const std::string polled = ticket->id;
+    ASSERT_EQ(world_->disk.transactions.at(polled).facts.polls, 0U);
+    track::poll_answer nothing_new;
+    nothing_new.what = track::reply_class::server_error;
+    world_->polls.on_answer(std::move(*ticket), std::move(nothing_new));
+    world_->memory.pump();
+    start(world_->life->end(proof_, milliseconds(1'000)), [this] { result_->word = "stopped"; });
+    world_->clock.run_for(milliseconds(100));
+    const std::uint64_t before = world_->memory.operations();
+    proof_.stopped();
+    world_->memory.pump();
+    EXPECT_EQ(result_->word, "stopped");
+    EXPECT_EQ(world_->memory.operations() - before, 3U) << "two parts, then it is closed";
+    EXPECT_EQ(world_->disk.transactions.at(polled).facts.polls, 1U);
+}
+
 } // namespace
 } // namespace prooftrack::engine

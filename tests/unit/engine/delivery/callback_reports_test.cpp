@@ -76,6 +76,48 @@ TEST(CallbackReports, OfSeveralFailingHostsWhatFailedFirstAndTheFirstTryOfAll) {
     EXPECT_EQ(shown.next_try_at, bench.now().wall + 30s) << "the early one owes nothing";
 }
 
+TEST(CallbackReports, WhatFailedFirstIsShownWhateverTheOrderOfTheNames) {
+    reports_bench bench;
+    delivery_slot& early = bench.open(other_shop);
+    early.last_error = "500";
+    bench.break_lane(early);
+    const wall_time since = bench.now().wall;
+    bench.run(10s);
+    delivery_slot& late = bench.open(shop);
+    late.last_error = "404";
+    bench.break_lane(late);
+    EXPECT_EQ(bench.view("callback_url").failing_since, since);
+    EXPECT_EQ(bench.view("callback_url").last_error, other_shop + ": 500");
+}
+
+TEST(CallbackReports, AnErrorIsShownWithItsHostWhereThereAreSeveral) {
+    reports_bench bench;
+    delivery_slot& slot = bench.open();
+    slot.last_error = "500";
+    bench.owe(slot, "t1");
+    bench.break_lane(slot);
+    bench.break_lane(bench.open(shop));
+    EXPECT_EQ(bench.view("backend").state, condition::failing);
+    EXPECT_EQ(to_string(bench.view("backend").state), "failing");
+    EXPECT_EQ(bench.view("backend").last_error, "500");
+    EXPECT_EQ(bench.view("callback_url").last_error, "") << "none since the start";
+}
+
+TEST(CallbackReports, WhatIsOwedToAnUnconfiguredCallbackIsSummedAndShownWithoutHealth) {
+    reports_bench bench;
+    const std::string elsewhere = "https://elsewhere.example:443";
+    bench.owed(elsewhere, 1).oldest_pending = bench.now().wall + 90s; // by a clock that was ahead
+    bench.owed("https://nowhere.example:443", 0, 2).oldest_pending = bench.now().wall - 90s;
+    bench.break_lane(bench.open(elsewhere));
+    const callback_view shown = bench.view("callback_url");
+    EXPECT_EQ(shown.state, condition::unconfigured);
+    EXPECT_EQ(to_string(shown.state), "unconfigured");
+    EXPECT_EQ(shown.backlog, 1U);
+    EXPECT_EQ(shown.dead, 2U);
+    EXPECT_EQ(shown.oldest_undelivered_seconds, 0U) << "what is pending comes from the future";
+    EXPECT_EQ(shown.failing_since, std::nullopt);
+}
+
 TEST(CallbackReports, ACallbackThatVanishedIsReportedOnceMoreWithZeros) {
     reports_bench bench;
     bench.owed("gone", 1);
@@ -119,6 +161,52 @@ TEST(DeliveryAnnotation, WhatIsDueWaitsForAFailingCallbackUnlessItIsBeingTried) 
     ASSERT_TRUE(slot.lane.take(bench.now()));
     annotate_delivery(bench.context, view);
     EXPECT_TRUE(view.next_attempt_at.has_value());
+}
+
+TEST(DeliveryAnnotation, OneThatWaitsBehindAnotherHasNoTimeToShow) {
+    reports_bench bench;
+    track::delivery_view view = bench.row(bench.owe(bench.open(), "t1"));
+    view.next_attempt_at.reset();
+    const track::delivery_view waits = view;
+    annotate_delivery(bench.context, view);
+    EXPECT_EQ(view, waits);
+}
+
+TEST(DeliveryAnnotation, OfALaneThatIsNotInMemoryTheStoredTimeIsShown) {
+    reports_bench bench;
+    track::delivery_view view = bench.row(bench.record("t1").heads.at(0).id);
+    const auto stored = view.next_attempt_at;
+    ASSERT_TRUE(stored);
+    annotate_delivery(bench.context, view);
+    EXPECT_EQ(view.next_attempt_at, stored);
+}
+
+TEST(DeliveryAnnotation, OfCallbackUrlsTheLaneThatHasTheDeliveryDecides) {
+    reports_bench bench;
+    bench.break_lane(bench.open());
+    bench.break_lane(bench.open("https://elsewhere.example:443")); // which is not allowed, so it is not tried
+    delivery_slot& other = bench.open(other_shop);
+    bench.break_lane(other);
+    delivery_slot& slot = bench.open(shop);
+    const delivery_id id = bench.owe(slot, "t1");
+    track::delivery_view view = bench.row(id);
+    ASSERT_EQ(view.callback, "callback_url");
+    annotate_delivery(bench.context, view);
+    EXPECT_EQ(view.next_attempt_at, bench.now().wall) << "its own host does not fail";
+    bench.break_lane(slot);
+    annotate_delivery(bench.context, view);
+    EXPECT_EQ(view.next_attempt_at, std::nullopt);
+}
+
+TEST(DeliveryAnnotation, OfSeveralLanesTheOneThatHasItSaysWhenItIsDue) {
+    reports_bench bench;
+    bench.open(); // of another callback
+    bench.open(other_shop);
+    delivery_slot& slot = bench.open(shop);
+    track::delivery_view view = bench.row(bench.owe(slot, "t1"));
+    bench.clock.jump_wall(-8760h);
+    annotate_delivery(bench.context, view);
+    EXPECT_EQ(view.next_attempt_at, bench.now().wall);
 }
 
 TEST(DeliveryAnnotation, ATimeOfAWrongClockIsNotShown) {
