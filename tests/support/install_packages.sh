@@ -48,7 +48,7 @@ packages_of() { # GROUP
         echo cmake ninja-build ccache clang g++ pkg-config \
             "libboost$boost-dev" "libboost-json$boost-dev" "libboost-url$boost-dev" \
             libssl-dev libsqlite3-dev libfmt-dev libspdlog-dev prometheus-cpp-dev libsystemd-dev \
-            libtomlplusplus-dev libcli11-dev
+            libtomlplusplus-dev libcli11-dev libnghttp2-dev
         ;;
     demo) echo curl ca-certificates ;;
     test)
@@ -63,7 +63,7 @@ packages_of() { # GROUP
         echo libgtest-dev libgmock-dev librapidcheck-dev \
             python3 curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
             systemd spin git \
-            systemd-container debootstrap lintian dpkg-dev file scdoc
+            systemd-container debootstrap lintian dpkg-dev file scdoc nghttp2-client
         ;;
     bench)
         command -v node >/dev/null || echo nodejs

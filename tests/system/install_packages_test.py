@@ -18,9 +18,10 @@ SCRIPT = ROOT / "tests" / "support" / "install_packages.sh"
 GROUPS = ("build", "demo", "test", "bench")
 BOOST = ("libboost{}-dev", "libboost-json{}-dev", "libboost-url{}-dev")
 OTHERS = """cmake ninja-build ccache clang g++ pkg-config libssl-dev libsqlite3-dev libfmt-dev libspdlog-dev prometheus-cpp-dev
-libsystemd-dev libtomlplusplus-dev libcli11-dev curl ca-certificates nodejs npm chromium fonts-dejavu-core libgtest-dev libgmock-dev
-librapidcheck-dev python3 openssl php-cli php-sqlite3 sqlite3 iproute2 procps systemd spin git systemd-container debootstrap lintian dpkg-dev
-file scdoc nginx-light wrk golang-go libbenchmark-dev""".split()
+libsystemd-dev libtomlplusplus-dev libcli11-dev libnghttp2-dev nghttp2-client curl ca-certificates nodejs npm chromium
+fonts-dejavu-core libgtest-dev libgmock-dev librapidcheck-dev python3 openssl php-cli php-sqlite3 sqlite3 iproute2
+procps systemd spin git systemd-container debootstrap lintian dpkg-dev file scdoc nginx-light wrk golang-go
+libbenchmark-dev""".split()
 
 # name: os-release, the Boosts whose packages it has, the Boosts that other packages only mention
 SYSTEMS = {
