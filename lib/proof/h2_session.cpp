@@ -57,6 +57,7 @@ struct h2_session::stream {
     std::string text;                  ///< the values of the fields below
     extent content_type, content_encoding, request_id, retry_after, date;
     std::string body;
+    std::size_t max_body = 0;
     std::string upload;
     std::size_t uploaded = 0;
     h2_end how = h2_end::reply;
@@ -249,12 +250,12 @@ h2_session::stream* h2_session::stream_of(std::int32_t id) const {
     return id == 0 ? nullptr : static_cast<stream*>(nghttp2_session_get_stream_user_data(session_, id));
 }
 
-bool h2_session::accepts() const {
-    if (failed_ || closing_ || free_.empty()) return false;
+std::size_t h2_session::capacity() const {
+    if (failed_ || closing_ || nghttp2_session_check_request_allowed(session_) == 0) return 0;
     const std::size_t limit =
         has_settings_ ? nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
                       : h2_streams_before_settings;
-    return in_flight_ < limit && nghttp2_session_check_request_allowed(session_) != 0;
+    return std::min(free_.size(), limit - std::min(limit, in_flight_));
 }
 
 std::size_t h2_session::submit(const h2_request& request) {
@@ -270,6 +271,7 @@ std::size_t h2_session::submit(const h2_request& request) {
     free_.pop_back();
     one.reset();
     one.upload = request.body;
+    one.max_body = request.max_reply == 0 ? limits_.reply_bytes : std::min(request.max_reply, limits_.reply_bytes);
     nghttp2_data_provider provider{{.ptr = &one}, &h2_callbacks::read_upload};
     one.id =
         nghttp2_submit_request(session_, nullptr, fields.data(), count, one.upload.empty() ? nullptr : &provider, &one);
@@ -307,7 +309,7 @@ void h2_session::end(stream& one, h2_end how, std::string error) {
 
 void h2_session::end_unusable(stream& one, std::string_view why, std::uint32_t reset_code) {
     nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, one.id, reset_code);
-    end(one, h2_end::unusable, fmt::format("reply: {}", why));
+    end(one, h2_end::unusable, std::string(why));
 }
 
 void h2_session::on_header(stream& one, std::string_view name, std::string_view value) {
@@ -341,11 +343,11 @@ void h2_session::on_head_end(stream& one) {
     if (one.has_final_head) return;
     if (one.status < 200) return one.reset_head(); // an interim reply: only its size is remembered
     one.has_final_head = true;
-    if (one.length.value_or(0) > limits_.reply_bytes) end_unusable(one, "body too large", NGHTTP2_CANCEL);
+    if (one.length.value_or(0) > one.max_body) end_unusable(one, "body too large", NGHTTP2_CANCEL);
 }
 
 void h2_session::on_body(stream& one, std::string_view bytes) {
-    if (bytes.size() > limits_.reply_bytes - one.body.size()) {
+    if (bytes.size() > one.max_body - one.body.size()) {
         nghttp2_session_consume_connection(session_, bytes.size());
         return end_unusable(one, "body too large", NGHTTP2_CANCEL);
     }
@@ -356,20 +358,20 @@ void h2_session::on_body(stream& one, std::string_view bytes) {
 
 void h2_session::on_closed(stream& one, std::uint32_t code) {
     requires_http1_ = requires_http1_ || (one.reset_by_peer && code == NGHTTP2_HTTP_1_1_REQUIRED);
-    const std::string why = fmt::format("reply: the server reset the stream ({})", name_of(code));
     const bool by_goaway = closing_ && !one.reset_by_peer && code == NGHTTP2_REFUSED_STREAM;
     if (throttled_ && by_goaway) return end(one, h2_end::throttled, "http/2: ENHANCE_YOUR_CALM");
-    if (by_goaway) return end(one, h2_end::refused, "reply: the server closed the connection (GOAWAY)");
+    if (by_goaway) return end(one, h2_end::refused, "reply: the server closes the connection (GOAWAY)");
     if (!one.sent) return end(one, h2_end::refused, "http/2: the request was not sent");
     if (!one.reset_by_peer) {
         const bool lengths_differ = one.length && one.has_final_head && *one.length != one.body.size();
-        if (lengths_differ) return end(one, h2_end::unusable, "reply: contradicting lengths");
-        if (code == NGHTTP2_PROTOCOL_ERROR) return end(one, h2_end::unusable, "reply: malformed header");
-        return end(one, h2_end::unusable, fmt::format("reply: {}", name_of(code)));
+        if (lengths_differ) return end(one, h2_end::unusable, "contradicting lengths");
+        if (code == NGHTTP2_PROTOCOL_ERROR) return end(one, h2_end::unusable, "malformed header");
+        return end(one, h2_end::unusable, std::string(name_of(code)));
     }
     if (code == NGHTTP2_ENHANCE_YOUR_CALM) return end(one, h2_end::throttled, "http/2: ENHANCE_YOUR_CALM");
-    if (code == NGHTTP2_REFUSED_STREAM && !one.has_begun()) return end(one, h2_end::refused, why);
-    end(one, one.has_begun() ? h2_end::unusable : h2_end::unanswered, why);
+    if (one.has_begun()) return end(one, h2_end::unusable, fmt::format("truncated ({})", name_of(code)));
+    const h2_end how = code == NGHTTP2_REFUSED_STREAM ? h2_end::refused : h2_end::unanswered;
+    end(one, how, fmt::format("reply: the server reset the stream ({})", name_of(code)));
 }
 
 bool h2_session::count_idle_frame() {
@@ -422,10 +424,13 @@ void h2_session::fail(std::string_view why) {
     awaits_pong_ = false;
     for (stream& each : streams_) {
         if (each.id == 0) continue;
-        h2_end how = each.has_begun() ? h2_end::unusable : h2_end::unanswered;
-        if (!each.sent) how = h2_end::refused;
-        if (throttled_) how = h2_end::throttled;
-        end(each, how, throttled_ ? "http/2: ENHANCE_YOUR_CALM" : std::string(why));
+        if (throttled_) {
+            end(each, h2_end::throttled, "http/2: ENHANCE_YOUR_CALM");
+        } else if (each.has_begun()) {
+            end(each, h2_end::unusable, "truncated");
+        } else {
+            end(each, each.sent ? h2_end::unanswered : h2_end::refused, std::string(why));
+        }
     }
 }
 

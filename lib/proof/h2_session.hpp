@@ -44,10 +44,11 @@ struct h2_field {
 /// Views need to live during `submit` alone.
 struct h2_request {
     std::string_view method = "GET";
-    std::string_view authority;
-    std::string_view path;
-    std::span<const h2_field> fields; ///< at most h2_request_fields
-    std::string_view body;            ///< "" = none
+    std::string_view authority{};
+    std::string_view path{};
+    std::span<const h2_field> fields{}; ///< at most h2_request_fields
+    std::string_view body{};            ///< "" = none
+    std::size_t max_reply = 0;          ///< bytes of its reply's body; 0 or more than limits.reply_bytes = that
 };
 
 /// How a request ended.
@@ -63,8 +64,10 @@ enum class h2_end : std::uint8_t {
 struct h2_outcome {
     std::size_t slot = 0;
     h2_end how = h2_end::reply;
-    reply_view reply;       ///< what came of it; all of it with h2_end::reply
-    std::string_view error; ///< for people, "" with h2_end::reply; without a byte that the peer chose freely
+    reply_view reply; ///< what came of it; all of it with h2_end::reply
+    /// For people, "" with h2_end::reply. With its stage ("reply: …", "http/2: …"), but with h2_end::unusable: there it
+    /// is what is wrong with the reply ("truncated"). Has no text that the peer chose.
+    std::string_view error;
 };
 
 /// Each submitted request has exactly one outcome, unless it is cancelled. After each call look at `next_outcome` until
@@ -77,8 +80,12 @@ class h2_session {
     h2_session(const h2_session&) = delete;
     h2_session& operator=(const h2_session&) = delete;
 
-    /// `submit` may be called: the peer takes another request, and the connection goes on.
-    bool accepts() const;
+    /// How many more requests the peer takes now; 0 when the connection does not go on.
+    std::size_t capacity() const;
+    /// `submit` may be called.
+    bool accepts() const { return capacity() > 0; }
+    /// The peer's SETTINGS came: before, the capacity is at most h2_streams_before_settings.
+    bool has_settings() const { return has_settings_; }
 
     /// Takes a request and returns its slot, below limits.streams, which is its own until its outcome or `cancel`.
     /// Requires `accepts`.

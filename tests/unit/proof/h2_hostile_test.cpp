@@ -147,7 +147,7 @@ TEST_F(H2Hostile, ASmallBlockThatUnpacksToALargeHeaderEndsItsStream) {
     receive(frame(h2_type::headers, end_headers | end_stream, 1, block));
     const auto one = session_.next_outcome();
     ASSERT_TRUE(one);
-    EXPECT_EQ(one->error, "reply: header too large");
+    EXPECT_EQ(one->error, "header too large");
     EXPECT_FALSE(session_.has_failed());
 }
 
@@ -162,7 +162,7 @@ TEST_F(H2Hostile, BodiesThatNeverEndFillABoundedPart) {
     // What is beyond the bound was given up, the largest first; the connection's window was never used up.
     EXPECT_FALSE(session_.has_failed());
     ASSERT_FALSE(errors.empty());
-    for (const auto& each : errors) EXPECT_EQ(each, "reply: too many bytes of unfinished replies");
+    for (const auto& each : errors) EXPECT_EQ(each, "too many bytes of unfinished replies");
     EXPECT_LE(session_.in_flight() * 16000, h2_limits{}.buffered);
 }
 

@@ -155,7 +155,7 @@ TEST_F(H2Session, ABodyAtTheLimitIsTakenAndOneByteMoreIsNot) {
     EXPECT_EQ(all[0].how, h2_end::reply);
     EXPECT_EQ(all[0].body.size(), 65536U);
     EXPECT_EQ(all[1].how, h2_end::unusable);
-    EXPECT_EQ(all[1].error, "reply: body too large");
+    EXPECT_EQ(all[1].error, "body too large");
     EXPECT_EQ(sent_reset(3), h2_code::cancel);
     EXPECT_FALSE(session_.has_failed());
 }
@@ -164,7 +164,7 @@ TEST_F(H2Session, AnAnnouncedBodyOverTheLimitIsRefusedAtOnce) {
     request();
     const auto all = receive(headers(1, {{":status", "200"}, {"content-length", "65537"}}));
     ASSERT_EQ(all.size(), 1U);
-    EXPECT_EQ(all[0].error, "reply: body too large");
+    EXPECT_EQ(all[0].error, "body too large");
     EXPECT_EQ(all[0].status, 200);
 }
 
@@ -182,7 +182,7 @@ TEST_F(H2Session, AHeaderOverTheLimitEndsItsStreamAlone) {
         frame(h2_type::continuation, end_headers, 3, block.substr(9000)));
     ASSERT_EQ(over.size(), 1U);
     EXPECT_EQ(over[0].how, h2_end::unusable);
-    EXPECT_EQ(over[0].error, "reply: header too large");
+    EXPECT_EQ(over[0].error, "header too large");
     EXPECT_FALSE(session_.has_failed());
 }
 
@@ -191,7 +191,7 @@ TEST_F(H2Session, InterimRepliesCountTowardsTheHeader) {
     std::vector<ended> all;
     for (int i = 0; i < 400 && all.empty(); ++i) all = receive(headers(1, {{":status", "103"}}));
     ASSERT_EQ(all.size(), 1U);
-    EXPECT_EQ(all[0].error, "reply: header too large");
+    EXPECT_EQ(all[0].error, "header too large");
 }
 
 TEST_F(H2Session, AContentLengthThatDoesNotMatchEndsItsStreamAlone) {
@@ -200,7 +200,7 @@ TEST_F(H2Session, AContentLengthThatDoesNotMatchEndsItsStreamAlone) {
     const auto all = receive(
         headers(1, {{":status", "200"}, {"content-length", "3"}}) + data(1, "{}", end_stream) + reply(3, "good"));
     ASSERT_EQ(all.size(), 2U);
-    EXPECT_EQ(all[0].slot == 0 ? all[0].error : all[1].error, "reply: contradicting lengths");
+    EXPECT_EQ(all[0].slot == 0 ? all[0].error : all[1].error, "contradicting lengths");
     EXPECT_EQ(all[0].slot == 1 ? all[0].body : all[1].body, "good");
     EXPECT_FALSE(session_.has_failed());
 }
@@ -232,7 +232,7 @@ TEST_F(H2Session, HeadersThatTheGrammarRefusesAreUnusable) {
         const std::string& last = fields.back().first + ": " + fields.back().second;
         ASSERT_EQ(all.size(), 1U) << last;
         EXPECT_EQ(all[0].how, h2_end::unusable) << last;
-        EXPECT_TRUE(all[0].error.starts_with("reply: ")) << all[0].error;
+        EXPECT_EQ(all[0].error.find("reply: "), std::string::npos) << all[0].error;
         ASSERT_FALSE(session_.has_failed()) << last;
         id += 2;
     }
