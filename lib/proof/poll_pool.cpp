@@ -102,7 +102,8 @@ void poll_pool::pull() {
 
 /// With enough connections for the spread they are filled before another is opened. True = no poll is left.
 bool poll_pool::fill_up(steady_time now) {
-    if (count([](const auto& each) { return each.is_ready() && !each.is_superseded(); }) < spread) return false;
+    if (count([](const auto& each) { return each.is_ready() && !each.is_superseded(); }) < std::min(spread, limit()))
+        return false;
     for (poll_connection* each : all()) {
         if (each->accepts(now) && !each->fill(now, most_share)) return true;
     }
