@@ -75,6 +75,7 @@ application::application(
       signals_(loop_, SIGTERM, SIGINT, SIGHUP), ticks_(loop_), pings_(loop_), stop_guard_(loop_),
       started_at_(clock_.now().steady) {
     observers_.store_state_changed = [this](track::store_state state) { engine_.on_store_state(state); };
+    observers_.proof_connected = [this](std::string_view protocol) { engine_.set_protocol(protocol); };
     observers_.store_failed = [this](const std::string& why) {
         stop_reason_ = why;
         notify_.status("Stopped: " + why);

@@ -3,7 +3,16 @@
 namespace prooftrack::daemon {
 
 void adapter_observers::on_handshake(bool resumed) { counts_.on_handshake(resumed); }
-void adapter_observers::on_connections(std::size_t idle, std::size_t busy) { counts_.set_connections(idle, busy); }
+void adapter_observers::on_connections(std::string_view protocol, std::size_t idle, std::size_t busy) {
+    counts_.set_connections(protocol, idle, busy);
+}
+
+void adapter_observers::on_connected(std::string_view protocol) {
+    if (protocol == protocol_) return;
+    protocol_ = protocol;
+    log_.write(observe::log_event_id::proof_connected, {{"protocol", protocol}});
+    if (proof_connected) proof_connected(protocol);
+}
 
 void adapter_observers::on_commit(steady_duration took, std::size_t /*operations*/) { counts_.on_commit(took); }
 

@@ -22,10 +22,12 @@ class adapter_observers final : public proof::proof_client_observer,
     adapter_observers(observe::event_log& log, engine::meters& counts) : log_(log), counts_(counts) {}
 
     std::function<void(track::store_state)> store_state_changed;
-    std::function<void(const std::string& why)> store_failed; ///< the daemon has to exit with 74
+    std::function<void(std::string_view protocol)> proof_connected; ///< the first connection, or of another protocol
+    std::function<void(const std::string& why)> store_failed;       ///< the daemon has to exit with 74
 
     void on_handshake(bool resumed) override;
-    void on_connections(std::size_t idle, std::size_t busy) override;
+    void on_connected(std::string_view protocol) override;
+    void on_connections(std::string_view protocol, std::size_t idle, std::size_t busy) override;
     void on_commit(steady_duration took, std::size_t operations) override;
     void on_state(track::store_state state, const op_error& why) override;
     void on_fatal(const op_error& error) override;
@@ -35,6 +37,7 @@ class adapter_observers final : public proof::proof_client_observer,
   private:
     observe::event_log& log_;
     engine::meters& counts_;
+    std::string protocol_; ///< of the newest connection to Proof
 };
 
 } // namespace prooftrack::daemon

@@ -33,6 +33,7 @@ proof::proof_client_options make_proof_options(const config::proof_config& confi
     proof::proof_client_options options;
     options.base_url = config.base_url;
     options.connections = connections;
+    options.http2 = config.http == "auto";
     options.connect_timeout = config.connect_timeout;
     options.request_timeout = config.request_timeout;
     options.max_reply_bytes = config.max_reply_bytes;

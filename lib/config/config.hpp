@@ -17,6 +17,7 @@ struct proof_config {
     std::string base_url;
     std::string token_file; ///< "" = the systemd credential `client_token`
     std::string ca_file;
+    std::string http = "auto";   ///< or "1.1": HTTP/2 is not offered
     std::size_t connections = 0; ///< 0 = automatic
     std::string proxy;           ///< "http://HOST:PORT", "" = that of the environment, "none" = never
     std::string proxy_credentials_file;

@@ -47,6 +47,13 @@ const auto keys = std::to_array<config_key>({
      .doc = "PEM bundle used in place of the system's",
      .at = [](configuration& c, callback_config&) -> config_field { return &c.proof.ca_file; }},
     {.table = "proof",
+     .name = "http",
+     .kind = key_kind::word,
+     .most = 32,
+     .words = "auto 1.1",
+     .doc = "auto = HTTP/2 where the server offers it, else HTTP/1.1; \"1.1\" = never HTTP/2",
+     .at = [](configuration& c, callback_config&) -> config_field { return &c.proof.http; }},
+    {.table = "proof",
      .name = "connections",
      .kind = key_kind::count,
      .least = 0,
@@ -374,7 +381,6 @@ std::string format_list(const List& list) {
 std::string format_one(const std::string& text) { return in_quotes(text); }
 std::string format_one(const std::filesystem::path& path) { return in_quotes(path.string()); }
 std::string format_one(bool flag) { return flag ? "true" : "false"; }
-std::string format_one(std::uint32_t number) { return std::to_string(number); }
 std::string format_one(std::size_t number) { return std::to_string(number); }
 std::string format_one(std::uint32_t number) { return std::to_string(number); }
 std::string format_one(milliseconds duration) { return in_quotes(duration); }

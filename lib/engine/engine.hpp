@@ -78,6 +78,8 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     void on_reload_refused(std::string why) { life_.on_reload_refused(std::move(why)); }
     /// What the status shows, and the log with a changed token.
     void set_secrets(std::vector<secret_view> secrets) { status_.set_secrets(std::move(secrets)); }
+    /// What the newest connection to Proof speaks.
+    void set_protocol(std::string_view protocol) { status_.set_protocol(protocol); }
     void on_token_changed();
     void on_store_state(track::store_state state);
     /// The alarm's handler.

@@ -82,9 +82,9 @@ void meters::on_loop_lag(steady_duration lag) { registry_.loop_lag().Observe(in_
 void meters::on_handshake(bool resumed) { registry_.tls_handshakes(resumed).Increment(); }
 
 void meters::set_proof_up(bool is_up) { registry_.proof_up().Set(is_up ? 1 : 0); }
-void meters::set_connections(std::size_t idle, std::size_t busy) {
-    registry_.connections("idle").Set(static_cast<double>(idle));
-    registry_.connections("busy").Set(static_cast<double>(busy));
+void meters::set_connections(std::string_view protocol, std::size_t idle, std::size_t busy) {
+    registry_.connections("idle", protocol).Set(static_cast<double>(idle));
+    registry_.connections("busy", protocol).Set(static_cast<double>(busy));
 }
 void meters::set_oldest_due(steady_duration age) { registry_.oldest_due().Set(in_seconds(age)); }
 void meters::set_clock_skew(milliseconds skew) { registry_.clock_skew().Set(in_seconds(skew)); }

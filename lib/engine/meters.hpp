@@ -50,7 +50,7 @@ class meters {
     void on_handshake(bool resumed);
 
     void set_proof_up(bool is_up);
-    void set_connections(std::size_t idle, std::size_t busy);
+    void set_connections(std::string_view protocol, std::size_t idle, std::size_t busy);
     void set_oldest_due(steady_duration age);
     void set_clock_skew(milliseconds skew);
     void set_store_bytes(std::uint64_t db, std::uint64_t wal, std::uint64_t free);

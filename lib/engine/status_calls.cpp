@@ -15,7 +15,7 @@ task<api::outcome<std::string>> status_calls::format() {
     const std::vector<callback_view> callbacks = shown_.deliveries.views(status->stored, now.wall);
     co_return format_status(
         {version_, now.steady - started_at_, status->stored, shown_.core, shown_.counts.poll_lag_p99(), now, callbacks,
-         status->consumers, shown_.config, secrets_});
+         status->consumers, shown_.config, secrets_, protocol_});
 }
 
 task<api::outcome<std::string>> status_calls::serialize() {

@@ -49,6 +49,7 @@ class status_calls final : public api::status_backend {
     std::string summary() const;
     void set_secrets(std::vector<secret_view> secrets) { secrets_ = std::move(secrets); }
     const std::vector<secret_view>& secrets() const { return secrets_; }
+    void set_protocol(std::string_view protocol) { protocol_ = protocol; }
 
   private:
     task<api::outcome<std::string>> format();
@@ -60,6 +61,7 @@ class status_calls final : public api::status_backend {
     std::string version_;
     steady_time started_at_;
     std::vector<secret_view> secrets_;
+    std::string protocol_; ///< "" = there was no connection to Proof yet
     lifetime alive_;
 };
 

@@ -38,7 +38,7 @@ std::string format_transactions(const store::store_status& stored) {
     return fmt::format(R"({{"by_state":{},"by_status":{}}})", format_counts(by_state), format_counts(by_status));
 }
 
-std::string format_health(const track::proof_health& health) {
+std::string format_proof(const track::proof_health& health, std::string_view protocol) {
     std::string out = "{\"health\":";
     append_json_string(out, to_string(health.kind()));
     out += ",\"since\":";
@@ -52,6 +52,12 @@ std::string format_health(const track::proof_health& health) {
         out += "null";
     } else {
         append_json_string(out, standing);
+    }
+    out += ",\"protocol\":";
+    if (protocol.empty()) {
+        out += "null";
+    } else {
+        append_json_string(out, protocol);
     }
     return out + "}";
 }
@@ -147,7 +153,8 @@ std::string format_status(const status_facts& facts) {
         facts.core.made_rate(), facts.core.in_flight(), in_seconds(facts.lag_p99),
         in_seconds(facts.core.oldest_due(facts.now)));
     out += fmt::format(
-        R"(,"proof":{},"callbacks":{})", format_health(facts.core.health()), format_callbacks(facts.callbacks));
+        R"(,"proof":{},"callbacks":{})", format_proof(facts.core.health(), facts.protocol),
+        format_callbacks(facts.callbacks));
     out += ",\"store\":{\"state\":";
     append_json_string(out, to_string(store.state));
     out += fmt::format(

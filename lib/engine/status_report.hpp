@@ -30,6 +30,7 @@ struct status_facts {
     const std::vector<track::consumer_view>& consumers;
     const config_standing& config;
     const std::vector<secret_view>& secrets;
+    std::string_view protocol; ///< of the newest connection to Proof, "" = none yet
 };
 
 std::string format_status(const status_facts& facts);

@@ -137,6 +137,9 @@ constexpr std::array table{
     log_event_info{
         id::proof_token_changed, "proof.token_changed", level::notice, "file fingerprint", "", "",
         "A new token is used from the next request on; its fingerprint."},
+    log_event_info{
+        id::proof_connected, "proof.connected", level::info, "protocol", "", "",
+        "The first connection for polls is open, or one that speaks another protocol than the one before."},
 
     log_event_info{
         id::callback_delivered, "callback.delivered", level::info,

@@ -60,6 +60,7 @@ enum class log_event_id : std::uint8_t {
     proof_recovered,
     proof_unknown_status,
     proof_token_changed,
+    proof_connected,
     callback_delivered,
     callback_failed,
     callback_failing,

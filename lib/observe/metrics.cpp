@@ -53,7 +53,7 @@ constexpr std::array table{
         "Bytes of the database, of its WAL, and free on its file system."},
     metric_info{"prooftrackd_loop_lag_seconds", kind::histogram, "", "How late the event loop runs a timer."},
     metric_info{"prooftrackd_proof_up", kind::gauge, "", "1 while Proof answers us."},
-    metric_info{"prooftrackd_connections", kind::gauge, "state", "Connections to Proof."},
+    metric_info{"prooftrackd_connections", kind::gauge, "state protocol", "Connections to Proof for polls."},
     metric_info{"prooftrackd_tls_handshakes_total", kind::counter, "resumed", "TLS handshakes with Proof."},
     metric_info{"prooftrackd_clock_skew_seconds", kind::gauge, "", "Proof's clock minus ours."},
     metric_info{
@@ -168,8 +168,9 @@ metrics::metrics(std::string_view version)
       proof_up_(&registry_->set("prooftrackd_proof_up")),
       clock_skew_(&registry_->set("prooftrackd_clock_skew_seconds")),
       config_last_reload_successful_(&registry_->set("prooftrackd_config_last_reload_successful")),
-      idle_connections_(&registry_->set("prooftrackd_connections", {{"state", "idle"}})),
-      busy_connections_(&registry_->set("prooftrackd_connections", {{"state", "busy"}})) {
+      connections_{
+          &open_connections("idle", "http/1.1"), &open_connections("busy", "http/1.1"), &open_connections("idle", "h2"),
+          &open_connections("busy", "h2")} {
     registry_->set("prooftrackd_build_info", {{"version", std::string(version)}}).Set(1);
     registry_->count("prooftrackd_log_dropped_total");
     // A rate needs its zero: series of a fixed vocabulary are there from the start.
@@ -254,10 +255,14 @@ metrics::gauge& metrics::store_bytes(std::string_view store_kind) {
     return registry_->set("prooftrackd_store_bytes", {{"kind", one_of(store_kind, store_kinds)}});
 }
 
-metrics::gauge& metrics::connections(std::string_view state) {
-    if (state == "idle") return *idle_connections_;
-    if (state == "busy") return *busy_connections_;
-    return registry_->set("prooftrackd_connections", {{"state", "other"}});
+metrics::gauge& metrics::open_connections(const char* state, const char* protocol) {
+    return registry_->set("prooftrackd_connections", {{"state", state}, {"protocol", protocol}});
+}
+
+metrics::gauge& metrics::connections(std::string_view state, std::string_view protocol) {
+    const bool is_known = (state == "idle" || state == "busy") && (protocol == "h2" || protocol == "http/1.1");
+    if (!is_known) return open_connections("other", "other");
+    return *connections_.at((protocol == "h2" ? 2U : 0U) + (state == "busy" ? 1U : 0U));
 }
 
 metrics::counter& metrics::tls_handshakes(bool resumed) {

@@ -3,6 +3,7 @@
 // Every metric of the daemon by name. No label holds an id or a URL: words outside the known vocabulary count as
 // `other`.
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -70,9 +71,9 @@ class metrics {
     histogram& commit() { return *commit_; }   ///< seconds
     gauge& store_bytes(std::string_view kind); ///< db, wal, free
 
-    histogram& loop_lag() { return *loop_lag_; } ///< seconds a timer of the loop fires late
-    gauge& proof_up() { return *proof_up_; }     ///< 1 = ok or throttled
-    gauge& connections(std::string_view state);  ///< idle, busy
+    histogram& loop_lag() { return *loop_lag_; }                           ///< seconds a timer of the loop fires late
+    gauge& proof_up() { return *proof_up_; }                               ///< 1 = ok or throttled
+    gauge& connections(std::string_view state, std::string_view protocol); ///< idle, busy; http/1.1, h2
     counter& tls_handshakes(bool resumed);
     gauge& clock_skew() { return *clock_skew_; } ///< seconds, Proof's clock ahead = positive
     gauge& config_last_reload_successful() { return *config_last_reload_successful_; }
@@ -83,6 +84,8 @@ class metrics {
     std::string serialize();
 
   private:
+    gauge& open_connections(const char* state, const char* protocol);
+
     struct registry;
     std::unique_ptr<registry> registry_;
     histogram* poll_duration_;
@@ -96,8 +99,7 @@ class metrics {
     gauge* proof_up_;
     gauge* clock_skew_;
     gauge* config_last_reload_successful_;
-    gauge* idle_connections_; ///< kept, like all above, because they change with every poll
-    gauge* busy_connections_;
+    std::array<gauge*, 4> connections_; ///< kept, like all above, because they change with every poll
     std::uint64_t log_dropped_ = 0;
     bool has_good_reply_ = false;
 };

@@ -18,6 +18,7 @@ class http1_channel final : public poll_channel, private stream_reader {
     http1_channel(std::shared_ptr<proof_stream> stream, poll_channel_events& events);
     ~http1_channel() override;
 
+    std::string_view protocol() const override { return http1_protocol; }
     std::size_t capacity() const override { return events_ == nullptr || request_ ? 0 : 1; }
     void start(poll_in_flight request, const proof_setup& setup) override;
     void flush() override;

@@ -29,8 +29,11 @@ class https_client final : public proof_client {
 
     void reconfigure(std::shared_ptr<const proof_setup> setup) noexcept override {
         const bool moved = !setup->has_server_of(*context_.setup);
+        // A connection of HTTP/2 is bound to the protocol and to the largest reply that it began with.
+        const bool is_other_http = setup->options().http2 != context_.options().http2 ||
+                                   setup->options().max_reply_bytes > context_.options().max_reply_bytes;
         context_.setup = std::move(setup);
-        if (moved) polls_.retire_connections();
+        if (moved || is_other_http) polls_.retire_connections();
     }
 
     void stop(milliseconds within, unique_function<void()> stopped) override {

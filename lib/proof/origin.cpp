@@ -44,11 +44,13 @@ origin::origin(const proof_client_options& options) {
     route_ = options.route;
     path_prefix_ = url.target;
     while (path_prefix_.ends_with('/')) path_prefix_.pop_back();
+    authority_ = format_host_header(url);
+    user_agent_ = printable(options.user_agent);
     poll_begin_ = fmt::format("GET {}{}", path_prefix_, transactions_path);
     fields_ = fmt::format(
         " HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\nAccept: application/json\r\n"
         "Accept-Encoding: identity\r\nAuthorization: Bearer ",
-        format_host_header(url), printable(options.user_agent));
+        authority_, user_agent_);
     if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.trust, options.identity));
 }
 
@@ -74,6 +76,10 @@ void origin::keep_session(SSL* ssl) {
     } else {
         SSL_SESSION_free(session);
     }
+}
+
+void origin::append_poll_path(std::string& out, std::string_view id) const {
+    out.append(path_prefix_).append(transactions_path).append(id);
 }
 
 void origin::append_poll(std::string& out, std::string_view id, const secret& token) const {

@@ -44,6 +44,15 @@ class origin {
     /// Remembers the session of a connection that is open, if it can be resumed.
     void keep_session(SSL* ssl);
 
+    /// What HTTP/2 sends in fields of their own.
+    const std::string& authority() const { return authority_; }
+    const std::string& user_agent() const { return user_agent_; }
+    void append_poll_path(std::string& out, std::string_view id) const;
+
+    /// The server said HTTP_1_1_REQUIRED: HTTP/2 is not offered to it again.
+    void forbid_http2() { http2_forbidden_ = true; }
+    bool is_http2_forbidden() const { return http2_forbidden_; }
+
     /// Appends the request for one transaction.
     void append_poll(std::string& out, std::string_view id, const secret& token) const;
 
@@ -59,8 +68,11 @@ class origin {
     std::uint16_t port_ = 0;
     std::shared_ptr<const net::proxy_route> route_;
     std::string path_prefix_; ///< of base_url, without a slash at its end
-    std::string poll_begin_;  ///< before the id
-    std::string fields_;      ///< from the version to "Bearer "
+    std::string authority_;
+    std::string user_agent_;
+    std::string poll_begin_; ///< before the id
+    std::string fields_;     ///< from the version to "Bearer "
+    bool http2_forbidden_ = false;
     std::optional<boost::asio::ssl::context> context_;
     std::unique_ptr<SSL_SESSION, session_deleter> session_; ///< the newest
 };

@@ -23,6 +23,7 @@ struct poll_in_flight {
     steady_time deadline{};    ///< without a whole reply by then it is given up
     std::size_t max_reply = 0; ///< bytes of its reply's body; a longer one is a fault
     bool repeated = false;     ///< `may_repeat` returned true: this is the second try
+    std::uint8_t refusals = 0; ///< grows when a server says that it did not process it
 };
 
 /// Why a request got no reply: decides whether the GET may be repeated.
@@ -39,8 +40,8 @@ enum class no_reply : std::uint8_t {
 class poll_channel_events {
   public:
     /// A whole reply; its views need to be valid during the call only. False = the reply is about something else, so
-    /// that the connection cannot be trusted any more: the channel hands back what is in flight as `unanswered` and
-    /// ends.
+    /// that a connection which tells answers apart by their order cannot be trusted any more: the channel hands back
+    /// what is in flight as `unanswered` and ends. HTTP/2 tells them apart by their streams and goes on.
     virtual bool on_reply(poll_in_flight request, const reply_view& reply) = 0;
 
     /// Bytes that are no reply. `status` is 0 when none was read; `fault` is a few words for people ("truncated").
@@ -51,6 +52,7 @@ class poll_channel_events {
 
     /// After outcomes, once for all that one read brought: requests may be started now, from inside this call. The last
     /// thing that the channel does in its step.
+    /// Also when `capacity` has grown or `is_closing` has become true.
     virtual void on_progress() = 0;
 
     /// The connection is over and nothing is in flight; the last call. The last thing that the channel does.
@@ -72,6 +74,15 @@ class poll_channel {
     /// How many more requests it takes now: HTTP/1.1 one, HTTP/2 as many as the server allows. 0 when it takes no more
     /// (GOAWAY) as well: it then ends by itself after what is in flight.
     virtual std::size_t capacity() const = 0;
+
+    /// It does not know yet how many requests the server allows; `capacity` may grow soon.
+    virtual bool is_settling() const { return false; }
+
+    /// The server has announced the end (GOAWAY).
+    virtual bool is_closing() const { return false; }
+
+    /// "http/1.1" or "h2".
+    virtual std::string_view protocol() const = 0;
 
     /// Takes a request; only while `capacity() > 0`. The bytes are written with `setup`'s server and token at once or
     /// by `flush`; `setup` is used during the call only.
@@ -99,6 +110,7 @@ class poll_channel {
 };
 
 /// The channel for a stream that is open: what ALPN agreed on decides which kind. It begins to read at once.
-std::unique_ptr<poll_channel> make_poll_channel(std::shared_ptr<proof_stream> stream, poll_channel_events& events);
+std::unique_ptr<poll_channel> make_poll_channel(
+    std::shared_ptr<proof_stream> stream, const proof_setup& setup, poll_channel_events& events);
 
 } // namespace prooftrack::proof

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "proof/codec.hpp"
+#include "proof/h2_channel.hpp"
 #include "proof/http1_channel.hpp"
 #include "proof/poll_pool.hpp"
 
@@ -17,18 +18,29 @@ steady_time steady_now() { return std::chrono::steady_clock::now(); }
 wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
 /// What ALPN offers for polls. HTTP/1.1 alone needs no such extension.
-constexpr std::string_view offered_protocols;
+std::string_view offered_protocols(const proof_setup& setup) {
+    const bool offers = setup.options().http2 && !setup.where()->is_http2_forbidden();
+    return offers ? "\x02h2\x08http/1.1" : "";
+}
+
+/// nginx ends a connection of HTTP/2 after 1,000 requests.
+constexpr std::uint32_t most_h2_requests = 950;
+/// So many requests, or so much time, before its end a connection that carries many has its successor opened.
+constexpr std::uint32_t last_h2_requests = 150;
+constexpr seconds last_h2_seconds{5};
 
 } // namespace
 
-std::unique_ptr<poll_channel> make_poll_channel(std::shared_ptr<proof_stream> stream, poll_channel_events& events) {
+std::unique_ptr<poll_channel> make_poll_channel(
+    std::shared_ptr<proof_stream> stream, const proof_setup& setup, poll_channel_events& events) {
+    if (stream->alpn() == h2_protocol) return std::make_unique<h2_channel>(std::move(stream), setup, events);
     return std::make_unique<http1_channel>(std::move(stream), events);
 }
 
 poll_connection::poll_connection(poll_pool& pool, client_context& context, connection_lifetime lifetime)
     : pool_(pool), context_(context), setup_(context.setup),
-      stream_(std::make_shared<proof_stream>(context.loop, setup_->where(), offered_protocols)), begun_(steady_now()),
-      requests_left_(lifetime.requests) {
+      stream_(std::make_shared<proof_stream>(context.loop, setup_->where(), offered_protocols(*setup_))),
+      begun_(steady_now()), requests_left_(lifetime.requests) {
     connect_until_ = begun_ + setup_->options().connect_timeout;
     retire_at_ = begun_ + lifetime.age;
     stream_->open(
@@ -49,7 +61,10 @@ void poll_connection::on_step(stream_step step, const std::string& why) {
         stage_ = stage::ready;
         idle_since_ = now;
         if (stream_->uses_tls()) context_.observer.on_handshake(stream_->resumed());
-        channel_ = make_poll_channel(stream_, *this);
+        channel_ = make_poll_channel(stream_, *setup_, *this);
+        was_settling_ = channel_->is_settling();
+        if (channel_->protocol() == h2_protocol) requests_left_ = std::min(requests_left_, most_h2_requests);
+        context_.observer.on_connected(channel_->protocol());
         return pool_.on_ready(*this);
     case stream_step::failed:
         return fail(why);
@@ -67,11 +82,11 @@ steady_time poll_connection::deadline() const {
     return std::min(idle_since_ + context_.rules.idle, retire_at_);
 }
 
-bool poll_connection::fill(steady_time now) {
+bool poll_connection::fill(steady_time now, std::size_t most) {
     if (context_.setup->has_server_of(*setup_)) setup_ = context_.setup; // a newer token, other limits
     bool starved = false;
     bool started = false;
-    while (requests_left_ > 0 && channel_->capacity() > 0) {
+    while (requests_left_ > 0 && channel_->capacity() > 0 && channel_->in_flight() < most) {
         auto taken = pool_.take_poll(answered_since_idle_ || !was_idle_);
         starved = !taken;
         if (starved) break;
@@ -83,6 +98,7 @@ bool poll_connection::fill(steady_time now) {
         --requests_left_;
     }
     if (started) channel_->flush();
+    if (started) prepare_end(now);
     if (channel_->in_flight() == 0) {
         was_idle_ = true;
         answered_since_idle_ = false;
@@ -90,6 +106,13 @@ bool poll_connection::fill(steady_time now) {
     }
     pool_.note_deadline(deadline());
     return !starved;
+}
+
+void poll_connection::prepare_end(steady_time now) {
+    if (has_successor_ || channel_->protocol() != h2_protocol) return;
+    if (requests_left_ > last_h2_requests && now + last_h2_seconds < retire_at_) return;
+    has_successor_ = true;
+    pool_.open_successor();
 }
 
 bool poll_connection::on_reply(poll_in_flight request, const reply_view& reply) {
@@ -116,8 +139,9 @@ void poll_connection::on_no_reply(poll_in_flight request, no_reply kind, std::st
     // Only a connection that has lived can be stale: the first request of a fresh one that gets nothing back met a real
     // fault.
     const bool may_be_stale = answered_ > 0 || was_idle_;
-    const bool is_new = kind == no_reply::unprocessed || (kind == no_reply::unanswered && may_be_stale);
-    if (is_new && !request.repeated && pool_.repeat(request)) return;
+    if (kind == no_reply::unprocessed) answered_since_idle_ = true; // it lives: a repeat may go over it
+    if (kind == no_reply::unprocessed && pool_.repeat_unprocessed(request, channel_->is_closing())) return;
+    if (kind == no_reply::unanswered && may_be_stale && !request.repeated && pool_.repeat(request)) return;
     track::poll_answer answer;
     answer.error = why;
     answer.took = steady_now() - request.written;
@@ -126,9 +150,13 @@ void poll_connection::on_no_reply(poll_in_flight request, no_reply kind, std::st
 
 void poll_connection::on_progress() {
     if (stage_ != stage::ready) return;
+    const bool has_settled = was_settling_ && !channel_->is_settling();
+    if (has_settled) was_settling_ = false;
+    const bool closes = channel_->is_closing() && !std::exchange(has_successor_, true);
+    if (has_settled || closes) pool_.look_again(); // what it cannot carry needs another
     const steady_time now = steady_now();
     if (accepts(now) && !pool_.is_crowded()) {
-        if (!fill(now)) pool_.on_available(*this);
+        if (!fill(now, pool_.streams_share())) pool_.on_available(*this);
     } else if (!is_busy()) {
         end();
     }

@@ -30,14 +30,19 @@ class poll_connection final : private poll_channel_events {
     poll_connection(const poll_connection&) = delete;
     poll_connection& operator=(const poll_connection&) = delete;
 
-    /// Takes polls from the pool until the channel is full (true) or there is none (false), and writes them in one
-    /// piece. Only when `accepts`.
-    bool fill(steady_time now);
+    /// Takes polls from the pool until `most` are in flight or the channel is full (true) or there is none (false), and
+    /// writes them in one piece. Only when `accepts`.
+    bool fill(steady_time now, std::size_t most);
 
     /// It may take polls: open, not about to be retired.
     bool accepts(steady_time now) const;
     bool is_ready() const { return stage_ == stage::ready; }
     bool is_connecting() const { return stage_ == stage::connecting || stage_ == stage::handshaking; }
+    /// It does not know yet how much it may carry: others need not be opened for what it may take.
+    bool is_settling() const { return is_ready() && channel_->is_settling(); }
+    /// Another connection is open, or may be opened, in its place: it does not count towards the limit.
+    bool is_superseded() const { return is_ready() && has_successor_; }
+    std::string_view protocol() const { return channel_->protocol(); } ///< only when is_ready()
     bool is_busy() const { return is_ready() && channel_->in_flight() > 0; }
 
     steady_time begun() const { return begun_; }
@@ -62,6 +67,7 @@ class poll_connection final : private poll_channel_events {
     void on_progress() override;
     void on_ended() override;
 
+    void prepare_end(steady_time now);
     void fail(const std::string& why);
     void end();
 
@@ -80,6 +86,8 @@ class poll_connection final : private poll_channel_events {
     bool was_idle_ = false; ///< it has waited without a request: the peer may have closed it meanwhile
     bool answered_since_idle_ = false;
     bool retiring_ = false;
+    bool was_settling_ = false;
+    bool has_successor_ = false;
 };
 
 } // namespace prooftrack::proof

@@ -11,6 +11,13 @@ namespace {
 
 constexpr milliseconds first_retry{5};
 constexpr milliseconds longest_retry{100};
+/// A server that refuses one request so often is treated as one that does not answer: 4 times alone, or 16 times with
+/// its connection.
+constexpr std::uint8_t most_refusals = 16;
+constexpr std::uint8_t refusals_for_one_alone = 4;
+constexpr std::size_t least_share = 25;
+constexpr std::size_t most_share = 100;
+constexpr std::size_t spread = 4;
 
 steady_time steady_now() { return std::chrono::steady_clock::now(); }
 
@@ -47,8 +54,13 @@ std::size_t poll_pool::limit() const {
     return std::clamp<std::size_t>(at_once_, 1, std::max<std::size_t>(1, context_.options().connections));
 }
 
+std::size_t poll_pool::counted() const {
+    return count([](const auto& each) { return !each.is_superseded(); });
+}
+
 void poll_pool::close_surplus() {
-    while (connections_.size() > limit() && !available_.empty()) {
+    if (connections_.size() <= limit()) return; // nearly always, and cheap
+    while (counted() > limit() && !available_.empty()) {
         poll_connection* unused_longest = available_.front();
         available_.erase(available_.begin());
         unused_longest->retire();
@@ -80,15 +92,26 @@ void poll_pool::pull() {
             connection->retire();
             continue;
         }
-        starved = !connection->fill(now);
+        starved = !connection->fill(now, streams_share());
         if (starved) on_available(*connection);
     }
+    if (!starved) starved = fill_up(now);
     if (!starved || !repeats_.empty()) grow();
     close_surplus();
 }
 
+/// With enough connections for the spread they are filled before another is opened. True = no poll is left.
+bool poll_pool::fill_up(steady_time now) {
+    if (count([](const auto& each) { return each.is_ready() && !each.is_superseded(); }) < std::min(spread, limit()))
+        return false;
+    for (poll_connection* each : all()) {
+        if (each->accepts(now) && !each->fill(now, most_share)) return true;
+    }
+    return false;
+}
+
 void poll_pool::grow() {
-    if (stopping_ || count([](const auto& each) { return each.is_connecting(); }) > 0) return;
+    if (stopping_ || count([](const auto& each) { return each.is_connecting() || each.is_settling(); }) > 0) return;
     // An idle connection may be as stale as the one whose poll is to be repeated: that poll waits for a fresh one.
     if (repeats_.empty() && !source_.has_poll()) {
         growth_ = 1;
@@ -100,7 +123,7 @@ void poll_pool::grow() {
         return note_deadline(retry_at_);
     }
     const std::size_t most = limit();
-    const std::size_t room = most - std::min(most, connections_.size());
+    const std::size_t room = most - std::min(most, counted());
     for (std::size_t i = 0; i < std::min(growth_, room); ++i) open_connection();
     growth_ = std::min(growth_ * 2, most);
     if (room == 0 && count([](const auto& each) { return each.is_busy(); }) == 0)
@@ -125,6 +148,7 @@ std::optional<poll_in_flight> poll_pool::take_poll(bool also_repeats) {
     if (stopping_) return std::nullopt;
     auto ticket = source_.next_poll();
     if (!ticket) return std::nullopt;
+    ++taken_;
     poll_in_flight request;
     request.ticket = std::move(*ticket);
     return request;
@@ -138,16 +162,37 @@ bool poll_pool::repeat(poll_in_flight& request) {
     return true;
 }
 
+bool poll_pool::repeat_unprocessed(poll_in_flight& request, bool with_connection) {
+    request.refusals = static_cast<std::uint8_t>(request.refusals + (with_connection ? 1 : refusals_for_one_alone));
+    if (stopping_ || request.refusals > most_refusals) return false;
+    repeats_.push_back(std::move(request));
+    schedule_turn(true);
+    return true;
+}
+
+std::size_t poll_pool::streams_share() const {
+    const std::size_t in_flight = static_cast<std::size_t>(taken_ - answered_) - repeats_.size();
+    return std::clamp(in_flight / spread + 1, least_share, most_share);
+}
+
+void poll_pool::open_successor() {
+    if (!stopping_ && counted() < limit() && steady_now() >= retry_at_) open_connection();
+}
+
 void poll_pool::answer(track::poll_ticket ticket, track::poll_answer answer) {
+    ++answered_;
     source_.on_answer(std::move(ticket), std::move(answer));
 }
 
-bool poll_pool::is_crowded() const { return stopping_ || connections_.size() > limit(); }
+bool poll_pool::is_crowded() const {
+    return stopping_ ||
+           (connections_.size() > limit() && count([](const auto& each) { return !each.is_superseded(); }) > limit());
+}
 
 void poll_pool::on_ready(poll_connection& connection) {
     failures_ = 0;
     retry_at_ = {};
-    if (!connection.fill(steady_now())) {
+    if (!connection.fill(steady_now(), streams_share())) {
         growth_ = 1;
         on_available(connection);
     } else {
@@ -267,15 +312,15 @@ void poll_pool::check_stopped() {
 }
 
 void poll_pool::report() {
-    std::size_t idle = 0;
-    std::size_t busy = 0;
-    for (const auto& each : connections_) {
-        if (each->is_ready()) ++(each->is_busy() ? busy : idle);
+    for (protocol_counts& reported : reported_) {
+        protocol_counts now{reported.protocol};
+        for (const auto& each : connections_) {
+            if (each->is_ready() && each->protocol() == now.protocol) ++(each->is_busy() ? now.busy : now.idle);
+        }
+        if (now.busy == reported.busy && now.idle == reported.idle) continue;
+        reported = now;
+        context_.observer.on_connections(now.protocol, now.idle, now.busy);
     }
-    if (busy == reported_busy_ && idle == reported_idle_) return;
-    reported_busy_ = busy;
-    reported_idle_ = idle;
-    context_.observer.on_connections(idle, busy);
 }
 
 } // namespace prooftrack::proof

@@ -2,12 +2,14 @@
 
 // The connections that poll: opened as the load needs them; each takes its next poll from the source.
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/steady_timer.hpp>
@@ -35,8 +37,19 @@ class poll_pool {
     void stop(steady_time until, unique_function<void()> stopped);
 
     // For the connections.
+    /// Polls may be due that need another connection.
+    void look_again() { schedule_turn(true); }
     std::optional<poll_in_flight> take_poll(bool also_repeats);
     bool repeat(poll_in_flight& request);
+    /// Of a request that the server did not process: no load on it, so the source is not asked. False = too often,
+    /// which it is sooner when it was refused alone (REFUSED_STREAM: the server may be overloaded) than with its
+    /// connection (GOAWAY).
+    bool repeat_unprocessed(poll_in_flight& request, bool with_connection);
+    /// How many requests one connection takes now while others have room: 4 are used before one is filled, because a
+    /// lost packet stalls all streams of its connection.
+    std::size_t streams_share() const;
+    /// In place of one that ends soon, which goes on meanwhile.
+    void open_successor();
     void answer(track::poll_ticket ticket, track::poll_answer answer);
     bool is_crowded() const;
     void note_deadline(steady_time when);
@@ -51,6 +64,9 @@ class poll_pool {
     void schedule_turn(bool pull);
     void take_turn();
     void pull();
+    bool fill_up(steady_time now);
+    /// Connections that count towards the limit.
+    std::size_t counted() const;
     void grow();
     void open_connection();
     void sweep();
@@ -82,8 +98,14 @@ class poll_pool {
     steady_time stop_at_ = steady_time::max();
     bool stopping_ = false;
     unique_function<void()> stopped_;
-    std::size_t reported_idle_ = 0;
-    std::size_t reported_busy_ = 0;
+    std::uint64_t taken_ = 0;    ///< tickets from the source
+    std::uint64_t answered_ = 0; ///< and back
+    struct protocol_counts {
+        std::string_view protocol;
+        std::size_t idle = 0;
+        std::size_t busy = 0;
+    };
+    std::array<protocol_counts, 2> reported_{{{http1_protocol}, {h2_protocol}}};
     lifetime lifetime_;
 };
 

@@ -81,6 +81,7 @@ struct proof_client_options {
     net::client_identity identity;                 ///< what it shows of itself in TLS
     std::shared_ptr<const net::proxy_route> route; ///< through which proxy; null = directly
     std::size_t connections = 1024;                ///< most connections for polls, opened only as needed
+    bool http2 = true; ///< offer HTTP/2 for polls; a server that does not take it gets HTTP/1.1
     milliseconds connect_timeout{5000};
     milliseconds request_timeout{10000};
     std::size_t max_reply_bytes = 65536;
@@ -98,12 +99,19 @@ class proof_setup;
 std::shared_ptr<const proof_setup> prepare_proof_setup(
     proof_client_options options, secret token, const proof_setup* before = nullptr);
 
+/// What a connection for polls speaks, as ALPN has it.
+inline constexpr std::string_view http1_protocol = "http/1.1";
+inline constexpr std::string_view h2_protocol = "h2";
+
 /// Counts and facts the adapter reports; the engine joins it to metrics and log.
 class proof_client_observer {
   public:
     virtual ~proof_client_observer() = default;
     virtual void on_handshake(bool resumed) = 0;
-    virtual void on_connections(std::size_t idle, std::size_t busy) = 0;
+    /// A connection for polls is open; `protocol` is http1_protocol or h2_protocol.
+    virtual void on_connected(std::string_view protocol) = 0;
+    /// How many of that protocol are open. Only changes are told.
+    virtual void on_connections(std::string_view protocol, std::size_t idle, std::size_t busy) = 0;
 };
 
 /// Asks Proof over a pool of keep-alive HTTPS connections. Lives on one executor; every call and handler runs there.

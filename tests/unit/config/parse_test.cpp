@@ -66,6 +66,7 @@ connections = 7
 connect_timeout = "1s"
 request_timeout = "250ms"
 max_reply_bytes = 4096
+http = "1.1"
 [poll]
 interval = ["50ms", "1s"]
 max_rate = 100
@@ -121,6 +122,7 @@ TEST(ParseConfiguration, ReadsEveryKey) {
     EXPECT_EQ(config.proof.connect_timeout, seconds(1));
     EXPECT_EQ(config.proof.request_timeout, milliseconds(250));
     EXPECT_EQ(config.proof.max_reply_bytes, 4096U);
+    EXPECT_EQ(config.proof.http, "1.1");
     EXPECT_EQ(config.poll.interval, std::pair(milliseconds(50), milliseconds(1000)));
     EXPECT_EQ(config.poll.max_rate, 100U);
     EXPECT_EQ(config.poll.backoff, std::pair(milliseconds(100), milliseconds(2000)));
@@ -319,6 +321,8 @@ TEST(ParseConfiguration, WordsAndModes) {
     EXPECT_THAT(
         only_mistake("[log]\nlevel = \"warn\"\n"),
         HasSubstr("\"warn\" is not one of: critical error warning notice info debug"));
+    EXPECT_THAT(
+        only_mistake("[proof]\nbase_url = \"https://proof.example\"\nhttp = \"2\"\n"), HasSubstr("one of: auto 1.1"));
     EXPECT_THAT(only_mistake("[log]\nformat = \"syslog\"\n"), HasSubstr("one of: auto logfmt json journald"));
     EXPECT_THAT(only_mistake("[api]\nmode = 0o660\n"), HasSubstr("octal digits in quotes"));
     EXPECT_THAT(only_mistake("[api]\nmode = \"0668\"\n"), HasSubstr("octal digits"));

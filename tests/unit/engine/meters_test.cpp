@@ -152,9 +152,14 @@ TEST_F(Meters, TheGaugesShowWhatWasSetLast) {
     EXPECT_EQ(registry_.proof_up().Value(), 0);
     meters_.set_proof_up(true);
     EXPECT_EQ(registry_.proof_up().Value(), 1);
-    meters_.set_connections(3, 4);
-    EXPECT_EQ(registry_.connections("idle").Value(), 3);
-    EXPECT_EQ(registry_.connections("busy").Value(), 4);
+    meters_.set_connections("h2", 3, 4);
+    meters_.set_connections("http/1.1", 5, 6);
+    EXPECT_EQ(registry_.connections("idle", "h2").Value(), 3);
+    EXPECT_EQ(registry_.connections("busy", "h2").Value(), 4);
+    EXPECT_EQ(registry_.connections("idle", "http/1.1").Value(), 5);
+    EXPECT_EQ(registry_.connections("busy", "http/1.1").Value(), 6);
+    registry_.connections("idle", "spdy").Set(9); // an unknown word has no series of its own
+    EXPECT_EQ(registry_.connections("odd", "h2").Value(), 9);
     meters_.set_oldest_due(1'500ms);
     EXPECT_EQ(registry_.oldest_due().Value(), 1.5);
     meters_.set_clock_skew(-2'500ms);

@@ -27,8 +27,8 @@ class StatusReport : public testing::Test {
     }
 
     std::string report() const {
-        const status_facts facts{"1.2.3", 61s + 999ms, remembered_, core_,   250ms,
-                                 now(),   callbacks_,  consumers_,  config_, secrets_};
+        const status_facts facts{"1.2.3",    61s + 999ms, remembered_, core_,    250ms,    now(),
+                                 callbacks_, consumers_,  config_,     secrets_, protocol_};
         std::string body = format_status(facts);
         boost::system::error_code error;
         boost::json::parse(body, error);
@@ -77,6 +77,7 @@ class StatusReport : public testing::Test {
     std::vector<track::consumer_view> consumers_;
     config_standing config_;
     std::vector<secret_view> secrets_;
+    std::string protocol_;
 };
 
 TEST_F(StatusReport, OfADaemonThatHasNothingToDo) {
@@ -85,7 +86,7 @@ TEST_F(StatusReport, OfADaemonThatHasNothingToDo) {
         R"({"version":"1.2.3","uptime_seconds":61,"transactions":{"by_state":{"abandoned":0,"not_found":0,)"
         R"("overdue":0,"rejected":0,"settled":0,"tracking":0,"untracked":0},"by_status":{}},)"
         R"("polls":{"per_second":0.0,"in_flight":0,"lag_p99_seconds":0.250,"oldest_due_seconds":0.000},)"
-        R"("proof":{"health":"ok","since":null,"detail":"not asked yet"},"callbacks":[],)"
+        R"("proof":{"health":"ok","since":null,"detail":"not asked yet","protocol":null},"callbacks":[],)"
         R"("store":{"state":"ok","bytes":4096,"wal_bytes":512,"free_bytes":1000000},)"
         R"("events":{"first_seq":3,"last_seq":9,"log_id":"log_1"},)"
         R"("config":{"state":"ok","since":"2026-04-01T10:00:00.000Z","detail":null},"consumers":[],"secrets":[]})");
@@ -129,7 +130,9 @@ TEST_F(StatusReport, MadePollsAreShownWithOneDigit) {
 TEST_F(StatusReport, AProofThatAnswersHasNoDetail) {
     track("a");
     answer(track::reply_class::good);
-    EXPECT_EQ(part(R"("proof")", R"(,"callbacks")"), R"("proof":{"health":"ok","since":null,"detail":null})");
+    protocol_ = "h2";
+    EXPECT_EQ(
+        part(R"("proof")", R"(,"callbacks")"), R"("proof":{"health":"ok","since":null,"detail":null,"protocol":"h2"})");
 }
 
 TEST_F(StatusReport, AProofThatRefusesIsShownWithItsWordsAndSinceWhen) {
@@ -139,8 +142,9 @@ TEST_F(StatusReport, AProofThatRefusesIsShownWithItsWordsAndSinceWhen) {
     clock_.run_for(3s);
     step(track::woken_event{});
     EXPECT_EQ(
-        part(R"("proof")", R"(,"callbacks")"), R"("proof":{"health":"unauthorized","since":"2026-04-01T10:00:04.000Z",)"
-                                               R"("detail":"401 invalid_token: token \"x\" was revoked"})");
+        part(R"("proof")", R"(,"callbacks")"),
+        R"("proof":{"health":"unauthorized","since":"2026-04-01T10:00:04.000Z",)"
+        R"("detail":"401 invalid_token: token \"x\" was revoked","protocol":null})");
 }
 
 TEST_F(StatusReport, CallbacksShowWhyAndWhenNext) {

@@ -62,7 +62,7 @@ TEST(EventTable, RowsAreWellFormed) {
 }
 
 TEST(EventTable, HasEveryNameOfTheContract) {
-    constexpr std::array<std::string_view, 37> contract{
+    constexpr std::array<std::string_view, 38> contract{
         "daemon.started",
         "daemon.stopping",
         "daemon.stopped",
@@ -99,6 +99,7 @@ TEST(EventTable, HasEveryNameOfTheContract) {
         "api.request",
         "log.suppressed",
         "proof.token_changed",
+        "proof.connected",
         "consumer.overtaken"};
     for (const auto name : contract) EXPECT_NE(find_log_event(name), nullptr) << name;
     EXPECT_EQ(find_log_event("api.request")->level, log_level::debug);

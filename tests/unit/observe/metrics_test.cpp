@@ -39,7 +39,7 @@ void use_everything(metrics& all) {
     all.store_bytes("db").Set(4'096);
     all.loop_lag().Observe(0.0005);
     all.proof_up().Set(1);
-    all.connections("idle").Set(2);
+    all.connections("idle", "h2").Set(2);
     all.tls_handshakes(true).Increment();
     all.clock_skew().Set(-0.5);
     all.config_last_reload_successful().Set(1);
@@ -70,7 +70,7 @@ TEST(Metrics, HasEveryNameOfTheContract) {
           "prooftrackd_store_bytes{kind=\"free\"} 0\n",
           "prooftrackd_loop_lag_seconds_count 1\n",
           "prooftrackd_proof_up 1\n",
-          "prooftrackd_connections{state=\"idle\"} 2\n",
+          "prooftrackd_connections{protocol=\"h2\",state=\"idle\"} 2\n",
           "prooftrackd_tls_handshakes_total{resumed=\"true\"} 1\n",
           "prooftrackd_clock_skew_seconds -0.5\n",
           "prooftrackd_config_last_reload_successful 1\n",

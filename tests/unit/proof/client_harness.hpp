@@ -74,7 +74,9 @@ class scripted_source final : public proof::poll_source {
 
 struct recording_observer final : proof::proof_client_observer {
     void on_handshake(bool resumed) override { ++(resumed ? resumed_handshakes : full_handshakes); }
-    void on_connections(std::size_t now_idle, std::size_t now_busy) override {
+    void on_connected(std::string_view protocol) override { connected.emplace_back(protocol); }
+    void on_connections(std::string_view protocol, std::size_t now_idle, std::size_t now_busy) override {
+        if (protocol == proof::h2_protocol) return;
         idle = now_idle;
         busy = now_busy;
         most = std::max(most, idle + busy);
@@ -82,6 +84,7 @@ struct recording_observer final : proof::proof_client_observer {
 
     std::size_t resumed_handshakes = 0;
     std::size_t full_handshakes = 0;
+    std::vector<std::string> connected; ///< the protocol of each connection for polls
     std::size_t idle = 0;
     std::size_t busy = 0;
     std::size_t most = 0;

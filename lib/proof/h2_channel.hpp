@@ -1,0 +1,65 @@
+#pragma once
+
+// Polls over HTTP/2: many requests in flight on one connection.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proof/h2_session.hpp"
+#include "proof/poll_channel.hpp"
+
+namespace prooftrack::proof {
+
+/// A connection from which nothing came for so long is asked for a sign of life when it is used again …
+inline constexpr milliseconds h2_silence{1000};
+/// … and is given up if none comes within this time.
+inline constexpr milliseconds h2_ping_timeout{3000};
+/// More bytes that the socket has not taken: no request is added.
+inline constexpr std::size_t h2_max_unsent = 256 * 1024;
+
+class h2_channel final : public poll_channel, private stream_reader {
+  public:
+    /// `stream` is open, agreed on "h2", and nobody reads from it. No reply may be larger than `setup` has it now.
+    h2_channel(std::shared_ptr<proof_stream> stream, const proof_setup& setup, poll_channel_events& events);
+    ~h2_channel() override;
+
+    std::string_view protocol() const override { return h2_protocol; }
+    std::size_t capacity() const override;
+    bool is_settling() const override { return events_ != nullptr && !session_.has_settings(); }
+    bool is_closing() const override { return session_.is_closing(); }
+    void start(poll_in_flight request, const proof_setup& setup) override;
+    void flush() override;
+    std::size_t in_flight() const override { return session_.in_flight(); }
+    steady_time next_deadline() const override;
+    void on_deadline(steady_time now) override;
+    void give_up(std::string_view why) override;
+    void close() noexcept override;
+
+  private:
+    void on_bytes(std::string_view bytes) override;
+    void on_end(bool is_clean, const std::string& why) override;
+
+    poll_in_flight take(std::size_t slot);
+    /// Hands outcomes over, and ends the channel when it is over; false = it has ended or was closed.
+    bool settle();
+    void hand_over(const h2_outcome& outcome);
+    void send_output();
+    void end();
+
+    std::shared_ptr<proof_stream> stream_;
+    std::shared_ptr<origin> where_;
+    poll_channel_events* events_; ///< null = ended
+    h2_session session_;
+    std::vector<std::optional<poll_in_flight>> requests_; ///< by slot
+    std::string path_;
+    std::string authorization_; ///< holds the token; its memory is used again
+    std::string output_;
+    steady_time earliest_ = steady_time::max(); ///< no deadline of a request is before
+    steady_time heard_;                         ///< when bytes came last
+    steady_time pong_until_ = steady_time::max();
+};
+
+} // namespace prooftrack::proof

@@ -1,0 +1,364 @@
+// Polls over HTTP/2: what a client makes of a server that offers it, and of one that ends streams and connections.
+
+#include <atomic>
+#include <mutex>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client_harness.hpp"
+#include "support/h2_site.hpp"
+#include "support/test_certificates.hpp"
+
+namespace prooftrack::proof {
+namespace {
+
+using namespace testing_support;
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+
+std::vector<std::string> ids(std::size_t count, const std::string& begin = "tx-") {
+    std::vector<std::string> made;
+    for (std::size_t i = 0; i < count; ++i) made.push_back(begin + std::to_string(i));
+    return made;
+}
+
+class ProofHttp2 : public testing::Test {
+  protected:
+    using site_script = std::function<void(h2_site&, const h2_site_request&, std::size_t connection)>;
+
+    /// A server that does this with each request.
+    void serve(site_script script, std::uint32_t most_streams = 128) {
+        serve_connections([script = std::move(script), most_streams](scripted_connection& connection) {
+            h2_site site(connection, most_streams);
+            while (true) {
+                for (const auto& request : site.read()) script(site, request, connection.index);
+            }
+        });
+    }
+
+    void serve_connections(scripted_http_server::script script) {
+        server_ = std::make_unique<scripted_http_server>(with_h2(authority_.server_context()), std::move(script));
+        options_ = client_harness::options_for(*server_, trust_);
+    }
+
+    void start() { harness_.start(options_); }
+
+    std::vector<std::string> errors() const {
+        std::vector<std::string> found;
+        for (const auto& each : harness_.source.answers) {
+            if (each.answer.what != track::reply_class::good) found.push_back(each.answer.error);
+        }
+        return found;
+    }
+
+    static void answer(h2_site& site, const h2_site_request& request) {
+        site.reply(request, transaction_body(request.id()));
+    }
+
+    test_authority authority_;
+    net::trust_roots trust_{authority_.ca_pem(), "ca.pem"};
+    std::unique_ptr<scripted_http_server> server_;
+    proof_client_options options_;
+    client_harness harness_;
+};
+
+TEST_F(ProofHttp2, IsSpokenWhereTheServerOffersIt) {
+    std::mutex guard;
+    std::vector<h2_site_request> seen;
+    serve([&](h2_site& site, const h2_site_request& request, std::size_t) {
+        {
+            const std::lock_guard lock(guard);
+            seen.push_back(request);
+        }
+        answer(site, request);
+    });
+    options_.base_url += "/proof";
+    start();
+    harness_.poll_and_wait({"tx-1"});
+    EXPECT_EQ(harness_.source.answer_to("tx-1").what, track::reply_class::good);
+    EXPECT_THAT(harness_.observer.connected, ElementsAre("h2"));
+    ASSERT_EQ(seen.size(), 1U);
+    const auto& fields = seen[0].fields;
+    EXPECT_EQ(fields.at(":method"), "GET");
+    EXPECT_EQ(fields.at(":scheme"), "https");
+    EXPECT_EQ(fields.at(":authority"), "localhost:" + std::to_string(server_->port()));
+    EXPECT_EQ(fields.at(":path"), "/proof/widget/transactions/tx-1");
+    EXPECT_EQ(fields.at("authorization"), "Bearer token-1");
+    EXPECT_EQ(fields.at("accept"), "application/json");
+    EXPECT_EQ(fields.at("accept-encoding"), "identity");
+    EXPECT_EQ(fields.at("user-agent"), "prooftrackd");
+}
+
+TEST_F(ProofHttp2, AServerThatDoesNotOfferItGetsHttp11) {
+    scripted_http_server plain(authority_.server_context(), serve_well);
+    client_harness harness(client_harness::options_for(plain, trust_));
+    harness.poll_and_wait({"tx-1"});
+    EXPECT_EQ(harness.source.answer_to("tx-1").what, track::reply_class::good);
+    EXPECT_THAT(harness.observer.connected, ElementsAre("http/1.1"));
+}
+
+TEST_F(ProofHttp2, IsNotOfferedWhenItIsOff) {
+    serve_connections(serve_well);
+    options_.http2 = false;
+    start();
+    harness_.poll_and_wait({"tx-1"});
+    EXPECT_EQ(harness_.source.answer_to("tx-1").what, track::reply_class::good);
+    EXPECT_THAT(harness_.observer.connected, ElementsAre("http/1.1"));
+}
+
+TEST_F(ProofHttp2, AReloadThatTurnsItOffReplacesTheConnections) {
+    serve_connections([](scripted_connection& connection) {
+        if (connection.index > 0) return serve_well(connection);
+        h2_site site(connection);
+        while (true) {
+            for (const auto& request : site.read()) answer(site, request);
+        }
+    });
+    start();
+    harness_.poll_and_wait({"tx-1"});
+    options_.http2 = false;
+    harness_.reconfigure(options_);
+    harness_.poll_and_wait({"tx-2"});
+    EXPECT_THAT(errors(), ElementsAre());
+    EXPECT_THAT(harness_.observer.connected, ElementsAre("h2", "http/1.1"));
+}
+
+TEST_F(ProofHttp2, ManyAtOnceAreSpreadOverFourConnections) {
+    // Answers come only when all requests are there: they are in flight together.
+    std::atomic<std::size_t> waiting = 0;
+    constexpr std::size_t all = 300;
+    serve_connections([&](scripted_connection& connection) {
+        h2_site site(connection);
+        std::vector<h2_site_request> held;
+        while (true) {
+            for (auto& request : site.read()) {
+                held.push_back(std::move(request));
+                ++waiting;
+            }
+            while (waiting >= all && !held.empty()) {
+                answer(site, held.back());
+                held.pop_back();
+            }
+        }
+    });
+    start();
+    harness_.poll(ids(all));
+    harness_.run_until([&] { return waiting == all; });
+    harness_.poll(ids(200, "more-")); // wakes the servers that wait for bytes
+    harness_.run_until([&] { return harness_.source.answers.size() >= 100; });
+    EXPECT_GE(harness_.observer.connected.size(), 4U);
+    EXPECT_LE(harness_.observer.connected.size(), 12U);
+    EXPECT_THAT(errors(), ElementsAre());
+}
+
+TEST_F(ProofHttp2, NoMoreAreInFlightThanTheServerAllows) {
+    std::atomic<std::size_t> most = 0;
+    serve_connections([&](scripted_connection& connection) {
+        h2_site site(connection, 3);
+        while (true) {
+            const auto requests = site.read();
+            most = std::max(most.load(), requests.size());
+            for (const auto& request : requests) answer(site, request);
+        }
+    });
+    options_.connections = 1;
+    start();
+    harness_.poll_and_wait(ids(100));
+    EXPECT_THAT(errors(), ElementsAre());
+    EXPECT_LE(most, 3U);
+    EXPECT_THAT(harness_.observer.connected, ElementsAre("h2"));
+}
+
+TEST_F(ProofHttp2, AGoawayFailsNoPoll) {
+    serve_connections([](scripted_connection& connection) {
+        h2_site site(connection);
+        std::size_t served = 0;
+        while (true) {
+            for (const auto& request : site.read()) {
+                if (served == 40) site.goaway(request.stream - 2);
+                if (served++ < 40) answer(site, request);
+            }
+        }
+    });
+    options_.connections = 2;
+    start();
+    harness_.poll_and_wait(ids(1000));
+    EXPECT_THAT(errors(), ElementsAre());
+    EXPECT_THAT(harness_.source.repeats_asked, ElementsAre());
+    EXPECT_GE(harness_.observer.connected.size(), 1000U / 40);
+}
+
+TEST_F(ProofHttp2, ARefusedStreamIsTriedAgainAndNotForEver) {
+    std::atomic<int> refused = 0;
+    std::atomic<int> tries = 0;
+    serve([&](h2_site& site, const h2_site_request& request, std::size_t) {
+        if (request.id() == "never") ++tries;
+        if (request.id() == "never" || ++refused == 1) {
+            site.reset(request, NGHTTP2_REFUSED_STREAM);
+        } else {
+            answer(site, request);
+        }
+    });
+    start();
+    harness_.poll_and_wait({"once"});
+    EXPECT_EQ(harness_.source.answer_to("once").what, track::reply_class::good);
+    harness_.poll_and_wait({"never"});
+    EXPECT_EQ(harness_.source.answer_to("never").what, track::reply_class::no_reply);
+    EXPECT_THAT(harness_.source.answer_to("never").error, testing::HasSubstr("REFUSED_STREAM"));
+    EXPECT_EQ(tries, 5);
+    EXPECT_THAT(harness_.source.repeats_asked, ElementsAre());
+    EXPECT_THAT(harness_.observer.connected, ElementsAre("h2"));
+}
+
+TEST_F(ProofHttp2, EnhanceYourCalmIsA429) {
+    serve([&](h2_site& site, const h2_site_request& request, std::size_t) {
+        if (request.id() == "stream") {
+            site.reset(request, NGHTTP2_ENHANCE_YOUR_CALM);
+        } else {
+            site.goaway(request.stream - 2, NGHTTP2_ENHANCE_YOUR_CALM);
+        }
+    });
+    start();
+    harness_.poll_and_wait({"stream"});
+    harness_.poll_and_wait({"connection"});
+    for (const char* id : {"stream", "connection"}) {
+        EXPECT_EQ(harness_.source.answer_to(id).what, track::reply_class::throttled);
+        EXPECT_EQ(harness_.source.answer_to(id).http_status, 429);
+    }
+}
+
+TEST_F(ProofHttp2, AStreamThatTimesOutIsResetAndLeavesTheOthersAlone) {
+    std::atomic<std::size_t> resets = 0;
+    serve([&](h2_site& site, const h2_site_request& request, std::size_t) {
+        if (request.id() != "slow") answer(site, request);
+        resets = site.resets();
+    });
+    options_.request_timeout = 100ms;
+    start();
+    harness_.poll({"slow"});
+    harness_.poll_and_wait({"tx-1"});
+    harness_.run_until_answers(2);
+    EXPECT_EQ(harness_.source.answer_to("slow").what, track::reply_class::no_reply);
+    EXPECT_EQ(harness_.source.answer_to("slow").error, "reply: timed out after 100ms");
+    harness_.poll_and_wait({"tx-2"});
+    EXPECT_EQ(harness_.source.answer_to("tx-2").what, track::reply_class::good);
+    EXPECT_EQ(resets, 1U);
+    EXPECT_THAT(harness_.observer.connected, ElementsAre("h2"));
+}
+
+TEST_F(ProofHttp2, AConnectionThatBreaksHasItsPollsRepeated) {
+    serve_connections([](scripted_connection& connection) {
+        h2_site site(connection);
+        std::size_t served = 0;
+        while (true) {
+            for (const auto& request : site.read()) {
+                if (connection.index == 0 && ++served > 1) return connection.reset();
+                answer(site, request);
+            }
+        }
+    });
+    start();
+    harness_.poll_and_wait({"first"});
+    harness_.poll_and_wait(ids(8));
+    EXPECT_THAT(errors(), ElementsAre());
+    EXPECT_EQ(harness_.source.repeats_asked.size(), 8U);
+}
+
+TEST_F(ProofHttp2, AReplyAboutAnotherTransactionLeavesTheOthersAlone) {
+    serve([](h2_site& site, const h2_site_request& request, std::size_t) {
+        site.reply(request, transaction_body(request.id() == "wrong" ? "other" : request.id()));
+    });
+    start();
+    harness_.poll_and_wait({"tx-1", "wrong", "tx-2"});
+    EXPECT_EQ(harness_.source.answer_to("wrong").what, track::reply_class::unusable);
+    EXPECT_EQ(errors().size(), 1U);
+    EXPECT_THAT(harness_.observer.connected, ElementsAre("h2"));
+}
+
+TEST_F(ProofHttp2, AReplyOverTheLimitEndsItsStreamAlone) {
+    serve([](h2_site& site, const h2_site_request& request, std::size_t) {
+        if (request.id() == "huge") return site.reply(request, std::string(100000, 'x'));
+        answer(site, request);
+    });
+    start();
+    harness_.poll_and_wait({"huge", "tx-1"});
+    EXPECT_EQ(harness_.source.answer_to("huge").what, track::reply_class::unusable);
+    EXPECT_EQ(harness_.source.answer_to("huge").error, "reply: body too large");
+    EXPECT_EQ(harness_.source.answer_to("tx-1").what, track::reply_class::good);
+    EXPECT_THAT(harness_.observer.connected, ElementsAre("h2"));
+}
+
+TEST_F(ProofHttp2, Http11RequiredIsObeyed) {
+    serve_connections([](scripted_connection& connection) {
+        if (connection.index > 0) return serve_well(connection);
+        h2_site site(connection);
+        while (true) {
+            for (const auto& request : site.read()) site.reset(request, NGHTTP2_HTTP_1_1_REQUIRED);
+        }
+    });
+    start();
+    harness_.poll_and_wait(ids(3));
+    EXPECT_THAT(errors(), ElementsAre());
+    EXPECT_EQ(harness_.observer.connected.front(), "h2");
+    EXPECT_EQ(harness_.observer.connected.back(), "http/1.1");
+}
+
+TEST_F(ProofHttp2, AConnectionIsReplacedBeforeItIsUsedUp) {
+    std::mutex guard;
+    std::map<std::size_t, std::size_t> requests;
+    serve([&](h2_site& site, const h2_site_request& request, std::size_t connection) {
+        {
+            const std::lock_guard lock(guard);
+            ++requests[connection];
+        }
+        answer(site, request);
+    });
+    options_.connections = 4;
+    start();
+    for (int round = 0; round < 150; ++round) harness_.poll_and_wait(ids(20, std::to_string(round) + "-"));
+    EXPECT_THAT(errors(), ElementsAre());
+    EXPECT_THAT(harness_.source.repeats_asked, ElementsAre());
+    EXPECT_GE(requests.size(), 4U);
+    for (const auto& [connection, count] : requests) EXPECT_LE(count, 950U) << connection;
+}
+
+TEST_F(ProofHttp2, ADeadIdleConnectionIsFoundByAPing) {
+    std::atomic<std::size_t> pings = 0;
+    serve_connections([&](scripted_connection& connection) {
+        h2_site site(connection);
+        while (true) {
+            for (const auto& request : site.read()) answer(site, request);
+            if (connection.index == 0) break;
+        }
+        // From now on nothing is answered, as behind a NAT that has forgotten the connection.
+        std::string later = connection.read_some();
+        while (true) {
+            if (later.find("prooftrk") != std::string::npos) ++pings;
+            later = connection.read_some();
+        }
+    });
+    start();
+    harness_.poll_and_wait({"tx-1"});
+    harness_.run_for(1100ms);
+    const auto begun = std::chrono::steady_clock::now();
+    harness_.poll_and_wait({"tx-2"});
+    EXPECT_EQ(harness_.source.answer_to("tx-2").what, track::reply_class::good);
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 6s); // sooner than the request's timeout of 10 s
+    EXPECT_EQ(pings, 1U);
+}
+
+TEST_F(ProofHttp2, AStopLetsWhatIsInFlightEnd) {
+    serve([](h2_site& site, const h2_site_request& request, std::size_t) {
+        if (request.id() != "slow") answer(site, request);
+    });
+    start();
+    harness_.poll({"slow", "tx-1"});
+    harness_.run_until_answers(1);
+    harness_.stop(200ms);
+    EXPECT_EQ(harness_.source.answers.size(), 2U);
+    EXPECT_EQ(harness_.source.answer_to("slow").error, "reply: none before the stop");
+}
+
+} // namespace
+} // namespace prooftrack::proof
