@@ -19,7 +19,10 @@ using observe::log_event_id;
 /// Takes polls, which it answers when the test says, besides the calls.
 class engine_proof final : public proof::proof_client {
   public:
-    void wake(std::size_t) override { ++wakes; }
+    void wake(std::size_t) override {
+        ++wakes;
+        if (on_wake) on_wake();
+    }
     void call(proof::proof_call request, unique_function<void(op_result<proof::proof_reply>)> handler) override {
         calls.call(std::move(request), std::move(handler));
     }
@@ -29,6 +32,7 @@ class engine_proof final : public proof::proof_client {
     void stop(milliseconds, unique_function<void()> stopped) override { stopped(); }
 
     fake_proof calls;
+    std::function<void()> on_wake;
     int wakes = 0;
     int retired = 0;
 };
@@ -317,7 +321,26 @@ TEST_F(Engine, AStopClosesTheStoreAndGivesOutNoPolls) {
     EXPECT_EQ(proof_.wakes, wakes);
 }
 
-TEST_F(Engine, WithoutAHookNoLevelIsSet) {
+TEST_F(Engine, ManyDuePollsAreGatheredForAMillisecond) {
+    start();
+    std::vector<api::import_line> lines;
+    for (std::uint32_t i = 1; i <= 6'000; ++i) lines.push_back({i, {id(("t" + std::to_string(i)).c_str()), {}}, true});
+    value<api::import_summary>([&](auto to) { calls().import(std::move(lines), {}, std::move(to)); });
+    EXPECT_GT(daemon_.core().wanted_rate(), 500.0);
+    int polls = 0;
+    proof_.on_wake = [&] {
+        clock_.post([&] {
+            while (daemon_.polls().next_poll()) ++polls;
+        });
+    };
+    proof_.wakes = 0;
+    run(1s);
+    EXPECT_GT(polls, 500);
+    EXPECT_LT(proof_.wakes, polls) << "each would wake the loop by itself";
+    proof_.on_wake = {};
+}
+
+TEST_F(Engine, WithoutHooksNoLevelIsSetAndNoTokenRead) {
     engine bare{
         make_configuration(), engine_dependencies{clock_, alarm_, memory_, notifier_, log_, counts_}, engine_hooks{},
         "1.2.3", 1};
@@ -328,6 +351,14 @@ TEST_F(Engine, WithoutAHookNoLevelIsSet) {
     bare.calls().set_log_level(
         "debug", {}, [&](const api::outcome<std::monostate>& done) { refused = std::get<api::problem>(done).code; });
     EXPECT_EQ(refused, api::problem_code::invalid_request);
+    bare.calls().track({id("t1"), {}}, {}, [](const api::outcome<api::tracked>&) {});
+    memory_.pump();
+    auto ticket = bare.polls().next_poll();
+    ASSERT_TRUE(ticket);
+    track::poll_answer denied;
+    denied.what = track::reply_class::unauthorized;
+    bare.polls().on_answer(std::move(*ticket), std::move(denied));
+    EXPECT_EQ(tokens_reread_, 0);
 }
 
 } // namespace
