@@ -321,25 +321,6 @@ TEST_F(Engine, AStopClosesTheStoreAndGivesOutNoPolls) {
     EXPECT_EQ(proof_.wakes, wakes);
 }
 
-TEST_F(Engine, ManyDuePollsAreGatheredForAMillisecond) {
-    start();
-    std::vector<api::import_line> lines;
-    for (std::uint32_t i = 1; i <= 6'000; ++i) lines.push_back({i, {id(("t" + std::to_string(i)).c_str()), {}}, true});
-    value<api::import_summary>([&](auto to) { calls().import(std::move(lines), {}, std::move(to)); });
-    EXPECT_GT(daemon_.core().wanted_rate(), 500.0);
-    int polls = 0;
-    proof_.on_wake = [&] {
-        clock_.post([&] {
-            while (daemon_.polls().next_poll()) ++polls;
-        });
-    };
-    proof_.wakes = 0;
-    run(1s);
-    EXPECT_GT(polls, 500);
-    EXPECT_LT(proof_.wakes, polls) << "each would wake the loop by itself";
-    proof_.on_wake = {};
-}
-
 TEST_F(Engine, WithoutHooksNoLevelIsSetAndNoTokenRead) {
     engine bare{
         make_configuration(), engine_dependencies{clock_, alarm_, memory_, notifier_, log_, counts_}, engine_hooks{},
