@@ -3,7 +3,7 @@ distance."""
 
 import re
 
-ROW, GROUP, LEFT, WIDE = 20, 30, 250, 360
+ROW, GROUP, LEFT, WIDE = 20, 30, 280, 350
 LEFT_OUT = "h2load"  # a scale, and no way to hold transactions
 
 
@@ -18,9 +18,9 @@ def bars_of(figures):
 def caption(section):
     figures = section["figures"]
     foreign = max((one["foreign"]["median"] for one in figures.values() if one.get("foreign")), default=0)
-    wanted = max(one["wanted_per_second"]["median"] for one in figures.values()) * 7.5
+    wanted = round(max(one["wanted_per_second"]["median"] for one in figures.values()) * 7.5, -2)
     crowded = f"; others used {foreign:.0%} of the machine" if foreign > 0.1 else ""
-    return f"Of {wanted:,.0f} pending, held in the band of 5 to 10 s (longer is better{crowded})", wanted
+    return f"Held of {wanted:,.0f} pending, asked every 5 to 10 s (longer is better{crowded})", wanted
 
 
 def picture(section):
