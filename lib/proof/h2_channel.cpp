@@ -31,10 +31,7 @@ h2_channel::~h2_channel() {
     OPENSSL_cleanse(output_.data(), output_.capacity());
 }
 
-std::size_t h2_channel::capacity() const {
-    if (events_ == nullptr || stream_->unsent() > h2_max_unsent) return 0;
-    return session_.capacity();
-}
+std::size_t h2_channel::capacity() const { return events_ == nullptr ? 0 : session_.capacity(); }
 
 void h2_channel::start(poll_in_flight request, const proof_setup& setup) {
     expects(capacity() > 0, "h2_channel: a request without capacity");

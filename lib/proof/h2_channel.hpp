@@ -17,8 +17,6 @@ namespace prooftrack::proof {
 inline constexpr milliseconds h2_silence{1000};
 /// … and is given up if none comes within this time.
 inline constexpr milliseconds h2_ping_timeout{3000};
-/// More bytes that the socket has not taken: no request is added.
-inline constexpr std::size_t h2_max_unsent = 256 * 1024;
 
 class h2_channel final : public poll_channel, private stream_reader {
   public:
@@ -46,6 +44,7 @@ class h2_channel final : public poll_channel, private stream_reader {
     /// Hands outcomes over, and ends the channel when it is over; false = it has ended or was closed.
     bool settle();
     void hand_over(const h2_outcome& outcome);
+    /// What the socket does not take is bounded by the requests of a connection and by h2_idle_frames.
     void send_output();
     void end();
 

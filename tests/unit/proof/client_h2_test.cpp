@@ -211,6 +211,15 @@ TEST_F(ProofHttp2, ARefusedStreamIsTriedAgainAndNotForEver) {
     EXPECT_THAT(harness_.observer.connected, ElementsAre("h2"));
 }
 
+TEST_F(ProofHttp2, AServerThatEndsEveryConnectionIsNotTriedForEver) {
+    serve([](h2_site& site, const h2_site_request&, std::size_t) { site.goaway(0); });
+    start();
+    harness_.poll_and_wait({"tx-1"});
+    EXPECT_EQ(harness_.source.answer_to("tx-1").what, track::reply_class::no_reply);
+    EXPECT_EQ(harness_.source.answer_to("tx-1").error, "reply: the server closes the connection (GOAWAY)");
+    EXPECT_EQ(harness_.observer.connected.size(), 17U);
+}
+
 TEST_F(ProofHttp2, EnhanceYourCalmIsA429) {
     serve([&](h2_site& site, const h2_site_request& request, std::size_t) {
         if (request.id() == "stream") {

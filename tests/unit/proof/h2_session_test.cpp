@@ -368,6 +368,14 @@ TEST_F(H2Session, TakesAsManyRequestsAsThePeerAllowsAndAtMostItsOwnLimit) {
     EXPECT_TRUE(session_.accepts());
 }
 
+TEST_F(H2Session, TakesABoundedNumberOfFields) {
+    std::vector<h2_field> fields(h2_request_fields, {"a", "b"});
+    session_.submit({.authority = "proof.example", .path = "/", .fields = fields});
+    fields.push_back({"a", "b"});
+    EXPECT_THROW(session_.submit({.authority = "proof.example", .path = "/", .fields = fields}), std::logic_error);
+    EXPECT_EQ(session_.in_flight(), 1U);
+}
+
 TEST_F(H2Session, APingIsAnswered) {
     session_.ping();
     flush();
