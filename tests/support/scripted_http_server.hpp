@@ -136,7 +136,10 @@ class scripted_http_server {
       public:
         explicit plain_connection(Socket socket) : socket_(std::move(socket)) {}
         void reset() override { reset_socket(socket_); }
-        void close_in_order() override { socket_.shutdown(boost::asio::socket_base::shutdown_send); }
+        void close_in_order() override {
+            boost::system::error_code ignored; // the peer may have gone already
+            socket_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
+        }
 
         static void reset_socket(Socket& socket) {
             boost::system::error_code ignored;
