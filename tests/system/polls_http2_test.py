@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The daemon's polls over HTTP/2, against the sandbox: which protocol is spoken, and that no poll fails when streams and
-connections end."""
+"""The daemon's polls over HTTP/2, against the sandbox: which protocol is spoken, and that no poll fails when streams
+and connections end."""
 
 import re
 import unittest
