@@ -100,16 +100,15 @@ class preparation_steps {
         read_token();
         next_.proof_options =
             make_proof_options(next_.config.proof, connections_within(next_.config, machine_.descriptor_limit()));
-        auto trust = load_trust("proof.ca_file", next_.config.proof.ca_file);
-        if (!trust) return;
-        next_.proof_options.trust = std::move(*trust);
         const config::proof_config& proof = next_.config.proof;
+        auto trust = load_trust("proof.ca_file", proof.ca_file);
         auto identity = load_identity("proof.", proof.client_certificate, proof.client_key);
-        if (!identity) return;
-        next_.proof_options.identity = std::move(*identity);
         if (is_sound("proof.base_url"))
             next_.proof_options.route =
                 load_route("proof.", "", proof.base_url, proof.proxy, proof.proxy_credentials_file);
+        if (!trust || !identity) return;
+        next_.proof_options.trust = std::move(*trust);
+        next_.proof_options.identity = std::move(*identity);
         if (next_.token.empty() || !is_sound("proof.base_url") || next_.config.proof.base_url.empty()) return;
         try {
             next_.proof = prepare_proof_setup(
@@ -170,11 +169,15 @@ class preparation_steps {
         auto certificate = machine_.read_file(certificate_file, net::max_identity_bytes);
         if (!certificate) refuse(certificate_key, certificate.error());
         auto key = machine_.read_file(key_file, net::max_identity_bytes);
-        if (!key) refuse(key_key, key.error());
+        secret key_pem;
+        if (key) {
+            key_pem = secret(key->text);
+            ::explicit_bzero(key->text.data(), key->text.size());
+            note_open(key->is_open_to_others, key_file);
+        } else {
+            refuse(key_key, key.error());
+        }
         if (!certificate || !key) return std::nullopt;
-        note_open(key->is_open_to_others, key_file);
-        secret key_pem(key->text);
-        ::explicit_bzero(key->text.data(), key->text.size());
         net::client_identity identity(std::move(certificate->text), certificate_file, std::move(key_pem), key_file);
         if (const auto fault = find_identity_fault(identity)) {
             refuse(fault->of == net::identity_fault::part::key ? key_key : certificate_key, machine_fault{fault->text});

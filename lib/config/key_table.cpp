@@ -405,8 +405,8 @@ const config_key* find_config_key(std::string_view table, std::string_view name)
 
 std::string_view advice_on_removed_key(std::string_view table, std::string_view name) {
     if (table == "proof" && name == "pipeline_depth") {
-        return "is gone, and HTTP/1.1 pipelining with it: load balancers do not carry it reliably; remove the line, "
-               "proof.connections is what bounds the polls in flight";
+        return "is gone, and HTTP/1.1 pipelining with it: load balancers do not carry it reliably, and HTTP/2 "
+               "(proof.http) takes its place; remove the line";
     }
     return {};
 }

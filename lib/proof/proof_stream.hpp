@@ -77,7 +77,8 @@ class proof_stream final : public std::enable_shared_from_this<proof_stream> {
     /// been answered, so that the socket's buffer is empty and takes them: if it does not, the connection is over.
     void send_at_once(std::string_view bytes);
 
-    /// Bytes of `send` that the socket has not taken. Whoever sends without waiting for replies holds it to a bound.
+    /// Bytes of `send` that the socket has not taken, the piece that is being written counted whole. Whoever sends
+    /// without waiting for replies holds it to a bound.
     std::size_t unsent() const { return written_now_.size() + written_next_.size(); }
 
     /// Remembers the TLS session for the next connection, if it can be resumed. While open; `close` does it too.

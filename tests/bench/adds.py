@@ -7,8 +7,7 @@ import sqlite3
 import subprocess
 import time
 
-from poll_cost import bench_program
-from world import SERVER_CORE, Window, import_bodies, metrics, pinned, post_bodies
+from world import SERVER_CORE, Window, bench_program, import_bodies, metrics, pinned, post_bodies
 
 TITLE = "Adds a second, durable"
 

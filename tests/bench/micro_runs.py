@@ -3,8 +3,7 @@
 import json
 import subprocess
 
-from poll_cost import bench_program
-from world import CLIENT_CORE, pinned
+from world import CLIENT_CORE, bench_program, pinned
 
 TITLE = "Single steps, CPU time"
 

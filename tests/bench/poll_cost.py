@@ -11,18 +11,13 @@ import subprocess
 import time
 from contextlib import contextmanager
 
-from harness import program
-from world import CLIENT_CORE, HERE, Window, add, pinned, process_cpu, wait_until_seen
+from world import CLIENT_CORE, HERE, Window, add, bench_program, pinned, process_cpu, wait_until_seen
 
 TITLE = "CPU time a poll, 64 connections, saturated"
 TURN_SECONDS = 0.25
 WARM_SECONDS = 1.0  # start, handshakes and a JIT's first steps are nobody's
 
 NODE_OPTIONS = ["--dns-result-order=ipv4first"]  # Node 18 asks ::1 alone for localhost, where nobody listens
-
-
-def bench_program(name):
-    return os.path.join(os.path.dirname(os.path.dirname(program("proof-sandbox"))), "tests", "bench", name)
 
 
 @contextmanager

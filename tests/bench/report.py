@@ -30,8 +30,8 @@ def machine():
             "memory_gib": round(memory / 1048576, 1),
             "system": f"{platform.system()} {platform.release()}",
             "commit": output("git", "-c", f"safe.directory={root}", "-C", root, "rev-parse", "--short", "HEAD"),
-            "nginx": output("nginx", "-v"), "wrk": output("wrk", "-v"), "go": output("go", "version"),
-            "node": output("node", "--version"),
+            "nginx": output("nginx", "-v"), "wrk": output("wrk", "-v"), "h2load": output("h2load", "--version"),
+            "go": output("go", "version"), "node": output("node", "--version"),
             "openssl": output("openssl", "version"), "compiler": output("clang++", "--version")}
 
 
@@ -133,6 +133,8 @@ def write(modules, rounds, options):
         stem = f"{name}-quick" if options.quick else name
         (RESULTS / f"{stem}.json").write_text(json.dumps({**about, "sections": {name: section}}, indent=1) + "\n")
         (RESULTS / f"{stem}.md").write_text(markdown({name: section}, about))
+        if hasattr(modules[name], "picture"):
+            (RESULTS / f"{stem}.svg").write_text(modules[name].picture(section))
     if "poll_cost" in fresh and not options.quick:
         (RESULTS / "poll_cost.svg").write_text(comparison(fresh["poll_cost"]))
     return [one["what"] for section in fresh.values() for one in section["targets"] if one["met"] is False]

@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
-from harness import Daemon, new_secret, wait_until  # noqa: E402
+from harness import Daemon, new_secret, program, wait_until  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 TICK = os.sysconf("SC_CLK_TCK")
@@ -33,8 +33,12 @@ http {{
   server {{ listen 127.0.0.1:{counter}; stub_status; }}
 }}
 """
-PROOF = """server {{ listen 127.0.0.1:{port} ssl backlog=4096; server_name localhost; access_log {dir}/odd.log combined if=$is_odd;
+PROOF = """server {{ listen 127.0.0.1:{port} ssl {http2} backlog=4096; server_name localhost; access_log {dir}/odd.log combined if=$is_odd;
     location ~ ^/widget/transactions/([^/]+)$ {{ return 200 '{{"merchant_transaction_id":"$1","status":"{status}","type":"deposit","fiat_amount":"125.50","fiat_currency":"EUR","crypto_amount":"0.00210000","crypto_currency":"BTC","created_at":"2026-04-01T10:00:00.000Z","updated_at":"2026-04-01T10:03:45.120Z"}}'; }} }}"""
+
+
+def bench_program(name):
+    return os.path.join(os.path.dirname(os.path.dirname(program("proof-sandbox"))), "tests", "bench", name)
 
 
 def free_port():
@@ -83,7 +87,7 @@ class World:
     def __enter__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="ptb-", dir="/tmp"))
         self.folder.chmod(0o755)
-        self.pending, self.completed, self.receiver, self.counter = (free_port() for _ in range(4))
+        self.pending, self.completed, self.http2, self.receiver, self.counter = (free_port() for _ in range(5))
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                         "-nodes", "-days", "2", "-subj", "/CN=localhost",
                         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.folder / "key.pem",
@@ -93,8 +97,9 @@ class World:
         self.secret = self.folder / "secret"
         self.secret.write_text(new_secret() + "\n")
         self.secret.chmod(0o600)
-        servers = "".join(PROOF.format(dir=self.folder, port=p, status=s)
-                          for p, s in ((self.pending, "pending"), (self.completed, "completed")))
+        servers = "".join(PROOF.format(dir=self.folder, port=p, status=s, http2=h)
+                          for p, s, h in ((self.pending, "pending", ""), (self.completed, "completed", ""),
+                                          (self.http2, "pending", "http2")))  # which speaks HTTP/1.1 as well
         (self.folder / "nginx.conf").write_text(NGINX.format(dir=self.folder, servers=servers, receiver=self.receiver,
                                                              counter=self.counter))
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -145,6 +150,15 @@ class World:
                        capture_output=True)
         return daemon
 
+    def relay(self, port, round_trip_ms):
+        """A relay to nginx's port that takes as long as a far-away Proof: (its port, its pid)."""
+        listen = free_port()
+        relay = subprocess.Popen(pinned(SERVER_CORE, [bench_program("far_relay"), str(listen), str(port),
+                                                      str(round_trip_ms)]))
+        self.started.append(relay)
+        wait_until(lambda: self.listens(listen), 10, "far_relay")
+        return listen, relay.pid
+
     def odd_replies(self):
         """Lines of what Proof's stand-in answered with anything but 200."""
         return (self.folder / "odd.log").read_text().splitlines()
@@ -156,12 +170,15 @@ class World:
     def server_cpu(self):
         return sum(process_cpu(pid) for pid in self.server_workers())
 
-    def requests_answered(self):
-        """By nginx so far, without those that ask this."""
+    def server_counts(self):
+        """nginx' counts so far, without those that ask this: (connections open, requests answered)."""
         self.counter_asked += 1
         with urllib.request.urlopen(f"http://127.0.0.1:{self.counter}/", timeout=10) as reply:
-            counts = reply.read().decode().split("\n")[2].split()
-        return int(counts[2]) - self.counter_asked
+            lines = reply.read().decode().split("\n")
+        return int(lines[0].split()[-1]) - 1, int(lines[2].split()[2]) - self.counter_asked
+
+    def requests_answered(self):
+        return self.server_counts()[1]
 
     def webhook(self):
         return {"name": "backend", "url": f"http://127.0.0.1:{self.receiver}/hooks/proof",

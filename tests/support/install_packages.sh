@@ -60,6 +60,7 @@ packages_of() { # GROUP
         # installed.
         if grep -qx 'ID=debian' "$os_release"; then echo chromium fonts-dejavu-core; fi
         installed nginx || echo nginx-light # any nginx will do
+        echo apache2-bin caddy haproxy      # servers in front of Proof
         echo libgtest-dev libgmock-dev librapidcheck-dev \
             python3 curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
             systemd spin git \
@@ -67,7 +68,7 @@ packages_of() { # GROUP
         ;;
     bench)
         command -v node >/dev/null || echo nodejs
-        echo python3 openssl nginx-light wrk golang-go libbenchmark-dev
+        echo python3 openssl nginx-light wrk nghttp2-client golang-go libbenchmark-dev
         ;;
     *) fail 64 "unknown group \"$1\" (build, demo, test, bench)" ;;
     esac
@@ -154,12 +155,16 @@ install_missing() { # GROUP…
             fail 1 "apt-get could not fetch the packages: see the lines above."
         fi
     fi
-    local is_nginx_new=
-    if [[ " ${missing[*]} " == *" nginx-light "* ]] && ! installed nginx; then is_nginx_new=1; fi
+    local service new_services=()
+    for service in nginx caddy haproxy; do
+        if [[ " ${missing[*]} " =~ " $service"(-light)?" " ]] && ! installed "$service"; then
+            new_services+=("$service")
+        fi
+    done
     apt install -y --no-install-recommends "${missing[@]}"
-    # Its server is not wanted: the tests and benchmarks run their own, on ports of their own.
-    if [[ -n $is_nginx_new && -d $systemd ]]; then
-        "${as_root[@]}" systemctl --quiet disable --now nginx || true
+    # Their servers are not wanted: the tests and benchmarks run their own, on ports of their own.
+    if ((${#new_services[@]} > 0)) && [[ -d $systemd ]]; then
+        "${as_root[@]}" systemctl --quiet disable --now "${new_services[@]}" || true
     fi
 }
 if ((${#missing[@]} > 0)); then install_missing "$@"; fi

@@ -51,9 +51,8 @@ class MutualTls(SystemCase):
 
     def test_proof_and_a_receiver_see_it(self):
         shop = self.start_shop()
-        callback = self.callback(shop, ca_file=self.sandbox.ca_file,
-                                 client_certificate=self.proof["client_certificate"],
-                                 client_key=self.proof["client_key"])
+        pair = {key: self.proof[key] for key in ("client_certificate", "client_key")}
+        callback = self.callback(shop, ca_file=self.sandbox.ca_file, **pair)
         daemon = self.start_daemon([callback], proof=self.proof)
         self.settle("a")
         self.assertEqual(daemon.api("GET", "/v1/users/u/kyc-status").status, 200)

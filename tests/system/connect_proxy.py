@@ -1,32 +1,41 @@
 """An HTTP proxy that takes CONNECT and nothing else, and says what it was asked for."""
 
 import base64
+import select
 import socket
 import socketserver
+import ssl
 import threading
 
 
-def carry(source, target):
+def receive(end):
+    """What is there; None when that is nothing for us, as a TLS session ticket."""
+    end.settimeout(0)
     try:
-        while chunk := source.recv(65536):
-            target.sendall(chunk)
-    except OSError:
-        pass
-    for end in (source, target):
-        try:
-            end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        return end.recv(65536)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return None
+    finally:
+        end.settimeout(None)
 
 
 def relay(one, other):
-    """Both ways until one of the two ends."""
-    back = threading.Thread(target=carry, args=(other, one), daemon=True)
-    back.start()
-    carry(one, other)
-    back.join(10)
-    one.close()
-    other.close()
+    """Both ways until one of the two ends; one thread, because a TLS socket is not for two."""
+    opposite = {one: other, other: one}
+    try:
+        while True:
+            held_back = [end for end in opposite if isinstance(end, ssl.SSLSocket) and end.pending()]
+            for end in held_back or select.select(list(opposite), [], [])[0]:
+                chunk = receive(end)
+                if chunk == b"":
+                    return
+                if chunk:
+                    opposite[end].sendall(chunk)
+    except OSError:
+        pass
+    finally:
+        one.close()
+        other.close()
 
 
 class ConnectProxy:
@@ -73,7 +82,6 @@ class ConnectProxy:
             return
         host, port = target.rsplit(":", 1)
         upstream = socket.create_connection((self.hosts.get(host, host.strip("[]")), int(port)), 10)
-        upstream.settimeout(None)
         handler.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         relay(handler.connection, upstream)
 

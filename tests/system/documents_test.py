@@ -90,6 +90,10 @@ class Documents(unittest.TestCase):
                     path = Path(folder, file)
                     path.write_text(content + "\n")
                     path.chmod(0o600)
+                if "client_key" in block:
+                    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                                    "-nodes", "-subj", "/CN=merchant", "-keyout", f"{folder}/client.key", "-out",
+                                    f"{folder}/client.pem"], check=True, capture_output=True)
                 # What the fragment leaves out because it is about something else.
                 if "base_url" not in block:
                     block = (f'[proof]\nbase_url = "https://proof.example"\n'

@@ -20,8 +20,8 @@ BOOST = ("libboost{}-dev", "libboost-json{}-dev", "libboost-url{}-dev")
 OTHERS = """cmake ninja-build ccache clang g++ pkg-config libssl-dev libsqlite3-dev libfmt-dev libspdlog-dev prometheus-cpp-dev
 libsystemd-dev libtomlplusplus-dev libcli11-dev libnghttp2-dev nghttp2-client curl ca-certificates nodejs npm chromium
 fonts-dejavu-core libgtest-dev libgmock-dev librapidcheck-dev python3 openssl php-cli php-sqlite3 sqlite3 iproute2
-procps systemd spin git systemd-container debootstrap lintian dpkg-dev file scdoc nginx-light wrk golang-go
-libbenchmark-dev""".split()
+procps systemd spin git systemd-container debootstrap lintian dpkg-dev file scdoc nginx-light apache2-bin caddy
+haproxy wrk golang-go libbenchmark-dev""".split()
 
 # name: os-release, the Boosts whose packages it has, the Boosts that other packages only mention
 SYSTEMS = {
@@ -176,6 +176,14 @@ class InstallPackages(unittest.TestCase):
                 self.assertEqual(stand_ins.run("bench").returncode, 0)
                 self.assertEqual(stand_ins.lines("systemctl.log"),
                                  ["--quiet disable --now nginx"] if is_running else [])
+
+    def test_no_server_that_the_tests_need_is_left_running(self):
+        stand_ins = self.stand_ins("Debian 12")
+        (stand_ins.folder / "systemd").mkdir()
+        new = ("nginx-light", "caddy", "haproxy", "apache2-bin")
+        stand_ins.write("installed", [name for name in stand_ins.lines("available") if name not in new])
+        self.assertEqual(stand_ins.run("test").returncode, 0)
+        self.assertEqual(stand_ins.lines("systemctl.log"), ["--quiet disable --now nginx caddy haproxy"])
 
     def test_an_installed_boost_stays(self):
         stand_ins = self.stand_ins("Debian 13")

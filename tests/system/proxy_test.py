@@ -9,7 +9,7 @@ import sys
 import unittest
 
 from connect_proxy import ConnectProxy
-from harness import SystemCase, new_secret, program, wait_until
+from harness import Sandbox, SystemCase, new_secret, program, wait_until
 from tls_parts import HttpsReceiver, issue, server_context
 
 ADDRESS = "10.9.9.1"
@@ -29,7 +29,6 @@ class Proxied(SystemCase):
         return proxy
 
     def start_sandbox(self, *arguments, name="proof", address=ADDRESS):
-        from harness import Sandbox
         sandbox = Sandbox(self.folder / name, *arguments)
         sandbox.listen = f"{address}:0"
         sandbox.start()
@@ -166,7 +165,6 @@ class OfTheEnvironment(Proxied):
         self.start_with([], {"proof": {"proxy": "none"}}, https_proxy=self.proxy.url)
         self.settle("direct")
         self.daemon.stop()
-        (self.folder / "state" / "prooftrackd.db").unlink()
         self.start_sandbox("--accept-any", name="near", address="127.0.0.1")
         receiver = self.start_receiver()
         self.start_with([self.callback(receiver)], https_proxy=self.proxy.url)

@@ -1,10 +1,13 @@
 #include "engine/delivery/callback_reports.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace prooftrack::engine {
 namespace {
+
+constexpr std::array<std::string_view, 3> condition_names{"ok", "failing", "unconfigured"};
 
 std::uint64_t age_in_seconds(wall_time since, wall_time now) {
     const auto age = std::chrono::floor<seconds>(now - since).count();
@@ -47,15 +50,7 @@ void add_failing(callback_view& view, const delivery_slot& slot, instant now) {
 } // namespace
 
 std::string_view to_string(callback_view::condition state) {
-    switch (state) {
-    case callback_view::condition::ok:
-        return "ok";
-    case callback_view::condition::failing:
-        return "failing";
-    case callback_view::condition::unconfigured:
-        return "unconfigured";
-    }
-    return "ok";
+    return condition_names.at(static_cast<std::size_t>(state));
 }
 
 std::vector<callback_view> callback_reports::views(const store::store_status& status, wall_time now) const {

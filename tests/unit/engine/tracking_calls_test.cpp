@@ -191,6 +191,20 @@ TEST_F(TrackingCalls, AnImportTakesAThousandLinesAtATime) {
     EXPECT_EQ(world_.memory.operations() - before, 3U);
 }
 
+TEST_F(TrackingCalls, ABareIdOfAnImportIsSatisfiedByOneWithWhateverOptions) {
+    track("t1", with_metadata(R"({"order":7})"));
+    std::vector<api::import_line> both{line(1, "t1"), line(2, "t1")};
+    both[0].is_bare = true;
+    const auto done = std::get<api::import_summary>(import(std::move(both)));
+    EXPECT_EQ(done.created, 0U);
+    EXPECT_EQ(done.existing, 1U);
+    ASSERT_EQ(done.rejected.size(), 1U);
+    EXPECT_EQ(done.rejected[0].line, 2U);
+    EXPECT_EQ(done.rejected[0].code, api::problem_code::already_tracked);
+    EXPECT_EQ(done.rejected[0].detail, "'t1' is tracked with other options: `prooftrackctl get t1` shows them");
+    EXPECT_EQ(stored("t1").metadata, R"({"order":7})");
+}
+
 TEST_F(TrackingCalls, AnImportEndsWithADaemonThatStopsAndReportsWhatWasTaken) {
     std::optional<api::outcome<api::import_summary>> done;
     world_.tracking->import(

@@ -1,7 +1,9 @@
 #include "proof/proof_stream.hpp"
 
+#include <atomic>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -30,6 +32,18 @@ struct opening {
             why = text;
         };
     }
+};
+
+struct recording_reader final : stream_reader {
+    void on_bytes(std::string_view bytes) override { received += bytes; }
+    void on_end(bool is_clean, const std::string& why) override {
+        ended_in_order = is_clean;
+        end = why;
+    }
+
+    std::string received;
+    std::string end;
+    bool ended_in_order = false;
 };
 
 /// What becomes of a connection to `base_url` when its host has these addresses.
@@ -81,6 +95,71 @@ TEST_F(ProofStream, NothingIsSentBeforeItIsOpenAndItIsOpenedOnce) {
     run_until(io_, [&] { return opening_.is_open(); });
     one->send("GET / HTTP/1.1");
     one->close();
+}
+
+class OpenStream : public ProofStream {
+  protected:
+    explicit OpenStream(scripted_http_server::script script) : peer_(std::move(script)) {
+        proof_client_options options;
+        options.base_url = peer_.base_url();
+        stream_ = std::make_shared<proof_stream>(io_.get_executor(), std::make_shared<origin>(options));
+        stream_->open(resolver_, seconds(20), opening_.handler());
+        run_until(io_, [&] { return opening_.is_open(); });
+        stream_->start_reading(reader_);
+    }
+    ~OpenStream() override {
+        stream_->close();
+        over_ = true;
+    }
+
+    std::atomic<bool> over_ = false; ///< the peer may go
+    scripted_http_server peer_;
+    net::host_resolver resolver_{io_.get_executor()};
+    recording_reader reader_;
+    std::shared_ptr<proof_stream> stream_;
+};
+
+const std::string more_than_a_socket_takes(32 * 1024 * 1024, 'x');
+
+class StreamThatNobodyReads : public OpenStream {
+  protected:
+    StreamThatNobodyReads()
+        : OpenStream([this](scripted_connection& connection) {
+              while (!over_) std::this_thread::sleep_for(milliseconds(1));
+              connection.reset();
+          }) {}
+};
+
+TEST_F(StreamThatNobodyReads, EndsWhenABufferThatShouldBeEmptyDoesNotTakeTheBytes) {
+    stream_->send_at_once(more_than_a_socket_takes);
+    run_until(io_, [&] { return !reader_.end.empty(); });
+    EXPECT_EQ(reader_.end, "reply: connection closed");
+}
+
+TEST_F(StreamThatNobodyReads, KeepsWhatTheSocketDoesNotTake) {
+    stream_->send(more_than_a_socket_takes);
+    stream_->send("behind it");
+    EXPECT_EQ(stream_->unsent(), more_than_a_socket_takes.size() + 9);
+    EXPECT_THROW(stream_->send_at_once("beside it"), std::logic_error);
+    EXPECT_EQ(reader_.end, "");
+}
+
+class StreamThatEchoes : public OpenStream {
+  protected:
+    StreamThatEchoes()
+        : OpenStream([](scripted_connection& connection) {
+              while (true) connection.send(connection.read_some());
+          }) {}
+};
+
+TEST_F(StreamThatEchoes, SendsInOrderHoweverMuch) {
+    const std::string much(1024 * 1024, 'a');
+    stream_->send_at_once("first ");
+    stream_->send(much);
+    stream_->send(" last");
+    run_until(io_, [&] { return reader_.received.size() >= much.size() + 11; });
+    EXPECT_EQ(reader_.received, "first " + much + " last");
+    EXPECT_EQ(stream_->unsent(), 0U);
 }
 
 } // namespace
