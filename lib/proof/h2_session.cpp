@@ -426,7 +426,7 @@ void h2_session::fail(std::string_view why) {
         if (each.id == 0) continue;
         if (throttled_) {
             end(each, h2_end::throttled, "http/2: ENHANCE_YOUR_CALM");
-        } else if (each.has_begun()) {
+        } else if (each.has_begun() && !closing_) {
             end(each, h2_end::unusable, "truncated");
         } else {
             end(each, each.sent ? h2_end::unanswered : h2_end::refused, std::string(why));

@@ -55,7 +55,8 @@ struct h2_request {
 enum class h2_end : std::uint8_t {
     reply,      ///< a whole reply
     unusable,   ///< a reply began and breaks a rule, exceeds a limit or was cut off
-    unanswered, ///< no byte of a reply came; the peer may have processed the request
+    unanswered, ///< no byte of a reply came, or a part before the end that a GOAWAY had announced; the peer may have
+                ///< processed the request
     refused,    ///< the peer did not process it (REFUSED_STREAM, above a GOAWAY's last stream), or it was never sent
     throttled,  ///< ENHANCE_YOUR_CALM, for the stream or the connection: what 429 is among statuses
 };

@@ -52,11 +52,12 @@ class PollsOverHttp2(SystemCase):
         daemon = self.start_daemon()
         daemon.import_ids({"merchant_transaction_id": f"tx-{i}"} for i in range(300))
         self.wait_for_polls(300)
-        for kind, members in (("goaway", {"count": 10}), ("goaway", {"count": 10, "at": "after"}),
+        # One GOAWAY at a time: the sandbox's second one of a batch may name a higher stream than its first.
+        for kind, members in (*[("goaway", {"count": 1}), ("goaway", {"count": 1, "at": "after"})] * 3,
                               ("refuse_stream", {"count": 50}), ("max_streams", {"count": 50, "streams": 2})):
             with self.subTest(kind, **members):
                 self.sandbox.fault(kind, **members)
-                self.wait_for_polls(600)
+                self.wait_for_polls(300)
                 self.sandbox.clear_faults()
                 self.assertEqual(daemon.logged("poll.error"), [])
                 self.assertEqual(daemon.status()["proof"]["health"], "ok")

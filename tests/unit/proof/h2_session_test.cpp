@@ -305,6 +305,16 @@ TEST_F(H2Session, AGoawayRefusesWhatIsAboveItsLastStreamAndLetsTheRestEnd) {
     EXPECT_FALSE(session_.has_failed());
 }
 
+TEST_F(H2Session, AnAnnouncedEndThatCutsAReplyOffIsNoFaultOfTheReply) {
+    request();
+    receive(headers(1, {{":status", "200"}}) + goaway(1, h2_code::no_error));
+    session_.finish("reply: connection closed");
+    const auto all = outcomes();
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].how, h2_end::unanswered);
+    EXPECT_EQ(all[0].error, "reply: connection closed");
+}
+
 TEST_F(H2Session, AGracefulShutdownTakesTwoGoaways) {
     request();
     request();
