@@ -321,8 +321,7 @@ TEST(ParseConfiguration, WordsAndModes) {
     EXPECT_THAT(
         only_mistake("[log]\nlevel = \"warn\"\n"),
         HasSubstr("\"warn\" is not one of: critical error warning notice info debug"));
-    EXPECT_THAT(
-        only_mistake("[proof]\nbase_url = \"https://proof.example\"\nhttp = \"2\"\n"), HasSubstr("one of: auto 1.1"));
+    EXPECT_THAT(only_mistake("http = \"2\"\n"), HasSubstr("one of: auto 1.1"));
     EXPECT_THAT(only_mistake("[log]\nformat = \"syslog\"\n"), HasSubstr("one of: auto logfmt json journald"));
     EXPECT_THAT(only_mistake("[api]\nmode = 0o660\n"), HasSubstr("octal digits in quotes"));
     EXPECT_THAT(only_mistake("[api]\nmode = \"0668\"\n"), HasSubstr("octal digits"));
