@@ -52,6 +52,18 @@ bool is_allowed_literal(const address_filter& filter, const std::string& host) {
     return error || !filter || filter(address);
 }
 
+/// Why a host is refused as a whole: a strict filter does not pass one of its addresses.
+std::optional<op_error> judge_strictly(
+    const address_list& addresses, const connect_options& options, const std::string& host, std::string operation) {
+    if (!options.filter || options.strict_rule.empty()) return std::nullopt;
+    const auto refused =
+        std::find_if(addresses.begin(), addresses.end(), [&](const auto& each) { return !options.filter(each); });
+    if (refused == addresses.end()) return std::nullopt;
+    return op_error{
+        net_error::address_not_allowed, std::move(operation),
+        fmt::format("{} resolves to {}; {}", host, refused->to_string(), options.strict_rule)};
+}
+
 /// One try to connect a host. Keeps itself alive through the handlers of its operations; every one of them has a
 /// deadline.
 class connect_race : public std::enable_shared_from_this<connect_race> {
@@ -107,16 +119,9 @@ class connect_race : public std::enable_shared_from_this<connect_race> {
 
     /// False when the host as a whole is refused.
     bool hold_to_filter() {
-        if (!options_.filter) return true;
-        const auto is_refused = [this](const auto& each) { return !options_.filter(each); };
-        const auto refused = std::find_if(addresses_.begin(), addresses_.end(), is_refused);
-        if (refused != addresses_.end() && !options_.strict_rule.empty()) {
-            stage_error_ = {
-                net_error::address_not_allowed, stage(),
-                fmt::format("{} resolves to {}; {}", host_, refused->to_string(), options_.strict_rule)};
-            return false;
-        }
-        std::erase_if(addresses_, is_refused);
+        stage_error_ = judge_strictly(addresses_, options_, host_, stage());
+        if (stage_error_) return false;
+        if (options_.filter) std::erase_if(addresses_, [this](const auto& each) { return !options_.filter(each); });
         return true;
     }
 
@@ -200,6 +205,61 @@ class connect_race : public std::enable_shared_from_this<connect_race> {
     std::optional<tcp::socket> winner_;
 };
 
+/// Through a proxy to a host whose every address has to pass the filter: the name is resolved here and the proxy is
+/// asked for an address, or it would choose one that nobody has judged. Lives as long as what gives it up.
+class judged_tunnel : public std::enable_shared_from_this<judged_tunnel> {
+  public:
+    using handler_type = unique_function<void(op_result<tcp::socket>)>;
+
+    judged_tunnel(
+        const asio::any_io_executor& loop, http_proxy proxy, std::string host, std::uint16_t port,
+        connect_options options, handler_type handler)
+        : loop_(loop), proxy_(std::move(proxy)), host_(std::move(host)), port_(port), options_(std::move(options)),
+          handler_(std::move(handler)), limit_(loop), until_(std::chrono::steady_clock::now() + options_.total) {}
+
+    void start(host_resolver& resolver) {
+        limit_.start_until(until_, [this] { give_up(net_error::timed_out); });
+        resolver.resolve(host_, [self = shared_from_this(), &resolver](op_result<address_list> found) {
+            if (self->handler_ && !self->has_given_up_) self->on_resolved(resolver, std::move(found));
+        });
+    }
+
+    void give_up(net_error why) {
+        if (cancel_tunnel_) return cancel_tunnel_();
+        if (!handler_ || std::exchange(has_given_up_, true)) return;
+        asio::post(loop_, [self = shared_from_this(), why] { self->fail({why, self->operation(), {}}); });
+    }
+
+  private:
+    std::string operation() const { return "resolve " + host_; }
+
+    void on_resolved(host_resolver& resolver, op_result<address_list> found) {
+        if (found.has_error()) return fail(found.error());
+        if (auto refused = judge_strictly(*found, options_, host_, operation())) return fail(std::move(*refused));
+        limit_.finish();
+        options_.total = until_ - std::chrono::steady_clock::now();
+        cancel_tunnel_ = connect_through_proxy(
+            loop_, resolver, std::move(proxy_), found->front().to_string(), port_, std::move(options_),
+            std::exchange(handler_, {}));
+    }
+
+    void fail(op_error error) {
+        limit_.finish();
+        if (auto handler = std::exchange(handler_, {})) handler(std::move(error));
+    }
+
+    asio::any_io_executor loop_;
+    http_proxy proxy_;
+    std::string host_;
+    std::uint16_t port_;
+    connect_options options_;
+    handler_type handler_; ///< empty = finished, or the tunnel's now
+    deadline limit_;
+    steady_time until_;
+    bool has_given_up_ = false;
+    unique_function<void()> cancel_tunnel_;
+};
+
 } // namespace
 
 unique_function<void()> connect_tcp(
@@ -208,6 +268,12 @@ unique_function<void()> connect_tcp(
     const http_proxy* proxy = options.route ? options.route->find(host, port) : nullptr;
     if (proxy != nullptr && is_allowed_literal(options.filter, host)) {
         http_proxy chosen = *proxy; // the options that own it are moved below
+        if (!options.strict_rule.empty()) {
+            auto tunnel = std::make_shared<judged_tunnel>(
+                loop, std::move(chosen), std::move(host), port, std::move(options), std::move(handler));
+            tunnel->start(resolver);
+            return [tunnel] { tunnel->give_up(net_error::cancelled); };
+        }
         return connect_through_proxy(
             std::move(loop), resolver, std::move(chosen), std::move(host), port, std::move(options),
             std::move(handler));

@@ -42,7 +42,8 @@ struct connect_options {
 /// net_error::cancelled). `resolver` must live until the handler ran.
 ///
 /// Where `options.route` has a proxy for the host, it is asked to CONNECT (net/proxy_tunnel.hpp has the errors). The
-/// proxy resolves the name then: of `options.filter` what is left is that a literal address is judged here.
+/// proxy resolves the name then: of `options.filter` what is left is that a literal address is judged here. With a
+/// `strict_rule` the name is resolved and judged here, and the proxy is asked for an address.
 unique_function<void()> connect_tcp(
     boost::asio::any_io_executor loop, host_resolver& resolver, std::string host, std::uint16_t port,
     connect_options options, unique_function<void(op_result<boost::asio::ip::tcp::socket>)> handler);

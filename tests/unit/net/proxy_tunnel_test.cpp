@@ -3,6 +3,7 @@
 #include "net/proxy_tunnel.hpp"
 
 #include <atomic>
+#include <future>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -56,6 +57,58 @@ TEST_F(ProxyTunnel, TheProxyIsAskedForTheNameAndTheBytesBehindItsReplyAreTheTarg
     ASSERT_TRUE(socket.has_value()) << socket.error().message();
     EXPECT_EQ(asked_, "CONNECT proof.example:443 HTTP/1.1\r\nHost: proof.example:443\r\n\r\n");
     EXPECT_TRUE(answered_with("HTTP/1.0 204 x\r\nContent-Length: 100\r\n\r\n").has_value()) << "any 2xx, and no body";
+}
+
+TEST_F(ProxyTunnel, WithAStrictRuleTheNameIsResolvedHereAndTheProxyGetsAnAddress) {
+    scripted_http_server proxy([&](scripted_connection& connection) {
+        asked_ = connection.read_request();
+        connection.send(tunnel_made);
+        connection.wait_for_close();
+    });
+    connect_options options = through(proxy.port());
+    options.filter = may_send_plainly_to;
+    options.strict_rule = "no further than this";
+    const auto connect = [&](const std::vector<std::string>& addresses) {
+        resolver_options known;
+        known.lookup = [addresses](const std::string&) -> result<address_list> {
+            address_list list;
+            for (const auto& each : addresses) list.push_back(asio::ip::make_address(each));
+            return list;
+        };
+        host_resolver resolver(io_.get_executor(), known);
+        return run_task(io_, async_connect_tcp(resolver, "receiver", 8080, options));
+    };
+    ASSERT_TRUE(connect({"10.0.0.7", "10.0.0.8"}).has_value());
+    EXPECT_THAT(asked_, testing::StartsWith("CONNECT 10.0.0.7:8080 HTTP/1.1\r\n"));
+    ASSERT_TRUE(connect({"fd00::7"}).has_value());
+    EXPECT_THAT(asked_, testing::StartsWith("CONNECT [fd00::7]:8080 HTTP/1.1\r\n"));
+    asked_.clear();
+    const auto refused = connect({"10.0.0.7", "8.8.8.8"});
+    ASSERT_TRUE(refused.has_error());
+    EXPECT_EQ(refused.error().code, net_error::address_not_allowed);
+    EXPECT_EQ(refused.error().detail, "receiver resolves to 8.8.8.8; no further than this");
+    EXPECT_EQ(asked_, "") << "the proxy does not even hear of it";
+}
+
+TEST_F(ProxyTunnel, WithAStrictRuleALookupWithoutEndIsGivenUp) {
+    std::promise<void> over;
+    resolver_options slow;
+    slow.lookup = [wait = over.get_future().share()](const std::string&) -> result<address_list> {
+        wait.wait();
+        return address_list{};
+    };
+    connect_options options = through(1);
+    options.filter = may_send_plainly_to;
+    options.strict_rule = "no further than this";
+    options.total = milliseconds(20);
+    {
+        host_resolver resolver(io_.get_executor(), slow);
+        const auto refused = run_task(io_, async_connect_tcp(resolver, "receiver", 8080, options));
+        ASSERT_TRUE(refused.has_error());
+        EXPECT_EQ(refused.error().code, net_error::timed_out);
+        EXPECT_EQ(refused.error().operation, "resolve receiver");
+    }
+    over.set_value();
 }
 
 TEST_F(ProxyTunnel, CredentialsGoAsBasic) {
