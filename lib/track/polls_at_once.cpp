@@ -7,6 +7,9 @@ namespace prooftrack::track {
 namespace {
 
 constexpr double weight = 1.0 / 64;
+// Down twenty times as fast as up: it stays where one reply in about twenty is below it.
+constexpr double weight_down = 1.0 / 16;
+constexpr double weight_up = weight_down / 20;
 
 std::size_t at_once(double polls_per_second, double reply_seconds) {
     const double mean = polls_per_second * reply_seconds;
@@ -18,11 +21,14 @@ std::size_t at_once(double polls_per_second, double reply_seconds) {
 void polls_at_once::add(steady_duration took) {
     const auto value = static_cast<double>(std::max(took, steady_duration(0)).count());
     mean_ns_ = has_reply_ ? mean_ns_ + weight * (value - mean_ns_) : value;
+    const double apart = value - quick_ns_;
+    quick_ns_ = has_reply_ ? quick_ns_ + apart * (apart < 0 ? weight_down : weight_up) : value;
     has_reply_ = true;
 }
 
-std::size_t polls_at_once::needed(double polls_per_second, steady_time now) {
-    const std::size_t computed = at_once(polls_per_second, mean_ns_ / 1e9);
+std::size_t polls_at_once::needed(double polls_per_second, bool is_late, steady_time now) {
+    const double reply_ns = is_late ? mean_ns_ : std::min(mean_ns_, 2 * quick_ns_);
+    const std::size_t computed = at_once(polls_per_second, reply_ns / 1e9);
     // What lies within a quarter of the present number is chance, not a change of the need.
     if (computed >= needed_ - needed_ / 4) {
         needed_ = std::max(needed_, computed);

@@ -12,7 +12,9 @@ namespace prooftrack::track {
 
 /// The wanted rate times the time a reply takes (Little's law) is in flight on average; chance needs room above that:
 /// twice its square root keeps the share of polls that find no free place below a few percent. It rises at once and
-/// falls only after a minute in which less would have done, since a connection costs a handshake.
+/// falls only after a minute in which less would have done, since a connection costs a handshake. A server that is
+/// short of CPU replies later, and later still with more connections: what counts is at most twice its quick replies,
+/// and its mean only while polls are late.
 class polls_at_once {
   public:
     /// Assumed until the first reply came.
@@ -23,14 +25,17 @@ class polls_at_once {
     /// A reply came `took` after its request. Silence is not a reply: what times out says nothing of Proof's pace.
     void add(steady_duration took);
 
-    /// `polls_per_second` is the wanted rate, at least 0.
-    std::size_t needed(double polls_per_second, steady_time now);
+    /// `polls_per_second` is the wanted rate, at least 0; `is_late` says that polls start later than they are due.
+    std::size_t needed(double polls_per_second, bool is_late, steady_time now);
 
     /// Mean over about the last 64 replies.
     steady_duration reply_time() const { return steady_duration(static_cast<std::int64_t>(mean_ns_)); }
+    /// What about one reply in twenty takes or less.
+    steady_duration quick_reply_time() const { return steady_duration(static_cast<std::int64_t>(quick_ns_)); }
 
   private:
     double mean_ns_ = static_cast<double>(steady_duration(first_guess).count());
+    double quick_ns_ = mean_ns_;
     bool has_reply_ = false;
     std::size_t needed_ = 0;
     std::size_t highest_below_ = 0; ///< of what was computed since `less_since_`

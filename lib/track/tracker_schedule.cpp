@@ -333,7 +333,8 @@ double tracker::wanted_rate() const {
 
 std::size_t tracker::needed_at_once(instant now) {
     const double wanted = wanted_rate();
-    return at_once_.needed(std::min(wanted, rate_.rate().value_or(wanted)), now.steady);
+    const bool is_late = oldest_due(now) > seconds(1);
+    return at_once_.needed(std::min(wanted, rate_.rate().value_or(wanted)), is_late, now.steady);
 }
 
 void tracker::count_made_polls(instant now) {

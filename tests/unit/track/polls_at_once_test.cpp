@@ -15,15 +15,15 @@ polls_at_once after_replies_of(milliseconds took) {
 
 TEST(PollsAtOnce, AreTheRateTimesTheReplyTimeAndRoomForChance) {
     // 50,000 ids, one poll in 7.5 s each, and a Proof that is 100 ms away.
-    EXPECT_EQ(after_replies_of(milliseconds(100)).needed(50'000 / 7.5, start), 719U + 8);
-    EXPECT_EQ(after_replies_of(milliseconds(1)).needed(50'000 / 7.5, start), 12U + 8);
-    EXPECT_EQ(after_replies_of(milliseconds(100)).needed(0, start), 8U);
-    EXPECT_EQ(after_replies_of(milliseconds(0)).needed(1'000, start), 8U);
+    EXPECT_EQ(after_replies_of(milliseconds(100)).needed(50'000 / 7.5, false, start), 719U + 8);
+    EXPECT_EQ(after_replies_of(milliseconds(1)).needed(50'000 / 7.5, false, start), 12U + 8);
+    EXPECT_EQ(after_replies_of(milliseconds(100)).needed(0, false, start), 8U);
+    EXPECT_EQ(after_replies_of(milliseconds(0)).needed(1'000, false, start), 8U);
 }
 
 TEST(PollsAtOnce, BeforeTheFirstReplyATenthOfASecondIsAssumed) {
     polls_at_once need;
-    EXPECT_EQ(need.needed(1'000, start), 120U + 8);
+    EXPECT_EQ(need.needed(1'000, false, start), 120U + 8);
     need.add(milliseconds(5));
     EXPECT_EQ(need.reply_time(), milliseconds(5));
 }
@@ -36,39 +36,51 @@ TEST(PollsAtOnce, OneSlowReplyIsASixtyFourthOfTheMean) {
     EXPECT_LT(need.reply_time(), milliseconds(11));
 }
 
+TEST(PollsAtOnce, OfASlowServerTwiceItsQuickRepliesCountUntilPollsAreLate) {
+    polls_at_once need = after_replies_of(milliseconds(10));
+    for (int i = 0; i < 400; ++i) need.add(milliseconds(i % 10 == 0 ? 10 : 100)); // one in ten is quick
+    EXPECT_NEAR(std::chrono::duration<double>(need.reply_time()).count(), 0.091, 0.01);
+    EXPECT_LT(need.quick_reply_time(), milliseconds(60));
+    EXPECT_LT(need.needed(1'000, false, start), need.needed(1'000, true, start));
+    polls_at_once queue = after_replies_of(milliseconds(10));
+    for (int i = 0; i < 20; ++i) queue.add(milliseconds(1'000)); // a second of a busy server
+    EXPECT_LT(queue.needed(1'000, false, start), 200U);
+    EXPECT_GT(queue.needed(1'000, true, start), 200U);
+}
+
 TEST(PollsAtOnce, RiseAtOnceAndFallAfterAMinuteOfLess) {
     polls_at_once need = after_replies_of(milliseconds(100));
-    const std::size_t high = need.needed(10'000, start);
+    const std::size_t high = need.needed(10'000, false, start);
     EXPECT_EQ(high, 1'064U + 8);
-    EXPECT_EQ(need.needed(100, start + seconds(1)), high);
-    EXPECT_EQ(need.needed(100, start + seconds(61) - milliseconds(1)), high);
-    EXPECT_EQ(need.needed(100, start + seconds(61)), 17U + 8);
-    EXPECT_EQ(need.needed(10'000, start + seconds(62)), high);
+    EXPECT_EQ(need.needed(100, false, start + seconds(1)), high);
+    EXPECT_EQ(need.needed(100, false, start + seconds(61) - milliseconds(1)), high);
+    EXPECT_EQ(need.needed(100, false, start + seconds(61)), 17U + 8);
+    EXPECT_EQ(need.needed(10'000, false, start + seconds(62)), high);
 }
 
 TEST(PollsAtOnce, FallToTheHighestOfTheMinute) {
     polls_at_once need = after_replies_of(milliseconds(100));
-    need.needed(10'000, start);
-    need.needed(100, start + seconds(1));
-    need.needed(1'000, start + seconds(30));
-    EXPECT_EQ(need.needed(100, start + seconds(61)), 120U + 8);
+    need.needed(10'000, false, start);
+    need.needed(100, false, start + seconds(1));
+    need.needed(1'000, false, start + seconds(30));
+    EXPECT_EQ(need.needed(100, false, start + seconds(61)), 120U + 8);
 }
 
 TEST(PollsAtOnce, AMomentOfFullNeedBeginsTheMinuteAgain) {
     polls_at_once need = after_replies_of(milliseconds(100));
-    const std::size_t high = need.needed(10'000, start);
-    need.needed(100, start + seconds(1));
-    need.needed(9'000, start + seconds(60));
-    EXPECT_EQ(need.needed(100, start + seconds(61)), high);
-    EXPECT_EQ(need.needed(100, start + seconds(121) - milliseconds(1)), high);
-    EXPECT_LT(need.needed(100, start + seconds(121)), high);
+    const std::size_t high = need.needed(10'000, false, start);
+    need.needed(100, false, start + seconds(1));
+    need.needed(9'000, false, start + seconds(60));
+    EXPECT_EQ(need.needed(100, false, start + seconds(61)), high);
+    EXPECT_EQ(need.needed(100, false, start + seconds(121) - milliseconds(1)), high);
+    EXPECT_LT(need.needed(100, false, start + seconds(121)), high);
 }
 
 TEST(PollsAtOnce, WhatLiesWithinAQuarterIsChance) {
     polls_at_once need = after_replies_of(milliseconds(100));
-    const std::size_t high = need.needed(10'000, start);
-    need.needed(8'000, start + seconds(1));
-    EXPECT_EQ(need.needed(8'000, start + seconds(600)), high);
+    const std::size_t high = need.needed(10'000, false, start);
+    need.needed(8'000, false, start + seconds(1));
+    EXPECT_EQ(need.needed(8'000, false, start + seconds(600)), high);
 }
 
 TEST(CapacityLimit, IsWhatIsExhausted) {
