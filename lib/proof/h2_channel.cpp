@@ -45,7 +45,7 @@ void h2_channel::start(poll_in_flight request, const proof_setup& setup) {
         {"accept-encoding", "identity"},
         {"authorization", authorization_},
     }};
-    if (in_flight() == 0 && request.written - heard_ >= h2_silence && !session_.awaits_pong()) {
+    if (in_flight() == 0 && request.written - heard_ >= h2_silence && pong_until_ == steady_time::max()) {
         session_.ping(); // goes first: whether the connection still lives is known before the replies are late
         pong_until_ = request.written + h2_ping_timeout;
     }
@@ -53,6 +53,8 @@ void h2_channel::start(poll_in_flight request, const proof_setup& setup) {
         {.authority = where.authority(), .path = path_, .fields = fields, .max_reply = request.max_reply});
     earliest_ = std::min(earliest_, request.deadline);
     requests_.at(slot) = std::move(request);
+    ++in_flight_;
+    has_started_ = true;
 }
 
 void h2_channel::flush() { send_output(); }
@@ -71,11 +73,13 @@ void h2_channel::on_bytes(std::string_view bytes) {
     heard_ = steady_now();
     pong_until_ = steady_time::max();
     const std::size_t before = session_.in_flight();
+    const bool was_settling = is_settling();
     const std::size_t room = capacity();
     session_.receive(bytes);
     const bool has_outcomes = session_.in_flight() != before;
     if (!settle()) return;
-    if (has_outcomes || capacity() > room || session_.is_closing()) events_->on_progress();
+    const bool has_settled = was_settling && !is_settling();
+    if (has_outcomes || has_settled || capacity() > room || session_.is_closing()) events_->on_progress();
 }
 
 void h2_channel::on_end(bool, const std::string& why) {
@@ -90,10 +94,8 @@ bool h2_channel::settle() {
         hand_over(*outcome);
     }
     if (events_ == nullptr) return false;
-    if (session_.requires_http1()) {
-        where_->forbid_http2();
-        session_.announce_end();
-    }
+    if (session_.requires_http1()) where_->forbid_http2();
+    if (where_->is_http2_forbidden(steady_now())) session_.announce_end();
     send_output();
     if (!session_.has_failed() && !(session_.is_closing() && in_flight() == 0)) return true;
     end();
@@ -102,6 +104,7 @@ bool h2_channel::settle() {
 
 void h2_channel::hand_over(const h2_outcome& outcome) {
     poll_in_flight request = take(outcome.slot);
+    note(outcome.how);
     switch (outcome.how) {
     case h2_end::reply:
         // A reply about something else says nothing about the others: a stream tells which request it answers.
@@ -127,6 +130,19 @@ void h2_channel::hand_over(const h2_outcome& outcome) {
     }
 }
 
+/// Replies that are none, or streams that the server resets while the connection lives, are HTTP/2 spoken badly. A
+/// connection that is lost takes many requests along, and counts once.
+void h2_channel::note(h2_end how) {
+    if (how == h2_end::reply) {
+        has_replied_ = true;
+        where_->note_http2(true, steady_now());
+    } else if (how == h2_end::unusable) {
+        where_->note_http2(false, steady_now());
+    } else if (how == h2_end::unanswered && !session_.has_failed() && !session_.is_closing()) {
+        where_->note_http2(false, steady_now());
+    }
+}
+
 void h2_channel::on_deadline(steady_time now) {
     if (pong_until_ <= now) {
         session_.finish("reply: the idle connection is dead (no answer to a PING)");
@@ -148,7 +164,7 @@ void h2_channel::on_deadline(steady_time now) {
         const std::string why = fmt::format("reply: timed out after {}", format_duration(limit));
         events_->on_no_reply(std::move(request), no_reply::given_up, why);
     }
-    if (events_ != nullptr && is_silent && !session_.awaits_pong()) { // a slow server, or a dead connection?
+    if (events_ != nullptr && is_silent && pong_until_ == steady_time::max()) { // a slow server, or a dead connection?
         session_.ping();
         pong_until_ = now + h2_ping_timeout;
     }
@@ -174,10 +190,12 @@ void h2_channel::close() noexcept {
 poll_in_flight h2_channel::take(std::size_t slot) {
     poll_in_flight request = std::move(requests_.at(slot).value());
     requests_[slot].reset();
+    --in_flight_;
     return request;
 }
 
 void h2_channel::end() {
+    if (has_started_ && !has_replied_) where_->note_http2(false, steady_now());
     poll_channel_events* events = events_;
     close();
     events->on_ended();

@@ -30,7 +30,7 @@ class h2_channel final : public poll_channel, private stream_reader {
     bool is_closing() const override { return session_.is_closing(); }
     void start(poll_in_flight request, const proof_setup& setup) override;
     void flush() override;
-    std::size_t in_flight() const override { return session_.in_flight(); }
+    std::size_t in_flight() const override { return in_flight_; }
     steady_time next_deadline() const override;
     void on_deadline(steady_time now) override;
     void give_up(std::string_view why) override;
@@ -41,6 +41,7 @@ class h2_channel final : public poll_channel, private stream_reader {
     void on_end(bool is_clean, const std::string& why) override;
 
     poll_in_flight take(std::size_t slot);
+    void note(h2_end how);
     /// Hands outcomes over, and ends the channel when it is over; false = it has ended or was closed.
     bool settle();
     void hand_over(const h2_outcome& outcome);
@@ -53,6 +54,9 @@ class h2_channel final : public poll_channel, private stream_reader {
     poll_channel_events* events_; ///< null = ended
     h2_session session_;
     std::vector<std::optional<poll_in_flight>> requests_; ///< by slot
+    bool has_started_ = false;
+    bool has_replied_ = false;
+    std::size_t in_flight_ = 0; ///< of them: what has no outcome yet
     std::string path_;
     std::string authorization_; ///< holds the token; its memory is used again
     std::string output_;

@@ -9,12 +9,18 @@
 
 #include <fmt/format.h>
 #include <nghttp2/nghttp2.h>
+#include <openssl/crypto.h>
 
 #include "base/expects.hpp"
 #include "net/http_text.hpp"
 
 namespace prooftrack::proof {
 namespace {
+
+/// With this server, or with the ciphers that were agreed on, HTTP/1.1 works.
+bool is_refusal_of_http2(std::uint32_t code) {
+    return code == NGHTTP2_HTTP_1_1_REQUIRED || code == NGHTTP2_INADEQUATE_SECURITY;
+}
 
 /// A body's buffer of this size is kept for the slot's next reply, a larger one is freed.
 constexpr std::size_t kept_capacity = 4096;
@@ -163,7 +169,7 @@ struct h2_callbacks {
         case NGHTTP2_GOAWAY:
             session.closing_ = true;
             session.throttled_ = session.throttled_ || frame->goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM;
-            session.requires_http1_ = session.requires_http1_ || frame->goaway.error_code == NGHTTP2_HTTP_1_1_REQUIRED;
+            session.requires_http1_ = session.requires_http1_ || is_refusal_of_http2(frame->goaway.error_code);
             break;
         default:
             break;
@@ -244,7 +250,10 @@ h2_session::h2_session(h2_limits limits) : limits_(limits), streams_(limits.stre
     }
 }
 
-h2_session::~h2_session() { nghttp2_session_del(session_); }
+h2_session::~h2_session() {
+    nghttp2_session_del(session_);
+    OPENSSL_cleanse(output_.data(), output_.capacity()); // requests hold the token
+}
 
 h2_session::stream* h2_session::stream_of(std::int32_t id) const {
     return id == 0 ? nullptr : static_cast<stream*>(nghttp2_session_get_stream_user_data(session_, id));
@@ -357,7 +366,7 @@ void h2_session::on_body(stream& one, std::string_view bytes) {
 }
 
 void h2_session::on_closed(stream& one, std::uint32_t code) {
-    requires_http1_ = requires_http1_ || (one.reset_by_peer && code == NGHTTP2_HTTP_1_1_REQUIRED);
+    requires_http1_ = requires_http1_ || (one.reset_by_peer && is_refusal_of_http2(code));
     const bool by_goaway = closing_ && !one.reset_by_peer && code == NGHTTP2_REFUSED_STREAM;
     if (throttled_ && by_goaway) return end(one, h2_end::throttled, "http/2: ENHANCE_YOUR_CALM");
     if (by_goaway) return end(one, h2_end::refused, "reply: the server closes the connection (GOAWAY)");

@@ -121,7 +121,7 @@ class h2_session {
     bool has_failed() const { return failed_; }
     /// Its GOAWAY said ENHANCE_YOUR_CALM.
     bool is_throttled() const { return throttled_; }
-    /// The peer said HTTP_1_1_REQUIRED.
+    /// The peer said HTTP_1_1_REQUIRED or INADEQUATE_SECURITY.
     bool requires_http1() const { return requires_http1_; }
 
   private:

@@ -50,8 +50,14 @@ class origin {
     void append_poll_path(std::string& out, std::string_view id) const;
 
     /// The server said HTTP_1_1_REQUIRED: HTTP/2 is not offered to it again.
-    void forbid_http2() { http2_forbidden_ = true; }
-    bool is_http2_forbidden() const { return http2_forbidden_; }
+    void forbid_http2() { http2_forbidden_until_ = steady_time::max(); }
+    /// What became of a request, or of a connection's all, over HTTP/2. After `most_http2_failures` in a row that brought no reply of use, HTTP/2
+    /// is not offered for `http2_pause`: a gateway may speak it badly and HTTP/1.1 well.
+    void note_http2(bool good, steady_time now);
+    bool is_http2_forbidden(steady_time now) const { return now < http2_forbidden_until_; }
+
+    static constexpr std::uint32_t most_http2_failures = 20;
+    static constexpr std::chrono::minutes http2_pause{10};
 
     /// Appends the request for one transaction.
     void append_poll(std::string& out, std::string_view id, const secret& token) const;
@@ -70,9 +76,10 @@ class origin {
     std::string path_prefix_; ///< of base_url, without a slash at its end
     std::string authority_;
     std::string user_agent_;
-    std::string poll_begin_; ///< before the id
-    std::string fields_;     ///< from the version to "Bearer "
-    bool http2_forbidden_ = false;
+    std::string poll_begin_;           ///< before the id
+    std::string fields_;               ///< from the version to "Bearer "
+    std::uint32_t http2_failures_ = 0; ///< in a row
+    steady_time http2_forbidden_until_{};
     std::optional<boost::asio::ssl::context> context_;
     std::unique_ptr<SSL_SESSION, session_deleter> session_; ///< the newest
 };

@@ -19,7 +19,7 @@ wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::syst
 
 /// What ALPN offers for polls. HTTP/1.1 alone needs no such extension.
 std::string_view offered_protocols(const proof_setup& setup) {
-    const bool offers = setup.options().http2 && !setup.where()->is_http2_forbidden();
+    const bool offers = setup.options().http2 && !setup.where()->is_http2_forbidden(steady_now());
     return offers ? "\x02h2\x08http/1.1" : "";
 }
 
@@ -28,6 +28,8 @@ constexpr std::uint32_t most_h2_requests = 950;
 /// So many requests, or so much time, before its end a connection that carries many has its successor opened.
 constexpr std::uint32_t last_h2_requests = 150;
 constexpr seconds last_h2_seconds{5};
+/// So long the server's SETTINGS are waited for before other connections are opened for what it cannot carry.
+constexpr seconds settling{1};
 
 } // namespace
 
@@ -63,6 +65,7 @@ void poll_connection::on_step(stream_step step, const std::string& why) {
         if (stream_->uses_tls()) context_.observer.on_handshake(stream_->resumed());
         channel_ = make_poll_channel(stream_, *setup_, *this);
         was_settling_ = channel_->is_settling();
+        settling_until_ = now + settling;
         if (channel_->protocol() == h2_protocol) requests_left_ = std::min(requests_left_, most_h2_requests);
         context_.observer.on_connected(channel_->protocol());
         return pool_.on_ready(*this);
@@ -78,8 +81,12 @@ bool poll_connection::accepts(steady_time now) const {
 
 steady_time poll_connection::deadline() const {
     if (is_connecting()) return connect_until_;
-    if (is_busy()) return channel_->next_deadline();
-    return std::min(idle_since_ + context_.rules.idle, retire_at_);
+    const steady_time own = own_deadline();
+    return was_settling_ ? std::min(own, settling_until_) : own;
+}
+
+steady_time poll_connection::own_deadline() const {
+    return is_busy() ? channel_->next_deadline() : std::min(idle_since_ + context_.rules.idle, retire_at_);
 }
 
 bool poll_connection::fill(steady_time now, std::size_t most) {
@@ -95,6 +102,7 @@ bool poll_connection::fill(steady_time now, std::size_t most) {
         taken->max_reply = setup_->options().max_reply_bytes;
         channel_->start(std::move(*taken), *setup_);
         started = true;
+        has_started_ = true;
         --requests_left_;
     }
     if (started) channel_->flush();
@@ -120,7 +128,10 @@ bool poll_connection::on_reply(poll_in_flight request, const reply_view& reply) 
     track::poll_answer answer = classify_reply(reply, question, wall_now());
     answer.took = steady_now() - request.written;
     const bool is_about_another = answer.error == wrong_id_error;
-    if (++answered_ == 1) stream_->keep_session();
+    if (++answered_ == 1) {
+        stream_->keep_session();
+        pool_.on_first_reply();
+    }
     answered_since_idle_ = true;
     pool_.answer(std::move(request.ticket), std::move(answer));
     return !is_about_another;
@@ -168,11 +179,15 @@ void poll_connection::on_deadline(steady_time now) {
     if (is_connecting()) {
         if (connect_until_ <= now)
             fail(stage_ == stage::handshaking ? "tls: timed out" : setup_->where()->describe_connect_timeout());
-    } else if (is_busy()) {
-        channel_->on_deadline(now);
-    } else {
-        end();
+        return;
     }
+    if (was_settling_ && settling_until_ <= now) {
+        was_settling_ = false;
+        pool_.look_again();
+    }
+    if (own_deadline() > now) return;
+    if (is_busy()) return channel_->on_deadline(now);
+    end();
 }
 
 void poll_connection::retire() {

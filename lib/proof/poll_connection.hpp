@@ -39,9 +39,11 @@ class poll_connection final : private poll_channel_events {
     bool is_ready() const { return stage_ == stage::ready; }
     bool is_connecting() const { return stage_ == stage::connecting || stage_ == stage::handshaking; }
     /// It does not know yet how much it may carry: others need not be opened for what it may take.
-    bool is_settling() const { return is_ready() && channel_->is_settling(); }
+    bool is_settling() const { return is_ready() && was_settling_ && channel_->is_settling(); }
     /// Another connection is open, or may be opened, in its place: it does not count towards the limit.
-    bool is_superseded() const { return is_ready() && has_successor_; }
+    bool is_superseded() const { return is_ready() && (has_successor_ || retiring_); }
+    /// It was sent requests and answered none.
+    bool is_barren() const { return has_started_ && answered_ == 0; }
     std::string_view protocol() const { return channel_->protocol(); } ///< only when is_ready()
     bool is_busy() const { return is_ready() && channel_->in_flight() > 0; }
 
@@ -67,6 +69,7 @@ class poll_connection final : private poll_channel_events {
     void on_progress() override;
     void on_ended() override;
 
+    steady_time own_deadline() const;
     void prepare_end(steady_time now);
     void fail(const std::string& why);
     void end();
@@ -86,7 +89,9 @@ class poll_connection final : private poll_channel_events {
     bool was_idle_ = false; ///< it has waited without a request: the peer may have closed it meanwhile
     bool answered_since_idle_ = false;
     bool retiring_ = false;
-    bool was_settling_ = false;
+    bool was_settling_ = false; ///< until the server's SETTINGS came, or `settling_until_`
+    steady_time settling_until_{};
+    bool has_started_ = false;
     bool has_successor_ = false;
 };
 

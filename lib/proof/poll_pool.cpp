@@ -54,6 +54,15 @@ std::size_t poll_pool::limit() const {
     return std::clamp<std::size_t>(at_once_, 1, std::max<std::size_t>(1, context_.options().connections));
 }
 
+std::size_t poll_pool::most_at_once() const {
+    return std::max<std::size_t>(1, context_.options().connections) * (speaks_http2() ? most_share : 1);
+}
+
+bool poll_pool::speaks_http2() const { return reported_[1].idle + reported_[1].busy > 0; }
+
+/// Those that are leaving do not count, but they are no more than those that do.
+bool poll_pool::has_room() const { return counted() < limit() && connections_.size() < 2 * limit(); }
+
 std::size_t poll_pool::counted() const {
     return count([](const auto& each) { return !each.is_superseded(); });
 }
@@ -102,8 +111,9 @@ void poll_pool::pull() {
 
 /// With enough connections for the spread they are filled before another is opened. True = no poll is left.
 bool poll_pool::fill_up(steady_time now) {
-    if (count([](const auto& each) { return each.is_ready() && !each.is_superseded(); }) < std::min(spread, limit()))
-        return false;
+    if (!speaks_http2()) return false; // one request fills a connection
+    const std::size_t ready = count([](const auto& each) { return each.is_ready() && !each.is_superseded(); });
+    if (ready < std::min(spread, limit()) && now >= retry_at_) return false;
     for (poll_connection* each : all()) {
         if (each->accepts(now) && !each->fill(now, most_share)) return true;
     }
@@ -122,12 +132,10 @@ void poll_pool::grow() {
         wanted_ = true;
         return note_deadline(retry_at_);
     }
-    const std::size_t most = limit();
-    const std::size_t room = most - std::min(most, counted());
-    for (std::size_t i = 0; i < std::min(growth_, room); ++i) open_connection();
-    growth_ = std::min(growth_ * 2, most);
-    if (room == 0 && count([](const auto& each) { return each.is_busy(); }) == 0)
-        refuse_repeats("no connection is free");
+    const bool is_full = !has_room();
+    for (std::size_t i = 0; i < growth_ && has_room(); ++i) open_connection();
+    growth_ = std::min(growth_ * 2, limit());
+    if (is_full && count([](const auto& each) { return each.is_busy(); }) == 0) refuse_repeats("no connection is free");
 }
 
 void poll_pool::open_connection() {
@@ -176,7 +184,7 @@ std::size_t poll_pool::streams_share() const {
 }
 
 void poll_pool::open_successor() {
-    if (!stopping_ && counted() < limit() && steady_now() >= retry_at_) open_connection();
+    if (!stopping_ && has_room() && steady_now() >= retry_at_) open_connection();
 }
 
 void poll_pool::answer(track::poll_ticket ticket, track::poll_answer answer) {
@@ -184,13 +192,9 @@ void poll_pool::answer(track::poll_ticket ticket, track::poll_answer answer) {
     source_.on_answer(std::move(ticket), std::move(answer));
 }
 
-bool poll_pool::is_crowded() const {
-    return stopping_ ||
-           (connections_.size() > limit() && count([](const auto& each) { return !each.is_superseded(); }) > limit());
-}
+bool poll_pool::is_crowded() const { return stopping_ || (connections_.size() > limit() && counted() > limit()); }
 
 void poll_pool::on_ready(poll_connection& connection) {
-    failures_ = 0;
     retry_at_ = {};
     if (!connection.fill(steady_now(), streams_share())) {
         growth_ = 1;
@@ -198,13 +202,13 @@ void poll_pool::on_ready(poll_connection& connection) {
     } else {
         grow();
     }
-    report();
+    schedule_turn(false); // it reports
 }
 
 void poll_pool::on_available(poll_connection& connection) {
     const auto listed = std::find(available_.rbegin(), available_.rend(), &connection);
     if (listed == available_.rend()) available_.push_back(&connection);
-    report();
+    schedule_turn(false); // it reports
 }
 
 void poll_pool::on_connect_failed(poll_connection& connection, const std::string& why) {
@@ -237,6 +241,7 @@ std::size_t poll_pool::answer_with_silence(std::size_t most, const std::string& 
 }
 
 void poll_pool::on_ended(poll_connection& connection) {
+    if (connection.is_barren()) retry_at_ = steady_now() + retry_delay(++failures_);
     bury(connection);
     schedule_turn(true); // another may be wanted in its place
 }

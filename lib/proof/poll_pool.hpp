@@ -32,7 +32,7 @@ class poll_pool {
     poll_pool& operator=(const poll_pool&) = delete;
 
     void wake(std::size_t at_once);
-    std::size_t most_at_once() const { return std::max<std::size_t>(1, context_.options().connections); }
+    std::size_t most_at_once() const;
     void retire_connections();
     void stop(steady_time until, unique_function<void()> stopped);
 
@@ -54,6 +54,7 @@ class poll_pool {
     bool is_crowded() const;
     void note_deadline(steady_time when);
     void on_ready(poll_connection& connection);
+    void on_first_reply() { failures_ = 0; }
     void on_available(poll_connection& connection);
     void on_connect_failed(poll_connection& connection, const std::string& why);
     void on_ended(poll_connection& connection);
@@ -65,6 +66,8 @@ class poll_pool {
     void take_turn();
     void pull();
     bool fill_up(steady_time now);
+    bool speaks_http2() const;
+    bool has_room() const;
     /// Connections that count towards the limit.
     std::size_t counted() const;
     void grow();

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "client_harness.hpp"
+#include "proof/origin.hpp"
 #include "support/h2_site.hpp"
 #include "support/test_certificates.hpp"
 
@@ -311,6 +312,38 @@ TEST_F(ProofHttp2, Http11RequiredIsObeyed) {
     EXPECT_THAT(errors(), ElementsAre());
     EXPECT_EQ(harness_.observer.connected.front(), "h2");
     EXPECT_EQ(harness_.observer.connected.back(), "http/1.1");
+}
+
+TEST_F(ProofHttp2, ForCiphersThatHttp2ForbidsHttp11IsSpoken) {
+    serve_connections([](scripted_connection& connection) {
+        if (connection.index > 0) return serve_well(connection);
+        h2_site site(connection);
+        while (true) {
+            for (const auto& request : site.read()) site.reset(request, NGHTTP2_INADEQUATE_SECURITY);
+        }
+    });
+    start();
+    harness_.poll_and_wait(ids(3));
+    EXPECT_THAT(errors(), ElementsAre());
+    EXPECT_EQ(harness_.observer.connected.front(), "h2");
+    EXPECT_EQ(harness_.observer.connected.back(), "http/1.1");
+}
+
+TEST_F(ProofHttp2, AServerThatSpeaksItBadlyIsAskedOverHttp11) {
+    serve_connections([](scripted_connection& connection) {
+        if (connection.index > 0) return serve_well(connection);
+        h2_site site(connection);
+        while (true) {
+            for (const auto& request : site.read()) site.reset(request, NGHTTP2_INTERNAL_ERROR);
+        }
+    });
+    options_.connections = 1;
+    start();
+    harness_.poll_and_wait(ids(origin::most_http2_failures));
+    EXPECT_EQ(errors().size(), origin::most_http2_failures) << "each poll is answered, as of any server in trouble";
+    harness_.poll_and_wait(ids(3, "later-"));
+    EXPECT_EQ(errors().size(), origin::most_http2_failures);
+    EXPECT_THAT(harness_.observer.connected, ElementsAre("h2", "http/1.1"));
 }
 
 TEST_F(ProofHttp2, AConnectionIsReplacedBeforeItIsUsedUp) {
