@@ -51,8 +51,8 @@ class origin {
 
     /// The server said HTTP_1_1_REQUIRED: HTTP/2 is not offered to it again.
     void forbid_http2() { http2_forbidden_until_ = steady_time::max(); }
-    /// What became of a request, or of a connection's all, over HTTP/2. After `most_http2_failures` in a row that brought no reply of use, HTTP/2
-    /// is not offered for `http2_pause`: a gateway may speak it badly and HTTP/1.1 well.
+    /// What became of a request, or of all of a connection, over HTTP/2. After `most_http2_failures` in a row without a
+    /// reply of use, HTTP/2 is not offered for `http2_pause`: a gateway may speak it badly and HTTP/1.1 well.
     void note_http2(bool good, steady_time now);
     bool is_http2_forbidden(steady_time now) const { return now < http2_forbidden_until_; }
 

@@ -132,7 +132,7 @@ class Package(unittest.TestCase):
     def test_the_libraries_are_depended_on(self):
         depends = subprocess.run(["dpkg-deb", "-f", PACKAGE, "Depends"], capture_output=True, text=True, check=True,
                                  timeout=20).stdout
-        for library in ("systemd", "libc6", "libssl3(t64)?", "libsqlite3-0", "libsystemd0"):
+        for library in ("systemd", "libc6", "libssl3(t64)?", "libsqlite3-0", "libnghttp2-14", "libsystemd0"):
             self.assertRegex(depends, rf"\b{library}\b")
 
 
