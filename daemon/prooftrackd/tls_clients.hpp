@@ -16,7 +16,7 @@ class tls_clients {
     /// tls_client.
     std::shared_ptr<net::tls_client> get(
         const net::trust_roots& trust, const net::client_identity& identity, const tls_clients* earlier) {
-        if (auto made = find(trust, identity)) return made;
+        if (auto known = find(trust, identity)) return known;
         auto client = earlier != nullptr ? earlier->find(trust, identity) : nullptr;
         if (!client) client = std::make_shared<net::tls_client>(trust, identity);
         made_.push_back({trust, identity, client});
