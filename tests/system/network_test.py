@@ -115,8 +115,9 @@ class PlainHttp(Named):
         self.resolve(receiver=[PUBLIC])
         self.daemon.reload()  # closes what is kept open
         self.daemon.wait_log("config.reloaded")
-        second = self.complete()
-        wait_until(lambda: self.failures("backend"), 10, "a refusal")
+        # The address that was judged is used again for a second.
+        wait_until(lambda: self.complete() and self.failures("backend"), 10, "a refusal")
+        second = self.failures("backend")[0]["merchant_transaction_id"]
         self.assertEqual(self.receiver.of(second), [])
         self.resolve(receiver=[PRIVATE])
         wait_until(lambda: self.receiver.of(second), 15, "it went when the name was right again")
