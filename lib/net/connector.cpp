@@ -119,8 +119,10 @@ class connect_race : public std::enable_shared_from_this<connect_race> {
 
     /// False when the host as a whole is refused.
     bool hold_to_filter() {
-        stage_error_ = judge_strictly(addresses_, options_, host_, stage());
-        if (stage_error_) return false;
+        if (auto refused = judge_strictly(addresses_, options_, host_, stage())) {
+            stage_error_ = std::move(refused);
+            return false;
+        }
         if (options_.filter) std::erase_if(addresses_, [this](const auto& each) { return !options_.filter(each); });
         return true;
     }
