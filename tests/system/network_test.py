@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 import unittest
 
 from harness import Process, Receiver, SystemCase, new_secret, program, wait_until
@@ -113,10 +114,14 @@ class PlainHttp(Named):
         first = self.complete()
         wait_until(lambda: self.receiver.of(first), 10, "the private address")
         self.resolve(receiver=[PUBLIC])
-        self.daemon.reload()  # closes what is kept open
-        self.daemon.wait_log("config.reloaded")
-        # The address that was judged is used again for a second.
-        wait_until(lambda: self.complete() and self.failures("backend"), 10, "a refusal")
+
+        def is_refused():
+            self.daemon.reload()  # closes what is kept open
+            self.complete()
+            time.sleep(0.2)
+            return self.failures("backend")
+
+        wait_until(is_refused, 10, "a refusal: the address that was judged is used again for a second")
         second = self.failures("backend")[0]["merchant_transaction_id"]
         self.assertEqual(self.receiver.of(second), [])
         self.resolve(receiver=[PRIVATE])
