@@ -199,10 +199,17 @@ class preparation_steps {
             const auto address = parse_proxy_url(proxy);
             if (!address) return nullptr; // refused by the configuration's own rules
             route.emplace(net::http_proxy{*address, {}});
-        } else if (!environment_.fault.empty() && !is_loopback_host(target->host)) {
-            refuse(path + "proxy", machine_fault{environment_.fault});
+        } else if (needs_environment(target->host, target->port)) {
+            refuse(
+                path + "proxy", machine_fault{environment_.fault + ": correct it, set proxy here, or write \"none\""});
         }
-        if (!route) return nullptr;
+        if (!route) {
+            if (credentials && environment_.fault.empty())
+                found_.warnings.push_back(
+                    path + "proxy_credentials_file has no effect: proxy is not set, and neither is HTTPS_PROXY in the "
+                           "environment");
+            return nullptr;
+        }
         if (credentials) route = route->with_credentials(*credentials);
         const net::http_proxy* used = route->find(target->host, target->port);
         note_proxy_use(
@@ -210,6 +217,11 @@ class preparation_steps {
             proxy.empty() ? environment_.variable : "configuration",
             callback.empty() ? "proof" : "callback." + callback);
         return std::make_shared<const net::proxy_route>(std::move(*route));
+    }
+
+    /// Whether the environment's proxy would be used and cannot be. Port 0 stands for whatever port.
+    bool needs_environment(std::string_view host, std::uint16_t port) const {
+        return !environment_.fault.empty() && !is_loopback_host(host) && !environment_.exempt.covers(host, port);
     }
 
     /// nullopt when none are named, or after a mistake.
@@ -298,7 +310,15 @@ class preparation_steps {
             next_.url_rules.secrets);
         if (!rules.allow_hosts.empty()) next_.url_rules.tls = tls_for(net::trust_roots(), net::client_identity());
         if (std::none_of(rules.allow_hosts.begin(), rules.allow_hosts.end(), is_tcp_host)) return;
-        if (!environment_.fault.empty()) refuse("callback_url.allow_hosts", machine_fault{environment_.fault});
+        const auto needs = [this](std::string_view entry) {
+            if (entry.starts_with("*.")) entry.remove_prefix(2); // whoever exempts a domain exempts all below it
+            return is_tcp_host(entry) && needs_environment(without_brackets(entry), 0);
+        };
+        if (std::any_of(rules.allow_hosts.begin(), rules.allow_hosts.end(), needs)) {
+            refuse(
+                "callback_url.allow_hosts",
+                machine_fault{environment_.fault + ": correct it, or exempt these hosts in NO_PROXY"});
+        }
         if (!environment_.route) return;
         next_.url_rules.route = std::make_shared<const net::proxy_route>(*environment_.route);
         note_proxy_use(

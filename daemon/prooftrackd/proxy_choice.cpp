@@ -79,15 +79,14 @@ environment_proxy read_environment_proxy(const machine& from) {
         found.fault = fmt::format("{} of the environment is longer than {} bytes", exempt.name, max_no_proxy_bytes);
         return found;
     }
+    found.exempt = no_proxy_list(exempt.value);
     auto proxy = parse_value(named.value);
     if (!proxy) {
         found.fault = fmt::format(
-            "{} of the environment is no http:// proxy, which is the only kind that is supported: correct it, set "
-            "proxy here, or write \"none\"",
-            named.name);
+            "{} of the environment is no http:// proxy, which is the only kind that is supported", named.name);
         return found;
     }
-    found.route.emplace(std::move(*proxy), no_proxy_list(exempt.value));
+    found.route.emplace(std::move(*proxy), found.exempt);
     return found;
 }
 

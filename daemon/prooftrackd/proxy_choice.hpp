@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/proxy_rules.hpp"
 #include "base/result.hpp"
 #include "config/bounded_file.hpp"
 #include "net/proxy_route.hpp"
@@ -20,6 +21,7 @@ struct environment_proxy {
     std::string variable; ///< where it stands; "" = there is none
     std::optional<net::proxy_route> route;
     std::string fault; ///< why there is no route although the variable is set; never the value
+    no_proxy_list exempt;
 };
 
 /// A URL without a scheme is an http one there, and may hold `user:password@`, percent-encoded.

@@ -102,12 +102,36 @@ TEST_F(ProxyChoice, OneOfTheEnvironmentThatCannotBeUsedIsRefusedWhereItWouldBe) 
         write("proxy = \"none\"\n", "proxy = \"http://one.example:1\"\n");
         EXPECT_THAT(texts(prepare().mistakes), IsEmpty());
     }
+    machine_.variables = {{"HTTPS_PROXY", "socks5://env.example"}, {"NO_PROXY", "*"}};
+    write("");
+    EXPECT_THAT(texts(prepare().mistakes), IsEmpty()) << "no host goes through it";
     machine_.variables = {
         {"HTTPS_PROXY", "http://env.example"}, {"NO_PROXY", std::string(max_no_proxy_bytes + 1, ',')}};
     EXPECT_THAT(read_environment_proxy(machine_).fault, HasSubstr("NO_PROXY"));
     machine_.files[config_file] =
         "[proof]\nbase_url = \"https://localhost:1\"\ntoken_file = \"/old/token\"\nca_file = \"/old/ca\"\n";
     EXPECT_THAT(texts(prepare().mistakes), IsEmpty()) << "loopback needs no proxy";
+}
+
+TEST_F(ProxyChoice, OneThatCannotBeUsedIsRefusedForTheHostsOfCallbackUrlsThatNeedIt) {
+    machine_.files["/old/own"] = first_key;
+    const auto mistakes_with = [&](const std::string& hosts, const std::string& exempt) {
+        machine_.variables = {{"HTTPS_PROXY", "socks5://env.example"}, {"NO_PROXY", exempt}};
+        machine_.files[config_file] =
+            "[proof]\nbase_url = \"https://localhost:1\"\ntoken_file = \"/old/token\"\nca_file = \"/old/ca\"\n"
+            "[callback_url]\nsecret_file = \"/old/own\"\nallow_hosts = [" +
+            hosts + "]\n";
+        return texts(prepare().mistakes);
+    };
+    EXPECT_THAT(mistakes_with("\"127.0.0.1\", \"[::1]\"", ""), IsEmpty());
+    EXPECT_THAT(mistakes_with("\"*.shop.example\", \"one.example\"", "shop.example,one.example"), IsEmpty());
+    for (const char* narrower : {"", "a.shop.example", "shop.example:443"}) {
+        EXPECT_THAT(
+            mistakes_with("\"*.shop.example\"", narrower),
+            ElementsAre(AllOf(
+                HasSubstr("callback_url.allow_hosts: HTTPS_PROXY of the environment"),
+                HasSubstr("correct it, or exempt these hosts in NO_PROXY"))));
+    }
 }
 
 TEST_F(ProxyChoice, CredentialsAreReadCheckedAndWarnedOf) {
@@ -129,6 +153,16 @@ TEST_F(ProxyChoice, CredentialsAreReadCheckedAndWarnedOf) {
     EXPECT_EQ(found.runtime->proxy_files.size(), 2U);
     EXPECT_THAT(
         found.runtime->proxies, ElementsAre(proxy_use{"one.example:1", "configuration", "proof callback.shop"}));
+}
+
+TEST_F(ProxyChoice, CredentialsWithoutAProxyAreWarnedOf) {
+    machine_.files["/old/proxy"] = "me:word\n";
+    write("proxy_credentials_file = \"/old/proxy\"\n");
+    EXPECT_THAT(
+        prepare().warnings,
+        testing::Contains(AllOf(HasSubstr("proof.proxy_credentials_file has no effect"), HasSubstr("HTTPS_PROXY"))));
+    machine_.variables = {{"HTTPS_PROXY", "http://env.example"}};
+    EXPECT_THAT(prepare().warnings, testing::Each(Not(HasSubstr("proxy_credentials_file"))));
 }
 
 TEST_F(ProxyChoice, AReloadSaysWhatHasChangedAndSharesWhatHasNot) {
