@@ -123,7 +123,8 @@ void h2_channel::hand_over(const h2_outcome& outcome) {
         events_->on_no_reply(std::move(request), no_reply::unprocessed, outcome.error);
         break;
     case h2_end::unanswered: {
-        const no_reply kind = session_.requires_http1() ? no_reply::unprocessed : no_reply::unanswered;
+        const no_reply of_living = is_over() ? no_reply::unanswered : no_reply::reset;
+        const no_reply kind = session_.requires_http1() ? no_reply::unprocessed : of_living;
         events_->on_no_reply(std::move(request), kind, outcome.error);
         break;
     }
@@ -138,7 +139,7 @@ void h2_channel::note(h2_end how) {
         where_->note_http2(true, steady_now());
     } else if (how == h2_end::unusable) {
         where_->note_http2(false, steady_now());
-    } else if (how == h2_end::unanswered && !session_.has_failed() && !session_.is_closing()) {
+    } else if (how == h2_end::unanswered && !is_over()) {
         where_->note_http2(false, steady_now());
     }
 }

@@ -45,6 +45,8 @@ class h2_channel final : public poll_channel, private stream_reader {
     /// Hands outcomes over, and ends the channel when it is over; false = it has ended or was closed.
     bool settle();
     void hand_over(const h2_outcome& outcome);
+    /// What ends now ends with its connection.
+    bool is_over() const { return session_.has_failed() || session_.is_closing(); }
     /// What the socket does not take is bounded by the requests of a connection and by h2_idle_frames.
     void send_output();
     void end();

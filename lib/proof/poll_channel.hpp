@@ -22,14 +22,16 @@ struct poll_in_flight {
     steady_time written{};     ///< when it was handed to a channel
     steady_time deadline{};    ///< without a whole reply by then it is given up
     std::size_t max_reply = 0; ///< bytes of its reply's body; a longer one is a fault
-    bool repeated = false;     ///< `may_repeat` returned true: this is the second try
+    std::uint8_t repeats = 0;  ///< so often `may_repeat` returned true for it
     std::uint8_t refusals = 0; ///< grows when a server says that it did not process it
 };
 
 /// Why a request got no reply: decides whether the GET may be repeated.
 enum class no_reply : std::uint8_t {
     given_up,    ///< the deadline, or the client stops: never repeated
-    unanswered,  ///< the connection ended before the first byte of the reply: repeated if it may have been stale
+    unanswered,  ///< the connection ended before the first byte of the reply: repeated if it may have been stale, or
+                 ///< ended by another request
+    reset,       ///< the server ended this request alone: repeated if the connection may have been stale
     unprocessed, ///< the server says that it did not look at the request (an announced close, GOAWAY): repeated
 };
 

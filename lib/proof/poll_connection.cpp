@@ -28,6 +28,9 @@ constexpr std::uint32_t most_h2_requests = 950;
 /// So many requests, or so much time, before its end a connection that carries many has its successor opened.
 constexpr std::uint32_t last_h2_requests = 150;
 constexpr seconds last_h2_seconds{5};
+/// What one request does to a connection strikes all that share it. So that it does not strike them again when they are
+/// repeated, few of them share the next one, and those whose second connection broke as well (suspects) go alone.
+constexpr std::size_t most_repeats_together = 10;
 /// So long the server's SETTINGS are waited for before other connections are opened for what it cannot carry.
 constexpr seconds settling{1};
 
@@ -93,14 +96,17 @@ bool poll_connection::fill(steady_time now, std::size_t most) {
     if (context_.setup->has_server_of(*setup_)) setup_ = context_.setup; // a newer token, other limits
     bool starved = false;
     bool started = false;
-    while (requests_left_ > 0 && channel_->capacity() > 0 && channel_->in_flight() < most) {
-        auto taken = pool_.take_poll(answered_since_idle_ || !was_idle_);
+    while (requests_left_ > 0 && channel_->capacity() > 0 && channel_->in_flight() < most && !is_reserved()) {
+        auto taken = take_poll();
         starved = !taken;
         if (starved) break;
         taken->written = now;
         taken->deadline = now + setup_->options().request_timeout;
         taken->max_reply = setup_->options().max_reply_bytes;
+        if (taken->repeats > 0) ++repeats_in_flight_;
+        carries_suspect_ = taken->repeats > 1;
         channel_->start(std::move(*taken), *setup_);
+        is_shared_ = is_shared_ || channel_->in_flight() > 1;
         started = true;
         has_started_ = true;
         --requests_left_;
@@ -108,12 +114,25 @@ bool poll_connection::fill(steady_time now, std::size_t most) {
     if (started) channel_->flush();
     if (started) prepare_end(now);
     if (channel_->in_flight() == 0) {
+        is_shared_ = false;
         was_idle_ = true;
         answered_since_idle_ = false;
         idle_since_ = now;
     }
     pool_.note_deadline(deadline());
     return !starved;
+}
+
+bool poll_connection::is_reserved() const {
+    return carries_suspect_ || (channel_->in_flight() > 0 && is_fresh() && pool_.has_suspects());
+}
+
+std::optional<poll_in_flight> poll_connection::take_poll() {
+    if (is_fresh() && channel_->in_flight() == 0 && pool_.has_suspects()) return pool_.take_suspect();
+    if (is_fresh() && repeats_in_flight_ < most_repeats_together) {
+        if (auto repeat = pool_.take_repeat()) return repeat;
+    }
+    return pool_.take_new();
 }
 
 void poll_connection::prepare_end(steady_time now) {
@@ -124,6 +143,7 @@ void poll_connection::prepare_end(steady_time now) {
 }
 
 bool poll_connection::on_reply(poll_in_flight request, const reply_view& reply) {
+    note_outcome(request);
     const poll_question question{request.ticket.id, request.ticket.known_body, setup_->options().seed};
     track::poll_answer answer = classify_reply(reply, question, wall_now());
     answer.took = steady_now() - request.written;
@@ -138,6 +158,7 @@ bool poll_connection::on_reply(poll_in_flight request, const reply_view& reply) 
 }
 
 void poll_connection::on_fault(poll_in_flight request, int status, std::string_view fault) {
+    note_outcome(request);
     track::poll_answer answer;
     answer.what = track::reply_class::unusable;
     answer.http_status = status;
@@ -147,16 +168,29 @@ void poll_connection::on_fault(poll_in_flight request, int status, std::string_v
 }
 
 void poll_connection::on_no_reply(poll_in_flight request, no_reply kind, std::string_view why) {
-    // Only a connection that has lived can be stale: the first request of a fresh one that gets nothing back met a real
-    // fault.
-    const bool may_be_stale = answered_ > 0 || was_idle_;
+    note_outcome(request);
     if (kind == no_reply::unprocessed) answered_since_idle_ = true; // it lives: a repeat may go over it
     if (kind == no_reply::unprocessed && pool_.repeat_unprocessed(request, channel_->is_closing())) return;
-    if (kind == no_reply::unanswered && may_be_stale && !request.repeated && pool_.repeat(request)) return;
+    if (may_be_repeated(request, kind) && pool_.repeat(request)) return;
     track::poll_answer answer;
     answer.error = why;
     answer.took = steady_now() - request.written;
     pool_.answer(std::move(request.ticket), std::move(answer));
+}
+
+/// A connection that has lived can be stale, and one that is shared can have been broken by another request. What gets
+/// nothing back from a fresh connection of its own met a real fault.
+bool poll_connection::may_be_repeated(const poll_in_flight& request, no_reply kind) const {
+    if (kind != no_reply::unanswered && kind != no_reply::reset) return false;
+    const bool may_be_stale = answered_ > 0 || was_idle_;
+    const bool may_be_victim = kind == no_reply::unanswered && is_shared_;
+    if (request.repeats == 0) return may_be_stale || may_be_victim;
+    return request.repeats == 1 && may_be_victim;
+}
+
+void poll_connection::note_outcome(const poll_in_flight& request) {
+    if (request.repeats > 0) --repeats_in_flight_;
+    if (request.repeats > 1) carries_suspect_ = false;
 }
 
 void poll_connection::on_progress() {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -70,6 +71,13 @@ class poll_connection final : private poll_channel_events {
     void on_ended() override;
 
     steady_time own_deadline() const;
+    /// Something has come over it since it was idle, or it is new: a repeat may go over it.
+    bool is_fresh() const { return answered_since_idle_ || !was_idle_; }
+    /// It takes nothing now: it carries a suspect, or gets empty to carry one.
+    bool is_reserved() const;
+    std::optional<poll_in_flight> take_poll();
+    bool may_be_repeated(const poll_in_flight& request, no_reply kind) const;
+    void note_outcome(const poll_in_flight& request);
     void prepare_end(steady_time now);
     void fail(const std::string& why);
     void end();
@@ -86,7 +94,10 @@ class poll_connection final : private poll_channel_events {
     steady_time idle_since_{};
     std::uint32_t requests_left_;
     std::uint32_t answered_ = 0;
-    bool was_idle_ = false; ///< it has waited without a request: the peer may have closed it meanwhile
+    std::size_t repeats_in_flight_ = 0;
+    bool is_shared_ = false;       ///< several requests were in flight at once since there was none
+    bool carries_suspect_ = false; ///< takes no other until it is answered
+    bool was_idle_ = false;        ///< it has waited without a request: the peer may have closed it meanwhile
     bool answered_since_idle_ = false;
     bool retiring_ = false;
     bool was_settling_ = false; ///< until the server's SETTINGS came, or `settling_until_`

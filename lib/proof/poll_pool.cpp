@@ -5,6 +5,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/expects.hpp"
+
 namespace prooftrack::proof {
 namespace asio = boost::asio;
 namespace {
@@ -105,7 +107,7 @@ void poll_pool::pull() {
         if (starved) on_available(*connection);
     }
     if (!starved) starved = fill_up(now);
-    if (!starved || !repeats_.empty()) grow();
+    if (!starved || has_repeats()) grow();
     close_surplus();
 }
 
@@ -123,7 +125,7 @@ bool poll_pool::fill_up(steady_time now) {
 void poll_pool::grow() {
     if (stopping_ || count([](const auto& each) { return each.is_connecting() || each.is_settling(); }) > 0) return;
     // An idle connection may be as stale as the one whose poll is to be repeated: that poll waits for a fresh one.
-    if (repeats_.empty() && !source_.has_poll()) {
+    if (!has_repeats() && !source_.has_poll()) {
         growth_ = 1;
         return;
     }
@@ -147,12 +149,7 @@ void poll_pool::open_connection() {
     note_deadline(connections_.back()->deadline());
 }
 
-std::optional<poll_in_flight> poll_pool::take_poll(bool also_repeats) {
-    if (also_repeats && !repeats_.empty()) {
-        poll_in_flight request = std::move(repeats_.front());
-        repeats_.pop_front();
-        return request;
-    }
+std::optional<poll_in_flight> poll_pool::take_new() {
     if (stopping_) return std::nullopt;
     auto ticket = source_.next_poll();
     if (!ticket) return std::nullopt;
@@ -162,24 +159,42 @@ std::optional<poll_in_flight> poll_pool::take_poll(bool also_repeats) {
     return request;
 }
 
+std::optional<poll_in_flight> poll_pool::take_repeat() {
+    if (repeats_.empty()) return std::nullopt;
+    poll_in_flight request = std::move(repeats_.front());
+    repeats_.pop_front();
+    return request;
+}
+
+poll_in_flight poll_pool::take_suspect() {
+    expects(has_suspects(), "poll_pool: no suspect to take");
+    poll_in_flight request = std::move(suspects_.front());
+    suspects_.pop_front();
+    return request;
+}
+
 bool poll_pool::repeat(poll_in_flight& request) {
     if (stopping_ || !source_.may_repeat(request.ticket)) return false;
-    request.repeated = true;
-    repeats_.push_back(std::move(request));
-    schedule_turn(true);
+    ++request.repeats;
+    put_back(std::move(request));
     return true;
 }
 
 bool poll_pool::repeat_unprocessed(poll_in_flight& request, bool with_connection) {
     request.refusals = static_cast<std::uint8_t>(request.refusals + (with_connection ? 1 : refusals_for_one_alone));
     if (stopping_ || request.refusals > most_refusals) return false;
-    repeats_.push_back(std::move(request));
-    schedule_turn(true);
+    put_back(std::move(request));
     return true;
 }
 
+void poll_pool::put_back(poll_in_flight request) {
+    auto& queue = request.repeats > 1 ? suspects_ : repeats_;
+    queue.push_back(std::move(request));
+    schedule_turn(true);
+}
+
 std::size_t poll_pool::streams_share() const {
-    const std::size_t in_flight = static_cast<std::size_t>(taken_ - answered_) - repeats_.size();
+    const std::size_t in_flight = static_cast<std::size_t>(taken_ - answered_) - repeats_.size() - suspects_.size();
     return std::clamp(in_flight / spread + 1, least_share, most_share);
 }
 
@@ -231,7 +246,7 @@ void poll_pool::on_connect_failed(poll_connection& connection, const std::string
 
 std::size_t poll_pool::answer_with_silence(std::size_t most, const std::string& why) {
     for (std::size_t answered = 0; answered < most; ++answered) {
-        auto request = take_poll(false);
+        auto request = take_new();
         if (!request) return answered;
         track::poll_answer silence;
         silence.error = why;
@@ -256,9 +271,8 @@ void poll_pool::bury(poll_connection& connection) {
 }
 
 void poll_pool::refuse_repeats(const std::string& why) {
-    while (!repeats_.empty()) {
-        poll_in_flight request = std::move(repeats_.front());
-        repeats_.pop_front();
+    while (has_repeats()) {
+        poll_in_flight request = has_suspects() ? take_suspect() : take_repeat().value();
         track::poll_answer silence;
         silence.error = why;
         silence.took = steady_now() - request.written;

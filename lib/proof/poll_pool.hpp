@@ -39,7 +39,13 @@ class poll_pool {
     // For the connections.
     /// Polls may be due that need another connection.
     void look_again() { schedule_turn(true); }
-    std::optional<poll_in_flight> take_poll(bool also_repeats);
+    std::optional<poll_in_flight> take_new();
+    std::optional<poll_in_flight> take_repeat();
+    /// A poll whose connection broke twice while others shared it: it goes over a connection where nothing else is in
+    /// flight. Only when `has_suspects`.
+    poll_in_flight take_suspect();
+    bool has_suspects() const { return !suspects_.empty(); }
+    /// False = the source does not agree.
     bool repeat(poll_in_flight& request);
     /// Of a request that the server did not process: no load on it, so the source is not asked. False = too often,
     /// which it is sooner when it was refused alone (REFUSED_STREAM: the server may be overloaded) than with its
@@ -74,6 +80,8 @@ class poll_pool {
     void open_connection();
     void sweep();
     void bury(poll_connection& connection);
+    void put_back(poll_in_flight request);
+    bool has_repeats() const { return !repeats_.empty() || !suspects_.empty(); }
     void refuse_repeats(const std::string& why);
     std::size_t answer_with_silence(std::size_t most, const std::string& why);
     void check_stopped();
@@ -89,6 +97,7 @@ class poll_pool {
     std::vector<std::unique_ptr<poll_connection>> ended_; ///< deleted on the next turn: they may still be on the stack
     std::vector<poll_connection*> available_;             ///< open with a free slot, the one used last at the back
     std::deque<poll_in_flight> repeats_;
+    std::deque<poll_in_flight> suspects_;
     std::size_t at_once_ = 1;    ///< polls that are wanted in flight
     std::size_t growth_ = 1;     ///< connections to open at the next need
     std::uint32_t failures_ = 0; ///< connections in a row that could not be made

@@ -34,8 +34,9 @@ class poll_source {
     /// idle connections.
     virtual bool has_poll() = 0;
 
-    /// A reused connection ended before the first byte of this ticket's reply: may the GET be repeated at once on a
-    /// fresh one? Asked at most once a ticket; false = report `no_reply`. (At most 10 % of requests are repeats.)
+    /// A connection that was used before, or is shared, ended before the first byte of this ticket's reply: may the GET
+    /// be repeated at once on another one? Asked at most twice a ticket; false = report `no_reply`. (At most 10 % of
+    /// requests are repeats.)
     virtual bool may_repeat(const track::poll_ticket& ticket) = 0;
 
     /// The one answer of a ticket that `next_poll` gave out.

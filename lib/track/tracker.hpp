@@ -189,6 +189,9 @@ struct live_transaction {
     bool is_recording = false;
 };
 
+inline constexpr double repeats_at_start = 100;    ///< a full connection of HTTP/2
+inline constexpr double most_saved_repeats = 1000; ///< ten of them: a server that ends takes all of its own along
+
 /// Invariants: each row is in exactly one of: the schedule, the queue of hints, in flight, recording. One poll in
 /// flight an id. (An untracking may be recording while the poll that it met is still in flight: its answer is dropped.)
 /// A row's facts change only when the change is durable.
@@ -203,7 +206,8 @@ class tracker {
     std::optional<started_poll> next_poll(instant now);
     /// Whether `next_poll` would give one.
     bool has_poll(instant now);
-    /// A connection broke before a reply began: may the poll be repeated at once? (At most 10 % of polls are repeats.)
+    /// A connection broke before a reply began: may the poll be repeated at once? At most 10 % of polls are repeats,
+    /// but unused ones are saved up to `most_saved_repeats`: a connection of HTTP/2 breaks under many polls at once.
     bool may_repeat();
 
     /// When something is due that is not due yet; nullopt = never.
@@ -395,7 +399,7 @@ class tracker {
     bool is_burst_ = false;
     std::optional<wall_time> unfit_since_; ///< a burst, or Proof unwell: time that counts towards no not_found_grace
     std::vector<std::string> seen_words_;  ///< unknown words already reported, bounded
-    double repeat_allowance_ = 1;
+    double repeat_allowance_ = repeats_at_start;
     steady_time first_poll_at_{};
     std::uint32_t polls_in_window_ = 0;
     steady_time window_start_{};

@@ -273,7 +273,7 @@ std::optional<started_poll> tracker::next_poll(instant now) {
     rate_.take(now.steady);
     note_special_start(slot, choice->reason, now);
     ++polls_in_window_;
-    repeat_allowance_ = std::min(repeat_allowance_ + 0.1, 10.0);
+    repeat_allowance_ = std::min(repeat_allowance_ + 0.1, most_saved_repeats);
     started_poll poll;
     poll.ticket = poll_ticket{slot, row.generation, row.id.str(), row.known_body};
     poll.lateness = std::max(steady_duration(0), now.steady - from_ns(due));

@@ -243,8 +243,9 @@ TEST_F(PollDriver, OneInTenPollsMayBeRepeated) {
     track();
     run_to(1s);
     const track::poll_ticket ticket;
-    EXPECT_TRUE(driver_->may_repeat(ticket));
-    EXPECT_FALSE(driver_->may_repeat(ticket));
+    int allowed = 0;
+    while (driver_->may_repeat(ticket)) ++allowed;
+    EXPECT_EQ(allowed, track::repeats_at_start);
     run_to(49s);
     proof_ = [](const track::poll_ticket&) { return answers_word("pending"); };
     EXPECT_FALSE(driver_->may_repeat(ticket)) << "three polls are not ten";

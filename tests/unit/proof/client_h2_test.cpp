@@ -241,16 +241,16 @@ TEST_F(ProofHttp2, EnhanceYourCalmIsA429) {
 TEST_F(ProofHttp2, AStreamThatTimesOutIsResetAndLeavesTheOthersAlone) {
     std::atomic<std::size_t> resets = 0;
     serve([&](h2_site& site, const h2_site_request& request, std::size_t) {
+        resets = site.resets(); // before the answer, after which the test looks
         if (request.id() != "slow") answer(site, request);
-        resets = site.resets();
     });
-    options_.request_timeout = 100ms;
+    options_.request_timeout = 1s;
     start();
     harness_.poll({"slow"});
     harness_.poll_and_wait({"tx-1"});
     harness_.run_until_answers(2);
     EXPECT_EQ(harness_.source.answer_to("slow").what, track::reply_class::no_reply);
-    EXPECT_EQ(harness_.source.answer_to("slow").error, "reply: timed out after 100ms");
+    EXPECT_EQ(harness_.source.answer_to("slow").error, "reply: timed out after 1s");
     harness_.poll_and_wait({"tx-2"});
     EXPECT_EQ(harness_.source.answer_to("tx-2").what, track::reply_class::good);
     EXPECT_EQ(resets, 1U);
@@ -273,6 +273,50 @@ TEST_F(ProofHttp2, AConnectionThatBreaksHasItsPollsRepeated) {
     harness_.poll_and_wait(ids(8));
     EXPECT_THAT(errors(), ElementsAre());
     EXPECT_EQ(harness_.source.repeats_asked.size(), 8U);
+}
+
+/// Answers well, but breaks the connection whenever it reads a request about what begins with "bad".
+void break_at_bad(scripted_connection& connection) {
+    h2_site site(connection);
+    while (true) {
+        for (const auto& request : site.read()) {
+            if (request.id().starts_with("bad")) {
+                connection.send("this is no frame of HTTP/2, whatever its length is");
+                return;
+            }
+            site.reply(request, transaction_body(request.id()));
+        }
+    }
+}
+
+TEST_F(ProofHttp2, WhatOneRequestDoesToItsConnectionIsNoErrorOfTheOthers) {
+    serve_connections(break_at_bad);
+    start();
+    auto all = ids(40);
+    all.insert(all.begin() + 20, {"bad-1", "bad-2"}); // what is behind them on their connection gets no reply
+    harness_.poll_and_wait(all);
+    EXPECT_EQ(errors().size(), 2U);
+    EXPECT_EQ(harness_.source.answer_to("bad-1").what, track::reply_class::no_reply);
+    EXPECT_EQ(harness_.source.answer_to("bad-2").what, track::reply_class::no_reply);
+    for (const auto& id : ids(40)) EXPECT_EQ(harness_.source.answer_to(id).what, track::reply_class::good) << id;
+}
+
+TEST_F(ProofHttp2, WhatBreaksConnectionsIsTriedThreeTimesAndDoesNotStarveTheOthers) {
+    serve_connections(break_at_bad);
+    options_.connections = 1;
+    start();
+    auto all = ids(60);
+    for (std::size_t i = 0; i < 10; ++i)
+        all.insert(all.begin() + static_cast<std::ptrdiff_t>(5 * i), "bad-" + std::to_string(i));
+    harness_.poll_and_wait(all);
+    EXPECT_EQ(errors().size(), 10U);
+    for (const auto& id : ids(60)) EXPECT_EQ(harness_.source.answer_to(id).what, track::reply_class::good) << id;
+    for (std::size_t i = 0; i < 10; ++i) {
+        EXPECT_LE(
+            std::count(
+                harness_.source.repeats_asked.begin(), harness_.source.repeats_asked.end(), "bad-" + std::to_string(i)),
+            2);
+    }
 }
 
 TEST_F(ProofHttp2, AReplyAboutAnotherTransactionLeavesTheOthersAlone) {

@@ -379,8 +379,15 @@ TEST(Tracker, ASettledOneLeavesMemoryAfterItsLastVerification) {
     EXPECT_EQ(world.core.next_wake(world.now), std::nullopt);
 }
 
+int repeats_allowed(tracker_fixture& world) {
+    int allowed = 0;
+    while (world.core.may_repeat()) ++allowed;
+    return allowed;
+}
+
 TEST(Tracker, AtMostOneInTenPollsIsARepeat) {
     tracker_fixture world;
+    EXPECT_EQ(repeats_allowed(world), repeats_at_start);
     for (int i = 0; i < 100; ++i) world.track("id-" + std::to_string(i));
     int repeats = 0;
     for (int i = 0; i < 100; ++i) {
@@ -389,6 +396,13 @@ TEST(Tracker, AtMostOneInTenPollsIsARepeat) {
     }
     EXPECT_LE(repeats, 11);
     EXPECT_GE(repeats, 9);
+}
+
+TEST(Tracker, RepeatsAreSavedUpToABound) {
+    tracker_fixture world;
+    for (int i = 0; i < 10'000; ++i) world.track("id-" + std::to_string(i));
+    for (int i = 0; i < 10'000; ++i) ASSERT_TRUE(world.wait_for_poll());
+    EXPECT_EQ(repeats_allowed(world), most_saved_repeats);
 }
 
 TEST(Tracker, BehindIsSaidWithWhatIsWantedAndMade) {
