@@ -104,7 +104,7 @@ bool poll_connection::fill(steady_time now, std::size_t most) {
         taken->deadline = now + setup_->options().request_timeout;
         taken->max_reply = setup_->options().max_reply_bytes;
         if (taken->repeats > 0) ++repeats_in_flight_;
-        carries_suspect_ = taken->repeats > 1;
+        carries_suspect_ = taken->repeats >= goes_alone;
         channel_->start(std::move(*taken), *setup_);
         is_shared_ = is_shared_ || channel_->in_flight() > 1;
         started = true;
@@ -123,8 +123,14 @@ bool poll_connection::fill(steady_time now, std::size_t most) {
     return !starved;
 }
 
-bool poll_connection::is_reserved() const {
-    return carries_suspect_ || (channel_->in_flight() > 0 && is_fresh() && pool_.has_suspects());
+bool poll_connection::is_reserved() {
+    if (carries_suspect_) return true;
+    if (!pool_.has_suspects() || !is_fresh() || channel_->in_flight() == 0) {
+        is_draining_ = false;
+    } else {
+        is_draining_ = is_draining_ || pool_.may_drain_another();
+    }
+    return is_draining_;
 }
 
 std::optional<poll_in_flight> poll_connection::take_poll() {
@@ -144,6 +150,7 @@ void poll_connection::prepare_end(steady_time now) {
 
 bool poll_connection::on_reply(poll_in_flight request, const reply_view& reply) {
     note_outcome(request);
+    if (request.repeats >= goes_alone) pool_.trust(request.ticket.id);
     const poll_question question{request.ticket.id, request.ticket.known_body, setup_->options().seed};
     track::poll_answer answer = classify_reply(reply, question, wall_now());
     answer.took = steady_now() - request.written;
@@ -172,6 +179,7 @@ void poll_connection::on_no_reply(poll_in_flight request, no_reply kind, std::st
     if (kind == no_reply::unprocessed) answered_since_idle_ = true; // it lives: a repeat may go over it
     if (kind == no_reply::unprocessed && pool_.repeat_unprocessed(request, channel_->is_closing())) return;
     if (may_be_repeated(request, kind) && pool_.repeat(request)) return;
+    if (kind == no_reply::unanswered && request.repeats >= goes_alone) pool_.distrust(request.ticket.id);
     track::poll_answer answer;
     answer.error = why;
     answer.took = steady_now() - request.written;
@@ -190,7 +198,7 @@ bool poll_connection::may_be_repeated(const poll_in_flight& request, no_reply ki
 
 void poll_connection::note_outcome(const poll_in_flight& request) {
     if (request.repeats > 0) --repeats_in_flight_;
-    if (request.repeats > 1) carries_suspect_ = false;
+    if (request.repeats >= goes_alone) carries_suspect_ = false;
 }
 
 void poll_connection::on_progress() {

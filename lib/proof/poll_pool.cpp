@@ -17,6 +17,8 @@ constexpr milliseconds longest_retry{100};
 /// its connection.
 constexpr std::uint8_t most_refusals = 16;
 constexpr std::uint8_t refusals_for_one_alone = 4;
+constexpr std::size_t most_distrusted = 64;
+constexpr std::size_t suspects_each = 8; ///< for so many more suspects another connection is used
 constexpr std::size_t least_share = 25;
 constexpr std::size_t most_share = 100;
 constexpr std::size_t spread = 4;
@@ -151,12 +153,15 @@ void poll_pool::open_connection() {
 
 std::optional<poll_in_flight> poll_pool::take_new() {
     if (stopping_) return std::nullopt;
-    auto ticket = source_.next_poll();
-    if (!ticket) return std::nullopt;
-    ++taken_;
-    poll_in_flight request;
-    request.ticket = std::move(*ticket);
-    return request;
+    while (auto ticket = source_.next_poll()) { // at most as many rounds as ids are distrusted
+        ++taken_;
+        poll_in_flight request;
+        request.ticket = std::move(*ticket);
+        if (std::find(distrusted_.begin(), distrusted_.end(), request.ticket.id) == distrusted_.end()) return request;
+        request.repeats = goes_alone;
+        put_back(std::move(request));
+    }
+    return std::nullopt;
 }
 
 std::optional<poll_in_flight> poll_pool::take_repeat() {
@@ -187,8 +192,18 @@ bool poll_pool::repeat_unprocessed(poll_in_flight& request, bool with_connection
     return true;
 }
 
+bool poll_pool::may_drain_another() const {
+    return count([](const auto& each) { return each.is_for_suspects(); }) <= suspects_.size() / suspects_each;
+}
+
+void poll_pool::distrust(const std::string& id) {
+    trust(id);
+    distrusted_.push_back(id);
+    if (distrusted_.size() > most_distrusted) distrusted_.pop_front();
+}
+
 void poll_pool::put_back(poll_in_flight request) {
-    auto& queue = request.repeats > 1 ? suspects_ : repeats_;
+    auto& queue = request.repeats >= goes_alone ? suspects_ : repeats_;
     queue.push_back(std::move(request));
     schedule_turn(true);
 }

@@ -41,10 +41,16 @@ class poll_pool {
     void look_again() { schedule_turn(true); }
     std::optional<poll_in_flight> take_new();
     std::optional<poll_in_flight> take_repeat();
-    /// A poll whose connection broke twice while others shared it: it goes over a connection where nothing else is in
-    /// flight. Only when `has_suspects`.
+    /// A poll whose connection broke twice while others shared it, or of an id that is distrusted: it goes over a
+    /// connection where nothing else is in flight. Only when `has_suspects`.
     poll_in_flight take_suspect();
     bool has_suspects() const { return !suspects_.empty(); }
+    /// Whether one more connection may stop taking polls, to get empty for the suspects.
+    bool may_drain_another() const;
+    /// What is asked about this id breaks the connection even alone: until it is answered its polls are suspects. So
+    /// are those of the last 64 such ids.
+    void distrust(const std::string& id);
+    void trust(const std::string& id) { std::erase(distrusted_, id); }
     /// False = the source does not agree.
     bool repeat(poll_in_flight& request);
     /// Of a request that the server did not process: no load on it, so the source is not asked. False = too often,
@@ -98,11 +104,12 @@ class poll_pool {
     std::vector<poll_connection*> available_;             ///< open with a free slot, the one used last at the back
     std::deque<poll_in_flight> repeats_;
     std::deque<poll_in_flight> suspects_;
-    std::size_t at_once_ = 1;    ///< polls that are wanted in flight
-    std::size_t growth_ = 1;     ///< connections to open at the next need
-    std::uint32_t failures_ = 0; ///< connections in a row that could not be made
-    steady_time retry_at_{};     ///< no connection is opened before
-    bool wanted_ = false;        ///< polls may be due that wait for retry_at_
+    std::deque<std::string> distrusted_; ///< ids, the newest at the back
+    std::size_t at_once_ = 1;            ///< polls that are wanted in flight
+    std::size_t growth_ = 1;             ///< connections to open at the next need
+    std::uint32_t failures_ = 0;         ///< connections in a row that could not be made
+    steady_time retry_at_{};             ///< no connection is opened before
+    bool wanted_ = false;                ///< polls may be due that wait for retry_at_
     bool turn_posted_ = false;
     bool pull_asked_ = false;
     boost::asio::steady_timer timer_;

@@ -189,8 +189,8 @@ struct live_transaction {
     bool is_recording = false;
 };
 
-inline constexpr double repeats_at_start = 100;    ///< a full connection of HTTP/2
-inline constexpr double most_saved_repeats = 1000; ///< ten of them: a server that ends takes all of its own along
+/// Ten full connections of HTTP/2: a server that ends takes all of its own along.
+inline constexpr double most_saved_repeats = 1000;
 
 /// Invariants: each row is in exactly one of: the schedule, the queue of hints, in flight, recording. One poll in
 /// flight an id. (An untracking may be recording while the poll that it met is still in flight: its answer is dropped.)
@@ -399,7 +399,7 @@ class tracker {
     bool is_burst_ = false;
     std::optional<wall_time> unfit_since_; ///< a burst, or Proof unwell: time that counts towards no not_found_grace
     std::vector<std::string> seen_words_;  ///< unknown words already reported, bounded
-    double repeat_allowance_ = repeats_at_start;
+    double repeat_allowance_ = most_saved_repeats;
     steady_time first_poll_at_{};
     std::uint32_t polls_in_window_ = 0;
     steady_time window_start_{};

@@ -245,7 +245,7 @@ TEST_F(PollDriver, OneInTenPollsMayBeRepeated) {
     const track::poll_ticket ticket;
     int allowed = 0;
     while (driver_->may_repeat(ticket)) ++allowed;
-    EXPECT_EQ(allowed, track::repeats_at_start);
+    EXPECT_EQ(allowed, track::most_saved_repeats);
     run_to(49s);
     proof_ = [](const track::poll_ticket&) { return answers_word("pending"); };
     EXPECT_FALSE(driver_->may_repeat(ticket)) << "three polls are not ten";
