@@ -9,7 +9,7 @@ import time
 import report
 from world import World
 
-SECTIONS = ["poll_cost", "adds", "idle", "callbacks", "scale", "far", "restart", "detection", "micro"]
+SECTIONS = ["poll_cost", "adds", "idle", "callbacks", "scale", "far", "ends", "restart", "detection", "micro"]
 
 
 def main():

@@ -4,7 +4,8 @@ and over HTTP/2, beside Go's and Node's clients and h2load.
 The distance is far_relay between the client and nginx, on nginx' core: delays of the network alone, without the
 congestion window of a long way. Each client is given the same wanted rate, and the same number of polls at once where
 it has to be told one:
-- prooftrackd with its default configuration, and with 64 connections, which is what many a client's pool is set to
+- prooftrackd with its default configuration, and with 64 connections, which is what many a client's pool is set to;
+  once with half of the transactions
 - Go: a goroutine a transaction, as many connections as that takes, at most 6,000 polls at once
 - Node: fetch in as many loops as polls have to be in flight, without a pause; it holds what it can make
 - h2load: as fast as it can, as a scale
@@ -26,6 +27,8 @@ from world import (CLIENT_CORE, HERE, Window, add, bench_program, histogram_quan
 
 TITLE = "A far-away Proof: pending that are held in the default band"
 DISTANCES = (1, 20, 100, 300)
+FAR = 100
+MEMORY = "MiB of 1,300 polls in flight over HTTP/2"
 NODE_OPTIONS = ["--dns-result-order=ipv4first"]
 ON_TIME = 0.98  # of the wanted polls: the rest is how many of an even draw fall into a window
 MOST_LOOPS = 1000  # of Node, which makes fewer polls a second than they could
@@ -34,8 +37,9 @@ MOST_LOOPS = 1000  # of Node, which makes fewer polls a second than they could
 class Load:
     """100,000 in the default band; quick: 2,000 in a tenth of it, which is the rate of 20,000."""
 
-    def __init__(self, quick):
+    def __init__(self, quick, share=1.0):
         self.pending, self.band, self.seconds = (2_000, (500, 1000), 4) if quick else (100_000, (5000, 10_000), 15)
+        self.pending = int(self.pending * share)
         self.poll = {"interval": [f"{one}ms" for one in self.band]}
         self.warm = self.band[1] / 1000 + 1
         self.mean = sum(self.band) / 2000
@@ -154,7 +158,7 @@ def measure_h2load(world, load, port, relay, distance, is_http2):
 
 
 def run(world):
-    load = Load(world.quick)
+    load, half = Load(world.quick), Load(world.quick, 0.5)
     figures = {}
 
     def note(what, distance, measured):
@@ -167,6 +171,8 @@ def run(world):
         note("prooftrackd, HTTP/1.1", distance, measure_daemon(world, load, near, near_relay))
         note("prooftrackd, HTTP/1.1, 64 connections", distance,
              measure_daemon(world, load, near, near_relay, proof={"connections": 64}))
+        if distance == FAR:
+            note("prooftrackd, HTTP/1.1, 50,000 pending", distance, measure_daemon(world, half, near, near_relay))
         note("prooftrackd, HTTP/2", distance, measure_daemon(world, load, new, new_relay, is_http2=True))
         note("Go net/http, HTTP/1.1", distance, measure_go(world, load, near, near_relay, "1.1"))
         note("Go net/http, HTTP/2", distance, measure_go(world, load, new, new_relay, "2"))
@@ -177,13 +183,24 @@ def run(world):
     return figures
 
 
+def memory_in_flight(one):
+    """What the polls in flight at FAR take beside those at 1 ms, in MiB: 100,000 transactions are in both."""
+    return one[f"prooftrackd, HTTP/2, {FAR} ms"]["rss_mib"] - one["prooftrackd, HTTP/2, 1 ms"]["rss_mib"]
+
+
 def derive(rounds):
     """Of what every round has."""
     names = [name for name in rounds[0] if name.startswith("prooftrackd") and all(name in one for one in rounds)]
-    return {f"{name}: {key}": [one[name][key] for one in rounds] for name in names
-            for key in ("held", "lateness_p99_ms")}
+    derived = {f"{name}: {key}": [one[name][key] for one in rounds] for name in names
+               for key in ("held", "lateness_p99_ms")}
+    if all(f"prooftrackd, HTTP/2, {distance} ms" in names for distance in (1, FAR)):
+        derived[MEMORY] = [memory_in_flight(one) for one in rounds]
+    return derived
 
 
 # Over HTTP/1.1 the daemon opens 1,024 connections by itself: at 100 ms they are not enough for 100,000.
-TARGETS = [(f"prooftrackd, HTTP/1.1, {distance} ms: lateness_p99_ms", "<=", 50) for distance in (1, 20)] \
+HALF = f"prooftrackd, HTTP/1.1, 50,000 pending, {FAR} ms"
+TARGETS = [(f"{HALF}: held", ">=", 50_000), (f"{HALF}: lateness_p99_ms", "<=", 50),
+           (f"prooftrackd, HTTP/2, {FAR} ms: held", ">=", 100_000), (MEMORY, "<=", 10)] \
+    + [(f"prooftrackd, HTTP/1.1, {distance} ms: lateness_p99_ms", "<=", 50) for distance in (1, 20)] \
     + [(f"prooftrackd, HTTP/2, {distance} ms: lateness_p99_ms", "<=", 50) for distance in DISTANCES]

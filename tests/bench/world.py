@@ -23,17 +23,17 @@ NGINX = """
 worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log; daemon off; worker_rlimit_nofile 65536;
 events {{ worker_connections 8192; }}
 http {{
-  access_log off; keepalive_requests 1000000000; keepalive_timeout 300s; default_type application/json;
+  access_log off; keepalive_timeout 300s; default_type application/json;
   client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
   ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem; ssl_protocols TLSv1.3; ssl_session_cache shared:s:10m;
   log_format arrivals '$msec $http_webhook_id';
   map $status $is_odd {{ 200 0; default 1; }}
   {servers}
-  server {{ listen 127.0.0.1:{receiver}; access_log {dir}/arrivals.log arrivals buffer=64k flush=200ms; location / {{ return 204; }} }}
-  server {{ listen 127.0.0.1:{counter}; stub_status; }}
+  server {{ listen 127.0.0.1:{receiver}; keepalive_requests 1000000000; access_log {dir}/arrivals.log arrivals buffer=64k flush=200ms; location / {{ return 204; }} }}
+  server {{ listen 127.0.0.1:{counter}; keepalive_requests 1000000000; stub_status; }}
 }}
 """
-PROOF = """server {{ listen 127.0.0.1:{port} ssl {http2} backlog=4096; server_name localhost; access_log {dir}/odd.log combined if=$is_odd;
+PROOF = """server {{ listen 127.0.0.1:{port} ssl {http2} backlog=4096; server_name localhost; keepalive_requests {requests}; access_log {dir}/odd.log combined if=$is_odd;
     location ~ ^/widget/transactions/([^/]+)$ {{ return 200 '{{"merchant_transaction_id":"$1","status":"{status}","type":"deposit","fiat_amount":"125.50","fiat_currency":"EUR","crypto_amount":"0.00210000","crypto_currency":"BTC","created_at":"2026-04-01T10:00:00.000Z","updated_at":"2026-04-01T10:03:45.120Z"}}'; }} }}"""
 
 
@@ -87,7 +87,8 @@ class World:
     def __enter__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="ptb-", dir="/tmp"))
         self.folder.chmod(0o755)
-        self.pending, self.completed, self.http2, self.receiver, self.counter = (free_port() for _ in range(5))
+        self.pending, self.completed, self.http2, self.short_lived = (free_port() for _ in range(4))
+        self.receiver, self.counter = free_port(), free_port()
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                         "-nodes", "-days", "2", "-subj", "/CN=localhost",
                         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.folder / "key.pem",
@@ -97,9 +98,12 @@ class World:
         self.secret = self.folder / "secret"
         self.secret.write_text(new_secret() + "\n")
         self.secret.chmod(0o600)
-        servers = "".join(PROOF.format(dir=self.folder, port=p, status=s, http2=h)
-                          for p, s, h in ((self.pending, "pending", ""), (self.completed, "completed", ""),
-                                          (self.http2, "pending", "http2")))  # which speaks HTTP/1.1 as well
+        endless = 1_000_000_000
+        servers = "".join(PROOF.format(dir=self.folder, port=port, status=status, http2=http2, requests=requests)
+                          for port, status, http2, requests in
+                          ((self.pending, "pending", "", endless), (self.completed, "completed", "", endless),
+                           (self.http2, "pending", "http2", endless),  # which speaks HTTP/1.1 as well
+                           (self.short_lived, "pending", "http2", 20)))
         (self.folder / "nginx.conf").write_text(NGINX.format(dir=self.folder, servers=servers, receiver=self.receiver,
                                                              counter=self.counter))
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"
