@@ -27,6 +27,7 @@ struct poll_in_flight {
     std::size_t max_reply = 0; ///< bytes of its reply's body; a longer one is a fault
     std::uint8_t repeats = 0;  ///< so often `may_repeat` returned true for it
     std::uint8_t refusals = 0; ///< grows when a server says that it did not process it
+    std::uint8_t goaways = 0;  ///< so often it said so of what came behind the end of a connection
 };
 
 /// Why a request got no reply: decides whether the GET may be repeated.

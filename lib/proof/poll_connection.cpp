@@ -31,6 +31,8 @@ constexpr seconds last_h2_seconds{5};
 /// What one request does to a connection strikes all that share it. So that it does not strike them again when they are
 /// repeated, few of them share the next one, and those whose second connection broke as well (suspects) go alone.
 constexpr std::size_t most_repeats_together = 10;
+/// So many requests of a connection are surely before a limit that the server has for them.
+constexpr std::uint32_t first_requests = 10;
 /// So long the server's SETTINGS are waited for before other connections are opened for what it cannot carry.
 constexpr seconds settling{1};
 
@@ -106,15 +108,13 @@ bool poll_connection::fill(steady_time now, std::size_t most) {
         if (taken->repeats > 0) ++repeats_in_flight_;
         carries_suspect_ = taken->repeats >= goes_alone;
         channel_->start(std::move(*taken), *setup_);
-        is_shared_ = is_shared_ || channel_->in_flight() > 1;
         started = true;
-        has_started_ = true;
+        ++started_;
         --requests_left_;
     }
     if (started) channel_->flush();
     if (started) prepare_end(now);
     if (channel_->in_flight() == 0) {
-        is_shared_ = false;
         was_idle_ = true;
         answered_since_idle_ = false;
         idle_since_ = now;
@@ -136,7 +136,7 @@ bool poll_connection::is_reserved() {
 std::optional<poll_in_flight> poll_connection::take_poll() {
     if (is_fresh() && channel_->in_flight() == 0 && pool_.has_suspects()) return pool_.take_suspect();
     if (is_fresh() && repeats_in_flight_ < most_repeats_together) {
-        if (auto repeat = pool_.take_repeat()) return repeat;
+        if (auto repeat = pool_.take_repeat(started_ < first_requests)) return repeat;
     }
     return pool_.take_new();
 }
@@ -186,14 +186,14 @@ void poll_connection::on_no_reply(poll_in_flight request, no_reply kind, std::st
     pool_.answer(std::move(request.ticket), std::move(answer));
 }
 
-/// A connection that has lived can be stale, and one that is shared can have been broken by another request. What gets
+/// A connection that has lived can be stale, and one of HTTP/2 can have been broken by another request. What gets
 /// nothing back from a fresh connection of its own met a real fault.
 bool poll_connection::may_be_repeated(const poll_in_flight& request, no_reply kind) const {
     if (kind != no_reply::unanswered && kind != no_reply::reset) return false;
     const bool may_be_stale = answered_ > 0 || was_idle_;
-    const bool may_be_victim = kind == no_reply::unanswered && is_shared_;
+    const bool may_be_victim = kind == no_reply::unanswered && channel_->protocol() == h2_protocol;
     if (request.repeats == 0) return may_be_stale || may_be_victim;
-    return request.repeats == 1 && may_be_victim;
+    return request.repeats < goes_alone && may_be_victim;
 }
 
 void poll_connection::note_outcome(const poll_in_flight& request) {

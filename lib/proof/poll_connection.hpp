@@ -45,7 +45,7 @@ class poll_connection final : private poll_channel_events {
     bool is_superseded() const { return is_ready() && (has_successor_ || retiring_); }
     bool is_for_suspects() const { return carries_suspect_ || is_draining_; }
     /// It was sent requests and answered none.
-    bool is_barren() const { return has_started_ && answered_ == 0; }
+    bool is_barren() const { return started_ > 0 && answered_ == 0; }
     std::string_view protocol() const { return channel_->protocol(); } ///< only when is_ready()
     bool is_busy() const { return is_ready() && channel_->in_flight() > 0; }
 
@@ -96,7 +96,6 @@ class poll_connection final : private poll_channel_events {
     std::uint32_t requests_left_;
     std::uint32_t answered_ = 0;
     std::size_t repeats_in_flight_ = 0;
-    bool is_shared_ = false;       ///< several requests were in flight at once since there was none
     bool carries_suspect_ = false; ///< takes no other until it is answered
     bool is_draining_ = false;     ///< takes no other until it is empty, to carry a suspect
     bool was_idle_ = false;        ///< it has waited without a request: the peer may have closed it meanwhile
@@ -104,7 +103,7 @@ class poll_connection final : private poll_channel_events {
     bool retiring_ = false;
     bool was_settling_ = false; ///< until the server's SETTINGS came, or `settling_until_`
     steady_time settling_until_{};
-    bool has_started_ = false;
+    std::uint32_t started_ = 0; ///< requests
     bool has_successor_ = false;
 };
 

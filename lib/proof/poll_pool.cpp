@@ -13,10 +13,15 @@ namespace {
 
 constexpr milliseconds first_retry{5};
 constexpr milliseconds longest_retry{100};
+/// A server that answered a moment ago and takes no connection is given 5 + 10 + 20 + 40 ms before that is an error of
+/// the polls that wait.
+constexpr std::uint32_t tries_of_a_moment = 4;
+constexpr seconds moment{1};
 /// A server that refuses one request so often is treated as one that does not answer: 4 times alone, or 16 times with
 /// its connection.
 constexpr std::uint8_t most_refusals = 16;
 constexpr std::uint8_t refusals_for_one_alone = 4;
+constexpr std::uint8_t goaways_for_a_new_one = 4;
 constexpr std::size_t most_distrusted = 64;
 constexpr std::size_t suspects_each = 8; ///< for so many more suspects another connection is used
 constexpr std::size_t least_share = 25;
@@ -80,6 +85,15 @@ void poll_pool::close_surplus() {
     }
 }
 
+void poll_pool::retire_oldest() {
+    const auto oldest = std::find_if(connections_.begin(), connections_.end(), [](const auto& each) {
+        return each->is_ready() && !each->is_superseded();
+    });
+    if (oldest == connections_.end()) return;
+    std::erase(available_, oldest->get());
+    (*oldest)->retire();
+}
+
 void poll_pool::schedule_turn(bool pull) {
     pull_asked_ = pull_asked_ || pull;
     if (std::exchange(turn_posted_, true)) return;
@@ -136,6 +150,7 @@ void poll_pool::grow() {
         wanted_ = true;
         return note_deadline(retry_at_);
     }
+    if (needs_new_connection() && !has_room()) retire_oldest();
     const bool is_full = !has_room();
     for (std::size_t i = 0; i < growth_ && has_room(); ++i) open_connection();
     growth_ = std::min(growth_ * 2, limit());
@@ -164,11 +179,17 @@ std::optional<poll_in_flight> poll_pool::take_new() {
     return std::nullopt;
 }
 
-std::optional<poll_in_flight> poll_pool::take_repeat() {
+std::optional<poll_in_flight> poll_pool::take_repeat(bool is_new_connection) {
     if (repeats_.empty()) return std::nullopt;
+    if (needs_new_connection() && !is_new_connection) return std::nullopt;
     poll_in_flight request = std::move(repeats_.front());
     repeats_.pop_front();
     return request;
+}
+
+/// A server that ends its connections after few requests processes the first of each.
+bool poll_pool::needs_new_connection() const {
+    return !repeats_.empty() && repeats_.front().goaways >= goaways_for_a_new_one;
 }
 
 poll_in_flight poll_pool::take_suspect() {
@@ -186,6 +207,7 @@ bool poll_pool::repeat(poll_in_flight& request) {
 }
 
 bool poll_pool::repeat_unprocessed(poll_in_flight& request, bool with_connection) {
+    if (with_connection) ++request.goaways;
     request.refusals = static_cast<std::uint8_t>(request.refusals + (with_connection ? 1 : refusals_for_one_alone));
     if (stopping_ || request.refusals > most_refusals) return false;
     put_back(std::move(request));
@@ -204,7 +226,9 @@ void poll_pool::distrust(const std::string& id) {
 
 void poll_pool::put_back(poll_in_flight request) {
     auto& queue = request.repeats >= goes_alone ? suspects_ : repeats_;
-    queue.push_back(std::move(request));
+    const auto behind = std::find_if(
+        queue.rbegin(), queue.rend(), [&](const poll_in_flight& each) { return each.goaways >= request.goaways; });
+    queue.insert(behind.base(), std::move(request));
     schedule_turn(true);
 }
 
@@ -219,6 +243,7 @@ void poll_pool::open_successor() {
 
 void poll_pool::answer(track::poll_ticket ticket, track::poll_answer answer) {
     ++answered_;
+    if (answer.what != track::reply_class::no_reply) heard_ = steady_now();
     source_.on_answer(std::move(ticket), std::move(answer));
 }
 
@@ -248,6 +273,10 @@ void poll_pool::on_connect_failed(poll_connection& connection, const std::string
     ++failures_;
     growth_ = 1;
     retry_at_ = now + retry_delay(failures_);
+    if (failures_ <= tries_of_a_moment && heard_ && now - *heard_ < moment) { // a server that restarts
+        wanted_ = true;
+        return note_deadline(retry_at_);
+    }
     if (count([](const auto& each) { return each.is_connecting(); }) == 0) refuse_repeats(why);
     // While other connections are answered, Proof is there: the polls wait for one of them.
     if (count([](const auto& each) { return each.is_ready(); }) == 0) {
@@ -287,7 +316,7 @@ void poll_pool::bury(poll_connection& connection) {
 
 void poll_pool::refuse_repeats(const std::string& why) {
     while (has_repeats()) {
-        poll_in_flight request = has_suspects() ? take_suspect() : take_repeat().value();
+        poll_in_flight request = has_suspects() ? take_suspect() : take_repeat(true).value();
         track::poll_answer silence;
         silence.error = why;
         silence.took = steady_now() - request.written;

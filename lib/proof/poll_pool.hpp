@@ -40,7 +40,8 @@ class poll_pool {
     /// Polls may be due that need another connection.
     void look_again() { schedule_turn(true); }
     std::optional<poll_in_flight> take_new();
-    std::optional<poll_in_flight> take_repeat();
+    /// What was refused most often first.
+    std::optional<poll_in_flight> take_repeat(bool is_new_connection);
     /// A poll whose connection broke twice while others shared it, or of an id that is distrusted: it goes over a
     /// connection where nothing else is in flight. Only when `has_suspects`.
     poll_in_flight take_suspect();
@@ -74,6 +75,8 @@ class poll_pool {
   private:
     std::size_t limit() const;
     void close_surplus();
+    void retire_oldest();
+    bool needs_new_connection() const;
     void schedule_turn(bool pull);
     void take_turn();
     void pull();
@@ -109,6 +112,7 @@ class poll_pool {
     std::size_t growth_ = 1;             ///< connections to open at the next need
     std::uint32_t failures_ = 0;         ///< connections in a row that could not be made
     steady_time retry_at_{};             ///< no connection is opened before
+    std::optional<steady_time> heard_;   ///< when the last reply came
     bool wanted_ = false;                ///< polls may be due that wait for retry_at_
     bool turn_posted_ = false;
     bool pull_asked_ = false;

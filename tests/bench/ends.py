@@ -1,5 +1,5 @@
 """Connections of HTTP/2 that end under the polls: 10,000 GOAWAYs of an nginx that ends each connection after 20
-requests, then 1,000 connections that go because its worker is killed twice a second. `failed` is how many polls got
+requests, then 1,000 connections that go because its worker is killed once a second. `failed` is how many polls got
 no reply.
 
 Proof is 20 ms away, so that polls are in flight on each connection that ends. """
@@ -9,7 +9,7 @@ import signal
 import time
 
 from far import Load, wait_until_seen
-from world import Window, add, metrics, total
+from world import add, metrics, total
 
 TITLE = "Polls that fail when connections end (HTTP/2)"
 DISTANCE_MS = 20
@@ -31,56 +31,42 @@ def failed(samples):
                if key.startswith("prooftrackd_polls_total{") and 'result="no_reply"' in key)
 
 
-def figures(window, before, after, ends):
-    polls = total(after, "prooftrackd_polls_total") - total(before, "prooftrackd_polls_total")
-    return {"connections_ended": ends, "polls": polls, "failed": failed(after) - failed(before),
-            "per_second": polls / window.seconds, "foreign": window.foreign}
-
-
 def handshakes(samples):
     return total(samples, "prooftrackd_tls_handshakes_total")
 
 
-def run_until(daemon, load, ended):
-    """Samples metrics until so many connections were opened anew, at most LONGEST seconds."""
-    before, until = metrics(daemon), time.monotonic() + LONGEST
+def run_until(daemon, ended, disturb):
+    """Disturbs once a second until so many connections were opened in place of others, at most LONGEST seconds."""
+    before, begun = metrics(daemon), time.monotonic()
     while True:
-        time.sleep(0.5)
+        disturb()
+        time.sleep(1)
         after = metrics(daemon)
-        if handshakes(after) - handshakes(before) >= ended or time.monotonic() > until:
-            return before, after
+        seconds, opened = time.monotonic() - begun, handshakes(after) - handshakes(before)
+        if opened >= ended or seconds > LONGEST:
+            break
+    polls = total(after, "prooftrackd_polls_total") - total(before, "prooftrackd_polls_total")
+    return {"connections_ended": opened, "polls": polls, "failed": failed(after) - failed(before),
+            "per_second": polls / seconds}
 
 
 def run(world):
+    def kill_workers():  # nginx' master starts others at once, and holds the listening socket meanwhile
+        for worker in world.server_workers():
+            os.kill(worker, signal.SIGKILL)
+
     load = ManyPolls(world.quick)
     done = {}
-    for name, port, ended in (("GOAWAY", world.short_lived, 500 if world.quick else 10_000),
-                              ("killed", world.http2, 50 if world.quick else 1_000)):
-        listen, relay = world.relay(port, DISTANCE_MS)
+    for name, port, ended, disturb in (("GOAWAY", world.short_lived, 500 if world.quick else 10_000, lambda: None),
+                                       ("killed", world.http2, 50 if world.quick else 1_000, kill_workers)):
+        listen, _ = world.relay(port, DISTANCE_MS)
         daemon = world.start(world.daemon(f"ends-{name}", listen, poll=load.poll))
         add(daemon, load.pending)
         wait_until_seen(daemon, load)
         assert daemon.status()["proof"]["protocol"] == "h2"
-        with Window(world, daemon.process.pid, relay) as window:
-            if name == "GOAWAY":
-                before, after = run_until(daemon, load, ended)
-            else:
-                before, after = run_and_kill(world, daemon, ended)
-        done[name] = figures(window, before, after, handshakes(after) - handshakes(before))
+        done[name] = run_until(daemon, ended, disturb)
         daemon.stop(timeout=120)
     return done
-
-
-def run_and_kill(world, daemon, ended):
-    """nginx' master starts another worker at once, and holds the listening socket meanwhile."""
-    before, until = metrics(daemon), time.monotonic() + LONGEST
-    while True:
-        for worker in world.server_workers():
-            os.kill(worker, signal.SIGKILL)
-        time.sleep(0.5)
-        after = metrics(daemon)
-        if handshakes(after) - handshakes(before) >= ended or time.monotonic() > until:
-            return before, after
 
 
 def derive(rounds):

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -188,6 +189,24 @@ TEST_F(ProofHttp2, AGoawayFailsNoPoll) {
     EXPECT_THAT(errors(), ElementsAre());
     EXPECT_THAT(harness_.source.repeats_asked, ElementsAre());
     EXPECT_GE(harness_.observer.connected.size(), 1000U / 40);
+}
+
+TEST_F(ProofHttp2, AServerThatEndsConnectionsAfterFewRequestsFailsNoPoll) {
+    serve_connections([](scripted_connection& connection) {
+        h2_site site(connection);
+        std::size_t served = 0;
+        while (true) {
+            for (const auto& request : site.read()) {
+                if (served == 10) site.goaway(request.stream - 2);
+                if (served++ < 10) answer(site, request);
+            }
+            if (served >= 10) std::this_thread::sleep_for(5ms); // it is far away: what comes meanwhile is refused
+        }
+    });
+    options_.connections = 4;
+    start();
+    harness_.poll_and_wait(ids(1000));
+    EXPECT_THAT(errors(), ElementsAre());
 }
 
 TEST_F(ProofHttp2, ARefusedStreamIsTriedAgainAndNotForEver) {

@@ -1,0 +1,77 @@
+// A server that restarts under the polls: its connections end, and for a moment it takes no others.
+
+#include <atomic>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
+
+#include "client_harness.hpp"
+#include "support/h2_site.hpp"
+#include "support/test_certificates.hpp"
+
+namespace prooftrack::proof {
+namespace {
+
+using namespace testing_support;
+using testing::Each;
+
+/// Answers every request over HTTP/2, but resets its first connection at one about "restart". While
+/// `handshakes_failing` is above 0 it lets the next handshake fail instead.
+class ProofRestart : public testing::Test {
+  protected:
+    ProofRestart() {
+        auto context = with_h2(authority_.server_context());
+        SSL_CTX_set_client_hello_cb(context.native_handle(), fail_some, &handshakes_failing_);
+        server_ = std::make_unique<scripted_http_server>(std::move(context), [](scripted_connection& connection) {
+            h2_site site(connection);
+            while (true) {
+                for (const auto& request : site.read()) {
+                    if (request.id() == "restart" && connection.index == 0) return connection.reset();
+                    site.reply(request, transaction_body(request.id()));
+                }
+            }
+        });
+        harness_.start(client_harness::options_for(*server_, trust_));
+        harness_.poll_and_wait({"first"});
+    }
+
+    static int fail_some(SSL* /*connection*/, int* alert, void* failing) {
+        auto& left = *static_cast<std::atomic<int>*>(failing);
+        if (left == 0) return SSL_CLIENT_HELLO_SUCCESS;
+        --left;
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+
+    std::vector<track::reply_class> outcomes() const {
+        std::vector<track::reply_class> found;
+        for (const auto& each : harness_.source.answers) found.push_back(each.answer.what);
+        return found;
+    }
+
+    std::atomic<int> handshakes_failing_ = 0;
+    test_authority authority_;
+    net::trust_roots trust_{authority_.ca_pem(), "ca.pem"};
+    std::unique_ptr<scripted_http_server> server_;
+    client_harness harness_;
+};
+
+TEST_F(ProofRestart, IsNoErrorOfThePollsThatItMeets) {
+    handshakes_failing_ = 4;
+    harness_.poll_and_wait({"a", "restart", "b", "c"});
+    EXPECT_EQ(handshakes_failing_, 0);
+    EXPECT_THAT(outcomes(), Each(track::reply_class::good));
+}
+
+TEST_F(ProofRestart, ThatTakesLongerIsOne) {
+    handshakes_failing_ = 1000;
+    harness_.poll_and_wait({"a", "restart", "b", "c"});
+    for (const char* id : {"restart", "b", "c"}) {
+        EXPECT_EQ(harness_.source.answer_to(id).what, track::reply_class::no_reply) << id;
+        EXPECT_THAT(harness_.source.answer_to(id).error, testing::StartsWith("tls: ")) << id;
+    }
+}
+
+} // namespace
+} // namespace prooftrack::proof
