@@ -1,6 +1,6 @@
 #pragma once
 
-// One call on behalf of a user, on a connection of its own, made once.
+// One call on behalf of a user, on a connection of its own, processed by Proof at most once.
 
 #include <memory>
 #include <string>
@@ -9,9 +9,9 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/lifetime.hpp"
+#include "proof/call_channel.hpp"
 #include "proof/client_context.hpp"
 #include "proof/proof_stream.hpp"
-#include "proof/reply_parser.hpp"
 
 namespace prooftrack::proof {
 
@@ -20,8 +20,10 @@ inline constexpr std::size_t max_call_reply = 1024 * 1024;
 
 using call_handler = unique_function<void(op_result<proof_reply>)>;
 
-/// Connects, sends the request once and reads the reply. Nothing is repeated: after the first byte of the request Proof
-/// may have acted on it. Owned by call_runner, which `ended` notifies and which deletes it later, not from inside.
+/// Connects, sends the request once and reads the reply. Once a byte of the request may have reached Proof it is not
+/// repeated: Proof may have acted on it. What HTTP/2 refused, so that Proof certainly did not, is sent once more, on a
+/// fresh connection within the same deadline, and over HTTP/1.1 if the server requires that. Owned by call_runner,
+/// which `ended` notifies and which deletes it later, not from inside.
 class call_exchange final : private stream_reader {
   public:
     call_exchange(
@@ -31,6 +33,7 @@ class call_exchange final : private stream_reader {
     call_exchange(const call_exchange&) = delete;
     call_exchange& operator=(const call_exchange&) = delete;
 
+    /// Begins. Also the repeat, from inside.
     void start();
 
     /// The client stops: answers and closes.
@@ -45,7 +48,10 @@ class call_exchange final : private stream_reader {
 
     void on_timeout();
     void watch(steady_time until);
-    void complete();
+    void conclude(const call_end& end);
+    void complete(const reply_view& from);
+    void send_output();
+    void disconnect();
     void fail(proof_error why, std::string detail);
     void finish(op_result<proof_reply> outcome);
 
@@ -56,10 +62,10 @@ class call_exchange final : private stream_reader {
     steady_time connect_until_{};
     call_handler handler_; ///< empty = ended
     unique_function<void()> ended_;
-    std::shared_ptr<proof_stream> stream_;
-    reply_parser parser_;
+    std::shared_ptr<proof_stream> stream_;  ///< null = not begun
+    std::unique_ptr<call_channel> channel_; ///< null = the request is not sent
     boost::asio::steady_timer timer_;
-    bool sent_ = false;
+    bool repeated_ = false;
     lifetime lifetime_; ///< the timer's handler may be queued when we go
 };
 

@@ -22,6 +22,11 @@ bool is_refusal_of_http2(std::uint32_t code) {
     return code == NGHTTP2_HTTP_1_1_REQUIRED || code == NGHTTP2_INADEQUATE_SECURITY;
 }
 
+/// The peer does not process the request that it resets with it.
+bool is_refusal(std::uint32_t code) {
+    return code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_ENHANCE_YOUR_CALM || is_refusal_of_http2(code);
+}
+
 /// A body's buffer of this size is kept for the slot's next reply, a larger one is freed.
 constexpr std::size_t kept_capacity = 4096;
 /// The peer's own control frames that nghttp2 lets wait for our answer.
@@ -57,6 +62,7 @@ struct h2_session::stream {
     bool sent = false;
     bool reset_by_peer = false;
     bool has_final_head = false;
+    bool unprocessed = false;
     int status = 0;
     std::size_t header_bytes = 0;
     std::optional<std::size_t> length; ///< as announced
@@ -80,7 +86,7 @@ struct h2_session::stream {
 
     void reset() {
         reset_head();
-        sent = reset_by_peer = has_final_head = false;
+        sent = reset_by_peer = has_final_head = unprocessed = false;
         header_bytes = uploaded = 0;
         if (body.capacity() > kept_capacity) body = {};
         body.clear();
@@ -195,11 +201,12 @@ struct h2_callbacks {
 
     static ssize_t read_upload(
         nghttp2_session*, std::int32_t, std::uint8_t* into, std::size_t size, std::uint32_t* flags,
-        nghttp2_data_source* source, void*) {
+        nghttp2_data_source* source, void* data) {
         auto& one = *static_cast<h2_session::stream*>(source->ptr);
         const std::size_t taken = std::min(size, one.upload.size() - one.uploaded);
         std::copy_n(one.upload.data() + one.uploaded, taken, reinterpret_cast<char*>(into));
         one.uploaded += taken;
+        self(data).uploaded_ += taken;
         if (one.uploaded == one.upload.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
         return static_cast<ssize_t>(taken);
     }
@@ -285,7 +292,8 @@ std::size_t h2_session::submit(const h2_request& request) {
     one.id =
         nghttp2_submit_request(session_, nullptr, fields.data(), count, one.upload.empty() ? nullptr : &provider, &one);
     ++in_flight_;
-    if (one.id <= 0) end(one, h2_end::refused, "http/2: the request could not be made");
+    one.unprocessed = one.id <= 0;
+    if (one.unprocessed) end(one, h2_end::refused, "http/2: the request could not be made");
     return one.slot;
 }
 
@@ -368,6 +376,8 @@ void h2_session::on_body(stream& one, std::string_view bytes) {
 void h2_session::on_closed(stream& one, std::uint32_t code) {
     requires_http1_ = requires_http1_ || (one.reset_by_peer && is_refusal_of_http2(code));
     const bool by_goaway = closing_ && !one.reset_by_peer && code == NGHTTP2_REFUSED_STREAM;
+    const bool by_reset = one.reset_by_peer && is_refusal(code);
+    one.unprocessed = !one.has_begun() && (by_goaway || by_reset || !one.sent);
     if (throttled_ && by_goaway) return end(one, h2_end::throttled, "http/2: ENHANCE_YOUR_CALM");
     if (by_goaway) return end(one, h2_end::refused, "reply: the server closes the connection (GOAWAY)");
     if (!one.sent) return end(one, h2_end::refused, "http/2: the request was not sent");
@@ -384,7 +394,8 @@ void h2_session::on_closed(stream& one, std::uint32_t code) {
 }
 
 bool h2_session::count_idle_frame() {
-    flooded_ = ++idle_frames_ > h2_idle_frames + h2_idle_frames_per_reply * replies_;
+    const std::size_t earned = h2_idle_frames_per_reply * replies_ + uploaded_ / h2_upload_bytes_per_idle_frame;
+    flooded_ = ++idle_frames_ > h2_idle_frames + earned;
     return !flooded_;
 }
 
@@ -433,6 +444,7 @@ void h2_session::fail(std::string_view why) {
     awaits_pong_ = false;
     for (stream& each : streams_) {
         if (each.id == 0) continue;
+        each.unprocessed = !each.sent;
         if (throttled_) {
             end(each, h2_end::throttled, "http/2: ENHANCE_YOUR_CALM");
         } else if (each.has_begun() && !closing_) {
@@ -459,7 +471,7 @@ std::optional<h2_outcome> h2_session::next_outcome() {
         one.view(one.retry_after),
         one.view(one.date),
         one.body};
-    return h2_outcome{one.slot, one.how, reply, one.error};
+    return h2_outcome{one.slot, one.how, reply, one.error, one.unprocessed};
 }
 
 void h2_session::take_output(std::string& out) {

@@ -32,6 +32,8 @@ inline constexpr std::size_t h2_request_fields = 12;
 /// of streams that are over): a connection may have so many, and more for each whole reply.
 inline constexpr std::size_t h2_idle_frames = 1000;
 inline constexpr std::size_t h2_idle_frames_per_reply = 10;
+/// And one more for each so many bytes of requests' bodies, which take WINDOW_UPDATEs.
+inline constexpr std::size_t h2_upload_bytes_per_idle_frame = 256;
 /// Bytes of reads that bring no reply nearer, which also counts what nghttp2 skips in silence: so many, and
 /// limits.reply_bytes more for each request that ended (the rest of a cancelled one's reply may come).
 inline constexpr std::size_t h2_idle_bytes = 1024 * 1024;
@@ -69,6 +71,10 @@ struct h2_outcome {
     /// For people, "" with h2_end::reply. With its stage ("reply: …", "http/2: …"), but with h2_end::unusable: there it
     /// is what is wrong with the reply ("truncated"). Has no text that the peer chose.
     std::string_view error;
+    /// The peer said of this very request that it did not process it, or it was never sent, and no byte of a reply
+    /// came. False: it may have been processed, also with `refused` (a reply had begun all the same) and `throttled`
+    /// (the connection ended under it).
+    bool unprocessed = false;
 };
 
 /// Each submitted request has exactly one outcome, unless it is cancelled. After each call look at `next_outcome` until
@@ -155,7 +161,8 @@ class h2_session {
     std::size_t idle_bytes_ = 0;
     std::size_t replies_ = 0;
     std::size_t requests_ended_ = 0;
-    bool progressed_ = false; ///< the bytes that are being taken brought a reply nearer
+    std::size_t uploaded_ = 0; ///< bytes of requests' bodies
+    bool progressed_ = false;  ///< the bytes that are being taken brought a reply nearer
     bool has_settings_ = false;
     bool awaits_pong_ = false;
     bool closing_ = false;

@@ -57,6 +57,7 @@ origin::origin(const proof_client_options& options) {
 void origin::note_http2(bool good, steady_time now) {
     if (good) {
         http2_failures_ = 0;
+        http2_worked_at_ = now;
     } else if (++http2_failures_ >= most_http2_failures) {
         http2_failures_ = 0;
         http2_forbidden_until_ = std::max(http2_forbidden_until_, now + http2_pause);
@@ -91,6 +92,10 @@ void origin::append_poll_path(std::string& out, std::string_view id) const {
     out.append(path_prefix_).append(transactions_path).append(id);
 }
 
+void origin::append_call_path(std::string& out, const proof_call& call) const {
+    out.append(path_prefix_).append(call.target);
+}
+
 void origin::append_poll(std::string& out, std::string_view id, const secret& token) const {
     out.append(poll_begin_);
     out.append(id);
@@ -104,8 +109,7 @@ std::string origin::format_call(const proof_call& call, const secret& token) con
     std::string out;
     out.reserve(fields_.size() + call.target.size() + call.body.size() + 256);
     out.append(post ? "POST " : "GET ");
-    out.append(path_prefix_);
-    out.append(call.target);
+    append_call_path(out, call);
     out.append(fields_);
     out.append(token.reveal());
     out.append("\r\nConnection: close\r\n");

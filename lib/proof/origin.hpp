@@ -48,6 +48,7 @@ class origin {
     const std::string& authority() const { return authority_; }
     const std::string& user_agent() const { return user_agent_; }
     void append_poll_path(std::string& out, std::string_view id) const;
+    void append_call_path(std::string& out, const proof_call& call) const;
 
     /// The server said HTTP_1_1_REQUIRED: HTTP/2 is not offered to it again.
     void forbid_http2() { http2_forbidden_until_ = steady_time::max(); }
@@ -55,6 +56,8 @@ class origin {
     /// reply of use, HTTP/2 is not offered for `http2_pause`: a gateway may speak it badly and HTTP/1.1 well.
     void note_http2(bool good, steady_time now);
     bool is_http2_forbidden(steady_time now) const { return now < http2_forbidden_until_; }
+    /// A good one was noted at that time or later.
+    bool has_http2_worked_since(steady_time when) const { return http2_worked_at_ >= when; }
 
     static constexpr std::uint32_t most_http2_failures = 20;
     static constexpr std::chrono::minutes http2_pause{10};
@@ -80,6 +83,7 @@ class origin {
     std::string fields_;               ///< from the version to "Bearer "
     std::uint32_t http2_failures_ = 0; ///< in a row
     steady_time http2_forbidden_until_{};
+    steady_time http2_worked_at_ = steady_time::min();
     std::optional<boost::asio::ssl::context> context_;
     std::unique_ptr<SSL_SESSION, session_deleter> session_; ///< the newest
 };

@@ -17,12 +17,6 @@ steady_time steady_now() { return std::chrono::steady_clock::now(); }
 
 wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
-/// What ALPN offers for polls. HTTP/1.1 alone needs no such extension.
-std::string_view offered_protocols(const proof_setup& setup) {
-    const bool offers = setup.options().http2 && !setup.where()->is_http2_forbidden(steady_now());
-    return offers ? "\x02h2\x08http/1.1" : "";
-}
-
 /// nginx ends a connection of HTTP/2 after 1,000 requests.
 constexpr std::uint32_t most_h2_requests = 950;
 /// So many requests, or so much time, before its end a connection that carries many has its successor opened.
@@ -46,7 +40,7 @@ std::unique_ptr<poll_channel> make_poll_channel(
 
 poll_connection::poll_connection(poll_pool& pool, client_context& context, connection_lifetime lifetime)
     : pool_(pool), context_(context), setup_(context.setup),
-      stream_(std::make_shared<proof_stream>(context.loop, setup_->where(), offered_protocols(*setup_))),
+      stream_(std::make_shared<proof_stream>(context.loop, setup_->where(), setup_->offered_protocols(steady_now()))),
       begun_(steady_now()), requests_left_(lifetime.requests) {
     connect_until_ = begun_ + setup_->options().connect_timeout;
     retire_at_ = begun_ + lifetime.age;

@@ -45,18 +45,18 @@ class poll_source {
 
 /// Why a call other than a poll gave no reply. One line of documentation a value.
 enum class proof_error {
-    unreachable = 1, ///< no connection could be made: no byte of the request was sent
+    unreachable = 1, ///< no connection could be made: no byte of the request was sent, or Proof did not process it
     timed_out,       ///< no whole reply within the deadline; the request may have reached Proof
-    interrupted,     ///< the connection, or the client, ended after bytes were sent; they may have reached Proof
+    interrupted,     ///< the connection, its stream or the client ended after bytes were sent, which may have arrived
     unusable_reply,  ///< a reply that is not HTTP, too large, or of another content encoding
-    stopped,         ///< the client is stopping: no byte of the request was sent
+    stopped,         ///< the client is stopping: no byte of the request was sent, or Proof did not process it
 };
 const boost::system::error_category& proof_category();
 error_code make_error_code(proof_error error);
-/// False only when certainly no byte of the call was sent.
+/// False only when Proof certainly did not process the call: no byte of it was sent, or HTTP/2 refused what was.
 bool may_have_reached_proof(const op_error& error);
 
-/// A call on behalf of a user (a session, a KYC status). Never repeated once a byte of it was sent.
+/// A call on behalf of a user (a session, a KYC status). Never repeated once Proof may have processed it.
 struct proof_call {
     enum class method_kind : std::uint8_t { get, post };
     method_kind method = method_kind::get;
@@ -82,7 +82,7 @@ struct proof_client_options {
     net::client_identity identity;                 ///< what it shows of itself in TLS
     std::shared_ptr<const net::proxy_route> route; ///< through which proxy; null = directly
     std::size_t connections = 1024;                ///< most connections for polls, opened only as needed
-    bool http2 = true; ///< offer HTTP/2 for polls; a server that does not take it gets HTTP/1.1
+    bool http2 = true;                             ///< offer HTTP/2; a server that does not take it gets HTTP/1.1
     milliseconds connect_timeout{5000};
     milliseconds request_timeout{10000};
     std::size_t max_reply_bytes = 65536;

@@ -15,7 +15,7 @@ class category final : public boost::system::error_category {
         case proof_error::timed_out:
             return "no whole reply in time";
         case proof_error::interrupted:
-            return "the connection ended before the reply";
+            return "interrupted before the reply";
         case proof_error::unusable_reply:
             return "the reply cannot be used";
         case proof_error::stopped:

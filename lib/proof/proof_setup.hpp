@@ -3,6 +3,7 @@
 // Private to this module: what a request to Proof is made with.
 
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "base/secret.hpp"
@@ -22,6 +23,11 @@ class proof_setup {
     const proof_client_options& options() const { return options_; }
     const std::shared_ptr<origin>& where() const { return where_; }
     const secret& token() const { return token_; }
+
+    /// What ALPN offers, in TLS's own format. HTTP/1.1 alone needs no such extension.
+    std::string_view offered_protocols(steady_time now) const {
+        return options_.http2 && !where_->is_http2_forbidden(now) ? "\x02h2\x08http/1.1" : "";
+    }
 
     /// Whether a connection made with the other one may carry requests of this one.
     bool has_server_of(const proof_setup& other) const { return where_ == other.where_; }

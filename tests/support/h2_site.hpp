@@ -36,6 +36,7 @@ inline boost::asio::ssl::context with_h2(boost::asio::ssl::context context) {
 struct h2_site_request {
     std::int32_t stream = 0;
     std::map<std::string, std::string> fields; ///< with ":path" and so on
+    std::string body;
     /// Behind the last slash.
     std::string id() const { return fields.at(":path").substr(fields.at(":path").rfind('/') + 1); }
 };
@@ -46,6 +47,7 @@ class h2_site {
         nghttp2_session_callbacks* callbacks = nullptr;
         nghttp2_session_callbacks_new(&callbacks);
         nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
         nghttp2_session_server_new(&session_, callbacks, this);
         nghttp2_session_callbacks_del(callbacks);
@@ -66,11 +68,22 @@ class h2_site {
         return std::exchange(whole_, {});
     }
 
-    void reply(const h2_site_request& request, const std::string& body, const std::string& status = "200") {
+    void reply(
+        const h2_site_request& request, const std::string& body, const std::string& status = "200",
+        const std::map<std::string, std::string>& more = {}) {
         bodies_[request.stream] = body;
-        std::array<nghttp2_nv, 2> fields{field(":status", status), field("content-type", "application/json")};
+        std::vector<nghttp2_nv> fields{field(":status", status)};
+        if (!more.contains("content-type")) fields.push_back(field("content-type", "application/json"));
+        for (const auto& [name, value] : more) fields.push_back(field(name, value));
         nghttp2_data_provider provider{{.ptr = &bodies_[request.stream]}, read_body};
         nghttp2_submit_response(session_, request.stream, fields.data(), fields.size(), &provider);
+        flush();
+    }
+
+    /// The fields of a reply, and nothing behind them.
+    void begin_reply(const h2_site_request& request) {
+        const nghttp2_nv status = field(":status", "200");
+        nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, request.stream, nullptr, &status, 1, nullptr);
         flush();
     }
 
@@ -85,8 +98,9 @@ class h2_site {
         flush();
     }
 
-    std::size_t resets() const { return resets_; } ///< RST_STREAM frames that came
-    std::size_t pings() const { return pings_; }   ///< PING frames that came
+    std::size_t opened() const { return open_.size(); } ///< requests of which not all has come
+    std::size_t resets() const { return resets_; }      ///< RST_STREAM frames that came
+    std::size_t pings() const { return pings_; }        ///< PING frames that came
 
   private:
     static nghttp2_nv field(std::string_view name, std::string_view value) {
@@ -99,9 +113,15 @@ class h2_site {
     static int on_header(
         nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
         const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* self) {
-        auto& fields = static_cast<h2_site*>(self)->open_[frame->hd.stream_id];
+        auto& fields = static_cast<h2_site*>(self)->open_[frame->hd.stream_id].fields;
         fields[std::string(reinterpret_cast<const char*>(name), name_size)] =
             std::string(reinterpret_cast<const char*>(value), value_size);
+        return 0;
+    }
+
+    static int on_data(
+        nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* bytes, std::size_t size, void* self) {
+        static_cast<h2_site*>(self)->open_[id].body.append(reinterpret_cast<const char*>(bytes), size);
         return 0;
     }
 
@@ -111,7 +131,8 @@ class h2_site {
         if (frame->hd.type == NGHTTP2_RST_STREAM) ++self.resets_;
         if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) ++self.pings_;
         if (ends && (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)) {
-            self.whole_.push_back({frame->hd.stream_id, std::move(self.open_[frame->hd.stream_id])});
+            self.whole_.push_back(std::move(self.open_[frame->hd.stream_id]));
+            self.whole_.back().stream = frame->hd.stream_id;
             self.open_.erase(frame->hd.stream_id);
         }
         return 0;
@@ -138,7 +159,7 @@ class h2_site {
 
     scripted_connection& connection_;
     nghttp2_session* session_ = nullptr;
-    std::map<std::int32_t, std::map<std::string, std::string>> open_;
+    std::map<std::int32_t, h2_site_request> open_;
     std::map<std::int32_t, std::string> bodies_;
     std::vector<h2_site_request> whole_;
     std::size_t resets_ = 0;

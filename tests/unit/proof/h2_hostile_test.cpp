@@ -134,6 +134,33 @@ TEST_F(H2Hostile, RepliesEarnFurtherFrames) {
     }
 }
 
+/// WINDOW_UPDATEs of `step` bytes for a body of a mebibyte; false = they were taken for a flood.
+bool uploads_in_steps_of(std::uint32_t step) {
+    h2_session session{h2_limits{}};
+    session.submit({.method = "POST", .authority = "proof.example", .path = "/", .body = std::string(1U << 20U, 'x')});
+    session.receive(settings());
+    std::string out;
+    session.take_output(out);
+    std::size_t granted = 65535; // RFC 9113, 6.9.2
+    for (; granted < 1U << 20U && !session.has_failed(); granted += step) {
+        session.receive(frame(h2_type::window_update, 0, 0, number(step, 4)));
+        session.receive(frame(h2_type::window_update, 0, 1, number(step, 4)));
+        session.take_output(out);
+    }
+    if (session.has_failed()) return false;
+    std::size_t sent = 0;
+    for (const h2_sent& each : frames_of(out)) sent += each.type == h2_type::data ? each.payload.size() : 0;
+    EXPECT_EQ(sent, 1U << 20U);
+    session.receive(reply(1, "{}"));
+    return session.next_outcome()->how == h2_end::reply;
+}
+
+TEST_F(H2Hostile, TheFlowControlOfABodyIsNoFloodUnlessItIsAbsurd) {
+    EXPECT_TRUE(uploads_in_steps_of(16384));
+    EXPECT_TRUE(uploads_in_steps_of(2 * h2_upload_bytes_per_idle_frame));
+    EXPECT_FALSE(uploads_in_steps_of(1));
+}
+
 TEST_F(H2Hostile, AHeaderWithoutEndEndsIt) {
     receive(frame(h2_type::headers, 0, 1, hpack({{":status", "200"}})));
     EXPECT_LT(flood(frame(h2_type::continuation, 0, 1, hpack({{"a", std::string(1000, 'a')}}))), 100U);

@@ -21,6 +21,7 @@ struct ended {
     int status = 0;
     std::string body;
     std::string error;
+    bool unprocessed = false;
 };
 
 /// A session whose peer has sent its SETTINGS.
@@ -44,7 +45,8 @@ class H2Session : public testing::Test {
         std::vector<ended> all;
         while (auto one = session_.next_outcome())
             all.push_back(
-                {one->slot, one->how, one->reply.status, std::string(one->reply.body), std::string(one->error)});
+                {one->slot, one->how, one->reply.status, std::string(one->reply.body), std::string(one->error),
+                 one->unprocessed});
         return all;
     }
 
@@ -251,6 +253,54 @@ TEST_F(H2Session, AStreamThatIsRefusedAfterItsReplyBeganWasProcessed) {
     const auto all = receive(headers(1, {{":status", "200"}}) + rst_stream(1, h2_code::refused_stream));
     ASSERT_EQ(all.size(), 1U);
     EXPECT_EQ(all[0].how, h2_end::unusable);
+}
+
+TEST_F(H2Session, OnlyWhatIsRefusedByItselfBeforeAReplyBeganIsSurelyUnprocessed) {
+    struct expectation {
+        std::string bytes; ///< to a request on stream 1; then the connection ends
+        bool unprocessed = false;
+    };
+    const std::string begun = headers(1, {{":status", "200"}});
+    const std::vector<expectation> all{
+        {rst_stream(1, h2_code::refused_stream), true},
+        {rst_stream(1, h2_code::enhance_your_calm), true},
+        {rst_stream(1, h2_code::http_1_1_required), true},
+        {goaway(0, h2_code::no_error), true},
+        {goaway(0, h2_code::enhance_your_calm), true},
+        {goaway(0, h2_code::http_1_1_required), true},
+        {goaway(1, h2_code::no_error) + rst_stream(1, h2_code::refused_stream), true},
+        {"", false},
+        {rst_stream(1, h2_code::internal_error), false},
+        {rst_stream(1, h2_code::cancel), false},
+        {goaway(1, h2_code::no_error), false},
+        {goaway(1, h2_code::enhance_your_calm), false},
+        {goaway(1, h2_code::http_1_1_required), false},
+        {goaway(1, h2_code::http_1_1_required) + rst_stream(1, h2_code::cancel), false},
+        {begun + rst_stream(1, h2_code::refused_stream), false},
+        {begun + rst_stream(1, h2_code::enhance_your_calm), false},
+        {begun + goaway(0, h2_code::no_error), false},
+        {headers(1, {{":status", "103"}}) + goaway(0, h2_code::enhance_your_calm), false},
+        {reply(1, "{}"), false},
+        {"garbage that is no frame", false},
+    };
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        h2_session session{h2_limits{}};
+        session.submit({.method = "POST", .authority = "proof.example", .path = "/", .body = "{}"});
+        std::string out;
+        session.take_output(out);
+        session.receive(settings() + all[i].bytes);
+        session.finish("reply: connection closed");
+        const auto one = session.next_outcome();
+        ASSERT_TRUE(one) << i;
+        EXPECT_EQ(one->unprocessed, all[i].unprocessed) << i;
+        EXPECT_FALSE(session.next_outcome()) << i;
+    }
+    h2_session unsent{h2_limits{}};
+    unsent.submit({.authority = "proof.example", .path = "/"});
+    unsent.finish("reply: connection closed");
+    const auto one = unsent.next_outcome();
+    ASSERT_TRUE(one);
+    EXPECT_TRUE(one->unprocessed);
 }
 
 TEST_F(H2Session, AResetIsNoAnswerOrHalfOne) {
