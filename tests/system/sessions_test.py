@@ -14,9 +14,12 @@ CURRENT = {"partner_user_id": "user_17", "user_email": "ada@shop.example", "curr
 
 
 class Sessions(SystemCase):
+    """Over HTTP/2, as the sandbox offers it."""
+    http = ()
+
     def setUp(self):
         super().setUp()
-        self.start_sandbox()
+        self.start_sandbox(*self.http)
         self.receiver = self.start_receiver()
         self.start_daemon([self.callback(self.receiver)])
 
@@ -141,6 +144,10 @@ class Sessions(SystemCase):
         self.assert_problem(reply, 502, "proof_unreachable")
         self.assertEqual(self.daemon.api("GET", "/v1/users/u/kyc-status").json["code"], "proof_unreachable")
         self.assertTrue(json.loads(reply.body)["detail"])
+
+
+class SessionsOverHttp11(Sessions):
+    http = ("--http1",)
 
 
 if __name__ == "__main__":
