@@ -36,11 +36,8 @@ void make_notifier_setup(prepared_runtime& now) {
 /// The way that a callback takes, [proof] for ""; nullptr when there is no such callback.
 std::shared_ptr<const net::proxy_route>* route_of(prepared_runtime& runtime, std::string_view callback) {
     if (callback.empty()) return &runtime.proof_options.route;
-    const auto target =
-        std::find_if(runtime.targets.begin(), runtime.targets.end(), [&](const callback::callback_target& each) {
-            return each.name == callback;
-        });
-    return target == runtime.targets.end() ? nullptr : &target->route;
+    callback::callback_target* target = find_target(runtime, callback);
+    return target == nullptr ? nullptr : &target->route;
 }
 
 } // namespace
@@ -65,12 +62,15 @@ void secret_reread::warn_of_bad(
          {"error", error.message()}});
 }
 
+config::file_reader secret_reread::reader() const {
+    return [this](const std::filesystem::path& path, std::size_t most_bytes) {
+        return machine_.read_file(path, most_bytes);
+    };
+}
+
 bool secret_reread::read_token(prepared_runtime& now) const {
     const std::filesystem::path& file = now.token_file.path();
-    const config::file_reader read = [this](const auto& path, std::size_t most) {
-        return machine_.read_file(path, most);
-    };
-    auto token = read_secret_file(file, read);
+    auto token = read_secret_file(file, reader());
     if (!token) {
         log_.write(
             observe::log_event_id::config_warning,
@@ -86,90 +86,75 @@ bool secret_reread::read_token(prepared_runtime& now) const {
     return true;
 }
 
-bool secret_reread::read_changed_keys(prepared_runtime& now) const {
-    const config::file_reader read = [this](const auto& path, std::size_t most) {
-        return machine_.read_file(path, most);
-    };
+template <typename Watched, typename Read, typename Take>
+bool secret_reread::read_changed(std::vector<Watched>& files, std::string_view what, Read read, Take take) const {
     bool is_changed = false;
-    for (watched_keys& each : now.key_files) {
+    for (Watched& each : files) {
         if (!each.file.has_changed()) continue;
-        std::vector<secret>* used = keys_of(now, each.callback);
-        if (used == nullptr) continue;
         const std::filesystem::path& file = each.file.path();
-        auto keys = read_webhook_keys(file, read);
-        if (!keys) {
-            warn_of_bad("secrets", each.callback, file, keys.error());
+        auto content = read(file, reader());
+        if (!content) {
+            warn_of_bad(what, each.callback, file, content.error());
             continue;
         }
-        warn_of_open(keys->is_open_to_others, file);
-        if (each.fingerprints != keys->fingerprints) {
+        warn_of_open(content->is_open_to_others, file);
+        if (take(each, std::move(*content))) is_changed = true;
+    }
+    return is_changed;
+}
+
+bool secret_reread::read_changed_keys(prepared_runtime& now) const {
+    const auto take = [&](watched_keys& each, webhook_keys keys) {
+        std::vector<secret>* used = keys_of(now, each.callback);
+        if (used == nullptr) return false;
+        if (each.fingerprints != keys.fingerprints) {
             log_.write(
                 observe::log_event_id::callback_secret_changed,
                 {{"callback", each.callback},
-                 {"file", file.string()},
-                 {"fingerprints", engine::join_fingerprints(keys->fingerprints)}});
+                 {"file", each.file.path().string()},
+                 {"fingerprints", engine::join_fingerprints(keys.fingerprints)}});
         }
-        each.fingerprints = std::move(keys->fingerprints);
-        *used = std::move(keys->keys);
-        is_changed = true;
-    }
+        each.fingerprints = std::move(keys.fingerprints);
+        *used = std::move(keys.keys);
+        return true;
+    };
+    const bool is_changed = read_changed(now.key_files, "secrets", read_webhook_keys, take);
     if (is_changed) make_notifier_setup(now);
     return is_changed;
 }
 
 bool secret_reread::read_changed_headers(prepared_runtime& now) const {
-    const config::file_reader read = [this](const auto& path, std::size_t most) {
-        return machine_.read_file(path, most);
-    };
-    bool is_changed = false;
-    for (watched_headers& each : now.header_files) {
-        if (!each.file.has_changed()) continue;
+    const auto take = [&](const watched_headers& each, webhook_headers found) {
         callback::callback_target* target = find_target(now, each.callback);
-        if (target == nullptr) continue;
-        const std::filesystem::path& file = each.file.path();
-        auto found = read_webhook_headers(file, read);
-        if (!found) {
-            warn_of_bad("headers", each.callback, file, found.error());
-            continue;
-        }
-        warn_of_open(found->is_open_to_others, file);
-        if (found->headers == target->headers) continue;
+        if (target == nullptr || found.headers == target->headers) return false;
         log_.write(
             observe::log_event_id::callback_headers_changed,
-            {{"callback", each.callback}, {"file", file.string()}, {"headers", found->headers.size()}});
-        target->headers = std::move(found->headers);
-        is_changed = true;
-    }
+            {{"callback", each.callback}, {"file", each.file.path().string()}, {"headers", found.headers.size()}});
+        target->headers = std::move(found.headers);
+        return true;
+    };
+    const bool is_changed = read_changed(now.header_files, "headers", read_webhook_headers, take);
     if (is_changed) make_notifier_setup(now);
     return is_changed;
 }
 
 secret_reread::parts secret_reread::read_changed_proxy_credentials(prepared_runtime& now) const {
-    const config::file_reader read = [this](const auto& path, std::size_t most) {
-        return machine_.read_file(path, most);
-    };
     parts changed;
-    for (watched_proxy& each : now.proxy_files) {
-        if (!each.file.has_changed()) continue;
-        const std::filesystem::path& file = each.file.path();
-        auto credentials = read_proxy_credentials(file, read);
-        if (!credentials) {
-            warn_of_bad("proxy's credentials", each.callback, file, credentials.error());
-            continue;
-        }
-        warn_of_open(credentials->is_open_to_others, file);
+    const auto take = [&](const watched_proxy& each, const config::secret_text& credentials) {
         std::shared_ptr<const net::proxy_route>* route = route_of(now, each.callback);
-        if (route == nullptr || *route == nullptr) continue;
-        auto next = std::make_shared<const net::proxy_route>((*route)->with_credentials(credentials->text));
-        if (*next == **route) continue;
+        if (route == nullptr || *route == nullptr) return false;
+        auto next = std::make_shared<const net::proxy_route>((*route)->with_credentials(credentials.text));
+        if (*next == **route) return false;
         *route = std::move(next);
         (each.callback.empty() ? changed.proof : changed.notifier) = true;
         log_.write(
             observe::log_event_id::config_proxy,
             {{"proxy", describe(*(*route)->proxy())},
              {"used_by", each.callback.empty() ? "proof" : "callback." + each.callback},
-             {"file", file.string()}});
-    }
+             {"file", each.file.path().string()}});
+        return true;
+    };
+    read_changed(now.proxy_files, "proxy's credentials", config::read_proxy_credentials, take);
     if (changed.proof) now.proof = prepare_proof_setup(now.proof_options, now.token, now.proof.get());
     if (changed.notifier) make_notifier_setup(now);
     return changed;

@@ -2,6 +2,9 @@
 
 // Takes a changed token, webhook secret, headers_file or proxy password into use without a reload.
 
+#include <string_view>
+#include <vector>
+
 #include "observe/log.hpp"
 #include "prooftrackd/machine.hpp"
 #include "prooftrackd/preparation.hpp"
@@ -31,6 +34,11 @@ class secret_reread {
     parts read_changed_proxy_credentials(prepared_runtime& now) const;
 
   private:
+    config::file_reader reader() const;
+    /// Those of `files` that have changed since the last look: `read(path, reader)` makes a result of the content, and
+    /// `take(watched, content)` takes it into use. True = one of them returned true.
+    template <typename Watched, typename Read, typename Take>
+    bool read_changed(std::vector<Watched>& files, std::string_view what, Read read, Take take) const;
     void warn_of_open(bool is_open, const std::filesystem::path& file) const;
     void warn_of_bad(
         std::string_view what, std::string_view callback, const std::filesystem::path& file,
