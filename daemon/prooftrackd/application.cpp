@@ -253,7 +253,7 @@ void application::reread_token() {
 }
 
 void application::reread_changed_secrets() {
-    if (now_.token_file.has_changed()) reread_token();
+    if (now_.token_file.is_due()) reread_token();
     const bool keys = secrets_.read_changed_keys(now_);
     const bool headers = secrets_.read_changed_headers(now_);
     const secret_reread::parts proxies = secrets_.read_changed_proxy_credentials(now_);

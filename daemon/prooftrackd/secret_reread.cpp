@@ -52,14 +52,16 @@ void secret_reread::warn_of_open(bool is_open, const std::filesystem::path& file
     if (is_open) log_open_file(log_, file.string());
 }
 
-void secret_reread::warn_of_bad(
-    std::string_view what, std::string_view callback, const std::filesystem::path& file, const op_error& error) const {
+void secret_reread::note_failure(
+    file_watch& file, std::string_view what, std::string_view callback, const op_error& error) const {
+    const std::string why = error.message();
+    if (!file.on_failed(why)) return;
     log_.write(
         observe::log_event_id::config_warning,
-        {{"file", file.string()},
+        {{"file", file.path().string()},
          {"callback", callback},
-         {"warning", fmt::format("the {} could not be read again: the last good ones stay in use", what)},
-         {"error", error.message()}});
+         {"warning", fmt::format("the {} could not be read again: the last good content stays in use", what)},
+         {"error", why}});
 }
 
 config::file_reader secret_reread::reader() const {
@@ -72,13 +74,10 @@ bool secret_reread::read_token(prepared_runtime& now) const {
     const std::filesystem::path& file = now.token_file.path();
     auto token = read_secret_file(file, reader());
     if (!token) {
-        log_.write(
-            observe::log_event_id::config_warning,
-            {{"file", file.string()},
-             {"warning", "the token could not be read again: the last good one stays in use"},
-             {"error", token.error().message()}});
+        note_failure(now.token_file, "token", "", token.error());
         return false;
     }
+    now.token_file.on_read();
     if (token->text == now.token) return false;
     warn_of_open(token->is_open_to_others, file);
     now.token = std::move(token->text);
@@ -90,13 +89,14 @@ template <typename Watched, typename Read, typename Take>
 bool secret_reread::read_changed(std::vector<Watched>& files, std::string_view what, Read read, Take take) const {
     bool is_changed = false;
     for (Watched& each : files) {
-        if (!each.file.has_changed()) continue;
+        if (!each.file.is_due()) continue;
         const std::filesystem::path& file = each.file.path();
         auto content = read(file, reader());
         if (!content) {
-            warn_of_bad(what, each.callback, file, content.error());
+            note_failure(each.file, what, each.callback, content.error());
             continue;
         }
+        each.file.on_read();
         warn_of_open(content->is_open_to_others, file);
         if (take(each, std::move(*content))) is_changed = true;
     }

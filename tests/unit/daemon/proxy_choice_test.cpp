@@ -191,7 +191,7 @@ TEST_F(ProxyChoice, AReloadSaysWhatHasChangedAndSharesWhatHasNot) {
 TEST_F(ProxyChoice, ChangedCredentialsAreTakenWithoutAReload) {
     const testing_support::temporary_directory folder;
     const auto set = [&](const std::string& name, const std::string& text) {
-        machine_.files[folder.write(name, text)] = text;
+        replace(folder, folder.file(name), text);
     };
     set("proof", "me:word\n");
     set("shop", "me:word\n");

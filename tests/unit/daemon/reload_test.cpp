@@ -100,11 +100,7 @@ class SecretReread : public Runtime {
         machine_.files[config_file] = text_;
         set(first_key);
     }
-    /// The machine reads from memory and the watch looks at the disk.
-    void set(const std::string& keys) {
-        machine_.files[folder_.file("s")] = keys;
-        folder_.write("s", keys);
-    }
+    void set(const std::string& keys) { replace(folder_, folder_.file("s"), keys); }
 
     testing_support::temporary_directory folder_;
     std::string text_ = text_of("old", "old.example");

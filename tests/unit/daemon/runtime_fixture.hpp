@@ -2,6 +2,7 @@
 
 // Two configurations that differ in everything, on a fake machine, and parts that remember what they took over.
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,14 @@ class Runtime : public testing::Test {
         preparation ready = prepare();
         for (const auto& mistake : ready.refusals()) ADD_FAILURE() << format_mistake(mistake);
         return std::move(ready.runtime.value());
+    }
+    /// The machine reads from memory and the watches look at the disk: both get the same. It is another file each time,
+    /// so that a watch sees it however coarse the file system's clock is.
+    void replace(
+        const testing_support::temporary_directory& folder, const std::filesystem::path& file,
+        const std::string& content) {
+        machine_.files[file.string()] = content;
+        std::filesystem::rename(folder.write("next", content), file);
     }
     static std::vector<std::string> texts(const config::config_mistakes& mistakes) {
         std::vector<std::string> all;

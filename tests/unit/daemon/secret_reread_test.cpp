@@ -2,6 +2,8 @@
 
 #include "prooftrackd/secret_reread.hpp"
 
+#include <ostream>
+
 #include "runtime_fixture.hpp"
 
 namespace prooftrack::daemon {
@@ -10,7 +12,7 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// The machine reads from memory and the watches look at the disk: both hold the same.
+/// The configuration's secrets are in a folder.
 class ChangedSecrets : public Runtime {
   protected:
     ChangedSecrets() {
@@ -22,10 +24,7 @@ class ChangedSecrets : public Runtime {
         machine_.files[config_file] = text;
     }
     std::string place_of(const std::string& name) const { return folder_.file(name.substr(5)); }
-    void set(const std::string& file, const std::string& content) {
-        machine_.files[file] = content;
-        folder_.write(file.substr(file.rfind('/') + 1), content);
-    }
+    void set(const std::string& file, const std::string& content) { replace(folder_, file, content); }
 
     testing_support::temporary_directory folder_;
     secret_reread reread_{machine_, log_};
@@ -115,7 +114,7 @@ TEST_F(ChangedSecrets, ATokenThatCannotBeReadSaysWhichFileAndWhy) {
     ASSERT_EQ(reported.size(), 1U);
     EXPECT_EQ(reported[0].at("file"), place_of("/new/token"));
     EXPECT_THAT(reported[0].at("error"), HasSubstr("No such file"));
-    EXPECT_THAT(reported[0].at("warning"), HasSubstr("the last good one stays in use"));
+    EXPECT_THAT(reported[0].at("warning"), HasSubstr("the last good content stays in use"));
     EXPECT_EQ(now.proof, before);
 }
 
@@ -143,13 +142,78 @@ TEST_F(ChangedSecrets, AChangedHeadersFileIsTakenAndABadOneIsNot) {
         const auto warned = log_.of(observe::log_event_id::config_warning).at(0);
         EXPECT_EQ(warned.at("callback"), "shop");
         EXPECT_EQ(warned.at("file"), place_of("/new/headers"));
-        EXPECT_THAT(warned.at("warning"), HasSubstr("the last good ones stay in use"));
+        EXPECT_THAT(warned.at("warning"), HasSubstr("the last good content stays in use"));
         EXPECT_THAT(warned.at("error"), testing::AllOf(HasSubstr("line 1"), testing::Not(HasSubstr("hush"))));
     }
     EXPECT_EQ(now.targets[0].headers.size(), 1U);
     set(place_of("/new/headers"), "");
     EXPECT_TRUE(reread_.read_changed_headers(now)) << "an empty file is no header";
     EXPECT_THAT(now.targets[0].headers, IsEmpty());
+}
+
+/// Changes the file that it names, and reads what is due as the daemon does once a second.
+struct reread_case {
+    const char* file;
+    const char* content;
+    bool (*read)(const secret_reread& by, prepared_runtime& now);
+
+    friend void PrintTo(const reread_case& one, std::ostream* out) { *out << one.file; }
+};
+
+class UnreadableSecrets : public ChangedSecrets, public testing::WithParamInterface<reread_case> {};
+
+TEST_P(UnreadableSecrets, AreReadAtALaterLookWithoutAnotherChangeAndLoggedOnce) {
+    const reread_case& one = GetParam();
+    prepared_runtime now = good();
+    set(place_of(one.file), one.content);
+    const auto look = [&](fake_machine::trouble how, std::size_t fail_at) {
+        machine_.steps = 0;
+        machine_.fail_at = fail_at;
+        machine_.how = how;
+        return one.read(reread_, now);
+    };
+    for (int looks = 0; looks < 3; ++looks) {
+        EXPECT_FALSE(look(fake_machine::trouble::forbidden, 1));
+        EXPECT_EQ(machine_.steps, 1U) << "it is tried";
+        EXPECT_EQ(log_.count(observe::log_event_id::config_warning), 1U) << looks;
+    }
+    EXPECT_FALSE(look(fake_machine::trouble::missing, 1));
+    EXPECT_EQ(log_.count(observe::log_event_id::config_warning), 2U) << "another error is news";
+    set(place_of(one.file), one.content);
+    EXPECT_FALSE(look(fake_machine::trouble::missing, 1));
+    EXPECT_EQ(log_.count(observe::log_event_id::config_warning), 3U) << "so is one after another change";
+    EXPECT_TRUE(look(fake_machine::trouble::missing, 0));
+    EXPECT_FALSE(look(fake_machine::trouble::missing, 0));
+    EXPECT_EQ(machine_.steps, 0U) << "it was read";
+    EXPECT_EQ(log_.count(observe::log_event_id::config_warning), 3U);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Daemon, UnreadableSecrets,
+    testing::Values(
+        reread_case{
+            "/new/token", "newest\n",
+            [](const secret_reread& by, prepared_runtime& now) {
+                return now.token_file.is_due() && by.read_token(now);
+            }},
+        reread_case{
+            "/new/secret", first_key,
+            [](const secret_reread& by, prepared_runtime& now) { return by.read_changed_keys(now); }},
+        reread_case{
+            "/new/url_secret", first_key,
+            [](const secret_reread& by, prepared_runtime& now) { return by.read_changed_keys(now); }},
+        reread_case{"/new/headers", "X-Key: hush\n", [](const secret_reread& by, prepared_runtime& now) {
+                        return by.read_changed_headers(now);
+                    }}));
+
+TEST_F(ChangedSecrets, ATokenThatCannotBeReadWhenProofRefusesTheOldOneIsReadAtTheNextLook) {
+    prepared_runtime now = good();
+    machine_.fail_at = machine_.steps + 1;
+    EXPECT_FALSE(now.token_file.is_due());
+    EXPECT_FALSE(reread_.read_token(now));
+    EXPECT_TRUE(now.token_file.is_due());
+    EXPECT_FALSE(reread_.read_token(now)) << "it is the same one";
+    EXPECT_FALSE(now.token_file.is_due());
 }
 
 } // namespace
