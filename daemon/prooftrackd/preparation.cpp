@@ -211,10 +211,8 @@ class preparation_steps {
             return nullptr;
         }
         if (credentials) route = route->with_credentials(*credentials);
-        const net::http_proxy* used = route->find(target->host, target->port);
         note_proxy_use(
-            next_.proxies, used == nullptr ? "none" : describe(*used),
-            proxy.empty() ? environment_.variable : "configuration",
+            next_.proxies, describe_way(*route, url), proxy.empty() ? environment_.variable : "configuration",
             callback.empty() ? "proof" : "callback." + callback);
         return std::make_shared<const net::proxy_route>(std::move(*route));
     }

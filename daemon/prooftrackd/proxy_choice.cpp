@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/http_url.hpp"
 #include "base/proxy_rules.hpp"
 #include "config/secret_files.hpp"
 
@@ -88,6 +89,12 @@ environment_proxy read_environment_proxy(const machine& from) {
     }
     found.route.emplace(std::move(*proxy), found.exempt);
     return found;
+}
+
+std::string describe_way(const net::proxy_route& route, std::string_view url) {
+    const auto target = parse_http_url(url);
+    const net::http_proxy* used = target ? route.find(target->host, target->port) : nullptr;
+    return used == nullptr ? "none" : describe(*used);
 }
 
 void note_proxy_use(

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/proxy_rules.hpp"
@@ -40,6 +41,9 @@ struct proxy_use {
     std::string used_by; ///< "proof callback.shop"
     bool operator==(const proxy_use&) const = default;
 };
+
+/// `proxy_use::proxy` for who connects to that well-formed http or https URL.
+std::string describe_way(const net::proxy_route& route, std::string_view url);
 
 /// Adds `user` to the line of that proxy and source.
 void note_proxy_use(

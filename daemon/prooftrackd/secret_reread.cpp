@@ -33,11 +33,16 @@ void make_notifier_setup(prepared_runtime& now) {
     now.notifier = prepare_notifier_setup(now.targets, now.url_rules, now.config.network.plain_http_hosts);
 }
 
-/// The way that a callback takes, [proof] for ""; nullptr when there is no such callback.
-std::shared_ptr<const net::proxy_route>* route_of(prepared_runtime& runtime, std::string_view callback) {
-    if (callback.empty()) return &runtime.proof_options.route;
+struct way_in_use {
+    std::shared_ptr<const net::proxy_route>* route = nullptr; ///< null: there is no such callback
+    std::string_view url;                                     ///< where it leads
+};
+
+/// Of a callback; of [proof] for "".
+way_in_use way_of(prepared_runtime& runtime, std::string_view callback) {
+    if (callback.empty()) return {&runtime.proof_options.route, runtime.proof_options.base_url};
     callback::callback_target* target = find_target(runtime, callback);
-    return target == nullptr ? nullptr : &target->route;
+    return target == nullptr ? way_in_use{} : way_in_use{&target->route, target->url};
 }
 
 } // namespace
@@ -141,7 +146,7 @@ bool secret_reread::read_changed_headers(prepared_runtime& now) const {
 secret_reread::parts secret_reread::read_changed_proxy_credentials(prepared_runtime& now) const {
     parts changed;
     const auto take = [&](const watched_proxy& each, const config::secret_text& credentials) {
-        std::shared_ptr<const net::proxy_route>* route = route_of(now, each.callback);
+        const auto [route, url] = way_of(now, each.callback);
         if (route == nullptr || *route == nullptr) return false;
         auto next = std::make_shared<const net::proxy_route>((*route)->with_credentials(credentials.text));
         if (*next == **route) return false;
@@ -149,7 +154,7 @@ secret_reread::parts secret_reread::read_changed_proxy_credentials(prepared_runt
         (each.callback.empty() ? changed.proof : changed.notifier) = true;
         log_.write(
             observe::log_event_id::config_proxy,
-            {{"proxy", describe(*(*route)->proxy())},
+            {{"proxy", describe_way(**route, url)},
              {"used_by", each.callback.empty() ? "proof" : "callback." + each.callback},
              {"file", each.file.path().string()}});
         return true;

@@ -229,5 +229,27 @@ TEST_F(ProxyChoice, ChangedCredentialsAreTakenWithoutAReload) {
     EXPECT_FALSE(reread.read_changed_proxy_credentials(now).proof) << "the same ones";
 }
 
+TEST_F(ProxyChoice, ChangedCredentialsOfOneWhoseHostIsExemptNameNoProxy) {
+    const testing_support::temporary_directory folder;
+    const auto set = [&](const std::string& text) {
+        replace(folder, folder.file("proof"), text);
+        replace(folder, folder.file("shop"), text);
+    };
+    set("me:word\n");
+    write(
+        "proxy_credentials_file = \"" + folder.file("proof") + "\"\n",
+        "proxy_credentials_file = \"" + folder.file("shop") + "\"\n");
+    machine_.variables = {{"HTTPS_PROXY", "http://env.example:3128"}, {"NO_PROXY", "shop.example"}};
+    prepared_runtime now = good();
+    set("me:other\n");
+    secret_reread(machine_, log_).read_changed_proxy_credentials(now);
+    const auto told = log_.of(observe::log_event_id::config_proxy);
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_EQ(told[0].at("used_by"), "proof");
+    EXPECT_EQ(told[0].at("proxy"), "env.example:3128");
+    EXPECT_EQ(told[1].at("used_by"), "callback.shop");
+    EXPECT_EQ(told[1].at("proxy"), "none");
+}
+
 } // namespace
 } // namespace prooftrack::daemon
