@@ -72,6 +72,7 @@ void tracker::on(untracked_event event, instant now, std::vector<tracker_action>
     auto verdict = judge_untrack(table_.facts(slot, now));
     expects(verdict && row.phase != row_phase::recording, "tracker: the tracking of a row was ended twice");
     row.has_poll_in_flight = row.phase == row_phase::in_flight; // one in flight, also when this cannot be recorded
+    if (row.is_urgent) row.wants_poll = true;                   // promised, unless this is its end
     leave_queues(slot);
     record(slot, std::move(*verdict), poll_answer{}, false, now, actions);
 }

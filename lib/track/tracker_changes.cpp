@@ -84,8 +84,13 @@ void tracker::on(reloaded_event event, instant now, std::vector<tracker_action>&
         leave(event.slot, now);
         return;
     }
+    transaction_row& row = table_.at(event.slot);
+    const bool is_wanted = row.wants_poll;
     replace(event.slot, *event.transaction, now);
-    if (table_.at(event.slot).phase == row_phase::idle) want_now(event.slot, now);
+    if (row.phase == row_phase::idle)
+        want_now(event.slot, now);
+    else
+        row.wants_poll = is_wanted; // what is in flight may have been asked before the wish
     fire_deadlines(now, actions);
 }
 

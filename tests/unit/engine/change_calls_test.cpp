@@ -220,6 +220,16 @@ TEST_F(ChangeCalls, APollGoesOnWhenTheChangeIsRefused) {
     EXPECT_LE(next_poll(), world_.clock.now().wall + 1s);
 }
 
+TEST_F(ChangeCalls, APollIsStillMadeWhenAnUntrackingThatCameAfterItIsRefused) {
+    world_.track("t1");
+    answer_poll();
+    begin_poll();
+    world_.memory.set_full(true);
+    EXPECT_EQ(untrack(), "store_unavailable");
+    EXPECT_EQ(word_of(polled_), "ok");
+    EXPECT_LE(next_poll(), world_.clock.now().wall + 1s);
+}
+
 TEST_F(ChangeCalls, APollWaitsForFiveChangesAndNoMore) {
     world_.track("t1");
     world_.memory.set_full(true);

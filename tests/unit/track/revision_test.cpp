@@ -179,6 +179,32 @@ TEST(Revision, APollThatWasPromisedWhileTheLastAnswerWasInFlightIsMade) {
     EXPECT_EQ(world.core.size(), 0U);
 }
 
+TEST(Revision, APollThatWasPromisedBeforeAnUntrackingIsMadeWhenTheStoreRefusesIt) {
+    tracker_fixture world;
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::good, "pending");
+    world.recorded();
+    world.step(poll_wanted_event{*world.core.find("a")});
+    world.step(untracked_event{*world.core.find("a")});
+    world.recorded(false);
+    ASSERT_TRUE(world.wait_for_poll(seconds(2)));
+    EXPECT_FALSE(world.wait_for_poll(seconds(9))) << "one was promised";
+}
+
+TEST(Revision, APollThatWasPromisedWhileOneWasInFlightIsMadeWhenTheRowIsReplaced) {
+    tracker_fixture world;
+    world.track("a");
+    const auto poll = world.wait_for_poll();
+    world.step(poll_wanted_event{*world.core.find("a")});
+    world.step(untracked_event{*world.core.find("a")});
+    world.step(stale(world.only<change_action>()));
+    const auto reload = world.only<reload_action>();
+    world.step(reloaded_event{reload.slot, reload.number, make_anew(world, "a", 8)});
+    world.answer(*poll, reply_class::good, "pending");
+    world.recorded();
+    EXPECT_TRUE(world.wait_for_poll(seconds(2)));
+}
+
 TEST(Revision, ATrackingThatBeginsRightAfterAPollOfItsIdKeepsTheSecondBetweenThem) {
     tracker_fixture world;
     world.track("a");
