@@ -7,26 +7,16 @@ import threading
 import unittest
 
 from harness import SystemCase, wait_until
+from raw_server import RawServer
 
 
-class RawReceiver:
-    """Answers each request by `script(connection, number of the request on it)`, which sends bytes as it likes; counts
-    connections."""
+class RawReceiver(RawServer):
+    """Answers each request by `script(connection, number of the request on it)`, which sends bytes as it likes."""
 
     def __init__(self, script):
-        self.script, self.connections, self.requests = script, 0, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/hook"
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+        self.script, self.requests = script, 0
+        super().__init__()
+        self.url = f"http://127.0.0.1:{self.port}/hook"
 
     def serve(self, connection):
         with connection, contextlib.suppress(OSError), connection.makefile("rb") as reader:
@@ -50,7 +40,7 @@ class OddReceivers(SystemCase):
 
     def start_with(self, script, **keys):
         receiver = RawReceiver(script)
-        self.addCleanup(receiver.listener.close)
+        self.addCleanup(receiver.close)
         secrets = self.write_secret("raw.secret", ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
         self.start_daemon([{"name": "raw", "url": receiver.url, "secret_file": secrets, "retry_schedule": ["1h"],
                             **keys}])

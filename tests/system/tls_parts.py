@@ -3,11 +3,11 @@
 import socket
 import ssl
 import subprocess
-import threading
 from types import SimpleNamespace
 
 from connect_proxy import relay
 from harness import Receiver
+from raw_server import RawServer
 
 
 def issue(sandbox, folder, name, names="IP:127.0.0.1", usage="serverAuth"):
@@ -48,22 +48,12 @@ class HttpsReceiver(Receiver):
         super().close()
 
 
-class TlsFront:
+class TlsFront(RawServer):
     """Ends TLS and carries the bytes on to what `connect` gives."""
 
     def __init__(self, address, context, connect, subjects):
         self.context, self.connect, self.subjects = context, connect, subjects
-        self.listener = socket.create_server((address, 0), backlog=256)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+        super().__init__(address)
 
     def serve(self, connection):
         try:
@@ -73,7 +63,3 @@ class TlsFront:
                 relay(secured, self.connect())
         except (OSError, ValueError):
             pass
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()

@@ -1,32 +1,19 @@
 #!/usr/bin/env python3
 """Replies that the sandbox is too well-behaved to send, byte for byte from a server of the test's own."""
 
-import socket
-import threading
 import types
 import unittest
 
 from harness import SystemCase, wait_until
+from raw_server import RawServer
 
 
-class RawServer:
+class ScriptedProof(RawServer):
     """Plain HTTP on loopback. `scripts[id]` makes the bytes of a reply; the connection ends after one of `closing`."""
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.scripts, self.closing = {}, set()
-        self.asked, self.connections = [], 0
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+        self.scripts, self.closing, self.asked = {}, set(), []
+        super().__init__()
 
     def serve(self, client):
         with client, client.makefile("rb") as requests:
@@ -61,9 +48,9 @@ def chunked(body):
 class Wire(SystemCase):
     def setUp(self):
         super().setUp()
-        self.server, self.elsewhere = RawServer(), RawServer()
-        self.addCleanup(self.server.listener.close)
-        self.addCleanup(self.elsewhere.listener.close)
+        self.server, self.elsewhere = ScriptedProof(), ScriptedProof()
+        self.addCleanup(self.server.close)
+        self.addCleanup(self.elsewhere.close)
         (self.folder / "client_token").write_text("token\n")
         (self.folder / "client_token").chmod(0o600)
         self.sandbox = types.SimpleNamespace(base_url=f"http://127.0.0.1:{self.server.port}", folder=self.folder,
