@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 import unittest
 
 from harness import Process, Receiver, SystemCase, new_secret, program, wait_until
@@ -117,8 +116,8 @@ class PlainHttp(Named):
 
         def is_refused():
             self.daemon.reload()  # closes what is kept open
-            self.complete()
-            time.sleep(0.2)
+            tried = self.complete()
+            wait_until(lambda: self.receiver.of(tried) or self.failures("backend"), 10, f"the attempt for {tried}")
             return self.failures("backend")
 
         wait_until(is_refused, 10, "a refusal: the address that was judged is used again for a second")
