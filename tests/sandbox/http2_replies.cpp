@@ -197,7 +197,7 @@ void http2_session::strike_connection(std::int32_t id, stream& to, const fault& 
 
 void http2_session::strike_by_goaway(std::int32_t id, stream& to, const fault& what) {
     // A client may take every stream above `last_served_` for not processed, and that is true of them.
-    nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, last_served_, what.code(), nullptr, 0);
+    submit_goaway(last_served_, what.code());
     const std::uint64_t whole = to.plan.answer.body.size();
     switch (what.point()) {
     case fault_point::before:

@@ -67,7 +67,9 @@ void http2_session::receive(std::string_view bytes, instant now) {
     if (taken < 0) { // not even the preface of HTTP/2, or nghttp2's own bounds
         end_connection(stop::cut, {});
     } else if (is_flooded_ || nghttp2_session_get_outbound_queue_size(session_.get()) > limits_.queued_frames) {
-        nghttp2_session_terminate_session(session_.get(), NGHTTP2_ENHANCE_YOUR_CALM);
+        const auto last = nghttp2_session_get_last_proc_stream_id(session_.get());
+        nghttp2_session_terminate_session2(
+            session_.get(), std::min(last, last_accepted_.value_or(last)), NGHTTP2_ENHANCE_YOUR_CALM);
     }
 }
 
@@ -85,7 +87,14 @@ void http2_session::sweep(instant now) {
 void http2_session::finish() {
     if (phase_ != phase::open) return;
     const auto last = nghttp2_session_get_last_proc_stream_id(session_.get());
-    nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
+    submit_goaway(last, NGHTTP2_NO_ERROR);
+}
+
+/// A later one never says more than an earlier one (RFC 9113, 6.8). nghttp2 sees to that, and to ignoring what is above
+/// it, only once the first has been sent: until then it is done here.
+void http2_session::submit_goaway(std::int32_t last, std::uint32_t error) {
+    last_accepted_ = std::min(last, last_accepted_.value_or(last));
+    nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, *last_accepted_, error, nullptr, 0);
 }
 
 void http2_session::announce(std::uint32_t streams) {
@@ -191,6 +200,7 @@ void http2_session::drop_body(stream& asked) {
 
 void http2_session::answer(std::int32_t id, stream& asked) {
     asked.answered = true;
+    if (last_accepted_ && id > *last_accepted_) return drop_body(asked);
     asked.arrival = now_;
     incoming_request request;
     request.method = asked.method;

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -109,6 +110,7 @@ class http2_session {
     static int on_stream_close(nghttp2_session*, std::int32_t id, std::uint32_t error, void* self);
     stream* find(std::int32_t id);
     void count_control_frame();
+    void submit_goaway(std::int32_t last, std::uint32_t error);
     void answer(std::int32_t id, stream& asked);
     void refuse(std::int32_t id, stream& asked, int status);
     void drop_body(stream& asked);
@@ -145,7 +147,8 @@ class http2_session {
     std::set<std::pair<steady_time, std::int32_t>> due_; ///< of the streams that wait for a time
     std::size_t body_bytes_ = 0;                         ///< of the requests that are not answered
     std::uint32_t announced_streams_ = 0;
-    std::int32_t last_served_ = 0; ///< highest stream whose request took effect
+    std::int32_t last_served_ = 0;              ///< highest stream whose request took effect
+    std::optional<std::int32_t> last_accepted_; ///< what a GOAWAY has said; requests above it are ignored
     double control_frames_left_;
     steady_time control_frames_counted_;
     bool is_flooded_ = false;

@@ -10,6 +10,7 @@ namespace {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr std::string_view poll_target = "/widget/transactions/a";
@@ -233,6 +234,34 @@ TEST_F(Http2Faults, AGoawayNeverCallsAServedRequestNotProcessed) {
     EXPECT_EQ(peer_.goaway->last_stream, later);
     EXPECT_EQ(peer_.replies[later].status, 200);
     EXPECT_EQ(peer_.replies[session].closed, NGHTTP2_REFUSED_STREAM);
+}
+
+TEST_F(Http2Faults, AfterAGoawayNothingMoreIsServedOfTheSameRead) {
+    turn_on(R"({"kind":"goaway","at":"after","count":1,"path":"/widget/transactions/b"})");
+    turn_on(R"({"kind":"goaway","count":1,"path":"/widget/transactions/a"})");
+    const auto served = peer_.ask("GET", "/widget/transactions/c");
+    peer_.ask("GET", poll_target);
+    const auto second = peer_.ask("GET", other_target);
+    const auto third = peer_.ask("POST", "/widget/session", "{}");
+    peer_.exchange();
+    EXPECT_FALSE(peer_.broken);
+    EXPECT_THAT(peer_.last_streams, ::testing::ElementsAre(served)) << "it never rises";
+    EXPECT_EQ(peer_.replies[served].status, 200);
+    EXPECT_EQ(peer_.replies[second].closed, NGHTTP2_REFUSED_STREAM);
+    EXPECT_EQ(peer_.replies[third].closed, NGHTTP2_REFUSED_STREAM);
+    EXPECT_THAT(log(), Not(HasSubstr("/widget/session"))) << "a client may repeat it";
+    EXPECT_THAT(control("GET", "/sandbox/faults").body, HasSubstr("goaway")) << "the other one has struck nothing";
+}
+
+TEST_F(Http2Faults, AStopRightAfterAGoawayNamesNoHigherStream) {
+    turn_on(R"({"kind":"goaway","path":"/widget/transactions/a"})");
+    peer_.ask("GET", poll_target);
+    peer_.server.receive(peer_.client_bytes(), peer_.now);
+    peer_.server.finish();
+    peer_.exchange();
+    ASSERT_EQ(peer_.last_streams.size(), 2U);
+    EXPECT_EQ(peer_.last_streams[1], peer_.last_streams[0]);
+    EXPECT_TRUE(peer_.server.is_over());
 }
 
 TEST_F(Http2Faults, ARefusedStreamWasNotProcessed) {

@@ -113,10 +113,11 @@ class http2_peer {
     instant now{steady_time(std::chrono::hours(1)), wall_time(std::chrono::hours(1))};
     http2_session server;
     std::map<std::int32_t, reply_seen> replies;
-    std::optional<goaway_seen> goaway;
-    std::optional<std::uint32_t> streams; ///< what the server announced last
-    std::string raw;                      ///< all that the server sent
-    bool broken = false;                  ///< the server sent what is not HTTP/2
+    std::optional<goaway_seen> goaway;      ///< the last one
+    std::vector<std::int32_t> last_streams; ///< of each GOAWAY
+    std::optional<std::uint32_t> streams;   ///< what the server announced last
+    std::string raw;                        ///< all that the server sent
+    bool broken = false;                    ///< the server sent what is not HTTP/2
 
   private:
     struct deleter {
@@ -140,6 +141,7 @@ class http2_peer {
         auto& peer = *static_cast<http2_peer*>(self);
         if (frame->hd.type == NGHTTP2_GOAWAY) {
             peer.goaway = goaway_seen{frame->goaway.last_stream_id, frame->goaway.error_code};
+            peer.last_streams.push_back(frame->goaway.last_stream_id);
         }
         if (frame->hd.type == NGHTTP2_SETTINGS) {
             for (std::size_t index = 0; index < frame->settings.niv; ++index) {
