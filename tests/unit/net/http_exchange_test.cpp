@@ -1,6 +1,7 @@
 #include "net/http_exchange.hpp"
 
 #include <atomic>
+#include <future>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -250,7 +251,7 @@ TEST_F(HttpExchange, AReplyThatTwoReadersCouldCutInTwoWaysEndsTheConnection) {
 TEST_F(HttpExchange, SilenceEndsAtTheDeadline) {
     scripted_http_server server(hold);
     http_connection stream = connect(server);
-    const auto reply = exchange(stream, get("/"), milliseconds(30));
+    const auto reply = exchange(stream, get("/"), milliseconds(300)); // the writing alone never takes so long
     ASSERT_TRUE(reply.has_error());
     EXPECT_EQ(reply.error().code, net_error::timed_out);
     EXPECT_EQ(reply.error().operation, "read reply");
@@ -277,15 +278,17 @@ TEST_F(HttpExchange, ADripEndsAtTheDeadlineHoweverOftenAByteComes) {
 }
 
 TEST_F(HttpExchange, APeerThatReadsNothingEndsAtTheDeadline) {
-    scripted_http_server server([](scripted_connection& connection) {
+    std::promise<void> over;
+    scripted_http_server server([over = over.get_future().share()](scripted_connection& connection) {
         connection.read_some();
-        std::this_thread::sleep_for(milliseconds(300)); // takes no more, which is the fault
+        over.wait_for(seconds(20)); // takes no more, which is the fault
     });
     http_connection stream = connect(server);
     http_request request = get("/");
     request.method = "POST";
     request.body = std::make_shared<const std::string>(std::string(30'000'000, 'x'));
     const auto reply = exchange(stream, request, milliseconds(50));
+    over.set_value();
     ASSERT_TRUE(reply.has_error());
     EXPECT_EQ(reply.error().code, net_error::timed_out);
     EXPECT_EQ(reply.error().operation, "write request");

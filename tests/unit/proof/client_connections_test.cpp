@@ -97,7 +97,7 @@ TEST(ProofConnections, AResetInsideAReplyIsTruncation) {
     scripted_http_server server([](scripted_connection& connection) {
         connection.read_request();
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
-        std::this_thread::sleep_for(20ms); // let the bytes be read before the reset throws them away
+        connection.wait_until_received(); // what lies there the reset does not take away
         connection.reset();
     });
     client_harness harness(client_harness::options_for(server));

@@ -64,7 +64,7 @@ TEST_F(PollPool, OpensForAsManyPollsAsAreWantedAtOnceAndClosesTheRest) {
     poll(200, 2);
     EXPECT_LE(server_.connections(), 2U);
     poll(200, 16);
-    EXPECT_GT(server_.connections(), 2U) << "each new one finds work: they double";
+    run([&] { return server_.connections() > 2; }); // each new one finds work: they double
     EXPECT_LE(server_.connections(), 16U + 2U);
     poll(1, 2);
     run([&] { return observer_.idle + observer_.busy <= 2; });
@@ -85,7 +85,7 @@ TEST_F(PollPool, ReplacesAConnectionAtItsAge) {
     connection_rules rules;
     rules.age = 50ms;
     poll_with(rules, 5, 70ms);
-    EXPECT_EQ(server_.connections(), 5U);
+    EXPECT_GE(server_.connections(), 5U) << "more only where connecting alone takes that long";
     EXPECT_EQ(last_idle_, 0U) << "an idle one is closed at its age";
     EXPECT_TRUE(source_.repeats_asked.empty());
 }
