@@ -102,6 +102,7 @@ struct tracking_options {
     std::string metadata_canonical = "{}"; ///< equal for equal JSON values: keys sorted, numbers normalised
     std::optional<std::string> callback_url;
     std::optional<milliseconds> overdue_after;
+    std::string traceparent; ///< of the request, as `read_traceparent` gives it; no option: nothing is compared by it
 };
 struct track_request {
     transaction_id id;

@@ -25,8 +25,9 @@ struct request_head {
     std::string accept; ///< all of its lines
     std::optional<std::string> idempotency_key;
     std::string last_event_id;
-    bool has_body = false; ///< Content-Length over 0, or chunked
-    bool http_1_0 = false; ///< the client cannot take a chunked answer
+    std::string traceparent; ///< as `read_traceparent` gives it; "" also when there are several
+    bool has_body = false;   ///< Content-Length over 0, or chunked
+    bool http_1_0 = false;   ///< the client cannot take a chunked answer
     client_identity who;
     bool may_change = false; ///< the access rules, applied to the peer
 };

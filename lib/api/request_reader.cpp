@@ -8,6 +8,7 @@
 
 #include "api/problem.hpp"
 #include "base/expects.hpp"
+#include "base/traceparent.hpp"
 
 namespace prooftrack::api {
 namespace {
@@ -117,6 +118,7 @@ void request_reader::read_head() {
     if (const auto key = message.find("Idempotency-Key"); key != message.end()) {
         head_.idempotency_key = std::string(key->value());
     }
+    if (message.count("traceparent") == 1) head_.traceparent = read_traceparent(message["traceparent"]);
     head_.http_1_0 = message.version() < 11;
     content_length_.reset();
     if (const auto length = parser_->content_length()) content_length_ = *length;

@@ -42,12 +42,14 @@ api_response proxied_response(proxied_reply reply) {
 struct import_job {
     import_reader reader;
     client_identity who;
+    std::string traceparent;
     responder respond;
 };
 
 void finish_import(backend& behind, import_job& job) {
     auto rejected = job.reader.take_rejected();
     auto lines = job.reader.take_lines();
+    for (import_line& line : lines) line.request.options.traceparent = job.traceparent;
     auto render = [rejected](import_summary summary) {
         auto& all = summary.rejected;
         all.insert(all.end(), rejected.begin(), rejected.end());
@@ -122,6 +124,7 @@ request_ticket router::track(api_call call) {
     }
     auto request = parse_track_request(call.body);
     if (!request) return answer_problem(call.respond, request.error());
+    request->options.traceparent = std::move(call.head.traceparent);
     behind_.track(std::move(*request), call.head.who, answer_with<tracked>(std::move(call.respond), [](tracked done) {
                       return json_response(done.created ? 201 : 200, render_transaction(done.transaction));
                   }));
@@ -135,8 +138,8 @@ request_ticket router::import(api_call call) {
             call.respond,
             make_problem(problem_code::too_large, "an import is at most 100000 lines, nothing was taken: split it"));
     }
-    auto job = std::make_shared<import_job>(
-        import_job{import_reader(std::move(call.body)), call.head.who, std::move(call.respond)});
+    auto job = std::make_shared<import_job>(import_job{
+        import_reader(std::move(call.body)), call.head.who, std::move(call.head.traceparent), std::move(call.respond)});
     read_import(loop_, behind_, lifetime_.observe(), std::move(job));
     return no_ticket;
 }
@@ -216,6 +219,7 @@ request_ticket router::create_session(api_call call) {
     session_request request;
     request.body = std::move(body->body);
     request.options = std::move(body->options);
+    request.options.traceparent = std::move(call.head.traceparent);
     request.idempotency_key = std::move(call.head.idempotency_key);
     request.whole_body = std::move(call.body);
     behind_.create_session(

@@ -143,7 +143,7 @@ std::string printable_value(std::string_view value) {
 std::vector<std::string> make_command_environment(const delivery_job& job) {
     const char* path = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe): nobody here changes the environment
     const bool has_path = path != nullptr && *path != '\0';
-    return {
+    std::vector<std::string> environment{
         fmt::format("PATH={}", has_path ? path : default_path),
         fmt::format("PROOFTRACK_EVENT_ID={}", printable_value(job.event_id)),
         fmt::format("PROOFTRACK_EVENT_TYPE={}", printable_value(job.event_type)),
@@ -151,6 +151,8 @@ std::vector<std::string> make_command_environment(const delivery_job& job) {
         fmt::format("PROOFTRACK_STATE={}", printable_value(job.state)),
         fmt::format("PROOFTRACK_STATUS={}", printable_value(job.status)),
         fmt::format("PROOFTRACK_ATTEMPT={}", job.attempt)};
+    if (!job.traceparent.empty()) environment.push_back(fmt::format("PROOFTRACK_TRACEPARENT={}", job.traceparent));
+    return environment;
 }
 
 unique_function<void()> run_command(

@@ -67,6 +67,8 @@ struct delivery_job {
     std::string transaction; ///< merchant_transaction_id
     std::string state;
     std::string status;                      ///< "" = none
+    std::uint64_t sequence = 0;              ///< increases within a transaction: webhook-sequence
+    std::string traceparent;                 ///< "" = none
     std::uint32_t attempt = 1;               ///< counts from 1
     std::shared_ptr<const std::string> body; ///< shared: the same frozen bytes may be on their way to several callbacks
     wall_time now{};                         ///< for webhook-timestamp

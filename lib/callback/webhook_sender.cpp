@@ -43,7 +43,10 @@ net::http_request make_webhook_request(
     request.headers = {
         {"Content-Type", "application/json"},
         {"webhook-id", job.event_id},
-        {"webhook-timestamp", fmt::format("{}", timestamp)}};
+        {"webhook-timestamp", fmt::format("{}", timestamp)},
+        {"webhook-sequence", fmt::format("{}", job.sequence)}};
+    if (!job.traceparent.empty() && !has_header(target.headers, "traceparent"))
+        request.headers.emplace_back("traceparent", job.traceparent);
     for (const auto& [name, value] : {std::pair{"User-Agent", user_agent.c_str()}, std::pair{"Accept", "*/*"}}) {
         if (!has_header(target.headers, name)) request.headers.emplace_back(name, value);
     }

@@ -47,7 +47,7 @@ class webhook_sender {
 };
 
 /// The request of one attempt, signed with the target's keys. A header of the target takes the place of our
-/// User-Agent or Accept.
+/// User-Agent, Accept or traceparent.
 net::http_request make_webhook_request(
     const webhook_target& target, const delivery_job& job, const std::string& user_agent);
 

@@ -191,7 +191,7 @@ void poll_driver::on_record_result(
     op_result<std::monostate> outcome = std::monostate{};
     if (!result) outcome = result.error();
     if (result) {
-        log_change(change, event_id, result->seq);
+        log_change(change, event_id, *result);
         if (change.event && change.updated_at) {
             around_.counts.on_detected(std::max(milliseconds(0), around_.clock.now().wall - *change.updated_at));
         }
@@ -234,7 +234,7 @@ void poll_driver::perform(track::reload_action& reload) {
 }
 
 void poll_driver::log_change(
-    const track::change_action& change, std::string_view event_id, std::optional<event_seq> seq) {
+    const track::change_action& change, std::string_view event_id, const store::recorded_transition& recorded) {
     if (!change.is_history) return;
     std::vector<observe::log_field> fields{
         {"merchant_transaction_id", change.id.str()},
@@ -243,11 +243,14 @@ void poll_driver::log_change(
         {"from_state", to_string(change.from_state)},
         {"state", to_string(change.facts.state)},
         {"request_id", change.request_id}};
-    if (change.event && seq) {
+    std::string trace = recorded.traceparent;
+    if (change.event && recorded.seq) {
         fields.emplace_back("event", to_string(*change.event));
         fields.emplace_back("event_id", event_id);
-        fields.emplace_back("seq", value_of(*seq));
+        fields.emplace_back("seq", value_of(*recorded.seq));
+        trace = track::event_traceparent(trace, event_id);
     }
+    if (!trace.empty()) fields.emplace_back("traceparent", std::move(trace));
     around_.log.write(event_name(change), std::span<const observe::log_field>(fields));
 }
 

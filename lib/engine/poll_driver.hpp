@@ -93,7 +93,8 @@ class poll_driver final : public proof::poll_source {
     void on_record_result(
         track::change_action change, const std::string& event_id, op_result<store::recorded_transition> result);
     void end_change(track::change_number number, const op_result<std::monostate>& how);
-    void log_change(const track::change_action& change, std::string_view event_id, std::optional<event_seq> seq);
+    void log_change(
+        const track::change_action& change, std::string_view event_id, const store::recorded_transition& recorded);
 
     track::tracker tracker_;
     surroundings around_;

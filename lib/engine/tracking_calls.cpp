@@ -67,12 +67,14 @@ task<api::outcome<api::tracked>> tracking_calls::add(api::track_request request,
         co_return api::tracked{false, std::move(std::get<track::transaction_view>(found))};
     }
     around_.audit.write({"track", "merchant_transaction_id", row.id.str(), who}, "done");
-    begin(row.id, one);
+    begin(row.id, row.traceparent, one);
     co_return api::tracked{true, around_.views.with_live(view_of(row, one.facts))};
 }
 
-void tracking_calls::begin(const transaction_id& id, const store::add_outcome& added) {
-    around_.log.write(observe::log_event_id::transaction_tracked, {{"merchant_transaction_id", id.str()}});
+void tracking_calls::begin(const transaction_id& id, std::string_view traceparent, const store::add_outcome& added) {
+    std::vector<observe::log_field> fields{{"merchant_transaction_id", id.str()}};
+    if (!traceparent.empty()) fields.emplace_back("traceparent", traceparent);
+    around_.log.write(observe::log_event_id::transaction_tracked, std::span<const observe::log_field>(fields));
     around_.polls.step(track::tracked_event{track::active_transaction{id, added.facts, added.revision}, false});
 }
 
@@ -88,7 +90,7 @@ task<std::optional<api::problem>> tracking_calls::track_session(
         auto refused = co_await compare_session(id, std::move(options), one);
         co_return refused;
     }
-    begin(id, one);
+    begin(id, options.traceparent, one);
     co_return std::nullopt;
 }
 
@@ -126,6 +128,7 @@ void tracking_calls::import(
 
 task<api::outcome<api::import_summary>> tracking_calls::add_lines(
     std::vector<api::import_line> lines, api::client_identity who) {
+    const std::string traceparent = lines.empty() ? std::string() : lines.front().request.options.traceparent;
     api::import_summary all;
     chunk part;
     for (;;) {
@@ -137,11 +140,10 @@ task<api::outcome<api::import_summary>> tracking_calls::add_lines(
         count(part, *added, all);
     }
     around_.audit.write({"import", "count", all.created + all.existing, who}, "done");
-    around_.log.write(
-        observe::log_event_id::transaction_tracked, {{"source", "import"},
-                                                     {"created", all.created},
-                                                     {"existing", all.existing},
-                                                     {"rejected", all.rejected.size()}});
+    std::vector<observe::log_field> fields{
+        {"source", "import"}, {"created", all.created}, {"existing", all.existing}, {"rejected", all.rejected.size()}};
+    if (!traceparent.empty()) fields.emplace_back("traceparent", traceparent);
+    around_.log.write(observe::log_event_id::transaction_tracked, std::span<const observe::log_field>(fields));
     co_return all;
 }
 

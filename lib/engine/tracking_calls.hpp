@@ -3,6 +3,7 @@
 // Use cases: tracking transactions: single ones, imports, and those of new sessions.
 
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "api/backend.hpp"
@@ -54,7 +55,7 @@ class tracking_calls final : public api::tracking_backend {
     std::optional<api::problem> fill(
         chunk& next, std::vector<api::import_line>& lines, api::import_summary& summary) const;
     void count(const chunk& added, const std::vector<store::add_outcome>& outcomes, api::import_summary& summary);
-    void begin(const transaction_id& id, const store::add_outcome& added);
+    void begin(const transaction_id& id, std::string_view traceparent, const store::add_outcome& added);
 
     tracking_surroundings around_;
     lifetime alive_;

@@ -29,7 +29,8 @@ track::new_transaction transaction_intake::make_row(api::track_request request) 
         .callback_lane = "",
         .now = rules_.clock.now().wall,
         .overdue_after = overdue_after,
-        .options_digest = options_digest(request.options, overdue_after)};
+        .options_digest = options_digest(request.options, overdue_after),
+        .traceparent = request.options.traceparent};
     if (made.callback_url) made.callback_lane = format_lane(parse_http_url(*made.callback_url).value());
     return made;
 }

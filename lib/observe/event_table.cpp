@@ -66,41 +66,42 @@ constexpr std::array table{
 
     log_event_info{
         id::transaction_tracked, "transaction.tracked", level::info,
-        "merchant_transaction_id uid again count created existing rejected source", "", "",
+        "merchant_transaction_id uid again count created existing rejected source traceparent", "", "",
         "An id is watched from now on; an import is one line with counts."},
     log_event_info{
         id::transaction_status, "transaction.status", level::info,
-        "merchant_transaction_id from to state from_state event_type event_id seq request_id", "", "",
+        "merchant_transaction_id from to state from_state event_type event_id seq request_id traceparent", "", "",
         "Proof's word (or our state) changed without an end."},
     log_event_info{
         id::transaction_settled, "transaction.settled", level::info,
-        "merchant_transaction_id from to state from_state status event_type event_id seq request_id after_ms", "", "",
-        "Proof reported a terminal status; it is recorded."},
+        "merchant_transaction_id from to state from_state status event_type event_id seq request_id after_ms "
+        "traceparent",
+        "", "", "Proof reported a terminal status; it is recorded."},
     log_event_info{
         id::transaction_reversed, "transaction.reversed", level::error,
-        "merchant_transaction_id from to state from_state status event_type event_id seq request_id", "",
+        "merchant_transaction_id from to state from_state status event_type event_id seq request_id traceparent", "",
         "ff767a3a8f484fb6bd155d8a4608aeb3",
         "Proof changed its terminal word after settling: money may have to move back."},
     log_event_info{
         id::transaction_overdue, "transaction.overdue", level::warning,
-        "merchant_transaction_id from to state from_state status event_type event_id seq request_id", "", "",
-        "No terminal status within overdue_after; it is polled every tail_interval."},
+        "merchant_transaction_id from to state from_state status event_type event_id seq request_id traceparent", "",
+        "", "No terminal status within overdue_after; it is polled every tail_interval."},
     log_event_info{
         id::transaction_not_found, "transaction.not_found", level::warning,
-        "merchant_transaction_id from to state from_state status event_type event_id seq request_id", "", "",
-        "Proof does not know the id for longer than the grace; never read as failed."},
+        "merchant_transaction_id from to state from_state status event_type event_id seq request_id traceparent", "",
+        "", "Proof does not know the id for longer than the grace; never read as failed."},
     log_event_info{
         id::transaction_rejected, "transaction.rejected", level::warning,
-        "merchant_transaction_id from to state from_state status event_type event_id seq request_id", "", "",
-        "Proof refuses to answer about the id (three 400s in a row); never read as failed."},
+        "merchant_transaction_id from to state from_state status event_type event_id seq request_id traceparent", "",
+        "", "Proof refuses to answer about the id (three 400s in a row); never read as failed."},
     log_event_info{
         id::transaction_abandoned, "transaction.abandoned", level::error,
-        "merchant_transaction_id from to state from_state status event_type event_id seq request_id", "",
+        "merchant_transaction_id from to state from_state status event_type event_id seq request_id traceparent", "",
         "c5c0e024cf494c16adc138b9827dcd7e", "Not terminal after give_up_after: it is no longer polled."},
     log_event_info{
         id::transaction_untracked, "transaction.untracked", level::info,
-        "merchant_transaction_id from to state from_state status event_type event_id seq request_id uid", "", "",
-        "A user ended the tracking."},
+        "merchant_transaction_id from to state from_state status event_type event_id seq request_id uid traceparent",
+        "", "", "A user ended the tracking."},
     log_event_info{
         id::transaction_downgrade, "transaction.downgrade", level::warning,
         "merchant_transaction_id status word request_id", "merchant_transaction_id", "",
@@ -143,12 +144,12 @@ constexpr std::array table{
 
     log_event_info{
         id::callback_delivered, "callback.delivered", level::info,
-        "callback merchant_transaction_id event_type event_id delivery attempt status took_ms delay_ms", "", "",
-        "A callback took an event (2xx, or exit 0)."},
+        "callback merchant_transaction_id event_type event_id delivery attempt status took_ms delay_ms traceparent", "",
+        "", "A callback took an event (2xx, or exit 0)."},
     log_event_info{
         id::callback_failed, "callback.failed", level::warning,
         "callback merchant_transaction_id event_type event_id delivery attempt status error took_ms next_attempt_at "
-        "retry_ms waiting",
+        "retry_ms waiting traceparent",
         "callback error", "",
         "An attempt failed; the next one is scheduled, and later events of that transaction wait behind it."},
     log_event_info{
@@ -160,7 +161,7 @@ constexpr std::array table{
         "", "A failing callback took an event; the waiting ones go in order."},
     log_event_info{
         id::callback_dead, "callback.dead", level::critical,
-        "callback merchant_transaction_id event_type event_id delivery attempt attempts status error", "",
+        "callback merchant_transaction_id event_type event_id delivery attempt attempts status error traceparent", "",
         "ce0399cac37d4501a2c827765b2ed695",
         "A delivery used its whole schedule (or got 410): it waits for `prooftrackctl redeliver`."},
     log_event_info{

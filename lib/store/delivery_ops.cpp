@@ -178,7 +178,8 @@ track::delivery_view read_delivery_view(const database& db, const query& row) {
 op_result<std::optional<delivery_record>> load_delivery_record(database& db, delivery_id id) {
     static constexpr sql_literal whole_record = R"sql(
         SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
-            d.next_attempt_at, e.id, e.type, t.id, d.url, e.state, e.status, e.body
+            d.next_attempt_at, e.id, e.type, t.id, d.url, e.state, e.status, e.body, e.recorded_at,
+            e.traceparent
         FROM deliveries d
         JOIN events e ON e.seq = d.event_seq
         JOIN transactions t ON t.row = d.transaction_row
@@ -189,7 +190,7 @@ op_result<std::optional<delivery_record>> load_delivery_record(database& db, del
     return std::optional(delivery_record{
         read_delivery_view(db, row), db.sums.lane_at(row.integer(1)).lane, row.string(11),
         std::string(to_string(read_tracking_state(row, 12))), row.string(13),
-        std::make_shared<const std::string>(row.text(14))});
+        std::make_shared<const std::string>(row.text(14)), row.time(15), row.string(16)});
 }
 
 op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, const attempt_record& attempt) {

@@ -6,7 +6,7 @@ namespace prooftrack::store {
 
 std::optional<stored_row> find_row(database& db, const transaction_id& id) {
     static constexpr sql_literal by_id = R"sql(
-        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision
+        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent
         FROM transactions
         WHERE id = ?
     )sql";
@@ -20,6 +20,7 @@ std::optional<stored_row> find_row(database& db, const transaction_id& id) {
     found.ended_at = row.optional_time(5);
     found.last_event_at = row.optional_time(6);
     found.revision = read_revision(row, 7);
+    found.traceparent = row.text(8);
     return found;
 }
 

@@ -15,6 +15,7 @@ struct stored_row {
     std::optional<wall_time> settled_at;
     std::optional<wall_time> ended_at;
     std::optional<wall_time> last_event_at;
+    std::string traceparent; ///< "" = none
 };
 
 /// nullopt when there is no such transaction.

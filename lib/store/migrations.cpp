@@ -40,7 +40,13 @@ std::span<const migration> known_migrations() {
         ALTER TABLE transactions
         ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
     )sql") + views_sql();
-    static const std::array steps{migration{1, to_2.c_str()}};
+    static const char* const to_3 = R"sql(
+        ALTER TABLE transactions
+        ADD COLUMN traceparent TEXT;
+        ALTER TABLE events
+        ADD COLUMN traceparent TEXT;
+    )sql";
+    static const std::array steps{migration{1, to_2.c_str()}, migration{2, to_3}};
     return steps;
 }
 

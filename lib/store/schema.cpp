@@ -71,7 +71,8 @@ CREATE TABLE transactions (
   callback_url TEXT,
   callback_lane TEXT,
   metadata BLOB NOT NULL,
-  revision INTEGER NOT NULL DEFAULT 1
+  revision INTEGER NOT NULL DEFAULT 1,
+  traceparent TEXT
 ) STRICT;
 CREATE INDEX transactions_watched ON transactions (watched) WHERE watched = 1;
 CREATE INDEX transactions_listed ON transactions (state, kind, row);
@@ -105,7 +106,8 @@ CREATE TABLE events (
   state INTEGER NOT NULL,
   status TEXT,
   recorded_at INTEGER NOT NULL,
-  body BLOB NOT NULL
+  body BLOB NOT NULL,
+  traceparent TEXT
 ) STRICT;
 
 CREATE TABLE lanes (

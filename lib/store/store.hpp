@@ -124,6 +124,8 @@ struct delivery_record {
     std::string state;
     std::string status;
     std::shared_ptr<const std::string> body;
+    wall_time recorded_at{};   ///< the event's timestamp
+    std::string traceparent{}; ///< of the request that began the tracking in which the event was recorded; "" = none
 };
 
 /// What a transition left behind, once durable.
@@ -133,6 +135,7 @@ struct recorded_transition {
     std::shared_ptr<const std::string> body; ///< the event's frozen bytes; shared by streams and deliveries
     std::vector<delivery_head> heads;        ///< new deliveries that are heads
     std::vector<delivery_record> records;    ///< of the same deliveries: their first attempts need not load them
+    std::string traceparent;                 ///< of the request that began this tracking, "" = none
 };
 
 /// The outcome of one attempt.
@@ -252,7 +255,8 @@ class store {
         unique_function<void(std::vector<track::active_transaction>)> on_chunk, store_handler<std::uint64_t> done) = 0;
 
     /// At most 1,000 a call. One outcome each, in order. One that is untracked or abandoned is tracked anew: it keeps
-    /// its place in the list, its history and its deliveries, loses its last good reply, and its revision goes on.
+    /// its place in the list, its history and its deliveries, loses its last good reply, and its revision goes on; its
+    /// traceparent is the new one, while that of its earlier events stays.
     /// `session` is a claimed key whose outcome these are: it is `done` with the first of them, whatever its outcome.
     virtual void add(
         std::vector<track::new_transaction> transactions, std::optional<digest> session,

@@ -9,9 +9,9 @@ namespace {
 constexpr sql_literal insert_if_new = R"sql(
     INSERT INTO transactions (
         row, id, state, kind, watched, tracked_at, overdue_at, polls, bad_requests, verifications_done,
-        was_overdue, options_digest, callback_url, callback_lane, metadata
+        was_overdue, options_digest, callback_url, callback_lane, metadata, traceparent
     )
-    VALUES (?, ?, 0, 0, 1, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?)
+    VALUES (?, ?, 0, 0, 1, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING
 )sql";
 constexpr sql_literal track_anew = R"sql(
@@ -19,7 +19,7 @@ constexpr sql_literal track_anew = R"sql(
     SET state = 0, kind = 0, watched = 1, status = NULL, tracked_at = ?, overdue_at = ?, settled_at = NULL,
         not_found_since = NULL, recheck_until = NULL, last_polled_at = NULL, polls = 0, bad_requests = 0,
         verifications_done = 0, was_overdue = 0, ended_at = NULL, options_digest = ?, callback_url = ?,
-        callback_lane = ?, metadata = ?, revision = revision + 1
+        callback_lane = ?, metadata = ?, traceparent = ?, revision = revision + 1
     WHERE row = ?
 )sql";
 
@@ -33,7 +33,8 @@ bool insert_new(database& db, std::int64_t row, const track::new_transaction& wa
         db.sql(insert_if_new)
             .execute(
                 row, id, wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest),
-                wanted.callback_url, null_if_empty(wanted.callback_lane), blob_view{wanted.metadata});
+                wanted.callback_url, null_if_empty(wanted.callback_lane), blob_view{wanted.metadata},
+                null_if_empty(wanted.traceparent));
     };
     if (packed.is_uuid()) {
         run(blob_view{packed.bytes()});
@@ -54,7 +55,7 @@ void renew(database& db, std::int64_t row, const track::tracking_facts& old, con
     db.sql(track_anew)
         .execute(
             wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest), wanted.callback_url,
-            null_if_empty(wanted.callback_lane), blob_view{wanted.metadata}, row);
+            null_if_empty(wanted.callback_lane), blob_view{wanted.metadata}, null_if_empty(wanted.traceparent), row);
     db.sql(R"sql(DELETE FROM proofs WHERE transaction_row = ?)sql").execute(row);
     db.sums.count_transaction(count_cell{old.state, track::classify_status(old.status)}, count_cell{});
 }

@@ -33,10 +33,17 @@ event_ingredients read_ingredients(database& db, std::int64_t row) {
     return parts;
 }
 
+/// An event that was just written.
+struct written_event {
+    wall_time at{};
+    std::string traceparent;
+    std::shared_ptr<const std::string> body;
+};
+
 /// What `load_delivery_record` would read of a delivery that was just inserted.
 delivery_record fresh_record(
     const delivery_head& head, const transition& change, const std::string& callback, const std::string& url,
-    std::shared_ptr<const std::string> body) {
+    const written_event& event) {
     track::delivery_view view{
         head.id,
         change.event->id,
@@ -49,13 +56,15 @@ delivery_record fresh_record(
         "",
         0,
         head.next_attempt_at};
-    return {std::move(view),     head.lane,      url, std::string(to_string(change.facts.state)),
-            change.facts.status, std::move(body)};
+    return {std::move(view),     head.lane,  url,      std::string(to_string(change.facts.state)),
+            change.facts.status, event.body, event.at, event.traceparent};
 }
 
 /// Inserts the event and a delivery for each callback that gets it.
-recorded_transition write_event(database& db, std::int64_t row, const transition& change, wall_time event_time) {
+recorded_transition write_event(
+    database& db, const stored_row& before, const transition& change, wall_time event_time) {
     const owed_event& owed = *change.event;
+    const std::int64_t row = before.row;
     const event_ingredients parts = read_ingredients(db, row);
     track::event_facts facts;
     facts.id = owed.id;
@@ -70,15 +79,16 @@ recorded_transition write_event(database& db, std::int64_t row, const transition
     recorded_transition recorded;
     recorded.body = std::make_shared<const std::string>(format_event(facts));
     recorded.seq = db.sums.take_event_seq();
-    db.sql(R"sql(INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?))sql")
+    db.sql(R"sql(INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))sql")
         .execute(
             *recorded.seq, owed.id, to_string(owed.type), row, change.facts.state, null_if_empty(change.facts.status),
-            event_time, blob_view{*recorded.body});
+            event_time, blob_view{*recorded.body}, null_if_empty(before.traceparent));
+    const written_event written{event_time, before.traceparent, recorded.body};
     const owed_delivery delivery{*recorded.seq, row, change.at};
     const auto owe = [&](const std::string& lane, const std::string& callback, const std::optional<std::string>& url) {
         auto head = insert_delivery(db, delivery, lane, callback, url);
         if (!head) return;
-        recorded.records.push_back(fresh_record(*head, change, callback, url.value_or(""), recorded.body));
+        recorded.records.push_back(fresh_record(*head, change, callback, url.value_or(""), written));
         recorded.heads.push_back(std::move(*head));
     };
     for (const std::string& callback : owed.callbacks) owe(callback, callback, {});
@@ -124,7 +134,8 @@ op_result<recorded_transition> record_transition(database& db, const transition&
              .reply = change.reply});
     }
     recorded_transition recorded;
-    if (has_event) recorded = write_event(db, before->row, change, *event_time);
+    if (has_event) recorded = write_event(db, *before, change, *event_time);
+    recorded.traceparent = before->traceparent;
     recorded.revision = row_revision{value_of(before->revision) + 1};
     return recorded;
 }

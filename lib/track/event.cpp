@@ -1,9 +1,12 @@
 #include "track/event.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/event_names.hpp"
 #include "base/expects.hpp"
+#include "base/traceparent.hpp"
 
 namespace prooftrack::track {
 namespace {
@@ -79,6 +82,16 @@ std::string insert_seq(std::string_view frozen, event_seq seq) {
     constexpr std::size_t behind_id = std::string_view("{\"id\":\"\"").size() + event_id_length;
     expects(frozen.size() > behind_id && frozen[behind_id - 1] == '"', "event: not the bytes of an event");
     return fmt::format("{},\"seq\":{}{}", frozen.substr(0, behind_id), value_of(seq), frozen.substr(behind_id));
+}
+
+std::uint64_t event_sequence(wall_time timestamp) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(timestamp.time_since_epoch().count(), 0));
+}
+
+std::string event_traceparent(std::string_view tracked_by, std::string_view event_id) {
+    constexpr std::size_t parent_id_length = 16;
+    if (event_id.size() != event_id_length) return {};
+    return with_parent(tracked_by, event_id.substr(event_id_length - parent_id_length));
 }
 
 wall_time next_event_time(wall_time now, std::optional<wall_time> last) {

@@ -65,6 +65,14 @@ std::string format_event(const event_facts& facts);
 /// The same with `"seq": n` behind the id, as the event log shows it. Requires bytes made by `format_event`.
 std::string insert_seq(std::string_view frozen, event_seq seq);
 
+/// The header `webhook-sequence`: the timestamp in milliseconds since 1970. Like the timestamp it strictly increases
+/// within a transaction, and it goes on increasing in a restored backup, where `seq` starts again at what it was.
+std::uint64_t event_sequence(wall_time timestamp);
+
+/// The traceparent of an event's deliveries and log lines: the trace of `tracked_by`, which the tracking came with
+/// (base/traceparent), under a parent id of the event's own, the end of its id. "" when `tracked_by` is.
+std::string event_traceparent(std::string_view tracked_by, std::string_view event_id);
+
 /// An event's timestamp: now, or a millisecond after the transaction's last event when the clock stands still or
 /// stepped back.
 wall_time next_event_time(wall_time now, std::optional<wall_time> last);

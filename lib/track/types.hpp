@@ -74,7 +74,8 @@ struct new_transaction {
     wall_time now{};                         ///< becomes tracked_at
     milliseconds overdue_after{};            ///< after defaults
     std::array<std::uint8_t, 32>
-        options_digest{}; ///< of all options after defaults, metadata as JSON values: equal = "same options"
+        options_digest{};      ///< of all options after defaults, metadata as JSON values: equal = "same options"
+    std::string traceparent{}; ///< of the request that tracks it (base/traceparent), "" = none; no option
 };
 
 /// One tracked transaction as the core takes it over.

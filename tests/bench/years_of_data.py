@@ -28,7 +28,7 @@ FILL = """
 CREATE TEMP TABLE n AS WITH RECURSIVE c(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM c WHERE x < :settled) SELECT x, randomblob(16) AS id,
   :now - 180 * :day + x * (179 * :day / :settled) AS at FROM c;
 INSERT INTO transactions SELECT x, id, 1, 3, 0, 'completed', at - 60000, at + :day, at, NULL, NULL, at, 9, 0, 2, 0, at, at, NULL, NULL, 0,
-  zeroblob(32), NULL, NULL, CAST('{"order":"A-' || x || '","user":17}' AS BLOB) FROM n;
+  zeroblob(32), NULL, NULL, CAST('{"order":"A-' || x || '","user":17}' AS BLOB), 1, NULL FROM n;
 INSERT INTO proofs SELECT x, CAST(printf('{"merchant_transaction_id":"%s","type":"buy","status":"completed","currency":"USDT","crypto_amount":"100.000000",'
   || '"fiat_currency":"EUR","fiat_amount":"100.00","created_at":"2026-04-01T10:00:00.000Z","updated_at":"2026-04-01T10:00:00.000Z"}', hex(id)) AS BLOB) FROM n;
 INSERT INTO history SELECT x, 1, at - 60000, NULL, 0, NULL, NULL, NULL, NULL FROM n
@@ -36,11 +36,11 @@ INSERT INTO history SELECT x, 1, at - 60000, NULL, 0, NULL, NULL, NULL, NULL FRO
   UNION ALL SELECT x, 3, at, 0, 1, 'pending', 'completed', 'req_0123456789abcdef', zeroblob(32) FROM n ORDER BY 1, 2;
 INSERT INTO events SELECT n.x, printf('evt_%012x%s', at, lower(hex(randomblob(10)))), 'transaction.completed', n.x, 1, 'completed', at,
   CAST('{"id":"evt_0123456789abcdef0123456789abcdef","type":"transaction.completed","timestamp":"2026-04-01T10:00:00.000Z","data":{"metadata":{},"proof":'
-  || p.body || '}}' AS BLOB) FROM n JOIN proofs p ON p.transaction_row = n.x;
+  || p.body || '}}' AS BLOB), NULL FROM n JOIN proofs p ON p.transaction_row = n.x;
 INSERT INTO deliveries SELECT x, x, x, 1, 1, 1, at, 204, NULL, NULL, NULL FROM n;
 INSERT INTO transactions WITH RECURSIVE c(x) AS (VALUES (:settled + 1) UNION ALL SELECT x + 1 FROM c WHERE x < :settled + :active)
   SELECT x, randomblob(16), 0, 1, 1, 'pending', :now - 1000, :now + :day, NULL, NULL, NULL, :now - 3600000, 1, 0, 0, 0, NULL, NULL, NULL, NULL, 0,
-  zeroblob(32), NULL, NULL, x'7b7d' FROM c;
+  zeroblob(32), NULL, NULL, x'7b7d', 1, NULL FROM c;
 INSERT INTO lanes VALUES (1, 'backend', 'backend', 0, 0, :settled, NULL);
 INSERT INTO transaction_counts VALUES (0, 1, :active), (1, 3, :settled);
 UPDATE counters SET next_transaction = :settled + :active + 1, next_history = 4, next_delivery = :settled + 1, next_event = :settled + 1;

@@ -33,6 +33,7 @@ struct fake_disk {
         std::string callback_lane;
         store::digest options_digest{};
         std::string proof;
+        std::string traceparent;
         std::optional<wall_time> last_event_at;
         std::optional<wall_time> ended_at;
         std::vector<track::history_entry> history;
@@ -54,6 +55,7 @@ struct fake_disk {
         std::string status;
         std::shared_ptr<const std::string> body;
         wall_time recorded_at{}; ///< the event's timestamp
+        std::string traceparent; ///< of the tracking that the event belongs to
         bool is_head = false;
     };
     struct lane_row {
@@ -136,6 +138,7 @@ struct fake_disk {
         row.callback_url = wanted.callback_url;
         row.callback_lane = wanted.callback_lane;
         row.options_digest = wanted.options_digest;
+        row.traceparent = wanted.traceparent;
         row.ended_at.reset();
         row.history.push_back({wanted.now, std::nullopt, track::tracking_state::tracking, "", "", "", ""});
         return {store::add_result::created, row.facts, row.revision};
@@ -175,6 +178,7 @@ struct fake_disk {
         }
         store::recorded_transition recorded;
         recorded.revision = row.revision;
+        recorded.traceparent = row.traceparent;
         if (change.event) add_event(change, row, recorded);
         return recorded;
     }
@@ -216,6 +220,7 @@ struct fake_disk {
             row.facts.status,
             recorded.body,
             events.at(value_of(*recorded.seq)).timestamp,
+            row.traceparent,
             false};
         lane_of(lane);
         auto& line = pending[{callback, change.id.str()}];
@@ -394,7 +399,8 @@ struct fake_disk {
         const auto found = rows.find(value_of(id));
         if (found == rows.end()) return std::nullopt;
         const delivery_row& row = found->second;
-        return store::delivery_record{row.view, row.lane, row.url, row.state, row.status, row.body};
+        return store::delivery_record{row.view,   row.lane, row.url,         row.state,
+                                      row.status, row.body, row.recorded_at, row.traceparent};
     }
     // ---- counts
     // ---------------------------------------------------------------------------------------------------------------

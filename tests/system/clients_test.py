@@ -95,9 +95,9 @@ class ClientCase(SystemCase):
         finally:
             connection.close()
 
-    def headers(self, event_id, body, secret=None, stamp=None):
+    def headers(self, event_id, body, secret=None, stamp=None, sequence=1):
         stamp = str(int(time.time()) if stamp is None else stamp)
-        return {"webhook-id": event_id, "webhook-timestamp": stamp,
+        return {"webhook-id": event_id, "webhook-timestamp": stamp, "webhook-sequence": str(sequence),
                 "webhook-signature": sign(secret or self.secret, event_id, stamp, body)}
 
     def make_event(self, identifier, status="completed", kind=None, at="2026-04-01T10:03:47.031Z", event_id=None):
@@ -107,9 +107,9 @@ class ClientCase(SystemCase):
                           "final": True, "metadata": {}, "proof": {"fiat_amount": "49.90", "fiat_currency": "EUR"}}}
         return event, json.dumps(event).encode()
 
-    def send(self, identifier, *args, **kwargs):
+    def send(self, identifier, *args, sequence=1, **kwargs):
         event, body = self.make_event(identifier, *args, **kwargs)
-        return self.post(body, self.headers(event["id"], body))
+        return self.post(body, self.headers(event["id"], body, sequence=sequence))
 
     def deliveries(self, **query):
         text = "&".join(f"{key}={value}" for key, value in query.items())
@@ -249,15 +249,35 @@ class ClientCase(SystemCase):
         self.assertIn(reply.json["status"], (200, 204))
 
     def test_the_newest_status_wins_in_any_order_and_under_any_id(self):
-        at = "2026-04-01T10:00:0{}.000Z".format
-        self.assertIn(self.send("t", "completed", at=at(3), event_id="evt_3"), (200, 204))
+        # Numbers that are not in the order of their digits, and larger than 32 bits.
+        at = [900, 1_000, 20_000, 1_790_000_000_000, 1_790_000_000_001]
+        self.assertIn(self.send("t", "completed", sequence=at[1], event_id="evt_2"), (200, 204))
         # An older one that was dead and is sent by hand; then the same end under a new id, as after a restored backup.
-        self.assertIn(self.send("t", "failed", at=at(1), event_id="evt_1"), (200, 204))
-        self.assertIn(self.send("t", "completed", at=at(4), event_id="evt_4"), (200, 204))
+        self.assertIn(self.send("t", "failed", sequence=at[0], event_id="evt_1"), (200, 204))
         self.assertEqual(self.ledger.rows(), [("t", 1, "49.90", "EUR")])
-        self.assertIn(self.send("t", "failed", kind="transaction.reversed", at=at(5), event_id="evt_5"), (200, 204))
-        self.assertIn(self.send("t", "completed", at=at(4), event_id="evt_4"), (200, 204))
+        self.assertIn(self.send("t", "failed", sequence=at[1], event_id="evt_2b"), (200, 204), "the same is not newer")
+        self.assertEqual(self.ledger.rows(), [("t", 1, "49.90", "EUR")])
+        self.assertIn(self.send("t", "completed", sequence=at[3], event_id="evt_4"), (200, 204))
+        self.assertIn(self.send("t", "failed", sequence=at[2], event_id="evt_3"), (200, 204))
+        self.assertEqual(self.ledger.rows(), [("t", 1, "49.90", "EUR")])
+        self.assertIn(self.send("t", "failed", kind="transaction.reversed", sequence=at[4], event_id="evt_5"),
+                      (200, 204))
+        self.assertIn(self.send("t", "completed", sequence=at[3], event_id="evt_4"), (200, 204))
         self.assertEqual(self.ledger.credited(), set())
+
+    def test_an_event_without_a_usable_sequence_is_refused(self):
+        event, body = self.make_event("bare")
+        good = self.headers(event["id"], body)
+        bare = {key: value for key, value in good.items() if key != "webhook-sequence"}
+        for name, headers in {"none": bare, "empty": {**bare, "webhook-sequence": ""},
+                              "a word": {**bare, "webhook-sequence": "1 OR 1"},
+                              "negative": {**bare, "webhook-sequence": "-1"},
+                              "too long": {**bare, "webhook-sequence": "9" * 16}}.items():
+            with self.subTest(name):
+                self.assertEqual(self.post(body, headers), 400)
+        self.assertEqual(self.ledger.rows(), [])
+        self.assertIn(self.post(body, {**bare, "webhook-sequence": "9" * 15}), (200, 204))
+        self.assertEqual(self.ledger.credited(), {"bare"})
 
     def test_values_stay_values(self):
         nasty = "x'); DROP TABLE credits; --\u00e9\u2028\"\\"

@@ -25,6 +25,7 @@ callback::delivery_job make_test_job(const std::string& callback, wall_time now,
     job.event_type = std::string(to_string(facts.type));
     job.transaction = std::string(test_transaction);
     job.state = std::string(to_string(facts.state));
+    job.sequence = track::event_sequence(now);
     job.body = std::make_shared<const std::string>(format_event(facts));
     job.now = now;
     job.wants_reply = true;

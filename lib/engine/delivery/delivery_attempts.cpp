@@ -5,6 +5,7 @@
 
 #include "base/expects.hpp"
 #include "engine/delivery/outcome_report.hpp"
+#include "track/event.hpp"
 
 namespace prooftrack::engine {
 namespace {
@@ -50,6 +51,8 @@ callback::delivery_job job_of(store::delivery_record& record, std::uint32_t atte
     job.transaction = record.view.transaction.str();
     job.state = record.state;
     job.status = record.status;
+    job.sequence = track::event_sequence(record.recorded_at);
+    job.traceparent = track::event_traceparent(record.traceparent, record.view.event_id);
     job.attempt = attempt;
     job.body = std::move(record.body);
     job.now = now;

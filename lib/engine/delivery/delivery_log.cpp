@@ -1,7 +1,10 @@
 #include "engine/delivery/delivery_log.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "track/event.hpp"
 
 namespace prooftrack::engine {
 namespace {
@@ -19,6 +22,8 @@ std::vector<observe::log_field> fields_of(const delivery_attempt& one) {
     if (one.outcome.status != 0 || one.outcome.what == callback::delivery_outcome::verdict::delivered)
         fields.emplace_back("status", one.outcome.status);
     if (!one.outcome.error.empty()) fields.emplace_back("error", one.outcome.error);
+    if (std::string trace = track::event_traceparent(one.record->traceparent, view.event_id); !trace.empty())
+        fields.emplace_back("traceparent", std::move(trace));
     return fields;
 }
 

@@ -43,21 +43,22 @@ function is_genuine(headers, body, keys) {
 
 const final_types = ['transaction.completed', 'transaction.failed', 'transaction.cancelled', 'transaction.reversed'];
 
-// One database transaction: the event's id, and the one credit that a payment can have. What is not newer changes
-// nothing.
-async function handle(event) {
+// One database transaction: the event's id, and the one credit that a payment can have. What does not come after the
+// last one, by the header webhook-sequence, changes nothing.
+async function handle(event, sequence) {
   if (!final_types.includes(event.type)) return; // a type that we do not know, or that moves no money
   const { merchant_transaction_id: id, status, proof } = event.data;
   await run_sql(`
     BEGIN IMMEDIATE;
     INSERT OR IGNORE INTO handled_events (event_id) VALUES (${text(event.id)});
-    INSERT INTO credits (merchant_transaction_id, credited, amount, currency, as_of)
+    INSERT INTO credits (merchant_transaction_id, credited, amount, currency, sequence)
     SELECT ${text(id)}, ${status === 'completed' ? 1 : 0},
-           ${text(proof?.fiat_amount)}, ${text(proof?.fiat_currency)}, ${text(event.timestamp)}
+           ${text(proof?.fiat_amount)}, ${text(proof?.fiat_currency)}, ${sequence}
     WHERE changes() = 1 -- 0: the event is a repeat
     ON CONFLICT (merchant_transaction_id) DO UPDATE
-    SET credited = excluded.credited, amount = excluded.amount, currency = excluded.currency, as_of = excluded.as_of
-    WHERE excluded.as_of > credits.as_of;
+    SET credited = excluded.credited, amount = excluded.amount, currency = excluded.currency,
+        sequence = excluded.sequence
+    WHERE excluded.sequence > credits.sequence;
     COMMIT;`);
 }
 
@@ -96,7 +97,9 @@ async function receive(request) {
   // Read each time: a rotated secret needs no restart.
   const keys = read_keys(await readFile(secret_file, 'utf8'));
   if (!is_genuine(request.headers, body, keys)) return 401;
-  await handle(JSON.parse(body.toString('utf8')));
+  const sequence = request.headers['webhook-sequence'] ?? '';
+  if (!/^\d{1,15}$/.test(sequence)) return 400;
+  await handle(JSON.parse(body.toString('utf8')), sequence);
   return 204; // only now: the credit is committed
 }
 
@@ -104,7 +107,7 @@ read_keys(await readFile(secret_file, 'utf8')); // a bad file is noticed now, no
 await run_sql(`
   CREATE TABLE IF NOT EXISTS handled_events (event_id TEXT PRIMARY KEY);
   CREATE TABLE IF NOT EXISTS credits (merchant_transaction_id TEXT PRIMARY KEY, credited INTEGER NOT NULL,
-                                      amount TEXT, currency TEXT, as_of TEXT NOT NULL);`);
+                                      amount TEXT, currency TEXT, sequence INTEGER NOT NULL);`);
 createServer(async (request, response) => {
   try {
     response.writeHead(await receive(request)).end();

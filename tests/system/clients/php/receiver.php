@@ -43,10 +43,10 @@ function is_genuine(string $id, string $stamp, string $signatures, string $body,
 const FINAL_TYPES = ['transaction.completed', 'transaction.failed', 'transaction.cancelled', 'transaction.reversed'];
 
 /**
- * One database transaction: the event's id, and the one credit that a payment can have. What is not newer changes
- * nothing.
+ * One database transaction: the event's id, and the one credit that a payment can have. What does not come after the
+ * last one, by the header webhook-sequence, changes nothing.
  */
-function handle(PDO $database, array $event): void
+function handle(PDO $database, array $event, int $sequence): void
 {
     if (!in_array($event['type'], FINAL_TYPES, true)) {
         return; // a type that we do not know, or that moves no money
@@ -59,13 +59,13 @@ function handle(PDO $database, array $event): void
         return; // a repeat
     }
     $database->prepare(
-        'INSERT INTO credits (merchant_transaction_id, credited, amount, currency, as_of) VALUES (?, ?, ?, ?, ?)
+        'INSERT INTO credits (merchant_transaction_id, credited, amount, currency, sequence) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (merchant_transaction_id) DO UPDATE
          SET credited = excluded.credited, amount = excluded.amount, currency = excluded.currency,
-             as_of = excluded.as_of
-         WHERE excluded.as_of > credits.as_of'
+             sequence = excluded.sequence
+         WHERE excluded.sequence > credits.sequence'
     )->execute([$data['merchant_transaction_id'], (int) ($data['status'] === 'completed'),
-                $data['proof']['fiat_amount'] ?? null, $data['proof']['fiat_currency'] ?? null, $event['timestamp']]);
+                $data['proof']['fiat_amount'] ?? null, $data['proof']['fiat_currency'] ?? null, $sequence]);
     $database->exec('COMMIT');
 }
 
@@ -77,7 +77,7 @@ function open_database(): PDO
     $database->exec('CREATE TABLE IF NOT EXISTS handled_events (event_id TEXT PRIMARY KEY)');
     $database->exec('CREATE TABLE IF NOT EXISTS credits (merchant_transaction_id TEXT PRIMARY KEY,
                                                          credited INTEGER NOT NULL, amount TEXT, currency TEXT,
-                                                         as_of TEXT NOT NULL)');
+                                                         sequence INTEGER NOT NULL)');
     return $database;
 }
 
@@ -97,11 +97,14 @@ function receive(): int
     }
     $keys = read_keys($secret_file); // a bad file fails each request: nothing is taken, nothing is lost
     $header = fn (string $name): string => $_SERVER["HTTP_WEBHOOK_$name"] ?? '';
-    [$id, $stamp, $signatures] = array_map($header, ['ID', 'TIMESTAMP', 'SIGNATURE']);
+    [$id, $stamp, $signatures, $sequence] = array_map($header, ['ID', 'TIMESTAMP', 'SIGNATURE', 'SEQUENCE']);
     if (!is_genuine($id, $stamp, $signatures, $body, $keys)) {
         return 401;
     }
-    handle(open_database(), json_decode($body, true, 512, JSON_THROW_ON_ERROR));
+    if (!preg_match('/^\d{1,15}$/D', $sequence)) {
+        return 400;
+    }
+    handle(open_database(), json_decode($body, true, 512, JSON_THROW_ON_ERROR), (int) $sequence);
     return 204; // only now: the credit is committed
 }
 

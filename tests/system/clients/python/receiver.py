@@ -53,9 +53,9 @@ def is_genuine(headers, body, keys):
 FINAL_TYPES = {"transaction.completed", "transaction.failed", "transaction.cancelled", "transaction.reversed"}
 
 
-def handle(event):
-    """One database transaction: the event's id, and the one credit that a payment can have. What is not newer changes
-    nothing."""
+def handle(event, sequence):
+    """One database transaction: the event's id, and the one credit that a payment can have. What does not come after
+    the last one, by the header webhook-sequence, changes nothing."""
     if event["type"] not in FINAL_TYPES:
         return  # a type that we do not know, or that moves no money
     data, proof = event["data"], event["data"]["proof"] or {}
@@ -64,13 +64,14 @@ def handle(event):
         if seen.rowcount == 0:
             return  # a repeat
         database.execute(
-            """INSERT INTO credits (merchant_transaction_id, credited, amount, currency, as_of) VALUES (?, ?, ?, ?, ?)
+            """INSERT INTO credits (merchant_transaction_id, credited, amount, currency, sequence)
+               VALUES (?, ?, ?, ?, ?)
                ON CONFLICT (merchant_transaction_id) DO UPDATE
                SET credited = excluded.credited, amount = excluded.amount, currency = excluded.currency,
-                   as_of = excluded.as_of
-               WHERE excluded.as_of > credits.as_of""",
+                   sequence = excluded.sequence
+               WHERE excluded.sequence > credits.sequence""",
             (data["merchant_transaction_id"], data["status"] == "completed", proof.get("fiat_amount"),
-             proof.get("fiat_currency"), event["timestamp"]))
+             proof.get("fiat_currency"), sequence))
 
 
 def open_database():
@@ -78,7 +79,7 @@ def open_database():
     database.execute("CREATE TABLE IF NOT EXISTS handled_events (event_id TEXT PRIMARY KEY)")
     database.execute("""CREATE TABLE IF NOT EXISTS credits (merchant_transaction_id TEXT PRIMARY KEY,
                                                             credited INTEGER NOT NULL, amount TEXT, currency TEXT,
-                                                            as_of TEXT NOT NULL)""")
+                                                            sequence INTEGER NOT NULL)""")
     return database
 
 
@@ -105,7 +106,10 @@ class Receiver(BaseHTTPRequestHandler):
         keys = read_keys(Path(SECRET_FILE).read_text())  # each time: a rotated secret needs no restart
         if not is_genuine(self.headers, body, keys):
             return 401
-        handle(json.loads(body))
+        sequence = self.headers.get("webhook-sequence", "")
+        if not re.fullmatch("[0-9]{1,15}", sequence):
+            return 400
+        handle(json.loads(body), int(sequence))
         return 200  # only now: the credit is committed
 
     def log_message(self, *_):
