@@ -25,6 +25,8 @@ class Recording : public store_contract {
             EXPECT_EQ(fresh.state, stored->state);
             EXPECT_EQ(fresh.status, stored->status);
             EXPECT_EQ(*fresh.body, *stored->body);
+            EXPECT_EQ(fresh.recorded_at, stored->recorded_at);
+            EXPECT_EQ(fresh.traceparent, stored->traceparent);
         }
     }
     /// Everything of "a" is as it was added at 0.

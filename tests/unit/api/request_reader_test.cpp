@@ -58,6 +58,21 @@ TEST(RequestReader, ComesToTheSameHoweverTheBytesAreCut) {
     expect_everywhere("GET / HTTP/1.1\nA: b\r\n\r\n", invalid);
 }
 
+TEST(RequestReader, ATraceparentIsOneValidLineOrNone) {
+    const std::string good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const auto read = [](const std::string& lines) {
+        request_reader reader;
+        reader.append("POST / HTTP/1.1\r\n" + lines + "\r\n");
+        EXPECT_EQ(reader.next(), step::head);
+        return reader.head().traceparent;
+    };
+    EXPECT_EQ(read(""), "");
+    EXPECT_EQ(read("TraceParent:  " + good + " \r\n"), good);
+    EXPECT_EQ(read("traceparent: " + good + "\r\ntraceparent: " + good + "\r\n"), "") << "whose is it?";
+    EXPECT_EQ(read("traceparent: " + good + "-x\r\n"), "");
+    EXPECT_EQ(read("traceparent: 00-" + std::string(8'000, 'a') + "\r\n"), "");
+}
+
 TEST(RequestReader, ReportsTheHeader) {
     request_reader reader;
     reader.append("POST /v1/sessions?x=1 HTTP/1.0\r\ncontent-type: a/b\r\nACCEPT: c\r\nIdempotency-key: k "

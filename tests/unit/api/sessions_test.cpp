@@ -102,6 +102,16 @@ TEST_F(Sessions, ARetryAfterOfProofsIsAHeaderOfOurs) {
     EXPECT_EQ(ask("GET", "/v1/users/u/kyc-status").headers, headers);
 }
 
+TEST_F(Sessions, ATraceparentIsOfTheTracking) {
+    request_head head;
+    head.may_change = true;
+    head.method = "POST";
+    head.target = "/v1/sessions";
+    head.traceparent = "00-a-b-01";
+    ask(std::move(head), "{}");
+    EXPECT_EQ(backend_.last_session->options.traceparent, "00-a-b-01");
+}
+
 TEST_F(Sessions, AnIdempotencyKeyIs1To255PrintableCharacters) {
     const auto with = [this](std::string key) {
         request_head head;

@@ -19,6 +19,25 @@ TEST_F(Transactions, AreCreatedWith201AndFoundWith200) {
     EXPECT_EQ(backend_.last_who.uid, 1000);
 }
 
+TEST_F(Transactions, ATraceparentGoesAlongWithEachOfTheRequest) {
+    const auto post = [this](const char* type, std::string body, std::string traceparent) {
+        request_head head;
+        head.may_change = true;
+        head.method = "POST";
+        head.target = "/v1/transactions";
+        head.content_type = type;
+        head.traceparent = std::move(traceparent);
+        return ask(std::move(head), std::move(body)).status;
+    };
+    EXPECT_EQ(post("application/json", R"({"merchant_transaction_id":"t1"})", "00-a-b-01"), 201);
+    EXPECT_EQ(backend_.last_track->options.traceparent, "00-a-b-01");
+    EXPECT_EQ(post("application/json", R"({"merchant_transaction_id":"t2"})", ""), 201);
+    EXPECT_EQ(backend_.last_track->options.traceparent, "");
+    EXPECT_EQ(post("application/x-ndjson", "t3\nt4\n", "00-a-b-01"), 200);
+    ASSERT_EQ(backend_.last_import.size(), 2U);
+    for (const import_line& line : backend_.last_import) EXPECT_EQ(line.request.options.traceparent, "00-a-b-01");
+}
+
 TEST_F(Transactions, AreShownInTheOrderOfTheContract) {
     backend_.add("abc");
     track::transaction_view& view = backend_.transactions.at("abc");

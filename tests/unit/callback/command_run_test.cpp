@@ -144,6 +144,12 @@ TEST_F(CommandRun, TheEnvironmentIsExactlyTheContracts) {
                            "PROOFTRACK_STATUS=completed\nPROOFTRACK_ATTEMPT=3\n");
 }
 
+TEST_F(CommandRun, ATraceIsInTheEnvironmentWhenThereIsOne) {
+    delivery_job job;
+    job.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-831d8dadf3a86e70-01";
+    EXPECT_EQ(make_command_environment(job).back(), "PROOFTRACK_TRACEPARENT=" + job.traceparent);
+}
+
 TEST_F(CommandRun, AStatusWithANulIsNotCutAtIt) {
     delivery_job job;
     job.status = std::string("completed\0", 10);

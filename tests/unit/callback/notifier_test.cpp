@@ -36,8 +36,35 @@ TEST_F(Notifier, SendsTheFrozenBytesSignedAsThePublishedVectorSays) {
     EXPECT_THAT(header_of(request, "User-Agent"), testing::MatchesRegex("prooftrackd/[0-9.]+"));
     EXPECT_EQ(header_of(request, "webhook-id"), "msg_p5jXN8AQM9LWM0D4loKWxJek");
     EXPECT_EQ(header_of(request, "webhook-timestamp"), "1614265330");
+    EXPECT_EQ(header_of(request, "webhook-sequence"), "0");
+    EXPECT_THAT(request, testing::Not(testing::HasSubstr("traceparent")));
     EXPECT_EQ(header_of(request, "webhook-signature"), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     EXPECT_THAT(request, testing::EndsWith("\r\n\r\n{\"test\": 2432232314}"));
+}
+
+TEST_F(Notifier, SendsTheEventsSequenceAndTrace) {
+    scripted_http_server server(always_ok());
+    configure({webhook(server.base_url())}, {});
+    delivery_job traced = job();
+    traced.sequence = 1'775'037'825'120;
+    traced.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-831d8dadf3a86e70-01";
+    deliver(traced);
+    const std::string request = requests_.all().at(0);
+    EXPECT_EQ(header_of(request, "webhook-sequence"), "1775037825120");
+    EXPECT_EQ(header_of(request, "traceparent"), traced.traceparent);
+}
+
+TEST_F(Notifier, ATraceparentOfTheHeadersFileTakesThePlaceOfOurs) {
+    scripted_http_server server(always_ok());
+    callback_target target = webhook(server.base_url());
+    target.headers = {{"Traceparent", secret("theirs")}};
+    configure({target}, {});
+    delivery_job traced = job();
+    traced.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-831d8dadf3a86e70-01";
+    deliver(traced);
+    const std::string request = requests_.all().at(0);
+    EXPECT_EQ(header_of(request, "Traceparent"), "theirs");
+    EXPECT_THAT(request, testing::Not(testing::HasSubstr("831d8dadf3a86e70")));
 }
 
 TEST_F(Notifier, EachAttemptSignsTheSameBytesAnew) {

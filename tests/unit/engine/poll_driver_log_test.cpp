@@ -47,6 +47,18 @@ TEST_F(PollDriverLog, AChangeOfStatusNamesBothStatusesAndItsRequest) {
     EXPECT_EQ(lines[1].at("seq"), "1");
 }
 
+TEST_F(PollDriverLog, AChangeHasTheTraceOfItsTracking) {
+    track();
+    disk_.transactions.at("t1").traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    run_to(6s);
+    const auto lines = log_.of(observe::log_event_id::transaction_status);
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_EQ(lines[0].at("traceparent"), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    EXPECT_EQ(
+        lines[1].at("traceparent"), "00-4bf92f3577b34da6a3ce929d0e0e4736-" + lines[1].at("event_id").substr(20) + "-01")
+        << "an event has a parent id of its own";
+}
+
 TEST_F(PollDriverLog, EachEndHasALineOfItsOwn) {
     options_.rules.give_up_after = 20s;
     begin();

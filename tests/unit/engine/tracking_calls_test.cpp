@@ -106,6 +106,18 @@ TEST_F(TrackingCalls, ANewOneIsStoredPolledAuditedAndShown) {
     EXPECT_EQ(only_line(log_event_id::transaction_tracked), (fields{{"merchant_transaction_id", "t1"}}));
 }
 
+TEST_F(TrackingCalls, ATraceIsKeptAndLoggedAndIsNoOption) {
+    api::tracking_options options;
+    options.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    EXPECT_TRUE(std::get<api::tracked>(track("t1", options)).created);
+    EXPECT_EQ(stored("t1").traceparent, options.traceparent);
+    EXPECT_EQ(
+        only_line(log_event_id::transaction_tracked),
+        (fields{{"merchant_transaction_id", "t1"}, {"traceparent", options.traceparent}}));
+    EXPECT_FALSE(std::get<api::tracked>(track("t1")).created) << "the same without a trace is the same";
+    EXPECT_EQ(stored("t1").traceparent, options.traceparent);
+}
+
 TEST_F(TrackingCalls, ItIsOverdueAfterTheConfiguredTimeUnlessItSaysOtherwise) {
     world_.config.poll.overdue_after = 5h;
     const auto done = std::get<api::tracked>(track("t1"));

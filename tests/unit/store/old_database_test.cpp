@@ -99,7 +99,13 @@ TEST_P(OldDatabase, KeepsItsPendingDeliveriesAndGoesOn) {
     EXPECT_EQ(consumers[0].lag, 5U);
     EXPECT_EQ(consumers[1].lag, 3U);
 
-    EXPECT_EQ(world.record(make_settlement("open", 1, {"backend"})).value().seq, event_seq{6});
+    const delivery_record old = world.load_delivery(value_of(owed[0].id)).value();
+    EXPECT_EQ(old.traceparent, "");
+    EXPECT_THAT(*old.body, HasSubstr("\"timestamp\":\"" + format_wall_time(old.recorded_at) + "\""));
+
+    const recorded_transition next = world.record(make_settlement("open", 1, {"backend"})).value();
+    EXPECT_EQ(next.seq, event_seq{6});
+    EXPECT_EQ(next.traceparent, GetParam() < 3 ? "" : "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     EXPECT_EQ(world.add({make_new("new")}).value()[0].what, add_result::created);
     world.reopen();
     EXPECT_EQ(facts_of("open").state, track::tracking_state::settled);

@@ -160,6 +160,24 @@ TEST(DeliveryState, IsReadBackFromItsName) {
     EXPECT_EQ(parse_delivery_state("lost"), std::nullopt);
 }
 
+TEST(Event, TheSequenceIsItsTimestampInMilliseconds) {
+    const wall_time at{milliseconds(1'775'037'825'120)};
+    EXPECT_EQ(event_sequence(at), 1'775'037'825'120U);
+    EXPECT_EQ(event_sequence(next_event_time(at - std::chrono::hours(1), at)), 1'775'037'825'121U)
+        << "also when the clock steps back";
+    EXPECT_EQ(event_sequence(wall_time(milliseconds(-1))), 0U);
+}
+
+TEST(Event, ItsTraceIsThatOfItsTrackingUnderItsOwnId) {
+    const std::string tracked_by = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    EXPECT_EQ(
+        event_traceparent(tracked_by, "evt_01a2065e83e27d58831d8dadf3a86e70"),
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-831d8dadf3a86e70-01");
+    EXPECT_EQ(event_traceparent("", "evt_01a2065e83e27d58831d8dadf3a86e70"), "");
+    EXPECT_EQ(event_traceparent(tracked_by, "evt_1"), "");
+    EXPECT_EQ(event_traceparent("a damaged row", "evt_01a2065e83e27d58831d8dadf3a86e70"), "");
+}
+
 TEST(Event, OnlyAnEventsBytesTakeASequenceNumber) {
     EXPECT_THROW(insert_seq("{}", event_seq{1}), std::logic_error);
     EXPECT_THROW(insert_seq(std::string(100, 'x'), event_seq{1}), std::logic_error);

@@ -56,6 +56,33 @@ TEST(DeliveryDriver, LogsAndCountsADeliveryOnceItIsRecorded) {
     EXPECT_EQ((world.metrics.counts[{"backend", "delivered"}]), 1);
 }
 
+TEST(DeliveryDriver, EachAttemptHasTheEventsSequenceAndTrace) {
+    delivery_world world;
+    world.callback("backend");
+    world.boot();
+    world.emit("t0");
+    world.run(1s);
+    world.track("t1");
+    world.disk.transactions.at("t1").traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    world.sender->answer_with([](const callback::delivery_job&) { return reply_failed(); });
+    world.emit("t1");
+    world.run(10s);
+    const std::string id = world.row(2).view.event_id;
+    std::size_t attempts = 0;
+    for (const made_attempt& made : world.sender->attempts()) {
+        if (made.job.transaction != "t1") continue;
+        ++attempts;
+        EXPECT_EQ(made.job.sequence, track::event_sequence(world.disk.events.at(2).timestamp));
+        EXPECT_EQ(made.job.traceparent, "00-4bf92f3577b34da6a3ce929d0e0e4736-" + id.substr(20) + "-01");
+    }
+    EXPECT_GE(attempts, 2U) << "the second one is loaded";
+    EXPECT_EQ(world.sender->attempts().at(0).job.traceparent, "");
+    const auto lines = world.log.of(observe::log_event_id::callback_failed);
+    ASSERT_FALSE(lines.empty());
+    EXPECT_EQ(lines[0].at("traceparent"), world.sender->attempts().back().job.traceparent);
+    EXPECT_EQ(world.log.of(observe::log_event_id::callback_delivered).at(0).fields.count("traceparent"), 0U);
+}
+
 TEST(DeliveryDriver, OnlySelectingCallbacksGetAnEvent) {
     delivery_world world;
     world.callback("all");
