@@ -118,7 +118,7 @@ void request_reader::read_head() {
     if (const auto key = message.find("Idempotency-Key"); key != message.end()) {
         head_.idempotency_key = std::string(key->value());
     }
-    if (message.count("traceparent") == 1) head_.traceparent = read_traceparent(message["traceparent"]);
+    if (message.count("traceparent") == 1) head_.traceparent = read_traceparent(std::string(message["traceparent"]));
     head_.http_1_0 = message.version() < 11;
     content_length_.reset();
     if (const auto length = parser_->content_length()) content_length_ = *length;

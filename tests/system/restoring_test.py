@@ -93,6 +93,8 @@ class Restoring(SystemCase):
                                                 else None)(self.told(identifier)), 10, "told again")
             self.assertNotEqual(first["id"], second["id"])
             self.assertLess(first["timestamp"], second["timestamp"])
+            sequences = [int(delivery.headers["webhook-sequence"]) for delivery in self.receiver.of(identifier)]
+            self.assertEqual(sequences, sorted(set(sequences)), "it goes on increasing")
         self.assertEqual(len(self.told("ended-before")), 1, "what had been delivered is not told again")
 
     @unittest.skipUnless(shutil.which("sqlite3"), "sqlite3 is needed")
