@@ -10,7 +10,8 @@ export async function statesOf(api: Client, sandbox: Sandbox): Promise<Lives> {
     const lives: Lives = new Map();
     const live = async (id: string, type: Event["type"], overdue_after?: string) => {
         const body = { merchant_transaction_id: id, metadata: { life: type }, ...(overdue_after && { overdue_after }) };
-        taken(await api.POST("/v1/transactions", { body }), 201);
+        const header = { traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" };
+        taken(await api.POST("/v1/transactions", { params: { header }, body }), 201);
         lives.set(id, type);
     };
     for (const word of ["completed", "failed", "cancelled"] as const) {
