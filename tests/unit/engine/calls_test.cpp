@@ -48,7 +48,7 @@ class Calls : public testing::Test {
         world_.disk.rows.insert_or_assign(
             number, fake_disk::delivery_row{
                         std::move(view), event_seq{1}, callback, "", "settled", "completed", nullptr,
-                        world_.clock.now().wall, false});
+                        world_.clock.now().wall, {}, false});
     }
     std::vector<std::string> lines_and_words(const std::function<void()>& act) {
         std::vector<std::string> seen;
