@@ -31,7 +31,6 @@ void delivery_queue::invalidate() { stale_ = true; }
 void delivery_queue::clear() {
     empty_memory();
     whole_ = false;
-    stale_ = true;
     edge_ = lowest;
 }
 

@@ -35,7 +35,7 @@ class delivery_queue {
   public:
     /// With heads that are possibly stored it requests a refill.
     delivery_queue(std::size_t capacity, stored_heads stored)
-        : capacity_(capacity), whole_(stored == stored_heads::none), stale_(!whole_) {}
+        : capacity_(capacity), whole_(stored == stored_heads::none) {}
 
     /// Takes a head in, to be looked at when `due`; one with the same id is replaced. Beyond the edge it is left to the
     /// store.
@@ -95,8 +95,8 @@ class delivery_queue {
 
     std::size_t capacity_;
     bool whole_;
-    bool stale_;
-    key edge_ = lowest; ///< the first place that is not kept here; meaningless when whole_
+    bool stale_ = false; ///< what is here may be another one in the store by now
+    key edge_ = lowest;  ///< the first place that is not kept here; meaningless when whole_
     std::map<delivery_id, waiting_head> entries_;
     std::set<key> by_key_;
     std::set<key> by_due_;

@@ -75,10 +75,7 @@ health_effect proof_health::on_failed(
     health_kind kind, const poll_answer& answer, const answer_context& context, instant now) {
     if (is_unwell() && context.started < changed_at_) return {};
     if (is_stale_refusal(answer.what, context.started)) {
-        if (context.is_probe && is_probing_) { // the next probe goes with the new token
-            is_probing_ = false;
-            probe_at_ = now.steady;
-        }
+        if (context.is_probe) is_probing_ = false; // the next probe goes with the new token, at once
         return {};
     }
     health_effect effect;

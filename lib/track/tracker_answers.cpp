@@ -171,10 +171,9 @@ void tracker::follow_health(
     if (effect.wants_token) actions.emplace_back(reread_token_action{});
     if (effect.begins_slow_start) {
         // From an eighth of what the cadences want; a 429 says that half of what was made is the most for now.
-        const double wanted = std::max(1.0, wanted_rate());
-        const double made = health_.kind() == health_kind::throttled
-                                ? std::max(1.0, std::min(wanted, rate_.rate().value_or(wanted)) / 2)
-                                : wanted;
+        const double wanted = wanted_rate();
+        const double made =
+            health_.kind() == health_kind::throttled ? std::min(wanted, rate_.rate().value_or(wanted)) / 2 : wanted;
         const steady_time begin = std::max(now.steady, health_.pause_end());
         rate_.begin_slow_start(begin, std::min(made, wanted / 8), made);
     }

@@ -127,10 +127,6 @@ void tracker::schedule(std::uint32_t slot, judgement::next_poll next, instant no
         const auto planned = next_verification(table_.facts(slot, now), now.wall, options_.rules);
         // Its times were taken away or have passed, and the stored row is watched: one more answer says that it is not.
         const milliseconds wait = planned ? *planned - now.wall : milliseconds(0);
-        if (!planned && !row.watched) {
-            erase(slot);
-            return;
-        }
         wait_until(slot, std::max(start + options_.rules.interval.first, now.steady + wait));
         return;
     }

@@ -80,6 +80,14 @@ TEST(DeliveryLane, WakesExactlyWhenTheNextOneIsDue) {
     EXPECT_EQ(bench.take(), 1U);
 }
 
+TEST(DeliveryLane, AThousandAndTwentyFourHeadsAreInMemoryAndTheOthersInTheStore) {
+    lane_bench bench;
+    for (std::uint64_t id = 1; id <= 1'024; ++id) bench.owe(id);
+    EXPECT_EQ(bench.lane.waiting(), 1'024U);
+    bench.owe(1'025);
+    EXPECT_EQ(bench.lane.waiting(), 1'024U);
+}
+
 TEST(DeliveryLane, ABusyOneIsNotTakenInTwice) {
     lane_bench bench;
     bench.owe(1);

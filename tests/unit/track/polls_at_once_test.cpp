@@ -84,6 +84,15 @@ TEST(PollsAtOnce, WhatLiesWithinAQuarterIsChance) {
     EXPECT_EQ(need.needed(8'000, false, start + seconds(600)), high);
 }
 
+TEST(PollsAtOnce, AQuarterLessIsChanceAndOneMoreIsNot) {
+    for (const auto& [rate, fallen] : {std::pair(446, 88U), std::pair(437, 65U)}) { // 66 and 65 of 88
+        polls_at_once need = after_replies_of(milliseconds(100));
+        EXPECT_EQ(need.needed(640, false, start), 88U);
+        EXPECT_EQ(need.needed(rate, false, start), 88U);
+        EXPECT_EQ(need.needed(rate, false, start + seconds(60)), fallen);
+    }
+}
+
 TEST(CapacityLimit, IsWhatIsExhausted) {
     EXPECT_EQ(to_string(what_limits({.awaits_store = true, .is_at_ceiling = true, .in_flight = 64}, 64)), "store");
     EXPECT_EQ(to_string(what_limits({.is_at_ceiling = true, .in_flight = 64}, 64)), "poll.max_rate");

@@ -41,6 +41,7 @@ TEST(RateControl, GrowsByAFifthOfTheThresholdASecondFromThere) {
     EXPECT_NEAR(grown(10, 10, 100ms), 10.2, grain);
     EXPECT_NEAR(grown(8, 10, 1s), 11.2, grain) << "four steps to the threshold, six beyond";
     EXPECT_NEAR(grown(1, 1, 1s), 2, grain) << "at least by one a second";
+    EXPECT_NEAR(grown(1, 1, 500ms), 1.5, grain);
     EXPECT_NEAR(grown(0.1, 0.1, 1s), 2, grain);
 }
 

@@ -165,6 +165,57 @@ TEST(Schedule, AnUnchangedReplyEndsAGraceAndGivesUpAsAnyOther) {
     EXPECT_EQ(world.only<change_action>().event, event_type::abandoned);
 }
 
+TEST(Schedule, ARejectedOneThatIsAnsweredAsBeforeIsTrackedAgain) {
+    tracker_fixture world;
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::good, "pending");
+    world.recorded();
+    for (int i = 0; i < 3; ++i) world.answer(*world.wait_for_poll(), reply_class::bad_request);
+    EXPECT_EQ(world.only<change_action>().event, event_type::rejected);
+    world.recorded();
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    EXPECT_EQ(world.only<change_action>().facts.state, tracking_state::tracking);
+}
+
+TEST(Schedule, OneThatBecomesOverdueIsStillKnownByItsLastReply) {
+    tracker_fixture world;
+    world.step(tracked_event{world.make("a", seconds(1)), false});
+    auto poll = world.wait_for_poll();
+    EXPECT_EQ(poll->ticket.known_body, 0U);
+    poll_answer reply;
+    reply.what = reply_class::good;
+    reply.status = "pending";
+    reply.body_hash = 17;
+    world.answer(*poll, reply);
+    world.recorded();
+    world.pass(seconds(1));
+    world.step(woken_event{});
+    EXPECT_EQ(world.only<change_action>().event, event_type::overdue);
+    world.recorded();
+    poll = world.wait_for_poll(hours(2));
+    ASSERT_TRUE(poll);
+    EXPECT_EQ(poll->ticket.known_body, 17U) << "the same reply is not parsed again";
+}
+
+TEST(Schedule, MorePollsAreNeededAtOnceOnceOneIsMoreThanASecondLate) {
+    tracker_options options;
+    options.rules.interval = {seconds(10), seconds(10)};
+    tracker_fixture world(options);
+    for (int i = 0; i < 100; ++i) world.track("id-" + std::to_string(i));
+    for (int i = 0; i < 100; ++i) {
+        const auto poll = world.core.next_poll(world.now);
+        ASSERT_TRUE(poll);
+        poll_answer reply;
+        reply.what = reply_class::unchanged;
+        reply.took = milliseconds(i == 0 ? 10 : 1'000); // a server that is short of CPU
+        world.answer(*poll, reply);
+    }
+    world.pass(seconds(11));
+    const std::size_t needed = world.core.needed_at_once(world.now);
+    world.pass(milliseconds(1));
+    EXPECT_GT(world.core.needed_at_once(world.now), needed);
+}
+
 TEST(Telling, AnUnknownStatusIsReportedOnceAndAtMostAHundredOfThem) {
     tracker_fixture world;
     world.track("a");

@@ -92,6 +92,43 @@ TEST(TransactionTable, GivesBackTheFactsItWasGiven) {
     EXPECT_EQ(table.count(tracking_state::settled), 0U);
 }
 
+TEST(TransactionTable, KeepsAnUnknownStatusOfOneThatHasNothingElseOfItsOwn) {
+    transaction_table table;
+    active_transaction odd = make("a");
+    odd.facts.status = "on_hold";
+    const std::uint32_t slot = table.insert(odd, {});
+    EXPECT_EQ(table.facts(slot, {}).status, "on_hold");
+}
+
+TEST(TransactionTable, CountsThoseThatDoNotFail) {
+    transaction_table table;
+    active_transaction late = make("late");
+    late.facts.state = tracking_state::overdue;
+    const std::uint32_t a = table.insert(make("a"), {});
+    const std::uint32_t b = table.insert(make("b"), {});
+    const std::uint32_t c = table.insert(late, {});
+    const auto expect = [&](std::size_t answered, std::size_t untried, std::size_t others) {
+        const candidates left = table.not_failing();
+        EXPECT_EQ(left.answered, answered);
+        EXPECT_EQ(left.untried, untried);
+        EXPECT_EQ(left.others, others);
+    };
+    expect(0, 2, 1);
+    table.set_standing(a, standing::answered);
+    table.set_standing(c, standing::answered);
+    expect(1, 1, 1);
+    table.set_standing(a, standing::failing, 7);
+    EXPECT_EQ(table.at(a).known_standing(), standing::failing);
+    EXPECT_EQ(table.at(a).failed_in, 7U);
+    expect(0, 1, 1);
+    table.set_facts(b, late.facts, {});
+    expect(0, 0, 2);
+    table.set_standing(c, standing::failing, 7);
+    expect(0, 0, 1);
+    table.erase(b);
+    expect(0, 0, 0);
+}
+
 TEST(TransactionTable, AReusedSlotHasAnotherGeneration) {
     transaction_table table;
     const instant now{};

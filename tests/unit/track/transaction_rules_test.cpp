@@ -349,6 +349,19 @@ TEST(Verification, TheTenthErrorInARowEndsOneThatAUserAskedFor) {
     EXPECT_EQ(judge(facts, other(reply_class::no_reply), now, 9).next, next_poll::never);
 }
 
+TEST(Verification, OneThatIsAskedInTheTailAloneIsAskedThereAgainAfterTheTenthError) {
+    poll_rules no_times;
+    no_times.verify_after.clear();
+    tracking_facts facts = settled("failed");
+    facts.recheck_until = begin + hours(24);
+    const wall_time now = begin + hours(2);
+    const poll_answer silence = other(reply_class::no_reply);
+    EXPECT_EQ(judge_answer(facts, silence, now, 8, no_times).next, next_poll::backoff);
+    const judgement verdict = judge_answer(facts, silence, now, 9, no_times);
+    EXPECT_EQ(verdict.next, next_poll::planned);
+    EXPECT_EQ(verdict.facts.recheck_until, facts.recheck_until);
+}
+
 TEST(TransactionRules, AnErrorBacksOffInTheBandAndChangesNoTail) {
     for (const auto what : {reply_class::server_error, reply_class::unusable, reply_class::no_reply}) {
         EXPECT_EQ(judge(tracked(), other(what)).next, next_poll::backoff) << to_string(what);

@@ -1,0 +1,220 @@
+// What an outage or a pause does, at exact times: when it is seen, who is asked meanwhile, and what its end leaves.
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "unit/track/tracker_fixture.hpp"
+
+namespace prooftrack::track {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+tracker_options with_interval(seconds first, seconds second) {
+    tracker_options options;
+    options.rules.interval = {first, second};
+    return options;
+}
+
+/// Everybody who was tracked has been answered once, at `now`.
+class answered_world : public tracker_fixture {
+  public:
+    explicit answered_world(const std::vector<std::string>& ids, tracker_options options)
+        : tracker_fixture(std::move(options)) {
+        for (const std::string& id : ids) track(id);
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            answer(core.next_poll(now).value(), reply_class::good, "pending");
+            recorded();
+        }
+    }
+    live_transaction live(const std::string& id) const { return core.live(core.find(id).value(), now); }
+    /// Answers the next poll, which has to be this one's.
+    void answer_next(const std::string& id, reply_class what) {
+        const auto poll = wait_for_poll();
+        ASSERT_TRUE(poll);
+        EXPECT_EQ(poll->ticket.id, id);
+        answer(*poll, what);
+    }
+    /// It is asked a second after its last poll, out of its turn.
+    void answer_wanted(const std::string& id, reply_class what) {
+        step(poll_wanted_event{core.find(id).value()});
+        pass(seconds(1));
+        answer_next(id, what);
+    }
+};
+
+TEST(Outage, SeenByThePassingOfTimeSaysWhatTheLastRefusalSaid) {
+    tracker_fixture world;
+    world.track("a");
+    poll_answer refusal;
+    refusal.what = reply_class::forbidden;
+    refusal.error = "403 not_allowed";
+    refusal.message = "Not from this address";
+    refusal.request_id = "request-7";
+    world.answer(*world.wait_for_poll(), refusal);
+    world.recorded(); // its age
+    world.pass(milliseconds(1'999));
+    EXPECT_TRUE(world.step(woken_event{}).empty()) << "others may come with it, and be answered";
+    world.pass(milliseconds(1));
+    world.step(woken_event{});
+    const auto seen = world.only<health_action>();
+    EXPECT_EQ(seen.from, health_kind::ok);
+    EXPECT_EQ(seen.to, health_kind::forbidden);
+    EXPECT_EQ(seen.detail, "403 not_allowed");
+    EXPECT_EQ(seen.request_id, "request-7");
+    EXPECT_EQ(world.core.health().standing(), "403 not_allowed: Not from this address");
+}
+
+TEST(Outage, OneOutOfTheCadenceIsAskedBeforeTwoRefusalsAreOne) {
+    for (const bool is_refused : {false, true}) {
+        answered_world world({"a", "b"}, with_interval(seconds(10), seconds(10)));
+        active_transaction late = world.make("late");
+        late.facts.state = tracking_state::overdue;
+        late.facts.last_polled_at = world.now.wall;
+        world.load({late});
+        world.pass(seconds(10));
+        world.answer_next("a", reply_class::forbidden);
+        world.answer_next("b", reply_class::forbidden);
+        EXPECT_TRUE(world.all<health_action>().empty());
+        const steady_time begin = world.now.steady;
+        world.answer_next("late", is_refused ? reply_class::forbidden : reply_class::unchanged);
+        EXPECT_LE(world.now.steady - begin, milliseconds(10)) << "at once";
+        EXPECT_EQ(world.all<health_action>().size(), is_refused ? 1U : 0U);
+        EXPECT_EQ(world.core.health().kind(), is_refused ? health_kind::forbidden : health_kind::ok);
+    }
+}
+
+TEST(Outage, TheEndOfOneForgivesItsErrors) {
+    const std::vector<std::string> ids{"a", "b", "c"};
+    answered_world world(ids, with_interval(seconds(10), seconds(10)));
+    int failures = 0;
+    for (int probes = 0; probes < 4; ++failures) {
+        if (world.core.health().is_unwell()) ++probes;
+        world.answer(world.wait_for_poll(minutes(1)).value(), reply_class::server_error);
+    }
+    EXPECT_GE(failures, 7);
+    world.answer(world.wait_for_poll(minutes(1)).value(), reply_class::unchanged);
+    EXPECT_EQ(world.only<health_action>().to, health_kind::ok);
+    for (const std::string& id : ids) {
+        EXPECT_EQ(world.live(id).consecutive_errors, 0U) << id;
+        EXPECT_LE(world.live(id).next_poll_at.value() - world.now.wall, seconds(10)) << id;
+    }
+}
+
+TEST(Outage, TheEndOfOneLeavesTheBackoffOfThoseThatFailedBefore) {
+    answered_world world({"bad", "b", "c"}, with_interval(seconds(10), seconds(10)));
+    while (world.live("bad").consecutive_errors < 6) {
+        const auto poll = world.wait_for_poll(minutes(2));
+        ASSERT_TRUE(poll);
+        world.answer(*poll, poll->ticket.id == "bad" ? reply_class::server_error : reply_class::unchanged);
+    }
+    const auto next = world.live("bad").next_poll_at;
+    EXPECT_GE(next.value() - world.now.wall, seconds(160));
+    while (!world.core.health().is_unwell()) {
+        const auto poll = world.wait_for_poll(minutes(2));
+        ASSERT_TRUE(poll);
+        world.answer(*poll, reply_class::server_error);
+    }
+    world.answer(world.wait_for_poll(minutes(1)).value(), reply_class::unchanged);
+    ASSERT_EQ(world.core.health().kind(), health_kind::ok);
+    EXPECT_EQ(world.live("bad").consecutive_errors, 6U);
+    EXPECT_EQ(world.live("bad").next_poll_at, next);
+}
+
+TEST(Outage, OneThatWasAnsweredIsAskedAsSoonAsTheBandLets) {
+    answered_world world({"a", "b"}, with_interval(seconds(5), seconds(100)));
+    const steady_time begin = world.now.steady;
+    world.answer_wanted("b", reply_class::forbidden);
+    world.answer_next("a", reply_class::unchanged);
+    EXPECT_EQ(world.now.steady - begin, seconds(5));
+}
+
+TEST(Outage, WhoAlwaysFailedIsAskedAsSoonAsTheBandLetsWhenNobodyElseIsLeft) {
+    tracker_fixture world(with_interval(seconds(100), seconds(100)));
+    world.track("a");
+    world.track("b");
+    const steady_time begin = world.now.steady;
+    world.answer(*world.core.next_poll(world.now), reply_class::server_error);
+    world.answer(*world.core.next_poll(world.now), reply_class::good, "pending");
+    world.recorded();
+    const row_ref b = *world.core.find("b");
+    world.step(poll_wanted_event{b});
+    world.pass(seconds(1));
+    world.answer(*world.core.next_poll(world.now), reply_class::forbidden);
+    EXPECT_EQ(world.only<health_action>().to, health_kind::forbidden);
+    world.step(untracked_event{b});
+    world.recorded();
+    const auto probe = world.wait_for_poll();
+    ASSERT_TRUE(probe);
+    EXPECT_EQ(probe->ticket.id, "a");
+    EXPECT_EQ(world.now.steady - begin, seconds(100)) << "the probe's own time was after half a minute";
+}
+
+TEST(Outage, SixtyFourRowsAreLookedAtAtOnce) {
+    tracker_fixture world;
+    std::vector<active_transaction> rows;
+    for (int i = 0; i < 100; ++i) {
+        rows.push_back(world.make("id-" + std::to_string(i)));
+        rows.back().facts.last_polled_at = world.now.wall - (i < 64 ? hours(0) : i == 70 ? hours(2) : hours(1));
+    }
+    world.load(std::move(rows));
+    const auto first = world.core.next_poll(world.now);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first->ticket.id, "id-70") << "the longest unseen";
+    world.answer(*first, reply_class::forbidden);
+    EXPECT_FALSE(world.core.next_poll(world.now)) << "the band lets none of the first 64 be asked yet";
+    const auto next = world.core.next_poll(world.now);
+    ASSERT_TRUE(next);
+    EXPECT_EQ(next->ticket.id, "id-64");
+}
+
+TEST(Outage, AClockThatIsSetMeanwhileIsNoTimeOfIt) {
+    tracker_options options = with_interval(seconds(10), seconds(10));
+    tracker_fixture world(options);
+    world.track("lost");
+    poll_answer reply;
+    reply.what = reply_class::not_found;
+    reply.server_date = world.now.wall;
+    world.answer(*world.wait_for_poll(), reply);
+    world.recorded();
+    const auto grace = [&] {
+        return world.now.wall - world.core.live(*world.core.find("lost"), world.now).facts.not_found_since.value();
+    };
+    world.pass(seconds(10));
+    world.answer(world.core.next_poll(world.now).value(), reply_class::forbidden);
+    ASSERT_TRUE(world.core.health().is_unwell());
+    EXPECT_EQ(grace(), seconds(10));
+    world.now.wall += hours(1);
+    world.step(clock_jumped_event{hours(1)});
+    const auto probe = world.wait_for_poll();
+    ASSERT_TRUE(probe);
+    reply.what = reply_class::forbidden;
+    reply.server_date = world.now.wall; // the clock is right now
+    world.answer(*probe, reply);
+    world.recorded(); // the times that moved with it
+    reply.what = reply_class::not_found;
+    reply.server_date.reset();
+    world.answer(world.wait_for_poll().value(), reply);
+    ASSERT_EQ(world.core.health().kind(), health_kind::ok);
+    EXPECT_EQ(grace(), seconds(10));
+}
+
+TEST(Pause, TheSlowStartEndsWhenNoPollIsMoreThanASecondLate) {
+    for (const milliseconds late : {milliseconds(1'000), milliseconds(1'001)}) {
+        tracker_fixture world(with_interval(seconds(10), seconds(10)));
+        world.track("a");
+        world.answer(*world.wait_for_poll(), reply_class::throttled);
+        world.pass(seconds(10) + late);
+        world.step(woken_event{});
+        EXPECT_EQ(world.all<health_action>().size(), late == seconds(1) ? 1U : 0U);
+        ASSERT_TRUE(world.core.next_poll(world.now));
+        world.step(woken_event{});
+        EXPECT_EQ(world.core.health().kind(), health_kind::ok);
+    }
+}
+
+} // namespace
+} // namespace prooftrack::track
