@@ -42,7 +42,6 @@ steady_time tracker::earliest_poll(std::uint32_t slot) const {
 tracker::look tracker::look_around(look_for what, instant now) {
     look found;
     const auto slots = static_cast<std::uint32_t>(table_.slots());
-    if (slots == 0) return found;
     const std::uint32_t length = std::min(slots, rows_a_look);
     for (std::uint32_t i = 0; i < length; ++i) {
         const std::uint32_t slot = (look_from_ + i) % slots;
@@ -108,7 +107,7 @@ tracker::look tracker::look_for_fresh(instant now) {
     const transaction_row& row = table_.at(slot);
     const auto due = row.is_urgent ? urgent_.when(slot) : due_.when(slot);
     const steady_time when = std::max(
-        {steady_time(std::chrono::nanoseconds(due.value_or(0))), health_.pause_end(),
+        {steady_time(std::chrono::nanoseconds(*due)), health_.pause_end(),
          fresh_at_ - (most_fresh_at_once - 1) * fresh_gap});
     if (when <= now.steady) return {slot, now.steady};
     return {std::nullopt, when};

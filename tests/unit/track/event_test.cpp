@@ -182,8 +182,7 @@ TEST(Event, OnlyAnEventsBytesTakeASequenceNumber) {
     EXPECT_THROW(insert_seq("{}", event_seq{1}), std::logic_error);
     EXPECT_THROW(insert_seq(std::string(100, 'x'), event_seq{1}), std::logic_error);
     event_facts facts;
-    for (const std::size_t length :
-         {event_id_length - 1, event_id_length + 1, event_id_length + 2}) {
+    for (const std::size_t length : {event_id_length - 1, event_id_length + 1, event_id_length + 2}) {
         facts.id = std::string(length, 'x');
         EXPECT_THROW(insert_seq(format_event(facts), event_seq{1}), std::logic_error) << length;
     }

@@ -73,6 +73,7 @@ TEST(Outage, OneOutOfTheCadenceIsAskedBeforeTwoRefusalsAreOne) {
         answered_world world({"a", "b"}, with_interval(seconds(10), seconds(10)));
         active_transaction late = world.make("late");
         late.facts.state = tracking_state::overdue;
+        late.facts.overdue_at = world.now.wall;
         late.facts.last_polled_at = world.now.wall;
         world.load({late});
         world.pass(seconds(10));
@@ -153,22 +154,57 @@ TEST(Outage, WhoAlwaysFailedIsAskedAsSoonAsTheBandLetsWhenNobodyElseIsLeft) {
     EXPECT_EQ(world.now.steady - begin, seconds(100)) << "the probe's own time was after half a minute";
 }
 
-TEST(Outage, SixtyFourRowsAreLookedAtAtOnce) {
-    tracker_fixture world;
-    std::vector<active_transaction> rows;
-    for (int i = 0; i < 100; ++i) {
-        rows.push_back(world.make("id-" + std::to_string(i)));
-        rows.back().facts.last_polled_at = world.now.wall - (i < 64 ? hours(0) : i == 70 ? hours(2) : hours(1));
+TEST(Outage, OneOutOfTheCadenceIsNotAskedEarlyWhileAnybodyIsLeftInIt) {
+    for (const bool has_new : {false, true}) {
+        answered_world world({"a", "b"}, with_interval(seconds(10), seconds(100)));
+        active_transaction late = world.make("late");
+        late.facts.state = tracking_state::overdue;
+        late.facts.overdue_at = world.now.wall;
+        late.facts.last_polled_at = world.now.wall - minutes(30);
+        world.load({late});
+        world.answer_wanted("b", reply_class::forbidden);
+        if (has_new) {
+            world.track("new");
+            EXPECT_EQ(world.core.next_poll(world.now).value().ticket.id, "new");
+        }
+        EXPECT_FALSE(world.core.has_poll(world.now));
     }
-    world.load(std::move(rows));
-    const auto first = world.core.next_poll(world.now);
-    ASSERT_TRUE(first);
-    EXPECT_EQ(first->ticket.id, "id-70") << "the longest unseen";
-    world.answer(*first, reply_class::forbidden);
-    EXPECT_FALSE(world.core.next_poll(world.now)) << "the band lets none of the first 64 be asked yet";
-    const auto next = world.core.next_poll(world.now);
+}
+
+TEST(Outage, EarlyPollsComeTenMillisecondsApart) {
+    answered_world world({"a", "b", "c", "d"}, with_interval(seconds(5), seconds(100)));
+    const steady_time begin = world.now.steady;
+    world.answer_wanted("b", reply_class::forbidden);
+    world.answer_next("a", reply_class::forbidden);
+    EXPECT_EQ(world.now.steady - begin, seconds(5));
+    const auto next = world.wait_for_poll();
     ASSERT_TRUE(next);
-    EXPECT_EQ(next->ticket.id, "id-64");
+    EXPECT_EQ(next->ticket.id, "c");
+    EXPECT_EQ(world.now.steady - begin, milliseconds(5'010));
+    world.pass(seconds(1));
+    EXPECT_FALSE(world.core.has_poll(world.now)) << "one at once";
+}
+
+TEST(Outage, SixtyFourRowsAreLookedAtAtOnce) {
+    for (const int first_askable : {64, 128}) {
+        tracker_fixture world(with_interval(seconds(100), seconds(100)));
+        std::vector<active_transaction> rows;
+        for (int i = 0; i < 200; ++i) {
+            const auto ago = i < first_askable ? hours(0) : i == 190 ? hours(2) : hours(1);
+            rows.push_back(world.make("id-" + std::to_string(i)));
+            rows.back().facts.last_polled_at = world.now.wall - ago;
+        }
+        world.load(std::move(rows));
+        const auto first = world.core.next_poll(world.now);
+        ASSERT_TRUE(first);
+        EXPECT_EQ(first->ticket.id, "id-190") << "the longest unseen";
+        world.answer(*first, reply_class::forbidden);
+        EXPECT_FALSE(world.core.next_poll(world.now)) << "the band lets none of the first 64 be asked yet";
+        EXPECT_EQ(world.core.next_wake(world.now), world.now.steady + milliseconds(100)) << "for the next 64";
+        const auto next = world.core.next_poll(world.now);
+        ASSERT_TRUE(next);
+        EXPECT_EQ(next->ticket.id, "id-" + std::to_string(first_askable));
+    }
 }
 
 TEST(Outage, AClockThatIsSetMeanwhileIsNoTimeOfIt) {

@@ -70,11 +70,11 @@ TEST(PollsAtOnce, FallToTheHighestOfTheMinute) {
 TEST(PollsAtOnce, AMomentOfFullNeedBeginsTheMinuteAgain) {
     polls_at_once need = after_replies_of(milliseconds(100));
     const std::size_t high = need.needed(10'000, false, start);
-    need.needed(100, false, start + seconds(1));
+    need.needed(1'000, false, start + seconds(1));
     need.needed(9'000, false, start + seconds(60));
     EXPECT_EQ(need.needed(100, false, start + seconds(61)), high);
     EXPECT_EQ(need.needed(100, false, start + seconds(121) - milliseconds(1)), high);
-    EXPECT_LT(need.needed(100, false, start + seconds(121)), high);
+    EXPECT_EQ(need.needed(100, false, start + seconds(121)), 17U + 8) << "what was before does not count";
 }
 
 TEST(PollsAtOnce, WhatLiesWithinAQuarterIsChance) {
@@ -82,6 +82,25 @@ TEST(PollsAtOnce, WhatLiesWithinAQuarterIsChance) {
     const std::size_t high = need.needed(10'000, false, start);
     need.needed(8'000, false, start + seconds(1));
     EXPECT_EQ(need.needed(8'000, false, start + seconds(600)), high);
+}
+
+TEST(PollsAtOnce, AReplyMovesTheQuickOnesDownTwentyTimesAsFastAsUp) {
+    polls_at_once need = after_replies_of(milliseconds(100));
+    need.add(milliseconds(420));
+    EXPECT_NEAR(static_cast<double>(need.quick_reply_time().count()), 101e6, 1);
+    need = after_replies_of(milliseconds(100));
+    need.add(milliseconds(84));
+    EXPECT_NEAR(static_cast<double>(need.quick_reply_time().count()), 99e6, 1);
+}
+
+TEST(PollsAtOnce, EachFallTakesAMinuteOfItsOwn) {
+    polls_at_once need = after_replies_of(milliseconds(100));
+    need.needed(10'000, false, start);
+    need.needed(1'000, false, start + seconds(1));
+    EXPECT_EQ(need.needed(1'000, false, start + seconds(61)), 120U + 8);
+    EXPECT_EQ(need.needed(100, false, start + seconds(62)), 120U + 8);
+    EXPECT_EQ(need.needed(100, false, start + seconds(122) - milliseconds(1)), 120U + 8);
+    EXPECT_EQ(need.needed(100, false, start + seconds(122)), 17U + 8);
 }
 
 TEST(PollsAtOnce, AQuarterLessIsChanceAndOneMoreIsNot) {

@@ -197,25 +197,6 @@ TEST(Schedule, OneThatBecomesOverdueIsStillKnownByItsLastReply) {
     EXPECT_EQ(poll->ticket.known_body, 17U) << "the same reply is not parsed again";
 }
 
-TEST(Schedule, MorePollsAreNeededAtOnceOnceOneIsMoreThanASecondLate) {
-    tracker_options options;
-    options.rules.interval = {seconds(10), seconds(10)};
-    tracker_fixture world(options);
-    for (int i = 0; i < 100; ++i) world.track("id-" + std::to_string(i));
-    for (int i = 0; i < 100; ++i) {
-        const auto poll = world.core.next_poll(world.now);
-        ASSERT_TRUE(poll);
-        poll_answer reply;
-        reply.what = reply_class::unchanged;
-        reply.took = milliseconds(i == 0 ? 10 : 1'000); // a server that is short of CPU
-        world.answer(*poll, reply);
-    }
-    world.pass(seconds(11));
-    const std::size_t needed = world.core.needed_at_once(world.now);
-    world.pass(milliseconds(1));
-    EXPECT_GT(world.core.needed_at_once(world.now), needed);
-}
-
 TEST(Telling, AnUnknownStatusIsReportedOnceAndAtMostAHundredOfThem) {
     tracker_fixture world;
     world.track("a");
