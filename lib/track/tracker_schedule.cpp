@@ -32,11 +32,9 @@ nanoseconds mean(const std::pair<milliseconds, milliseconds>& band) {
 
 } // namespace
 
+/// Requires a row that is not in the queue of hints.
 void tracker::wait_until(std::uint32_t slot, steady_time due) {
-    transaction_row& row = table_.at(slot);
-    row.phase = row_phase::waiting;
-    if (row.is_urgent) urgent_.erase(slot);
-    row.is_urgent = false;
+    table_.at(slot).phase = row_phase::waiting;
     due_.set(slot, ns(due));
 }
 
@@ -75,9 +73,9 @@ void tracker::remember_start(const transaction_row& row) {
     just_left_.insert_or_assign(row.id.str(), row.last_started);
 }
 
+/// Requires a row that is in no queue.
 void tracker::erase(std::uint32_t slot) {
     remember_start(table_.at(slot));
-    leave_queues(slot);
     deadlines_.erase(slot);
     table_.erase(slot);
 }
@@ -217,7 +215,7 @@ void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) 
         auto verdict = judge_overdue(facts, time);
         if (!verdict) { // not for sure yet
             if (facts.state == tracking_state::tracking)
-                deadlines_.set(slot, wall + std::max<std::int64_t>((facts.overdue_at - time.sure).count(), 1));
+                deadlines_.set(slot, wall + (facts.overdue_at - time.sure).count());
             continue;
         }
         table_.at(slot).wants_poll = row.is_urgent; // a hint that was accepted is kept

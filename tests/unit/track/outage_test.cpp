@@ -32,11 +32,11 @@ class answered_world : public tracker_fixture {
     }
     live_transaction live(const std::string& id) const { return core.live(core.find(id).value(), now); }
     /// Answers the next poll, which has to be this one's.
-    void answer_next(const std::string& id, reply_class what) {
+    void answer_next(const std::string& id, reply_class what, const std::string& status = "") {
         const auto poll = wait_for_poll();
         ASSERT_TRUE(poll);
         EXPECT_EQ(poll->ticket.id, id);
-        answer(*poll, what);
+        answer(*poll, what, status);
     }
     /// It is asked a second after its last poll, out of its turn.
     void answer_wanted(const std::string& id, reply_class what) {
@@ -90,19 +90,54 @@ TEST(Outage, OneOutOfTheCadenceIsAskedBeforeTwoRefusalsAreOne) {
 
 TEST(Outage, TheEndOfOneForgivesItsErrors) {
     const std::vector<std::string> ids{"a", "b", "c"};
-    answered_world world(ids, with_interval(seconds(10), seconds(10)));
-    int failures = 0;
-    for (int probes = 0; probes < 4; ++failures) {
-        if (world.core.health().is_unwell()) ++probes;
-        world.answer(world.wait_for_poll(minutes(1)).value(), reply_class::server_error);
+    for (const int most_probes : {1, 2, 3, 4, 5}) {
+        answered_world world(ids, with_interval(seconds(10), seconds(10)));
+        for (int probes = 0; probes < most_probes;) {
+            if (world.core.health().is_unwell()) ++probes;
+            world.answer(world.wait_for_poll(minutes(1)).value(), reply_class::server_error);
+        }
+        world.answer(world.wait_for_poll(minutes(1)).value(), reply_class::unchanged);
+        EXPECT_EQ(world.only<health_action>().to, health_kind::ok);
+        for (const std::string& id : ids) {
+            const live_transaction live = world.live(id);
+            EXPECT_EQ(live.consecutive_errors, 0U) << id;
+            EXPECT_LE(live.next_poll_at.value() - world.now.wall, seconds(10)) << id;
+            EXPECT_GE(live.next_poll_at.value() - live.facts.last_polled_at.value(), seconds(10)) << id;
+        }
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            EXPECT_EQ(world.core.health().kind(), health_kind::ok) << "the others have not been asked again";
+            world.answer(world.wait_for_poll(minutes(1)).value(), reply_class::forbidden);
+        }
+        EXPECT_EQ(world.core.health().kind(), health_kind::forbidden);
     }
-    EXPECT_GE(failures, 7);
-    world.answer(world.wait_for_poll(minutes(1)).value(), reply_class::unchanged);
-    EXPECT_EQ(world.only<health_action>().to, health_kind::ok);
-    for (const std::string& id : ids) {
-        EXPECT_EQ(world.live(id).consecutive_errors, 0U) << id;
-        EXPECT_LE(world.live(id).next_poll_at.value() - world.now.wall, seconds(10)) << id;
-    }
+}
+
+TEST(Outage, OneThatIsTrackedAnewMeanwhileIsAskedAsSoonAsANewOne) {
+    answered_world world({"b", "a"}, with_interval(seconds(10), seconds(10)));
+    world.pass(seconds(10));
+    world.answer_next("b", reply_class::unchanged);
+    world.answer_next("a", reply_class::good, "completed");
+    world.recorded();
+    world.answer_wanted("a", reply_class::forbidden);
+    world.answer_wanted("b", reply_class::forbidden);
+    ASSERT_EQ(world.core.health().kind(), health_kind::forbidden);
+    const steady_time begin = world.now.steady;
+    world.track("a");
+    world.answer_next("a", reply_class::forbidden);
+    EXPECT_LE(world.now.steady - begin, seconds(1));
+}
+
+TEST(Outage, OneThatIsTrackedAnewHasNotFailedYet) {
+    answered_world world({"b", "a"}, with_interval(seconds(10), seconds(10)));
+    world.pass(seconds(10));
+    world.answer_next("b", reply_class::unchanged);
+    world.answer_next("a", reply_class::good, "completed");
+    world.recorded();
+    world.answer_wanted("a", reply_class::server_error);
+    world.answer_wanted("b", reply_class::unchanged);
+    world.track("a");
+    world.answer_wanted("b", reply_class::forbidden);
+    EXPECT_EQ(world.core.health().kind(), health_kind::ok) << "it may be answered";
 }
 
 TEST(Outage, TheEndOfOneLeavesTheBackoffOfThoseThatFailedBefore) {

@@ -43,6 +43,7 @@ TEST(Schedule, TheReportOnOneIdSaysWhenItIsPolled) {
     world.pass(seconds(1));
     const auto poll = world.core.next_poll(world.now);
     EXPECT_EQ(poll->lateness, seconds(1));
+    EXPECT_EQ(world.core.live(row, world.now).facts.polls, 1U);
     world.pass(seconds(1));
     EXPECT_EQ(world.core.live(row, world.now).next_poll_at, world.now.wall) << "in flight";
     world.answer(*poll, reply_class::good, "completed");
@@ -113,6 +114,156 @@ TEST(Schedule, OneThatIsAskedOnceAndIsTrackedMeanwhileStaysSo) {
     EXPECT_TRUE(facts_of(world, "a").watched);
     world.pass(seconds(1));
     EXPECT_TRUE(world.core.next_poll(world.now)) << "but it is asked";
+}
+
+TEST(Schedule, OneThatIsTrackedAnewIsAskedASecondAfterItsLastPollThoughSomebodyWantsIt) {
+    tracker_fixture world;
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::good, "completed");
+    world.recorded();
+    const steady_time started = world.now.steady;
+    world.track("a");
+    world.step(poll_wanted_event{*world.core.find("a")});
+    ASSERT_TRUE(world.wait_for_poll());
+    EXPECT_EQ(world.now.steady - started, seconds(1));
+}
+
+TEST(Schedule, TheLastPollOfOneThatLeftIsKnownForASecond) {
+    tracker_fixture world;
+    for (const char* id : {"a", "b", "c"}) world.track(id);
+    const wall_time begin = world.now.wall;
+    const auto ask_and_end = [&](const std::string& id) {
+        const auto poll = world.core.next_poll(world.now);
+        ASSERT_TRUE(poll);
+        EXPECT_EQ(poll->ticket.id, id);
+        world.answer(*poll, reply_class::unchanged);
+        world.step(untracked_event{*world.core.find(id)});
+        world.recorded();
+    };
+    const auto next = [&](const std::string& id) {
+        return *world.core.live(*world.core.find(id), world.now).next_poll_at - begin;
+    };
+    ask_and_end("a");
+    world.pass(milliseconds(500));
+    ask_and_end("b");
+    world.pass(milliseconds(100));
+    world.track("a");
+    EXPECT_EQ(next("a"), seconds(1));
+    world.pass(milliseconds(400));
+    ask_and_end("c");
+    world.pass(milliseconds(100));
+    world.track("b");
+    EXPECT_EQ(next("b"), milliseconds(1'500));
+}
+
+TEST(Schedule, OneWhosePollIsUnderWayBecomesOverdueWithItsAnswer) {
+    tracker_fixture world;
+    world.step(tracked_event{world.make("a", seconds(1)), false});
+    const auto poll = world.core.next_poll(world.now);
+    ASSERT_TRUE(poll);
+    world.pass(seconds(2));
+    EXPECT_TRUE(world.step(woken_event{}).empty());
+    world.answer(*poll, reply_class::unchanged);
+    EXPECT_EQ(world.only<change_action>().event, event_type::overdue);
+}
+
+TEST(Schedule, OneInThePlaceOfAnotherHasADeadlineOfItsOwn) {
+    tracker_options options;
+    options.rules.verify_after.clear();
+    tracker_fixture world(options);
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::good, "completed");
+    world.recorded();
+    EXPECT_EQ(world.core.size(), 0U);
+    world.step(tracked_event{world.make("b", hours(1)), false});
+    world.pass(hours(1));
+    world.step(woken_event{});
+    EXPECT_EQ(world.only<change_action>().event, event_type::overdue);
+}
+
+TEST(Schedule, AnErrorIsAskedAboutAgainNoSoonerThanTheBandLets) {
+    tracker_options options;
+    options.rules.interval = {seconds(100), seconds(100)};
+    options.rules.verify_after = {seconds(1)};
+    tracker_fixture world(options);
+    world.track("a");
+    const wall_time begin = world.now.wall;
+    world.answer(*world.wait_for_poll(), reply_class::server_error);
+    const auto next = [&] { return *world.core.live(*world.core.find("a"), world.now).next_poll_at - begin; };
+    EXPECT_EQ(next(), seconds(100));
+    world.answer(*world.wait_for_poll(), reply_class::good, "completed");
+    world.recorded();
+    EXPECT_EQ(next(), seconds(200)) << "nor a verification";
+}
+
+TEST(Schedule, AHintComesInItsTimeThoughTheClockIsSet) {
+    tracker_fixture world;
+    world.track("a");
+    world.track("b");
+    world.step(untracked_event{*world.core.find("a")});
+    world.recorded(); // its place is free
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    const steady_time begin = world.now.steady;
+    world.step(poll_wanted_event{*world.core.find("b")});
+    world.step(clock_jumped_event{});
+    ASSERT_TRUE(world.wait_for_poll());
+    EXPECT_EQ(world.now.steady - begin, seconds(1));
+}
+
+TEST(Schedule, WhatIsDueWhenTheClockIsSetIsSpread) {
+    for (const auto state : {tracking_state::tracking, tracking_state::overdue}) {
+        for (const steady_duration late : {steady_duration(0), steady_duration(hours(1))}) {
+            tracker_options options;
+            options.rules.interval = {seconds(10), seconds(10)};
+            tracker_fixture world(options);
+            std::vector<active_transaction> rows;
+            for (int i = 0; i < 10; ++i) {
+                rows.push_back(world.make("id-" + std::to_string(i)));
+                rows.back().facts.state = state;
+                rows.back().facts.overdue_at =
+                    world.now.wall + (state == tracking_state::tracking ? hours(9) : hours(0));
+                rows.back().facts.last_polled_at = world.now.wall;
+            }
+            world.load(std::move(rows));
+            world.pass(state == tracking_state::tracking ? steady_duration(seconds(10)) : hours(1));
+            world.pass(late);
+            world.step(clock_jumped_event{});
+            for (int second = 0; second < 10; ++second) {
+                EXPECT_TRUE(world.core.next_poll(world.now)) << second;
+                EXPECT_FALSE(world.core.next_poll(world.now)) << second;
+                world.pass(seconds(1));
+            }
+        }
+    }
+}
+
+TEST(Schedule, ErrorsThatAreDueWhenTheClockIsSetAreSpread) {
+    tracker_fixture world;
+    for (int i = 0; i < 10; ++i) world.track("id-" + std::to_string(i));
+    for (int i = 0; i < 10; ++i)
+        world.answer(
+            world.core.next_poll(world.now).value(), i < 9 ? reply_class::server_error : reply_class::unchanged);
+    world.pass(hours(1)); // nobody looked: the machine slept
+    world.step(clock_jumped_event{});
+    int polls = 0;
+    while (world.core.next_poll(world.now)) ++polls;
+    EXPECT_EQ(polls, 1);
+}
+
+TEST(Schedule, AReloadOfTheTimesOfVerificationHoldsForThoseThatWait) {
+    tracker_options options;
+    tracker_fixture world(options);
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::good, "completed");
+    world.recorded();
+    const auto next = [&] { return *world.core.live(*world.core.find("a"), world.now).next_poll_at - world.now.wall; };
+    EXPECT_EQ(next(), minutes(10));
+    options.rules.verify_after = {minutes(20)};
+    world.step(options_changed_event{options});
+    EXPECT_EQ(next(), minutes(20));
+    options.rules.verify_after.clear();
+    world.step(options_changed_event{options});
+    EXPECT_EQ(next(), minutes(20)) << "once more, to record that it is not watched any longer";
 }
 
 TEST(Schedule, OneThatLeavesUnaskedMakesNobodyForgotten) {

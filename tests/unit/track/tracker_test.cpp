@@ -47,11 +47,10 @@ TEST(PollSchedule, AnImportIsPacedAndNotAHerd) {
     for (int i = 0; i < 5'000; ++i) world.track("id-" + std::to_string(i));
     int at_once = 0;
     while (world.core.next_poll(world.now)) ++at_once;
-    EXPECT_GE(at_once, 90);
-    EXPECT_LE(at_once, 110);
+    EXPECT_EQ(at_once, 100);
     const steady_time begin = world.now.steady;
     for (int i = at_once; i < 5'000; ++i) ASSERT_TRUE(world.wait_for_poll(seconds(10)));
-    EXPECT_LE(world.now.steady - begin, seconds(6)) << "a thousand a second";
+    EXPECT_EQ(world.now.steady - begin, milliseconds(4'900)) << "a thousand a second";
 }
 
 TEST(PollSchedule, AHugeImportIsSeenWithinTwoIntervalsAndThenEvenly) {
