@@ -44,7 +44,6 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
     if (!is_ours) return; // untracked meanwhile: the reply changes nothing any more
     transaction_row& row = table_.at(slot);
     --in_flight_;
-    row.phase = row_phase::idle;
     if (row.state == tracking_state::untracked) { // it has only waited for this
         erase(slot);
         return;

@@ -57,6 +57,30 @@ TEST(Capacity, MorePollsAreNeededAtOnceOnceOneIsMoreThanASecondLate) {
     EXPECT_GT(world.core.needed_at_once(world.now), needed);
 }
 
+TEST(Capacity, NoMorePollsAreNeededAtOnceThanTheCeilingLets) {
+    for (const auto& [max_rate, needed] : {std::pair(0U, 11U), std::pair(1U, 9U)}) {
+        tracker_fixture world(every_ten_seconds(max_rate));
+        for (int i = 0; i < 100; ++i) world.track("id-" + std::to_string(i));
+        EXPECT_EQ(world.core.needed_at_once(world.now), needed) << "replies of a tenth of a second are assumed";
+    }
+}
+
+TEST(Capacity, NothingIsLateThatIsNotDueOrPauses) {
+    tracker_fixture world(every_ten_seconds());
+    EXPECT_EQ(world.core.oldest_due(world.now), steady_duration(0));
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    EXPECT_EQ(world.core.oldest_due(world.now), steady_duration(0));
+    world.pass(seconds(11));
+    EXPECT_EQ(world.core.oldest_due(world.now), seconds(1));
+    poll_answer reply;
+    reply.what = reply_class::throttled;
+    reply.retry_after = seconds(60);
+    world.answer(*world.wait_for_poll(), reply);
+    world.pass(seconds(30));
+    EXPECT_EQ(world.core.oldest_due(world.now), steady_duration(0));
+}
+
 TEST(Capacity, BehindIsSaidAfterFiveSecondsAndOnceAMinute) {
     tracker_fixture world(every_ten_seconds());
     world.track("a");

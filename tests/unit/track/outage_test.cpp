@@ -57,6 +57,7 @@ TEST(Outage, SeenByThePassingOfTimeSaysWhatTheLastRefusalSaid) {
     world.answer(*world.wait_for_poll(), refusal);
     world.recorded(); // its age
     world.pass(milliseconds(1'999));
+    EXPECT_EQ(world.core.next_wake(world.now), world.now.steady + milliseconds(1));
     EXPECT_TRUE(world.step(woken_event{}).empty()) << "others may come with it, and be answered";
     world.pass(milliseconds(1));
     world.step(woken_event{});
@@ -273,11 +274,52 @@ TEST(Outage, AClockThatIsSetMeanwhileIsNoTimeOfIt) {
     EXPECT_EQ(grace(), seconds(10));
 }
 
+TEST(Outage, EachIsTakenOffTheGraceOnce) {
+    tracker_fixture world(with_interval(seconds(10), seconds(10)));
+    world.track("lost");
+    world.answer(*world.wait_for_poll(), reply_class::not_found);
+    world.recorded();
+    for (const int times : {1, 2}) {
+        world.answer(world.wait_for_poll().value(), reply_class::forbidden);
+        ASSERT_TRUE(world.core.health().is_unwell());
+        world.answer(world.wait_for_poll().value(), reply_class::not_found);
+        ASSERT_FALSE(world.core.health().is_unwell());
+        const tracking_facts facts = world.core.live(*world.core.find("lost"), world.now).facts;
+        EXPECT_EQ(world.now.wall - facts.not_found_since.value(), times * seconds(10));
+    }
+}
+
+TEST(Outage, OneThatEndsIsTakenOffAGraceThatIsBeingRecorded) {
+    answered_world world({"b"}, with_interval(seconds(10), seconds(10)));
+    world.track("lost");
+    const auto poll = world.core.next_poll(world.now);
+    ASSERT_TRUE(poll);
+    const steady_time asked = world.now.steady;
+    while (!world.core.health().is_unwell()) {
+        world.answer_next("b", reply_class::forbidden); // the reply to the other one does not come
+        world.pass(seconds(1));
+        world.step(woken_event{});
+        ASSERT_LT(world.now.steady - asked, minutes(2));
+    }
+    poll_answer reply;
+    reply.what = reply_class::not_found;
+    reply.took = world.now.steady - asked;
+    world.answer(*poll, reply);
+    ASSERT_TRUE(world.core.health().is_unwell()) << "it was asked before";
+    const auto change = world.only<change_action>();
+    world.answer_next("b", reply_class::unchanged);
+    ASSERT_FALSE(world.core.health().is_unwell());
+    const wall_time end = world.now.wall;
+    world.step(durable(change));
+    EXPECT_GE(world.live("lost").facts.not_found_since.value(), end);
+}
+
 TEST(Pause, TheSlowStartEndsWhenNoPollIsMoreThanASecondLate) {
     for (const milliseconds late : {milliseconds(1'000), milliseconds(1'001)}) {
         tracker_fixture world(with_interval(seconds(10), seconds(10)));
         world.track("a");
         world.answer(*world.wait_for_poll(), reply_class::throttled);
+        EXPECT_FALSE(world.core.has_poll(world.now));
         world.pass(seconds(10) + late);
         world.step(woken_event{});
         EXPECT_EQ(world.all<health_action>().size(), late == seconds(1) ? 1U : 0U);

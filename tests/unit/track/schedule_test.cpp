@@ -35,6 +35,13 @@ TEST(Schedule, WhileTheRateGrowsItIsLookedAtTenTimesASecond) {
     EXPECT_EQ(world.core.next_wake(world.now), world.now.steady + milliseconds(100));
 }
 
+TEST(Schedule, APollThatIsDueAndNotMadeDoesNotWakeTheLoopAgainAndAgain) {
+    tracker_fixture world;
+    world.step(tracked_event{world.make("a", milliseconds(1)), false});
+    EXPECT_TRUE(world.core.has_poll(world.now));
+    EXPECT_EQ(world.core.next_wake(world.now), world.now.steady + milliseconds(1)) << "its deadline";
+}
+
 TEST(Schedule, TheReportOnOneIdSaysWhenItIsPolled) {
     tracker_fixture world;
     world.track("a");
@@ -346,6 +353,40 @@ TEST(Schedule, OneThatBecomesOverdueIsStillKnownByItsLastReply) {
     poll = world.wait_for_poll(hours(2));
     ASSERT_TRUE(poll);
     EXPECT_EQ(poll->ticket.known_body, 17U) << "the same reply is not parsed again";
+}
+
+TEST(Schedule, AnUnchangedReplyForgetsErrors) {
+    tracker_fixture world;
+    world.track("a");
+    world.answer(*world.wait_for_poll(), reply_class::good, "pending");
+    world.recorded();
+    for (int i = 0; i < 2; ++i) world.answer(*world.wait_for_poll(), reply_class::bad_request);
+    const row_ref row = *world.core.find("a");
+    EXPECT_EQ(world.core.live(row, world.now).consecutive_errors, 2U);
+    EXPECT_EQ(world.core.live(row, world.now).last_error, "bad_request");
+    world.answer(*world.wait_for_poll(), reply_class::unchanged);
+    EXPECT_EQ(world.core.live(row, world.now).consecutive_errors, 0U);
+    EXPECT_EQ(world.core.live(row, world.now).last_error, "");
+    for (int i = 0; i < 2; ++i) world.answer(*world.wait_for_poll(), reply_class::bad_request);
+    EXPECT_TRUE(world.all<change_action>().empty());
+    world.answer(*world.wait_for_poll(), reply_class::bad_request);
+    EXPECT_EQ(world.only<change_action>().event, event_type::rejected) << "the third in a row";
+}
+
+TEST(Schedule, AnUnchangedReplyGivesUpAtTheMillisecond) {
+    for (const int early : {0, 1}) {
+        tracker_options options;
+        options.rules.give_up_after = hours(1);
+        tracker_fixture world(options);
+        const steady_time begin = world.now.steady;
+        world.track("a");
+        world.answer(*world.wait_for_poll(), reply_class::good, "pending");
+        world.recorded();
+        const auto poll = world.wait_for_poll();
+        world.pass(begin + hours(1) - milliseconds(early) - world.now.steady);
+        world.answer(*poll, reply_class::unchanged);
+        EXPECT_EQ(world.all<change_action>().size(), early == 0 ? 1U : 0U);
+    }
 }
 
 TEST(Telling, AnUnknownStatusIsReportedOnceAndAtMostAHundredOfThem) {
