@@ -158,7 +158,6 @@ void tracker::watch_outage(instant now, std::vector<tracker_action>& actions) {
     const health_kind before = health_.kind();
     answer_context context;
     context.started = now.steady;
-    context.is_evidence = true;
     context.concerns_all = true;
     const health_effect effect = health_.on_answer(last_failure_, last_failure_.what, context, now);
     follow_health(effect, before, last_failure_.request_id, now, actions);
@@ -245,8 +244,6 @@ void tracker::record(
     const tracking_facts before = table_.facts(slot, now);
     auto id = transaction_id::parse(row.id.str());
     const change_number number{++last_change_};
-    verdict.facts.polls = row.polls;
-    verdict.facts.last_polled_at = before.last_polled_at;
     // Times that nothing vouches for yet are stored as those of one that was never polled, and again when they are.
     const bool is_unvouched = row.is_native != 0 && clock_.level() == vouched_clock::trust::none;
     if (is_unvouched) verdict.facts.last_polled_at.reset();

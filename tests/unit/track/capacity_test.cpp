@@ -1,6 +1,7 @@
 // Whether the polls keep up with their cadences, and what is told when they do not.
 
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -62,6 +63,30 @@ TEST(Capacity, NoMorePollsAreNeededAtOnceThanTheCeilingLets) {
         tracker_fixture world(every_ten_seconds(max_rate));
         for (int i = 0; i < 100; ++i) world.track("id-" + std::to_string(i));
         EXPECT_EQ(world.core.needed_at_once(world.now), needed) << "replies of a tenth of a second are assumed";
+    }
+}
+
+/// What is needed at once shows the rate: it is that of replies after a tenth of a second.
+TEST(Capacity, A429LetsTheRateBeginAtAnEighthAndDoubleUpToHalf) {
+    for (const auto& [max_rate, first, later] : {std::tuple(0U, 28U, 95), std::tuple(100U, 18U, 23)}) {
+        tracker_options options;
+        options.rules.interval = {seconds(1), seconds(1)};
+        options.max_rate = max_rate;
+        tracker_fixture world(options);
+        for (int i = 0; i < 1'000; ++i) world.track("id-" + std::to_string(i));
+        poll_answer reply;
+        reply.what = reply_class::throttled;
+        reply.took = milliseconds(100);
+        world.answer(*world.wait_for_poll(), reply);
+        world.pass(seconds(1));
+        world.step(woken_event{});
+        EXPECT_EQ(world.core.needed_at_once(world.now), first) << "125 a second, or half of the ceiling";
+        for (int i = 0; i < 40; ++i) {
+            world.pass(milliseconds(100));
+            world.step(woken_event{});
+        }
+        EXPECT_NEAR(static_cast<double>(world.core.needed_at_once(world.now)), later, 1)
+            << "500 after two seconds and 700 after four; or 90";
     }
 }
 

@@ -1,6 +1,8 @@
 // What an outage or a pause does, at exact times: when it is seen, who is asked meanwhile, and what its end leaves.
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -47,26 +49,43 @@ class answered_world : public tracker_fixture {
 };
 
 TEST(Outage, SeenByThePassingOfTimeSaysWhatTheLastRefusalSaid) {
-    tracker_fixture world;
-    world.track("a");
-    poll_answer refusal;
-    refusal.what = reply_class::forbidden;
-    refusal.error = "403 not_allowed";
-    refusal.message = "Not from this address";
-    refusal.request_id = "request-7";
-    world.answer(*world.wait_for_poll(), refusal);
-    world.recorded(); // its age
-    world.pass(milliseconds(1'999));
-    EXPECT_EQ(world.core.next_wake(world.now), world.now.steady + milliseconds(1));
-    EXPECT_TRUE(world.step(woken_event{}).empty()) << "others may come with it, and be answered";
-    world.pass(milliseconds(1));
-    world.step(woken_event{});
-    const auto seen = world.only<health_action>();
-    EXPECT_EQ(seen.from, health_kind::ok);
-    EXPECT_EQ(seen.to, health_kind::forbidden);
-    EXPECT_EQ(seen.detail, "403 not_allowed");
-    EXPECT_EQ(seen.request_id, "request-7");
-    EXPECT_EQ(world.core.health().standing(), "403 not_allowed: Not from this address");
+    for (const auto& [what, kind] :
+         {std::pair(reply_class::forbidden, health_kind::forbidden),
+          std::pair(reply_class::unauthorized, health_kind::unauthorized)}) {
+        tracker_fixture world;
+        world.step(token_changed_event{});
+        world.track("a");
+        poll_answer refusal;
+        refusal.what = what;
+        refusal.error = "403 not_allowed";
+        refusal.message = "Not from this address";
+        refusal.request_id = "request-7";
+        world.answer(*world.wait_for_poll(), refusal);
+        world.recorded(); // its age
+        world.pass(milliseconds(1'999));
+        EXPECT_EQ(world.core.next_wake(world.now), world.now.steady + milliseconds(1));
+        EXPECT_TRUE(world.step(woken_event{}).empty()) << "others may come with it, and be answered";
+        world.pass(milliseconds(1));
+        world.step(woken_event{});
+        const auto seen = world.only<health_action>();
+        EXPECT_EQ(seen.from, health_kind::ok);
+        EXPECT_EQ(seen.to, kind);
+        EXPECT_EQ(seen.detail, "403 not_allowed");
+        EXPECT_EQ(seen.request_id, "request-7");
+        EXPECT_EQ(seen.pause, milliseconds(0));
+        EXPECT_EQ(world.core.health().standing(), "403 not_allowed: Not from this address");
+    }
+}
+
+TEST(Outage, AProbeSaysWhatItIsNow) {
+    answered_world world({"a"}, with_interval(seconds(10), seconds(10)));
+    world.pass(seconds(10));
+    world.answer_next("a", reply_class::forbidden);
+    EXPECT_EQ(world.only<health_action>().to, health_kind::forbidden);
+    EXPECT_EQ(world.live("a").last_error, "forbidden") << "it is shown";
+    EXPECT_EQ(world.live("a").consecutive_errors, 0U) << "and not held against it";
+    world.answer_next("a", reply_class::unauthorized);
+    EXPECT_EQ(world.only<health_action>().to, health_kind::unauthorized);
 }
 
 TEST(Outage, OneOutOfTheCadenceIsAskedBeforeTwoRefusalsAreOne) {
@@ -312,6 +331,14 @@ TEST(Outage, OneThatEndsIsTakenOffAGraceThatIsBeingRecorded) {
     const wall_time end = world.now.wall;
     world.step(durable(change));
     EXPECT_GE(world.live("lost").facts.not_found_since.value(), end);
+}
+
+TEST(Pause, IsNoFailureAndNobodyIsAskedEarly) {
+    answered_world world({"a", "b"}, with_interval(seconds(5), seconds(100)));
+    world.answer_wanted("a", reply_class::throttled);
+    const wall_time due = std::min(world.live("a").next_poll_at.value(), world.live("b").next_poll_at.value());
+    ASSERT_TRUE(world.wait_for_poll());
+    EXPECT_GE(world.now.wall, due);
 }
 
 TEST(Pause, TheSlowStartEndsWhenNoPollIsMoreThanASecondLate) {

@@ -410,6 +410,34 @@ TEST(Telling, AnUnknownStatusIsReportedOnceAndAtMostAHundredOfThem) {
     EXPECT_EQ(reported.size(), 100U);
 }
 
+TEST(Telling, AnErrorOfOneIsReportedUntilItIsAnswered) {
+    tracker_fixture world;
+    world.track("a");
+    const row_ref row = *world.core.find("a");
+    poll_answer reply;
+    reply.what = reply_class::server_error;
+    reply.error = "502";
+    reply.request_id = "request-7";
+    for (const std::uint32_t errors : {1U, 2U}) {
+        world.answer(*world.wait_for_poll(), reply);
+        const auto reported = world.only<poll_error_action>();
+        EXPECT_EQ(reported.id, "a");
+        EXPECT_EQ(reported.what, reply_class::server_error);
+        EXPECT_EQ(reported.error, "502");
+        EXPECT_EQ(reported.errors_in_row, errors);
+        EXPECT_EQ(reported.request_id, "request-7");
+        EXPECT_EQ(world.core.live(row, world.now).consecutive_errors, errors);
+        EXPECT_EQ(world.core.live(row, world.now).last_error, "502");
+    }
+    world.answer(*world.wait_for_poll(), reply_class::good, "pending");
+    const auto change = world.only<change_action>();
+    EXPECT_EQ(change.facts.polls, 3U);
+    EXPECT_EQ(change.facts.last_polled_at, world.now.wall);
+    world.recorded();
+    EXPECT_EQ(world.core.live(row, world.now).consecutive_errors, 0U);
+    EXPECT_EQ(world.core.live(row, world.now).last_error, "");
+}
+
 TEST(Telling, ADowngradeIsReportedWithBothStatuses) {
     tracker_fixture world;
     world.track("a");
