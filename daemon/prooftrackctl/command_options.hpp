@@ -29,6 +29,7 @@ struct command_collector {
     top_command top;
     backup_command backup;
     log_level_command log_level;
+    reconcile_command reconcile;
     std::optional<any_command> chosen;
 };
 
@@ -37,6 +38,7 @@ void add_transaction_commands(CLI::App& app, command_collector& into);
 void add_proof_commands(CLI::App& app, command_collector& into);
 void add_event_commands(CLI::App& app, command_collector& into);
 void add_daemon_commands(CLI::App& app, command_collector& into);
+void add_book_commands(CLI::App& app, command_collector& into);
 
 /// What an option's text must be; the message names what is wrong.
 CLI::Validator is_transaction_id();

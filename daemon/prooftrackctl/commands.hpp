@@ -105,12 +105,19 @@ struct backup_command {
 struct log_level_command {
     std::string level;
 };
+struct reconcile_command {
+    std::string file;  ///< "-" = standard input
+    std::string since; ///< as the API writes times; "" = no limit
+    std::string until;
+    std::string report; ///< a file of HTML; "" = none
+    bool force = false;
+};
 
 using any_command = std::variant<
     track_command, import_command, get_command, explain_command, wait_command, list_command, untrack_command,
     poll_command, session_command, kyc_command, events_command, deliveries_command, redeliver_command,
     callback_test_command, secret_new_command, consumers_command, listen_command, status_command, top_command,
-    backup_command, log_level_command>;
+    backup_command, log_level_command, reconcile_command>;
 
 /// Each gives the exit status, or throws command_failure, output_closed, stop_requested.
 int run(command_context& context, const track_command& what);
@@ -134,5 +141,6 @@ int run(command_context& context, const status_command& what);
 int run(command_context& context, const top_command& what);
 int run(command_context& context, const backup_command& what);
 int run(command_context& context, const log_level_command& what);
+int run(command_context& context, const reconcile_command& what);
 
 } // namespace prooftrack::ctl

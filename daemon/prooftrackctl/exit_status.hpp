@@ -8,14 +8,15 @@
 
 namespace prooftrack::ctl::exit_status {
 
-inline constexpr int done = 0;         ///< also: the awaited transaction is completed
-inline constexpr int refused = 1;      ///< the daemon refused the request, or a local file could not be read or written
-inline constexpr int failed = 2;       ///< the awaited transaction ended failed
-inline constexpr int cancelled = 3;    ///< … cancelled
-inline constexpr int given_up = 4;     ///< … rejected, abandoned or untracked
-inline constexpr int not_ended = 5;    ///< … had not ended at the timeout
-inline constexpr int usage = 64;       ///< wrong arguments
-inline constexpr int unreachable = 69; ///< the daemon cannot be reached
+inline constexpr int done = 0; ///< also: the awaited transaction is completed
+inline constexpr int refused =
+    1; ///< the daemon refused the request, a local file could not be read or written, `reconcile` found a difference
+inline constexpr int failed = 2;        ///< the awaited transaction ended failed
+inline constexpr int cancelled = 3;     ///< … cancelled
+inline constexpr int given_up = 4;      ///< … rejected, abandoned or untracked
+inline constexpr int not_ended = 5;     ///< … had not ended at the timeout
+inline constexpr int usage = 64;        ///< wrong arguments
+inline constexpr int unreachable = 69;  ///< the daemon cannot be reached
 inline constexpr int interrupted = 130; ///< a signal ended a command that had not finished
 
 } // namespace prooftrack::ctl::exit_status

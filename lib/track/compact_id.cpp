@@ -1,7 +1,6 @@
 #include "track/compact_id.hpp"
 
 #include <cstring>
-#include <optional>
 #include <utility>
 
 #include "base/expects.hpp"
@@ -14,9 +13,15 @@ constexpr std::string_view hex_digits = "0123456789abcdef";
 
 constexpr bool is_dash_place(std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
 
-std::optional<std::array<unsigned char, 16>> pack_uuid(std::string_view text) {
+std::string_view as_text(const uuid_bytes& bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+} // namespace
+
+std::optional<uuid_bytes> pack_uuid(std::string_view text) {
     if (text.size() != uuid_length) return std::nullopt;
-    std::array<unsigned char, 16> bytes{};
+    uuid_bytes bytes{};
     std::size_t nibble = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
@@ -39,11 +44,16 @@ std::optional<std::array<unsigned char, 16>> pack_uuid(std::string_view text) {
     return bytes;
 }
 
-std::string_view as_text(const std::array<unsigned char, 16>& bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+std::string unpack_uuid(const uuid_bytes& bytes) {
+    std::string text;
+    text.reserve(uuid_length);
+    for (const unsigned char byte : bytes) {
+        if (is_dash_place(text.size())) text += '-';
+        text += hex_digits[byte >> 4U];
+        text += hex_digits[byte & 15U];
+    }
+    return text;
 }
-
-} // namespace
 
 compact_id::compact_id(std::string_view text) {
     expects(!text.empty() && text.size() <= UINT16_MAX, "compact_id: an id that is empty or too long");
@@ -92,15 +102,7 @@ std::string_view compact_id::heap_view() const {
 
 std::string compact_id::str() const {
     if (kind_ == kind::heap) return std::string(heap_view());
-    std::string text;
-    if (kind_ == kind::empty) return text;
-    text.reserve(uuid_length);
-    for (const unsigned char byte : bytes_) {
-        if (is_dash_place(text.size())) text += '-';
-        text += hex_digits[byte >> 4U];
-        text += hex_digits[byte & 15U];
-    }
-    return text;
+    return kind_ == kind::empty ? std::string() : unpack_uuid(bytes_);
 }
 
 bool compact_id::equals(std::string_view text) const {

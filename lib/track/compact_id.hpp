@@ -4,12 +4,19 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/keyed_hash.hpp"
 
 namespace prooftrack::track {
+
+using uuid_bytes = std::array<unsigned char, 16>;
+
+/// The bytes of a canonical lower-case UUID; nullopt for any other text, which would not come back as it was.
+std::optional<uuid_bytes> pack_uuid(std::string_view text);
+std::string unpack_uuid(const uuid_bytes& bytes);
 
 /// Owns one id in 17 bytes. Most of Proof's ids are UUIDs, and a million of them should not cost a million allocations.
 class compact_id {
@@ -36,7 +43,7 @@ class compact_id {
     const char* heap_text() const;
     std::string_view heap_view() const;
 
-    std::array<unsigned char, 16> bytes_{}; ///< the UUID, or a pointer and a 16-bit length
+    uuid_bytes bytes_{}; ///< the UUID, or a pointer and a 16-bit length
     kind kind_ = kind::empty;
 };
 

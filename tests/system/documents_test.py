@@ -19,7 +19,7 @@ from pathlib import Path
 from harness import ROOT, SLACK, Process, SystemCase, exchange, program, wait_until
 
 DOCS = ROOT / "daemon" / "docs"
-NAMES = ("architecture", "security", "deployment", "integrating-proof", "comparison")
+NAMES = ("architecture", "security", "deployment", "integrating-proof", "comparison", "accounting")
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
 

@@ -17,7 +17,7 @@ _prooftrackctl_consumers() { # [SOCKET]
 _prooftrackctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers
-        listen status top backup log-level help"
+        listen reconcile status top backup log-level help"
     local global="--socket --json --help --version"
     local command="" sub="" socket="" word i skip=0
     COMPREPLY=()
@@ -38,7 +38,7 @@ _prooftrackctl() {
     done
 
     case $previous in
-        --socket | --body | --secret-file)
+        --socket | --body | --secret-file | --report)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
@@ -66,7 +66,7 @@ _prooftrackctl() {
             return
             ;;
         --metadata | --callback-url | --overdue-after | --timeout | --limit | --after | --seq | --count | --answer | \
-            --interval | --field | --idempotency-key | --partner-user-id | --user-email | --currency | --network | --amount | \
+            --interval | --since | --until | --field | --idempotency-key | --partner-user-id | --user-email | --currency | --network | --amount | \
             --fiat-currency | --fiat-amount | --crypto-amount | --redirect-url | --client-ip | --address | --lang)
             return
             ;;
@@ -109,13 +109,14 @@ _prooftrackctl() {
             fi
             ;;
         listen) words="--secret-file --count --answer" ;;
+        reconcile) words="--since --until --report --force" ;;
         top) words="--interval" ;;
         backup) words="--force" ;;
         log-level) words="critical error warning notice info debug" ;;
     esac
     [[ -n $command ]] && words="$words --socket --json --help"
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
-    if [[ $current != -* && ( $command == import || $command == backup ) ]]; then
+    if [[ $current != -* && ( $command == import || $command == backup || $command == reconcile ) ]]; then
         compopt -o filenames 2>/dev/null
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$current")
     fi

@@ -1,7 +1,7 @@
 # fish completion for prooftrackctl; installed as .../vendor_completions.d/prooftrackctl.fish
 
 set -l commands track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers \
-    listen status top backup log-level help
+    listen reconcile status top backup log-level help
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c prooftrackctl -f
@@ -27,6 +27,7 @@ complete -c prooftrackctl -n "$none" -a callback -d "Try a callback out"
 complete -c prooftrackctl -n "$none" -a secret -d "Secrets that sign webhooks"
 complete -c prooftrackctl -n "$none" -a consumers -d "List the named consumers, or change them"
 complete -c prooftrackctl -n "$none" -a listen -d "Receive webhooks here and verify them"
+complete -c prooftrackctl -n "$none" -a reconcile -d "Compare your own list of payments"
 complete -c prooftrackctl -n "$none" -a status -d "Show how the daemon is"
 complete -c prooftrackctl -n "$none" -a top -d "The same, live"
 complete -c prooftrackctl -n "$none" -a backup -d "Write a consistent copy of the database"
@@ -57,7 +58,7 @@ complete -c prooftrackctl -n "$seen list" -l state -x -a "tracking settled overd
 complete -c prooftrackctl -n "$seen list" -l status -x -a "pending processing completed failed cancelled" -d "Proof's status"
 complete -c prooftrackctl -n "$seen list deliveries" -l limit -x -d "At most that many"
 complete -c prooftrackctl -n "$seen list deliveries" -l all -d "All of them"
-complete -c prooftrackctl -n "$seen import backup" -F
+complete -c prooftrackctl -n "$seen import backup reconcile" -F
 complete -c prooftrackctl -n "$seen session" -l body -r -F -d "Send this JSON as it is"
 complete -c prooftrackctl -n "$seen session" -l partner-user-id -x -d "Your id of the user"
 complete -c prooftrackctl -n "$seen session" -l user-email -x -d "E-mail address"
@@ -92,5 +93,8 @@ complete -c prooftrackctl -n "$seen listen" -l secret-file -r -F -d "The secrets
 complete -c prooftrackctl -n "$seen listen" -l count -x -d "End after that many events"
 complete -c prooftrackctl -n "$seen listen" -l answer -x -d "Status given to verified events"
 complete -c prooftrackctl -n "$seen top" -l interval -x -d "Time between two looks"
-complete -c prooftrackctl -n "$seen backup" -l force -d "Replace the file"
+complete -c prooftrackctl -n "$seen backup reconcile" -l force -d "Replace the file"
+complete -c prooftrackctl -n "$seen reconcile" -l since -x -d "Your list begins here"
+complete -c prooftrackctl -n "$seen reconcile" -l until -x -d "Your list ends before this time"
+complete -c prooftrackctl -n "$seen reconcile" -l report -r -F -d "Also write a page of HTML"
 complete -c prooftrackctl -n "$seen log-level" -a "critical error warning notice info debug"

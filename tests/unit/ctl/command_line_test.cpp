@@ -120,6 +120,21 @@ TEST(CommandLine, ChangesOfDeliveriesAndConsumers) {
     EXPECT_EQ(consumers_request(parsed<consumers_command>({"consumers", "remove", "x"})).method, "DELETE");
 }
 
+TEST(CommandLine, ReconcileTakesTimesAndDates) {
+    const auto what = parsed<reconcile_command>(
+        {"reconcile", "april.csv", "--since", "2026-04-01", "--until", "2026-05-01T02:00:00+02:00", "--report",
+         "april.html", "--force"});
+    EXPECT_EQ(what.file, "april.csv");
+    EXPECT_EQ(what.since, "2026-04-01T00:00:00.000Z");
+    EXPECT_EQ(what.until, "2026-05-01T00:00:00.000Z");
+    EXPECT_EQ(what.report, "april.html");
+    EXPECT_TRUE(what.force);
+    EXPECT_EQ(refused({"reconcile"}).status, exit_status::usage);
+    EXPECT_EQ(refused({"reconcile", "a", "--since", "yesterday"}).status, exit_status::usage);
+    EXPECT_EQ(refused({"reconcile", "a", "--since", "2026-13-01"}).status, exit_status::usage);
+    EXPECT_EQ(refused({"reconcile", "a", "--force"}).status, exit_status::usage);
+}
+
 TEST(CommandLine, WrongArgumentsEndWith64AndSayWhatToDo) {
     struct wrong {
         std::vector<std::string> arguments;
@@ -204,7 +219,8 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
         {"status"},
         {"top"},
         {"backup"},
-        {"log-level"}};
+        {"log-level"},
+        {"reconcile"}};
     for (std::vector<std::string> arguments : commands) {
         arguments.emplace_back("--help");
         const parse_end end = refused(arguments);

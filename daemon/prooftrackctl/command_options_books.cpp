@@ -1,0 +1,46 @@
+#include "base/time.hpp"
+#include "prooftrackctl/command_options.hpp"
+
+namespace prooftrack::ctl {
+
+namespace {
+
+/// A date means its beginning in UTC. Becomes the API's spelling of the time.
+std::optional<std::string> time_or_date(const std::string& text) {
+    const auto when = parse_wall_time(text.size() == 10 ? text + "T00:00:00Z" : text);
+    return when ? std::optional(format_wall_time(*when)) : std::nullopt;
+}
+
+void add_time(CLI::App* command, const std::string& name, std::string& into, const std::string& help) {
+    command
+        ->add_option_function<std::string>(
+            name, [&into](const std::string& text) { into = time_or_date(text).value_or(""); }, help)
+        ->type_name("T")
+        ->check(CLI::Validator(
+            [](std::string& text) {
+                return time_or_date(text) ? std::string() : "'" + text + "' is not a time: 2026-04-01 or RFC 3339";
+            },
+            "", "time"));
+}
+
+} // namespace
+
+void add_book_commands(CLI::App& app, command_collector& into) {
+    auto* command = app.add_subcommand("reconcile", "Compare your own list of payments with what is known here");
+    command->add_option("FILE", into.reconcile.file, "CSV or NDJSON to read, - for standard input")
+        ->required()
+        ->type_name("");
+    add_time(command, "--since", into.reconcile.since, "Your list begins here: RFC 3339 or a date, UTC");
+    add_time(command, "--until", into.reconcile.until, "Your list ends before this time");
+    auto* report =
+        command->add_option("--report", into.reconcile.report, "Also write a page of HTML, to be printed and filed")
+            ->type_name("FILE");
+    command->add_flag("--force", into.reconcile.force, "Replace the report if it is there")->needs(report);
+    command->footer("The list names merchant_transaction_id, and any of status, fiat_amount, fiat_currency, credited.\n"
+                    "Exit status: 0 nothing differs, 1 something does or a line cannot be read.\n\n"
+                    "Example:\n  prooftrackctl reconcile april.csv --since 2026-04-01 --until 2026-05-01 "
+                    "--report april.html");
+    command->callback([&into] { into.chosen = into.reconcile; });
+}
+
+} // namespace prooftrack::ctl

@@ -1,0 +1,40 @@
+#pragma once
+
+// Differences kept in unnamed temporary files, class by class, until the summary is known.
+
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "track/reconciliation.hpp"
+
+namespace prooftrack::ctl {
+
+/// Lines of text, gathered by class and given back in the order in which they came. Throws command_failure when the
+/// folder of temporary files cannot be written.
+class difference_spool {
+  public:
+    /// `line` holds no LF.
+    void put(track::difference kind, std::string_view line) { put_into(static_cast<std::size_t>(kind), line); }
+    void put_unreadable(std::string_view line) { put_into(track::difference_count, line); }
+
+    using visitor = std::function<void(std::string_view line)>;
+    /// May be called again and again, but not while another visit is under way.
+    void each(track::difference kind, const visitor& visit) { each_of(static_cast<std::size_t>(kind), visit); }
+    void each_unreadable(const visitor& visit) { each_of(track::difference_count, visit); }
+
+  private:
+    struct closing {
+        void operator()(std::FILE* file) const { std::fclose(file); }
+    };
+    void put_into(std::size_t place, std::string_view line);
+    void each_of(std::size_t place, const visitor& visit);
+
+    std::array<std::unique_ptr<std::FILE, closing>, track::difference_count + 1> files_;
+};
+
+} // namespace prooftrack::ctl

@@ -1,0 +1,248 @@
+#include "prooftrackctl/merchant_list.hpp"
+
+#include <array>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "net/json.hpp"
+#include "prooftrackctl/csv_records.hpp"
+#include "prooftrackctl/exit_status.hpp"
+#include "prooftrackctl/merchant_values.hpp"
+#include "prooftrackctl/text.hpp"
+
+namespace prooftrack::ctl {
+
+class merchant_list::format {
+  public:
+    format() = default;
+    virtual ~format() = default;
+    format(const format&) = delete;
+    format& operator=(const format&) = delete;
+    virtual void take(std::string_view piece) = 0;
+    virtual void finish() = 0;
+};
+
+namespace {
+
+using value_reader = std::string (*)(std::string_view, merchant_line&);
+
+struct known_column {
+    std::string_view name;
+    value_reader read;
+};
+
+constexpr std::array<known_column, 5> known_columns{
+    {{id_column, read_id},
+     {status_column, read_status},
+     {amount_column, read_amount},
+     {currency_column, read_currency},
+     {credited_column, read_credited}}};
+
+[[noreturn]] void refuse(const std::string& why) { throw command_failure(exit_status::refused, "the list: " + why); }
+
+class csv_list : public merchant_list::format {
+  public:
+    csv_list(const merchant_list::line_sink& on_line, const merchant_list::fault_sink& on_fault)
+        : on_line_(on_line), on_fault_(on_fault),
+          records_(
+              [this](std::uint64_t line, const std::vector<std::string_view>& fields) { take_record(line, fields); },
+              [this](std::uint64_t line, std::string_view why) { take_fault(line, why); }) {}
+
+    void take(std::string_view piece) override { records_.take(piece); }
+    void finish() override {
+        records_.finish();
+        if (columns_ == 0) refuse("it is empty; its first line names the columns");
+    }
+
+  private:
+    void take_fault(std::uint64_t line, std::string_view why) {
+        if (columns_ == 0) refuse(fmt::format("line {}, which names the columns: {}", line, why));
+        on_fault_(line, why);
+    }
+
+    void take_record(std::uint64_t line, const std::vector<std::string_view>& fields) {
+        if (columns_ == 0) {
+            take_header(fields);
+            return;
+        }
+        if (fields.size() != columns_) {
+            on_fault_(line, fmt::format("{} fields, and the first line names {}", fields.size(), columns_));
+            return;
+        }
+        merchant_line one;
+        one.line = line;
+        for (std::size_t i = 0; i < known_columns.size(); ++i) {
+            if (!places_.at(i)) continue;
+            const std::string wrong = known_columns.at(i).read(fields[*places_.at(i)], one);
+            if (wrong.empty()) continue;
+            on_fault_(line, wrong);
+            return;
+        }
+        on_line_(one);
+    }
+
+    void take_header(const std::vector<std::string_view>& fields) {
+        columns_ = fields.size();
+        for (std::size_t at = 0; at < fields.size(); ++at) {
+            const std::string_view name = trim_blanks(fields[at]);
+            for (std::size_t i = 0; i < known_columns.size(); ++i) {
+                if (known_columns.at(i).name != name) continue;
+                if (places_.at(i)) refuse(fmt::format("its first line names the column {} twice", name));
+                places_.at(i) = at;
+            }
+        }
+        if (!places_.front())
+            refuse(fmt::format(
+                "its first line must name the columns, separated by commas, and {} among them (or each line is a JSON "
+                "object with that member)",
+                id_column));
+    }
+
+    const merchant_list::line_sink& on_line_;
+    const merchant_list::fault_sink& on_fault_;
+    csv_records records_;
+    std::size_t columns_ = 0; ///< 0 = the header has not come yet
+    std::array<std::optional<std::size_t>, known_columns.size()> places_;
+};
+
+class ndjson_list : public merchant_list::format {
+  public:
+    ndjson_list(const merchant_list::line_sink& on_line, const merchant_list::fault_sink& on_fault)
+        : on_line_(on_line), on_fault_(on_fault) {}
+
+    void take(std::string_view piece) override {
+        while (!piece.empty()) {
+            const std::size_t end = piece.find('\n');
+            const std::string_view part = piece.substr(0, end);
+            if (text_.size() + part.size() > merchant_list::max_line) {
+                too_long_ = true;
+                text_.clear();
+            } else if (!too_long_) {
+                text_ += part;
+            }
+            if (end == std::string_view::npos) return;
+            end_line();
+            piece.remove_prefix(end + 1);
+        }
+    }
+
+    void finish() override { end_line(); }
+
+  private:
+    void end_line() {
+        std::string_view text = text_;
+        if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
+        text = trim_blanks(text);
+        if (too_long_) {
+            on_fault_(line_, "longer than 64 KiB");
+        } else if (!text.empty()) {
+            read(text);
+        }
+        ++line_;
+        text_.clear();
+        too_long_ = false;
+    }
+
+    void read(std::string_view text) {
+        const auto members = net::top_level_members(text);
+        if (!members) {
+            const auto fault = net::find_json_fault(text);
+            on_fault_(line_, fault ? fault->message() : "not a JSON object");
+            return;
+        }
+        merchant_line one;
+        one.line = line_;
+        std::array<std::string, known_columns.size()> values; // what `one` points into
+        std::string wrong = fmt::format("no {}", id_column);
+        for (std::size_t i = 0; i < known_columns.size(); ++i) {
+            for (const net::json_member& member : *members) {
+                if (member.key != known_columns.at(i).name) continue;
+                const auto value = value_of(member);
+                if (!value) {
+                    on_fault_(line_, fmt::format("{} has a value of a wrong type", member.key));
+                    return;
+                }
+                values.at(i) = *value;
+            }
+            wrong = known_columns.at(i).read(values.at(i), one);
+            if (wrong.empty()) continue;
+            on_fault_(line_, wrong);
+            return;
+        }
+        on_line_(one);
+    }
+
+    /// The member's text; nullopt for a type that it cannot have. A number is taken by its spelling.
+    static std::optional<std::string> value_of(const net::json_member& member) {
+        if (member.value == "null") return std::string();
+        if (member.key == credited_column) {
+            const bool boolean = member.value == "true" || member.value == "false";
+            return boolean ? std::optional(std::string(member.value)) : std::nullopt;
+        }
+        if (auto text = net::decode_json_string(member.value)) return text;
+        const char first = member.value.front();
+        const bool number = first == '-' || (first >= '0' && first <= '9');
+        if (member.key == amount_column && number) return std::string(member.value);
+        return std::nullopt;
+    }
+
+    const merchant_list::line_sink& on_line_;
+    const merchant_list::fault_sink& on_fault_;
+    std::string text_;
+    std::uint64_t line_ = 1;
+    bool too_long_ = false;
+};
+
+/// Why the first bytes cannot be those of a list; "" = they can.
+std::string_view foreign_format(std::string_view head) {
+    if (head.starts_with("\x1F\x8B")) return "it is compressed; unpack it first (gunzip)";
+    if (head.starts_with("PK\x03\x04")) return "it is a spreadsheet or a ZIP file; save it as CSV in UTF-8";
+    if (head.starts_with("\xFF\xFE") || head.starts_with("\xFE\xFF")) return "it is UTF-16; save it as UTF-8";
+    return {};
+}
+
+/// Bytes of the byte order mark in front.
+std::size_t mark_length(std::string_view head) { return head.starts_with("\xEF\xBB\xBF") ? 3 : 0; }
+
+} // namespace
+
+merchant_list::merchant_list(line_sink on_line, fault_sink on_fault)
+    : on_line_(std::move(on_line)), on_fault_(std::move(on_fault)) {}
+
+merchant_list::~merchant_list() = default;
+
+void merchant_list::take(std::string_view piece) {
+    if (format_) {
+        format_->take(piece);
+        return;
+    }
+    head_ += piece;
+    // The marks of foreign formats have up to four bytes, and blank lines may stand before the first character.
+    const std::size_t text = head_.find_first_not_of(" \t\r\n", mark_length(head_));
+    if (head_.size() >= 4 && text != std::string::npos) choose();
+    if (!format_ && head_.size() > max_line) refuse("it begins with more than 64 KiB of blanks");
+}
+
+void merchant_list::finish() {
+    if (!format_) choose();
+    format_->finish();
+}
+
+void merchant_list::choose() {
+    if (const std::string_view foreign = foreign_format(head_); !foreign.empty()) refuse(std::string(foreign));
+    std::string_view head = head_;
+    head.remove_prefix(mark_length(head));
+    const std::size_t first = head.find_first_not_of(" \t\r\n");
+    const char mark = first == std::string_view::npos ? '\0' : head[first];
+    if (mark == '[') refuse("it is one JSON array; write one object a line");
+    if (mark == '{') {
+        format_ = std::make_unique<ndjson_list>(on_line_, on_fault_);
+    } else {
+        format_ = std::make_unique<csv_list>(on_line_, on_fault_);
+    }
+    format_->take(head);
+    head_ = std::string();
+}
+
+} // namespace prooftrack::ctl

@@ -1,0 +1,75 @@
+// The JSON of a reconciliation.
+
+#include <fmt/format.h>
+
+#include "prooftrackctl/reconciliation.hpp"
+
+namespace prooftrack::ctl {
+
+namespace {
+
+std::string text_or_null(const std::optional<std::string>& text) { return text ? json_string(*text) : "null"; }
+
+std::string text_or_null(const std::string& text) { return text.empty() ? "null" : json_string(text); }
+
+std::string given_of(const kept_line* given) {
+    if (given == nullptr) return "null";
+    const char* credited = !given->credited ? "null" : *given->credited ? "true" : "false";
+    return fmt::format(
+        R"({{"status": {}, "fiat_amount": {}, "fiat_currency": {}, "credited": {}}})", text_or_null(given->status),
+        text_or_null(given->fiat_amount), text_or_null(given->fiat_currency), credited);
+}
+
+std::string here_of(const known_transaction* known) {
+    if (known == nullptr) return "null";
+    return fmt::format(
+        R"({{"state": {}, "status": {}, "fiat_amount": {}, "fiat_currency": {}, "tracked_at": {}, "settled_at": {}}})",
+        json_string(track::to_string(known->state)), text_or_null(known->status), text_or_null(known->fiat_amount),
+        text_or_null(known->fiat_currency), text_or_null(known->tracked_at), text_or_null(known->settled_at));
+}
+
+std::string total_of(const track::payment_total& total) {
+    return fmt::format(
+        R"({{"payments": {}, "fiat_amount": {}, "without_amount": {}}})", total.payments,
+        json_string(total.amount.str()), total.without_amount);
+}
+
+std::string totals_of(const track::reconcile_totals& totals) {
+    std::string out;
+    for (const auto& [currency, both] : totals.by_currency()) {
+        out += fmt::format(
+            R"({}{{"fiat_currency": {}, "given": {}, "here": {}, "difference": {}}})", out.empty() ? "" : ", ",
+            text_or_null(currency), total_of(both.given), total_of(both.here),
+            json_string(track::decimal_sum::difference(both.given.amount, both.here.amount)));
+    }
+    return out;
+}
+
+} // namespace
+
+std::string render_difference(track::difference kind, const kept_line* given, const known_transaction* known) {
+    std::optional<track::known_facts> facts;
+    if (known != nullptr) facts = known->facts(false);
+    return fmt::format(
+        R"({{"class": {}, "merchant_transaction_id": {}, "line": {}, "given": {}, "here": {}, "what_to_do": {}}})",
+        json_string(track::to_string(kind)), json_string(given != nullptr ? given->id : known->id),
+        given != nullptr ? fmt::format("{}", given->line) : "null", given_of(given), here_of(known),
+        json_string(track::advice_on(kind, facts ? &*facts : nullptr)));
+}
+
+std::string render_summary(const reconcile_summary& summary, const reconcile_period& period) {
+    std::string classes;
+    for (std::size_t i = 0; i < track::difference_count; ++i) {
+        classes += fmt::format(
+            "{}{}: {}", i == 0 ? "" : ", ", json_string(track::to_string(static_cast<track::difference>(i))),
+            summary.differences.at(i));
+    }
+    return fmt::format(
+        R"({{"summary": {{"given": {}, "here": {}, "agreed": {}, "differing": {}, "unreadable": {}, "differences": {{{}}}, )"
+        R"("compared": {{"status": {}, "fiat_amount": {}, "credited": {}}}, "totals": [{}], "since": {}, "until": {}}}}})",
+        summary.given, summary.here, summary.agreed, summary.differing(), summary.unreadable, classes,
+        summary.with_status, summary.with_amount, summary.with_credited, totals_of(summary.totals),
+        text_or_null(period.since), text_or_null(period.until));
+}
+
+} // namespace prooftrack::ctl

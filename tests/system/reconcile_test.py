@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""prooftrackctl reconcile with the real daemon: planted differences of every class, all found, and no other."""
+
+import collections
+import gzip
+import html.parser
+import json
+import re
+import stat
+import subprocess
+import unittest
+
+from harness import SystemCase, program, wait_until
+
+CLASSES = ("unknown_here", "reversed_since", "status_differs", "amount_differs", "credited_but_not_completed",
+           "completed_but_not_credited", "not_delivered", "still_open", "here_but_not_given")
+EACH = 3
+VOID = {"meta", "br", "line", "rect"}
+
+
+class Page(html.parser.HTMLParser):
+    """Which elements are there, and whether each is closed in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.text, self.cells = [], collections.Counter(), "", []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags[tag] += 1
+        for name, value in attributes:
+            assert name not in ("src", "href") and not name.startswith("on"), (tag, name, value)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags[tag] += 1
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, (tag, self.open)
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.text += data
+        if self.open and self.open[-1] == "td":
+            self.cells.append(data)
+
+
+class Reconcile(SystemCase):
+    def proof(self, identifier, status, amount="100.00"):
+        self.sandbox.set(identifier, body=json.dumps({
+            "merchant_transaction_id": identifier, "status": status, "fiat_amount": amount, "fiat_currency": "EUR"}))
+
+    def setUp(self):
+        super().setUp()
+        self.start_sandbox("--accept-any")
+        receiver = self.start_receiver()
+        receiver.answer = lambda delivery: 500 if "not_delivered" in delivery.body.decode() else 204
+        daemon = self.start_daemon([self.callback(receiver, retry_schedule=["24h"])], poll={"verify_after": ["1s"]})
+        self.rows, self.planted = [], {kind: set() for kind in CLASSES}
+        for kind in (*CLASSES, "agrees"):
+            for number in range(EACH):
+                self.plant(kind, f"{kind}-{number}")
+        daemon.import_ids([f"{kind}-{number}" for kind in (*CLASSES[1:], "agrees") for number in range(EACH)])
+        for number in range(EACH):
+            daemon.wait_state(f"reversed_since-{number}", "settled")
+            self.proof(f"reversed_since-{number}", "failed")
+        settled = EACH * (len(CLASSES) - 2 + 1)
+        wait_until(lambda: daemon.status()["transactions"]["by_status"].get("pending") == EACH
+                   and daemon.status()["transactions"]["by_state"]["settled"] == settled
+                   and len([e for e in daemon.events() if e["type"] == "transaction.reversed"]) == EACH,
+                   30, "all have ended, and some again")
+        wait_until(lambda: {d["merchant_transaction_id"] for d in
+                            daemon.api("GET", "/v1/deliveries?state=pending").json["deliveries"]}
+                   == self.planted["not_delivered"], 20, "all but the planted ones are delivered")
+
+    def plant(self, kind, identifier):
+        believed = {"status": "completed", "fiat_amount": "100", "credited": "true"}
+        status = "completed"
+        if kind == "status_differs":
+            believed = {"status": "cancelled", "fiat_amount": "100", "credited": ""}
+        elif kind == "amount_differs":
+            believed["fiat_amount"] = "100.01"
+        elif kind == "credited_but_not_completed":
+            status = believed["status"] = "failed"
+        elif kind == "completed_but_not_credited":
+            believed["credited"] = "false"
+        elif kind == "still_open":
+            status, believed = "pending", {"status": "pending", "fiat_amount": "", "credited": "false"}
+        if kind in self.planted:
+            self.planted[kind].add(identifier)
+        if kind != "unknown_here":
+            self.proof(identifier, status)
+        if kind != "here_but_not_given":
+            self.rows.append({"merchant_transaction_id": identifier, **believed})
+
+    def csv(self, name="april.csv", rows=None, mark="\ufeff", end="\r\n", more=()):
+        lines = ["order,merchant_transaction_id,status,fiat_amount,credited"]
+        lines += [f'"A ""{number}"", x",{row["merchant_transaction_id"]},{row["status"]},{row["fiat_amount"]},'
+                  f'{row["credited"]}' for number, row in enumerate(self.rows if rows is None else rows)]
+        path = self.folder / name
+        path.write_text(mark + end.join([*lines, *more]) + end, newline="")
+        return str(path)
+
+    def ctl(self, *arguments, expect=1, stdin=None):
+        done = subprocess.run([program("prooftrackctl"), "--socket", self.daemon.socket, *arguments], input=stdin,
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, expect, f"{arguments}: {done.stdout} {done.stderr}")
+        return done.stdout, done.stderr
+
+    def found(self, *arguments, expect=1, stdin=None):
+        lines = [json.loads(line) for line in self.ctl("--json", "reconcile", *arguments, expect=expect,
+                                                       stdin=stdin)[0].splitlines()]
+        by_class = {kind: set() for kind in CLASSES}
+        for one in lines[:-1]:
+            if "class" in one:
+                self.assertNotIn(one["merchant_transaction_id"], by_class[one["class"]])
+                by_class[one["class"]].add(one["merchant_transaction_id"])
+                self.assertTrue(one["what_to_do"])
+        return by_class, [one for one in lines[:-1] if "error" in one], lines[-1]["summary"]
+
+    def test_every_class_is_found_and_nothing_else(self):
+        by_class, unreadable, summary = self.found(self.csv())
+        self.assertEqual(by_class, self.planted)
+        self.assertEqual(unreadable, [])
+        self.assertEqual(summary["differences"], {kind: EACH for kind in CLASSES})
+        self.assertEqual((summary["given"], summary["here"], summary["agreed"], summary["differing"]),
+                         (9 * EACH, 9 * EACH, EACH, 9 * EACH))
+        # By the list: all but completed_but_not_credited, still_open and those that are not in it (status_differs has
+        # no credit, and no `completed`). Here: agrees, amount_differs, completed_but_not_credited, not_delivered,
+        # status_differs, here_but_not_given.
+        euros = {total["fiat_currency"]: total for total in summary["totals"]}
+        self.assertEqual(euros["EUR"]["given"], {"payments": 5 * EACH, "fiat_amount": "1500.03", "without_amount": 0})
+        self.assertEqual(euros["EUR"]["here"], {"payments": 6 * EACH, "fiat_amount": "1800.00", "without_amount": 0})
+        self.assertEqual(euros["EUR"]["difference"], "-299.97")
+        self.assertEqual(euros[None]["given"]["fiat_amount"], "300")
+
+        ndjson = "".join(json.dumps({**row, "credited": {"true": True, "false": False, "": None}[row["credited"]],
+                                     "fiat_amount": row["fiat_amount"] or None}) + "\n" for row in self.rows)
+        self.assertEqual(self.found("-", stdin=ndjson)[0], self.planted)
+
+    def test_exit_0_only_when_nothing_differs_and_every_line_is_read(self):
+        agreed = [row for row in self.rows if row["merchant_transaction_id"].startswith("agrees")]
+        past = ("--until", "2020-01-01")
+        _, _, summary = self.found(self.csv(rows=agreed), *past, expect=0)
+        self.assertEqual((summary["agreed"], summary["differing"], summary["until"]),
+                         (EACH, 0, "2020-01-01T00:00:00.000Z"))
+        bad = ["x,a b,,,", "x,agrees-0,completed,100,true", "x,unreadable,completed,\"100,00\",true", "x,short"]
+        by_class, unreadable, _ = self.found(self.csv(rows=agreed, more=bad), *past)
+        self.assertEqual(sum(map(len, by_class.values())), 0)
+        self.assertEqual([one["line"] for one in unreadable], [EACH + 2, EACH + 3, EACH + 4, EACH + 5])
+        self.assertIn("line 2 already", unreadable[1]["error"])
+        out, _ = self.ctl("reconcile", self.csv(rows=agreed), *past, expect=0)
+        self.assertRegex(out, rf"EUR +{EACH}00 +{EACH} +{EACH}00\.00 +{EACH} +0\.00")
+
+    def test_people_get_tables_by_class(self):
+        out, _ = self.ctl("reconcile", self.csv(mark="", end="\n"))
+        for kind in CLASSES:
+            self.assertIn(f"({kind}): {EACH}\n", out)
+            for identifier in self.planted[kind]:
+                self.assertEqual(out.count(identifier), 1)
+        self.assertLess(out.index("(unknown_here)"), out.index("(here_but_not_given)"))
+        self.assertIn(f"{EACH} agree, {9 * EACH} differ.", out)
+
+    def test_the_report(self):
+        report = self.folder / "april.html"
+        hostile = ['x,agrees-9,<script>alert(1)</script>,100,true', "x,<img src=x onerror=y>,,,"]
+        self.ctl("reconcile", self.csv(name="<b>&.csv", more=hostile), "--report", str(report))
+        self.assertEqual(stat.S_IMODE(report.stat().st_mode), 0o600)
+        text = report.read_text()
+        page = Page()
+        page.feed(text)
+        page.close()
+        self.assertEqual(page.open, [])
+        self.assertEqual((page.tags["script"], page.tags["img"], page.tags["b"], page.tags["link"]), (0, 0, 0, 0))
+        self.assertEqual(page.tags["svg"], 1)
+        self.assertNotRegex(text, r"https?:|url\(|@import")
+        cells = collections.Counter(page.cells)
+        for kind in CLASSES:
+            for identifier in self.planted[kind]:
+                self.assertEqual(cells[identifier], 1, identifier)
+        self.assertIn("<script>alert(1)</script>", page.text)
+        self.assertIn("<b>&.csv", page.text)
+        self.assertIn("-299.97", page.text)
+        self.assertRegex(page.text, r"\b[0-9a-f]{64}\b")
+        _, err = self.ctl("reconcile", self.csv(), "--report", str(report))
+        self.assertIn("--force", err)
+        self.assertEqual(report.read_text(), text)
+        self.ctl("reconcile", self.csv(), "--report", str(report), "--force")
+        self.assertNotIn("onerror", report.read_text())
+        self.assertEqual([path.name for path in self.folder.glob("april.html*")], ["april.html"])
+
+    def test_what_is_no_list_and_who_is_not_there(self):
+        packed = self.folder / "april.csv.gz"
+        packed.write_bytes(gzip.compress(b"merchant_transaction_id\n"))
+        report = self.folder / "never.html"
+        for name, why in ((str(packed), "gunzip"), (self.csv(rows=[]).replace("april.csv", "none.csv"), "none.csv")):
+            out, err = self.ctl("reconcile", name, "--report", str(report))
+            self.assertEqual(out, "")
+            self.assertIn(why, err)
+        wrong = self.folder / "wrong.csv"
+        wrong.write_text("id,status\n1,completed\n")
+        self.assertIn("merchant_transaction_id", self.ctl("reconcile", str(wrong))[1])
+        self.assertEqual(self.daemon.stop(), 0)
+        out, _ = self.ctl("reconcile", self.csv(), "--report", str(report), expect=69)
+        self.assertEqual(out, "")
+        self.assertFalse(report.exists())
+        self.assertFalse(re.findall(r"never", " ".join(path.name for path in self.folder.iterdir())))
+
+
+if __name__ == "__main__":
+    unittest.main()

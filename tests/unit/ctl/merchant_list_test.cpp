@@ -1,0 +1,264 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "prooftrackctl/exit_status.hpp"
+#include "prooftrackctl/merchant_table.hpp"
+
+namespace prooftrack::ctl {
+namespace {
+
+struct read_list {
+    std::vector<kept_line> lines;
+    std::vector<std::pair<std::uint64_t, std::string>> faults;
+};
+
+std::optional<std::string> kept(const std::optional<std::string_view>& text) {
+    return text ? std::optional<std::string>(*text) : std::nullopt;
+}
+
+read_list read(const std::vector<std::string>& pieces) {
+    read_list all;
+    merchant_list list(
+        [&all](const merchant_line& one) {
+            all.lines.push_back(
+                {one.line, std::string(one.id), kept(one.belief.status), kept(one.belief.fiat_amount),
+                 kept(one.belief.fiat_currency), one.belief.credited});
+        },
+        [&all](std::uint64_t line, std::string_view why) { all.faults.emplace_back(line, why); });
+    for (const std::string& piece : pieces) list.take(piece);
+    list.finish();
+    return all;
+}
+
+std::string refusal_of(const std::string& text) {
+    try {
+        read({text});
+    } catch (const command_failure& failure) {
+        EXPECT_EQ(failure.status(), exit_status::refused);
+        return failure.what();
+    }
+    ADD_FAILURE() << "taken: " << text.substr(0, 40);
+    return {};
+}
+
+std::string csv(const std::string& rows) {
+    return "merchant_transaction_id,status,fiat_amount,fiat_currency,credited\n" + rows;
+}
+
+TEST(MerchantList, CsvWithOtherColumnsInAnyOrder) {
+    const auto all = read({"\xEF\xBB\xBForder, credited ,merchant_transaction_id,fiat_amount\r\n"
+                           "A-17,TRUE, id-1 ,100.50\r\n"
+                           "\"A,18\",no,id-2,\r\n"
+                           "\r\n"
+                           "A-19,,id-3,7"});
+    EXPECT_TRUE(all.faults.empty());
+    ASSERT_EQ(all.lines.size(), 3U);
+    EXPECT_EQ(all.lines[0].line, 2U);
+    EXPECT_EQ(all.lines[0].id, "id-1");
+    EXPECT_EQ(all.lines[0].credited, true);
+    EXPECT_EQ(all.lines[0].fiat_amount, "100.50");
+    EXPECT_EQ(all.lines[0].status, std::nullopt);
+    EXPECT_EQ(all.lines[1].credited, false);
+    EXPECT_EQ(all.lines[1].fiat_amount, std::nullopt);
+    EXPECT_EQ(all.lines[2].line, 5U);
+    EXPECT_EQ(all.lines[2].credited, std::nullopt);
+}
+
+TEST(MerchantList, Ndjson) {
+    const auto all =
+        read({"\xEF\xBB\xBF\r\n"
+              R"({"merchant_transaction_id":"id-1","fiat_amount":100.10,"credited":true,"more":{"a":[1]}})"
+              "\r\n\n"
+              R"( {"status":"cancel\u006ced","merchant_transaction_id":"id-2","fiat_amount":"5","credited":null})"
+              "\n"
+              R"({"merchant_transaction_id":"id-3","fiat_currency":"EUR"})"});
+    EXPECT_TRUE(all.faults.empty()) << all.faults[0].second;
+    ASSERT_EQ(all.lines.size(), 3U);
+    EXPECT_EQ(all.lines[0].line, 2U);
+    EXPECT_EQ(all.lines[0].fiat_amount, "100.10"); // the spelling, never a double
+    EXPECT_EQ(all.lines[0].credited, true);
+    EXPECT_EQ(all.lines[1].status, "cancelled");
+    EXPECT_EQ(all.lines[1].credited, std::nullopt);
+    EXPECT_EQ(all.lines[2].line, 5U);
+    EXPECT_EQ(all.lines[2].fiat_currency, "EUR");
+}
+
+TEST(MerchantList, PiecesMayBreakAnywhere) {
+    for (const std::string& text :
+         {std::string("\xEF\xBB\xBF\n{\"merchant_transaction_id\":\"a\"}\n{\"merchant_transaction_id\":\"b\"}\r\n"),
+          csv("a,,1.0,,\r\nb,failed,,EUR,0\n")}) {
+        const auto whole = read({text});
+        ASSERT_EQ(whole.lines.size(), 2U);
+        for (std::size_t at = 0; at <= text.size(); ++at) {
+            const auto split = read({text.substr(0, at), text.substr(at)});
+            ASSERT_EQ(split.lines.size(), 2U) << at;
+            EXPECT_EQ(split.lines[1].line, whole.lines[1].line) << at;
+            EXPECT_EQ(split.lines[1].id, "b") << at;
+        }
+    }
+}
+
+TEST(MerchantList, ABadLineIsReportedAndTheRestIsRead) {
+    const auto all = read({csv(",completed,1,EUR,1\n"
+                               "a b,completed,1,EUR,1\n"
+                               "id-4,completed,\"1,000.00\",EUR,1\n"
+                               "id-5,completed,-1,EUR,1\n"
+                               "id-6,completed,1,EU€,1\n"
+                               "id-7,completed,1,EUR,maybe\n"
+                               "id-8,completed,1,EUR\n"
+                               "id-9,completed,1,EUR,1\n")});
+    ASSERT_EQ(all.lines.size(), 1U);
+    EXPECT_EQ(all.lines[0].id, "id-9");
+    ASSERT_EQ(all.faults.size(), 7U);
+    for (std::size_t i = 0; i < all.faults.size(); ++i) EXPECT_EQ(all.faults[i].first, i + 2);
+    EXPECT_NE(all.faults[2].second.find("'1,000.00' is no fiat_amount"), std::string::npos);
+    EXPECT_EQ(all.faults[6].second, "4 fields, and the first line names 5");
+}
+
+TEST(MerchantList, ABadObjectIsReportedAndTheRestIsRead) {
+    const auto all = read({"{\"merchant_transaction_id\":\"a\"\n"
+                           "{\"merchant_transaction_id\":\"a\",\"merchant_transaction_id\":\"b\"}\n"
+                           "\"a\"\n"
+                           "{\"status\":\"completed\"}\n"
+                           "{\"merchant_transaction_id\":7}\n"
+                           "{\"merchant_transaction_id\":\"a\",\"credited\":\"yes\"}\n"
+                           "{\"merchant_transaction_id\":\"a\",\"fiat_amount\":1e2}\n"
+                           "{\"merchant_transaction_id\":\"a\",\"fiat_amount\":[]}\n"
+                           "{\"merchant_transaction_id\":\"z\"}\n"});
+    ASSERT_EQ(all.lines.size(), 1U);
+    EXPECT_EQ(all.lines[0].id, "z");
+    ASSERT_EQ(all.faults.size(), 8U);
+    for (std::size_t i = 0; i < all.faults.size(); ++i) {
+        EXPECT_EQ(all.faults[i].first, i + 1);
+        EXPECT_FALSE(all.faults[i].second.empty());
+    }
+}
+
+TEST(MerchantList, ValuesAreBounded) {
+    const auto all = read({csv(
+        std::string(128, 'i') + "," + std::string(max_status_length, 's') + "," + std::string(18, '9') + "," +
+        std::string(16, 'C') + ",1\n" + std::string(129, 'i') + ",,,,\n" + "a," +
+        std::string(max_status_length + 1, 's') + ",,,\n" + "b,," + std::string(19, '9') + ",,\n" + "c,,," +
+        std::string(17, 'C') + ",\n")});
+    EXPECT_EQ(all.lines.size(), 1U);
+    EXPECT_EQ(all.faults.size(), 4U);
+    for (const auto& [line, why] : all.faults) EXPECT_LT(why.size(), 250U) << line;
+}
+
+TEST(MerchantList, ALineOfJsonIsBounded) {
+    const std::string begin = "{\"merchant_transaction_id\":\"a\",\"x\":\"";
+    const std::string fits(merchant_list::max_line - begin.size() - 2, 'x');
+    EXPECT_EQ(read({begin + fits + "\"}\n"}).lines.size(), 1U);
+    const auto all = read({begin + fits + "x\"}\n{\"merchant_transaction_id\":\"b\"}"});
+    ASSERT_EQ(all.lines.size(), 1U);
+    EXPECT_EQ(all.lines[0].id, "b");
+    ASSERT_EQ(all.faults.size(), 1U);
+    EXPECT_EQ(all.faults[0].first, 1U);
+}
+
+TEST(MerchantList, WhatIsNoListIsRefusedWithWhatToDo) {
+    EXPECT_NE(refusal_of("id,amount\n").find("merchant_transaction_id"), std::string::npos);
+    EXPECT_NE(refusal_of("").find("empty"), std::string::npos);
+    EXPECT_NE(refusal_of("a").find("merchant_transaction_id"), std::string::npos);
+    EXPECT_NE(refusal_of("merchant_transaction_id,status,status\n").find("twice"), std::string::npos);
+    EXPECT_NE(refusal_of("merchant_transaction_id,\"status\n").find("quote"), std::string::npos);
+    EXPECT_NE(refusal_of("\x1F\x8B\x08_______").find("gunzip"), std::string::npos);
+    EXPECT_NE(refusal_of("PK\x03\x04______").find("CSV"), std::string::npos);
+    EXPECT_NE(refusal_of(std::string("\xFF\xFEm\0e\0", 6)).find("UTF-8"), std::string::npos);
+    EXPECT_NE(refusal_of("[{\"merchant_transaction_id\":\"a\"}]").find("object a line"), std::string::npos);
+    EXPECT_NE(refusal_of(std::string(merchant_list::max_line + 1, '\n')).find("blanks"), std::string::npos);
+}
+
+TEST(MerchantList, AHeaderAloneIsAnEmptyList) {
+    EXPECT_TRUE(read({"merchant_transaction_id"}).lines.empty());
+    EXPECT_TRUE(read({csv("")}).lines.empty());
+}
+
+merchant_line line_of(std::uint64_t number, std::string_view id, track::merchant_belief belief = {}) {
+    return {number, id, belief};
+}
+
+TEST(MerchantTable, GivesBackWhatItTook) {
+    merchant_table table;
+    const std::string uuid = "550e8400-e29b-41d4-a716-446655440000";
+    EXPECT_EQ(table.add(line_of(2, uuid, {"completed", "100.00", "EUR", true})), merchant_table::outcome::added);
+    EXPECT_EQ(table.add(line_of(3, "03b22d25d523a5285", {"on hold", {}, "USD", {}})), merchant_table::outcome::added);
+    EXPECT_EQ(table.add(line_of(4, "x", {{}, "7", {}, false})), merchant_table::outcome::added);
+    EXPECT_EQ(table.add(line_of(9, uuid)), merchant_table::outcome::repeated);
+    ASSERT_EQ(table.size(), 3U);
+    const kept_line first = table.line(*table.find(uuid));
+    EXPECT_EQ(first.line, 2U);
+    EXPECT_EQ(first.id, uuid);
+    EXPECT_EQ(first.status, "completed");
+    EXPECT_EQ(first.fiat_amount, "100.00");
+    EXPECT_EQ(first.fiat_currency, "EUR");
+    EXPECT_EQ(first.credited, true);
+    const kept_line second = table.line(*table.find("03b22d25d523a5285"));
+    EXPECT_EQ(second.status, "on hold");
+    EXPECT_EQ(second.fiat_amount, std::nullopt);
+    EXPECT_EQ(second.credited, std::nullopt);
+    const kept_line third = table.line(*table.find("x"));
+    EXPECT_EQ(third.status, std::nullopt);
+    EXPECT_EQ(third.fiat_amount, "7");
+    EXPECT_EQ(third.credited, false);
+    EXPECT_EQ(table.find("y"), std::nullopt);
+    EXPECT_EQ(table.find(""), std::nullopt);
+    EXPECT_EQ(table.find(std::string(300, 'x')), std::nullopt);
+    EXPECT_EQ(table.find("550E8400-E29B-41D4-A716-446655440000"), std::nullopt);
+}
+
+TEST(MerchantTable, AUuidIsNotTheTextOfItsBytes) {
+    // The bytes of this UUID are a length and 15 letters.
+    merchant_table table;
+    table.add(line_of(1, "0f616161-6161-6161-6161-616161616161"));
+    EXPECT_EQ(table.find(std::string(15, 'a')), std::nullopt);
+    EXPECT_EQ(table.find(std::string(16, 'a')), std::nullopt);
+    table.add(line_of(2, std::string(15, 'a')));
+    EXPECT_EQ(table.size(), 2U);
+}
+
+TEST(MerchantTable, MarksAreALinesOwn) {
+    merchant_table table;
+    table.add(line_of(1, "a", {"completed", "1", "EUR", true}));
+    table.add(line_of(2, "b"));
+    table.mark_seen(0);
+    table.mark_owed(1);
+    EXPECT_TRUE(table.is_seen(0));
+    EXPECT_FALSE(table.is_owed(0));
+    EXPECT_FALSE(table.is_seen(1));
+    EXPECT_TRUE(table.is_owed(1));
+    EXPECT_EQ(table.line(0).credited, true);
+    EXPECT_EQ(table.line(0).fiat_amount, "1");
+}
+
+TEST(MerchantTable, FindsEachOfManyAcrossItsBlocks) {
+    merchant_table table;
+    constexpr std::size_t many = 50'000;
+    for (std::size_t i = 0; i < many; ++i)
+        ASSERT_EQ(
+            table.add(line_of(i + 1, "id-" + std::to_string(i), {"failed", "12.34", {}, {}})),
+            merchant_table::outcome::added);
+    for (std::size_t i = 0; i < many; ++i) {
+        const std::string id = "id-" + std::to_string(i);
+        const auto at = table.find(id);
+        ASSERT_TRUE(at) << id;
+        ASSERT_EQ(table.line(*at).id, id);
+        ASSERT_EQ(table.line_of(*at), i + 1);
+    }
+}
+
+TEST(MerchantTable, TheNumberOfLinesIsBounded) {
+    merchant_table table(2);
+    EXPECT_EQ(table.add(line_of(1, "a")), merchant_table::outcome::added);
+    EXPECT_EQ(table.add(line_of(2, "b")), merchant_table::outcome::added);
+    EXPECT_EQ(table.add(line_of(3, "c")), merchant_table::outcome::full);
+    EXPECT_EQ(table.add(line_of(4, "a")), merchant_table::outcome::repeated);
+    EXPECT_EQ(table.size(), 2U);
+    EXPECT_THROW(table.line(2), std::logic_error);
+}
+
+} // namespace
+} // namespace prooftrack::ctl

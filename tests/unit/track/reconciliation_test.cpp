@@ -1,0 +1,223 @@
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "track/reconciliation.hpp"
+
+namespace prooftrack::track {
+namespace {
+
+known_facts settled(std::string_view status) {
+    known_facts known;
+    known.state = tracking_state::settled;
+    known.status = status;
+    known.fiat_amount = "100.00";
+    known.fiat_currency = "EUR";
+    return known;
+}
+
+known_facts open(tracking_state state = tracking_state::tracking) {
+    known_facts known;
+    known.state = state;
+    known.status = "pending";
+    return known;
+}
+
+merchant_belief credited(bool value) {
+    merchant_belief belief;
+    belief.credited = value;
+    return belief;
+}
+
+merchant_belief says(std::string_view status) {
+    merchant_belief belief;
+    belief.status = status;
+    return belief;
+}
+
+TEST(Reconciliation, WhatIsNotSaidIsNotCompared) {
+    for (const char* status : {"completed", "failed", "cancelled"})
+        EXPECT_EQ(compare({}, settled(status)), std::nullopt);
+}
+
+TEST(Reconciliation, AgreementInEverythingIsNoDifference) {
+    EXPECT_EQ(compare({"completed", "100", "eur", true}, settled("completed")), std::nullopt);
+    EXPECT_EQ(compare({"cancelled", "100.00", "EUR", false}, settled("cancelled")), std::nullopt);
+}
+
+TEST(Reconciliation, AnotherStatusDiffersInCaseToo) {
+    EXPECT_EQ(compare(says("failed"), settled("completed")), difference::status_differs);
+    EXPECT_EQ(compare(says("Completed"), settled("completed")), difference::status_differs);
+    EXPECT_EQ(compare(says("completed"), open()), difference::status_differs);
+    known_facts unanswered;
+    EXPECT_EQ(compare(says("pending"), unanswered), difference::status_differs);
+}
+
+TEST(Reconciliation, AmountsAreDecimals) {
+    const auto given = [](std::string_view amount) {
+        merchant_belief belief;
+        belief.fiat_amount = amount;
+        return belief;
+    };
+    EXPECT_EQ(compare(given("100"), settled("completed")), std::nullopt);
+    EXPECT_EQ(compare(given("100.000"), settled("completed")), std::nullopt);
+    EXPECT_EQ(compare(given("100.01"), settled("completed")), difference::amount_differs);
+    EXPECT_EQ(compare(given("100.000000000000000001"), settled("completed")), difference::amount_differs);
+    known_facts odd = settled("completed");
+    odd.fiat_amount = "1e2"; // a number, but none that is compared
+    EXPECT_EQ(compare(given("100"), odd), difference::amount_differs);
+}
+
+TEST(Reconciliation, AnAmountThatProofDoesNotGiveDiffersOnceItHasEnded) {
+    merchant_belief belief;
+    belief.fiat_amount = "100";
+    known_facts known = settled("completed");
+    known.fiat_amount.reset();
+    EXPECT_EQ(compare(belief, known), difference::amount_differs);
+    known = open();
+    EXPECT_EQ(compare(belief, known), difference::still_open);
+    known.fiat_amount = "90";
+    EXPECT_EQ(compare(belief, known), difference::amount_differs);
+}
+
+TEST(Reconciliation, CurrenciesAreComparedWhenTheyAreGiven) {
+    merchant_belief belief;
+    belief.fiat_currency = "USD";
+    EXPECT_EQ(compare(belief, settled("completed")), difference::amount_differs);
+    belief.fiat_currency = "Eur";
+    EXPECT_EQ(compare(belief, settled("completed")), std::nullopt);
+    belief.fiat_currency = "EURO";
+    EXPECT_EQ(compare(belief, settled("completed")), difference::amount_differs);
+    EXPECT_EQ(compare(belief, open()), difference::still_open);
+    known_facts unnamed = settled("completed");
+    unnamed.fiat_currency.reset();
+    EXPECT_EQ(compare(belief, unnamed), difference::amount_differs);
+}
+
+TEST(Reconciliation, CreditFollowsCompletedAlone) {
+    EXPECT_EQ(compare(credited(true), settled("completed")), std::nullopt);
+    EXPECT_EQ(compare(credited(false), settled("completed")), difference::completed_but_not_credited);
+    EXPECT_EQ(compare(credited(true), settled("failed")), difference::credited_but_not_completed);
+    EXPECT_EQ(compare(credited(true), settled("cancelled")), difference::credited_but_not_completed);
+    EXPECT_EQ(compare(credited(false), settled("failed")), std::nullopt);
+    EXPECT_EQ(compare(credited(true), open()), difference::credited_but_not_completed);
+    EXPECT_EQ(compare(credited(true), open(tracking_state::untracked)), difference::credited_but_not_completed);
+}
+
+TEST(Reconciliation, WhatIsOwedComesBehindEveryContradiction) {
+    known_facts owed = settled("completed");
+    owed.owed = true;
+    EXPECT_EQ(compare({}, owed), difference::not_delivered);
+    EXPECT_EQ(compare(credited(true), owed), difference::not_delivered);
+    EXPECT_EQ(compare(credited(false), owed), difference::completed_but_not_credited);
+    known_facts late = open(tracking_state::overdue);
+    late.owed = true;
+    EXPECT_EQ(compare({}, late), difference::not_delivered);
+}
+
+TEST(Reconciliation, EveryStateButSettledIsStillOpen) {
+    for (const auto state :
+         {tracking_state::tracking, tracking_state::overdue, tracking_state::not_found, tracking_state::rejected,
+          tracking_state::abandoned, tracking_state::untracked}) {
+        EXPECT_EQ(compare({}, open(state)), difference::still_open);
+        EXPECT_EQ(compare(says("pending"), open(state)), difference::still_open);
+    }
+}
+
+TEST(Reconciliation, AReversalExplainsWhatWasRightBefore) {
+    known_facts known = settled("failed");
+    known.former_statuses = {"completed"};
+    EXPECT_EQ(compare(says("completed"), known), difference::reversed_since);
+    EXPECT_EQ(compare(credited(true), known), difference::reversed_since);
+    // The status was corrected, the credit was not taken back.
+    EXPECT_EQ(compare({"failed", {}, {}, true}, known), difference::reversed_since);
+    // It was never cancelled.
+    EXPECT_EQ(compare(says("cancelled"), known), difference::status_differs);
+    EXPECT_EQ(compare(credited(false), known), std::nullopt);
+    EXPECT_EQ(compare(says("failed"), known), std::nullopt);
+
+    known = settled("completed");
+    known.former_statuses = {"failed"};
+    EXPECT_EQ(compare(credited(false), known), difference::reversed_since);
+    known.former_statuses = {};
+    EXPECT_EQ(compare(credited(false), known), difference::completed_but_not_credited);
+}
+
+TEST(Reconciliation, FormerStatusesAreAskedForOnlyWhenTheyMayMatter) {
+    EXPECT_TRUE(needs_former_statuses(says("completed"), settled("failed")));
+    EXPECT_TRUE(needs_former_statuses(credited(true), settled("failed")));
+    EXPECT_TRUE(needs_former_statuses(credited(false), settled("completed")));
+    EXPECT_FALSE(needs_former_statuses(says("failed"), settled("failed")));
+    EXPECT_FALSE(needs_former_statuses({}, settled("failed")));
+    EXPECT_FALSE(needs_former_statuses(credited(true), open()));
+    merchant_belief amount;
+    amount.fiat_amount = "1";
+    EXPECT_FALSE(needs_former_statuses(amount, settled("completed")));
+}
+
+TEST(Reconciliation, EachClassHasItsWordAndSaysWhatToDo) {
+    std::set<std::string_view> words;
+    for (std::size_t i = 0; i < difference_count; ++i) {
+        const auto kind = static_cast<difference>(i);
+        words.insert(to_string(kind));
+        for (const known_facts& known : {settled("completed"), settled("failed"), open()})
+            EXPECT_FALSE(advice_on(kind, &known).empty()) << to_string(kind);
+    }
+    EXPECT_EQ(words.size(), difference_count);
+    EXPECT_FALSE(advice_on(difference::unknown_here, nullptr).empty());
+    const known_facts back = settled("failed");
+    const known_facts after_all = settled("completed");
+    EXPECT_NE(advice_on(difference::reversed_since, &back), advice_on(difference::reversed_since, &after_all));
+}
+
+TEST(ReconcileTotals, WhatCountsAsReceived) {
+    EXPECT_TRUE(counts_as_received({}));
+    EXPECT_TRUE(counts_as_received(says("completed")));
+    EXPECT_FALSE(counts_as_received(says("failed")));
+    EXPECT_TRUE(counts_as_received({"failed", {}, {}, true}));
+    EXPECT_FALSE(counts_as_received({"completed", {}, {}, false}));
+}
+
+TEST(ReconcileTotals, AreExactByCurrency) {
+    reconcile_totals totals;
+    totals.add_given("EUR", "0.1");
+    totals.add_given("eur", "0.2");
+    totals.add_here("EUR", "0.30");
+    totals.add_here("USD", "7");
+    totals.add_here("USD", std::nullopt);
+    totals.add_here("USD", "seven");
+    const auto& by = totals.by_currency();
+    ASSERT_EQ(by.size(), 2U);
+    EXPECT_EQ(by.at("EUR").given.amount, by.at("EUR").here.amount);
+    EXPECT_EQ(by.at("EUR").given.payments, 2U);
+    EXPECT_EQ(by.at("USD").here.amount.str(), "7");
+    EXPECT_EQ(by.at("USD").here.payments, 3U);
+    EXPECT_EQ(by.at("USD").here.without_amount, 2U);
+    EXPECT_EQ(by.at("USD").given.payments, 0U);
+}
+
+TEST(ReconcileTotals, TheNumberAndTheLengthOfCurrenciesAreBounded) {
+    reconcile_totals totals;
+    for (std::size_t i = 0; i < reconcile_totals::max_currencies; ++i) totals.add_here("C" + std::to_string(i), "1");
+    totals.add_here("ONEMORE", "5");
+    totals.add_given("TWOMORE", "5");
+    totals.add_here("C0", "1");
+    const auto& by = totals.by_currency();
+    EXPECT_EQ(by.size(), reconcile_totals::max_currencies + 1);
+    EXPECT_EQ(by.at("C0").here.amount.str(), "2");
+    const currency_totals& other = by.at("(other)");
+    EXPECT_EQ(other.here.payments, 1U);
+    EXPECT_EQ(other.given.payments, 1U);
+    EXPECT_EQ(other.here.without_amount, 1U); // two currencies are not added up
+    EXPECT_TRUE(other.here.amount.is_zero());
+
+    reconcile_totals longer;
+    longer.add_here(std::string(reconcile_totals::max_currency_length, 'A'), "1");
+    longer.add_here(std::string(reconcile_totals::max_currency_length + 1, 'A'), "1");
+    EXPECT_EQ(longer.by_currency().count("(other)"), 1U);
+    EXPECT_EQ(longer.by_currency().size(), 2U);
+}
+
+} // namespace
+} // namespace prooftrack::track
