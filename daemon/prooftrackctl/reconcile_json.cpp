@@ -65,8 +65,9 @@ std::string render_summary(const reconcile_summary& summary, const reconcile_per
             summary.differences.at(i));
     }
     return fmt::format(
-        R"({{"summary": {{"given": {}, "here": {}, "agreed": {}, "differing": {}, "unreadable": {}, "differences": {{{}}}, )"
-        R"("compared": {{"status": {}, "fiat_amount": {}, "credited": {}}}, "totals": [{}], "since": {}, "until": {}}}}})",
+        R"({{"summary": {{"given": {}, "here": {}, "agreed": {}, "differing": {}, "unreadable": {}, )"
+        R"("differences": {{{}}}, "compared": {{"status": {}, "fiat_amount": {}, "credited": {}}}, )"
+        R"("totals": [{}], "since": {}, "until": {}}}}})",
         summary.given, summary.here, summary.agreed, summary.differing(), summary.unreadable, classes,
         summary.with_status, summary.with_amount, summary.with_credited, totals_of(summary.totals),
         text_or_null(period.since), text_or_null(period.until));

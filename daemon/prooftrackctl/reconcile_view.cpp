@@ -169,7 +169,9 @@ std::string counts_of(const reconcile_summary& summary) {
     std::string text = fmt::format(
         "{} in the list, {} looked at here: {} agree, {} differ", grouped(summary.given), grouped(summary.here),
         grouped(summary.agreed), grouped(summary.differing()));
-    if (summary.unreadable != 0) text += fmt::format(", {} lines cannot be read", grouped(summary.unreadable));
+    if (summary.unreadable != 0)
+        text += fmt::format(
+            ", {} {} cannot be read", grouped(summary.unreadable), summary.unreadable == 1 ? "line" : "lines");
     return text + '.';
 }
 
