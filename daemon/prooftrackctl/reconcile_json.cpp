@@ -39,8 +39,7 @@ std::string totals_of(const track::reconcile_totals& totals) {
     for (const auto& [currency, both] : totals.by_currency()) {
         out += fmt::format(
             R"({}{{"fiat_currency": {}, "given": {}, "here": {}, "difference": {}}})", out.empty() ? "" : ", ",
-            text_or_null(currency), total_of(both.given), total_of(both.here),
-            json_string(track::decimal_sum::difference(both.given.amount, both.here.amount)));
+            text_or_null(currency), total_of(both.given), total_of(both.here), text_or_null(both.difference()));
     }
     return out;
 }

@@ -117,7 +117,7 @@ void write_totals(const writer& write, const track::reconcile_totals& totals) {
         write(fmt::format(
             "<tr><td>{}</td>{}{}<td class=\"number\">{}</td></tr>\n",
             currency.empty() ? "not known" : html_text(currency), amount_cell(both.given), amount_cell(both.here),
-            track::decimal_sum::difference(both.given.amount, both.here.amount)));
+            both.difference().value_or("-")));
     }
     write("</tbody></table>\n");
 }
@@ -136,6 +136,8 @@ void write_classes(const writer& write, const reconcile_summary& summary) {
         grouped(summary.unreadable)));
 }
 
+std::string cell_text(const std::string& text) { return text.empty() ? "-" : html_text(text); }
+
 void write_class(const writer& write, difference_spool& found, track::difference kind, row_budget& budget) {
     bool open = false;
     const auto close = [&] {
@@ -153,7 +155,7 @@ void write_class(const writer& write, difference_spool& found, track::difference
         if (!budget.take()) return;
         write(fmt::format(
             "<tr><td class=\"number\">{}</td><td class=\"id\">{}</td><td>{}</td><td>{}</td></tr>\n",
-            html_text(one.line), html_text(one.id), html_text(one.given), html_text(one.here)));
+            cell_text(one.line), cell_text(one.id), cell_text(one.given), cell_text(one.here)));
     });
     close();
 }

@@ -93,7 +93,7 @@ void print_totals(output& out, const track::reconcile_totals& totals) {
              {grouped(both.given.payments)},
              {amount_text(both.here)},
              {grouped(both.here.payments)},
-             {track::decimal_sum::difference(both.given.amount, both.here.amount), same ? paint::plain : paint::bad}});
+             {both.difference().value_or("-"), same ? paint::plain : paint::bad}});
         incomplete = incomplete || both.given.without_amount != 0 || both.here.without_amount != 0;
     }
     out.write(rows.format(out.style()));

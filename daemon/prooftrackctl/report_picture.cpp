@@ -20,6 +20,7 @@ constexpr double left = 64;
 constexpr double right = 712;
 constexpr double top = 12;
 constexpr double bottom = 172;
+constexpr double date_width = 56;
 
 std::optional<sys_days> day_of(const std::string& date) {
     const auto when = date.size() == 10 ? parse_wall_time(date + "T00:00:00Z") : std::nullopt;
@@ -28,11 +29,11 @@ std::optional<sys_days> day_of(const std::string& date) {
 
 std::string date_of(sys_days day) { return format_wall_time(wall_time(day)).substr(0, 10); }
 
-/// The least of 1, 2, 5, 10, 20, 50, … that is not below `most`.
+/// The least number of one digit and zeros that is not below `most`, but for 7 and 9.
 std::uint64_t scale_for(std::uint64_t most) {
     std::uint64_t scale = 1;
     for (std::uint64_t step = 1; step <= 1'000'000'000'000'000; step *= 10) {
-        for (const std::uint64_t factor : {1UL, 2UL, 5UL}) {
+        for (const std::uint64_t factor : {1UL, 2UL, 3UL, 4UL, 5UL, 6UL, 8UL}) {
             scale = step * factor;
             if (scale >= most) return scale;
         }
@@ -111,7 +112,7 @@ std::string draw_bars(const std::vector<picture_bar>& bars) {
         if (bar.agreed != 0) out += rectangle("agreed", x, step * 0.8, agreed, bottom);
         if (bar.differing != 0) out += rectangle("differing", x, step * 0.8, differing, agreed);
         out += "</g>";
-        if (i % labelled == 0)
+        if (i % labelled == 0 && x + date_width <= right)
             out += fmt::format(R"(<text class="day" x="{:.2f}" y="{}">{}</text>)", x, bottom + 16, bar.first_day);
     }
     return out + "</svg>\n";

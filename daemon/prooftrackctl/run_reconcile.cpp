@@ -2,6 +2,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
@@ -66,9 +67,7 @@ std::string read_list(command_context& context, const std::string& name, reconci
 }
 
 void file_report(
-    const reconcile_command& what, difference_spool& found, const reconcile_summary& summary,
-    const report_facts& facts) {
-    file_in_the_making file(what.report);
+    file_in_the_making& file, difference_spool& found, const reconcile_summary& summary, const report_facts& facts) {
     std::string pending;
     const auto flush = [&file, &pending] {
         file.write(pending);
@@ -82,7 +81,6 @@ void file_report(
         },
         found, summary, facts);
     flush();
-    file.move_into_place(what.force);
 }
 
 void print_json(
@@ -96,7 +94,11 @@ void print_json(
 } // namespace
 
 int run(command_context& context, const reconcile_command& what) {
-    if (!what.report.empty()) expect_free_name(what.report, what.force);
+    std::optional<file_in_the_making> report; // made first: a folder that cannot be written is told of at once
+    if (!what.report.empty()) {
+        expect_free_name(what.report, what.force);
+        report.emplace(what.report);
+    }
     const reconcile_period period{what.since, what.until};
     difference_spool found;
     reconciliation work(found, period, merchant_table::default_max_lines);
@@ -114,11 +116,18 @@ int run(command_context& context, const reconcile_command& what) {
         });
     }
     const reconcile_summary& summary = work.summary();
-    if (!what.report.empty()) file_report(what, found, summary, facts);
-    if (context.options.json) {
-        print_json(context.out, found, summary, period);
-    } else {
-        print_reconciliation(context.out, found, summary);
+    if (report) {
+        file_report(*report, found, summary, facts);
+        report->move_into_place(what.force);
+    }
+    try {
+        if (context.options.json) {
+            print_json(context.out, found, summary, period);
+        } else {
+            print_reconciliation(context.out, found, summary);
+        }
+        context.out.flush();
+    } catch (const output_closed&) { // `| head`: the exit status says the same
     }
     return summary.is_clean() ? exit_status::done : exit_status::refused;
 }

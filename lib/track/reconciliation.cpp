@@ -134,6 +134,14 @@ bool counts_as_received(const merchant_belief& belief) {
     return !belief.status || *belief.status == completed;
 }
 
+std::optional<std::string> currency_totals::difference() const {
+    const auto says_nothing = [](const payment_total& total) {
+        return total.payments != 0 && total.without_amount == total.payments;
+    };
+    if (says_nothing(given) || says_nothing(here)) return std::nullopt;
+    return decimal_sum::difference(given.amount, here.amount);
+}
+
 currency_totals& reconcile_totals::place_of(std::string_view currency, bool& fits) {
     const bool long_name = currency.size() > max_currency_length;
     const std::string name = long_name ? std::string() : upper_case(currency);

@@ -74,10 +74,13 @@ struct payment_total {
 struct currency_totals {
     payment_total given; ///< what the merchant counts as received
     payment_total here;  ///< what Proof says is `completed`
+
+    /// `given` - `here`; nullopt when one side has payments and the amount of none is known.
+    std::optional<std::string> difference() const;
 };
 
-/// Totals by currency; "" = no currency is known. Amounts of what does not fit into the table are not added up, only
-/// counted, in the currency `(other)`.
+/// Totals by currency, in upper case; "" = no currency is known. Amounts of what does not fit into the table are not
+/// added up, only counted, in the currency `(other)`.
 class reconcile_totals {
   public:
     static constexpr std::size_t max_currencies = 200;

@@ -161,6 +161,15 @@ class Reconcile(SystemCase):
         self.assertLess(out.index("(unknown_here)"), out.index("(here_but_not_given)"))
         self.assertIn(f"{EACH} agree, {9 * EACH} differ.", out)
 
+    def test_a_reader_that_goes_away_does_not_make_it_clean(self):
+        listed = self.csv()
+        for arguments in ((), ("--json",)):
+            process = subprocess.Popen([program("prooftrackctl"), "--socket", self.daemon.socket, *arguments,
+                                        "reconcile", listed], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process.stdout.close()
+            self.assertEqual((process.wait(60), process.stderr.read()), (1, b""))
+            process.stderr.close()
+
     def test_the_report(self):
         report = self.folder / "april.html"
         hostile = ['x,agrees-9,<script>alert(1)</script>,100,true', "x,<img src=x onerror=y>,,,"]
@@ -182,6 +191,8 @@ class Reconcile(SystemCase):
         self.assertIn("<b>&.csv", page.text)
         self.assertIn("-299.97", page.text)
         self.assertRegex(page.text, r"\b[0-9a-f]{64}\b")
+        _, err = self.ctl("reconcile", self.csv(), "--report", str(self.folder / "no" / "such.html"))
+        self.assertIn("such.html", err)
         _, err = self.ctl("reconcile", self.csv(), "--report", str(report))
         self.assertIn("--force", err)
         self.assertEqual(report.read_text(), text)

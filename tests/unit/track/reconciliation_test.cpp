@@ -197,6 +197,18 @@ TEST(ReconcileTotals, AreExactByCurrency) {
     EXPECT_EQ(by.at("USD").given.payments, 0U);
 }
 
+TEST(ReconcileTotals, ASideWithoutAnyAmountHasNoDifference) {
+    reconcile_totals totals;
+    totals.add_given("EUR", "5");
+    EXPECT_EQ(totals.by_currency().at("EUR").difference(), "5"); // nothing is completed here, and that is known
+    totals.add_here("EUR", std::nullopt);
+    EXPECT_EQ(totals.by_currency().at("EUR").difference(), std::nullopt);
+    totals.add_here("EUR", "7.5");
+    EXPECT_EQ(totals.by_currency().at("EUR").difference(), "-2.5");
+    totals.add_given("USD", std::nullopt);
+    EXPECT_EQ(totals.by_currency().at("USD").difference(), std::nullopt);
+}
+
 TEST(ReconcileTotals, TheNumberAndTheLengthOfCurrenciesAreBounded) {
     reconcile_totals totals;
     for (std::size_t i = 0; i < reconcile_totals::max_currencies; ++i) totals.add_here("C" + std::to_string(i), "1");
