@@ -20,7 +20,6 @@ wall_time vouched_clock::least(wall_time wall) const {
 
 void vouched_clock::on_set(milliseconds by) {
     correction_ -= by;
-    claimed_ -= by;
     if (trust_ == trust::disputed) accepted_ -= by;
     claims_ = 0;
 }

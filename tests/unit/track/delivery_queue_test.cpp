@@ -35,6 +35,15 @@ TEST(DeliveryQueue, GivesTheLongestDueFirstAndTheOlderOfEquals) {
     EXPECT_FALSE(queue.wants_refill()) << "the store has no more either";
 }
 
+TEST(DeliveryQueue, CountsWhatIsDueUpToABound) {
+    delivery_queue queue(8, stored_heads::none);
+    EXPECT_EQ(queue.count_due(zero, 8), 0U);
+    for (std::uint64_t id = 1; id <= 4; ++id) put(queue, id, static_cast<std::int64_t>(id));
+    EXPECT_EQ(queue.count_due(zero, 8), 0U);
+    EXPECT_EQ(queue.count_due(zero + milliseconds(3), 8), 3U);
+    EXPECT_EQ(queue.count_due(zero + milliseconds(3), 2), 2U);
+}
+
 TEST(DeliveryQueue, AHeadThatComesAgainReplacesItself) {
     delivery_queue queue(8, stored_heads::none);
     put(queue, 1, 500);

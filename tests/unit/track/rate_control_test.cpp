@@ -126,6 +126,16 @@ TEST(RateControl, TheNextTokenComesAfterOneIntervalOfTheRate) {
     EXPECT_TRUE(rate.may_take(next + 102ms));
 }
 
+TEST(RateControl, TheTimeBeforeAStepGivesTokensByTheRateBefore) {
+    rate_control rate;
+    const steady_time now(100s);
+    rate.begin_slow_start(now, 8, 1'000);
+    rate.take(now);
+    rate.grow(now + 100ms, 1'000, true); // 0.8 of a token until here, and 8.57 a second from here
+    EXPECT_GE(rate.next_token(now + 100ms), now + 123ms);
+    EXPECT_LE(rate.next_token(now + 100ms), now + 124ms);
+}
+
 TEST(RateControl, ASlowStartBeginsWithOneToken) {
     rate_control rate;
     rate.set_ceiling(1'000);

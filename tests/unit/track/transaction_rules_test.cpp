@@ -349,6 +349,14 @@ TEST(Verification, TheTenthErrorInARowEndsOneThatAUserAskedFor) {
     EXPECT_EQ(judge(facts, other(reply_class::no_reply), now, 9).next, next_poll::never);
 }
 
+TEST(Verification, WhatConcernsAllIsAskedAgainSoon) {
+    for (const auto what : {reply_class::unauthorized, reply_class::forbidden, reply_class::throttled}) {
+        const judgement verdict = judge(settled("completed"), other(what), begin + minutes(15));
+        EXPECT_EQ(verdict.next, next_poll::backoff) << to_string(what);
+        EXPECT_FALSE(verdict.is_error) << to_string(what);
+    }
+}
+
 TEST(Verification, OneThatIsAskedInTheTailAloneIsAskedThereAgainAfterTheTenthError) {
     poll_rules no_times;
     no_times.verify_after.clear();
