@@ -456,6 +456,8 @@ TEST(ClockSkew, IsSaidOnceAfterAMinute) {
     EXPECT_EQ(skew.on_date(date(seconds(40)), now), std::nullopt) << "once";
     EXPECT_EQ(skew.on_date(date(seconds(5)), now), std::nullopt);
     EXPECT_EQ(skew.on_date(date(seconds(-45)), now), std::nullopt) << "a new minute begins";
+    now.steady += seconds(60);
+    EXPECT_EQ(skew.on_date(date(seconds(-45)), now), milliseconds(-44'500)) << "and it is another one";
 }
 
 TEST(ClockSkew, HalfAMinuteIsNoSkew) {

@@ -97,6 +97,11 @@ TEST(TransactionRules, AnotherNonTerminalStatusIsUpdated) {
     EXPECT_EQ(verdict.facts.state, tracking_state::tracking);
 }
 
+TEST(TransactionRules, TheReplyWithAnotherStatusIsKept) {
+    EXPECT_TRUE(judge(tracked(), good("processing")).keeps_reply);
+    EXPECT_FALSE(judge(tracked(), good("pending")).keeps_reply);
+}
+
 TEST(TransactionRules, AnUnknownStatusIsKeptAndNotTerminal) {
     for (const char* word : {"Completed", "refunded", "on_hold"}) {
         const judgement verdict = judge(tracked(), good(word));
