@@ -76,6 +76,7 @@ call_end h2_call::judge(const h2_outcome& outcome) {
         return {.what = call_end::kind::reply, .reply = outcome.reply};
     case h2_end::throttled:
         if (!outcome.unprocessed) break; // the connection ended: that does not tell what became of this call
+        is_refused_ = true;
         throttled.status = too_many_requests;
         return {.what = call_end::kind::reply, .reply = throttled};
     case h2_end::unusable:
@@ -84,6 +85,7 @@ call_end h2_call::judge(const h2_outcome& outcome) {
     case h2_end::refused:
     case h2_end::unanswered:
         if (outcome.unprocessed) {
+            is_refused_ = true;
             return {
                 .what = call_end::kind::unprocessed,
                 .why = std::move(why),
@@ -99,7 +101,7 @@ call_end h2_call::judge(const h2_outcome& outcome) {
 void h2_call::close() {
     if (session_.requires_http1()) {
         where_->forbid_http2();
-    } else if (!has_replied_ && !where_->has_http2_worked_since(started_)) {
+    } else if (!has_replied_ && !is_refused_ && !where_->has_http2_worked_since(started_)) {
         where_->note_http2(false, steady_now());
     }
     if (session_.in_flight() > 0) session_.cancel(slot_);

@@ -33,6 +33,7 @@ class h2_call final : public call_channel {
     steady_time started_{};
     bool is_lost_ = false; ///< the connection ended; else it fails because of what the peer sent
     bool has_replied_ = false;
+    bool is_refused_ = false; ///< in good HTTP/2
 };
 
 } // namespace prooftrack::proof

@@ -16,8 +16,8 @@
 
 namespace prooftrack::proof {
 
-/// A poll that was repeated so often shares its connection with no other.
-inline constexpr std::uint8_t goes_alone = 2;
+/// So often a poll is repeated whose connection ended.
+inline constexpr std::uint8_t most_repeats = 2;
 
 /// A poll on its way: taken from the source, not answered.
 struct poll_in_flight {

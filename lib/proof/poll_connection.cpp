@@ -23,7 +23,8 @@ constexpr std::uint32_t most_h2_requests = 950;
 constexpr std::uint32_t last_h2_requests = 150;
 constexpr seconds last_h2_seconds{5};
 /// What one request does to a connection strikes all that share it. So that it does not strike them again when they are
-/// repeated, few of them share the next one, and those whose second connection broke as well (suspects) go alone.
+/// repeated, few of them share the next one; each of those whose second connection broke as well (suspects) shares the
+/// third with none of them.
 constexpr std::size_t most_repeats_together = 10;
 /// So many requests of a connection are surely before a limit that the server has for them.
 constexpr std::uint32_t first_requests = 10;
@@ -92,15 +93,15 @@ bool poll_connection::fill(steady_time now, std::size_t most) {
     if (context_.setup->has_server_of(*setup_)) setup_ = context_.setup; // a newer token, other limits
     bool starved = false;
     bool started = false;
-    while (requests_left_ > 0 && channel_->capacity() > 0 && channel_->in_flight() < most && !is_reserved()) {
+    while (requests_left_ > 0 && channel_->capacity() > 0 && channel_->in_flight() < most) {
         auto taken = take_poll();
         starved = !taken;
         if (starved) break;
         taken->written = now;
         taken->deadline = now + setup_->options().request_timeout;
         taken->max_reply = setup_->options().max_reply_bytes;
-        if (taken->repeats > 0) ++repeats_in_flight_;
-        carries_suspect_ = taken->repeats >= goes_alone;
+        if (taken->repeats == 1) ++repeats_in_flight_;
+        if (taken->repeats == most_repeats) carries_suspect_ = true;
         channel_->start(std::move(*taken), *setup_);
         started = true;
         ++started_;
@@ -117,20 +118,14 @@ bool poll_connection::fill(steady_time now, std::size_t most) {
     return !starved;
 }
 
-bool poll_connection::is_reserved() {
-    if (carries_suspect_) return true;
-    if (!pool_.has_suspects() || !is_fresh() || channel_->in_flight() == 0) {
-        is_draining_ = false;
-    } else {
-        is_draining_ = is_draining_ || pool_.may_drain_another();
-    }
-    return is_draining_;
-}
-
 std::optional<poll_in_flight> poll_connection::take_poll() {
-    if (is_fresh() && channel_->in_flight() == 0 && pool_.has_suspects()) return pool_.take_suspect();
-    if (is_fresh() && repeats_in_flight_ < most_repeats_together) {
-        if (auto repeat = pool_.take_repeat(started_ < first_requests)) return repeat;
+    if (is_fresh() && !carries_suspect_) {
+        if (repeats_in_flight_ < most_repeats_together) {
+            if (auto repeat = pool_.take_repeat(started_ < first_requests)) return repeat;
+        }
+        if (repeats_in_flight_ == 0) {
+            if (auto suspect = pool_.take_suspect()) return suspect;
+        }
     }
     return pool_.take_new();
 }
@@ -138,13 +133,12 @@ std::optional<poll_in_flight> poll_connection::take_poll() {
 void poll_connection::prepare_end(steady_time now) {
     if (has_successor_ || channel_->protocol() != h2_protocol) return;
     if (requests_left_ > last_h2_requests && now + last_h2_seconds < retire_at_) return;
-    has_successor_ = true;
-    pool_.open_successor();
+    has_successor_ = true; // so that it leaves its place
+    has_successor_ = pool_.open_successor();
 }
 
 bool poll_connection::on_reply(poll_in_flight request, const reply_view& reply) {
     note_outcome(request);
-    if (request.repeats >= goes_alone) pool_.trust(request.ticket.id);
     const poll_question question{request.ticket.id, request.ticket.known_body, setup_->options().seed};
     track::poll_answer answer = classify_reply(reply, question, wall_now());
     answer.took = steady_now() - request.written;
@@ -173,7 +167,6 @@ void poll_connection::on_no_reply(poll_in_flight request, no_reply kind, std::st
     if (kind == no_reply::unprocessed) answered_since_idle_ = true; // it lives: a repeat may go over it
     if (kind == no_reply::unprocessed && pool_.repeat_unprocessed(request, channel_->is_closing())) return;
     if (may_be_repeated(request, kind) && pool_.repeat(request)) return;
-    if (kind == no_reply::unanswered && request.repeats >= goes_alone) pool_.distrust(request.ticket.id);
     track::poll_answer answer;
     answer.error = why;
     answer.took = steady_now() - request.written;
@@ -187,12 +180,12 @@ bool poll_connection::may_be_repeated(const poll_in_flight& request, no_reply ki
     const bool may_be_stale = answered_ > 0 || was_idle_;
     const bool may_be_victim = kind == no_reply::unanswered && channel_->protocol() == h2_protocol;
     if (request.repeats == 0) return may_be_stale || may_be_victim;
-    return request.repeats < goes_alone && may_be_victim;
+    return request.repeats < most_repeats && may_be_victim;
 }
 
 void poll_connection::note_outcome(const poll_in_flight& request) {
-    if (request.repeats > 0) --repeats_in_flight_;
-    if (request.repeats >= goes_alone) carries_suspect_ = false;
+    if (request.repeats == 1) --repeats_in_flight_;
+    if (request.repeats == most_repeats) carries_suspect_ = false;
 }
 
 void poll_connection::on_progress() {
@@ -204,6 +197,7 @@ void poll_connection::on_progress() {
     const steady_time now = steady_now();
     if (accepts(now) && !pool_.is_crowded()) {
         if (!fill(now, pool_.streams_share())) pool_.on_available(*this);
+        if (!is_busy() && pool_.has_repeats()) pool_.look_again(); // idle, it takes none of those
     } else if (!is_busy()) {
         end();
     }

@@ -43,7 +43,6 @@ class poll_connection final : private poll_channel_events {
     bool is_settling() const { return is_ready() && was_settling_ && channel_->is_settling(); }
     /// Another connection is open, or may be opened, in its place: it does not count towards the limit.
     bool is_superseded() const { return is_ready() && (has_successor_ || retiring_); }
-    bool is_for_suspects() const { return carries_suspect_ || is_draining_; }
     /// It was sent requests and answered none.
     bool is_barren() const { return started_ > 0 && answered_ == 0; }
     std::string_view protocol() const { return channel_->protocol(); } ///< only when is_ready()
@@ -74,8 +73,6 @@ class poll_connection final : private poll_channel_events {
     steady_time own_deadline() const;
     /// Something has come over it since it was idle, or it is new: a repeat may go over it.
     bool is_fresh() const { return answered_since_idle_ || !was_idle_; }
-    /// It takes nothing now: it carries a suspect, or gets empty to carry one.
-    bool is_reserved();
     std::optional<poll_in_flight> take_poll();
     bool may_be_repeated(const poll_in_flight& request, no_reply kind) const;
     void note_outcome(const poll_in_flight& request);
@@ -96,9 +93,8 @@ class poll_connection final : private poll_channel_events {
     std::uint32_t requests_left_;
     std::uint32_t answered_ = 0;
     std::size_t repeats_in_flight_ = 0;
-    bool carries_suspect_ = false; ///< takes no other until it is answered
-    bool is_draining_ = false;     ///< takes no other until it is empty, to carry a suspect
-    bool was_idle_ = false;        ///< it has waited without a request: the peer may have closed it meanwhile
+    bool carries_suspect_ = false;
+    bool was_idle_ = false; ///< it has waited without a request: the peer may have closed it meanwhile
     bool answered_since_idle_ = false;
     bool retiring_ = false;
     bool was_settling_ = false; ///< until the server's SETTINGS came, or `settling_until_`

@@ -1,11 +1,10 @@
 #include "proof/poll_pool.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <boost/asio/post.hpp>
-
-#include "base/expects.hpp"
 
 namespace prooftrack::proof {
 namespace asio = boost::asio;
@@ -22,8 +21,6 @@ constexpr seconds moment{1};
 constexpr std::uint8_t most_refusals = 16;
 constexpr std::uint8_t refusals_for_one_alone = 4;
 constexpr std::uint8_t goaways_for_a_new_one = 4;
-constexpr std::size_t most_distrusted = 64;
-constexpr std::size_t suspects_each = 8; ///< for so many more suspects another connection is used
 constexpr std::size_t least_share = 25;
 constexpr std::size_t most_share = 100;
 constexpr std::size_t spread = 4;
@@ -85,7 +82,8 @@ void poll_pool::close_surplus() {
     }
 }
 
-void poll_pool::retire_oldest() {
+void poll_pool::make_room() {
+    if (connections_.size() >= 2 * limit()) return; // those that leave take the room
     const auto oldest = std::find_if(connections_.begin(), connections_.end(), [](const auto& each) {
         return each->is_ready() && !each->is_superseded();
     });
@@ -150,11 +148,12 @@ void poll_pool::grow() {
         wanted_ = true;
         return note_deadline(retry_at_);
     }
-    if (needs_new_connection() && !has_room()) retire_oldest();
+    const bool is_idle = count([](const auto& each) { return each.is_busy(); }) == 0;
+    if ((needs_new_connection() || (is_idle && has_repeats())) && counted() >= limit()) make_room();
     const bool is_full = !has_room();
     for (std::size_t i = 0; i < growth_ && has_room(); ++i) open_connection();
     growth_ = std::min(growth_ * 2, limit());
-    if (is_full && count([](const auto& each) { return each.is_busy(); }) == 0) refuse_repeats("no connection is free");
+    if (is_full && is_idle) refuse_repeats("no connection is free");
 }
 
 void poll_pool::open_connection() {
@@ -168,15 +167,12 @@ void poll_pool::open_connection() {
 
 std::optional<poll_in_flight> poll_pool::take_new() {
     if (stopping_) return std::nullopt;
-    while (auto ticket = source_.next_poll()) { // at most as many rounds as ids are distrusted
-        ++taken_;
-        poll_in_flight request;
-        request.ticket = std::move(*ticket);
-        if (std::find(distrusted_.begin(), distrusted_.end(), request.ticket.id) == distrusted_.end()) return request;
-        request.repeats = goes_alone;
-        put_back(std::move(request));
-    }
-    return std::nullopt;
+    auto ticket = source_.next_poll();
+    if (!ticket) return std::nullopt;
+    ++taken_;
+    poll_in_flight request;
+    request.ticket = std::move(*ticket);
+    return request;
 }
 
 std::optional<poll_in_flight> poll_pool::take_repeat(bool is_new_connection) {
@@ -192,8 +188,8 @@ bool poll_pool::needs_new_connection() const {
     return !repeats_.empty() && repeats_.front().goaways >= goaways_for_a_new_one;
 }
 
-poll_in_flight poll_pool::take_suspect() {
-    expects(has_suspects(), "poll_pool: no suspect to take");
+std::optional<poll_in_flight> poll_pool::take_suspect() {
+    if (suspects_.empty()) return std::nullopt;
     poll_in_flight request = std::move(suspects_.front());
     suspects_.pop_front();
     return request;
@@ -214,18 +210,10 @@ bool poll_pool::repeat_unprocessed(poll_in_flight& request, bool with_connection
     return true;
 }
 
-bool poll_pool::may_drain_another() const {
-    return count([](const auto& each) { return each.is_for_suspects(); }) <= suspects_.size() / suspects_each;
-}
-
-void poll_pool::distrust(const std::string& id) {
-    trust(id);
-    distrusted_.push_back(id);
-    if (distrusted_.size() > most_distrusted) distrusted_.pop_front();
-}
-
 void poll_pool::put_back(poll_in_flight request) {
-    auto& queue = request.repeats >= goes_alone ? suspects_ : repeats_;
+    request.deadline = steady_now() + context_.options().request_timeout;
+    note_deadline(request.deadline);
+    auto& queue = request.repeats == most_repeats ? suspects_ : repeats_;
     const auto behind = std::find_if(
         queue.rbegin(), queue.rend(), [&](const poll_in_flight& each) { return each.goaways >= request.goaways; });
     queue.insert(behind.base(), std::move(request));
@@ -237,8 +225,10 @@ std::size_t poll_pool::streams_share() const {
     return std::clamp(in_flight / spread + 1, least_share, most_share);
 }
 
-void poll_pool::open_successor() {
-    if (!stopping_ && has_room() && steady_now() >= retry_at_) open_connection();
+bool poll_pool::open_successor() {
+    if (stopping_ || !has_room() || steady_now() < retry_at_) return false;
+    open_connection();
+    return true;
 }
 
 void poll_pool::answer(track::poll_ticket ticket, track::poll_answer answer) {
@@ -250,6 +240,7 @@ void poll_pool::answer(track::poll_ticket ticket, track::poll_answer answer) {
 bool poll_pool::is_crowded() const { return stopping_ || (connections_.size() > limit() && counted() > limit()); }
 
 void poll_pool::on_ready(poll_connection& connection) {
+    missed_ = 0;
     retry_at_ = {};
     if (!connection.fill(steady_now(), streams_share())) {
         growth_ = 1;
@@ -271,9 +262,10 @@ void poll_pool::on_connect_failed(poll_connection& connection, const std::string
     const auto tries_missed = (now - connection.begun()) / longest_retry;
     bury(connection);
     ++failures_;
+    ++missed_;
     growth_ = 1;
     retry_at_ = now + retry_delay(failures_);
-    if (failures_ <= tries_of_a_moment && heard_ && now - *heard_ < moment) { // a server that restarts
+    if (missed_ <= tries_of_a_moment && heard_ && now - *heard_ < moment) { // a server that restarts
         wanted_ = true;
         return note_deadline(retry_at_);
     }
@@ -315,12 +307,26 @@ void poll_pool::bury(poll_connection& connection) {
 }
 
 void poll_pool::refuse_repeats(const std::string& why) {
-    while (has_repeats()) {
-        poll_in_flight request = has_suspects() ? take_suspect() : take_repeat(true).value();
-        track::poll_answer silence;
-        silence.error = why;
-        silence.took = steady_now() - request.written;
-        answer(std::move(request.ticket), std::move(silence));
+    while (auto request = take_repeat(true)) refuse_repeat(std::move(*request), why);
+    while (auto request = take_suspect()) refuse_repeat(std::move(*request), why);
+}
+
+void poll_pool::refuse_repeat(poll_in_flight request, const std::string& why) {
+    track::poll_answer silence;
+    silence.error = why;
+    silence.took = steady_now() - request.written;
+    answer(std::move(request.ticket), std::move(silence));
+}
+
+/// Repeats wait no longer than for a reply.
+void poll_pool::expire_repeats(steady_time now) {
+    for (std::deque<poll_in_flight>* queue : {&repeats_, &suspects_}) {
+        const auto expired = std::stable_partition(
+            queue->begin(), queue->end(), [&](const poll_in_flight& each) { return each.deadline > now; });
+        std::vector<poll_in_flight> late(std::move_iterator(expired), std::move_iterator(queue->end()));
+        queue->erase(expired, queue->end());
+        for (poll_in_flight& each : late) refuse_repeat(std::move(each), "reply: no connection was free to ask again");
+        for (const poll_in_flight& each : *queue) note_deadline(each.deadline);
     }
 }
 
@@ -343,6 +349,7 @@ void poll_pool::sweep() {
             each->on_deadline(now);
         }
     }
+    if (has_repeats()) expire_repeats(now);
     if (wanted_ && now >= retry_at_) {
         wanted_ = false;
         schedule_turn(true);

@@ -42,16 +42,9 @@ class poll_pool {
     std::optional<poll_in_flight> take_new();
     /// What was refused most often first.
     std::optional<poll_in_flight> take_repeat(bool is_new_connection);
-    /// A poll whose connection broke twice while others shared it, or of an id that is distrusted: it goes over a
-    /// connection where nothing else is in flight. Only when `has_suspects`.
-    poll_in_flight take_suspect();
-    bool has_suspects() const { return !suspects_.empty(); }
-    /// Whether one more connection may stop taking polls, to get empty for the suspects.
-    bool may_drain_another() const;
-    /// What is asked about this id breaks the connection even alone: until it is answered its polls are suspects. So
-    /// are those of the last 64 such ids.
-    void distrust(const std::string& id);
-    void trust(const std::string& id) { std::erase(distrusted_, id); }
+    /// A poll whose connection broke twice: it may share the next one with first tries alone.
+    std::optional<poll_in_flight> take_suspect();
+    bool has_repeats() const { return !repeats_.empty() || !suspects_.empty(); }
     /// False = the source does not agree.
     bool repeat(poll_in_flight& request);
     /// Of a request that the server did not process: no load on it, so the source is not asked. False = too often,
@@ -61,8 +54,8 @@ class poll_pool {
     /// How many requests one connection takes now while others have room: 4 are used before one is filled, because a
     /// lost packet stalls all streams of its connection.
     std::size_t streams_share() const;
-    /// In place of one that ends soon, which goes on meanwhile.
-    void open_successor();
+    /// In place of one that ends soon, which goes on meanwhile. False = not now.
+    bool open_successor();
     void answer(track::poll_ticket ticket, track::poll_answer answer);
     bool is_crowded() const;
     void note_deadline(steady_time when);
@@ -75,7 +68,8 @@ class poll_pool {
   private:
     std::size_t limit() const;
     void close_surplus();
-    void retire_oldest();
+    /// Retires the oldest connection, so that another may be opened for polls that must not go over those there are.
+    void make_room();
     bool needs_new_connection() const;
     void schedule_turn(bool pull);
     void take_turn();
@@ -90,7 +84,8 @@ class poll_pool {
     void sweep();
     void bury(poll_connection& connection);
     void put_back(poll_in_flight request);
-    bool has_repeats() const { return !repeats_.empty() || !suspects_.empty(); }
+    void expire_repeats(steady_time now);
+    void refuse_repeat(poll_in_flight request, const std::string& why);
     void refuse_repeats(const std::string& why);
     std::size_t answer_with_silence(std::size_t most, const std::string& why);
     void check_stopped();
@@ -107,13 +102,13 @@ class poll_pool {
     std::vector<poll_connection*> available_;             ///< open with a free slot, the one used last at the back
     std::deque<poll_in_flight> repeats_;
     std::deque<poll_in_flight> suspects_;
-    std::deque<std::string> distrusted_; ///< ids, the newest at the back
-    std::size_t at_once_ = 1;            ///< polls that are wanted in flight
-    std::size_t growth_ = 1;             ///< connections to open at the next need
-    std::uint32_t failures_ = 0;         ///< connections in a row that could not be made
-    steady_time retry_at_{};             ///< no connection is opened before
-    std::optional<steady_time> heard_;   ///< when the last reply came
-    bool wanted_ = false;                ///< polls may be due that wait for retry_at_
+    std::size_t at_once_ = 1;          ///< polls that are wanted in flight
+    std::size_t growth_ = 1;           ///< connections to open at the next need
+    std::uint32_t failures_ = 0;       ///< connections in a row that could not be made, or answered nothing
+    std::uint32_t missed_ = 0;         ///< connections that could not be made since the last that could
+    steady_time retry_at_{};           ///< no connection is opened before
+    std::optional<steady_time> heard_; ///< when the last reply came
+    bool wanted_ = false;              ///< polls may be due that wait for retry_at_
     bool turn_posted_ = false;
     bool pull_asked_ = false;
     boost::asio::steady_timer timer_;

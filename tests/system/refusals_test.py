@@ -46,7 +46,10 @@ class Refusals(SystemCase):
                 self.assertGreater(shown["consecutive_errors"], 0)
                 self.assertTrue(shown["last_error"])
                 if "status" in fault:
-                    self.assertTrue(shown["last_error"].startswith(str(fault["status"])), shown["last_error"])
+                    own = [str(fault["status"])]
+                    if GARBAGE in faults.values():  # so many of 60 that a shared connection breaks three times in a row
+                        own.append("http/2: ")
+                    self.assertTrue(shown["last_error"].startswith(tuple(own)), shown["last_error"])
 
     def expect_calm(self):
         self.assertEqual(self.daemon.status()["proof"]["health"], "ok")

@@ -421,6 +421,16 @@ TEST_F(ProofCallsHttp2, AServerThatSpeaksItBadlyIsAskedOverHttp11) {
     EXPECT_EQ(seen_http1_, 1);
 }
 
+TEST_F(ProofCallsHttp2, RefusalsAreGoodHttp2) {
+    serve([](h2_site& site, const h2_site_request& request, scripted_connection&) {
+        site.reset(request, NGHTTP2_REFUSED_STREAM);
+    });
+    constexpr int calls = origin::most_http2_failures;
+    for (int i = 0; i < calls; ++i) EXPECT_FALSE(call());
+    EXPECT_EQ(seen_, 2 * calls);
+    EXPECT_FALSE(harness_.setup->where()->is_http2_forbidden(std::chrono::steady_clock::now()));
+}
+
 TEST_F(ProofCallsHttp2, SessionsThatHangAreNotTakenForBadHttp2WhilePollsAreAnswered) {
     serve([](h2_site& site, const h2_site_request& request, scripted_connection&) {
         if (request.fields.at(":method") == "GET") site.reply(request, transaction_body(request.id()));

@@ -338,35 +338,6 @@ TEST_F(ProofHttp2, WhatBreaksConnectionsIsTriedThreeTimesAndDoesNotStarveTheOthe
     }
 }
 
-TEST_F(ProofHttp2, WhatIsKnownToBreakConnectionsGoesAloneUntilItIsAnswered) {
-    std::atomic<bool> is_mended = false;
-    serve_connections([&](scripted_connection& connection) {
-        if (!is_mended) return break_at_bad(connection);
-        h2_site site(connection);
-        while (true) {
-            for (const auto& request : site.read()) answer(site, request);
-        }
-    });
-    start();
-    const auto poll_all = [&] {
-        harness_.source.repeats_asked.clear();
-        harness_.source.answers.clear();
-        auto all = ids(40);
-        all.insert(all.begin() + 20, "bad");
-        harness_.poll_and_wait(all);
-    };
-    poll_all();
-    EXPECT_GT(harness_.source.repeats_asked.size(), 0U);
-    for (int round = 0; round < 5; ++round) {
-        poll_all();
-        EXPECT_THAT(harness_.source.repeats_asked, ElementsAre());
-        EXPECT_EQ(errors().size(), 1U);
-    }
-    is_mended = true;
-    for (int round = 0; round < 2; ++round) poll_all(); // a connection of before is there for the first
-    EXPECT_THAT(errors(), ElementsAre());
-}
-
 TEST_F(ProofHttp2, AReplyAboutAnotherTransactionLeavesTheOthersAlone) {
     serve([](h2_site& site, const h2_site_request& request, std::size_t) {
         site.reply(request, transaction_body(request.id() == "wrong" ? "other" : request.id()));

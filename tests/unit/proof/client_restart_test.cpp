@@ -73,5 +73,64 @@ TEST_F(ProofRestart, ThatTakesLongerIsOne) {
     }
 }
 
+/// Breaks its connection at what begins with "bad" until it is mended, and never answers about "silent".
+class ProofOneConnection : public testing::Test {
+  protected:
+    ProofOneConnection()
+        : server_(with_h2(authority_.server_context()), [this](scripted_connection& connection) {
+              h2_site site(connection);
+              while (true) {
+                  for (const auto& request : site.read()) {
+                      if (request.id().starts_with("bad") && !is_mended_) return connection.reset();
+                      if (request.id() != "silent") site.reply(request, transaction_body(request.id()));
+                  }
+              }
+          }) {}
+
+    void start() {
+        options_.connections = 1;
+        harness_.start(options_);
+    }
+
+    std::atomic<bool> is_mended_ = false;
+    test_authority authority_;
+    net::trust_roots trust_{authority_.ca_pem(), "ca.pem"};
+    scripted_http_server server_;
+    proof_client_options options_ = client_harness::options_for(server_, trust_);
+    client_harness harness_;
+};
+
+TEST_F(ProofOneConnection, IsEnoughForWhatBrokeItAndIsMended) {
+    start();
+    harness_.poll_and_wait({"bad"});
+    EXPECT_EQ(harness_.source.answer_to("bad").what, track::reply_class::no_reply);
+    harness_.poll_and_wait({"well"});
+    is_mended_ = true;
+    for (int round = 0; round < 3; ++round) {
+        harness_.source.answers.clear();
+        harness_.poll_and_wait({"bad"});
+        EXPECT_EQ(harness_.source.answer_to("bad").what, track::reply_class::good) << round;
+    }
+}
+
+TEST_F(ProofOneConnection, IsNotHeldByWhatIsAskedAgain) {
+    start();
+    for (const char* last : {"tx-1", "tx-2", "tx-3"}) {
+        harness_.poll_and_wait({"bad-1", "bad-2", "bad-3", last});
+        EXPECT_EQ(harness_.source.answer_to(last).what, track::reply_class::good);
+        harness_.source.answers.clear();
+    }
+}
+
+TEST_F(ProofOneConnection, ThatHangsHasItsRepeatsAnsweredInTime) {
+    options_.request_timeout = std::chrono::milliseconds(500);
+    start();
+    harness_.poll_and_wait({"tx-1"});
+    harness_.poll({"silent"});
+    harness_.poll_and_wait({"bad"}); // which breaks the connection of both
+    harness_.run_until_answers(3);
+    EXPECT_EQ(harness_.source.answer_to("silent").error, "reply: timed out after 500ms");
+}
+
 } // namespace
 } // namespace prooftrack::proof
