@@ -27,6 +27,7 @@ struct call_end {
     proof_error error = proof_error::interrupted; ///< with `failed`
     std::string why{};                            ///< for people, "" with `reply`
     bool requires_http1 = false;                  ///< with `unprocessed`: over HTTP/1.1 it is processed
+    bool is_throttled = false;                    ///< with `unprocessed`: but not at once
 };
 
 /// One call on one open connection. `take_output` gives what is to be sent: ask after `start`, `receive` and `close`.

@@ -90,7 +90,7 @@ void call_exchange::conclude(const call_end& end) {
         break;
     }
     // HTTP/1.1 has no such end: that repeat is the last.
-    const bool repeats = end.requires_http1 || !std::exchange(repeated_, true);
+    const bool repeats = !end.is_throttled && (end.requires_http1 || !std::exchange(repeated_, true));
     if (!repeats || until_ <= steady_now()) return fail(proof_error::unreachable, end.why);
     disconnect();
     start();

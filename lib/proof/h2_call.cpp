@@ -77,6 +77,8 @@ call_end h2_call::judge(const h2_outcome& outcome) {
     case h2_end::throttled:
         if (!outcome.unprocessed) break; // the connection ended: that does not tell what became of this call
         is_refused_ = true;
+        if (session_.is_closing()) // left out by a GOAWAY
+            return {.what = call_end::kind::unprocessed, .why = std::move(why), .is_throttled = true};
         throttled.status = too_many_requests;
         return {.what = call_end::kind::reply, .reply = throttled};
     case h2_end::unusable:

@@ -31,7 +31,7 @@ h2_channel::~h2_channel() {
     OPENSSL_cleanse(output_.data(), output_.capacity());
 }
 
-std::size_t h2_channel::capacity() const { return events_ == nullptr ? 0 : session_.capacity(); }
+std::size_t h2_channel::capacity() const { return events_ == nullptr || is_silent_ ? 0 : session_.capacity(); }
 
 void h2_channel::start(poll_in_flight request, const proof_setup& setup) {
     expects(capacity() > 0, "h2_channel: a request without capacity");
@@ -45,9 +45,10 @@ void h2_channel::start(poll_in_flight request, const proof_setup& setup) {
         {"accept-encoding", "identity"},
         {"authorization", authorization_},
     }};
-    if (in_flight() == 0 && request.written - heard_ >= h2_silence && pong_until_ == steady_time::max()) {
-        session_.ping(); // goes first: whether the connection still lives is known before the replies are late
-        pong_until_ = request.written + h2_ping_timeout;
+    if (in_flight() == 0) {
+        busy_since_ = request.written;
+        // Goes first: whether the connection still lives is known before the replies are late.
+        if (request.written - heard_ >= h2_silence && !is_pinged()) ping(request.written);
     }
     const std::size_t slot = session_.submit(
         {.authority = where.authority(), .path = path_, .fields = fields, .max_reply = request.max_reply});
@@ -66,7 +67,8 @@ void h2_channel::send_output() {
 }
 
 steady_time h2_channel::next_deadline() const {
-    return in_flight() == 0 ? steady_time::max() : std::min(earliest_, pong_until_);
+    if (in_flight() == 0) return steady_time::max();
+    return std::min(earliest_, is_pinged() ? pong_until_ : silent_at());
 }
 
 void h2_channel::on_bytes(std::string_view bytes) {
@@ -75,6 +77,7 @@ void h2_channel::on_bytes(std::string_view bytes) {
     const std::size_t before = session_.in_flight();
     const bool was_settling = is_settling();
     const std::size_t room = capacity();
+    is_silent_ = false;
     session_.receive(bytes);
     const bool has_outcomes = session_.in_flight() != before;
     if (!settle()) return;
@@ -144,14 +147,27 @@ void h2_channel::note(h2_end how) {
     }
 }
 
+void h2_channel::ping(steady_time now) {
+    session_.ping();
+    pong_until_ = now + h2_ping_timeout;
+}
+
+bool h2_channel::is_dead(steady_time now) const {
+    if (pong_until_ <= now) return true;
+    return is_silent_ && earliest_ <= now && pong_until_ - now <= h2_ping_timeout - h2_least_ping_timeout;
+}
+
 void h2_channel::on_deadline(steady_time now) {
-    if (pong_until_ <= now) {
-        session_.finish("reply: the idle connection is dead (no answer to a PING)");
+    if (is_dead(now)) {
+        session_.finish("reply: the connection is silent (no answer to a PING)");
         settle();
         return;
     }
+    if (!is_pinged() && in_flight() > 0 && silent_at() <= now) {
+        is_silent_ = true;
+        ping(now);
+    }
     earliest_ = steady_time::max();
-    bool is_silent = false;
     for (std::size_t slot = 0; slot < requests_.size() && events_ != nullptr; ++slot) {
         if (!requests_[slot]) continue;
         if (requests_[slot]->deadline > now) {
@@ -160,14 +176,9 @@ void h2_channel::on_deadline(steady_time now) {
         }
         session_.cancel(slot);
         poll_in_flight request = take(slot);
-        is_silent = is_silent || heard_ <= request.written;
         const auto limit = std::chrono::duration_cast<milliseconds>(request.deadline - request.written);
         const std::string why = fmt::format("reply: timed out after {}", format_duration(limit));
         events_->on_no_reply(std::move(request), no_reply::given_up, why);
-    }
-    if (events_ != nullptr && is_silent && pong_until_ == steady_time::max()) { // a slow server, or a dead connection?
-        session_.ping();
-        pong_until_ = now + h2_ping_timeout;
     }
     if (settle()) events_->on_progress();
 }

@@ -2,6 +2,7 @@
 
 // Polls over HTTP/2: many requests in flight on one connection.
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,10 +14,12 @@
 
 namespace prooftrack::proof {
 
-/// A connection from which nothing came for so long is asked for a sign of life when it is used again …
+/// A connection from which nothing came for so long, while requests are in flight or before it is used again, is asked
+/// for a sign of life …
 inline constexpr milliseconds h2_silence{1000};
-/// … and is given up if none comes within this time.
+/// … and is given up if none comes within this time, or when a request's time is over and it had this long already.
 inline constexpr milliseconds h2_ping_timeout{3000};
+inline constexpr milliseconds h2_least_ping_timeout{500};
 
 class h2_channel final : public poll_channel, private stream_reader {
   public:
@@ -41,6 +44,10 @@ class h2_channel final : public poll_channel, private stream_reader {
     void on_end(bool is_clean, const std::string& why) override;
 
     poll_in_flight take(std::size_t slot);
+    steady_time silent_at() const { return std::max(heard_, busy_since_) + h2_silence; }
+    bool is_pinged() const { return pong_until_ != steady_time::max(); }
+    bool is_dead(steady_time now) const;
+    void ping(steady_time now);
     void note(h2_end how);
     /// Hands outcomes over, and ends the channel when it is over; false = it has ended or was closed.
     bool settle();
@@ -64,6 +71,8 @@ class h2_channel final : public poll_channel, private stream_reader {
     std::string output_;
     steady_time earliest_ = steady_time::max(); ///< no deadline of a request is before
     steady_time heard_;                         ///< when bytes came last
+    steady_time busy_since_{};                  ///< when requests came to be in flight
+    bool is_silent_ = false;                    ///< takes no request until it answers the PING
     steady_time pong_until_ = steady_time::max();
 };
 

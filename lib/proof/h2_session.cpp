@@ -22,10 +22,8 @@ bool is_refusal_of_http2(std::uint32_t code) {
     return code == NGHTTP2_HTTP_1_1_REQUIRED || code == NGHTTP2_INADEQUATE_SECURITY;
 }
 
-/// The peer does not process the request that it resets with it.
-bool is_refusal(std::uint32_t code) {
-    return code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_ENHANCE_YOUR_CALM || is_refusal_of_http2(code);
-}
+/// The peer does not process the request that it resets with it. Of no other code does RFC 9113 promise it.
+bool is_refusal(std::uint32_t code) { return code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_ENHANCE_YOUR_CALM; }
 
 /// A body's buffer of this size is kept for the slot's next reply, a larger one is freed.
 constexpr std::size_t kept_capacity = 4096;

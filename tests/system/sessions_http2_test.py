@@ -66,11 +66,18 @@ class SessionsOverHttp2(SystemCase):
 
     def test_http_1_1_is_spoken_where_it_is_required(self):
         self.strike("reset", error="HTTP_1_1_REQUIRED")
+        self.assert_problem(self.session("order-1"), 502, "proof_unreachable")
+        self.assert_problem(self.session("order-1"), 409, "session_outcome_unknown")
+        self.assertEqual(self.seen(), 1, "nothing says that it was not processed")
         before = self.connections()
         self.assertEqual(self.session().status, 201)
-        self.assertEqual(self.seen(), 2)
         self.assertEqual(self.session().status, 201)
-        self.assertEqual(self.connections() - before, 1, "HTTP/2 is not offered again")
+        self.assertEqual(self.connections() - before, 0, "HTTP/2 is not offered again")
+
+    def test_what_a_goaway_leaves_out_was_not_made_whatever_its_reason(self):
+        self.strike("goaway", error="ENHANCE_YOUR_CALM")
+        self.assert_problem(self.session("order-1"), 502, "proof_unreachable")
+        self.assertEqual(self.session("order-1").status, 201, "its key is free")
 
     def test_what_may_have_been_processed_is_never_sent_again(self):
         lost = [("close", {}), ("close", {"at": "header"}), ("close", {"at": "body"}), ("goaway", {"at": "header"}),

@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 
 #include "client_harness.hpp"
+#include "proof/h2_channel.hpp"
 #include "support/h2_site.hpp"
 #include "support/test_certificates.hpp"
 
@@ -16,7 +17,8 @@ namespace {
 using namespace testing_support;
 using testing::Each;
 
-/// Answers every request over HTTP/2, but resets its first connection at one about "restart". While
+/// Answers every request over HTTP/2, but resets its first connection at one about "restart" and answers nothing more
+/// on it after one about "mute". While
 /// `handshakes_failing` is above 0 it lets the next handshake fail instead.
 class ProofRestart : public testing::Test {
   protected:
@@ -28,6 +30,7 @@ class ProofRestart : public testing::Test {
             while (true) {
                 for (const auto& request : site.read()) {
                     if (request.id() == "restart" && connection.index == 0) return connection.reset();
+                    while (request.id() == "mute" && connection.index == 0) connection.read_some();
                     site.reply(request, transaction_body(request.id()));
                 }
             }
@@ -71,6 +74,14 @@ TEST_F(ProofRestart, ThatTakesLongerIsOne) {
         EXPECT_EQ(harness_.source.answer_to(id).what, track::reply_class::no_reply) << id;
         EXPECT_THAT(harness_.source.answer_to(id).error, testing::StartsWith("tls: ")) << id;
     }
+}
+
+TEST_F(ProofRestart, AConnectionThatFallsSilentUnderPollsIsFoundBeforeTheirTimeIsOver) {
+    const auto begun = std::chrono::steady_clock::now();
+    harness_.poll_and_wait({"a", "mute", "b", "c"}); // with 10 s for each
+    EXPECT_THAT(outcomes(), Each(track::reply_class::good));
+    EXPECT_GE(std::chrono::steady_clock::now() - begun, h2_silence);
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(9));
 }
 
 /// Breaks its connection at what begins with "bad" until it is mended, and never answers about "silent".
