@@ -17,9 +17,10 @@ import tempfile
 import threading
 import time
 import unittest
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from harness import Process, SystemCase, exchange, new_secret, sign, wait_until
+from harness import Process, SystemCase, exchange, new_secret, parse_time, sign, wait_until
 
 CLIENTS = Path(__file__).resolve().parent / "clients"
 
@@ -28,6 +29,11 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def format_time(milliseconds):
+    at = datetime(1970, 1, 1) + timedelta(milliseconds=milliseconds)
+    return at.isoformat(timespec="milliseconds") + "Z"
 
 
 class Ledger:
@@ -95,8 +101,9 @@ class ClientCase(SystemCase):
         finally:
             connection.close()
 
-    def headers(self, event_id, body, secret=None, stamp=None, sequence=1):
+    def headers(self, event_id, body, secret=None, stamp=None):
         stamp = str(int(time.time()) if stamp is None else stamp)
+        sequence = round(parse_time(json.loads(body)["timestamp"]) * 1000)
         return {"webhook-id": event_id, "webhook-timestamp": stamp, "webhook-sequence": str(sequence),
                 "webhook-signature": sign(secret or self.secret, event_id, stamp, body)}
 
@@ -107,9 +114,9 @@ class ClientCase(SystemCase):
                           "final": True, "metadata": {}, "proof": {"fiat_amount": "49.90", "fiat_currency": "EUR"}}}
         return event, json.dumps(event).encode()
 
-    def send(self, identifier, *args, sequence=1, **kwargs):
+    def send(self, identifier, *args, **kwargs):
         event, body = self.make_event(identifier, *args, **kwargs)
-        return self.post(body, self.headers(event["id"], body, sequence=sequence))
+        return self.post(body, self.headers(event["id"], body))
 
     def deliveries(self, **query):
         text = "&".join(f"{key}={value}" for key, value in query.items())
@@ -250,34 +257,49 @@ class ClientCase(SystemCase):
 
     def test_the_newest_status_wins_in_any_order_and_under_any_id(self):
         # Numbers that are not in the order of their digits, and larger than 32 bits.
-        at = [900, 1_000, 20_000, 1_790_000_000_000, 1_790_000_000_001]
-        self.assertIn(self.send("t", "completed", sequence=at[1], event_id="evt_2"), (200, 204))
+        at = [format_time(ms) for ms in (900, 1_000, 20_000, 1_790_000_000_000, 1_790_000_000_001)]
+        self.assertIn(self.send("t", "completed", at=at[1], event_id="evt_2"), (200, 204))
         # An older one that was dead and is sent by hand; then the same end under a new id, as after a restored backup.
-        self.assertIn(self.send("t", "failed", sequence=at[0], event_id="evt_1"), (200, 204))
+        self.assertIn(self.send("t", "failed", at=at[0], event_id="evt_1"), (200, 204))
         self.assertEqual(self.ledger.rows(), [("t", 1, "49.90", "EUR")])
-        self.assertIn(self.send("t", "failed", sequence=at[1], event_id="evt_2b"), (200, 204), "the same is not newer")
+        self.assertIn(self.send("t", "failed", at=at[1], event_id="evt_2b"), (200, 204), "the same is not newer")
         self.assertEqual(self.ledger.rows(), [("t", 1, "49.90", "EUR")])
-        self.assertIn(self.send("t", "completed", sequence=at[3], event_id="evt_4"), (200, 204))
-        self.assertIn(self.send("t", "failed", sequence=at[2], event_id="evt_3"), (200, 204))
+        self.assertIn(self.send("t", "completed", at=at[3], event_id="evt_4"), (200, 204))
+        self.assertIn(self.send("t", "failed", at=at[2], event_id="evt_3"), (200, 204))
         self.assertEqual(self.ledger.rows(), [("t", 1, "49.90", "EUR")])
-        self.assertIn(self.send("t", "failed", kind="transaction.reversed", sequence=at[4], event_id="evt_5"),
+        self.assertIn(self.send("t", "failed", kind="transaction.reversed", at=at[4], event_id="evt_5"),
                       (200, 204))
-        self.assertIn(self.send("t", "completed", sequence=at[3], event_id="evt_4"), (200, 204))
+        self.assertIn(self.send("t", "completed", at=at[3], event_id="evt_4"), (200, 204))
         self.assertEqual(self.ledger.credited(), set())
 
     def test_an_event_without_a_usable_sequence_is_refused(self):
         event, body = self.make_event("bare")
         good = self.headers(event["id"], body)
+        number = int(good["webhook-sequence"])
         bare = {key: value for key, value in good.items() if key != "webhook-sequence"}
         for name, headers in {"none": bare, "empty": {**bare, "webhook-sequence": ""},
                               "a word": {**bare, "webhook-sequence": "1 OR 1"},
-                              "negative": {**bare, "webhook-sequence": "-1"},
-                              "too long": {**bare, "webhook-sequence": "9" * 16}}.items():
+                              "negative": {**bare, "webhook-sequence": f"-{number}"},
+                              "a fraction": {**bare, "webhook-sequence": f"{number}.0"},
+                              "with a word": {**bare, "webhook-sequence": f"{number}x"},
+                              "too long": {**bare, "webhook-sequence": "9" * 400}}.items():
             with self.subTest(name):
                 self.assertEqual(self.post(body, headers), 400)
         self.assertEqual(self.ledger.rows(), [])
-        self.assertIn(self.post(body, {**bare, "webhook-sequence": "9" * 15}), (200, 204))
+        self.assertIn(self.post(body, good), (200, 204))
         self.assertEqual(self.ledger.credited(), {"bare"})
+
+    def test_a_forged_sequence_cannot_hold_back_what_comes_later(self):
+        event, body = self.make_event("forged", at=format_time(1_790_000_000_000))
+        good = self.headers(event["id"], body)
+        for number in (9 * 10 ** 14, 1_790_000_000_001, 1_789_999_999_999):
+            self.assertEqual(self.post(body, {**good, "webhook-sequence": str(number)}), 400, number)
+        self.assertEqual(self.ledger.rows(), [])
+        self.assertIn(self.post(body, good), (200, 204), "the same event as it was sent")
+        self.assertEqual(self.ledger.credited(), {"forged"})
+        self.assertIn(self.send("forged", "failed", kind="transaction.reversed", at=format_time(1_790_000_000_001),
+                                event_id="evt_back"), (200, 204))
+        self.assertEqual(self.ledger.credited(), set())
 
     def test_values_stay_values(self):
         nasty = "x'); DROP TABLE credits; --\u00e9\u2028\"\\"

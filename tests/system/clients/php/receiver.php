@@ -42,11 +42,17 @@ function is_genuine(string $id, string $stamp, string $signatures, string $body,
 
 const FINAL_TYPES = ['transaction.completed', 'transaction.failed', 'transaction.cancelled', 'transaction.reversed'];
 
+/** The event's place among those of its transaction: milliseconds since 1970, from what is signed. */
+function sequence_of(array $event): int
+{
+    return (int) (new DateTimeImmutable($event['timestamp']))->format('Uv');
+}
+
 /**
  * One database transaction: the event's id, and the one credit that a payment can have. What does not come after the
- * last one, by the header webhook-sequence, changes nothing.
+ * last one, by its sequence, changes nothing.
  */
-function handle(PDO $database, array $event, int $sequence): void
+function handle(PDO $database, array $event): void
 {
     if (!in_array($event['type'], FINAL_TYPES, true)) {
         return; // a type that we do not know, or that moves no money
@@ -65,7 +71,8 @@ function handle(PDO $database, array $event, int $sequence): void
              sequence = excluded.sequence
          WHERE excluded.sequence > credits.sequence'
     )->execute([$data['merchant_transaction_id'], (int) ($data['status'] === 'completed'),
-                $data['proof']['fiat_amount'] ?? null, $data['proof']['fiat_currency'] ?? null, $sequence]);
+                $data['proof']['fiat_amount'] ?? null, $data['proof']['fiat_currency'] ?? null,
+                sequence_of($event)]);
     $database->exec('COMMIT');
 }
 
@@ -101,10 +108,11 @@ function receive(): int
     if (!is_genuine($id, $stamp, $signatures, $body, $keys)) {
         return 401;
     }
-    if (!preg_match('/^\d{1,15}$/D', $sequence)) {
-        return 400;
+    $event = json_decode($body, true, 512, JSON_THROW_ON_ERROR);
+    if ($sequence !== (string) sequence_of($event)) {
+        return 400; // the header is not signed: somebody changed it on its way
     }
-    handle(open_database(), json_decode($body, true, 512, JSON_THROW_ON_ERROR), (int) $sequence);
+    handle(open_database(), $event);
     return 204; // only now: the credit is committed
 }
 
