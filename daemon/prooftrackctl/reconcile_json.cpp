@@ -49,11 +49,13 @@ std::string totals_of(const track::reconcile_totals& totals) {
 std::string render_difference(track::difference kind, const kept_line* given, const known_transaction* known) {
     std::optional<track::known_facts> facts;
     if (known != nullptr) facts = known->facts(false);
+    std::optional<track::merchant_belief> belief;
+    if (given != nullptr) belief = given->belief();
     return fmt::format(
         R"({{"class": {}, "merchant_transaction_id": {}, "line": {}, "given": {}, "here": {}, "what_to_do": {}}})",
         json_string(track::to_string(kind)), json_string(given != nullptr ? given->id : known->id),
         given != nullptr ? fmt::format("{}", given->line) : "null", given_of(given), here_of(known),
-        json_string(track::advice_on(kind, facts ? &*facts : nullptr)));
+        json_string(track::advice_on(kind, belief ? &*belief : nullptr, facts ? &*facts : nullptr)));
 }
 
 std::string render_summary(const reconcile_summary& summary, const reconcile_period& period) {

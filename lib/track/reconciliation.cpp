@@ -33,14 +33,14 @@ std::string upper_case(std::string_view text) {
 }
 
 bool amounts_differ(const merchant_belief& belief, const known_facts& known) {
-    // Proof may leave amounts out until it has ended.
-    const bool final = known.state == tracking_state::settled;
-    if (belief.fiat_amount && (known.fiat_amount || final)) {
+    // Proof may leave amounts out until the payment is completed, and for good when it never is.
+    const bool paid = known.state == tracking_state::settled && is_completed(known);
+    if (belief.fiat_amount && (known.fiat_amount || paid)) {
         const auto given = decimal::parse(*belief.fiat_amount);
         const auto here = decimal::parse(known.fiat_amount.value_or(""));
         if (!given || !here || *given != *here) return true;
     }
-    if (!belief.fiat_currency || (!known.fiat_currency && !final)) return false;
+    if (!belief.fiat_currency || (!known.fiat_currency && !paid)) return false;
     return !known.fiat_currency || upper_case(*belief.fiat_currency) != upper_case(*known.fiat_currency);
 }
 
@@ -96,37 +96,63 @@ std::optional<difference> compare(const merchant_belief& belief, const known_fac
     return std::nullopt;
 }
 
-std::string_view advice_on(difference kind, const known_facts* known) {
-    static const known_facts nothing;
-    const known_facts& here = known == nullptr ? nothing : *known;
+namespace {
+
+std::string_view advice_on_credit(bool credited, const known_facts& known) {
+    if (!credited)
+        return "Paid and not credited: credit it, once. `prooftrackctl explain` shows whether its event arrived.";
+    return known.state == tracking_state::settled ? "Credited without a completed payment: take the credit back."
+                                                  : "Credited before the payment was completed: hold it back until "
+                                                    "then.";
+}
+
+std::string advice_on_reversal(const merchant_belief& belief, const known_facts& known) {
+    if (!belief.credited)
+        return is_completed(known) ? "Proof completed it after all: credit it, once."
+                                   : "Proof took its word back: take the credit back, and correct the list.";
+    std::string advice = is_completed(known) ? "Proof completed it after all" : "Proof took its word back";
+    return advice += status_contradicts(belief, known) ? ": correct the list." : ".";
+}
+
+std::string advice_on_class(difference kind, const merchant_belief& belief, const known_facts& here) {
     switch (kind) {
     case difference::unknown_here:
         return "Check the id. If Proof gave it to you, track it: `prooftrackctl track`.";
     case difference::reversed_since:
-        return is_completed(here) ? "Proof completed it after all: credit it, once."
-                                  : "Proof took its word back: take the credit back, and correct the list.";
+        return advice_on_reversal(belief, here);
     case difference::status_differs:
         return here.state == tracking_state::settled ? "Correct the list: Proof's word is final. `prooftrackctl "
                                                        "explain` shows when it came and who was told."
-                                                     : advice_on_open(here);
+                                                     : std::string(advice_on_open(here));
     case difference::amount_differs:
         return "Find out which amount is right before anything is credited: `prooftrackctl explain` shows Proof's "
                "reply.";
     case difference::credited_but_not_completed:
-        return here.state == tracking_state::settled
-                   ? "Credited without a completed payment: take the credit back."
-                   : "Credited before the payment was completed: hold it back until then.";
+        return std::string(advice_on_credit(true, here));
     case difference::completed_but_not_credited:
-        return "Paid and not credited: credit it, once. `prooftrackctl explain` shows whether its event arrived.";
+        return std::string(advice_on_credit(false, here));
     case difference::not_delivered:
         return "An event about it has not arrived. `prooftrackctl explain` says why, `prooftrackctl redeliver` sends "
                "it.";
     case difference::still_open:
-        return advice_on_open(here);
+        return std::string(advice_on_open(here));
     case difference::here_but_not_given:
-        return advice_on_not_given(here);
+        return std::string(advice_on_not_given(here));
     }
     return "";
+}
+
+} // namespace
+
+std::string advice_on(difference kind, const merchant_belief* belief, const known_facts* known) {
+    const merchant_belief given = belief == nullptr ? merchant_belief{} : *belief;
+    const known_facts here = known == nullptr ? known_facts{} : *known;
+    std::string advice = advice_on_class(kind, given, here);
+    const bool names_no_credit = kind == difference::reversed_since || kind == difference::status_differs ||
+                                 (kind == difference::amount_differs && given.credited == true);
+    if (names_no_credit && credit_contradicts(given, here))
+        advice.append(" ").append(advice_on_credit(*given.credited, here));
+    return advice;
 }
 
 bool counts_as_received(const merchant_belief& belief) {

@@ -57,8 +57,10 @@ bool needs_former_statuses(const merchant_belief& belief, const known_facts& kno
 /// nullopt = nothing differs. Never `unknown_here` or `here_but_not_given`.
 std::optional<difference> compare(const merchant_belief& belief, const known_facts& known);
 
-/// What to do, as a sentence or two for people; `known` is null for `unknown_here` alone.
-std::string_view advice_on(difference kind, const known_facts* known);
+/// What to do, as a few sentences for people: whatever the class, a credit that contradicts Proof's word is named, and
+/// one that agrees with it is left as it is. `belief` is null for `here_but_not_given` alone, `known` for
+/// `unknown_here` alone.
+std::string advice_on(difference kind, const merchant_belief* belief, const known_facts* known);
 
 /// True when the merchant counts the payment as received: `credited`, without it the status `completed`, without both
 /// the mere line (a list of paid orders).

@@ -69,7 +69,7 @@ TEST(Reconciliation, AmountsAreDecimals) {
     EXPECT_EQ(compare(given("100"), odd), difference::amount_differs);
 }
 
-TEST(Reconciliation, AnAmountThatProofDoesNotGiveDiffersOnceItHasEnded) {
+TEST(Reconciliation, AnAmountThatProofDoesNotGiveDiffersOnceItIsCompleted) {
     merchant_belief belief;
     belief.fiat_amount = "100";
     known_facts known = settled("completed");
@@ -79,6 +79,18 @@ TEST(Reconciliation, AnAmountThatProofDoesNotGiveDiffersOnceItHasEnded) {
     EXPECT_EQ(compare(belief, known), difference::still_open);
     known.fiat_amount = "90";
     EXPECT_EQ(compare(belief, known), difference::amount_differs);
+}
+
+TEST(Reconciliation, AnAmountThatProofLeavesOutOfAnUnpaidEndHidesNothing) {
+    for (const char* status : {"failed", "cancelled"}) {
+        known_facts known = settled(status);
+        known.fiat_amount.reset();
+        known.fiat_currency.reset();
+        EXPECT_EQ(compare({status, "100", "EUR", false}, known), std::nullopt);
+        EXPECT_EQ(compare({status, "100", "EUR", true}, known), difference::credited_but_not_completed);
+        known.fiat_amount = "90";
+        EXPECT_EQ(compare({status, "100", "EUR", false}, known), difference::amount_differs);
+    }
 }
 
 TEST(Reconciliation, CurrenciesAreComparedWhenTheyAreGiven) {
@@ -162,13 +174,40 @@ TEST(Reconciliation, EachClassHasItsWordAndSaysWhatToDo) {
         const auto kind = static_cast<difference>(i);
         words.insert(to_string(kind));
         for (const known_facts& known : {settled("completed"), settled("failed"), open()})
-            EXPECT_FALSE(advice_on(kind, &known).empty()) << to_string(kind);
+            EXPECT_FALSE(advice_on(kind, nullptr, &known).empty()) << to_string(kind);
     }
     EXPECT_EQ(words.size(), difference_count);
-    EXPECT_FALSE(advice_on(difference::unknown_here, nullptr).empty());
+    EXPECT_FALSE(advice_on(difference::unknown_here, nullptr, nullptr).empty());
     const known_facts back = settled("failed");
     const known_facts after_all = settled("completed");
-    EXPECT_NE(advice_on(difference::reversed_since, &back), advice_on(difference::reversed_since, &after_all));
+    EXPECT_NE(
+        advice_on(difference::reversed_since, nullptr, &back),
+        advice_on(difference::reversed_since, nullptr, &after_all));
+}
+
+TEST(Reconciliation, TheAdviceFollowsWhatWasCredited) {
+    const auto advice = [](difference kind, const merchant_belief& belief, const known_facts& known) {
+        return advice_on(kind, &belief, &known);
+    };
+    const auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+    constexpr const char* credit = "credit it, once";
+    constexpr const char* take_back = "take the credit back";
+    for (const auto kind : {difference::reversed_since, difference::status_differs}) {
+        // What agrees is left alone.
+        const auto done = advice(kind, {"failed", {}, {}, true}, settled("completed"));
+        EXPECT_FALSE(has(done, credit)) << done;
+        const auto never = advice(kind, {"completed", {}, {}, false}, settled("failed"));
+        EXPECT_FALSE(has(never, take_back)) << never;
+        for (const auto& text : {done, never}) EXPECT_TRUE(has(text, "orrect the list")) << text;
+        // What contradicts is named.
+        EXPECT_TRUE(has(advice(kind, {"completed", {}, {}, true}, settled("failed")), take_back));
+        EXPECT_TRUE(has(advice(kind, {"failed", {}, {}, false}, settled("completed")), credit));
+    }
+    // The list's status is right already.
+    EXPECT_FALSE(has(advice(difference::reversed_since, {"failed", {}, {}, true}, settled("failed")), "the list"));
+    EXPECT_TRUE(has(advice(difference::status_differs, {"completed", {}, {}, true}, open()), "hold it back"));
+    EXPECT_TRUE(has(advice(difference::amount_differs, {"failed", "1", {}, true}, settled("failed")), take_back));
+    EXPECT_FALSE(has(advice(difference::amount_differs, {"completed", "1", {}, false}, settled("completed")), credit));
 }
 
 TEST(ReconcileTotals, WhatCountsAsReceived) {
