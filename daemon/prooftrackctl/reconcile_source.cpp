@@ -19,17 +19,17 @@ std::optional<std::string_view> view_of(const std::optional<std::string>& text) 
     return text ? std::optional<std::string_view>(*text) : std::nullopt;
 }
 
-/// Asks for page after page; `request` makes one from a cursor.
+/// Asks for page after page; `request` makes one from a cursor. A page may be empty and have a cursor: what stood on it
+/// does not fit a filter, or is gone.
 template <class Request, class Visit>
 void each_page(command_context& context, std::string_view items, const Request& request, const Visit& visit) {
     std::string cursor;
     for (;;) {
         const api_reply reply = ask(context, request(cursor));
         const json_view page = json_of(reply);
-        const auto elements = page[items].elements();
-        for (const json_view& item : elements) visit(item);
+        for (const json_view& item : page[items].elements()) visit(item);
         std::string next = page["next_cursor"].text();
-        if (next.empty() || elements.empty() || next == cursor) return;
+        if (next.empty() || next == cursor) return;
         cursor = std::move(next);
     }
 }
