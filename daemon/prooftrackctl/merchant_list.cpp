@@ -1,5 +1,6 @@
 #include "prooftrackctl/merchant_list.hpp"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -39,6 +40,11 @@ constexpr std::array<known_column, 5> known_columns{
      {currency_column, read_currency},
      {credited_column, read_credited}}};
 
+/// The id of a line whose value `at` (in the order of `known_columns`) is bad.
+std::vector<std::string_view> ids_before(std::size_t at, const merchant_line& line) {
+    return at == 0 ? std::vector<std::string_view>{} : std::vector<std::string_view>{line.id};
+}
+
 [[noreturn]] void refuse(const std::string& why) { throw command_failure(exit_status::refused, "the list: " + why); }
 
 class csv_list : public merchant_list::format {
@@ -58,7 +64,20 @@ class csv_list : public merchant_list::format {
   private:
     void take_fault(std::uint64_t line, std::string_view why) {
         if (columns_ == 0) refuse(fmt::format("line {}, which names the columns: {}", line, why));
-        on_fault_(line, why);
+        on_fault_(line, why, {});
+    }
+
+    /// An unquoted comma too many, or a value too few, may stand before the id or behind it.
+    std::vector<std::string_view> ids_in(const std::vector<std::string_view>& fields) const {
+        const std::size_t place = *places_.front();
+        const std::size_t behind = columns_ - place; // counted from the end
+        const std::size_t from_end = fields.size() > behind ? fields.size() - behind : 0;
+        std::vector<std::string_view> ids;
+        for (std::size_t at = std::min(place, from_end); at <= std::max(place, from_end) && at < fields.size(); ++at) {
+            merchant_line one;
+            if (read_id(fields[at], one).empty()) ids.push_back(one.id);
+        }
+        return ids;
     }
 
     void take_record(std::uint64_t line, const std::vector<std::string_view>& fields) {
@@ -67,7 +86,8 @@ class csv_list : public merchant_list::format {
             return;
         }
         if (fields.size() != columns_) {
-            on_fault_(line, fmt::format("{} fields, and the first line names {}", fields.size(), columns_));
+            on_fault_(
+                line, fmt::format("{} fields, and the first line names {}", fields.size(), columns_), ids_in(fields));
             return;
         }
         merchant_line one;
@@ -76,7 +96,7 @@ class csv_list : public merchant_list::format {
             if (!places_.at(i)) continue;
             const std::string wrong = known_columns.at(i).read(fields[*places_.at(i)], one);
             if (wrong.empty()) continue;
-            on_fault_(line, wrong);
+            on_fault_(line, wrong, ids_before(i, one));
             return;
         }
         on_line_(one);
@@ -135,7 +155,7 @@ class ndjson_list : public merchant_list::format {
         if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
         text = trim_blanks(text);
         if (too_long_) {
-            on_fault_(line_, "longer than 64 KiB");
+            on_fault_(line_, "longer than 64 KiB", {});
         } else if (!text.empty()) {
             read(text);
         }
@@ -148,7 +168,7 @@ class ndjson_list : public merchant_list::format {
         const auto members = net::top_level_members(text);
         if (!members) {
             const auto fault = net::find_json_fault(text);
-            on_fault_(line_, fault ? fault->message() : "not a JSON object");
+            on_fault_(line_, fault ? fault->message() : "not a JSON object", {});
             return;
         }
         merchant_line one;
@@ -160,14 +180,14 @@ class ndjson_list : public merchant_list::format {
                 if (member.key != known_columns.at(i).name) continue;
                 const auto value = value_of(member);
                 if (!value) {
-                    on_fault_(line_, fmt::format("{} has a value of a wrong type", member.key));
+                    on_fault_(line_, fmt::format("{} has a value of a wrong type", member.key), ids_before(i, one));
                     return;
                 }
                 values.at(i) = *value;
             }
             wrong = known_columns.at(i).read(values.at(i), one);
             if (wrong.empty()) continue;
-            on_fault_(line_, wrong);
+            on_fault_(line_, wrong, ids_before(i, one));
             return;
         }
         on_line_(one);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "track/reconciliation.hpp"
 
@@ -36,7 +37,10 @@ class merchant_list {
     static constexpr std::size_t max_line = 64UL * 1024;
 
     using line_sink = std::function<void(const merchant_line&)>;
-    using fault_sink = std::function<void(std::uint64_t line, std::string_view why)>;
+    /// `ids`: what the line may be about, as far as that can be read; more than one when it is not clear which value is
+    /// the id. Valid ids, and valid while they are handed over.
+    using fault_sink =
+        std::function<void(std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids)>;
 
     merchant_list(line_sink on_line, fault_sink on_fault);
     ~merchant_list();

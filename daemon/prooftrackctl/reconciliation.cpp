@@ -9,6 +9,16 @@
 
 namespace prooftrack::ctl {
 
+namespace {
+
+[[noreturn]] void refuse_size(const merchant_table& full) {
+    throw command_failure(
+        exit_status::refused,
+        fmt::format("the list has more than {} ids: split it by --since and --until", grouped(full.size())));
+}
+
+} // namespace
+
 bool reconcile_period::contains(std::string_view tracked_at) const {
     // Times of one width and one zone: their order is that of their letters.
     return (since.empty() || tracked_at >= since) && (until.empty() || tracked_at < until);
@@ -19,7 +29,7 @@ std::uint64_t reconcile_summary::differing() const {
 }
 
 reconciliation::reconciliation(difference_spool& found, reconcile_period period, std::size_t max_lines)
-    : found_(found), period_(std::move(period)), table_(max_lines) {}
+    : found_(found), period_(std::move(period)), table_(max_lines), unreadable_(max_lines) {}
 
 void reconciliation::take(const merchant_line& line) {
     switch (table_.add(line)) {
@@ -28,9 +38,7 @@ void reconciliation::take(const merchant_line& line) {
             line.line, fmt::format("{} stands in line {} already", line.id, table_.line_of(*table_.find(line.id))));
         return;
     case merchant_table::outcome::full:
-        throw command_failure(
-            exit_status::refused,
-            fmt::format("the list has more than {} ids: split it by --since and --until", grouped(table_.size())));
+        refuse_size(table_);
     case merchant_table::outcome::added:
         break;
     }
@@ -40,8 +48,12 @@ void reconciliation::take(const merchant_line& line) {
     if (line.belief.credited) ++summary_.with_credited;
 }
 
-void reconciliation::take_unreadable(std::uint64_t line, std::string_view why) {
+void reconciliation::take_unreadable(
+    std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids) {
     ++summary_.unreadable;
+    for (const std::string_view id : ids) {
+        if (unreadable_.add({line, id, {}}) == merchant_table::outcome::full) refuse_size(unreadable_);
+    }
     found_.put_unreadable(fmt::format("{{\"line\": {}, \"error\": {}}}", line, json_string(why)));
 }
 
@@ -73,6 +85,8 @@ void reconciliation::look_at(reconcile_source& source, const known_transaction& 
     if (!period_.contains(known.tracked_at)) return;
     ++summary_.here;
     if (known.status == "completed") summary_.totals.add_here(known.fiat_currency.value_or(""), known.fiat_amount);
+    // It is in the list, and may have been credited: its line is reported as unreadable, and nothing else is said.
+    if (unreadable_.find(known.id)) return;
     report(track::difference::here_but_not_given, nullptr, &known);
     count_day(known, true);
 }

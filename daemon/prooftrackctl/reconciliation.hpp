@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "prooftrackctl/difference_spool.hpp"
 #include "prooftrackctl/merchant_table.hpp"
@@ -55,7 +56,9 @@ class reconciliation {
 
     /// Throws command_failure when the list has more than `max_lines` ids.
     void take(const merchant_line& line);
-    void take_unreadable(std::uint64_t line, std::string_view why);
+    /// Of the `ids` that the line may be about none is reported as missing in the list. Throws command_failure when
+    /// there are more than `max_lines` of them.
+    void take_unreadable(std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids = {});
 
     /// Once, after the list. `progress` gets the number of transactions seen so far.
     void run(reconcile_source& source, const std::function<void(std::uint64_t)>& progress);
@@ -72,6 +75,7 @@ class reconciliation {
     difference_spool& found_;
     reconcile_period period_;
     merchant_table table_;
+    merchant_table unreadable_; ///< ids named in lines that cannot be read
     reconcile_summary summary_;
 };
 

@@ -53,7 +53,9 @@ std::string read_list(command_context& context, const std::string& name, reconci
     digest sum;
     merchant_list list(
         [&work](const merchant_line& line) { work.take(line); },
-        [&work](std::uint64_t line, std::string_view why) { work.take_unreadable(line, why); });
+        [&work](std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids) {
+            work.take_unreadable(line, why, ids);
+        });
     std::uint64_t read = 0;
     for (std::string_view piece = file.read_some(); !piece.empty(); piece = file.read_some()) {
         if (context.stop.requested()) throw stop_requested();

@@ -27,7 +27,9 @@ read_list read(const std::vector<std::string>& pieces) {
                 {one.line, std::string(one.id), kept(one.belief.status), kept(one.belief.fiat_amount),
                  kept(one.belief.fiat_currency), one.belief.credited});
         },
-        [&all](std::uint64_t line, std::string_view why) { all.faults.emplace_back(line, why); });
+        [&all](std::uint64_t line, std::string_view why, const std::vector<std::string_view>&) {
+            all.faults.emplace_back(line, why);
+        });
     for (const std::string& piece : pieces) list.take(piece);
     list.finish();
     return all;

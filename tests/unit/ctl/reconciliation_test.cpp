@@ -69,7 +69,9 @@ void reconcile(
     reconciliation work(into.found, period, max_lines);
     merchant_list reader(
         [&work](const merchant_line& line) { work.take(line); },
-        [&work](std::uint64_t line, std::string_view why) { work.take_unreadable(line, why); });
+        [&work](std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids) {
+            work.take_unreadable(line, why, ids);
+        });
     reader.take(list);
     reader.finish();
     work.run(source, [](std::uint64_t) {});
@@ -138,6 +140,33 @@ TEST(Reconcile, ARepeatedIdIsALineThatCannotBeRead) {
     ids lines;
     all.found.each_unreadable([&lines](std::string_view line) { lines.emplace_back(line); });
     EXPECT_EQ(lines, ids{R"({"line": 3, "error": "a stands in line 2 already"})"});
+}
+
+TEST(Reconcile, WhatALineThatCannotBeReadNamesIsNotMissingInTheList) {
+    for (const std::string list :
+         {"merchant_transaction_id,status,fiat_amount,credited\na,completed,\"1,234.50\",true\n",
+          "merchant_transaction_id,status,fiat_amount,credited\na,completed,1,234.50,true\n",
+          "order,fiat_amount,merchant_transaction_id\nA 1,1,234.50,a\n", "merchant_transaction_id,credited\na\n",
+          "order,merchant_transaction_id\na\n", "{\"fiat_amount\":\"1,234.50\",\"merchant_transaction_id\":\"a\"}\n",
+          "{\"credited\":7,\"merchant_transaction_id\":\"a\"}\n"}) {
+        made_up_source source;
+        source.listed = {settled("a", "completed"), settled("b", "completed")};
+        outcome all;
+        reconcile(all, list, source);
+        EXPECT_EQ(all.of(track::difference::here_but_not_given), ids{"b"}) << list;
+        EXPECT_EQ(all.summary.unreadable, 1U) << list;
+        EXPECT_EQ(all.summary.here, 2U) << list;
+        EXPECT_FALSE(all.summary.is_clean());
+    }
+}
+
+TEST(Reconcile, TheNumberOfIdsInLinesThatCannotBeReadIsBounded) {
+    made_up_source source;
+    outcome all;
+    const std::string list = "merchant_transaction_id,credited\na,?\nb,?\n";
+    reconcile(all, list, source, {}, 2);
+    EXPECT_EQ(all.summary.unreadable, 2U);
+    EXPECT_THROW(reconcile(all, list + "c,?\n", source, {}, 2), command_failure);
 }
 
 TEST(Reconcile, WhatThePagesMissedIsLookedUpBeforeItIsCalledUnknown) {
