@@ -67,6 +67,19 @@ TEST(DecimalSum, CarriesFromEachPartIntoTheNext) {
     EXPECT_EQ(doubled.str(), "1023999999999999999999.999999999999998976");
 }
 
+TEST(DecimalSum, IsAnotherOneWhicheverPartDiffers) {
+    const char* most = "999999999999999999";
+    const decimal_sum high = sum_of({most, "1"}); // 10^18
+    EXPECT_EQ(high.str(), "1000000000000000000");
+    for (const decimal_sum& one : {high, sum_of({"1"}), sum_of({"0.1"})}) {
+        EXPECT_FALSE(one.is_zero()) << one.str();
+        EXPECT_NE(one, decimal_sum()) << one.str();
+    }
+    EXPECT_TRUE(decimal_sum().is_zero());
+    EXPECT_NE(sum_of({"1.5"}), sum_of({"1.6"}));
+    EXPECT_NE(sum_of({"1.5"}), sum_of({"2.5"}));
+}
+
 TEST(DecimalSum, AMillionOfTheSmallestCoinsAreExact) {
     decimal_sum sum;
     for (int i = 0; i < 1'000'000; ++i) sum.add(number("0.01"));

@@ -67,6 +67,7 @@ TEST(Reconciliation, AmountsAreDecimals) {
     known_facts odd = settled("completed");
     odd.fiat_amount = "1e2"; // a number, but none that is compared
     EXPECT_EQ(compare(given("100"), odd), difference::amount_differs);
+    EXPECT_EQ(compare(given("0"), odd), difference::amount_differs);
 }
 
 TEST(Reconciliation, AnAmountThatProofDoesNotGiveDiffersOnceItIsCompleted) {
@@ -75,6 +76,9 @@ TEST(Reconciliation, AnAmountThatProofDoesNotGiveDiffersOnceItIsCompleted) {
     known_facts known = settled("completed");
     known.fiat_amount.reset();
     EXPECT_EQ(compare(belief, known), difference::amount_differs);
+    belief.fiat_amount = "0";
+    EXPECT_EQ(compare(belief, known), difference::amount_differs) << "none is not zero";
+    belief.fiat_amount = "100";
     known = open();
     EXPECT_EQ(compare(belief, known), difference::still_open);
     known.fiat_amount = "90";
@@ -105,6 +109,24 @@ TEST(Reconciliation, CurrenciesAreComparedWhenTheyAreGiven) {
     known_facts unnamed = settled("completed");
     unnamed.fiat_currency.reset();
     EXPECT_EQ(compare(belief, unnamed), difference::amount_differs);
+    known_facts named = open();
+    named.fiat_currency = "EUR";
+    EXPECT_EQ(compare(belief, named), difference::amount_differs) << "given before the end";
+    belief.fiat_currency = "eur";
+    EXPECT_EQ(compare(belief, named), difference::still_open);
+}
+
+TEST(Reconciliation, TheFirstThatFitsIsReported) {
+    known_facts known = settled("failed");
+    known.owed = true;
+    known.former_statuses = {"completed"};
+    EXPECT_EQ(compare({"completed", "1", "USD", true}, known), difference::reversed_since);
+    known.former_statuses = {};
+    EXPECT_EQ(compare({"completed", "1", "USD", true}, known), difference::status_differs);
+    EXPECT_EQ(compare({"failed", "1", "EUR", true}, known), difference::amount_differs);
+    EXPECT_EQ(compare({"failed", "100", "USD", true}, known), difference::amount_differs);
+    EXPECT_EQ(compare({"failed", "100", "EUR", true}, known), difference::credited_but_not_completed);
+    EXPECT_EQ(compare({"failed", "100", "EUR", false}, known), difference::not_delivered);
 }
 
 TEST(Reconciliation, CreditFollowsCompletedAlone) {
@@ -148,6 +170,11 @@ TEST(Reconciliation, AReversalExplainsWhatWasRightBefore) {
     EXPECT_EQ(compare(says("cancelled"), known), difference::status_differs);
     EXPECT_EQ(compare(credited(false), known), std::nullopt);
     EXPECT_EQ(compare(says("failed"), known), std::nullopt);
+    // What is wrong now was wrong before, and what was right then is right still.
+    EXPECT_EQ(compare({"cancelled", {}, {}, false}, known), difference::status_differs);
+    known.former_statuses = {"cancelled"};
+    EXPECT_EQ(compare({"completed", {}, {}, false}, known), difference::status_differs);
+    EXPECT_EQ(compare({"completed", {}, {}, true}, known), difference::status_differs);
 
     known = settled("completed");
     known.former_statuses = {"failed"};
@@ -210,6 +237,29 @@ TEST(Reconciliation, TheAdviceFollowsWhatWasCredited) {
     EXPECT_FALSE(has(advice(difference::amount_differs, {"completed", "1", {}, false}, settled("completed")), credit));
 }
 
+TEST(Reconciliation, WhatToDoDependsOnWhatIsKnown) {
+    const auto advice = [](difference kind, const known_facts& known) { return advice_on(kind, &known); };
+    const auto begins = [](std::string_view text, std::string_view with) { return text.starts_with(with); };
+    for (const auto kind : {difference::still_open, difference::status_differs}) {
+        for (const auto state : {tracking_state::tracking, tracking_state::overdue})
+            EXPECT_TRUE(begins(advice(kind, open(state)), "Not ended yet. Wait"));
+        for (const auto state : {tracking_state::abandoned, tracking_state::untracked})
+            EXPECT_TRUE(begins(advice(kind, open(state)), "Its tracking ended before the payment did."));
+        for (const auto state : {tracking_state::not_found, tracking_state::rejected})
+            EXPECT_TRUE(begins(advice(kind, open(state)), "Proof does not know this id."));
+    }
+    EXPECT_TRUE(begins(advice(difference::status_differs, settled("failed")), "Correct the list:"));
+    EXPECT_TRUE(begins(advice(difference::reversed_since, settled("completed")), "Proof completed it after all:"));
+    EXPECT_TRUE(begins(advice(difference::reversed_since, settled("failed")), "Proof took its word back:"));
+    const auto credited_early = difference::credited_but_not_completed;
+    EXPECT_TRUE(begins(advice(credited_early, settled("failed")), "Credited without a completed payment:"));
+    EXPECT_TRUE(begins(advice(credited_early, open()), "Credited before the payment was completed:"));
+    const auto not_given = difference::here_but_not_given;
+    EXPECT_TRUE(begins(advice(not_given, settled("completed")), "A completed payment that the list does not have:"));
+    EXPECT_TRUE(begins(advice(not_given, settled("cancelled")), "Nothing was paid."));
+    EXPECT_TRUE(begins(advice(not_given, open()), "Not ended yet, and the list does not have it."));
+}
+
 TEST(ReconcileTotals, WhatCountsAsReceived) {
     EXPECT_TRUE(counts_as_received({}));
     EXPECT_TRUE(counts_as_received(says("completed")));
@@ -236,6 +286,16 @@ TEST(ReconcileTotals, AreExactByCurrency) {
     EXPECT_EQ(by.at("USD").given.payments, 0U);
 }
 
+TEST(ReconcileTotals, CurrenciesAreInUpperCase) {
+    reconcile_totals totals;
+    totals.add_given("zar", "1"); // the first and the last letter
+    totals.add_here("ZAR", "1");
+    totals.add_here("", "1");
+    ASSERT_EQ(totals.by_currency().size(), 2U);
+    EXPECT_EQ(totals.by_currency().at("ZAR").difference(), "0");
+    EXPECT_EQ(totals.by_currency().at("").here.payments, 1U);
+}
+
 TEST(ReconcileTotals, ASideWithoutAnyAmountHasNoDifference) {
     reconcile_totals totals;
     totals.add_given("EUR", "5");
@@ -250,12 +310,12 @@ TEST(ReconcileTotals, ASideWithoutAnyAmountHasNoDifference) {
 
 TEST(ReconcileTotals, TheNumberAndTheLengthOfCurrenciesAreBounded) {
     reconcile_totals totals;
-    for (std::size_t i = 0; i < reconcile_totals::max_currencies; ++i) totals.add_here("C" + std::to_string(i), "1");
+    for (int i = 0; i < 200; ++i) totals.add_here("C" + std::to_string(i), "1");
     totals.add_here("ONEMORE", "5");
     totals.add_given("TWOMORE", "5");
     totals.add_here("C0", "1");
     const auto& by = totals.by_currency();
-    EXPECT_EQ(by.size(), reconcile_totals::max_currencies + 1);
+    EXPECT_EQ(by.size(), 201U);
     EXPECT_EQ(by.at("C0").here.amount.str(), "2");
     const currency_totals& other = by.at("(other)");
     EXPECT_EQ(other.here.payments, 1U);
@@ -264,8 +324,8 @@ TEST(ReconcileTotals, TheNumberAndTheLengthOfCurrenciesAreBounded) {
     EXPECT_TRUE(other.here.amount.is_zero());
 
     reconcile_totals longer;
-    longer.add_here(std::string(reconcile_totals::max_currency_length, 'A'), "1");
-    longer.add_here(std::string(reconcile_totals::max_currency_length + 1, 'A'), "1");
+    longer.add_here(std::string(16, 'A'), "1");
+    longer.add_here(std::string(17, 'A'), "1");
     EXPECT_EQ(longer.by_currency().count("(other)"), 1U);
     EXPECT_EQ(longer.by_currency().size(), 2U);
 }
