@@ -115,6 +115,32 @@ TEST(DeliveryLane, WhileFailingOnlyTheOldestDueIsTriedAndTheOthersUseNothing) {
     EXPECT_EQ(bench.take(), 12U) << "11 waits by its schedule now, the next oldest is due";
 }
 
+TEST(DeliveryLane, WhileFailingNothingIsLoadedBesideALoadAndAnAttemptThatWereUnderWay) {
+    lane_bench bench;
+    for (std::uint64_t id = 1; id <= 4; ++id) {
+        bench.owe(id);
+        EXPECT_EQ(bench.take(), id);
+        bench.end(id, attempt_result::failed);
+    }
+    for (std::uint64_t id = 5; id <= 6; ++id) {
+        bench.owe(id);
+        EXPECT_EQ(bench.take(), id);
+    }
+    bench.owe(7);
+    ASSERT_TRUE(bench.lane.take(bench.now)) << "its bytes are being read";
+    EXPECT_EQ(bench.end(5, attempt_result::failed).change, delivery_health::change::turned_failing);
+    bench.owe(8);
+    bench.pass(30s);
+    EXPECT_EQ(bench.lane.in_flight(), 1U);
+    EXPECT_FALSE(bench.lane.take(bench.now));
+    EXPECT_EQ(bench.lane.next_wake(bench.now), std::nullopt) << "time alone changes nothing";
+    bench.lane.put_back(delivery_id{7}, bench.now.wall);
+    EXPECT_FALSE(bench.lane.take(bench.now)) << "one is attempted";
+    bench.end(6, attempt_result::failed);
+    EXPECT_TRUE(bench.lane.take(bench.now));
+    EXPECT_FALSE(bench.lane.take(bench.now)) << "one is loaded";
+}
+
 TEST(DeliveryLane, WhatWasLoadedAheadWhenItTurnedFailingIsNotAttempted) {
     lane_bench bench;
     for (std::uint64_t id = 1; id <= 12; ++id) bench.owe(id);

@@ -90,5 +90,27 @@ TEST(LazyStore, AtMostThirtyTwoAreUnderWayAndOthersDoNotCount) {
     EXPECT_EQ(more, 2) << "what has ended makes room";
 }
 
+TEST(LazyStore, StatusesAndDeadlinesThatAreUnderWayDoNotCount) {
+    for (const bool is_overdue : {false, true}) {
+        lazy_world world(40);
+        world.step(tracked_event{world.make("other", std::chrono::hours(48)), false});
+        world.answer_body(*world.wait_for_poll(), 1);
+        world.recorded();
+        world.pass(is_overdue ? seconds(std::chrono::hours(24)) : seconds(61));
+        world.step(poll_wanted_event{*world.core.find("other")});
+        const auto poll = world.core.next_poll(world.now);
+        ASSERT_TRUE(poll);
+        EXPECT_EQ(poll->ticket.id, "other");
+        if (is_overdue) {
+            world.step(woken_event{});
+        } else {
+            for (int i = 0; i < 40; ++i)
+                world.answer(world.core.next_poll(world.now).value(), reply_class::good, "processing");
+        }
+        EXPECT_EQ(world.core.recording(), 40U);
+        EXPECT_EQ(world.answer_body(*poll, 2).size(), 1U);
+    }
+}
+
 } // namespace
 } // namespace prooftrack::track

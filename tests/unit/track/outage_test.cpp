@@ -262,6 +262,32 @@ TEST(Outage, SixtyFourRowsAreLookedAtAtOnce) {
     }
 }
 
+TEST(Outage, TheOneThatWasAnsweredLastIsAskedAsSoonAsTheBandLetsAmongMany) {
+    tracker_fixture world(with_interval(seconds(100), seconds(100)));
+    for (int i = 0; i < 200; ++i) world.track("id-" + std::to_string(i));
+    const steady_time begin = world.now.steady;
+    world.step(poll_wanted_event{*world.core.find("id-199")});
+    const auto first = world.core.next_poll(world.now);
+    ASSERT_TRUE(first);
+    world.pass(milliseconds(50));
+    for (int i = 0; i < 199; ++i) {
+        world.answer(world.wait_for_poll().value(), reply_class::good, "pending");
+        world.recorded();
+    }
+    world.answer(*first, reply_class::good, "pending");
+    world.recorded();
+    for (int i = 0; i < 200; ++i) world.answer(world.wait_for_poll().value(), reply_class::forbidden);
+    ASSERT_EQ(world.core.health().kind(), health_kind::forbidden);
+    world.pass(begin + seconds(200) - milliseconds(50) - world.now.steady);
+    for (int look = 0; look < 4; ++look) {
+        EXPECT_EQ(world.core.next_wake(world.now), begin + seconds(200)) << "of 64 each, and he is not among all";
+    }
+    world.pass(milliseconds(50));
+    const auto probe = world.core.next_poll(world.now);
+    ASSERT_TRUE(probe);
+    EXPECT_EQ(probe->ticket.id, "id-199");
+}
+
 TEST(Outage, AClockThatIsSetMeanwhileIsNoTimeOfIt) {
     tracker_options options = with_interval(seconds(10), seconds(10));
     tracker_fixture world(options);
@@ -306,6 +332,35 @@ TEST(Outage, EachIsTakenOffTheGraceOnce) {
         const tracking_facts facts = world.core.live(*world.core.find("lost"), world.now).facts;
         EXPECT_EQ(world.now.wall - facts.not_found_since.value(), times * seconds(10));
     }
+}
+
+TEST(Burst, IsTakenOffTheGraceThoughItIsNoOutage) {
+    tracker_fixture world(with_interval(seconds(10), seconds(10)));
+    for (int i = 0; i < 12; ++i) world.track("id-" + std::to_string(i));
+    std::vector<bool> bursts;
+    const auto answer_all = [&](reply_class of_first, reply_class of_others) {
+        while (const auto poll = world.core.next_poll(world.now)) {
+            const bool is_first = poll->ticket.id == "id-0";
+            world.answer(*poll, is_first ? of_first : of_others, "pending");
+            for (const auto& burst : world.all<burst_action>()) bursts.push_back(burst.has_begun);
+            for (const auto& change : world.all<change_action>()) world.step(durable(change));
+        }
+    };
+    const auto since = [&] { return world.core.live(*world.core.find("id-0"), world.now).facts.not_found_since; };
+    const wall_time begin = world.now.wall;
+    answer_all(reply_class::not_found, reply_class::good);
+    EXPECT_EQ(since(), begin);
+    world.pass(seconds(10));
+    answer_all(reply_class::not_found, reply_class::not_found);
+    EXPECT_EQ(bursts, std::vector<bool>{true});
+    world.pass(seconds(10));
+    answer_all(reply_class::not_found, reply_class::good);
+    world.pass(seconds(5));
+    world.step(woken_event{});
+    bursts.push_back(world.only<burst_action>().has_begun);
+    EXPECT_EQ(bursts, (std::vector<bool>{true, false}));
+    EXPECT_EQ(world.core.health().kind(), health_kind::ok);
+    EXPECT_EQ(since(), begin + seconds(15));
 }
 
 TEST(Outage, OneThatEndsIsTakenOffAGraceThatIsBeingRecorded) {

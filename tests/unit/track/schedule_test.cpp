@@ -271,6 +271,53 @@ TEST(Schedule, ErrorsThatAreDueWhenTheClockIsSetAreSpread) {
     EXPECT_EQ(polls, 1);
 }
 
+/// What was told of the old token counts no more, but these wait for no error.
+TEST(Schedule, ErrorsThatWereSpreadKeepTheirPlacesWhenTheTokenIsNew) {
+    tracker_options options;
+    options.rules.interval = {seconds(10), seconds(10)};
+    tracker_fixture world(options);
+    for (const char* id : {"a", "b", "well"}) world.track(id);
+    for (int i = 0; i < 3; ++i) {
+        world.answer(*world.core.next_poll(world.now), reply_class::good, "pending");
+        world.recorded();
+    }
+    world.pass(seconds(10));
+    for (int i = 0; i < 3; ++i) {
+        const auto poll = world.core.next_poll(world.now);
+        ASSERT_TRUE(poll);
+        if (poll->ticket.id != "well") world.answer(*poll, reply_class::server_error);
+    }
+    world.pass(seconds(10));
+    world.step(clock_jumped_event{});
+    const auto waits = [&] {
+        std::multiset<milliseconds> all;
+        for (const char* id : {"a", "b"})
+            all.insert(*world.core.live(*world.core.find(id), world.now).next_poll_at - world.now.wall);
+        return all;
+    };
+    EXPECT_EQ(waits(), (std::multiset<milliseconds>{seconds(0), seconds(5)}));
+    world.step(token_changed_event{});
+    EXPECT_EQ(waits(), (std::multiset<milliseconds>{seconds(0), seconds(5)}));
+}
+
+TEST(Schedule, ANewTokenEndsAnErrorsWaitOnce) {
+    tracker_options options;
+    options.rules.interval = {seconds(5), seconds(100)};
+    tracker_fixture world(options);
+    for (const char* id : {"a", "b"}) world.track(id);
+    const auto fail = [&] {
+        const auto poll = world.core.next_poll(world.now).value();
+        world.answer(poll, reply_class::server_error);
+        world.step(token_changed_event{});
+        return poll.ticket.id;
+    };
+    const row_ref first = *world.core.find(fail());
+    const auto next = world.core.live(first, world.now).next_poll_at;
+    EXPECT_EQ(world.core.live(first, world.now).consecutive_errors, 0U);
+    fail();
+    EXPECT_EQ(world.core.live(first, world.now).next_poll_at, next);
+}
+
 TEST(Schedule, AReloadOfTheTimesOfVerificationHoldsForThoseThatWait) {
     tracker_options options;
     tracker_fixture world(options);
