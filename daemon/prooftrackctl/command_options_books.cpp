@@ -1,3 +1,5 @@
+#include <tuple>
+
 #include "base/time.hpp"
 #include "prooftrackctl/command_options.hpp"
 
@@ -34,13 +36,23 @@ void add_book_commands(CLI::App& app, command_collector& into) {
     add_time(command, "--until", into.reconcile.until, "Your list ends before this time");
     auto* report =
         command->add_option("--report", into.reconcile.report, "Also write a page of HTML, to be printed and filed")
-            ->type_name("FILE");
+            ->type_name("FILE")
+            ->check(CLI::Validator(
+                [](std::string& name) {
+                    return name.empty() || name == "-" ? "it needs the name of a file" : std::string();
+                },
+                "", "name"));
     command->add_flag("--force", into.reconcile.force, "Replace the report if it is there")->needs(report);
     command->footer("The list names merchant_transaction_id, and any of status, fiat_amount, fiat_currency, credited.\n"
                     "Exit status: 0 nothing differs, 1 something does or a line cannot be read.\n\n"
                     "Example:\n  prooftrackctl reconcile april.csv --since 2026-04-01 --until 2026-05-01 "
                     "--report april.html");
-    command->callback([&into] { into.chosen = into.reconcile; });
+    command->callback([&into] {
+        const auto& [since, until] = std::tie(into.reconcile.since, into.reconcile.until); // in one spelling
+        if (!since.empty() && !until.empty() && since >= until)
+            throw CLI::ValidationError("--until", "is not later than --since: nothing would be compared");
+        into.chosen = into.reconcile;
+    });
 }
 
 } // namespace prooftrack::ctl

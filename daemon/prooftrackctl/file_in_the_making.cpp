@@ -37,6 +37,19 @@ void expect_free_name(const std::string& target, bool replace) {
     if (lstat(target.c_str(), &there) != 0) return;
     if (S_ISDIR(there.st_mode)) fail_on_file("write", target, EISDIR);
     if (!replace) refuse_to_replace(target);
+    if (!S_ISREG(there.st_mode) && !S_ISLNK(there.st_mode))
+        throw command_failure(
+            exit_status::refused,
+            fmt::format("{} is a device, a pipe or a socket, which --force does not replace", printable(target)));
+}
+
+void expect_other_file(const std::string& target, const std::string& source) {
+    struct stat one {
+    }, other{};
+    if (stat(target.c_str(), &one) != 0 || stat(source.c_str(), &other) != 0) return;
+    if (one.st_dev == other.st_dev && one.st_ino == other.st_ino)
+        throw command_failure(
+            exit_status::refused, fmt::format("{} is what is read: choose another name", printable(target)));
 }
 
 file_in_the_making::file_in_the_making(const fs::path& target) : target_(target), name_(target.string() + ".XXXXXX") {

@@ -31,8 +31,12 @@ class file_in_the_making {
     bool moved_ = false;
 };
 
-/// Throws command_failure when a file could not be made under this name: a folder has it, or a file and not `replace`.
+/// Throws command_failure when a file could not be made under this name: a folder or a device has it, or a file and not
+/// `replace`.
 void expect_free_name(const std::string& target, bool replace);
+
+/// Throws command_failure when both names are one file.
+void expect_other_file(const std::string& target, const std::string& source);
 
 /// Throws command_failure: `cannot write FILE: No space left on device`.
 [[noreturn]] void fail_on_file(const char* operation, const std::filesystem::path& path, int error);

@@ -105,6 +105,8 @@ class csv_list : public merchant_list::format {
     void take_header(const std::vector<std::string_view>& fields) {
         columns_ = fields.size();
         for (std::size_t at = 0; at < fields.size(); ++at) {
+            if (fields[at].find('\r') != std::string_view::npos)
+                refuse("its lines end with a carriage return alone; save it with LF or CRLF");
             const std::string_view name = trim_blanks(fields[at]);
             for (std::size_t i = 0; i < known_columns.size(); ++i) {
                 if (known_columns.at(i).name != name) continue;

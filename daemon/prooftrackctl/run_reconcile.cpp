@@ -99,6 +99,7 @@ int run(command_context& context, const reconcile_command& what) {
     std::optional<file_in_the_making> report; // made first: a folder that cannot be written is told of at once
     if (!what.report.empty()) {
         expect_free_name(what.report, what.force);
+        expect_other_file(what.report, what.file);
         report.emplace(what.report);
     }
     const reconcile_period period{what.since, what.until};

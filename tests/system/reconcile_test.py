@@ -5,6 +5,8 @@ import collections
 import gzip
 import html.parser
 import json
+import os
+import pathlib
 import re
 import stat
 import subprocess
@@ -201,6 +203,26 @@ class Reconcile(SystemCase):
         self.ctl("reconcile", self.csv(), "--report", str(report), "--force")
         self.assertNotIn("onerror", report.read_text())
         self.assertEqual([path.name for path in self.folder.glob("april.html*")], ["april.html"])
+
+    def test_a_report_replaces_nothing_but_a_report(self):
+        listed = self.csv()
+        before = pathlib.Path(listed).read_text()
+        for name, why in ((listed, "is what is read"), (str(self.folder / "pipe"), "--force does not replace")):
+            if not os.path.exists(name):
+                os.mkfifo(name)
+            _, err = self.ctl("reconcile", listed, "--report", name, "--force")
+            self.assertIn(why, err)
+        self.assertEqual(pathlib.Path(listed).read_text(), before)
+        self.assertTrue(stat.S_ISFIFO(os.stat(self.folder / "pipe").st_mode))
+        for name in ("", "-"):
+            self.assertIn("needs the name of a file", self.ctl("reconcile", listed, "--report", name, expect=64)[1])
+
+    def test_a_list_that_would_be_taken_for_an_empty_one(self):
+        only_cr = self.folder / "cr.csv"
+        only_cr.write_bytes(b"status,merchant_transaction_id\rcompleted,agrees-0\r")
+        self.assertIn("carriage return", self.ctl("reconcile", str(only_cr))[1])
+        _, err = self.ctl("reconcile", self.csv(), "--since", "2030-01-01", "--until", "2029-01-01", expect=64)
+        self.assertIn("not later than --since", err)
 
     def test_what_is_no_list_and_who_is_not_there(self):
         packed = self.folder / "april.csv.gz"

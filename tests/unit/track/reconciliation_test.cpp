@@ -238,7 +238,7 @@ TEST(Reconciliation, TheAdviceFollowsWhatWasCredited) {
 }
 
 TEST(Reconciliation, WhatToDoDependsOnWhatIsKnown) {
-    const auto advice = [](difference kind, const known_facts& known) { return advice_on(kind, &known); };
+    const auto advice = [](difference kind, const known_facts& known) { return advice_on(kind, nullptr, &known); };
     const auto begins = [](std::string_view text, std::string_view with) { return text.starts_with(with); };
     for (const auto kind : {difference::still_open, difference::status_differs}) {
         for (const auto state : {tracking_state::tracking, tracking_state::overdue})
