@@ -323,7 +323,7 @@ void poll_pool::expire_repeats(steady_time now) {
     for (std::deque<poll_in_flight>* queue : {&repeats_, &suspects_}) {
         const auto expired = std::stable_partition(
             queue->begin(), queue->end(), [&](const poll_in_flight& each) { return each.deadline > now; });
-        std::vector<poll_in_flight> late(std::move_iterator(expired), std::move_iterator(queue->end()));
+        std::vector<poll_in_flight> late(std::make_move_iterator(expired), std::make_move_iterator(queue->end()));
         queue->erase(expired, queue->end());
         for (poll_in_flight& each : late) refuse_repeat(std::move(each), "reply: no connection was free to ask again");
         for (const poll_in_flight& each : *queue) note_deadline(each.deadline);
