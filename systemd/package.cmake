@@ -1,9 +1,7 @@
 # The .deb: `cmake --build BUILD --target package`. `cmake --install` stays free of it: it touches nothing outside of
 # its prefix.
-# Debian's policy (5.6.2) wants an address. Whoever hands the package out gives their own; this one reaches nobody but
-# the administrator of the machine.
-set(PROOFTRACK_MAINTAINER "prooftrackd maintainers <root@localhost>"
-    CACHE STRING "Maintainer field of the .deb: NAME <ADDRESS>")
+set(PROOFTRACK_MAINTAINER "prooftrackd maintainers <prooftrackd@lists.proof.example>"
+    CACHE STRING "Maintainer field of the .deb")
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME prooftrackd)
