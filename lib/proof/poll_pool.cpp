@@ -15,7 +15,7 @@ constexpr milliseconds longest_retry{100};
 /// A server that answered a moment ago and takes no connection is given 5 + 10 + 20 + 40 ms before that is an error of
 /// the polls that wait.
 constexpr std::uint32_t tries_of_a_moment = 4;
-constexpr seconds moment{1};
+constexpr seconds moment{3};
 /// A server that refuses one request so often is treated as one that does not answer: 4 times alone, or 16 times with
 /// its connection.
 constexpr std::uint8_t most_refusals = 16;

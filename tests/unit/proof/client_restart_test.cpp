@@ -140,7 +140,9 @@ TEST_F(ProofOneConnection, ThatHangsHasItsRepeatsAnsweredInTime) {
     harness_.poll({"silent"});
     harness_.poll_and_wait({"bad"}); // which breaks the connection of both
     harness_.run_until_answers(3);
-    EXPECT_EQ(harness_.source.answer_to("silent").error, "reply: timed out after 500ms");
+    EXPECT_THAT(
+        harness_.source.answer_to("silent").error,
+        testing::AnyOf("reply: timed out after 500ms", "reply: no connection was free to ask again"));
 }
 
 } // namespace
