@@ -93,8 +93,8 @@ class poll_connection final : private poll_channel_events {
     std::uint32_t requests_left_;
     std::uint32_t answered_ = 0;
     std::size_t repeats_in_flight_ = 0;
-    bool carries_suspect_ = false;
-    bool was_idle_ = false; ///< it has waited without a request: the peer may have closed it meanwhile
+    bool carries_suspect_ = false; ///< a poll whose connection broke twice: it takes no repeat beside it
+    bool was_idle_ = false;        ///< it has waited without a request: the peer may have closed it meanwhile
     bool answered_since_idle_ = false;
     bool retiring_ = false;
     bool was_settling_ = false; ///< until the server's SETTINGS came, or `settling_until_`

@@ -1,6 +1,7 @@
 // A server that restarts under the polls: its connections end, and for a moment it takes no others.
 
 #include <atomic>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -35,12 +36,18 @@ class ProofRestart : public testing::Test {
                 }
             }
         });
-        harness_.start(client_harness::options_for(*server_, trust_));
+        options_ = client_harness::options_for(*server_, trust_);
+        harness_.start(options_);
         harness_.poll_and_wait({"first"});
     }
 
+    ~ProofRestart() override { handshakes_failing_ = 0; } // so that no thread of the server waits for it
+
+    static constexpr int all_hang = -1; ///< none is answered until the number is another one
+
     static int fail_some(SSL* /*connection*/, int* alert, void* failing) {
         auto& left = *static_cast<std::atomic<int>*>(failing);
+        while (left == all_hang) std::this_thread::sleep_for(std::chrono::milliseconds(1));
         if (left == 0) return SSL_CLIENT_HELLO_SUCCESS;
         --left;
         *alert = SSL_AD_INTERNAL_ERROR;
@@ -57,8 +64,19 @@ class ProofRestart : public testing::Test {
     test_authority authority_;
     net::trust_roots trust_{authority_.ca_pem(), "ca.pem"};
     std::unique_ptr<scripted_http_server> server_;
+    proof_client_options options_;
     client_harness harness_;
 };
+
+TEST_F(ProofRestart, ARepeatWaitsForAConnectionNoLongerThanForAReply) {
+    options_.request_timeout = std::chrono::milliseconds(400);
+    harness_.reconfigure(options_);
+    handshakes_failing_ = all_hang; // the connect_timeout is longer
+    harness_.poll_and_wait({"restart"});
+    handshakes_failing_ = 0;
+    EXPECT_EQ(harness_.source.answer_to("restart").what, track::reply_class::no_reply);
+    EXPECT_EQ(harness_.source.answer_to("restart").error, "reply: no connection was free to ask again");
+}
 
 TEST_F(ProofRestart, IsNoErrorOfThePollsThatItMeets) {
     handshakes_failing_ = 4;
