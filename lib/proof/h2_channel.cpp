@@ -21,7 +21,7 @@ constexpr int too_many_requests = 429;
 h2_channel::h2_channel(std::shared_ptr<proof_stream> stream, const proof_setup& setup, poll_channel_events& events)
     : stream_(std::move(stream)), where_(setup.where()), events_(&events),
       session_({.reply_bytes = setup.options().max_reply_bytes}), requests_(h2_limits{}.streams), heard_(steady_now()) {
-    stream_->start_reading(*this);
+    stream_->start_reading(*this, reading::all_that_came);
     send_output();
 }
 
@@ -139,7 +139,7 @@ void h2_channel::hand_over(const h2_outcome& outcome) {
 void h2_channel::note(h2_end how) {
     if (how == h2_end::reply) {
         has_replied_ = true;
-        where_->note_http2(true, steady_now());
+        where_->note_http2(true, heard_);
     } else if (how == h2_end::unusable) {
         where_->note_http2(false, steady_now());
     } else if (how == h2_end::unanswered && !is_over()) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
 #include <fmt/format.h>
@@ -113,9 +114,10 @@ std::string_view proof_stream::alpn() const {
     return {reinterpret_cast<const char*>(chosen), size};
 }
 
-void proof_stream::start_reading(stream_reader& reader) {
+void proof_stream::start_reading(stream_reader& reader, reading how) {
     expects(open_ && reader_ == nullptr, "proof_stream: reading begins once, when it is open");
     reader_ = &reader;
+    how_ = how;
     read_some();
 }
 
@@ -130,14 +132,30 @@ void proof_stream::read_some() {
 
 void proof_stream::on_read(error_code error, std::size_t size) {
     if (reader_ == nullptr) return; // closed
-    if (!error) {
-        reader_->on_bytes({received_.data(), size});
-        if (reader_ != nullptr) read_some();
-        return;
+    if (!error && how_ == reading::all_that_came) {
+        // A write that the socket has taken says so one turn later.
+        if (!written_now_.empty() && !std::exchange(yielded_, true))
+            return asio::post(loop_, [self = shared_from_this(), size] { self->on_read({}, size); });
+        yielded_ = false;
+        size = read_what_came(size, error);
     }
+    if (size > 0) reader_->on_bytes({received_.data(), size});
+    if (reader_ == nullptr) return; // closed from inside
+    if (!error) return read_some();
     const bool of_tls = error.category() == asio::error::get_ssl_category();
     std::exchange(reader_, nullptr)
         ->on_end(error == asio::error::eof, fmt::format("{}: {}", of_tls ? "tls" : "reply", reason_of(error)));
+}
+
+/// Adds to the `size` bytes that were read what can be read without waiting; `error` is how the connection ended, if it
+/// did. Not beside a write that waits: inside TLS a read can have something to write, too.
+std::size_t proof_stream::read_what_came(std::size_t size, error_code& error) {
+    while (!error && size < received_.size() && written_now_.empty()) {
+        const asio::mutable_buffer rest = asio::buffer(received_) + size;
+        size += tls_ ? tls_->read_some(rest, error) : socket_.read_some(rest, error);
+    }
+    if (error == asio::error::would_block) error = {};
+    return size;
 }
 
 void proof_stream::send(std::string_view bytes) {

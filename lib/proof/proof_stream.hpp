@@ -32,6 +32,11 @@ enum class stream_step : std::uint8_t {
 };
 using stream_handler = unique_function<void(stream_step, const std::string& why)>;
 
+enum class reading : std::uint8_t {
+    piece_by_piece, ///< what one read brings, with TLS one record: the cheapest if the peer sends one and waits
+    all_that_came,  ///< up to 8 KiB of what has come, so that one write can answer it
+};
+
 /// Gets what is read, on the loop, never from inside a call to the stream. It may close the stream from inside; then
 /// nothing follows.
 class stream_reader {
@@ -68,7 +73,7 @@ class proof_stream final : public std::enable_shared_from_this<proof_stream> {
     std::string_view alpn() const; ///< what the server chose: "h2", "http/1.1" or "" = it said nothing
 
     /// Reads from now on until the end. Only when open, once; `reader` is used until on_end or `close`.
-    void start_reading(stream_reader& reader);
+    void start_reading(stream_reader& reader, reading how = reading::piece_by_piece);
 
     /// Sends all of `bytes`, which are copied, in order. Only when open. A failure shows as the end of the reading.
     void send(std::string_view bytes);
@@ -96,6 +101,7 @@ class proof_stream final : public std::enable_shared_from_this<proof_stream> {
     void report(stream_step step, const std::string& why = {});
     void read_some();
     void on_read(error_code error, std::size_t size);
+    std::size_t read_what_came(std::size_t size, error_code& error);
     void write_on();
     void on_written(error_code error);
     std::string reason_of(error_code error) const;
@@ -108,11 +114,13 @@ class proof_stream final : public std::enable_shared_from_this<proof_stream> {
     stream_handler on_step_;
     unique_function<void()> cancel_connect_;
     stream_reader* reader_ = nullptr;
+    reading how_ = reading::piece_by_piece;
     std::array<char, 8 * 1024> received_; // NOLINT: not initialised, read only where it was written
     std::string written_now_;
     std::string written_next_; ///< waits until written_now_ is sent
     bool was_opened_ = false;
     bool open_ = false;
+    bool yielded_ = false; ///< a read has left a write its turn
 };
 
 } // namespace prooftrack::proof

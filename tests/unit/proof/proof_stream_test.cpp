@@ -12,6 +12,7 @@
 
 #include "support/run_task.hpp"
 #include "support/scripted_http_server.hpp"
+#include "support/test_certificates.hpp"
 
 namespace prooftrack::proof {
 namespace {
@@ -35,13 +36,17 @@ struct opening {
 };
 
 struct recording_reader final : stream_reader {
-    void on_bytes(std::string_view bytes) override { received += bytes; }
+    void on_bytes(std::string_view bytes) override {
+        received += bytes;
+        sizes.push_back(bytes.size());
+    }
     void on_end(bool is_clean, const std::string& why) override {
         ended_in_order = is_clean;
         end = why;
     }
 
     std::string received;
+    std::vector<std::size_t> sizes; ///< of each piece
     std::string end;
     bool ended_in_order = false;
 };
@@ -99,13 +104,14 @@ TEST_F(ProofStream, NothingIsSentBeforeItIsOpenAndItIsOpenedOnce) {
 
 class OpenStream : public ProofStream {
   protected:
-    explicit OpenStream(scripted_http_server::script script) : peer_(std::move(script)) {
+    explicit OpenStream(scripted_http_server::script script, reading how = reading::piece_by_piece)
+        : peer_(std::move(script)) {
         proof_client_options options;
         options.base_url = peer_.base_url();
         stream_ = std::make_shared<proof_stream>(io_.get_executor(), std::make_shared<origin>(options));
         stream_->open(resolver_, seconds(20), opening_.handler());
         run_until(io_, [&] { return opening_.is_open(); });
-        stream_->start_reading(reader_);
+        stream_->start_reading(reader_, how);
     }
     ~OpenStream() override {
         stream_->close();
@@ -144,15 +150,17 @@ TEST_F(StreamThatNobodyReads, KeepsWhatTheSocketDoesNotTake) {
     EXPECT_EQ(reader_.end, "");
 }
 
-class StreamThatEchoes : public OpenStream {
+class StreamThatEchoes : public OpenStream, public testing::WithParamInterface<reading> {
   protected:
-    StreamThatEchoes()
-        : OpenStream([](scripted_connection& connection) {
-              while (true) connection.send(connection.read_some());
-          }) {}
+    static void echo(scripted_connection& connection) {
+        while (true) connection.send(connection.read_some());
+    }
+    StreamThatEchoes() : OpenStream(echo, GetParam()) {}
 };
+INSTANTIATE_TEST_SUITE_P(
+    HoweverItReads, StreamThatEchoes, testing::Values(reading::piece_by_piece, reading::all_that_came));
 
-TEST_F(StreamThatEchoes, SendsInOrderHoweverMuch) {
+TEST_P(StreamThatEchoes, SendsInOrderHoweverMuch) {
     const std::string much(1024 * 1024, 'a');
     stream_->send_at_once("first ");
     stream_->send(much);
@@ -160,6 +168,62 @@ TEST_F(StreamThatEchoes, SendsInOrderHoweverMuch) {
     run_until(io_, [&] { return reader_.received.size() >= much.size() + 11; });
     EXPECT_EQ(reader_.received, "first " + much + " last");
     EXPECT_EQ(stream_->unsent(), 0U);
+}
+
+/// A peer that sends `records` over TLS, one each, and an end in order if it is to; all of it lies in the socket before
+/// the reading begins.
+class StreamOverTls : public testing::Test {
+  protected:
+    void read(const std::vector<std::string>& records, reading how, bool ends = false) {
+        std::atomic<bool> has_come = false;
+        scripted_http_server peer(authority_.server_context(), [&](scripted_connection& connection) {
+            for (const std::string& each : records) connection.send(each);
+            if (ends) connection.close_in_order();
+            connection.wait_until_received();
+            has_come = true;
+            connection.wait_for_close();
+        });
+        proof_client_options options;
+        options.base_url = peer.base_url();
+        options.trust = {authority_.ca_pem(), "ca.pem"};
+        std::string all;
+        for (const std::string& each : records) all += each;
+        opening opening;
+        const auto one = std::make_shared<proof_stream>(io_.get_executor(), std::make_shared<origin>(options));
+        one->open(resolver_, seconds(20), opening.handler());
+        run_until(io_, [&] { return opening.is_open() && has_come; });
+        one->start_reading(reader_, how);
+        run_until(io_, [&] { return reader_.received.size() >= all.size() && (!ends || !reader_.end.empty()); });
+        one->close();
+        EXPECT_EQ(reader_.received, all);
+    }
+
+    test_authority authority_;
+    boost::asio::io_context io_{1};
+    net::host_resolver resolver_{io_.get_executor()};
+    recording_reader reader_;
+};
+
+TEST_F(StreamOverTls, HandsOverRecordByRecord) {
+    read({"one", "three", "fifteen"}, reading::piece_by_piece);
+    EXPECT_THAT(reader_.sizes, testing::ElementsAre(3, 5, 7));
+}
+
+TEST_F(StreamOverTls, HandsOverTogetherWhatCameTogether) {
+    read({"one", "three", "fifteen"}, reading::all_that_came);
+    EXPECT_THAT(reader_.sizes, testing::ElementsAre(15));
+}
+
+TEST_F(StreamOverTls, HandsOverAtMost8KiBAtOnce) {
+    read({std::string(5'000, 'a'), std::string(5'000, 'b'), std::string(7'000, 'c')}, reading::all_that_came);
+    EXPECT_THAT(reader_.sizes, testing::ElementsAre(8'192, 8'192, 616));
+}
+
+TEST_F(StreamOverTls, WhatCameBeforeTheEndIsHandedOverBeforeIt) {
+    read({"one", "three"}, reading::all_that_came, true);
+    EXPECT_THAT(reader_.sizes, testing::ElementsAre(8));
+    EXPECT_TRUE(reader_.ended_in_order);
+    EXPECT_EQ(reader_.end, "reply: connection closed");
 }
 
 } // namespace
