@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace prooftrack::track {
 namespace {
@@ -10,6 +11,8 @@ constexpr double weight = 1.0 / 64;
 // Down twenty times as fast as up: it stays where one reply in about twenty is below it.
 constexpr double weight_down = 1.0 / 16;
 constexpr double weight_up = weight_down / 20;
+constexpr double most_rise_a_second = 0.1;
+constexpr double least_quick_ns = 100'000; // from where it rises when it was 0
 
 std::size_t at_once(double polls_per_second, double reply_seconds) {
     const double mean = polls_per_second * reply_seconds;
@@ -18,17 +21,26 @@ std::size_t at_once(double polls_per_second, double reply_seconds) {
 
 } // namespace
 
-void polls_at_once::add(steady_duration took) {
+void polls_at_once::add(steady_duration took, steady_time now) {
     const auto value = static_cast<double>(std::max(took, steady_duration(0)).count());
-    mean_ns_ = has_reply_ ? mean_ns_ + weight * (value - mean_ns_) : value;
+    const double passed = std::chrono::duration<double>(now - std::exchange(last_reply_, now)).count();
+    if (!std::exchange(has_reply_, true)) {
+        mean_ns_ = quick_ns_ = value;
+        return;
+    }
+    mean_ns_ += weight * (value - mean_ns_);
+    const double rise = std::max(quick_ns_, least_quick_ns) * most_rise_a_second;
+    rise_left_ns_ = std::min(rise_left_ns_ + rise * passed, rise);
     const double apart = value - quick_ns_;
-    quick_ns_ = has_reply_ ? quick_ns_ + apart * (apart < 0 ? weight_down : weight_up) : value;
-    has_reply_ = true;
+    const double change = apart < 0 ? apart * weight_down : std::min(apart * weight_up, rise_left_ns_);
+    quick_ns_ += change;
+    rise_left_ns_ -= std::max(change, 0.0);
 }
 
 std::size_t polls_at_once::needed(double polls_per_second, bool is_late, steady_time now) {
     const double reply_ns = is_late ? mean_ns_ : std::min(mean_ns_, 2 * quick_ns_);
     const std::size_t computed = at_once(polls_per_second, reply_ns / 1e9);
+    if (!has_reply_) return computed; // a guess is not held for a minute
     // What lies within a quarter of the present number is chance, not a change of the need.
     if (computed >= needed_ - needed_ / 4) {
         needed_ = std::max(needed_, computed);

@@ -14,7 +14,8 @@ namespace prooftrack::track {
 /// twice its square root keeps the share of polls that find no free place below a few percent. It rises at once and
 /// falls only after a minute in which less would have done, since a connection costs a handshake. A server that is
 /// short of CPU replies later, and later still with more connections: what counts is at most twice its quick replies,
-/// and its mean only while polls are late.
+/// and its mean only while polls are late. A machine that opens many connections is for seconds short of CPU itself,
+/// and all replies look slow: the quick ones become at most a tenth slower in a second.
 class polls_at_once {
   public:
     /// Assumed until the first reply came.
@@ -22,8 +23,8 @@ class polls_at_once {
     static constexpr seconds patience{60};
     static constexpr std::size_t room = 8; ///< above what is computed, for ids that fall due together; so the least
 
-    /// A reply came `took` after its request. Silence is not a reply: what times out says nothing of Proof's pace.
-    void add(steady_duration took);
+    /// A reply came now, `took` after its request. Silence is not a reply: what times out says nothing of Proof's pace.
+    void add(steady_duration took, steady_time now);
 
     /// `polls_per_second` is the wanted rate, at least 0; `is_late` says that polls start later than they are due.
     std::size_t needed(double polls_per_second, bool is_late, steady_time now);
@@ -36,6 +37,8 @@ class polls_at_once {
   private:
     double mean_ns_ = static_cast<double>(steady_duration(first_guess).count());
     double quick_ns_ = mean_ns_;
+    double rise_left_ns_ = 0; ///< so much may be added to the quick reply time now
+    steady_time last_reply_{};
     bool has_reply_ = false;
     std::size_t needed_ = 0;
     std::size_t highest_below_ = 0; ///< of what was computed since `less_since_`

@@ -29,7 +29,7 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
     const bool is_known = table_.holds({slot, event.ticket.generation});
     const bool is_ours = is_known && table_.at(slot).phase == row_phase::in_flight;
     judge_clock(event.answer, now, actions); // first: from here on `now` is what the reply's Date makes of it
-    if (event.answer.what != reply_class::no_reply) at_once_.add(event.answer.took);
+    if (event.answer.what != reply_class::no_reply) at_once_.add(event.answer.took, now.steady);
     const reply_class what = judge_burst(slot, event.answer.what, now, actions);
     const bool was_probe = end_probe(event.ticket);
     judge_health(is_known ? std::optional(slot) : std::nullopt, was_probe, event.answer, what, now, actions);

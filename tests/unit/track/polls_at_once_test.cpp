@@ -9,7 +9,7 @@ constexpr steady_time start{std::chrono::hours(1)};
 
 polls_at_once after_replies_of(milliseconds took) {
     polls_at_once need;
-    for (int i = 0; i < 10; ++i) need.add(took);
+    for (int i = 0; i < 10; ++i) need.add(took, start);
     return need;
 }
 
@@ -24,29 +24,47 @@ TEST(PollsAtOnce, AreTheRateTimesTheReplyTimeAndRoomForChance) {
 TEST(PollsAtOnce, BeforeTheFirstReplyATenthOfASecondIsAssumed) {
     polls_at_once need;
     EXPECT_EQ(need.needed(1'000, false, start), 120U + 8);
-    need.add(milliseconds(5));
+    need.add(milliseconds(5), start);
     EXPECT_EQ(need.reply_time(), milliseconds(5));
+    EXPECT_EQ(need.needed(1'000, false, start), 10U + 8) << "what was guessed is not held";
 }
 
 TEST(PollsAtOnce, OneSlowReplyIsASixtyFourthOfTheMean) {
     polls_at_once need = after_replies_of(milliseconds(10));
-    need.add(milliseconds(74));
+    need.add(milliseconds(74), start);
     EXPECT_EQ(need.reply_time(), milliseconds(11));
-    need.add(milliseconds(-1)); // a clock that stood: as if it were at once
+    need.add(milliseconds(-1), start); // a clock that stood: as if it were at once
     EXPECT_LT(need.reply_time(), milliseconds(11));
 }
 
 TEST(PollsAtOnce, OfASlowServerTwiceItsQuickRepliesCountUntilPollsAreLate) {
     polls_at_once need = after_replies_of(milliseconds(10));
-    for (int i = 0; i < 400; ++i) need.add(milliseconds(i % 10 == 0 ? 10 : 100)); // one in ten is quick
+    for (int i = 0; i < 400; ++i) // one in ten is quick
+        need.add(milliseconds(i % 10 == 0 ? 10 : 100), start + i * milliseconds(100));
     EXPECT_NEAR(std::chrono::duration<double>(need.reply_time()).count(), 0.091, 0.01);
     EXPECT_LT(need.quick_reply_time(), milliseconds(60));
     const std::size_t in_time = need.needed(1'000, false, start);
     EXPECT_LT(in_time, need.needed(1'000, true, start));
     polls_at_once queue = after_replies_of(milliseconds(10));
-    for (int i = 0; i < 20; ++i) queue.add(milliseconds(1'000)); // a second of a busy server
+    for (int i = 0; i < 20; ++i) queue.add(milliseconds(1'000), start); // a second of a busy server
     EXPECT_LT(queue.needed(1'000, false, start), 200U);
     EXPECT_GT(queue.needed(1'000, true, start), 200U);
+}
+
+TEST(PollsAtOnce, QuickRepliesBecomeAtMostATenthSlowerInASecond) {
+    polls_at_once need = after_replies_of(milliseconds(10));
+    const auto quick_ms = [&] { return std::chrono::duration<double, std::milli>(need.quick_reply_time()).count(); };
+    for (int i = 0; i < 1'000; ++i) need.add(milliseconds(500), start); // a loop that was busy hands them over at once
+    EXPECT_EQ(quick_ms(), 10);
+    for (int i = 1; i <= 1'000; ++i) need.add(milliseconds(500), start + i * milliseconds(1));
+    EXPECT_NEAR(quick_ms(), 11, 0.1);
+    for (int i = 0; i < 1'000; ++i) need.add(milliseconds(500), start + seconds(60)); // nor is a pause saved up
+    EXPECT_NEAR(quick_ms(), 12.1, 0.2);
+    for (int i = 0; i < 60'000; ++i) need.add(milliseconds(500), start + seconds(61) + i * milliseconds(1));
+    EXPECT_NEAR(quick_ms(), 500, 1) << "a Proof that has moved away is believed within a minute";
+    polls_at_once at_once = after_replies_of(milliseconds(0));
+    for (int i = 1; i <= 100'000; ++i) at_once.add(milliseconds(5), start + i * milliseconds(1));
+    EXPECT_NEAR(static_cast<double>(at_once.quick_reply_time().count()), 5e6, 1e5) << "nor is it held at nothing";
 }
 
 TEST(PollsAtOnce, RiseAtOnceAndFallAfterAMinuteOfLess) {
@@ -86,10 +104,10 @@ TEST(PollsAtOnce, WhatLiesWithinAQuarterIsChance) {
 
 TEST(PollsAtOnce, AReplyMovesTheQuickOnesDownTwentyTimesAsFastAsUp) {
     polls_at_once need = after_replies_of(milliseconds(100));
-    need.add(milliseconds(420));
+    need.add(milliseconds(420), start + seconds(1));
     EXPECT_NEAR(static_cast<double>(need.quick_reply_time().count()), 101e6, 1);
     need = after_replies_of(milliseconds(100));
-    need.add(milliseconds(84));
+    need.add(milliseconds(84), start + seconds(1));
     EXPECT_NEAR(static_cast<double>(need.quick_reply_time().count()), 99e6, 1);
 }
 
