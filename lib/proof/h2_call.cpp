@@ -72,7 +72,7 @@ call_end h2_call::judge(const h2_outcome& outcome) {
     switch (outcome.how) {
     case h2_end::reply:
         has_replied_ = true;
-        where_->note_http2(true, steady_now());
+        where_->http2().note(true, steady_now());
         return {.what = call_end::kind::reply, .reply = outcome.reply};
     case h2_end::throttled:
         if (!outcome.unprocessed) break; // the connection ended: that does not tell what became of this call
@@ -102,9 +102,9 @@ call_end h2_call::judge(const h2_outcome& outcome) {
 
 void h2_call::close() {
     if (session_.requires_http1()) {
-        where_->forbid_http2();
-    } else if (!has_replied_ && !is_refused_ && !where_->has_http2_worked_since(started_)) {
-        where_->note_http2(false, steady_now());
+        where_->http2().forbid();
+    } else if (!has_replied_ && !is_refused_ && !where_->http2().has_worked_since(started_)) {
+        where_->http2().note(false, steady_now());
     }
     if (session_.in_flight() > 0) session_.cancel(slot_);
     session_.announce_end();

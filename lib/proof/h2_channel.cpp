@@ -97,8 +97,8 @@ bool h2_channel::settle() {
         hand_over(*outcome);
     }
     if (events_ == nullptr) return false;
-    if (session_.requires_http1()) where_->forbid_http2();
-    if (where_->is_http2_forbidden(steady_now())) session_.announce_end();
+    if (session_.requires_http1()) where_->http2().forbid();
+    if (where_->http2().is_forbidden(steady_now())) session_.announce_end();
     send_output();
     if (!session_.has_failed() && !(session_.is_closing() && in_flight() == 0)) return true;
     end();
@@ -139,11 +139,11 @@ void h2_channel::hand_over(const h2_outcome& outcome) {
 void h2_channel::note(h2_end how) {
     if (how == h2_end::reply) {
         has_replied_ = true;
-        where_->note_http2(true, heard_);
+        where_->http2().note(true, heard_);
     } else if (how == h2_end::unusable) {
-        where_->note_http2(false, steady_now());
+        where_->http2().note(false, steady_now());
     } else if (how == h2_end::unanswered && !is_over()) {
-        where_->note_http2(false, steady_now());
+        where_->http2().note(false, steady_now());
     }
 }
 
@@ -207,7 +207,7 @@ poll_in_flight h2_channel::take(std::size_t slot) {
 }
 
 void h2_channel::end() {
-    if (has_started_ && !has_replied_) where_->note_http2(false, steady_now());
+    if (has_started_ && !has_replied_) where_->http2().note(false, steady_now());
     poll_channel_events* events = events_;
     close();
     events->on_ended();

@@ -54,16 +54,6 @@ origin::origin(const proof_client_options& options) {
     if (url.scheme == url_scheme::https) context_.emplace(make_tls_context(options.trust, options.identity));
 }
 
-void origin::note_http2(bool good, steady_time now) {
-    if (good) {
-        http2_failures_ = 0;
-        http2_worked_at_ = now;
-    } else if (++http2_failures_ >= most_http2_failures) {
-        http2_failures_ = 0;
-        http2_forbidden_until_ = std::max(http2_forbidden_until_, now + http2_pause);
-    }
-}
-
 std::string origin::describe_connect_timeout() const {
     const net::http_proxy* proxy = route_ ? route_->find(host_, port_) : nullptr;
     return proxy == nullptr ? "connect: timed out" : fmt::format("proxy {}: timed out", describe(*proxy));

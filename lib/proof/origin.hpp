@@ -13,6 +13,7 @@
 
 #include "base/secret.hpp"
 #include "proof/proof_client.hpp"
+#include "track/http2_trust.hpp"
 
 namespace prooftrack::proof {
 
@@ -50,17 +51,9 @@ class origin {
     void append_poll_path(std::string& out, std::string_view id) const;
     void append_call_path(std::string& out, const proof_call& call) const;
 
-    /// The server said HTTP_1_1_REQUIRED: HTTP/2 is not offered to it again.
-    void forbid_http2() { http2_forbidden_until_ = steady_time::max(); }
-    /// What became of a request, or of all of a connection, over HTTP/2. After `most_http2_failures` in a row without a
-    /// reply of use, HTTP/2 is not offered for `http2_pause`: a gateway may speak it badly and HTTP/1.1 well.
-    void note_http2(bool good, steady_time now);
-    bool is_http2_forbidden(steady_time now) const { return now < http2_forbidden_until_; }
-    /// A good one was noted at that time or later.
-    bool has_http2_worked_since(steady_time when) const { return http2_worked_at_ >= when; }
-
-    static constexpr std::uint32_t most_http2_failures = 20;
-    static constexpr std::chrono::minutes http2_pause{10};
+    /// What is known of this server's HTTP/2.
+    track::http2_trust& http2() { return http2_; }
+    const track::http2_trust& http2() const { return http2_; }
 
     /// Appends the request for one transaction.
     void append_poll(std::string& out, std::string_view id, const secret& token) const;
@@ -79,11 +72,9 @@ class origin {
     std::string path_prefix_; ///< of base_url, without a slash at its end
     std::string authority_;
     std::string user_agent_;
-    std::string poll_begin_;           ///< before the id
-    std::string fields_;               ///< from the version to "Bearer "
-    std::uint32_t http2_failures_ = 0; ///< in a row
-    steady_time http2_forbidden_until_{};
-    steady_time http2_worked_at_ = steady_time::min();
+    std::string poll_begin_; ///< before the id
+    std::string fields_;     ///< from the version to "Bearer "
+    track::http2_trust http2_;
     std::optional<boost::asio::ssl::context> context_;
     std::unique_ptr<SSL_SESSION, session_deleter> session_; ///< the newest
 };

@@ -12,12 +12,10 @@
 #include "proof/codec.hpp"
 #include "proof/proof_setup.hpp"
 #include "proof/proof_stream.hpp"
+#include "track/poll_repeats.hpp"
 #include "track/types.hpp"
 
 namespace prooftrack::proof {
-
-/// So often a poll is repeated whose connection ended.
-inline constexpr std::uint8_t most_repeats = 2;
 
 /// A poll on its way: taken from the source, not answered.
 struct poll_in_flight {
@@ -25,19 +23,10 @@ struct poll_in_flight {
     steady_time written{};     ///< when it was handed to a channel
     steady_time deadline{};    ///< without a whole reply by then it is given up
     std::size_t max_reply = 0; ///< bytes of its reply's body; a longer one is a fault
-    std::uint8_t repeats = 0;  ///< so often `may_repeat` returned true for it
-    std::uint8_t refusals = 0; ///< grows when a server says that it did not process it
-    std::uint8_t goaways = 0;  ///< so often it said so of what came behind the end of a connection
+    track::poll_tries tries;
 };
 
-/// Why a request got no reply: decides whether the GET may be repeated.
-enum class no_reply : std::uint8_t {
-    given_up,    ///< the deadline, or the client stops: never repeated
-    unanswered,  ///< the connection ended before the first byte of the reply: repeated if it may have been stale, or
-                 ///< ended by another request
-    reset,       ///< the server ended this request alone: repeated if the connection may have been stale
-    unprocessed, ///< the server says that it did not look at the request (an announced close, GOAWAY): repeated
-};
+using track::no_reply;
 
 /// Gets what becomes of the requests of one channel. Called on the loop; never from inside `capacity`, `start`,
 /// `flush`, `in_flight`, `next_deadline` or `close`, but from inside `on_deadline` and `give_up`. Each request that was

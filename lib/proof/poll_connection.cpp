@@ -9,6 +9,7 @@
 #include "proof/h2_channel.hpp"
 #include "proof/http1_channel.hpp"
 #include "proof/poll_pool.hpp"
+#include "track/poll_connections.hpp"
 
 namespace prooftrack::proof {
 namespace {
@@ -17,17 +18,6 @@ steady_time steady_now() { return std::chrono::steady_clock::now(); }
 
 wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
-/// nginx ends a connection of HTTP/2 after 1,000 requests.
-constexpr std::uint32_t most_h2_requests = 950;
-/// So many requests, or so much time, before its end a connection that carries many has its successor opened.
-constexpr std::uint32_t last_h2_requests = 150;
-constexpr seconds last_h2_seconds{5};
-/// What one request does to a connection strikes all that share it. So that it does not strike them again when they are
-/// repeated, few of them share the next one; each of those whose second connection broke as well (suspects) shares the
-/// third with none of them.
-constexpr std::size_t most_repeats_together = 10;
-/// So many requests of a connection are surely before a limit that the server has for them.
-constexpr std::uint32_t first_requests = 10;
 /// So long the server's SETTINGS are waited for before other connections are opened for what it cannot carry.
 constexpr seconds settling{1};
 
@@ -42,7 +32,7 @@ std::unique_ptr<poll_channel> make_poll_channel(
 poll_connection::poll_connection(poll_pool& pool, client_context& context, connection_lifetime lifetime)
     : pool_(pool), context_(context), setup_(context.setup),
       stream_(std::make_shared<proof_stream>(context.loop, setup_->where(), setup_->offered_protocols(steady_now()))),
-      begun_(steady_now()), requests_left_(lifetime.requests) {
+      begun_(steady_now()), requests_left_(lifetime.requests), is_successor_(lifetime.is_successor) {
     connect_until_ = begun_ + setup_->options().connect_timeout;
     retire_at_ = begun_ + lifetime.age;
     stream_->open(
@@ -61,12 +51,13 @@ void poll_connection::on_step(stream_step step, const std::string& why) {
         return pool_.note_deadline(connect_until_);
     case stream_step::open:
         stage_ = stage::ready;
-        idle_since_ = now;
+        opened_at_ = idle_since_ = now;
         if (stream_->uses_tls()) context_.observer.on_handshake(stream_->resumed());
         channel_ = make_poll_channel(stream_, *setup_, *this);
         was_settling_ = channel_->is_settling();
         settling_until_ = now + settling;
-        if (channel_->protocol() == h2_protocol) requests_left_ = std::min(requests_left_, most_h2_requests);
+        if (channel_->protocol() == h2_protocol)
+            requests_left_ = std::min(requests_left_, track::most_requests_of_http2);
         context_.observer.on_connected(channel_->protocol());
         return pool_.on_ready(*this);
     case stream_step::failed:
@@ -100,8 +91,7 @@ bool poll_connection::fill(steady_time now, std::size_t most) {
         taken->written = now;
         taken->deadline = now + setup_->options().request_timeout;
         taken->max_reply = setup_->options().max_reply_bytes;
-        if (taken->repeats == 1) ++repeats_in_flight_;
-        if (taken->repeats == most_repeats) carries_suspect_ = true;
+        repeats_in_flight_.add(taken->tries);
         channel_->start(std::move(*taken), *setup_);
         started = true;
         ++started_;
@@ -119,26 +109,29 @@ bool poll_connection::fill(steady_time now, std::size_t most) {
 }
 
 std::optional<poll_in_flight> poll_connection::take_poll() {
-    if (is_fresh() && !carries_suspect_) {
-        if (repeats_in_flight_ < most_repeats_together) {
-            if (auto repeat = pool_.take_repeat(started_ < first_requests)) return repeat;
-        }
-        if (repeats_in_flight_ == 0) {
-            if (auto suspect = pool_.take_suspect()) return suspect;
-        }
+    if (is_fresh()) {
+        if (auto again = pool_.repeats().take(repeats_in_flight_, track::is_new(started_))) return again;
     }
     return pool_.take_new();
 }
 
 void poll_connection::prepare_end(steady_time now) {
-    if (has_successor_ || channel_->protocol() != h2_protocol) return;
-    if (requests_left_ > last_h2_requests && now + last_h2_seconds < retire_at_) return;
-    has_successor_ = true; // so that it leaves its place
+    if (has_successor_ || needs_none_ || channel_->protocol() != h2_protocol) return;
+    const track::connection_use use{started_, requests_left_, opened_at_ - begun_, now - opened_at_, retire_at_ - now};
+    if (!needs_successor(use)) return;
+    needs_none_ = true; // so that it leaves its place
+    if (!pool_.needs_successor()) return;
+    needs_none_ = false;
+    has_successor_ = true;
     has_successor_ = pool_.open_successor();
 }
 
+std::size_t poll_connection::streams() const {
+    return is_ready() ? channel_->in_flight() + channel_->capacity() : track::most_streams;
+}
+
 bool poll_connection::on_reply(poll_in_flight request, const reply_view& reply) {
-    note_outcome(request);
+    repeats_in_flight_.remove(request.tries);
     const poll_question question{request.ticket.id, request.ticket.known_body, setup_->options().seed};
     track::poll_answer answer = classify_reply(reply, question, wall_now());
     answer.took = steady_now() - request.written;
@@ -153,7 +146,7 @@ bool poll_connection::on_reply(poll_in_flight request, const reply_view& reply) 
 }
 
 void poll_connection::on_fault(poll_in_flight request, int status, std::string_view fault) {
-    note_outcome(request);
+    repeats_in_flight_.remove(request.tries);
     track::poll_answer answer;
     answer.what = track::reply_class::unusable;
     answer.http_status = status;
@@ -163,7 +156,7 @@ void poll_connection::on_fault(poll_in_flight request, int status, std::string_v
 }
 
 void poll_connection::on_no_reply(poll_in_flight request, no_reply kind, std::string_view why) {
-    note_outcome(request);
+    repeats_in_flight_.remove(request.tries);
     if (kind == no_reply::unprocessed) answered_since_idle_ = true; // it lives: a repeat may go over it
     if (kind == no_reply::unprocessed && pool_.repeat_unprocessed(request, channel_->is_closing())) return;
     if (may_be_repeated(request, kind) && pool_.repeat(request)) return;
@@ -173,19 +166,10 @@ void poll_connection::on_no_reply(poll_in_flight request, no_reply kind, std::st
     pool_.answer(std::move(request.ticket), std::move(answer));
 }
 
-/// A connection that has lived can be stale, and one of HTTP/2 can have been broken by another request. What gets
-/// nothing back from a fresh connection of its own met a real fault.
 bool poll_connection::may_be_repeated(const poll_in_flight& request, no_reply kind) const {
-    if (kind != no_reply::unanswered && kind != no_reply::reset) return false;
-    const bool may_be_stale = answered_ > 0 || was_idle_;
-    const bool may_be_victim = kind == no_reply::unanswered && channel_->protocol() == h2_protocol;
-    if (request.repeats == 0) return may_be_stale || may_be_victim;
-    return request.repeats < most_repeats && may_be_victim;
-}
-
-void poll_connection::note_outcome(const poll_in_flight& request) {
-    if (request.repeats == 1) --repeats_in_flight_;
-    if (request.repeats == most_repeats) carries_suspect_ = false;
+    const track::connection_facts facts{
+        .has_lived = answered_ > 0 || was_idle_, .is_shared = channel_->protocol() == h2_protocol};
+    return track::may_be_repeated(request.tries, kind, facts);
 }
 
 void poll_connection::on_progress() {
@@ -197,7 +181,7 @@ void poll_connection::on_progress() {
     const steady_time now = steady_now();
     if (accepts(now) && !pool_.is_crowded()) {
         if (!fill(now, pool_.streams_share())) pool_.on_available(*this);
-        if (!is_busy() && pool_.has_repeats()) pool_.look_again(); // idle, it takes none of those
+        if (!is_busy() && !pool_.repeats().empty()) pool_.look_again(); // idle, it takes none of those
     } else if (!is_busy()) {
         end();
     }

@@ -16,10 +16,11 @@ namespace prooftrack::proof {
 
 class poll_pool;
 
-/// What one connection drew from connection_rules.
+/// What one connection drew from connection_rules, and what it is for.
 struct connection_lifetime {
     std::uint32_t requests = 0;
     steady_duration age{};
+    bool is_successor = false; ///< opened in place of one that ends soon, not for more polls at once
 };
 
 /// Made by the pool and owned by it until it says `on_ended`. Connects, then carries polls over a channel. Each poll
@@ -39,10 +40,13 @@ class poll_connection final : private poll_channel_events {
     bool accepts(steady_time now) const;
     bool is_ready() const { return stage_ == stage::ready; }
     bool is_connecting() const { return stage_ == stage::connecting || stage_ == stage::handshaking; }
-    /// It does not know yet how much it may carry: others need not be opened for what it may take.
-    bool is_settling() const { return is_ready() && was_settling_ && channel_->is_settling(); }
-    /// Another connection is open, or may be opened, in its place: it does not count towards the limit.
-    bool is_superseded() const { return is_ready() && (has_successor_ || retiring_); }
+    /// It was opened for polls that wait, and does not carry them yet or does not know how many it may: others need not
+    /// be opened for these.
+    bool is_awaited() const { return !is_successor_ && (is_connecting() || is_settling()); }
+    /// Another connection is open, or may be opened, in its place, or none is needed: it does not count any more.
+    bool is_leaving() const { return is_ready() && (has_successor_ || needs_none_ || retiring_); }
+    /// Requests that it may have in flight; before that is known, what most servers allow.
+    std::size_t streams() const;
     /// It was sent requests and answered none.
     bool is_barren() const { return started_ > 0 && answered_ == 0; }
     std::string_view protocol() const { return channel_->protocol(); } ///< only when is_ready()
@@ -70,12 +74,12 @@ class poll_connection final : private poll_channel_events {
     void on_progress() override;
     void on_ended() override;
 
+    bool is_settling() const { return is_ready() && was_settling_ && channel_->is_settling(); }
     steady_time own_deadline() const;
     /// Something has come over it since it was idle, or it is new: a repeat may go over it.
     bool is_fresh() const { return answered_since_idle_ || !was_idle_; }
     std::optional<poll_in_flight> take_poll();
     bool may_be_repeated(const poll_in_flight& request, no_reply kind) const;
-    void note_outcome(const poll_in_flight& request);
     void prepare_end(steady_time now);
     void fail(const std::string& why);
     void end();
@@ -87,20 +91,22 @@ class poll_connection final : private poll_channel_events {
     std::unique_ptr<poll_channel> channel_; ///< once the stream is open
     stage stage_ = stage::connecting;
     steady_time begun_;
+    steady_time opened_at_{};
     steady_time connect_until_{};
     steady_time retire_at_{};
     steady_time idle_since_{};
     std::uint32_t requests_left_;
+    bool is_successor_;
     std::uint32_t answered_ = 0;
-    std::size_t repeats_in_flight_ = 0;
-    bool carries_suspect_ = false; ///< a poll whose connection broke twice: it takes no repeat beside it
-    bool was_idle_ = false;        ///< it has waited without a request: the peer may have closed it meanwhile
+    track::repeats_together repeats_in_flight_;
+    bool was_idle_ = false; ///< it has waited without a request: the peer may have closed it meanwhile
     bool answered_since_idle_ = false;
     bool retiring_ = false;
     bool was_settling_ = false; ///< until the server's SETTINGS came, or `settling_until_`
     steady_time settling_until_{};
     std::uint32_t started_ = 0; ///< requests
     bool has_successor_ = false;
+    bool needs_none_ = false; ///< it ends without a successor
 };
 
 } // namespace prooftrack::proof

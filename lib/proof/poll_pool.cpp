@@ -1,38 +1,17 @@
 #include "proof/poll_pool.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include <boost/asio/post.hpp>
+
+#include "track/poll_connections.hpp"
 
 namespace prooftrack::proof {
 namespace asio = boost::asio;
 namespace {
 
-constexpr milliseconds first_retry{5};
-constexpr milliseconds longest_retry{100};
-/// A server that answered a moment ago and takes no connection is given 5 + 10 + 20 + 40 ms before that is an error of
-/// the polls that wait.
-constexpr std::uint32_t tries_of_a_moment = 4;
-constexpr seconds moment{3};
-/// A server that refuses one request so often is treated as one that does not answer: 4 times alone, or 16 times with
-/// its connection.
-constexpr std::uint8_t most_refusals = 16;
-constexpr std::uint8_t refusals_for_one_alone = 4;
-constexpr std::uint8_t goaways_for_a_new_one = 4;
-constexpr std::size_t least_share = 25;
-constexpr std::size_t most_share = 100;
-constexpr std::size_t spread = 4;
-
 steady_time steady_now() { return std::chrono::steady_clock::now(); }
-
-/// 5 ms, doubling, at most 100 ms: `track/proof_health` decides how long to be quiet, this only keeps the loop from
-/// spinning.
-milliseconds retry_delay(std::uint32_t failures) {
-    const std::uint32_t doublings = std::min<std::uint32_t>(failures, 9) - 1;
-    return std::min(first_retry * (1U << doublings), longest_retry);
-}
 
 } // namespace
 
@@ -61,7 +40,7 @@ std::size_t poll_pool::limit() const {
 }
 
 std::size_t poll_pool::most_at_once() const {
-    return std::max<std::size_t>(1, context_.options().connections) * (speaks_http2() ? most_share : 1);
+    return std::max<std::size_t>(1, context_.options().connections) * (speaks_http2() ? track::most_streams : 1);
 }
 
 bool poll_pool::speaks_http2() const { return reported_[1].idle + reported_[1].busy > 0; }
@@ -70,7 +49,7 @@ bool poll_pool::speaks_http2() const { return reported_[1].idle + reported_[1].b
 bool poll_pool::has_room() const { return counted() < limit() && connections_.size() < 2 * limit(); }
 
 std::size_t poll_pool::counted() const {
-    return count([](const auto& each) { return !each.is_superseded(); });
+    return count([](const auto& each) { return !each.is_leaving(); });
 }
 
 void poll_pool::close_surplus() {
@@ -85,7 +64,7 @@ void poll_pool::close_surplus() {
 void poll_pool::make_room() {
     if (connections_.size() >= 2 * limit()) return; // those that leave take the room
     const auto oldest = std::find_if(connections_.begin(), connections_.end(), [](const auto& each) {
-        return each->is_ready() && !each->is_superseded();
+        return each->is_ready() && !each->is_leaving();
     });
     if (oldest == connections_.end()) return;
     std::erase(available_, oldest->get());
@@ -121,25 +100,25 @@ void poll_pool::pull() {
         if (starved) on_available(*connection);
     }
     if (!starved) starved = fill_up(now);
-    if (!starved || has_repeats()) grow();
+    if (!starved || !repeats_.empty()) grow();
     close_surplus();
 }
 
 /// With enough connections for the spread they are filled before another is opened. True = no poll is left.
 bool poll_pool::fill_up(steady_time now) {
     if (!speaks_http2()) return false; // one request fills a connection
-    const std::size_t ready = count([](const auto& each) { return each.is_ready() && !each.is_superseded(); });
-    if (ready < std::min(spread, limit()) && now >= retry_at_) return false;
+    const std::size_t ready = count([](const auto& each) { return each.is_ready() && !each.is_leaving(); });
+    if (ready < std::min(track::connections_of_a_spread, limit()) && now >= retry_at_) return false;
     for (poll_connection* each : all()) {
-        if (each->accepts(now) && !each->fill(now, most_share)) return true;
+        if (each->accepts(now) && !each->fill(now, track::most_streams)) return true;
     }
     return false;
 }
 
 void poll_pool::grow() {
-    if (stopping_ || count([](const auto& each) { return each.is_connecting() || each.is_settling(); }) > 0) return;
+    if (stopping_ || count([](const auto& each) { return each.is_awaited(); }) > 0) return;
     // An idle connection may be as stale as the one whose poll is to be repeated: that poll waits for a fresh one.
-    if (!has_repeats() && !source_.has_poll()) {
+    if (repeats_.empty() && !source_.has_poll()) {
         growth_ = 1;
         return;
     }
@@ -149,18 +128,19 @@ void poll_pool::grow() {
         return note_deadline(retry_at_);
     }
     const bool is_idle = count([](const auto& each) { return each.is_busy(); }) == 0;
-    if ((needs_new_connection() || (is_idle && has_repeats())) && counted() >= limit()) make_room();
+    if ((repeats_.needs_new_connection() || (is_idle && !repeats_.empty())) && counted() >= limit()) make_room();
     const bool is_full = !has_room();
     for (std::size_t i = 0; i < growth_ && has_room(); ++i) open_connection();
     growth_ = std::min(growth_ * 2, limit());
     if (is_full && is_idle) refuse_repeats("no connection is free");
 }
 
-void poll_pool::open_connection() {
+void poll_pool::open_connection(bool is_successor) {
     const auto around = [this](std::int64_t middle) { return random_.between(middle * 8 / 10, middle * 12 / 10); };
     connection_lifetime lifetime;
     lifetime.requests = static_cast<std::uint32_t>(around(context_.rules.requests));
     lifetime.age = milliseconds(around(context_.rules.age.count()));
+    lifetime.is_successor = is_successor;
     connections_.push_back(std::make_unique<poll_connection>(*this, context_, lifetime));
     note_deadline(connections_.back()->deadline());
 }
@@ -175,37 +155,15 @@ std::optional<poll_in_flight> poll_pool::take_new() {
     return request;
 }
 
-std::optional<poll_in_flight> poll_pool::take_repeat(bool is_new_connection) {
-    if (repeats_.empty()) return std::nullopt;
-    if (needs_new_connection() && !is_new_connection) return std::nullopt;
-    poll_in_flight request = std::move(repeats_.front());
-    repeats_.pop_front();
-    return request;
-}
-
-/// A server that ends its connections after few requests processes the first of each.
-bool poll_pool::needs_new_connection() const {
-    return !repeats_.empty() && repeats_.front().goaways >= goaways_for_a_new_one;
-}
-
-std::optional<poll_in_flight> poll_pool::take_suspect() {
-    if (suspects_.empty()) return std::nullopt;
-    poll_in_flight request = std::move(suspects_.front());
-    suspects_.pop_front();
-    return request;
-}
-
 bool poll_pool::repeat(poll_in_flight& request) {
     if (stopping_ || !source_.may_repeat(request.ticket)) return false;
-    ++request.repeats;
+    ++request.tries.repeats;
     put_back(std::move(request));
     return true;
 }
 
 bool poll_pool::repeat_unprocessed(poll_in_flight& request, bool with_connection) {
-    if (with_connection) ++request.goaways;
-    request.refusals = static_cast<std::uint8_t>(request.refusals + (with_connection ? 1 : refusals_for_one_alone));
-    if (stopping_ || request.refusals > most_refusals) return false;
+    if (!count_refusal(request.tries, with_connection) || stopping_) return false;
     put_back(std::move(request));
     return true;
 }
@@ -213,21 +171,29 @@ bool poll_pool::repeat_unprocessed(poll_in_flight& request, bool with_connection
 void poll_pool::put_back(poll_in_flight request) {
     request.deadline = steady_now() + context_.options().request_timeout;
     note_deadline(request.deadline);
-    auto& queue = request.repeats == most_repeats ? suspects_ : repeats_;
-    const auto behind = std::find_if(
-        queue.rbegin(), queue.rend(), [&](const poll_in_flight& each) { return each.goaways >= request.goaways; });
-    queue.insert(behind.base(), std::move(request));
+    repeats_.add(std::move(request));
     schedule_turn(true);
 }
 
 std::size_t poll_pool::streams_share() const {
-    const std::size_t in_flight = static_cast<std::size_t>(taken_ - answered_) - repeats_.size() - suspects_.size();
-    return std::clamp(in_flight / spread + 1, least_share, most_share);
+    const std::size_t in_flight = static_cast<std::size_t>(taken_ - answered_) - repeats_.size();
+    return track::streams_share(in_flight);
+}
+
+bool poll_pool::needs_successor() const {
+    std::size_t others = 0;
+    std::size_t streams = 0;
+    for (const auto& each : connections_) {
+        if (each->is_leaving()) continue;
+        ++others;
+        streams += each->streams();
+    }
+    return track::is_successor_needed(others, streams, at_once_);
 }
 
 bool poll_pool::open_successor() {
     if (stopping_ || !has_room() || steady_now() < retry_at_) return false;
-    open_connection();
+    open_connection(true);
     return true;
 }
 
@@ -259,13 +225,13 @@ void poll_pool::on_available(poll_connection& connection) {
 
 void poll_pool::on_connect_failed(poll_connection& connection, const std::string& why) {
     const steady_time now = steady_now();
-    const auto tries_missed = (now - connection.begun()) / longest_retry;
+    const auto tries_missed = (now - connection.begun()) / track::connect_pace::longest;
     bury(connection);
     ++failures_;
     ++missed_;
     growth_ = 1;
-    retry_at_ = now + retry_delay(failures_);
-    if (missed_ <= tries_of_a_moment && heard_ && now - *heard_ < moment) { // a server that restarts
+    retry_at_ = now + track::connect_pace::delay(failures_);
+    if (track::connect_pace::may_be_restart(missed_, heard_, now)) {
         wanted_ = true;
         return note_deadline(retry_at_);
     }
@@ -292,7 +258,7 @@ std::size_t poll_pool::answer_with_silence(std::size_t most, const std::string& 
 }
 
 void poll_pool::on_ended(poll_connection& connection) {
-    if (connection.is_barren()) retry_at_ = steady_now() + retry_delay(++failures_);
+    if (connection.is_barren()) retry_at_ = steady_now() + track::connect_pace::delay(++failures_);
     bury(connection);
     schedule_turn(true); // another may be wanted in its place
 }
@@ -307,8 +273,7 @@ void poll_pool::bury(poll_connection& connection) {
 }
 
 void poll_pool::refuse_repeats(const std::string& why) {
-    while (auto request = take_repeat(true)) refuse_repeat(std::move(*request), why);
-    while (auto request = take_suspect()) refuse_repeat(std::move(*request), why);
+    for (poll_in_flight& each : repeats_.take_all()) refuse_repeat(std::move(each), why);
 }
 
 void poll_pool::refuse_repeat(poll_in_flight request, const std::string& why) {
@@ -320,14 +285,9 @@ void poll_pool::refuse_repeat(poll_in_flight request, const std::string& why) {
 
 /// Repeats wait no longer than for a reply.
 void poll_pool::expire_repeats(steady_time now) {
-    for (std::deque<poll_in_flight>* queue : {&repeats_, &suspects_}) {
-        const auto expired = std::stable_partition(
-            queue->begin(), queue->end(), [&](const poll_in_flight& each) { return each.deadline > now; });
-        std::vector<poll_in_flight> late(std::make_move_iterator(expired), std::make_move_iterator(queue->end()));
-        queue->erase(expired, queue->end());
-        for (poll_in_flight& each : late) refuse_repeat(std::move(each), "reply: no connection was free to ask again");
-        for (const poll_in_flight& each : *queue) note_deadline(each.deadline);
-    }
+    for (poll_in_flight& each : repeats_.take_expired(now))
+        refuse_repeat(std::move(each), "reply: no connection was free to ask again");
+    note_deadline(repeats_.next_deadline());
 }
 
 void poll_pool::note_deadline(steady_time when) {
@@ -349,7 +309,7 @@ void poll_pool::sweep() {
             each->on_deadline(now);
         }
     }
-    if (has_repeats()) expire_repeats(now);
+    if (!repeats_.empty()) expire_repeats(now);
     if (wanted_ && now >= retry_at_) {
         wanted_ = false;
         schedule_turn(true);

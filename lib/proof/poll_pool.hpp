@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "base/unique_function.hpp"
 #include "proof/client_context.hpp"
 #include "proof/poll_connection.hpp"
+#include "proof/repeat_queue.hpp"
 
 namespace prooftrack::proof {
 
@@ -40,20 +40,16 @@ class poll_pool {
     /// Polls may be due that need another connection.
     void look_again() { schedule_turn(true); }
     std::optional<poll_in_flight> take_new();
-    /// What was refused most often first.
-    std::optional<poll_in_flight> take_repeat(bool is_new_connection);
-    /// A poll whose connection broke twice: it may share the next one with first tries alone.
-    std::optional<poll_in_flight> take_suspect();
-    bool has_repeats() const { return !repeats_.empty() || !suspects_.empty(); }
+    repeat_queue& repeats() { return repeats_; }
     /// False = the source does not agree.
     bool repeat(poll_in_flight& request);
-    /// Of a request that the server did not process: no load on it, so the source is not asked. False = too often,
-    /// which it is sooner when it was refused alone (REFUSED_STREAM: the server may be overloaded) than with its
-    /// connection (GOAWAY).
+    /// Of a request that the server did not process, see track::count_refusal: the source is not asked. False = too
+    /// often.
     bool repeat_unprocessed(poll_in_flight& request, bool with_connection);
-    /// How many requests one connection takes now while others have room: 4 are used before one is filled, because a
-    /// lost packet stalls all streams of its connection.
+    /// See track::streams_share.
     std::size_t streams_share() const;
+    /// Those that are not leaving do not suffice, see track::is_successor_needed.
+    bool needs_successor() const;
     /// In place of one that ends soon, which goes on meanwhile. False = not now.
     bool open_successor();
     void answer(track::poll_ticket ticket, track::poll_answer answer);
@@ -70,7 +66,6 @@ class poll_pool {
     void close_surplus();
     /// Retires the oldest connection, so that another may be opened for polls that must not go over those there are.
     void make_room();
-    bool needs_new_connection() const;
     void schedule_turn(bool pull);
     void take_turn();
     void pull();
@@ -80,7 +75,7 @@ class poll_pool {
     /// Connections that count towards the limit.
     std::size_t counted() const;
     void grow();
-    void open_connection();
+    void open_connection(bool is_successor = false);
     void sweep();
     void bury(poll_connection& connection);
     void put_back(poll_in_flight request);
@@ -100,8 +95,7 @@ class poll_pool {
     std::vector<std::unique_ptr<poll_connection>> connections_;
     std::vector<std::unique_ptr<poll_connection>> ended_; ///< deleted on the next turn: they may still be on the stack
     std::vector<poll_connection*> available_;             ///< open with a free slot, the one used last at the back
-    std::deque<poll_in_flight> repeats_;
-    std::deque<poll_in_flight> suspects_;
+    repeat_queue repeats_;
     std::size_t at_once_ = 1;          ///< polls that are wanted in flight
     std::size_t growth_ = 1;           ///< connections to open at the next need
     std::uint32_t failures_ = 0;       ///< connections in a row that could not be made, or answered nothing

@@ -26,7 +26,7 @@ class proof_setup {
 
     /// What ALPN offers, in TLS's own format. HTTP/1.1 alone needs no such extension.
     std::string_view offered_protocols(steady_time now) const {
-        return options_.http2 && !where_->is_http2_forbidden(now) ? "\x02h2\x08http/1.1" : "";
+        return options_.http2 && !where_->http2().is_forbidden(now) ? "\x02h2\x08http/1.1" : "";
     }
 
     /// Whether a connection made with the other one may carry requests of this one.

@@ -408,7 +408,7 @@ TEST_F(ProofCallsHttp2, IsNotOfferedWhenItIsOff) {
 }
 
 TEST_F(ProofCallsHttp2, AServerThatSpeaksItBadlyIsAskedOverHttp11) {
-    constexpr int most = origin::most_http2_failures;
+    constexpr int most = track::http2_trust::most_failures;
     serve(
         [](h2_site& site, const h2_site_request& request, scripted_connection&) {
             site.reset(request, NGHTTP2_INTERNAL_ERROR);
@@ -424,10 +424,10 @@ TEST_F(ProofCallsHttp2, RefusalsAreGoodHttp2) {
     serve([](h2_site& site, const h2_site_request& request, scripted_connection&) {
         site.reset(request, NGHTTP2_REFUSED_STREAM);
     });
-    constexpr int calls = origin::most_http2_failures;
+    constexpr int calls = track::http2_trust::most_failures;
     for (int i = 0; i < calls; ++i) EXPECT_FALSE(call());
     EXPECT_EQ(seen_, 2 * calls);
-    EXPECT_FALSE(harness_.setup->where()->is_http2_forbidden(std::chrono::steady_clock::now()));
+    EXPECT_FALSE(harness_.setup->where()->http2().is_forbidden(std::chrono::steady_clock::now()));
 }
 
 TEST_F(ProofCallsHttp2, SessionsThatHangAreNotTakenForBadHttp2WhilePollsAreAnswered) {
@@ -435,7 +435,7 @@ TEST_F(ProofCallsHttp2, SessionsThatHangAreNotTakenForBadHttp2WhilePollsAreAnswe
         if (request.fields.at(":method") == "GET") site.reply(request, transaction_body(request.id()));
     });
     harness_.start(options_);
-    constexpr int calls = 2 * origin::most_http2_failures;
+    constexpr int calls = 2 * track::http2_trust::most_failures;
     int failed = 0;
     for (int i = 0; i < calls; ++i)
         harness_.client->call(session_call(), [&](op_result<proof_reply> outcome) { failed += outcome ? 0 : 1; });
@@ -443,7 +443,7 @@ TEST_F(ProofCallsHttp2, SessionsThatHangAreNotTakenForBadHttp2WhilePollsAreAnswe
     harness_.poll_and_wait({"tx-1"});
     harness_.stop(50ms); // gives up all of them at once
     EXPECT_EQ(failed, calls);
-    EXPECT_FALSE(harness_.setup->where()->is_http2_forbidden(std::chrono::steady_clock::now()));
+    EXPECT_FALSE(harness_.setup->where()->http2().is_forbidden(std::chrono::steady_clock::now()));
 }
 
 } // namespace
