@@ -403,7 +403,8 @@ TEST_F(ProofHttp2, AServerThatSpeaksItBadlyIsAskedOverHttp11) {
     options_.connections = 1;
     start();
     harness_.poll_and_wait(ids(track::http2_trust::most_failures));
-    EXPECT_EQ(errors().size(), track::http2_trust::most_failures) << "each poll is answered, as of any server in trouble";
+    EXPECT_EQ(errors().size(), track::http2_trust::most_failures)
+        << "each poll is answered, as of any server in trouble";
     harness_.poll_and_wait(ids(3, "later-"));
     EXPECT_EQ(errors().size(), track::http2_trust::most_failures);
     EXPECT_THAT(harness_.observer.connected, ElementsAre("h2", "http/1.1"));
