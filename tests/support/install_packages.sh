@@ -61,8 +61,10 @@ packages_of() { # GROUP
         if grep -qx 'ID=debian' "$os_release"; then echo chromium fonts-dejavu-core; fi
         installed nginx || echo nginx-light # any nginx will do
         echo apache2-bin caddy haproxy      # servers in front of Proof
+        # Laravel's components, where the distribution has them. (Express comes from npm.)
+        available php-illuminate-routing php-illuminate-database php-illuminate-events
         echo libgtest-dev libgmock-dev librapidcheck-dev \
-            python3 curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
+            python3 python3-flask curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
             systemd spin git \
             systemd-container debootstrap lintian dpkg-dev file scdoc nghttp2-client
         ;;

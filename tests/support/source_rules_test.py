@@ -27,7 +27,7 @@ ALLOWED = {
 }
 BEFORE_A_BLOCK = re.compile(r"(\)|\belse|\bdo|\btry|const|noexcept|>)\s*$")
 WIDTH_SUFFIXES = {".cpp", ".hpp", ".in", ".py", ".sh", ".md", ".txt", ".cmake", ".scd", ".pml", ".service", ".socket",
-                  ".conf", ".toml", ".yml", ".yaml", ".ts", ".mjs", ".cjs", ".catalog", ".tmpfiles"}
+                  ".conf", ".toml", ".yml", ".yaml", ".ts", ".mjs", ".cjs", ".php", ".sql", ".catalog", ".tmpfiles"}
 WIDTH_NAMES = {".clang-tidy", ".clang-format"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z_]+)/([^"]+)"', re.M)
 

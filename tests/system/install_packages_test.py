@@ -19,9 +19,10 @@ GROUPS = ("build", "demo", "test", "bench")
 BOOST = ("libboost{}-dev", "libboost-json{}-dev", "libboost-url{}-dev")
 OTHERS = """cmake ninja-build ccache clang g++ pkg-config libssl-dev libsqlite3-dev libfmt-dev libspdlog-dev prometheus-cpp-dev
 libsystemd-dev libtomlplusplus-dev libcli11-dev libnghttp2-dev nghttp2-client curl ca-certificates nodejs npm chromium
-fonts-dejavu-core libgtest-dev libgmock-dev librapidcheck-dev python3 openssl php-cli php-sqlite3 sqlite3 iproute2
+fonts-dejavu-core libgtest-dev libgmock-dev librapidcheck-dev python3 python3-flask openssl php-cli php-sqlite3 sqlite3 iproute2
 procps systemd spin git systemd-container debootstrap lintian dpkg-dev file scdoc nginx-light apache2-bin caddy
 haproxy wrk golang-go libbenchmark-dev""".split()
+LARAVEL = ["php-illuminate-routing", "php-illuminate-database", "php-illuminate-events"]  # in Debian 12 alone
 
 # name: os-release, the Boosts whose packages it has, the Boosts that other packages only mention
 SYSTEMS = {
@@ -107,6 +108,8 @@ class StandIns:
             (self.path / tool).symlink_to(shutil.which(tool))
         os_release, boosts, mentioned = SYSTEMS[system]
         names = [pattern.format(boost) for boost in boosts for pattern in BOOST] + OTHERS
+        if system == "Debian 12":
+            names += LARAVEL
         self.write("available", names)
         self.write("mirror", [])
         self.write("mentioned", [pattern.format(boost) for boost in mentioned for pattern in BOOST])
@@ -154,6 +157,8 @@ class InstallPackages(unittest.TestCase):
                 self.assertEqual([name for name in wanted if "boost" in name],
                                  [pattern.format(boost) for pattern in BOOST])
                 self.assertEqual("chromium" in wanted, system.startswith("Debian"))
+                self.assertEqual([name for name in wanted if name in LARAVEL],
+                                 LARAVEL if system == "Debian 12" else [])
                 self.assertLess({"cmake", "libgtest-dev", "libbenchmark-dev", "curl"}, set(wanted))
                 self.assertIn("nginx-light", self.missing(stand_ins, "test"))
 

@@ -129,6 +129,24 @@ class Package(unittest.TestCase):
         for path in [ROOT / "README.md", *documents]:
             self.assertEqual((installed / path.relative_to(ROOT)).read_bytes(), path.read_bytes(), path.name)
 
+    def test_the_packages_for_receivers_are_in_it(self):
+        """All of them, where the documents' links lead too, and fit to be used as they lie there."""
+        unpacked = FOLDER / "receivers"
+        subprocess.run(["dpkg-deb", "-x", PACKAGE, unpacked], check=True, timeout=60)
+        installed, source = unpacked / "usr/share/prooftrackd/receivers", ROOT / "daemon" / "receivers"
+        listed = subprocess.run(["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z", "."], cwd=source,
+                                capture_output=True, text=True, check=True, timeout=20).stdout.split("\0")[:-1]
+        self.assertGreater(len(listed), 20)
+        laid = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
+        self.assertEqual(laid, set(listed))
+        for name in listed:
+            self.assertEqual((installed / name).read_bytes(), (source / name).read_bytes(), name)
+            self.assertEqual((installed / name).stat().st_mode & 0o777, 0o644, name)
+        linked = unpacked / "usr/share/doc/prooftrackd/daemon/receivers/python"
+        done = subprocess.run([sys.executable, "-B", "-m", "unittest", "discover", "-s", "tests"], cwd=linked,
+                              env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_the_libraries_are_depended_on(self):
         depends = subprocess.run(["dpkg-deb", "-f", PACKAGE, "Depends"], capture_output=True, text=True, check=True,
                                  timeout=20).stdout

@@ -22,7 +22,7 @@ RECEIVERS = (DOCS / "receivers.md").read_text()
 OPERATIONS = (DOCS / "operations.md").read_text()
 REFERENCE = (DOCS / "reference.md").read_text()
 READABLE = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-DOCUMENTS = [*READABLE, ROOT / "CHANGELOG.md"]
+DOCUMENTS = [*READABLE, ROOT / "CHANGELOG.md", *sorted((ROOT / "daemon" / "receivers").rglob("README.md"))]
 
 
 def blocks(language, text):
@@ -83,7 +83,8 @@ class Form(unittest.TestCase):
         for text, headings in (
                 (README, ("configuration-in-ten-lines", "what-it-promises", "crediting-exactly-once", "install",
                           "where-to-read-on")),
-                (RECEIVERS, ("the-rules", "node", "python", "php", "kinds-of-callbacks", "reading-events-instead")),
+                (RECEIVERS, ("the-rules", "the-tables", "node", "python", "php", "kinds-of-callbacks",
+                             "reading-events-instead")),
                 (OPERATIONS, ("install-and-run-as-a-service", "log", "metrics-and-alerts", "rotating-secrets",
                               "exit-statuses")),
                 (REFERENCE, ("the-api", "prooftrackctl", "states-and-events", "callbacks", "limits",
@@ -182,15 +183,16 @@ class Examples(unittest.TestCase):
 
 class Receivers(unittest.TestCase):
     def test_the_receivers_are_the_programs_that_are_tested(self):
-        shown = re.findall(r"<!-- from (tests/system/clients/\S+) -->\n```\w+\n(.*?)\n```\n", RECEIVERS, re.S)
-        self.assertEqual({Path(path).parent.name for path, _ in shown}, {"node", "python", "php"})
+        shown = re.findall(r"<!-- from (daemon/receivers/\S+) -->\n```\w+\n(.*?)\n```\n", RECEIVERS, re.S)
+        self.assertEqual({Path(path).parts[2] for path, _ in shown}, {"node", "python", "php"})
         for path, code in shown:
             with self.subTest(path):
                 self.assertIn(code, (ROOT / path).read_text())
 
     def test_they_are_started_as_they_say_themselves(self):
-        for path in (ROOT / "tests" / "system" / "clients").glob("*/receiver.*"):
-            command = re.search(r"WEBHOOK_SECRET_FILE=.*", path.read_text()).group(0)
+        examples = ROOT / "daemon" / "receivers"
+        for example in ("node/examples/http.mjs", "python/examples/wsgi_app.py", "php/examples/front.php"):
+            command = re.search(r"WEBHOOK_SECRET_FILE=.*", (examples / example).read_text()).group(0)
             self.assertIn(f"```sh\n{command}\n```", RECEIVERS)
 
     def test_the_signature_of_its_example_is_right(self):
