@@ -19,7 +19,7 @@ from pathlib import Path
 from harness import ROOT, SLACK, Process, SystemCase, exchange, program, wait_until
 
 DOCS = ROOT / "daemon" / "docs"
-NAMES = ("architecture", "security", "deployment", "integrating-proof", "comparison", "accounting")
+NAMES = ("architecture", "security", "deployment", "integrating-proof", "comparison", "accounting", "support")
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
 
@@ -55,7 +55,7 @@ class Documents(unittest.TestCase):
         for name in NAMES:
             text = text_of(name)
             paths = set(cited.findall(text))
-            if name not in ("comparison", "accounting"):
+            if name not in ("comparison", "accounting", "support"):
                 self.assertGreater(len(paths), 3, name)
             for path in sorted(paths):
                 with self.subTest(f"{name}.md: {path}"):
