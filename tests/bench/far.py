@@ -6,7 +6,7 @@ congestion window of a long way. Each client is given the same wanted rate, and 
 it has to be told one:
 - prooftrackd with its default configuration, and with 64 connections, which is what many a client's pool is set to;
   once with half of the transactions
-- Go: a goroutine a transaction, as many connections as that takes, at most 6,000 polls at once
+- Go: a goroutine a transaction, as many connections as that takes, at most 4,500 polls at once
 - Node: fetch in as many loops as polls have to be in flight, without a pause; it holds what it can make
 - h2load: as fast as it can, as a scale
 `held` is how many pending the polls that were made are enough for. """
