@@ -32,7 +32,7 @@ std::unique_ptr<poll_channel> make_poll_channel(
 poll_connection::poll_connection(poll_pool& pool, client_context& context, connection_lifetime lifetime)
     : pool_(pool), context_(context), setup_(context.setup),
       stream_(std::make_shared<proof_stream>(context.loop, setup_->where(), setup_->offered_protocols(steady_now()))),
-      begun_(steady_now()), requests_left_(lifetime.requests), is_successor_(lifetime.is_successor) {
+      begun_(steady_now()), requests_left_(lifetime.requests), lifetime_(lifetime) {
     connect_until_ = begun_ + setup_->options().connect_timeout;
     retire_at_ = begun_ + lifetime.age;
     stream_->open(
@@ -56,8 +56,7 @@ void poll_connection::on_step(stream_step step, const std::string& why) {
         channel_ = make_poll_channel(stream_, *setup_, *this);
         was_settling_ = channel_->is_settling();
         settling_until_ = now + settling;
-        if (channel_->protocol() == h2_protocol)
-            requests_left_ = std::min(requests_left_, track::most_requests_of_http2);
+        if (channel_->protocol() == h2_protocol) requests_left_ = lifetime_.http2_requests;
         context_.observer.on_connected(channel_->protocol());
         return pool_.on_ready(*this);
     case stream_step::failed:
@@ -116,7 +115,7 @@ std::optional<poll_in_flight> poll_connection::take_poll() {
 }
 
 void poll_connection::prepare_end(steady_time now) {
-    if (has_successor_ || needs_none_ || channel_->protocol() != h2_protocol) return;
+    if (has_successor_ || channel_->protocol() != h2_protocol) return;
     const track::connection_use use{started_, requests_left_, opened_at_ - begun_, now - opened_at_, retire_at_ - now};
     if (!needs_successor(use)) return;
     needs_none_ = true; // so that it leaves its place
@@ -127,7 +126,7 @@ void poll_connection::prepare_end(steady_time now) {
 }
 
 std::size_t poll_connection::streams() const {
-    return is_ready() ? channel_->in_flight() + channel_->capacity() : track::most_streams;
+    return is_ready() && !is_settling() ? channel_->in_flight() + channel_->capacity() : track::most_streams;
 }
 
 bool poll_connection::on_reply(poll_in_flight request, const reply_view& reply) {

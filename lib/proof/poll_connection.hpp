@@ -19,6 +19,7 @@ class poll_pool;
 /// What one connection drew from connection_rules, and what it is for.
 struct connection_lifetime {
     std::uint32_t requests = 0;
+    std::uint32_t http2_requests = 0; ///< if it speaks HTTP/2
     steady_duration age{};
     bool is_successor = false; ///< opened in place of one that ends soon, not for more polls at once
 };
@@ -42,7 +43,7 @@ class poll_connection final : private poll_channel_events {
     bool is_connecting() const { return stage_ == stage::connecting || stage_ == stage::handshaking; }
     /// It was opened for polls that wait, and does not carry them yet or does not know how many it may: others need not
     /// be opened for these.
-    bool is_awaited() const { return !is_successor_ && (is_connecting() || is_settling()); }
+    bool is_awaited() const { return !lifetime_.is_successor && (is_connecting() || is_settling()); }
     /// Another connection is open, or may be opened, in its place, or none is needed: it does not count any more.
     bool is_leaving() const { return is_ready() && (has_successor_ || needs_none_ || retiring_); }
     /// Requests that it may have in flight; before that is known, what most servers allow.
@@ -96,7 +97,7 @@ class poll_connection final : private poll_channel_events {
     steady_time retire_at_{};
     steady_time idle_since_{};
     std::uint32_t requests_left_;
-    bool is_successor_;
+    const connection_lifetime lifetime_;
     std::uint32_t answered_ = 0;
     track::repeats_together repeats_in_flight_;
     bool was_idle_ = false; ///< it has waited without a request: the peer may have closed it meanwhile

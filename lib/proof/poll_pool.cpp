@@ -107,7 +107,7 @@ void poll_pool::pull() {
 /// With enough connections for the spread they are filled before another is opened. True = no poll is left.
 bool poll_pool::fill_up(steady_time now) {
     if (!speaks_http2()) return false; // one request fills a connection
-    const std::size_t ready = count([](const auto& each) { return each.is_ready() && !each.is_leaving(); });
+    const std::size_t ready = count([&](const auto& each) { return each.accepts(now); });
     if (ready < std::min(track::connections_of_a_spread, limit()) && now >= retry_at_) return false;
     for (poll_connection* each : all()) {
         if (each->accepts(now) && !each->fill(now, track::most_streams)) return true;
@@ -127,8 +127,11 @@ void poll_pool::grow() {
         wanted_ = true;
         return note_deadline(retry_at_);
     }
-    const bool is_idle = count([](const auto& each) { return each.is_busy(); }) == 0;
-    if ((repeats_.needs_new_connection() || (is_idle && !repeats_.empty())) && counted() >= limit()) make_room();
+    // One that connects, if only in place of another, will soon be there for what waits.
+    const bool awaits_none = count([](const auto& each) { return each.is_connecting(); }) == 0;
+    const bool is_idle = awaits_none && count([](const auto& each) { return each.is_busy(); }) == 0;
+    const bool has_to_open = repeats_.needs_new_connection() || (is_idle && !repeats_.empty());
+    if (has_to_open && awaits_none && counted() >= limit()) make_room();
     const bool is_full = !has_room();
     for (std::size_t i = 0; i < growth_ && has_room(); ++i) open_connection();
     growth_ = std::min(growth_ * 2, limit());
@@ -140,6 +143,9 @@ void poll_pool::open_connection(bool is_successor) {
     connection_lifetime lifetime;
     lifetime.requests = static_cast<std::uint32_t>(around(context_.rules.requests));
     lifetime.age = milliseconds(around(context_.rules.age.count()));
+    lifetime.http2_requests = std::min(
+        lifetime.requests, static_cast<std::uint32_t>(
+                               random_.between(track::most_requests_of_http2 * 8 / 10, track::most_requests_of_http2)));
     lifetime.is_successor = is_successor;
     connections_.push_back(std::make_unique<poll_connection>(*this, context_, lifetime));
     note_deadline(connections_.back()->deadline());
@@ -175,10 +181,7 @@ void poll_pool::put_back(poll_in_flight request) {
     schedule_turn(true);
 }
 
-std::size_t poll_pool::streams_share() const {
-    const std::size_t in_flight = static_cast<std::size_t>(taken_ - answered_) - repeats_.size();
-    return track::streams_share(in_flight);
-}
+std::size_t poll_pool::streams_share() const { return track::streams_share(in_flight()); }
 
 bool poll_pool::needs_successor() const {
     std::size_t others = 0;
@@ -188,7 +191,7 @@ bool poll_pool::needs_successor() const {
         ++others;
         streams += each->streams();
     }
-    return track::is_successor_needed(others, streams, at_once_);
+    return track::is_successor_needed(others, streams, std::max(at_once_, in_flight()));
 }
 
 bool poll_pool::open_successor() {

@@ -63,6 +63,7 @@ class poll_pool {
 
   private:
     std::size_t limit() const;
+    std::size_t in_flight() const { return static_cast<std::size_t>(taken_ - answered_) - repeats_.size(); }
     void close_surplus();
     /// Retires the oldest connection, so that another may be opened for polls that must not go over those there are.
     void make_room();

@@ -29,7 +29,7 @@ struct connection_use {
 };
 
 /// Its successor has to be opened now to be ready in time: half as long again as opening this one took before its last
-/// request, at the pace it is sent them; 150 requests at the least, and half of them all at the most. Or five seconds
+/// request, at its mean pace; 150 requests at the least, and half of them all at the most. Or five seconds
 /// before it is too old.
 bool needs_successor(const connection_use& use);
 

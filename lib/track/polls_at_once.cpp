@@ -34,7 +34,7 @@ void polls_at_once::add(steady_duration took, steady_time now) {
     const double apart = value - quick_ns_;
     const double change = apart < 0 ? apart * weight_down : std::min(apart * weight_up, rise_left_ns_);
     quick_ns_ += change;
-    rise_left_ns_ -= std::max(change, 0.0);
+    rise_left_ns_ -= change; // what falls may rise again: it is the net rise that is bounded
 }
 
 std::size_t polls_at_once::needed(double polls_per_second, bool is_late, steady_time now) {

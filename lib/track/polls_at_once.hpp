@@ -15,7 +15,7 @@ namespace prooftrack::track {
 /// falls only after a minute in which less would have done, since a connection costs a handshake. A server that is
 /// short of CPU replies later, and later still with more connections: what counts is at most twice its quick replies,
 /// and its mean only while polls are late. A machine that opens many connections is for seconds short of CPU itself,
-/// and all replies look slow: the quick ones become at most a tenth slower in a second.
+/// and all replies look slow: the quick ones become at most about a tenth slower in a second.
 class polls_at_once {
   public:
     /// Assumed until the first reply came.

@@ -413,20 +413,67 @@ TEST_F(ProofHttp2, AServerThatSpeaksItBadlyIsAskedOverHttp11) {
 TEST_F(ProofHttp2, AConnectionIsReplacedBeforeItIsUsedUp) {
     std::mutex guard;
     std::map<std::size_t, std::size_t> requests;
+    std::size_t before_the_second = 0;
     serve([&](h2_site& site, const h2_site_request& request, std::size_t connection) {
         {
             const std::lock_guard lock(guard);
-            ++requests[connection];
+            if (++requests[connection] == 1 && connection == 1) before_the_second = requests[0];
         }
         answer(site, request);
     });
-    options_.connections = 4;
+    options_.connections = 1;
     start();
     for (int round = 0; round < 150; ++round) harness_.poll_and_wait(ids(20, std::to_string(round) + "-"));
     EXPECT_THAT(errors(), ElementsAre());
     EXPECT_THAT(harness_.source.repeats_asked, ElementsAre());
     EXPECT_GE(requests.size(), 4U);
     for (const auto& [connection, count] : requests) EXPECT_LE(count, 950U) << connection;
+    EXPECT_GE(before_the_second, 600U);
+    EXPECT_LT(before_the_second, requests[0]) << "the second was there before the first had carried all";
+}
+
+/// What the server's side of a successor's handshake waits for.
+struct held_successor {
+    static inline std::atomic<int> handshakes;
+    static inline std::atomic<bool> is_first_broken;
+
+    static int choose_h2(SSL*, const unsigned char** out, unsigned char* size, const unsigned char*, unsigned, void*) {
+        static constexpr std::array<unsigned char, 2> h2{'h', '2'};
+        *out = h2.data();
+        *size = h2.size();
+        const auto until = std::chrono::steady_clock::now() + seconds(20);
+        if (++handshakes != 2) return SSL_TLSEXT_ERR_OK;
+        while (!is_first_broken && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+        std::this_thread::sleep_for(milliseconds(50)); // the client sees the reset before the successor is open
+        return SSL_TLSEXT_ERR_OK;
+    }
+};
+
+TEST_F(ProofHttp2, WhatBreaksWhileTheSuccessorConnectsWaitsForIt) {
+    held_successor::handshakes = 0;
+    held_successor::is_first_broken = false;
+    auto context = authority_.server_context();
+    SSL_CTX_set_alpn_select_cb(context.native_handle(), held_successor::choose_h2, nullptr);
+    server_ = std::make_unique<scripted_http_server>(std::move(context), [&](scripted_connection& connection) {
+        h2_site site(connection);
+        while (true) {
+            for (const auto& request : site.read()) {
+                if (connection.index == 0 && held_successor::handshakes > 1) {
+                    connection.reset();
+                    held_successor::is_first_broken = true;
+                    return;
+                }
+                answer(site, request);
+            }
+        }
+    });
+    options_ = client_harness::options_for(*server_, trust_);
+    options_.connections = 1;
+    start();
+    for (int round = 0; round < 60; ++round) harness_.poll_and_wait(ids(20, std::to_string(round) + "-"));
+    EXPECT_THAT(errors(), ElementsAre());
+    EXPECT_TRUE(held_successor::is_first_broken);
+    EXPECT_FALSE(harness_.source.repeats_asked.empty());
 }
 
 TEST_F(ProofHttp2, ADeadIdleConnectionIsFoundByAPing) {

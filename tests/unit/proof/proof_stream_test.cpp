@@ -219,6 +219,30 @@ TEST_F(StreamOverTls, HandsOverAtMost8KiBAtOnce) {
     EXPECT_THAT(reader_.sizes, testing::ElementsAre(8'192, 8'192, 616));
 }
 
+TEST_F(StreamOverTls, ReadsWhileItSends) {
+    scripted_http_server peer(authority_.server_context(), [](scripted_connection& connection) {
+        while (true) connection.send(connection.read_some());
+    });
+    proof_client_options options;
+    options.base_url = peer.base_url();
+    options.trust = {authority_.ca_pem(), "ca.pem"};
+    opening opening;
+    const auto one = std::make_shared<proof_stream>(io_.get_executor(), std::make_shared<origin>(options));
+    one->open(resolver_, seconds(20), opening.handler());
+    run_until(io_, [&] { return opening.is_open(); });
+    one->start_reading(reader_, reading::all_that_came);
+    std::string all;
+    for (int i = 0; i < 500; ++i) {
+        const std::string piece(static_cast<std::size_t>(i) * 37 % 5'000 + 1, static_cast<char>('a' + i % 26));
+        all += piece;
+        one->send(piece);
+        io_.poll_one();
+    }
+    run_until(io_, [&] { return reader_.received.size() >= all.size(); });
+    one->close();
+    EXPECT_EQ(reader_.received, all);
+}
+
 TEST_F(StreamOverTls, WhatCameBeforeTheEndIsHandedOverBeforeIt) {
     read({"one", "three"}, reading::all_that_came, true);
     EXPECT_THAT(reader_.sizes, testing::ElementsAre(8));

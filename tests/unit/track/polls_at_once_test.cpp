@@ -67,6 +67,17 @@ TEST(PollsAtOnce, QuickRepliesBecomeAtMostATenthSlowerInASecond) {
     EXPECT_NEAR(static_cast<double>(at_once.quick_reply_time().count()), 5e6, 1e5) << "nor is it held at nothing";
 }
 
+TEST(PollsAtOnce, QuickRepliesAreOneInTwentyAtAnyRate) {
+    for (const int rate : {100, 1'000, 10'000}) {
+        polls_at_once need;
+        for (int i = 0; i < 30 * rate; ++i) // 30 to 130 ms, evenly: the balance is at 48
+            need.add(milliseconds(30 + i * 61 % 101), start + i * std::chrono::microseconds(1'000'000 / rate));
+        const double quick_ms = std::chrono::duration<double, std::milli>(need.quick_reply_time()).count();
+        EXPECT_GT(quick_ms, 40) << rate;
+        EXPECT_LT(quick_ms, 60) << rate;
+    }
+}
+
 TEST(PollsAtOnce, RiseAtOnceAndFallAfterAMinuteOfLess) {
     polls_at_once need = after_replies_of(milliseconds(100));
     const std::size_t high = need.needed(10'000, false, start);
