@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/ids.hpp"
+#include "prooftrackctl/text.hpp"
 
 namespace prooftrack::ctl {
 
@@ -22,6 +23,15 @@ CLI::Validator is_duration() {
             return "'" + text + "' is not a duration: a whole number and a unit, as 250ms, 5s, 10m, 24h or 7d";
         },
         "", "duration"};
+}
+
+CLI::Validator is_time() {
+    return {
+        [](std::string& text) {
+            if (time_or_date(text) || parse_duration(text)) return std::string();
+            return "'" + text + "' is not a time: 2026-04-01, 2026-04-01T10:03:45Z, or that long ago: 90s, 24h, 7d";
+        },
+        "", "time"};
 }
 
 CLI::Validator is_whole_number() {
@@ -85,6 +95,10 @@ std::vector<CLI::Option*> add_tracking_options(CLI::App* command, tracking_argum
             ->type_name("D")
             ->check(is_duration());
     return {metadata, url, overdue};
+}
+
+CLI::Option* add_time(CLI::App* command, const std::string& name, std::string& into, const std::string& help) {
+    return command->add_option(name, into, help)->type_name("T")->check(is_time());
 }
 
 CLI::Option* add_duration(

@@ -43,6 +43,7 @@ void add_book_commands(CLI::App& app, command_collector& into);
 /// What an option's text must be; the message names what is wrong.
 CLI::Validator is_transaction_id();
 CLI::Validator is_duration();
+CLI::Validator is_time();         ///< what `resolved_time` reads
 CLI::Validator is_whole_number(); ///< CLI11 alone would wrap a negative one round
 CLI::Validator is_positive();     ///< of a whole number: CLI11's own names the largest double there is
 
@@ -60,6 +61,9 @@ void add_pairs(
 
 /// `--metadata`, `--callback-url`, `--overdue-after`.
 std::vector<CLI::Option*> add_tracking_options(CLI::App* command, tracking_arguments& into);
+
+/// An option whose text is a time.
+CLI::Option* add_time(CLI::App* command, const std::string& name, std::string& into, const std::string& help);
 
 /// An option whose text is a duration.
 CLI::Option* add_duration(

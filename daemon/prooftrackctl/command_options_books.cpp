@@ -2,21 +2,21 @@
 
 #include "base/time.hpp"
 #include "prooftrackctl/command_options.hpp"
+#include "prooftrackctl/text.hpp"
 
 namespace prooftrack::ctl {
 
 namespace {
 
-/// A date means its beginning in UTC. Becomes the API's spelling of the time.
-std::optional<std::string> time_or_date(const std::string& text) {
-    const auto when = parse_wall_time(text.size() == 10 ? text + "T00:00:00Z" : text);
-    return when ? std::optional(format_wall_time(*when)) : std::nullopt;
-}
-
-void add_time(CLI::App* command, const std::string& name, std::string& into, const std::string& help) {
+/// Not "that long ago": a list is of a month.
+void add_fixed_time(CLI::App* command, const std::string& name, std::string& into, const std::string& help) {
     command
         ->add_option_function<std::string>(
-            name, [&into](const std::string& text) { into = time_or_date(text).value_or(""); }, help)
+            name,
+            [&into](const std::string& text) {
+                if (const auto when = time_or_date(text)) into = format_wall_time(*when);
+            },
+            help)
         ->type_name("T")
         ->check(CLI::Validator(
             [](std::string& text) {
@@ -32,8 +32,8 @@ void add_book_commands(CLI::App& app, command_collector& into) {
     command->add_option("FILE", into.reconcile.file, "CSV or NDJSON to read, - for standard input")
         ->required()
         ->type_name("");
-    add_time(command, "--since", into.reconcile.since, "Your list begins here: RFC 3339 or a date, UTC");
-    add_time(command, "--until", into.reconcile.until, "Your list ends before this time");
+    add_fixed_time(command, "--since", into.reconcile.since, "Your list begins here: RFC 3339 or a date, UTC");
+    add_fixed_time(command, "--until", into.reconcile.until, "Your list ends before this time");
     auto* report =
         command->add_option("--report", into.reconcile.report, "Also write a page of HTML, to be printed and filed")
             ->type_name("FILE")

@@ -13,13 +13,16 @@ CLI::Option* add_number(
 
 void add_events(CLI::App& app, command_collector& into) {
     auto* command = app.add_subcommand("events", "Show the event log, or follow it");
-    command->add_flag("-f,--follow", into.events.follow, "Go on with new events, also across a restart of the daemon");
+    auto* follow = command->add_flag(
+        "-f,--follow", into.events.follow, "Go on with new events, also across a restart of the daemon");
     add_number(
         command, "--after", into.events.after,
         "Begin behind this seq, 0 = at the oldest (default: the newest 100; with --follow now)")
         ->type_name("SEQ");
     add_number(command, "--limit", into.events.limit, "End after that many; without --after the newest")
         ->check(is_positive());
+    add_time(command, "--since", into.events.since, "Only those of this time or later")->excludes(follow);
+    add_time(command, "--until", into.events.until, "Only those earlier than this")->excludes(follow);
     add_example(command, "--json events --follow | jq .type");
     command->callback([&into] { into.chosen = into.events; });
 }
@@ -38,6 +41,8 @@ void add_deliveries(CLI::App& app, command_collector& into) {
     command->add_option("--transaction", into.deliveries.transaction, "Only those of this transaction")
         ->type_name("ID")
         ->check(is_transaction_id());
+    add_time(command, "--since", into.deliveries.since, "Only those whose event is of this time or later");
+    add_time(command, "--until", into.deliveries.until, "Only those whose event is earlier than this");
     auto* limit =
         command->add_option("--limit", into.deliveries.limit, "At most that many (default 100)")->type_name("N");
     limit->check(is_whole_number())->check(is_positive());

@@ -56,10 +56,28 @@ void add_list(CLI::App& app, command_collector& into) {
         ->type_name("S")
         ->check(is_state());
     command->add_option("--status", into.list.status, "Only those with this status of Proof")->type_name("S");
+    command
+        ->add_option_function<std::vector<std::string>>(
+            "--metadata",
+            [&into](const std::vector<std::string>& pairs) { add_pairs(into.list.metadata, "--metadata", pairs); },
+            "Only those with this member of the metadata; repeatable: all of them")
+        ->type_name("K=V")
+        ->type_size(1)
+        ->allow_extra_args(false);
+    add_time(command, "--tracked-after", into.list.tracked_after, "Only those tracked later than this");
+    add_time(command, "--tracked-before", into.list.tracked_before, "Only those tracked earlier than this");
+    add_time(command, "--settled-after", into.list.settled_after, "Only those settled later than this");
+    add_time(command, "--settled-before", into.list.settled_before, "Only those settled earlier than this");
+    command
+        ->add_option(
+            "--not-delivered-to", into.list.not_delivered_to,
+            "Only those with an event that this callback is owed and does not have")
+        ->type_name("NAME");
+    command->add_option("--id-prefix", into.list.id_prefix, "Only those whose ids begin like this")->type_name("P");
     auto* limit = command->add_option("--limit", into.list.limit, "At most that many (default 100)")->type_name("N");
     limit->check(is_whole_number())->check(is_positive());
     command->add_flag("--all", into.list.all, "All of them")->excludes(limit);
-    add_example(command, "list --state overdue");
+    add_example(command, "list --state overdue\n  prooftrackctl list --metadata order=A-17");
     command->callback([&into] { into.chosen = into.list; });
 }
 

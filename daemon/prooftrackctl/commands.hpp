@@ -43,6 +43,13 @@ struct wait_command {
 struct list_command {
     std::string state;
     std::string status;
+    std::vector<std::pair<std::string, std::string>> metadata; ///< members that are looked for
+    std::string tracked_after;                                 ///< times as `resolved_time` reads them, "" = none
+    std::string tracked_before;
+    std::string settled_after;
+    std::string settled_before;
+    std::string not_delivered_to; ///< a callback's name
+    std::string id_prefix;
     std::uint64_t limit = 100;
     bool all = false;
 };
@@ -65,11 +72,15 @@ struct events_command {
     bool follow = false;
     std::optional<std::uint64_t> after;
     std::optional<std::uint64_t> limit; ///< end after that many
+    std::string since;                  ///< without `follow`; "" = none
+    std::string until;
 };
 struct deliveries_command {
     std::string state;
     std::string callback;
     std::string transaction;
+    std::string since;
+    std::string until;
     std::uint64_t limit = 100;
     bool all = false;
 };

@@ -32,7 +32,7 @@ void print_pages(command_context& context, const paged_list& list, std::uint64_t
         shown += items.size();
         left -= std::min<std::uint64_t>(left, items.size());
         const std::string next = page["next_cursor"].text();
-        if (next.empty() || items.empty() || next == cursor) break;
+        if (next.empty() || next == cursor) break; // an empty page may have a next one: its search is bounded
         if (!all && left == 0) {
             if (!context.options.json && is_terminal(2))
                 note(fmt::format("there are more than these {}: --limit N or --all shows them", grouped(shown)));

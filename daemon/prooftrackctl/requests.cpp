@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "prooftrackctl/json_view.hpp"
+#include "prooftrackctl/text.hpp"
 
 namespace prooftrack::ctl {
 
@@ -23,8 +24,9 @@ constexpr milliseconds backup_patience{600'000};
 class query {
   public:
     explicit query(std::string path) : text_(std::move(path)) {}
-    query& add(std::string_view name, std::string_view value) {
-        if (value.empty()) return *this;
+    /// An empty value is left out.
+    query& add(std::string_view name, std::string_view value) { return value.empty() ? *this : add_any(name, value); }
+    query& add_any(std::string_view name, std::string_view value) {
         text_ += fmt::format("{}{}={}", first_ ? '?' : '&', name, percent_encoded(value));
         first_ = false;
         return *this;
@@ -89,12 +91,42 @@ api_request wait_request(std::string_view id, milliseconds wait) {
 api_request history_request(std::string_view id) { return get_of(transaction_path(id) + "/history"); }
 
 api_request list_request_of(const list_command& what, std::uint64_t limit, std::string_view cursor) {
-    return get_of(query("/v1/transactions")
-                      .add("state", what.state)
-                      .add("status", what.status)
+    query asked("/v1/transactions");
+    asked.add("state", what.state).add("status", what.status);
+    for (const auto& [key, value] : what.metadata) asked.add_any("metadata." + percent_encoded(key), value);
+    return get_of(asked.add("tracked_after", what.tracked_after)
+                      .add("tracked_before", what.tracked_before)
+                      .add("settled_after", what.settled_after)
+                      .add("settled_before", what.settled_before)
+                      .add("not_delivered_to", what.not_delivered_to)
+                      .add("id_prefix", what.id_prefix)
                       .add("limit", std::to_string(limit))
                       .add("cursor", cursor)
                       .take());
+}
+
+std::string resolved_time(const std::string& text, wall_time now) {
+    if (const auto time = time_or_date(text)) return format_wall_time(*time);
+    const auto ago = parse_duration(text);
+    return ago ? format_wall_time(now - *ago) : text;
+}
+
+list_command with_times(list_command what, wall_time now) {
+    for (std::string* time : {&what.tracked_after, &what.tracked_before, &what.settled_after, &what.settled_before})
+        *time = resolved_time(*time, now);
+    return what;
+}
+
+deliveries_command with_times(deliveries_command what, wall_time now) {
+    what.since = resolved_time(what.since, now);
+    what.until = resolved_time(what.until, now);
+    return what;
+}
+
+events_command with_times(events_command what, wall_time now) {
+    what.since = resolved_time(what.since, now);
+    what.until = resolved_time(what.until, now);
+    return what;
 }
 
 api_request untrack_request(std::string_view id) { return change("DELETE", transaction_path(id)); }
@@ -126,9 +158,11 @@ api_request kyc_request(std::string_view user) {
     return request;
 }
 
-api_request events_request(std::optional<std::uint64_t> after, std::uint64_t limit) {
+api_request events_request(std::optional<std::uint64_t> after, std::uint64_t limit, const events_command& what) {
     return get_of(query("/v1/events")
                       .add("after", after ? std::to_string(*after) : "")
+                      .add("since", what.since)
+                      .add("until", what.until)
                       .add("limit", std::to_string(limit))
                       .take());
 }
@@ -145,6 +179,8 @@ api_request deliveries_request(const deliveries_command& what, std::uint64_t lim
                       .add("state", what.state)
                       .add("callback", what.callback)
                       .add("merchant_transaction_id", what.transaction)
+                      .add("since", what.since)
+                      .add("until", what.until)
                       .add("limit", std::to_string(limit))
                       .add("cursor", cursor)
                       .take());

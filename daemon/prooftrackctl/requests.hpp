@@ -27,7 +27,8 @@ api_request poll_request(std::string_view id);
 /// The body made of the fields, or `body` as it is when the command names a file.
 api_request session_request_of(const session_command& what, std::string body);
 api_request kyc_request(std::string_view user);
-api_request events_request(std::optional<std::uint64_t> after, std::uint64_t limit);
+/// `what` gives the times.
+api_request events_request(std::optional<std::uint64_t> after, std::uint64_t limit, const events_command& what = {});
 api_request event_stream_request(std::uint64_t after);
 api_request deliveries_request(const deliveries_command& what, std::uint64_t limit, std::string_view cursor);
 api_request retry_delivery_request(std::string_view delivery);
@@ -37,6 +38,13 @@ api_request consumers_request(const consumers_command& what);
 api_request status_request();
 api_request backup_request();
 api_request log_level_request(std::string_view level);
+
+/// A time of the command line as the API reads it: RFC 3339, or a duration before `now`; "" stays "".
+std::string resolved_time(const std::string& text, wall_time now);
+/// The same for all times of a command, so that every page of a list is asked with the same ones.
+list_command with_times(list_command what, wall_time now);
+deliveries_command with_times(deliveries_command what, wall_time now);
+events_command with_times(events_command what, wall_time now);
 
 /// The tracking options as JSON members, each behind a comma: `,"metadata":{…}`; "" without any.
 std::string tracking_members(const tracking_arguments& options);

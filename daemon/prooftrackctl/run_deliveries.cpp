@@ -82,8 +82,8 @@ void redeliver_transaction(command_context& context, const redeliver_command& wh
 
 int run(command_context& context, const deliveries_command& what) {
     paged_list list;
-    list.request = [&what](std::uint64_t limit, std::string_view cursor) {
-        return deliveries_request(what, limit, cursor);
+    list.request = [asked = with_times(what, context.now())](std::uint64_t limit, std::string_view cursor) {
+        return deliveries_request(asked, limit, cursor);
     };
     list.items = "deliveries";
     list.columns = delivery_columns();

@@ -52,15 +52,19 @@ class event_printer {
 };
 
 /// Prints what the log holds now behind `after`; gives the position reached.
-void print_log(command_context& context, event_printer& printer, std::optional<std::uint64_t> after) {
+void print_log(
+    command_context& context, event_printer& printer, std::optional<std::uint64_t> after,
+    const events_command& what = {}) {
+    const bool is_search = !what.since.empty() || !what.until.empty();
     while (!printer.is_full()) {
-        const api_reply reply = ask(context, events_request(after, page_size));
+        const api_reply reply = ask(context, events_request(after, page_size, what));
         const json_view page = json_of(reply);
         const auto events = page["events"].elements();
         for (const json_view& event : events) printer.print(event);
         printer.flush();
         const auto next = page["next_after"].unsigned_integer();
-        if (events.size() < page_size || !next || next == after) return;
+        const bool is_last = is_search ? events.empty() : events.size() < page_size;
+        if (is_last || !next || next == after) return;
         after = next;
     }
 }
@@ -166,13 +170,15 @@ class follower {
 } // namespace
 
 int run(command_context& context, const events_command& what) {
-    if (!what.follow && !what.after) {
+    const bool is_search = !what.since.empty() || !what.until.empty();
+    if (!what.follow && !what.after && !is_search) {
         print_newest(context, what.limit.value_or(newest_shown));
         return exit_status::done;
     }
     event_printer printer(context, what.limit);
     if (!what.follow) {
-        print_log(context, printer, what.after);
+        print_log(context, printer, what.after, with_times(what, context.now()));
+        printer.flush();
         return exit_status::done;
     }
     try {

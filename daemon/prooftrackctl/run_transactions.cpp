@@ -45,8 +45,8 @@ int run(command_context& context, const wait_command& what) {
 
 int run(command_context& context, const list_command& what) {
     paged_list list;
-    list.request = [&what](std::uint64_t limit, std::string_view cursor) {
-        return list_request_of(what, limit, cursor);
+    list.request = [asked = with_times(what, context.now())](std::uint64_t limit, std::string_view cursor) {
+        return list_request_of(asked, limit, cursor);
     };
     list.items = "transactions";
     list.columns = transaction_columns();

@@ -76,11 +76,15 @@ std::size_t table::total_width() const {
 void table::measure(std::size_t limit) {
     widths_.resize(columns_.size(), 0);
     hidden_.resize(columns_.size(), false);
+    used_.resize(columns_.size(), false);
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         widths_[i] = std::max({widths_[i], display_width(columns_[i].title), columns_[i].usual});
         for (const auto& row : rows_) {
-            if (i < row.size()) widths_[i] = std::max(widths_[i], display_width(row[i].text));
+            if (i >= row.size()) continue;
+            widths_[i] = std::max(widths_[i], display_width(row[i].text));
+            used_[i] = used_[i] || !row[i].text.empty();
         }
+        if (columns_[i].if_any) hidden_[i] = !used_[i];
     }
     if (limit == 0) return;
     for (std::size_t i = columns_.size(); i-- > 0 && total_width() > limit;)

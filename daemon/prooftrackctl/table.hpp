@@ -31,6 +31,7 @@ struct column {
     std::size_t least = 0; ///< may be cut down to this many columns when room is short; 0 = never cut
     bool optional = false; ///< left out when room is short, before anything is cut
     std::size_t usual = 0; ///< width to begin with, for rows that come one by one
+    bool if_any = false;   ///< left out until a row has something in it
 };
 
 struct cell {
@@ -59,6 +60,7 @@ class table {
     std::vector<column> columns_;
     std::vector<std::size_t> widths_;
     std::vector<bool> hidden_;
+    std::vector<bool> used_; ///< columns in which a row had something
     std::vector<std::vector<cell>> rows_;
     bool titled_ = false;
 };

@@ -197,4 +197,8 @@ std::string byte_size(std::uint64_t bytes) {
     return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", size, units.at(unit));
 }
 
+std::optional<wall_time> time_or_date(const std::string& text) {
+    return parse_wall_time(text.size() == 10 ? text + "T00:00:00Z" : text);
+}
+
 } // namespace prooftrack::ctl

@@ -27,6 +27,9 @@ std::string wrapped(std::string_view text, std::size_t width, std::string_view i
 /// The two largest units: `850ms`, `12s`, `3m 20s`, `2h 5m`, `4d 1h`. Never negative.
 std::string short_duration(milliseconds span);
 
+/// RFC 3339, or a date: its beginning in UTC.
+std::optional<wall_time> time_or_date(const std::string& text);
+
 /// `12s ago`, `in 3m 20s`, `now` (less than a second).
 std::string relative_time(wall_time when, wall_time now);
 

@@ -27,6 +27,16 @@ std::string errors_text(const json_view& transaction) {
     return last.empty() ? fmt::format("{} in a row", row) : fmt::format("{} in a row: {}", row, last);
 }
 
+/// `order=A-17 retry=2`: strings by their content, anything else as it is spelled.
+std::string metadata_text(const json_view& metadata) {
+    std::string out;
+    for (const auto& [name, value] : metadata.members()) {
+        const std::string shown = value.is_null() ? "null" : value.text();
+        out += fmt::format("{}{}={}", out.empty() ? "" : " ", name, shown);
+    }
+    return printable(one_line(out));
+}
+
 /// A pending one without a time waits for something else: an earlier event, or its callback's recovery.
 std::string next_attempt(const json_view& delivery, wall_time now) {
     const bool waits = delivery["state"].text() == "pending" && delivery["next_attempt_at"].text().empty();
@@ -82,8 +92,10 @@ std::string format_transaction(const json_view& transaction, const look& where, 
 }
 
 std::vector<column> transaction_columns() {
-    return {{"ID", false, 16},        {"STATE"},          {"STATUS", false, 8}, {"AGE", true}, {"NEXT", true},
-            {"POLLS", true, 0, true}, {"ERROR", false, 5}};
+    return {{"ID", false, 16},    {"STATE"},
+            {"STATUS", false, 8}, {"AGE", true},
+            {"NEXT", true},       {"POLLS", true, 0, true},
+            {"ERROR", false, 5},  {"METADATA", false, 8, false, 0, true}};
 }
 
 std::vector<cell> transaction_row(const json_view& transaction, const look&, wall_time now) {
@@ -97,7 +109,8 @@ std::vector<cell> transaction_row(const json_view& transaction, const look&, wal
         {compact_time(transaction["tracked_at"].text(), now)},
         {compact_time(transaction["next_poll_at"].text(), now)},
         {grouped(transaction["polls"].unsigned_integer().value_or(0))},
-        {has_errors ? printable(transaction["last_error"].text()) : "", paint::warn}};
+        {has_errors ? printable(transaction["last_error"].text()) : "", paint::warn},
+        {metadata_text(transaction["metadata"]), paint::dim}};
 }
 
 std::vector<column> delivery_columns() {

@@ -231,6 +231,8 @@ class event_backend {
     /// With `wait` > 0: answered as soon as there is an event after `after`, or when the time is over with none.
     virtual wait_id events(
         event_seq after, std::size_t limit, milliseconds wait, backend_handler<event_list> handler) = 0;
+    /// Those of a time. `next_after` is behind every event that was looked at: the last one when there is no more.
+    virtual void events_between(track::event_query query, backend_handler<event_list> handler) = 0;
     virtual event_seq last_seq() const = 0;
     virtual void set_event_listener(
         event_listener* listener) = 0; ///< nullptr = none; it must outlive the backend or be taken away

@@ -79,6 +79,7 @@ class router final : public request_handler {
     request_ticket kyc_status(api_call call);
 
     request_ticket events(api_call call);
+    request_ticket search_events(api_call call);
     request_ticket stream_events(api_call call);
     request_ticket deliveries(api_call call);
     request_ticket retry_delivery(api_call call);

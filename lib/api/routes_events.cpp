@@ -8,6 +8,7 @@
 #include "api/accept_weight.hpp"
 #include "api/answer.hpp"
 #include "api/json_fields.hpp"
+#include "api/list_queries.hpp"
 #include "api/render.hpp"
 #include "api/router.hpp"
 #include "api/tracking_body.hpp"
@@ -16,14 +17,8 @@ namespace prooftrack::api {
 namespace {
 
 constexpr std::size_t max_name_length = 64;
-constexpr std::size_t max_cursor_length = 512;
 
 problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
-
-bool is_callback_name(std::string_view name) {
-    return !name.empty() && name.size() <= max_name_length &&
-           name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string_view::npos;
-}
 
 bool is_consumer_name(std::string_view name) {
     const bool charset = std::all_of(name.begin(), name.end(), [](unsigned char c) {
@@ -57,32 +52,6 @@ parsed<std::optional<std::uint64_t>> read_position(const api_call& call) {
     return last;
 }
 
-parsed<track::delivery_query> read_delivery_query(const query_values& query) {
-    if (auto known = query.allow_only({"state", "callback", "merchant_transaction_id", "limit", "cursor"}); !known) {
-        return known.error();
-    }
-    track::delivery_query request;
-    if (const std::string* state = query.find("state")) {
-        request.state = track::parse_delivery_state(*state);
-        if (!request.state) return refused("state is one of pending, delivered, dead");
-    }
-    if (const std::string* callback = query.find("callback")) {
-        if (!is_callback_name(*callback)) return refused("callback is 1 to 64 of a-z 0-9 _ -");
-        request.callback = *callback;
-    }
-    if (const std::string* id = query.find("merchant_transaction_id")) {
-        if (auto valid = checked_id(*id); !valid) return valid.error();
-        request.transaction = *id;
-    }
-    const auto limit = query.limit();
-    if (!limit) return limit.error();
-    auto cursor = query.text("cursor", max_cursor_length);
-    if (!cursor) return cursor.error();
-    request.limit = *limit;
-    request.cursor = cursor->value_or("");
-    return request;
-}
-
 api_response stream_response(std::shared_ptr<body_stream> stream) {
     api_response response;
     response.content_type = "text/event-stream";
@@ -96,9 +65,11 @@ api_response stream_response(std::shared_ptr<body_stream> stream) {
 
 request_ticket router::events(api_call call) {
     if (wants_stream(call.head)) return stream_events(std::move(call));
-    if (auto query = call.query.allow_only({"after", "limit", "wait"}); !query) {
+    if (auto query = call.query.allow_only({"after", "since", "until", "limit", "wait"}); !query) {
         return answer_problem(call.respond, query.error());
     }
+    if (call.query.find("since") != nullptr || call.query.find("until") != nullptr)
+        return search_events(std::move(call));
     const auto after = call.query.number("after");
     if (!after) return answer_problem(call.respond, after.error());
     const auto limit = call.query.limit();
@@ -108,6 +79,14 @@ request_ticket router::events(api_call call) {
     auto respond = answer_with<event_list>(
         std::move(call.respond), [](event_list list) { return json_response(200, render_events(list)); });
     return ticket_of(behind_.events(event_seq(after->value_or(0)), *limit, *wait, std::move(respond)));
+}
+
+request_ticket router::search_events(api_call call) {
+    const auto request = read_event_query(call.query);
+    if (!request) return answer_problem(call.respond, request.error());
+    auto render = [](event_list list) { return json_response(200, render_events(list)); };
+    behind_.events_between(*request, answer_with<event_list>(std::move(call.respond), std::move(render)));
+    return no_ticket;
 }
 
 request_ticket router::stream_events(api_call call) {

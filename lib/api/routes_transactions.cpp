@@ -7,6 +7,7 @@
 
 #include "api/answer.hpp"
 #include "api/import_reader.hpp"
+#include "api/list_queries.hpp"
 #include "api/render.hpp"
 #include "api/router.hpp"
 #include "api/tracking_body.hpp"
@@ -16,7 +17,6 @@ namespace {
 
 /// About a millisecond of parsing.
 constexpr std::size_t lines_a_slice = 256;
-constexpr std::size_t max_cursor_length = 512;
 constexpr std::size_t max_user_id_length = 256;
 constexpr std::size_t max_idempotency_key_length = 255;
 
@@ -75,38 +75,6 @@ void read_import(
     });
 }
 
-parsed<track::transaction_query> read_list_query(const query_values& query) {
-    if (auto known = query.allow_only({"state", "status", "settled_after", "settled_before", "limit", "cursor"});
-        !known) {
-        return known.error();
-    }
-    track::transaction_query request;
-    if (const std::string* state = query.find("state")) {
-        request.state = track::parse_tracking_state(*state);
-        if (!request.state) {
-            return make_problem(
-                problem_code::invalid_request,
-                "state is one of tracking, settled, overdue, not_found, rejected, abandoned, untracked");
-        }
-    }
-    auto status = query.text("status", track::max_status_length);
-    if (!status) return status.error();
-    const auto after = query.time("settled_after");
-    if (!after) return after.error();
-    const auto before = query.time("settled_before");
-    if (!before) return before.error();
-    const auto limit = query.limit();
-    if (!limit) return limit.error();
-    auto cursor = query.text("cursor", max_cursor_length);
-    if (!cursor) return cursor.error();
-    request.status = std::move(*status);
-    request.settled_after = *after;
-    request.settled_before = *before;
-    request.limit = *limit;
-    request.cursor = cursor->value_or("");
-    return request;
-}
-
 /// The id in the path and an empty query: what most routes of one transaction take.
 parsed<transaction_id> read_path_id(const api_call& call) {
     if (auto query = call.query.allow_only({}); !query) return query.error();
@@ -155,7 +123,7 @@ request_ticket router::get_transaction(api_call call) {
 }
 
 request_ticket router::list_transactions(api_call call) {
-    auto request = read_list_query(call.query);
+    auto request = read_transaction_query(call.query);
     if (!request) return answer_problem(call.respond, request.error());
     behind_.list(
         std::move(*request),

@@ -37,6 +37,12 @@ std::optional<std::string> percent_decode(std::string_view text) {
     return out;
 }
 
+bool is_callback_name(std::string_view name) {
+    constexpr std::size_t max_length = 64;
+    return !name.empty() && name.size() <= max_length &&
+           name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string_view::npos;
+}
+
 std::optional<std::uint64_t> parse_number(std::string_view text) {
     std::uint64_t value = 0;
     const char* end = text.data() + text.size();
@@ -72,14 +78,25 @@ parsed<query_values> query_values::parse(std::string_view query) {
     return made;
 }
 
-parsed<void> query_values::allow_only(std::initializer_list<std::string_view> known) const {
+parsed<void> query_values::allow_only(std::initializer_list<std::string_view> known, std::string_view prefix) const {
     for (const auto& [name, value] : values_) {
         if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+        if (!prefix.empty() && name.starts_with(prefix)) continue;
         if (known.size() == 0)
             return bad_query(fmt::format("unknown query parameter '{}': this path takes none", name));
-        return bad_query(fmt::format("unknown query parameter '{}': this path takes {}", name, fmt::join(known, ", ")));
+        const std::string more = prefix.empty() ? "" : fmt::format(", {}KEY", prefix);
+        return bad_query(
+            fmt::format("unknown query parameter '{}': this path takes {}{}", name, fmt::join(known, ", "), more));
     }
     return {};
+}
+
+std::vector<std::pair<std::string, std::string>> query_values::with_prefix(std::string_view prefix) const {
+    std::vector<std::pair<std::string, std::string>> found;
+    for (const auto& [name, value] : values_) {
+        if (name.starts_with(prefix)) found.emplace_back(name.substr(prefix.size()), value);
+    }
+    return found;
 }
 
 const std::string* query_values::find(std::string_view name) const {
@@ -111,6 +128,13 @@ parsed<std::optional<std::string>> query_values::text(std::string_view name, std
     if (value->empty() || value->size() > max_length) {
         return bad_query(fmt::format("{} is 1 to {} characters", name, max_length));
     }
+    return std::optional<std::string>(*value);
+}
+
+parsed<std::optional<std::string>> query_values::callback_name(std::string_view name) const {
+    const std::string* value = find(name);
+    if (value == nullptr) return std::optional<std::string>();
+    if (!is_callback_name(*value)) return bad_query(fmt::format("{} is 1 to 64 of a-z 0-9 _ -", name));
     return std::optional<std::string>(*value);
 }
 

@@ -31,8 +31,11 @@ class query_values {
     /// Refuses broken percent-encoding and a name that stands twice.
     static parsed<query_values> parse(std::string_view query);
 
-    /// Refuses any name that is not one of `known`.
-    parsed<void> allow_only(std::initializer_list<std::string_view> known) const;
+    /// Refuses any name that is not one of `known` and does not begin with `prefix` (if there is one).
+    parsed<void> allow_only(std::initializer_list<std::string_view> known, std::string_view prefix = {}) const;
+
+    /// The parameters whose names begin with `prefix`, named by what follows it.
+    std::vector<std::pair<std::string, std::string>> with_prefix(std::string_view prefix) const;
 
     const std::string* find(std::string_view name) const;
 
@@ -40,6 +43,7 @@ class query_values {
     parsed<std::optional<wall_time>> time(std::string_view name) const;
     parsed<std::optional<std::uint64_t>> number(std::string_view name) const;
     parsed<std::optional<std::string>> text(std::string_view name, std::size_t max_length) const;
+    parsed<std::optional<std::string>> callback_name(std::string_view name) const;
     parsed<std::size_t> limit() const; ///< `limit`: 1 to 1000, 100 when absent
     parsed<milliseconds> wait() const; ///< `wait`: a duration of at most 10 minutes, 0 when absent
 
@@ -53,6 +57,9 @@ struct request_target {
     std::string_view query;
 };
 request_target split_target(std::string_view target);
+
+/// 1 to 64 of a-z 0-9 _ -
+bool is_callback_name(std::string_view name);
 
 /// Decimal digits only, within 64 bits.
 std::optional<std::uint64_t> parse_number(std::string_view text);

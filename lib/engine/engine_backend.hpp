@@ -74,6 +74,9 @@ class engine_backend final : public api::backend {
         event_seq after, std::size_t limit, milliseconds wait, api::backend_handler<api::event_list> handler) override {
         return parts_.feed.events(after, limit, wait, std::move(handler));
     }
+    void events_between(track::event_query query, api::backend_handler<api::event_list> handler) override {
+        parts_.feed.events_between(query, std::move(handler));
+    }
     event_seq last_seq() const override { return parts_.feed.last_seq(); }
     void set_event_listener(api::event_listener* listener) override { parts_.feed.set_event_listener(listener); }
     void cancel_wait(api::wait_id wait) override {

@@ -57,10 +57,14 @@ api::event_list event_feed::page(event_seq after, std::size_t limit) const {
     return list;
 }
 
+bool event_feed::begins(event_seq& after) const {
+    if (after == event_seq{0}) after = event_seq{value_of(first_seq_) - 1};
+    return after <= last_seq_ && value_of(after) + 1 >= value_of(first_seq_);
+}
+
 api::wait_id event_feed::events(
     event_seq after, std::size_t limit, milliseconds wait, api::backend_handler<api::event_list> handler) {
-    if (after == event_seq{0}) after = event_seq{value_of(first_seq_) - 1};
-    if (after > last_seq_ || value_of(after) + 1 < value_of(first_seq_)) {
+    if (!begins(after)) {
         handler(cursor_gone(first_seq_, last_seq_));
     } else if (after == last_seq_ && wait > milliseconds(0)) {
         const api::wait_id number = numbers_.next();
@@ -80,16 +84,37 @@ task<api::outcome<api::event_list>> event_feed::read_from_store(event_seq after,
     if (!read) co_return store_problem(read.error());
     // Pruned while the read waited?
     if (value_of(after) + 1 < value_of(read->first_seq)) co_return cursor_gone(read->first_seq, last_seq_);
+    co_return published(*read, after, limit);
+}
+
+void event_feed::events_between(track::event_query query, api::backend_handler<api::event_list> handler) {
+    if (!begins(query.after)) {
+        handler(cursor_gone(first_seq_, last_seq_));
+        return;
+    }
+    start(search_store(query), std::move(handler));
+}
+
+task<api::outcome<api::event_list>> event_feed::search_store(track::event_query query) {
+    auto read = co_await call(store_, &store::store::events_between, query);
+    if (!read) co_return store_problem(read.error());
+    if (value_of(query.after) + 1 < value_of(read->first_seq)) co_return cursor_gone(read->first_seq, last_seq_);
+    api::event_list list = published(*read, query.after, query.limit);
+    list.next_after = std::min(read->looked_at, last_seq_);
+    co_return list;
+}
+
+api::event_list event_feed::published(const store::event_page& page, event_seq after, std::size_t limit) const {
     api::event_list list;
     list.log_id = log_id_;
     list.next_after = after;
-    for (const track::stored_event& event : read->events) {
+    for (const track::stored_event& event : page.events) {
         if (event.seq > last_seq_ || list.events.size() == limit) break; // not published yet
         list.events.push_back(
             api::log_event{event.seq, std::make_shared<const std::string>(track::insert_seq(event.body, event.seq))});
         list.next_after = event.seq;
     }
-    co_return list;
+    return list;
 }
 
 void event_feed::on_wake(instant now) {

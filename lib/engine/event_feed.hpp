@@ -37,6 +37,7 @@ class event_feed final : public api::event_backend {
 
     api::wait_id events(
         event_seq after, std::size_t limit, milliseconds wait, api::backend_handler<api::event_list> handler) override;
+    void events_between(track::event_query query, api::backend_handler<api::event_list> handler) override;
     void cancel(api::wait_id wait) { waits_.take(wait); }
     event_seq last_seq() const override { return last_seq_; }
     void set_event_listener(api::event_listener* listener) override { listener_ = listener; }
@@ -55,7 +56,12 @@ class event_feed final : public api::event_backend {
     };
     api::event_list page(event_seq after, std::size_t limit) const;
     bool is_in_memory(event_seq after) const;
+    /// The events behind it are those that its position stands for; false: they are not there.
+    bool begins(event_seq& after) const;
     task<api::outcome<api::event_list>> read_from_store(event_seq after, std::size_t limit);
+    task<api::outcome<api::event_list>> search_store(track::event_query query);
+    /// Those of the page that have been published, at most `limit`, as readers get them.
+    api::event_list published(const store::event_page& page, event_seq after, std::size_t limit) const;
 
     store::store& store_;
     const clock_source& clock_;

@@ -216,12 +216,14 @@ void commit_thread::run_write(operation& each) {
 }
 
 void commit_thread::commit() {
+    db_->searched.flush(*db_->connection);
     db_->sums.flush(*db_->connection);
     db_->sql(R"sql(COMMIT)sql").execute();
 }
 
 void commit_thread::undo_batch(const sqlite_error& error, operations& batch) {
     // FULL, IOERR and NOMEM may have rolled back already: only SQLite knows.
+    db_->searched.forget();
     try {
         if (db_->connection->in_transaction()) db_->sql(R"sql(ROLLBACK)sql").execute();
         if (error.reach() != failure_reach::store) db_->sums.load(*db_->connection);

@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "store/connection.hpp"
 #include "store/prune_pace.hpp"
+#include "store/search_index.hpp"
 #include "store/store.hpp"
 #include "store/totals.hpp"
 
@@ -19,6 +20,7 @@ namespace prooftrack::store {
 struct database {
     std::unique_ptr<db_connection> connection;
     totals sums;
+    search_index searched;
     random_source random{1};
     std::filesystem::path path;
     std::string vfs;

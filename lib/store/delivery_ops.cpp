@@ -133,6 +133,9 @@ std::optional<delivery_head> insert_delivery(
         VALUES (?, ?, ?, ?, 0, 0, NULL, 0, ?, NULL, ?)
     )sql";
     db.sql(insert).execute(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url);
+    db.searched.note(
+        ranged_list::owed, static_cast<std::int64_t>(value_of(fresh.id)),
+        static_cast<std::int64_t>(value_of(owed.event)));
     db.sums.count_deliveries(lane_row, 1, 0, 1);
     if (!is_head) return std::nullopt;
     return make_head(db, fresh, owed.at);

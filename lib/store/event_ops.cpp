@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "store/paging.hpp"
+#include "store/search_keys.hpp"
 
 namespace prooftrack::store {
 namespace {
@@ -56,6 +57,30 @@ op_result<event_page> read_events(database& db, event_seq after, std::size_t lim
         bytes += page.events.back().body.size();
     }
     return page;
+}
+
+op_result<event_page> search_events(database& db, const track::event_query& wanted) {
+    event_page page;
+    page.first_seq = db.sums.first_event();
+    page.last_seq = db.sums.last_event();
+    page.looked_at = std::max(wanted.after, page.last_seq);
+    std::size_t bytes = 0;
+    event_seq after = wanted.after;
+    while (true) {
+        const std::vector<std::int64_t> seqs = events_of_time(db, after, wanted.since, wanted.until);
+        if (seqs.empty()) return page;
+        for (const std::int64_t seq : seqs) {
+            if (page.events.size() >= wanted.limit || bytes >= most_page_bytes) {
+                page.looked_at = page.events.empty() ? wanted.after : page.events.back().seq;
+                return page;
+            }
+            query row = db.sql(R"sql(SELECT seq, body FROM events WHERE seq = ?)sql").select(seq);
+            if (!row.next()) throw sqlite_error(SQLITE_CORRUPT, "an event is in its index but not in its table");
+            page.events.push_back({event_seq{row.count(0)}, row.string(1)});
+            bytes += page.events.back().body.size();
+        }
+        after = event_seq{static_cast<std::uint64_t>(seqs.back())};
+    }
 }
 
 op_result<std::pair<bool, track::consumer_view>> put_named_consumer(

@@ -8,6 +8,8 @@ namespace prooftrack::store {
 
 /// At most `limit` events and 8 MiB of bodies behind `after`.
 op_result<event_page> read_events(database& db, event_seq after, std::size_t limit);
+/// Those of a time, likewise.
+op_result<event_page> search_events(database& db, const track::event_query& wanted);
 
 /// Makes a consumer (at `seq`, or at the last event) or, with `seq`, moves it there, back too. True = new.
 op_result<std::pair<bool, track::consumer_view>> put_named_consumer(

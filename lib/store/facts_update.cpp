@@ -6,7 +6,7 @@ namespace prooftrack::store {
 
 std::optional<stored_row> find_row(database& db, const transaction_id& id) {
     static constexpr sql_literal by_id = R"sql(
-        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent
+        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at
         FROM transactions
         WHERE id = ?
     )sql";
@@ -21,6 +21,7 @@ std::optional<stored_row> find_row(database& db, const transaction_id& id) {
     found.last_event_at = row.optional_time(6);
     found.revision = read_revision(row, 7);
     found.traceparent = row.text(8);
+    found.tracked_at = row.time(9);
     return found;
 }
 
@@ -28,27 +29,30 @@ void write_facts(
     database& db, const stored_row& before, const track::tracking_facts& facts, std::optional<wall_time> ended_at,
     std::optional<wall_time> last_event_at) {
     const count_cell cell{facts.state, track::classify_status(facts.status)};
+    if (facts.tracked_at != before.tracked_at) { // seldom
+        db.searched.note(ranged_list::tracked, before.row, facts.tracked_at.time_since_epoch().count());
+        db.sql(R"sql(UPDATE transactions SET tracked_at = ? WHERE row = ?)sql").execute(facts.tracked_at, before.row);
+    }
     const bool is_odd = cell.kind == track::status_kind::other || before.cell.kind == track::status_kind::other;
     const bool keeps_indexes = !is_odd && cell == before.cell && facts.watched == before.watched &&
                                facts.settled_at == before.settled_at && ended_at == before.ended_at;
     if (keeps_indexes) {
         static constexpr sql_literal keep_indexes = R"sql(
             UPDATE transactions
-            SET tracked_at = ?, overdue_at = ?, not_found_since = ?, recheck_until = ?,
+            SET overdue_at = ?, not_found_since = ?, recheck_until = ?,
                 last_polled_at = ?, polls = ?, bad_requests = ?, verifications_done = ?,
                 was_overdue = ?, last_event_at = ?, revision = revision + 1
             WHERE row = ?
         )sql";
         db.sql(keep_indexes)
             .execute(
-                facts.tracked_at, facts.overdue_at, facts.not_found_since, facts.recheck_until, facts.last_polled_at,
-                facts.polls, facts.bad_requests, facts.verifications_done, facts.was_overdue, last_event_at,
-                before.row);
+                facts.overdue_at, facts.not_found_since, facts.recheck_until, facts.last_polled_at, facts.polls,
+                facts.bad_requests, facts.verifications_done, facts.was_overdue, last_event_at, before.row);
         return;
     }
     static constexpr sql_literal change_all = R"sql(
         UPDATE transactions
-        SET state = ?, kind = ?, watched = ?, status = ?, tracked_at = ?, overdue_at = ?,
+        SET state = ?, kind = ?, watched = ?, status = ?, overdue_at = ?,
             settled_at = ?, not_found_since = ?, recheck_until = ?, last_polled_at = ?, polls = ?,
             bad_requests = ?, verifications_done = ?, was_overdue = ?, ended_at = ?,
             last_event_at = ?, revision = revision + 1
@@ -56,9 +60,9 @@ void write_facts(
     )sql";
     db.sql(change_all)
         .execute(
-            facts.state, cell.kind, facts.watched, null_if_empty(facts.status), facts.tracked_at, facts.overdue_at,
-            facts.settled_at, facts.not_found_since, facts.recheck_until, facts.last_polled_at, facts.polls,
-            facts.bad_requests, facts.verifications_done, facts.was_overdue, ended_at, last_event_at, before.row);
+            facts.state, cell.kind, facts.watched, null_if_empty(facts.status), facts.overdue_at, facts.settled_at,
+            facts.not_found_since, facts.recheck_until, facts.last_polled_at, facts.polls, facts.bad_requests,
+            facts.verifications_done, facts.was_overdue, ended_at, last_event_at, before.row);
     db.sums.count_transaction(before.cell, cell);
 }
 

@@ -12,6 +12,7 @@ struct stored_row {
     row_revision revision{};
     count_cell cell;
     bool watched = false;
+    wall_time tracked_at{};
     std::optional<wall_time> settled_at;
     std::optional<wall_time> ended_at;
     std::optional<wall_time> last_event_at;

@@ -4,186 +4,58 @@
 #include <limits>
 
 #include "store/delivery_ops.hpp"
+#include "store/metadata_match.hpp"
 #include "store/paging.hpp"
 #include "store/row_codec.hpp"
+#include "store/search_keys.hpp"
 #include "store/transaction_ops.hpp"
 
 namespace prooftrack::store {
 namespace {
-
-/// A range of settled_at that holds more than this is not sorted but found by looking at the newest rows first.
-constexpr std::size_t most_sorted_rows = 50'000;
 
 std::optional<std::int64_t> first_key(query row) {
     if (!row.next()) return std::nullopt;
     return row.integer(0);
 }
 
-key_merge all_transactions(database& db) {
-    key_merge keys;
-    keys.add([&db](std::int64_t below) {
-        static constexpr sql_literal newest = R"sql(
-            SELECT row
-            FROM transactions
-            WHERE row < ?
-            ORDER BY row DESC
-            LIMIT 1
-        )sql";
-        return first_key(db.sql(newest).select(below));
-    });
-    return keys;
+/// Both ends are left out; what has no time is in no range.
+bool is_between(
+    const std::optional<wall_time>& time, const std::optional<wall_time>& after,
+    const std::optional<wall_time>& before) {
+    if (after && (!time || *time <= *after)) return false;
+    return !before || (time && *time < *before);
 }
 
-key_merge transactions_with_odd_status(database& db, const std::string& status) {
-    key_merge keys;
-    keys.add([&db, status](std::int64_t below) {
-        static constexpr sql_literal odd_status = R"sql(
-            SELECT row
-            FROM transactions INDEXED BY transactions_odd_status
-            WHERE kind = 6
-              AND status = ?
-              AND row < ?
-            ORDER BY row DESC
-            LIMIT 1
-        )sql";
-        return first_key(db.sql(odd_status).select(status, below));
-    });
-    return keys;
-}
-
-key_merge transactions_in_cells(database& db, const track::transaction_query& wanted) {
-    key_merge keys;
-    for (std::size_t s = 0; s < track::tracking_state_count; ++s) {
-        for (std::size_t k = 0; k < totals::kinds; ++k) {
-            const count_cell cell{static_cast<track::tracking_state>(s), static_cast<track::status_kind>(k)};
-            if (wanted.state && cell.state != *wanted.state) continue;
-            if (wanted.status && cell.kind != track::classify_status(*wanted.status)) continue;
-            if (db.sums.transactions(cell) == 0) continue;
-            keys.add([&db, cell](std::int64_t below) {
-                static constexpr sql_literal in_cell = R"sql(
-                    SELECT row
-                    FROM transactions INDEXED BY transactions_listed
-                    WHERE state = ?
-                      AND kind = ?
-                      AND row < ?
-                    ORDER BY row DESC
-                    LIMIT 1
-                )sql";
-                return first_key(db.sql(in_cell).select(cell.state, cell.kind, below));
-            });
-        }
-    }
-    return keys;
-}
-
-/// nullopt when the range holds too many to be sorted.
-std::optional<key_merge> transactions_settled_between(database& db, const track::transaction_query& wanted) {
-    std::vector<std::int64_t> rows;
-    static constexpr sql_literal settled_between = R"sql(
-        SELECT row
-        FROM transactions INDEXED BY transactions_settled
-        WHERE settled_at IS NOT NULL
-          AND settled_at > ?
-          AND settled_at < ?
-        LIMIT ?
+bool is_owed_to(database& db, std::int64_t transaction_row, const std::string& callback) {
+    static constexpr sql_literal undelivered = R"sql(
+        SELECT 1
+        FROM deliveries d INDEXED BY deliveries_of
+        JOIN lanes l ON l.row = d.lane
+        WHERE d.transaction_row = ?
+          AND d.state <> 1
+          AND l.callback = ?
+        LIMIT 1
     )sql";
-    query found = db.sql(settled_between)
-                      .select(
-                          wanted.settled_after.value_or(wall_time::min()),
-                          wanted.settled_before.value_or(wall_time::max()), most_sorted_rows + 1);
-    while (found.next()) rows.push_back(found.integer(0));
-    if (rows.size() > most_sorted_rows) return std::nullopt;
-    std::sort(rows.begin(), rows.end());
-    key_merge keys;
-    keys.add([rows = std::move(rows)](std::int64_t below) -> std::optional<std::int64_t> {
-        const auto place = std::lower_bound(rows.begin(), rows.end(), below);
-        if (place == rows.begin()) return std::nullopt;
-        return *std::prev(place);
-    });
-    return keys;
+    return first_key(db.sql(undelivered).select(transaction_row, callback)).has_value();
 }
 
-key_merge choose_keys(database& db, const track::transaction_query& wanted) {
-    if (wanted.settled_after || wanted.settled_before) {
-        if (auto keys = transactions_settled_between(db, wanted)) return *std::move(keys);
-    }
-    if (wanted.status && track::classify_status(*wanted.status) == track::status_kind::other) {
-        return transactions_with_odd_status(db, *wanted.status);
-    }
-    if (wanted.state || wanted.status) return transactions_in_cells(db, wanted);
-    return all_transactions(db);
-}
-
-bool matches(const track::tracking_facts& facts, const track::transaction_query& wanted) {
+bool matches(
+    database& db, std::int64_t row, const track::transaction_view& view, const track::transaction_query& wanted) {
+    const track::tracking_facts& facts = view.facts;
     if (wanted.state && facts.state != *wanted.state) return false;
     if (wanted.status && facts.status != *wanted.status) return false;
-    if (wanted.settled_after && (!facts.settled_at || *facts.settled_at <= *wanted.settled_after)) return false;
-    return !wanted.settled_before || (facts.settled_at && *facts.settled_at < *wanted.settled_before);
-}
-
-key_merge choose_keys(database& db, const track::delivery_query& wanted, std::optional<std::int64_t> transaction_row) {
-    key_merge keys;
-    if (transaction_row) {
-        keys.add([&db, row = *transaction_row](std::int64_t below) {
-            static constexpr sql_literal of_transaction = R"sql(
-                SELECT id
-                FROM deliveries INDEXED BY deliveries_of
-                WHERE transaction_row = ? AND id < ?
-                ORDER BY id DESC
-                LIMIT 1
-            )sql";
-            return first_key(db.sql(of_transaction).select(row, below));
-        });
-        return keys;
-    }
-    if (!wanted.state || *wanted.state == track::delivery_state::delivered) {
-        keys.add([&db](std::int64_t below) {
-            static constexpr sql_literal newest = R"sql(
-                SELECT id
-                FROM deliveries
-                WHERE id < ?
-                ORDER BY id DESC
-                LIMIT 1
-            )sql";
-            return first_key(db.sql(newest).select(below));
-        });
-        return keys;
-    }
-    const bool pending = *wanted.state == track::delivery_state::pending;
-    static constexpr sql_literal pending_of_lane = R"sql(
-        SELECT id
-        FROM deliveries INDEXED BY deliveries_pending
-        WHERE lane = ?
-          AND state = 0
-          AND id < ?
-        ORDER BY id DESC
-        LIMIT 1
-    )sql";
-    static constexpr sql_literal dead_of_lane = R"sql(
-        SELECT id
-        FROM deliveries INDEXED BY deliveries_dead
-        WHERE lane = ?
-          AND state = 2
-          AND id < ?
-        ORDER BY id DESC
-        LIMIT 1
-    )sql";
-    const sql_literal of_lane = pending ? pending_of_lane : dead_of_lane;
-    for (const lane_total& lane : db.sums.lanes()) {
-        if ((pending ? lane.pending : lane.dead) == 0 || (wanted.callback && lane.callback != *wanted.callback))
-            continue;
-        keys.add([&db, of_lane, row = lane.row](std::int64_t below) {
-            return first_key(db.sql(of_lane).select(row, below));
-        });
-    }
-    return keys;
+    if (!is_between(facts.settled_at, wanted.settled_after, wanted.settled_before)) return false;
+    if (!is_between(facts.tracked_at, wanted.tracked_after, wanted.tracked_before)) return false;
+    if (wanted.id_prefix && !view.id.str().starts_with(*wanted.id_prefix)) return false;
+    if (!has_metadata(view.metadata, wanted.metadata)) return false;
+    return !wanted.not_delivered_to || is_owed_to(db, row, *wanted.not_delivered_to);
 }
 
 /// nullopt when the filter leaves it out.
 std::optional<track::delivery_view> read_matching(database& db, std::int64_t id, const track::delivery_query& wanted) {
     static constexpr sql_literal by_id = R"sql(
         SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
-            d.next_attempt_at, e.id, e.type, t.id
+            d.next_attempt_at, e.id, e.type, t.id, e.recorded_at
         FROM deliveries d
         JOIN events e ON e.seq = d.event_seq
         JOIN transactions t ON t.row = d.transaction_row
@@ -194,6 +66,8 @@ std::optional<track::delivery_view> read_matching(database& db, std::int64_t id,
     track::delivery_view view = read_delivery_view(db, row);
     if ((wanted.state && view.state != *wanted.state) || (wanted.callback && view.callback != *wanted.callback))
         return std::nullopt;
+    const wall_time at = row.time(11);
+    if ((wanted.since && at < *wanted.since) || (wanted.until && at >= *wanted.until)) return std::nullopt;
     return view;
 }
 
@@ -219,7 +93,7 @@ op_result<track::transaction_page> list_transactions(database& db, const track::
     const auto below = read_cursor(paged_list::transactions, wanted.cursor, "list transactions");
     if (!below) return below.error();
     track::transaction_page page;
-    key_merge keys = choose_keys(db, wanted);
+    key_merge keys = transaction_keys(db, wanted);
     page.next_cursor = fill_page(
         paged_list::transactions, keys, *below, wanted.limit, [&](std::int64_t key) -> std::optional<std::size_t> {
             static constexpr sql_literal by_row = R"sql(
@@ -233,7 +107,7 @@ op_result<track::transaction_page> list_transactions(database& db, const track::
             query row = db.sql(by_row).select(key);
             if (!row.next()) return std::nullopt;
             track::transaction_view view = read_view(row);
-            if (!matches(view.facts, wanted)) return std::nullopt;
+            if (!matches(db, key, view, wanted)) return std::nullopt;
             const std::size_t bytes = view.metadata.size() + view.proof.size();
             page.transactions.push_back(std::move(view));
             return bytes;
@@ -250,7 +124,7 @@ op_result<track::delivery_page> list_deliveries(database& db, const track::deliv
         transaction_row = row_of(db, *wanted.transaction);
         if (!transaction_row) return page;
     }
-    key_merge keys = choose_keys(db, wanted, transaction_row);
+    key_merge keys = delivery_keys(db, wanted, transaction_row);
     page.next_cursor = fill_page(
         paged_list::deliveries, keys, *below, wanted.limit, [&](std::int64_t key) -> std::optional<std::size_t> {
             auto view = read_matching(db, key, wanted);
@@ -278,7 +152,7 @@ op_result<std::optional<track::transaction_history>> read_history(database& db, 
     }
     std::reverse(page.changes.begin(), page.changes.end());
     const track::delivery_query everything{};
-    key_merge keys = choose_keys(db, everything, transaction_row);
+    key_merge keys = delivery_keys(db, everything, transaction_row);
     fill_page(
         paged_list::deliveries, keys, std::numeric_limits<std::int64_t>::max(), 1000,
         [&](std::int64_t key) -> std::optional<std::size_t> {

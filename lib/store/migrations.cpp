@@ -7,6 +7,7 @@
 #include "store/copy_database.hpp"
 #include "store/disk_space.hpp"
 #include "store/schema.hpp"
+#include "store/search_index.hpp"
 #include "store/store.hpp"
 
 namespace prooftrack::store {
@@ -46,7 +47,20 @@ std::span<const migration> known_migrations() {
         ALTER TABLE events
         ADD COLUMN traceparent TEXT;
     )sql";
-    static const std::array steps{migration{1, to_2.c_str()}, migration{2, to_3}};
+    static const char* const to_4 = R"sql(
+        CREATE TABLE metadata_terms (key INTEGER PRIMARY KEY, terms BLOB NOT NULL) STRICT;
+        CREATE TABLE segment_ranges (
+          list INTEGER NOT NULL,
+          segment INTEGER NOT NULL,
+          least INTEGER NOT NULL,
+          greatest INTEGER NOT NULL,
+          PRIMARY KEY (list, segment)
+        ) STRICT, WITHOUT ROWID;
+        DROP INDEX transactions_settled;
+        CREATE INDEX transactions_settled ON transactions (row >> 12, settled_at) WHERE settled_at IS NOT NULL;
+        CREATE INDEX deliveries_given_up ON deliveries (lane, transaction_row) WHERE state >= 2;
+    )sql";
+    static const std::array steps{migration{1, to_2.c_str()}, migration{2, to_3}, migration{3, to_4, index_everything}};
     return steps;
 }
 
@@ -61,6 +75,7 @@ void migrate(
         for (const migration& step : steps) {
             if (step.from < version || step.from >= target) continue;
             db.execute(step.sql);
+            if (step.fill != nullptr) step.fill(db);
             db.execute(fmt::format(R"sql(PRAGMA user_version = {})sql", step.from + 1));
         }
         if (db.ask_integer(R"sql(PRAGMA user_version)sql") != target) {

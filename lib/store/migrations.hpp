@@ -14,6 +14,7 @@ namespace prooftrack::store {
 struct migration {
     std::int64_t from = 0;
     const char* sql = "";
+    void (*fill)(db_connection&) = nullptr; ///< what SQL alone cannot do: runs behind `sql`
 };
 
 /// The steps of this program, in order; the last one leads to schema_version.

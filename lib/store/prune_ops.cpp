@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "store/maintenance_ops.hpp"
 #include "store/row_codec.hpp"
+#include "store/segments.hpp"
 
 namespace prooftrack::store {
 namespace {
@@ -65,7 +67,9 @@ void delete_transaction(database& db, const candidate& gone) {
 
 /// Goes on where the last call stopped, so that transactions on which something is owed for long do not hide those
 /// behind them.
-void prune_transactions(database& db, const prune_request& request, clock::time_point until, prune_result& result) {
+void prune_transactions(
+    database& db, const prune_request& request, clock::time_point until, prune_result& result,
+    std::set<std::int64_t>& touched) {
     std::vector<candidate> found;
     {
         static constexpr sql_literal ended = R"sql(
@@ -96,6 +100,7 @@ void prune_transactions(database& db, const prune_request& request, clock::time_
         db.prune_after_row = each.row;
         if (is_owed(db, each.row)) continue;
         delete_transaction(db, each);
+        touched.insert(segment_of(each.row));
         ++result.transactions;
     }
     if (found.size() == request.limit) {
@@ -174,6 +179,25 @@ void prune_events(database& db, const prune_request& request, clock::time_point 
     }
 }
 
+/// What searches keep of the segments that became empty.
+void prune_search(database& db, const std::set<std::int64_t>& touched) {
+    for (const std::int64_t segment : touched) {
+        static constexpr sql_literal any_left = R"sql(
+            SELECT 1
+            FROM transactions
+            WHERE row BETWEEN ? AND ?
+            LIMIT 1
+        )sql";
+        query row = db.sql(any_left).select(first_key_of(segment), last_key_of(segment));
+        if (!row.next()) db.searched.remove_segment(*db.connection, segment);
+    }
+    remove_ranges_below(
+        *db.connection, ranged_list::recorded, segment_of(static_cast<std::int64_t>(value_of(db.sums.first_event()))));
+    query row = db.sql(R"sql(SELECT min(id) FROM deliveries)sql").select();
+    if (row.next() && !row.is_null(0))
+        remove_ranges_below(*db.connection, ranged_list::owed, segment_of(row.integer(0)));
+}
+
 void prune_session_keys(database& db, const prune_request& request, prune_result& result) {
     static constexpr sql_literal oldest_keys = R"sql(
         DELETE FROM session_keys
@@ -197,10 +221,12 @@ op_result<prune_result> prune_database(database& db, const prune_request& reques
     const auto start = clock::now();
     const auto budget = db.pace.budget();
     db.pace.on_batch();
-    prune_transactions(db, request, start + budget / 2, result);
+    std::set<std::int64_t> touched; // segments of transactions
+    prune_transactions(db, request, start + budget / 2, result, touched);
     // Events get time of their own: a long round of transactions must not starve them.
     prune_events(db, request, start + budget, result);
     prune_session_keys(db, request, result);
+    prune_search(db, touched);
     return result;
 }
 

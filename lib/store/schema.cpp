@@ -23,8 +23,8 @@ static_assert(
     static_cast<int>(track::delivery_state::pending) == 0 && static_cast<int>(track::delivery_state::delivered) == 1 &&
     static_cast<int>(track::delivery_state::dead) == 2);
 
-// Times are milliseconds since 1970. An id that is a lower-case UUID is its 16 bytes, any other its text
-// (row_codec.hpp).
+// `>> 12` is the segment of a key (segments.hpp). Times are milliseconds since 1970. An id that is a lower-case UUID is
+// its 16 bytes, any other its text (row_codec.hpp).
 constexpr std::string_view tables = R"sql(
 CREATE TABLE counters (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -77,8 +77,21 @@ CREATE TABLE transactions (
 CREATE INDEX transactions_watched ON transactions (watched) WHERE watched = 1;
 CREATE INDEX transactions_listed ON transactions (state, kind, row);
 CREATE INDEX transactions_odd_status ON transactions (status, row) WHERE kind = 6;
-CREATE INDEX transactions_settled ON transactions (settled_at) WHERE settled_at IS NOT NULL;
+CREATE INDEX transactions_settled ON transactions (row >> 12, settled_at) WHERE settled_at IS NOT NULL;
 CREATE INDEX transactions_ended ON transactions (ended_at) WHERE ended_at IS NOT NULL AND watched = 0;
+
+CREATE TABLE metadata_terms (
+  key INTEGER PRIMARY KEY,
+  terms BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE segment_ranges (
+  list INTEGER NOT NULL,
+  segment INTEGER NOT NULL,
+  least INTEGER NOT NULL,
+  greatest INTEGER NOT NULL,
+  PRIMARY KEY (list, segment)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE proofs (
   transaction_row INTEGER PRIMARY KEY REFERENCES transactions (row),
@@ -138,6 +151,7 @@ CREATE INDEX deliveries_due ON deliveries (lane, next_attempt_at, id) WHERE stat
 CREATE INDEX deliveries_waiting ON deliveries (lane, transaction_row, id) WHERE state = 0;
 CREATE INDEX deliveries_pending ON deliveries (lane, id) WHERE state = 0;
 CREATE INDEX deliveries_dead ON deliveries (lane, id) WHERE state = 2;
+CREATE INDEX deliveries_given_up ON deliveries (lane, transaction_row) WHERE state >= 2;
 
 CREATE TABLE consumers (
   name TEXT PRIMARY KEY,

@@ -14,7 +14,7 @@ namespace prooftrack::store {
 /// `PRAGMA application_id` of our databases: "PrTk".
 inline constexpr std::int64_t application_id = 0x5072546B;
 /// `PRAGMA user_version` that this program reads and writes.
-inline constexpr std::int64_t schema_version = 3;
+inline constexpr std::int64_t schema_version = 4;
 
 /// Everything in an empty database, in one text of statements. Does not set the marks.
 std::string schema_sql();

@@ -87,6 +87,10 @@ class sqlite_store final : public store {
         read<event_page>(
             "read events", [after, limit](database& db) { return read_events(db, after, limit); }, std::move(handler));
     }
+    void events_between(track::event_query query, store_handler<event_page> handler) override {
+        read<event_page>(
+            "search events", [query](database& db) { return search_events(db, query); }, std::move(handler));
+    }
 
     void deliveries(track::delivery_query query, store_handler<track::delivery_page> handler) override {
         read<track::delivery_page>(

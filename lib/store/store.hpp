@@ -162,6 +162,7 @@ struct event_page {
         events;            ///< in the order of seq; may end early as a `transaction_page`, with one at least
     event_seq first_seq{}; ///< oldest kept (last + 1 when none is kept)
     event_seq last_seq{};
+    event_seq looked_at{}; ///< of `events_between` alone: it gave every match up to this one
 };
 
 /// The deliveries of one lane, counted.
@@ -271,6 +272,8 @@ class store {
     virtual void list(track::transaction_query query, store_handler<track::transaction_page> handler) = 0;
     virtual void history(transaction_id id, store_handler<std::optional<track::transaction_history>> handler) = 0;
     virtual void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) = 0;
+    /// Those of a time; `looked_at` of the page is the `after` of the next one, and `last_seq` at the end.
+    virtual void events_between(track::event_query query, store_handler<event_page> handler) = 0;
 
     /// errc::invalid_argument for a cursor that this list did not give out.
     virtual void deliveries(track::delivery_query query, store_handler<track::delivery_page> handler) = 0;

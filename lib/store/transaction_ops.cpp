@@ -51,18 +51,25 @@ track::tracking_facts fresh_facts(const track::new_transaction& wanted) {
     return facts;
 }
 
+void note_for_search(database& db, std::int64_t row, const track::new_transaction& wanted) {
+    db.searched.note(ranged_list::tracked, row, wanted.now.time_since_epoch().count());
+    db.searched.note_metadata(row, wanted.metadata);
+}
+
 void renew(database& db, std::int64_t row, const track::tracking_facts& old, const track::new_transaction& wanted) {
     db.sql(track_anew)
         .execute(
             wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest), wanted.callback_url,
             null_if_empty(wanted.callback_lane), blob_view{wanted.metadata}, null_if_empty(wanted.traceparent), row);
     db.sql(R"sql(DELETE FROM proofs WHERE transaction_row = ?)sql").execute(row);
+    note_for_search(db, row, wanted);
     db.sums.count_transaction(count_cell{old.state, track::classify_status(old.status)}, count_cell{});
 }
 
 add_outcome add_one(database& db, const track::new_transaction& wanted) {
     const std::int64_t row = db.sums.take_transaction_row();
     if (insert_new(db, row, wanted)) {
+        note_for_search(db, row, wanted);
         db.sums.count_transaction(std::nullopt, count_cell{});
         write_history(db, row, {.at = wanted.now});
         return {add_result::created, fresh_facts(wanted), first_revision};

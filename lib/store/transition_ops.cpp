@@ -83,6 +83,9 @@ recorded_transition write_event(
         .execute(
             *recorded.seq, owed.id, to_string(owed.type), row, change.facts.state, null_if_empty(change.facts.status),
             event_time, blob_view{*recorded.body}, null_if_empty(before.traceparent));
+    db.searched.note(
+        ranged_list::recorded, static_cast<std::int64_t>(value_of(*recorded.seq)),
+        event_time.time_since_epoch().count());
     const written_event written{event_time, before.traceparent, recorded.body};
     const owed_delivery delivery{*recorded.seq, row, change.at};
     const auto owe = [&](const std::string& lane, const std::string& callback, const std::optional<std::string>& url) {

@@ -7,16 +7,34 @@
 #include <string>
 #include <vector>
 
+#include "base/ids.hpp"
 #include "base/time.hpp"
 #include "track/types.hpp"
 
 namespace prooftrack::track {
 
+/// Most members of the metadata that one search may name.
+inline constexpr std::size_t most_metadata_filters = 16;
+
+/// A top-level member of the metadata. A string matches by its content, any other value by its spelling.
+struct metadata_filter {
+    std::string key;
+    std::string value;
+    bool operator==(const metadata_filter&) const = default;
+};
+
+/// Filters are joined by "and".
 struct transaction_query {
     std::optional<tracking_state> state;
     std::optional<std::string> status;
     std::optional<wall_time> settled_after;  ///< later than this, not at it
     std::optional<wall_time> settled_before; ///< likewise
+    std::optional<wall_time> tracked_after;  ///< likewise, of the present tracking
+    std::optional<wall_time> tracked_before;
+    std::vector<metadata_filter> metadata;       ///< at most `most_metadata_filters`
+    std::optional<std::string> not_delivered_to; ///< a callback that is owed an event of it and does not have it:
+                                                 ///< the delivery is pending or dead
+    std::optional<std::string> id_prefix;        ///< how its id begins
     std::size_t limit = 100;
     std::string cursor; ///< "" = from the newest; else a `next_cursor` that this list gave out before
 };
@@ -31,12 +49,22 @@ struct delivery_query {
     std::optional<delivery_state> state;
     std::optional<std::string> callback;
     std::optional<std::string> transaction;
+    std::optional<wall_time> since; ///< of the event's timestamp: at this or later
+    std::optional<wall_time> until; ///< earlier than this
     std::size_t limit = 100;
     std::string cursor;
 };
 struct delivery_page {
     std::vector<delivery_view> deliveries; ///< the newest first
     std::string next_cursor;               ///< as in a `transaction_page`
+};
+
+/// Events of a time, in the order of seq.
+struct event_query {
+    event_seq after{};              ///< behind this one
+    std::optional<wall_time> since; ///< of the timestamp: at this or later
+    std::optional<wall_time> until; ///< earlier than this
+    std::size_t limit = 100;
 };
 
 /// The latest 1,000 of both, the oldest of them first.

@@ -25,6 +25,7 @@ class fake_backend final : public api::backend {
     std::vector<api::import_line> last_import;
     std::optional<track::transaction_query> last_list;
     std::optional<track::delivery_query> last_deliveries;
+    std::optional<track::event_query> last_events; ///< of `events_between`
     std::optional<api::session_request> last_session;
     std::map<std::string, track::transaction_view> transactions;
     std::vector<api::log_event> log;
@@ -196,6 +197,10 @@ class fake_backend final : public api::backend {
         }
         handler(std::move(list));
         return api::no_wait;
+    }
+    void events_between(track::event_query request, api::backend_handler<api::event_list> handler) override {
+        last_events = request;
+        answer(handler, api::event_list{{}, last_seq(), "log_1"});
     }
     event_seq last_seq() const override { return log.empty() ? event_seq{0} : log.back().seq; }
     void set_event_listener(api::event_listener* to) override { listener = to; }

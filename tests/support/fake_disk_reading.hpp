@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/json.hpp"
 #include "support/fake_disk.hpp"
 
 namespace prooftrack {
@@ -42,11 +43,46 @@ inline op_result<std::uint64_t> fake_cursor(char list, const std::string& cursor
     return below;
 }
 
-inline bool matches(const track::tracking_facts& facts, const track::transaction_query& query) {
-    const auto& settled = facts.settled_at;
+/// Both ends are left out.
+inline bool is_between(
+    const std::optional<wall_time>& time, const std::optional<wall_time>& after,
+    const std::optional<wall_time>& before) {
+    return (!after || (time && *time > *after)) && (!before || (time && *time < *before));
+}
+
+/// The first end belongs to it, the last one does not.
+inline bool is_within(wall_time time, const std::optional<wall_time>& since, const std::optional<wall_time>& until) {
+    return (!since || time >= *since) && (!until || time < *until);
+}
+
+inline bool has_member(const std::string& metadata, const track::metadata_filter& wanted) {
+    const auto members = net::top_level_members(metadata).value();
+    return std::any_of(members.begin(), members.end(), [&](const net::json_member& member) {
+        return member.key == wanted.key &&
+               net::decode_json_string(member.value).value_or(std::string(member.value)) == wanted.value;
+    });
+}
+
+inline bool is_owed_to(const fake_disk& disk, const std::string& transaction, const std::string& callback) {
+    return std::any_of(disk.rows.begin(), disk.rows.end(), [&](const auto& each) {
+        const track::delivery_view& view = each.second.view;
+        return view.transaction.str() == transaction && view.callback == callback &&
+               view.state != track::delivery_state::delivered;
+    });
+}
+
+inline bool matches(
+    const fake_disk& disk, const std::string& id, const fake_disk::transaction_row& row,
+    const track::transaction_query& query) {
+    const track::tracking_facts& facts = row.facts;
     return (!query.state || facts.state == *query.state) && (!query.status || facts.status == *query.status) &&
-           (!query.settled_after || (settled && *settled > *query.settled_after)) &&
-           (!query.settled_before || (settled && *settled < *query.settled_before));
+           is_between(facts.settled_at, query.settled_after, query.settled_before) &&
+           is_between(facts.tracked_at, query.tracked_after, query.tracked_before) &&
+           std::all_of(
+               query.metadata.begin(), query.metadata.end(),
+               [&](const track::metadata_filter& wanted) { return has_member(row.metadata, wanted); }) &&
+           id.starts_with(query.id_prefix.value_or("")) &&
+           (!query.not_delivered_to || is_owed_to(disk, id, *query.not_delivered_to));
 }
 
 inline op_result<track::transaction_page> fake_list(const fake_disk& disk, const track::transaction_query& query) {
@@ -54,7 +90,7 @@ inline op_result<track::transaction_page> fake_list(const fake_disk& disk, const
     if (!below) return below.error();
     std::map<std::uint64_t, const std::string*> by_number;
     for (const auto& [id, row] : disk.transactions) {
-        if (row.number < *below && matches(row.facts, query)) by_number[row.number] = &id;
+        if (row.number < *below && matches(disk, id, row, query)) by_number[row.number] = &id;
     }
     track::transaction_page page;
     std::size_t bytes = 0;
@@ -79,7 +115,8 @@ inline op_result<track::delivery_page> fake_deliveries(const fake_disk& disk, co
         const track::delivery_view& view = row->second.view;
         if (row->first >= *below || (query.state && view.state != *query.state) ||
             (query.callback && view.callback != *query.callback) ||
-            (query.transaction && view.transaction.str() != *query.transaction)) {
+            (query.transaction && view.transaction.str() != *query.transaction) ||
+            !is_within(row->second.recorded_at, query.since, query.until)) {
             continue;
         }
         if (page.deliveries.size() == query.limit) {
@@ -117,6 +154,24 @@ inline store::event_page fake_events_after(const fake_disk& disk, event_seq afte
     std::size_t bytes = 0;
     for (auto row = disk.events.upper_bound(value_of(after));
          row != disk.events.end() && page.events.size() < limit && bytes < fake_page_bytes; ++row) {
+        page.events.push_back({event_seq{row->first}, *row->second.body});
+        bytes += page.events.back().body.size();
+    }
+    return page;
+}
+
+inline store::event_page fake_events_between(const fake_disk& disk, const track::event_query& query) {
+    store::event_page page;
+    page.first_seq = event_seq{disk.first_seq()};
+    page.last_seq = event_seq{disk.last_seq};
+    page.looked_at = std::max(query.after, page.last_seq);
+    std::size_t bytes = 0;
+    for (auto row = disk.events.upper_bound(value_of(query.after)); row != disk.events.end(); ++row) {
+        if (!is_within(row->second.timestamp, query.since, query.until)) continue;
+        if (page.events.size() >= query.limit || bytes >= fake_page_bytes) {
+            page.looked_at = page.events.empty() ? query.after : page.events.back().seq;
+            break;
+        }
         page.events.push_back({event_seq{row->first}, *row->second.body});
         bytes += page.events.back().body.size();
     }

@@ -198,6 +198,12 @@ class fake_store final : public store {
             std::move(handler));
     }
 
+    void events_between(track::event_query query, store_handler<event_page> handler) override {
+        read<event_page>(
+            [query](fake_disk& disk) { return op_result<event_page>(fake_events_between(disk, query)); },
+            std::move(handler));
+    }
+
     void deliveries(track::delivery_query query, store_handler<track::delivery_page> handler) override {
         read<track::delivery_page>(
             [query = std::move(query)](fake_disk& disk) { return fake_deliveries(disk, query); }, std::move(handler));

@@ -30,7 +30,7 @@ class Transactions(ctl_case):
         _, err = self.run_ctl("track", "t-1", "--metadata", "order=B", expect=1)
         self.assertIn("already_tracked 409", err)
         out, _ = self.run_ctl("list")
-        self.assertRegex(out, r"^ID +STATE +STATUS +AGE +NEXT +POLLS +ERROR\nt-1 +tracking")
+        self.assertRegex(out, r"^ID +STATE +STATUS +AGE +NEXT +POLLS +ERROR +METADATA\nt-1 +tracking")
         out, _ = self.run_ctl("poll", "t-1")
         self.assertIn("t-1", out)
         out, _ = self.run_ctl("untrack", "t-1", "--json")

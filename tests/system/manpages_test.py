@@ -96,9 +96,9 @@ class CommandLine(unittest.TestCase):
 
 
 class Completions(unittest.TestCase):
-    def complete_in_bash(self, line, environment=()):
+    def complete_in_bash(self, line, environment=(), begun=""):
         script = f"""source '{COMPLETIONS}/prooftrackctl.bash'
-            COMP_WORDS=({line} ''); [[ '{line}' == *[![:space:]] ]] || :
+            COMP_WORDS=({line} '{begun}'); [[ '{line}' == *[![:space:]] ]] || :
             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); compopt() {{ :; }}; _prooftrackctl; printf '%s\\n' "${{COMPREPLY[@]}}\""""
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=10,
                               env={**os.environ, **dict(environment)})
@@ -140,6 +140,7 @@ class Completions(unittest.TestCase):
                 case $* in
                     "--json list --limit 100") echo '{"merchant_transaction_id":"b-2","proof":{"merchant_transaction_id":"x"}}'
                         echo '{"merchant_transaction_id":"a-1","proof":null}' ;;
+                    "--json list --limit 100 --id-prefix a-") echo '{"merchant_transaction_id":"a-9","proof":null}' ;;
                     "--json consumers") echo '{"name":"books","seq":1}' ;;
                     *) exit 64 ;;
                 esac
@@ -149,6 +150,8 @@ class Completions(unittest.TestCase):
             for line in ("get", "wait", "redeliver", "--socket /tmp/x explain", "deliveries --transaction"):
                 self.assertEqual(self.complete_in_bash(f"prooftrackctl {line}", path)[:2], ["b-2", "a-1"], line)
             self.assertNotIn("b-2", self.complete_in_bash("prooftrackctl get b-2", path), "one id is all it takes")
+            for line in ("get", "deliveries --transaction"):
+                self.assertEqual(self.complete_in_bash(f"prooftrackctl {line}", path, "a-")[:2], ["a-9"], line)
             for line in ("consumers ack", "consumers remove"):
                 self.assertEqual(self.complete_in_bash(f"prooftrackctl {line}", path)[0], "books", line)
             self.assertNotIn("books", self.complete_in_bash("prooftrackctl consumers add", path), "a new name")

@@ -5,9 +5,9 @@ _prooftrackctl_callbacks() { # [SOCKET]
     timeout 2 prooftrackctl ${1:+--socket "$1"} --json status 2>/dev/null | grep -o '"name": *"[^"]*", *"state"' | cut -d '"' -f 4
 }
 
-# The newest transactions, and the named consumers.
-_prooftrackctl_ids() { # [SOCKET]
-    timeout 2 prooftrackctl ${1:+--socket "$1"} --json list --limit 100 2>/dev/null |
+# The newest transactions whose ids begin like this, and the named consumers.
+_prooftrackctl_ids() { # [SOCKET] [PREFIX]
+    timeout 2 prooftrackctl ${1:+--socket "$1"} --json list --limit 100 ${2:+--id-prefix "$2"} 2>/dev/null |
         sed -n 's/^{"merchant_transaction_id": *"\([^"]*\)".*/\1/p'
 }
 _prooftrackctl_consumers() { # [SOCKET]
@@ -57,16 +57,17 @@ _prooftrackctl() {
             mapfile -t COMPREPLY < <(compgen -W "buy sell" -- "$current")
             return
             ;;
-        --callback)
+        --callback | --not-delivered-to)
             mapfile -t COMPREPLY < <(compgen -W "$(_prooftrackctl_callbacks "$socket")" -- "$current")
             return
             ;;
         --transaction)
-            mapfile -t COMPREPLY < <(compgen -W "$(_prooftrackctl_ids "$socket")" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "$(_prooftrackctl_ids "$socket" "$current")" -- "$current")
             return
             ;;
-        --metadata | --callback-url | --overdue-after | --timeout | --limit | --after | --seq | --count | --answer | \
-            --interval | --since | --until | --field | --idempotency-key | --partner-user-id | --user-email | --currency | --network | --amount | \
+        --metadata | --since | --until | --tracked-after | --tracked-before | --settled-after | --settled-before | --id-prefix | \
+            --callback-url | --overdue-after | --timeout | --limit | --after | --seq | --count | --answer | \
+            --interval | --field | --idempotency-key | --partner-user-id | --user-email | --currency | --network | --amount | \
             --fiat-currency | --fiat-amount | --crypto-amount | --redirect-url | --client-ip | --address | --lang)
             return
             ;;
@@ -77,18 +78,19 @@ _prooftrackctl() {
         "") words="$commands $global" ;;
         track) words="--metadata --callback-url --overdue-after --wait --timeout" ;;
         get | explain | untrack | poll | wait)
-            [[ -z $sub && $current != -* ]] && words=$(_prooftrackctl_ids "$socket")
+            [[ -z $sub && $current != -* ]] && words=$(_prooftrackctl_ids "$socket" "$current")
             [[ $command == wait ]] && words="$words --timeout"
             ;;
-        list) words="--state --status --limit --all" ;;
+        list) words="--state --status --metadata --tracked-after --tracked-before --settled-after --settled-before
+            --not-delivered-to --id-prefix --limit --all" ;;
         session) words="--body --partner-user-id --user-email --type --currency --network --amount --fiat-currency --fiat-amount
             --crypto-amount --redirect-url --client-ip --address --lang --field --metadata --callback-url --overdue-after
             --idempotency-key" ;;
-        events) words="--follow --after --limit" ;;
-        deliveries) words="--state --callback --transaction --limit --all" ;;
+        events) words="--follow --after --limit --since --until" ;;
+        deliveries) words="--state --callback --transaction --since --until --limit --all" ;;
         redeliver)
             words="--dead --callback"
-            [[ -z $sub && $current != -* ]] && words="$(_prooftrackctl_ids "$socket") $words"
+            [[ -z $sub && $current != -* ]] && words="$(_prooftrackctl_ids "$socket" "$current") $words"
             ;;
         callback)
             if [[ -z $sub ]]; then

@@ -39,9 +39,12 @@ function __prooftrackctl_callbacks
     timeout 2 prooftrackctl --json status 2>/dev/null | string match -ar '"name": *"[^"]*", *"state"' | string split -f 4 '"'
 end
 
-# The newest transactions, and the named consumers.
+# The newest transactions whose ids begin like this, and the named consumers.
 function __prooftrackctl_ids
-    timeout 2 prooftrackctl --json list --limit 100 2>/dev/null | string replace -fr '^\{"merchant_transaction_id": *"([^"]*)".*' '$1'
+    set -l begun (commandline -ct)
+    set -l prefix
+    test -n "$begun"; and set prefix --id-prefix $begun
+    timeout 2 prooftrackctl --json list --limit 100 $prefix 2>/dev/null | string replace -fr '^\{"merchant_transaction_id": *"([^"]*)".*' '$1'
 end
 function __prooftrackctl_consumers
     timeout 2 prooftrackctl --json consumers 2>/dev/null | string replace -fr '^\{"name": *"([^"]*)".*' '$1'
@@ -56,6 +59,15 @@ complete -c prooftrackctl -n "$seen track" -l wait -d "Wait for its end"
 complete -c prooftrackctl -n "$seen track wait" -l timeout -x -d "Longest wait"
 complete -c prooftrackctl -n "$seen list" -l state -x -a "tracking settled overdue not_found rejected abandoned untracked" -d "Our state"
 complete -c prooftrackctl -n "$seen list" -l status -x -a "pending processing completed failed cancelled" -d "Proof's status"
+complete -c prooftrackctl -n "$seen list" -l metadata -x -d "With this member of the metadata, KEY=VALUE"
+complete -c prooftrackctl -n "$seen list" -l tracked-after -x -d "Tracked later than this"
+complete -c prooftrackctl -n "$seen list" -l tracked-before -x -d "Tracked earlier than this"
+complete -c prooftrackctl -n "$seen list" -l settled-after -x -d "Settled later than this"
+complete -c prooftrackctl -n "$seen list" -l settled-before -x -d "Settled earlier than this"
+complete -c prooftrackctl -n "$seen list" -l not-delivered-to -x -a "(__prooftrackctl_callbacks)" -d "Owed to this callback"
+complete -c prooftrackctl -n "$seen list" -l id-prefix -x -d "Ids that begin like this"
+complete -c prooftrackctl -n "$seen events deliveries" -l since -x -d "Of this time or later"
+complete -c prooftrackctl -n "$seen events deliveries" -l until -x -d "Earlier than this"
 complete -c prooftrackctl -n "$seen list deliveries" -l limit -x -d "At most that many"
 complete -c prooftrackctl -n "$seen list deliveries" -l all -d "All of them"
 complete -c prooftrackctl -n "$seen import backup reconcile" -F

@@ -273,7 +273,11 @@ class DeliveryLists : public Deliveries {
         std::optional<track::delivery_state> state, std::optional<std::string> callback,
         std::optional<std::string> transaction, std::size_t limit = 100) {
         std::vector<std::uint64_t> found;
-        track::delivery_query query{state, std::move(callback), std::move(transaction), limit, ""};
+        track::delivery_query query;
+        query.state = state;
+        query.callback = std::move(callback);
+        query.transaction = std::move(transaction);
+        query.limit = limit;
         do {
             const track::delivery_page page = world.deliveries(query);
             EXPECT_LE(page.deliveries.size(), limit);

@@ -93,6 +93,27 @@ TEST(CommandLine, QueriesAreEncoded) {
     EXPECT_EQ(events_request(0, 500).target, "/v1/events?after=0&limit=500");
 }
 
+TEST(CommandLine, ASearchNamesWhatIsLookedFor) {
+    const auto list = parsed<list_command>(
+        {"list", "--metadata", "order=A-17", "--metadata", "shop.id=a&b=c", "--metadata", "none=", "--not-delivered-to",
+         "back", "--id-prefix", "55", "--settled-before", "2026-04-01T00:00:00+02:00", "--tracked-after", "24h"});
+    const wall_time now = *parse_wall_time("2026-05-02T00:00:00Z");
+    EXPECT_EQ(
+        list_request_of(with_times(list, now), 7, "").target,
+        "/v1/transactions?metadata.order=A-17&metadata.shop.id=a%26b%3Dc&metadata.none=&"
+        "tracked_after=2026-05-01T00%3A00%3A00.000Z&settled_before=2026-03-31T22%3A00%3A00.000Z&"
+        "not_delivered_to=back&id_prefix=55&limit=7");
+    const auto deliveries =
+        parsed<deliveries_command>({"deliveries", "--since", "7d", "--until", "2026-05-01"});
+    EXPECT_EQ(
+        deliveries_request(with_times(deliveries, now), 5, "").target,
+        "/v1/deliveries?since=2026-04-25T00%3A00%3A00.000Z&until=2026-05-01T00%3A00%3A00.000Z&limit=5");
+    const auto events = parsed<events_command>({"events", "--since", "1h", "--after", "3"});
+    EXPECT_EQ(
+        events_request(events.after, 5, with_times(events, now)).target,
+        "/v1/events?after=3&since=2026-05-01T23%3A00%3A00.000Z&limit=5");
+}
+
 TEST(CommandLine, SessionFieldsBecomeStringsAndTrackingStandsApart) {
     const auto what = parsed<session_command>(
         {"session", "--currency", "USDT", "--partner-user-id", "u-7", "--field", "x_new=1", "--metadata", "order=A",
@@ -152,6 +173,10 @@ TEST(CommandLine, WrongArgumentsEndWith64AndSayWhatToDo) {
         {{"track", "x", "--metadata", "a=1", "--metadata", "a=1"}, "'a' is given twice"},
         {{"session", "--type", "buy", "--field", "type=sell"}, "'type' is given twice"},
         {{"help", "lst"}, "did you mean 'list'"},
+        {{"list", "--metadata", "order"}, "is not KEY=VALUE"},
+        {{"list", "--tracked-after", "yesterday"}, "is not a time"},
+        {{"deliveries", "--since", "5"}, "is not a time"},
+        {{"events", "--follow", "--since", "1h"}, "--follow"},
         {{"track", "x", "--overdue-after", "5"}, "is not a duration"},
         {{"track", "x", "--timeout", "5s"}, "--wait"},
         {{"wait", "x", "--timeout", "soon"}, "is not a duration"},

@@ -110,5 +110,17 @@ TEST(Text, WrapsWordsWithinTheWidth) {
     EXPECT_EQ(wrapped("unbreakable", 4, ""), "unbreakable\n");
 }
 
+TEST(Table, AColumnThatIsOftenEmptyIsLeftOutUntilARowHasIt) {
+    table rows({{"ID"}, {"NOTE", false, 0, false, 0, true}});
+    rows.add({{"a"}, {""}});
+    EXPECT_EQ(rows.format(wide(0)), "ID\na\n");
+    rows.add({{"b"}, {"x"}});
+    EXPECT_EQ(rows.format(wide(0)), "b   x\n");
+    table full({{"ID"}, {"NOTE", false, 0, false, 0, true}});
+    full.add({{"a"}, {""}});
+    full.add({{"b"}, {"x"}});
+    EXPECT_EQ(full.format(wide(0)), "ID  NOTE\na\nb   x\n");
+}
+
 } // namespace
 } // namespace prooftrack::ctl

@@ -62,7 +62,16 @@ class EventFeed : public testing::Test {
 
     std::shared_ptr<reader> read(std::uint64_t after, std::size_t limit = 100, milliseconds wait = 0ms) {
         auto got = std::make_shared<reader>();
-        last_wait_ = feed_.events(event_seq{after}, limit, wait, [this, got](api::outcome<api::event_list> result) {
+        last_wait_ = feed_.events(event_seq{after}, limit, wait, taker_of(got));
+        return got;
+    }
+    std::shared_ptr<reader> search(const track::event_query& query) {
+        auto got = std::make_shared<reader>();
+        feed_.events_between(query, taker_of(got));
+        return got;
+    }
+    api::backend_handler<api::event_list> taker_of(std::shared_ptr<reader> got) {
+        return [this, got](api::outcome<api::event_list> result) {
             ++got->answers;
             got->at = clock_.now().steady;
             if (const auto* refused = std::get_if<api::problem>(&result)) {
@@ -77,8 +86,7 @@ class EventFeed : public testing::Test {
             }
             got->next_after = value_of(list.next_after);
             got->log_id = list.log_id;
-        });
-        return got;
+        };
     }
     /// The feed's part of the engine's alarm, until then.
     void run_to(steady_time end) {
@@ -156,6 +164,31 @@ TEST_F(EventFeed, TheStoreShowsNothingThatIsNotPublishedYet) {
     store_.pump();
     EXPECT_THAT(got->seqs, ElementsAre(1));
     EXPECT_EQ(got->next_after, 1U) << "the next read begins with what is to be published";
+}
+
+TEST_F(EventFeed, EventsOfATimeAreThosePublishedAndThePageIsBehindWhatWasLookedAt) {
+    for (std::uint64_t seq = 1; seq <= 3; ++seq) commit(seq);
+    feed_.restore(disk_.status());
+    commit(4); // not published yet
+    disk_.events.at(1).timestamp -= std::chrono::hours(1);
+    const wall_time now = clock_.now().wall;
+    track::event_query query{event_seq{0}, now, std::nullopt, 10};
+    const auto got = search(query);
+    store_.pump();
+    EXPECT_THAT(got->seqs, ElementsAre(2, 3));
+    EXPECT_EQ(got->next_after, 3U) << "the next read begins with what is to be published";
+    query.until = now;
+    const auto none = search(query);
+    store_.pump();
+    EXPECT_THAT(none->seqs, ElementsAre());
+    EXPECT_EQ(none->next_after, 3U);
+    query.after = event_seq{9};
+    EXPECT_EQ(search(query)->problem, "cursor_gone");
+    query.after = event_seq{0};
+    const auto late = search(query);
+    disk_.events.erase(1);
+    store_.pump();
+    EXPECT_EQ(late->problem, "cursor_gone") << "pruned while the store read";
 }
 
 TEST_F(EventFeed, AStoreThatCannotReadIsAProblem) {

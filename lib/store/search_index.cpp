@@ -1,0 +1,259 @@
+#include "store/search_index.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "net/json.hpp"
+#include "store/segments.hpp"
+
+namespace prooftrack::store {
+namespace {
+
+constexpr int hash_bits = 28;
+constexpr int term_bits = hash_bits + segment_bits; ///< hash and place
+constexpr std::size_t term_bytes = term_bits / 8;
+/// So many in one row: it fits a page of 4 KiB.
+constexpr std::size_t terms_a_row = 800;
+/// An older segment with more additions than this is sorted anew.
+constexpr std::int64_t most_additions = 16;
+
+constexpr std::uint64_t term_mask = (std::uint64_t{1} << term_bits) - 1;
+
+/// Keys of `metadata_terms`: segment (up to 2^22 of them), sorted or not, then the first term of the row or the
+/// addition's number.
+constexpr std::int64_t additions_of(std::int64_t segment) { return segment << (term_bits + 1); }
+constexpr std::int64_t sorted_of(std::int64_t segment) {
+    return additions_of(segment) + (std::int64_t{1} << term_bits);
+}
+
+/// FNV-1a (Fowler, Noll, Vo), its upper bits mixed: stable, as it stands in the file, on every machine.
+std::uint64_t hash_of(std::string_view name, std::string_view value) {
+    std::uint64_t hash = 0xcbf29ce484222325ULL;
+    const auto take = [&hash](unsigned char byte) { hash = (hash ^ byte) * 0x100000001b3ULL; };
+    for (const char c : name) take(static_cast<unsigned char>(c));
+    take(0xFF); // stands in no UTF-8 text
+    for (const char c : value) take(static_cast<unsigned char>(c));
+    hash ^= hash >> 32U;
+    hash *= 0xd6e8feb86659fd93ULL;
+    return hash >> (64U - hash_bits);
+}
+
+void append_term(std::string& bytes, std::uint64_t term) {
+    for (std::size_t shift = term_bits; shift > 0; shift -= 8) bytes += static_cast<char>(term >> (shift - 8) & 0xFFU);
+}
+
+template <class Take>
+void read_terms(std::string_view bytes, const Take& take) {
+    for (; bytes.size() >= term_bytes; bytes.remove_prefix(term_bytes)) {
+        std::uint64_t term = 0;
+        for (std::size_t i = 0; i < term_bytes; ++i) term = term << 8U | static_cast<unsigned char>(bytes[i]);
+        take(term);
+    }
+}
+
+constexpr sql_literal insert_terms = R"sql(INSERT INTO metadata_terms VALUES (?, ?))sql";
+
+/// Brings all terms of the segment into order: a few full rows take the place of the additions.
+void sort_segment(db_connection& db, std::int64_t segment) {
+    std::vector<std::uint64_t> terms;
+    {
+        static constexpr sql_literal of_segment = R"sql(
+            SELECT terms
+            FROM metadata_terms
+            WHERE key BETWEEN ? AND ?
+        )sql";
+        query row = db.prepared(of_segment).select(additions_of(segment), additions_of(segment + 1) - 1);
+        while (row.next()) read_terms(row.text(0), [&terms](std::uint64_t term) { terms.push_back(term); });
+    }
+    std::sort(terms.begin(), terms.end());
+    terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
+    db.prepared(R"sql(DELETE FROM metadata_terms WHERE key BETWEEN ? AND ?)sql")
+        .execute(additions_of(segment), additions_of(segment + 1) - 1);
+    for (std::size_t at = 0; at < terms.size(); at += terms_a_row) {
+        std::string bytes;
+        for (std::size_t i = at; i < std::min(at + terms_a_row, terms.size()); ++i) append_term(bytes, terms[i]);
+        db.prepared(insert_terms).execute(sorted_of(segment) + static_cast<std::int64_t>(terms[at]), blob_view{bytes});
+    }
+}
+
+bool has_many_additions(db_connection& db, std::int64_t segment) {
+    static constexpr sql_literal additions = R"sql(
+        SELECT count(*)
+        FROM metadata_terms
+        WHERE key BETWEEN ? AND ?
+    )sql";
+    query row = db.prepared(additions).select(additions_of(segment), sorted_of(segment) - 1);
+    return row.next() && row.integer(0) > most_additions;
+}
+
+/// -1 without any.
+std::int64_t read_newest_segment(db_connection& db) {
+    query row = db.prepared(R"sql(SELECT max(key) FROM metadata_terms)sql").select();
+    return row.next() && !row.is_null(0) ? row.integer(0) >> (term_bits + 1) : -1;
+}
+
+} // namespace
+
+void search_index::note(ranged_list list, std::int64_t key, std::int64_t value) {
+    // Rounded: a busy list is written once in four seconds, or 4,096 events.
+    constexpr std::int64_t rounding = 4095;
+    range& known = known_.at(static_cast<std::size_t>(list));
+    const std::int64_t segment = segment_of(key);
+    if (known.segment == segment && known.least <= value && value <= known.greatest) return;
+    const range wider{segment, value & ~rounding, value | rounding};
+    if (known.segment == segment) {
+        known.least = std::min(known.least, wider.least);
+        known.greatest = std::max(known.greatest, wider.greatest);
+    } else {
+        known = wider;
+    }
+    to_write_.push_back({list, wider});
+}
+
+void search_index::note_metadata(std::int64_t row, std::string_view metadata) {
+    if (metadata == "{}") return;
+    const auto members = net::top_level_members(metadata, {.allow_duplicate_keys = true});
+    if (!members) return;
+    const auto place = static_cast<std::uint64_t>(row - first_key_of(segment_of(row)));
+    const std::uint64_t segment = static_cast<std::uint64_t>(segment_of(row)) << term_bits;
+    for (const net::json_member& member : *members) {
+        const auto text = net::decode_json_string(member.value);
+        const std::uint64_t hash = hash_of(member.key, text ? std::string_view(*text) : member.value);
+        terms_.push_back(segment | hash << segment_bits | place);
+    }
+}
+
+void search_index::flush(db_connection& db) {
+    for (const auto& [list, values] : to_write_) {
+        static constexpr sql_literal widen = R"sql(
+            INSERT INTO segment_ranges VALUES (?, ?, ?, ?)
+            ON CONFLICT (list, segment) DO UPDATE
+            SET least = min(least, excluded.least), greatest = max(greatest, excluded.greatest)
+        )sql";
+        db.prepared(widen).execute(list, values.segment, values.least, values.greatest);
+    }
+    to_write_.clear();
+    if (terms_.empty()) return;
+    if (!newest_segment_) newest_segment_ = read_newest_segment(db);
+    const auto segment_at = [this](std::size_t i) { return static_cast<std::int64_t>(terms_[i] >> term_bits); };
+    // Rows come in their order: what is not, got other metadata.
+    std::stable_sort(
+        terms_.begin(), terms_.end(), [](std::uint64_t a, std::uint64_t b) { return a >> term_bits < b >> term_bits; });
+    for (std::size_t i = 0; i < terms_.size();) {
+        const std::int64_t segment = segment_at(i);
+        std::string bytes;
+        for (; i < terms_.size() && segment_at(i) == segment; ++i) append_term(bytes, terms_[i] & term_mask);
+        static constexpr sql_literal append = R"sql(
+            INSERT INTO metadata_terms
+            SELECT coalesce(max(key) + 1, ?), ?
+            FROM metadata_terms
+            WHERE key BETWEEN ? AND ?
+        )sql";
+        db.prepared(append).execute(
+            additions_of(segment), blob_view{bytes}, additions_of(segment), sorted_of(segment) - 1);
+        if (segment > *newest_segment_) {
+            if (*newest_segment_ >= 0) sort_segment(db, *newest_segment_);
+            newest_segment_ = segment;
+        } else if (segment < *newest_segment_ && has_many_additions(db, segment)) {
+            sort_segment(db, segment);
+        }
+    }
+    terms_.clear();
+}
+
+void search_index::forget() { *this = search_index(); }
+
+std::vector<std::int64_t> keys_with_member(
+    db_connection& db, std::int64_t segment, std::string_view name, std::string_view value) {
+    const std::uint64_t hash = hash_of(name, value);
+    const std::int64_t first_key = first_key_of(segment);
+    std::vector<std::int64_t> keys;
+    const auto take = [&](std::uint64_t term) {
+        if (term >> segment_bits != hash) return;
+        keys.push_back(first_key + static_cast<std::int64_t>(term & static_cast<std::uint64_t>(last_key_of(0))));
+    };
+    {
+        static constexpr sql_literal additions = R"sql(
+            SELECT terms
+            FROM metadata_terms
+            WHERE key >= ? AND key < ?
+        )sql";
+        query row = db.prepared(additions).select(additions_of(segment), sorted_of(segment));
+        while (row.next()) read_terms(row.text(0), take);
+    }
+    // The last row that may begin with the hash, and those before it until one begins with a smaller one.
+    static constexpr sql_literal sorted = R"sql(
+        SELECT key, terms
+        FROM metadata_terms
+        WHERE key BETWEEN ? AND ?
+        ORDER BY key DESC
+    )sql";
+    const auto first_term = static_cast<std::int64_t>(hash << segment_bits);
+    query row = db.prepared(sorted).select(sorted_of(segment), sorted_of(segment) + first_term + last_key_of(0));
+    while (row.next()) {
+        read_terms(row.text(1), take);
+        if (row.integer(0) < sorted_of(segment) + first_term) break;
+    }
+    return keys;
+}
+
+std::vector<std::int64_t> segments_in_range(
+    db_connection& db, ranged_list list, std::int64_t least, std::int64_t greatest) {
+    static constexpr sql_literal in_range = R"sql(
+        SELECT segment
+        FROM segment_ranges
+        WHERE list = ?
+          AND greatest >= ?
+          AND least <= ?
+        ORDER BY segment
+    )sql";
+    std::vector<std::int64_t> segments;
+    query row = db.prepared(in_range).select(list, least, greatest);
+    while (row.next()) segments.push_back(row.integer(0));
+    return segments;
+}
+
+void search_index::remove_segment(db_connection& db, std::int64_t segment) {
+    known_ = {}; // it may be the newest, which gets more rows
+    db.prepared(R"sql(DELETE FROM metadata_terms WHERE key BETWEEN ? AND ?)sql")
+        .execute(additions_of(segment), additions_of(segment + 1) - 1);
+    db.prepared(R"sql(DELETE FROM segment_ranges WHERE list = 0 AND segment = ?)sql").execute(segment);
+}
+
+void remove_ranges_below(db_connection& db, ranged_list list, std::int64_t segment) {
+    db.prepared(R"sql(DELETE FROM segment_ranges WHERE list = ? AND segment < ?)sql").execute(list, segment);
+}
+
+void index_everything(db_connection& db) {
+    search_index index;
+    {
+        statement all(db.handle(), R"sql(SELECT row, tracked_at, metadata FROM transactions ORDER BY row)sql");
+        query row = all.select();
+        std::int64_t number = 0;
+        while (row.next()) {
+            index.note(ranged_list::tracked, row.integer(0), row.integer(1));
+            index.note_metadata(row.integer(0), row.text(2));
+            if (++number % 1000 == 0) index.flush(db);
+        }
+    }
+    {
+        statement all(db.handle(), R"sql(SELECT seq, recorded_at FROM events)sql");
+        query row = all.select();
+        while (row.next()) {
+            index.note(ranged_list::recorded, row.integer(0), row.integer(1));
+            index.flush(db);
+        }
+    }
+    {
+        statement all(db.handle(), R"sql(SELECT id, event_seq FROM deliveries)sql");
+        query row = all.select();
+        while (row.next()) {
+            index.note(ranged_list::owed, row.integer(0), row.integer(1));
+            index.flush(db);
+        }
+    }
+    index.flush(db);
+    db.forget_statements();
+}
+
+} // namespace prooftrack::store

@@ -1,0 +1,69 @@
+#include "store/segments.hpp"
+
+#include <algorithm>
+
+#include "base/expects.hpp"
+
+namespace prooftrack::store {
+namespace {
+
+std::optional<std::int64_t> greatest_below(const std::vector<std::int64_t>& sorted, std::int64_t below) {
+    const auto place = std::lower_bound(sorted.begin(), sorted.end(), below);
+    if (place == sorted.begin()) return std::nullopt;
+    return *std::prev(place);
+}
+
+} // namespace
+
+std::vector<std::int64_t> segments_of(const std::optional<key_span>& keys) {
+    std::vector<std::int64_t> segments;
+    if (!keys) return segments;
+    for (std::int64_t at = segment_of(keys->first); at <= segment_of(keys->last); ++at) segments.push_back(at);
+    return segments;
+}
+
+key_merge::source keys_by_segment(
+    std::vector<std::int64_t> segments, std::function<std::vector<std::int64_t>(std::int64_t segment)> read) {
+    return [segments = std::move(segments), read = std::move(read), loaded = std::optional<std::int64_t>(),
+            keys = std::vector<std::int64_t>()](std::int64_t below) mutable -> std::optional<std::int64_t> {
+        while (const auto at = greatest_below(segments, segment_of(below - 1) + 1)) {
+            if (at != loaded) {
+                keys = read(*at);
+                std::sort(keys.begin(), keys.end());
+                loaded = at;
+            }
+            if (const auto found = greatest_below(keys, below)) return found;
+            below = first_key_of(*at);
+        }
+        return std::nullopt;
+    };
+}
+
+key_merge::source keys_of_segments(std::vector<std::int64_t> segments) {
+    return [segments = std::move(segments)](std::int64_t below) -> std::optional<std::int64_t> {
+        const auto at = greatest_below(segments, segment_of(below - 1) + 1);
+        if (!at) return std::nullopt;
+        return std::min(below - 1, last_key_of(*at));
+    };
+}
+
+key_merge::source keys_in_all(std::vector<key_merge> filters) {
+    expects(!filters.empty(), "keys_in_all: without a filter");
+    return [filters = std::move(filters)](std::int64_t below) mutable -> std::optional<std::int64_t> {
+        // Each filter goes on from where the one before it ended: a key that all give is never passed.
+        std::optional<std::int64_t> found;
+        for (key_merge& filter : filters) {
+            found = filter.next(below);
+            if (!found) return std::nullopt;
+            below = *found + 1;
+        }
+        return found;
+    };
+}
+
+key_merge::source keys_of_list(std::vector<std::int64_t> keys) {
+    std::sort(keys.begin(), keys.end());
+    return [keys = std::move(keys)](std::int64_t below) { return greatest_below(keys, below); };
+}
+
+} // namespace prooftrack::store

@@ -1,0 +1,312 @@
+// A search reads what matches and little else; what is searched by is written with the rows, and by the upgrade.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "store/connection.hpp"
+#include "store/metadata_match.hpp"
+#include "store/schema.hpp"
+#include "store/search_index.hpp"
+#include "store/segments.hpp"
+#include "support/store_world.hpp"
+
+namespace prooftrack::store {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+std::vector<std::int64_t> drain(key_merge::source source, std::int64_t below = 1 << 30) {
+    std::vector<std::int64_t> keys;
+    while (const auto key = source(below)) {
+        keys.push_back(*key);
+        below = *key;
+    }
+    return keys;
+}
+
+key_merge merge_of(std::vector<std::int64_t> keys) {
+    key_merge merge;
+    merge.add(keys_of_list(std::move(keys)));
+    return merge;
+}
+
+TEST(Segments, EachIsReadOnceFromTheNewestOn) {
+    std::vector<std::int64_t> read;
+    const auto source = keys_by_segment(segments_of(key_span{5, 4096 * 3}), [&read](std::int64_t segment) {
+        read.push_back(segment);
+        return segment == 1 ? std::vector<std::int64_t>{4099, 4097, 4100} : std::vector<std::int64_t>{};
+    });
+    EXPECT_THAT(drain(source), ElementsAre(4100, 4099, 4097));
+    EXPECT_THAT(read, ElementsAre(3, 2, 1, 0));
+    EXPECT_THAT(
+        drain(keys_by_segment(segments_of(std::nullopt), [](std::int64_t) { return std::vector<std::int64_t>{1}; })),
+        IsEmpty());
+}
+
+TEST(Segments, AllOfTheirKeysAreGivenAndNoOthers) {
+    const auto keys = keys_of_segments({0, 3});
+    EXPECT_EQ(keys(4096 * 9), 4096 * 4 - 1);
+    EXPECT_EQ(keys(4096 * 3 + 1), 4096 * 3);
+    EXPECT_EQ(keys(4096 * 3), 4095);
+    EXPECT_EQ(keys(0), std::nullopt);
+}
+
+TEST(Segments, OnlyWhatEveryFilterMayHaveIsGiven) {
+    const auto both = keys_in_all({merge_of({900, 500, 400, 3, 1}), merge_of({800, 500, 3, 2})});
+    std::vector<std::int64_t> keys = drain(both);
+    EXPECT_THAT(keys, testing::IsSupersetOf({500, 3}));
+    EXPECT_LE(keys.size(), 4U);
+    EXPECT_THAT(drain(keys_in_all({merge_of({5, 4}), merge_of({})})), IsEmpty());
+    EXPECT_THROW(keys_in_all({}), std::logic_error);
+}
+
+TEST(MetadataMatch, ComparesAsItWasWritten) {
+    EXPECT_TRUE(has_metadata(R"({"a":"x"})", std::vector<track::metadata_filter>{{"a", "x"}}));
+    EXPECT_FALSE(has_metadata(R"({"a":"x"})", std::vector<track::metadata_filter>{{"a", "\"x\""}}));
+    EXPECT_FALSE(has_metadata("not JSON", std::vector<track::metadata_filter>{{"a", "x"}}));
+    EXPECT_TRUE(has_metadata("not JSON", {}));
+}
+
+/// The database of a world that is closed.
+struct Database : testing::Test {
+    store_world world;
+
+    std::string plan(const std::string& sql) {
+        world.open();
+        world.close();
+        db_connection db(world.path(), "");
+        statement explain(db.handle(), std::string(R"sql(EXPLAIN QUERY PLAN )sql") + sql);
+        query row = explain.select();
+        std::string text;
+        while (row.next()) text += row.string(3) + "\n";
+        return text;
+    }
+};
+
+TEST_F(Database, TheIndexesOfASearchNarrowBySegmentAndValue) {
+    struct search {
+        const char* sql;
+        const char* narrowed_by;
+    };
+    const std::vector<search> searches{
+        {R"sql(
+            SELECT row
+            FROM transactions INDEXED BY transactions_settled
+            WHERE settled_at IS NOT NULL AND row >> 12 = 7 AND settled_at > 1 AND settled_at < 2
+        )sql",
+         "transactions_settled (<expr>=? AND settled_at>? AND settled_at<?)"},
+        {R"sql(
+            SELECT transaction_row
+            FROM deliveries INDEXED BY deliveries_waiting
+            WHERE state = 0 AND lane = 1 AND transaction_row < 9
+            ORDER BY transaction_row DESC
+            LIMIT 1
+        )sql",
+         "deliveries_waiting (lane=? AND transaction_row<?)"},
+        {R"sql(
+            SELECT transaction_row
+            FROM deliveries INDEXED BY deliveries_given_up
+            WHERE state >= 2 AND lane = 1 AND transaction_row < 9
+            ORDER BY transaction_row DESC
+            LIMIT 1
+        )sql",
+         "deliveries_given_up (lane=? AND transaction_row<?)"},
+        {R"sql(
+            SELECT key, terms
+            FROM metadata_terms
+            WHERE key BETWEEN 1 AND 2
+            ORDER BY key DESC
+        )sql",
+         "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+        {R"sql(
+            SELECT max(key)
+            FROM metadata_terms
+            WHERE key BETWEEN 1 AND 2
+        )sql",
+         "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+        {R"sql(
+            SELECT segment
+            FROM segment_ranges
+            WHERE list = 1 AND greatest >= 1 AND least <= 2
+            ORDER BY segment
+        )sql",
+         "PRIMARY KEY (list=?)"},
+        {R"sql(SELECT row FROM transactions WHERE id BETWEEN 'a' AND 'b' LIMIT 9)sql", "(id>? AND id<?)"},
+        {R"sql(SELECT row FROM transactions WHERE id BETWEEN x'00' AND x'FF' LIMIT 9)sql", "(id>? AND id<?)"}};
+    for (const search& each : searches) {
+        const std::string found = plan(each.sql);
+        EXPECT_THAT(found, HasSubstr(each.narrowed_by)) << each.sql;
+        EXPECT_THAT(found, Not(HasSubstr("TEMP B-TREE"))) << each.sql;
+    }
+}
+
+TEST_F(Database, ARareMemberIsFoundInOnePageHoweverManyRowsThereAre) {
+    for (int i = 0; i < 12; ++i) {
+        std::vector<track::new_transaction> many;
+        for (int j = 0; j < 1000; ++j) {
+            many.push_back(make_new(fmt::format("tx-{}-{}", i, j), i * 1000 + j));
+            many.back().metadata = fmt::format(R"({{"order":"A-{}-{}","shop":"x"}})", i, j);
+        }
+        world.add(many).value();
+    }
+    track::transaction_query query;
+    query.metadata = {{"shop", "x"}, {"order", "A-0-7"}};
+    track::transaction_page page = world.list(query);
+    ASSERT_EQ(page.transactions.size(), 1U);
+    EXPECT_EQ(page.transactions[0].id.str(), "tx-0-7");
+    EXPECT_EQ(page.next_cursor, "");
+    query = {};
+    query.tracked_after = at_ms(-1);
+    query.tracked_before = at_ms(3);
+    page = world.list(query);
+    EXPECT_EQ(page.transactions.size(), 3U) << "they are the oldest of 12,000";
+    EXPECT_EQ(page.next_cursor, "");
+}
+
+/// A database alone, without the store's thread.
+struct SearchIndex : testing::Test {
+    SearchIndex() { create_schema(db, "log"); }
+    void note(std::int64_t row, const std::string& order) {
+        index.note_metadata(row, fmt::format(R"({{"order":"{}","shop":"x"}})", order));
+    }
+    std::int64_t rows_of_terms(std::int64_t segment) {
+        return db.ask_integer(
+            fmt::format(R"sql(SELECT count(*) FROM metadata_terms WHERE key >> 41 = {})sql", segment));
+    }
+    std::vector<std::int64_t> found(std::int64_t segment, const std::string& order) {
+        return keys_with_member(db, segment, "order", order);
+    }
+
+    db_connection db{":memory:", ""};
+    search_index index;
+};
+
+TEST_F(SearchIndex, ACommitIsOneRowAndAFullSegmentAFew) {
+    for (std::int64_t row = 1; row < 4096; ++row) {
+        note(row, fmt::format("A-{}", row));
+        if (row % 100 == 0) index.flush(db);
+    }
+    index.flush(db);
+    EXPECT_EQ(rows_of_terms(0), 41);
+    EXPECT_THAT(found(0, "A-7"), ElementsAre(7));
+    EXPECT_THAT(keys_with_member(db, 0, "shop", "x"), testing::SizeIs(4095));
+    note(4096, "A-4096");
+    note(4097, "A-7");
+    index.flush(db);
+    EXPECT_EQ(rows_of_terms(0), 11); // 8,190 terms
+    EXPECT_EQ(rows_of_terms(1), 1);
+    for (const std::int64_t row : {1, 7, 800, 4095}) EXPECT_THAT(found(0, fmt::format("A-{}", row)), ElementsAre(row));
+    EXPECT_THAT(keys_with_member(db, 0, "shop", "x"), testing::SizeIs(4095)) << "they lie in several rows";
+    EXPECT_THAT(found(1, "A-7"), ElementsAre(4097));
+    EXPECT_THAT(found(0, "A-4096"), IsEmpty());
+    EXPECT_THAT(found(2, "A-7"), IsEmpty());
+}
+
+TEST_F(SearchIndex, AfterARestartTheSegmentThatWasLeftIsSortedToo) {
+    for (std::int64_t row = 1; row < 10; ++row) {
+        note(row, "same");
+        index.flush(db);
+    }
+    index = {};
+    note(5000, "same");
+    index.flush(db);
+    EXPECT_EQ(rows_of_terms(0), 1);
+    EXPECT_THAT(found(0, "same"), testing::SizeIs(9));
+}
+
+TEST_F(SearchIndex, AnOlderSegmentTakesAFewAdditions) {
+    note(5000, "new");
+    index.flush(db);
+    for (std::int64_t row = 1; row <= 16; ++row) {
+        note(row, "anew");
+        index.flush(db);
+    }
+    EXPECT_EQ(rows_of_terms(0), 16);
+    EXPECT_THAT(found(0, "anew"), testing::SizeIs(16));
+    note(17, "anew");
+    index.flush(db);
+    EXPECT_EQ(rows_of_terms(0), 1);
+    EXPECT_THAT(found(0, "anew"), testing::SizeIs(17));
+}
+
+TEST_F(SearchIndex, ARangeCoversWhatWasNotedAndIsSeldomWritten) {
+    for (std::int64_t row = 1; row < 4096 * 3; ++row) index.note(ranged_list::tracked, row, 1'000'000 + row);
+    index.note(ranged_list::tracked, 5, 3'000'000); // tracked anew
+    index.note(ranged_list::recorded, 5, -7);
+    const std::int64_t before = sqlite3_total_changes64(db.handle());
+    index.flush(db);
+    EXPECT_LE(sqlite3_total_changes64(db.handle()) - before, 9);
+    EXPECT_THAT(segments_in_range(db, ranged_list::tracked, 1'000'001, 1'000'001), ElementsAre(0));
+    EXPECT_THAT(segments_in_range(db, ranged_list::tracked, 1'012'000, 1'012'000), ElementsAre(0, 2));
+    EXPECT_THAT(segments_in_range(db, ranged_list::tracked, 3'000'000, 9'000'000), ElementsAre(0));
+    EXPECT_THAT(segments_in_range(db, ranged_list::tracked, 0, 900'000), IsEmpty());
+    EXPECT_THAT(segments_in_range(db, ranged_list::recorded, -8, -6), ElementsAre(0));
+    remove_ranges_below(db, ranged_list::tracked, 2);
+    EXPECT_THAT(segments_in_range(db, ranged_list::tracked, 0, 9'000'000), ElementsAre(2));
+}
+
+TEST_F(Database, WhatIsKeptForASearchGoesWithItsSegment) {
+    track::new_transaction one = make_new("a");
+    one.metadata = R"({"k":"v","n":1,"twice":"t"})";
+    world.add({one}).value();
+    world.record(make_settlement("a", 10, {"backend"})).value();
+    world.attempt({delivery_id{1}, at_ms(20), 1, track::delivery_state::delivered, 200, "", std::nullopt});
+    world.prune({at_ms(1'000), at_ms(1'000), 100});
+    world.reopen();
+    world.add({make_new("b", 1)}).value(); // of the same times
+    track::transaction_query query;
+    query.tracked_after = at_ms(0);
+    query.tracked_before = at_ms(2);
+    EXPECT_EQ(world.list(query).transactions.size(), 1U);
+    world.close();
+    db_connection db(world.path(), "");
+    EXPECT_EQ(db.ask_integer(R"sql(SELECT count(*) FROM metadata_terms)sql"), 0);
+    EXPECT_EQ(db.ask_integer(R"sql(SELECT count(*) FROM segment_ranges WHERE list = 0)sql"), 1);
+}
+
+TEST_F(Database, ARowThatTakesThePlaceOfAPrunedSegmentIsFoundWithoutARestart) {
+    world.add({make_new("a")}).value();
+    world.record(make_settlement("a", 10, {})).value();
+    world.prune({at_ms(1'000), at_ms(1'000), 100});
+    world.add({make_new("b", 1)}).value();
+    track::transaction_query query;
+    query.tracked_before = at_ms(2);
+    EXPECT_EQ(world.list(query).transactions.size(), 1U);
+}
+
+TEST_F(Database, TheUpgradeFillsWhatASearchNeeds) {
+    std::vector<track::new_transaction> many;
+    for (int i = 0; i < 300; ++i) {
+        many.push_back(make_new(fmt::format("tx-{}", i)));
+        many.back().metadata = fmt::format(R"({{"order":"A-{}", "n": {}}})", i, i);
+    }
+    world.add(many).value();
+    world.record(make_settlement("tx-7", 10, {"backend"})).value();
+    world.close();
+    {
+        db_connection db(world.path(), "");
+        const std::string ranges = R"sql(
+            SELECT group_concat(list || ' ' || segment || ' ' || least || ' ' || greatest)
+            FROM segment_ranges
+        )sql";
+        const std::string before = db.ask_text(ranges);
+        db.execute(R"sql(
+            DELETE FROM metadata_terms;
+            DELETE FROM segment_ranges;
+        )sql");
+        index_everything(db);
+        EXPECT_EQ(db.ask_text(ranges), before);
+        EXPECT_THAT(keys_with_member(db, 0, "order", "A-7"), ElementsAre(8));
+        EXPECT_THAT(keys_with_member(db, 0, "n", "299"), ElementsAre(300));
+    }
+    track::transaction_query query;
+    query.metadata = {{"order", "A-7"}};
+    EXPECT_EQ(world.list(query).transactions.size(), 1U);
+}
+
+} // namespace
+} // namespace prooftrack::store
