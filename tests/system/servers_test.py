@@ -222,9 +222,9 @@ class Servers(SystemCase):
     def are_all_seen(self):
         return self.daemon.status()["transactions"]["by_status"].get("pending", 0) >= COUNT
 
-    def check_log(self, entries, protocol):
+    def check_log(self, entries, protocol, lost=0):
         """(protocol, seconds, path) of each request: the gaps between the polls of one id lie in the band. Not those of
-        the import, when all were asked at once and the server had them wait."""
+        the import, when all were asked at once and the server had them wait. `lost` lines make one gap of two."""
         self.assertEqual({entry[0] for entry in entries}, {protocol})
         by_id = collections.defaultdict(list)
         for _, at, path in entries:
@@ -232,10 +232,14 @@ class Servers(SystemCase):
                 by_id[path].append(at)
         self.assertEqual(len(by_id), COUNT, "everybody was asked")
         gaps = [later - earlier for times in map(sorted, by_id.values()) for earlier, later in zip(times, times[1:])]
-        print(f"{len(entries)} polls, gaps {min(gaps):.3f} to {max(gaps):.3f} s")
+        gaps.sort()
+        print(f"{len(entries)} polls, gaps {gaps[0]:.3f} to {gaps[-1]:.3f} s, {lost} lines lost")
+        while lost > 0 and gaps[-1] > self.band[1] + LATE:
+            self.assertLessEqual(gaps.pop(), 2 * self.band[1] + LATE, "asked too late")
+            lost -= 1
         self.assertGreater(len(gaps), COUNT / 2)
-        self.assertGreaterEqual(min(gaps), self.band[0] - LATE, "asked too early")
-        self.assertLessEqual(max(gaps), self.band[1] + LATE, "asked too late")
+        self.assertGreaterEqual(gaps[0], self.band[0] - LATE, "asked too early")
+        self.assertLessEqual(gaps[-1], self.band[1] + LATE, "asked too late")
 
     def results(self):
         """How many polls had which result."""
@@ -291,10 +295,12 @@ class Servers(SystemCase):
         haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
         server = self.start_server(HAPROXY, HAPROXY_ANSWER, [haproxy, "-db", "-f", "{config}"], alpn=alpn)
         self.poll_for_a_while(server, protocol)
-        # 2.6 writes each line twice: the last field is the request's own number.
+        # 2.6 writes each line twice, and loses some: the last field is the request's own number.
         lines = [line.split() for line in set(server.output().splitlines()) if line.startswith("HTTP/")]
+        numbers = [int(line[3]) for line in lines]
         self.check_log([(version, datetime.strptime(at, "%d/%b/%Y:%H:%M:%S.%f").timestamp(), path)
-                        for version, at, path, _ in lines], protocol)
+                        for version, at, path, _ in lines], protocol,
+                       lost=max(numbers) - min(numbers) + 1 - len(set(numbers)))
 
     def test_nginx_http_1_1(self):
         self.poll_through_nginx("", 100, "HTTP/1.1", connections=16)
