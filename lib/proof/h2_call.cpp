@@ -81,8 +81,10 @@ call_end h2_call::judge(const h2_outcome& outcome) {
             return {.what = call_end::kind::unprocessed, .why = std::move(why), .is_throttled = true};
         throttled.status = too_many_requests;
         return {.what = call_end::kind::reply, .reply = throttled};
+    case h2_end::cut:
+        if (is_lost_) break;
+        [[fallthrough]]; // bytes that are not HTTP/2
     case h2_end::unusable:
-        if (is_lost_) break; // cut off
         return {.error = proof_error::unusable_reply, .why = std::move(why)};
     case h2_end::refused:
     case h2_end::unanswered:

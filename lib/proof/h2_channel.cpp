@@ -122,6 +122,9 @@ void h2_channel::hand_over(const h2_outcome& outcome) {
     case h2_end::unusable:
         events_->on_fault(std::move(request), outcome.reply.status, outcome.error);
         break;
+    case h2_end::cut:
+        events_->on_no_reply(std::move(request), no_reply::cut, fmt::format("reply: {}", outcome.error));
+        break;
     case h2_end::refused:
         events_->on_no_reply(std::move(request), no_reply::unprocessed, outcome.error);
         break;

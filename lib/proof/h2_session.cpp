@@ -29,6 +29,7 @@ bool is_refusal(std::uint32_t code) { return code == NGHTTP2_REFUSED_STREAM || c
 constexpr std::size_t kept_capacity = 4096;
 /// The peer's own control frames that nghttp2 lets wait for our answer.
 constexpr std::size_t unsent_answers = 100;
+constexpr std::string_view of_reply = "reply: "; ///< a stage
 constexpr std::array<std::uint8_t, 8> ping_payload{'p', 'r', 'o', 'o', 'f', 't', 'r', 'k'};
 
 std::string_view name_of(std::uint32_t code) { return nghttp2_http2_strerror(code); }
@@ -446,7 +447,8 @@ void h2_session::fail(std::string_view why) {
         if (throttled_) {
             end(each, h2_end::throttled, "http/2: ENHANCE_YOUR_CALM");
         } else if (each.has_begun() && !closing_) {
-            end(each, h2_end::unusable, "truncated");
+            const std::string_view cause = why.substr(why.starts_with(of_reply) ? of_reply.size() : 0);
+            end(each, h2_end::cut, fmt::format("truncated ({})", cause));
         } else {
             end(each, each.sent ? h2_end::unanswered : h2_end::refused, std::string(why));
         }

@@ -56,7 +56,8 @@ struct h2_request {
 /// How a request ended.
 enum class h2_end : std::uint8_t {
     reply,      ///< a whole reply
-    unusable,   ///< a reply began and breaks a rule, exceeds a limit or was cut off
+    unusable,   ///< a reply began and breaks a rule, exceeds a limit or was reset
+    cut,        ///< a reply had begun when the connection ended, which need not be its own fault
     unanswered, ///< no byte of a reply came, or a part before the end that a GOAWAY had announced; the peer may have
                 ///< processed the request
     refused,    ///< the peer did not process it (REFUSED_STREAM, above a GOAWAY's last stream), or it was never sent
@@ -68,8 +69,9 @@ struct h2_outcome {
     std::size_t slot = 0;
     h2_end how = h2_end::reply;
     reply_view reply; ///< what came of it; all of it with h2_end::reply
-    /// For people, "" with h2_end::reply. With its stage ("reply: …", "http/2: …"), but with h2_end::unusable: there it
-    /// is what is wrong with the reply ("truncated"). Has no text that the peer chose.
+    /// For people, "" with h2_end::reply. With its stage ("reply: …", "http/2: …"), but with h2_end::unusable and
+    /// h2_end::cut: there it is what is wrong with the reply ("truncated (connection closed)"). Has no text that the
+    /// peer chose.
     std::string_view error;
     /// The peer said of this very request that it did not process it, or it was never sent, and no byte of a reply
     /// came. False: it may have been processed, also with `refused` (a reply had begun all the same) and `throttled`

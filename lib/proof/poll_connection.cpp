@@ -160,6 +160,7 @@ void poll_connection::on_no_reply(poll_in_flight request, no_reply kind, std::st
     if (kind == no_reply::unprocessed && pool_.repeat_unprocessed(request, channel_->is_closing())) return;
     if (may_be_repeated(request, kind) && pool_.repeat(request)) return;
     track::poll_answer answer;
+    if (kind == no_reply::cut) answer.what = track::reply_class::unusable;
     answer.error = why;
     answer.took = steady_now() - request.written;
     pool_.answer(std::move(request.ticket), std::move(answer));

@@ -11,9 +11,10 @@ constexpr std::uint32_t first_requests = 10;
 } // namespace
 
 bool may_be_repeated(const poll_tries& tries, no_reply kind, const connection_facts& connection) {
-    if (kind != no_reply::unanswered && kind != no_reply::reset) return false;
-    const bool may_be_victim = kind == no_reply::unanswered && connection.is_shared;
-    if (tries.repeats == 0) return connection.has_lived || may_be_victim;
+    if (kind == no_reply::given_up || kind == no_reply::unprocessed) return false;
+    const bool may_be_victim = kind != no_reply::reset && connection.is_shared;
+    const bool may_be_stale = kind != no_reply::cut && connection.has_lived;
+    if (tries.repeats == 0) return may_be_stale || may_be_victim;
     return tries.repeats < most_repeats && may_be_victim;
 }
 

@@ -11,6 +11,7 @@ namespace prooftrack::track {
 enum class no_reply : std::uint8_t {
     given_up,    ///< the deadline, or the client stops
     unanswered,  ///< the connection ended before the first byte of the reply
+    cut,         ///< a connection that carries many ended in the middle of the reply
     reset,       ///< the server ended this request alone
     unprocessed, ///< the server says that it did not look at the request (an announced close, REFUSED_STREAM)
 };

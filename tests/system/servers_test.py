@@ -99,7 +99,9 @@ https://localhost:{port} {{
   bind 127.0.0.1
   tls {dir}/cert.pem {dir}/key.pem
   log {{
-    output file {dir}/access.log
+    output file {dir}/access.log {{
+      roll_disabled
+    }}
     level INFO
   }}
   {answer}

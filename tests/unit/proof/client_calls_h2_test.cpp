@@ -341,7 +341,7 @@ TEST_F(ProofCallsHttp2, AReplyThatIsCutOffIsNotTriedAgain) {
         connection.close_in_order();
         throw scripted_connection::peer_gone{};
     });
-    expect_failure(proof_error::interrupted, "truncated", 1);
+    expect_failure(proof_error::interrupted, "truncated (connection closed)", 1);
 }
 
 TEST_F(ProofCallsHttp2, AStreamThatIsResetIsNotTriedAgain) {

@@ -292,6 +292,52 @@ TEST_F(ProofHttp2, WhatBreaksConnectionsIsTriedThreeTimesAndDoesNotStarveTheOthe
     }
 }
 
+TEST_F(ProofHttp2, RepliesThatALostConnectionCutsAreAskedForAgain) {
+    serve_connections([](scripted_connection& connection) {
+        h2_site site(connection);
+        std::size_t begun = 0;
+        while (true) {
+            for (const auto& request : site.read()) {
+                if (connection.index > 0) {
+                    answer(site, request);
+                } else {
+                    site.begin_reply(request);
+                    ++begun;
+                }
+            }
+            if (begun >= 25) return connection.close_in_order();
+        }
+    });
+    options_.connections = 1;
+    start();
+    harness_.poll_and_wait(ids(40));
+    EXPECT_THAT(errors(), ElementsAre());
+    EXPECT_GE(harness_.source.repeats_asked.size(), 25U);
+    EXPECT_EQ(harness_.observer.connected.back(), "h2") << "a lost connection counts once against HTTP/2";
+}
+
+TEST_F(ProofHttp2, AReplyThatIsCutThreeTimesIsUnusable) {
+    serve_connections([](scripted_connection& connection) {
+        h2_site site(connection);
+        while (true) {
+            for (const auto& request : site.read()) {
+                if (request.id() != "bad") {
+                    answer(site, request);
+                } else {
+                    site.begin_reply(request);
+                    return connection.close_in_order();
+                }
+            }
+        }
+    });
+    start();
+    harness_.poll_and_wait({"tx-1", "bad", "tx-2"});
+    EXPECT_EQ(harness_.source.answer_to("bad").what, track::reply_class::unusable);
+    EXPECT_EQ(harness_.source.answer_to("bad").error, "reply: truncated (connection closed)");
+    EXPECT_EQ(errors().size(), 1U);
+    EXPECT_EQ(std::ranges::count(harness_.source.repeats_asked, "bad"), 2);
+}
+
 TEST_F(ProofHttp2, AReplyAboutAnotherTransactionLeavesTheOthersAlone) {
     serve([](h2_site& site, const h2_site_request& request, std::size_t) {
         site.reply(request, transaction_body(request.id() == "wrong" ? "other" : request.id()));

@@ -385,7 +385,8 @@ TEST_F(H2Session, TheEndOfTheConnectionEndsEachRequestOnce) {
     session_.finish("again");
     const auto all = outcomes();
     ASSERT_EQ(all.size(), 3U);
-    EXPECT_EQ(all[0].how, h2_end::unusable);
+    EXPECT_EQ(all[0].how, h2_end::cut);
+    EXPECT_EQ(all[0].error, "truncated (connection closed)");
     EXPECT_EQ(all[1].how, h2_end::unanswered);
     EXPECT_EQ(all[1].error, "reply: connection closed");
     EXPECT_EQ(all[2].how, h2_end::refused);

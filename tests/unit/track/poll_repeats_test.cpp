@@ -28,6 +28,13 @@ TEST(PollRepeats, ASecondTryIsRepeatedOnceMoreIfAnotherMayHaveBrokenItsConnectio
     EXPECT_FALSE(may_be_repeated({.repeats = most_repeats}, no_reply::unanswered, used_of_many));
 }
 
+TEST(PollRepeats, AReplyThatWasCutIsRepeatedIfAnotherMayHaveBrokenItsConnection) {
+    EXPECT_FALSE(may_be_repeated({}, no_reply::cut, used_of_one)) << "a stale connection brings no part of a reply";
+    EXPECT_TRUE(may_be_repeated({}, no_reply::cut, fresh_of_many));
+    EXPECT_TRUE(may_be_repeated({.repeats = 1}, no_reply::cut, fresh_of_many));
+    EXPECT_FALSE(may_be_repeated({.repeats = most_repeats}, no_reply::cut, used_of_many));
+}
+
 TEST(PollRepeats, WhatWasGivenUpIsNotRepeated) {
     EXPECT_FALSE(may_be_repeated({}, no_reply::given_up, used_of_many));
     EXPECT_FALSE(may_be_repeated({}, no_reply::unprocessed, used_of_many)) << "count_refusal decides";
