@@ -28,6 +28,7 @@ struct command_collector {
     listen_command listen;
     top_command top;
     backup_command backup;
+    export_command exported;
     log_level_command log_level;
     reconcile_command reconcile;
     std::optional<any_command> chosen;

@@ -27,7 +27,27 @@ void add_fixed_time(CLI::App* command, const std::string& name, std::string& int
 
 } // namespace
 
+namespace {
+
+void add_export(CLI::App& app, command_collector& into) {
+    auto* command = app.add_subcommand("export", "Write transactions, events or deliveries to standard output");
+    command->add_option("LIST", into.exported.list, "transactions, events or deliveries")
+        ->required()
+        ->type_name("")
+        ->check(CLI::IsMember({"transactions", "events", "deliveries"}));
+    command->add_option("--format", into.exported.format, "csv, which is the default, or ndjson: a JSON object a line")
+        ->type_name("F")
+        ->check(CLI::IsMember({"csv", "ndjson"}));
+    add_time(command, "--since", into.exported.since, "Only those of this time or later");
+    add_time(command, "--until", into.exported.until, "Only those earlier than this");
+    add_example(command, "export transactions --since 2026-04-01 --until 2026-05-01 > april.csv");
+    command->callback([&into] { into.chosen = into.exported; });
+}
+
+} // namespace
+
 void add_book_commands(CLI::App& app, command_collector& into) {
+    add_export(app, into);
     auto* command = app.add_subcommand("reconcile", "Compare your own list of payments with what is known here");
     command->add_option("FILE", into.reconcile.file, "CSV or NDJSON to read, - for standard input")
         ->required()

@@ -113,6 +113,12 @@ struct backup_command {
     std::string file;
     bool force = false;
 };
+struct export_command {
+    std::string list;   ///< transactions, events, deliveries
+    std::string format; ///< "" = csv, and with --json ndjson
+    std::string since;
+    std::string until;
+};
 struct log_level_command {
     std::string level;
 };
@@ -128,7 +134,7 @@ using any_command = std::variant<
     track_command, import_command, get_command, explain_command, wait_command, list_command, untrack_command,
     poll_command, session_command, kyc_command, events_command, deliveries_command, redeliver_command,
     callback_test_command, secret_new_command, consumers_command, listen_command, status_command, top_command,
-    backup_command, log_level_command, reconcile_command>;
+    backup_command, export_command, log_level_command, reconcile_command>;
 
 /// Each gives the exit status, or throws command_failure, output_closed, stop_requested.
 int run(command_context& context, const track_command& what);
@@ -151,6 +157,7 @@ int run(command_context& context, const listen_command& what);
 int run(command_context& context, const status_command& what);
 int run(command_context& context, const top_command& what);
 int run(command_context& context, const backup_command& what);
+int run(command_context& context, const export_command& what);
 int run(command_context& context, const log_level_command& what);
 int run(command_context& context, const reconcile_command& what);
 

@@ -123,6 +123,12 @@ deliveries_command with_times(deliveries_command what, wall_time now) {
     return what;
 }
 
+export_command with_times(export_command what, wall_time now) {
+    what.since = resolved_time(what.since, now);
+    what.until = resolved_time(what.until, now);
+    return what;
+}
+
 events_command with_times(events_command what, wall_time now) {
     what.since = resolved_time(what.since, now);
     what.until = resolved_time(what.until, now);
@@ -222,6 +228,16 @@ api_request status_request() { return get_of("/v1/status"); }
 
 api_request backup_request() {
     api_request request = get_of("/v1/backup");
+    request.patience = backup_patience;
+    return request;
+}
+
+api_request export_request(const export_command& what) {
+    api_request request = get_of(query("/v1/export/" + what.list)
+                                     .add("format", what.format)
+                                     .add("since", what.since)
+                                     .add("until", what.until)
+                                     .take());
     request.patience = backup_patience;
     return request;
 }

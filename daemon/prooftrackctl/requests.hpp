@@ -37,6 +37,7 @@ api_request callback_test_request(std::string_view name);
 api_request consumers_request(const consumers_command& what);
 api_request status_request();
 api_request backup_request();
+api_request export_request(const export_command& what);
 api_request log_level_request(std::string_view level);
 
 /// A time of the command line as the API reads it: RFC 3339, or a duration before `now`; "" stays "".
@@ -44,6 +45,7 @@ std::string resolved_time(const std::string& text, wall_time now);
 /// The same for all times of a command, so that every page of a list is asked with the same ones.
 list_command with_times(list_command what, wall_time now);
 deliveries_command with_times(deliveries_command what, wall_time now);
+export_command with_times(export_command what, wall_time now);
 events_command with_times(events_command what, wall_time now);
 
 /// The tracking options as JSON members, each behind a comma: `,"metadata":{…}`; "" without any.

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/byte_source.hpp"
 #include "base/ids.hpp"
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
@@ -282,6 +283,8 @@ class operator_backend {
         client_identity who,
         backend_handler<std::filesystem::path> handler) = 0; ///< a finished copy; the caller deletes it
     virtual void set_log_level(std::string level, client_identity who, backend_handler<std::monostate> handler) = 0;
+    /// The rows of one consistent state.
+    virtual void export_rows(track::export_query query, backend_handler<std::shared_ptr<byte_source>> handler) = 0;
 };
 
 /// All of it, as the routes of the API need it.

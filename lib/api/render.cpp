@@ -139,6 +139,12 @@ std::string render_transaction(const track::transaction_view& view) {
     return out;
 }
 
+std::string render_delivery(const track::delivery_view& view) {
+    std::string out;
+    append_delivery(out, view);
+    return out;
+}
+
 std::string render_transactions(const track::transaction_page& list) {
     return page("transactions", array_of(list.transactions, append_transaction), list.next_cursor);
 }

@@ -11,6 +11,7 @@
 namespace prooftrack::api {
 
 std::string render_transaction(const track::transaction_view& view);
+std::string render_delivery(const track::delivery_view& view);
 std::string render_transactions(const track::transaction_page& list);
 std::string render_history(const track::transaction_history& history);
 std::string render_deliveries(const track::delivery_page& list);

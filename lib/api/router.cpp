@@ -16,7 +16,7 @@ struct route_table {
         route_info info;
         router::action action;
     };
-    static constexpr std::size_t size = 25;
+    static constexpr std::size_t size = 28;
     static const std::array<entry, size> entries;
 };
 
@@ -44,6 +44,9 @@ const std::array<route_table::entry, route_table::size> route_table::entries{{
     {{"GET", "/readyz", body_kind::none, false}, &router::ready},
     {{"GET", "/metrics", body_kind::none, false}, &router::metrics},
     {{"GET", "/v1/backup", body_kind::none, true}, &router::backup},
+    {{"GET", "/v1/export/transactions", body_kind::none, false}, &router::export_transactions},
+    {{"GET", "/v1/export/events", body_kind::none, false}, &router::export_events},
+    {{"GET", "/v1/export/deliveries", body_kind::none, false}, &router::export_deliveries},
     {{"PUT", "/v1/log-level", body_kind::json, true}, &router::set_log_level},
     {{"GET", "/v1/openapi.json", body_kind::none, false}, &router::openapi},
 }};
@@ -80,9 +83,12 @@ struct route_match {
     std::vector<std::string_view> captures;
 };
 
-/// HEAD is GET without a body, but not where the answer is made by work.
+/// Where the answer is made by work.
+bool is_made_by_work(std::string_view path) { return path == "/v1/backup" || path.starts_with("/v1/export/"); }
+
+/// HEAD is GET without a body, but not for those.
 std::string_view effective_method(const request_head& head, std::string_view path) {
-    return head.method == "HEAD" && path != "/v1/backup" ? std::string_view("GET") : head.method;
+    return head.method == "HEAD" && !is_made_by_work(path) ? std::string_view("GET") : head.method;
 }
 
 route_match find_route(const request_head& head) {
@@ -99,7 +105,7 @@ route_match find_route(const request_head& head) {
         }
         if (!found.allow.empty()) found.allow += ", ";
         found.allow += entry.info.method;
-        if (entry.info.method == "GET" && path != "/v1/backup") found.allow += ", HEAD";
+        if (entry.info.method == "GET" && !is_made_by_work(path)) found.allow += ", HEAD";
     }
     return found;
 }

@@ -95,6 +95,10 @@ class router final : public request_handler {
     request_ticket ready(api_call call);
     request_ticket metrics(api_call call);
     request_ticket backup(api_call call);
+    request_ticket export_list(track::export_list list, api_call call);
+    request_ticket export_transactions(api_call call);
+    request_ticket export_events(api_call call);
+    request_ticket export_deliveries(api_call call);
     request_ticket set_log_level(api_call call);
     request_ticket openapi(api_call call);
 

@@ -127,6 +127,9 @@ class engine_backend final : public api::backend {
         parts_.status.metrics_text(std::move(handler));
     }
 
+    void export_rows(track::export_query query, api::backend_handler<std::shared_ptr<byte_source>> handler) override {
+        parts_.operation.export_rows(std::move(query), std::move(handler));
+    }
     void backup(api::client_identity who, api::backend_handler<std::filesystem::path> handler) override {
         parts_.operation.backup(who, std::move(handler));
     }

@@ -14,6 +14,17 @@ task<api::outcome<std::filesystem::path>> operator_calls::copy() {
     co_return std::move(made->path);
 }
 
+void operator_calls::export_rows(
+    track::export_query query, api::backend_handler<std::shared_ptr<byte_source>> handler) {
+    start(begin_export(std::move(query)), std::move(handler));
+}
+
+task<api::outcome<std::shared_ptr<byte_source>>> operator_calls::begin_export(track::export_query query) {
+    auto begun = co_await call(store_, &store::store::export_rows, std::move(query));
+    if (!begun) co_return store_problem(begun.error());
+    co_return std::move(*begun);
+}
+
 void operator_calls::set_log_level(
     std::string level, api::client_identity who, api::backend_handler<std::monostate> handler) {
     if (!set_level_ || !set_level_(level)) {

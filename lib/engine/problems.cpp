@@ -29,7 +29,8 @@ api::problem store_problem(const op_error& error) {
         return refuse(api::problem_code::store_unavailable, "there is no room for a copy of the database beside it");
     }
     if (error.code == store::store_error::busy) {
-        return refuse(api::problem_code::unavailable, "another backup is being made: try again when it is done");
+        const std::string what = error.detail.empty() ? "another backup is being made" : error.detail;
+        return refuse(api::problem_code::unavailable, what + ": try again when it is done");
     }
     return refuse(
         api::problem_code::store_unavailable, fmt::format("the database cannot take it: {}", error.message()));

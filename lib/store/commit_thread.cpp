@@ -27,7 +27,7 @@ commit_thread::commit_thread(
     boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,
     store_observer& observer)
     : loop_(std::move(loop)), observer_(observer), alive_(lifetime_.observe()), backups_(loop_, [this] { wake(); }),
-      db_(std::move(db)), lock_(std::move(lock)) {
+      exports_(loop_), db_(std::move(db)), lock_(std::move(lock)) {
     checkpoints_.watch(*db_->connection);
     place_.remember(db_->path, *db_->connection);
     next_look_ = checkpointer::clock::now() + between_looks;
@@ -79,6 +79,20 @@ void commit_thread::backup(store_handler<backup_file> handler) {
     });
 }
 
+void commit_thread::export_rows(track::export_query query, export_runner::handler handler) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!is_closing_) {
+            exports_.request(std::move(query), std::move(handler));
+            is_woken_ = true;
+            changed_.notify_one();
+            return;
+        }
+    }
+    boost::asio::post(
+        loop_, [refused = std::move(handler)]() mutable { refused(make_store_error(store_error::stopped, "export")); });
+}
+
 void commit_thread::close(unique_function<void()> closed) {
     const std::lock_guard lock(mutex_);
     if (is_closed_) {
@@ -102,7 +116,7 @@ void commit_thread::run() {
         operations batch = wait_for_work();
         if (!batch.empty()) run_batch(std::move(batch));
         look_at_place();
-        step_backup();
+        step_copies();
         checkpoint();
         const std::lock_guard lock(mutex_);
         if (is_closing_ && queue_.empty()) break;
@@ -119,7 +133,7 @@ void commit_thread::enqueue(std::unique_ptr<operation> next) {
 commit_thread::operations commit_thread::wait_for_work() {
     std::unique_lock lock(mutex_);
     const auto has_work = [this] { return !queue_.empty() || is_closing_ || is_woken_; };
-    if (!backups_.is_copying()) {
+    if (!backups_.is_copying() && !exports_.is_copying()) {
         if (has_failed_) {
             changed_.wait(lock, has_work);
         } else {
@@ -283,7 +297,7 @@ void commit_thread::finish_batch(operations batch, std::vector<notice> notices) 
 void commit_thread::fail_for_good(const sqlite_error& error, const char* operation) {
     if (std::exchange(has_failed_, true)) return;
     if (error.doubts_file()) lock_->mark();
-    backups_.abort(store_error::failed, false);
+    abort_copies(store_error::failed);
     db_->connection->forbid_checkpoint_on_close();
     notices_.emplace_back([what = error.describe(operation)](store_observer& observer) { observer.on_fatal(what); });
 }
@@ -295,7 +309,7 @@ bool commit_thread::stop_if_moved() {
     const auto found = place_.look(*db_->connection);
     if (!found) return false;
     has_failed_ = true;
-    backups_.abort(store_error::moved, false);
+    abort_copies(store_error::moved);
     leave(*found);
     notices_.emplace_back([why = make_store_error(store_error::moved, "look at the database file", found->text)](
                               store_observer& observer) { observer.on_fatal(why); });
@@ -336,17 +350,22 @@ void commit_thread::end_full() {
     if (has_lasted || has_recovery_space(db_->path)) set_state(track::store_state::ok, {});
 }
 
-void commit_thread::step_backup() {
-    if (has_failed_) {
-        backups_.abort(store_error::failed, false);
-        return;
-    }
+void commit_thread::step_copies() {
+    if (has_failed_) return abort_copies(store_error::failed);
     bool is_busy = false;
     {
         const std::lock_guard lock(mutex_);
         is_busy = !queue_.empty();
     }
-    backups_.step(*db_, is_busy ? backup_step_when_busy : backup_step_when_idle);
+    const auto budget = is_busy ? backup_step_when_busy : backup_step_when_idle;
+    backups_.step(*db_, budget);
+    exports_.step(*db_, budget);
+}
+
+/// Those that read this database still.
+void commit_thread::abort_copies(store_error why) {
+    backups_.abort(why, false);
+    exports_.abort(why);
 }
 
 void commit_thread::checkpoint() {
@@ -364,6 +383,7 @@ void commit_thread::checkpoint() {
 
 void commit_thread::shut_down() {
     backups_.abort(store_error::stopped, true);
+    exports_.abort(store_error::stopped);
     if (!has_failed_) {
         if (const auto found = place_.look(*db_->connection)) leave(*found);
     }

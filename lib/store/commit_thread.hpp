@@ -14,6 +14,7 @@
 #include "store/checkpointer.hpp"
 #include "store/commit_pace.hpp"
 #include "store/database_place.hpp"
+#include "store/export_runner.hpp"
 #include "store/lock_file.hpp"
 #include "store/operation.hpp"
 
@@ -42,6 +43,7 @@ class commit_thread {
 
     void submit(std::unique_ptr<operation> next);
     void backup(store_handler<backup_file> handler);
+    void export_rows(track::export_query query, export_runner::handler handler);
     /// `closed` runs after every handler.
     void close(unique_function<void()> closed);
 
@@ -65,7 +67,8 @@ class commit_thread {
     void leave(const database_place::finding& found);
     void set_state(track::store_state state, op_error why);
     void end_full();
-    void step_backup();
+    void step_copies();
+    void abort_copies(store_error why);
     void checkpoint();
     void shut_down();
     void wake();
@@ -86,6 +89,7 @@ class commit_thread {
     bool is_woken_ = false;                        ///< guarded by mutex_
     std::vector<unique_function<void()>> closed_;  ///< guarded by mutex_
     backup_runner backups_;
+    export_runner exports_;
 
     // Of the thread alone.
     std::unique_ptr<database> db_;

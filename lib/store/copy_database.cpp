@@ -76,13 +76,25 @@ bool database_copy::step(std::chrono::milliseconds budget) {
     return false;
 }
 
+/// The copied header says WAL: without it the copy is one file that can be carried away.
+void database_copy::leave_wal_mode() {
+    if (to_->ask_text(R"sql(PRAGMA journal_mode = DELETE)sql") != "delete")
+        throw sqlite_error(SQLITE_ERROR, "the copy stays in WAL mode");
+}
+
+std::unique_ptr<db_connection> database_copy::take() {
+    expects(backup_ == nullptr && to_ != nullptr, "database_copy: taken before the last step, or twice");
+    leave_wal_mode();
+    ::unlink(path_.c_str());
+    ::unlink((path_.string() + "-journal").c_str()); // of leaving that mode: kept until the connection is closed
+    is_finished_ = true;
+    return std::move(to_);
+}
+
 std::uint64_t database_copy::finish(const std::string& log_id) {
     expects(backup_ == nullptr && to_ != nullptr, "database_copy: finished before the last step, or twice");
     sqlite3_progress_handler(to_->handle(), steps_between_looks, &is_cancelled, &is_cancelled_);
-    // The copied header says WAL: leaving that mode makes it one file that can be carried away.
-    if (to_->ask_text(R"sql(PRAGMA journal_mode = DELETE)sql") != "delete") {
-        throw sqlite_error(SQLITE_ERROR, "the copy stays in WAL mode");
-    }
+    leave_wal_mode();
     {
         statement rename_log(to_->handle(), R"sql(UPDATE counters SET log_id = ? WHERE one = 1)sql");
         rename_log.execute(copy_mark + log_id);

@@ -31,12 +31,17 @@ class database_copy {
     /// file without a WAL, checks and syncs it. Returns its size in bytes. Throws sqlite_error.
     std::uint64_t finish(const std::string& log_id);
 
+    /// In place of `finish`: the copy as a connection to a file without a name, for reading. Throws sqlite_error.
+    std::unique_ptr<db_connection> take();
+
     /// From any thread: makes a `finish` that runs throw soon.
     void cancel() { is_cancelled_.store(true); }
 
     const std::filesystem::path& path() const { return path_; }
 
   private:
+    void leave_wal_mode();
+
     std::filesystem::path path_;
     db_connection& from_;
     std::unique_ptr<db_connection> to_;

@@ -191,6 +191,9 @@ class sqlite_store final : public store {
             [request](database& db) { return prune_database(db, request); }, std::move(handler));
     }
     void backup(store_handler<backup_file> handler) override { thread_.backup(std::move(handler)); }
+    void export_rows(track::export_query query, store_handler<std::shared_ptr<byte_source>> handler) override {
+        thread_.export_rows(std::move(query), std::move(handler));
+    }
     void status(store_handler<store_status> handler) override {
         read<store_status>(
             "read the status", [](database& db) { return read_status(db); }, std::move(handler));

@@ -25,6 +25,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include "base/byte_source.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
@@ -228,6 +229,9 @@ struct backup_file {
     std::uint64_t bytes = 0;
 };
 
+/// Exports that are prepared, made or not yet taken whole.
+inline constexpr std::size_t most_exports = 4;
+
 struct store_options {
     std::filesystem::path path;
     std::uint64_t seed = 1; ///< for log_id
@@ -324,6 +328,11 @@ class store {
     /// Everything called before is committed and answered, the database is closed cleanly; then `closed` runs. Later
     /// calls fail with `stopped`. May be called again, and after a failure.
     virtual void close(unique_function<void()> closed) = 0;
+
+    /// The rows of one consistent state, which is that of a moment between the call and its handler; later changes do
+    /// not show. What lives in the engine's memory (the next poll, errors in a row) is not in it. busy while
+    /// `most_exports` are going; no_space_for_copy when the database cannot be copied for it.
+    virtual void export_rows(track::export_query query, store_handler<std::shared_ptr<byte_source>> handler) = 0;
 };
 
 /// Opens, locks, checks and migrates before it returns. Throws store_start_error. `observer` must outlive it; it is

@@ -3,8 +3,11 @@
 // Queries of what is stored, and their results: the same values in the API and in the store.
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -65,6 +68,22 @@ struct event_query {
     std::optional<wall_time> since; ///< of the timestamp: at this or later
     std::optional<wall_time> until; ///< earlier than this
     std::size_t limit = 100;
+};
+
+/// What an export has rows of.
+enum class export_list : std::uint8_t { transactions, events, deliveries };
+
+/// Rows in the order in which they were made, and how they are written. The functions are values' functions: they run
+/// on a thread of the store's. Only that of `list` is called.
+struct export_query {
+    export_list list = export_list::transactions;
+    std::optional<wall_time> since; ///< `tracked_at`, the event's timestamp, or that of the delivery's event: at this
+                                    ///< or later
+    std::optional<wall_time> until; ///< earlier than this
+    std::string head;               ///< before the first row
+    std::function<void(std::string& out, const transaction_view& row)> write_transaction;
+    std::function<void(std::string& out, std::string_view row)> write_event; ///< as the log shows it, with its seq
+    std::function<void(std::string& out, const delivery_view& row)> write_delivery;
 };
 
 /// The latest 1,000 of both, the oldest of them first.

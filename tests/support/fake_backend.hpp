@@ -26,6 +26,8 @@ class fake_backend final : public api::backend {
     std::optional<track::transaction_query> last_list;
     std::optional<track::delivery_query> last_deliveries;
     std::optional<track::event_query> last_events; ///< of `events_between`
+    std::optional<track::export_query> last_export;
+    std::shared_ptr<byte_source> next_export; ///< what an export streams
     std::optional<api::session_request> last_session;
     std::map<std::string, track::transaction_view> transactions;
     std::vector<api::log_event> log;
@@ -257,6 +259,10 @@ class fake_backend final : public api::backend {
     api::health_report ready() const override { return health; }
     api::health_report healthy() const override { return health; }
     void metrics_text(api::backend_handler<std::string> handler) override { answer(handler, metrics); }
+    void export_rows(track::export_query query, api::backend_handler<std::shared_ptr<byte_source>> handler) override {
+        last_export = std::move(query);
+        answer(handler, next_export);
+    }
     void backup(api::client_identity who, api::backend_handler<std::filesystem::path> handler) override {
         calls.emplace_back("backup");
         last_who = who;

@@ -16,6 +16,7 @@
 #include "store/store.hpp"
 #include "support/fake_disk.hpp"
 #include "support/fake_disk_reading.hpp"
+#include "support/fake_export.hpp"
 #include "support/virtual_time.hpp"
 
 namespace prooftrack::store {
@@ -295,6 +296,14 @@ class fake_store final : public store {
     void prune(prune_request request, store_handler<prune_result> handler) override {
         change<prune_result>(
             [request](fake_disk& disk) { return op_result<prune_result>(fake_prune(disk, request)); },
+            std::move(handler));
+    }
+    void export_rows(track::export_query query, store_handler<std::shared_ptr<byte_source>> handler) override {
+        read<std::shared_ptr<byte_source>>(
+            [query = std::move(query)](fake_disk& disk) {
+                return op_result<std::shared_ptr<byte_source>>(
+                    std::make_shared<fake_byte_source>(fake_export(disk, query)));
+            },
             std::move(handler));
     }
     void backup(store_handler<backup_file> handler) override {

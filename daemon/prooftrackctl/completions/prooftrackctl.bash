@@ -17,7 +17,7 @@ _prooftrackctl_consumers() { # [SOCKET]
 _prooftrackctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers
-        listen reconcile status top backup log-level help"
+        listen reconcile export status top backup log-level help"
     local global="--socket --json --help --version"
     local command="" sub="" socket="" word i skip=0
     COMPREPLY=()
@@ -51,6 +51,10 @@ _prooftrackctl() {
             ;;
         --status)
             mapfile -t COMPREPLY < <(compgen -W "pending processing completed failed cancelled" -- "$current")
+            return
+            ;;
+        --format)
+            mapfile -t COMPREPLY < <(compgen -W "csv ndjson" -- "$current")
             return
             ;;
         --type)
@@ -112,6 +116,10 @@ _prooftrackctl() {
             ;;
         listen) words="--secret-file --count --answer" ;;
         reconcile) words="--since --until --report --force" ;;
+        export)
+            words="--format --since --until"
+            [[ -z $sub ]] && words="transactions events deliveries $words"
+            ;;
         top) words="--interval" ;;
         backup) words="--force" ;;
         log-level) words="critical error warning notice info debug" ;;

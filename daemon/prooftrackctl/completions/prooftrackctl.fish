@@ -1,7 +1,7 @@
 # fish completion for prooftrackctl; installed as .../vendor_completions.d/prooftrackctl.fish
 
 set -l commands track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers \
-    listen reconcile status top backup log-level help
+    listen reconcile export status top backup log-level help
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c prooftrackctl -f
@@ -28,6 +28,7 @@ complete -c prooftrackctl -n "$none" -a secret -d "Secrets that sign webhooks"
 complete -c prooftrackctl -n "$none" -a consumers -d "List the named consumers, or change them"
 complete -c prooftrackctl -n "$none" -a listen -d "Receive webhooks here and verify them"
 complete -c prooftrackctl -n "$none" -a reconcile -d "Compare your own list of payments"
+complete -c prooftrackctl -n "$none" -a export -d "Write transactions, events or deliveries out"
 complete -c prooftrackctl -n "$none" -a status -d "Show how the daemon is"
 complete -c prooftrackctl -n "$none" -a top -d "The same, live"
 complete -c prooftrackctl -n "$none" -a backup -d "Write a consistent copy of the database"
@@ -109,4 +110,8 @@ complete -c prooftrackctl -n "$seen backup reconcile" -l force -d "Replace the f
 complete -c prooftrackctl -n "$seen reconcile" -l since -x -d "Your list begins here"
 complete -c prooftrackctl -n "$seen reconcile" -l until -x -d "Your list ends before this time"
 complete -c prooftrackctl -n "$seen reconcile" -l report -r -F -d "Also write a page of HTML"
+complete -c prooftrackctl -n "$seen export; and not $seen transactions events deliveries" -a "transactions events deliveries"
+complete -c prooftrackctl -n "$seen export" -l format -x -a "csv ndjson" -d "How"
+complete -c prooftrackctl -n "$seen export" -l since -x -d "Of this time or later"
+complete -c prooftrackctl -n "$seen export" -l until -x -d "Earlier than this"
 complete -c prooftrackctl -n "$seen log-level" -a "critical error warning notice info debug"

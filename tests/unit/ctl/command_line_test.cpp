@@ -103,8 +103,7 @@ TEST(CommandLine, ASearchNamesWhatIsLookedFor) {
         "/v1/transactions?metadata.order=A-17&metadata.shop.id=a%26b%3Dc&metadata.none=&"
         "tracked_after=2026-05-01T00%3A00%3A00.000Z&settled_before=2026-03-31T22%3A00%3A00.000Z&"
         "not_delivered_to=back&id_prefix=55&limit=7");
-    const auto deliveries =
-        parsed<deliveries_command>({"deliveries", "--since", "7d", "--until", "2026-05-01"});
+    const auto deliveries = parsed<deliveries_command>({"deliveries", "--since", "7d", "--until", "2026-05-01"});
     EXPECT_EQ(
         deliveries_request(with_times(deliveries, now), 5, "").target,
         "/v1/deliveries?since=2026-04-25T00%3A00%3A00.000Z&until=2026-05-01T00%3A00%3A00.000Z&limit=5");
@@ -112,6 +111,21 @@ TEST(CommandLine, ASearchNamesWhatIsLookedFor) {
     EXPECT_EQ(
         events_request(events.after, 5, with_times(events, now)).target,
         "/v1/events?after=3&since=2026-05-01T23%3A00%3A00.000Z&limit=5");
+}
+
+TEST(CommandLine, AnExportHasAFormatAndATime) {
+    const wall_time now = *parse_wall_time("2026-05-02T00:00:00Z");
+    const auto all = parsed<export_command>({"export", "transactions"});
+    EXPECT_EQ(export_request(with_times(all, now)).target, "/v1/export/transactions");
+    const auto some = parsed<export_command>(
+        {"export", "deliveries", "--format", "ndjson", "--since", "24h", "--until", "2026-05-02"});
+    EXPECT_EQ(
+        export_request(with_times(some, now)).target,
+        "/v1/export/deliveries?format=ndjson&since=2026-05-01T00%3A00%3A00.000Z&until=2026-05-02T00%3A00%3A00.000Z");
+    EXPECT_EQ(refused({"export"}).status, exit_status::usage);
+    EXPECT_EQ(refused({"export", "sessions"}).status, exit_status::usage);
+    EXPECT_EQ(refused({"export", "events", "--format", "xml"}).status, exit_status::usage);
+    EXPECT_EQ(refused({"export", "events", "--since", "yesterday"}).status, exit_status::usage);
 }
 
 TEST(CommandLine, SessionFieldsBecomeStringsAndTrackingStandsApart) {
@@ -245,7 +259,8 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
         {"top"},
         {"backup"},
         {"log-level"},
-        {"reconcile"}};
+        {"reconcile"},
+        {"export"}};
     for (std::vector<std::string> arguments : commands) {
         arguments.emplace_back("--help");
         const parse_end end = refused(arguments);

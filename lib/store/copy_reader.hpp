@@ -1,0 +1,47 @@
+#pragma once
+
+// The rows of a copy of the database, read and written out by a thread of its own.
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "base/byte_source.hpp"
+#include "base/lifetime.hpp"
+#include "store/connection.hpp"
+#include "store/store.hpp"
+
+namespace prooftrack::store {
+
+/// Holds about `most_bytes_ahead` of finished bytes at most, whatever the reader's speed: the thread waits while there
+/// are more. It ends by itself, soon after this object has gone, and closes the copy then.
+class copy_reader final : public byte_source {
+  public:
+    /// On any thread. `place` is held until the copy is closed.
+    copy_reader(
+        boost::asio::any_io_executor loop, std::unique_ptr<db_connection> copy, track::export_query query,
+        std::shared_ptr<void> place);
+    ~copy_reader() override;
+    copy_reader(const copy_reader&) = delete;
+    copy_reader& operator=(const copy_reader&) = delete;
+
+    progress next(std::string& out) override;
+    bool is_broken() const override;
+    void set_waker(unique_function<void()> waker) override { waker_ = std::move(waker); }
+
+    static constexpr std::size_t piece_bytes = std::size_t{128} << 10U;
+    static constexpr std::size_t most_bytes_ahead = std::size_t{1} << 20U;
+
+  private:
+    struct shared_state;
+    static void read(shared_state& state, std::unique_ptr<db_connection> copy, const track::export_query& query);
+
+    std::shared_ptr<shared_state> state_;
+    unique_function<void()> waker_;
+    lifetime lifetime_;
+};
+
+} // namespace prooftrack::store
