@@ -114,7 +114,9 @@ TEST_F(Export, OneThatWaitsIsEndedByTheClosing) {
     world.subject().export_rows(counted(), [&](op_result<source> given) { outcome.emplace(std::move(given)); });
     world.close();
     ASSERT_TRUE(outcome);
-    if (!*outcome) EXPECT_EQ(outcome->error().code, store_error::stopped);
+    if (!*outcome) {
+        EXPECT_EQ(outcome->error().code, store_error::stopped);
+    }
 }
 
 } // namespace
