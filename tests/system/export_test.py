@@ -1,15 +1,23 @@
 #!/usr/bin/env python3
 """Exports: every row of one state, while the daemon works; what a spreadsheet and a program read of it; a slow reader,
-one that leaves, and a daemon that dies in the middle."""
+one that leaves, and a daemon that dies in the middle.
+
+The optimised build is used when tests/run made one, as in cadence_test: AddressSanitizer keeps what is freed, and the
+memory of an export is bounded here. """
 
 import csv
 import io
 import json
+import os
 import subprocess
 import threading
 import unittest
 
-from harness import SystemCase, program, wait_until
+RELEASE = os.environ.get("PROOFTRACK_RELEASE_BIN")
+if RELEASE and os.path.exists(os.path.join(RELEASE, "daemon", "prooftrackd")):
+    os.environ["PROOFTRACK_BIN"] = RELEASE
+
+from harness import SystemCase, program, wait_until  # noqa: E402
 
 IN_MEMORY = ("last_polled_at", "next_poll_at", "polls", "consecutive_errors", "last_error")
 
