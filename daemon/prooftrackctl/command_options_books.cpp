@@ -25,10 +25,6 @@ void add_fixed_time(CLI::App* command, const std::string& name, std::string& int
             "", "time"));
 }
 
-} // namespace
-
-namespace {
-
 void add_export(CLI::App& app, command_collector& into) {
     auto* command = app.add_subcommand("export", "Write transactions, events or deliveries to standard output");
     command->add_option("LIST", into.exported.list, "transactions, events or deliveries")

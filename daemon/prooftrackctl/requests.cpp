@@ -55,6 +55,13 @@ api_request change(std::string method, std::string target, std::string body = ""
     return request;
 }
 
+template <class Command>
+Command with_span(Command what, wall_time now) {
+    what.since = resolved_time(what.since, now);
+    what.until = resolved_time(what.until, now);
+    return what;
+}
+
 } // namespace
 
 std::string tracking_members(const tracking_arguments& options) {
@@ -117,23 +124,11 @@ list_command with_times(list_command what, wall_time now) {
     return what;
 }
 
-deliveries_command with_times(deliveries_command what, wall_time now) {
-    what.since = resolved_time(what.since, now);
-    what.until = resolved_time(what.until, now);
-    return what;
-}
+deliveries_command with_times(deliveries_command what, wall_time now) { return with_span(std::move(what), now); }
 
-export_command with_times(export_command what, wall_time now) {
-    what.since = resolved_time(what.since, now);
-    what.until = resolved_time(what.until, now);
-    return what;
-}
+export_command with_times(export_command what, wall_time now) { return with_span(std::move(what), now); }
 
-events_command with_times(events_command what, wall_time now) {
-    what.since = resolved_time(what.since, now);
-    what.until = resolved_time(what.until, now);
-    return what;
-}
+events_command with_times(events_command what, wall_time now) { return with_span(std::move(what), now); }
 
 api_request untrack_request(std::string_view id) { return change("DELETE", transaction_path(id)); }
 

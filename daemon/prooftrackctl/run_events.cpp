@@ -51,11 +51,12 @@ class event_printer {
     bool waiting_ = false;
 };
 
+bool is_search(const events_command& what) { return !what.since.empty() || !what.until.empty(); }
+
 /// Prints what the log holds now behind `after`; gives the position reached.
 void print_log(
     command_context& context, event_printer& printer, std::optional<std::uint64_t> after,
     const events_command& what = {}) {
-    const bool is_search = !what.since.empty() || !what.until.empty();
     while (!printer.is_full()) {
         const api_reply reply = ask(context, events_request(after, page_size, what));
         const json_view page = json_of(reply);
@@ -63,7 +64,7 @@ void print_log(
         for (const json_view& event : events) printer.print(event);
         printer.flush();
         const auto next = page["next_after"].unsigned_integer();
-        const bool is_last = is_search ? events.empty() : events.size() < page_size;
+        const bool is_last = is_search(what) ? events.empty() : events.size() < page_size;
         if (is_last || !next || next == after) return;
         after = next;
     }
@@ -170,8 +171,7 @@ class follower {
 } // namespace
 
 int run(command_context& context, const events_command& what) {
-    const bool is_search = !what.since.empty() || !what.until.empty();
-    if (!what.follow && !what.after && !is_search) {
+    if (!what.follow && !what.after && !is_search(what)) {
         print_newest(context, what.limit.value_or(newest_shown));
         return exit_status::done;
     }

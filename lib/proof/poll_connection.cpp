@@ -109,7 +109,7 @@ bool poll_connection::fill(steady_time now, std::size_t most) {
 
 std::optional<poll_in_flight> poll_connection::take_poll() {
     if (is_fresh()) {
-        if (auto again = pool_.repeats().take(repeats_in_flight_, track::is_new(started_))) return again;
+        if (auto again = pool_.repeats().take(repeats_in_flight_, track::is_new_connection(started_))) return again;
     }
     return pool_.take_new();
 }
@@ -117,11 +117,11 @@ std::optional<poll_in_flight> poll_connection::take_poll() {
 void poll_connection::prepare_end(steady_time now) {
     if (has_successor_ || channel_->protocol() != h2_protocol) return;
     const track::connection_use use{started_, requests_left_, opened_at_ - begun_, now - opened_at_, retire_at_ - now};
-    if (!needs_successor(use)) return;
-    needs_none_ = true; // so that it leaves its place
+    if (!is_near_end(use)) return;
+    needs_none_ = true; // it does not count among those that stay
     if (!pool_.needs_successor()) return;
     needs_none_ = false;
-    has_successor_ = true;
+    has_successor_ = true; // so that it leaves its place
     has_successor_ = pool_.open_successor();
 }
 

@@ -228,13 +228,13 @@ void poll_pool::on_available(poll_connection& connection) {
 
 void poll_pool::on_connect_failed(poll_connection& connection, const std::string& why) {
     const steady_time now = steady_now();
-    const auto tries_missed = (now - connection.begun()) / track::connect_pace::longest;
+    const auto tries_missed = (now - connection.begun()) / track::longest_connect_delay;
     bury(connection);
     ++failures_;
     ++missed_;
     growth_ = 1;
-    retry_at_ = now + track::connect_pace::delay(failures_);
-    if (track::connect_pace::may_be_restart(missed_, heard_, now)) {
+    retry_at_ = now + track::connect_delay(failures_);
+    if (track::may_be_restart(missed_, heard_, now)) {
         wanted_ = true;
         return note_deadline(retry_at_);
     }
@@ -261,7 +261,7 @@ std::size_t poll_pool::answer_with_silence(std::size_t most, const std::string& 
 }
 
 void poll_pool::on_ended(poll_connection& connection) {
-    if (connection.is_barren()) retry_at_ = steady_now() + track::connect_pace::delay(++failures_);
+    if (connection.is_barren()) retry_at_ = steady_now() + track::connect_delay(++failures_);
     bury(connection);
     schedule_turn(true); // another may be wanted in its place
 }

@@ -19,7 +19,7 @@ class repeat_queue {
   public:
     void add(poll_in_flight request);
 
-    /// One that may share a connection with `others`. `is_new`: see track::is_new.
+    /// One that may share a connection with `others`. `is_new`: see track::is_new_connection.
     std::optional<poll_in_flight> take(const track::repeats_together& others, bool is_new);
     std::vector<poll_in_flight> take_expired(steady_time now);
     std::vector<poll_in_flight> take_all() { return take_expired(steady_time::max()); }

@@ -13,11 +13,6 @@
 namespace prooftrack::store {
 namespace {
 
-std::optional<std::int64_t> first_key(query row) {
-    if (!row.next()) return std::nullopt;
-    return row.integer(0);
-}
-
 /// Both ends are left out; what has no time is in no range.
 bool is_between(
     const std::optional<wall_time>& time, const std::optional<wall_time>& after,

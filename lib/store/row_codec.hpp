@@ -35,6 +35,11 @@ class packed_id {
 /// The id's text of 16 packed bytes.
 std::string unpack_uuid(std::string_view bytes);
 
+/// The key in the first column of the first row; nullopt without a row.
+inline std::optional<std::int64_t> first_key(query row) {
+    return row.next() ? std::optional(row.integer(0)) : std::nullopt;
+}
+
 /// Runs `statement` with the id as its first parameter.
 template <class... Args>
 query select_by_id(statement& run, std::string_view id, const Args&... args) {

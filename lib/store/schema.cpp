@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "store/segments.hpp"
 #include "track/types.hpp"
 
 namespace prooftrack::store {
@@ -22,6 +23,9 @@ static_assert(
 static_assert(
     static_cast<int>(track::delivery_state::pending) == 0 && static_cast<int>(track::delivery_state::delivered) == 1 &&
     static_cast<int>(track::delivery_state::dead) == 2);
+static_assert(segment_bits == 12, "the indexes say `>> 12`");
+
+static_assert(segment_bits == 12); // as the indexes say
 
 // `>> 12` is the segment of a key (segments.hpp). Times are milliseconds since 1970. An id that is a lower-case UUID is
 // its 16 bytes, any other its text (row_codec.hpp).

@@ -13,11 +13,6 @@ namespace {
 /// More ids that begin alike than this are found by looking at the newest rows first.
 constexpr std::size_t most_sorted_rows = 10'000;
 
-std::optional<std::int64_t> first_key(query row) {
-    if (!row.next()) return std::nullopt;
-    return row.integer(0);
-}
-
 std::vector<std::int64_t> all_keys(query row) {
     std::vector<std::int64_t> keys;
     while (row.next()) keys.push_back(row.integer(0));
@@ -29,6 +24,12 @@ std::optional<key_span> read_span(query row) {
     return key_span{row.integer(0), row.integer(1)};
 }
 
+/// The greatest key below a bound, which is the last parameter of `newest`, behind `values`.
+template <class... Values>
+key_merge::source keys_below(database& db, sql_literal newest, Values... values) {
+    return [&db, newest, values...](std::int64_t below) { return first_key(db.sql(newest).select(values..., below)); };
+}
+
 key_merge one_source(key_merge::source keys) {
     key_merge merge;
     merge.add(std::move(keys));
@@ -36,31 +37,27 @@ key_merge one_source(key_merge::source keys) {
 }
 
 key_merge all_transactions(database& db) {
-    return one_source([&db](std::int64_t below) {
-        static constexpr sql_literal newest = R"sql(
-            SELECT row
-            FROM transactions
-            WHERE row < ?
-            ORDER BY row DESC
-            LIMIT 1
-        )sql";
-        return first_key(db.sql(newest).select(below));
-    });
+    static constexpr sql_literal newest = R"sql(
+        SELECT row
+        FROM transactions
+        WHERE row < ?
+        ORDER BY row DESC
+        LIMIT 1
+    )sql";
+    return one_source(keys_below(db, newest));
 }
 
 key_merge transactions_with_odd_status(database& db, const std::string& status) {
-    return one_source([&db, status](std::int64_t below) {
-        static constexpr sql_literal odd_status = R"sql(
-            SELECT row
-            FROM transactions INDEXED BY transactions_odd_status
-            WHERE kind = 6
-              AND status = ?
-              AND row < ?
-            ORDER BY row DESC
-            LIMIT 1
-        )sql";
-        return first_key(db.sql(odd_status).select(status, below));
-    });
+    static constexpr sql_literal odd_status = R"sql(
+        SELECT row
+        FROM transactions INDEXED BY transactions_odd_status
+        WHERE kind = 6
+          AND status = ?
+          AND row < ?
+        ORDER BY row DESC
+        LIMIT 1
+    )sql";
+    return one_source(keys_below(db, odd_status, status));
 }
 
 key_merge transactions_in_cells(database& db, const track::transaction_query& wanted) {
@@ -71,18 +68,16 @@ key_merge transactions_in_cells(database& db, const track::transaction_query& wa
             if (wanted.state && cell.state != *wanted.state) continue;
             if (wanted.status && cell.kind != track::classify_status(*wanted.status)) continue;
             if (db.sums.transactions(cell) == 0) continue;
-            keys.add([&db, cell](std::int64_t below) {
-                static constexpr sql_literal in_cell = R"sql(
-                    SELECT row
-                    FROM transactions INDEXED BY transactions_listed
-                    WHERE state = ?
-                      AND kind = ?
-                      AND row < ?
-                    ORDER BY row DESC
-                    LIMIT 1
-                )sql";
-                return first_key(db.sql(in_cell).select(cell.state, cell.kind, below));
-            });
+            static constexpr sql_literal in_cell = R"sql(
+                SELECT row
+                FROM transactions INDEXED BY transactions_listed
+                WHERE state = ?
+                  AND kind = ?
+                  AND row < ?
+                ORDER BY row DESC
+                LIMIT 1
+            )sql";
+            keys.add(keys_below(db, in_cell, cell.state, cell.kind));
         }
     }
     return keys;
@@ -149,32 +144,28 @@ key_merge transactions_owed_to(database& db, const std::string& callback) {
     for (const lane_total& lane : db.sums.lanes()) {
         if (lane.callback != callback) continue;
         if (lane.pending > 0) {
-            keys.add([&db, row = lane.row](std::int64_t below) {
-                static constexpr sql_literal pending = R"sql(
-                    SELECT transaction_row
-                    FROM deliveries INDEXED BY deliveries_waiting
-                    WHERE state = 0
-                      AND lane = ?
-                      AND transaction_row < ?
-                    ORDER BY transaction_row DESC
-                    LIMIT 1
-                )sql";
-                return first_key(db.sql(pending).select(row, below));
-            });
+            static constexpr sql_literal pending = R"sql(
+                SELECT transaction_row
+                FROM deliveries INDEXED BY deliveries_waiting
+                WHERE state = 0
+                  AND lane = ?
+                  AND transaction_row < ?
+                ORDER BY transaction_row DESC
+                LIMIT 1
+            )sql";
+            keys.add(keys_below(db, pending, lane.row));
         }
         if (lane.dead > 0) {
-            keys.add([&db, row = lane.row](std::int64_t below) {
-                static constexpr sql_literal given_up = R"sql(
-                    SELECT transaction_row
-                    FROM deliveries INDEXED BY deliveries_given_up
-                    WHERE state >= 2
-                      AND lane = ?
-                      AND transaction_row < ?
-                    ORDER BY transaction_row DESC
-                    LIMIT 1
-                )sql";
-                return first_key(db.sql(given_up).select(row, below));
-            });
+            static constexpr sql_literal given_up = R"sql(
+                SELECT transaction_row
+                FROM deliveries INDEXED BY deliveries_given_up
+                WHERE state >= 2
+                  AND lane = ?
+                  AND transaction_row < ?
+                ORDER BY transaction_row DESC
+                LIMIT 1
+            )sql";
+            keys.add(keys_below(db, given_up, lane.row));
         }
     }
     return keys;
@@ -221,29 +212,25 @@ key_merge joined(std::vector<key_merge> filters, key_merge (*everything)(databas
 }
 
 key_merge all_deliveries(database& db) {
-    return one_source([&db](std::int64_t below) {
-        static constexpr sql_literal newest = R"sql(
-            SELECT id
-            FROM deliveries
-            WHERE id < ?
-            ORDER BY id DESC
-            LIMIT 1
-        )sql";
-        return first_key(db.sql(newest).select(below));
-    });
+    static constexpr sql_literal newest = R"sql(
+        SELECT id
+        FROM deliveries
+        WHERE id < ?
+        ORDER BY id DESC
+        LIMIT 1
+    )sql";
+    return one_source(keys_below(db, newest));
 }
 
 key_merge deliveries_of_transaction(database& db, std::int64_t transaction_row) {
-    return one_source([&db, transaction_row](std::int64_t below) {
-        static constexpr sql_literal of_transaction = R"sql(
-            SELECT id
-            FROM deliveries INDEXED BY deliveries_of
-            WHERE transaction_row = ? AND id < ?
-            ORDER BY id DESC
-            LIMIT 1
-        )sql";
-        return first_key(db.sql(of_transaction).select(transaction_row, below));
-    });
+    static constexpr sql_literal of_transaction = R"sql(
+        SELECT id
+        FROM deliveries INDEXED BY deliveries_of
+        WHERE transaction_row = ? AND id < ?
+        ORDER BY id DESC
+        LIMIT 1
+    )sql";
+    return one_source(keys_below(db, of_transaction, transaction_row));
 }
 
 /// Pending or dead ones.
@@ -270,9 +257,7 @@ key_merge deliveries_in_lanes(database& db, bool pending, const std::optional<st
     key_merge keys;
     for (const lane_total& lane : db.sums.lanes()) {
         if ((pending ? lane.pending : lane.dead) == 0 || (callback && lane.callback != *callback)) continue;
-        keys.add([&db, of_lane, row = lane.row](std::int64_t below) {
-            return first_key(db.sql(of_lane).select(row, below));
-        });
+        keys.add(keys_below(db, of_lane, lane.row));
     }
     return keys;
 }

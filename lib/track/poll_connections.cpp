@@ -18,7 +18,7 @@ std::size_t streams_share(std::size_t in_flight) {
     return std::clamp(in_flight / connections_of_a_spread + 1, least_share, most_streams);
 }
 
-bool needs_successor(const connection_use& use) {
+bool is_near_end(const connection_use& use) {
     if (use.time_left <= least_time_left) return true;
     if (use.left <= least_requests_left) return true;
     if (use.left > (use.sent + use.left) / 2) return false;
@@ -31,12 +31,12 @@ bool is_successor_needed(std::size_t others, std::size_t streams_of_others, std:
     return others < connections_of_a_spread || streams_of_others < at_once + at_once / 4;
 }
 
-milliseconds connect_pace::delay(std::uint32_t failures) {
+milliseconds connect_delay(std::uint32_t failures) {
     const std::uint32_t doublings = std::min<std::uint32_t>(failures, 9) - 1;
-    return std::min(first_delay * (1U << doublings), longest);
+    return std::min(first_delay * (1U << doublings), longest_connect_delay);
 }
 
-bool connect_pace::may_be_restart(std::uint32_t missed, std::optional<steady_time> last_reply, steady_time now) {
+bool may_be_restart(std::uint32_t missed, std::optional<steady_time> last_reply, steady_time now) {
     return missed <= tries_of_a_moment && last_reply && now - *last_reply < moment;
 }
 

@@ -28,27 +28,23 @@ struct connection_use {
     steady_duration time_left{};
 };
 
-/// Its successor has to be opened now to be ready in time: half as long again as opening this one took before its last
-/// request, at its mean pace; 150 requests at the least, and half of them all at the most. Or five seconds
-/// before it is too old.
-bool needs_successor(const connection_use& use);
+/// A successor that is opened now is ready just in time: half as long again as opening this one took before its last
+/// request at its mean pace, 150 requests at the least and half of them all at the most. Or five seconds before it is
+/// too old.
+bool is_near_end(const connection_use& use);
 
 /// The others, which carry `streams_of_others`, are too few for the polls that have to be in flight, with a quarter of
 /// these as a reserve, or fewer than a spread takes. Otherwise the connection ends without a successor: what a burst
 /// has opened goes again.
 bool is_successor_needed(std::size_t others, std::size_t streams_of_others, std::size_t at_once);
 
-/// When the next connection is tried after some that could not be made.
-class connect_pace {
-  public:
-    /// 5 ms, doubling, at most 100 ms: `proof_health` decides how long to be quiet, this only keeps the loop from
-    /// spinning. `failures` in a row, at least 1.
-    static milliseconds delay(std::uint32_t failures);
-    static constexpr milliseconds longest{100};
+/// When the next connection is tried after some that could not be made: 5 ms, doubling, at most 100 ms. `proof_health`
+/// decides how long to be quiet, this only keeps the loop from spinning. `failures` in a row, at least 1.
+milliseconds connect_delay(std::uint32_t failures);
+inline constexpr milliseconds longest_connect_delay{100};
 
-    /// A server that replied in the last 3 s is given 5 + 10 + 20 + 40 ms before a connection that cannot be made is an
-    /// error of the polls that wait: it may be restarted. `missed` since the last that could be made.
-    static bool may_be_restart(std::uint32_t missed, std::optional<steady_time> last_reply, steady_time now);
-};
+/// A server that replied in the last 3 s is given 5 + 10 + 20 + 40 ms before a connection that cannot be made is an
+/// error of the polls that wait: it may be restarted. `missed` since the last that could be made.
+bool may_be_restart(std::uint32_t missed, std::optional<steady_time> last_reply, steady_time now);
 
 } // namespace prooftrack::track

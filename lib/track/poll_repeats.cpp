@@ -26,7 +26,7 @@ bool count_refusal(poll_tries& tries, bool with_connection) {
 
 bool needs_new_connection(const poll_tries& tries) { return tries.goaways >= goaways_for_a_new_one; }
 
-bool is_new(std::uint32_t requests_sent) { return requests_sent < first_requests; }
+bool is_new_connection(std::uint32_t requests_sent) { return requests_sent < first_requests; }
 
 void repeats_together::add(const poll_tries& tries) {
     if (tries.repeats == most_repeats) {

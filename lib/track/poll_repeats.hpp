@@ -46,7 +46,7 @@ bool count_refusal(poll_tries& tries, bool with_connection);
 /// A server that ends its connections after few requests processes the first ones of each: a poll that met four such
 /// ends goes over a connection that was sent fewer than 10.
 bool needs_new_connection(const poll_tries& tries);
-bool is_new(std::uint32_t requests_sent);
+bool is_new_connection(std::uint32_t requests_sent);
 
 /// The repeated polls that share one connection. What one request does to a connection strikes all beside it. So that
 /// it does not strike them again, at most 10 of them share the next one; each of those whose second connection broke

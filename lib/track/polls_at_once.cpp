@@ -8,7 +8,7 @@ namespace prooftrack::track {
 namespace {
 
 constexpr double weight = 1.0 / 64;
-// Down twenty times as fast as up: it stays where one reply in about twenty is below it.
+// Down twenty times as fast as up.
 constexpr double weight_down = 1.0 / 16;
 constexpr double weight_up = weight_down / 20;
 constexpr double most_rise_a_second = 0.1;

@@ -31,7 +31,8 @@ class polls_at_once {
 
     /// Mean over about the last 64 replies.
     steady_duration reply_time() const { return steady_duration(static_cast<std::int64_t>(mean_ns_)); }
-    /// What about one reply in twenty takes or less.
+    /// Where the quick replies lie: drawn to quicker ones twenty times as strongly as to slower ones. Of replies that
+    /// take 30 to 130 ms, evenly, it is 48 ms.
     steady_duration quick_reply_time() const { return steady_duration(static_cast<std::int64_t>(quick_ns_)); }
 
   private:

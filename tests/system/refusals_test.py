@@ -32,8 +32,11 @@ class Refusals(SystemCase):
     def expect_in_band(self, names, broken_connections=False):
         """A poll whose connection another one broke is asked again at once: one poll, however often it was sent."""
         self.sandbox.clear_log()
+        before = {name: self.daemon.get(name)["polls"] for name in names}
         time.sleep(MEASURED)
         for name in names:
+            made = self.daemon.get(name)["polls"] - before[name]
+            self.assertLessEqual(made, (MEASURED + SLACK) / BAND[0] + 1, "too many, however often each was sent")
             polls = self.sandbox.polls(name)
             gaps = [b - a for a, b in zip(polls, polls[1:]) if not broken_connections or b - a > AT_ONCE]
             self.assertGreaterEqual(len(polls), (MEASURED - SLACK) / (BAND[1] + SLACK), name)

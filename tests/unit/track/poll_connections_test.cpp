@@ -21,30 +21,30 @@ connection_use use_of(std::uint32_t sent, steady_duration open_for, steady_durat
 }
 
 TEST(Successor, IsOpenedAHundredAndFiftyRequestsBeforeTheEndWhereOpeningIsQuick) {
-    EXPECT_FALSE(needs_successor(use_of(799, seconds(1), milliseconds(2))));
-    EXPECT_TRUE(needs_successor(use_of(800, seconds(1), milliseconds(2))));
-    EXPECT_TRUE(needs_successor(use_of(800, std::chrono::minutes(10), milliseconds(2)))) << "slow, but it counts";
+    EXPECT_FALSE(is_near_end(use_of(799, seconds(1), milliseconds(2))));
+    EXPECT_TRUE(is_near_end(use_of(800, seconds(1), milliseconds(2))));
+    EXPECT_TRUE(is_near_end(use_of(800, std::chrono::minutes(10), milliseconds(2)))) << "slow, but it counts";
 }
 
 TEST(Successor, IsOpenedEarlierWhereOpeningTakesLong) {
     // 300 ms away: 100 streams are 333 requests a second, and opening takes 0.6 s, in which 200 are sent.
     const auto at = [](std::uint32_t sent) { return use_of(sent, sent * milliseconds(3), milliseconds(600)); };
-    EXPECT_FALSE(needs_successor(at(649)));
-    EXPECT_TRUE(needs_successor(at(650))) << "300 are left, 0.9 s";
+    EXPECT_FALSE(is_near_end(at(649)));
+    EXPECT_TRUE(is_near_end(at(650))) << "300 are left, 0.9 s";
 }
 
 TEST(Successor, IsNotOpenedInTheFirstHalf) {
-    EXPECT_FALSE(needs_successor(use_of(474, seconds(1), seconds(20))));
-    EXPECT_TRUE(needs_successor(use_of(475, seconds(1), seconds(20))));
-    EXPECT_FALSE(needs_successor(use_of(0, seconds(0), seconds(0))));
+    EXPECT_FALSE(is_near_end(use_of(474, seconds(1), seconds(20))));
+    EXPECT_TRUE(is_near_end(use_of(475, seconds(1), seconds(20))));
+    EXPECT_FALSE(is_near_end(use_of(0, seconds(0), seconds(0))));
 }
 
 TEST(Successor, IsOpenedFiveSecondsBeforeTheConnectionIsTooOld) {
     connection_use use = use_of(10, seconds(60), milliseconds(2));
     use.time_left = milliseconds(5'001);
-    EXPECT_FALSE(needs_successor(use));
+    EXPECT_FALSE(is_near_end(use));
     use.time_left = milliseconds(5'000);
-    EXPECT_TRUE(needs_successor(use));
+    EXPECT_TRUE(is_near_end(use));
 }
 
 TEST(Successor, IsNeededUntilTheOthersCarryAQuarterMoreThanTheNeed) {
@@ -56,18 +56,18 @@ TEST(Successor, IsNeededUntilTheOthersCarryAQuarterMoreThanTheNeed) {
 }
 
 TEST(ConnectPace, DoublesFrom5To100Milliseconds) {
-    EXPECT_EQ(connect_pace::delay(1), milliseconds(5));
-    EXPECT_EQ(connect_pace::delay(2), milliseconds(10));
-    EXPECT_EQ(connect_pace::delay(5), milliseconds(80));
-    EXPECT_EQ(connect_pace::delay(6), milliseconds(100));
-    EXPECT_EQ(connect_pace::delay(4'000'000'000), milliseconds(100));
+    EXPECT_EQ(connect_delay(1), milliseconds(5));
+    EXPECT_EQ(connect_delay(2), milliseconds(10));
+    EXPECT_EQ(connect_delay(5), milliseconds(80));
+    EXPECT_EQ(connect_delay(6), milliseconds(100));
+    EXPECT_EQ(connect_delay(4'000'000'000), milliseconds(100));
 }
 
 TEST(ConnectPace, AServerThatRepliedAMomentAgoMayBeRestarted) {
-    EXPECT_TRUE(connect_pace::may_be_restart(4, start, start + milliseconds(2'999)));
-    EXPECT_FALSE(connect_pace::may_be_restart(5, start, start));
-    EXPECT_FALSE(connect_pace::may_be_restart(1, start, start + seconds(3)));
-    EXPECT_FALSE(connect_pace::may_be_restart(1, std::nullopt, start));
+    EXPECT_TRUE(may_be_restart(4, start, start + milliseconds(2'999)));
+    EXPECT_FALSE(may_be_restart(5, start, start));
+    EXPECT_FALSE(may_be_restart(1, start, start + seconds(3)));
+    EXPECT_FALSE(may_be_restart(1, std::nullopt, start));
 }
 
 } // namespace

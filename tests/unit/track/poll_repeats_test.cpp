@@ -58,8 +58,8 @@ TEST(PollRepeats, AfterFourEndsOfConnectionsANewOneIsNeeded) {
     EXPECT_FALSE(needs_new_connection(tries)) << "it was refused alone";
     count_refusal(tries, true);
     EXPECT_TRUE(needs_new_connection(tries));
-    EXPECT_TRUE(is_new(9));
-    EXPECT_FALSE(is_new(10));
+    EXPECT_TRUE(is_new_connection(9));
+    EXPECT_FALSE(is_new_connection(10));
 }
 
 TEST(RepeatsTogether, AreAtMostTenAndFirstTriesDoNotCount) {

@@ -67,7 +67,7 @@ TEST(PollsAtOnce, QuickRepliesBecomeAtMostATenthSlowerInASecond) {
     EXPECT_NEAR(static_cast<double>(at_once.quick_reply_time().count()), 5e6, 1e5) << "nor is it held at nothing";
 }
 
-TEST(PollsAtOnce, QuickRepliesAreOneInTwentyAtAnyRate) {
+TEST(PollsAtOnce, QuickRepliesLieWhereTheyDoAtAnyRate) {
     for (const int rate : {100, 1'000, 10'000}) {
         polls_at_once need;
         for (int i = 0; i < 30 * rate; ++i) // 30 to 130 ms, evenly: the balance is at 48
