@@ -7,7 +7,7 @@ import { makeClient, refused, taken, type Exchange } from "./client.js";
 import { endOf, statesOf } from "./lives.js";
 import { Sandbox } from "./sandbox.js";
 import { callSessions } from "./sessions.js";
-import { callEvents } from "./streams.js";
+import { callEvents, callExports } from "./streams.js";
 
 const [socketPath = "", sandboxFolder = "", recordPath = ""] = process.argv.slice(2);
 const exchanges: Exchange[] = [];
@@ -168,6 +168,7 @@ const events = await callEvents(api);
 await callConsumers();
 await callDeliveries();
 await callCallbacks();
+await callExports(api);
 await callDaemon();
 await sandbox.close();
 await close();

@@ -35,3 +35,20 @@ export async function callEvents(api: Client): Promise<Event[]> {
     refused(await api.GET("/v1/events", { params: { query: { wait: "soon" } } }), 400, "invalid_request");
     return streamed;
 }
+
+/** What was tracked, recorded and delivered, as files; the client's types say which rows they have. */
+export async function callExports(api: Client) {
+    for (const path of ["/v1/export/transactions", "/v1/export/events", "/v1/export/deliveries"] as const) {
+        const rows = String(taken(await api.GET(path, { parseAs: "text" }), 200)).trimEnd().split("\n");
+        const table = taken(await api.GET(path, { params: { query: { format: "csv" } }, parseAs: "text" }), 200);
+        const [header = ""] = String(table).split("\r\n");
+        for (const member of Object.keys(JSON.parse(rows[0] ?? "{}") as object)) {
+            if (member !== "proof" && !header.split(",").includes(member)) throw new Error(`no ${member} in ${header}`);
+        }
+        const since = { since: "2100-01-01T00:00:00Z" };
+        const none = taken(await api.GET(path, { params: { query: since }, parseAs: "text" }), 200);
+        if (String(none) !== "") throw new Error(`rows of a time to come: ${String(none)}`);
+        // @ts-expect-error: not a format
+        refused(await api.GET(path, { params: { query: { format: "xlsx" } } }), 400, "invalid_request");
+    }
+}
