@@ -6,7 +6,7 @@ congestion window of a long way. Each client is given the same wanted rate, and 
 it has to be told one:
 - prooftrackd with its default configuration, and with 64 connections, which is what many a client's pool is set to;
   once with half of the transactions
-- Go: a goroutine a transaction, as many connections as that takes, at most 4,500 polls at once
+- Go: a goroutine a transaction, as many connections as that takes, at most twice as many polls at once as have to be
 - Node: fetch in as many loops as polls have to be in flight, without a pause; it holds what it can make
 - h2load: as fast as it can, as a scale
 `held` is how many pending the polls that were made are enough for. """
@@ -31,6 +31,7 @@ FAR = 100
 MEMORY = "MiB of 1,300 polls in flight over HTTP/2"
 NODE_OPTIONS = ["--dns-result-order=ipv4first"]
 ON_TIME = 0.98  # of the wanted polls: the rest is how many of an even draw fall into a window
+MOST_AT_ONCE = 4500  # of Go, whose connections take the relay two descriptors each
 MOST_LOOPS = 1000  # of Node, which makes fewer polls a second than they could
 
 
@@ -122,9 +123,10 @@ def measure_client(world, load, relay, command, env=None, marks=False):
                         **(json.loads(printed) if marks else {}))
 
 
-def measure_go(world, load, port, relay, version):
+def measure_go(world, load, port, relay, distance, version):
+    at_once = min(2 * load.in_flight(distance), MOST_AT_ONCE)
     command = [bench_program("band_loop"), str(port), str(world.folder / "cert.pem"), str(load.pending),
-               *map(str, load.band), version]
+               *map(str, load.band), str(at_once), version]
     return measure_client(world, load, relay, command, marks=True)
 
 
@@ -174,8 +176,8 @@ def run(world):
         if distance == FAR:
             note("prooftrackd, HTTP/1.1, 50,000 pending", distance, measure_daemon(world, half, near, near_relay))
         note("prooftrackd, HTTP/2", distance, measure_daemon(world, load, new, new_relay, is_http2=True))
-        note("Go net/http, HTTP/1.1", distance, measure_go(world, load, near, near_relay, "1.1"))
-        note("Go net/http, HTTP/2", distance, measure_go(world, load, new, new_relay, "2"))
+        note("Go net/http, HTTP/1.1", distance, measure_go(world, load, near, near_relay, distance, "1.1"))
+        note("Go net/http, HTTP/2", distance, measure_go(world, load, new, new_relay, distance, "2"))
         note("Node fetch, HTTP/1.1", distance, measure_node(world, load, near, near_relay, distance))
         note("h2load, HTTP/1.1", distance, measure_h2load(world, load, near, near_relay, distance, False))
         note("h2load, HTTP/2", distance, measure_h2load(world, load, new, new_relay, distance, True))

@@ -1,9 +1,9 @@
 // Polls many transactions with Go's net/http, as one writes it: a goroutine a transaction, which sleeps between two
-// polls for a time drawn from the band. As many connections as it takes, all kept, and at most 4,500 polls at once, so
-// that it does not exhaust the descriptors when it cannot keep up. Runs until SIGTERM, then prints as JSON how late
-// polls were sent since SIGUSR1, in milliseconds.
+// polls for a time drawn from the band. As many connections as it takes, all kept, and at most AT_ONCE polls at once:
+// without a bound it opens thousands of connections while it cannot keep up, and never recovers. Runs until SIGTERM,
+// then prints as JSON how late polls were sent since SIGUSR1, in milliseconds.
 //
-//	band_loop PORT CA_FILE TRANSACTIONS LEAST_MS MOST_MS 1.1|2
+//	band_loop PORT CA_FILE TRANSACTIONS LEAST_MS MOST_MS AT_ONCE 1.1|2
 package main
 
 import (
@@ -23,8 +23,6 @@ import (
 	"syscall"
 	"time"
 )
-
-const mostAtOnce = 4500
 
 type transaction struct {
 	ID     string `json:"merchant_transaction_id"`
@@ -66,7 +64,7 @@ func number(text string) int {
 	return value
 }
 
-func makeClient(caFile string, version string) *http.Client {
+func makeClient(caFile string, atOnce int, version string) *http.Client {
 	pem, err := os.ReadFile(caFile)
 	if err != nil {
 		log.Fatal(err)
@@ -76,7 +74,7 @@ func makeClient(caFile string, version string) *http.Client {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 1 << 20,
 		ForceAttemptHTTP2: version == "2"}
 	if version != "2" {
-		transport.MaxConnsPerHost = mostAtOnce // it dials more than it has requests
+		transport.MaxConnsPerHost = atOnce // it dials more than it has requests
 		transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 	}
 	return &http.Client{Timeout: 30 * time.Second, Transport: transport}
@@ -99,11 +97,11 @@ func poll(client *http.Client, url string, id string, due time.Time, all *latene
 }
 
 func main() {
-	client := makeClient(os.Args[2], os.Args[6])
-	least, most := number(os.Args[4]), number(os.Args[5])
+	least, most, atOnce := number(os.Args[4]), number(os.Args[5]), number(os.Args[6])
+	client := makeClient(os.Args[2], atOnce, os.Args[7])
 	url := "https://localhost:" + os.Args[1] + "/widget/transactions/"
 	var all lateness
-	places := make(chan struct{}, mostAtOnce)
+	places := make(chan struct{}, atOnce)
 	for at := 0; at < number(os.Args[3]); at++ {
 		go func(id string) {
 			due := time.Now().Add(time.Duration(rand.Float64() * float64(most) * 1e6)) // spread, as they would come in
