@@ -61,7 +61,13 @@ function checkMessage(where: string, content: Json | undefined, message: Message
     const described = Object.entries(node(content)).find(([type]) => bare(type) === bare(message.type));
     if (!described) return void faults.push(`${where}: ${message.type || "no content type"} is not described`);
     const isJson = /^application\/(.+\+)?json$/.test(bare(message.type));
-    mustFit(where, node(described[1])["schema"], isJson ? JSON.parse(message.body) : message.body);
+    const schema = node(described[1])["schema"];
+    if (bare(message.type) === "application/x-ndjson" && resolve(schema)["type"] !== "string") {
+        const lines = message.body.split("\n").filter((line) => line !== "");
+        for (const line of lines) mustFit(where, schema, JSON.parse(line));
+        return;
+    }
+    mustFit(where, schema, isJson ? JSON.parse(message.body) : message.body);
 }
 
 function checkHeader(where: string, schema: Json | undefined, value: string) {
