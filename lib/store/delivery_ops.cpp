@@ -130,7 +130,7 @@ std::optional<delivery_head> insert_delivery(
     const auto next_attempt_at = is_head ? std::optional(owed.at) : std::nullopt;
     static constexpr sql_literal insert = R"sql(
         INSERT INTO deliveries
-        VALUES (?, ?, ?, ?, 0, 0, NULL, 0, ?, NULL, ?)
+        VALUES (?, ?, ?, ?, 0, 0, NULL, 0, ?, NULL, ?, NULL, NULL)
     )sql";
     db.sql(insert).execute(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url);
     db.searched.note(

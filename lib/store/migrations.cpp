@@ -13,6 +13,65 @@
 namespace prooftrack::store {
 namespace {
 
+// Deliveries that are dismissed or a replay's, pauses, maintenance, replays. A CHECK cannot be changed in place: the
+// table is written anew, and its view with it.
+constexpr std::string_view controls_of_5 = R"sql(
+DROP VIEW v_deliveries;
+CREATE TABLE new_deliveries (
+  id INTEGER PRIMARY KEY,
+  event_seq INTEGER NOT NULL,
+  transaction_row INTEGER NOT NULL REFERENCES transactions (row),
+  lane INTEGER NOT NULL,
+  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
+  attempts INTEGER NOT NULL,
+  last_attempt_at INTEGER,
+  last_status INTEGER NOT NULL,
+  next_attempt_at INTEGER,
+  last_error TEXT,
+  url TEXT,
+  note TEXT,
+  replay INTEGER
+) STRICT;
+INSERT INTO new_deliveries
+SELECT *, NULL, NULL
+FROM deliveries
+ORDER BY id;
+DROP TABLE deliveries;
+ALTER TABLE new_deliveries RENAME TO deliveries;
+CREATE INDEX deliveries_of ON deliveries (transaction_row, id);
+CREATE INDEX deliveries_due ON deliveries (lane, next_attempt_at, id)
+WHERE state = 0 AND next_attempt_at IS NOT NULL;
+CREATE INDEX deliveries_waiting ON deliveries (lane, transaction_row, id) WHERE state = 0;
+CREATE INDEX deliveries_pending ON deliveries (lane, id) WHERE state = 0;
+CREATE INDEX deliveries_dead ON deliveries (lane, id) WHERE state = 2;
+CREATE INDEX deliveries_given_up ON deliveries (lane, transaction_row) WHERE state >= 2;
+CREATE TABLE pauses (
+  callback TEXT PRIMARY KEY,
+  since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE maintenance (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  since INTEGER NOT NULL,
+  note TEXT
+) STRICT;
+CREATE TABLE replays (
+  id INTEGER PRIMARY KEY,
+  callback TEXT NOT NULL,
+  after_seq INTEGER NOT NULL,
+  before_seq INTEGER NOT NULL,
+  since INTEGER,
+  until INTEGER,
+  types TEXT NOT NULL,
+  missing INTEGER NOT NULL CHECK (missing IN (0, 1)),
+  events INTEGER NOT NULL,
+  next_seq INTEGER NOT NULL,
+  made INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  ended_at INTEGER,
+  cancelled INTEGER NOT NULL CHECK (cancelled IN (0, 1))
+) STRICT;
+)sql";
+
 void copy_before(
     db_connection& db, const std::filesystem::path& database, const std::string& vfs, std::int64_t version,
     const std::string& log_id) {
@@ -60,7 +119,10 @@ std::span<const migration> known_migrations() {
         CREATE INDEX transactions_settled ON transactions (row >> 12, settled_at) WHERE settled_at IS NOT NULL;
         CREATE INDEX deliveries_given_up ON deliveries (lane, transaction_row) WHERE state >= 2;
     )sql";
-    static const std::array steps{migration{1, to_2.c_str()}, migration{2, to_3}, migration{3, to_4, index_everything}};
+    static const std::string to_5 = std::string(controls_of_5) + delivery_view_sql();
+    static const std::array steps{
+        migration{1, to_2.c_str()}, migration{2, to_3}, migration{3, to_4, index_everything},
+        migration{4, to_5.c_str()}};
     return steps;
 }
 

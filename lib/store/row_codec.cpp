@@ -100,7 +100,7 @@ row_revision read_revision(const query& row, int column) {
 
 track::delivery_state read_delivery_state(const query& row, int column) {
     const std::int64_t number = row.integer(column);
-    if (number < 0 || number > 2) throw_damaged("a delivery's state in the database is unknown");
+    if (number < 0 || number > 3) throw_damaged("a delivery's state in the database is unknown");
     return static_cast<track::delivery_state>(number);
 }
 

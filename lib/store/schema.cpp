@@ -22,10 +22,8 @@ static_assert(
     static_cast<int>(track::status_kind::other) == 6);
 static_assert(
     static_cast<int>(track::delivery_state::pending) == 0 && static_cast<int>(track::delivery_state::delivered) == 1 &&
-    static_cast<int>(track::delivery_state::dead) == 2);
+    static_cast<int>(track::delivery_state::dead) == 2 && static_cast<int>(track::delivery_state::dismissed) == 3);
 static_assert(segment_bits == 12, "the indexes say `>> 12`");
-
-static_assert(segment_bits == 12); // as the indexes say
 
 // `>> 12` is the segment of a key (segments.hpp). Times are milliseconds since 1970. An id that is a lower-case UUID is
 // its 16 bytes, any other its text (row_codec.hpp).
@@ -142,13 +140,15 @@ CREATE TABLE deliveries (
   event_seq INTEGER NOT NULL,
   transaction_row INTEGER NOT NULL REFERENCES transactions (row),
   lane INTEGER NOT NULL,
-  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 2),
+  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
   attempts INTEGER NOT NULL,
   last_attempt_at INTEGER,
   last_status INTEGER NOT NULL,
   next_attempt_at INTEGER,
   last_error TEXT,
-  url TEXT
+  url TEXT,
+  note TEXT,
+  replay INTEGER
 ) STRICT;
 CREATE INDEX deliveries_of ON deliveries (transaction_row, id);
 CREATE INDEX deliveries_due ON deliveries (lane, next_attempt_at, id) WHERE state = 0 AND next_attempt_at IS NOT NULL;
@@ -169,6 +169,34 @@ CREATE TABLE session_keys (
   transaction_id TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_keys_age ON session_keys (claimed_at);
+
+CREATE TABLE pauses (
+  callback TEXT PRIMARY KEY,
+  since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE maintenance (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  since INTEGER NOT NULL,
+  note TEXT
+) STRICT;
+
+CREATE TABLE replays (
+  id INTEGER PRIMARY KEY,
+  callback TEXT NOT NULL,
+  after_seq INTEGER NOT NULL,
+  before_seq INTEGER NOT NULL,
+  since INTEGER,
+  until INTEGER,
+  types TEXT NOT NULL,
+  missing INTEGER NOT NULL CHECK (missing IN (0, 1)),
+  events INTEGER NOT NULL,
+  next_seq INTEGER NOT NULL,
+  made INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  ended_at INTEGER,
+  cancelled INTEGER NOT NULL CHECK (cancelled IN (0, 1))
+) STRICT;
 )sql";
 
 // For people with the sqlite3 program: ids, states and times as the API shows them.
@@ -221,7 +249,9 @@ SELECT
   CAST(body AS TEXT) AS body
 FROM events
 LEFT JOIN v_transactions ON row = transaction_row;
+)sql";
 
+constexpr std::string_view delivery_view = R"sql(
 CREATE VIEW v_deliveries AS
 SELECT
   deliveries.id,
@@ -230,12 +260,14 @@ SELECT
   merchant_transaction_id,
   lanes.callback,
   lanes.lane,
-  CASE deliveries.state WHEN 0 THEN 'pending' WHEN 1 THEN 'delivered' WHEN 2 THEN 'dead' END AS state,
+  CASE deliveries.state WHEN 0 THEN 'pending' WHEN 1 THEN 'delivered' WHEN 2 THEN 'dead'
+    WHEN 3 THEN 'dismissed' END AS state,
   attempts,
   strftime('%Y-%m-%dT%H:%M:%fZ', last_attempt_at / 1000.0, 'unixepoch') AS last_attempt_at,
   last_error,
   last_status,
-  strftime('%Y-%m-%dT%H:%M:%fZ', next_attempt_at / 1000.0, 'unixepoch') AS next_attempt_at
+  strftime('%Y-%m-%dT%H:%M:%fZ', next_attempt_at / 1000.0, 'unixepoch') AS next_attempt_at,
+  note
 FROM deliveries
 JOIN v_transactions ON v_transactions.row = deliveries.transaction_row
 JOIN lanes ON lanes.row = deliveries.lane
@@ -244,9 +276,11 @@ LEFT JOIN events ON events.seq = event_seq;
 
 } // namespace
 
-std::string schema_sql() { return std::string(tables) + std::string(views); }
+std::string schema_sql() { return std::string(tables) + views_sql(); }
 
-const char* views_sql() { return views.data(); }
+std::string views_sql() { return std::string(views) + std::string(delivery_view); }
+
+const char* delivery_view_sql() { return delivery_view.data(); }
 
 void create_schema(db_connection& db, const std::string& log_id) {
     db.execute(R"sql(BEGIN IMMEDIATE)sql");

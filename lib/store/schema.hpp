@@ -14,12 +14,14 @@ namespace prooftrack::store {
 /// `PRAGMA application_id` of our databases: "PrTk".
 inline constexpr std::int64_t application_id = 0x5072546B;
 /// `PRAGMA user_version` that this program reads and writes.
-inline constexpr std::int64_t schema_version = 4;
+inline constexpr std::int64_t schema_version = 5;
 
 /// Everything in an empty database, in one text of statements. Does not set the marks.
 std::string schema_sql();
 /// The views alone, which schema 2 brought: readable ids, states and times for people with the sqlite3 program.
-const char* views_sql();
+std::string views_sql();
+/// The view of deliveries, which schema 5 made anew.
+const char* delivery_view_sql();
 
 /// Makes the tables, the marks and the counters in an empty database, in one transaction. `log_id` is the new log's
 /// name.

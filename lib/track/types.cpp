@@ -12,7 +12,7 @@ constexpr std::array<std::string_view, 7> status_names{"",       "pending",   "p
 constexpr std::array<std::string_view, 10> reply_names{"good",         "unchanged", "not_found", "bad_request",
                                                        "unauthorized", "forbidden", "throttled", "server_error",
                                                        "unusable",     "no_reply"};
-constexpr std::array<std::string_view, 3> delivery_names{"pending", "delivered", "dead"};
+constexpr std::array<std::string_view, 4> delivery_names{"pending", "delivered", "dead", "dismissed"};
 
 template <class Enum, std::size_t Size>
 std::optional<Enum> find_name(const std::array<std::string_view, Size>& names, std::string_view text) {

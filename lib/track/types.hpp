@@ -125,7 +125,7 @@ struct poll_answer {
     steady_duration took{};                  ///< from the first byte written to the answer
 };
 
-enum class delivery_state : std::uint8_t { pending, delivered, dead };
+enum class delivery_state : std::uint8_t { pending, delivered, dead, dismissed };
 std::string_view to_string(delivery_state state);
 std::optional<delivery_state> parse_delivery_state(std::string_view text);
 

@@ -179,7 +179,7 @@ class Restoring(SystemCase):
         self.back_up()
         self.assertEqual(daemon.stop(), 0)
         # As an upgrade leaves it: the copy of before, and a schema that this program does not know.
-        shutil.copyfile(self.saved, f"{self.database}.v4.bak")
+        shutil.copyfile(self.saved, f"{self.database}.v5.bak")
         with open(self.database, "r+b") as file:
             file.seek(60)
             file.write((7).to_bytes(4, "big"))

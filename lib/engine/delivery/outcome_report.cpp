@@ -18,6 +18,7 @@ std::string_view result_name(track::delivery_state state) {
     case track::delivery_state::dead:
         return "dead";
     case track::delivery_state::pending:
+    case track::delivery_state::dismissed: // no attempt ends like that
         return "failed";
     }
     return "failed";
@@ -52,6 +53,7 @@ void report_outcome(const delivery_dependencies& deps, const delivery_attempt& o
     case track::delivery_state::dead:
         log_dead(deps.log, one);
         break;
+    case track::delivery_state::dismissed:
     case track::delivery_state::pending:
         if (running) {
             log_failed_with_count(deps, one);
