@@ -115,6 +115,7 @@ std::variant<invocation, parse_end> parse_command_line(
     add_transaction_commands(app, collector);
     add_proof_commands(app, collector);
     add_event_commands(app, collector);
+    add_control_commands(app, collector);
     add_book_commands(app, collector);
     add_daemon_commands(app, collector);
     app.add_subcommand("help", "Show the help of a command");

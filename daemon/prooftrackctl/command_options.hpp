@@ -24,6 +24,8 @@ struct command_collector {
     deliveries_command deliveries;
     redeliver_command redeliver;
     callback_test_command callback_test;
+    callback_control_command control;
+    dismiss_command dismiss;
     consumers_command consumers;
     listen_command listen;
     top_command top;
@@ -38,6 +40,7 @@ struct command_collector {
 void add_transaction_commands(CLI::App& app, command_collector& into);
 void add_proof_commands(CLI::App& app, command_collector& into);
 void add_event_commands(CLI::App& app, command_collector& into);
+void add_control_commands(CLI::App& app, command_collector& into);
 void add_daemon_commands(CLI::App& app, command_collector& into);
 void add_book_commands(CLI::App& app, command_collector& into);
 

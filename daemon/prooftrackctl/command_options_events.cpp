@@ -29,12 +29,12 @@ void add_events(CLI::App& app, command_collector& into) {
 
 void add_deliveries(CLI::App& app, command_collector& into) {
     auto* command = app.add_subcommand("deliveries", "List what is owed to callbacks and what became of it");
-    command->add_option("--state", into.deliveries.state, "pending, delivered or dead")
+    command->add_option("--state", into.deliveries.state, "pending, delivered, dead or dismissed")
         ->type_name("S")
         ->check(CLI::Validator(
             [](std::string& text) {
-                return track::parse_delivery_state(text) ? std::string()
-                                                         : "'" + text + "' is not a state: pending, delivered or dead";
+                if (track::parse_delivery_state(text)) return std::string();
+                return "'" + text + "' is not a state: pending, delivered, dead or dismissed";
             },
             "", "state"));
     command->add_option("--callback", into.deliveries.callback, "Only those of this callback")->type_name("NAME");

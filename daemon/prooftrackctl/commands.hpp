@@ -92,6 +92,17 @@ struct redeliver_command {
 struct callback_test_command {
     std::string name;
 };
+struct callback_control_command {
+    enum class action : std::uint8_t { pause, resume, flush };
+    action what = action::pause;
+    std::string name;
+};
+struct dismiss_command {
+    std::string delivery; ///< its number; "" with `dead`
+    bool dead = false;
+    std::string callback; ///< with `dead` alone; "" = all
+    std::string note;     ///< "" = none
+};
 struct secret_new_command {};
 struct consumers_command {
     enum class action : std::uint8_t { list, add, ack, remove };
@@ -133,8 +144,8 @@ struct reconcile_command {
 using any_command = std::variant<
     track_command, import_command, get_command, explain_command, wait_command, list_command, untrack_command,
     poll_command, session_command, kyc_command, events_command, deliveries_command, redeliver_command,
-    callback_test_command, secret_new_command, consumers_command, listen_command, status_command, top_command,
-    backup_command, export_command, log_level_command, reconcile_command>;
+    callback_test_command, callback_control_command, dismiss_command, secret_new_command, consumers_command,
+    listen_command, status_command, top_command, backup_command, export_command, log_level_command, reconcile_command>;
 
 /// Each gives the exit status, or throws command_failure, output_closed, stop_requested.
 int run(command_context& context, const track_command& what);
@@ -151,6 +162,8 @@ int run(command_context& context, const events_command& what);
 int run(command_context& context, const deliveries_command& what);
 int run(command_context& context, const redeliver_command& what);
 int run(command_context& context, const callback_test_command& what);
+int run(command_context& context, const callback_control_command& what);
+int run(command_context& context, const dismiss_command& what);
 int run(command_context& context, const secret_new_command& what);
 int run(command_context& context, const consumers_command& what);
 int run(command_context& context, const listen_command& what);

@@ -171,6 +171,10 @@ std::string note_of(
     if (state == "delivered")
         return fmt::format("arrived {}, {}", relative_time(one["last_attempt_at"].text(), now), tries);
     if (state == "dead") return fmt::format("dead after {}: {}", tries, error.empty() ? "no reason recorded" : error);
+    if (state == "dismissed") {
+        const std::string note = printable(one["note"].text());
+        return fmt::format("given up after {}, then dismissed by a user{}", tries, note.empty() ? "" : ": " + note);
+    }
     for (std::size_t before = 0; before < index; ++before) {
         const json_view& other = deliveries[before];
         if (other["callback"].text() == callback && other["state"].text() == "pending") {
@@ -182,6 +186,10 @@ std::string note_of(
     const std::string health = callback_state(status, callback);
     const std::string last = error.empty() ? "" : fmt::format("; the last attempt: {}", error);
     if (health == "unconfigured") return "waits until the callback is configured again";
+    if (health == "paused")
+        return fmt::format(
+            "waits, {} so far: a user has paused the callback, `prooftrackctl resume {}` lets it go on", tries,
+            printable(callback));
     if (health == "failing")
         return fmt::format(
             "the callback is failing: its oldest due delivery is tried, at most every 30 s, the others wait{}", last);
@@ -203,8 +211,9 @@ std::vector<std::string> actions_of(const explained_facts& facts, const std::vec
     if (open) add("wait " + id, "waits for its end");
     if (open) add("untrack " + id, "ends the tracking");
     if (state == "abandoned" || state == "untracked") add("track " + id, "tracks it anew");
-    const bool owed = std::any_of(
-        deliveries.begin(), deliveries.end(), [](const json_view& one) { return one["state"].text() != "delivered"; });
+    const bool owed = std::any_of(deliveries.begin(), deliveries.end(), [](const json_view& one) {
+        return one["state"].text() != "delivered" && one["state"].text() != "dismissed";
+    });
     if (owed) {
         add("redeliver " + id, "sends what did not arrive now");
     } else if (!deliveries.empty()) {

@@ -203,6 +203,26 @@ api_request callback_test_request(std::string_view name) {
     return request;
 }
 
+api_request callback_control_request(const callback_control_command& what) {
+    using action = callback_control_command::action;
+    const char* const verb = what.what == action::pause    ? "pause"
+                             : what.what == action::resume ? "resume"
+                                                           : "flush";
+    return change("POST", fmt::format("/v1/callbacks/{}/{}", percent_encoded(what.name), verb));
+}
+
+api_request dismiss_request(const dismiss_command& what) {
+    std::string members = what.dead ? R"("state":"dead")" : "";
+    const auto add = [&members](const char* name, const std::string& value) {
+        if (value.empty()) return;
+        members += fmt::format("{}\"{}\":{}", members.empty() ? "" : ",", name, json_string(value));
+    };
+    add("callback", what.callback);
+    add("note", what.note);
+    const std::string one = what.dead ? "" : percent_encoded(what.delivery) + "/";
+    return change("POST", fmt::format("/v1/deliveries/{}dismiss", one), "{" + members + "}");
+}
+
 api_request consumers_request(const consumers_command& what) {
     const std::string one = "/v1/consumers/" + percent_encoded(what.name);
     const std::string seq = what.seq ? fmt::format("{{\"seq\":{}}}", *what.seq) : "";

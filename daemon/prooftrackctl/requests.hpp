@@ -34,6 +34,8 @@ api_request deliveries_request(const deliveries_command& what, std::uint64_t lim
 api_request retry_delivery_request(std::string_view delivery);
 api_request retry_dead_request(std::string_view callback);
 api_request callback_test_request(std::string_view name);
+api_request callback_control_request(const callback_control_command& what);
+api_request dismiss_request(const dismiss_command& what);
 api_request consumers_request(const consumers_command& what);
 api_request status_request();
 api_request backup_request();

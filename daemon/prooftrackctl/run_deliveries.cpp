@@ -41,7 +41,7 @@ void redeliver_one(command_context& context, const std::string& id, const std::s
     }
 }
 
-/// The deliveries of a transaction that did not arrive; all of them when every one did.
+/// The deliveries of a transaction that did not arrive and were not dismissed; all of them when there are none.
 void redeliver_transaction(command_context& context, const redeliver_command& what) {
     struct owed {
         std::string id;
@@ -59,7 +59,7 @@ void redeliver_transaction(command_context& context, const redeliver_command& wh
         for (const json_view& one : page["deliveries"].elements()) {
             found.push_back(
                 {one["id"].text(), fmt::format(" ({} to {})", one["event_type"].text(), one["callback"].text()),
-                 one["state"].text() == "delivered"});
+                 one["state"].text() == "delivered" || one["state"].text() == "dismissed"});
         }
         const std::string next = page["next_cursor"].text();
         cursor = next == cursor ? "" : next;

@@ -85,6 +85,16 @@ std::string failing_line(const json_view& callback, const look& where, wall_time
     return painted(shown, paint::warn, where) + "\n";
 }
 
+/// Who looks at the backlog sees why it grows.
+std::string paused_line(const json_view& callback, const look& where, wall_time now) {
+    const std::string name = printable(callback["name"].text());
+    const std::string line = fmt::format(
+        "{} was paused {}: `prooftrackctl resume {}` lets it go on", name,
+        relative_time(callback["paused_since"].text(), now), name);
+    const std::string shown = where.width > 0 ? cut_to_width(line, where.width, where.ellipsis()) : line;
+    return painted(shown, paint::warn, where) + "\n";
+}
+
 std::string callback_table(const json_view& callbacks, const look& where, wall_time now, std::size_t most) {
     const auto all = callbacks.elements();
     if (all.empty()) return painted("  none configured\n", paint::dim, where);
@@ -108,6 +118,7 @@ std::string callback_table(const json_view& callbacks, const look& where, wall_t
     std::string text = rows.format(inner);
     for (std::size_t i = 0; i < shown; ++i) {
         if (all[i]["state"].text() == "failing") text += failing_line(all[i], inner, now);
+        if (!all[i]["paused_since"].text().empty()) text += paused_line(all[i], inner, now);
     }
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = text.find('\n', at) + 1;

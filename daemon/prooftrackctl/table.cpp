@@ -45,7 +45,7 @@ paint paint_of(std::string_view word) {
         std::string_view word;
         paint how;
     };
-    static constexpr std::array<entry, 24> known{{
+    static constexpr std::array<entry, 26> known{{
         {"completed", paint::good},    {"delivered", paint::good},  {"ok", paint::good},
         {"verified", paint::good},     {"tracking", paint::busy},   {"pending", paint::busy},
         {"processing", paint::busy},   {"failed", paint::bad},      {"dead", paint::bad},
@@ -54,6 +54,7 @@ paint paint_of(std::string_view word) {
         {"cancelled", paint::warn},    {"overdue", paint::warn},    {"not_found", paint::warn},
         {"rejected", paint::warn},     {"reversed", paint::warn},   {"throttled", paint::warn},
         {"unconfigured", paint::warn}, {"untracked", paint::dim},   {"settled", paint::good},
+        {"paused", paint::warn},       {"dismissed", paint::dim},
     }};
     if (word.starts_with("transaction.")) word.remove_prefix(std::string_view("transaction.").size());
     for (const entry& one : known) {

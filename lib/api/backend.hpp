@@ -39,6 +39,8 @@ enum class problem_code : std::uint8_t {
     session_outcome_unknown, ///< 409
     idempotency_key_reused,  ///< 409
     session_replayed,        ///< 409: the session exists, its secret part was never stored
+    callback_paused,         ///< 409
+    not_dead,                ///< 409: a delivery that is to be dismissed
     cursor_gone,             ///< 410
     too_large,               ///< 413
     unsupported_media_type,  ///< 415
@@ -251,6 +253,22 @@ class delivery_backend {
         std::string name, client_identity who, backend_handler<callback_test_result> handler) = 0;
 };
 
+/// Callbacks that are held up or hurried, dead deliveries that are let go.
+class control_backend {
+  public:
+    virtual ~control_backend() = default;
+    /// The callback as the status shows it: a JSON object.
+    virtual void pause_callback(std::string name, client_identity who, backend_handler<std::string> handler) = 0;
+    virtual void resume_callback(std::string name, client_identity who, backend_handler<std::string> handler) = 0;
+    virtual void flush_callback(std::string name, client_identity who, backend_handler<std::uint64_t> handler) = 0;
+    /// `note`: "" = none.
+    virtual void dismiss_delivery(
+        delivery_id id, std::string note, client_identity who, backend_handler<track::delivery_view> handler) = 0;
+    virtual void dismiss_dead(
+        std::optional<std::string> callback, std::string note, client_identity who,
+        backend_handler<std::uint64_t> handler) = 0;
+};
+
 /// Named consumers of the event log.
 class consumer_backend {
   public:
@@ -294,6 +312,7 @@ class backend : public tracking_backend,
                 public session_backend,
                 public event_backend,
                 public delivery_backend,
+                public control_backend,
                 public consumer_backend,
                 public status_backend,
                 public operator_backend {

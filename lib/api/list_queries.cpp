@@ -106,7 +106,7 @@ parsed<track::delivery_query> read_delivery_query(const query_values& query) {
     track::delivery_query request;
     if (const std::string* state = query.find("state")) {
         request.state = track::parse_delivery_state(*state);
-        if (!request.state) return refused("state is one of pending, delivered, dead");
+        if (!request.state) return refused("state is one of pending, delivered, dead, dismissed");
     }
     auto callback = query.callback_name("callback");
     if (!callback) return callback.error();

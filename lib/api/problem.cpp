@@ -9,7 +9,7 @@
 namespace prooftrack::api {
 namespace {
 
-constexpr std::array<problem_kind, 25> kinds{{
+constexpr std::array<problem_kind, 27> kinds{{
     {problem_code::invalid_request, 400, "invalid_request", "The request is not valid"},
     {problem_code::not_allowed, 403, "not_allowed", "Not allowed for this user"},
     {problem_code::route_not_found, 404, "route_not_found", "There is no such path"},
@@ -24,6 +24,8 @@ constexpr std::array<problem_kind, 25> kinds{{
     {problem_code::session_outcome_unknown, 409, "session_outcome_unknown", "The outcome of this key is not known"},
     {problem_code::idempotency_key_reused, 409, "idempotency_key_reused", "The key was used with another body"},
     {problem_code::session_replayed, 409, "session_replayed", "The session exists already"},
+    {problem_code::callback_paused, 409, "callback_paused", "The callback is paused"},
+    {problem_code::not_dead, 409, "not_dead", "The delivery is not dead"},
     {problem_code::cursor_gone, 410, "cursor_gone", "The events behind this cursor are gone"},
     {problem_code::too_large, 413, "too_large", "The request is too large"},
     {problem_code::unsupported_media_type, 415, "unsupported_media_type", "The body is of an unsupported type"},

@@ -98,6 +98,7 @@ void append_delivery(std::string& out, const track::delivery_view& view) {
     const bool has_status = view.last_status != 0 || view.state == track::delivery_state::delivered;
     writer.raw("last_status", has_status ? fmt::format("{}", view.last_status) : "null");
     writer.time_or_null("next_attempt_at", view.next_attempt_at);
+    if (!view.note.empty()) writer.text("note", view.note);
     writer.close();
 }
 

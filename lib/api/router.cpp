@@ -16,7 +16,7 @@ struct route_table {
         route_info info;
         router::action action;
     };
-    static constexpr std::size_t size = 28;
+    static constexpr std::size_t size = 33;
     static const std::array<entry, size> entries;
 };
 
@@ -39,6 +39,11 @@ const std::array<route_table::entry, route_table::size> route_table::entries{{
     {{"DELETE", "/v1/consumers/{name}", body_kind::none, true}, &router::delete_consumer},
     {{"POST", "/v1/consumers/{name}/ack", body_kind::json, true}, &router::acknowledge},
     {{"POST", "/v1/callbacks/{name}/test", body_kind::none, true}, &router::test_callback},
+    {{"POST", "/v1/callbacks/{name}/pause", body_kind::none, true}, &router::pause_callback},
+    {{"POST", "/v1/callbacks/{name}/resume", body_kind::none, true}, &router::resume_callback},
+    {{"POST", "/v1/callbacks/{name}/flush", body_kind::none, true}, &router::flush_callback},
+    {{"POST", "/v1/deliveries/dismiss", body_kind::json, true}, &router::dismiss_dead},
+    {{"POST", "/v1/deliveries/{id}/dismiss", body_kind::optional_json, true}, &router::dismiss_delivery},
     {{"GET", "/v1/status", body_kind::none, false}, &router::status},
     {{"GET", "/healthz", body_kind::none, false}, &router::healthy},
     {{"GET", "/readyz", body_kind::none, false}, &router::ready},

@@ -90,6 +90,12 @@ class router final : public request_handler {
     request_ticket acknowledge(api_call call);
     request_ticket test_callback(api_call call);
 
+    request_ticket pause_callback(api_call call);
+    request_ticket resume_callback(api_call call);
+    request_ticket flush_callback(api_call call);
+    request_ticket dismiss_delivery(api_call call);
+    request_ticket dismiss_dead(api_call call);
+
     request_ticket status(api_call call);
     request_ticket healthy(api_call call);
     request_ticket ready(api_call call);

@@ -1,29 +1,15 @@
 #include "engine/delivery_calls.hpp"
 
-#include <algorithm>
 #include <utility>
 
-#include <fmt/format.h>
-
+#include "engine/control_calls.hpp"
 #include "engine/problems.hpp"
 
 namespace prooftrack::engine {
 namespace {
 
-api::problem unknown_delivery(delivery_id id) {
-    return refuse(
-        api::problem_code::unknown_delivery,
-        fmt::format("there is no delivery {}: `prooftrackctl deliveries` lists them", value_of(id)));
-}
-
-api::problem unknown_callback(std::string_view name) {
-    return refuse(api::problem_code::unknown_callback, fmt::format("no [[callback]] has the name '{}'", name));
-}
-
-bool is_owed_something(const std::string& callback, const store::store_status& status) {
-    return std::any_of(status.lanes.begin(), status.lanes.end(), [&](const auto& lane) {
-        return lane.second.callback == callback && lane.second.pending + lane.second.dead > 0;
-    });
+api::problem retry_problem(const op_error& error) {
+    return error.code == store::store_error::paused ? callback_paused(error.detail) : store_problem(error);
 }
 
 } // namespace
@@ -48,7 +34,7 @@ task<api::outcome<std::monostate>> delivery_calls::retry(delivery_id id) {
     const auto done = co_await call(driver_, &delivery_driver::retry_delivery, id);
     if (done) co_return std::monostate{};
     if (done.error().code == store::store_error::not_found) co_return unknown_delivery(id);
-    co_return store_problem(done.error());
+    co_return retry_problem(done.error());
 }
 
 void delivery_calls::retry_dead(
@@ -59,14 +45,13 @@ void delivery_calls::retry_dead(
 }
 
 task<api::outcome<std::uint64_t>> delivery_calls::retry_all_dead(std::optional<std::string> callback) {
-    if (callback && !driver_.callbacks().is_configured(*callback)) {
-        // A callback that the configuration no longer has exists as long as it has deliveries.
-        const auto status = co_await call(store_, &store::store::status);
-        if (!status) co_return store_problem(status.error());
-        if (!is_owed_something(*callback, *status)) co_return unknown_callback(*callback);
+    if (callback) {
+        const std::string name = *callback;
+        const auto unknown = co_await refuse_unknown_callback(store_, driver_, name);
+        if (unknown) co_return *unknown;
     }
     auto count = co_await call(driver_, &delivery_driver::retry_dead, std::move(callback));
-    if (!count) co_return store_problem(count.error());
+    if (!count) co_return retry_problem(count.error());
     co_return *count;
 }
 

@@ -39,13 +39,15 @@ engine::engine(
       changes_(deps.storage, poll_driver_, views_, audit_),
       tracking_({deps.storage, deps.log, poll_driver_, views_, changes_, intake_, audit_}),
       session_service_(deps.clock, deps.storage, deps.log, hooks_of_sessions()), sessions_(session_service_, audit_),
-      deliveries_(deps.storage, delivery_driver_, audit_), consumers_(deps.clock, deps.storage, audit_),
+      deliveries_(deps.storage, delivery_driver_, audit_),
+      controls_(deps.clock, deps.storage, delivery_driver_, audit_), consumers_(deps.clock, deps.storage, audit_),
       status_(
           {deps.clock, deps.storage, deps.counts, poll_driver_.core(), delivery_driver_, housekeeping_, state_,
            life_.standing()},
           std::move(version)),
       operators_(deps.storage, audit_, hooks_.set_log_level),
-      calls_({tracking_, lookup_, changes_, sessions_, feed_, deliveries_, consumers_, status_, operators_}) {}
+      calls_({tracking_, lookup_, changes_, sessions_, feed_, deliveries_, controls_, consumers_, status_,
+              operators_}) {}
 
 session_hooks engine::hooks_of_sessions() {
     return {
@@ -104,6 +106,7 @@ void engine::on_delivery(std::string_view callback, std::string_view result) {
 
 void engine::on_callback(const callback_view& view) {
     deps_.counts.set_callback(view.name, view.backlog, view.dead, seconds(view.oldest_undelivered_seconds));
+    deps_.counts.set_paused(view.name, view.paused_since.has_value());
 }
 
 void engine::on_alarm() {

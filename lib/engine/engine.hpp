@@ -16,6 +16,7 @@
 #include "engine/change_audit.hpp"
 #include "engine/change_calls.hpp"
 #include "engine/consumer_calls.hpp"
+#include "engine/control_calls.hpp"
 #include "engine/daemon_state.hpp"
 #include "engine/delivery/delivery_driver.hpp"
 #include "engine/delivery_calls.hpp"
@@ -124,6 +125,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     session_service session_service_;
     session_calls sessions_;
     delivery_calls deliveries_;
+    control_calls controls_;
     consumer_calls consumers_;
     status_calls status_;
     operator_calls operators_;

@@ -20,6 +20,7 @@ struct backend_parts {
     api::session_backend& sessions;
     event_feed& feed;
     api::delivery_backend& delivery;
+    api::control_backend& control;
     api::consumer_backend& consumer;
     api::status_backend& status;
     api::operator_backend& operation;
@@ -99,6 +100,29 @@ class engine_backend final : public api::backend {
     void test_callback(
         std::string name, api::client_identity who, api::backend_handler<api::callback_test_result> handler) override {
         parts_.delivery.test_callback(std::move(name), who, std::move(handler));
+    }
+
+    void pause_callback(
+        std::string name, api::client_identity who, api::backend_handler<std::string> handler) override {
+        parts_.control.pause_callback(std::move(name), who, std::move(handler));
+    }
+    void resume_callback(
+        std::string name, api::client_identity who, api::backend_handler<std::string> handler) override {
+        parts_.control.resume_callback(std::move(name), who, std::move(handler));
+    }
+    void flush_callback(
+        std::string name, api::client_identity who, api::backend_handler<std::uint64_t> handler) override {
+        parts_.control.flush_callback(std::move(name), who, std::move(handler));
+    }
+    void dismiss_delivery(
+        delivery_id id, std::string note, api::client_identity who,
+        api::backend_handler<track::delivery_view> handler) override {
+        parts_.control.dismiss_delivery(id, std::move(note), who, std::move(handler));
+    }
+    void dismiss_dead(
+        std::optional<std::string> callback, std::string note, api::client_identity who,
+        api::backend_handler<std::uint64_t> handler) override {
+        parts_.control.dismiss_dead(std::move(callback), std::move(note), who, std::move(handler));
     }
 
     void put_consumer(

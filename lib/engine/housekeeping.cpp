@@ -165,6 +165,7 @@ task<> housekeeping::beat() {
 void housekeeping::say_alive(const store::store_status& status, const std::vector<track::consumer_view>& consumers) {
     const instant now = around_.clock.now();
     publish(status, consumers, now);
+    around_.deliveries.remind(status);
     const track::tracker& core = around_.polls.core();
     std::uint64_t backlog = 0;
     std::uint64_t dead = 0;

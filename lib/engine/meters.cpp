@@ -112,6 +112,11 @@ void meters::set_callback(std::string_view name, std::uint64_t backlog, std::uin
     registry_.deliveries_dead(name).Set(static_cast<double>(dead));
     registry_.oldest_undelivered(name).Set(static_cast<double>(oldest.count()));
 }
+
+void meters::set_paused(std::string_view callback, bool is_paused) {
+    registry_.callback_paused(callback).Set(is_paused ? 1 : 0);
+}
+
 seconds age_of(const track::consumer_view& consumer, wall_time now) {
     if (!consumer.oldest_pending) return seconds(0);
     return std::max(seconds(0), std::chrono::floor<seconds>(now - *consumer.oldest_pending));

@@ -59,6 +59,7 @@ class meters {
     void begin_transactions();
     void end_transactions();
     void set_callback(std::string_view name, std::uint64_t backlog, std::uint64_t dead, seconds oldest);
+    void set_paused(std::string_view callback, bool is_paused);
     void set_consumers(const std::vector<track::consumer_view>& consumers, wall_time now);
     void set_log_dropped(std::uint64_t total) { registry_.set_log_dropped(total); }
     void set_reload_successful(bool is_successful);

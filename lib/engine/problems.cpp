@@ -42,6 +42,16 @@ api::problem unknown_transaction(const transaction_id& id) {
         fmt::format("'{}' is not tracked here: `prooftrackctl track {}` tracks it", id.str(), id.str()));
 }
 
+api::problem unknown_delivery(delivery_id id) {
+    return refuse(
+        api::problem_code::unknown_delivery,
+        fmt::format("there is no delivery {}: `prooftrackctl deliveries` lists them", value_of(id)));
+}
+
+api::problem unknown_callback(std::string_view name) {
+    return refuse(api::problem_code::unknown_callback, fmt::format("no [[callback]] has the name '{}'", name));
+}
+
 api::problem call_problem(const op_error& error) {
     if (error.code == proof::proof_error::stopped) {
         return refuse(api::problem_code::unavailable, "the daemon is stopping: try again in a moment");

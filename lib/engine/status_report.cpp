@@ -75,22 +75,7 @@ std::string format_callbacks(const std::vector<callback_view>& callbacks) {
     std::string out = "[";
     for (const callback_view& view : callbacks) {
         if (out.size() > 1) out += ',';
-        out += "{\"name\":";
-        append_json_string(out, view.name);
-        out += ",\"state\":";
-        append_json_string(out, to_string(view.state));
-        out += fmt::format(
-            R"(,"backlog":{},"oldest_undelivered_seconds":{},"dead":{})", view.backlog, view.oldest_undelivered_seconds,
-            view.dead);
-        append_time(out, "failing_since", view.failing_since);
-        out += ",\"last_error\":";
-        if (view.last_error.empty()) {
-            out += "null";
-        } else {
-            append_json_string(out, view.last_error);
-        }
-        append_time(out, "next_try_at", view.next_try_at);
-        out += '}';
+        out += format_callback(view);
     }
     return out + "]";
 }
@@ -140,6 +125,26 @@ std::string format_secrets(const std::vector<secret_view>& secrets) {
 }
 
 } // namespace
+
+std::string format_callback(const callback_view& view) {
+    std::string out = "{\"name\":";
+    append_json_string(out, view.name);
+    out += ",\"state\":";
+    append_json_string(out, to_string(view.state));
+    out += fmt::format(
+        R"(,"backlog":{},"oldest_undelivered_seconds":{},"dead":{})", view.backlog, view.oldest_undelivered_seconds,
+        view.dead);
+    append_time(out, "failing_since", view.failing_since);
+    out += ",\"last_error\":";
+    if (view.last_error.empty()) {
+        out += "null";
+    } else {
+        append_json_string(out, view.last_error);
+    }
+    append_time(out, "next_try_at", view.next_try_at);
+    append_time(out, "paused_since", view.paused_since);
+    return out + "}";
+}
 
 std::string format_status(const status_facts& facts) {
     const store::store_status& store = facts.stored;

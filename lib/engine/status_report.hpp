@@ -33,6 +33,9 @@ struct status_facts {
     std::string_view protocol; ///< of the newest connection to Proof, "" = none yet
 };
 
+/// One of `callbacks` in it.
+std::string format_callback(const callback_view& view);
+
 std::string format_status(const status_facts& facts);
 
 } // namespace prooftrack::engine

@@ -165,6 +165,13 @@ constexpr std::array table{
         "ce0399cac37d4501a2c827765b2ed695",
         "A delivery used its whole schedule (or got 410): it waits for `prooftrackctl redeliver`."},
     log_event_info{
+        id::callback_paused, "callback.paused", level::warning, "callback since backlog", "callback",
+        "ec1efabe9fee439f92d8d8da73269f2d",
+        "A user has paused a callback: what it is owed waits. Told then, at a start, and hourly."},
+    log_event_info{
+        id::callback_resumed, "callback.resumed", level::notice, "callback since", "callback", "",
+        "A user has resumed a callback; what waited goes, in order."},
+    log_event_info{
         id::callback_unconfigured, "callback.unconfigured", level::error, "callback lane backlog", "callback",
         "33b6da2518884ba3b34c9c17377336f4",
         "Deliveries are pending for a callback that the configuration no longer has."},

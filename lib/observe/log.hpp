@@ -66,6 +66,8 @@ enum class log_event_id : std::uint8_t {
     callback_failing,
     callback_recovered,
     callback_dead,
+    callback_paused,
+    callback_resumed,
     callback_unconfigured,
     callback_address_refused,
     callback_secret_changed,

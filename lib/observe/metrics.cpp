@@ -42,6 +42,8 @@ constexpr std::array table{
     metric_info{
         "prooftrackd_oldest_undelivered_seconds", kind::gauge, "callback", "Age of the oldest event that is owed."},
     metric_info{
+        "prooftrackd_callback_paused", kind::gauge, "callback", "1 while a user has paused the callback, else 0."},
+    metric_info{
         "prooftrackd_consumer_lag_events", kind::gauge, "consumer",
         "Events that a named consumer has not acknowledged."},
     metric_info{
@@ -212,6 +214,7 @@ void metrics::add_callback(std::string_view callback) {
     delivery_backlog(callback);
     deliveries_dead(callback);
     oldest_undelivered(callback);
+    callback_paused(callback);
 }
 
 metrics::gauge& metrics::delivery_backlog(std::string_view callback) {
@@ -226,6 +229,10 @@ metrics::gauge& metrics::oldest_undelivered(std::string_view callback) {
     return registry_->set("prooftrackd_oldest_undelivered_seconds", {{"callback", registry_->callback(callback)}});
 }
 
+metrics::gauge& metrics::callback_paused(std::string_view callback) {
+    return registry_->set("prooftrackd_callback_paused", {{"callback", registry_->callback(callback)}});
+}
+
 metrics::gauge& metrics::consumer_lag(std::string_view consumer) {
     return registry_->set("prooftrackd_consumer_lag_events", {{"consumer", registry_->consumer(consumer)}});
 }
@@ -237,7 +244,8 @@ metrics::gauge& metrics::consumer_age(std::string_view consumer) {
 void metrics::remove_callback(std::string_view callback) {
     const prometheus::Labels labels{{"callback", std::string(callback)}};
     for (const auto family :
-         {"prooftrackd_delivery_backlog", "prooftrackd_deliveries_dead", "prooftrackd_oldest_undelivered_seconds"}) {
+         {"prooftrackd_delivery_backlog", "prooftrackd_deliveries_dead", "prooftrackd_oldest_undelivered_seconds",
+          "prooftrackd_callback_paused"}) {
         registry_->remove(family, labels);
     }
     // Its counters stay, and so does its place among the names: a counter that vanishes breaks rates.

@@ -113,7 +113,7 @@ void write_events(database& db, const track::export_query& query, piece_writer& 
 void write_deliveries(database& db, const track::export_query& query, piece_writer& out) {
     static constexpr sql_literal of_time = R"sql(
         SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
-            d.next_attempt_at, e.id, e.type, t.id
+            d.next_attempt_at, e.id, e.type, t.id, d.note
         FROM deliveries d
         CROSS JOIN events e ON e.seq = d.event_seq
         CROSS JOIN transactions t ON t.row = d.transaction_row

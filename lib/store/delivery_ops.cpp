@@ -1,6 +1,7 @@
 #include "store/delivery_ops.hpp"
 
 #include "base/own_url.hpp"
+#include "store/control_ops.hpp"
 #include "store/row_codec.hpp"
 
 namespace prooftrack::store {
@@ -175,14 +176,15 @@ track::delivery_view read_delivery_view(const database& db, const query& row) {
         row.optional_time(4),
         row.string(5),
         static_cast<int>(row.integer(6)),
-        row.optional_time(7)};
+        row.optional_time(7),
+        row.string(11)};
 }
 
 op_result<std::optional<delivery_record>> load_delivery_record(database& db, delivery_id id) {
     static constexpr sql_literal whole_record = R"sql(
         SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
-            d.next_attempt_at, e.id, e.type, t.id, d.url, e.state, e.status, e.body, e.recorded_at,
-            e.traceparent
+            d.next_attempt_at, e.id, e.type, t.id, d.note, d.url, e.state, e.status, e.body,
+            e.recorded_at, e.traceparent
         FROM deliveries d
         JOIN events e ON e.seq = d.event_seq
         JOIN transactions t ON t.row = d.transaction_row
@@ -191,9 +193,9 @@ op_result<std::optional<delivery_record>> load_delivery_record(database& db, del
     query row = db.sql(whole_record).select(id);
     if (!row.next()) return std::optional<delivery_record>();
     return std::optional(delivery_record{
-        read_delivery_view(db, row), db.sums.lane_at(row.integer(1)).lane, row.string(11),
-        std::string(to_string(read_tracking_state(row, 12))), row.string(13),
-        std::make_shared<const std::string>(row.text(14)), row.time(15), row.string(16)});
+        read_delivery_view(db, row), db.sums.lane_at(row.integer(1)).lane, row.string(12),
+        std::string(to_string(read_tracking_state(row, 13))), row.string(14),
+        std::make_shared<const std::string>(row.text(15)), row.time(16), row.string(17)});
 }
 
 op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, const attempt_record& attempt) {
@@ -224,6 +226,8 @@ op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, co
 op_result<delivery_head> retry_one_delivery(database& db, delivery_id id, wall_time now) {
     auto found = find_delivery(db, id);
     if (!found) return make_store_error(store_error::not_found, "retry a delivery", "there is no such delivery");
+    if (const std::string& callback = db.sums.lane_at(found->lane).callback; is_callback_paused(db, callback))
+        return make_store_error(store_error::paused, "retry a delivery", callback);
     if (found->state == track::delivery_state::pending && !found->next_attempt_at && has_head(db, *found)) {
         delivery_head waiting = make_head(db, *found, now);
         waiting.waits = true;
@@ -238,8 +242,16 @@ op_result<delivery_head> retry_one_delivery(database& db, delivery_id id, wall_t
 op_result<retry_slice> retry_dead_deliveries(
     database& db, const std::optional<std::string>& callback, wall_time now, std::size_t limit) {
     retry_slice slice;
+    const auto pauses = read_pauses(db);
+    if (callback && pauses.contains(*callback))
+        return make_store_error(store_error::paused, "retry dead deliveries", *callback);
+    std::string held_back;
     for (const lane_total& lane : db.sums.lanes()) {
         if (lane.dead == 0 || (callback && lane.callback != *callback)) continue;
+        if (pauses.contains(lane.callback)) {
+            held_back = lane.callback;
+            continue;
+        }
         std::vector<stored_delivery> dead;
         {
             static constexpr sql_literal dead_of_lane = R"sql(
@@ -270,6 +282,8 @@ op_result<retry_slice> retry_dead_deliveries(
         slice.retried += dead.size();
         if (slice.retried >= limit) break;
     }
+    if (slice.retried == 0 && !held_back.empty())
+        return make_store_error(store_error::paused, "retry dead deliveries", held_back);
     slice.more = slice.retried >= limit;
     return slice;
 }

@@ -22,7 +22,7 @@ std::optional<delivery_head> insert_delivery(
     const std::optional<std::string>& url);
 
 /// Reads a view from columns d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
-/// d.next_attempt_at, e.id, e.type, t.id.
+/// d.next_attempt_at, e.id, e.type, t.id, d.note.
 track::delivery_view read_delivery_view(const database& db, const query& row);
 
 op_result<std::vector<delivery_head>> next_delivery_heads(database& db, const std::string& lane, std::size_t limit);
@@ -33,12 +33,13 @@ op_result<std::optional<delivery_record>> load_delivery_record(database& db, del
 /// gives nullopt.
 op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, const attempt_record& attempt);
 
-/// Dead or delivered: a head that is due now, out of order if need be. A pending head: due now. Behind another: goes on
-/// waiting. The schedule starts again in each case.
+/// Dead, dismissed or delivered: a head that is due now, out of order if need be. A pending head: due now. Behind
+/// another: goes on waiting. The schedule starts again in each case. `paused` when its callback is.
 op_result<delivery_head> retry_one_delivery(database& db, delivery_id id, wall_time now);
 
 /// Dead deliveries become pending again, at most `limit` of them, in the order of ids. Only the first of each (lane,
-/// transaction) becomes a head, so that they arrive in order.
+/// transaction) becomes a head, so that they arrive in order. Those of paused callbacks stay; `paused` when there are
+/// no others.
 struct retry_slice {
     std::uint64_t retried = 0;
     bool more = false;

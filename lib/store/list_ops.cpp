@@ -50,7 +50,7 @@ bool matches(
 std::optional<track::delivery_view> read_matching(database& db, std::int64_t id, const track::delivery_query& wanted) {
     static constexpr sql_literal by_id = R"sql(
         SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
-            d.next_attempt_at, e.id, e.type, t.id, e.recorded_at
+            d.next_attempt_at, e.id, e.type, t.id, d.note, e.recorded_at
         FROM deliveries d
         JOIN events e ON e.seq = d.event_seq
         JOIN transactions t ON t.row = d.transaction_row
@@ -61,7 +61,7 @@ std::optional<track::delivery_view> read_matching(database& db, std::int64_t id,
     track::delivery_view view = read_delivery_view(db, row);
     if ((wanted.state && view.state != *wanted.state) || (wanted.callback && view.callback != *wanted.callback))
         return std::nullopt;
-    const wall_time at = row.time(11);
+    const wall_time at = row.time(12);
     if ((wanted.since && at < *wanted.since) || (wanted.until && at >= *wanted.until)) return std::nullopt;
     return view;
 }

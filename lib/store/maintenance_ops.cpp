@@ -1,5 +1,6 @@
 #include "store/maintenance_ops.hpp"
 
+#include "store/control_ops.hpp"
 #include "store/disk_space.hpp"
 
 namespace prooftrack::store {
@@ -43,6 +44,7 @@ op_result<store_status> read_status(database& db) {
         }
         status.lanes[lane.lane] = std::move(summary);
     }
+    status.pauses = read_pauses(db);
     query row = db.sql(R"sql(SELECT count(*) FROM consumers)sql").select();
     if (row.next()) status.consumers = static_cast<std::size_t>(row.integer(0));
     return status;

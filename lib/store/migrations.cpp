@@ -44,6 +44,7 @@ WHERE state = 0 AND next_attempt_at IS NOT NULL;
 CREATE INDEX deliveries_waiting ON deliveries (lane, transaction_row, id) WHERE state = 0;
 CREATE INDEX deliveries_pending ON deliveries (lane, id) WHERE state = 0;
 CREATE INDEX deliveries_dead ON deliveries (lane, id) WHERE state = 2;
+CREATE INDEX deliveries_dismissed ON deliveries (lane, id) WHERE state = 3;
 CREATE INDEX deliveries_given_up ON deliveries (lane, transaction_row) WHERE state >= 2;
 CREATE TABLE pauses (
   callback TEXT PRIMARY KEY,

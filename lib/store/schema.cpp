@@ -155,6 +155,7 @@ CREATE INDEX deliveries_due ON deliveries (lane, next_attempt_at, id) WHERE stat
 CREATE INDEX deliveries_waiting ON deliveries (lane, transaction_row, id) WHERE state = 0;
 CREATE INDEX deliveries_pending ON deliveries (lane, id) WHERE state = 0;
 CREATE INDEX deliveries_dead ON deliveries (lane, id) WHERE state = 2;
+CREATE INDEX deliveries_dismissed ON deliveries (lane, id) WHERE state = 3;
 CREATE INDEX deliveries_given_up ON deliveries (lane, transaction_row) WHERE state >= 2;
 
 CREATE TABLE consumers (

@@ -155,7 +155,7 @@ key_merge transactions_owed_to(database& db, const std::string& callback) {
             )sql";
             keys.add(keys_below(db, pending, lane.row));
         }
-        if (lane.dead > 0) {
+        if (lane.total > lane.pending) { // delivered, dead or dismissed ones
             static constexpr sql_literal given_up = R"sql(
                 SELECT transaction_row
                 FROM deliveries INDEXED BY deliveries_given_up
@@ -233,8 +233,8 @@ key_merge deliveries_of_transaction(database& db, std::int64_t transaction_row) 
     return one_source(keys_below(db, of_transaction, transaction_row));
 }
 
-/// Pending or dead ones.
-key_merge deliveries_in_lanes(database& db, bool pending, const std::optional<std::string>& callback) {
+/// How a lane's deliveries in that state are found. Most are `delivered`, which has no index: not to be asked for.
+sql_literal deliveries_in_state(track::delivery_state state) {
     static constexpr sql_literal pending_of_lane = R"sql(
         SELECT id
         FROM deliveries INDEXED BY deliveries_pending
@@ -253,10 +253,31 @@ key_merge deliveries_in_lanes(database& db, bool pending, const std::optional<st
         ORDER BY id DESC
         LIMIT 1
     )sql";
-    const sql_literal of_lane = pending ? pending_of_lane : dead_of_lane;
+    static constexpr sql_literal dismissed_of_lane = R"sql(
+        SELECT id
+        FROM deliveries INDEXED BY deliveries_dismissed
+        WHERE lane = ?
+          AND state = 3
+          AND id < ?
+        ORDER BY id DESC
+        LIMIT 1
+    )sql";
+    if (state == track::delivery_state::pending) return pending_of_lane;
+    return state == track::delivery_state::dead ? dead_of_lane : dismissed_of_lane;
+}
+
+/// Whether the lane may have one in that state.
+bool may_hold(const lane_total& lane, track::delivery_state state) {
+    if (state == track::delivery_state::pending) return lane.pending > 0;
+    return state == track::delivery_state::dead ? lane.dead > 0 : lane.total > lane.pending + lane.dead;
+}
+
+/// Pending, dead or dismissed ones.
+key_merge deliveries_in_lanes(database& db, track::delivery_state state, const std::optional<std::string>& callback) {
+    const sql_literal of_lane = deliveries_in_state(state);
     key_merge keys;
     for (const lane_total& lane : db.sums.lanes()) {
-        if ((pending ? lane.pending : lane.dead) == 0 || (callback && lane.callback != *callback)) continue;
+        if (!may_hold(lane, state) || (callback && lane.callback != *callback)) continue;
         keys.add(keys_below(db, of_lane, lane.row));
     }
     return keys;
@@ -344,7 +365,7 @@ key_merge delivery_keys(
         return joined(std::move(filters), all_deliveries, db);
     }
     if (wanted.state && *wanted.state != track::delivery_state::delivered) {
-        filters.push_back(deliveries_in_lanes(db, *wanted.state == track::delivery_state::pending, wanted.callback));
+        filters.push_back(deliveries_in_lanes(db, *wanted.state, wanted.callback));
     }
     if (wanted.since || wanted.until) {
         filters.push_back(

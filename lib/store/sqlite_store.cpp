@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "store/commit_thread.hpp"
+#include "store/control_ops.hpp"
 #include "store/delivery_ops.hpp"
 #include "store/disk_space.hpp"
 #include "store/event_ops.hpp"
@@ -124,6 +125,7 @@ class sqlite_store final : public store {
             [callback = std::move(callback), now,
              number = std::uint64_t{0}](database& db) mutable -> work_step<std::uint64_t> {
                 const auto slice = retry_dead_deliveries(db, callback, now, slice_size);
+                if (!slice && number > 0 && slice.error().code == store_error::paused) return number; // meanwhile
                 if (!slice) return slice.error();
                 number += slice->retried;
                 if (slice->more) return std::nullopt;
@@ -150,6 +152,37 @@ class sqlite_store final : public store {
                 return std::nullopt;
             },
             std::move(handler));
+    }
+
+    void set_paused(
+        std::string callback, std::optional<wall_time> since,
+        store_handler<std::optional<wall_time>> handler) override {
+        write<std::optional<wall_time>>(
+            "pause a callback",
+            [callback = std::move(callback), since](database& db) { return set_callback_paused(db, callback, since); },
+            std::move(handler));
+    }
+    void flush_callback(std::string callback, wall_time now, store_handler<std::uint64_t> handler) override {
+        submit_walk(
+            "flush a callback",
+            [callback, now](database& db, lane_walk& at) { flush_pending(db, callback, now, at, slice_size); },
+            [callback](database& db) { return is_callback_paused(db, callback) ? callback : std::string(); },
+            std::move(handler));
+    }
+    void dismiss_delivery(delivery_id id, std::string note, store_handler<track::delivery_view> handler) override {
+        write<track::delivery_view>(
+            "dismiss a delivery",
+            [id, note = std::move(note)](database& db) { return dismiss_one_delivery(db, id, note); },
+            std::move(handler));
+    }
+    void dismiss_dead(
+        std::optional<std::string> callback, std::string note, store_handler<std::uint64_t> handler) override {
+        submit_walk(
+            "dismiss dead deliveries",
+            [callback = std::move(callback), note = std::move(note)](database& db, lane_walk& at) {
+                dismiss_dead_deliveries(db, callback, note, at, slice_size);
+            },
+            [](database&) { return std::string(); }, std::move(handler));
     }
 
     void put_consumer(
@@ -220,6 +253,24 @@ class sqlite_store final : public store {
         const char* name, std::size_t weight, resume_place place, Work work, store_handler<T> handler) {
         thread_.submit(std::make_unique<typed_operation<T>>(
             name, operation_kind::write, weight, place, std::move(work), std::move(handler)));
+    }
+    /// A walk over deliveries, a slice a transaction. `held_by(db)` names the paused callback that refuses it, or "".
+    template <class Step, class Held>
+    void submit_walk(const char* name, Step step, Held held_by, store_handler<std::uint64_t> handler) {
+        submit_in_steps<std::uint64_t>(
+            name, slice_size, resume_place::back,
+            [name, step = std::move(step), held_by = std::move(held_by),
+             at = std::optional<lane_walk>()](database& db) mutable -> work_step<std::uint64_t> {
+                if (!at) {
+                    if (std::string callback = held_by(db); !callback.empty())
+                        return make_store_error(store_error::paused, name, std::move(callback));
+                    at = begin_walk(db);
+                }
+                step(db, *at);
+                if (!at->is_done) return std::nullopt;
+                return at->found;
+            },
+            std::move(handler));
     }
     template <class T, class Work>
     void read(const char* name, Work work, store_handler<T> handler) {

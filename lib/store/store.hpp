@@ -4,10 +4,10 @@
 // of the simulation both pass.
 //
 // A change is durable before its handler runs, and it is there whole or not at all, whenever the process ends. Handlers
-// run on the loop, never inside the call. They run in the order of the calls, except those of `backup`, of `retry_dead`
-// and `end_failing` over very many deliveries, and of calls that came after `close`. A read sees every change that was
-// called before it, and none that is not durable when its handler runs. After a crash exactly the calls up
-// to one of them, in their order, are there.
+// run on the loop, never inside the call. They run in the order of the calls, except those of `backup`, those of
+// `retry_dead`, `end_failing`, `flush_callback` and `dismiss_dead` over very many deliveries, and of calls that came
+// after `close`. A read sees every change that was called before it, and none that is not durable when its handler
+// runs. After a crash exactly the calls up to one of them, in their order, are there.
 
 #include <array>
 #include <cstdint>
@@ -51,6 +51,8 @@ enum class store_error {
     not_found,         ///< no such transaction, delivery or consumer
     stale,             ///< the row has another revision than the change was judged for: nothing was changed
     beyond_last,       ///< a consumer's position past the last event
+    paused,            ///< the delivery's callback, or the callback itself, is paused; `detail` is its name
+    not_dead,          ///< the delivery is not dead; `detail` is its state
 };
 const boost::system::error_category& store_category();
 error_code make_error_code(store_error error);
@@ -192,6 +194,7 @@ struct store_status {
     /// Every callback that ever had a delivery, and the lanes of callback URLs with pending or dead deliveries or that
     /// fail.
     std::map<std::string, lane_summary> lanes;
+    std::map<std::string, wall_time> pauses; ///< callbacks that are paused, and since when
     std::size_t consumers = 0;
 };
 
@@ -288,11 +291,12 @@ class store {
     /// delivery whichever attempt it was; a failure counts only as the attempt behind the recorded ones, or as none
     /// (`attempts` 0). Anything else (it ended, was retried or pruned meanwhile) changes nothing and is no error.
     virtual void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) = 0;
-    /// Due now, schedule from the start; also one that was delivered. A dead or delivered one does not wait for what is
-    /// going of its transaction. store_error::not_found if there is none.
+    /// Due now, schedule from the start; also one that was delivered or dismissed. One that has ended does not wait
+    /// for what is going of its transaction. store_error::not_found if there is none, `paused` when its callback is.
     virtual void retry_delivery(delivery_id id, wall_time now, store_handler<delivery_head> handler) = 0;
     /// All dead ones (of one callback), schedule from the start, those of a lane in their order: one behind a head of
-    /// its (callback, transaction) waits for it. How many.
+    /// its (callback, transaction) waits for it. How many. Those of paused callbacks stay dead; when there are no
+    /// others, or the one callback is paused, it is refused with `paused`.
     virtual void retry_dead(
         std::optional<std::string> callback, wall_time now, store_handler<std::uint64_t> handler) = 0;
     /// Also of a lane without any delivery yet.
@@ -300,6 +304,19 @@ class store {
         std::string lane, std::optional<wall_time> since, store_handler<std::monostate> handler) = 0;
     /// Failing no more: each head that `is_freed` is due `now`, and its last attempt does not count. How many.
     virtual void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) = 0;
+
+    /// Paused from `since` on (a pause that is there keeps its beginning), or with nullopt no longer. Says since when
+    /// it is paused now. Nothing of its deliveries changes.
+    virtual void set_paused(
+        std::string callback, std::optional<wall_time> since, store_handler<std::optional<wall_time>> handler) = 0;
+    /// What is pending for it is due at `now` at the latest; what waits behind another of its transaction goes on
+    /// waiting. Attempts stay counted. How many are pending, of those that were there at the call. `paused` when it is.
+    virtual void flush_callback(std::string callback, wall_time now, store_handler<std::uint64_t> handler) = 0;
+    /// A dead one becomes dismissed, with the note ("" = none). not_found, not_dead.
+    virtual void dismiss_delivery(delivery_id id, std::string note, store_handler<track::delivery_view> handler) = 0;
+    /// The same for all dead ones (of one callback) that were there at the call. How many.
+    virtual void dismiss_dead(
+        std::optional<std::string> callback, std::string note, store_handler<std::uint64_t> handler) = 0;
 
     /// Without `seq` a new one begins behind the last event and a known one stays; with it either stands there, also
     /// further back. beyond_last past the last event.

@@ -26,6 +26,10 @@ class store_category_type final : public boost::system::error_category {
             return "the row has changed meanwhile";
         case store_error::beyond_last:
             return "beyond the last event";
+        case store_error::paused:
+            return "the callback is paused";
+        case store_error::not_dead:
+            return "the delivery is not dead";
         }
         return "unknown store error";
     }

@@ -56,6 +56,7 @@ class totals {
 
     event_seq first_event() const { return event_seq{numbers_.first_event}; } ///< last + 1 when none is kept
     event_seq last_event() const { return event_seq{numbers_.next_event - 1}; }
+    delivery_id last_delivery() const { return delivery_id{numbers_.next_delivery - 1}; } ///< made last, 0 = none
     void set_first_event(event_seq first);
     const std::string& log_id() const { return log_id_; }
 

@@ -50,6 +50,10 @@ void delivery_health::restrain() {
     if (!failing_since_) ramp_ = 1;
 }
 
+void delivery_health::try_now(steady_time now) {
+    if (failing_since_) next_try_ = std::min(next_try_, now);
+}
+
 std::size_t delivery_health::limit(std::size_t most) const {
     if (failing_since_) return 1;
     return ramp_ == 0 ? most : std::min(ramp_, most);

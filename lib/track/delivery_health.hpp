@@ -33,6 +33,8 @@ class delivery_health {
 
     /// Feeds slowly from now on (after a jump of the clock made everything due at once).
     void restrain();
+    /// A user asked for it: a failing callback is tried at its next chance, without the rest of the interval.
+    void try_now(steady_time now);
 
     bool failing() const { return failing_since_.has_value(); }
     /// The first failed attempt of the row that made it failing: nothing has succeeded since.

@@ -19,6 +19,10 @@ void delivery_lane::configure(std::optional<lane_settings> settings) {
     }
 }
 
+void delivery_lane::resume() {
+    if (std::exchange(paused_, false)) health_.restrain();
+}
+
 void delivery_lane::insert(const lane_head& head, wall_time now) {
     if (busy_.contains(head.id)) return;
     if (configured()) {
@@ -56,7 +60,7 @@ delivery_lane::loaded_verdict delivery_lane::judge(const delivery_view* stored, 
 }
 
 delivery_lane::turn delivery_lane::next_turn(steady_time now) const {
-    if (!settings_) return turn::back;
+    if (!settings_ || paused_) return turn::back;
     if (const auto next_try = health_.next_try())
         return busy_.attempting() == 0 && *next_try <= now ? turn::go : turn::back;
     return busy_.attempting() < limit() ? turn::go : turn::wait;
@@ -117,6 +121,7 @@ std::size_t delivery_lane::limit() const {
 }
 
 bool delivery_lane::has_room() const {
+    if (paused_) return false;
     if (health_.failing()) return settings_ && busy_.fetched() + busy_.attempting() == 0;
     const std::size_t ahead = settings_ ? std::max(limit(), settings_->load_ahead) : 0;
     return busy_.fetched() < ahead && busy_.size() < limit() + ahead + most_being_recorded;

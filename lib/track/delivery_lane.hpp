@@ -35,7 +35,8 @@ struct lane_settings {
 /// The steps of a delivery: `insert` -> `take` (its bytes are being loaded) -> `loaded` -> `begin` (the attempt is
 /// made) -> `finish` (it is being recorded) -> `forget`, and with a further attempt `insert` again. Between `take` and
 /// `forget` it is busy (see busy_deliveries): an insert of a busy one changes nothing. A lane without settings (its
-/// callback was removed or renamed) starts nothing and keeps no heads in memory.
+/// callback was removed or renamed) starts nothing and keeps no heads in memory. A paused one begins no attempt; those
+/// that are made end as ever.
 class delivery_lane {
   public:
     struct finished {
@@ -50,6 +51,11 @@ class delivery_lane {
     void configure(std::optional<lane_settings> settings);
     bool configured() const { return settings_.has_value(); }
     std::span<const milliseconds> schedule() const { return schedule_; }
+
+    void pause() { paused_ = true; }
+    /// What has waited goes ramped, as after a recovery. Without a pause it changes nothing.
+    void resume();
+    bool paused() const { return paused_; }
 
     void insert(const lane_head& head, wall_time now);
     /// The first heads in the store's order, as an answer to `refill_size()`.
@@ -79,7 +85,7 @@ class delivery_lane {
     enum class turn : std::uint8_t {
         go,   ///< `begin` it
         wait, ///< for the end of an attempt
-        back, ///< `put_back`: the callback went or turned failing meanwhile
+        back, ///< `put_back`: the callback went, turned failing or was paused meanwhile
     };
     turn next_turn(steady_time now) const;
     /// It was looked at too early: back until `due`. Requires that it is busy.
@@ -129,6 +135,7 @@ class delivery_lane {
     std::vector<milliseconds> schedule_; ///< outlives the settings: an attempt in flight ends by the last one known
     busy_deliveries busy_;
     std::optional<recovery_rule> recovery_; ///< that the store is applying
+    bool paused_ = false;
 };
 
 } // namespace prooftrack::track

@@ -166,6 +166,7 @@ struct delivery_view {
     std::string last_error;
     int last_status = 0; ///< HTTP status of the last attempt, or a command's exit code; 0 = none
     std::optional<wall_time> next_attempt_at;
+    std::string note{}; ///< of its dismissal, "" = none
     bool operator==(const delivery_view&) const = default;
 };
 

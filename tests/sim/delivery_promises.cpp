@@ -109,9 +109,24 @@ void delivery_promises::check_order(const known_event& event, const callback::de
     lane.under_way = job.event_id;
 }
 
+std::uint64_t delivery_promises::pause_asked(const std::string& callback) const {
+    const auto known = resumes_.find(callback);
+    return known == resumes_.end() ? 0 : known->second;
+}
+
+void delivery_promises::on_paused(const std::string& callback, std::uint64_t asked) {
+    if (pause_asked(callback) == asked) paused_.insert(callback);
+}
+
+void delivery_promises::on_resume(const std::string& callback) {
+    ++resumes_[callback];
+    paused_.erase(callback);
+}
+
 void delivery_promises::on_attempt(const callback::delivery_job& job, bool is_configured) {
     if (!is_configured) broken_.add("{} goes to {}, which is not configured", job.event_id, job.callback);
     if (job.event_type == to_string(track::event_type::test)) return;
+    if (paused_.contains(job.callback)) broken_.add("{} goes to {}, which is paused", job.event_id, job.callback);
     const auto [bytes, is_first] = bytes_.try_emplace(job.event_id, *job.body);
     if (!is_first && bytes->second != *job.body) broken_.add("{} changed its bytes", job.event_id);
     known_event& event = events_[job.event_id];

@@ -32,7 +32,12 @@ class delivery_promises {
     /// Somebody asked for a delivery again by hand: it may come out of order.
     void on_retry(const std::string& event_id, const std::string& callback) { by_hand_.insert({event_id, callback}); }
     void on_retry_of_dead() { has_retried_dead_ = true; }
-    /// At the end: what the API lists as dead.
+    /// A pause is asked for; `on_paused` with what that gave when it is answered. From then on no attempt begins, also
+    /// after a crash, until somebody asks for its end.
+    std::uint64_t pause_asked(const std::string& callback) const;
+    void on_paused(const std::string& callback, std::uint64_t asked);
+    void on_resume(const std::string& callback);
+    /// At the end: what the API lists as dead or dismissed.
     void check_end(const std::set<std::pair<std::string, std::string>>& dead);
 
   private:
@@ -73,6 +78,8 @@ class delivery_promises {
     std::map<std::pair<std::string, std::string>, lane_of_one> lanes_;
     std::set<std::pair<std::string, std::string>> by_hand_;
     bool has_retried_dead_ = false;
+    std::set<std::string> paused_;
+    std::map<std::string, std::uint64_t> resumes_; ///< how often each was asked for
 };
 
 } // namespace prooftrack::sim

@@ -179,6 +179,18 @@ bool director::call(action_kind kind, const std::string& id) {
     case action_kind::retry_delivery:
         client_.retry_delivery(world_.random.between(0, 1) == 0 ? id : "");
         return true;
+    case action_kind::pause_callback:
+        client_.pause_callback();
+        return true;
+    case action_kind::resume_callback:
+        client_.resume_callback();
+        return true;
+    case action_kind::flush_callback:
+        client_.flush_callback();
+        return true;
+    case action_kind::dismiss:
+        client_.dismiss();
+        return true;
     case action_kind::retry_dead:
         client_.retry_dead();
         return true;

@@ -291,6 +291,65 @@ void sim_client::test_callback() {
         name, {}, [this, call](const api::outcome<api::callback_test_result>&) { world_.watch.end(call); });
 }
 
+// ---- what an operator does to callbacks
+
+std::string sim_client::any_callback() {
+    const auto& all = world_.config.callbacks;
+    const auto place = static_cast<std::size_t>(world_.random.between(0, static_cast<std::int64_t>(all.size())));
+    return place < all.size() ? all[place].name : "callback_url";
+}
+
+void sim_client::pause_callback() {
+    if (!world_.is_up()) return;
+    const std::string name = any_callback();
+    const std::uint64_t asked = world_.watch.deliveries().pause_asked(name);
+    const auto call = world_.watch.begin("pause", name);
+    world_.daemon().calls().pause_callback(name, {}, [this, call, name, asked](const api::outcome<std::string>& done) {
+        world_.watch.end(call);
+        if (std::holds_alternative<std::string>(done)) world_.watch.deliveries().on_paused(name, asked);
+    });
+}
+
+void sim_client::resume_callback() {
+    if (world_.is_up()) resume(any_callback());
+}
+
+void sim_client::resume(const std::string& name) {
+    world_.watch.deliveries().on_resume(name);
+    const auto call = world_.watch.begin("resume", name);
+    world_.daemon().calls().resume_callback(
+        name, {}, [this, call](const api::outcome<std::string>&) { world_.watch.end(call); });
+}
+
+void sim_client::resume_all() {
+    if (!world_.is_up()) return;
+    for (const config::callback_config& one : world_.config.callbacks) resume(one.name);
+    resume("callback_url");
+}
+
+void sim_client::flush_callback() {
+    if (!world_.is_up()) return;
+    const std::string name = any_callback();
+    const auto call = world_.watch.begin("flush", name);
+    world_.daemon().calls().flush_callback(
+        name, {}, [this, call](const api::outcome<std::uint64_t>&) { world_.watch.end(call); });
+}
+
+void sim_client::dismiss() {
+    if (!world_.is_up()) return;
+    const auto call = world_.watch.begin("dismiss", "");
+    if (deliveries_.empty() || world_.random.between(0, 2) == 0) {
+        world_.daemon().calls().dismiss_dead(
+            std::nullopt, "told", {}, [this, call](const api::outcome<std::uint64_t>&) { world_.watch.end(call); });
+        learn_deliveries();
+        return;
+    }
+    const auto last = static_cast<std::int64_t>(deliveries_.size()) - 1;
+    const delivery_id id = std::next(deliveries_.begin(), world_.random.between(0, last))->second.id;
+    world_.daemon().calls().dismiss_delivery(
+        id, "", {}, [this, call](const api::outcome<track::delivery_view>&) { world_.watch.end(call); });
+}
+
 /// The schedule of callback_urls is no setting, and longer than a run.
 void sim_client::retry_pending_urls() {
     if (!world_.is_up()) return;
@@ -321,7 +380,9 @@ void sim_client::list_deliveries_at_end(std::set<std::pair<std::string, std::str
             const auto* all = std::get_if<track::delivery_page>(&done);
             if (all == nullptr) return;
             for (const track::delivery_view& one : all->deliveries) {
-                if (one.state == track::delivery_state::dead) dead.insert({one.event_id, one.callback});
+                const bool is_given_up =
+                    one.state == track::delivery_state::dead || one.state == track::delivery_state::dismissed;
+                if (is_given_up) dead.insert({one.event_id, one.callback});
                 if (one.state == track::delivery_state::pending)
                     world_.watch.broken().add("{} is still pending for {}", one.event_id, one.callback);
             }

@@ -45,6 +45,11 @@ class sim_client {
     void retry_dead();
     void retry_pending_urls();
     void test_callback();
+    void pause_callback(); ///< any of them
+    void resume_callback();
+    void resume_all();
+    void flush_callback();
+    void dismiss(); ///< one delivery, or all that are dead
 
     /// At the end: every delivery that the API lists as dead goes to `seen`; what is still pending is a broken promise.
     void list_deliveries_at_end(std::set<std::pair<std::string, std::string>>& dead);
@@ -70,6 +75,8 @@ class sim_client {
     void on_imported(
         const std::vector<std::pair<std::string, promises::call>>& lines, const wanted_options& options,
         const api::outcome<api::import_summary>& done);
+    std::string any_callback();
+    void resume(const std::string& name);
     void acknowledge(const std::string& id, const wanted_options& options);
     void put_consumer(const std::string& name);
     void acknowledge_consumer(const std::string& name);

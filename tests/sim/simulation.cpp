@@ -43,6 +43,7 @@ class simulation {
             world_.clock.after(seconds(60), [this] { retry_deliveries(); });
             return;
         }
+        client_.resume_all();
         client_.learn_deliveries();
         client_.retry_dead();
         client_.retry_pending_urls();

@@ -40,7 +40,11 @@ constexpr std::array<std::string_view, action_kind_count> kind_names{
     "suspend",
     "proof_fault",
     "poison",
-    "proof_moves"};
+    "proof_moves",
+    "pause_callback",
+    "resume_callback",
+    "flush_callback",
+    "dismiss"};
 
 constexpr std::array<std::string_view, moment_kind_count> moment_names{
     "timed",           "poll_started",    "answer_due",       "change_handed", "change_committed",

@@ -48,8 +48,13 @@ enum class action_kind : std::uint8_t {
     proof_fault,
     poison,
     proof_moves,
+    // what an operator does to callbacks
+    pause_callback,
+    resume_callback,
+    flush_callback,
+    dismiss,
 };
-inline constexpr std::size_t action_kind_count = 30;
+inline constexpr std::size_t action_kind_count = 34;
 std::string_view to_string(action_kind kind);
 
 /// Between which two steps an action was put.

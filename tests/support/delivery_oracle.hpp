@@ -38,14 +38,24 @@ class delivery_oracle {
     /// A person asked for it again: it may come out of order, and before its time.
     void on_retry(std::uint64_t id) { retried_.insert(id); }
 
+    /// It is answered that the callback is paused: no attempt begins until its end is asked for.
+    void on_paused(const std::string& callback) { paused_.insert(callback); }
+    void on_resume(const std::string& callback) { paused_.erase(callback); }
+    /// A failing callback may be tried at once, when the attempt in flight has ended.
+    void on_flush(const std::string& callback) {
+        flushed_[callback] = world_.clock.now().steady;
+        std::erase_if(failing_, [&](const auto& each) { return callback_of_lane(each.first) == callback; });
+    }
+
     /// Nothing is left over, and what counts as delivered was really taken.
     void check_end() {
         for (const auto& [id, row] : world_.disk.rows) {
             if (row.view.state == track::delivery_state::pending) broken("delivery {} is still pending at the end", id);
             if (row.view.state == track::delivery_state::delivered && !taken_.contains(id))
                 broken("delivery {} was never taken", id);
-            if (row.view.state == track::delivery_state::dead && !refused_.contains(id))
-                broken("delivery {} died without an attempt", id);
+            const bool was_dead = row.view.state == track::delivery_state::dead ||
+                                  row.view.state == track::delivery_state::dismissed;
+            if (was_dead && !refused_.contains(id)) broken("delivery {} died without an attempt", id);
         }
         if (world_.driver->in_flight() != 0) broken("{} attempts are left over", world_.driver->in_flight());
     }
@@ -75,6 +85,7 @@ class delivery_oracle {
         if (!retried_.contains(id)) check_turn(job, row);
         check_in_flight(job, row);
         check_probe(job, row);
+        if (paused_.contains(row.view.callback)) broken("delivery {}: {} is paused", id, row.view.callback);
         scripted_reply reply = receive ? receive(job) : reply_delivered();
         if (reply.outcome.what == callback::delivery_outcome::verdict::delivered && !reply.never) {
             taken_.insert(id);
@@ -136,14 +147,23 @@ class delivery_oracle {
     }
     void on_line(const recorded_log::line& line) {
         const std::string lane = line.at("lane").empty() ? line.at("callback") : line.at("lane");
-        if (line.event == observe::log_event_id::callback_failing) failing_[lane] = world_.clock.now().steady;
+        const auto flushed = flushed_.find(std::string(callback_of_lane(lane)));
+        const bool is_hurried =
+            flushed != flushed_.end() && world_.clock.now().steady < flushed->second + longest_hurry;
+        if (line.event == observe::log_event_id::callback_failing && !is_hurried)
+            failing_[lane] = world_.clock.now().steady;
         if (line.event == observe::log_event_id::callback_recovered) failing_.erase(lane);
     }
+
+    /// A flush takes its time in the store, and an attempt in flight ends before the one that it hurries.
+    static constexpr seconds longest_hurry{30};
 
     delivery_world& world_;
     std::map<std::string, std::set<std::uint64_t>> open_;
     std::map<std::string, steady_time> failing_; ///< lane -> when that was logged last
     std::map<std::string, steady_time> last_;    ///< lane -> its last attempt
+    std::set<std::string> paused_;
+    std::map<std::string, steady_time> flushed_; ///< callback -> when it was asked for last
     std::set<std::uint64_t> retried_;
     std::set<std::uint64_t> taken_;
     std::set<std::uint64_t> refused_;

@@ -233,6 +233,41 @@ class fake_backend final : public api::backend {
         last_who = who;
         answer(handler, next_test);
     }
+    void pause_callback(
+        std::string name, api::client_identity who, api::backend_handler<std::string> handler) override {
+        calls.push_back("pause " + name);
+        last_who = who;
+        answer(handler, std::string(R"({"name":"x"})"));
+    }
+    void resume_callback(
+        std::string name, api::client_identity who, api::backend_handler<std::string> handler) override {
+        calls.push_back("resume " + name);
+        last_who = who;
+        answer(handler, std::string(R"({"name":"x"})"));
+    }
+    void flush_callback(
+        std::string name, api::client_identity who, api::backend_handler<std::uint64_t> handler) override {
+        calls.push_back("flush " + name);
+        last_who = who;
+        answer(handler, std::uint64_t{3});
+    }
+    void dismiss_delivery(
+        delivery_id id, std::string note, api::client_identity who,
+        api::backend_handler<track::delivery_view> handler) override {
+        calls.push_back(fmt::format("dismiss {} '{}'", value_of(id), note));
+        last_who = who;
+        track::delivery_view view = make_delivery(value_of(id), "abc");
+        view.state = track::delivery_state::dismissed;
+        view.note = std::move(note);
+        answer(handler, std::move(view));
+    }
+    void dismiss_dead(
+        std::optional<std::string> callback, std::string note, api::client_identity who,
+        api::backend_handler<std::uint64_t> handler) override {
+        calls.push_back(fmt::format("dismiss dead {} '{}'", callback.value_or("*"), note));
+        last_who = who;
+        answer(handler, std::uint64_t{5});
+    }
     void put_consumer(
         std::string name, std::optional<event_seq> seq, api::client_identity who,
         api::backend_handler<std::pair<bool, track::consumer_view>> handler) override {

@@ -75,6 +75,7 @@ struct fake_disk {
     std::map<std::uint64_t, event_row> events;
     std::map<std::uint64_t, delivery_row> rows; ///< deliveries
     std::map<std::string, lane_row> lanes;
+    std::map<std::string, wall_time> pauses; ///< callback -> since when
     std::map<std::string, consumer_row> consumers;
     std::map<store::digest, session_row> sessions;
     std::string base_url;
@@ -329,6 +330,8 @@ struct fake_disk {
         const auto found = rows.find(value_of(id));
         if (found == rows.end()) return error(store::store_error::not_found, "retry");
         delivery_row& row = found->second;
+        if (pauses.contains(row.view.callback))
+            return op_error{make_error_code(store::store_error::paused), "retry", row.view.callback};
         if (row.view.state == track::delivery_state::pending && !row.is_head) {
             store::delivery_head waiting = head_of(row);
             waiting.next_attempt_at = now;
@@ -343,15 +346,22 @@ struct fake_disk {
         row.view.attempts = 0;
         line_of(row).insert(value_of(row.view.id));
     }
-    std::uint64_t retry_dead(const std::optional<std::string>& callback, wall_time now) {
+    op_result<std::uint64_t> retry_dead(const std::optional<std::string>& callback, wall_time now) {
+        std::string held_back = callback && pauses.contains(*callback) ? *callback : "";
         std::uint64_t count = 0;
         for (auto& [id, row] : rows) {
             if (row.view.state != track::delivery_state::dead || (callback && row.view.callback != *callback)) continue;
+            if (pauses.contains(row.view.callback)) {
+                held_back = row.view.callback;
+                continue;
+            }
             const bool waits = has_head(row);
             restart(row);
             if (!waits) make_head(row, now);
             ++count;
         }
+        if (count == 0 && !held_back.empty())
+            return op_error{make_error_code(store::store_error::paused), "retry dead deliveries", held_back};
         return count;
     }
 
@@ -418,6 +428,7 @@ struct fake_disk {
         now.last_seq = event_seq{last_seq};
         now.log_id = log_id;
         now.consumers = consumers.size();
+        now.pauses = pauses;
         for (const auto& [id, row] : transactions)
             ++now.transactions[{row.facts.state, track::classify_status(row.facts.status)}];
         for (const auto& [name, lane] : lanes) {

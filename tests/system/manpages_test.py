@@ -111,7 +111,8 @@ class Completions(unittest.TestCase):
         self.assertIn("--wait", self.complete_in_bash("prooftrackctl track"))
         self.assertNotIn("--wait", self.complete_in_bash("prooftrackctl list"))
         self.assertIn("overdue", self.complete_in_bash("prooftrackctl list --state"))
-        self.assertEqual(self.complete_in_bash("prooftrackctl deliveries --state"), ["pending", "delivered", "dead"])
+        self.assertEqual(self.complete_in_bash("prooftrackctl deliveries --state"),
+                         ["pending", "delivered", "dead", "dismissed"])
         self.assertIn("ack", self.complete_in_bash("prooftrackctl consumers"))
         self.assertIn("listen", self.complete_in_bash("prooftrackctl help"))
 
@@ -125,7 +126,7 @@ class Completions(unittest.TestCase):
                 """)
             ctl.chmod(0o755)
             path = {"PATH": f"{folder}:{os.environ['PATH']}"}
-            for line in ("deliveries --callback", "redeliver --dead --callback", "callback test",
+            for line in ("deliveries --callback", "redeliver --dead --callback", "callback test", "pause", "resume",
                          "--socket /tmp/x callback test"):
                 self.assertEqual(self.complete_in_bash(f"prooftrackctl {line}", path)[:2], ["backend", "ledger"], line)
             ctl.write_text("#!/bin/sh\nexit 69\n")

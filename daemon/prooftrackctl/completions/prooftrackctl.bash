@@ -17,7 +17,7 @@ _prooftrackctl_consumers() { # [SOCKET]
 _prooftrackctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers
-        listen reconcile export status top backup log-level help"
+        listen pause resume flush dismiss reconcile export status top backup log-level help"
     local global="--socket --json --help --version"
     local command="" sub="" socket="" word i skip=0
     COMPREPLY=()
@@ -45,7 +45,7 @@ _prooftrackctl() {
             ;;
         --state)
             local states="tracking settled overdue not_found rejected abandoned untracked"
-            [[ $command == deliveries ]] && states="pending delivered dead"
+            [[ $command == deliveries ]] && states="pending delivered dead dismissed"
             mapfile -t COMPREPLY < <(compgen -W "$states" -- "$current")
             return
             ;;
@@ -72,7 +72,7 @@ _prooftrackctl() {
         --metadata | --since | --until | --tracked-after | --tracked-before | --settled-after | --settled-before | --id-prefix | \
             --callback-url | --overdue-after | --timeout | --limit | --after | --seq | --count | --answer | \
             --interval | --field | --idempotency-key | --partner-user-id | --user-email | --currency | --network | --amount | \
-            --fiat-currency | --fiat-amount | --crypto-amount | --redirect-url | --client-ip | --address | --lang)
+            --fiat-currency | --fiat-amount | --crypto-amount | --redirect-url | --client-ip | --address | --lang | --note)
             return
             ;;
     esac
@@ -103,6 +103,8 @@ _prooftrackctl() {
                 words=$(_prooftrackctl_callbacks "$socket")
             fi
             ;;
+        pause | resume | flush) [[ -z $sub && $current != -* ]] && words=$(_prooftrackctl_callbacks "$socket") ;;
+        dismiss) words="--dead --callback --note" ;;
         help) words="$commands" ;;
         secret) [[ -z $sub ]] && words="new" ;;
         consumers)

@@ -1,7 +1,7 @@
 # fish completion for prooftrackctl; installed as .../vendor_completions.d/prooftrackctl.fish
 
 set -l commands track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers \
-    listen reconcile export status top backup log-level help
+    listen pause resume flush dismiss reconcile export status top backup log-level help
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c prooftrackctl -f
@@ -27,6 +27,10 @@ complete -c prooftrackctl -n "$none" -a callback -d "Try a callback out"
 complete -c prooftrackctl -n "$none" -a secret -d "Secrets that sign webhooks"
 complete -c prooftrackctl -n "$none" -a consumers -d "List the named consumers, or change them"
 complete -c prooftrackctl -n "$none" -a listen -d "Receive webhooks here and verify them"
+complete -c prooftrackctl -n "$none" -a pause -d "Hold a callback up"
+complete -c prooftrackctl -n "$none" -a resume -d "Let a paused callback go on"
+complete -c prooftrackctl -n "$none" -a flush -d "Send what is pending for a callback now"
+complete -c prooftrackctl -n "$none" -a dismiss -d "Let dead deliveries go"
 complete -c prooftrackctl -n "$none" -a reconcile -d "Compare your own list of payments"
 complete -c prooftrackctl -n "$none" -a export -d "Write transactions, events or deliveries out"
 complete -c prooftrackctl -n "$none" -a status -d "Show how the daemon is"
@@ -91,12 +95,14 @@ complete -c prooftrackctl -n "$seen session" -l idempotency-key -x -d "Never a s
 complete -c prooftrackctl -n "$seen events" -s f -l follow -d "Go on with new events"
 complete -c prooftrackctl -n "$seen events" -l after -x -d "Begin behind this seq"
 complete -c prooftrackctl -n "$seen events" -l limit -x -d "End after that many"
-complete -c prooftrackctl -n "$seen deliveries" -l state -x -a "pending delivered dead" -d "State"
-complete -c prooftrackctl -n "$seen deliveries redeliver" -l callback -x -a "(__prooftrackctl_callbacks)" -d "Of this callback"
+complete -c prooftrackctl -n "$seen deliveries" -l state -x -a "pending delivered dead dismissed" -d "State"
+complete -c prooftrackctl -n "$seen deliveries redeliver dismiss" -l callback -x -a "(__prooftrackctl_callbacks)" -d "Of this callback"
 complete -c prooftrackctl -n "$seen deliveries" -l transaction -x -k -a "(__prooftrackctl_ids)" -d "Of this transaction"
-complete -c prooftrackctl -n "$seen redeliver" -l dead -d "All dead ones"
+complete -c prooftrackctl -n "$seen redeliver dismiss" -l dead -d "All dead ones"
 complete -c prooftrackctl -n "$seen callback; and not $seen test" -a test -d "Send one signed callback.test event"
 complete -c prooftrackctl -n "$seen test" -a "(__prooftrackctl_callbacks)" -d "Callback"
+complete -c prooftrackctl -n "$seen pause resume flush" -a "(__prooftrackctl_callbacks)" -d "Callback"
+complete -c prooftrackctl -n "$seen dismiss" -l note -x -d "Why"
 complete -c prooftrackctl -n "$seen help" -a "$commands" -d "Command"
 complete -c prooftrackctl -n "$seen secret" -a new -d "Print a new secret"
 complete -c prooftrackctl -n "$seen consumers; and not $seen add ack remove" -a "add ack remove"

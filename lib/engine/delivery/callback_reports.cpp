@@ -7,7 +7,7 @@
 namespace prooftrack::engine {
 namespace {
 
-constexpr std::array<std::string_view, 3> condition_names{"ok", "failing", "unconfigured"};
+constexpr std::array<std::string_view, 4> condition_names{"ok", "failing", "paused", "unconfigured"};
 
 std::uint64_t age_in_seconds(wall_time since, wall_time now) {
     const auto age = std::chrono::floor<seconds>(now - since).count();
@@ -31,6 +31,12 @@ void add_owed(callback_view& view, const store::lane_summary& summary, bool conf
             std::max(view.oldest_undelivered_seconds, age_in_seconds(*summary.oldest_pending, now));
     }
     if (!configured && view.state == callback_view::condition::ok) view.state = callback_view::condition::unconfigured;
+}
+
+/// What is not configured stays that: it would not go on without its pause either.
+void add_pause(callback_view& view, wall_time since, bool configured) {
+    view.state = configured ? callback_view::condition::paused : callback_view::condition::unconfigured;
+    view.paused_since = since;
 }
 
 /// One failing lane; of several (callback_urls) what failed first, and the first try of all.
@@ -68,6 +74,8 @@ std::vector<callback_view> callback_reports::views(const store::store_status& st
         if (slot->lane.configured() && slot->lane.health().failing())
             add_failing(row_of(views, slot->shown_name()), *slot, at);
     }
+    for (const auto& [name, since] : context_.pauses.all())
+        add_pause(row_of(views, name), since, table.is_configured(name));
     return views;
 }
 

@@ -16,8 +16,8 @@ class callback_reports {
     /// The context must outlive it.
     explicit callback_reports(const delivery_context& context) : context_(context) {}
 
-    /// Every configured callback, every unconfigured one with pending deliveries, and callback_url when it is
-    /// allowed or has pending deliveries.
+    /// Every configured callback, every unconfigured one with pending deliveries or a pause, and callback_url when it
+    /// is allowed or has either.
     std::vector<callback_view> views(const store::store_status& status, wall_time now) const;
     /// Hands the same to the metrics; a callback that vanished once more, with zeros.
     void report(const store::store_status& status, wall_time now);

@@ -13,7 +13,7 @@ namespace prooftrack::engine {
 
 /// A callback as status, heartbeat and metrics show it.
 struct callback_view {
-    enum class condition : std::uint8_t { ok, failing, unconfigured };
+    enum class condition : std::uint8_t { ok, failing, paused, unconfigured };
     std::string name; ///< "callback_url" stands for all of its lanes
     condition state = condition::ok;
     std::uint64_t backlog = 0; ///< pending deliveries
@@ -23,6 +23,7 @@ struct callback_view {
     std::optional<wall_time> failing_since; ///< its first failed attempt of the row
     std::string last_error;                 ///< of the attempt that failed last; "" = none since the start
     std::optional<wall_time> next_try_at;   ///< nullopt = it is being tried now, or nothing waits for a try
+    std::optional<wall_time> paused_since;  ///< also of one that is not configured
 };
 std::string_view to_string(callback_view::condition state);
 

@@ -42,6 +42,11 @@ void annotate_delivery(const delivery_context& context, track::delivery_view& vi
         view.next_attempt_at.reset();
         return;
     }
+    if (context.pauses.contains(view.callback)) {
+        view.last_error = "callback paused";
+        view.next_attempt_at.reset();
+        return;
+    }
     if (!view.next_attempt_at) return;
     const wall_time now = context.deps.clock.now().wall;
     if (*view.next_attempt_at <= now && waits_for_recovery(context.lanes.slots(), view)) {

@@ -229,7 +229,7 @@ void delivery_attempts::record_all() {
 
 void delivery_attempts::prepare_retry(delivery_id id) {
     const auto busy = attempts_.find(id);
-    if (busy == attempts_.end()) return;
+    if (busy == attempts_.end() || slot_of(busy->second).lane.paused()) return; // the store refuses the retry
     slot_of(busy->second).lane.restart(id);
     if (take_from_unrecorded(id)) record(busy->second);
 }

@@ -16,6 +16,7 @@
 #include "engine/delivery/lane_table.hpp"
 #include "observe/log.hpp"
 #include "store/store.hpp"
+#include "track/callback_pauses.hpp"
 #include "track/shared_limit.hpp"
 #include "track/store_pressure.hpp"
 
@@ -43,6 +44,7 @@ struct delivery_context {
     random_source random;
     lane_table lanes;
     fresh_deliveries fresh;
+    track::callback_pauses pauses;
     track::store_pressure pressure;
     delivery_stop stop;
     track::shared_limit url_attempts{most_url_attempts};

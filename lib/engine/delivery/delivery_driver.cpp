@@ -20,13 +20,15 @@ delivery_driver::delivery_driver(
     delivery_dependencies deps, callback_table table, std::uint64_t seed, unique_function<void()> wake_changed)
     : context_(deps, std::move(table), seed), wake_changed_(std::move(wake_changed)), failing_(context_, *this),
       keeper_(context_, failing_, *this), attempts_(context_, *this),
-      feeder_(context_, {attempts_, failing_, keeper_, *this}), tester_(context_), reports_(context_) {}
+      feeder_(context_, {attempts_, failing_, keeper_, *this}), controls_(context_, *this), tester_(context_),
+      reports_(context_) {}
 
 // ---- what the engine calls
 
 void delivery_driver::start(const store::store_status& status) {
     const instant now = enter();
     if (status.state == track::store_state::full) context_.pressure.report_full(false, now.steady);
+    controls_.start(status, now);
     for (const config::callback_config& one : context_.table.callbacks()) {
         if (context_.lanes.find(one.name) != nullptr) continue; // a reload was quicker than the store
         const auto summary = status.lanes.find(one.name);
@@ -234,7 +236,7 @@ void delivery_driver::try_store(instant now) {
 
 void delivery_driver::keep_fresh(store::delivery_record record) {
     const delivery_slot* const slot = keeper_.find_or_open(record.lane);
-    if (slot == nullptr || !slot->lane.configured() || slot->lane.health().failing()) return;
+    if (slot == nullptr || !slot->lane.configured() || slot->lane.paused() || slot->lane.health().failing()) return;
     context_.fresh.keep(std::move(record));
 }
 

@@ -5,7 +5,8 @@
 //   lane_keeper        which lanes are in memory              lane_table         finds them, and the next wake
 //   lane_feeder        starts deliveries on a lane            delivery_attempts  one attempt's steps
 //   failing_callbacks  what follows from a lane's health      store_pressure     a full or failed store
-//   callback_tester    tests by hand                          callback_reports   status and metrics
+//   callback_controls  pause, resume, flush by hand           callback_reports   status and metrics
+//   callback_tester    tests by hand
 //
 // The decisions are track's: delivery_lane, delivery_health, delivery_policy, shared_limit.
 
@@ -13,9 +14,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "engine/delivery/callback_controls.hpp"
 #include "engine/delivery/callback_reports.hpp"
 #include "engine/delivery/callback_tester.hpp"
 #include "engine/delivery/delivery_attempts.hpp"
@@ -63,6 +66,18 @@ class delivery_driver final : private delivery_host {
     void retry_delivery(delivery_id id, store::store_handler<std::monostate> handler);
     /// All dead ones (of one callback): how many.
     void retry_dead(std::optional<std::string> callback, store::store_handler<std::uint64_t> handler);
+    /// See callback_controls.
+    void pause_callback(std::string name, store::store_handler<std::monostate> handler) {
+        controls_.pause(std::move(name), std::move(handler));
+    }
+    void resume_callback(std::string name, store::store_handler<std::monostate> handler) {
+        controls_.resume(std::move(name), std::move(handler));
+    }
+    void flush_callback(std::string name, store::store_handler<std::uint64_t> handler) {
+        controls_.flush(std::move(name), std::move(handler));
+    }
+    /// Tells of the pauses that have lasted long.
+    void remind(const store::store_status& status) { controls_.remind(status); }
     /// Sends one signed `callback.test` event now, outside the lane; false when no callback has this name (the handler
     /// is dropped).
     bool test_callback(const std::string& name, unique_function<void(callback::delivery_outcome)> handler);
@@ -111,6 +126,7 @@ class delivery_driver final : private delivery_host {
     lane_keeper keeper_;
     delivery_attempts attempts_;
     lane_feeder feeder_;
+    callback_controls controls_;
     callback_tester tester_;
     callback_reports reports_;
     track::clock_watch clocks_;

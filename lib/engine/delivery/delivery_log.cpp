@@ -74,6 +74,18 @@ void log_recovered(observe::event_log& log, const delivery_slot& place) {
     write(log, observe::log_event_id::callback_recovered, fields_of(place));
 }
 
+void log_paused(
+    observe::event_log& log, std::string_view callback, wall_time since, std::optional<std::uint64_t> backlog) {
+    std::vector<observe::log_field> fields{{"callback", callback}, {"since", format_wall_time(since)}};
+    if (backlog) fields.emplace_back("backlog", *backlog);
+    write(log, observe::log_event_id::callback_paused, fields);
+}
+
+void log_resumed(observe::event_log& log, std::string_view callback, wall_time since) {
+    log.write(
+        observe::log_event_id::callback_resumed, {{"callback", callback}, {"since", format_wall_time(since)}});
+}
+
 void log_unconfigured(observe::event_log& log, const store::lane_summary& summary) {
     std::vector<observe::log_field> fields;
     fields.emplace_back("callback", summary.callback);

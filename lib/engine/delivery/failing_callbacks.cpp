@@ -14,6 +14,11 @@ std::optional<op_error> error_of(const op_result<T>& answer) {
     return answer ? std::nullopt : std::optional(answer.error());
 }
 
+/// Whether the log says again and again that it fails: not of one that is not tried at all.
+bool is_told(const delivery_slot& slot) {
+    return slot.lane.health().failing() && slot.lane.configured() && !slot.lane.paused();
+}
+
 } // namespace
 
 void failing_callbacks::take_over(delivery_slot& slot, const store::lane_summary& summary, instant now) {
@@ -48,14 +53,14 @@ void failing_callbacks::save_refused() {
 }
 
 void failing_callbacks::log_if_due(delivery_slot& slot, instant now) {
-    if (!slot.lane.health().failing() || !slot.lane.configured() || slot.next_failing_log > now.steady) return;
+    if (!is_told(slot) || slot.next_failing_log > now.steady) return;
     if (slot.is_url && slot.lane.idle()) return; // the lane is retired instead
     slot.next_failing_log = now.steady + failing_log_interval;
     log_failing(context_.deps.log, slot);
 }
 
 std::optional<steady_time> failing_callbacks::next_log(const delivery_slot& slot) const {
-    if (!context_.stop.is_running() || !slot.lane.configured() || !slot.lane.health().failing()) return std::nullopt;
+    if (!context_.stop.is_running() || !is_told(slot)) return std::nullopt;
     return slot.next_failing_log;
 }
 

@@ -13,7 +13,9 @@ delivery_slot* lane_keeper::open(const std::string& lane, track::stored_heads st
             return nullptr;
         }
     }
-    return &context_.lanes.make(lane, stored, context_.table.settings_for(lane));
+    delivery_slot& slot = context_.lanes.make(lane, stored, context_.table.settings_for(lane));
+    if (context_.pauses.contains(callback_of_lane(lane))) slot.lane.pause();
+    return &slot;
 }
 
 delivery_slot* lane_keeper::find_or_open(const std::string& lane) {

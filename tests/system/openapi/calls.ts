@@ -137,6 +137,45 @@ async function callCallbacks() {
     refused(await test("unheard-of"), 404, "unknown_callback");
 }
 
+async function callControls() {
+    const pause = (name: string) => api.POST("/v1/callbacks/{name}/pause", { params: { path: { name } } });
+    const resume = (name: string) => api.POST("/v1/callbacks/{name}/resume", { params: { path: { name } } });
+    const flush = (name: string) => api.POST("/v1/callbacks/{name}/flush", { params: { path: { name } } });
+    const firstDead = async () => {
+        const query = { state: "dead" as const, callback: "gone", limit: 1 };
+        return taken(await api.GET("/v1/deliveries", { params: { query } }), 200).deliveries[0];
+    };
+    const until = Date.now() + 15_000;
+    let dead = await firstDead();
+    while (dead === undefined && Date.now() < until) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        dead = await firstDead();
+    }
+    if (dead === undefined) throw new Error("none is dead");
+    const one = { params: { path: { id: dead.id } } };
+    const paused = taken(await pause("gone"), 200);
+    if (paused.state !== "paused" || paused.paused_since === null) throw new Error(JSON.stringify(paused));
+    refused(await flush("gone"), 409, "callback_paused");
+    refused(await api.POST("/v1/deliveries/{id}/retry", one), 409, "callback_paused");
+    const all = { state: "dead" as const, callback: "gone" };
+    refused(await api.POST("/v1/deliveries/retry", { body: all }), 409, "callback_paused");
+    const note = "told by phone";
+    const dismissed = taken(await api.POST("/v1/deliveries/{id}/dismiss", { ...one, body: { note } }), 200);
+    if (dismissed.state !== "dismissed" || dismissed.note !== note) throw new Error(JSON.stringify(dismissed));
+    refused(await api.POST("/v1/deliveries/{id}/dismiss", one), 409, "not_dead");
+    const none = { params: { path: { id: 999_999_999 } } };
+    refused(await api.POST("/v1/deliveries/{id}/dismiss", none), 404, "unknown_delivery");
+    const { deliveries } = taken(await api.GET("/v1/deliveries", { params: { query: { state: "dismissed" } } }), 200);
+    if (deliveries[0]?.note !== note) throw new Error("the dismissed one is not listed");
+    taken(await api.POST("/v1/deliveries/dismiss", { body: { ...all, note } }), 200);
+    // @ts-expect-error: only dead ones are dismissed together
+    refused(await api.POST("/v1/deliveries/dismiss", { body: { state: "pending" } }), 400, "invalid_request");
+    const resumed = taken(await resume("gone"), 200);
+    if (resumed.paused_since !== null) throw new Error(JSON.stringify(resumed));
+    taken(await flush("gone"), 202);
+    for (const act of [pause, resume, flush]) refused(await act("unheard-of"), 404, "unknown_callback");
+}
+
 async function callDaemon() {
     const health = taken(await api.GET("/healthz"), 200);
     if (!health.ok) throw new Error("not well");
@@ -168,6 +207,7 @@ const events = await callEvents(api);
 await callConsumers();
 await callDeliveries();
 await callCallbacks();
+await callControls();
 await callExports(api);
 await callDaemon();
 await sandbox.close();

@@ -135,7 +135,7 @@ TEST(ExportForm, ADeliveryHasTheMembersOfTheList) {
     const track::export_query csv = export_of(track::export_list::deliveries, export_format::csv);
     EXPECT_EQ(
         csv.head, "id,event_id,event_type,merchant_transaction_id,callback,state,attempts,last_attempt_at,last_error,"
-                  "last_status,next_attempt_at\r\n");
+                  "last_status,next_attempt_at,note\r\n");
     std::string line;
     csv.write_delivery(line, view);
     EXPECT_THAT(line, testing::StartsWith("3," + view.event_id + "," + view.event_type + ",t-1,"));

@@ -142,7 +142,7 @@ TEST_F(OpenApi, DescribesWhatIsShownMemberByMember) {
     expect_members(parse(render_transaction(view)), "transaction");
     expect_members(parse(render_transactions({{view}, ""})), "transaction_page");
     expect_members(parse(render_deliveries({{delivery}, ""})), "delivery_page");
-    expect_members(parse(render_deliveries({{delivery}, ""})).at("deliveries").at(0), "delivery");
+    expect_members(parse(render_deliveries({{delivery}, ""})).at("deliveries").at(0), "delivery", {"note"});
     const auto history = parse(render_history({{track::history_entry{}}, {delivery}}));
     expect_members(history, "history");
     expect_members(history.at("changes").at(0), "change");

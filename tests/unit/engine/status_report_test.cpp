@@ -160,14 +160,20 @@ TEST_F(StatusReport, CallbacksShowWhyAndWhenNext) {
     failing.failing_since = virtual_clock::epoch;
     failing.last_error = "connect: \"refused\"";
     failing.next_try_at = virtual_clock::epoch + 1500ms;
-    callbacks_ = {well, failing};
+    callback_view paused;
+    paused.name = "quiet";
+    paused.state = callback_view::condition::paused;
+    paused.paused_since = virtual_clock::epoch;
+    callbacks_ = {well, failing, paused};
     EXPECT_EQ(
         part(R"("callbacks")", R"(,"store")"),
         R"("callbacks":[{"name":"shop","state":"ok","backlog":2,"oldest_undelivered_seconds":0,"dead":0,)"
-        R"("failing_since":null,"last_error":null,"next_try_at":null},)"
+        R"("failing_since":null,"last_error":null,"next_try_at":null,"paused_since":null},)"
         R"({"name":"a\"b","state":"failing","backlog":5,"oldest_undelivered_seconds":61,"dead":7,)"
         R"("failing_since":"2026-04-01T10:00:00.000Z","last_error":"connect: \"refused\"",)"
-        R"("next_try_at":"2026-04-01T10:00:01.500Z"}])");
+        R"("next_try_at":"2026-04-01T10:00:01.500Z","paused_since":null},)"
+        R"({"name":"quiet","state":"paused","backlog":0,"oldest_undelivered_seconds":0,"dead":0,)"
+        R"("failing_since":null,"last_error":null,"next_try_at":null,"paused_since":"2026-04-01T10:00:00.000Z"}])");
 }
 
 TEST_F(StatusReport, AFullStoreIsShown) {

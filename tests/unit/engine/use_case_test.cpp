@@ -25,6 +25,7 @@ void drop_tracking(use_case_world& world) { world.tracking.reset(); }
 void drop_changes(use_case_world& world) { world.changes.reset(); }
 void drop_lookup(use_case_world& world) { world.lookup.reset(); }
 void drop_delivery(use_case_world& world) { world.delivery.reset(); }
+void drop_control(use_case_world& world) { world.control.reset(); }
 void drop_consumer(use_case_world& world) { world.consumer.reset(); }
 void drop_status(use_case_world& world) { world.status.reset(); }
 
@@ -137,6 +138,28 @@ std::vector<use_case> delivery_cases() {
     };
 }
 
+std::vector<use_case> control_cases() {
+    const auto pause_it = [](use_case_world& world) { world.disk.pauses["gone"] = world.clock.now().wall; };
+    const auto pause = [](use_case_world& world, call_result& to) {
+        world.control->pause_callback("shop", {}, world.tell<std::string>(to));
+    };
+    const auto resume = [](use_case_world& world, call_result& to) {
+        world.control->resume_callback("gone", {}, world.tell<std::string>(to));
+    };
+    const auto flush = [](use_case_world& world, call_result& to) {
+        world.control->flush_callback("shop", {}, world.tell<std::uint64_t>(to));
+    };
+    const auto dismiss_dead = [](use_case_world& world, call_result& to) {
+        world.control->dismiss_dead("shop", "told", {}, world.tell<std::uint64_t>(to));
+    };
+    return {
+        {"Pause", nothing, pause, drop_control, {full, full}},
+        {"ResumeOneThatIsNotConfigured", pause_it, resume, drop_control, {full, full, full}},
+        {"Flush", nothing, flush, drop_control, {full}},
+        {"DismissTheDead", nothing, dismiss_dead, drop_control, {full}},
+    };
+}
+
 std::vector<use_case> daemon_cases() {
     const auto add_consumer = [](use_case_world& world) { world.disk.consumers["c"] = {}; };
     const auto put = [](use_case_world& world, call_result& to) {
@@ -239,6 +262,7 @@ INSTANTIATE_TEST_SUITE_P(Tracking, UseCases, testing::ValuesIn(tracking_cases())
 INSTANTIATE_TEST_SUITE_P(Lookup, UseCases, testing::ValuesIn(lookup_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Changes, UseCases, testing::ValuesIn(change_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Deliveries, UseCases, testing::ValuesIn(delivery_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Controls, UseCases, testing::ValuesIn(control_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Daemon, UseCases, testing::ValuesIn(daemon_cases()), case_name);
 
 } // namespace

@@ -10,6 +10,7 @@
 
 #include "engine/change_calls.hpp"
 #include "engine/consumer_calls.hpp"
+#include "engine/control_calls.hpp"
 #include "engine/delivery_calls.hpp"
 #include "engine/engine_life.hpp"
 #include "engine/event_feed.hpp"
@@ -116,6 +117,7 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
     std::unique_ptr<tracking_calls> tracking =
         std::make_unique<tracking_calls>(tracking_surroundings{memory, log, polls, *views, *changes, intake, audit});
     std::unique_ptr<delivery_calls> delivery = std::make_unique<delivery_calls>(memory, deliveries, audit);
+    std::unique_ptr<control_calls> control = std::make_unique<control_calls>(clock, memory, deliveries, audit);
     std::unique_ptr<consumer_calls> consumer = std::make_unique<consumer_calls>(clock, memory, audit);
     std::unique_ptr<status_calls> status = std::make_unique<status_calls>(
         status_sources{clock, memory, counts, polls.core(), deliveries, upkeep, state, standing}, "test");

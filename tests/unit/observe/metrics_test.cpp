@@ -33,6 +33,7 @@ void use_everything(metrics& all) {
     all.delivery_backlog("shop").Set(4);
     all.deliveries_dead("shop").Set(0);
     all.oldest_undelivered("callback_url").Set(1.5);
+    all.callback_paused("shop").Set(1);
     all.consumer_lag("ledger").Set(2);
     all.consumer_age("ledger").Set(2);
     all.commit().Observe(0.002);
@@ -64,6 +65,7 @@ TEST(Metrics, HasEveryNameOfTheContract) {
           "prooftrackd_delivery_backlog{callback=\"shop\"} 4\n",
           "prooftrackd_deliveries_dead{callback=\"shop\"} 0\n",
           "prooftrackd_oldest_undelivered_seconds{callback=\"callback_url\"} 1.5\n",
+          "prooftrackd_callback_paused{callback=\"shop\"} 1\n",
           "prooftrackd_commit_seconds_count 1\n",
           "prooftrackd_store_bytes{kind=\"db\"} 4096\n",
           "prooftrackd_store_bytes{kind=\"wal\"} 0\n",

@@ -167,6 +167,50 @@ class delivery_simulation {
         }
         world_.driver->retry_dead(std::nullopt, [](const op_result<std::uint64_t>&) {});
     }
+    std::string any_callback() {
+        const auto who = random_.between(0, static_cast<std::int64_t>(all_.size()));
+        return who < static_cast<std::int64_t>(all_.size()) ? all_[static_cast<std::size_t>(who)].name : "callback_url";
+    }
+    void pause_callback() {
+        const std::string name = any_callback();
+        const std::uint64_t resumed = resumes_[name];
+        world_.driver->pause_callback(name, [this, name, resumed](const op_result<std::monostate>& done) {
+            if (done && resumes_[name] == resumed) oracle_.on_paused(name);
+        });
+    }
+    void resume_callback(const std::string& name) {
+        ++resumes_[name];
+        oracle_.on_resume(name);
+        world_.driver->resume_callback(name, [](const op_result<std::monostate>&) {});
+    }
+    void flush_callback() {
+        const std::string name = any_callback();
+        oracle_.on_flush(name);
+        world_.driver->flush_callback(name, [](const op_result<std::uint64_t>&) {});
+    }
+    void dismiss() {
+        if (world_.disk.rows.empty()) return;
+        if (random_.between(0, 3) == 0) {
+            world_.memory->dismiss_dead(std::nullopt, "told", [](const op_result<std::uint64_t>&) {});
+            return;
+        }
+        const auto last = static_cast<std::int64_t>(world_.disk.last_delivery);
+        const delivery_id id{static_cast<std::uint64_t>(random_.between(1, last))};
+        world_.memory->dismiss_delivery(id, "", [](const op_result<track::delivery_view>&) {});
+    }
+    void control() {
+        switch (random_.between(0, 4)) {
+        case 0:
+            return pause_callback();
+        case 1:
+        case 2:
+            return resume_callback(any_callback());
+        case 3:
+            return flush_callback();
+        default:
+            return dismiss();
+        }
+    }
     void jump() {
         if (!oracle_.ignore_times) return;
         world_.clock.jump_wall(milliseconds(random_.between(-7'200'000, 7'200'000)));
@@ -174,7 +218,7 @@ class delivery_simulation {
     }
 
     void act() {
-        const auto what = random_.between(0, 99);
+        const auto what = random_.between(0, 109);
         if (what < 60) {
             emit();
         } else if (what < 75) {
@@ -191,8 +235,10 @@ class delivery_simulation {
             retry();
         } else if (what < 97) {
             retry_dead();
-        } else {
+        } else if (what < 100) {
             jump();
+        } else {
+            control();
         }
     }
 
@@ -203,6 +249,8 @@ class delivery_simulation {
         world_.callbacks = all_;
         world_.rules.allow_hosts = {"*.shop.example"};
         world_.reload();
+        for (const config::callback_config& one : all_) resume_callback(one.name);
+        resume_callback(std::string(own_url_callback));
         if (oracle_.ignore_times) world_.driver->on_wake(world_.clock.now());
     }
 
@@ -211,6 +259,7 @@ class delivery_simulation {
     delivery_oracle oracle_{world_};
     std::vector<config::callback_config> all_;
     std::map<std::string, mood> moods_;
+    std::map<std::string, std::uint64_t> resumes_; ///< how often each was asked for
     std::uint64_t crashes_ = 0;
 };
 
