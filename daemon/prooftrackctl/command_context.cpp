@@ -40,6 +40,15 @@ json_view json_of(const api_reply& reply) {
 
 std::string json_line(const api_reply& reply) { return one_line(json_of(reply).raw()); }
 
+void show(command_context& context, const api_reply& reply, std::string_view text) {
+    if (!context.options.json) {
+        context.out.write(text);
+    } else if (!reply.body.empty()) {
+        context.out.line(json_line(reply));
+    }
+    context.out.flush();
+}
+
 void note(std::string_view text) {
     std::fprintf(stderr, "prooftrackctl: %.*s\n", static_cast<int>(text.size()), text.data());
 }

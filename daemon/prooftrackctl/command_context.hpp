@@ -50,6 +50,9 @@ json_view json_of(const api_reply& reply);
 /// The reply's JSON as one line of `--json`.
 std::string json_line(const api_reply& reply);
 
+/// The reply's body: one line of JSON with --json, else `text`.
+void show(command_context& context, const api_reply& reply, std::string_view text);
+
 /// One line on standard error, behind the program's name. Never throws.
 void note(std::string_view text);
 

@@ -73,16 +73,27 @@ void add_pairs(
 
 void add_example(CLI::App* command, const std::string& text) { command->footer("Example:\n  prooftrackctl " + text); }
 
+CLI::Option* add_id(CLI::App* command, std::string& into) {
+    return command->add_option("ID", into, "A merchant_transaction_id")
+        ->required()
+        ->type_name("")
+        ->check(is_transaction_id());
+}
+
+CLI::Option* add_metadata(
+    CLI::App* command, std::vector<std::pair<std::string, std::string>>& into, const std::string& help) {
+    return command
+        ->add_option_function<std::vector<std::string>>(
+            "--metadata", [&into](const std::vector<std::string>& pairs) { add_pairs(into, "--metadata", pairs); },
+            help)
+        ->type_name("K=V")
+        ->type_size(1)
+        ->allow_extra_args(false);
+}
+
 std::vector<CLI::Option*> add_tracking_options(CLI::App* command, tracking_arguments& into) {
     auto* metadata =
-        command
-            ->add_option_function<std::vector<std::string>>(
-                "--metadata",
-                [&into](const std::vector<std::string>& pairs) { add_pairs(into.metadata, "--metadata", pairs); },
-                "A member of the metadata, given back with every event; repeatable")
-            ->type_name("K=V")
-            ->type_size(1)
-            ->allow_extra_args(false);
+        add_metadata(command, into.metadata, "A member of the metadata, given back with every event; repeatable");
     auto* url =
         command
             ->add_option(

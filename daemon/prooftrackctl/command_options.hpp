@@ -16,6 +16,7 @@ struct command_collector {
     explain_command explain;
     wait_command wait;
     list_command list;
+    set_command set;
     untrack_command untrack;
     poll_command poll;
     session_command session;
@@ -38,6 +39,7 @@ struct command_collector {
 
 /// Each adds its commands to `app`; `into` must live until the arguments are parsed.
 void add_transaction_commands(CLI::App& app, command_collector& into);
+void add_change_commands(CLI::App& app, command_collector& into);
 void add_proof_commands(CLI::App& app, command_collector& into);
 void add_event_commands(CLI::App& app, command_collector& into);
 void add_control_commands(CLI::App& app, command_collector& into);
@@ -62,6 +64,13 @@ void add_member(
 void add_pairs(
     std::vector<std::pair<std::string, std::string>>& members, const std::string& option,
     const std::vector<std::string>& pairs);
+
+/// A required ID.
+CLI::Option* add_id(CLI::App* command, std::string& into);
+
+/// A repeatable `--metadata K=V`.
+CLI::Option* add_metadata(
+    CLI::App* command, std::vector<std::pair<std::string, std::string>>& into, const std::string& help);
 
 /// `--metadata`, `--callback-url`, `--overdue-after`.
 std::vector<CLI::Option*> add_tracking_options(CLI::App* command, tracking_arguments& into);

@@ -60,6 +60,7 @@ void add_redeliver(CLI::App& app, command_collector& into) {
     auto* dead = command->add_flag("--dead", into.redeliver.dead, "All dead deliveries");
     dead->excludes(id);
     command->add_option("--callback", into.redeliver.callback, "Only those of this callback")->type_name("NAME");
+    command->add_flag("--dry-run", into.redeliver.dry_run, "Only say how many they are")->needs(dead);
     add_example(command, "redeliver --dead --callback backend");
     command->callback([&into] {
         if (into.redeliver.id.empty() && !into.redeliver.dead) throw CLI::RequiredError("ID or --dead");

@@ -6,13 +6,6 @@ namespace prooftrack::ctl {
 
 namespace {
 
-CLI::Option* add_id(CLI::App* command, std::string& into) {
-    return command->add_option("ID", into, "A merchant_transaction_id")
-        ->required()
-        ->type_name("")
-        ->check(is_transaction_id());
-}
-
 CLI::Validator is_state() {
     return {
         [](std::string& text) {
@@ -56,14 +49,7 @@ void add_list(CLI::App& app, command_collector& into) {
         ->type_name("S")
         ->check(is_state());
     command->add_option("--status", into.list.status, "Only those with this status of Proof")->type_name("S");
-    command
-        ->add_option_function<std::vector<std::string>>(
-            "--metadata",
-            [&into](const std::vector<std::string>& pairs) { add_pairs(into.list.metadata, "--metadata", pairs); },
-            "Only those with this member of the metadata; repeatable: all of them")
-        ->type_name("K=V")
-        ->type_size(1)
-        ->allow_extra_args(false);
+    add_metadata(command, into.list.metadata, "Only those with this member of the metadata; repeatable: all of them");
     add_time(command, "--tracked-after", into.list.tracked_after, "Only those tracked later than this");
     add_time(command, "--tracked-before", into.list.tracked_before, "Only those tracked earlier than this");
     add_time(command, "--settled-after", into.list.settled_after, "Only those settled later than this");
@@ -103,7 +89,7 @@ void add_transaction_commands(CLI::App& app, command_collector& into) {
         "Say why a transaction is where it is, what comes next and what can be done");
     add_wait(app, into);
     add_list(app, into);
-    add_plain(app, into, &command_collector::untrack, "untrack", "End the tracking of a transaction");
+    add_change_commands(app, into);
     add_plain(app, into, &command_collector::poll, "poll", "Ask Proof about a transaction now");
 }
 

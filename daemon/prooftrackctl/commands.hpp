@@ -53,8 +53,20 @@ struct list_command {
     std::uint64_t limit = 100;
     bool all = false;
 };
-struct untrack_command {
+struct set_command {
     std::string id;
+    std::vector<std::pair<std::string, std::string>> metadata; ///< in place of all that it has; empty = it stays
+    std::optional<std::string> callback_url;
+    bool removes_callback_url = false;
+};
+struct untrack_command {
+    std::string id;                  ///< "" with a filter
+    std::vector<std::string> states; ///< each is a call of its own; empty = any
+    std::string status;
+    std::vector<std::pair<std::string, std::string>> metadata;
+    std::string tracked_before;
+    bool dry_run = false;
+    bool yes = false; ///< without a question, also on a terminal
 };
 struct poll_command {
     std::string id;
@@ -88,6 +100,7 @@ struct redeliver_command {
     std::string id; ///< of a delivery or a transaction; "" with `dead`
     bool dead = false;
     std::string callback;
+    bool dry_run = false; ///< only with `dead`
 };
 struct callback_test_command {
     std::string name;
@@ -145,7 +158,7 @@ using any_command = std::variant<
     track_command, import_command, get_command, explain_command, wait_command, list_command, untrack_command,
     poll_command, session_command, kyc_command, events_command, deliveries_command, redeliver_command,
     callback_test_command, callback_control_command, dismiss_command, secret_new_command, consumers_command,
-    listen_command, status_command, top_command, backup_command, export_command, log_level_command, reconcile_command>;
+    listen_command, status_command, top_command, backup_command, export_command, log_level_command, reconcile_command, set_command>;
 
 /// Each gives the exit status, or throws command_failure, output_closed, stop_requested.
 int run(command_context& context, const track_command& what);
@@ -173,5 +186,6 @@ int run(command_context& context, const backup_command& what);
 int run(command_context& context, const export_command& what);
 int run(command_context& context, const log_level_command& what);
 int run(command_context& context, const reconcile_command& what);
+int run(command_context& context, const set_command& what);
 
 } // namespace prooftrack::ctl

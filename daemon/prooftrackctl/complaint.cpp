@@ -23,7 +23,7 @@ std::string_view next_step(std::string_view code) {
         {"unknown_transaction", "`prooftrackctl list` shows what is tracked."},
         {"unknown_callback", "`prooftrackctl status` lists the configured callbacks."},
         {"unknown_consumer", "`prooftrackctl consumers` lists them."},
-        {"already_tracked", "`prooftrackctl untrack ID` first, to replace them."},
+        {"already_tracked", "`prooftrackctl set ID` changes its metadata or callback_url."},
         {"store_unavailable",
          "The daemon cannot write its database: see `prooftrackctl status` and the daemon's log. Repeating is safe."},
         {"proof_unreachable", "`prooftrackctl status` shows how Proof has been answering."},
@@ -58,6 +58,8 @@ std::string describe_refusal(const api_reply& reply) {
             "`--after 0` starts at the oldest.",
             oldest.empty() ? "?" : oldest, last.empty() ? "?" : last);
     }
+    if (const auto untracked = problem["untracked"].unsigned_integer())
+        message += fmt::format("\n{} of those that match are untracked by now.", grouped(*untracked));
     if (const std::string_view step = next_step(code); !step.empty()) message += fmt::format("\n{}", step);
     return message;
 }

@@ -17,6 +17,8 @@ constexpr std::string_view json_type = "application/json";
 constexpr milliseconds proof_patience{60'000};
 /// The receiver has its own timeout in the daemon, at most a few minutes by any sane configuration.
 constexpr milliseconds callback_patience{300'000};
+/// A million rows take minutes, and nothing is said before the end.
+constexpr milliseconds bulk_patience{3'600'000};
 /// The copy is made before its first byte is sent.
 constexpr milliseconds backup_patience{600'000};
 
@@ -55,6 +57,14 @@ api_request change(std::string method, std::string target, std::string body = ""
     return request;
 }
 
+/// `{"order":"A-17"}`: all values are strings.
+std::string object_of(const std::vector<std::pair<std::string, std::string>>& members) {
+    std::string out = "{";
+    for (const auto& [key, value] : members)
+        out += fmt::format("{}{}:{}", out.size() == 1 ? "" : ",", json_string(key), json_string(value));
+    return out + '}';
+}
+
 template <class Command>
 Command with_span(Command what, wall_time now) {
     what.since = resolved_time(what.since, now);
@@ -67,14 +77,7 @@ Command with_span(Command what, wall_time now) {
 std::string tracking_members(const tracking_arguments& options) {
     std::string out;
     if (options.callback_url) out += ",\"callback_url\":" + json_string(*options.callback_url);
-    if (!options.metadata.empty()) {
-        out += ",\"metadata\":{";
-        for (std::size_t i = 0; i < options.metadata.size(); ++i) {
-            const auto& [key, value] = options.metadata[i];
-            out += fmt::format("{}{}:{}", i == 0 ? "" : ",", json_string(key), json_string(value));
-        }
-        out += '}';
-    }
+    if (!options.metadata.empty()) out += ",\"metadata\":" + object_of(options.metadata);
     if (options.overdue_after) out += ",\"overdue_after\":" + json_string(*options.overdue_after);
     return out;
 }
@@ -130,7 +133,33 @@ export_command with_times(export_command what, wall_time now) { return with_span
 
 events_command with_times(events_command what, wall_time now) { return with_span(std::move(what), now); }
 
+untrack_command with_times(untrack_command what, wall_time now) {
+    what.tracked_before = resolved_time(what.tracked_before, now);
+    return what;
+}
+
 api_request untrack_request(std::string_view id) { return change("DELETE", transaction_path(id)); }
+
+api_request set_request_of(const set_command& what) {
+    std::string members;
+    if (!what.metadata.empty()) members += ",\"metadata\":" + object_of(what.metadata);
+    if (what.callback_url) members += ",\"callback_url\":" + json_string(*what.callback_url);
+    if (what.removes_callback_url) members += ",\"callback_url\":null";
+    return change("PATCH", transaction_path(what.id), fmt::format("{{{}}}", std::string_view(members).substr(1)));
+}
+
+api_request untrack_matching_request(const untrack_command& what, std::string_view state, bool dry_run) {
+    std::vector<std::pair<std::string, std::string>> filter;
+    if (!state.empty()) filter.emplace_back("state", state);
+    if (!what.status.empty()) filter.emplace_back("status", what.status);
+    for (const auto& [key, value] : what.metadata) filter.emplace_back("metadata." + key, value);
+    if (!what.tracked_before.empty()) filter.emplace_back("tracked_before", what.tracked_before);
+    api_request request = change(
+        "POST", "/v1/transactions/untrack",
+        fmt::format("{{\"filter\":{},\"dry_run\":{}}}", object_of(filter), dry_run));
+    request.patience = bulk_patience;
+    return request;
+}
 
 api_request poll_request(std::string_view id) { return change("POST", transaction_path(id) + "/poll"); }
 

@@ -23,6 +23,9 @@ api_request wait_request(std::string_view id, milliseconds wait);
 api_request history_request(std::string_view id);
 api_request list_request_of(const list_command& what, std::uint64_t limit, std::string_view cursor);
 api_request untrack_request(std::string_view id);
+api_request set_request_of(const set_command& what);
+/// `state` is one of the command's, "" = any.
+api_request untrack_matching_request(const untrack_command& what, std::string_view state, bool dry_run);
 api_request poll_request(std::string_view id);
 /// The body made of the fields, or `body` as it is when the command names a file.
 api_request session_request_of(const session_command& what, std::string body);
@@ -49,6 +52,7 @@ list_command with_times(list_command what, wall_time now);
 deliveries_command with_times(deliveries_command what, wall_time now);
 export_command with_times(export_command what, wall_time now);
 events_command with_times(events_command what, wall_time now);
+untrack_command with_times(untrack_command what, wall_time now);
 
 /// The tracking options as JSON members, each behind a comma: `,"metadata":{…}`; "" without any.
 std::string tracking_members(const tracking_arguments& options);

@@ -32,6 +32,28 @@ void redeliver_dead(command_context& context, const redeliver_command& what) {
         "{} dead deliveries are due again{}", count, what.callback.empty() ? "" : " for " + printable(what.callback)));
 }
 
+void count_dead(command_context& context, const redeliver_command& what) {
+    deliveries_command query;
+    query.state = "dead";
+    query.callback = what.callback;
+    std::uint64_t dead = 0;
+    std::string cursor;
+    do {
+        const api_reply reply = ask(context, deliveries_request(query, page_size, cursor));
+        const json_view page = json_of(reply);
+        dead += page["deliveries"].elements().size();
+        const std::string next = page["next_cursor"].text();
+        cursor = next == cursor ? "" : next;
+    } while (!cursor.empty());
+    if (context.options.json) {
+        context.out.line(fmt::format("{{\"dead\": {}}}", dead));
+    } else {
+        context.out.line(fmt::format(
+            "{} dead deliveries would be due again{}", grouped(dead),
+            what.callback.empty() ? "" : " for " + printable(what.callback)));
+    }
+}
+
 void redeliver_one(command_context& context, const std::string& id, const std::string& description) {
     const api_reply reply = ask(context, retry_delivery_request(id));
     if (!context.options.json) {
@@ -95,7 +117,11 @@ int run(command_context& context, const deliveries_command& what) {
 
 int run(command_context& context, const redeliver_command& what) {
     if (what.dead) {
-        redeliver_dead(context, what);
+        if (what.dry_run) {
+            count_dead(context, what);
+        } else {
+            redeliver_dead(context, what);
+        }
         return exit_status::done;
     }
     if (is_number(what.id) && what.callback.empty()) {

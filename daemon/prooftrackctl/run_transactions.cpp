@@ -1,4 +1,4 @@
-// track, get, wait, list, untrack, poll
+// track, get, wait, list, poll
 
 #include <fmt/format.h>
 
@@ -10,20 +10,6 @@
 #include "prooftrackctl/waiting.hpp"
 
 namespace prooftrack::ctl {
-
-namespace {
-
-/// The reply's body: one line of JSON, or `text` for people.
-void show(command_context& context, const api_reply& reply, const std::string& text) {
-    if (!context.options.json) {
-        context.out.write(text);
-    } else if (!reply.body.empty()) {
-        context.out.line(json_line(reply));
-    }
-    context.out.flush();
-}
-
-} // namespace
 
 int run(command_context& context, const track_command& what) {
     const api_reply reply = ask(context, track_request_of(what));
@@ -53,12 +39,6 @@ int run(command_context& context, const list_command& what) {
     list.row = transaction_row;
     list.none = "no transactions";
     print_pages(context, list, what.limit, what.all);
-    return exit_status::done;
-}
-
-int run(command_context& context, const untrack_command& what) {
-    const api_reply reply = ask(context, untrack_request(what.id));
-    show(context, reply, "untracked " + format_transaction(json_of(reply), context.style(), context.now()));
     return exit_status::done;
 }
 

@@ -112,6 +112,27 @@ struct track_request {
     tracking_options options;
 };
 
+/// Changes of the options of a transaction that is there: what is not given stays.
+struct options_patch {
+    struct metadata_text {
+        std::string bytes; ///< as `tracking_options` has them
+        std::string canonical;
+    };
+    std::optional<metadata_text> metadata;
+    bool sets_callback_url = false;
+    std::optional<std::string> callback_url; ///< with `sets_callback_url`: nullopt takes it away
+};
+
+/// Whose tracking ends. The state of the filter, if it has one, is none that has ended.
+struct untrack_request {
+    track::transaction_query filter;
+    bool is_dry_run = false; ///< only count them
+};
+struct untrack_summary {
+    std::uint64_t matched = 0;
+    std::uint64_t untracked = 0; ///< 0 of a dry run
+};
+
 struct tracked {
     bool created = false; ///< 201 or 200
     track::transaction_view transaction;
@@ -218,6 +239,24 @@ class change_backend {
     virtual void hint(transaction_id id, backend_handler<std::monostate> handler) = 0;
 };
 
+/// Changes the options of transactions.
+class options_backend {
+  public:
+    virtual ~options_backend() = default;
+    virtual void set_options(
+        transaction_id id, options_patch patch, client_identity who,
+        backend_handler<track::transaction_view> handler) = 0;
+};
+
+/// Changes what becomes of many transactions.
+class bulk_backend {
+  public:
+    virtual ~bulk_backend() = default;
+    /// A failure half-way is a problem with member `untracked`.
+    virtual void untrack_matching(
+        untrack_request request, client_identity who, backend_handler<untrack_summary> handler) = 0;
+};
+
 /// Calls Proof on behalf of a user.
 class session_backend {
   public:
@@ -309,6 +348,8 @@ class operator_backend {
 class backend : public tracking_backend,
                 public lookup_backend,
                 public change_backend,
+                public options_backend,
+                public bulk_backend,
                 public session_backend,
                 public event_backend,
                 public delivery_backend,

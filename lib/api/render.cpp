@@ -204,6 +204,15 @@ std::string render_import(const import_summary& summary) {
     return out;
 }
 
+std::string render_untracked(const untrack_summary& summary) {
+    std::string out;
+    object_writer writer(out);
+    writer.number("matched", summary.matched);
+    writer.number("untracked", summary.untracked);
+    writer.close();
+    return out;
+}
+
 std::string render_callback_test(const callback_test_result& test) {
     std::string out;
     object_writer writer(out);

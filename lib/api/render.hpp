@@ -19,6 +19,7 @@ std::string render_events(const event_list& list);
 std::string render_consumer(const track::consumer_view& consumer, wall_time now);
 std::string render_consumers(const std::vector<track::consumer_view>& consumers, wall_time now);
 std::string render_import(const import_summary& summary);
+std::string render_untracked(const untrack_summary& summary);
 std::string render_callback_test(const callback_test_result& test);
 std::string render_reasons(const std::vector<std::string>& reasons); ///< a JSON array of strings
 

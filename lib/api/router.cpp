@@ -16,7 +16,7 @@ struct route_table {
         route_info info;
         router::action action;
     };
-    static constexpr std::size_t size = 33;
+    static constexpr std::size_t size = 35;
     static const std::array<entry, size> entries;
 };
 
@@ -25,6 +25,8 @@ const std::array<route_table::entry, route_table::size> route_table::entries{{
     {{"GET", "/v1/transactions", body_kind::none, false}, &router::list_transactions},
     {{"GET", "/v1/transactions/{id}", body_kind::none, false}, &router::get_transaction},
     {{"DELETE", "/v1/transactions/{id}", body_kind::none, true}, &router::untrack},
+    {{"PATCH", "/v1/transactions/{id}", body_kind::json, true}, &router::set_options},
+    {{"POST", "/v1/transactions/untrack", body_kind::json, true}, &router::untrack_matching},
     {{"GET", "/v1/transactions/{id}/history", body_kind::none, false}, &router::history},
     {{"POST", "/v1/transactions/{id}/poll", body_kind::none, true}, &router::poll},
     {{"POST", "/v1/hints", body_kind::json, true}, &router::hint},

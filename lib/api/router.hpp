@@ -73,6 +73,8 @@ class router final : public request_handler {
     request_ticket list_transactions(api_call call);
     request_ticket history(api_call call);
     request_ticket untrack(api_call call);
+    request_ticket set_options(api_call call);
+    request_ticket untrack_matching(api_call call);
     request_ticket poll(api_call call);
     request_ticket hint(api_call call);
     request_ticket create_session(api_call call);

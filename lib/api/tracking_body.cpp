@@ -21,18 +21,24 @@ parsed<std::optional<std::string>> read_callback_url(const json_fields& fields) 
     return url;
 }
 
+parsed<options_patch::metadata_text> read_metadata(std::string_view metadata) {
+    if (metadata.starts_with('[') && metadata.find_first_not_of(" \t\r\n", 1) == metadata.size() - 1) {
+        return refused("metadata is a JSON object, not a list: {} when empty, which PHP writes for (object)[]");
+    }
+    if (!metadata.starts_with('{')) return refused("metadata is not a JSON object");
+    if (metadata.size() > max_metadata_bytes) return refused("metadata is at most 4096 bytes");
+    auto canonical = net::canonical_json(metadata);
+    if (!canonical) return refused(fmt::format("metadata cannot be used: {}", canonical.error().message()));
+    return options_patch::metadata_text{std::string(metadata), std::move(*canonical)};
+}
+
 parsed<tracking_options> read_options(const json_fields& fields) {
     tracking_options options;
-    if (const auto metadata = fields.raw("metadata")) {
-        if (metadata->starts_with('[') && metadata->find_first_not_of(" \t\r\n", 1) == metadata->size() - 1) {
-            return refused("metadata is a JSON object, not a list: {} when empty, which PHP writes for (object)[]");
-        }
-        if (!metadata->starts_with('{')) return refused("metadata is not a JSON object");
-        if (metadata->size() > max_metadata_bytes) return refused("metadata is at most 4096 bytes");
-        auto canonical = net::canonical_json(*metadata);
-        if (!canonical) return refused(fmt::format("metadata cannot be used: {}", canonical.error().message()));
-        options.metadata = std::string(*metadata);
-        options.metadata_canonical = std::move(*canonical);
+    if (const auto given = fields.raw("metadata")) {
+        auto metadata = read_metadata(*given);
+        if (!metadata) return metadata.error();
+        options.metadata = std::move(metadata->bytes);
+        options.metadata_canonical = std::move(metadata->canonical);
     }
     auto url = read_callback_url(fields);
     if (!url) return url.error();
@@ -94,6 +100,24 @@ parsed<track_request> parse_track_request(std::string_view text) {
     auto options = read_options(*fields);
     if (!options) return options.error();
     return track_request{std::move(*id), std::move(*options)};
+}
+
+parsed<options_patch> parse_options_patch(std::string_view text) {
+    const auto fields = json_fields::parse(text, {"metadata", "callback_url"});
+    if (!fields) return fields.error();
+    if (fields->members().empty())
+        return refused("nothing to change: send metadata, callback_url (null takes it away), or both");
+    options_patch patch;
+    if (const auto given = fields->raw("metadata")) {
+        auto metadata = read_metadata(*given);
+        if (!metadata) return metadata.error();
+        patch.metadata = std::move(*metadata);
+    }
+    auto url = read_callback_url(*fields);
+    if (!url) return url.error();
+    patch.sets_callback_url = fields->raw("callback_url").has_value();
+    patch.callback_url = std::move(*url);
+    return patch;
 }
 
 parsed<session_body> parse_session_body(std::string_view text) {

@@ -1,7 +1,7 @@
 #pragma once
 
 // What a user may say about a tracking: the bodies of POST /v1/transactions, a line of an import, `tracking` of a
-// session. Pure.
+// session; new options of one that is tracked. Pure.
 
 #include <optional>
 #include <string>
@@ -18,6 +18,9 @@ parsed<track_request> parse_track_request(std::string_view text);
 
 /// `{"callback_url"?, "metadata"?, "overdue_after"?}`
 parsed<tracking_options> parse_tracking_options(std::string_view text);
+
+/// `{"metadata"?, "callback_url"?}`, one of them at least; a callback_url of null takes it away.
+parsed<options_patch> parse_options_patch(std::string_view text);
 
 /// A session's body, taken apart: `body` is `text` without the member `tracking` and one adjoining comma; every other
 /// byte stays.

@@ -37,6 +37,7 @@ engine::engine(
       views_(deps.storage, poll_driver_), intake_({deps.clock, life_.config(), delivery_driver_.callbacks(), state_}),
       lookup_({deps.clock, deps.storage, views_, delivery_driver_, numbers_}, [this] { arm(); }),
       changes_(deps.storage, poll_driver_, views_, audit_),
+      options_({deps.storage, poll_driver_, views_, intake_, audit_}), bulk_(deps.storage, poll_driver_, audit_),
       tracking_({deps.storage, deps.log, poll_driver_, views_, changes_, intake_, audit_}),
       session_service_(deps.clock, deps.storage, deps.log, hooks_of_sessions()), sessions_(session_service_, audit_),
       deliveries_(deps.storage, delivery_driver_, audit_),
@@ -46,8 +47,10 @@ engine::engine(
            life_.standing()},
           std::move(version)),
       operators_(deps.storage, audit_, hooks_.set_log_level),
-      calls_({tracking_, lookup_, changes_, sessions_, feed_, deliveries_, controls_, consumers_, status_,
-              operators_}) {}
+      calls_(
+          {tracking_, lookup_, changes_, options_, bulk_, sessions_, feed_, deliveries_, controls_, consumers_, status_,
+              
+           operators_}) {}
 
 session_hooks engine::hooks_of_sessions() {
     return {

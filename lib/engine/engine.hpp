@@ -13,6 +13,7 @@
 #include "base/random.hpp"
 #include "callback/notifier.hpp"
 #include "config/config.hpp"
+#include "engine/bulk_calls.hpp"
 #include "engine/change_audit.hpp"
 #include "engine/change_calls.hpp"
 #include "engine/consumer_calls.hpp"
@@ -27,6 +28,7 @@
 #include "engine/lookup_calls.hpp"
 #include "engine/meters.hpp"
 #include "engine/operator_calls.hpp"
+#include "engine/options_calls.hpp"
 #include "engine/poll_driver.hpp"
 #include "engine/session_calls.hpp"
 #include "engine/session_service.hpp"
@@ -121,6 +123,8 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     transaction_intake intake_;
     lookup_calls lookup_;
     change_calls changes_;
+    options_calls options_;
+    bulk_calls bulk_;
     tracking_calls tracking_;
     session_service session_service_;
     session_calls sessions_;

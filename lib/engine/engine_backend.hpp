@@ -17,6 +17,8 @@ struct backend_parts {
     api::tracking_backend& tracking;
     lookup_calls& lookup;
     api::change_backend& changes;
+    api::options_backend& options;
+    api::bulk_backend& bulk;
     api::session_backend& sessions;
     event_feed& feed;
     api::delivery_backend& delivery;
@@ -60,6 +62,17 @@ class engine_backend final : public api::backend {
     }
     void hint(transaction_id id, api::backend_handler<std::monostate> handler) override {
         parts_.changes.hint(std::move(id), std::move(handler));
+    }
+
+    void set_options(
+        transaction_id id, api::options_patch patch, api::client_identity who,
+        api::backend_handler<track::transaction_view> handler) override {
+        parts_.options.set_options(std::move(id), std::move(patch), who, std::move(handler));
+    }
+    void untrack_matching(
+        api::untrack_request request, api::client_identity who,
+        api::backend_handler<api::untrack_summary> handler) override {
+        parts_.bulk.untrack_matching(std::move(request), who, std::move(handler));
     }
 
     void create_session(

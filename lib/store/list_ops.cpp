@@ -38,6 +38,7 @@ bool matches(
     database& db, std::int64_t row, const track::transaction_view& view, const track::transaction_query& wanted) {
     const track::tracking_facts& facts = view.facts;
     if (wanted.state && facts.state != *wanted.state) return false;
+    if (wanted.only_open && is_ended(facts.state)) return false;
     if (wanted.status && facts.status != *wanted.status) return false;
     if (!is_between(facts.settled_at, wanted.settled_after, wanted.settled_before)) return false;
     if (!is_between(facts.tracked_at, wanted.tracked_after, wanted.tracked_before)) return false;

@@ -16,6 +16,10 @@ constexpr std::size_t term_bytes = term_bits / 8;
 constexpr std::size_t terms_a_row = 800;
 /// An older segment with more additions than this is sorted anew.
 constexpr std::int64_t most_additions = 16;
+/// Likewise the newest one: a row of its own a commit makes no more before it is full, but changed metadata may.
+constexpr std::int64_t most_new_additions = std::int64_t{1} << segment_bits;
+/// One with more terms than this is made anew from its rows: metadata that changes again and again leaves old terms.
+constexpr std::size_t most_sorted_terms = std::size_t{16} << segment_bits;
 
 constexpr std::uint64_t term_mask = (std::uint64_t{1} << term_bits) - 1;
 
@@ -51,6 +55,38 @@ void read_terms(std::string_view bytes, const Take& take) {
     }
 }
 
+/// Those of the row's metadata, without the segment.
+void add_terms(std::int64_t row, std::string_view metadata, std::vector<std::uint64_t>& terms) {
+    if (metadata == "{}") return;
+    const auto members = net::top_level_members(metadata, {.allow_duplicate_keys = true});
+    if (!members) return;
+    const auto place = static_cast<std::uint64_t>(row - first_key_of(segment_of(row)));
+    for (const net::json_member& member : *members) {
+        const auto text = net::decode_json_string(member.value);
+        const std::uint64_t hash = hash_of(member.key, text ? std::string_view(*text) : member.value);
+        terms.push_back(hash << segment_bits | place);
+    }
+}
+
+void sort_once_each(std::vector<std::uint64_t>& terms) {
+    std::sort(terms.begin(), terms.end());
+    terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
+}
+
+/// The terms of the metadata that the segment's rows have now.
+std::vector<std::uint64_t> read_terms_of_rows(db_connection& db, std::int64_t segment) {
+    static constexpr sql_literal of_segment = R"sql(
+        SELECT row, metadata
+        FROM transactions
+        WHERE row BETWEEN ? AND ?
+    )sql";
+    std::vector<std::uint64_t> terms;
+    query row = db.prepared(of_segment).select(first_key_of(segment), last_key_of(segment));
+    while (row.next()) add_terms(row.integer(0), row.text(1), terms);
+    sort_once_each(terms);
+    return terms;
+}
+
 constexpr sql_literal insert_terms = R"sql(INSERT INTO metadata_terms VALUES (?, ?))sql";
 
 /// Brings all terms of the segment into order: a few full rows take the place of the additions.
@@ -65,8 +101,8 @@ void sort_segment(db_connection& db, std::int64_t segment) {
         query row = db.prepared(of_segment).select(additions_of(segment), additions_of(segment + 1) - 1);
         while (row.next()) read_terms(row.text(0), [&terms](std::uint64_t term) { terms.push_back(term); });
     }
-    std::sort(terms.begin(), terms.end());
-    terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
+    sort_once_each(terms);
+    if (terms.size() > most_sorted_terms) terms = read_terms_of_rows(db, segment);
     db.prepared(R"sql(DELETE FROM metadata_terms WHERE key BETWEEN ? AND ?)sql")
         .execute(additions_of(segment), additions_of(segment + 1) - 1);
     for (std::size_t at = 0; at < terms.size(); at += terms_a_row) {
@@ -76,14 +112,15 @@ void sort_segment(db_connection& db, std::int64_t segment) {
     }
 }
 
-bool has_many_additions(db_connection& db, std::int64_t segment) {
-    static constexpr sql_literal additions = R"sql(
-        SELECT count(*)
+/// They are numbered from 0.
+bool has_more_additions(db_connection& db, std::int64_t segment, std::int64_t most) {
+    static constexpr sql_literal last_addition = R"sql(
+        SELECT max(key)
         FROM metadata_terms
         WHERE key BETWEEN ? AND ?
     )sql";
-    query row = db.prepared(additions).select(additions_of(segment), sorted_of(segment) - 1);
-    return row.next() && row.integer(0) > most_additions;
+    query row = db.prepared(last_addition).select(additions_of(segment), sorted_of(segment) - 1);
+    return row.next() && !row.is_null(0) && row.integer(0) >= additions_of(segment) + most;
 }
 
 /// -1 without any.
@@ -111,16 +148,10 @@ void search_index::note(ranged_list list, std::int64_t key, std::int64_t value) 
 }
 
 void search_index::note_metadata(std::int64_t row, std::string_view metadata) {
-    if (metadata == "{}") return;
-    const auto members = net::top_level_members(metadata, {.allow_duplicate_keys = true});
-    if (!members) return;
-    const auto place = static_cast<std::uint64_t>(row - first_key_of(segment_of(row)));
+    const std::size_t before = terms_.size();
+    add_terms(row, metadata, terms_);
     const std::uint64_t segment = static_cast<std::uint64_t>(segment_of(row)) << term_bits;
-    for (const net::json_member& member : *members) {
-        const auto text = net::decode_json_string(member.value);
-        const std::uint64_t hash = hash_of(member.key, text ? std::string_view(*text) : member.value);
-        terms_.push_back(segment | hash << segment_bits | place);
-    }
+    for (std::size_t i = before; i < terms_.size(); ++i) terms_[i] |= segment;
 }
 
 void search_index::flush(db_connection& db) {
@@ -154,7 +185,8 @@ void search_index::flush(db_connection& db) {
         if (segment > *newest_segment_) {
             if (*newest_segment_ >= 0) sort_segment(db, *newest_segment_);
             newest_segment_ = segment;
-        } else if (segment < *newest_segment_ && has_many_additions(db, segment)) {
+        } else if (has_more_additions(
+                       db, segment, segment == *newest_segment_ ? most_new_additions : most_additions)) {
             sort_segment(db, segment);
         }
     }

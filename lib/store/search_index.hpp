@@ -10,7 +10,8 @@
 // events of the deliveries.
 //
 // Both may name too much, never too little: two members may have the same hash, a range is rounded and never narrowed,
-// and what was undone, changed or pruned is not taken out before its segment is empty. Who searches checks each row.
+// and what was undone, changed or pruned is not taken out before its segment is empty or has too many terms. Who
+// searches checks each row.
 
 #include <array>
 #include <cstdint>

@@ -66,6 +66,7 @@ key_merge transactions_in_cells(database& db, const track::transaction_query& wa
         for (std::size_t k = 0; k < totals::kinds; ++k) {
             const count_cell cell{static_cast<track::tracking_state>(s), static_cast<track::status_kind>(k)};
             if (wanted.state && cell.state != *wanted.state) continue;
+            if (wanted.only_open && is_ended(cell.state)) continue;
             if (wanted.status && cell.kind != track::classify_status(*wanted.status)) continue;
             if (db.sums.transactions(cell) == 0) continue;
             static constexpr sql_literal in_cell = R"sql(
@@ -345,7 +346,7 @@ key_merge transaction_keys(database& db, const track::transaction_query& wanted)
     if (wanted.not_delivered_to) filters.push_back(transactions_owed_to(db, *wanted.not_delivered_to));
     if (wanted.status && track::classify_status(*wanted.status) == track::status_kind::other) {
         filters.push_back(transactions_with_odd_status(db, *wanted.status));
-    } else if (wanted.state || wanted.status) {
+    } else if (wanted.state || wanted.status || wanted.only_open) {
         filters.push_back(transactions_in_cells(db, wanted));
     }
     if (wanted.settled_after || wanted.settled_before)

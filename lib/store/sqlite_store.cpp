@@ -55,6 +55,11 @@ class sqlite_store final : public store {
             "record a change", is_asked_for ? operation_kind::write : operation_kind::late_write, 4,
             [change = std::move(change)](database& db) { return record_transition(db, change); }, std::move(handler));
     }
+    void set_options(options_change change, store_handler<row_revision> handler) override {
+        write<row_revision>(
+            "set options", [change = std::move(change)](database& db) { return set_transaction_options(db, change); },
+            std::move(handler));
+    }
     void save_facts(std::vector<track::active_transaction> rows, store_handler<std::monostate> handler) override {
         const std::size_t weight = std::min(rows.size(), most_batch_weight);
         submit_in_steps<std::monostate>(

@@ -227,6 +227,16 @@ struct session_claim {
 };
 using digest = std::array<std::uint8_t, 32>;
 
+/// New options of a transaction that is there. Bound to a revision as a `transition` is.
+struct options_change {
+    transaction_id id;
+    row_revision revision{};
+    std::string metadata = "{}"; ///< a JSON object's bytes as they came
+    std::optional<std::string> callback_url;
+    std::string callback_lane; ///< `scheme://host:port` of callback_url, "" without one
+    digest options_digest{};   ///< as in a `new_transaction`
+};
+
 struct backup_file {
     std::filesystem::path path; ///< a whole, checked copy with a new log_id; the receiver deletes it
     std::uint64_t bytes = 0;
@@ -270,6 +280,9 @@ class store {
         std::vector<track::new_transaction> transactions, std::optional<digest> session,
         store_handler<std::vector<add_outcome>> handler) = 0;
     virtual void record(transition change, store_handler<recorded_transition> handler) = 0;
+    /// The options in place of those that it has, for later events and searches; facts, history, events and deliveries
+    /// stay. The row's revision now; stale or not_found as of `record`.
+    virtual void set_options(options_change change, store_handler<row_revision> handler) = 0;
     /// last_polled_at, polls and the other facts of many rows, without history: at a clean stop. A row with another
     /// revision, or none, is left as it is. It may take several transactions, but no other call comes between them.
     virtual void save_facts(std::vector<track::active_transaction> rows, store_handler<std::monostate> handler) = 0;

@@ -116,6 +116,24 @@ op_result<std::vector<add_outcome>> add_transactions(
     return outcomes;
 }
 
+op_result<row_revision> set_transaction_options(database& db, const options_change& change) {
+    const auto before = find_row(db, change.id);
+    if (!before) return make_store_error(store_error::not_found, "set options", "the transaction is gone");
+    if (before->revision != change.revision)
+        return make_store_error(store_error::stale, "set options", "the transaction was changed meanwhile");
+    static constexpr sql_literal set_options = R"sql(
+        UPDATE transactions
+        SET metadata = ?, callback_url = ?, callback_lane = ?, options_digest = ?, revision = revision + 1
+        WHERE row = ?
+    )sql";
+    db.sql(set_options)
+        .execute(
+            blob_view{change.metadata}, change.callback_url, null_if_empty(change.callback_lane),
+            as_blob(change.options_digest), before->row);
+    db.searched.note_metadata(before->row, change.metadata);
+    return row_revision{value_of(before->revision) + 1};
+}
+
 op_result<std::monostate> save_transaction_facts(database& db, std::span<const track::active_transaction> rows) {
     for (const track::active_transaction& saved : rows) {
         const auto before = find_row(db, saved.id);

@@ -12,6 +12,9 @@ namespace prooftrack::store {
 op_result<std::vector<add_outcome>> add_transactions(
     database& db, std::span<const track::new_transaction> transactions, const std::optional<digest>& session);
 
+/// Writes options over those that the row has. store_error::not_found or stale as of a transition.
+op_result<row_revision> set_transaction_options(database& db, const options_change& change);
+
 /// Writes facts without history. Rows that are gone or durably untracked are left alone.
 op_result<std::monostate> save_transaction_facts(database& db, std::span<const track::active_transaction> rows);
 

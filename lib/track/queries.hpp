@@ -38,6 +38,7 @@ struct transaction_query {
     std::optional<std::string> not_delivered_to; ///< a callback that is owed an event of it and does not have it:
                                                  ///< the delivery is pending, dead or dismissed
     std::optional<std::string> id_prefix;        ///< how its id begins
+    bool only_open = false;                      ///< none that has ended (`is_ended`)
     std::size_t limit = 100;
     std::string cursor; ///< "" = from the newest; else a `next_cursor` that this list gave out before
 };

@@ -83,6 +83,12 @@ struct reloaded_event {
 struct untracked_event {
     row_ref row;
 };
+/// The stored row got a new revision by a change that left its facts as they are: its options are other ones.
+struct revised_event {
+    row_ref row;
+    row_revision from{}; ///< in memory only a row of this one gets the new one
+    row_revision to{};
+};
 /// A hint or a user's wish: poll it within a second.
 struct poll_wanted_event {
     row_ref row;
@@ -100,7 +106,7 @@ struct options_changed_event {
 
 using tracker_event = std::variant<
     tracked_event, loaded_event, started_event, answered_event, recorded_event, reloaded_event, untracked_event,
-    poll_wanted_event, token_changed_event, woken_event, clock_jumped_event, options_changed_event>;
+    revised_event, poll_wanted_event, token_changed_event, woken_event, clock_jumped_event, options_changed_event>;
 
 // What the core wants done.
 
@@ -221,6 +227,8 @@ class tracker {
     live_transaction live(row_ref named, instant now) const;
     /// Whether a DELETE would end it: not settled, and no change on its way.
     bool may_untrack(row_ref named) const;
+    /// Of the stored row that the facts in memory are of.
+    row_revision revision(row_ref row) const { return table_.at(slot_of(row)).revision; }
     bool is_recording(row_ref row) const { return table_.at(slot_of(row)).phase == row_phase::recording; }
 
     /// Every watched row as it has to be stored at a clean stop.
@@ -267,6 +275,7 @@ class tracker {
     void on(recorded_event event, instant now, std::vector<tracker_action>& actions);
     void on(reloaded_event event, instant now, std::vector<tracker_action>& actions);
     void on(untracked_event event, instant now, std::vector<tracker_action>& actions);
+    void on(revised_event event, instant now, std::vector<tracker_action>& actions);
     void on(poll_wanted_event event, instant now, std::vector<tracker_action>& actions);
     void on(token_changed_event event, instant now, std::vector<tracker_action>& actions);
     void on(woken_event event, instant now, std::vector<tracker_action>& actions);

@@ -32,6 +32,12 @@ void tracker::on(recorded_event event, instant now, std::vector<tracker_action>&
     fire_deadlines(now, actions);
 }
 
+/// A change that is on its way was judged for the old revision: it comes back as stale.
+void tracker::on(revised_event event, instant /*now*/, std::vector<tracker_action>& /*actions*/) {
+    transaction_row& row = table_.at(slot_of(event.row));
+    if (row.revision == event.from) row.revision = event.to;
+}
+
 tracker::pending_change tracker::take_change(std::uint32_t slot) {
     const auto found = pending_.find(slot);
     pending_change change = std::move(found->second);

@@ -161,6 +161,12 @@ bool director::call(action_kind kind, const std::string& id) {
     case action_kind::untrack:
         if (!id.empty()) client_.untrack(id);
         return true;
+    case action_kind::set_options:
+        if (!id.empty()) client_.set_options(id);
+        return true;
+    case action_kind::untrack_matching:
+        client_.untrack_matching();
+        return true;
     case action_kind::get:
         if (!id.empty()) client_.get(id);
         return true;

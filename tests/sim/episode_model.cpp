@@ -56,8 +56,8 @@ std::string_view to_string(reported_state state) {
 }
 
 std::string_view to_string(call_effect effect) {
-    constexpr std::array<std::string_view, 7> names{"no effect",     "201", "200", "409 already_tracked",
-                                                    "200 untracked", "409", "404"};
+    constexpr std::array<std::string_view, 9> names{"no effect", "201", "200", "409 already_tracked", "200 untracked",
+                                                    "409",       "404", "200 changed", "passed over"};
     return names.at(static_cast<std::size_t>(effect));
 }
 
@@ -74,7 +74,7 @@ std::optional<std::size_t> episode_model::begin(const open_call& call) {
 std::optional<std::size_t> episode_model::begin_post(
     const asked_options& options, std::uint64_t step, wall_time true_now) {
     open_call call;
-    call.is_post = true;
+    call.what = call_kind::post;
     call.options = options;
     call.step = step;
     call.at = true_now;
@@ -83,8 +83,36 @@ std::optional<std::size_t> episode_model::begin_post(
 
 std::optional<std::size_t> episode_model::begin_untrack() { return begin(open_call{}); }
 
+std::optional<std::size_t> episode_model::begin_change(std::optional<int> metadata, std::optional<int> url) {
+    open_call call;
+    call.what = call_kind::change;
+    call.metadata = metadata;
+    call.url = url;
+    return begin(call);
+}
+
+std::optional<std::size_t> episode_model::begin_untrack_of(std::optional<int> metadata) {
+    open_call call;
+    call.what = call_kind::untrack_of_many;
+    call.metadata = metadata;
+    return begin(call);
+}
+
 call_effect episode_model::apply(possible_state& state, const open_call& call) {
-    if (!call.is_post) {
+    if (call.what == call_kind::change) {
+        if (state.state == reported_state::none) return call_effect::unknown;
+        if (state.state == reported_state::untracked) return call_effect::already_ended;
+        state.options.metadata = call.metadata.value_or(state.options.metadata);
+        state.options.url = call.url.value_or(state.options.url);
+        return call_effect::changed;
+    }
+    if (call.what == call_kind::untrack_of_many) {
+        const bool matches = !call.metadata || state.options.metadata == *call.metadata;
+        if (state.state != reported_state::open || !matches) return call_effect::passed_over;
+        state.state = reported_state::untracked;
+        return call_effect::untracked;
+    }
+    if (call.what == call_kind::untrack) {
         if (state.state == reported_state::none) return call_effect::unknown;
         if (state.state != reported_state::open) return call_effect::already_ended;
         state.state = reported_state::untracked;

@@ -30,7 +30,17 @@ struct asked_options {
     auto operator<=>(const asked_options&) const = default;
 };
 
-enum class call_effect : std::uint8_t { none_yet, created, existing, conflict, untracked, already_ended, unknown };
+enum class call_effect : std::uint8_t {
+    none_yet,
+    created,
+    existing,
+    conflict,
+    untracked,
+    already_ended,
+    unknown,
+    changed,
+    passed_over, ///< by an untracking of many
+};
 std::string_view to_string(call_effect effect);
 
 inline constexpr std::size_t most_open_calls = 6;
@@ -61,6 +71,10 @@ class episode_model {
     /// A POST (with options) or a DELETE begins; its place, or nullopt when too many overlap.
     std::optional<std::size_t> begin_post(const asked_options& options, std::uint64_t step, wall_time true_now);
     std::optional<std::size_t> begin_untrack();
+    /// A PATCH begins, of what is given.
+    std::optional<std::size_t> begin_change(std::optional<int> metadata, std::optional<int> url);
+    /// An untracking of many begins, of those with this metadata, or of all that are open.
+    std::optional<std::size_t> begin_untrack_of(std::optional<int> metadata);
     /// Its reply. False when no possible state has this effect.
     bool end(std::size_t call, call_effect effect);
     bool end_one_of(std::size_t call, std::initializer_list<call_effect> effects);
@@ -85,11 +99,14 @@ class episode_model {
     std::string text() const; ///< for messages
 
   private:
+    enum class call_kind : std::uint8_t { post, untrack, change, untrack_of_many };
     struct open_call {
         bool is_used = false;
-        bool is_post = false;
+        call_kind what = call_kind::untrack;
         bool is_lost = false;
         asked_options options;
+        std::optional<int> metadata; ///< of a PATCH, or of the filter
+        std::optional<int> url;      ///< of a PATCH
         std::uint64_t step = 0;
         wall_time at{};
     };

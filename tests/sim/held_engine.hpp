@@ -111,6 +111,16 @@ class held_engine {
         });
         return reported;
     }
+    fate set_metadata(const std::string& id, const std::string& metadata) {
+        api::options_patch patch;
+        patch.metadata = api::options_patch::metadata_text{metadata, metadata};
+        auto reported = std::make_shared<std::string>();
+        daemon.calls().set_options(
+            *transaction_id::parse(id), std::move(patch), {}, [reported](api::outcome<track::transaction_view> done) {
+                *reported = word<track::transaction_view>(done, [](const track::transaction_view&) { return "200"; });
+            });
+        return reported;
+    }
     fate poll(const std::string& id) {
         auto reported = std::make_shared<std::string>();
         daemon.calls().poll_now(*transaction_id::parse(id), {}, [reported](api::outcome<std::monostate> done) {

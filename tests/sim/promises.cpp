@@ -62,6 +62,7 @@ void promises::on_boot() {
 void promises::on_crash() {
     has_crashed_ = true;
     open_calls_.clear();
+    bulk_calls_.clear();
     constexpr seconds longest_commit{70};
     for (auto& [id, record] : ids_) {
         record.model.lose_calls();
@@ -105,6 +106,7 @@ promises::call promises::begin_post(const std::string& id, const asked_options& 
     call made = begin("POST", id);
     made.place = ids_[id].model.begin_post(options, step_, clock_.true_wall());
     note(id, fmt::format("POST n={} url={}", options.metadata, options.url));
+    join_bulk_calls(id);
     return made;
 }
 
@@ -113,6 +115,49 @@ promises::call promises::begin_untrack(const std::string& id) {
     made.place = ids_[id].model.begin_untrack();
     note(id, "DELETE");
     return made;
+}
+
+promises::call promises::begin_change(const std::string& id, std::optional<int> metadata, std::optional<int> url) {
+    call made = begin("PATCH", id);
+    made.place = ids_[id].model.begin_change(metadata, url);
+    note(id, fmt::format("PATCH n={} url={}", metadata.value_or(-1), url.value_or(-1)));
+    return made;
+}
+
+promises::call promises::begin_untrack_of(std::optional<int> metadata) {
+    const call made = begin("untrack many", "");
+    bulk_calls_[made.number].metadata = metadata;
+    for (const auto& [id, record] : ids_) join_bulk_calls(id);
+    return made;
+}
+
+void promises::join_bulk_calls(const std::string& id) {
+    for (auto& [number, bulk] : bulk_calls_) {
+        if (bulk.places.contains(id)) continue;
+        bulk.places[id] = ids_[id].model.begin_untrack_of(bulk.metadata);
+        note(id, fmt::format("may be untracked with others, those with n={}", bulk.metadata.value_or(-1)));
+    }
+}
+
+/// Each id was looked at, unless an error left that open.
+void promises::end_untrack_of(const call& done, bool is_known) {
+    ++step_;
+    end(done);
+    const auto places = std::move(bulk_calls_[done.number].places);
+    bulk_calls_.erase(done.number);
+    for (const auto& [id, place] : places) {
+        id_record& record = ids_[id];
+        if (place && is_known) record.model.end_somehow(*place);
+        if (place && !is_known) record.model.end_unknown(*place);
+        note(id, is_known ? "looked at by an untracking of many" : "an untracking of many failed");
+        record.last_end = step_;
+    }
+}
+
+bool promises::has_room_everywhere() const {
+    return std::all_of(ids_.begin(), ids_.end(), [](const auto& one) {
+        return one.second.model.open_calls() + 1 < most_open_calls;
+    });
 }
 
 void promises::end(const call& done, const std::string& id, call_effect effect) {
@@ -179,6 +224,7 @@ void promises::on_session_made(const std::string& tag, const std::string& id, co
     session& one = sessions_[tag];
     one.replies[id] = reply;
     if (const auto place = ids_[id].model.begin_post(one.options, step_, clock_.true_wall())) one.places[id] = *place;
+    join_bulk_calls(id);
     bands_.forget(id); // its tracking may begin before the reply tells
     note(id, "made by a session of " + tag);
     if (one.replies.size() > 1) blame(id, "is a second session under one Idempotency-Key");

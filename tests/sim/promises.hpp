@@ -57,6 +57,11 @@ class promises final : public proof_observer, public api::event_listener {
     call begin(std::string_view what, const std::string& id);
     call begin_post(const std::string& id, const asked_options& options);
     call begin_untrack(const std::string& id);
+    call begin_change(const std::string& id, std::optional<int> metadata, std::optional<int> url);
+    /// An untracking of many: it may end any id that is named before it is answered.
+    call begin_untrack_of(std::optional<int> metadata);
+    void end_untrack_of(const call& done, bool is_known);
+    bool has_room_everywhere() const;
     void end(const call& done) { open_calls_.erase(done.number); }
     void end(const call& done, const std::string& id, call_effect effect);
     void end_somehow(const call& done, const std::string& id); ///< it had one of its effects
@@ -109,6 +114,12 @@ class promises final : public proof_observer, public api::event_listener {
         int successes = 0;
     };
 
+    struct bulk_call {
+        std::optional<int> metadata; ///< of those that it ends
+        std::map<std::string, std::optional<std::size_t>> places; ///< in the model of each id
+    };
+
+    void join_bulk_calls(const std::string& id);
     void note(const std::string& id, std::string happened);
     void take(seen_event event);
     bool is_caused(const id_record& record, const reported_event& event, const possible_state& state) const;
@@ -125,6 +136,7 @@ class promises final : public proof_observer, public api::event_listener {
     std::map<std::uint64_t, std::string> log_;        ///< seq -> bytes with seq
     std::map<std::string, std::uint64_t> event_ids_;  ///< -> seq
     std::map<std::uint64_t, std::string> open_calls_; ///< number -> what
+    std::map<std::uint64_t, bulk_call> bulk_calls_;   ///< by the call's number
     std::map<wall_time, config::poll_config> poll_history_;
     std::vector<api::log_event> unread_; ///< shown while the first page was on its way
     bool is_catching_up_ = false;

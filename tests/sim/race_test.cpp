@@ -205,5 +205,48 @@ TEST(Race, AnUntrackAtTheInstantOfTheDeadlineAndOfASetClockEndsTheTracking) {
     EXPECT_THAT(world.events_of("a"), ElementsAre(track::event_type::overdue));
 }
 
+TEST(Race, AnEndThatIsJudgedBesideNewOptionsIsAskedForAgainAndCarriesThem) {
+    held_engine world;
+    world.track("a", R"({"n":1})");
+    world.run_until_asked();
+    const auto set = world.set_metadata("a", R"({"n":2})");
+    ASSERT_EQ(world.memory.commit(), 1U); // the row is read ...
+    world.memory.answer_one();            // ... and the new options go to the store
+    world.proof.answer("completed");      // judged for the row before
+    world.memory.pump();
+    EXPECT_EQ(*set, "200");
+    EXPECT_EQ(world.stored("a").state, track::tracking_state::tracking);
+    world.run_until_asked();
+    world.proof.answer("completed");
+    world.run(hours(1));
+    EXPECT_THAT(world.events_of("a"), ElementsAre(track::event_type::completed));
+    EXPECT_THAT(*world.disk.events.begin()->second.body, testing::HasSubstr(R"("metadata":{"n":2})"));
+}
+
+TEST(Race, AnEndThatIsCommittedBeforeTheNewOptionsKeepsTheOldOnes) {
+    held_engine world;
+    world.track("a", R"({"n":1})");
+    world.run_until_asked();
+    world.proof.answer("completed");
+    const auto set = world.set_metadata("a", R"({"n":2})");
+    world.memory.pump();
+    EXPECT_EQ(*set, "200");
+    EXPECT_THAT(*world.disk.events.begin()->second.body, testing::HasSubstr(R"("metadata":{"n":1})"));
+    EXPECT_EQ(world.disk.transactions.at("a").metadata, R"({"n":2})");
+}
+
+TEST(Race, NewOptionsWhileItIsAskedLetTheAnswerCount) {
+    held_engine world;
+    world.track("a", R"({"n":1})");
+    world.run_until_asked();
+    const auto set = world.set_metadata("a", R"({"n":2})");
+    world.memory.pump();
+    EXPECT_EQ(*set, "200");
+    world.proof.answer("completed");
+    world.memory.pump();
+    EXPECT_THAT(world.events_of("a"), ElementsAre(track::event_type::completed)) << "it is not asked again";
+    EXPECT_EQ(world.proof.polls, 1U);
+}
+
 } // namespace
 } // namespace prooftrack::sim

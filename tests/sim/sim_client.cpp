@@ -169,6 +169,69 @@ void sim_client::untrack(const std::string& id) {
     });
 }
 
+void sim_client::set_options(const std::string& id) {
+    if (!world_.is_up() || !world_.watch.has_room(id)) return;
+    const wanted_options drawn = draw_options();
+    const std::int64_t what = world_.random.between(0, 2);
+    const api::tracking_options whole = to_tracking(drawn);
+    api::options_patch patch;
+    if (what != 1) patch.metadata = api::options_patch::metadata_text{whole.metadata, whole.metadata_canonical};
+    patch.sets_callback_url = what != 0;
+    if (what != 0) patch.callback_url = whole.callback_url;
+    const auto metadata = what != 1 ? std::optional(drawn.metadata) : std::nullopt;
+    const auto url = what != 0 ? std::optional(drawn.url) : std::nullopt;
+    const auto call = world_.watch.begin_change(id, metadata, url);
+    world_.daemon().calls().set_options(
+        to_id(id), patch, {}, [this, call, id, drawn, patch](const api::outcome<track::transaction_view>& done) {
+            promises& watch = world_.watch;
+            if (const auto* view = std::get_if<track::transaction_view>(&done)) {
+                watch.end(call, id, call_effect::changed);
+                if (patch.metadata) options_[id].metadata = drawn.metadata;
+                if (patch.sets_callback_url) options_[id].url = drawn.url;
+                const bool is_as_asked = (!patch.metadata || view->metadata == patch.metadata->bytes) &&
+                                         (!patch.sets_callback_url || view->callback_url == patch.callback_url);
+                if (!is_as_asked) watch.broken().add("{} was changed, and is shown with other options", id);
+                return;
+            }
+            const api::problem_code code = std::get<api::problem>(done).code;
+            if (code == api::problem_code::already_ended) {
+                watch.end(call, id, call_effect::already_ended);
+            } else if (code == api::problem_code::unknown_transaction) {
+                watch.end(call, id, call_effect::unknown);
+            } else {
+                watch.end_unknown(call, id);
+            }
+        });
+}
+
+void sim_client::untrack_matching() {
+    if (!world_.is_up() || !world_.watch.has_room_everywhere()) return;
+    api::untrack_request request;
+    std::optional<int> metadata;
+    if (world_.random.between(0, 3) != 0) metadata = static_cast<int>(world_.random.between(1, 3));
+    if (metadata) request.filter.metadata.push_back({"n", std::to_string(*metadata)});
+    request.is_dry_run = world_.random.between(0, 3) == 0;
+    if (request.is_dry_run) {
+        const auto call = world_.watch.begin("count", "");
+        world_.daemon().calls().untrack_matching(
+            std::move(request), {}, [this, call](const api::outcome<api::untrack_summary>& done) {
+                world_.watch.end(call);
+                const auto* counted = std::get_if<api::untrack_summary>(&done);
+                if (counted != nullptr && counted->untracked != 0)
+                    world_.watch.broken().add("a dry run untracked {}", counted->untracked);
+            });
+        return;
+    }
+    const auto call = world_.watch.begin_untrack_of(metadata);
+    world_.daemon().calls().untrack_matching(
+        std::move(request), {}, [this, call](const api::outcome<api::untrack_summary>& done) {
+            const auto* ended = std::get_if<api::untrack_summary>(&done);
+            world_.watch.end_untrack_of(call, ended != nullptr);
+            if (ended != nullptr && ended->matched != ended->untracked)
+                world_.watch.broken().add("{} matched and {} were untracked", ended->matched, ended->untracked);
+        });
+}
+
 // ---- looking
 
 void sim_client::get(const std::string& id) {

@@ -35,6 +35,8 @@ class sim_client {
     void poll(const std::string& id);
     void hint(const std::string& id);
     void untrack(const std::string& id);
+    void set_options(const std::string& id);
+    void untrack_matching();
     void get(const std::string& id);
     void wait(const std::string& id);
     void list();

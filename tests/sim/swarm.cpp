@@ -18,6 +18,8 @@ constexpr std::array<std::string_view, action_kind_count> kind_names{
     "poll_by_hand",
     "hint",
     "untrack",
+    "set_options",
+    "untrack_matching",
     "get",
     "wait",
     "list",
@@ -71,6 +73,7 @@ bool concerns_an_id(action_kind kind) {
     case action_kind::poll_by_hand:
     case action_kind::hint:
     case action_kind::untrack:
+    case action_kind::set_options:
     case action_kind::retry_delivery:
     case action_kind::proof_moves:
     case action_kind::crash:
@@ -88,6 +91,7 @@ double usual_weight(action_kind kind) {
     switch (kind) {
     case action_kind::crash:
     case action_kind::restart:
+    case action_kind::untrack_matching: // it ends most of what there is
         return 0.3;
     case action_kind::suspend:
     case action_kind::disk_full:

@@ -22,6 +22,8 @@ enum class action_kind : std::uint8_t {
     poll_by_hand,
     hint,
     untrack,
+    set_options,
+    untrack_matching,
     get,
     wait,
     list,
@@ -54,7 +56,7 @@ enum class action_kind : std::uint8_t {
     flush_callback,
     dismiss,
 };
-inline constexpr std::size_t action_kind_count = 34;
+inline constexpr std::size_t action_kind_count = 36;
 std::string_view to_string(action_kind kind);
 
 /// Between which two steps an action was put.

@@ -23,6 +23,8 @@ class fake_backend final : public api::backend {
     api::client_identity last_who;
     std::optional<api::track_request> last_track;
     std::vector<api::import_line> last_import;
+    std::optional<api::options_patch> last_patch;
+    std::optional<api::untrack_request> last_untrack;
     std::optional<track::transaction_query> last_list;
     std::optional<track::delivery_query> last_deliveries;
     std::optional<track::event_query> last_events; ///< of `events_between`
@@ -160,6 +162,26 @@ class fake_backend final : public api::backend {
     void hint(transaction_id id, api::backend_handler<std::monostate> handler) override {
         calls.push_back("hint " + id.str());
         answer(handler, std::monostate());
+    }
+    void set_options(
+        transaction_id id, api::options_patch patch, api::client_identity who,
+        api::backend_handler<track::transaction_view> handler) override {
+        calls.push_back("set " + id.str());
+        last_who = who;
+        last_patch = std::move(patch);
+        const auto found = transactions.find(id.str());
+        if (found == transactions.end()) return handler(unknown(api::problem_code::unknown_transaction));
+        if (last_patch->metadata) found->second.metadata = last_patch->metadata->bytes;
+        if (last_patch->sets_callback_url) found->second.callback_url = last_patch->callback_url;
+        answer(handler, found->second);
+    }
+    void untrack_matching(
+        api::untrack_request request, api::client_identity who,
+        api::backend_handler<api::untrack_summary> handler) override {
+        calls.emplace_back("untrack matching");
+        last_who = who;
+        last_untrack = std::move(request);
+        answer(handler, api::untrack_summary{7, last_untrack->is_dry_run ? 0U : 7U});
     }
     void create_session(
         api::session_request request, api::client_identity who,

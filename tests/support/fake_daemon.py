@@ -216,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
                        "detail": problem.detail, "code": problem.code, **problem.members}
             self.answer(problem.status, json.dumps(members), "application/problem+json")
 
-    do_GET = do_POST = do_PUT = do_DELETE = serve
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = serve
 
     def route(self, parts, query, body):
         fake, method = self.fake, self.command
@@ -224,8 +224,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.import_lines(body) if "ndjson" in self.headers.get("Content-Type", "") else self.track(body)
         if parts == ["v1", "transactions"]:
             return self.list(query)
+        if parts == ["v1", "transactions", "untrack"] and method == "POST":
+            return self.untrack_matching(json.loads(body))
         if parts[:2] == ["v1", "transactions"] and len(parts) >= 3:
-            return self.transaction(parts[2], parts[3:], query)
+            return self.transaction(parts[2], parts[3:], query, body)
         if parts == ["v1", "events"]:
             return self.stream(query) if "event-stream" in self.headers.get("Accept", "") else self.event_page(query)
         if parts[:2] == ["v1", "deliveries"]:
@@ -304,7 +306,16 @@ class Handler(BaseHTTPRequestHandler):
                 items = [one for one in items if one[key] == query[key]]
         self.page("transactions", items, query)
 
-    def transaction(self, ident, rest, query):
+    def untrack_matching(self, asked):
+        found = [one for one in self.fake.transactions.values()
+                 if one["state"] not in ("settled", "abandoned", "untracked")
+                 and asked["filter"].get("state", one["state"]) == one["state"]]
+        if not asked["dry_run"]:
+            for one in found:
+                one["state"] = "untracked"
+        self.answer(200, json.dumps({"matched": len(found), "untracked": 0 if asked["dry_run"] else len(found)}))
+
+    def transaction(self, ident, rest, query, body):
         fake = self.fake
         if ident not in fake.transactions:
             raise Problem(404, "unknown_transaction", f"{ident} is not tracked")
@@ -317,6 +328,12 @@ class Handler(BaseHTTPRequestHandler):
             if transaction["state"] == "untracked":
                 raise Problem(409, "already_ended", f"{ident} is untracked")
             return self.answer(202, "{}")
+        if self.command == "PATCH":
+            asked = json.loads(body)
+            if "metadata" in asked:
+                transaction["metadata"] = Raw(json.dumps(asked["metadata"]))
+            transaction["callback_url"] = asked.get("callback_url", transaction["callback_url"])
+            return self.answer(200, dump(transaction))
         if self.command == "DELETE":
             if transaction["state"] in ("settled", "abandoned", "untracked"):
                 raise Problem(409, "already_ended", f"{ident} is {transaction['state']}")

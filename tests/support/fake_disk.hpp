@@ -155,6 +155,19 @@ struct fake_disk {
         return outcomes;
     }
 
+    op_result<row_revision> set_options(const store::options_change& change) {
+        const auto found = transactions.find(change.id.str());
+        if (found == transactions.end()) return error(store::store_error::not_found, "set options");
+        transaction_row& row = found->second;
+        if (row.revision != change.revision) return error(store::store_error::stale, "set options");
+        raise(row);
+        row.metadata = change.metadata;
+        row.callback_url = change.callback_url;
+        row.callback_lane = change.callback_lane;
+        row.options_digest = change.options_digest;
+        return row.revision;
+    }
+
     op_result<store::recorded_transition> record(const store::transition& change) {
         const auto found = transactions.find(change.id.str());
         if (found == transactions.end()) return error(store::store_error::not_found, "record");

@@ -75,6 +75,7 @@ inline bool matches(
     const fake_disk& disk, const std::string& id, const fake_disk::transaction_row& row,
     const track::transaction_query& query) {
     const track::tracking_facts& facts = row.facts;
+    if (query.only_open && is_ended(facts.state)) return false;
     return (!query.state || facts.state == *query.state) && (!query.status || facts.status == *query.status) &&
            is_between(facts.settled_at, query.settled_after, query.settled_before) &&
            is_between(facts.tracked_at, query.tracked_after, query.tracked_before) &&

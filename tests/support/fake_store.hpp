@@ -61,6 +61,12 @@ class fake_store final : public store, public fake_store_queue {
             [wanted = std::move(wanted)](fake_disk& disk) { return disk.record(wanted); }, std::move(handler),
             std::move(about));
     }
+    void set_options(options_change wanted, store_handler<row_revision> handler) override {
+        std::string about = wanted.id.str();
+        change<row_revision>(
+            [wanted = std::move(wanted)](fake_disk& disk) { return disk.set_options(wanted); }, std::move(handler),
+            std::move(about));
+    }
     void save_facts(std::vector<track::active_transaction> rows, store_handler<std::monostate> handler) override {
         change<std::monostate>(
             [rows = std::move(rows)](fake_disk& disk) {

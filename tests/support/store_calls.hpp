@@ -72,6 +72,10 @@ class store_calls {
         return ask<store::recorded_transition>(
             [&](store::store& subject, auto handler) { subject.record(std::move(change), std::move(handler)); });
     }
+    op_result<row_revision> set_options(store::options_change change) {
+        return ask<row_revision>(
+            [&](store::store& subject, auto handler) { subject.set_options(std::move(change), std::move(handler)); });
+    }
     track::transaction_view find(const transaction_id& id) {
         auto found = ask<std::optional<track::transaction_view>>(
             [&](store::store& subject, auto handler) { subject.find(id, std::move(handler)); });

@@ -16,7 +16,7 @@ _prooftrackctl_consumers() { # [SOCKET]
 
 _prooftrackctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers
+    local commands="track import get explain wait list set untrack poll session kyc events deliveries redeliver callback secret consumers
         listen pause resume flush dismiss reconcile export status top backup log-level help"
     local global="--socket --json --help --version"
     local command="" sub="" socket="" word i skip=0
@@ -46,6 +46,7 @@ _prooftrackctl() {
         --state)
             local states="tracking settled overdue not_found rejected abandoned untracked"
             [[ $command == deliveries ]] && states="pending delivered dead dismissed"
+            [[ $command == untrack ]] && states="tracking overdue not_found rejected"
             mapfile -t COMPREPLY < <(compgen -W "$states" -- "$current")
             return
             ;;
@@ -81,9 +82,11 @@ _prooftrackctl() {
     case $command in
         "") words="$commands $global" ;;
         track) words="--metadata --callback-url --overdue-after --wait --timeout" ;;
-        get | explain | untrack | poll | wait)
+        get | explain | set | untrack | poll | wait)
             [[ -z $sub && $current != -* ]] && words=$(_prooftrackctl_ids "$socket" "$current")
             [[ $command == wait ]] && words="$words --timeout"
+            [[ $command == set ]] && words="$words --metadata --callback-url --no-callback-url"
+            [[ $command == untrack ]] && words="$words --state --status --metadata --tracked-before --dry-run --yes"
             ;;
         list) words="--state --status --metadata --tracked-after --tracked-before --settled-after --settled-before
             --not-delivered-to --id-prefix --limit --all" ;;
@@ -93,7 +96,7 @@ _prooftrackctl() {
         events) words="--follow --after --limit --since --until" ;;
         deliveries) words="--state --callback --transaction --since --until --limit --all" ;;
         redeliver)
-            words="--dead --callback"
+            words="--dead --callback --dry-run"
             [[ -z $sub && $current != -* ]] && words="$(_prooftrackctl_ids "$socket" "$current") $words"
             ;;
         callback)

@@ -1,6 +1,6 @@
 # fish completion for prooftrackctl; installed as .../vendor_completions.d/prooftrackctl.fish
 
-set -l commands track import get explain wait list untrack poll session kyc events deliveries redeliver callback secret consumers \
+set -l commands track import get explain wait list set untrack poll session kyc events deliveries redeliver callback secret consumers \
     listen pause resume flush dismiss reconcile export status top backup log-level help
 set -l none "not __fish_seen_subcommand_from $commands"
 
@@ -16,7 +16,8 @@ complete -c prooftrackctl -n "$none" -a get -d "Show a transaction"
 complete -c prooftrackctl -n "$none" -a explain -d "Say why a transaction is where it is"
 complete -c prooftrackctl -n "$none" -a wait -d "Wait until a transaction has ended"
 complete -c prooftrackctl -n "$none" -a list -d "List transactions"
-complete -c prooftrackctl -n "$none" -a untrack -d "End the tracking of a transaction"
+complete -c prooftrackctl -n "$none" -a set -d "Change metadata or callback_url"
+complete -c prooftrackctl -n "$none" -a untrack -d "End the tracking of a transaction, or of many"
 complete -c prooftrackctl -n "$none" -a poll -d "Ask Proof about a transaction now"
 complete -c prooftrackctl -n "$none" -a session -d "Create a session with Proof"
 complete -c prooftrackctl -n "$none" -a kyc -d "Ask for a user's identity-verification status"
@@ -56,10 +57,19 @@ function __prooftrackctl_consumers
 end
 
 set -l seen "__fish_seen_subcommand_from"
-complete -c prooftrackctl -n "$seen get explain untrack poll wait redeliver" -k -a "(__prooftrackctl_ids)" -d "Transaction"
+complete -c prooftrackctl -n "$seen get explain set untrack poll wait redeliver" -k -a "(__prooftrackctl_ids)" -d "Transaction"
 complete -c prooftrackctl -n "$seen track session" -l metadata -x -d "A member of the metadata, KEY=VALUE"
 complete -c prooftrackctl -n "$seen track session" -l callback-url -x -d "Tell this URL too"
 complete -c prooftrackctl -n "$seen track session" -l overdue-after -x -d "Overdue after that long"
+complete -c prooftrackctl -n "$seen set" -l metadata -x -d "A member of the new metadata, KEY=VALUE"
+complete -c prooftrackctl -n "$seen set" -l callback-url -x -d "Tell this URL of later events"
+complete -c prooftrackctl -n "$seen set" -l no-callback-url -d "Tell no URL of its own"
+complete -c prooftrackctl -n "$seen untrack" -l state -x -a "tracking overdue not_found rejected" -d "Our state"
+complete -c prooftrackctl -n "$seen untrack" -l status -x -a "pending processing" -d "Proof's status"
+complete -c prooftrackctl -n "$seen untrack" -l metadata -x -d "With this member of the metadata, KEY=VALUE"
+complete -c prooftrackctl -n "$seen untrack" -l tracked-before -x -d "Tracked earlier than this"
+complete -c prooftrackctl -n "$seen untrack redeliver" -l dry-run -d "Only say how many they are"
+complete -c prooftrackctl -n "$seen untrack" -s y -l yes -d "Ask no question"
 complete -c prooftrackctl -n "$seen track" -l wait -d "Wait for its end"
 complete -c prooftrackctl -n "$seen track wait" -l timeout -x -d "Longest wait"
 complete -c prooftrackctl -n "$seen list" -l state -x -a "tracking settled overdue not_found rejected abandoned untracked" -d "Our state"

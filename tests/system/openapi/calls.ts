@@ -3,6 +3,7 @@
 // openapi_test.py, and an empty database. What went over the wire is written to RECORD for check.js.
 
 import { writeFileSync } from "node:fs";
+import { callChanges } from "./changes.js";
 import { makeClient, refused, taken, type Exchange } from "./client.js";
 import { endOf, statesOf } from "./lives.js";
 import { Sandbox } from "./sandbox.js";
@@ -201,6 +202,7 @@ const lives = await statesOf(api, sandbox);
 await callTracking();
 await callImport();
 await callTransactions();
+await callChanges(api);
 await callSessions(api, sandbox);
 await endOf(api, lives);
 const events = await callEvents(api);

@@ -149,10 +149,12 @@ TEST_F(OpenApi, DescribesWhatIsShownMemberByMember) {
     expect_members(parse(render_events({{}, event_seq{1}, "log"})), "event_page");
     expect_members(parse(render_consumer({"a", event_seq{1}, 0, std::nullopt}, wall_time())), "consumer");
     expect_members(parse(render_import({1, 2, {}})), "import_summary");
+    expect_members(parse(render_untracked({2, 1})), "untrack_summary");
     expect_members(parse(render_callback_test({0, milliseconds(1), "", "refused"})), "callback_test", {"error"});
     expect_members(
         parse(format_problem(make_problem(problem_code::timeout, "x"))), "problem",
-        {"request_id", "merchant_transaction_id", "oldest_seq", "last_seq", "taken", "reasons", "proof"});
+        {"request_id", "merchant_transaction_id", "oldest_seq", "last_seq", "taken", "untracked", "reasons",
+         "proof"});
     expect_members(json_of(ask("GET", "/healthz")), "health", {"proof"});
     track::event_facts facts;
     facts.id = std::string(track::event_id_length, 'e');

@@ -142,6 +142,32 @@ TEST(CommandLine, SessionFieldsBecomeStringsAndTrackingStandsApart) {
     EXPECT_EQ(session_request_of(raw, " {\"a\" : 1.10}\n").body, " {\"a\" : 1.10}\n");
 }
 
+TEST(CommandLine, ChangesOfTransactions) {
+    const auto set = parsed<set_command>(
+        {"set", "a~b", "--metadata", "order=A", "--metadata", "x=", "--callback-url", "u"});
+    EXPECT_EQ(set_request_of(set).method, "PATCH");
+    EXPECT_EQ(set_request_of(set).target, "/v1/transactions/a~b");
+    EXPECT_EQ(set_request_of(set).body, R"({"metadata":{"order":"A","x":""},"callback_url":"u"})");
+    EXPECT_EQ(
+        set_request_of(parsed<set_command>({"set", "a", "--no-callback-url"})).body, R"({"callback_url":null})");
+    const auto untrack = parsed<untrack_command>(
+        {"untrack", "--state", "overdue", "--state", "not_found", "--status", "pending", "--metadata", "a.b=c=d",
+         "--tracked-before", "24h"});
+    EXPECT_EQ(untrack.states, (std::vector<std::string>{"overdue", "not_found"}));
+    const auto timed = with_times(untrack, *parse_wall_time("2026-05-02T00:00:00Z"));
+    const api_request request = untrack_matching_request(timed, "overdue", true);
+    EXPECT_EQ(request.target, "/v1/transactions/untrack");
+    EXPECT_EQ(
+        request.body,
+        R"({"filter":{"state":"overdue","status":"pending","metadata.a.b":"c=d",)"
+        R"("tracked_before":"2026-05-01T00:00:00.000Z"},"dry_run":true})");
+    EXPECT_GT(request.patience, std::chrono::minutes(10));
+    EXPECT_EQ(
+        untrack_matching_request(parsed<untrack_command>({"untrack", "--metadata", "a=b"}), "", false).body,
+        R"({"filter":{"metadata.a":"b"},"dry_run":false})");
+    EXPECT_EQ(parsed<untrack_command>({"untrack", "x", "--yes"}).id, "x");
+}
+
 TEST(CommandLine, ChangesOfDeliveriesAndConsumers) {
     EXPECT_EQ(retry_dead_request("back").body, R"({"state":"dead","callback":"back"})");
     EXPECT_EQ(retry_dead_request("").body, R"({"state":"dead"})");
@@ -199,6 +225,17 @@ TEST(CommandLine, WrongArgumentsEndWith64AndSayWhatToDo) {
         {{"list", "--limit", "-1"}, "--limit"},
         {{"list", "--limit", "5", "--all"}, "--all"},
         {{"deliveries", "--state", "lost"}, "is not a state"},
+        {{"set"}, "required"},
+        {{"set", "x"}, "--no-callback-url"},
+        {{"set", "x", "--callback-url", "https://a/", "--no-callback-url"}, "--no-callback-url"},
+        {{"set", "x", "--metadata", "a=1", "--metadata", "a=2"}, "'a' is given twice"},
+        {{"untrack"}, "ID, or --state"},
+        {{"untrack", "x", "--state", "overdue"}, "--state"},
+        {{"untrack", "x", "--dry-run"}, "--dry-run"},
+        {{"untrack", "--dry-run"}, "ID, or --state"},
+        {{"untrack", "--state", "settled"}, "is not a state that can be untracked"},
+        {{"untrack", "--tracked-before", "soon"}, "is not a time"},
+        {{"redeliver", "--dry-run"}, "--dead"},
         {{"redeliver"}, "--dead"},
         {{"redeliver", "5", "--dead"}, "--dead"},
         {{"callback"}, "Usage"},
@@ -239,6 +276,7 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
         {"explain"},
         {"wait"},
         {"list"},
+        {"set"},
         {"untrack"},
         {"poll"},
         {"session"},
@@ -300,6 +338,8 @@ TEST(Complaints, ShowTheProblemsDetailSafely) {
         "it has \\x1b[2J ended (already_ended 409)");
     const std::string gone = refusal(R"({"detail":"gone","code":"cursor_gone","oldest_seq":17,"last_seq":40})");
     EXPECT_NE(gone.find("events 17 to 40"), std::string::npos);
+    const std::string half = refusal(R"({"detail":"full","code":"store_unavailable","untracked":1250})");
+    EXPECT_NE(half.find("1,250 of those that match are untracked by now.\nThe daemon cannot write"), std::string::npos);
     EXPECT_EQ(refusal("<html>"), "the daemon answered 409 without saying why");
 }
 

@@ -23,6 +23,8 @@ void nothing(use_case_world& /*world*/) {}
 void add_one(use_case_world& world) { world.track("t1"); }
 void drop_tracking(use_case_world& world) { world.tracking.reset(); }
 void drop_changes(use_case_world& world) { world.changes.reset(); }
+void drop_options(use_case_world& world) { world.options.reset(); }
+void drop_bulk(use_case_world& world) { world.bulk.reset(); }
 void drop_lookup(use_case_world& world) { world.lookup.reset(); }
 void drop_delivery(use_case_world& world) { world.delivery.reset(); }
 void drop_control(use_case_world& world) { world.control.reset(); }
@@ -48,6 +50,17 @@ void begin_get(use_case_world& world, call_result& to) {
 }
 void begin_untrack(use_case_world& world, call_result& to) {
     world.changes->untrack(world.id("t1"), {}, world.tell<track::transaction_view>(to));
+}
+void begin_set_options(use_case_world& world, call_result& to) {
+    api::options_patch patch;
+    patch.metadata = api::options_patch::metadata_text{R"({"a":1})", R"({"a":1})"};
+    world.options->set_options(world.id("t1"), std::move(patch), {}, world.tell<track::transaction_view>(to));
+}
+void begin_untrack_matching(use_case_world& world, call_result& to) {
+    world.bulk->untrack_matching({}, {}, world.tell<api::untrack_summary>(to));
+}
+void begin_count(use_case_world& world, call_result& to) {
+    world.bulk->untrack_matching({{}, true}, {}, world.tell<api::untrack_summary>(to));
 }
 void begin_poll(use_case_world& world, call_result& to) {
     world.changes->poll_now(world.id("t1"), {}, world.tell<std::monostate>(to));
@@ -99,6 +112,9 @@ std::vector<use_case> change_cases() {
     };
     return {
         {"Untrack", add_one, begin_untrack, drop_changes, {full, full}},
+        {"SetOptions", add_one, begin_set_options, drop_options, {full, full}},
+        {"UntrackMatching", add_one, begin_untrack_matching, drop_bulk, {full, full}},
+        {"CountMatching", add_one, begin_count, drop_bulk, {full}},
         {"UntrackMeetsAChange", begin_ending, begin_untrack, drop_changes, {full, full}},
         {"PollAStoredOne", add_settled, begin_poll, drop_changes, {full}},
         {"HintAStoredOne", add_settled, hint, drop_changes, {full}},

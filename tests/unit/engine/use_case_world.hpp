@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/bulk_calls.hpp"
 #include "engine/change_calls.hpp"
 #include "engine/consumer_calls.hpp"
 #include "engine/control_calls.hpp"
@@ -16,6 +17,7 @@
 #include "engine/event_feed.hpp"
 #include "engine/lookup_calls.hpp"
 #include "engine/operator_calls.hpp"
+#include "engine/options_calls.hpp"
 #include "engine/status_calls.hpp"
 #include "engine/tracking_calls.hpp"
 #include "support/fake_notifier.hpp"
@@ -116,6 +118,9 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
     std::unique_ptr<change_calls> changes = std::make_unique<change_calls>(memory, polls, *views, audit);
     std::unique_ptr<tracking_calls> tracking =
         std::make_unique<tracking_calls>(tracking_surroundings{memory, log, polls, *views, *changes, intake, audit});
+    std::unique_ptr<options_calls> options =
+        std::make_unique<options_calls>(options_surroundings{memory, polls, *views, intake, audit});
+    std::unique_ptr<bulk_calls> bulk = std::make_unique<bulk_calls>(memory, polls, audit);
     std::unique_ptr<delivery_calls> delivery = std::make_unique<delivery_calls>(memory, deliveries, audit);
     std::unique_ptr<control_calls> control = std::make_unique<control_calls>(clock, memory, deliveries, audit);
     std::unique_ptr<consumer_calls> consumer = std::make_unique<consumer_calls>(clock, memory, audit);

@@ -233,6 +233,19 @@ TEST_F(SearchIndex, AnOlderSegmentTakesAFewAdditions) {
     EXPECT_THAT(found(0, "anew"), testing::SizeIs(17));
 }
 
+TEST_F(SearchIndex, TheNewestSegmentTakesARowACommitBeforeItIsSorted) {
+    for (int change = 0; change < 4096; ++change) {
+        note(7, fmt::format("B-{}", change));
+        index.flush(db);
+    }
+    EXPECT_EQ(rows_of_terms(0), 4096);
+    note(7, "B-4096");
+    index.flush(db);
+    EXPECT_LE(rows_of_terms(0), 6) << "4,098 terms";
+    EXPECT_THAT(found(0, "B-0"), ElementsAre(7));
+    EXPECT_THAT(found(0, "B-4096"), ElementsAre(7));
+}
+
 TEST_F(SearchIndex, ARangeCoversWhatWasNotedAndIsSeldomWritten) {
     for (std::int64_t row = 1; row < 4096 * 3; ++row) index.note(ranged_list::tracked, row, 1'000'000 + row);
     index.note(ranged_list::tracked, 5, 3'000'000); // tracked anew
@@ -266,6 +279,44 @@ TEST_F(Database, WhatIsKeptForASearchGoesWithItsSegment) {
     db_connection db(world.path(), "");
     EXPECT_EQ(db.ask_integer(R"sql(SELECT count(*) FROM metadata_terms)sql"), 0);
     EXPECT_EQ(db.ask_integer(R"sql(SELECT count(*) FROM segment_ranges WHERE list = 0)sql"), 1);
+}
+
+// 65,536 terms are 16 members of each row; a row that is changed again and again leaves more.
+TEST_F(Database, MetadataThatChangesForEverLeavesABoundedNumberOfTerms) {
+    constexpr int rows = 5'000; // of which the first is in no newest segment
+    for (int i = 0; i < rows; i += 1000) {
+        std::vector<track::new_transaction> many;
+        for (int j = 0; j < 1000; ++j) many.push_back(make_new(fmt::format("t-{}", i + j)));
+        for (track::new_transaction& each : many) each.metadata = R"({"k":"v"})";
+        world.add(std::move(many)).value();
+    }
+    options_change change{
+        .id = make_id("t-0"),
+        .revision = row_revision{1},
+        .metadata = "{}",
+        .callback_url = std::nullopt,
+        .callback_lane = "",
+        .options_digest = make_digest(1)};
+    constexpr int changes = 120;
+    constexpr int members = 800;
+    for (int i = 0; i < changes; ++i) {
+        change.metadata = "{";
+        for (int j = 0; j < members; ++j) change.metadata += fmt::format("{}\"{}\":{}", j == 0 ? "" : ",", j, i);
+        change.metadata += '}';
+        change.revision = world.set_options(change).value();
+    }
+    for (const int asked : {0, changes - 1}) {
+        track::transaction_query query;
+        query.metadata = {{"7", std::to_string(asked)}};
+        EXPECT_EQ(world.list(query).transactions.size(), asked == 0 ? 0U : 1U);
+    }
+    world.close();
+    db_connection db(world.path(), "");
+    statement sum(db.handle(), R"sql(SELECT sum(length(terms)) / 5 FROM metadata_terms)sql");
+    query row = sum.select();
+    ASSERT_TRUE(row.next());
+    EXPECT_GE(row.integer(0), rows - 1 + members);
+    EXPECT_LE(row.integer(0), 65'536 + 17 * members + rows) << changes * members << " were noted";
 }
 
 TEST_F(Database, ARowThatTakesThePlaceOfAPrunedSegmentIsFoundWithoutARestart) {

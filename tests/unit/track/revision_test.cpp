@@ -219,5 +219,36 @@ TEST(Revision, ATrackingThatBeginsRightAfterAPollOfItsIdKeepsTheSecondBetweenThe
     EXPECT_GE(world.now.steady - started, seconds(1));
 }
 
+TEST(Revision, OneThatGotOtherOptionsHasItsNextChangeForTheNewRevision) {
+    tracker_fixture world;
+    world.step(tracked_event{make_anew(world, "a", 4), false});
+    const row_ref row = *world.core.find("a");
+    EXPECT_EQ(world.core.revision(row), row_revision{4});
+    EXPECT_TRUE(world.step(revised_event{row, row_revision{4}, row_revision{5}}).empty());
+    EXPECT_EQ(world.core.revision(row), row_revision{5});
+    world.answer(*world.wait_for_poll(), reply_class::good, "completed");
+    EXPECT_EQ(world.only<change_action>().revision, row_revision{5});
+}
+
+TEST(Revision, ARowThatIsAnotherOneAlreadyKeepsItsOwn) {
+    tracker_fixture world;
+    world.step(tracked_event{make_anew(world, "a", 8), false});
+    world.step(revised_event{*world.core.find("a"), row_revision{4}, row_revision{5}});
+    EXPECT_EQ(world.core.revision(*world.core.find("a")), row_revision{8});
+}
+
+TEST(Revision, AChangeOnItsWayWhenTheOptionsWereSetComesBackAsStaleAndIsAskedForAgain) {
+    tracker_fixture world;
+    world.step(tracked_event{make_anew(world, "a", 4), false});
+    world.answer(*world.wait_for_poll(), reply_class::good, "completed");
+    const auto change = world.only<change_action>();
+    world.step(revised_event{*world.core.find("a"), row_revision{4}, row_revision{5}});
+    world.step(stale(change));
+    const auto reload = world.only<reload_action>();
+    world.step(reloaded_event{reload.slot, reload.number, make_anew(world, "a", 5)});
+    world.answer(*world.wait_for_poll(seconds(2)), reply_class::good, "completed");
+    EXPECT_EQ(world.only<change_action>().revision, row_revision{5});
+}
+
 } // namespace
 } // namespace prooftrack::track
