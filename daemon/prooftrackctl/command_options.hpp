@@ -29,11 +29,14 @@ struct command_collector {
     dismiss_command dismiss;
     consumers_command consumers;
     listen_command listen;
+    status_command status;
     top_command top;
     backup_command backup;
     export_command exported;
     log_level_command log_level;
     reconcile_command reconcile;
+    maintenance_command maintenance;
+    doctor_command doctor;
     std::optional<any_command> chosen;
 };
 

@@ -129,7 +129,9 @@ struct listen_command {
     std::optional<std::uint64_t> count; ///< end after that many different events
     int answer = 204;                   ///< status given to a verified event
 };
-struct status_command {};
+struct status_command {
+    bool check = false; ///< only whether all is well: exit status 1 with the reasons when it is not
+};
 struct top_command {
     milliseconds interval{1000};
 };
@@ -154,11 +156,21 @@ struct reconcile_command {
     bool force = false;
 };
 
+struct maintenance_command {
+    enum class action : std::uint8_t { status, on, off };
+    action what = action::status;
+    std::string note;
+};
+struct doctor_command {
+    std::string config; ///< "" = the running daemon's, else the default
+    bool test = false;  ///< each callback gets a test event
+};
+
 using any_command = std::variant<
     track_command, import_command, get_command, explain_command, wait_command, list_command, untrack_command,
     poll_command, session_command, kyc_command, events_command, deliveries_command, redeliver_command,
     callback_test_command, callback_control_command, dismiss_command, secret_new_command, consumers_command,
-    listen_command, status_command, top_command, backup_command, export_command, log_level_command, reconcile_command, set_command>;
+    listen_command, status_command, top_command, backup_command, export_command, log_level_command, reconcile_command, set_command, maintenance_command, doctor_command>;
 
 /// Each gives the exit status, or throws command_failure, output_closed, stop_requested.
 int run(command_context& context, const track_command& what);
@@ -187,5 +199,7 @@ int run(command_context& context, const export_command& what);
 int run(command_context& context, const log_level_command& what);
 int run(command_context& context, const reconcile_command& what);
 int run(command_context& context, const set_command& what);
+int run(command_context& context, const maintenance_command& what);
+int run(command_context& context, const doctor_command& what);
 
 } // namespace prooftrack::ctl

@@ -142,6 +142,10 @@ std::string next_of(const explained_facts& facts, wall_time now) {
     if (next.empty()) {
         if (state == "settled") return "No poll is planned: every time of poll.verify_after is over.";
         if (ended) return fmt::format("No poll is planned: it is {}.", state);
+        if (facts.status["maintenance"]["on"].boolean().value_or(false))
+            return fmt::format(
+                "No poll is planned: maintenance is on since {}; `prooftrackctl maintenance off` ends it.",
+                at(facts.status["maintenance"]["since"], now));
         return "No poll is planned now: one is on its way, or Proof takes none." + health_of(facts.status, now);
     }
     const auto when = parse_wall_time(next);
@@ -185,6 +189,8 @@ std::string note_of(
     }
     const std::string health = callback_state(status, callback);
     const std::string last = error.empty() ? "" : fmt::format("; the last attempt: {}", error);
+    if (status["maintenance"]["on"].boolean().value_or(false))
+        return fmt::format("waits until maintenance is off, {} so far{}", tries, last);
     if (health == "unconfigured") return "waits until the callback is configured again";
     if (health == "paused")
         return fmt::format(

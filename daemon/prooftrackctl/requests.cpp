@@ -290,4 +290,14 @@ api_request log_level_request(std::string_view level) {
     return change("PUT", "/v1/log-level", fmt::format("{{\"level\":{}}}", json_string(level)));
 }
 
+api_request ready_request() { return get_of("/readyz"); }
+
+api_request metrics_request() { return get_of("/metrics"); }
+
+api_request maintenance_request(bool is_on, std::string_view note) {
+    std::string body = fmt::format("{{\"on\":{}", is_on);
+    if (!note.empty()) body += ",\"note\":" + json_string(note);
+    return change("PUT", "/v1/maintenance", body + '}');
+}
+
 } // namespace prooftrack::ctl

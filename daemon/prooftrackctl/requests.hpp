@@ -44,6 +44,9 @@ api_request status_request();
 api_request backup_request();
 api_request export_request(const export_command& what);
 api_request log_level_request(std::string_view level);
+api_request ready_request();
+api_request metrics_request();
+api_request maintenance_request(bool is_on, std::string_view note);
 
 /// A time of the command line as the API reads it: RFC 3339, or a duration before `now`; "" stays "".
 std::string resolved_time(const std::string& text, wall_time now);

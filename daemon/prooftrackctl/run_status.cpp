@@ -12,6 +12,7 @@
 #include "prooftrackctl/requests.hpp"
 #include "prooftrackctl/status_view.hpp"
 #include "prooftrackctl/terminal.hpp"
+#include "prooftrackctl/text.hpp"
 #include "prooftrackctl/top_screen.hpp"
 
 namespace prooftrack::ctl {
@@ -107,9 +108,33 @@ class live_view {
     std::uint64_t seen_ = 0;
 };
 
+/// Exit status 1 unless the daemon is ready and Proof is ok.
+int check_status(command_context& context) {
+    const auto ready = context.api.exchange(ready_request());
+    if (!ready) throw_unreachable(context, ready.error());
+    constexpr int not_ready = 503;
+    if (!ready->ok() && ready->status != not_ready) throw_refused(*ready);
+    const api_reply status = ask(context, status_request());
+    auto reasons = reasons_against(json_of(*ready), json_of(status));
+    if (!ready->ok() && reasons.empty()) reasons.push_back(describe_refusal(*ready));
+    if (context.options.json) {
+        std::string list;
+        for (const std::string& reason : reasons) list += (list.empty() ? "" : ",") + json_string(reason);
+        context.out.line(fmt::format("{{\"ok\":{},\"reasons\":[{}]}}", reasons.empty(), list));
+    } else {
+        for (const std::string& reason : reasons) context.out.line(printable(reason));
+        if (reasons.empty()) context.out.line("ok");
+        const json_view mark = json_of(status)["maintenance"];
+        if (mark["on"].boolean().value_or(false))
+            context.out.line("maintenance: " + maintenance_line(mark, context.style(), context.now()));
+    }
+    return reasons.empty() ? exit_status::done : exit_status::refused;
+}
+
 } // namespace
 
-int run(command_context& context, const status_command&) {
+int run(command_context& context, const status_command& what) {
+    if (what.check) return check_status(context);
     const api_reply reply = ask(context, status_request());
     if (context.options.json) {
         context.out.line(json_line(reply));

@@ -149,6 +149,8 @@ std::string format_status(const json_view& status, const look& where, wall_time 
     constexpr std::size_t indent = 16;
     field_list fields;
     fields.add("Proof", proof_line(status["proof"], where, now));
+    if (const json_view& mark = status["maintenance"]; mark["on"].boolean().value_or(false))
+        fields.add("maintenance", maintenance_line(mark, where, now));
     fields.add("polls", polls_line(status["polls"]));
     fields.add("transactions", counts(status["transactions"]["by_state"], where, indent));
     fields.add("by status", counts(status["transactions"]["by_status"], where, indent));
@@ -164,6 +166,27 @@ std::string format_status(const json_view& status, const look& where, wall_time 
     out += "\n" + painted("callbacks", paint::bold, where) + "\n";
     out += callback_table(status["callbacks"], where, now, callbacks);
     return callbacks == 0 ? out + secret_table(status["secrets"], where) : out;
+}
+
+std::string maintenance_line(const json_view& mark, const look& where, wall_time now) {
+    if (!mark["on"].boolean().value_or(false)) return "off";
+    std::string span = relative_time(mark["since"].text(), now);
+    if (span.ends_with(" ago")) span.resize(span.size() - 4);
+    const std::string note = mark["note"].text();
+    return fmt::format(
+        "{} for {}: nothing is polled, nothing delivered{}", painted("on", paint::warn, where), span,
+        note.empty() ? "" : " (" + printable(note) + ")");
+}
+
+std::vector<std::string> reasons_against(const json_view& ready, const json_view& status) {
+    std::vector<std::string> reasons;
+    for (const json_view& reason : ready["reasons"].elements()) reasons.push_back("not ready: " + reason.text());
+    const json_view proof = status["proof"];
+    const std::string health = proof["health"].text();
+    if (health == "ok") return reasons;
+    const std::string detail = proof["detail"].text();
+    reasons.push_back(fmt::format("Proof is {}{}", health, detail.empty() ? "" : ": " + detail));
+    return reasons;
 }
 
 } // namespace prooftrack::ctl

@@ -83,6 +83,8 @@ application::application(
     };
     engine_.attach(*proof_);
     engine_.set_secrets(secrets_in_use(now_));
+    std::error_code unknown;
+    engine_.set_process({::getpid(), std::filesystem::absolute(config_file_, unknown).string()});
     notifier_->configure(now_.notifier);
     api_ = make_api_server(loop_.get_executor(), make_api_options(now_, passed_socket_), engine_.calls(), observers_);
     if (!now_.config.metrics.listen.empty()) {

@@ -344,6 +344,16 @@ class operator_backend {
     virtual void export_rows(track::export_query query, backend_handler<std::shared_ptr<byte_source>> handler) = 0;
 };
 
+/// An operator's maintenance: while it is on nothing is polled and nothing delivered.
+class maintenance_backend {
+  public:
+    virtual ~maintenance_backend() = default;
+    /// As it is then, nullopt = off. Turned on again it keeps its beginning and takes the new note.
+    virtual void set_maintenance(
+        bool is_on, std::string note, client_identity who,
+        backend_handler<std::optional<track::maintenance_mark>> handler) = 0;
+};
+
 /// All of it, as the routes of the API need it.
 class backend : public tracking_backend,
                 public lookup_backend,
@@ -356,7 +366,8 @@ class backend : public tracking_backend,
                 public control_backend,
                 public consumer_backend,
                 public status_backend,
-                public operator_backend {
+                public operator_backend,
+                public maintenance_backend {
   public:
     /// Of `get` and of `events`.
     virtual void cancel_wait(wait_id wait) = 0;

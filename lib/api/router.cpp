@@ -16,7 +16,7 @@ struct route_table {
         route_info info;
         router::action action;
     };
-    static constexpr std::size_t size = 35;
+    static constexpr std::size_t size = 36;
     static const std::array<entry, size> entries;
 };
 
@@ -55,6 +55,7 @@ const std::array<route_table::entry, route_table::size> route_table::entries{{
     {{"GET", "/v1/export/events", body_kind::none, false}, &router::export_events},
     {{"GET", "/v1/export/deliveries", body_kind::none, false}, &router::export_deliveries},
     {{"PUT", "/v1/log-level", body_kind::json, true}, &router::set_log_level},
+    {{"PUT", "/v1/maintenance", body_kind::json, true}, &router::set_maintenance},
     {{"GET", "/v1/openapi.json", body_kind::none, false}, &router::openapi},
 }};
 

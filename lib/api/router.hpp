@@ -108,6 +108,7 @@ class router final : public request_handler {
     request_ticket export_events(api_call call);
     request_ticket export_deliveries(api_call call);
     request_ticket set_log_level(api_call call);
+    request_ticket set_maintenance(api_call call);
     request_ticket openapi(api_call call);
 
     boost::asio::any_io_executor loop_;

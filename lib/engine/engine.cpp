@@ -31,8 +31,9 @@ engine::engine(
       feed_(deps.storage, deps.clock, numbers_, [this] { arm(); }),
       housekeeping_(
           {deps.clock, deps.storage, deps.log, deps.counts, poll_driver_, delivery_driver_, feed_}, [this] { arm(); }),
+      hold_(deps.clock, deps.log, poll_driver_, delivery_driver_),
       life_(
-          {deps.clock, deps.storage, deps.log, poll_driver_, delivery_driver_, feed_, housekeeping_, state_},
+          {deps.clock, deps.storage, deps.log, poll_driver_, delivery_driver_, feed_, housekeeping_, state_, hold_},
           std::move(config), [this] { arm(); }),
       views_(deps.storage, poll_driver_), intake_({deps.clock, life_.config(), delivery_driver_.callbacks(), state_}),
       lookup_({deps.clock, deps.storage, views_, delivery_driver_, numbers_}, [this] { arm(); }),
@@ -46,11 +47,12 @@ engine::engine(
           {deps.clock, deps.storage, deps.counts, poll_driver_.core(), delivery_driver_, housekeeping_, state_,
            life_.standing()},
           std::move(version)),
-      operators_(deps.storage, audit_, hooks_.set_log_level),
+      operators_(deps.storage, audit_, hooks_.set_log_level), maintenance_(deps.clock, deps.storage, hold_, audit_),
       calls_(
           {tracking_, lookup_, changes_, options_, bulk_, sessions_, feed_, deliveries_, controls_, consumers_, status_,
               
-           operators_}) {}
+           operators_,
+           maintenance_}) {}
 
 session_hooks engine::hooks_of_sessions() {
     return {

@@ -26,6 +26,8 @@
 #include "engine/event_feed.hpp"
 #include "engine/housekeeping.hpp"
 #include "engine/lookup_calls.hpp"
+#include "engine/maintenance_calls.hpp"
+#include "engine/maintenance_hold.hpp"
 #include "engine/meters.hpp"
 #include "engine/operator_calls.hpp"
 #include "engine/options_calls.hpp"
@@ -83,6 +85,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     void set_secrets(std::vector<secret_view> secrets) { status_.set_secrets(std::move(secrets)); }
     /// What the newest connection to Proof speaks.
     void set_protocol(std::string_view protocol) { status_.set_protocol(protocol); }
+    void set_process(process_facts process) { status_.set_process(std::move(process)); }
     void on_token_changed();
     void on_store_state(track::store_state state);
     /// The alarm's handler.
@@ -117,6 +120,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     delivery_driver delivery_driver_;
     event_feed feed_;
     housekeeping housekeeping_;
+    maintenance_hold hold_;
     engine_life life_;
     // The use cases.
     transaction_views views_;
@@ -133,6 +137,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     consumer_calls consumers_;
     status_calls status_;
     operator_calls operators_;
+    maintenance_calls maintenance_;
     engine_backend calls_;
 };
 

@@ -26,6 +26,7 @@ struct backend_parts {
     api::consumer_backend& consumer;
     api::status_backend& status;
     api::operator_backend& operation;
+    api::maintenance_backend& maintenance;
 };
 
 class engine_backend final : public api::backend {
@@ -173,6 +174,11 @@ class engine_backend final : public api::backend {
     void set_log_level(
         std::string level, api::client_identity who, api::backend_handler<std::monostate> handler) override {
         parts_.operation.set_log_level(std::move(level), who, std::move(handler));
+    }
+    void set_maintenance(
+        bool is_on, std::string note, api::client_identity who,
+        api::backend_handler<std::optional<track::maintenance_mark>> handler) override {
+        parts_.maintenance.set_maintenance(is_on, std::move(note), who, std::move(handler));
     }
 
   private:

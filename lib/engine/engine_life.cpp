@@ -31,6 +31,7 @@ task<op_result<std::monostate>> engine_life::begin() {
     if (!status) co_return status.error();
     parts_.feed.restore(*status);
     if (!tells_callbacks() && status->consumers == 0) warn_of_no_listener();
+    if (status->maintenance) parts_.hold.follow(status->maintenance, "");
     parts_.deliveries.start(*status);
     const auto loaded = co_await call(*this, &engine_life::load);
     if (!loaded) co_return loaded.error();

@@ -14,6 +14,7 @@
 #include "engine/delivery/delivery_driver.hpp"
 #include "engine/event_feed.hpp"
 #include "engine/housekeeping.hpp"
+#include "engine/maintenance_hold.hpp"
 #include "engine/poll_driver.hpp"
 #include "engine/status_report.hpp"
 #include "observe/log.hpp"
@@ -32,6 +33,7 @@ struct life_parts {
     event_feed& feed;
     housekeeping& upkeep;
     daemon_state& state;
+    maintenance_hold& hold;
 };
 
 class engine_life {

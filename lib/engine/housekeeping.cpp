@@ -200,12 +200,14 @@ void housekeeping::say_alive(const store::store_status& status, const std::vecto
                                                   {"consumer_age_seconds", consumer_age.count()},
                                                   {"db_bytes", status.db_bytes},
                                                   {"wal_bytes", status.wal_bytes},
-                                                  {"free_bytes", status.free_bytes}});
+                                                  {"free_bytes", status.free_bytes},
+                                                  {"maintenance", status.maintenance ? "on" : "off"}});
 }
 
 void housekeeping::publish(
     const store::store_status& status, const std::vector<track::consumer_view>& consumers, instant now) {
     around_.counts.set_consumers(consumers, now.wall);
+    around_.counts.set_maintenance(status.maintenance.has_value());
     const track::tracker& core = around_.polls.core();
     around_.counts.set_oldest_due(core.oldest_due(now));
     around_.counts.set_clock_skew(core.skew());

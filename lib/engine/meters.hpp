@@ -63,6 +63,7 @@ class meters {
     void set_consumers(const std::vector<track::consumer_view>& consumers, wall_time now);
     void set_log_dropped(std::uint64_t total) { registry_.set_log_dropped(total); }
     void set_reload_successful(bool is_successful);
+    void set_maintenance(bool is_on) { registry_.maintenance().Set(is_on ? 1 : 0); }
 
     steady_duration poll_lag_p99() const { return lag_.p99(); }
     std::string serialize() { return registry_.serialize(); }

@@ -15,7 +15,7 @@ task<api::outcome<std::string>> status_calls::format() {
     const std::vector<callback_view> callbacks = shown_.deliveries.views(status->stored, now.wall);
     co_return format_status(
         {version_, now.steady - started_at_, status->stored, shown_.core, shown_.counts.poll_lag_p99(), now, callbacks,
-         status->consumers, shown_.config, secrets_, protocol_});
+         status->consumers, shown_.config, secrets_, protocol_, process_});
 }
 
 task<api::outcome<std::string>> status_calls::serialize() {
@@ -49,6 +49,7 @@ std::string status_calls::proof_standing() const {
 std::string status_calls::summary() const {
     std::string line = fmt::format(
         "{} pending, {:.0f} polls/s, Proof {}", shown_.core.open(), shown_.core.made_rate(), proof_standing());
+    if (shown_.core.is_held()) line += ", MAINTENANCE";
     if (shown_.state.disk == track::store_state::full) line += ", THE DISK IS FULL";
     if (!shown_.config.refusal.empty()) line += ", THE CONFIGURATION WAS REFUSED";
     return line;

@@ -50,6 +50,7 @@ class status_calls final : public api::status_backend {
     void set_secrets(std::vector<secret_view> secrets) { secrets_ = std::move(secrets); }
     const std::vector<secret_view>& secrets() const { return secrets_; }
     void set_protocol(std::string_view protocol) { protocol_ = protocol; }
+    void set_process(process_facts process) { process_ = std::move(process); }
 
   private:
     task<api::outcome<std::string>> format();
@@ -62,6 +63,7 @@ class status_calls final : public api::status_backend {
     steady_time started_at_;
     std::vector<secret_view> secrets_;
     std::string protocol_; ///< "" = there was no connection to Proof yet
+    process_facts process_;
     lifetime alive_;
 };
 

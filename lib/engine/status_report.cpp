@@ -93,9 +93,28 @@ std::string format_consumers(const std::vector<track::consumer_view>& consumers,
     return out + "]";
 }
 
-std::string format_config(const config_standing& config) {
+std::string format_maintenance(const std::optional<track::maintenance_mark>& mark) {
+    if (!mark) return "null";
+    std::string out = R"({"on":true)";
+    append_time(out, "since", mark->since);
+    out += ",\"note\":";
+    if (mark->note.empty()) {
+        out += "null";
+    } else {
+        append_json_string(out, mark->note);
+    }
+    return out + "}";
+}
+
+std::string format_config(const config_standing& config, const std::string& file) {
     const bool is_refused = !config.refusal.empty();
-    std::string out = "{\"state\":";
+    std::string out = "{\"file\":";
+    if (file.empty()) {
+        out += "null";
+    } else {
+        append_json_string(out, file);
+    }
+    out += ",\"state\":";
     append_json_string(out, is_refused ? "refused" : "ok");
     out += ",\"since\":";
     append_json_string(out, format_wall_time(config.since));
@@ -167,7 +186,9 @@ std::string format_status(const status_facts& facts) {
     out += fmt::format(
         R"(,"events":{{"first_seq":{},"last_seq":{},"log_id":)", value_of(store.first_seq), value_of(store.last_seq));
     append_json_string(out, store.log_id);
-    out += "},\"config\":" + format_config(facts.config);
+    out += "},\"maintenance\":" + format_maintenance(store.maintenance);
+    out += fmt::format(R"(,"pid":{})", facts.process.pid);
+    out += ",\"config\":" + format_config(facts.config, facts.process.config_file);
     out += ",\"consumers\":" + format_consumers(facts.consumers, facts.now.wall);
     return out + ",\"secrets\":" + format_secrets(facts.secrets) + "}";
 }

@@ -2,6 +2,7 @@
 
 // The body of GET /v1/status. Pure.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,12 @@ struct config_standing {
     std::string refusal; ///< why the last reload was refused, "" = it was not
 };
 
+/// The process itself, for who has to look at it from outside.
+struct process_facts {
+    std::int64_t pid = 0;
+    std::string config_file; ///< absolute; "" = not known
+};
+
 struct status_facts {
     std::string_view version;
     steady_duration uptime{};
@@ -31,6 +38,7 @@ struct status_facts {
     const config_standing& config;
     const std::vector<secret_view>& secrets;
     std::string_view protocol; ///< of the newest connection to Proof, "" = none yet
+    const process_facts& process;
 };
 
 /// One of `callbacks` in it.

@@ -24,7 +24,8 @@ constexpr std::array table{
         id::daemon_heartbeat, "daemon.heartbeat", level::info,
         "pending due_lag_ms oldest_due_ms polls_per_second backlog oldest_undelivered_seconds dead proof "
         "store db_bytes "
-        "wal_bytes free_bytes consumers consumer_lag consumer_age_seconds loop_lag_ms rss_bytes log_dropped",
+        "wal_bytes free_bytes consumers consumer_lag consumer_age_seconds loop_lag_ms rss_bytes log_dropped "
+        "maintenance",
         "", "",
         "Every 60 s: how much is watched and undelivered, how late, and how Proof and the store are. Its absence "
         "is an alarm."},
@@ -212,12 +213,16 @@ constexpr std::array table{
 
     log_event_info{
         id::api_change, "api.change", level::info,
-        "action uid pid merchant_transaction_id callback consumer delivery set_level count result code", "", "",
+        "action uid pid merchant_transaction_id callback consumer delivery set_level state count result code", "", "",
         "A client wanted a change: who, what, and what came of it (done, or the code of its refusal)."},
     log_event_info{
         id::api_request, "api.request", level::debug, "method route status uid took_ms bytes", "", "",
         "A request was answered."},
 
+    log_event_info{
+        id::daemon_maintenance, "daemon.maintenance", level::notice, "state since lasted_seconds note", "", "",
+        "An operator began or ended maintenance, or the daemon started within it: while it is on nothing is polled and "
+        "nothing delivered."},
     log_event_info{
         id::log_suppressed, "log.suppressed", level::warning, "of same suppressed", "", "",
         "Summary of lines that were not written because they repeated."},

@@ -81,6 +81,7 @@ enum class log_event_id : std::uint8_t {
     store_pruned,
     api_change,
     api_request,
+    daemon_maintenance,
     log_suppressed, ///< summary of repeats
 };
 

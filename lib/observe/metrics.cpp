@@ -63,6 +63,8 @@ constexpr std::array table{
         "1 when the last load of the configuration was taken over."},
     metric_info{
         "prooftrackd_log_dropped_total", kind::counter, "", "Log lines that stderr or the journal did not take."},
+    metric_info{
+        "prooftrackd_maintenance", kind::gauge, "", "1 while an operator's maintenance holds polls and deliveries."},
     metric_info{"prooftrackd_build_info", kind::gauge, "version", "Always 1; the version that runs."},
     metric_info{"process_resident_memory_bytes", kind::gauge, "", "Resident memory."},
     metric_info{"process_cpu_seconds_total", kind::counter, "", "User and system CPU time."},
@@ -175,6 +177,7 @@ metrics::metrics(std::string_view version)
           &open_connections("busy", "h2")} {
     registry_->set("prooftrackd_build_info", {{"version", std::string(version)}}).Set(1);
     registry_->count("prooftrackd_log_dropped_total");
+    registry_->set("prooftrackd_maintenance");
     // A rate needs its zero: series of a fixed vocabulary are there from the start.
     for (const auto result : poll_results) polls(result);
     for (const auto state : states) {
@@ -281,6 +284,8 @@ void metrics::set_last_good_reply(double at) {
     last_good_reply_->Set(at);
     has_good_reply_ = true;
 }
+
+metrics::gauge& metrics::maintenance() { return registry_->set("prooftrackd_maintenance"); }
 
 void metrics::set_log_dropped(std::uint64_t total) {
     if (total <= log_dropped_) return;

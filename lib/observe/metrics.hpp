@@ -78,6 +78,7 @@ class metrics {
     counter& tls_handshakes(bool resumed);
     gauge& clock_skew() { return *clock_skew_; } ///< seconds, Proof's clock ahead = positive
     gauge& config_last_reload_successful() { return *config_last_reload_successful_; }
+    gauge& maintenance(); ///< 1 = on
     /// Takes the total of `service_log::dropped()`; it only grows.
     void set_log_dropped(std::uint64_t total);
 

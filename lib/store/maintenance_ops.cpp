@@ -4,6 +4,15 @@
 #include "store/disk_space.hpp"
 
 namespace prooftrack::store {
+namespace {
+
+std::optional<track::maintenance_mark> read_maintenance_mark(database& db) {
+    query row = db.sql(R"sql(SELECT since, note FROM maintenance WHERE one = 1)sql").select();
+    if (!row.next()) return std::nullopt;
+    return track::maintenance_mark{row.time(0), row.string(1)};
+}
+
+} // namespace
 
 op_result<store_status> read_status(database& db) {
     store_status status;
@@ -47,6 +56,7 @@ op_result<store_status> read_status(database& db) {
     status.pauses = read_pauses(db);
     query row = db.sql(R"sql(SELECT count(*) FROM consumers)sql").select();
     if (row.next()) status.consumers = static_cast<std::size_t>(row.integer(0));
+    status.maintenance = read_maintenance_mark(db);
     return status;
 }
 
@@ -63,6 +73,23 @@ op_result<std::string> exchange_base_url(database& db, const std::string& base_u
     }
     if (before != base_url) db.sql(R"sql(UPDATE counters SET base_url = ? WHERE one = 1)sql").execute(base_url);
     return before;
+}
+
+op_result<std::optional<track::maintenance_mark>> set_maintenance_mark(
+    database& db, const std::optional<track::maintenance_mark>& mark) {
+    if (!mark) {
+        db.sql(R"sql(DELETE FROM maintenance)sql").execute();
+        return std::optional<track::maintenance_mark>();
+    }
+    static constexpr sql_literal begin_or_renote = R"sql(
+        INSERT INTO maintenance (one, since, note)
+        VALUES (1, ?, ?)
+        ON CONFLICT (one) DO UPDATE SET note = excluded.note
+    )sql";
+    const std::optional<std::string_view> note =
+        mark->note.empty() ? std::nullopt : std::optional<std::string_view>(mark->note);
+    db.sql(begin_or_renote).execute(mark->since, note);
+    return read_maintenance_mark(db);
 }
 
 void forget_idle_lanes(db_connection& db) {

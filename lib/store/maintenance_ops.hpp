@@ -15,6 +15,9 @@ op_result<prune_result> prune_database(database& db, const prune_request& reques
 op_result<store_status> read_status(database& db);
 op_result<std::monostate> write_probe(database& db);
 op_result<std::string> exchange_base_url(database& db, const std::string& base_url);
+/// An operator's maintenance, see `store::set_maintenance`.
+op_result<std::optional<track::maintenance_mark>> set_maintenance_mark(
+    database& db, const std::optional<track::maintenance_mark>& mark);
 
 /// Lanes of callback_urls on which nothing is kept any more. Before the totals are loaded.
 void forget_idle_lanes(db_connection& db);

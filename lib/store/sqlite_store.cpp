@@ -240,6 +240,13 @@ class sqlite_store final : public store {
         write<std::monostate>(
             "probe", [](database& db) { return write_probe(db); }, std::move(handler));
     }
+    void set_maintenance(
+        std::optional<track::maintenance_mark> mark,
+        store_handler<std::optional<track::maintenance_mark>> handler) override {
+        write<std::optional<track::maintenance_mark>>(
+            "set maintenance", [mark = std::move(mark)](database& db) { return set_maintenance_mark(db, mark); },
+            std::move(handler));
+    }
     void remember_base_url(std::string base_url, store_handler<std::string> handler) override {
         write<std::string>(
             "remember the base URL",

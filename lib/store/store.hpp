@@ -196,6 +196,7 @@ struct store_status {
     std::map<std::string, lane_summary> lanes;
     std::map<std::string, wall_time> pauses; ///< callbacks that are paused, and since when
     std::size_t consumers = 0;
+    std::optional<track::maintenance_mark> maintenance; ///< nullopt = off
 };
 
 /// Never deletes a watched transaction or one with a pending delivery. A transaction's end is its last change of state
@@ -352,6 +353,11 @@ class store {
     virtual void status(store_handler<store_status> handler) = 0;
     /// Writes a small row, and so finds out whether a full disk has space again (see `store_observer::on_state`).
     virtual void probe(store_handler<std::monostate> handler) = 0;
+    /// On with a mark, off without one. While it is on a further mark replaces the note, and `since` stays. As it is
+    /// then.
+    virtual void set_maintenance(
+        std::optional<track::maintenance_mark> mark,
+        store_handler<std::optional<track::maintenance_mark>> handler) = 0;
     /// Remembers which Proof this database belongs to; gives the one it knew before ("" = none).
     virtual void remember_base_url(std::string base_url, store_handler<std::string> handler) = 0;
 

@@ -107,8 +107,11 @@ std::optional<steady_time> delivery_lane::next_wake(instant now) const {
 
 void delivery_lane::on_clock_jump(instant now) {
     queue_.rearrange([this, now](const lane_head& head) { return due_of(head, now.wall); });
-    if (settings_ && queue_.count_due(now.wall, settings_->max_in_flight + 1) > settings_->max_in_flight)
-        health_.restrain();
+    restrain_if_many_are_due(now.wall);
+}
+
+void delivery_lane::restrain_if_many_are_due(wall_time now) {
+    if (settings_ && queue_.count_due(now, settings_->max_in_flight + 1) > settings_->max_in_flight) health_.restrain();
 }
 
 recovery_rule delivery_lane::begin_recovery(wall_time failing_since, wall_time now) {

@@ -111,6 +111,8 @@ class delivery_lane {
     std::optional<steady_time> next_wake(instant now) const;
     /// The wall clock jumped: waits are counted anew, and what became due goes slowly.
     void on_clock_jump(instant now);
+    /// Attempts may start again: if much became due meanwhile it goes slowly.
+    void restrain_if_many_are_due(wall_time now);
 
     /// The callback recovered, and the store ends the waits that the rule ends: in steps, between which it reads and
     /// writes for the lane. Until `end_recovery` none of those deliveries is attempted: the attempt would be overtaken

@@ -98,7 +98,7 @@ void tracker::on(woken_event /*event*/, instant now, std::vector<tracker_action>
     watch_outage(now, actions);
     count_made_polls(now);
     const bool has_backlog = oldest_due(now) > seconds(1);
-    if (rate_.is_ramping() && health_.permit(now.steady) == poll_permit::free &&
+    if (!is_held_ && rate_.is_ramping() && health_.permit(now.steady) == poll_permit::free &&
         rate_.grow(now.steady, wanted_rate(), has_backlog)) {
         const health_kind before = health_.kind();
         if (health_.on_full_speed(now.wall))
@@ -140,7 +140,7 @@ live_transaction tracker::live(row_ref named, instant now) const {
     live.facts = table_.facts(slot, now);
     auto due = due_.when(slot);
     if (!due) due = urgent_.when(slot);
-    if (due) {
+    if (due && !is_held_) {
         const steady_time when{std::chrono::nanoseconds(*due)};
         live.next_poll_at = std::chrono::floor<milliseconds>(now.wall + (when - now.steady));
     } else if (row.phase == row_phase::in_flight) {

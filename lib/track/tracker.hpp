@@ -103,10 +103,18 @@ struct clock_jumped_event {
 struct options_changed_event {
     tracker_options options;
 };
+/// An operator's maintenance begins or ends; what it is already changes nothing. While it is on nothing is polled (no
+/// probe, no verification, no hint) and no deadline passes; what is in flight ends normally. `since` is when it began:
+/// at a start with maintenance on that is before this life.
+struct maintenance_event {
+    bool is_on = false;
+    wall_time since{};
+};
 
 using tracker_event = std::variant<
     tracked_event, loaded_event, started_event, answered_event, recorded_event, reloaded_event, untracked_event,
-    revised_event, poll_wanted_event, token_changed_event, woken_event, clock_jumped_event, options_changed_event>;
+    revised_event, poll_wanted_event, token_changed_event, woken_event, clock_jumped_event, options_changed_event,
+    maintenance_event>;
 
 // What the core wants done.
 
@@ -237,6 +245,8 @@ class tracker {
     /// What the wall clock's time is by Proof's `Date` and the steady clock.
     wall_time vouched(wall_time wall) const { return clock_.at(wall); }
 
+    /// Maintenance is on.
+    bool is_held() const { return is_held_; }
     std::size_t size() const { return table_.size(); }
     /// Without those that have ended and are polled again for `verify_after` alone.
     std::size_t open() const { return table_.size() - table_.count(tracking_state::settled); }
@@ -281,6 +291,7 @@ class tracker {
     void on(woken_event event, instant now, std::vector<tracker_action>& actions);
     void on(clock_jumped_event event, instant now, std::vector<tracker_action>& actions);
     void on(options_changed_event event, instant now, std::vector<tracker_action>& actions);
+    void on(maintenance_event event, instant now, std::vector<tracker_action>& actions); // tracker_maintenance.cpp
 
     // tracker_schedule.cpp
     void schedule(std::uint32_t slot, judgement::next_poll next, instant now);
@@ -406,7 +417,10 @@ class tracker {
     vouched_clock clock_; ///< the wall times of the table and of all deadlines are its
     steady_time loaded_at_{};
     bool is_burst_ = false;
-    std::optional<wall_time> unfit_since_; ///< a burst, or Proof unwell: time that counts towards no not_found_grace
+    bool is_held_ = false;         ///< maintenance is on
+    steady_time deadlines_from_{}; ///< none passes earlier: after maintenance everybody is polled first
+    std::optional<wall_time>
+        unfit_since_; ///< a burst, Proof unwell, maintenance: time that counts towards no not_found_grace
     std::vector<std::string> seen_words_;  ///< unknown words already reported, bounded
     double repeat_allowance_ = most_saved_repeats;
     steady_time first_poll_at_{};

@@ -97,9 +97,9 @@ void tracker::watch_burst(instant now, std::vector<tracker_action>& actions) {
     actions.emplace_back(burst_action{is_burst});
 }
 
-/// A burst and an outage mostly overlap, and that time is taken off once.
+/// A burst, an outage and maintenance may overlap, and that time is taken off once.
 void tracker::watch_fitness(wall_time now) {
-    const bool is_unfit = is_burst_ || health_.is_unwell();
+    const bool is_unfit = is_burst_ || health_.is_unwell() || is_held_;
     if (is_unfit == unfit_since_.has_value()) return;
     if (is_unfit) {
         unfit_since_ = now;
@@ -154,6 +154,7 @@ void tracker::judge_failure(
 
 /// Time has passed without an answer.
 void tracker::watch_outage(instant now, std::vector<tracker_action>& actions) {
+    if (is_held_) return; // the others are not asked
     if (health_.is_unwell() || !outage_.concerns_all(table_.not_failing(), options_.rules.interval, now.steady)) return;
     const health_kind before = health_.kind();
     answer_context context;

@@ -203,6 +203,7 @@ void tracker::watch_deadline(std::uint32_t slot) {
 }
 
 void tracker::fire_deadlines(instant now, std::vector<tracker_action>& actions) {
+    if (is_held_ || now.steady < deadlines_from_) return;
     const std::int64_t wall = now.wall.time_since_epoch().count();
     while (!deadlines_.empty() && deadlines_.top().when <= wall && !awaits_store()) {
         const std::uint32_t slot = deadlines_.top().slot;
@@ -236,7 +237,7 @@ steady_time tracker::first_poll_time(instant now) {
 }
 
 std::optional<tracker::poll_choice> tracker::choose_poll(instant now, poll_permit permit) {
-    if (awaits_store() || !rate_.may_take(now.steady)) return std::nullopt;
+    if (is_held_ || awaits_store() || !rate_.may_take(now.steady)) return std::nullopt;
     if (permit == poll_permit::free) {
         if (!urgent_.empty() && urgent_.top().when <= ns(now.steady)) return poll_choice{urgent_.top().slot};
         if (!due_.empty() && due_.top().when <= ns(now.steady)) return poll_choice{due_.top().slot};
@@ -275,13 +276,14 @@ std::optional<started_poll> tracker::next_poll(instant now) {
 }
 
 bool tracker::may_repeat() {
-    if (repeat_allowance_ < 1.0) return false;
+    if (is_held_ || repeat_allowance_ < 1.0) return false;
     repeat_allowance_ -= 1.0;
     return true;
 }
 
 std::optional<steady_time> tracker::next_wake(instant now) {
     std::optional<steady_time> wake;
+    if (is_held_) return wake;       // its end looks
     if (awaits_store()) return wake; // the next `recorded_event` looks
     const auto earliest = [&](steady_time when) {
         if (when > now.steady && (!wake || when < *wake)) wake = when;
@@ -291,7 +293,8 @@ std::optional<steady_time> tracker::next_wake(instant now) {
     };
     if (!deadlines_.empty()) {
         const wall_time deadline{milliseconds(deadlines_.top().when)};
-        earliest(now.steady + std::max<steady_duration>(deadline - clock_.at(now.wall), milliseconds(1)));
+        const steady_duration wait = std::max<steady_duration>(deadline - clock_.at(now.wall), milliseconds(1));
+        earliest(std::max(now.steady + wait, deadlines_from_));
     }
     if (const auto permit = health_.next_permit(now.steady)) earliest(*permit);
     if (rate_.is_ramping()) earliest(now.steady + between_rate_steps);
@@ -313,7 +316,7 @@ std::optional<steady_time> tracker::next_wake(instant now) {
 }
 
 steady_duration tracker::oldest_due(instant now) const {
-    if (due_.empty() || health_.permit(now.steady) != poll_permit::free) return steady_duration(0);
+    if (is_held_ || due_.empty() || health_.permit(now.steady) != poll_permit::free) return steady_duration(0);
     return std::max(steady_duration(0), now.steady - from_ns(due_.top().when));
 }
 

@@ -191,6 +191,13 @@ struct consumer_view {
     std::optional<wall_time> oldest_pending; ///< timestamp of the oldest of them
 };
 
+/// While it is on, nothing is polled and nothing is delivered; ids are taken as ever.
+struct maintenance_mark {
+    wall_time since{}; ///< by the wall clock of that moment
+    std::string note;  ///< the operator's words, "" = none
+    bool operator==(const maintenance_mark&) const = default;
+};
+
 /// Whether the store can take changes.
 enum class store_state : std::uint8_t { ok, full };
 std::string_view to_string(store_state state);

@@ -203,6 +203,9 @@ bool director::call(action_kind kind, const std::string& id) {
     case action_kind::test_callback:
         client_.test_callback();
         return true;
+    case action_kind::maintenance:
+        client_.begin_maintenance();
+        return true;
     default:
         return false;
     }

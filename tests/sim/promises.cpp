@@ -63,6 +63,7 @@ void promises::on_crash() {
     has_crashed_ = true;
     open_calls_.clear();
     bulk_calls_.clear();
+    holds_.on_crash();
     constexpr seconds longest_commit{70};
     for (auto& [id, record] : ids_) {
         record.model.lose_calls();
@@ -357,6 +358,7 @@ bool promises::is_caused(const id_record& record, const reported_event& event, c
 
 void promises::on_poll_started(const std::string& id) {
     ++step_;
+    holds_.check("is polled", id);
     id_record& record = ids_[id];
     record.last_poll = clock_.now().steady;
     const auto& states = record.model.states();

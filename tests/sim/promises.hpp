@@ -20,6 +20,7 @@
 #include "sim/band_promises.hpp"
 #include "sim/delivery_promises.hpp"
 #include "sim/episode_model.hpp"
+#include "sim/hold_promises.hpp"
 #include "sim/proof_world.hpp"
 #include "sim/seen_event.hpp"
 #include "sim/violations.hpp"
@@ -29,7 +30,8 @@ namespace prooftrack::sim {
 class promises final : public proof_observer, public api::event_listener {
   public:
     promises(const virtual_clock& clock, const proof_world& proof)
-        : broken_(clock), clock_(clock), proof_(proof), deliveries_(clock, broken_), bands_(clock, broken_) {
+        : broken_(clock), clock_(clock), proof_(proof), deliveries_(clock, broken_), bands_(clock, broken_),
+          holds_(broken_) {
         bands_.was_disturbed_since = [this](steady_time since) { return proof_.was_at_fault_since(since); };
     }
 
@@ -85,6 +87,7 @@ class promises final : public proof_observer, public api::event_listener {
 
     delivery_promises& deliveries() { return deliveries_; }
     band_promises& bands() { return bands_; }
+    hold_promises& holds() { return holds_; }
     violations& broken() { return broken_; }
     const episode_model& model(const std::string& id) { return ids_[id].model; }
     std::size_t events() const { return log_.size(); }
@@ -131,6 +134,7 @@ class promises final : public proof_observer, public api::event_listener {
     const proof_world& proof_;
     delivery_promises deliveries_;
     band_promises bands_;
+    hold_promises holds_;
     std::map<std::string, id_record> ids_;
     std::map<std::string, session> sessions_;         ///< by tag
     std::map<std::uint64_t, std::string> log_;        ///< seq -> bytes with seq

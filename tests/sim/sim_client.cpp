@@ -413,6 +413,35 @@ void sim_client::dismiss() {
         id, "", {}, [this, call](const api::outcome<track::delivery_view>&) { world_.watch.end(call); });
 }
 
+void sim_client::begin_maintenance() {
+    if (!world_.is_up()) return;
+    put_maintenance(true);
+    const milliseconds span = world_.random.between(0, 2) == 0
+                                  ? world_.some_milliseconds(milliseconds(0), seconds(10))
+                                  : world_.some_milliseconds(seconds(10), std::chrono::minutes(15));
+    world_.clock.after(span, [this] { end_maintenance(); });
+}
+
+void sim_client::end_maintenance() {
+    world_.clock.after(between_tries, [this] {
+        if (world_.disk.maintenance || !world_.is_up()) end_maintenance();
+    });
+    if (world_.is_up()) put_maintenance(false);
+}
+
+void sim_client::put_maintenance(bool wants_on) {
+    const auto call = world_.watch.begin(wants_on ? "maintenance on" : "maintenance off", "");
+    world_.watch.bands().on_disturbance();
+    world_.watch.holds().on_call(wants_on);
+    world_.daemon().calls().set_maintenance(
+        wants_on, "", {}, [this, call](const api::outcome<std::optional<track::maintenance_mark>>& done) {
+            world_.watch.end(call);
+            world_.watch.bands().on_disturbance();
+            const auto* mark = std::get_if<std::optional<track::maintenance_mark>>(&done);
+            world_.watch.holds().on_answer(mark == nullptr ? std::nullopt : std::optional(mark->has_value()));
+        });
+}
+
 /// The schedule of callback_urls is no setting, and longer than a run.
 void sim_client::retry_pending_urls() {
     if (!world_.is_up()) return;

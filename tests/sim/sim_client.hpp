@@ -52,6 +52,10 @@ class sim_client {
     void resume_all();
     void flush_callback();
     void dismiss(); ///< one delivery, or all that are dead
+    /// Turns it on, and off again some time later.
+    void begin_maintenance();
+    /// Until that is acknowledged.
+    void end_maintenance();
 
     /// At the end: every delivery that the API lists as dead goes to `seen`; what is still pending is a broken promise.
     void list_deliveries_at_end(std::set<std::pair<std::string, std::string>>& dead);
@@ -80,6 +84,7 @@ class sim_client {
     std::string any_callback();
     void resume(const std::string& name);
     void acknowledge(const std::string& id, const wanted_options& options);
+    void put_maintenance(bool wants_on);
     void put_consumer(const std::string& name);
     void acknowledge_consumer(const std::string& name);
     void delete_consumer(const std::string& name);

@@ -186,6 +186,7 @@ void sim_world::heal() {
 scripted_reply sim_world::receive(const callback::delivery_job& job) {
     ++attempts;
     if (on_attempt) on_attempt(job);
+    if (job.event_type != to_string(track::event_type::test)) watch.holds().check("is attempted", job.event_id);
     watch.deliveries().on_attempt(job, life == nullptr || life->is_target(job.callback));
     scripted_reply reply = reply_delivered(milliseconds(random.between(1, 200)));
     if (!is_safe) {

@@ -25,6 +25,7 @@ class simulation {
     simulation_result run() {
         run_until(world_.start + safety_phase);
         world_.heal();
+        client_.end_maintenance();
         world_.reload(final_configuration(world_.config));
         world_.clock.after(seconds(60), [this] { retry_deliveries(); });
         run_until(world_.start + safety_phase + liveness_phase);
@@ -44,6 +45,7 @@ class simulation {
             return;
         }
         client_.resume_all();
+        client_.end_maintenance();
         client_.learn_deliveries();
         client_.retry_dead();
         client_.retry_pending_urls();

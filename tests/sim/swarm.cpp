@@ -46,7 +46,8 @@ constexpr std::array<std::string_view, action_kind_count> kind_names{
     "pause_callback",
     "resume_callback",
     "flush_callback",
-    "dismiss"};
+    "dismiss",
+    "maintenance"};
 
 constexpr std::array<std::string_view, moment_kind_count> moment_names{
     "timed",           "poll_started",    "answer_due",       "change_handed", "change_committed",
@@ -97,6 +98,7 @@ double usual_weight(action_kind kind) {
     case action_kind::disk_full:
     case action_kind::proof_fault:
     case action_kind::failing_operation:
+    case action_kind::maintenance:
         return 0.4;
     default:
         return 1;

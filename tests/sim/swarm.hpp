@@ -55,8 +55,10 @@ enum class action_kind : std::uint8_t {
     resume_callback,
     flush_callback,
     dismiss,
+    // operators
+    maintenance,
 };
-inline constexpr std::size_t action_kind_count = 36;
+inline constexpr std::size_t action_kind_count = 37;
 std::string_view to_string(action_kind kind);
 
 /// Between which two steps an action was put.

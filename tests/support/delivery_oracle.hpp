@@ -29,6 +29,8 @@ class delivery_oracle {
     std::function<scripted_reply(const callback::delivery_job&)> receive;
     /// The clock jumps in this run: recorded times cannot be held against it.
     bool ignore_times = false;
+    /// Maintenance is on: nothing may be attempted.
+    bool is_held = false;
 
     /// The process ended: nothing of it is in flight any more.
     void on_restart() {
@@ -74,6 +76,7 @@ class delivery_oracle {
         ++attempts_;
         const std::uint64_t id = value_of(job.id);
         if (id == 0) return reply_delivered();
+        if (is_held) broken("attempt of delivery {} within maintenance", id);
         const auto found = world_.disk.rows.find(id);
         if (found == world_.disk.rows.end()) {
             broken("attempt of a delivery {} that is not durable", id);

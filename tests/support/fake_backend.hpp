@@ -331,6 +331,15 @@ class fake_backend final : public api::backend {
         last_who = who;
         answer(handler, std::monostate());
     }
+    void set_maintenance(
+        bool is_on, std::string note, api::client_identity who,
+        api::backend_handler<std::optional<track::maintenance_mark>> handler) override {
+        calls.push_back(fmt::format("maintenance {} {}", is_on ? "on" : "off", note));
+        last_who = who;
+        std::optional<track::maintenance_mark> mark;
+        if (is_on) mark = track::maintenance_mark{wall_now(), std::move(note)};
+        answer(handler, std::move(mark));
+    }
     wall_time wall_now() const override { return wall_time(milliseconds(1'775'037'900'000)); }
 
   private:

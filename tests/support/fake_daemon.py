@@ -62,6 +62,7 @@ class fake_daemon:
         self.backup_bytes = b"SQLite format 3\0" + bytes(range(256)) * 2000
         self.backup_cut = False  # end the stream without the last chunk
         self.session_status = 201
+        self.maintenance = None
         self.health = "ok"
         self.level = "info"
         self.server = None
@@ -168,6 +169,7 @@ class fake_daemon:
                                "dead": 0},
                               {"name": "ledger", "state": "failing", "backlog": 12, "oldest_undelivered_seconds": 95.2,
                                "dead": 1}],
+                "maintenance": self.maintenance,
                 "store": {"state": "ok", "bytes": 44040192, "wal_bytes": 1048576, "free_bytes": 5 * 2**30},
                 "events": {"first_seq": self.first_seq, "last_seq": len(self.events), "log_id": self.log_id}}
 
@@ -255,6 +257,13 @@ class Handler(BaseHTTPRequestHandler):
                 raise Problem(400, "invalid_request", f"{level} is no level")
             fake.level = level
             return self.answer(200, json.dumps({"level": level}))
+        if parts == ["readyz"]:
+            return self.answer(200, json.dumps({"ok": True, "reasons": [], "proof": self.fake.health}))
+        if parts == ["v1", "maintenance"]:
+            asked = json.loads(body)
+            since = (fake.maintenance or {}).get("since") or stamp()
+            fake.maintenance = {"on": True, "since": since, "note": asked.get("note")} if asked["on"] else None
+            return self.answer(200, json.dumps(fake.maintenance or {"on": False, "since": None, "note": None}))
         if parts == ["v1", "backup"]:
             return self.backup()
         raise Problem(404, "route_not_found", self.path)

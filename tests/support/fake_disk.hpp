@@ -430,6 +430,12 @@ struct fake_disk {
 
     std::uint64_t free_bytes = std::uint64_t{100} << 30U;
     std::uint64_t capacity_bytes = std::uint64_t{100} << 30U;
+    std::optional<track::maintenance_mark> maintenance;
+    op_result<std::optional<track::maintenance_mark>> set_maintenance(std::optional<track::maintenance_mark> mark) {
+        if (mark && maintenance) mark->since = maintenance->since;
+        maintenance = std::move(mark);
+        return maintenance;
+    }
     std::uint64_t first_seq() const { return events.empty() ? last_seq + 1 : events.begin()->first; }
 
     store::store_status status() const {
@@ -442,6 +448,7 @@ struct fake_disk {
         now.log_id = log_id;
         now.consumers = consumers.size();
         now.pauses = pauses;
+        now.maintenance = maintenance;
         for (const auto& [id, row] : transactions)
             ++now.transactions[{row.facts.state, track::classify_status(row.facts.status)}];
         for (const auto& [name, lane] : lanes) {

@@ -144,6 +144,12 @@ class fake_store final : public store, public fake_store_queue {
             },
             std::move(handler));
     }
+    void set_maintenance(
+        std::optional<track::maintenance_mark> mark,
+        store_handler<std::optional<track::maintenance_mark>> handler) override {
+        change<std::optional<track::maintenance_mark>>(
+            [mark = std::move(mark)](fake_disk& disk) { return disk.set_maintenance(mark); }, std::move(handler));
+    }
     void set_failing(std::string lane, std::optional<wall_time> since, store_handler<std::monostate> handler) override {
         change<std::monostate>(
             [lane = std::move(lane), since](fake_disk& disk) {

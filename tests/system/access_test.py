@@ -54,6 +54,7 @@ class Access(SystemCase):
         for method, target, data in (("POST", "/v1/transactions", body), ("DELETE", "/v1/transactions/mine", None),
                                      ("POST", "/v1/transactions/mine/poll", None), ("GET", "/v1/backup", None),
                                      ("GET", "/v1/users/u/kyc-status", None),
+                                     ("PUT", "/v1/maintenance", '{"on":true}'),
                                      ("PUT", "/v1/log-level", '{"level":"debug"}')):
             self.assertEqual(self.ask(method, target, data), "403", target)
         for target in ("/v1/transactions/mine", "/v1/events", "/v1/status", "/metrics"):

@@ -352,6 +352,15 @@ class Daemon(ctl_case):
         out, _ = self.run_ctl("status")
         self.assertIn("61.2/s, 3 in flight", out)
         self.assertIn("ledger", out)
+        self.assertEqual(self.run_ctl("maintenance", "status")[0], "off\n")
+        self.assertIn("nothing is polled", self.run_ctl("maintenance", "on", "--note", "night")[0])
+        self.assertIn("(night)", self.run_ctl("status")[0])
+        self.assertEqual(self.run_ctl("status", "--check")[0].splitlines()[0], "ok")
+        self.assertEqual(json.loads(self.run_ctl("--json", "maintenance", "off")[0])["on"], False)
+        self.daemon.health = "unauthorized"
+        self.assertIn("Proof is unauthorized", self.run_ctl("status", "--check", expect=1)[0])
+        self.assertFalse(json.loads(self.run_ctl("--json", "status", "--check", expect=1)[0])["ok"])
+        self.daemon.health = "ok"
         self.run_ctl("log-level", "debug")
         self.assertEqual(self.daemon.level, "debug")
         self.run_ctl("log-level", "loud", expect=1)

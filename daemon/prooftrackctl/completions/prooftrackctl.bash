@@ -17,7 +17,7 @@ _prooftrackctl_consumers() { # [SOCKET]
 _prooftrackctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="track import get explain wait list set untrack poll session kyc events deliveries redeliver callback secret consumers
-        listen pause resume flush dismiss reconcile export status top backup log-level help"
+        listen pause resume flush dismiss reconcile export status top backup log-level maintenance doctor help"
     local global="--socket --json --help --version"
     local command="" sub="" socket="" word i skip=0
     COMPREPLY=()
@@ -38,7 +38,7 @@ _prooftrackctl() {
     done
 
     case $previous in
-        --socket | --body | --secret-file | --report)
+        --socket | --body | --secret-file | --report | --config)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
@@ -125,9 +125,18 @@ _prooftrackctl() {
             words="--format --since --until"
             [[ -z $sub ]] && words="transactions events deliveries $words"
             ;;
+        status) words="--check" ;;
         top) words="--interval" ;;
         backup) words="--force" ;;
         log-level) words="critical error warning notice info debug" ;;
+        maintenance)
+            if [[ -z $sub ]]; then
+                words="on off status"
+            elif [[ $sub != status ]]; then
+                words="--note"
+            fi
+            ;;
+        doctor) words="--config --test" ;;
     esac
     [[ -n $command ]] && words="$words --socket --json --help"
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -1,7 +1,7 @@
 # fish completion for prooftrackctl; installed as .../vendor_completions.d/prooftrackctl.fish
 
 set -l commands track import get explain wait list set untrack poll session kyc events deliveries redeliver callback secret consumers \
-    listen pause resume flush dismiss reconcile export status top backup log-level help
+    listen pause resume flush dismiss reconcile export status top backup log-level maintenance doctor help
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c prooftrackctl -f
@@ -38,6 +38,8 @@ complete -c prooftrackctl -n "$none" -a status -d "Show how the daemon is"
 complete -c prooftrackctl -n "$none" -a top -d "The same, live"
 complete -c prooftrackctl -n "$none" -a backup -d "Write a consistent copy of the database"
 complete -c prooftrackctl -n "$none" -a log-level -d "Change what the daemon logs"
+complete -c prooftrackctl -n "$none" -a maintenance -d "Hold all polls and deliveries, or go on"
+complete -c prooftrackctl -n "$none" -a doctor -d "Check everything and say what to do"
 complete -c prooftrackctl -n "$none" -a help -d "Show the help of a command"
 
 # The daemon's callbacks; nothing while it cannot be asked.
@@ -131,3 +133,8 @@ complete -c prooftrackctl -n "$seen export" -l format -x -a "csv ndjson" -d "How
 complete -c prooftrackctl -n "$seen export" -l since -x -d "Of this time or later"
 complete -c prooftrackctl -n "$seen export" -l until -x -d "Earlier than this"
 complete -c prooftrackctl -n "$seen log-level" -a "critical error warning notice info debug"
+complete -c prooftrackctl -n "$seen status" -l check -d "Exit status 1 unless ready and Proof is ok"
+complete -c prooftrackctl -n "$seen maintenance; and not $seen on off status" -a "on off status"
+complete -c prooftrackctl -n "$seen maintenance" -l note -x -d "Why"
+complete -c prooftrackctl -n "$seen doctor" -l config -r -F -d "The configuration"
+complete -c prooftrackctl -n "$seen doctor" -l test -d "Send each callback a test event"

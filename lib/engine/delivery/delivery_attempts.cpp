@@ -93,7 +93,7 @@ void delivery_attempts::on_loaded(delivery_id id, op_result<std::optional<store:
     if (!loaded) {
         host_.on_store_error(loaded.error(), now);
         next.due = now.wall + track::store_retry_interval;
-    } else if (context_.stop.is_running() && !context_.pressure.is_halted()) {
+    } else if (context_.stop.is_running() && !context_.pressure.is_halted() && !context_.is_held) {
         next = slot.lane.judge(*loaded ? &(*loaded)->view : nullptr, now.wall);
     }
     switch (next.what) {
@@ -253,6 +253,11 @@ void delivery_attempts::abandon_ready(delivery_slot& slot) {
         slot.lane.forget(*id);
         attempts_.erase(*id);
     }
+}
+
+void delivery_attempts::put_back_ready(delivery_slot& slot, instant now) {
+    while (const auto id = slot.lane.first_ready())
+        put_back(*id, std::min(attempts_.at(*id).head.next_attempt_at, now.wall));
 }
 
 /// It counts among those of callback_urls until its attempt has ended.

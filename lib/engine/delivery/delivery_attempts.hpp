@@ -43,6 +43,8 @@ class delivery_attempts {
     void record_all();
     /// Gives back what was loaded and not begun.
     void abandon_ready(delivery_slot& slot);
+    /// The same for a while: it waits in its lane, and is loaded again.
+    void put_back_ready(delivery_slot& slot, instant now);
 
     /// A manual retry was requested: the old outcome must not be written after it.
     void prepare_retry(delivery_id id);

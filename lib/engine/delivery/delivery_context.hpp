@@ -48,9 +48,10 @@ struct delivery_context {
     track::store_pressure pressure;
     delivery_stop stop;
     track::shared_limit url_attempts{most_url_attempts};
+    bool is_held = false; ///< maintenance is on
 
     /// Whether an attempt may be started at all.
-    bool may_start() const { return pressure.is_open() && stop.is_running(); }
+    bool may_start() const { return pressure.is_open() && stop.is_running() && !is_held; }
 };
 
 /// The driver as its parts see it. A handler called by the store or the notifier calls `enter` first and `leave` last.

@@ -94,6 +94,26 @@ void delivery_driver::on_store_state(track::store_state state) {
     leave();
 }
 
+void delivery_driver::set_held(bool is_held) {
+    const instant now = enter();
+    if (is_held != context_.is_held && context_.stop.is_running()) {
+        context_.is_held = is_held;
+        for (const auto& [name, slot] : context_.lanes.slots()) {
+            if (is_held) {
+                attempts_.put_back_ready(*slot, now);
+            } else {
+                slot->lane.restrain_if_many_are_due(now.wall);
+            }
+        }
+        if (is_held) {
+            feeder_.arm_all(now);
+        } else {
+            feeder_.feed_all(now);
+        }
+    }
+    leave();
+}
+
 void delivery_driver::stop(milliseconds within, unique_function<void()> stopped) {
     const instant now = enter();
     context_.stop.begin(now.steady + within, std::move(stopped));

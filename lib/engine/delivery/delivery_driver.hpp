@@ -57,6 +57,9 @@ class delivery_driver final : private delivery_host {
     void on_wake(instant now);
     /// While the store is full nothing starts; when it has space again, outcomes that wait are recorded first.
     void on_store_state(track::store_state state);
+    /// Maintenance: while it is on no attempt starts; those in flight end and are recorded. Afterwards what became due
+    /// goes on slowly. What it is already changes nothing. Tests by hand are made all the same.
+    void set_held(bool is_held);
     /// Starts nothing more; attempts in flight have `within` to end, what ends in time is recorded, then `stopped` runs
     /// once. Called once.
     void stop(milliseconds within, unique_function<void()> stopped);

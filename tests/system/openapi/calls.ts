@@ -187,6 +187,12 @@ async function callDaemon() {
     taken(await api.PUT("/v1/log-level", { body: { level: "debug" } }), 200);
     // @ts-expect-error: not a level
     refused(await api.PUT("/v1/log-level", { body: { level: "loud" } }), 400, "invalid_request");
+    const held = taken(await api.PUT("/v1/maintenance", { body: { on: true, note: "Proof moves" } }), 200);
+    if (!held.on || held.note !== "Proof moves") throw new Error(`not held: ${JSON.stringify(held)}`);
+    if (!taken(await api.GET("/v1/status"), 200).maintenance?.on) throw new Error("the status does not show it");
+    taken(await api.PUT("/v1/maintenance", { body: { on: false } }), 200);
+    // @ts-expect-error: not a boolean
+    refused(await api.PUT("/v1/maintenance", { body: { on: "yes" } }), 400, "invalid_request");
     const document = taken(await api.GET("/v1/openapi.json"), 200);
     if (document["openapi"] !== "3.1.0") throw new Error("not the document");
     refused(await api.GET("/healthz", { params: nonsense }), 400, "invalid_request");

@@ -155,6 +155,39 @@ TEST_F(Routes, TheLogLevelIsSetByAWord) {
     EXPECT_EQ(problem_of(ask("PUT", "/v1/log-level", R"({"level":"a","x":1})")), "400 invalid_request");
 }
 
+TEST_F(Routes, MaintenanceIsTurnedOnWithANoteAndOff) {
+    const auto put = [this](const std::string& body) { return ask("PUT", "/v1/maintenance", body); };
+    EXPECT_EQ(
+        put(R"({"on":true,"note":"Proof moves"})").body,
+        R"({"on":true,"since":"2026-04-01T10:05:00.000Z","note":"Proof moves"})");
+    EXPECT_EQ(backend_.calls.back(), "maintenance on Proof moves");
+    EXPECT_EQ(put(R"({"on":true})").body, R"({"on":true,"since":"2026-04-01T10:05:00.000Z","note":null})");
+    EXPECT_EQ(put(R"({"on":true,"note":null})").status, 200);
+    EXPECT_EQ(put(R"({"on":false})").body, R"({"on":false,"since":null,"note":null})");
+    EXPECT_EQ(backend_.calls.back(), "maintenance off ");
+    EXPECT_EQ(put(R"({"on":false,"note":"it is done"})").status, 200);
+    EXPECT_EQ(backend_.calls.back(), "maintenance off it is done");
+    const std::size_t before = backend_.calls.size();
+    for (const char* body :
+         {"{}", R"({"on":"true"})", R"({"on":1})", R"({"on":null})", R"({"note":"x"})", R"({"on":true,"note":7})",
+          R"({"on":true,"x":1})", R"({"on":true,"on":false})", "[]", "true", ""})
+        EXPECT_EQ(problem_of(put(body)), "400 invalid_request") << body;
+    EXPECT_EQ(backend_.calls.size(), before) << "what was refused has changed nothing";
+}
+
+TEST_F(Routes, ANoteIsOneLineOf500Bytes) {
+    const auto put = [this](const std::string& note) {
+        return ask("PUT", "/v1/maintenance", R"({"on":true,"note":")" + note + R"("})").status;
+    };
+    EXPECT_EQ(put(std::string(500, 'x')), 200);
+    EXPECT_EQ(put(std::string(501, 'x')), 400);
+    EXPECT_EQ(put(std::string(498, 'x') + "\u00e9"), 200) << "two bytes";
+    EXPECT_EQ(put(std::string(499, 'x') + "\u00e9"), 400);
+    for (const char* control : {"\\n", "\\t", "\\u0000", "\\u001b[31m", "\\u007f", "\\u0085", "\\u009b"})
+        EXPECT_EQ(put(control), 400) << control;
+    EXPECT_EQ(put("\\u00a0\\u2192"), 200);
+}
+
 TEST_F(Routes, ABackupThatCannotBeReadIs503) {
     backend_.backup_path = "/nonexistent/copy.db";
     EXPECT_EQ(problem_of(ask("GET", "/v1/backup")), "503 store_unavailable");

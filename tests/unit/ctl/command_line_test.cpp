@@ -247,12 +247,40 @@ TEST(CommandLine, WrongArgumentsEndWith64AndSayWhatToDo) {
         {{"events", "--after", "-1"}, "--after"},
         {{"top", "--interval", "1ms"}, "between"},
         {{"log-level"}, "required"},
+        {{"maintenance"}, "Usage"},
+        {{"maintenance", "pause"}, "unknown command 'pause'"},
+        {{"maintenance", "on", "--note", "a\nb"}, "without control characters"},
+        {{"maintenance", "on", "--note", std::string(501, 'x')}, "at most 500 bytes"},
+        {{"maintenance", "status", "--note", "x"}, "--note"},
+        {{"doctor", "now"}, "unexpected argument"},
     };
     for (const wrong& one : cases) {
         const parse_end end = refused(one.arguments);
         EXPECT_EQ(end.status, exit_status::usage) << one.says;
         EXPECT_NE(end.text.find(one.says), std::string::npos) << one.says << " not in: " << end.text;
     }
+}
+
+TEST(CommandLine, MaintenanceBecomesAPut) {
+    const auto on = parsed<maintenance_command>({"maintenance", "on", "--note", "Proof moves \"house\""});
+    EXPECT_EQ(on.what, maintenance_command::action::on);
+    const api_request request = maintenance_request(true, on.note);
+    EXPECT_EQ(request.method, "PUT");
+    EXPECT_EQ(request.target, "/v1/maintenance");
+    EXPECT_EQ(request.body, R"({"on":true,"note":"Proof moves \"house\""})");
+    EXPECT_EQ(parsed<maintenance_command>({"maintenance", "off"}).what, maintenance_command::action::off);
+    EXPECT_EQ(maintenance_request(false, "").body, R"({"on":false})");
+    EXPECT_EQ(parsed<maintenance_command>({"maintenance", "status"}).what, maintenance_command::action::status);
+    EXPECT_EQ(parsed<maintenance_command>({"maintenance", "on", "--note", std::string(500, 'x')}).note.size(), 500U);
+}
+
+TEST(CommandLine, DoctorAndTheCheckOfTheStatusHaveTheirOptions) {
+    EXPECT_FALSE(parsed<doctor_command>({"doctor"}).test);
+    const auto what = parsed<doctor_command>({"doctor", "--config", "/tmp/p.toml", "--test"});
+    EXPECT_EQ(what.config, "/tmp/p.toml");
+    EXPECT_TRUE(what.test);
+    EXPECT_TRUE(parsed<status_command>({"status", "--check"}).check);
+    EXPECT_FALSE(parsed<status_command>({"status"}).check);
 }
 
 TEST(CommandLine, HelpOfACommandIsItsHelp) {
@@ -298,7 +326,12 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
         {"backup"},
         {"log-level"},
         {"reconcile"},
-        {"export"}};
+        {"export"},
+        {"maintenance"},
+        {"maintenance", "on"},
+        {"maintenance", "off"},
+        {"maintenance", "status"},
+        {"doctor"}};
     for (std::vector<std::string> arguments : commands) {
         arguments.emplace_back("--help");
         const parse_end end = refused(arguments);

@@ -47,6 +47,18 @@ TEST(Explanation, EveryStateSaysWhy) {
     EXPECT_TRUE(contains(world{transaction("untracked", "null", "null")}.explained().why, "A user ended"));
 }
 
+TEST(Explanation, MaintenanceSaysWhyNothingGoesOn) {
+    world held{transaction("tracking", "\"pending\"", "null")};
+    held.history_text =
+        R"({"changes":[],"deliveries":[{"id":"1","event_type":"transaction.overdue","callback":"backend",)"
+        R"("state":"pending","attempts":0,"next_attempt_at":"2026-04-01T09:59:00.000Z"}]})";
+    held.status_text = R"({"proof":{"health":"ok"},"callbacks":[{"name":"backend","state":"ok"}],)"
+                       R"("maintenance":{"on":true,"since":"2026-04-01T09:00:00.000Z","note":null}})";
+    EXPECT_TRUE(contains(held.explained().next, "maintenance is on since 1h ago")) << held.explained().next;
+    ASSERT_EQ(held.explained().deliveries.size(), 1U);
+    EXPECT_TRUE(contains(held.explained().deliveries[0].what, "waits until maintenance is off"));
+}
+
 TEST(Explanation, TheNextPollSaysWhyThen) {
     const std::string soon = R"("2026-04-01T10:00:04.000Z")";
     EXPECT_EQ(

@@ -46,6 +46,34 @@ std::string without_escapes(const std::string& text) {
     return out;
 }
 
+TEST(StatusView, ShowsMaintenanceWithItsNote) {
+    const std::string mark = R"({"on":true,"since":"2026-04-01T08:00:00.000Z","note":"Proof\u001b moves"})";
+    const std::string body = R"({"version":"1","maintenance":)" + mark + "}";
+    const std::string shown = format_status(json_view::parse(body), look{}, now);
+    EXPECT_NE(
+        shown.find("maintenance   on for 2h: nothing is polled, nothing delivered (Proof\\x1b moves)"),
+        std::string::npos)
+        << shown;
+    EXPECT_EQ(
+        format_status(json_view::parse(R"({"version":"1","maintenance":null})"), look{}, now).find("maintenance"),
+        std::string::npos);
+    EXPECT_EQ(maintenance_line(json_view::parse("null"), look{}, now), "off");
+}
+
+TEST(StatusView, ACheckIsContentOnlyWhenReadyAndProofIsOk) {
+    const auto reasons = [](const std::string& ready, const std::string& status) {
+        return reasons_against(json_view::parse(ready), json_view::parse(status));
+    };
+    const std::string fine = R"({"ok":true,"reasons":[]})";
+    using all = std::vector<std::string>;
+    EXPECT_EQ(reasons(fine, R"({"proof":{"health":"ok","detail":"not asked yet"}})"), all{});
+    EXPECT_EQ(reasons(fine, R"({"proof":{"health":"ok"},"maintenance":{"on":true}})"), all{});
+    EXPECT_EQ(reasons(fine, R"({"proof":{"health":"throttled","detail":"429"}})"), all{"Proof is throttled: 429"});
+    EXPECT_EQ(reasons(fine, R"({"proof":{"health":"forbidden","detail":null}})"), all{"Proof is forbidden"});
+    EXPECT_EQ(
+        reasons(R"({"reasons":["stopping"]})", R"({"proof":{"health":"ok"}})"), all{"not ready: stopping"});
+}
+
 TEST(TopScreen, FitsEverySizeExactly) {
     look colours;
     colours.colour = true;

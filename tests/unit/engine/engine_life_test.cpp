@@ -190,7 +190,7 @@ class EngineStart : public EngineLife {
         world_->life = std::make_unique<engine_life>(
             life_parts{
                 world_->clock, world_->memory, world_->log, world_->polls, world_->deliveries, *world_->feed,
-                world_->upkeep, world_->state},
+                world_->upkeep, world_->state, world_->hold},
             config, [this] { ++world_->wakes; });
         start(world_->life->begin(), [this, held = result_->held](const op_result<std::monostate>& begun) {
             result_->word = begun ? "ok" : "failed";

@@ -27,8 +27,8 @@ class StatusReport : public testing::Test {
     }
 
     std::string report() const {
-        const status_facts facts{"1.2.3",    61s + 999ms, remembered_, core_,    250ms,    now(),
-                                 callbacks_, consumers_,  config_,     secrets_, protocol_};
+        const status_facts facts{"1.2.3",    61s + 999ms, remembered_, core_,    250ms,     now(),
+                                 callbacks_, consumers_,  config_,     secrets_, protocol_, process_};
         std::string body = format_status(facts);
         boost::system::error_code error;
         boost::json::parse(body, error);
@@ -78,6 +78,7 @@ class StatusReport : public testing::Test {
     config_standing config_;
     std::vector<secret_view> secrets_;
     std::string protocol_;
+    process_facts process_;
 };
 
 TEST_F(StatusReport, OfADaemonThatHasNothingToDo) {
@@ -89,7 +90,9 @@ TEST_F(StatusReport, OfADaemonThatHasNothingToDo) {
         R"("proof":{"health":"ok","since":null,"detail":"not asked yet","protocol":null},"callbacks":[],)"
         R"("store":{"state":"ok","bytes":4096,"wal_bytes":512,"free_bytes":1000000},)"
         R"("events":{"first_seq":3,"last_seq":9,"log_id":"log_1"},)"
-        R"("config":{"state":"ok","since":"2026-04-01T10:00:00.000Z","detail":null},"consumers":[],"secrets":[]})");
+        R"("maintenance":null,"pid":0,)"
+        R"("config":{"file":null,"state":"ok","since":"2026-04-01T10:00:00.000Z","detail":null},)"
+        R"("consumers":[],"secrets":[]})");
 }
 
 TEST_F(StatusReport, TransactionsAreSummedByStateAndByStatus) {
@@ -181,12 +184,22 @@ TEST_F(StatusReport, AFullStoreIsShown) {
     EXPECT_THAT(report(), HasSubstr(R"("store":{"state":"full",)"));
 }
 
+TEST_F(StatusReport, MaintenanceIsShownWithItsNote) {
+    remembered_.maintenance = track::maintenance_mark{virtual_clock::epoch, "Proof moves \"house\""};
+    EXPECT_THAT(
+        report(),
+        HasSubstr(R"("maintenance":{"on":true,"since":"2026-04-01T10:00:00.000Z","note":"Proof moves \"house\""},)"));
+    remembered_.maintenance->note.clear();
+    EXPECT_THAT(report(), HasSubstr(R"("since":"2026-04-01T10:00:00.000Z","note":null},"pid")"));
+}
+
 TEST_F(StatusReport, ARefusedReloadIsShownWithItsFirstMistake) {
     config_.since = virtual_clock::epoch + 1h;
+    process_ = {7, "/etc/x.toml"};
     config_.refusal = "prooftrackd.toml:3:1: proof.token_file: \"no\" (and 2 more)";
     EXPECT_EQ(
         part(R"("config")", R"(,"consumers")"),
-        R"("config":{"state":"refused","since":"2026-04-01T11:00:00.000Z",)"
+        R"("config":{"file":"/etc/x.toml","state":"refused","since":"2026-04-01T11:00:00.000Z",)"
         R"text("detail":"prooftrackd.toml:3:1: proof.token_file: \"no\" (and 2 more)"})text");
 }
 

@@ -199,6 +199,10 @@ std::vector<use_case> daemon_cases() {
     const auto backup = [](use_case_world& world, call_result& to) {
         world.operation->backup({}, world.tell<std::filesystem::path>(to));
     };
+    const auto hold = [](use_case_world& world, call_result& to) {
+        world.maintenance->set_maintenance(true, "", {}, world.tell<std::optional<track::maintenance_mark>>(to));
+    };
+    const auto drop_maintenance = [](use_case_world& world) { world.maintenance.reset(); };
     const auto drop_operation = [](use_case_world& world) { world.operation.reset(); };
     return {
         {"PutAConsumer", nothing, put, drop_consumer, {full}},
@@ -208,6 +212,7 @@ std::vector<use_case> daemon_cases() {
         {"Status", nothing, status, drop_status, {full, full}},
         {"Metrics", nothing, numbers, drop_status, {"ok", "ok"}}, // with what memory knows
         {"Backup", nothing, backup, drop_operation, {full}},
+        {"Maintenance", nothing, hold, drop_maintenance, {full}},
     };
 }
 

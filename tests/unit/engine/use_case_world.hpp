@@ -16,6 +16,7 @@
 #include "engine/engine_life.hpp"
 #include "engine/event_feed.hpp"
 #include "engine/lookup_calls.hpp"
+#include "engine/maintenance_calls.hpp"
 #include "engine/operator_calls.hpp"
 #include "engine/options_calls.hpp"
 #include "engine/status_calls.hpp"
@@ -128,8 +129,10 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
         status_sources{clock, memory, counts, polls.core(), deliveries, upkeep, state, standing}, "test");
     std::unique_ptr<operator_calls> operation =
         std::make_unique<operator_calls>(memory, audit, [](std::string_view level) { return level == "debug"; });
+    maintenance_hold hold{clock, log, polls, deliveries};
+    std::unique_ptr<maintenance_calls> maintenance = std::make_unique<maintenance_calls>(clock, memory, hold, audit);
     std::unique_ptr<engine_life> life = std::make_unique<engine_life>(
-        life_parts{clock, memory, log, polls, deliveries, *feed, upkeep, state}, config, [this] { ++wakes; });
+        life_parts{clock, memory, log, polls, deliveries, *feed, upkeep, state, hold}, config, [this] { ++wakes; });
 
   private:
     static callback_table make_callbacks() {

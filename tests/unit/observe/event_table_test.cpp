@@ -93,6 +93,7 @@ TEST(EventTable, HasEveryNameOfTheContract) {
         "daemon.clock_skew",
         "daemon.clock_jump",
         "daemon.heartbeat",
+        "daemon.maintenance",
         "store.error",
         "store.recovered",
         "api.change",

@@ -44,6 +44,7 @@ void use_everything(metrics& all) {
     all.tls_handshakes(true).Increment();
     all.clock_skew().Set(-0.5);
     all.config_last_reload_successful().Set(1);
+    all.maintenance().Set(1);
     all.set_log_dropped(3);
 }
 
@@ -77,6 +78,7 @@ TEST(Metrics, HasEveryNameOfTheContract) {
           "prooftrackd_clock_skew_seconds -0.5\n",
           "prooftrackd_config_last_reload_successful 1\n",
           "prooftrackd_log_dropped_total 3\n",
+          "prooftrackd_maintenance 1\n",
           "prooftrackd_build_info{version=\"1.2.3\"} 1\n"}) {
         EXPECT_THAT(text, HasSubstr(line));
     }
@@ -102,7 +104,7 @@ TEST(Metrics, CountersAndCountsAreThereBeforeTheyAreUsed) {
           "prooftrackd_polls_total{result=\"unauthorized\"}",
           "prooftrackd_deliveries_total{callback=\"shop\",result=\"dead\"}",
           "prooftrackd_deliveries_dead{callback=\"shop\"}", "prooftrackd_tls_handshakes_total{resumed=\"true\"}",
-          "prooftrackd_unknown_status_words_total", "prooftrackd_log_dropped_total"}) {
+          "prooftrackd_unknown_status_words_total", "prooftrackd_log_dropped_total", "prooftrackd_maintenance"}) {
         EXPECT_EQ(value_of(text, series), 0.0) << series;
     }
 }

@@ -146,8 +146,14 @@ class delivery_simulation {
         world_.crash();
         oracle_.on_restart();
         if (random_.between(0, 2) == 0) world_.clock.run_for(milliseconds(random_.between(0, 3'600'000)));
-        world_.boot();
+        world_.boot(false);
+        world_.driver->set_held(oracle_.is_held); // what is durable is in force before anything starts
+        world_.driver->start(world_.disk.status());
         ++crashes_;
+    }
+    void turn_maintenance() {
+        oracle_.is_held = !oracle_.is_held;
+        world_.driver->set_held(oracle_.is_held);
     }
     void stop() {
         world_.driver->stop(milliseconds(random_.between(0, 3'000)), [] {});
@@ -229,8 +235,10 @@ class delivery_simulation {
             stop();
         } else if (what < 87) {
             reload();
-        } else if (what < 92) {
+        } else if (what < 90) {
             world_.memory->set_full(random_.between(0, 1) == 0);
+        } else if (what < 92) {
+            turn_maintenance();
         } else if (what < 96) {
             retry();
         } else if (what < 97) {
@@ -245,6 +253,7 @@ class delivery_simulation {
     /// No more faults; everything is configured again.
     void calm() {
         moods_.clear();
+        if (oracle_.is_held) turn_maintenance();
         world_.memory->set_full(false);
         world_.callbacks = all_;
         world_.rules.allow_hosts = {"*.shop.example"};
