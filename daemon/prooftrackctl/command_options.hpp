@@ -37,6 +37,7 @@ struct command_collector {
     reconcile_command reconcile;
     maintenance_command maintenance;
     doctor_command doctor;
+    bridge_command bridge;
     std::optional<any_command> chosen;
 };
 
@@ -48,6 +49,7 @@ void add_event_commands(CLI::App& app, command_collector& into);
 void add_control_commands(CLI::App& app, command_collector& into);
 void add_daemon_commands(CLI::App& app, command_collector& into);
 void add_book_commands(CLI::App& app, command_collector& into);
+void add_bridge_command(CLI::App& app, command_collector& into);
 
 /// What an option's text must be; the message names what is wrong.
 CLI::Validator is_transaction_id();

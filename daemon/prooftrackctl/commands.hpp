@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "prooftrackctl/bridge/broker_url.hpp"
 #include "prooftrackctl/command_context.hpp"
 
 namespace prooftrack::ctl {
@@ -155,6 +156,20 @@ struct reconcile_command {
     std::string report; ///< a file of HTML; "" = none
     bool force = false;
 };
+struct bridge_command {
+    std::string consumer;
+    broker_url amqp;                    ///< used when `stream` is empty
+    std::string exchange;               ///< "" = the default one
+    std::string routing_key = "{type}"; ///< as `routing_key_of` reads it
+    broker_url redis;                   ///< used with `stream`
+    std::string stream;
+    std::optional<std::uint64_t> max_length;
+    std::uint64_t replicas = 0;
+    std::string credentials_file; ///< "" = none
+    std::string ca_file;          ///< "" = the system's authorities
+    bool from_oldest = false;
+    bool allow_plain = false;
+};
 
 struct maintenance_command {
     enum class action : std::uint8_t { status, on, off };
@@ -170,7 +185,7 @@ using any_command = std::variant<
     track_command, import_command, get_command, explain_command, wait_command, list_command, untrack_command,
     poll_command, session_command, kyc_command, events_command, deliveries_command, redeliver_command,
     callback_test_command, callback_control_command, dismiss_command, secret_new_command, consumers_command,
-    listen_command, status_command, top_command, backup_command, export_command, log_level_command, reconcile_command, set_command, maintenance_command, doctor_command>;
+    listen_command, status_command, top_command, backup_command, export_command, log_level_command, reconcile_command, set_command, maintenance_command, doctor_command, bridge_command>;
 
 /// Each gives the exit status, or throws command_failure, output_closed, stop_requested.
 int run(command_context& context, const track_command& what);
@@ -201,5 +216,6 @@ int run(command_context& context, const reconcile_command& what);
 int run(command_context& context, const set_command& what);
 int run(command_context& context, const maintenance_command& what);
 int run(command_context& context, const doctor_command& what);
+int run(command_context& context, const bridge_command& what);
 
 } // namespace prooftrack::ctl

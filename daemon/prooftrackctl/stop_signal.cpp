@@ -65,6 +65,14 @@ stop_signal::~stop_signal() {
 
 bool stop_signal::requested() const { return stop.load(); }
 
+bool stop_signal::take() {
+    if (!stop.exchange(false)) return false;
+    char byte = 0;
+    while (read(pipe_[0], &byte, 1) > 0) {
+    }
+    return true;
+}
+
 bool stop_signal::take_resized() { return resized.exchange(false); }
 
 wait_result stop_signal::wait(std::vector<pollfd>& watched, steady_time deadline, bool wake_on_resize) const {

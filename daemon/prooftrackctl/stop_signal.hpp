@@ -28,6 +28,10 @@ class stop_signal {
 
     bool requested() const;
 
+    /// Takes note of a signal: true when one came. Waits go on afterwards, so that what was begun can be ended; another
+    /// signal is a new one.
+    bool take();
+
     /// Readable once a signal came; never read from it.
     int descriptor() const { return pipe_[0]; }
 

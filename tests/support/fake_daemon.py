@@ -368,6 +368,9 @@ class Handler(BaseHTTPRequestHandler):
         after = int(query.get("after", 0))
         self.check_cursor(after)
         after = max(after, fake.first_seq - 1)
+        if "wait" in query:
+            with fake.lock:
+                fake.lock.wait_for(lambda: fake.stopping or len(fake.events) > after, float(query["wait"].rstrip("s")))
         found = fake.events[after:after + int(query.get("limit", 100))]
         body = '{"events":[%s],"next_after":%d,"log_id":"%s"}' % (",".join(found), after + len(found), fake.log_id)
         self.answer(200, body)

@@ -48,7 +48,7 @@ packages_of() { # GROUP
         echo cmake ninja-build ccache clang g++ pkg-config \
             "libboost$boost-dev" "libboost-json$boost-dev" "libboost-url$boost-dev" \
             libssl-dev libsqlite3-dev libfmt-dev libspdlog-dev prometheus-cpp-dev libsystemd-dev \
-            libtomlplusplus-dev libcli11-dev libnghttp2-dev
+            libtomlplusplus-dev libcli11-dev libnghttp2-dev librabbitmq-dev libhiredis-dev
         ;;
     demo) echo curl ca-certificates ;;
     test)
@@ -61,6 +61,7 @@ packages_of() { # GROUP
         if grep -qx 'ID=debian' "$os_release"; then echo chromium fonts-dejavu-core; fi
         installed nginx || echo nginx-light # any nginx will do
         echo apache2-bin caddy haproxy      # servers in front of Proof
+        echo redis-server rabbitmq-server python3-pika # brokers behind the bridge
         # Laravel's components, where the distribution has them. (Express comes from npm.)
         available php-illuminate-routing php-illuminate-database php-illuminate-events
         echo libgtest-dev libgmock-dev librapidcheck-dev \
@@ -158,7 +159,7 @@ install_missing() { # GROUP…
         fi
     fi
     local service new_services=()
-    for service in nginx caddy haproxy; do
+    for service in nginx caddy haproxy redis-server rabbitmq-server; do
         if [[ " ${missing[*]} " =~ " $service"(-light)?" " ]] && ! installed "$service"; then
             new_services+=("$service")
         fi

@@ -150,7 +150,8 @@ class Package(unittest.TestCase):
     def test_the_libraries_are_depended_on(self):
         depends = subprocess.run(["dpkg-deb", "-f", PACKAGE, "Depends"], capture_output=True, text=True, check=True,
                                  timeout=20).stdout
-        for library in ("systemd", "libc6", "libssl3(t64)?", "libsqlite3-0", "libnghttp2-14", "libsystemd0"):
+        for library in ("systemd", "libc6", "libssl3(t64)?", "libsqlite3-0", "libnghttp2-14", "libsystemd0",
+                        "librabbitmq4", r"libhiredis[0-9.]+"):
             self.assertRegex(depends, rf"\b{library}\b")
 
 
@@ -232,7 +233,8 @@ class Service(unittest.TestCase):
         self.run_line("id prooftrackd")
         self.assertIn("/etc/prooftrackd/prooftrackd.toml",
                       self.run_line("dpkg-query -W -f '${Conffiles}\\n' prooftrackd"))
-        verified = self.run_line("systemd-analyze verify --man=no prooftrackd.service prooftrackd.socket")
+        verified = self.run_line("systemd-analyze verify --man=no prooftrackd.service prooftrackd.socket "
+                                 "prooftrackd-bridge@books.service")
         self.assertEqual(verified, "")
         self.assertRegex(self.run_line("systemd-analyze security prooftrackd.service | tail -1"), r"1\.[0-2] OK")
 

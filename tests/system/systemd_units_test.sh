@@ -13,18 +13,21 @@ trap 'rm -rf "$root"' EXIT
 failures=0
 fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
 
-mkdir -p "$root/usr/lib/systemd/catalog" "$root/usr/sbin" "$root/bin" "$root/usr/lib/sysusers.d" \
+mkdir -p "$root/usr/lib/systemd/catalog" "$root/usr/sbin" "$root/usr/bin" "$root/bin" "$root/usr/lib/sysusers.d" \
     "$root/usr/lib/tmpfiles.d" \
     "$root/etc/systemd/system" "$root/run"
 cp -a /usr/lib/systemd/system "$root/usr/lib/systemd/"
-cp "$units/prooftrackd.service" "$units/prooftrackd.socket" "$root/usr/lib/systemd/system/"
+cp "$units/prooftrackd.service" "$units/prooftrackd.socket" "$units/prooftrackd-bridge@.service" \
+    "$root/usr/lib/systemd/system/"
 printf '#!/bin/sh\n' >"$root/usr/sbin/prooftrackd"
+printf '#!/bin/sh\n' >"$root/usr/bin/prooftrackctl"
 printf '#!/bin/sh\n' >"$root/bin/kill"
 printf '#!/bin/sh\n' >"$root/bin/sh"
-chmod 755 "$root/usr/sbin/prooftrackd" "$root/bin/kill" "$root/bin/sh"
+chmod 755 "$root/usr/sbin/prooftrackd" "$root/usr/bin/prooftrackctl" "$root/bin/kill" "$root/bin/sh"
 
 # It exits 0 with an unknown key, so what it says counts.
-verified=$(systemd-analyze verify --man=no --root="$root" prooftrackd.service prooftrackd.socket 2>&1) || fail "verify"
+verified=$(systemd-analyze verify --man=no --root="$root" prooftrackd.service prooftrackd.socket \
+    prooftrackd-bridge@books.service 2>&1) || fail "verify"
 [ -z "$verified" ] || fail "verify says: $verified"
 
 mkdir -p "$root/usr/lib/systemd/system/prooftrackd.service.d"
@@ -35,6 +38,9 @@ rm -r "$root/usr/lib/systemd/system/prooftrackd.service.d"
 
 exposure=$(systemd-analyze security --offline=true --threshold=12 "$units/prooftrackd.service" 2>&1) ||
     fail "exposure over 1.2"
+echo "$exposure" | grep 'Overall exposure level'
+exposure=$(systemd-analyze security --offline=true --threshold=12 "$units/prooftrackd-bridge@.service" 2>&1) ||
+    fail "exposure of the bridge over 1.2"
 echo "$exposure" | grep 'Overall exposure level'
 
 cp "$units/prooftrackd.sysusers" "$root/usr/lib/sysusers.d/prooftrackd.conf"
@@ -65,6 +71,11 @@ for line in 'Type=notify' 'NotifyAccess=main' 'WatchdogSec=30s' 'Restart=on-fail
 done
 for line in 'SocketMode=0660' 'SocketGroup=prooftrackd' 'Accept=no' 'FileDescriptorName=api'; do
     grep -qx "$line" "$units/prooftrackd.socket" || fail "prooftrackd.socket lacks $line"
+done
+for line in 'DynamicUser=yes' 'SupplementaryGroups=prooftrackd' 'EnvironmentFile=/etc/prooftrackd/bridge-%i.env' \
+    'LoadCredential=credentials:/etc/prooftrackd/bridge-%i.credentials' 'RestartPreventExitStatus=64' \
+    'TimeoutStopSec=45s'; do
+    grep -qx "$line" "$units/prooftrackd-bridge@.service" || fail "prooftrackd-bridge@.service lacks $line"
 done
 # Of a reload that the check refuses the daemon must hear too.
 [ "$(grep '^ExecReload=' "$units/prooftrackd.service" | head -1)" = 'ExecReload=/bin/kill -HUP $MAINPID' ] ||

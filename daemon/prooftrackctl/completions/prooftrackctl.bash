@@ -17,7 +17,7 @@ _prooftrackctl_consumers() { # [SOCKET]
 _prooftrackctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="track import get explain wait list set untrack poll session kyc events deliveries redeliver callback secret consumers
-        listen pause resume flush dismiss reconcile export status top backup log-level maintenance doctor help"
+        bridge listen pause resume flush dismiss reconcile export status top backup log-level maintenance doctor help"
     local global="--socket --json --help --version"
     local command="" sub="" socket="" word i skip=0
     COMPREPLY=()
@@ -38,7 +38,7 @@ _prooftrackctl() {
     done
 
     case $previous in
-        --socket | --body | --secret-file | --report | --config)
+        --socket | --body | --secret-file | --report | --config | --credentials-file | --ca-file)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
@@ -64,6 +64,13 @@ _prooftrackctl() {
             ;;
         --callback | --not-delivered-to)
             mapfile -t COMPREPLY < <(compgen -W "$(_prooftrackctl_callbacks "$socket")" -- "$current")
+            return
+            ;;
+        --consumer)
+            mapfile -t COMPREPLY < <(compgen -W "$(_prooftrackctl_consumers "$socket")" -- "$current")
+            return
+            ;;
+        --amqp | --redis | --exchange | --routing-key | --stream | --max-length | --replicas)
             return
             ;;
         --transaction)
@@ -119,6 +126,8 @@ _prooftrackctl() {
                 words=$(_prooftrackctl_consumers "$socket")
             fi
             ;;
+        bridge) words="--consumer --amqp --exchange --routing-key --redis --stream --max-length --replicas
+            --credentials-file --ca-file --from-oldest --allow-plain" ;;
         listen) words="--secret-file --count --answer" ;;
         reconcile) words="--since --until --report --force" ;;
         export)

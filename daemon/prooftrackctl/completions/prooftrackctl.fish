@@ -1,7 +1,7 @@
 # fish completion for prooftrackctl; installed as .../vendor_completions.d/prooftrackctl.fish
 
 set -l commands track import get explain wait list set untrack poll session kyc events deliveries redeliver callback secret consumers \
-    listen pause resume flush dismiss reconcile export status top backup log-level maintenance doctor help
+    bridge listen pause resume flush dismiss reconcile export status top backup log-level maintenance doctor help
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c prooftrackctl -f
@@ -27,6 +27,7 @@ complete -c prooftrackctl -n "$none" -a redeliver -d "Send again, now"
 complete -c prooftrackctl -n "$none" -a callback -d "Try a callback out"
 complete -c prooftrackctl -n "$none" -a secret -d "Secrets that sign webhooks"
 complete -c prooftrackctl -n "$none" -a consumers -d "List the named consumers, or change them"
+complete -c prooftrackctl -n "$none" -a bridge -d "Publish events to RabbitMQ or Redis"
 complete -c prooftrackctl -n "$none" -a listen -d "Receive webhooks here and verify them"
 complete -c prooftrackctl -n "$none" -a pause -d "Hold a callback up"
 complete -c prooftrackctl -n "$none" -a resume -d "Let a paused callback go on"
@@ -120,6 +121,18 @@ complete -c prooftrackctl -n "$seen secret" -a new -d "Print a new secret"
 complete -c prooftrackctl -n "$seen consumers; and not $seen add ack remove" -a "add ack remove"
 complete -c prooftrackctl -n "$seen ack remove" -a "(__prooftrackctl_consumers)" -d "Consumer"
 complete -c prooftrackctl -n "$seen consumers" -l seq -x -d "Position"
+complete -c prooftrackctl -n "$seen bridge" -l consumer -x -a "(__prooftrackctl_consumers)" -d "The consumer"
+complete -c prooftrackctl -n "$seen bridge" -l amqp -x -d "RabbitMQ: its URL"
+complete -c prooftrackctl -n "$seen bridge" -l exchange -x -d "Published to"
+complete -c prooftrackctl -n "$seen bridge" -l routing-key -x -d "Text with {type}"
+complete -c prooftrackctl -n "$seen bridge" -l redis -x -d "Redis: its URL"
+complete -c prooftrackctl -n "$seen bridge" -l stream -x -d "Gets the entries"
+complete -c prooftrackctl -n "$seen bridge" -l max-length -x -d "Keep about that many"
+complete -c prooftrackctl -n "$seen bridge" -l replicas -x -d "Replicas that must have it"
+complete -c prooftrackctl -n "$seen bridge" -l credentials-file -r -F -d "User and password"
+complete -c prooftrackctl -n "$seen bridge" -l ca-file -r -F -d "Authorities"
+complete -c prooftrackctl -n "$seen bridge" -l from-oldest -d "Begin at the oldest event"
+complete -c prooftrackctl -n "$seen bridge" -l allow-plain -d "Without TLS to another machine"
 complete -c prooftrackctl -n "$seen listen" -l secret-file -r -F -d "The secrets"
 complete -c prooftrackctl -n "$seen listen" -l count -x -d "End after that many events"
 complete -c prooftrackctl -n "$seen listen" -l answer -x -d "Status given to verified events"
