@@ -10,17 +10,20 @@
 #include <string>
 #include <string_view>
 
-#include "track/reconciliation.hpp"
+#include "track/reconcile_run.hpp"
 
 namespace prooftrack::ctl {
 
-/// Lines of text, gathered by class and given back in the order in which they came. Throws command_failure when the
+/// Lines of JSON, gathered by class and given back in the order in which they came. Throws command_failure when the
 /// folder of temporary files cannot be written.
-class difference_spool {
+class difference_spool final : public track::reconcile_findings {
   public:
-    /// `line` holds no LF.
-    void put(track::difference kind, std::string_view line) { put_into(static_cast<std::size_t>(kind), line); }
-    void put_unreadable(std::string_view line) { put_into(track::difference_count, line); }
+    void on_difference(const track::found_difference& found) override {
+        put_into(static_cast<std::size_t>(found.kind), track::render_difference(found.kind, found.given, found.known));
+    }
+    void on_unreadable(std::uint64_t line, std::string_view why) override {
+        put_into(track::difference_count, track::render_unreadable(line, why));
+    }
 
     using visitor = std::function<void(std::string_view line)>;
     /// May be called again and again, but not while another visit is under way.

@@ -78,14 +78,14 @@ std::string with_code(std::string_view sentence) {
     return out + html_text(sentence) + (code ? "</code>" : "");
 }
 
-std::string period_text(const reconcile_period& period) {
+std::string period_text(const track::reconcile_period& period) {
     if (period.since.empty() && period.until.empty()) return "all that is kept";
     std::string text = period.since.empty() ? "" : "from " + period.since;
     if (!period.until.empty()) text += (text.empty() ? "before " : " to before ") + period.until;
     return "tracked " + text;
 }
 
-void write_about(const writer& write, const reconcile_summary& summary, const report_facts& facts) {
+void write_about(const writer& write, const track::reconcile_summary& summary, const report_facts& facts) {
     write(fmt::format(
         "<h1>Reconciliation</h1>\n<p>List: {}, SHA-256 <span class=\"digest\">{}</span><br>\n"
         "Compared with the transactions here, {}. Made {}.</p>\n",
@@ -122,7 +122,7 @@ void write_totals(const writer& write, const track::reconcile_totals& totals) {
     write("</tbody></table>\n");
 }
 
-void write_classes(const writer& write, const reconcile_summary& summary) {
+void write_classes(const writer& write, const track::reconcile_summary& summary) {
     write("<h2>Differences</h2>\n<table class=\"classes\"><thead><tr><th>Class</th><th></th>"
           "<th class=\"number\">Transactions</th></tr></thead>\n<tbody>\n");
     for (std::size_t i = 0; i < track::difference_count; ++i) {
@@ -173,7 +173,7 @@ void write_unreadable(const writer& write, difference_spool& found, row_budget& 
     write("</tbody></table>\n");
 }
 
-void write_picture(const writer& write, const reconcile_summary& summary) {
+void write_picture(const writer& write, const track::reconcile_summary& summary) {
     const std::string picture = draw_bars(bars_of(summary.days));
     if (picture.empty()) return;
     write("<h2>Transactions by day of tracking</h2>\n<p><span class=\"key agreed\"></span>agree"
@@ -210,7 +210,7 @@ std::string html_text(std::string_view text) {
 }
 
 void write_report(
-    const writer& write, difference_spool& found, const reconcile_summary& summary, const report_facts& facts) {
+    const writer& write, difference_spool& found, const track::reconcile_summary& summary, const report_facts& facts) {
     write(head);
     write_about(write, summary, facts);
     write_totals(write, summary.totals);

@@ -15,10 +15,6 @@ std::optional<std::string> text_of(const json_view& value) {
     return text.empty() ? std::nullopt : std::optional(std::move(text));
 }
 
-std::optional<std::string_view> view_of(const std::optional<std::string>& text) {
-    return text ? std::optional<std::string_view>(*text) : std::nullopt;
-}
-
 /// Asks for page after page; `request` makes one from a cursor. A page may be empty and have a cursor: what stood on it
 /// does not fit a filter, or is gone.
 template <class Request, class Visit>
@@ -36,12 +32,8 @@ void each_page(command_context& context, std::string_view items, const Request& 
 
 } // namespace
 
-track::known_facts known_transaction::facts(bool owed) const {
-    return {state, view_of(status), view_of(fiat_amount), view_of(fiat_currency), owed, {}};
-}
-
-known_transaction known_transaction_of(const json_view& transaction) {
-    known_transaction known;
+track::known_transaction known_transaction_of(const json_view& transaction) {
+    track::known_transaction known;
     std::string state;
     json_view proof;
     for (const json_view::member& one : transaction.members()) { // one pass: there may be a million of them
@@ -68,14 +60,17 @@ known_transaction known_transaction_of(const json_view& transaction) {
 std::vector<std::string> former_statuses_of(const json_view& history) {
     std::vector<std::string> words;
     for (const json_view& change : history["changes"].elements()) {
-        if (change["from_state"].text() != "settled" || change["to_state"].text() != "settled") continue;
+        const auto to_state = track::parse_tracking_state(change["to_state"].text());
         std::string word = change["from_status"].text();
-        if (!word.empty() && word != change["to_status"].text()) words.push_back(std::move(word));
+        if (to_state &&
+            track::takes_word_back(
+                track::parse_tracking_state(change["from_state"].text()), word, *to_state, change["to_status"].text()))
+            words.push_back(std::move(word));
     }
     return words;
 }
 
-void api_reconcile_source::each_transaction(const std::function<void(const known_transaction&)>& visit) {
+void api_reconcile_source::each_transaction(const std::function<void(const track::known_transaction&)>& visit) {
     const auto request = [](const std::string& cursor) { return list_request_of({}, page_size, cursor); };
     each_page(context_, "transactions", request, [&visit](const json_view& one) { visit(known_transaction_of(one)); });
 }
@@ -93,7 +88,7 @@ void api_reconcile_source::each_owed(const std::function<void(std::string_view)>
     }
 }
 
-std::optional<known_transaction> api_reconcile_source::find(const std::string& id) {
+std::optional<track::known_transaction> api_reconcile_source::find(const std::string& id) {
     auto answer = context_.api.exchange(get_request(id));
     if (!answer) throw_unreachable(context_, answer.error());
     if (answer->status == 404) return std::nullopt;

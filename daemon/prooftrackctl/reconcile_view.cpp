@@ -60,7 +60,7 @@ class difference_printer {
     std::size_t waiting_ = 0;
 };
 
-void print_unreadable(output& out, difference_spool& found, const reconcile_summary& summary) {
+void print_unreadable(output& out, difference_spool& found, const track::reconcile_summary& summary) {
     if (summary.unreadable == 0) return;
     out.line(
         painted(fmt::format("lines that cannot be read: {}", grouped(summary.unreadable)), paint::bold, out.style()));
@@ -165,7 +165,7 @@ std::string_view title_of(track::difference kind) {
     return "";
 }
 
-std::string counts_of(const reconcile_summary& summary) {
+std::string counts_of(const track::reconcile_summary& summary) {
     std::string text = fmt::format(
         "{} in the list, {} looked at here: {} agree, {} differ", grouped(summary.given), grouped(summary.here),
         grouped(summary.agreed), grouped(summary.differing()));
@@ -175,19 +175,19 @@ std::string counts_of(const reconcile_summary& summary) {
     return text + '.';
 }
 
-std::string not_compared(const reconcile_summary& summary) {
+std::string not_compared(const track::reconcile_summary& summary) {
     std::string missing;
     const auto add = [&missing](std::uint64_t lines, std::string_view column) {
         if (lines == 0) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", column);
     };
-    add(summary.with_status, status_column);
-    add(summary.with_amount, amount_column);
-    add(summary.with_credited, credited_column);
+    add(summary.with_status, track::status_column);
+    add(summary.with_amount, track::amount_column);
+    add(summary.with_credited, track::credited_column);
     if (missing.empty() || summary.given == 0) return {};
     return fmt::format("Not compared, as no line says it: {}.", missing);
 }
 
-void print_reconciliation(output& out, difference_spool& found, const reconcile_summary& summary) {
+void print_reconciliation(output& out, difference_spool& found, const track::reconcile_summary& summary) {
     for (std::size_t i = 0; i < track::difference_count; ++i) {
         const auto kind = static_cast<track::difference>(i);
         if (summary.differences.at(i) == 0) continue;

@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "prooftrackctl/difference_spool.hpp"
 #include "prooftrackctl/output.hpp"
-#include "prooftrackctl/reconciliation.hpp"
+#include "track/reconcile_run.hpp"
 
 namespace prooftrack::ctl {
 
@@ -32,12 +33,12 @@ void each_group(
 std::string_view title_of(track::difference kind);
 
 /// How many agree, differ and cannot be read, as a sentence. Pure.
-std::string counts_of(const reconcile_summary& summary);
+std::string counts_of(const track::reconcile_summary& summary);
 
 /// What was not compared because no line says anything about it, as sentences; "" = all was. Pure.
-std::string not_compared(const reconcile_summary& summary);
+std::string not_compared(const track::reconcile_summary& summary);
 
 /// Differences by class, unreadable lines, totals.
-void print_reconciliation(output& out, difference_spool& found, const reconcile_summary& summary);
+void print_reconciliation(output& out, difference_spool& found, const track::reconcile_summary& summary);
 
 } // namespace prooftrack::ctl

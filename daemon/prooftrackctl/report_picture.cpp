@@ -61,8 +61,8 @@ std::string draw_axis(std::uint64_t scale) {
 
 } // namespace
 
-std::vector<picture_bar> bars_of(const std::map<std::string, reconciled_day>& counted) {
-    std::map<sys_days, reconciled_day> known;
+std::vector<picture_bar> bars_of(const std::map<std::string, track::reconciled_day>& counted) {
+    std::map<sys_days, track::reconciled_day> known;
     for (const auto& [date, day] : counted) {
         if (const auto at = day_of(date)) known[*at] = day;
     }

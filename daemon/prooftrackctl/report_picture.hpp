@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "prooftrackctl/reconciliation.hpp"
+#include "track/reconcile_run.hpp"
 
 namespace prooftrack::ctl {
 
@@ -23,7 +23,7 @@ inline constexpr std::size_t max_picture_bars = 62;
 
 /// Bars of equal spans without a gap from the first to the last day, at most `max_picture_bars`. What is no date is
 /// left out.
-std::vector<picture_bar> bars_of(const std::map<std::string, reconciled_day>& days);
+std::vector<picture_bar> bars_of(const std::map<std::string, track::reconciled_day>& days);
 
 /// A `<svg>` with a bar for each of them; "" without any.
 std::string draw_bars(const std::vector<picture_bar>& bars);

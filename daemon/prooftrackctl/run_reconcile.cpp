@@ -11,11 +11,11 @@
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/file_in_the_making.hpp"
 #include "prooftrackctl/input_file.hpp"
+#include "prooftrackctl/list_intake.hpp"
 #include "prooftrackctl/progress.hpp"
 #include "prooftrackctl/reconcile_report.hpp"
+#include "prooftrackctl/reconcile_source.hpp"
 #include "prooftrackctl/reconcile_view.hpp"
-#include "prooftrackctl/reconciliation.hpp"
-#include "prooftrackctl/text.hpp"
 
 namespace prooftrack::ctl {
 
@@ -47,15 +47,11 @@ class digest {
 };
 
 /// Gives the list's SHA-256.
-std::string read_list(command_context& context, const std::string& name, reconciliation& work) {
+std::string read_list(command_context& context, const std::string& name, track::reconciliation& work) {
     input_file file(name, context.stop);
     progress_bar bar(file.size());
     digest sum;
-    merchant_list list(
-        [&work](const merchant_line& line) { work.take(line); },
-        [&work](std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids) {
-            work.take_unreadable(line, why, ids);
-        });
+    list_intake list(work);
     std::uint64_t read = 0;
     for (std::string_view piece = file.read_some(); !piece.empty(); piece = file.read_some()) {
         if (context.stop.requested()) throw stop_requested();
@@ -69,7 +65,8 @@ std::string read_list(command_context& context, const std::string& name, reconci
 }
 
 void file_report(
-    file_in_the_making& file, difference_spool& found, const reconcile_summary& summary, const report_facts& facts) {
+    file_in_the_making& file, difference_spool& found, const track::reconcile_summary& summary,
+    const report_facts& facts) {
     std::string pending;
     const auto flush = [&file, &pending] {
         file.write(pending);
@@ -86,11 +83,12 @@ void file_report(
 }
 
 void print_json(
-    output& out, difference_spool& found, const reconcile_summary& summary, const reconcile_period& period) {
+    output& out, difference_spool& found, const track::reconcile_summary& summary,
+    const track::reconcile_period& period) {
     const auto line = [&out](std::string_view text) { out.line(text); };
     for (std::size_t i = 0; i < track::difference_count; ++i) found.each(static_cast<track::difference>(i), line);
     found.each_unreadable(line);
-    out.line(render_summary(summary, period));
+    out.line(track::render_summary(summary, period));
 }
 
 } // namespace
@@ -102,9 +100,9 @@ int run(command_context& context, const reconcile_command& what) {
         expect_other_file(what.report, what.file);
         report.emplace(what.report);
     }
-    const reconcile_period period{what.since, what.until};
+    const track::reconcile_period period{what.since, what.until};
     difference_spool found;
-    reconciliation work(found, period, merchant_table::default_max_lines);
+    track::reconciliation work(found, period, track::merchant_table::default_max_lines);
     report_facts facts;
     facts.list_sha256 = read_list(context, what.file, work);
     facts.list_name = what.file == "-" ? "standard input" : what.file;
@@ -118,7 +116,7 @@ int run(command_context& context, const reconcile_command& what) {
             bar.show(0, seen);
         });
     }
-    const reconcile_summary& summary = work.summary();
+    const track::reconcile_summary& summary = work.summary();
     if (report) {
         file_report(*report, found, summary, facts);
         report->move_into_place(what.force);

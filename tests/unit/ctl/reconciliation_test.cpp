@@ -1,14 +1,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "prooftrackctl/exit_status.hpp"
+#include "prooftrackctl/json_view.hpp"
+#include "prooftrackctl/list_intake.hpp"
 #include "prooftrackctl/reconcile_report.hpp"
+#include "prooftrackctl/reconcile_source.hpp"
 #include "prooftrackctl/reconcile_view.hpp"
 #include "prooftrackctl/report_picture.hpp"
+#include "support/made_up_source.hpp"
 
 namespace prooftrack::ctl {
 namespace {
@@ -16,46 +19,9 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-struct made_up_source : reconcile_source {
-    std::vector<known_transaction> listed;
-    std::vector<std::string> owed;
-    std::map<std::string, known_transaction> missed; ///< not in the list, but there
-    std::map<std::string, std::vector<std::string>> former;
-    std::vector<std::string> asked_for_history;
-
-    void each_transaction(const std::function<void(const known_transaction&)>& visit) override {
-        for (const auto& one : listed) visit(one);
-    }
-    void each_owed(const std::function<void(std::string_view)>& visit) override {
-        for (const auto& one : owed) visit(one);
-    }
-    std::optional<known_transaction> find(const std::string& id) override {
-        const auto found = missed.find(id);
-        return found == missed.end() ? std::nullopt : std::optional(found->second);
-    }
-    std::vector<std::string> former_statuses(const std::string& id) override {
-        asked_for_history.push_back(id);
-        return former[id];
-    }
-};
-
-known_transaction settled(const std::string& id, const std::string& status, const std::string& amount = "100.00") {
-    return {id,
-            track::tracking_state::settled,
-            status,
-            amount,
-            "EUR",
-            "2026-04-07T08:00:00.000Z",
-            "2026-04-07T09:00:00.000Z"};
-}
-
-known_transaction pending(const std::string& id) {
-    return {id, track::tracking_state::tracking, "pending", {}, {}, "2026-04-08T08:00:00.000Z", ""};
-}
-
 struct outcome {
     difference_spool found;
-    reconcile_summary summary;
+    track::reconcile_summary summary;
     std::vector<std::string> of(track::difference kind) {
         std::vector<std::string> ids;
         found.each(kind, [&ids](std::string_view line) { ids.push_back(shown_difference_of(line).id); });
@@ -64,14 +30,10 @@ struct outcome {
 };
 
 void reconcile(
-    outcome& into, const std::string& list, reconcile_source& source, const reconcile_period& period = {},
+    outcome& into, const std::string& list, track::reconcile_source& source, const track::reconcile_period& period = {},
     std::size_t max_lines = 1000) {
-    reconciliation work(into.found, period, max_lines);
-    merchant_list reader(
-        [&work](const merchant_line& line) { work.take(line); },
-        [&work](std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids) {
-            work.take_unreadable(line, why, ids);
-        });
+    track::reconciliation work(into.found, period, max_lines);
+    list_intake reader(work);
     reader.take(list);
     reader.finish();
     work.run(source, [](std::uint64_t) {});
@@ -82,11 +44,11 @@ using ids = std::vector<std::string>;
 
 TEST(Reconcile, EveryClassOnceAndNothingElse) {
     made_up_source source;
-    source.listed = {settled("fine", "completed"),        settled("reversed", "failed"),
-                     settled("status", "failed"),         settled("amount", "completed"),
-                     settled("credited", "failed"),       settled("missed", "completed"),
-                     settled("undelivered", "completed"), pending("open"),
-                     settled("extra", "completed"),       settled("agreed", "cancelled")};
+    source.listed = {settled_as("fine", "completed"),        settled_as("reversed", "failed"),
+                     settled_as("status", "failed"),         settled_as("amount", "completed"),
+                     settled_as("credited", "failed"),       settled_as("missed", "completed"),
+                     settled_as("undelivered", "completed"), still_pending("open"),
+                     settled_as("extra", "completed"),       settled_as("agreed", "cancelled")};
     source.owed = {"undelivered", "undelivered", "extra", "nowhere"};
     source.former["reversed"] = {"completed"};
     outcome all;
@@ -122,7 +84,7 @@ TEST(Reconcile, EveryClassOnceAndNothingElse) {
 
 TEST(Reconcile, NothingDiffersIsClean) {
     made_up_source source;
-    source.listed = {settled("a", "completed")};
+    source.listed = {settled_as("a", "completed")};
     outcome all;
     reconcile(all, "merchant_transaction_id,fiat_amount\na,100\n", source);
     EXPECT_TRUE(all.summary.is_clean());
@@ -131,7 +93,7 @@ TEST(Reconcile, NothingDiffersIsClean) {
 
 TEST(Reconcile, ARepeatedIdIsALineThatCannotBeRead) {
     made_up_source source;
-    source.listed = {settled("a", "completed")};
+    source.listed = {settled_as("a", "completed")};
     outcome all;
     reconcile(all, "merchant_transaction_id,status\na,completed\na,failed\n", source);
     EXPECT_EQ(all.summary.differing(), 0U);
@@ -150,7 +112,7 @@ TEST(Reconcile, WhatALineThatCannotBeReadNamesIsNotMissingInTheList) {
           "order,merchant_transaction_id\na\n", "{\"fiat_amount\":\"1,234.50\",\"merchant_transaction_id\":\"a\"}\n",
           "{\"credited\":7,\"merchant_transaction_id\":\"a\"}\n"}) {
         made_up_source source;
-        source.listed = {settled("a", "completed"), settled("b", "completed")};
+        source.listed = {settled_as("a", "completed"), settled_as("b", "completed")};
         outcome all;
         reconcile(all, list, source);
         EXPECT_EQ(all.of(track::difference::here_but_not_given), ids{"b"}) << list;
@@ -171,7 +133,7 @@ TEST(Reconcile, TheNumberOfIdsInLinesThatCannotBeReadIsBounded) {
 
 TEST(Reconcile, WhatThePagesMissedIsLookedUpBeforeItIsCalledUnknown) {
     made_up_source source;
-    source.missed.emplace("a", settled("a", "completed"));
+    source.missed.emplace("a", settled_as("a", "completed"));
     outcome all;
     reconcile(all, "merchant_transaction_id\na\nb\n", source);
     EXPECT_EQ(all.of(track::difference::unknown_here), ids{"b"});
@@ -180,7 +142,7 @@ TEST(Reconcile, WhatThePagesMissedIsLookedUpBeforeItIsCalledUnknown) {
 
 TEST(Reconcile, AnIdThatThePagesHaveTwiceCountsOnce) {
     made_up_source source;
-    source.listed = {settled("a", "completed"), settled("a", "completed")};
+    source.listed = {settled_as("a", "completed"), settled_as("a", "completed")};
     outcome all;
     reconcile(all, "merchant_transaction_id\na\n", source);
     EXPECT_TRUE(all.summary.is_clean());
@@ -190,8 +152,8 @@ TEST(Reconcile, AnIdThatThePagesHaveTwiceCountsOnce) {
 TEST(Reconcile, ThePeriodBoundsWhatTheListShouldHave) {
     made_up_source source;
     source.listed = {
-        settled("march", "completed"), settled("april", "completed"), settled("may", "completed"),
-        settled("late", "completed")};
+        settled_as("march", "completed"), settled_as("april", "completed"), settled_as("may", "completed"),
+        settled_as("late", "completed")};
     source.listed[0].tracked_at = "2026-03-31T23:59:59.999Z";
     source.listed[1].tracked_at = "2026-04-01T00:00:00.000Z";
     source.listed[2].tracked_at = "2026-05-01T00:00:00.000Z";
@@ -214,15 +176,15 @@ TEST(Reconcile, TheNumberOfLinesIsBounded) {
 TEST(Reconcile, TheNumberOfDaysIsBounded) {
     made_up_source source;
     const auto first = *parse_wall_time("2010-01-01T00:00:00Z");
-    for (std::size_t i = 0; i < reconcile_summary::max_days + 5; ++i) {
-        known_transaction one = settled("id-" + std::to_string(i), "completed");
+    for (std::size_t i = 0; i < track::reconcile_summary::max_days + 5; ++i) {
+        track::known_transaction one = settled_as("id-" + std::to_string(i), "completed");
         one.tracked_at = format_wall_time(first + std::chrono::hours(24 * i));
         source.listed.push_back(one);
     }
     outcome all;
     reconcile(all, "merchant_transaction_id\n", source);
-    EXPECT_EQ(all.summary.days.size(), reconcile_summary::max_days);
-    EXPECT_EQ(all.summary.here, reconcile_summary::max_days + 5);
+    EXPECT_EQ(all.summary.days.size(), track::reconcile_summary::max_days);
+    EXPECT_EQ(all.summary.here, track::reconcile_summary::max_days + 5);
 }
 
 TEST(ReconcileSource, ReadsTheApisTransactions) {
@@ -258,7 +220,7 @@ TEST(ReconcileSource, FormerStatusesAreTheReversalsAlone) {
 
 TEST(ReconcileJson, ADifferenceAndASummaryAreOneLineEach) {
     made_up_source source;
-    source.listed = {settled("a", "completed", "1.10")};
+    source.listed = {settled_as("a", "completed", "1.10")};
     outcome all;
     reconcile(
         all, "merchant_transaction_id,fiat_amount,credited\na,1.2,yes\n", source, {"2026-04-01T00:00:00.000Z", ""});
@@ -271,7 +233,7 @@ TEST(ReconcileJson, ADifferenceAndASummaryAreOneLineEach) {
                   R"("fiat_amount": "1.2", "fiat_currency": null, "credited": true}, "here": {"state": "settled", )"
                   R"("status": "completed", "fiat_amount": "1.10", "fiat_currency": "EUR", )"));
     EXPECT_FALSE(json_view::parse(lines[0])["what_to_do"].text().empty());
-    const std::string summary = render_summary(all.summary, {"2026-04-01T00:00:00.000Z", ""});
+    const std::string summary = track::render_summary(all.summary, {"2026-04-01T00:00:00.000Z", ""});
     EXPECT_EQ(summary.find('\n'), std::string::npos);
     const json_view parsed = json_view::parse(summary)["summary"];
     EXPECT_EQ(parsed["differences"]["amount_differs"].text(), "1");
@@ -295,7 +257,7 @@ TEST(ReconcileReport, EscapesWhatComesFromOutside) {
     EXPECT_EQ(html_text("\x1b[31m"), "\\x1b[31m");
     EXPECT_EQ(html_text("\xff"), "\\xff");
     made_up_source source;
-    source.listed = {settled("a", "<script>alert(1)</script>", "<b>1</b>")};
+    source.listed = {settled_as("a", "<script>alert(1)</script>", "<b>1</b>")};
     source.listed[0].fiat_currency = "<i>";
     outcome all;
     reconcile(all, "merchant_transaction_id,status,credited\na,</td><img src=x>,yes\nb,,<svg onload=x>\n", source);
@@ -311,7 +273,7 @@ TEST(ReconcileReport, EscapesWhatComesFromOutside) {
 
 TEST(ReconcileReport, IsSelfContainedAndSaysWhatItIsAbout) {
     made_up_source source;
-    source.listed = {settled("a", "completed"), settled("b", "failed")};
+    source.listed = {settled_as("a", "completed"), settled_as("b", "failed")};
     outcome all;
     reconcile(all, "merchant_transaction_id,fiat_amount\na,90\n", source);
     report_facts facts;
@@ -334,7 +296,7 @@ TEST(ReconcileReport, IsSelfContainedAndSaysWhatItIsAbout) {
 
 TEST(ReconcileReport, ACleanMonthSaysSo) {
     made_up_source source;
-    source.listed = {settled("a", "completed")};
+    source.listed = {settled_as("a", "completed")};
     outcome all;
     reconcile(all, "merchant_transaction_id\na\n", source);
     EXPECT_THAT(page_of(all), HasSubstr("Nothing differs."));
@@ -342,7 +304,7 @@ TEST(ReconcileReport, ACleanMonthSaysSo) {
 
 TEST(ReconcileReport, TheNumberOfRowsIsBoundedAndThePageSaysSo) {
     made_up_source source;
-    for (int i = 0; i < 5; ++i) source.listed.push_back(settled("id-" + std::to_string(i), "completed"));
+    for (int i = 0; i < 5; ++i) source.listed.push_back(settled_as("id-" + std::to_string(i), "completed"));
     outcome all;
     reconcile(all, "merchant_transaction_id\na b\n", source);
     const auto rows = [](const std::string& page) {

@@ -4,14 +4,14 @@
 #include <utility>
 #include <vector>
 
-#include "prooftrackctl/exit_status.hpp"
-#include "prooftrackctl/merchant_table.hpp"
+#include "api/merchant_list.hpp"
+#include "track/merchant_table.hpp"
 
-namespace prooftrack::ctl {
+namespace prooftrack::api {
 namespace {
 
 struct read_list {
-    std::vector<kept_line> lines;
+    std::vector<track::kept_line> lines;
     std::vector<std::pair<std::uint64_t, std::string>> faults;
 };
 
@@ -19,28 +19,28 @@ std::optional<std::string> kept(const std::optional<std::string_view>& text) {
     return text ? std::optional<std::string>(*text) : std::nullopt;
 }
 
-read_list read(const std::vector<std::string>& pieces) {
+read_list read(const std::vector<std::string>& pieces, list_format format = list_format::by_content) {
     read_list all;
     merchant_list list(
-        [&all](const merchant_line& one) {
+        [&all](const track::merchant_line& one) {
             all.lines.push_back(
                 {one.line, std::string(one.id), kept(one.belief.status), kept(one.belief.fiat_amount),
                  kept(one.belief.fiat_currency), one.belief.credited});
         },
         [&all](std::uint64_t line, std::string_view why, const std::vector<std::string_view>&) {
             all.faults.emplace_back(line, why);
-        });
+        },
+        format);
     for (const std::string& piece : pieces) list.take(piece);
     list.finish();
     return all;
 }
 
-std::string refusal_of(const std::string& text) {
+std::string refusal_of(const std::string& text, list_format format = list_format::by_content) {
     try {
-        read({text});
-    } catch (const command_failure& failure) {
-        EXPECT_EQ(failure.status(), exit_status::refused);
-        return failure.what();
+        read({text}, format);
+    } catch (const not_a_list& wrong) {
+        return wrong.what();
     }
     ADD_FAILURE() << "taken: " << text.substr(0, 40);
     return {};
@@ -141,9 +141,9 @@ TEST(MerchantList, ABadObjectIsReportedAndTheRestIsRead) {
 
 TEST(MerchantList, ValuesAreBounded) {
     const auto all = read({csv(
-        std::string(128, 'i') + "," + std::string(max_status_length, 's') + "," + std::string(18, '9') + "," +
+        std::string(128, 'i') + "," + std::string(track::max_status_length, 's') + "," + std::string(18, '9') + "," +
         std::string(16, 'C') + ",1\n" + std::string(129, 'i') + ",,,,\n" + "a," +
-        std::string(max_status_length + 1, 's') + ",,,\n" + "b,," + std::string(19, '9') + ",,\n" + "c,,," +
+        std::string(track::max_status_length + 1, 's') + ",,,\n" + "b,," + std::string(19, '9') + ",,\n" + "c,,," +
         std::string(17, 'C') + ",\n")});
     EXPECT_EQ(all.lines.size(), 1U);
     EXPECT_EQ(all.faults.size(), 4U);
@@ -174,93 +174,40 @@ TEST(MerchantList, WhatIsNoListIsRefusedWithWhatToDo) {
     EXPECT_NE(refusal_of(std::string(merchant_list::max_line + 1, '\n')).find("blanks"), std::string::npos);
 }
 
+TEST(MerchantList, AFormatThatIsSaidIsNotGuessed) {
+    const auto all = read({"merchant_transaction_id\n{\"merchant_transaction_id\":\"a\"}\n"}, list_format::ndjson);
+    ASSERT_EQ(all.lines.size(), 1U);
+    EXPECT_EQ(all.lines[0].line, 2U);
+    ASSERT_EQ(all.faults.size(), 1U);
+    EXPECT_EQ(all.faults[0].first, 1U);
+    EXPECT_NE(
+        refusal_of("{\"merchant_transaction_id\":\"a\"}\n", list_format::csv).find("name the columns"),
+        std::string::npos);
+    EXPECT_NE(
+        refusal_of("[\n{\"merchant_transaction_id\":\"a\"}]\n", list_format::ndjson).find("object a line"),
+        std::string::npos);
+}
+
+TEST(MerchantList, HasBegunWhenNothingCanRefuseTheWholeAnyMore) {
+    const auto begun_after = [](std::string_view text) {
+        merchant_list list(
+            [](const track::merchant_line&) {},
+            [](std::uint64_t, std::string_view, const std::vector<std::string_view>&) {});
+        for (std::size_t taken = 0; taken < text.size(); ++taken) {
+            if (list.is_begun()) return taken;
+            list.take(text.substr(taken, 1));
+        }
+        return list.is_begun() ? text.size() : std::string_view::npos;
+    };
+    EXPECT_EQ(begun_after("order,merchant_transaction_id\nA-1,a\n"), 30U);
+    EXPECT_EQ(begun_after("\n\n \n{\"merchant_transaction_id\""), 5U);
+    EXPECT_EQ(begun_after("order,merchant_transaction_id"), std::string_view::npos);
+}
+
 TEST(MerchantList, AHeaderAloneIsAnEmptyList) {
     EXPECT_TRUE(read({"merchant_transaction_id"}).lines.empty());
     EXPECT_TRUE(read({csv("")}).lines.empty());
 }
 
-merchant_line line_of(std::uint64_t number, std::string_view id, track::merchant_belief belief = {}) {
-    return {number, id, belief};
-}
-
-TEST(MerchantTable, GivesBackWhatItTook) {
-    merchant_table table;
-    const std::string uuid = "550e8400-e29b-41d4-a716-446655440000";
-    EXPECT_EQ(table.add(line_of(2, uuid, {"completed", "100.00", "EUR", true})), merchant_table::outcome::added);
-    EXPECT_EQ(table.add(line_of(3, "03b22d25d523a5285", {"on hold", {}, "USD", {}})), merchant_table::outcome::added);
-    EXPECT_EQ(table.add(line_of(4, "x", {{}, "7", {}, false})), merchant_table::outcome::added);
-    EXPECT_EQ(table.add(line_of(9, uuid)), merchant_table::outcome::repeated);
-    ASSERT_EQ(table.size(), 3U);
-    const kept_line first = table.line(*table.find(uuid));
-    EXPECT_EQ(first.line, 2U);
-    EXPECT_EQ(first.id, uuid);
-    EXPECT_EQ(first.status, "completed");
-    EXPECT_EQ(first.fiat_amount, "100.00");
-    EXPECT_EQ(first.fiat_currency, "EUR");
-    EXPECT_EQ(first.credited, true);
-    const kept_line second = table.line(*table.find("03b22d25d523a5285"));
-    EXPECT_EQ(second.status, "on hold");
-    EXPECT_EQ(second.fiat_amount, std::nullopt);
-    EXPECT_EQ(second.credited, std::nullopt);
-    const kept_line third = table.line(*table.find("x"));
-    EXPECT_EQ(third.status, std::nullopt);
-    EXPECT_EQ(third.fiat_amount, "7");
-    EXPECT_EQ(third.credited, false);
-    EXPECT_EQ(table.find("y"), std::nullopt);
-    EXPECT_EQ(table.find(""), std::nullopt);
-    EXPECT_EQ(table.find(std::string(300, 'x')), std::nullopt);
-    EXPECT_EQ(table.find("550E8400-E29B-41D4-A716-446655440000"), std::nullopt);
-}
-
-TEST(MerchantTable, AUuidIsNotTheTextOfItsBytes) {
-    // The bytes of this UUID are a length and 15 letters.
-    merchant_table table;
-    table.add(line_of(1, "0f616161-6161-6161-6161-616161616161"));
-    EXPECT_EQ(table.find(std::string(15, 'a')), std::nullopt);
-    EXPECT_EQ(table.find(std::string(16, 'a')), std::nullopt);
-    table.add(line_of(2, std::string(15, 'a')));
-    EXPECT_EQ(table.size(), 2U);
-}
-
-TEST(MerchantTable, MarksAreALinesOwn) {
-    merchant_table table;
-    table.add(line_of(1, "a", {"completed", "1", "EUR", true}));
-    table.add(line_of(2, "b"));
-    table.mark_seen(0);
-    table.mark_owed(1);
-    EXPECT_TRUE(table.is_seen(0));
-    EXPECT_FALSE(table.is_owed(0));
-    EXPECT_FALSE(table.is_seen(1));
-    EXPECT_TRUE(table.is_owed(1));
-    EXPECT_EQ(table.line(0).credited, true);
-    EXPECT_EQ(table.line(0).fiat_amount, "1");
-}
-
-TEST(MerchantTable, FindsEachOfManyAcrossItsBlocks) {
-    merchant_table table;
-    constexpr std::size_t many = 50'000;
-    for (std::size_t i = 0; i < many; ++i)
-        ASSERT_EQ(
-            table.add(line_of(i + 1, "id-" + std::to_string(i), {"failed", "12.34", {}, {}})),
-            merchant_table::outcome::added);
-    for (std::size_t i = 0; i < many; ++i) {
-        const std::string id = "id-" + std::to_string(i);
-        const auto at = table.find(id);
-        ASSERT_TRUE(at) << id;
-        ASSERT_EQ(table.line(*at).id, id);
-        ASSERT_EQ(table.line_of(*at), i + 1);
-    }
-}
-
-TEST(MerchantTable, TheNumberOfLinesIsBounded) {
-    merchant_table table(2);
-    EXPECT_EQ(table.add(line_of(1, "a")), merchant_table::outcome::added);
-    EXPECT_EQ(table.add(line_of(2, "b")), merchant_table::outcome::added);
-    EXPECT_EQ(table.add(line_of(3, "c")), merchant_table::outcome::full);
-    EXPECT_EQ(table.add(line_of(4, "a")), merchant_table::outcome::repeated);
-    EXPECT_EQ(table.size(), 2U);
-    EXPECT_THROW(table.line(2), std::logic_error);
-}
-
 } // namespace
-} // namespace prooftrack::ctl
+} // namespace prooftrack::api

@@ -1,4 +1,4 @@
-#include "prooftrackctl/merchant_table.hpp"
+#include "track/merchant_table.hpp"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 #include "base/expects.hpp"
 #include "track/compact_id.hpp"
 
-namespace prooftrack::ctl {
+namespace prooftrack::track {
 
 namespace {
 
@@ -39,7 +39,7 @@ unsigned char word_of(const std::optional<std::string_view>& status) {
 
 /// The id as it is stored and hashed.
 void append_id(std::string& out, std::string_view id) {
-    if (const auto packed = track::pack_uuid(id)) {
+    if (const auto packed = pack_uuid(id)) {
         out += '\0';
         out.append(reinterpret_cast<const char*>(packed->data()), packed->size());
     } else {
@@ -49,7 +49,7 @@ void append_id(std::string& out, std::string_view id) {
 
 std::string_view id_bytes_at(const char* bytes) {
     const std::size_t length = static_cast<unsigned char>(bytes[id_place]);
-    return {bytes + id_place, 1 + (length == 0 ? sizeof(track::uuid_bytes) : length)};
+    return {bytes + id_place, 1 + (length == 0 ? sizeof(uuid_bytes) : length)};
 }
 
 std::string take_text(const char*& at) {
@@ -64,7 +64,7 @@ std::optional<std::string_view> view_of(const std::optional<std::string>& text) 
 }
 
 void append_line(std::string& out, const merchant_line& line) {
-    const track::merchant_belief& belief = line.belief;
+    const merchant_belief& belief = line.belief;
     const unsigned char word = word_of(belief.status);
     out.push_back('\0');
     out.push_back(static_cast<char>(word));
@@ -81,7 +81,7 @@ void append_line(std::string& out, const merchant_line& line) {
 
 } // namespace
 
-track::merchant_belief kept_line::belief() const {
+merchant_belief kept_line::belief() const {
     return {view_of(status), view_of(fiat_amount), view_of(fiat_currency), credited};
 }
 
@@ -119,9 +119,9 @@ kept_line merchant_table::line(std::size_t at) const {
     kept_line line;
     line.line = lines_[at].line;
     if (*next == '\0') {
-        track::uuid_bytes uuid{};
+        uuid_bytes uuid{};
         std::memcpy(uuid.data(), next + 1, uuid.size());
-        line.id = track::unpack_uuid(uuid);
+        line.id = unpack_uuid(uuid);
         next += 1 + uuid.size();
     } else {
         line.id = take_text(next);
@@ -182,4 +182,4 @@ void merchant_table::grow() {
         slots_[slot_of(id_bytes_at(bytes_of(i)))] = static_cast<std::uint32_t>(i + 1);
 }
 
-} // namespace prooftrack::ctl
+} // namespace prooftrack::track

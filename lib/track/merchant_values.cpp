@@ -1,4 +1,4 @@
-#include "prooftrackctl/merchant_values.hpp"
+#include "track/merchant_values.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 
 #include "base/ids.hpp"
 
-namespace prooftrack::ctl {
+namespace prooftrack::track {
 
 namespace {
 
@@ -48,7 +48,7 @@ std::string read_amount(std::string_view text, merchant_line& into) {
     text = trim_blanks(text);
     if (text.empty()) return {};
     into.belief.fiat_amount = text;
-    if (track::decimal::parse(text)) return {};
+    if (decimal::parse(text)) return {};
     return fmt::format(
         "{} is no {}: at most 18 digits, and a point with at most 18 behind it, as in 1234.50", quoted(text),
         amount_column);
@@ -58,7 +58,7 @@ std::string read_currency(std::string_view text, merchant_line& into) {
     text = trim_blanks(text);
     if (text.empty()) return {};
     into.belief.fiat_currency = text;
-    if (text.size() <= track::reconcile_totals::max_currency_length &&
+    if (text.size() <= reconcile_totals::max_currency_length &&
         std::all_of(text.begin(), text.end(), is_letter_or_digit))
         return {};
     return fmt::format("{} is no {}: a code such as EUR", quoted(text), currency_column);
@@ -79,4 +79,4 @@ std::string read_credited(std::string_view text, merchant_line& into) {
     return {};
 }
 
-} // namespace prooftrack::ctl
+} // namespace prooftrack::track

@@ -4,9 +4,9 @@
 #include <utility>
 #include <vector>
 
-#include "prooftrackctl/csv_records.hpp"
+#include "base/csv_records.hpp"
 
-namespace prooftrack::ctl {
+namespace prooftrack {
 namespace {
 
 using fields = std::vector<std::string>;
@@ -99,4 +99,4 @@ TEST(CsvRecords, TheNumberOfFieldsIsBounded) {
 }
 
 } // namespace
-} // namespace prooftrack::ctl
+} // namespace prooftrack

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/keyed_hash.hpp"
-#include "prooftrackctl/merchant_list.hpp"
+#include "track/merchant_line.hpp"
 
-namespace prooftrack::ctl {
+namespace prooftrack::track {
 
 /// One line as it comes back out of the table; owns its text.
 struct kept_line {
@@ -25,7 +25,7 @@ struct kept_line {
     std::optional<bool> credited;
 
     /// Points into this object.
-    track::merchant_belief belief() const;
+    merchant_belief belief() const;
 };
 
 /// Lines by id, and two marks for each. A line takes 8 bytes, its values (a UUID in 17 bytes) and at most 12 bytes of
@@ -42,6 +42,7 @@ class merchant_table {
     outcome add(const merchant_line& line);
 
     std::size_t size() const { return lines_.size(); }
+    std::size_t capacity() const { return max_lines_; }
 
     /// Where the id's line is, from 0; nullopt when it is not in the list.
     std::optional<std::size_t> find(std::string_view id) const;
@@ -83,4 +84,4 @@ class merchant_table {
     std::string scratch_;
 };
 
-} // namespace prooftrack::ctl
+} // namespace prooftrack::track

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace prooftrack::ctl {
+namespace prooftrack {
 
 /// Cuts a stream of any pieces into records: commas, LF or CRLF, fields in double quotes with `""` for a quote. Empty
 /// lines are left out. A record that breaks the rules or a bound is reported, and reading goes on behind the next LF.
@@ -50,4 +50,4 @@ class csv_records {
     bool quotes_ = false; ///< the record has a field in quotes: it is not an empty line
 };
 
-} // namespace prooftrack::ctl
+} // namespace prooftrack

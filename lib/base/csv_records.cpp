@@ -1,6 +1,6 @@
-#include "prooftrackctl/csv_records.hpp"
+#include "base/csv_records.hpp"
 
-namespace prooftrack::ctl {
+namespace prooftrack {
 
 void csv_records::take(std::string_view piece) {
     for (const char c : piece) {
@@ -129,4 +129,4 @@ void csv_records::begin_record() {
     place_ = place::field_start;
 }
 
-} // namespace prooftrack::ctl
+} // namespace prooftrack

@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "prooftrackctl/merchant_list.hpp"
+#include "track/merchant_line.hpp"
 
-namespace prooftrack::ctl {
+namespace prooftrack::track {
 
 /// Text without the spaces and tabs around it.
 std::string_view trim_blanks(std::string_view text);
@@ -21,4 +21,4 @@ std::string read_currency(std::string_view text, merchant_line& into);
 /// `true`, `yes`, `1`, `false`, `no` or `0`, in any case of letters.
 std::string read_credited(std::string_view text, merchant_line& into);
 
-} // namespace prooftrack::ctl
+} // namespace prooftrack::track

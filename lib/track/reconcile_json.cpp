@@ -2,11 +2,18 @@
 
 #include <fmt/format.h>
 
-#include "prooftrackctl/reconciliation.hpp"
+#include "base/json_string.hpp"
+#include "track/reconcile_run.hpp"
 
-namespace prooftrack::ctl {
+namespace prooftrack::track {
 
 namespace {
+
+std::string json_string(std::string_view text) {
+    std::string out;
+    append_json_string(out, text);
+    return out;
+}
 
 std::string text_or_null(const std::optional<std::string>& text) { return text ? json_string(*text) : "null"; }
 
@@ -24,17 +31,17 @@ std::string here_of(const known_transaction* known) {
     if (known == nullptr) return "null";
     return fmt::format(
         R"({{"state": {}, "status": {}, "fiat_amount": {}, "fiat_currency": {}, "tracked_at": {}, "settled_at": {}}})",
-        json_string(track::to_string(known->state)), text_or_null(known->status), text_or_null(known->fiat_amount),
+        json_string(to_string(known->state)), text_or_null(known->status), text_or_null(known->fiat_amount),
         text_or_null(known->fiat_currency), text_or_null(known->tracked_at), text_or_null(known->settled_at));
 }
 
-std::string total_of(const track::payment_total& total) {
+std::string total_of(const payment_total& total) {
     return fmt::format(
         R"({{"payments": {}, "fiat_amount": {}, "without_amount": {}}})", total.payments,
         json_string(total.amount.str()), total.without_amount);
 }
 
-std::string totals_of(const track::reconcile_totals& totals) {
+std::string totals_of(const reconcile_totals& totals) {
     std::string out;
     for (const auto& [currency, both] : totals.by_currency()) {
         out += fmt::format(
@@ -46,23 +53,27 @@ std::string totals_of(const track::reconcile_totals& totals) {
 
 } // namespace
 
-std::string render_difference(track::difference kind, const kept_line* given, const known_transaction* known) {
-    std::optional<track::known_facts> facts;
+std::string render_difference(difference kind, const kept_line* given, const known_transaction* known) {
+    std::optional<known_facts> facts;
     if (known != nullptr) facts = known->facts(false);
-    std::optional<track::merchant_belief> belief;
+    std::optional<merchant_belief> belief;
     if (given != nullptr) belief = given->belief();
     return fmt::format(
         R"({{"class": {}, "merchant_transaction_id": {}, "line": {}, "given": {}, "here": {}, "what_to_do": {}}})",
-        json_string(track::to_string(kind)), json_string(given != nullptr ? given->id : known->id),
+        json_string(to_string(kind)), json_string(given != nullptr ? given->id : known->id),
         given != nullptr ? fmt::format("{}", given->line) : "null", given_of(given), here_of(known),
-        json_string(track::advice_on(kind, belief ? &*belief : nullptr, facts ? &*facts : nullptr)));
+        json_string(advice_on(kind, belief ? &*belief : nullptr, facts ? &*facts : nullptr)));
+}
+
+std::string render_unreadable(std::uint64_t line, std::string_view why) {
+    return fmt::format(R"({{"line": {}, "error": {}}})", line, json_string(why));
 }
 
 std::string render_summary(const reconcile_summary& summary, const reconcile_period& period) {
     std::string classes;
-    for (std::size_t i = 0; i < track::difference_count; ++i) {
+    for (std::size_t i = 0; i < difference_count; ++i) {
         classes += fmt::format(
-            "{}{}: {}", i == 0 ? "" : ", ", json_string(track::to_string(static_cast<track::difference>(i))),
+            "{}{}: {}", i == 0 ? "" : ", ", json_string(to_string(static_cast<difference>(i))),
             summary.differences.at(i));
     }
     return fmt::format(
@@ -74,4 +85,4 @@ std::string render_summary(const reconcile_summary& summary, const reconcile_per
         text_or_null(period.since), text_or_null(period.until));
 }
 
-} // namespace prooftrack::ctl
+} // namespace prooftrack::track

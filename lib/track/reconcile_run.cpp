@@ -1,23 +1,10 @@
-#include "prooftrackctl/reconciliation.hpp"
+#include "track/reconcile_run.hpp"
 
 #include <numeric>
 
 #include <fmt/format.h>
 
-#include "prooftrackctl/exit_status.hpp"
-#include "prooftrackctl/text.hpp"
-
-namespace prooftrack::ctl {
-
-namespace {
-
-[[noreturn]] void refuse_size(const merchant_table& full) {
-    throw command_failure(
-        exit_status::refused,
-        fmt::format("the list has more than {} ids: split it by --since and --until", grouped(full.size())));
-}
-
-} // namespace
+namespace prooftrack::track {
 
 bool reconcile_period::contains(std::string_view tracked_at) const {
     // Times of one width and one zone: their order is that of their letters.
@@ -28,17 +15,21 @@ std::uint64_t reconcile_summary::differing() const {
     return std::accumulate(differences.begin(), differences.end(), std::uint64_t{0});
 }
 
-reconciliation::reconciliation(difference_spool& found, reconcile_period period, std::size_t max_lines)
+reconciliation::reconciliation(reconcile_findings& found, reconcile_period period, std::size_t max_lines)
     : found_(found), period_(std::move(period)), table_(max_lines), unreadable_(max_lines) {}
 
-void reconciliation::take(const merchant_line& line) {
+std::string reconciliation::repetition(const merchant_line& line) const {
+    const auto at = table_.find(line.id);
+    if (!at || table_.line_of(*at) == line.line) return {};
+    return fmt::format("{} stands in line {} already", line.id, table_.line_of(*at));
+}
+
+bool reconciliation::take(const merchant_line& line) {
     switch (table_.add(line)) {
     case merchant_table::outcome::repeated:
-        take_unreadable(
-            line.line, fmt::format("{} stands in line {} already", line.id, table_.line_of(*table_.find(line.id))));
-        return;
+        return take_unreadable(line.line, repetition(line));
     case merchant_table::outcome::full:
-        refuse_size(table_);
+        return false;
     case merchant_table::outcome::added:
         break;
     }
@@ -46,15 +37,17 @@ void reconciliation::take(const merchant_line& line) {
     if (line.belief.status) ++summary_.with_status;
     if (line.belief.fiat_amount) ++summary_.with_amount;
     if (line.belief.credited) ++summary_.with_credited;
+    return true;
 }
 
-void reconciliation::take_unreadable(
+bool reconciliation::take_unreadable(
     std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids) {
-    ++summary_.unreadable;
     for (const std::string_view id : ids) {
-        if (unreadable_.add({line, id, {}}) == merchant_table::outcome::full) refuse_size(unreadable_);
+        if (unreadable_.add({line, id, {}}) == merchant_table::outcome::full) return false;
     }
-    found_.put_unreadable(fmt::format("{{\"line\": {}, \"error\": {}}}", line, json_string(why)));
+    ++summary_.unreadable;
+    found_.on_unreadable(line, why);
+    return true;
 }
 
 void reconciliation::run(reconcile_source& source, const std::function<void(std::uint64_t)>& progress) {
@@ -85,27 +78,32 @@ void reconciliation::look_at(reconcile_source& source, const known_transaction& 
     if (!period_.contains(known.tracked_at)) return;
     ++summary_.here;
     if (known.status == "completed") summary_.totals.add_here(known.fiat_currency.value_or(""), known.fiat_amount);
-    // It is in the list, and may have been credited: its line is reported as unreadable, and nothing else is said.
-    if (unreadable_.find(known.id)) return;
-    report(track::difference::here_but_not_given, nullptr, &known);
+    if (!is_not_given(known)) return;
+    report({difference::here_but_not_given, std::nullopt, nullptr, &known});
     count_day(known, true);
+}
+
+bool reconciliation::is_not_given(const known_transaction& known) const {
+    // One that is named in a line that cannot be read is in the list, and may have been credited: its line is reported,
+    // and nothing else is said.
+    return period_.contains(known.tracked_at) && !table_.find(known.id) && !unreadable_.find(known.id);
 }
 
 void reconciliation::judge(reconcile_source& source, std::size_t at, const known_transaction& known) {
     table_.mark_seen(at);
     ++summary_.here;
     const kept_line given = table_.line(at);
-    const track::merchant_belief belief = given.belief();
-    track::known_facts facts = known.facts(table_.is_owed(at));
-    if (track::needs_former_statuses(belief, facts)) facts.former_statuses = source.former_statuses(known.id);
-    if (track::counts_as_received(belief)) {
+    const merchant_belief belief = given.belief();
+    known_facts facts = known.facts(table_.is_owed(at));
+    if (needs_former_statuses(belief, facts)) facts.former_statuses = source.former_statuses(known.id);
+    if (counts_as_received(belief)) {
         const auto& currency = given.fiat_currency ? given.fiat_currency : known.fiat_currency;
         summary_.totals.add_given(currency.value_or(""), given.fiat_amount);
     }
     if (known.status == "completed") summary_.totals.add_here(known.fiat_currency.value_or(""), known.fiat_amount);
-    const auto kind = track::compare(belief, facts);
+    const auto kind = compare(belief, facts);
     if (kind) {
-        report(*kind, &given, &known);
+        report({*kind, at, &given, &known});
     } else {
         ++summary_.agreed;
     }
@@ -114,14 +112,14 @@ void reconciliation::judge(reconcile_source& source, std::size_t at, const known
 
 void reconciliation::report_unknown(std::size_t at) {
     const kept_line given = table_.line(at);
-    if (track::counts_as_received(given.belief()))
+    if (counts_as_received(given.belief()))
         summary_.totals.add_given(given.fiat_currency.value_or(""), given.fiat_amount);
-    report(track::difference::unknown_here, &given, nullptr);
+    report({difference::unknown_here, at, &given, nullptr});
 }
 
-void reconciliation::report(track::difference kind, const kept_line* given, const known_transaction* known) {
-    ++summary_.differences.at(static_cast<std::size_t>(kind));
-    found_.put(kind, render_difference(kind, given, known));
+void reconciliation::report(const found_difference& found) {
+    ++summary_.differences.at(static_cast<std::size_t>(found.kind));
+    found_.on_difference(found);
 }
 
 void reconciliation::count_day(const known_transaction& known, bool differs) {
@@ -131,4 +129,4 @@ void reconciliation::count_day(const known_transaction& known, bool differs) {
     ++(differs ? day.differing : day.agreed);
 }
 
-} // namespace prooftrack::ctl
+} // namespace prooftrack::track

@@ -1,4 +1,4 @@
-#include "prooftrackctl/merchant_list.hpp"
+#include "api/merchant_list.hpp"
 
 #include <algorithm>
 #include <array>
@@ -6,13 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "base/csv_records.hpp"
 #include "net/json.hpp"
-#include "prooftrackctl/csv_records.hpp"
-#include "prooftrackctl/exit_status.hpp"
-#include "prooftrackctl/merchant_values.hpp"
-#include "prooftrackctl/text.hpp"
+#include "track/merchant_values.hpp"
 
-namespace prooftrack::ctl {
+namespace prooftrack::api {
 
 class merchant_list::format {
   public:
@@ -22,10 +20,12 @@ class merchant_list::format {
     format& operator=(const format&) = delete;
     virtual void take(std::string_view piece) = 0;
     virtual void finish() = 0;
+    virtual bool is_begun() const = 0;
 };
 
 namespace {
 
+using track::merchant_line;
 using value_reader = std::string (*)(std::string_view, merchant_line&);
 
 struct known_column {
@@ -34,18 +34,18 @@ struct known_column {
 };
 
 constexpr std::array<known_column, 5> known_columns{
-    {{id_column, read_id},
-     {status_column, read_status},
-     {amount_column, read_amount},
-     {currency_column, read_currency},
-     {credited_column, read_credited}}};
+    {{track::id_column, track::read_id},
+     {track::status_column, track::read_status},
+     {track::amount_column, track::read_amount},
+     {track::currency_column, track::read_currency},
+     {track::credited_column, track::read_credited}}};
 
 /// The id of a line whose value `at` (in the order of `known_columns`) is bad.
 std::vector<std::string_view> ids_before(std::size_t at, const merchant_line& line) {
     return at == 0 ? std::vector<std::string_view>{} : std::vector<std::string_view>{line.id};
 }
 
-[[noreturn]] void refuse(const std::string& why) { throw command_failure(exit_status::refused, "the list: " + why); }
+[[noreturn]] void refuse(const std::string& why) { throw not_a_list("the list: " + why); }
 
 class csv_list : public merchant_list::format {
   public:
@@ -60,6 +60,7 @@ class csv_list : public merchant_list::format {
         records_.finish();
         if (columns_ == 0) refuse("it is empty; its first line names the columns");
     }
+    bool is_begun() const override { return columns_ != 0; }
 
   private:
     void take_fault(std::uint64_t line, std::string_view why) {
@@ -75,7 +76,7 @@ class csv_list : public merchant_list::format {
         std::vector<std::string_view> ids;
         for (std::size_t at = std::min(place, from_end); at <= std::max(place, from_end) && at < fields.size(); ++at) {
             merchant_line one;
-            if (read_id(fields[at], one).empty()) ids.push_back(one.id);
+            if (track::read_id(fields[at], one).empty()) ids.push_back(one.id);
         }
         return ids;
     }
@@ -107,7 +108,7 @@ class csv_list : public merchant_list::format {
         for (std::size_t at = 0; at < fields.size(); ++at) {
             if (fields[at].find('\r') != std::string_view::npos)
                 refuse("its lines end with a carriage return alone; save it with LF or CRLF");
-            const std::string_view name = trim_blanks(fields[at]);
+            const std::string_view name = track::trim_blanks(fields[at]);
             for (std::size_t i = 0; i < known_columns.size(); ++i) {
                 if (known_columns.at(i).name != name) continue;
                 if (places_.at(i)) refuse(fmt::format("its first line names the column {} twice", name));
@@ -118,7 +119,7 @@ class csv_list : public merchant_list::format {
             refuse(fmt::format(
                 "its first line must name the columns, separated by commas, and {} among them (or each line is a JSON "
                 "object with that member)",
-                id_column));
+                track::id_column));
     }
 
     const merchant_list::line_sink& on_line_;
@@ -150,12 +151,13 @@ class ndjson_list : public merchant_list::format {
     }
 
     void finish() override { end_line(); }
+    bool is_begun() const override { return true; }
 
   private:
     void end_line() {
         std::string_view text = text_;
         if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
-        text = trim_blanks(text);
+        text = track::trim_blanks(text);
         if (too_long_) {
             on_fault_(line_, "longer than 64 KiB", {});
         } else if (!text.empty()) {
@@ -176,7 +178,7 @@ class ndjson_list : public merchant_list::format {
         merchant_line one;
         one.line = line_;
         std::array<std::string, known_columns.size()> values; // what `one` points into
-        std::string wrong = fmt::format("no {}", id_column);
+        std::string wrong = fmt::format("no {}", track::id_column);
         for (std::size_t i = 0; i < known_columns.size(); ++i) {
             for (const net::json_member& member : *members) {
                 if (member.key != known_columns.at(i).name) continue;
@@ -198,14 +200,14 @@ class ndjson_list : public merchant_list::format {
     /// The member's text; nullopt for a type that it cannot have. A number is taken by its spelling.
     static std::optional<std::string> value_of(const net::json_member& member) {
         if (member.value == "null") return std::string();
-        if (member.key == credited_column) {
+        if (member.key == track::credited_column) {
             const bool boolean = member.value == "true" || member.value == "false";
             return boolean ? std::optional(std::string(member.value)) : std::nullopt;
         }
         if (auto text = net::decode_json_string(member.value)) return text;
         const char first = member.value.front();
         const bool number = first == '-' || (first >= '0' && first <= '9');
-        if (member.key == amount_column && number) return std::string(member.value);
+        if (member.key == track::amount_column && number) return std::string(member.value);
         return std::nullopt;
     }
 
@@ -229,8 +231,8 @@ std::size_t mark_length(std::string_view head) { return head.starts_with("\xEF\x
 
 } // namespace
 
-merchant_list::merchant_list(line_sink on_line, fault_sink on_fault)
-    : on_line_(std::move(on_line)), on_fault_(std::move(on_fault)) {}
+merchant_list::merchant_list(line_sink on_line, fault_sink on_fault, list_format wanted)
+    : on_line_(std::move(on_line)), on_fault_(std::move(on_fault)), wanted_(wanted) {}
 
 merchant_list::~merchant_list() = default;
 
@@ -251,6 +253,8 @@ void merchant_list::finish() {
     format_->finish();
 }
 
+bool merchant_list::is_begun() const { return format_ && format_->is_begun(); }
+
 void merchant_list::choose() {
     if (const std::string_view foreign = foreign_format(head_); !foreign.empty()) refuse(std::string(foreign));
     std::string_view head = head_;
@@ -258,7 +262,7 @@ void merchant_list::choose() {
     const std::size_t first = head.find_first_not_of(" \t\r\n");
     const char mark = first == std::string_view::npos ? '\0' : head[first];
     if (mark == '[') refuse("it is one JSON array; write one object a line");
-    if (mark == '{') {
+    if (wanted_ == list_format::ndjson || (wanted_ == list_format::by_content && mark == '{')) {
         format_ = std::make_unique<ndjson_list>(on_line_, on_fault_);
     } else {
         format_ = std::make_unique<csv_list>(on_line_, on_fault_);
@@ -267,4 +271,4 @@ void merchant_list::choose() {
     head_ = std::string();
 }
 
-} // namespace prooftrack::ctl
+} // namespace prooftrack::api
