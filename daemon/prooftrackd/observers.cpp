@@ -50,6 +50,16 @@ void adapter_observers::on_fatal(const op_error& error) {
     if (store_failed) store_failed(error.message());
 }
 
+void adapter_observers::on_export_failed(const op_error& error) {
+    log_.write(
+        observe::log_event_id::export_failed,
+        {{"operation", error.operation},
+         {"error", error.message()},
+         {"advice",
+          "its client got no whole answer and may ask again; if the database is damaged, restoring.md says what to "
+          "do"}});
+}
+
 void adapter_observers::on_address_refused(std::string_view callback, std::string_view host) {
     log_.write(observe::log_event_id::callback_address_refused, {{"callback", callback}, {"host", host}});
 }

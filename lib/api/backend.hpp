@@ -19,6 +19,7 @@
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
 #include "track/queries.hpp"
+#include "track/reconcile_source.hpp"
 #include "track/types.hpp"
 
 namespace prooftrack::api {
@@ -342,6 +343,8 @@ class operator_backend {
     virtual void set_log_level(std::string level, client_identity who, backend_handler<std::monostate> handler) = 0;
     /// The rows of one consistent state.
     virtual void export_rows(track::export_query query, backend_handler<std::shared_ptr<byte_source>> handler) = 0;
+    /// The job's lines, over one consistent state.
+    virtual void reconcile(track::reconcile_job job, backend_handler<std::shared_ptr<byte_source>> handler) = 0;
 };
 
 /// An operator's maintenance: while it is on nothing is polled and nothing delivered.

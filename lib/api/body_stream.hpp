@@ -31,7 +31,8 @@ class body_stream {
     /// The socket took some bytes.
     virtual void on_progress() {}
 
-    /// Sent when nothing else was for a while; null = nothing.
+    /// Sent when nothing else was for a while; empty = it is waited for in silence, null = it should have come by now:
+    /// the connection is closed.
     virtual shared_bytes heartbeat() const { return nullptr; }
 
     /// True when the daemon's stop should end it now rather than wait for its end.

@@ -243,7 +243,7 @@ bool connection::on_head() {
     const std::size_t limit = host_.handler().body_limit(head_);
     const std::uint64_t share = reader_.content_length().value_or(limit);
     if (!head_.has_body || share > limit) {
-        reader_.accept_body(limit); // refuses the longer one
+        reader_.accept_body(limit, host_.handler().advice_on_length(head_)); // refuses the longer one
         return true;
     }
     const auto bytes = static_cast<std::size_t>(share);
@@ -292,7 +292,7 @@ void connection::on_wanted() {
 void connection::begin_body() {
     body_until_ = std::chrono::steady_clock::now() + host_.limits().body_total;
     host_.deadlines().start(*this, host_.limits().stall);
-    reader_.accept_body(host_.handler().body_limit(head_));
+    reader_.accept_body(host_.handler().body_limit(head_), host_.handler().advice_on_length(head_));
     if (!reader_.expects_continue() || reader_.buffered() > 0) return;
     // Nothing else is on its way to the client, so these few bytes fit into its socket, or it is not reading at all.
     static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";

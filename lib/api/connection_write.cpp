@@ -113,6 +113,7 @@ std::vector<shared_bytes> connection::framed(std::vector<shared_bytes> bytes) co
 void connection::beat() {
     const shared_bytes comment = stream_->heartbeat();
     if (!comment) return close();
+    if (comment->empty()) return host_.deadlines().start(*this, host_.limits().heartbeat);
     outgoing_ = framed({comment});
     phase_ = phase::writing;
     host_.deadlines().start(*this, host_.limits().write_stall);

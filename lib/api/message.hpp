@@ -63,6 +63,8 @@ class request_handler {
 
     /// Most bytes that a body may have.
     virtual std::size_t body_limit(const request_head& head) = 0;
+    /// What to do with a longer one, for people; "" = nothing to say.
+    virtual std::string_view advice_on_length(const request_head& /*head*/) { return {}; }
 
     /// Answers a whole request: `respond` runs exactly once, at once or later, unless the ticket was cancelled.
     virtual request_ticket handle(api_request request, unique_function<void(api_response)> respond) = 0;
@@ -70,6 +72,9 @@ class request_handler {
     /// Cancels the request of this ticket: its `respond` is then never called.
     virtual void cancel(request_ticket ticket) = 0;
 };
+
+/// The media type of a Content-Type in lower case, without its parameters.
+std::string media_type(std::string_view content_type);
 
 /// `what` as application/problem+json, with its Retry-After; 405 gets its `Allow` from the caller.
 api_response problem_response(const problem& what);

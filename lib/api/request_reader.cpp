@@ -127,11 +127,12 @@ void request_reader::read_head() {
     keep_alive_ = message.keep_alive();
 }
 
-void request_reader::accept_body(std::size_t limit) {
+void request_reader::accept_body(std::size_t limit, std::string_view advice) {
     expects(state_ == state::at_head, "request_reader: a body without its header");
     body_limit_ = limit;
+    length_advice_ = advice;
     if (content_length_.value_or(0) > limit) {
-        refuse(problem_code::too_large, fmt::format("a body is at most {} bytes here", limit));
+        refuse_length();
         return;
     }
     body_.clear();
@@ -168,9 +169,16 @@ request_reader::step request_reader::next_body() {
             problem_code::invalid_request,
             "the body is not framed as HTTP/1.1: a chunk is malformed or its header too long");
     case net::chunk_fault::body_too_large:
-        return refuse(problem_code::too_large, fmt::format("a body is at most {} bytes here", body_limit_));
+        return refuse_length();
     }
     return step::refused;
+}
+
+request_reader::step request_reader::refuse_length() {
+    return refuse(
+        problem_code::too_large,
+        fmt::format(
+            "a body is at most {} bytes here{}{}", body_limit_, length_advice_.empty() ? "" : ": ", length_advice_));
 }
 
 request_reader::step request_reader::refuse(problem_code code, std::string detail) {

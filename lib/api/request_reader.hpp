@@ -39,8 +39,8 @@ class request_reader {
     bool expects_continue() const { return expects_continue_; }
     bool keep_alive() const { return keep_alive_; }
 
-    /// Lets `next` go on behind the header. A longer body is refused as too large.
-    void accept_body(std::size_t limit);
+    /// Lets `next` go on behind the header. A longer body is refused as too large, with the advice ("" = none).
+    void accept_body(std::size_t limit, std::string_view advice = {});
 
     /// In place of `accept_body`, for a request that is answered already: its body is dropped as it comes, then the
     /// next request is read. Requires that the body has no chunks.
@@ -56,6 +56,7 @@ class request_reader {
   private:
     using parser = boost::beast::http::request_parser<boost::beast::http::empty_body>;
     step refuse(problem_code code, std::string detail);
+    step refuse_length();
     step next_head();
     step next_body();
     void read_head();
@@ -72,6 +73,7 @@ class request_reader {
     bool expects_continue_ = false;
     bool keep_alive_ = false;
     std::size_t body_limit_ = 0;
+    std::string length_advice_;
     std::size_t to_skip_ = 0; ///< bytes of a body that are read and dropped
     std::string body_;
     std::optional<net::chunk_decoder> chunks_; ///< only while a chunked body is read

@@ -1,8 +1,6 @@
 #include "api/router.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cctype>
 
 #include <fmt/format.h>
 
@@ -16,7 +14,7 @@ struct route_table {
         route_info info;
         router::action action;
     };
-    static constexpr std::size_t size = 36;
+    static constexpr std::size_t size = 37;
     static const std::array<entry, size> entries;
 };
 
@@ -54,6 +52,7 @@ const std::array<route_table::entry, route_table::size> route_table::entries{{
     {{"GET", "/v1/export/transactions", body_kind::none, false}, &router::export_transactions},
     {{"GET", "/v1/export/events", body_kind::none, false}, &router::export_events},
     {{"GET", "/v1/export/deliveries", body_kind::none, false}, &router::export_deliveries},
+    {{"POST", "/v1/reconcile", body_kind::merchant_list, true}, &router::reconcile},
     {{"PUT", "/v1/log-level", body_kind::json, true}, &router::set_log_level},
     {{"PUT", "/v1/maintenance", body_kind::json, true}, &router::set_maintenance},
     {{"GET", "/v1/openapi.json", body_kind::none, false}, &router::openapi},
@@ -62,6 +61,7 @@ const std::array<route_table::entry, route_table::size> route_table::entries{{
 namespace {
 
 constexpr std::string_view ndjson_type = "application/x-ndjson";
+constexpr std::string_view csv_type = "text/csv";
 
 std::string_view take_segment(std::string_view& path) {
     path.remove_prefix(1);
@@ -118,23 +118,20 @@ route_match find_route(const request_head& head) {
     return found;
 }
 
-std::string media_type(std::string_view content_type) {
-    std::string type(content_type.substr(0, content_type.find(';')));
-    type.erase(std::remove_if(type.begin(), type.end(), [](char c) { return c == ' ' || c == '\t'; }), type.end());
-    std::transform(type.begin(), type.end(), type.begin(), [](char c) {
-        return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    });
-    return type;
-}
-
 bool is_encoded(std::string_view content_encoding) {
     const std::string coding = media_type(content_encoding);
     return !coding.empty() && coding != "identity";
 }
 
 bool takes_type(body_kind kind, std::string_view type) {
+    if (kind == body_kind::merchant_list) return type == ndjson_type || type == csv_type;
     if (type.empty() || type == "application/json") return true;
     return kind == body_kind::import && type == ndjson_type;
+}
+
+std::string_view advice_on_type(body_kind kind) {
+    if (kind == body_kind::import) return "send application/json or application/x-ndjson";
+    return kind == body_kind::merchant_list ? "send application/x-ndjson or text/csv" : "send application/json";
 }
 
 std::optional<api_response> refuse_route(const request_head& head, const route_match& match) {
@@ -162,10 +159,8 @@ std::optional<api_response> refuse_route(const request_head& head, const route_m
         refused->headers.emplace_back("Accept-Encoding", "identity");
     } else if (
         head.has_body && route.body != body_kind::none && !takes_type(route.body, media_type(head.content_type))) {
-        refused = problem_response(make_problem(
-            problem_code::unsupported_media_type, route.body == body_kind::import
-                                                      ? "send application/json or application/x-ndjson"
-                                                      : "send application/json"));
+        refused = problem_response(
+            make_problem(problem_code::unsupported_media_type, std::string(advice_on_type(route.body))));
     }
     if (refused) refused->route = route.path;
     return refused;
@@ -179,6 +174,9 @@ parsed<void> check_body(const route_info& route, std::string_view body) {
     }
     if ((route.body == body_kind::json) && blank) {
         return make_problem(problem_code::invalid_request, "the body is missing: send a JSON object");
+    }
+    if (route.body == body_kind::merchant_list && blank) {
+        return make_problem(problem_code::invalid_request, "the body is missing: send your list, as NDJSON or CSV");
     }
     return {};
 }
@@ -205,8 +203,15 @@ std::optional<api_response> router::refuse(const request_head& head) { return re
 std::size_t router::body_limit(const request_head& head) {
     const route_match match = find_route(head);
     if (match.entry == nullptr || match.entry->info.body == body_kind::none) return max_useless_body_bytes;
-    const bool import = match.entry->info.body == body_kind::import && media_type(head.content_type) == ndjson_type;
-    return import ? max_import_bytes : max_body_bytes;
+    const body_kind kind = match.entry->info.body;
+    const bool import = kind == body_kind::import && media_type(head.content_type) == ndjson_type;
+    return import || kind == body_kind::merchant_list ? max_import_bytes : max_body_bytes;
+}
+
+std::string_view router::advice_on_length(const request_head& head) {
+    const route_match match = find_route(head);
+    const bool is_list = match.entry != nullptr && match.entry->info.body == body_kind::merchant_list;
+    return is_list ? "`prooftrackctl reconcile` takes a longer list" : "";
 }
 
 request_ticket router::handle(api_request request, unique_function<void(api_response)> respond) {

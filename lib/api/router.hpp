@@ -20,8 +20,8 @@
 namespace prooftrack::api {
 
 inline constexpr std::size_t max_body_bytes = 1024 * 1024;
-inline constexpr std::size_t max_useless_body_bytes = 1024; ///< where no body is wanted
-inline constexpr std::size_t max_import_bytes = 32 * 1024 * 1024;
+inline constexpr std::size_t max_useless_body_bytes = 1024;       ///< where no body is wanted
+inline constexpr std::size_t max_import_bytes = 32 * 1024 * 1024; ///< also of a merchant's list
 
 /// What a route takes as its body.
 enum class body_kind : std::uint8_t {
@@ -29,6 +29,7 @@ enum class body_kind : std::uint8_t {
     json,          ///< application/json
     optional_json, ///< application/json, or nothing
     import,        ///< application/json or application/x-ndjson
+    merchant_list, ///< application/x-ndjson or text/csv
 };
 
 /// One line of the table of routes, which a test holds against openapi.json.
@@ -58,6 +59,7 @@ class router final : public request_handler {
 
     std::optional<api_response> refuse(const request_head& head) override;
     std::size_t body_limit(const request_head& head) override;
+    std::string_view advice_on_length(const request_head& head) override;
     request_ticket handle(api_request request, unique_function<void(api_response)> respond) override;
     void cancel(request_ticket ticket) override;
 
@@ -107,6 +109,7 @@ class router final : public request_handler {
     request_ticket export_transactions(api_call call);
     request_ticket export_events(api_call call);
     request_ticket export_deliveries(api_call call);
+    request_ticket reconcile(api_call call);
     request_ticket set_log_level(api_call call);
     request_ticket set_maintenance(api_call call);
     request_ticket openapi(api_call call);

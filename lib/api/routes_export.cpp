@@ -34,7 +34,8 @@ request_ticket router::export_list(track::export_list list, api_call call) {
     auto render = [chunked = !call.head.http_1_0, format](std::shared_ptr<byte_source> source) {
         api_response response;
         response.content_type = content_type_of(format);
-        response.stream = std::make_shared<export_stream>(std::move(source));
+        const char* const filler = format == export_format::csv ? "" : ndjson_filler; // in CSV a space is a value's
+        response.stream = std::make_shared<export_stream>(std::move(source), filler);
         response.chunked = chunked;
         return response;
     };

@@ -168,6 +168,9 @@ class engine_backend final : public api::backend {
     void export_rows(track::export_query query, api::backend_handler<std::shared_ptr<byte_source>> handler) override {
         parts_.operation.export_rows(std::move(query), std::move(handler));
     }
+    void reconcile(track::reconcile_job job, api::backend_handler<std::shared_ptr<byte_source>> handler) override {
+        parts_.operation.reconcile(std::move(job), std::move(handler));
+    }
     void backup(api::client_identity who, api::backend_handler<std::filesystem::path> handler) override {
         parts_.operation.backup(who, std::move(handler));
     }

@@ -25,6 +25,16 @@ task<api::outcome<std::shared_ptr<byte_source>>> operator_calls::begin_export(tr
     co_return std::move(*begun);
 }
 
+void operator_calls::reconcile(track::reconcile_job job, api::backend_handler<std::shared_ptr<byte_source>> handler) {
+    start(begin_reconciliation(std::move(job)), std::move(handler));
+}
+
+task<api::outcome<std::shared_ptr<byte_source>>> operator_calls::begin_reconciliation(track::reconcile_job job) {
+    auto begun = co_await call(store_, &store::store::reconcile, std::move(job));
+    if (!begun) co_return store_problem(begun.error());
+    co_return std::move(*begun);
+}
+
 void operator_calls::set_log_level(
     std::string level, api::client_identity who, api::backend_handler<std::monostate> handler) {
     if (!set_level_ || !set_level_(level)) {

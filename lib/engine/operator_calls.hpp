@@ -25,12 +25,14 @@ class operator_calls final : public api::operator_backend {
 
     void backup(api::client_identity who, api::backend_handler<std::filesystem::path> handler) override;
     void export_rows(track::export_query query, api::backend_handler<std::shared_ptr<byte_source>> handler) override;
+    void reconcile(track::reconcile_job job, api::backend_handler<std::shared_ptr<byte_source>> handler) override;
     void set_log_level(
         std::string level, api::client_identity who, api::backend_handler<std::monostate> handler) override;
 
   private:
     task<api::outcome<std::filesystem::path>> copy();
     task<api::outcome<std::shared_ptr<byte_source>>> begin_export(track::export_query query);
+    task<api::outcome<std::shared_ptr<byte_source>>> begin_reconciliation(track::reconcile_job job);
 
     store::store& store_;
     change_audit& audit_;

@@ -210,6 +210,10 @@ constexpr std::array table{
     log_event_info{
         id::store_pruned, "store.pruned", level::info, "transactions events took_ms", "", "",
         "What ended longer ago than the retention was removed."},
+    log_event_info{
+        id::export_failed, "export.failed", level::error, "operation error advice", "operation error",
+        "8d0c5e6f1b7a4c39a2e47f90d15b63c8",
+        "An export or a reconciliation could not go on: its client got an answer without an end."},
 
     log_event_info{
         id::api_change, "api.change", level::info,

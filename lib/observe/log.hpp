@@ -79,6 +79,7 @@ enum class log_event_id : std::uint8_t {
     store_nearly_full,
     store_has_space,
     store_pruned,
+    export_failed, ///< an export or a reconciliation broke
     api_change,
     api_request,
     daemon_maintenance,

@@ -27,7 +27,12 @@ commit_thread::commit_thread(
     boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,
     store_observer& observer)
     : loop_(std::move(loop)), observer_(observer), alive_(lifetime_.observe()), backups_(loop_, [this] { wake(); }),
-      exports_(loop_), db_(std::move(db)), lock_(std::move(lock)) {
+      exports_(
+          loop_,
+          [alive = alive_, &observer](const op_error& why) {
+              if (alive) observer.on_export_failed(why);
+          }),
+      db_(std::move(db)), lock_(std::move(lock)) {
     checkpoints_.watch(*db_->connection);
     place_.remember(db_->path, *db_->connection);
     next_look_ = checkpointer::clock::now() + between_looks;
@@ -79,18 +84,19 @@ void commit_thread::backup(store_handler<backup_file> handler) {
     });
 }
 
-void commit_thread::export_rows(track::export_query query, export_runner::handler handler) {
+void commit_thread::read_copy(copy_task task, export_runner::handler handler) {
     {
         const std::lock_guard lock(mutex_);
         if (!is_closing_) {
-            exports_.request(std::move(query), std::move(handler));
+            exports_.request(std::move(task), std::move(handler));
             is_woken_ = true;
             changed_.notify_one();
             return;
         }
     }
-    boost::asio::post(
-        loop_, [refused = std::move(handler)]() mutable { refused(make_store_error(store_error::stopped, "export")); });
+    boost::asio::post(loop_, [refused = std::move(handler), name = task.name]() mutable {
+        refused(make_store_error(store_error::stopped, name));
+    });
 }
 
 void commit_thread::close(unique_function<void()> closed) {

@@ -43,7 +43,7 @@ class commit_thread {
 
     void submit(std::unique_ptr<operation> next);
     void backup(store_handler<backup_file> handler);
-    void export_rows(track::export_query query, export_runner::handler handler);
+    void read_copy(copy_task task, export_runner::handler handler);
     /// `closed` runs after every handler.
     void close(unique_function<void()> closed);
 

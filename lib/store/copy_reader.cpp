@@ -2,17 +2,13 @@
 
 #include <atomic>
 #include <csignal>
-#include <functional>
+#include <optional>
 #include <thread>
 
 #include <pthread.h>
 #include <sys/resource.h>
 
 #include <boost/asio/post.hpp>
-
-#include "store/delivery_ops.hpp"
-#include "store/transaction_ops.hpp"
-#include "track/event.hpp"
 
 namespace prooftrack::store {
 namespace {
@@ -23,7 +19,7 @@ constexpr int niceness = 10;
 
 int is_cancelled(void* flag) { return static_cast<std::atomic<bool>*>(flag)->load() ? 1 : 0; }
 
-/// Thrown to leave the reading when nobody wants the rest.
+/// Thrown to leave the reading when nobody wants the rest, or takes it.
 struct given_up {};
 
 } // namespace
@@ -31,7 +27,9 @@ struct given_up {};
 /// Shared with the thread, which may be there a little longer.
 struct copy_reader::shared_state {
     boost::asio::any_io_executor loop;
-    std::function<void()> wake; ///< posted to the loop
+    std::function<void()> wake;                     ///< posted to the loop
+    std::function<void(const op_error&)> on_failed; ///< likewise
+    milliseconds patience{};
 
     std::atomic<bool> is_cancelled{false}; ///< set under the mutex: nothing is posted after that
     std::mutex mutex;
@@ -45,16 +43,19 @@ struct copy_reader::shared_state {
     /// The thread's: waits while too much is ahead.
     void put(std::string piece) {
         std::unique_lock lock(mutex);
-        taken.wait(lock, [this] { return bytes < most_bytes_ahead || is_cancelled; });
-        if (is_cancelled) throw given_up();
+        const bool is_taken =
+            taken.wait_for(lock, patience, [this] { return bytes < most_bytes_ahead || is_cancelled; });
+        if (is_cancelled || !is_taken) throw given_up();
         bytes += piece.size();
         pieces.push_back(std::move(piece));
         notify();
     }
-    void finish(bool as_failure) {
+    void finish(bool is_whole, const std::optional<op_error>& why_not) {
         const std::lock_guard lock(mutex);
-        (as_failure ? has_failed : has_ended) = true;
-        if (!is_cancelled) notify();
+        (is_whole ? has_ended : has_failed) = true;
+        if (is_cancelled) return;
+        if (why_not && on_failed) boost::asio::post(loop, [report = on_failed, why = *why_not] { report(why); });
+        notify();
     }
 
   private:
@@ -63,86 +64,11 @@ struct copy_reader::shared_state {
     }
 };
 
-namespace {
-
-/// Collects rows into pieces of a handy size.
-class piece_writer {
-  public:
-    explicit piece_writer(std::function<void(std::string)> put) : put_(std::move(put)) {}
-    std::string& piece() { return piece_; }
-    void end_row() {
-        if (piece_.size() >= copy_reader::piece_bytes) put_(std::exchange(piece_, {}));
-    }
-    void end() {
-        if (!piece_.empty()) put_(std::exchange(piece_, {}));
-    }
-
-  private:
-    std::function<void(std::string)> put_;
-    std::string piece_;
-};
-
-void write_transactions(database& db, const track::export_query& query, piece_writer& out) {
-    static constexpr sql_literal of_time = R"sql(
-        SELECT id, state, watched, status, tracked_at, overdue_at, settled_at,
-            not_found_since, recheck_until, last_polled_at, polls, bad_requests,
-            verifications_done, was_overdue, metadata, callback_url, body, revision
-        FROM transactions
-        LEFT JOIN proofs ON transaction_row = row
-        WHERE tracked_at >= ?
-          AND tracked_at < ?
-        ORDER BY row
-    )sql";
-    auto row = db.sql(of_time).select(query.since.value_or(wall_time::min()), query.until.value_or(wall_time::max()));
-    for (; row.next(); out.end_row()) query.write_transaction(out.piece(), read_view(row));
-}
-
-void write_events(database& db, const track::export_query& query, piece_writer& out) {
-    static constexpr sql_literal of_time = R"sql(
-        SELECT seq, body
-        FROM events
-        WHERE recorded_at >= ?
-          AND recorded_at < ?
-        ORDER BY seq
-    )sql";
-    auto row = db.sql(of_time).select(query.since.value_or(wall_time::min()), query.until.value_or(wall_time::max()));
-    for (; row.next(); out.end_row())
-        query.write_event(out.piece(), track::insert_seq(row.text(1), event_seq{row.count(0)}));
-}
-
-void write_deliveries(database& db, const track::export_query& query, piece_writer& out) {
-    static constexpr sql_literal of_time = R"sql(
-        SELECT d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
-            d.next_attempt_at, e.id, e.type, t.id, d.note
-        FROM deliveries d
-        CROSS JOIN events e ON e.seq = d.event_seq
-        CROSS JOIN transactions t ON t.row = d.transaction_row
-        WHERE e.recorded_at >= ?
-          AND e.recorded_at < ?
-        ORDER BY d.id
-    )sql";
-    auto row = db.sql(of_time).select(query.since.value_or(wall_time::min()), query.until.value_or(wall_time::max()));
-    for (; row.next(); out.end_row()) query.write_delivery(out.piece(), read_delivery_view(db, row));
-}
-
-void read_rows(database& db, const track::export_query& query, piece_writer& out) {
-    switch (query.list) {
-    case track::export_list::transactions:
-        return write_transactions(db, query, out);
-    case track::export_list::events:
-        return write_events(db, query, out);
-    case track::export_list::deliveries:
-        return write_deliveries(db, query, out);
-    }
-}
-
-} // namespace
-
-copy_reader::copy_reader(
-    boost::asio::any_io_executor loop, std::unique_ptr<db_connection> copy, track::export_query query,
-    std::shared_ptr<void> place)
+copy_reader::copy_reader(boost::asio::any_io_executor loop, std::unique_ptr<db_connection> copy, copy_reading what)
     : state_(std::make_shared<shared_state>()) {
     state_->loop = std::move(loop);
+    state_->on_failed = std::move(what.on_failed);
+    state_->patience = what.patience;
     state_->wake = lifetime_.guarded([this] {
         if (waker_) waker_();
     });
@@ -152,9 +78,9 @@ copy_reader::copy_reader(
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     std::thread thread(
-        [state = state_, copy = std::move(copy), query = std::move(query), place = std::move(place)]() mutable {
+        [state = state_, copy = std::move(copy), task = std::move(what.task), place = std::move(what.place)]() mutable {
             setpriority(PRIO_PROCESS, 0, niceness); // of this thread alone
-            read(*state, std::move(copy), query);
+            read(*state, std::move(copy), task);
             place.reset();
         });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -168,23 +94,25 @@ copy_reader::~copy_reader() {
     state_->taken.notify_one();
 }
 
-void copy_reader::read(shared_state& state, std::unique_ptr<db_connection> copy, const track::export_query& query) {
+void copy_reader::read(shared_state& state, std::unique_ptr<db_connection> copy, const copy_task& task) {
     bool is_whole = false;
+    std::optional<op_error> failure;
     database db; // closed behind the last word to the reader: to free the blocks takes a while
     db.connection = std::move(copy);
     try {
         sqlite3_progress_handler(db.connection->handle(), steps_between_looks, &is_cancelled, &state.is_cancelled);
         db.sums.load(*db.connection);
         piece_writer out([&state](std::string piece) { state.put(std::move(piece)); });
-        out.piece() = query.head;
-        read_rows(db, query, out);
+        task.job(db, out);
         out.end();
         is_whole = true;
     } catch (const given_up&) {
-    } catch (const std::exception&) {
-        // A damaged page, or no memory: the reader learns that it is not whole.
+    } catch (const sqlite_error& error) { // a damaged page, or the end of a reader that has gone
+        failure = error.describe(task.name);
+    } catch (const std::exception& error) { // no memory, or the task's own
+        failure = op_error{make_error_code(boost::system::errc::io_error), task.name, error.what()};
     }
-    state.finish(!is_whole);
+    state.finish(is_whole, failure);
 }
 
 byte_source::progress copy_reader::next(std::string& out) {

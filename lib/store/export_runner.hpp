@@ -1,9 +1,10 @@
 #pragma once
 
-// Exports: each copies the database between commits, and then has a thread that reads the copy. What is written
-// meanwhile waits for no reader, and the write-ahead log does not grow for one.
+// Exports and reconciliations: each copies the database between commits, and then has a thread that reads the copy.
+// What is written meanwhile waits for no reader, and the write-ahead log does not grow for one.
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -11,6 +12,7 @@
 
 #include "store/copy_database.hpp"
 #include "store/database.hpp"
+#include "store/piece_writer.hpp"
 
 namespace prooftrack::store {
 
@@ -20,10 +22,12 @@ class export_runner {
   public:
     using handler = store_handler<std::shared_ptr<byte_source>>;
 
-    explicit export_runner(boost::asio::any_io_executor loop) : loop_(std::move(loop)) {}
+    /// `on_failed` runs on the loop when a reader's task threw. May outlive this object.
+    export_runner(boost::asio::any_io_executor loop, std::function<void(const op_error&)> on_failed)
+        : loop_(std::move(loop)), on_failed_(std::move(on_failed)) {}
 
     /// Refuses with `busy` while there are `most_exports`. One after the other is copied.
-    void request(track::export_query query, handler to_call);
+    void request(copy_task task, handler to_call);
     /// Starts a copy, goes on with it for about `budget`, or hands it to its reader. Its errors end the export, never
     /// the store.
     void step(database& db, std::chrono::milliseconds budget);
@@ -33,7 +37,7 @@ class export_runner {
 
   private:
     struct waiting_export {
-        track::export_query query;
+        copy_task task;
         handler to_call;
         std::shared_ptr<void> place; ///< counts among `most_exports` until it goes
     };
@@ -42,6 +46,7 @@ class export_runner {
     void answer(op_result<std::shared_ptr<byte_source>> outcome);
 
     boost::asio::any_io_executor loop_;
+    std::function<void(const op_error&)> on_failed_;
     std::shared_ptr<void> places_ = std::make_shared<char>(); ///< each export holds one reference
     std::mutex mutex_;
     std::deque<waiting_export> waiting_; ///< guarded by mutex_

@@ -6,10 +6,12 @@
 #include "store/delivery_ops.hpp"
 #include "store/disk_space.hpp"
 #include "store/event_ops.hpp"
+#include "store/export_ops.hpp"
 #include "store/list_ops.hpp"
 #include "store/load_ops.hpp"
 #include "store/maintenance_ops.hpp"
 #include "store/open_database.hpp"
+#include "store/reconcile_ops.hpp"
 #include "store/store.hpp"
 #include "store/transaction_ops.hpp"
 #include "store/transition_ops.hpp"
@@ -230,7 +232,12 @@ class sqlite_store final : public store {
     }
     void backup(store_handler<backup_file> handler) override { thread_.backup(std::move(handler)); }
     void export_rows(track::export_query query, store_handler<std::shared_ptr<byte_source>> handler) override {
-        thread_.export_rows(std::move(query), std::move(handler));
+        auto job = [query = std::move(query)](database& copy, piece_writer& out) { write_export(copy, query, out); };
+        thread_.read_copy({"export", std::move(job)}, std::move(handler));
+    }
+    void reconcile(track::reconcile_job job, store_handler<std::shared_ptr<byte_source>> handler) override {
+        auto run = [job = std::move(job)](database& copy, piece_writer& out) { write_reconciliation(copy, job, out); };
+        thread_.read_copy({"reconcile", std::move(run)}, std::move(handler));
     }
     void status(store_handler<store_status> handler) override {
         read<store_status>(

@@ -32,6 +32,7 @@
 #include "base/unique_function.hpp"
 #include "track/event.hpp"
 #include "track/queries.hpp"
+#include "track/reconcile_source.hpp"
 #include "track/types.hpp"
 
 namespace prooftrack::store {
@@ -243,7 +244,7 @@ struct backup_file {
     std::uint64_t bytes = 0;
 };
 
-/// Exports that are prepared, made or not yet taken whole.
+/// Exports and reconciliations that are prepared, made or not yet taken whole.
 inline constexpr std::size_t most_exports = 4;
 
 struct store_options {
@@ -261,6 +262,8 @@ class store_observer {
     /// state.
     virtual void on_state(track::store_state state, const op_error& why) = 0;
     virtual void on_fatal(const op_error& error) = 0; ///< once: the store has stopped; log it, then exit 74
+    /// What somebody is reading cannot go on (a damaged page, no memory): it is `broken` for its reader.
+    virtual void on_export_failed(const op_error& error) = 0;
 };
 
 /// Remembers. All calls come from the loop and return at once; the work is done in the store's thread.
@@ -369,6 +372,8 @@ class store {
     /// not show. What lives in the engine's memory (the next poll, errors in a row) is not in it. busy while
     /// `most_exports` are going; no_space_for_copy when the database cannot be copied for it.
     virtual void export_rows(track::export_query query, store_handler<std::shared_ptr<byte_source>> handler) = 0;
+    /// Runs the job over one consistent state, likewise; its lines end with LF. What the job throws breaks it.
+    virtual void reconcile(track::reconcile_job job, store_handler<std::shared_ptr<byte_source>> handler) = 0;
 };
 
 /// Opens, locks, checks and migrates before it returns. Throws store_start_error. `observer` must outlive it; it is

@@ -100,6 +100,7 @@ class daemon_life {
         void on_commit(steady_duration /*took*/, std::size_t /*operations*/) override {}
         void on_state(track::store_state state, const op_error& /*why*/) override { changed(state); }
         void on_fatal(const op_error& /*error*/) override {}
+        void on_export_failed(const op_error& /*error*/) override {}
     };
     static std::set<std::string> names_of(const config::configuration& config) {
         std::set<std::string> names;

@@ -29,7 +29,8 @@ class fake_backend final : public api::backend {
     std::optional<track::delivery_query> last_deliveries;
     std::optional<track::event_query> last_events; ///< of `events_between`
     std::optional<track::export_query> last_export;
-    std::shared_ptr<byte_source> next_export; ///< what an export streams
+    std::optional<track::reconcile_job> last_reconcile;
+    std::shared_ptr<byte_source> next_export; ///< what an export or a reconciliation streams
     std::optional<api::session_request> last_session;
     std::map<std::string, track::transaction_view> transactions;
     std::vector<api::log_event> log;
@@ -318,6 +319,10 @@ class fake_backend final : public api::backend {
     void metrics_text(api::backend_handler<std::string> handler) override { answer(handler, metrics); }
     void export_rows(track::export_query query, api::backend_handler<std::shared_ptr<byte_source>> handler) override {
         last_export = std::move(query);
+        answer(handler, next_export);
+    }
+    void reconcile(track::reconcile_job job, api::backend_handler<std::shared_ptr<byte_source>> handler) override {
+        last_reconcile = std::move(job);
         answer(handler, next_export);
     }
     void backup(api::client_identity who, api::backend_handler<std::filesystem::path> handler) override {

@@ -14,6 +14,7 @@
 #include "support/fake_controls.hpp"
 #include "support/fake_disk_reading.hpp"
 #include "support/fake_export.hpp"
+#include "support/fake_reconcile.hpp"
 #include "support/fake_store_queue.hpp"
 
 namespace prooftrack::store {
@@ -237,12 +238,10 @@ class fake_store final : public store, public fake_store_queue {
             std::move(handler));
     }
     void export_rows(track::export_query query, store_handler<std::shared_ptr<byte_source>> handler) override {
-        read<std::shared_ptr<byte_source>>(
-            [query = std::move(query)](fake_disk& disk) {
-                return op_result<std::shared_ptr<byte_source>>(
-                    std::make_shared<fake_byte_source>(fake_export(disk, query)));
-            },
-            std::move(handler));
+        stream([query = std::move(query)](fake_disk& disk) { return fake_export(disk, query); }, std::move(handler));
+    }
+    void reconcile(track::reconcile_job job, store_handler<std::shared_ptr<byte_source>> handler) override {
+        stream([job = std::move(job)](fake_disk& disk) { return fake_reconcile(disk, job); }, std::move(handler));
     }
     void backup(store_handler<backup_file> handler) override {
         read<backup_file>(
@@ -305,6 +304,16 @@ class fake_store final : public store, public fake_store_queue {
                 work.after = *done->after;
                 free_heads(std::move(work), std::move(handler));
             });
+    }
+
+    template <class Write>
+    void stream(Write write, store_handler<std::shared_ptr<byte_source>> handler) {
+        using made_source = std::shared_ptr<byte_source>;
+        read<made_source>(
+            [write = std::move(write)](fake_disk& disk) {
+                return op_result<made_source>(std::make_shared<fake_byte_source>(write(disk)));
+            },
+            std::move(handler));
     }
 };
 

@@ -26,6 +26,7 @@ struct recorded_store_facts final : store::store_observer {
         reasons.push_back(why.message());
     }
     void on_fatal(const op_error& error) override { fatal.push_back(error.message()); }
+    void on_export_failed(const op_error& error) override { failed_exports.push_back(error.message()); }
 
     std::size_t commits = 0;
     std::size_t committed_operations = 0;
@@ -33,6 +34,7 @@ struct recorded_store_facts final : store::store_observer {
     std::vector<track::store_state> states;
     std::vector<std::string> reasons;
     std::vector<std::string> fatal;
+    std::vector<std::string> failed_exports;
 };
 
 /// A store that is driven call by call, whichever it is.

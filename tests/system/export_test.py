@@ -5,10 +5,12 @@ one that leaves, and a daemon that dies in the middle.
 The optimised build is used when tests/run made one, as in cadence_test: AddressSanitizer keeps what is freed, and the
 memory of an export is bounded here. """
 
+import contextlib
 import csv
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import threading
 import unittest
@@ -134,6 +136,30 @@ class Export(SystemCase):
         wait_until(lambda: self.daemon.api("GET", "/v1/export/events").status == 200, 10, "room for another")
         for connection, _ in going:
             connection.close()
+
+    def test_a_damaged_page_is_logged_and_gives_no_whole_answer(self):
+        self.fill(2000)
+        self.assertEqual(self.daemon.stop(), 0)
+        path = self.folder / "state" / "prooftrackd.db"
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            # Nothing is loaded at the start.
+            database.execute("UPDATE transactions SET state = 6, watched = 0, ended_at = tracked_at")
+            database.execute("DELETE FROM transaction_counts")
+            database.execute("INSERT INTO transaction_counts"
+                             " SELECT state, kind, count(*) FROM transactions GROUP BY state, kind")
+        # The last quarter: rows of the transactions are among it, and the roots of the tables are not.
+        size = path.stat().st_size
+        with open(path, "r+b") as file:
+            file.seek(size // 4 * 3 // 4096 * 4096)
+            file.write(b"\xff" * (size - file.tell()))
+        self.daemon.start()
+        connection, reply = self.open_export()
+        with self.assertRaises(Exception):
+            reply.read()
+        connection.close()
+        told = self.daemon.wait_log("export.failed")[0]
+        self.assertEqual(told["operation"], "export")
+        self.assertIn("malformed", told["error"])
 
     def test_one_that_breaks_off_says_so(self):
         self.fill(8000)

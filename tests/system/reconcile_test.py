@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""prooftrackctl reconcile with the real daemon: planted differences of every class, all found, and no other."""
+"""prooftrackctl reconcile and POST /v1/reconcile with the real daemon: planted differences of every class, all found,
+and no other; both say the same."""
 
 import collections
 import gzip
@@ -18,6 +19,7 @@ CLASSES = ("unknown_here", "reversed_since", "status_differs", "amount_differs",
            "completed_but_not_credited", "not_delivered", "still_open", "here_but_not_given")
 EACH = 3
 VOID = {"meta", "br", "line", "rect"}
+NDJSON, CSV = "application/x-ndjson", "text/csv"
 
 
 class Page(html.parser.HTMLParser):
@@ -105,6 +107,13 @@ class Reconcile(SystemCase):
         path.write_text(mark + end.join([*lines, *more]) + end, newline="")
         return str(path)
 
+    def ndjson(self):
+        return "".join(json.dumps({**row, "credited": {"true": True, "false": False, "": None}[row["credited"]],
+                                   "fiat_amount": row["fiat_amount"] or None}) + "\n" for row in self.rows)
+
+    def post(self, body, kind, query="", **options):
+        return self.daemon.api("POST", "/v1/reconcile" + query, body, {"Content-Type": kind}, **options)
+
     def ctl(self, *arguments, expect=1, stdin=None):
         done = subprocess.run([program("prooftrackctl"), "--socket", self.daemon.socket, *arguments], input=stdin,
                               capture_output=True, text=True, timeout=60)
@@ -138,9 +147,78 @@ class Reconcile(SystemCase):
         self.assertEqual(euros["EUR"]["difference"], "-299.97")
         self.assertEqual(euros[None]["given"]["fiat_amount"], "300")
 
-        ndjson = "".join(json.dumps({**row, "credited": {"true": True, "false": False, "": None}[row["credited"]],
-                                     "fiat_amount": row["fiat_amount"] or None}) + "\n" for row in self.rows)
-        self.assertEqual(self.found("-", stdin=ndjson)[0], self.planted)
+        self.assertEqual(self.found("-", stdin=self.ndjson())[0], self.planted)
+
+    def test_the_call_says_the_same_line_by_line(self):
+        bad = ["x,a b,,,", "x,agrees-0,failed,1,true", 'x,unreadable,completed,"100,00",true', "x,short", '"x"y,,,,']
+        table = self.csv(more=bad)
+        lines = self.ndjson() + 'not an object\n{"merchant_transaction_id": "agrees-1"}\n{"status": "failed"}\n'
+        for body, kind, more in ((pathlib.Path(table).read_text(), CSV, len(bad)), (lines, NDJSON, 3)):
+            (self.folder / "list").write_text(body, newline="")
+            reply = self.post(body, kind)
+            self.assertEqual((reply.status, reply.headers["content-type"], reply.headers["transfer-encoding"]),
+                             (200, NDJSON, "chunked"), reply)
+            called = reply.body.decode().splitlines()
+            told = self.ctl("--json", "reconcile", str(self.folder / "list"))[0].splitlines()
+            # Class by class, then what cannot be read, then the summary; inside a class as the list is, or as the
+            # daemon's pages are.
+            place = lambda one: (CLASSES.index(one["class"]) if "class" in one else 9 if "error" in one else 10)
+            for given in (called, told):
+                places = [place(json.loads(line)) for line in given]
+                self.assertEqual(places, sorted(places))
+            self.assertEqual(sorted(called), sorted(told))
+            self.assertEqual(called[-1], told[-1])
+            by_class = {kind: set() for kind in CLASSES}
+            for one in map(json.loads, called[:-more - 1]):
+                by_class[one["class"]].add(one["merchant_transaction_id"])
+            self.assertEqual(by_class, self.planted)
+            self.assertEqual(sum("error" in json.loads(line) for line in called), more)
+
+        month = "?since=2020-01-01T00:00:00Z&until=2020-02-01T00:00:00Z"
+        summary = json.loads(self.post(self.ndjson(), NDJSON, month).body.splitlines()[-1])["summary"]
+        self.assertEqual((summary["differing"], summary["since"]), (8 * EACH, "2020-01-01T00:00:00.000Z"))
+
+    def test_the_call_refuses_what_is_no_list_or_too_long(self):
+        header = "merchant_transaction_id\n"
+        for body, kind, status, code in (
+                (header, "text/plain", 415, "unsupported_media_type"),
+                (header, "application/json", 415, "unsupported_media_type"),
+                ("order,status\n1,completed\n", CSV, 400, "invalid_request"),
+                ("", CSV, 400, "invalid_request"), ("[]", NDJSON, 400, "invalid_request"),
+                (header + "a\n" * 1_000_000, CSV, 413, "too_large")):
+            self.assert_problem(self.post(body, kind), status, code)
+        self.assert_problem(self.post(header, CSV, "?since=2021-01-01"), 400, "invalid_request")
+        for body in (header + "a\n" * 1_000_000, header + "x" * (32 << 20)):
+            self.assertIn("prooftrackctl reconcile", self.post(body, CSV).json["detail"])
+
+    def test_the_call_holds_nothing_up_and_sees_one_state(self):
+        # So much differs that it does not fit into the socket.
+        table = "merchant_transaction_id\n" + "".join(f"unknown-{number}\n" for number in range(20_000))
+        going = []
+        for _ in range(4):
+            connection = self.daemon.connection()
+            connection.request("POST", "/v1/reconcile", table, {"Content-Type": CSV})
+            going.append((connection, connection.getresponse()))
+        self.assertEqual([reply.status for _, reply in going], [200] * 4)
+        self.assert_problem(self.post(table, CSV), 503, "unavailable")
+        self.assert_problem(self.daemon.api("GET", "/v1/export/events"), 503, "unavailable")
+
+        self.proof("later", "completed")
+        self.daemon.track("later")
+        self.daemon.wait_state("later", "settled")
+        found = [json.loads(line) for line in going[0][1].read().splitlines()]
+        self.assertEqual(len([one for one in found if one.get("class") == "unknown_here"]), 20_000)
+        missing = {one["merchant_transaction_id"] for one in found if one.get("class") == "here_but_not_given"}
+        self.assertEqual(len(missing), 9 * EACH)
+        self.assertNotIn("later", missing)
+        # Whoever leaves makes room, as whoever has taken all.
+        going[1][0].close()
+        answers = lambda: (lambda reply: reply if reply.status == 200 else None)(self.post("{}", NDJSON))
+        now = [json.loads(line) for line in wait_until(answers, 10, "room for another").body.splitlines()]
+        self.assertIn("later", {one.get("merchant_transaction_id") for one in now})
+        self.assertEqual(now[-2]["line"], 1)
+        for connection, _ in going:
+            connection.close()
 
     def test_exit_0_only_when_nothing_differs_and_every_line_is_read(self):
         agreed = [row for row in self.rows if row["merchant_transaction_id"].startswith("agrees")]

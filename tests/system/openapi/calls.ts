@@ -8,7 +8,7 @@ import { makeClient, refused, taken, type Exchange } from "./client.js";
 import { endOf, statesOf } from "./lives.js";
 import { Sandbox } from "./sandbox.js";
 import { callSessions } from "./sessions.js";
-import { callEvents, callExports } from "./streams.js";
+import { callEvents, callExports, callReconcile } from "./streams.js";
 
 const [socketPath = "", sandboxFolder = "", recordPath = ""] = process.argv.slice(2);
 const exchanges: Exchange[] = [];
@@ -217,6 +217,7 @@ await callDeliveries();
 await callCallbacks();
 await callControls();
 await callExports(api);
+await callReconcile(api);
 await callDaemon();
 await sandbox.close();
 await close();

@@ -36,6 +36,27 @@ export async function callEvents(api: Client): Promise<Event[]> {
     return streamed;
 }
 
+/** Lists of payments against what was tracked: each line of an answer is one of three kinds. */
+export async function callReconcile(api: Client) {
+    const list = (text: string, type: string) => ({
+        body: text,
+        headers: { "Content-Type": type },
+        bodySerializer: (body: unknown) => body as string,
+        parseAs: "text" as const,
+    });
+    const lines = ['{"merchant_transaction_id": "never-seen", "credited": true}', "not an object"].join("\n");
+    const table = "merchant_transaction_id,status,fiat_amount\nnever-seen,completed,1.00\na b,,\n";
+    for (const [text, type] of [[lines, "application/x-ndjson"], [table, "text/csv"]] as const) {
+        const answer = String(taken(await api.POST("/v1/reconcile", list(text, type)), 200));
+        const found = answer.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+        const kinds = found.map((one) => String(one["class"] ?? (one["error"] === undefined ? "summary" : "error")));
+        const [first, last] = [kinds[0], kinds.slice(-2).join(" ")];
+        if (first !== "unknown_here" || last !== "error summary") throw new Error(`found ${kinds.join(" ")}`);
+    }
+    refused(await api.POST("/v1/reconcile", list("order,status\n", "text/csv")), 400, "invalid_request");
+    refused(await api.POST("/v1/reconcile", list(table, "text/plain")), 415, "unsupported_media_type");
+}
+
 /** What was tracked, recorded and delivered, as files; the client's types say which rows they have. */
 export async function callExports(api: Client) {
     for (const path of ["/v1/export/transactions", "/v1/export/events", "/v1/export/deliveries"] as const) {

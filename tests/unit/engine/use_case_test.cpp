@@ -203,6 +203,13 @@ std::vector<use_case> daemon_cases() {
         world.maintenance->set_maintenance(true, "", {}, world.tell<std::optional<track::maintenance_mark>>(to));
     };
     const auto drop_maintenance = [](use_case_world& world) { world.maintenance.reset(); };
+    const auto export_rows = [](use_case_world& world, call_result& to) {
+        world.operation->export_rows({}, world.tell<std::shared_ptr<byte_source>>(to));
+    };
+    const auto reconcile = [](use_case_world& world, call_result& to) {
+        const auto job = [](track::reconcile_source&, const track::line_writer& write) { write("{}"); };
+        world.operation->reconcile(job, world.tell<std::shared_ptr<byte_source>>(to));
+    };
     const auto drop_operation = [](use_case_world& world) { world.operation.reset(); };
     return {
         {"PutAConsumer", nothing, put, drop_consumer, {full}},
@@ -213,6 +220,8 @@ std::vector<use_case> daemon_cases() {
         {"Metrics", nothing, numbers, drop_status, {"ok", "ok"}}, // with what memory knows
         {"Backup", nothing, backup, drop_operation, {full}},
         {"Maintenance", nothing, hold, drop_maintenance, {full}},
+        {"Export", nothing, export_rows, drop_operation, {full}},
+        {"Reconcile", nothing, reconcile, drop_operation, {full}},
     };
 }
 

@@ -1,11 +1,13 @@
 // Exports of the SQLite store: bounded, in a thread of their own, and nothing is left of them.
 
 #include <atomic>
+#include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "store/copy_reader.hpp"
+#include "store/schema.hpp"
 #include "support/drained.hpp"
 #include "support/store_world.hpp"
 
@@ -13,6 +15,10 @@ namespace prooftrack::store {
 namespace {
 
 using source = std::shared_ptr<byte_source>;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
 
 struct Export : testing::Test {
     op_result<source> begin(track::export_query query) {
@@ -59,7 +65,7 @@ TEST_F(Export, TheThreadWaitsForASlowReader) {
     add(5000);
     const source slow = begin(counted()).value();
     // Full pieces, and one that waits to be put behind them.
-    constexpr std::size_t rows_a_piece = (copy_reader::piece_bytes + 999) / 1000;
+    constexpr std::size_t rows_a_piece = (piece_writer::piece_bytes + 999) / 1000;
     constexpr std::size_t pieces = (copy_reader::most_bytes_ahead + rows_a_piece * 1000 - 1) / (rows_a_piece * 1000);
     constexpr std::size_t most = rows_a_piece * (pieces + 1);
     ASSERT_TRUE(until([&] { return *rows == most; }));
@@ -90,6 +96,80 @@ TEST_F(Export, OneThatFailsIsBrokenAndNeverWhole) {
     EXPECT_TRUE(failing->is_broken());
     std::string piece;
     EXPECT_EQ(failing->next(piece), byte_source::progress::broken);
+    world.run();
+    EXPECT_THAT(world.facts().failed_exports, ElementsAre(AllOf(StartsWith("export: "), HasSubstr("no memory"))));
+}
+
+TEST_F(Export, AReconciliationCountsAsOneAndBreaksAsOne) {
+    add(10);
+    const auto begin_job = [&](track::reconcile_job job) {
+        return world.ask<source>(
+            [&](store& subject, auto handler) { subject.reconcile(std::move(job), std::move(handler)); });
+    };
+    const source failing = begin_job([](track::reconcile_source&, const track::line_writer& write) {
+                               write("one line");
+                               throw std::length_error("too many ids");
+                           }).value();
+    EXPECT_THROW(drained(*failing, [this] { world.run(); }), std::runtime_error);
+    world.run();
+    EXPECT_THAT(world.facts().failed_exports, ElementsAre(AllOf(StartsWith("reconcile: "), HasSubstr("too many ids"))));
+    std::vector<source> going;
+    const auto long_job = [](track::reconcile_source&, const track::line_writer& write) {
+        for (int i = 0; i < 3000; ++i) write(std::string(1000, 'x'));
+    };
+    ASSERT_TRUE(until([&] {
+        if (auto begun = begin_job(long_job)) going.push_back(*begun); // the one above may not have ended yet
+        return going.size() == most_exports;
+    }));
+    EXPECT_EQ(begin(counted()).error().code, store_error::busy);
+    EXPECT_EQ(begin_job(long_job).error().code, store_error::busy);
+}
+
+TEST_F(Export, ADamagedPageIsReported) {
+    add(3000);
+    world.close();
+    constexpr std::size_t first_page_of_data = 100; // behind the roots, which are made with the database
+    std::size_t pages = 0;
+    {
+        std::fstream file(world.path(), std::ios::in | std::ios::out | std::ios::binary);
+        const std::string damage(4096, '\xFF');
+        pages = std::filesystem::file_size(world.path()) / damage.size();
+        file.seekp(static_cast<std::streamoff>(first_page_of_data * damage.size()));
+        for (std::size_t page = first_page_of_data; page < pages; ++page) file << damage;
+    }
+    ASSERT_GT(pages, first_page_of_data);
+    const source failing = begin(counted()).value();
+    EXPECT_THROW(drained(*failing, [this] { world.run(); }), std::runtime_error);
+    world.run();
+    EXPECT_THAT(world.facts().failed_exports, ElementsAre(AllOf(StartsWith("export: "), HasSubstr("malformed"))));
+    EXPECT_TRUE(world.facts().fatal.empty());
+}
+
+TEST_F(Export, TheThreadGivesUpOnAReaderThatTakesNothing) {
+    auto copy = std::make_unique<db_connection>(":memory:", "");
+    create_schema(*copy, "log");
+    bool is_reported = false;
+    auto place = std::make_shared<char>();
+    const std::weak_ptr<char> thread_is_there = place;
+    copy_reading what;
+    what.task = {"export", [](database&, piece_writer& out) {
+                     for (int i = 0; i < 20; ++i) {
+                         out.piece().append(piece_writer::piece_bytes, 'x');
+                         out.end_row();
+                     }
+                 }};
+    what.place = std::move(place);
+    what.on_failed = [&](const op_error&) { is_reported = true; };
+    what.patience = milliseconds(50);
+    copy_reader reader(world.loop().get_executor(), std::move(copy), std::move(what));
+    ASSERT_TRUE(until([&] { return thread_is_there.expired(); }));
+    std::string taken;
+    std::string piece;
+    while (reader.next(piece) == byte_source::progress::more) taken += piece;
+    EXPECT_EQ(taken.size(), copy_reader::most_bytes_ahead);
+    EXPECT_TRUE(reader.is_broken());
+    world.run();
+    EXPECT_FALSE(is_reported);
 }
 
 TEST_F(Export, OneMoreThanTheMostIsRefusedUntilOneHasEnded) {
