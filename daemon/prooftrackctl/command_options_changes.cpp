@@ -22,11 +22,11 @@ void add_set(CLI::App& app, command_collector& into) {
     add_id(command, into.set.id);
     add_metadata(
         command, into.set.metadata, "A member of the new metadata, which replaces the old one whole; repeatable");
-    auto* url =
-        command
-            ->add_option(
-                "--callback-url", into.set.callback_url, "Tell this URL of later events (within [callback_url]'s rules)")
-            ->type_name("URL");
+    auto* url = command
+                    ->add_option(
+                        "--callback-url", into.set.callback_url,
+                        "Tell this URL of later events (within [callback_url]'s rules)")
+                    ->type_name("URL");
     command->add_flag("--no-callback-url", into.set.removes_callback_url, "Tell no URL of its own of later events")
         ->excludes(url);
     add_example(command, "set 550e8400-e29b-41d4-a716-446655440000 --metadata order=A-17 --metadata plan=gold");
@@ -39,8 +39,7 @@ void add_set(CLI::App& app, command_collector& into) {
 }
 
 void add_untrack(CLI::App& app, command_collector& into) {
-    auto* command =
-        app.add_subcommand("untrack", "End the tracking of a transaction, or of all that match a filter");
+    auto* command = app.add_subcommand("untrack", "End the tracking of a transaction, or of all that match a filter");
     auto* id = command->add_option("ID", into.untrack.id, "A merchant_transaction_id")
                    ->type_name("")
                    ->check(is_transaction_id());
@@ -53,8 +52,7 @@ void add_untrack(CLI::App& app, command_collector& into) {
     command->add_option("--status", into.untrack.status, "Only those with this status of Proof")
         ->type_name("S")
         ->excludes(id);
-    add_metadata(
-        command, into.untrack.metadata, "Only those with this member of the metadata; repeatable: all of them")
+    add_metadata(command, into.untrack.metadata, "Only those with this member of the metadata; repeatable: all of them")
         ->excludes(id);
     add_time(command, "--tracked-before", into.untrack.tracked_before, "Only those tracked earlier than this")
         ->excludes(id);

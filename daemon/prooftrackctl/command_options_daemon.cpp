@@ -19,8 +19,8 @@ CLI::Validator is_note() {
 
 void add_maintenance(CLI::App& app, command_collector& into) {
     using action = maintenance_command::action;
-    auto* group = app.add_subcommand(
-        "maintenance", "Hold all polls and deliveries, or go on; ids are taken all the while");
+    auto* group =
+        app.add_subcommand("maintenance", "Hold all polls and deliveries, or go on; ids are taken all the while");
     group->require_subcommand(1);
     add_example(group, "maintenance on --note 'Proof moves house'");
     const auto add = [&](const std::string& name, action what, const std::string& help) {

@@ -185,7 +185,8 @@ using any_command = std::variant<
     track_command, import_command, get_command, explain_command, wait_command, list_command, untrack_command,
     poll_command, session_command, kyc_command, events_command, deliveries_command, redeliver_command,
     callback_test_command, callback_control_command, dismiss_command, secret_new_command, consumers_command,
-    listen_command, status_command, top_command, backup_command, export_command, log_level_command, reconcile_command, set_command, maintenance_command, doctor_command, bridge_command>;
+    listen_command, status_command, top_command, backup_command, export_command, log_level_command, reconcile_command,
+    set_command, maintenance_command, doctor_command, bridge_command>;
 
 /// Each gives the exit status, or throws command_failure, output_closed, stop_requested.
 int run(command_context& context, const track_command& what);

@@ -77,8 +77,7 @@ void add_check(const config_file_facts& config, std::vector<finding>& findings) 
         }
         break;
     }
-    if (findings.size() == before)
-        findings.push_back({"config", finding_level::ok, config.path + " is valid", ""});
+    if (findings.size() == before) findings.push_back({"config", finding_level::ok, config.path + " is valid", ""});
 }
 
 void add_unread_config(const doctor_facts& facts, std::vector<finding>& findings) {
@@ -122,19 +121,19 @@ void diagnose_files(const doctor_facts& facts, std::vector<finding>& findings) {
                  fmt::format("{} ({}) cannot be looked at by this user", file.path, file.what), as_the_daemon});
         } else if (file.error != 0) {
             findings.push_back(
-                {check, finding_level::problem,
-                 fmt::format("{} ({}): {}", file.path, file.what, words_of(file.error)),
+                {check, finding_level::problem, fmt::format("{} ({}): {}", file.path, file.what, words_of(file.error)),
                  "put it there, or correct its path in the configuration"});
         } else if ((file.mode & others_may_read_or_write) != 0) {
             findings.push_back(
                 {check, finding_level::problem,
-                 fmt::format("{} ({}) has mode {:04o}: others can {} it", file.path, file.what, file.mode,
-                             (file.mode & 04U) != 0 ? "read" : "write"),
+                 fmt::format(
+                     "{} ({}) has mode {:04o}: others can {} it", file.path, file.what, file.mode,
+                     (file.mode & 04U) != 0 ? "read" : "write"),
                  fmt::format("chmod o= {}; who could read it may know it: renew it", file.path)});
         } else {
             findings.push_back(
-                {check, finding_level::ok,
-                 fmt::format("{} ({}) has mode {:04o}", file.path, file.what, file.mode), ""});
+                {check, finding_level::ok, fmt::format("{} ({}) has mode {:04o}", file.path, file.what, file.mode),
+                 ""});
         }
     }
     if (facts.config.is_read() && facts.config.mistakes.empty() && facts.files.empty())
@@ -159,8 +158,9 @@ void diagnose_socket(const doctor_facts& facts, std::vector<finding>& findings) 
     } else if (socket.connect_error != 0) {
         add(finding_level::problem,
             fmt::format("nobody answers on {}: {}", socket.path, words_of(socket.connect_error)), start_it);
-    } else if ((socket.mode & others_may_write) != 0 &&
-               (!facts.config.is_read() || facts.config.value.api.admin_group.empty())) {
+    } else if (
+        (socket.mode & others_may_write) != 0 &&
+        (!facts.config.is_read() || facts.config.value.api.admin_group.empty())) {
         add(finding_level::warning,
             fmt::format("{} has mode {:04o}: every local user may change things", socket.path, socket.mode),
             "api.mode = \"0660\" (or SocketMode= of its unit), or set api.admin_group");
@@ -184,7 +184,8 @@ void diagnose_daemon(const doctor_facts& facts, std::vector<finding>& findings) 
     const std::string version = status["version"].text();
     if (!facts.status.is_good() || version.empty()) {
         add(finding_level::problem,
-            facts.status.is_good() ? "what answers there is not prooftrackd" : "GET /v1/status " + refusal_of(facts.status),
+            facts.status.is_good() ? "what answers there is not prooftrackd"
+                                   : "GET /v1/status " + refusal_of(facts.status),
             "look at `systemctl status prooftrackd` and its log");
         return;
     }
@@ -196,8 +197,7 @@ void diagnose_daemon(const doctor_facts& facts, std::vector<finding>& findings) 
     if (!facts.ready.is_good() && findings.size() == before)
         add(finding_level::problem, "GET /readyz " + refusal_of(facts.ready), "look at the daemon's log");
     if (version != facts.version) {
-        add(finding_level::warning,
-            fmt::format("version {} runs, and prooftrackctl is {}", version, facts.version),
+        add(finding_level::warning, fmt::format("version {} runs, and prooftrackctl is {}", version, facts.version),
             "`systemctl restart prooftrackd` after an upgrade; it loses nothing");
     }
     if (findings.size() > before) return;

@@ -68,9 +68,8 @@ proof_verdict judge_health(const json_view& proof) {
 }
 
 bool names_certificate(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
-        return static_cast<char>(std::tolower(c));
-    });
+    std::transform(
+        text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return text.find("certificate") != std::string::npos || text.find("tls") != std::string::npos;
 }
 
@@ -97,8 +96,10 @@ finding finding_of(const proof_verdict& verdict, const std::string& where) {
     case proof_answer::address_refused:
         return line(finding_level::problem, "refuses this server", allow_address);
     case proof_answer::throttled:
-        return line(finding_level::warning, "asks for fewer requests", "wait: polls slow down and speed up by "
-                                                                       "themselves");
+        return line(
+            finding_level::warning, "asks for fewer requests",
+            "wait: polls slow down and speed up by "
+            "themselves");
     case proof_answer::failing:
         return line(finding_level::problem, "fails", "wait: nothing is lost; its support knows more");
     }
@@ -118,8 +119,7 @@ void add_certificate(
     } else if (is_reached) {
         findings.push_back({"certificate", finding_level::ok, "Proof's certificate is accepted", ""});
     } else {
-        findings.push_back(
-            {"certificate", finding_level::warning, "not known while Proof does not answer", ""});
+        findings.push_back({"certificate", finding_level::warning, "not known while Proof does not answer", ""});
     }
 }
 
@@ -138,8 +138,9 @@ void diagnose_proof(const doctor_facts& facts, std::vector<finding>& findings) {
         health.answer != proof_answer::unknown) {
         findings.push_back(
             {"proof", finding_level::problem,
-             fmt::format("it answers now, and the polls still count it as {}: {}", proof["health"].text(),
-                         proof["detail"].text()),
+             fmt::format(
+                 "it answers now, and the polls still count it as {}: {}", proof["health"].text(),
+                 proof["detail"].text()),
              health.answer == proof_answer::unreachable
                  ? "if it stays so, see whose account and environment the ids are of (404), else wait for the next poll"
                  : "wait for the next poll, at most proof's probe_interval"});

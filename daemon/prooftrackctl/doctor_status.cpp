@@ -40,12 +40,14 @@ void diagnose_clock(const doctor_facts& facts, std::vector<finding>& findings) {
     } else if (std::abs(*skew) > most_skew_seconds) {
         findings.push_back(
             {"clock", finding_level::problem,
-             fmt::format("this machine's clock is {:.0f} s {} Proof's: signatures may be refused", std::abs(*skew),
-                         *skew > 0 ? "behind" : "ahead of"),
+             fmt::format(
+                 "this machine's clock is {:.0f} s {} Proof's: signatures may be refused", std::abs(*skew),
+                 *skew > 0 ? "behind" : "ahead of"),
              mend_clock});
     } else {
         findings.push_back(
-            {"clock", finding_level::ok, fmt::format("{:.0f} s from Proof's, as far as is known", std::abs(*skew)), ""});
+            {"clock", finding_level::ok, fmt::format("{:.0f} s from Proof's, as far as is known", std::abs(*skew)),
+             ""});
     }
 }
 
@@ -93,9 +95,9 @@ bool add_test(const doctor_facts& facts, const std::string& name, std::vector<fi
     findings.push_back(
         {"callback " + name, is_refused ? finding_level::warning : finding_level::problem,
          fmt::format("{}: {}", is_refused ? "may not be tested by this user" : "did not take a test event", said),
-         is_refused ? "run doctor as an administrator of the daemon (root)"
-                    : fmt::format("check its address, certificate and secret; then `prooftrackctl callback test {}`",
-                                  name)});
+         is_refused
+             ? "run doctor as an administrator of the daemon (root)"
+             : fmt::format("check its address, certificate and secret; then `prooftrackctl callback test {}`", name)});
     return false;
 }
 
@@ -137,18 +139,20 @@ void diagnose_callback(const doctor_facts& facts, const json_view& callback, std
         is_well = false;
         findings.push_back(
             {check, finding_level::warning,
-             fmt::format("the oldest of {} deliveries has waited for {}",
-                         grouped(callback["backlog"].unsigned_integer().value_or(0)),
-                         short_duration(std::chrono::seconds(oldest))),
+             fmt::format(
+                 "the oldest of {} deliveries has waited for {}",
+                 grouped(callback["backlog"].unsigned_integer().value_or(0)),
+                 short_duration(std::chrono::seconds(oldest))),
              fmt::format("`prooftrackctl deliveries --state pending --callback {}` says why", name)});
     }
     if (const std::uint64_t dead = callback["dead"].unsigned_integer().value_or(0); dead > 0) {
         is_well = false;
         findings.push_back(
             {check, finding_level::problem, fmt::format("{} deliveries are dead: given up", grouped(dead)),
-             fmt::format("`prooftrackctl deliveries --state dead --callback {0}` shows them, `redeliver --dead "
-                         "--callback {0}` sends them again",
-                         name)});
+             fmt::format(
+                 "`prooftrackctl deliveries --state dead --callback {0}` shows them, `redeliver --dead "
+                 "--callback {0}` sends them again",
+                 name)});
     }
     is_well = add_test(facts, name, findings) && is_well;
     if (!is_well) return;
@@ -170,8 +174,9 @@ void diagnose_maintenance(const json_view& mark, std::vector<finding>& findings)
     const std::string note = mark["note"].text();
     findings.push_back(
         {"maintenance", finding_level::warning,
-         fmt::format("on since {}: nothing is polled, nothing delivered{}", mark["since"].text(),
-                     note.empty() ? "" : " (" + note + ")"),
+         fmt::format(
+             "on since {}: nothing is polled, nothing delivered{}", mark["since"].text(),
+             note.empty() ? "" : " (" + note + ")"),
          "`prooftrackctl maintenance off` when it is over"});
 }
 

@@ -32,8 +32,8 @@ std::string padded(std::string_view text, std::size_t width) {
 }
 
 std::size_t count_of(const std::vector<finding>& findings, finding_level level) {
-    return static_cast<std::size_t>(std::count_if(
-        findings.begin(), findings.end(), [level](const finding& one) { return one.level == level; }));
+    return static_cast<std::size_t>(
+        std::count_if(findings.begin(), findings.end(), [level](const finding& one) { return one.level == level; }));
 }
 
 std::string plural(std::size_t number, std::string_view word) {
@@ -63,9 +63,10 @@ std::string format_findings(const std::vector<finding>& findings, const look& wh
     const std::size_t problems = count_of(findings, finding_level::problem);
     const std::size_t warnings = count_of(findings, finding_level::warning);
     if (problems + warnings == 0) return out + painted("all is well", paint::good, where) + "\n";
-    return out + painted(
-                     fmt::format("{}, {}", plural(problems, "problem"), plural(warnings, "warning")),
-                     problems > 0 ? paint::bad : paint::warn, where) +
+    return out +
+           painted(
+               fmt::format("{}, {}", plural(problems, "problem"), plural(warnings, "warning")),
+               problems > 0 ? paint::bad : paint::warn, where) +
            "\n";
 }
 

@@ -234,9 +234,7 @@ api_request callback_test_request(std::string_view name) {
 
 api_request callback_control_request(const callback_control_command& what) {
     using action = callback_control_command::action;
-    const char* const verb = what.what == action::pause    ? "pause"
-                             : what.what == action::resume ? "resume"
-                                                           : "flush";
+    const char* const verb = what.what == action::pause ? "pause" : what.what == action::resume ? "resume" : "flush";
     return change("POST", fmt::format("/v1/callbacks/{}/{}", percent_encoded(what.name), verb));
 }
 

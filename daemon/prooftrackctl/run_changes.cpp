@@ -47,8 +47,7 @@ bool is_confirmed(command_context& context, const std::string& question) {
 
 void report(command_context& context, const untrack_counts& counts, bool dry_run) {
     if (context.options.json) {
-        context.out.line(
-            fmt::format("{{\"matched\": {}, \"untracked\": {}}}", counts.matched, counts.untracked));
+        context.out.line(fmt::format("{{\"matched\": {}, \"untracked\": {}}}", counts.matched, counts.untracked));
     } else if (dry_run) {
         context.out.line(fmt::format("{} would be untracked", grouped(counts.matched)));
     } else {

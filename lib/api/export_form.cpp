@@ -29,8 +29,8 @@ const names transaction_columns{
     "last_error"};
 const names event_columns{"id", "seq", "type", "timestamp"};
 const names event_data_columns{"merchant_transaction_id", "state", "status", "previous_status", "final", "metadata"};
-const names delivery_columns{"id",         "event_id",    "event_type",     "merchant_transaction_id",
-                             "callback",   "state",       "attempts",       "last_attempt_at",
+const names delivery_columns{"id",         "event_id",    "event_type",      "merchant_transaction_id",
+                             "callback",   "state",       "attempts",        "last_attempt_at",
                              "last_error", "last_status", "next_attempt_at", "note"};
 /// Those of both generations of Proof's reply.
 const names proof_columns{

@@ -28,9 +28,8 @@ request_ticket router::untrack_matching(api_call call) {
     if (!request) return answer_problem(call.respond, request.error());
     behind_.untrack_matching(
         std::move(*request), call.head.who,
-        answer_with<untrack_summary>(std::move(call.respond), [](untrack_summary done) {
-            return json_response(200, render_untracked(done));
-        }));
+        answer_with<untrack_summary>(
+            std::move(call.respond), [](untrack_summary done) { return json_response(200, render_untracked(done)); }));
     return no_ticket;
 }
 

@@ -21,7 +21,8 @@ parsed<track::tracking_state> read_state(const std::string& text) {
     const auto state = track::parse_tracking_state(text);
     if (!state) return refused(fmt::format("filter: state is one of {}", open_states));
     if (is_ended(*state))
-        return refused(fmt::format("filter: what is {} can be untracked no more: state is one of {}", text, open_states));
+        return refused(
+            fmt::format("filter: what is {} can be untracked no more: state is one of {}", text, open_states));
     return *state;
 }
 

@@ -17,8 +17,8 @@
 
 namespace prooftrack::engine {
 
-/// Each row is ended as by DELETE, bound to the revision that matched: what changes meanwhile is looked at again. It goes
-/// slice by slice, so that other calls and polls get their turn, and to the end also when the caller has gone.
+/// Each row is ended as by DELETE, bound to the revision that matched: what changes meanwhile is looked at again. It
+/// goes slice by slice, so that other calls and polls get their turn, and to the end also when the caller has gone.
 class bulk_calls final : public api::bulk_backend {
   public:
     bulk_calls(store::store& storage, poll_driver& polls, change_audit& audit)

@@ -28,8 +28,7 @@ class control_calls final : public api::control_backend {
         : clock_(clock), store_(storage), driver_(driver), audit_(audit) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
-    void pause_callback(
-        std::string name, api::client_identity who, api::backend_handler<std::string> handler) override;
+    void pause_callback(std::string name, api::client_identity who, api::backend_handler<std::string> handler) override;
     void resume_callback(
         std::string name, api::client_identity who, api::backend_handler<std::string> handler) override;
     void flush_callback(

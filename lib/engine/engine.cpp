@@ -50,9 +50,8 @@ engine::engine(
       operators_(deps.storage, audit_, hooks_.set_log_level), maintenance_(deps.clock, deps.storage, hold_, audit_),
       calls_(
           {tracking_, lookup_, changes_, options_, bulk_, sessions_, feed_, deliveries_, controls_, consumers_, status_,
-              
-           operators_,
-           maintenance_}) {}
+
+           operators_, maintenance_}) {}
 
 session_hooks engine::hooks_of_sessions() {
     return {

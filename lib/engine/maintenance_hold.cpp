@@ -11,10 +11,10 @@ void maintenance_hold::follow(const std::optional<track::maintenance_mark>& mark
     if (mark == before) return;
     const wall_time now = clock_.now().wall;
     const track::maintenance_mark& told = mark ? *mark : *before;
-    std::vector<observe::log_field> fields{
-        {"state", mark ? "on" : "off"}, {"since", format_wall_time(told.since)}};
+    std::vector<observe::log_field> fields{{"state", mark ? "on" : "off"}, {"since", format_wall_time(told.since)}};
     if (!mark)
-        fields.emplace_back("lasted_seconds", std::max(seconds(0), std::chrono::floor<seconds>(now - told.since)).count());
+        fields.emplace_back(
+            "lasted_seconds", std::max(seconds(0), std::chrono::floor<seconds>(now - told.since)).count());
     const std::string& words = mark ? mark->note : note;
     if (!words.empty()) fields.emplace_back("note", words);
     log_.write(observe::log_event_id::daemon_maintenance, std::span<const observe::log_field>(fields));

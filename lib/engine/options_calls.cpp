@@ -57,8 +57,7 @@ store::options_change make_change(
 void options_calls::set_options(
     transaction_id id, api::options_patch patch, api::client_identity who,
     api::backend_handler<track::transaction_view> handler) {
-    auto audited =
-        around_.audit.audited({"set_options", "merchant_transaction_id", id.str(), who}, std::move(handler));
+    auto audited = around_.audit.audited({"set_options", "merchant_transaction_id", id.str(), who}, std::move(handler));
     start(change(std::move(id), std::move(patch)), std::move(audited));
 }
 

@@ -185,8 +185,7 @@ void search_index::flush(db_connection& db) {
         if (segment > *newest_segment_) {
             if (*newest_segment_ >= 0) sort_segment(db, *newest_segment_);
             newest_segment_ = segment;
-        } else if (has_more_additions(
-                       db, segment, segment == *newest_segment_ ? most_new_additions : most_additions)) {
+        } else if (has_more_additions(db, segment, segment == *newest_segment_ ? most_new_additions : most_additions)) {
             sort_segment(db, segment);
         }
     }

@@ -359,8 +359,7 @@ class store {
     /// On with a mark, off without one. While it is on a further mark replaces the note, and `since` stays. As it is
     /// then.
     virtual void set_maintenance(
-        std::optional<track::maintenance_mark> mark,
-        store_handler<std::optional<track::maintenance_mark>> handler) = 0;
+        std::optional<track::maintenance_mark> mark, store_handler<std::optional<track::maintenance_mark>> handler) = 0;
     /// Remembers which Proof this database belongs to; gives the one it knew before ("" = none).
     virtual void remember_base_url(std::string base_url, store_handler<std::string> handler) = 0;
 

@@ -421,7 +421,7 @@ class tracker {
     steady_time deadlines_from_{}; ///< none passes earlier: after maintenance everybody is polled first
     std::optional<wall_time>
         unfit_since_; ///< a burst, Proof unwell, maintenance: time that counts towards no not_found_grace
-    std::vector<std::string> seen_words_;  ///< unknown words already reported, bounded
+    std::vector<std::string> seen_words_; ///< unknown words already reported, bounded
     double repeat_allowance_ = most_saved_repeats;
     steady_time first_poll_at_{};
     std::uint32_t polls_in_window_ = 0;

@@ -56,8 +56,8 @@ std::string_view to_string(reported_state state) {
 }
 
 std::string_view to_string(call_effect effect) {
-    constexpr std::array<std::string_view, 9> names{"no effect", "201", "200", "409 already_tracked", "200 untracked",
-                                                    "409",       "404", "200 changed", "passed over"};
+    constexpr std::array<std::string_view, 9> names{
+        "no effect", "201", "200", "409 already_tracked", "200 untracked", "409", "404", "200 changed", "passed over"};
     return names.at(static_cast<std::size_t>(effect));
 }
 

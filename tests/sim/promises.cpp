@@ -156,9 +156,8 @@ void promises::end_untrack_of(const call& done, bool is_known) {
 }
 
 bool promises::has_room_everywhere() const {
-    return std::all_of(ids_.begin(), ids_.end(), [](const auto& one) {
-        return one.second.model.open_calls() + 1 < most_open_calls;
-    });
+    return std::all_of(
+        ids_.begin(), ids_.end(), [](const auto& one) { return one.second.model.open_calls() + 1 < most_open_calls; });
 }
 
 void promises::end(const call& done, const std::string& id, call_effect effect) {

@@ -118,7 +118,7 @@ class promises final : public proof_observer, public api::event_listener {
     };
 
     struct bulk_call {
-        std::optional<int> metadata; ///< of those that it ends
+        std::optional<int> metadata;                              ///< of those that it ends
         std::map<std::string, std::optional<std::size_t>> places; ///< in the model of each id
     };
 

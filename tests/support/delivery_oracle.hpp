@@ -55,8 +55,8 @@ class delivery_oracle {
             if (row.view.state == track::delivery_state::pending) broken("delivery {} is still pending at the end", id);
             if (row.view.state == track::delivery_state::delivered && !taken_.contains(id))
                 broken("delivery {} was never taken", id);
-            const bool was_dead = row.view.state == track::delivery_state::dead ||
-                                  row.view.state == track::delivery_state::dismissed;
+            const bool was_dead =
+                row.view.state == track::delivery_state::dead || row.view.state == track::delivery_state::dismissed;
             if (was_dead && !refused_.contains(id)) broken("delivery {} died without an attempt", id);
         }
         if (world_.driver->in_flight() != 0) broken("{} attempts are left over", world_.driver->in_flight());

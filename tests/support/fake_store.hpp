@@ -140,9 +140,7 @@ class fake_store final : public store, public fake_store_queue {
     }
     void retry_dead(std::optional<std::string> callback, wall_time now, store_handler<std::uint64_t> handler) override {
         change<std::uint64_t>(
-            [callback = std::move(callback), now](fake_disk& disk) {
-                return disk.retry_dead(callback, now);
-            },
+            [callback = std::move(callback), now](fake_disk& disk) { return disk.retry_dead(callback, now); },
             std::move(handler));
     }
     void set_maintenance(

@@ -20,8 +20,8 @@ class Doctor(SystemCase):
 
     def run_doctor(self, *arguments, expect=None, env=None):
         begin = time.monotonic()
-        done = subprocess.run([program("prooftrackctl"), "--json", "doctor", *arguments], capture_output=True, text=True,
-                              timeout=120, env={**os.environ, **(env or {})})
+        done = subprocess.run([program("prooftrackctl"), "--json", "doctor", *arguments], capture_output=True,
+                              text=True, timeout=120, env={**os.environ, **(env or {})})
         self.assertLess(time.monotonic() - begin, 90, "every check has a deadline")
         self.assertEqual(done.stderr, "")
         findings = [json.loads(line) for line in done.stdout.splitlines()]
@@ -50,8 +50,8 @@ class Doctor(SystemCase):
         self.start()
         findings = self.doctor("--test", expect=0)
         self.assertEqual({check for check, _ in self.results(findings)},
-                         {"config", "file", "socket", "daemon", "proof", "certificate", "token", "clock", "disk", "polls",
-                          "callback backend"})
+                         {"config", "file", "socket", "daemon", "proof", "certificate", "token", "clock", "disk",
+                          "polls", "callback backend"})
         self.assertEqual(len(self.receiver.events("callback.test")), 1)
         self.doctor(expect=0)
         self.assertEqual(len(self.receiver.events("callback.test")), 1, "only with --test")
@@ -145,8 +145,8 @@ class Doctor(SystemCase):
         self.assertIn(("config", "problem"), self.results(findings), "prooftrackd --check-config reads it")
 
     def test_nothing_there_at_all(self):
-        findings = self.run_doctor("--socket", str(self.folder / "none.sock"), "--config", str(self.folder / "none.toml"),
-                                   expect=1)
+        findings = self.run_doctor("--socket", str(self.folder / "none.sock"),
+                                   "--config", str(self.folder / "none.toml"), expect=1)
         self.assertEqual(self.results(findings), {("config", "problem"), ("socket", "problem")})
         (self.folder / "none.sock").write_text("")
         findings = self.run_doctor("--socket", str(self.folder / "none.sock"), expect=1)

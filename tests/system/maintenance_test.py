@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Maintenance with the real programs: nothing is polled or delivered while it is on, through kill -9; nothing is lost."""
+"""Maintenance with the real programs: nothing is polled or delivered while it is on, through kill -9; nothing is lost.
+"""
 
 import json
 import subprocess
@@ -152,7 +153,8 @@ class Maintenance(SystemCase):
 
     def test_what_is_refused_changes_nothing(self):
         daemon = self.start_daemon([self.callback(self.receiver)])
-        for body in ({}, {"on": 1}, {"on": True, "note": "x" * 501}, {"on": True, "note": "a\nb"}, {"on": True, "x": 1}):
+        for body in ({}, {"on": 1}, {"on": True, "note": "x" * 501}, {"on": True, "note": "a\nb"},
+                     {"on": True, "x": 1}):
             self.assert_problem(daemon.api("PUT", "/v1/maintenance", body), 400, "invalid_request")
         self.assert_problem(daemon.api("GET", "/v1/maintenance"), 405, "method_not_allowed")
         self.assertIsNone(daemon.status()["maintenance"])

@@ -82,8 +82,7 @@ void log_paused(
 }
 
 void log_resumed(observe::event_log& log, std::string_view callback, wall_time since) {
-    log.write(
-        observe::log_event_id::callback_resumed, {{"callback", callback}, {"since", format_wall_time(since)}});
+    log.write(observe::log_event_id::callback_resumed, {{"callback", callback}, {"since", format_wall_time(since)}});
 }
 
 void log_unconfigured(observe::event_log& log, const store::lane_summary& summary) {

@@ -15,9 +15,8 @@ class Controls : public store_contract {
   protected:
     std::optional<wall_time> set_paused(const std::string& callback, std::optional<wall_time> since) {
         return world
-            .ask<std::optional<wall_time>>([&](store& subject, auto handler) {
-                subject.set_paused(callback, since, std::move(handler));
-            })
+            .ask<std::optional<wall_time>>(
+                [&](store& subject, auto handler) { subject.set_paused(callback, since, std::move(handler)); })
             .value();
     }
     op_result<std::uint64_t> flush(const std::string& callback, wall_time now) {
@@ -25,9 +24,8 @@ class Controls : public store_contract {
             [&](store& subject, auto handler) { subject.flush_callback(callback, now, std::move(handler)); });
     }
     op_result<track::delivery_view> dismiss(std::uint64_t id, const std::string& note = "") {
-        return world.ask<track::delivery_view>([&](store& subject, auto handler) {
-            subject.dismiss_delivery(delivery_id{id}, note, std::move(handler));
-        });
+        return world.ask<track::delivery_view>(
+            [&](store& subject, auto handler) { subject.dismiss_delivery(delivery_id{id}, note, std::move(handler)); });
     }
     std::uint64_t dismiss_dead(const std::optional<std::string>& callback, const std::string& note = "") {
         return world
@@ -47,8 +45,8 @@ class Controls : public store_contract {
         return value_of(recorded.heads.at(0).id);
     }
     void fail(std::uint64_t id, std::uint32_t attempts, std::int64_t next_ms) {
-        world.attempt({delivery_id{id}, at_ms(100), attempts, track::delivery_state::pending, 500, "500",
-                       at_ms(next_ms)});
+        world.attempt(
+            {delivery_id{id}, at_ms(100), attempts, track::delivery_state::pending, 500, "500", at_ms(next_ms)});
     }
     std::uint64_t kill(const std::string& id, const std::vector<std::string>& callbacks) {
         const std::uint64_t first = owe(id, callbacks);
@@ -59,11 +57,11 @@ class Controls : public store_contract {
     std::vector<std::uint64_t> ids_of(track::delivery_query query) {
         std::vector<std::uint64_t> ids;
         do {
-            const track::delivery_page page =
-                world
-                    .ask<track::delivery_page>(
-                        [&](store& subject, auto handler) { subject.deliveries(query, std::move(handler)); })
-                    .value();
+            const track::delivery_page page = world
+                                                  .ask<track::delivery_page>([&](store& subject, auto handler) {
+                                                      subject.deliveries(query, std::move(handler));
+                                                  })
+                                                  .value();
             for (const track::delivery_view& view : page.deliveries) ids.push_back(value_of(view.id));
             query.cursor = page.next_cursor;
         } while (!query.cursor.empty());
@@ -86,8 +84,7 @@ TEST_P(Controls, APauseLastsWithItsBeginningUntilItIsEnded) {
     EXPECT_EQ(set_paused("backend", at_ms(9)), at_ms(5)) << "a second one changes nothing";
     EXPECT_EQ(set_paused("ledger", at_ms(7)), at_ms(7));
     world.reopen();
-    EXPECT_EQ(
-        world.status().pauses, (std::map<std::string, wall_time>{{"backend", at_ms(5)}, {"ledger", at_ms(7)}}));
+    EXPECT_EQ(world.status().pauses, (std::map<std::string, wall_time>{{"backend", at_ms(5)}, {"ledger", at_ms(7)}}));
     EXPECT_EQ(set_paused("backend", std::nullopt), std::nullopt);
     EXPECT_EQ(set_paused("backend", std::nullopt), std::nullopt);
     world.reopen();

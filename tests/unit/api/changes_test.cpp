@@ -67,9 +67,9 @@ TEST_F(Changes, OptionsThatCannotBeAreRefused) {
 }
 
 TEST_F(Changes, ManyAreUntrackedByAFilter) {
-    const auto response = untrack(
-        R"({"filter":{"state":"not_found","status":"pending","metadata.order":"A-17","metadata.shop.id":"",)"
-        R"("tracked_before":"2026-04-01T00:00:00+02:00"}})");
+    const auto response =
+        untrack(R"({"filter":{"state":"not_found","status":"pending","metadata.order":"A-17","metadata.shop.id":"",)"
+                R"("tracked_before":"2026-04-01T00:00:00+02:00"}})");
     EXPECT_EQ(response.status, 200);
     EXPECT_EQ(response.body, R"({"matched":7,"untracked":7})");
     const untrack_request& given = backend_.last_untrack.value();
@@ -81,8 +81,7 @@ TEST_F(Changes, ManyAreUntrackedByAFilter) {
     EXPECT_EQ(format_wall_time(*given.filter.tracked_before), "2026-03-31T22:00:00.000Z");
     EXPECT_FALSE(given.is_dry_run);
     EXPECT_EQ(backend_.last_who.uid, 1000);
-    EXPECT_EQ(
-        untrack(R"({"filter":{"state":"overdue"},"dry_run":true})").body, R"({"matched":7,"untracked":0})");
+    EXPECT_EQ(untrack(R"({"filter":{"state":"overdue"},"dry_run":true})").body, R"({"matched":7,"untracked":0})");
     EXPECT_TRUE(backend_.last_untrack->is_dry_run);
     untrack(R"({"dry_run":false,"filter":{"state":"overdue"}})");
     EXPECT_FALSE(backend_.last_untrack->is_dry_run);
@@ -93,18 +92,26 @@ TEST_F(Changes, AFilterThatCannotBeIsRefused) {
     for (std::size_t i = 0; i <= track::most_metadata_filters; ++i)
         many += R"(,"metadata.k)" + std::to_string(i) + R"(":"v")";
     for (const std::string& bad :
-         {std::string("{}"), std::string(R"({"filter":{}})"), std::string(R"({"filter":null})"),
-          std::string(R"({"filter":"state"})"), std::string(R"({"filter":{},"dry_run":true})"),
+         {std::string("{}"),
+          std::string(R"({"filter":{}})"),
+          std::string(R"({"filter":null})"),
+          std::string(R"({"filter":"state"})"),
+          std::string(R"({"filter":{},"dry_run":true})"),
           std::string(R"({"filter":{"state":"overdue"},"dry_run":"yes"})"),
           std::string(R"({"filter":{"state":"overdue"},"dry_run":null})"),
-          std::string(R"({"filter":{"state":"overdue"},"limit":5})"), std::string(R"({"filter":{"state":"done"}})"),
-          std::string(R"({"filter":{"state":["overdue"]}})"), std::string(R"({"filter":{"metadata":{"a":"b"}}})"),
+          std::string(R"({"filter":{"state":"overdue"},"limit":5})"),
+          std::string(R"({"filter":{"state":"done"}})"),
+          std::string(R"({"filter":{"state":["overdue"]}})"),
+          std::string(R"({"filter":{"metadata":{"a":"b"}}})"),
           std::string(R"({"filter":{"tracked_after":"2026-04-01T00:00:00Z"}})"),
-          std::string(R"({"filter":{"tracked_before":"yesterday"}})"), std::string(R"({"filter":{"status":""}})"),
+          std::string(R"({"filter":{"tracked_before":"yesterday"}})"),
+          std::string(R"({"filter":{"status":""}})"),
           R"({"filter":{"status":")" + std::string(65, 's') + R"("}})",
-          std::string(R"({"filter":{"metadata.n":7}})"), std::string(R"({"filter":{"status":"a","status":"b"}})"),
+          std::string(R"({"filter":{"metadata.n":7}})"),
+          std::string(R"({"filter":{"status":"a","status":"b"}})"),
           R"({"filter":{"metadata.n":")" + std::string(4097, 'x') + R"("}})",
-          R"({"filter":{"metadata.)" + std::string(4097, 'x') + R"(":"n"}})", many + "}}"}) {
+          R"({"filter":{"metadata.)" + std::string(4097, 'x') + R"(":"n"}})",
+          many + "}}"}) {
         EXPECT_EQ(problem_of(untrack(bad)), "400 invalid_request") << bad.substr(0, 80);
     }
     for (const char* ended : {"settled", "abandoned", "untracked"}) {
@@ -121,8 +128,9 @@ TEST_F(Changes, AnIdMayBeCalledUntrack) {
     EXPECT_EQ(patch(R"({"metadata":{}})", "untrack").status, 200);
     const auto refused = ask("PUT", "/v1/transactions/untrack", "{}", "application/json");
     EXPECT_EQ(problem_of(refused), "405 method_not_allowed");
-    EXPECT_THAT(refused.headers, testing::Contains(std::pair<std::string, std::string>(
-                                     "Allow", "GET, HEAD, DELETE, PATCH, POST")));
+    EXPECT_THAT(
+        refused.headers,
+        testing::Contains(std::pair<std::string, std::string>("Allow", "GET, HEAD, DELETE, PATCH, POST")));
 }
 
 } // namespace

@@ -98,8 +98,7 @@ TEST_F(Controls, ADismissalThatIsNoneIsRefused) {
     }
     EXPECT_EQ(problem_of(ask("POST", "/v1/deliveries/dismiss")), "400 invalid_request");
     for (const char* id : {"x", "-1", "99999999999999999999"})
-        EXPECT_EQ(
-            problem_of(ask("POST", "/v1/deliveries/" + std::string(id) + "/dismiss")), "400 invalid_request")
+        EXPECT_EQ(problem_of(ask("POST", "/v1/deliveries/" + std::string(id) + "/dismiss")), "400 invalid_request")
             << id;
     EXPECT_EQ(problem_of(ask("POST", "/v1/deliveries/7/dismiss", R"({"state":"dead"})")), "400 invalid_request");
     EXPECT_EQ(problem_of(ask("POST", "/v1/deliveries/7/dismiss?note=x")), "400 invalid_request");

@@ -153,8 +153,7 @@ TEST_F(OpenApi, DescribesWhatIsShownMemberByMember) {
     expect_members(parse(render_callback_test({0, milliseconds(1), "", "refused"})), "callback_test", {"error"});
     expect_members(
         parse(format_problem(make_problem(problem_code::timeout, "x"))), "problem",
-        {"request_id", "merchant_transaction_id", "oldest_seq", "last_seq", "taken", "untracked", "reasons",
-         "proof"});
+        {"request_id", "merchant_transaction_id", "oldest_seq", "last_seq", "taken", "untracked", "reasons", "proof"});
     expect_members(json_of(ask("GET", "/healthz")), "health", {"proof"});
     track::event_facts facts;
     facts.id = std::string(track::event_id_length, 'e');

@@ -143,13 +143,12 @@ TEST(CommandLine, SessionFieldsBecomeStringsAndTrackingStandsApart) {
 }
 
 TEST(CommandLine, ChangesOfTransactions) {
-    const auto set = parsed<set_command>(
-        {"set", "a~b", "--metadata", "order=A", "--metadata", "x=", "--callback-url", "u"});
+    const auto set =
+        parsed<set_command>({"set", "a~b", "--metadata", "order=A", "--metadata", "x=", "--callback-url", "u"});
     EXPECT_EQ(set_request_of(set).method, "PATCH");
     EXPECT_EQ(set_request_of(set).target, "/v1/transactions/a~b");
     EXPECT_EQ(set_request_of(set).body, R"({"metadata":{"order":"A","x":""},"callback_url":"u"})");
-    EXPECT_EQ(
-        set_request_of(parsed<set_command>({"set", "a", "--no-callback-url"})).body, R"({"callback_url":null})");
+    EXPECT_EQ(set_request_of(parsed<set_command>({"set", "a", "--no-callback-url"})).body, R"({"callback_url":null})");
     const auto untrack = parsed<untrack_command>(
         {"untrack", "--state", "overdue", "--state", "not_found", "--status", "pending", "--metadata", "a.b=c=d",
          "--tracked-before", "24h"});
@@ -158,9 +157,8 @@ TEST(CommandLine, ChangesOfTransactions) {
     const api_request request = untrack_matching_request(timed, "overdue", true);
     EXPECT_EQ(request.target, "/v1/transactions/untrack");
     EXPECT_EQ(
-        request.body,
-        R"({"filter":{"state":"overdue","status":"pending","metadata.a.b":"c=d",)"
-        R"("tracked_before":"2026-05-01T00:00:00.000Z"},"dry_run":true})");
+        request.body, R"({"filter":{"state":"overdue","status":"pending","metadata.a.b":"c=d",)"
+                      R"("tracked_before":"2026-05-01T00:00:00.000Z"},"dry_run":true})");
     EXPECT_GT(request.patience, std::chrono::minutes(10));
     EXPECT_EQ(
         untrack_matching_request(parsed<untrack_command>({"untrack", "--metadata", "a=b"}), "", false).body,

@@ -112,8 +112,7 @@ TEST(Controls, TheStatusSaysWhatIsPaused) {
         "last_error":null,"next_try_at":null,"paused_since":"2026-04-01T09:58:00.000Z"},{"name":"ledger",
         "state":"ok","backlog":0,"oldest_undelivered_seconds":0,"dead":0,"paused_since":null}]})"),
         {}, now, 0);
-    EXPECT_NE(
-        text.find("backend was paused 2m ago: `prooftrackctl resume backend` lets it go on\n"), std::string::npos)
+    EXPECT_NE(text.find("backend was paused 2m ago: `prooftrackctl resume backend` lets it go on\n"), std::string::npos)
         << text;
     EXPECT_EQ(text.find("ledger was paused"), std::string::npos) << text;
 }

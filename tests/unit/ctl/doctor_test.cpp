@@ -111,7 +111,8 @@ TEST_F(Doctor, AConfigurationWithMistakesNamesThem) {
 
 TEST_F(Doctor, AWarningOfTheCheckIsOne) {
     facts_.config.check.lines = {
-        "/etc/p.toml: warning: callback shop selects no reversed", "/etc/token: warning: others can read it: chmod 0640",
+        "/etc/p.toml: warning: callback shop selects no reversed",
+        "/etc/token: warning: others can read it: chmod 0640",
         "/etc/p.toml: proof.token_file: no permission (warning: this cannot be checked from here)",
         "/etc/p.toml: the configuration is valid"};
     const auto found = of("config");
@@ -390,12 +391,11 @@ TEST(DoctorView, IsAlignedAndSaysWhatToDoBelow) {
         {"callback shop", level::problem, "fails: \x1b[31m500", "mend it"},
         {"clock", level::warning, "odd", ""}};
     EXPECT_EQ(
-        format_findings(findings, look{}),
-        "ok       config         /etc/p.toml is valid\n"
-        "problem  callback shop  fails: \\x1b[31m500\n"
-        "                        → mend it\n"
-        "warning  clock          odd\n"
-        "1 problem, 1 warning\n");
+        format_findings(findings, look{}), "ok       config         /etc/p.toml is valid\n"
+                                           "problem  callback shop  fails: \\x1b[31m500\n"
+                                           "                        → mend it\n"
+                                           "warning  clock          odd\n"
+                                           "1 problem, 1 warning\n");
     look narrow;
     narrow.width = 30;
     narrow.utf8 = false;
@@ -416,7 +416,8 @@ TEST(DoctorView, AFindingIsALineOfJson) {
         format_finding_json({"disk", level::warning, "a \"b\"", "c"}),
         R"({"check":"disk","result":"warning","what":"a \"b\"","advice":"c"})");
     EXPECT_EQ(
-        format_finding_json({"disk", level::ok, "a", ""}), R"({"check":"disk","result":"ok","what":"a","advice":null})");
+        format_finding_json({"disk", level::ok, "a", ""}),
+        R"({"check":"disk","result":"ok","what":"a","advice":null})");
 }
 
 } // namespace

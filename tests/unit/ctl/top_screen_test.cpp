@@ -70,8 +70,7 @@ TEST(StatusView, ACheckIsContentOnlyWhenReadyAndProofIsOk) {
     EXPECT_EQ(reasons(fine, R"({"proof":{"health":"ok"},"maintenance":{"on":true}})"), all{});
     EXPECT_EQ(reasons(fine, R"({"proof":{"health":"throttled","detail":"429"}})"), all{"Proof is throttled: 429"});
     EXPECT_EQ(reasons(fine, R"({"proof":{"health":"forbidden","detail":null}})"), all{"Proof is forbidden"});
-    EXPECT_EQ(
-        reasons(R"({"reasons":["stopping"]})", R"({"proof":{"health":"ok"}})"), all{"not ready: stopping"});
+    EXPECT_EQ(reasons(R"({"reasons":["stopping"]})", R"({"proof":{"health":"ok"}})"), all{"not ready: stopping"});
 }
 
 TEST(TopScreen, FitsEverySizeExactly) {

@@ -91,8 +91,7 @@ TEST_F(BulkCalls, EachThatMatchesIsEndedAndAuditedAsByADelete) {
     EXPECT_EQ(untracked(), 2U);
     EXPECT_EQ(world_.polls.core().size(), 0U);
     EXPECT_EQ(waited, "untracked");
-    EXPECT_THAT(
-        audited(), ElementsAre("untrack i1 done 1000", "untrack i0 done 1000", "untrack_matching 2 done 1000"));
+    EXPECT_THAT(audited(), ElementsAre("untrack i1 done 1000", "untrack i0 done 1000", "untrack_matching 2 done 1000"));
     EXPECT_EQ(world_.log.count(log_event_id::transaction_untracked), 2U);
     EXPECT_EQ(end(in_state(tracking_state::tracking)), "0/0") << "a repeat is safe";
 }

@@ -23,16 +23,19 @@ class ControlCalls : public testing::Test {
         return std::move(answer.value());
     }
     api::outcome<std::string> pause(const std::string& name) {
-        return ask<std::string>(
-            [&](auto handler) { world_.control->pause_callback(name, {7, 8}, std::move(handler)); });
+        return ask<std::string>([&](auto handler) {
+            world_.control->pause_callback(name, {7, 8}, std::move(handler));
+        });
     }
     api::outcome<std::string> resume(const std::string& name) {
-        return ask<std::string>(
-            [&](auto handler) { world_.control->resume_callback(name, {7, 8}, std::move(handler)); });
+        return ask<std::string>([&](auto handler) {
+            world_.control->resume_callback(name, {7, 8}, std::move(handler));
+        });
     }
     api::outcome<std::uint64_t> flush(const std::string& name) {
-        return ask<std::uint64_t>(
-            [&](auto handler) { world_.control->flush_callback(name, {7, 8}, std::move(handler)); });
+        return ask<std::uint64_t>([&](auto handler) {
+            world_.control->flush_callback(name, {7, 8}, std::move(handler));
+        });
     }
     api::outcome<track::delivery_view> dismiss(std::uint64_t id, const std::string& note = "") {
         return ask<track::delivery_view>([&](auto handler) {
@@ -50,13 +53,29 @@ class ControlCalls : public testing::Test {
     }
     void owe(std::uint64_t number, const std::string& callback, track::delivery_state state) {
         world_.disk.lanes[callback].callback = callback;
-        track::delivery_view view{
-            delivery_id{number}, "evt_1", "transaction.completed", world_.id("t1"), callback, state, 3, std::nullopt,
-            "500",               500,     std::nullopt};
+        track::delivery_view view{delivery_id{number},
+                                  "evt_1",
+                                  "transaction.completed",
+                                  world_.id("t1"),
+                                  callback,
+                                  state,
+                                  3,
+                                  std::nullopt,
+                                  "500",
+                                  500,
+                                  std::nullopt};
         world_.disk.rows.insert_or_assign(
             number, fake_disk::delivery_row{
-                        std::move(view), event_seq{1}, callback, "", "settled", "completed", nullptr,
-                        world_.clock.now().wall, {}, false});
+                        std::move(view),
+                        event_seq{1},
+                        callback,
+                        "",
+                        "settled",
+                        "completed",
+                        nullptr,
+                        world_.clock.now().wall,
+                        {},
+                        false});
     }
     std::map<std::string, std::string, std::less<>> last_audit() {
         return world_.log.of(observe::log_event_id::api_change).back().fields;

@@ -83,16 +83,15 @@ class StatusReport : public testing::Test {
 
 TEST_F(StatusReport, OfADaemonThatHasNothingToDo) {
     EXPECT_EQ(
-        report(),
-        R"({"version":"1.2.3","uptime_seconds":61,"transactions":{"by_state":{"abandoned":0,"not_found":0,)"
-        R"("overdue":0,"rejected":0,"settled":0,"tracking":0,"untracked":0},"by_status":{}},)"
-        R"("polls":{"per_second":0.0,"in_flight":0,"lag_p99_seconds":0.250,"oldest_due_seconds":0.000},)"
-        R"("proof":{"health":"ok","since":null,"detail":"not asked yet","protocol":null},"callbacks":[],)"
-        R"("store":{"state":"ok","bytes":4096,"wal_bytes":512,"free_bytes":1000000},)"
-        R"("events":{"first_seq":3,"last_seq":9,"log_id":"log_1"},)"
-        R"("maintenance":null,"pid":0,)"
-        R"("config":{"file":null,"state":"ok","since":"2026-04-01T10:00:00.000Z","detail":null},)"
-        R"("consumers":[],"secrets":[]})");
+        report(), R"({"version":"1.2.3","uptime_seconds":61,"transactions":{"by_state":{"abandoned":0,"not_found":0,)"
+                  R"("overdue":0,"rejected":0,"settled":0,"tracking":0,"untracked":0},"by_status":{}},)"
+                  R"("polls":{"per_second":0.0,"in_flight":0,"lag_p99_seconds":0.250,"oldest_due_seconds":0.000},)"
+                  R"("proof":{"health":"ok","since":null,"detail":"not asked yet","protocol":null},"callbacks":[],)"
+                  R"("store":{"state":"ok","bytes":4096,"wal_bytes":512,"free_bytes":1000000},)"
+                  R"("events":{"first_seq":3,"last_seq":9,"log_id":"log_1"},)"
+                  R"("maintenance":null,"pid":0,)"
+                  R"("config":{"file":null,"state":"ok","since":"2026-04-01T10:00:00.000Z","detail":null},)"
+                  R"("consumers":[],"secrets":[]})");
 }
 
 TEST_F(StatusReport, TransactionsAreSummedByStateAndByStatus) {

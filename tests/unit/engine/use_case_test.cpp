@@ -141,8 +141,16 @@ std::vector<use_case> delivery_cases() {
             std::nullopt};
         world.disk.rows.emplace(
             7, fake_disk::delivery_row{
-                   std::move(dead), event_seq{1}, "gone", "", "settled", "completed", nullptr, world.clock.now().wall,
-                   {}, false});
+                   std::move(dead),
+                   event_seq{1},
+                   "gone",
+                   "",
+                   "settled",
+                   "completed",
+                   nullptr,
+                   world.clock.now().wall,
+                   {},
+                   false});
     };
     const auto retry = [](use_case_world& world, call_result& to) {
         world.delivery->retry_delivery(delivery_id{7}, {}, world.tell<std::monostate>(to));
