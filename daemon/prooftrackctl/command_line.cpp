@@ -117,6 +117,7 @@ std::variant<invocation, parse_end> parse_command_line(
     add_event_commands(app, collector);
     add_control_commands(app, collector);
     add_bridge_command(app, collector);
+    add_replay_commands(app, collector);
     add_book_commands(app, collector);
     add_daemon_commands(app, collector);
     app.add_subcommand("help", "Show the help of a command");

@@ -24,6 +24,8 @@ struct command_collector {
     events_command events;
     deliveries_command deliveries;
     redeliver_command redeliver;
+    replay_command replay;
+    replays_command replays;
     callback_test_command callback_test;
     callback_control_command control;
     dismiss_command dismiss;
@@ -47,6 +49,7 @@ void add_change_commands(CLI::App& app, command_collector& into);
 void add_proof_commands(CLI::App& app, command_collector& into);
 void add_event_commands(CLI::App& app, command_collector& into);
 void add_control_commands(CLI::App& app, command_collector& into);
+void add_replay_commands(CLI::App& app, command_collector& into);
 void add_daemon_commands(CLI::App& app, command_collector& into);
 void add_book_commands(CLI::App& app, command_collector& into);
 void add_bridge_command(CLI::App& app, command_collector& into);

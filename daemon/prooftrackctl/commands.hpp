@@ -103,6 +103,21 @@ struct redeliver_command {
     std::string callback;
     bool dry_run = false; ///< only with `dead`
 };
+struct replay_command {
+    std::string callback;
+    std::string since; ///< times as `resolved_time` reads them, "" = none
+    std::string until;
+    std::optional<std::uint64_t> after;
+    std::optional<std::uint64_t> before;
+    std::vector<std::string> types;
+    bool missing = false; ///< which is the default
+    bool all = false;
+    bool dry_run = false;
+    bool wait = false;
+};
+struct replays_command {
+    std::optional<std::uint64_t> cancel; ///< nullopt = the list
+};
 struct callback_test_command {
     std::string name;
 };
@@ -183,10 +198,10 @@ struct doctor_command {
 
 using any_command = std::variant<
     track_command, import_command, get_command, explain_command, wait_command, list_command, untrack_command,
-    poll_command, session_command, kyc_command, events_command, deliveries_command, redeliver_command,
-    callback_test_command, callback_control_command, dismiss_command, secret_new_command, consumers_command,
-    listen_command, status_command, top_command, backup_command, export_command, log_level_command, reconcile_command,
-    set_command, maintenance_command, doctor_command, bridge_command>;
+    poll_command, session_command, kyc_command, events_command, deliveries_command, redeliver_command, replay_command,
+    replays_command, callback_test_command, callback_control_command, dismiss_command, secret_new_command,
+    consumers_command, listen_command, status_command, top_command, backup_command, export_command, log_level_command,
+    reconcile_command, set_command, maintenance_command, doctor_command, bridge_command>;
 
 /// Each gives the exit status, or throws command_failure, output_closed, stop_requested.
 int run(command_context& context, const track_command& what);
@@ -202,6 +217,8 @@ int run(command_context& context, const kyc_command& what);
 int run(command_context& context, const events_command& what);
 int run(command_context& context, const deliveries_command& what);
 int run(command_context& context, const redeliver_command& what);
+int run(command_context& context, const replay_command& what);
+int run(command_context& context, const replays_command& what);
 int run(command_context& context, const callback_test_command& what);
 int run(command_context& context, const callback_control_command& what);
 int run(command_context& context, const dismiss_command& what);

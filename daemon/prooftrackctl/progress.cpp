@@ -30,6 +30,8 @@ void progress_bar::show(std::uint64_t bytes, std::uint64_t lines) { draw(bytes, 
 
 void progress_bar::show_bytes(std::uint64_t bytes) { draw(bytes, byte_size(bytes)); }
 
+void progress_bar::show_events(std::uint64_t events) { draw(events, grouped(events) + " events"); }
+
 void progress_bar::clear() {
     if (!visible_) return;
     std::fputs("\r\x1b[K", stderr);

@@ -23,6 +23,7 @@ class progress_bar {
 
     void show(std::uint64_t bytes, std::uint64_t lines);
     void show_bytes(std::uint64_t bytes);
+    void show_events(std::uint64_t events);
     /// Takes the bar away, so that a line can be written; the next `show` draws it again.
     void clear();
     void done() { clear(); }

@@ -19,6 +19,8 @@ constexpr milliseconds proof_patience{60'000};
 constexpr milliseconds callback_patience{300'000};
 /// A million rows take minutes, and nothing is said before the end.
 constexpr milliseconds bulk_patience{3'600'000};
+/// The events are counted before the answer.
+constexpr milliseconds replay_patience{600'000};
 /// The copy is made before its first byte is sent.
 constexpr milliseconds backup_patience{600'000};
 
@@ -130,6 +132,8 @@ list_command with_times(list_command what, wall_time now) {
 deliveries_command with_times(deliveries_command what, wall_time now) { return with_span(std::move(what), now); }
 
 export_command with_times(export_command what, wall_time now) { return with_span(std::move(what), now); }
+
+replay_command with_times(replay_command what, wall_time now) { return with_span(std::move(what), now); }
 
 events_command with_times(events_command what, wall_time now) { return with_span(std::move(what), now); }
 
@@ -249,6 +253,25 @@ api_request dismiss_request(const dismiss_command& what) {
     const std::string one = what.dead ? "" : percent_encoded(what.delivery) + "/";
     return change("POST", fmt::format("/v1/deliveries/{}dismiss", one), "{" + members + "}");
 }
+
+api_request replay_request(const replay_command& what) {
+    std::string body = fmt::format("{{\"callback\":{}", json_string(what.callback));
+    if (what.after) body += fmt::format(",\"after_seq\":{}", *what.after);
+    if (what.before) body += fmt::format(",\"before_seq\":{}", *what.before);
+    if (!what.since.empty()) body += ",\"since\":" + json_string(what.since);
+    if (!what.until.empty()) body += ",\"until\":" + json_string(what.until);
+    for (std::size_t i = 0; i < what.types.size(); ++i)
+        body += (i == 0 ? ",\"types\":[" : ",") + json_string(what.types[i]) + (i + 1 == what.types.size() ? "]" : "");
+    if (what.all) body += ",\"only\":\"all\"";
+    if (what.dry_run) body += ",\"dry_run\":true";
+    api_request request = change("POST", "/v1/replays", body + "}");
+    request.patience = replay_patience;
+    return request;
+}
+
+api_request replays_request() { return get_of("/v1/replays"); }
+
+api_request cancel_replay_request(std::uint64_t id) { return change("DELETE", fmt::format("/v1/replays/{}", id)); }
 
 api_request consumers_request(const consumers_command& what) {
     const std::string one = "/v1/consumers/" + percent_encoded(what.name);

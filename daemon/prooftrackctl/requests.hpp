@@ -36,6 +36,10 @@ api_request event_stream_request(std::uint64_t after);
 api_request deliveries_request(const deliveries_command& what, std::uint64_t limit, std::string_view cursor);
 api_request retry_delivery_request(std::string_view delivery);
 api_request retry_dead_request(std::string_view callback);
+/// `what` has its times as the API reads them.
+api_request replay_request(const replay_command& what);
+api_request replays_request();
+api_request cancel_replay_request(std::uint64_t id);
 api_request callback_test_request(std::string_view name);
 api_request callback_control_request(const callback_control_command& what);
 api_request dismiss_request(const dismiss_command& what);
@@ -54,6 +58,7 @@ std::string resolved_time(const std::string& text, wall_time now);
 list_command with_times(list_command what, wall_time now);
 deliveries_command with_times(deliveries_command what, wall_time now);
 export_command with_times(export_command what, wall_time now);
+replay_command with_times(replay_command what, wall_time now);
 events_command with_times(events_command what, wall_time now);
 untrack_command with_times(untrack_command what, wall_time now);
 

@@ -33,10 +33,13 @@ enum class problem_code : std::uint8_t {
     unknown_delivery,        ///< 404
     unknown_consumer,        ///< 404
     unknown_callback,        ///< 404
+    unknown_replay,          ///< 404
     method_not_allowed,      ///< 405
     timeout,                 ///< 408
     already_tracked,         ///< 409
     already_ended,           ///< 409
+    replay_running,          ///< 409: another one to this callback, or too many
+    replay_ended,            ///< 409: it is done or cancelled
     session_outcome_unknown, ///< 409
     idempotency_key_reused,  ///< 409
     session_replayed,        ///< 409: the session exists, its secret part was never stored
@@ -189,6 +192,12 @@ struct callback_test_result {
     std::string error; ///< "" = the event was taken
 };
 
+/// A replay as it is requested: `types` are patterns, as in a callback's `events`.
+struct replay_request {
+    track::replay_query query;
+    bool dry_run = false;
+};
+
 struct health_report {
     bool ok = true;
     std::vector<std::string> reasons;
@@ -309,6 +318,17 @@ class control_backend {
         backend_handler<std::uint64_t> handler) = 0;
 };
 
+/// Replays of the event log.
+class replay_backend {
+  public:
+    virtual ~replay_backend() = default;
+    /// A dry run has no id, and makes nothing.
+    virtual void begin_replay(
+        replay_request request, client_identity who, backend_handler<track::replay_view> handler) = 0;
+    virtual void replays(backend_handler<std::vector<track::replay_view>> handler) = 0; ///< the newest first
+    virtual void cancel_replay(replay_id id, client_identity who, backend_handler<track::replay_view> handler) = 0;
+};
+
 /// Named consumers of the event log.
 class consumer_backend {
   public:
@@ -367,6 +387,7 @@ class backend : public tracking_backend,
                 public event_backend,
                 public delivery_backend,
                 public control_backend,
+                public replay_backend,
                 public consumer_backend,
                 public status_backend,
                 public operator_backend,

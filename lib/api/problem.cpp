@@ -9,7 +9,7 @@
 namespace prooftrack::api {
 namespace {
 
-constexpr std::array<problem_kind, 27> kinds{{
+constexpr std::array<problem_kind, 30> kinds{{
     {problem_code::invalid_request, 400, "invalid_request", "The request is not valid"},
     {problem_code::not_allowed, 403, "not_allowed", "Not allowed for this user"},
     {problem_code::route_not_found, 404, "route_not_found", "There is no such path"},
@@ -17,10 +17,13 @@ constexpr std::array<problem_kind, 27> kinds{{
     {problem_code::unknown_delivery, 404, "unknown_delivery", "There is no such delivery"},
     {problem_code::unknown_consumer, 404, "unknown_consumer", "There is no such consumer"},
     {problem_code::unknown_callback, 404, "unknown_callback", "No such callback is configured"},
+    {problem_code::unknown_replay, 404, "unknown_replay", "There is no such replay"},
     {problem_code::method_not_allowed, 405, "method_not_allowed", "The path does not take this method"},
     {problem_code::timeout, 408, "timeout", "The request did not arrive in time"},
     {problem_code::already_tracked, 409, "already_tracked", "Tracked already, with other options"},
     {problem_code::already_ended, 409, "already_ended", "The tracking has ended"},
+    {problem_code::replay_running, 409, "replay_running", "A replay is running already"},
+    {problem_code::replay_ended, 409, "replay_ended", "The replay has ended"},
     {problem_code::session_outcome_unknown, 409, "session_outcome_unknown", "The outcome of this key is not known"},
     {problem_code::idempotency_key_reused, 409, "idempotency_key_reused", "The key was used with another body"},
     {problem_code::session_replayed, 409, "session_replayed", "The session exists already"},

@@ -194,6 +194,34 @@ std::string render_consumers(const std::vector<track::consumer_view>& consumers,
     return "{\"consumers\":" + array_of(consumers, append) + "}";
 }
 
+std::string render_replay(const track::replay_view& replay) {
+    const auto append_text = [](std::string& out, const std::string& each) { append_json_string(out, each); };
+    std::string out;
+    object_writer writer(out);
+    writer.number("id", value_of(replay.id));
+    writer.text("callback", replay.query.callback);
+    writer.text("state", to_string(replay.state));
+    writer.text("only", replay.query.only_missing ? "missing" : "all");
+    writer.number("after_seq", value_of(replay.query.after));
+    writer.number("before_seq", value_of(replay.query.before.value_or(event_seq{})));
+    writer.time_or_null("since", replay.query.since);
+    writer.time_or_null("until", replay.query.until);
+    writer.raw("types", array_of(replay.query.types, append_text));
+    writer.number("events", replay.events);
+    writer.number("made", replay.made);
+    writer.number("delivered", replay.delivered);
+    writer.number("pending", replay.pending);
+    writer.time("created_at", replay.created_at);
+    writer.time_or_null("ended_at", replay.ended_at);
+    writer.close();
+    return out;
+}
+
+std::string render_replays(const std::vector<track::replay_view>& replays) {
+    const auto append = [](std::string& out, const track::replay_view& each) { out += render_replay(each); };
+    return "{\"replays\":" + array_of(replays, append) + "}";
+}
+
 std::string render_import(const import_summary& summary) {
     std::string out;
     object_writer writer(out);

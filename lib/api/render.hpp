@@ -16,6 +16,8 @@ std::string render_transactions(const track::transaction_page& list);
 std::string render_history(const track::transaction_history& history);
 std::string render_deliveries(const track::delivery_page& list);
 std::string render_events(const event_list& list);
+std::string render_replay(const track::replay_view& replay);
+std::string render_replays(const std::vector<track::replay_view>& replays);
 std::string render_consumer(const track::consumer_view& consumer, wall_time now);
 std::string render_consumers(const std::vector<track::consumer_view>& consumers, wall_time now);
 std::string render_import(const import_summary& summary);

@@ -14,7 +14,7 @@ struct route_table {
         route_info info;
         router::action action;
     };
-    static constexpr std::size_t size = 37;
+    static constexpr std::size_t size = 40;
     static const std::array<entry, size> entries;
 };
 
@@ -34,6 +34,9 @@ const std::array<route_table::entry, route_table::size> route_table::entries{{
     {{"GET", "/v1/deliveries", body_kind::none, false}, &router::deliveries},
     {{"POST", "/v1/deliveries/retry", body_kind::json, true}, &router::retry_dead},
     {{"POST", "/v1/deliveries/{id}/retry", body_kind::none, true}, &router::retry_delivery},
+    {{"POST", "/v1/replays", body_kind::json, true}, &router::begin_replay},
+    {{"GET", "/v1/replays", body_kind::none, false}, &router::list_replays},
+    {{"DELETE", "/v1/replays/{id}", body_kind::none, true}, &router::cancel_replay},
     {{"GET", "/v1/consumers", body_kind::none, false}, &router::list_consumers},
     {{"PUT", "/v1/consumers/{name}", body_kind::optional_json, true}, &router::put_consumer},
     {{"DELETE", "/v1/consumers/{name}", body_kind::none, true}, &router::delete_consumer},

@@ -88,6 +88,9 @@ class router final : public request_handler {
     request_ticket deliveries(api_call call);
     request_ticket retry_delivery(api_call call);
     request_ticket retry_dead(api_call call);
+    request_ticket begin_replay(api_call call);
+    request_ticket list_replays(api_call call);
+    request_ticket cancel_replay(api_call call);
     request_ticket put_consumer(api_call call);
     request_ticket delete_consumer(api_call call);
     request_ticket list_consumers(api_call call);

@@ -43,6 +43,10 @@ constexpr std::uint64_t value_of(event_seq seq) { return static_cast<std::uint64
 enum class delivery_id : std::uint64_t {};
 constexpr std::uint64_t value_of(delivery_id id) { return static_cast<std::uint64_t>(id); }
 
+/// One replay of the event log to a callback, from 1.
+enum class replay_id : std::uint64_t {};
+constexpr std::uint64_t value_of(replay_id id) { return static_cast<std::uint64_t>(id); }
+
 /// How often a stored transaction has been written, from 1: a change carries the revision that it was judged for, and
 /// the store refuses it when the row has another one by now. 0 = of no row. (32 bits: a write a second for 136 years.)
 enum class row_revision : std::uint32_t {};

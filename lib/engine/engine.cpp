@@ -32,6 +32,7 @@ engine::engine(
       housekeeping_(
           {deps.clock, deps.storage, deps.log, deps.counts, poll_driver_, delivery_driver_, feed_}, [this] { arm(); }),
       hold_(deps.clock, deps.log, poll_driver_, delivery_driver_),
+      replay_runner_({deps.clock, deps.storage, deps.log, deps.counts, delivery_driver_}, [this] { arm(); }),
       life_(
           {deps.clock, deps.storage, deps.log, poll_driver_, delivery_driver_, feed_, housekeeping_, state_, hold_},
           std::move(config), [this] { arm(); }),
@@ -42,14 +43,16 @@ engine::engine(
       tracking_({deps.storage, deps.log, poll_driver_, views_, changes_, intake_, audit_}),
       session_service_(deps.clock, deps.storage, deps.log, hooks_of_sessions()), sessions_(session_service_, audit_),
       deliveries_(deps.storage, delivery_driver_, audit_),
-      controls_(deps.clock, deps.storage, delivery_driver_, audit_), consumers_(deps.clock, deps.storage, audit_),
-      status_(
-          {deps.clock, deps.storage, deps.counts, poll_driver_.core(), delivery_driver_, housekeeping_, state_,
-           life_.standing()},
-          std::move(version)),
+      controls_(deps.clock, deps.storage, delivery_driver_, audit_),
+      replays_({deps.clock, deps.storage, delivery_driver_, replay_runner_, audit_}),
+      consumers_(deps.clock, deps.storage, audit_), status_(
+                                                        {deps.clock, deps.storage, deps.counts, poll_driver_.core(),
+                                                         delivery_driver_, housekeeping_, state_, life_.standing()},
+                                                        std::move(version)),
       operators_(deps.storage, audit_, hooks_.set_log_level), maintenance_(deps.clock, deps.storage, hold_, audit_),
       calls_(
-          {tracking_, lookup_, changes_, options_, bulk_, sessions_, feed_, deliveries_, controls_, consumers_, status_,
+          {tracking_, lookup_, changes_, options_, bulk_, sessions_, feed_, deliveries_, controls_, replays_,
+           consumers_, status_,
 
            operators_, maintenance_}) {}
 
@@ -69,10 +72,14 @@ void engine::attach(proof::proof_client& proof) {
 }
 
 void engine::start(unique_function<void(op_result<std::monostate>)> ready) {
-    prooftrack::start(life_.begin(), std::move(ready));
+    prooftrack::start(life_.begin(), [this, ready = std::move(ready)](op_result<std::monostate> begun) mutable {
+        if (begun) replay_runner_.start();
+        ready(std::move(begun));
+    });
 }
 
 void engine::stop(milliseconds within, unique_function<void()> stopped) {
+    replay_runner_.stop();
     prooftrack::start(life_.end(*proof_, within), std::move(stopped));
 }
 
@@ -122,6 +129,7 @@ void engine::on_alarm() {
     const bool has_jumped = housekeeping_.on_wake(now);
     if (has_jumped) proof_->retire_connections();
     delivery_driver_.on_wake(now);
+    replay_runner_.on_wake(now);
     feed_.on_wake(now);
     session_service_.on_wake(now);
     lookup_.on_wake(now);
@@ -137,6 +145,7 @@ void engine::arm() {
     if (polls && poll_driver_.core().wanted_rate() > busy_rate) polls = std::max(*polls, now.steady + gathering);
     std::optional<steady_time> wake = earlier(polls, delivery_driver_.next_wake());
     wake = earlier(wake, earlier(feed_.next_wake(), lookup_.next_wake()));
+    wake = earlier(wake, replay_runner_.next_wake());
     wake = earlier(wake, earlier(session_service_.next_wake(), housekeeping_.next_wake()));
     if (!wake || (armed_for_ && *armed_for_ <= *wake)) return; // an earlier alarm arms the later one
     armed_for_ = wake;

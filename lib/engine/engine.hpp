@@ -32,6 +32,8 @@
 #include "engine/operator_calls.hpp"
 #include "engine/options_calls.hpp"
 #include "engine/poll_driver.hpp"
+#include "engine/replay_calls.hpp"
+#include "engine/replay_runner.hpp"
 #include "engine/session_calls.hpp"
 #include "engine/session_service.hpp"
 #include "engine/status_calls.hpp"
@@ -121,6 +123,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     event_feed feed_;
     housekeeping housekeeping_;
     maintenance_hold hold_;
+    replay_runner replay_runner_;
     engine_life life_;
     // The use cases.
     transaction_views views_;
@@ -134,6 +137,7 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     session_calls sessions_;
     delivery_calls deliveries_;
     control_calls controls_;
+    replay_calls replays_;
     consumer_calls consumers_;
     status_calls status_;
     operator_calls operators_;

@@ -23,6 +23,7 @@ struct backend_parts {
     event_feed& feed;
     api::delivery_backend& delivery;
     api::control_backend& control;
+    api::replay_backend& replay;
     api::consumer_backend& consumer;
     api::status_backend& status;
     api::operator_backend& operation;
@@ -137,6 +138,19 @@ class engine_backend final : public api::backend {
         std::optional<std::string> callback, std::string note, api::client_identity who,
         api::backend_handler<std::uint64_t> handler) override {
         parts_.control.dismiss_dead(std::move(callback), std::move(note), who, std::move(handler));
+    }
+
+    void begin_replay(
+        api::replay_request request, api::client_identity who,
+        api::backend_handler<track::replay_view> handler) override {
+        parts_.replay.begin_replay(std::move(request), who, std::move(handler));
+    }
+    void replays(api::backend_handler<std::vector<track::replay_view>> handler) override {
+        parts_.replay.replays(std::move(handler));
+    }
+    void cancel_replay(
+        replay_id id, api::client_identity who, api::backend_handler<track::replay_view> handler) override {
+        parts_.replay.cancel_replay(id, who, std::move(handler));
     }
 
     void put_consumer(

@@ -117,6 +117,10 @@ void meters::set_paused(std::string_view callback, bool is_paused) {
     registry_.callback_paused(callback).Set(is_paused ? 1 : 0);
 }
 
+void meters::set_replays(std::size_t running) { registry_.replays_running().Set(static_cast<double>(running)); }
+void meters::on_replayed(std::string_view callback, std::uint64_t events) {
+    registry_.replay_events(callback).Increment(static_cast<double>(events));
+}
 seconds age_of(const track::consumer_view& consumer, wall_time now) {
     if (!consumer.oldest_pending) return seconds(0);
     return std::max(seconds(0), std::chrono::floor<seconds>(now - *consumer.oldest_pending));

@@ -60,6 +60,8 @@ class meters {
     void end_transactions();
     void set_callback(std::string_view name, std::uint64_t backlog, std::uint64_t dead, seconds oldest);
     void set_paused(std::string_view callback, bool is_paused);
+    void set_replays(std::size_t running);
+    void on_replayed(std::string_view callback, std::uint64_t events);
     void set_consumers(const std::vector<track::consumer_view>& consumers, wall_time now);
     void set_log_dropped(std::uint64_t total) { registry_.set_log_dropped(total); }
     void set_reload_successful(bool is_successful);

@@ -59,6 +59,9 @@ result<std::vector<json_member>> top_level_members(std::string_view text, const 
 /// JSON.
 std::optional<std::string> decode_json_string(std::string_view value);
 
+/// The texts of an array of strings; nullopt when `value` is anything else. `value` must be valid JSON.
+std::optional<std::vector<std::string>> decode_string_array(std::string_view value);
+
 /// A spelling that is equal for equal JSON values: names sorted, numbers as exact decimals (1.10 = 1.1 = 11e-1, -0 = 0,
 /// 23 digits stay exact), strings escaped one way, no white space. With duplicate names allowed by `limits` the last
 /// one counts.

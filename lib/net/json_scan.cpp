@@ -159,4 +159,18 @@ std::optional<std::string> decode_json_string(std::string_view value) {
     return decode_quoted(value);
 }
 
+std::optional<std::vector<std::string>> decode_string_array(std::string_view value) {
+    json_scanner scan(value);
+    if (!scan.take('[')) return std::nullopt;
+    std::vector<std::string> texts;
+    while (!scan.at_end() && !scan.take(']')) {
+        scan.take(',');
+        scan.skip_space();
+        auto text = decode_json_string(scan.take_value());
+        if (!text) return std::nullopt;
+        texts.push_back(std::move(*text));
+    }
+    return texts;
+}
+
 } // namespace prooftrack::net

@@ -190,6 +190,16 @@ constexpr std::array table{
         "b32253b795a24ab6914a71ec070e49a6", "Events were pruned that a named consumer had not acknowledged."},
 
     log_event_info{
+        id::replay_started, "replay.started", level::notice, "replay callback events made resumed", "", "",
+        "Events of the log are owed to a callback again; `resumed` after a start of the daemon."},
+    log_event_info{
+        id::replay_done, "replay.done", level::notice, "replay callback events made delivered took_ms", "", "",
+        "Every delivery of a replay has ended: delivered, or (what is left of those made) dead."},
+    log_event_info{
+        id::replay_cancelled, "replay.cancelled", level::notice, "replay callback events made delivered dropped", "",
+        "", "A user ended a replay: `dropped` deliveries were taken back before they were attempted."},
+
+    log_event_info{
         id::store_error, "store.error", level::critical,
         "operation error merchant_transaction_id state advice free_bytes", "operation error",
         "5b7a3ff21b1147e3b242fd784bf658d0",

@@ -73,6 +73,9 @@ enum class log_event_id : std::uint8_t {
     callback_secret_changed,
     callback_headers_changed,
     consumer_overtaken,
+    replay_started,
+    replay_done,
+    replay_cancelled,
     store_error,
     store_moved, ///< the file of the running daemon was moved, removed or replaced
     store_recovered,

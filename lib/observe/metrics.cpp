@@ -41,6 +41,9 @@ constexpr std::array table{
     metric_info{"prooftrackd_deliveries_dead", kind::gauge, "callback", "Deliveries that used their whole schedule."},
     metric_info{
         "prooftrackd_oldest_undelivered_seconds", kind::gauge, "callback", "Age of the oldest event that is owed."},
+    metric_info{"prooftrackd_replays_running", kind::gauge, "", "Replays that are running."},
+    metric_info{
+        "prooftrackd_replay_events_total", kind::counter, "callback", "Events that replays owed to a callback again."},
     metric_info{
         "prooftrackd_callback_paused", kind::gauge, "callback", "1 while a user has paused the callback, else 0."},
     metric_info{
@@ -178,6 +181,7 @@ metrics::metrics(std::string_view version)
     registry_->set("prooftrackd_build_info", {{"version", std::string(version)}}).Set(1);
     registry_->count("prooftrackd_log_dropped_total");
     registry_->set("prooftrackd_maintenance");
+    replays_running();
     // A rate needs its zero: series of a fixed vocabulary are there from the start.
     for (const auto result : poll_results) polls(result);
     for (const auto state : states) {
@@ -218,6 +222,7 @@ void metrics::add_callback(std::string_view callback) {
     deliveries_dead(callback);
     oldest_undelivered(callback);
     callback_paused(callback);
+    replay_events(callback);
 }
 
 metrics::gauge& metrics::delivery_backlog(std::string_view callback) {
@@ -234,6 +239,12 @@ metrics::gauge& metrics::oldest_undelivered(std::string_view callback) {
 
 metrics::gauge& metrics::callback_paused(std::string_view callback) {
     return registry_->set("prooftrackd_callback_paused", {{"callback", registry_->callback(callback)}});
+}
+
+metrics::gauge& metrics::replays_running() { return registry_->set("prooftrackd_replays_running"); }
+
+metrics::counter& metrics::replay_events(std::string_view callback) {
+    return registry_->count("prooftrackd_replay_events_total", {{"callback", registry_->callback(callback)}});
 }
 
 metrics::gauge& metrics::consumer_lag(std::string_view consumer) {

@@ -63,6 +63,8 @@ class metrics {
     gauge& deliveries_dead(std::string_view callback);
     gauge& oldest_undelivered(std::string_view callback); ///< seconds, 0 = none
     gauge& callback_paused(std::string_view callback);
+    gauge& replays_running();
+    counter& replay_events(std::string_view callback);
     gauge& consumer_lag(std::string_view consumer); ///< events
     gauge& consumer_age(std::string_view consumer); ///< seconds
     /// Takes a removed callback's (or consumer's) gauges away; references to them are void from then on.

@@ -7,9 +7,10 @@
 namespace prooftrack::store {
 namespace {
 
+/// Retried by hand, it is a replay's no more.
 constexpr sql_literal make_pending = R"sql(
     UPDATE deliveries
-    SET state = 0, attempts = 0, next_attempt_at = ?
+    SET state = 0, attempts = 0, next_attempt_at = ?, replay = NULL
     WHERE id = ?
 )sql";
 
@@ -21,12 +22,17 @@ struct stored_delivery {
     track::delivery_state state = track::delivery_state::pending;
     std::uint32_t attempts = 0;
     std::optional<wall_time> next_attempt_at;
-    bool is_url = false; ///< of the callback "callback_url", whose lanes are hosts
+    bool is_url = false;               ///< of the callback "callback_url", whose lanes are hosts
+    std::optional<replay_id> replay{}; ///< that made it
 };
+
+std::optional<replay_id> read_replay(const query& row, int column) {
+    return row.is_null(column) ? std::nullopt : std::optional(replay_id{row.count(column)});
+}
 
 std::optional<stored_delivery> find_delivery(database& db, delivery_id id) {
     static constexpr sql_literal by_id = R"sql(
-        SELECT lane, transaction_row, state, attempts, next_attempt_at, url IS NOT NULL
+        SELECT lane, transaction_row, state, attempts, next_attempt_at, url IS NOT NULL, replay
         FROM deliveries
         WHERE id = ?
     )sql";
@@ -39,7 +45,8 @@ std::optional<stored_delivery> find_delivery(database& db, delivery_id id) {
         read_delivery_state(row, 2),
         static_cast<std::uint32_t>(row.integer(3)),
         row.optional_time(4),
-        row.flag(5)};
+        row.flag(5),
+        read_replay(row, 6)};
 }
 
 delivery_head make_head(database& db, const stored_delivery& from, wall_time next_attempt_at) {
@@ -49,7 +56,8 @@ delivery_head make_head(database& db, const stored_delivery& from, wall_time nex
         from.attempts,
         next_attempt_at,
         static_cast<std::uint64_t>(from.transaction_row),
-        false};
+        false,
+        from.replay.has_value()};
 }
 
 /// The pending deliveries of a (callback, transaction), of which one after the other may be attempted: a named callback
@@ -57,7 +65,7 @@ delivery_head make_head(database& db, const stored_delivery& from, wall_time nex
 query select_line(database& db, const stored_delivery& of) {
     if (of.is_url) {
         static constexpr sql_literal of_transaction = R"sql(
-            SELECT id, lane, attempts, next_attempt_at
+            SELECT id, lane, attempts, next_attempt_at, replay
             FROM deliveries INDEXED BY deliveries_of
             WHERE transaction_row = ?
               AND state = 0
@@ -67,7 +75,7 @@ query select_line(database& db, const stored_delivery& of) {
         return db.sql(of_transaction).select(of.transaction_row);
     }
     static constexpr sql_literal of_lane = R"sql(
-        SELECT id, lane, attempts, next_attempt_at
+        SELECT id, lane, attempts, next_attempt_at, replay
         FROM deliveries INDEXED BY deliveries_waiting
         WHERE lane = ?
           AND transaction_row = ?
@@ -87,7 +95,8 @@ std::optional<stored_delivery> first_pending(database& db, const stored_delivery
         track::delivery_state::pending,
         static_cast<std::uint32_t>(row.integer(2)),
         row.optional_time(3),
-        of.is_url};
+        of.is_url,
+        read_replay(row, 4)};
 }
 
 bool has_head(database& db, const stored_delivery& of) {
@@ -117,7 +126,7 @@ void count_change(database& db, std::int64_t lane, track::delivery_state from, t
 
 std::optional<delivery_head> insert_delivery(
     database& db, const owed_delivery& owed, const std::string& lane, const std::string& callback,
-    const std::optional<std::string>& url) {
+    const std::optional<std::string>& url, std::optional<replay_id> replay) {
     const std::int64_t lane_row = db.sums.lane_row(*db.connection, lane, callback);
     const stored_delivery fresh{
         db.sums.take_delivery_id(),
@@ -126,14 +135,15 @@ std::optional<delivery_head> insert_delivery(
         track::delivery_state::pending,
         0,
         std::nullopt,
-        url.has_value()};
+        url.has_value(),
+        replay};
     const bool is_head = !first_pending(db, fresh);
     const auto next_attempt_at = is_head ? std::optional(owed.at) : std::nullopt;
     static constexpr sql_literal insert = R"sql(
         INSERT INTO deliveries
-        VALUES (?, ?, ?, ?, 0, 0, NULL, 0, ?, NULL, ?, NULL, NULL)
+        VALUES (?, ?, ?, ?, 0, 0, NULL, 0, ?, NULL, ?, NULL, ?)
     )sql";
-    db.sql(insert).execute(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url);
+    db.sql(insert).execute(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url, replay);
     db.searched.note(
         ranged_list::owed, static_cast<std::int64_t>(value_of(fresh.id)),
         static_cast<std::int64_t>(value_of(owed.event)));
@@ -147,7 +157,7 @@ op_result<std::vector<delivery_head>> next_delivery_heads(database& db, const st
     const lane_total* const known = db.sums.find_lane(lane);
     if (known == nullptr) return heads;
     static constexpr sql_literal due_heads = R"sql(
-        SELECT id, attempts, next_attempt_at, transaction_row
+        SELECT id, attempts, next_attempt_at, transaction_row, replay IS NOT NULL
         FROM deliveries INDEXED BY deliveries_due
         WHERE lane = ?
           AND state = 0
@@ -159,7 +169,7 @@ op_result<std::vector<delivery_head>> next_delivery_heads(database& db, const st
     while (row.next()) {
         heads.push_back(
             {delivery_id{row.count(0)}, lane, static_cast<std::uint32_t>(row.integer(1)), row.time(2), row.count(3),
-             false});
+             false, row.flag(4)});
     }
     return heads;
 }
@@ -220,6 +230,14 @@ op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, co
             attempt.id);
     if (goes_on) return std::optional<delivery_head>();
     count_change(db, before->lane, before->state, attempt.state);
+    if (before->replay && attempt.state == track::delivery_state::delivered) {
+        static constexpr sql_literal count_delivered = R"sql(
+            UPDATE replays
+            SET delivered = delivered + 1
+            WHERE id = ?
+        )sql";
+        db.sql(count_delivered).execute(*before->replay);
+    }
     return promote_next(db, *before, attempt.at);
 }
 
@@ -236,6 +254,7 @@ op_result<delivery_head> retry_one_delivery(database& db, delivery_id id, wall_t
     db.sql(make_pending).execute(now, id);
     count_change(db, found->lane, found->state, track::delivery_state::pending);
     found->attempts = 0;
+    found->replay.reset();
     return make_head(db, *found, now);
 }
 
@@ -286,6 +305,36 @@ op_result<retry_slice> retry_dead_deliveries(
         return make_store_error(store_error::paused, "retry dead deliveries", held_back);
     slice.more = slice.retried >= limit;
     return slice;
+}
+
+std::uint64_t drop_replayed_deliveries(
+    database& db, replay_id replay, const std::set<delivery_id>& except, wall_time now,
+    std::vector<delivery_head>& heads) {
+    std::vector<stored_delivery> dropped;
+    {
+        static constexpr sql_literal pending_of_replay = R"sql(
+            SELECT id, lane, transaction_row, next_attempt_at
+            FROM deliveries INDEXED BY deliveries_replayed
+            WHERE replay = ? AND state = 0
+            ORDER BY id
+        )sql";
+        query row = db.sql(pending_of_replay).select(replay);
+        while (row.next()) {
+            if (except.contains(delivery_id{row.count(0)})) continue;
+            dropped.push_back(
+                {delivery_id{row.count(0)}, row.integer(1), row.integer(2), track::delivery_state::pending, 0,
+                 row.optional_time(3), false, replay});
+        }
+    }
+    for (const stored_delivery& each : dropped) {
+        db.sql(R"sql(DELETE FROM deliveries WHERE id = ?)sql").execute(each.id);
+        db.sums.count_deliveries(each.lane, -1, 0, -1);
+    }
+    for (const stored_delivery& each : dropped) {
+        if (!each.next_attempt_at) continue; // it waited itself
+        if (auto next = promote_next(db, each, now)) heads.push_back(std::move(*next));
+    }
+    return dropped.size();
 }
 
 op_result<std::monostate> set_lane_failing(database& db, const std::string& lane, std::optional<wall_time> since) {

@@ -6,6 +6,8 @@
 // the others wait in the order of their ids. A delivery that was retried by hand is a head besides: it may arrive out
 // of order.
 
+#include <set>
+
 #include "store/database.hpp"
 
 namespace prooftrack::store {
@@ -19,7 +21,7 @@ struct owed_delivery {
 /// Makes one delivery; gives it back when it is a head.
 std::optional<delivery_head> insert_delivery(
     database& db, const owed_delivery& owed, const std::string& lane, const std::string& callback,
-    const std::optional<std::string>& url);
+    const std::optional<std::string>& url, std::optional<replay_id> replay = std::nullopt);
 
 /// Reads a view from columns d.id, d.lane, d.state, d.attempts, d.last_attempt_at, d.last_error, d.last_status,
 /// d.next_attempt_at, e.id, e.type, t.id, d.note.
@@ -46,6 +48,11 @@ struct retry_slice {
 };
 op_result<retry_slice> retry_dead_deliveries(
     database& db, const std::optional<std::string>& callback, wall_time now, std::size_t limit);
+
+/// Removes what is pending of a replay, and adds what had waited behind it to `heads`. How many it removed.
+std::uint64_t drop_replayed_deliveries(
+    database& db, replay_id replay, const std::set<delivery_id>& except, wall_time now,
+    std::vector<delivery_head>& heads);
 
 op_result<std::monostate> set_lane_failing(database& db, const std::string& lane, std::optional<wall_time> since);
 

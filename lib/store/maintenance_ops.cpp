@@ -44,7 +44,7 @@ op_result<store_status> read_status(database& db) {
                 SELECT recorded_at
                 FROM deliveries d INDEXED BY deliveries_pending
                 JOIN events ON seq = event_seq
-                WHERE d.lane = ? AND d.state = 0
+                WHERE d.lane = ? AND d.state = 0 AND d.replay IS NULL
                 ORDER BY d.id
                 LIMIT 1
             )sql";

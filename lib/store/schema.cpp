@@ -157,6 +157,7 @@ CREATE INDEX deliveries_pending ON deliveries (lane, id) WHERE state = 0;
 CREATE INDEX deliveries_dead ON deliveries (lane, id) WHERE state = 2;
 CREATE INDEX deliveries_dismissed ON deliveries (lane, id) WHERE state = 3;
 CREATE INDEX deliveries_given_up ON deliveries (lane, transaction_row) WHERE state >= 2;
+CREATE INDEX deliveries_replayed ON deliveries (replay, id) WHERE state = 0 AND replay IS NOT NULL;
 
 CREATE TABLE consumers (
   name TEXT PRIMARY KEY,
@@ -194,6 +195,7 @@ CREATE TABLE replays (
   events INTEGER NOT NULL,
   next_seq INTEGER NOT NULL,
   made INTEGER NOT NULL,
+  delivered INTEGER NOT NULL,
   created_at INTEGER NOT NULL,
   ended_at INTEGER,
   cancelled INTEGER NOT NULL CHECK (cancelled IN (0, 1))

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "store/commit_thread.hpp"
 #include "store/control_ops.hpp"
@@ -12,6 +13,7 @@
 #include "store/maintenance_ops.hpp"
 #include "store/open_database.hpp"
 #include "store/reconcile_ops.hpp"
+#include "store/replay_ops.hpp"
 #include "store/store.hpp"
 #include "store/transaction_ops.hpp"
 #include "store/transition_ops.hpp"
@@ -190,6 +192,33 @@ class sqlite_store final : public store {
                 dismiss_dead_deliveries(db, callback, note, at, slice_size);
             },
             [](database&) { return std::string(); }, std::move(handler));
+    }
+
+    void begin_replay(
+        track::replay_query query, bool dry_run, wall_time now, store_handler<track::replay_view> handler) override {
+        submit_in_steps<track::replay_view>(
+            "begin a replay", slice_size, resume_place::back,
+            [beginning = replay_beginning(std::move(query), dry_run, now)](
+                database& db) mutable -> work_step<track::replay_view> { return beginning.step(db); },
+            std::move(handler));
+    }
+    void advance_replay(replay_step step, store_handler<replay_progress> handler) override {
+        submit<replay_progress>(
+            "advance a replay", operation_kind::late_write, std::min(step.most_made, slice_size),
+            [step](database& db) { return advance_one_replay(db, step); }, std::move(handler));
+    }
+    void cancel_replay(
+        replay_id id, std::vector<delivery_id> under_way, wall_time now, store_handler<replay_end> handler) override {
+        write<replay_end>(
+            "cancel a replay",
+            [id, spared = std::set<delivery_id>(under_way.begin(), under_way.end()), now](database& db) {
+                return cancel_one_replay(db, id, spared, now);
+            },
+            std::move(handler));
+    }
+    void replays(store_handler<std::vector<track::replay_view>> handler) override {
+        read<std::vector<track::replay_view>>(
+            "list replays", [](database& db) { return list_replays(db); }, std::move(handler));
     }
 
     void put_consumer(

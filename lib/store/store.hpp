@@ -118,6 +118,7 @@ struct delivery_head {
     std::uint64_t transaction_hash = 0; ///< distinguishes transactions, for "over at least 3 transactions"
     bool waits = false; ///< from `retry_delivery` alone: still behind an earlier pending one of its transaction, so not
                         ///< a head yet, and nothing was changed
+    bool is_replay = false; ///< made by a replay, and not retried by hand since
 };
 
 /// Everything that an attempt needs.
@@ -175,7 +176,8 @@ struct lane_summary {
     std::string callback; ///< name for lists: the lane, or "callback_url"
     std::uint64_t pending = 0;
     std::uint64_t dead = 0;
-    std::optional<wall_time> oldest_pending; ///< the timestamp of the undelivered event with the lowest seq
+    std::optional<wall_time> oldest_pending; ///< the timestamp of the undelivered event with the lowest
+                                             ///< seq, replayed ones apart
     std::optional<wall_time> failing_since;
 };
 
@@ -242,6 +244,29 @@ struct options_change {
 struct backup_file {
     std::filesystem::path path; ///< a whole, checked copy with a new log_id; the receiver deletes it
     std::uint64_t bytes = 0;
+};
+
+/// Most replays that run at once, and the ended ones that are kept for the list.
+inline constexpr std::size_t most_running_replays = 64;
+inline constexpr std::size_t most_ended_replays = 100;
+
+/// A part of a replay: the next events become deliveries.
+struct replay_step {
+    replay_id id{};
+    std::size_t most_made = 200;    ///< deliveries in this step
+    std::size_t most_pending = 512; ///< of the replay, after this step
+    wall_time now{};
+};
+struct replay_progress {
+    track::replay_view replay; ///< as it is now
+    std::vector<delivery_head> heads;
+    std::uint64_t made = 0; ///< in this step
+};
+struct replay_end {
+    track::replay_view replay; ///< as it is now
+    bool was_running = false;  ///< else nothing was changed
+    std::uint64_t dropped = 0;
+    std::vector<delivery_head> heads; ///< of what had waited behind those that were dropped
 };
 
 /// Exports and reconciliations that are prepared, made or not yet taken whole.
@@ -334,6 +359,22 @@ class store {
     /// The same for all dead ones (of one callback) that were there at the call. How many.
     virtual void dismiss_dead(
         std::optional<std::string> callback, std::string note, store_handler<std::uint64_t> handler) = 0;
+
+    /// Counts the events that it is about; then, unless it is a `dry_run`, it is running, with nothing made yet. The
+    /// answer to a dry run has no id. busy while another one of its callback runs, or `most_running_replays`: the
+    /// detail says which.
+    virtual void begin_replay(
+        track::replay_query query, bool dry_run, wall_time now, store_handler<track::replay_view> handler) = 0;
+    /// Looks at the next events and makes their deliveries: each waits behind what is pending of its (callback,
+    /// transaction). It may look at some events without making anything. An event that is pruned, or whose transaction
+    /// is, is left out. With all of them looked at and none pending it is done. An ended one is left as it is.
+    /// not_found when there is none.
+    virtual void advance_replay(replay_step step, store_handler<replay_progress> handler) = 0;
+    /// Nothing more is made, and what is pending of it is removed, except `under_way`. not_found when there is none.
+    virtual void cancel_replay(
+        replay_id id, std::vector<delivery_id> under_way, wall_time now, store_handler<replay_end> handler) = 0;
+    /// All that run and the latest ended ones, the newest first.
+    virtual void replays(store_handler<std::vector<track::replay_view>> handler) = 0;
 
     /// Without `seq` a new one begins behind the last event and a known one stays; with it either stands there, also
     /// further back. beyond_last past the last event.

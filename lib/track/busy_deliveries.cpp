@@ -9,31 +9,37 @@ namespace prooftrack::track {
 void busy_deliveries::take(const lane_head& head) {
     const bool is_new = held_.emplace(head.id, held_delivery{head}).second;
     expects(is_new, "busy_deliveries: a busy delivery was taken again");
-    ++loading_;
+    kind_counts& of_kind = counts(head.kind);
+    ++of_kind.all;
+    ++of_kind.loading;
 }
 
 void busy_deliveries::loaded(delivery_id id) {
-    at(id, delivery_phase::loading).where = delivery_phase::ready;
-    --loading_;
-    ready_.push_back(id);
+    held_delivery& one = at(id, delivery_phase::loading);
+    one.where = delivery_phase::ready;
+    kind_counts& of_kind = counts(one.head.kind);
+    --of_kind.loading;
+    of_kind.ready.push_back(id);
 }
 
 void busy_deliveries::begin(delivery_id id) {
     held_delivery& one = at(id, delivery_phase::ready);
-    expects(ready_.front() == id, "busy_deliveries: a delivery was begun before its turn");
+    kind_counts& of_kind = counts(one.head.kind);
+    expects(of_kind.ready.front() == id, "busy_deliveries: a delivery was begun before its turn");
     one.where = delivery_phase::attempting;
-    ready_.pop_front();
-    ++attempting_;
+    of_kind.ready.pop_front();
+    ++of_kind.attempting;
 }
 
 void busy_deliveries::finish(delivery_id id) {
-    at(id, delivery_phase::attempting).where = delivery_phase::recording;
-    --attempting_;
+    held_delivery& one = at(id, delivery_phase::attempting);
+    one.where = delivery_phase::recording;
+    --counts(one.head.kind).attempting;
 }
 
 lane_head busy_deliveries::remove(delivery_id id) {
     const held_delivery one = at(id);
-    leave(id, one.where);
+    leave(one);
     held_.erase(id);
     return one.head;
 }
@@ -44,7 +50,10 @@ void busy_deliveries::restart(delivery_id id) {
 }
 
 std::optional<delivery_id> busy_deliveries::first_ready() const {
-    return ready_.empty() ? std::nullopt : std::optional(ready_.front());
+    for (const kind_counts& of_kind : by_kind_) {
+        if (!of_kind.ready.empty()) return of_kind.ready.front();
+    }
+    return std::nullopt;
 }
 
 const busy_deliveries::held_delivery& busy_deliveries::at(delivery_id id) const {
@@ -59,16 +68,18 @@ busy_deliveries::held_delivery& busy_deliveries::at(delivery_id id, delivery_pha
     return found->second;
 }
 
-void busy_deliveries::leave(delivery_id id, delivery_phase where) {
-    switch (where) {
+void busy_deliveries::leave(const held_delivery& one) {
+    kind_counts& of_kind = counts(one.head.kind);
+    --of_kind.all;
+    switch (one.where) {
     case delivery_phase::loading:
-        --loading_;
+        --of_kind.loading;
         break;
     case delivery_phase::ready:
-        ready_.erase(std::find(ready_.begin(), ready_.end(), id));
+        of_kind.ready.erase(std::find(of_kind.ready.begin(), of_kind.ready.end(), one.head.id));
         break;
     case delivery_phase::attempting:
-        --attempting_;
+        --of_kind.attempting;
         break;
     case delivery_phase::recording:
         break;

@@ -2,6 +2,7 @@
 
 // The deliveries of one lane that were taken from its queue: how far each has come. Pure.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -28,7 +29,7 @@ class busy_deliveries {
     void take(const lane_head& head);
     /// Requires `loading`.
     void loaded(delivery_id id);
-    /// Requires that it is the first ready one.
+    /// Requires that it is the first ready one of its kind.
     void begin(delivery_id id);
     /// Requires `attempting`.
     void finish(delivery_id id);
@@ -44,12 +45,16 @@ class busy_deliveries {
     /// Requires that it is busy, as does `phase_of`.
     const lane_head& head_of(delivery_id id) const { return at(id).head; }
     delivery_phase phase_of(delivery_id id) const { return at(id).where; }
+    /// Recorded ones before replayed ones, each in the order of loading.
     std::optional<delivery_id> first_ready() const;
 
     bool empty() const { return held_.empty(); }
     std::size_t size() const { return held_.size(); }
-    std::size_t fetched() const { return loading_ + ready_.size(); } ///< loading or ready
-    std::size_t attempting() const { return attempting_; }
+    std::size_t size(delivery_kind kind) const { return counts(kind).all; }
+    std::size_t fetched() const { return fetched(delivery_kind::recorded) + fetched(delivery_kind::replayed); }
+    std::size_t fetched(delivery_kind kind) const { return counts(kind).loading + counts(kind).ready.size(); }
+    std::size_t attempting() const { return attempting(delivery_kind::recorded) + attempting(delivery_kind::replayed); }
+    std::size_t attempting(delivery_kind kind) const { return counts(kind).attempting; }
 
   private:
     struct held_delivery {
@@ -58,14 +63,22 @@ class busy_deliveries {
         bool restarted = false;
     };
 
+    /// Those of one kind.
+    struct kind_counts {
+        std::size_t all = 0;
+        std::size_t loading = 0;
+        std::deque<delivery_id> ready; ///< in the order of loading
+        std::size_t attempting = 0;
+    };
+
     const held_delivery& at(delivery_id id) const;
     held_delivery& at(delivery_id id, delivery_phase where);
-    void leave(delivery_id id, delivery_phase where);
+    kind_counts& counts(delivery_kind kind) { return by_kind_.at(static_cast<std::size_t>(kind)); }
+    const kind_counts& counts(delivery_kind kind) const { return by_kind_.at(static_cast<std::size_t>(kind)); }
+    void leave(const held_delivery& one);
 
     std::map<delivery_id, held_delivery> held_;
-    std::deque<delivery_id> ready_; ///< in the order of loading
-    std::size_t loading_ = 0;
-    std::size_t attempting_ = 0;
+    std::array<kind_counts, delivery_kind_count> by_kind_;
 };
 
 } // namespace prooftrack::track

@@ -40,13 +40,15 @@ void delivery_lane::refill(std::span<const lane_head> heads, std::size_t asked, 
 }
 
 std::optional<lane_head> delivery_lane::take(instant now) {
-    if (!has_room()) return std::nullopt;
-    const auto due = queue_.first_due();
-    if (!due || *due > now.wall) return std::nullopt;
     if (const auto next_try = health_.next_try(); next_try && *next_try > now.steady) return std::nullopt;
-    const lane_head head = queue_.pop();
-    busy_.take(head);
-    return head;
+    for (const delivery_kind kind : {delivery_kind::recorded, delivery_kind::replayed}) {
+        const auto due = queue_.first_due(kind);
+        if (!due || *due > now.wall || !has_room(kind)) continue;
+        const lane_head head = queue_.pop(kind);
+        busy_.take(head);
+        return head;
+    }
+    return std::nullopt;
 }
 
 delivery_lane::loaded_verdict delivery_lane::judge(const delivery_view* stored, wall_time now) const {
@@ -63,7 +65,10 @@ delivery_lane::turn delivery_lane::next_turn(steady_time now) const {
     if (!settings_ || paused_) return turn::back;
     if (const auto next_try = health_.next_try())
         return busy_.attempting() == 0 && *next_try <= now ? turn::go : turn::back;
-    return busy_.attempting() < limit() ? turn::go : turn::wait;
+    if (busy_.attempting() >= limit()) return turn::wait;
+    const auto first = busy_.first_ready();
+    const auto kind = first ? busy_.head_of(*first).kind : delivery_kind::recorded;
+    return busy_.attempting(kind) < limit(kind) ? turn::go : turn::wait;
 }
 
 void delivery_lane::put_back(delivery_id id, wall_time due) {
@@ -99,8 +104,12 @@ void delivery_lane::forget(delivery_id id) { busy_.remove(id); }
 void delivery_lane::restart(delivery_id id) { busy_.restart(id); }
 
 std::optional<steady_time> delivery_lane::next_wake(instant now) const {
-    const auto due = queue_.first_due();
-    if (!due || !has_room()) return std::nullopt;
+    std::optional<wall_time> due;
+    for (const delivery_kind kind : {delivery_kind::recorded, delivery_kind::replayed}) {
+        const auto first = has_room(kind) ? queue_.first_due(kind) : std::nullopt;
+        if (first && (!due || *first < *due)) due = first;
+    }
+    if (!due) return std::nullopt;
     const steady_time when = now.steady + std::max(*due - now.wall, milliseconds(0));
     return std::max(when, health_.next_try().value_or(when));
 }
@@ -123,11 +132,17 @@ std::size_t delivery_lane::limit() const {
     return settings_ ? health_.limit(std::max<std::size_t>(settings_->max_in_flight, 1)) : 0;
 }
 
-bool delivery_lane::has_room() const {
+std::size_t delivery_lane::limit(delivery_kind kind) const {
+    return kind == delivery_kind::replayed ? share_of_replays(limit()) : limit();
+}
+
+/// Each kind has room of its own: the replayed ones that are under way keep no recorded one waiting.
+bool delivery_lane::has_room(delivery_kind kind) const {
     if (paused_) return false;
     if (health_.failing()) return settings_ && busy_.fetched() + busy_.attempting() == 0;
-    const std::size_t ahead = settings_ ? std::max(limit(), settings_->load_ahead) : 0;
-    return busy_.fetched() < ahead && busy_.size() < limit() + ahead + most_being_recorded;
+    const std::size_t most = limit(kind);
+    const std::size_t ahead = settings_ ? std::max(most, settings_->load_ahead) : 0;
+    return busy_.fetched(kind) < ahead && busy_.size(kind) < most + ahead + most_being_recorded;
 }
 
 wall_time delivery_lane::due_of(const lane_head& head, wall_time now) const {

@@ -25,6 +25,10 @@ inline constexpr std::size_t most_being_recorded = 64;
 /// After how long a delivery is checked again whose wait the store is about to end.
 inline constexpr seconds recovery_look_interval{1};
 
+/// Most replayed deliveries in flight on a lane that may have `limit`: half of it, so that what is recorded meanwhile
+/// finds the other half free.
+constexpr std::size_t share_of_replays(std::size_t limit) { return limit <= 1 ? limit : limit / 2; }
+
 /// What a lane takes from the configuration.
 struct lane_settings {
     std::vector<milliseconds> retry_schedule; ///< the waits after the first attempt
@@ -64,7 +68,7 @@ class delivery_lane {
     bool wants_refill() const { return configured() && queue_.wants_refill(); }
     std::size_t refill_size() const { return queue_.capacity() + busy_.size(); }
 
-    /// The next delivery to load, if one may go now or soon.
+    /// The next delivery to load, if one may go now or soon: a replayed one only when no recorded one may.
     std::optional<lane_head> take(instant now);
     /// What follows from what the store has of a delivery that was loaded.
     struct loaded_verdict {
@@ -127,8 +131,9 @@ class delivery_lane {
     std::size_t waiting() const { return queue_.size(); }
 
   private:
-    bool has_room() const;
+    bool has_room(delivery_kind kind) const;
     std::size_t limit() const;
+    std::size_t limit(delivery_kind kind) const;
     wall_time due_of(const lane_head& head, wall_time now) const;
 
     delivery_queue queue_;

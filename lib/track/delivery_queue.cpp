@@ -11,7 +11,7 @@ void delivery_queue::insert(const lane_head& head, wall_time due) {
     if (!whole_ && key_of(head) >= edge_) return;
     entries_.emplace(head.id, waiting_head{head, due});
     by_key_.insert(key_of(head));
-    by_due_.emplace(due, head.id);
+    due_places(head.kind).emplace(due, head.id);
     if (entries_.size() <= capacity_) return;
     edge_ = *std::prev(by_key_.end());
     whole_ = false;
@@ -22,7 +22,7 @@ void delivery_queue::erase(delivery_id id) {
     const auto found = entries_.find(id);
     if (found == entries_.end()) return;
     by_key_.erase(key_of(found->second.head));
-    by_due_.erase({found->second.due, id});
+    due_places(found->second.head.kind).erase({found->second.due, id});
     entries_.erase(found);
 }
 
@@ -39,19 +39,25 @@ std::optional<wall_time> delivery_queue::due_of(delivery_id id) const {
     return found == entries_.end() ? std::nullopt : std::optional(found->second.due);
 }
 
-std::optional<wall_time> delivery_queue::first_due() const {
-    return by_due_.empty() ? std::nullopt : std::optional(by_due_.begin()->first);
+std::optional<wall_time> delivery_queue::first_due(delivery_kind kind) const {
+    const std::set<key>& places = due_places(kind);
+    return places.empty() ? std::nullopt : std::optional(places.begin()->first);
 }
 
 std::size_t delivery_queue::count_due(wall_time now, std::size_t most) const {
     std::size_t count = 0;
-    for (auto place = by_due_.begin(); place != by_due_.end() && count < most && place->first <= now; ++place) ++count;
+    for (const std::set<key>& places : by_due_) {
+        for (auto place = places.begin(); place != places.end() && count < most && place->first <= now; ++place) {
+            ++count;
+        }
+    }
     return count;
 }
 
-lane_head delivery_queue::pop() {
-    expects(!by_due_.empty(), "delivery_queue: nothing waits");
-    const lane_head head = entries_.at(by_due_.begin()->second).head;
+lane_head delivery_queue::pop(delivery_kind kind) {
+    const std::set<key>& places = due_places(kind);
+    expects(!places.empty(), "delivery_queue: nothing waits");
+    const lane_head head = entries_.at(places.begin()->second).head;
     erase(head.id);
     return head;
 }
@@ -59,7 +65,15 @@ lane_head delivery_queue::pop() {
 void delivery_queue::empty_memory() {
     entries_.clear();
     by_key_.clear();
-    by_due_.clear();
+    for (auto& places : by_due_) places.clear();
+}
+
+/// Replayed ones that lie here must not keep the recorded ones behind the edge waiting. (Where they are most of what
+/// lies here, another refill would bring the same ones.)
+bool delivery_queue::is_low() const {
+    const std::size_t few = capacity_ / 4;
+    const std::size_t replayed = due_places(delivery_kind::replayed).size();
+    return entries_.size() <= few || (entries_.size() - replayed <= few && replayed <= capacity_ / 8 * 5);
 }
 
 } // namespace prooftrack::track

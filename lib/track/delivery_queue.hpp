@@ -2,6 +2,8 @@
 
 // The deliveries of one lane that are in memory: the first ones of an order that the store keeps whole. Pure.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -14,12 +16,20 @@
 
 namespace prooftrack::track {
 
+/// What a delivery is owed for.
+enum class delivery_kind : std::uint8_t {
+    recorded, ///< its event was recorded, or somebody retried it by hand
+    replayed, ///< a replay of the log: it goes behind the recorded ones of the lane
+};
+inline constexpr std::size_t delivery_kind_count = 2;
+
 /// A delivery that may be attempted: the first pending one of its (callback, transaction).
 struct lane_head {
     delivery_id id{};
     std::uint32_t attempts = 0;
     wall_time next_attempt_at{};
     std::uint64_t transaction = 0; ///< distinguishes transactions
+    delivery_kind kind = delivery_kind::recorded;
 };
 
 /// Whether the store may hold heads of a lane that is new in memory.
@@ -62,24 +72,24 @@ class delivery_queue {
     /// Sets every due time anew.
     template <class Due>
     void rearrange(Due due) {
-        by_due_.clear();
+        for (auto& places : by_due_) places.clear();
         for (auto& [id, held] : entries_) {
             held.due = due(held.head);
-            by_due_.emplace(held.due, id);
+            due_places(held.head.kind).emplace(held.due, id);
         }
     }
 
-    bool wants_refill() const { return stale_ || (!whole_ && entries_.size() <= capacity_ / 4); }
+    bool wants_refill() const { return stale_ || (!whole_ && is_low()); }
     bool whole() const { return whole_ && !stale_; }
     bool empty() const { return entries_.empty(); }
     std::size_t size() const { return entries_.size(); }
     std::size_t capacity() const { return capacity_; }
-    std::optional<wall_time> first_due() const;
+    std::optional<wall_time> first_due(delivery_kind kind = delivery_kind::recorded) const;
     std::optional<wall_time> due_of(delivery_id id) const;
     /// How many are due at `now`, counted up to `most`.
     std::size_t count_due(wall_time now, std::size_t most) const;
-    /// Takes out the one that is due first. Requires that there is one.
-    lane_head pop();
+    /// Takes out the one of a kind that is due first. Requires that there is one.
+    lane_head pop(delivery_kind kind = delivery_kind::recorded);
 
   private:
     using key = std::pair<wall_time, delivery_id>;
@@ -90,6 +100,9 @@ class delivery_queue {
     static constexpr key lowest{wall_time::min(), delivery_id{0}};
 
     static key key_of(const lane_head& head) { return {head.next_attempt_at, head.id}; }
+    std::set<key>& due_places(delivery_kind kind) { return by_due_.at(static_cast<std::size_t>(kind)); }
+    const std::set<key>& due_places(delivery_kind kind) const { return by_due_.at(static_cast<std::size_t>(kind)); }
+    bool is_low() const;
     static key behind(const lane_head& head) { return {head.next_attempt_at, delivery_id{value_of(head.id) + 1}}; }
     void empty_memory();
 
@@ -99,7 +112,7 @@ class delivery_queue {
     key edge_ = lowest;  ///< the first place that is not kept here; meaningless when whole_
     std::map<delivery_id, waiting_head> entries_;
     std::set<key> by_key_;
-    std::set<key> by_due_;
+    std::array<std::set<key>, delivery_kind_count> by_due_;
 };
 
 } // namespace prooftrack::track

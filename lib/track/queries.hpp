@@ -87,6 +87,35 @@ struct export_query {
     std::function<void(std::string& out, const delivery_view& row)> write_delivery;
 };
 
+/// The events of the log that a replay owes to a callback again.
+struct replay_query {
+    std::string callback;
+    event_seq after{};               ///< behind this one
+    std::optional<event_seq> before; ///< before this one; nullopt = all that are recorded by now
+    std::optional<wall_time> since;  ///< of the timestamp: at this or later
+    std::optional<wall_time> until;  ///< earlier than this
+    std::vector<std::string> types;  ///< full names of those it is about
+    bool only_missing = true;        ///< those that were never owed to the callback, by whichever delivery is kept
+    bool operator==(const replay_query&) const = default;
+};
+
+enum class replay_state : std::uint8_t { running, done, cancelled };
+std::string_view to_string(replay_state state);
+
+/// A replay and how far it has come.
+struct replay_view {
+    replay_id id{};
+    replay_query query; ///< with `before`
+    replay_state state = replay_state::running;
+    std::uint64_t events = 0;    ///< counted before it began; some may be pruned before their turn
+    std::uint64_t made = 0;      ///< deliveries made so far, without those that a cancel took away
+    std::uint64_t delivered = 0; ///< of these
+    std::uint64_t pending = 0;   ///< of these; the others are dead, or were retried by hand
+    event_seq next{};            ///< every event before this one was looked at
+    wall_time created_at{};
+    std::optional<wall_time> ended_at;
+};
+
 /// The latest 1,000 of both, the oldest of them first.
 struct transaction_history {
     std::vector<history_entry> changes;

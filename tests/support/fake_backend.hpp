@@ -291,6 +291,24 @@ class fake_backend final : public api::backend {
         last_who = who;
         answer(handler, std::uint64_t{5});
     }
+    std::optional<api::replay_request> last_replay;
+    track::replay_view next_replay;
+    void begin_replay(
+        api::replay_request request, api::client_identity who,
+        api::backend_handler<track::replay_view> handler) override {
+        last_replay = std::move(request);
+        last_who = who;
+        answer(handler, next_replay);
+    }
+    void replays(api::backend_handler<std::vector<track::replay_view>> handler) override {
+        answer(handler, std::vector<track::replay_view>{next_replay});
+    }
+    void cancel_replay(
+        replay_id id, api::client_identity who, api::backend_handler<track::replay_view> handler) override {
+        calls.push_back(fmt::format("cancel replay {}", value_of(id)));
+        last_who = who;
+        answer(handler, next_replay);
+    }
     void put_consumer(
         std::string name, std::optional<event_seq> seq, api::client_identity who,
         api::backend_handler<std::pair<bool, track::consumer_view>> handler) override {

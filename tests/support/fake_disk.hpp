@@ -45,6 +45,9 @@ struct fake_disk {
         std::string transaction;
         std::uint64_t transaction_number = 0; ///< distinguishes it from a later one with the same id
         std::shared_ptr<const std::string> body;
+        std::string state{}; ///< of the transaction, then
+        std::string status{};
+        std::string traceparent{}; ///< of its tracking, then
     };
     struct delivery_row {
         track::delivery_view view;
@@ -57,6 +60,7 @@ struct fake_disk {
         wall_time recorded_at{}; ///< the event's timestamp
         std::string traceparent; ///< of the tracking that the event belongs to
         bool is_head = false;
+        std::optional<replay_id> replay{}; ///< that made it; a retry by hand ends that
     };
     struct lane_row {
         std::string callback;
@@ -78,6 +82,7 @@ struct fake_disk {
     std::map<std::string, wall_time> pauses; ///< callback -> since when
     std::map<std::string, consumer_row> consumers;
     std::map<store::digest, session_row> sessions;
+    std::map<replay_id, track::replay_view> replays; ///< `pending` apart
     std::string base_url;
     std::string log_id = "log_1";
     std::uint64_t last_seq = 0;
@@ -213,7 +218,16 @@ struct fake_disk {
         facts.proof = row.proof;
         recorded.body = std::make_shared<const std::string>(format_event(facts));
         recorded.seq = event_seq{++last_seq};
-        events[last_seq] = {owed.id, owed.type, timestamp, change.id.str(), row.number, recorded.body};
+        events[last_seq] = {
+            owed.id,
+            owed.type,
+            timestamp,
+            change.id.str(),
+            row.number,
+            recorded.body,
+            std::string(to_string(row.facts.state)),
+            row.facts.status,
+            row.traceparent};
         event_ids.insert(owed.id);
         for (const std::string& callback : owed.callbacks) owe(change, row, callback, callback, "", recorded);
         if (row.callback_url && selects("transaction.*", owed.type)) {
@@ -284,7 +298,8 @@ struct fake_disk {
             row.view.attempts,
             row.view.next_attempt_at.value_or(row.recorded_at),
             hash_of(row.view.transaction.str()),
-            !row.is_head};
+            !row.is_head,
+            row.replay.has_value()};
     }
     void make_head(delivery_row& row, wall_time when) {
         unmake_head(row);
@@ -336,6 +351,7 @@ struct fake_disk {
         unmake_head(row);
         row.view.state = attempt.state;
         line_of(row).erase(value_of(attempt.id));
+        if (row.replay && attempt.state == track::delivery_state::delivered) ++replays.at(*row.replay).delivered;
         return promote(row, attempt.at);
     }
 
@@ -357,6 +373,7 @@ struct fake_disk {
     void restart(delivery_row& row) {
         row.view.state = track::delivery_state::pending;
         row.view.attempts = 0;
+        row.replay.reset();
         line_of(row).insert(value_of(row.view.id));
     }
     op_result<std::uint64_t> retry_dead(const std::optional<std::string>& callback, wall_time now) {
@@ -459,7 +476,7 @@ struct fake_disk {
             if (row.view.state == track::delivery_state::dead) ++lane.dead;
             if (row.view.state != track::delivery_state::pending) continue;
             ++lane.pending;
-            if (!lane.oldest_pending) lane.oldest_pending = row.recorded_at;
+            if (!lane.oldest_pending && !row.replay) lane.oldest_pending = row.recorded_at;
         }
         std::erase_if(now.lanes, [](const auto& each) {
             const store::lane_summary& lane = each.second;

@@ -256,11 +256,10 @@ inline void fake_prune_events(fake_disk& disk, const store::prune_request& reque
         const fake_disk::event_row& event = first->second;
         const auto owner = disk.transactions.find(event.transaction);
         const bool is_old = event.timestamp < request.consumed_before;
-        auto behind = disk.rows.begin(); // its deliveries are the oldest ones
-        while (behind != disk.rows.end() && value_of(behind->second.seq) <= first->first) ++behind;
+        const auto is_of_event = [seq = first->first](const auto& each) { return value_of(each.second.seq) == seq; };
         if (owner != disk.transactions.end() && owner->second.number == event.transaction_number) {
-            const bool is_owed = std::any_of(disk.rows.begin(), behind, [](const auto& each) {
-                return each.second.view.state == track::delivery_state::pending;
+            const bool is_owed = std::any_of(disk.rows.begin(), disk.rows.end(), [&](const auto& each) {
+                return is_of_event(each) && each.second.view.state == track::delivery_state::pending;
             });
             if (!is_old || is_owed) return;
         }
@@ -278,7 +277,7 @@ inline void fake_prune_events(fake_disk& disk, const store::prune_request& reque
             if (std::find(reported.begin(), reported.end(), name) == reported.end())
                 result.overtaken_consumers.push_back(name);
         }
-        disk.rows.erase(disk.rows.begin(), behind);
+        std::erase_if(disk.rows, is_of_event);
         disk.event_ids.erase(event.id);
         disk.events.erase(first);
         ++result.events;

@@ -15,11 +15,14 @@
 #include "support/fake_disk_reading.hpp"
 #include "support/fake_export.hpp"
 #include "support/fake_reconcile.hpp"
+#include "support/fake_replays.hpp"
 #include "support/fake_store_queue.hpp"
 
 namespace prooftrack::store {
 
-class fake_store final : public store, public fake_store_queue {
+class fake_store final : public fake_replay_calls<fake_store>, public fake_store_queue {
+    friend class fake_replay_calls<fake_store>;
+
   public:
     /// `clock` = nullptr: by hand.
     explicit fake_store(

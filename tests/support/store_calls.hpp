@@ -180,6 +180,25 @@ class store_calls {
                })
             .value();
     }
+    op_result<track::replay_view> begin_replay(track::replay_query query, wall_time now, bool dry_run = false) {
+        return ask<track::replay_view>([&](store::store& subject, auto handler) {
+            subject.begin_replay(std::move(query), dry_run, now, std::move(handler));
+        });
+    }
+    op_result<store::replay_progress> advance_replay(store::replay_step step) {
+        return ask<store::replay_progress>(
+            [&](store::store& subject, auto handler) { subject.advance_replay(step, std::move(handler)); });
+    }
+    op_result<store::replay_end> cancel_replay(replay_id id, std::vector<delivery_id> under_way, wall_time now) {
+        return ask<store::replay_end>([&](store::store& subject, auto handler) {
+            subject.cancel_replay(id, std::move(under_way), now, std::move(handler));
+        });
+    }
+    std::vector<track::replay_view> replays() {
+        return ask<std::vector<track::replay_view>>(
+                   [](store::store& subject, auto handler) { subject.replays(std::move(handler)); })
+            .value();
+    }
     op_result<std::pair<bool, track::consumer_view>> put_consumer(
         const std::string& name, std::optional<event_seq> seq = {}) {
         return ask<std::pair<bool, track::consumer_view>>(

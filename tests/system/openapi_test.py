@@ -94,7 +94,7 @@ class GeneratedClient(SystemCase):
         self.make_daemon(
             [self.callback(self.receiver, events=["transaction.*", "transaction.updated"]),
              self.callback(gone, "gone", events=["transaction.completed"]),
-             self.callback(nobody, "nobody", events=["transaction.reversed"])],
+             self.callback(nobody, "nobody", events=["transaction.completed", "transaction.reversed"])],
             proof={"request_timeout": "1500ms"}, api=admins,
             poll={"not_found_grace": "1s", "tail_interval": "500ms", "give_up_after": "8s", "verify_after": ["1500ms"]})
 

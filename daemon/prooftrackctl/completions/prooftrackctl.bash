@@ -16,7 +16,7 @@ _prooftrackctl_consumers() { # [SOCKET]
 
 _prooftrackctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="track import get explain wait list set untrack poll session kyc events deliveries redeliver callback secret consumers
+    local commands="track import get explain wait list set untrack poll session kyc events deliveries redeliver replay replays callback secret consumers
         bridge listen pause resume flush dismiss reconcile export status top backup log-level maintenance doctor help"
     local global="--socket --json --help --version"
     local command="" sub="" socket="" word i skip=0
@@ -59,7 +59,10 @@ _prooftrackctl() {
             return
             ;;
         --type)
-            mapfile -t COMPREPLY < <(compgen -W "buy sell" -- "$current")
+            local types="buy sell"
+            [[ $command == replay ]] && types="transaction.completed transaction.failed transaction.cancelled transaction.overdue
+                transaction.not_found transaction.rejected transaction.abandoned transaction.reversed transaction.updated"
+            mapfile -t COMPREPLY < <(compgen -W "$types" -- "$current")
             return
             ;;
         --callback | --not-delivered-to)
@@ -78,7 +81,7 @@ _prooftrackctl() {
             return
             ;;
         --metadata | --since | --until | --tracked-after | --tracked-before | --settled-after | --settled-before | --id-prefix | \
-            --callback-url | --overdue-after | --timeout | --limit | --after | --seq | --count | --answer | \
+            --callback-url | --overdue-after | --timeout | --limit | --after | --before | --seq | --count | --answer | \
             --interval | --field | --idempotency-key | --partner-user-id | --user-email | --currency | --network | --amount | \
             --fiat-currency | --fiat-amount | --crypto-amount | --redirect-url | --client-ip | --address | --lang | --note)
             return
@@ -106,6 +109,11 @@ _prooftrackctl() {
             words="--dead --callback --dry-run"
             [[ -z $sub && $current != -* ]] && words="$(_prooftrackctl_ids "$socket" "$current") $words"
             ;;
+        replay)
+            words="--since --until --after --before --type --missing --all --dry-run --wait"
+            [[ -z $sub && $current != -* ]] && words="$(_prooftrackctl_callbacks "$socket") $words"
+            ;;
+        replays) [[ -z $sub ]] && words="cancel" ;;
         callback)
             if [[ -z $sub ]]; then
                 words="test"

@@ -1,6 +1,6 @@
 # fish completion for prooftrackctl; installed as .../vendor_completions.d/prooftrackctl.fish
 
-set -l commands track import get explain wait list set untrack poll session kyc events deliveries redeliver callback secret consumers \
+set -l commands track import get explain wait list set untrack poll session kyc events deliveries redeliver replay replays callback secret consumers \
     bridge listen pause resume flush dismiss reconcile export status top backup log-level maintenance doctor help
 set -l none "not __fish_seen_subcommand_from $commands"
 
@@ -24,6 +24,8 @@ complete -c prooftrackctl -n "$none" -a kyc -d "Ask for a user's identity-verifi
 complete -c prooftrackctl -n "$none" -a events -d "Show the event log, or follow it"
 complete -c prooftrackctl -n "$none" -a deliveries -d "List what is owed to callbacks"
 complete -c prooftrackctl -n "$none" -a redeliver -d "Send again, now"
+complete -c prooftrackctl -n "$none" -a replay -d "Owe a callback the events of the log"
+complete -c prooftrackctl -n "$none" -a replays -d "List replays, or cancel one"
 complete -c prooftrackctl -n "$none" -a callback -d "Try a callback out"
 complete -c prooftrackctl -n "$none" -a secret -d "Secrets that sign webhooks"
 complete -c prooftrackctl -n "$none" -a consumers -d "List the named consumers, or change them"
@@ -111,6 +113,17 @@ complete -c prooftrackctl -n "$seen events" -l limit -x -d "End after that many"
 complete -c prooftrackctl -n "$seen deliveries" -l state -x -a "pending delivered dead dismissed" -d "State"
 complete -c prooftrackctl -n "$seen deliveries redeliver dismiss" -l callback -x -a "(__prooftrackctl_callbacks)" -d "Of this callback"
 complete -c prooftrackctl -n "$seen deliveries" -l transaction -x -k -a "(__prooftrackctl_ids)" -d "Of this transaction"
+complete -c prooftrackctl -n "$seen replay" -k -a "(__prooftrackctl_callbacks)" -d "Callback"
+complete -c prooftrackctl -n "$seen replay" -l since -x -d "Events of this time or later"
+complete -c prooftrackctl -n "$seen replay" -l until -x -d "Events earlier than this"
+complete -c prooftrackctl -n "$seen replay" -l after -x -d "Events behind this seq"
+complete -c prooftrackctl -n "$seen replay" -l before -x -d "Events before this seq"
+complete -c prooftrackctl -n "$seen replay" -l type -x -d "Only these events"
+complete -c prooftrackctl -n "$seen replay" -l missing -d "What was never owed to it"
+complete -c prooftrackctl -n "$seen replay" -l all -d "Also what was owed to it"
+complete -c prooftrackctl -n "$seen replay" -l dry-run -d "Count, and change nothing"
+complete -c prooftrackctl -n "$seen replay" -l wait -d "Wait for its end"
+complete -c prooftrackctl -n "$seen replays" -a cancel -d "End a replay"
 complete -c prooftrackctl -n "$seen redeliver dismiss" -l dead -d "All dead ones"
 complete -c prooftrackctl -n "$seen callback; and not $seen test" -a test -d "Send one signed callback.test event"
 complete -c prooftrackctl -n "$seen test" -a "(__prooftrackctl_callbacks)" -d "Callback"

@@ -203,7 +203,7 @@ void delivery_attempts::on_recorded(delivery_id id, const std::optional<store::d
     slot.lane.forget(id);
     if (one.ending.state == track::delivery_state::pending) {
         const wall_time next = one.ending.next_attempt_at.value_or(now.wall);
-        slot.lane.insert({id, one.ending.attempts, next, one.head.transaction}, now.wall);
+        slot.lane.insert({id, one.ending.attempts, next, one.head.transaction, one.head.kind}, now.wall);
     }
     const bool same_lane = promoted && promoted->lane == slot.name;
     if (same_lane) slot.lane.insert(lane_head_of(*promoted), now.wall);
@@ -225,6 +225,13 @@ void delivery_attempts::record_oldest() {
 
 void delivery_attempts::record_all() {
     for (const delivery_id id : std::exchange(unrecorded_, {})) record(attempts_.at(id));
+}
+
+std::vector<delivery_id> delivery_attempts::ids() const {
+    std::vector<delivery_id> all;
+    all.reserve(attempts_.size());
+    for (const auto& [id, one] : attempts_) all.push_back(id);
+    return all;
 }
 
 void delivery_attempts::prepare_retry(delivery_id id) {

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "callback/notifier.hpp"
 #include "engine/delivery/delivery_context.hpp"
@@ -52,6 +53,7 @@ class delivery_attempts {
     void drop_unrecorded(delivery_id id, instant now);
 
     std::size_t size() const { return attempts_.size(); } ///< loading, attempting or being recorded
+    std::vector<delivery_id> ids() const;                 ///< of these
     bool any_recording() const { return recording_ > 0; }
 
   private:

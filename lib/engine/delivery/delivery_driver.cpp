@@ -53,6 +53,12 @@ void delivery_driver::on_recorded(store::recorded_transition recorded) {
     leave();
 }
 
+void delivery_driver::on_made(const std::vector<store::delivery_head>& heads) {
+    const instant now = enter();
+    for (const store::delivery_head& head : heads) take_in(head, now);
+    leave();
+}
+
 void delivery_driver::reconfigure(callback_table table) {
     const instant now = enter();
     context_.table = std::move(table);

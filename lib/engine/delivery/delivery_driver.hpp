@@ -47,6 +47,10 @@ class delivery_driver final : private delivery_host {
     void start(const store::store_status& status);
     /// New heads of a recorded transition; called in the order of recording.
     void on_recorded(store::recorded_transition recorded);
+    /// New heads that the store made otherwise: of a replay, or what had waited behind one.
+    void on_made(const std::vector<store::delivery_head>& heads);
+    /// Deliveries that are loaded, attempted or recorded.
+    std::vector<delivery_id> under_way() const { return attempts_.ids(); }
     /// Applies from the next attempt on. The notifier must know the new targets already.
     void reconfigure(callback_table table);
     const callback_table& callbacks() const { return context_.table; }

@@ -28,7 +28,8 @@ inline constexpr std::size_t most_url_lanes = 4096;
 inline constexpr std::size_t url_lane_capacity = 64;
 
 inline track::lane_head lane_head_of(const store::delivery_head& head) {
-    return {head.id, head.attempts, head.next_attempt_at, head.transaction_hash};
+    const auto kind = head.is_replay ? track::delivery_kind::replayed : track::delivery_kind::recorded;
+    return {head.id, head.attempts, head.next_attempt_at, head.transaction_hash, kind};
 }
 
 /// One lane with what the delivery side keeps beside it.

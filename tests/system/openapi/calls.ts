@@ -108,6 +108,27 @@ async function callDeliveries() {
     refused(await api.POST("/v1/deliveries/{id}/retry", { params: none }), 404, "unknown_delivery");
 }
 
+async function callReplays() {
+    const count = await api.POST("/v1/replays", { body: { callback: "nobody", only: "all", dry_run: true } });
+    const { events } = taken(count, 200);
+    if (events < 1) throw new Error("there is nothing to replay");
+    // Nobody answers there: it goes on until it is cancelled.
+    const body = { callback: "nobody", only: "all" as const, after_seq: 0, types: ["transaction.*"] };
+    const begun = taken(await api.POST("/v1/replays", { body }), 202);
+    refused(await api.POST("/v1/replays", { body }), 409, "replay_running");
+    refused(await api.POST("/v1/replays", { body: { callback: "unheard-of" } }), 404, "unknown_callback");
+    refused(await api.POST("/v1/replays", { body: { ...body, before_seq: 1 } }), 400, "invalid_request");
+    const { replays } = taken(await api.GET("/v1/replays"), 200);
+    if (replays[0]?.id !== begun.id) throw new Error("the replay is not listed");
+    refused(await api.GET("/v1/replays", { params: nonsense }), 400, "invalid_request");
+    const path = { path: { id: begun.id } };
+    const cancelled = taken(await api.DELETE("/v1/replays/{id}", { params: path }), 200);
+    if (cancelled.state !== "cancelled") throw new Error(`not cancelled: ${cancelled.state}`);
+    refused(await api.DELETE("/v1/replays/{id}", { params: path }), 409, "replay_ended");
+    const none = { path: { id: 999_999_999 } };
+    refused(await api.DELETE("/v1/replays/{id}", { params: none }), 404, "unknown_replay");
+}
+
 async function callConsumers() {
     const name = { path: { name: "books" } };
     const nobody = { path: { name: "nobody" } };
@@ -214,6 +235,7 @@ await endOf(api, lives);
 const events = await callEvents(api);
 await callConsumers();
 await callDeliveries();
+await callReplays();
 await callCallbacks();
 await callControls();
 await callExports(api);

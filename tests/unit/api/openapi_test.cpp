@@ -148,6 +148,8 @@ TEST_F(OpenApi, DescribesWhatIsShownMemberByMember) {
     expect_members(history.at("changes").at(0), "change");
     expect_members(parse(render_events({{}, event_seq{1}, "log"})), "event_page");
     expect_members(parse(render_consumer({"a", event_seq{1}, 0, std::nullopt}, wall_time())), "consumer");
+    expect_members(parse(render_replay({})), "replay");
+    expect_members(parse(render_replays({})), "replay_list");
     expect_members(parse(render_import({1, 2, {}})), "import_summary");
     expect_members(parse(render_untracked({2, 1})), "untrack_summary");
     expect_members(parse(render_callback_test({0, milliseconds(1), "", "refused"})), "callback_test", {"error"});

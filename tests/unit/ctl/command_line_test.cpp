@@ -128,6 +128,37 @@ TEST(CommandLine, AnExportHasAFormatAndATime) {
     EXPECT_EQ(refused({"export", "events", "--since", "yesterday"}).status, exit_status::usage);
 }
 
+TEST(CommandLine, AReplayHasARangeTimesAndTypes) {
+    const wall_time now = *parse_wall_time("2026-05-02T00:00:00Z");
+    const auto plain = parsed<replay_command>({"replay", "ledger", "--missing"});
+    EXPECT_EQ(replay_request(plain).target, "/v1/replays");
+    EXPECT_EQ(replay_request(plain).method, "POST");
+    EXPECT_EQ(replay_request(plain).body, R"({"callback":"ledger"})");
+    const auto some = parsed<replay_command>(
+        {"replay", "ledger", "--since", "24h", "--until", "2026-05-02", "--after", "7", "--before", "99", "--type",
+         "transaction.*", "--type", "transaction.updated", "--all", "--dry-run"});
+    EXPECT_EQ(
+        replay_request(with_times(some, now)).body,
+        R"({"callback":"ledger","after_seq":7,"before_seq":99,"since":"2026-05-01T00:00:00.000Z",)"
+        R"("until":"2026-05-02T00:00:00.000Z","types":["transaction.*","transaction.updated"],"only":"all",)"
+        R"("dry_run":true})");
+    const std::vector<std::vector<std::string>> wrong{
+        {"replay"},
+        {"replay", "a", "--all", "--missing"},
+        {"replay", "a", "--dry-run", "--wait"},
+        {"replay", "a", "--type", "completed"},
+        {"replay", "a", "--after", "-1"},
+        {"replay", "a", "--since", "later"},
+        {"replays", "cancel"},
+        {"replays", "cancel", "x"},
+        {"replays", "end", "3"}};
+    for (const std::vector<std::string>& one : wrong) EXPECT_EQ(refused(one).status, exit_status::usage) << one.back();
+    EXPECT_EQ(parsed<replays_command>({"replays"}).cancel, std::nullopt);
+    const auto cancel = parsed<replays_command>({"replays", "cancel", "3"});
+    EXPECT_EQ(cancel_replay_request(*cancel.cancel).target, "/v1/replays/3");
+    EXPECT_EQ(cancel_replay_request(*cancel.cancel).method, "DELETE");
+}
+
 TEST(CommandLine, SessionFieldsBecomeStringsAndTrackingStandsApart) {
     const auto what = parsed<session_command>(
         {"session", "--currency", "USDT", "--partner-user-id", "u-7", "--field", "x_new=1", "--metadata", "order=A",
@@ -329,7 +360,10 @@ TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
         {"maintenance", "on"},
         {"maintenance", "off"},
         {"maintenance", "status"},
-        {"doctor"}};
+        {"doctor"},
+        {"replay"},
+        {"replays"},
+        {"replays", "cancel"}};
     for (std::vector<std::string> arguments : commands) {
         arguments.emplace_back("--help");
         const parse_end end = refused(arguments);

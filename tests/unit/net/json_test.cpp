@@ -149,6 +149,14 @@ TEST(JsonMembers, DecodesStringsOnly) {
     EXPECT_EQ(decode_json_string("7"), std::nullopt);
 }
 
+TEST(JsonMembers, DecodesArraysOfStringsOnly) {
+    using texts = std::vector<std::string>;
+    EXPECT_EQ(decode_string_array(R"([ "a" ,"b\n","]" ])"), (texts{"a", "b\n", "]"}));
+    EXPECT_EQ(decode_string_array("[ ]"), texts());
+    for (const char* other : {R"("a")", R"(["a",7])", R"([["a"]])", "null", R"({"a":"b"})"})
+        EXPECT_EQ(decode_string_array(other), std::nullopt) << other;
+}
+
 TEST(JsonCanonical, EqualValuesHaveOneSpelling) {
     const auto canonical = [](std::string_view text) { return canonical_json(text).value(); };
     EXPECT_EQ(canonical(R"({"b":1,"a":2})"), canonical(" { \"a\" : 2.0 ,\n \"b\" : 10e-1 } "));
