@@ -5,9 +5,9 @@
 //
 // A change is durable before its handler runs, and it is there whole or not at all, whenever the process ends. Handlers
 // run on the loop, never inside the call. They run in the order of the calls, except those of `backup`, those of
-// `retry_dead`, `end_failing`, `flush_callback` and `dismiss_dead` over very many deliveries, and of calls that came
-// after `close`. A read sees every change that was called before it, and none that is not durable when its handler
-// runs. After a crash exactly the calls up to one of them, in their order, are there.
+// `retry_dead`, `end_failing`, `flush_callback`, `dismiss_dead` and `begin_replay` over very many rows, and of calls
+// that came after `close`. A read sees every change that was called before it, and none that is not durable when its
+// handler runs. After a crash exactly the calls up to one of them, in their order, are there.
 
 #include <array>
 #include <cstdint>

@@ -101,7 +101,7 @@ class Doctor(SystemCase):
     def test_callbacks_that_fail(self):
         gone = self.start_receiver(name="gone")
         gone.close()
-        self.start([self.callback(self.receiver), self.callback(gone, name="gone", retry_schedule=[])])
+        self.start([self.callback(self.receiver), self.callback(gone, name="gone", retry_schedule=["100ms"])])
         findings = self.doctor("--test")
         self.one(findings, "callback backend", "ok")
         self.assertIn("refused", self.one(findings, "callback gone", "problem")["what"])

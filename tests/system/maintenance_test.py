@@ -67,7 +67,7 @@ class Maintenance(SystemCase):
         self.assertEqual(daemon.get("b-1")["state"], "tracking")
         status = daemon.status()
         self.assertEqual(status["maintenance"], held)
-        self.assertIn("prooftrackd_maintenance 1\n", daemon.api("GET", "/metrics").text)
+        self.assertIn("prooftrackd_maintenance 1\n", daemon.api("GET", "/metrics").body.decode())
         again = self.put({"on": True, "note": "longer"})
         self.assertEqual((again["since"], again["note"]), (held["since"], "longer"))
 
@@ -77,7 +77,7 @@ class Maintenance(SystemCase):
         daemon.wait_state("b-1", "settled")
         wait_until(lambda: len(self.receiver.events("transaction.completed")) == 21, 15, "21 deliveries")
         self.assertIsNone(daemon.status()["maintenance"])
-        self.assertIn("prooftrackd_maintenance 0\n", daemon.api("GET", "/metrics").text)
+        self.assertIn("prooftrackd_maintenance 0\n", daemon.api("GET", "/metrics").body.decode())
         lines = daemon.logged("daemon.maintenance")
         self.assertEqual([line["state"] for line in lines], ["on", "on", "off"])
         changes = [line for line in daemon.logged("api.change") if line["action"] == "maintenance"]

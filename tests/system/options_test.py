@@ -41,7 +41,7 @@ class Options(SystemCase):
         reply = self.daemon.api("GET", f"/v1/transactions?{query}")
         return [each["merchant_transaction_id"] for each in reply.json["transactions"]]
 
-    def end(self, identifier, status):
+    def settle(self, identifier, status):
         self.sandbox.set(identifier, status=status)
         return self.daemon.wait_state(identifier, "settled")
 
@@ -54,7 +54,7 @@ class Options(SystemCase):
 
     def test_new_options_hold_for_later_events_and_survive_a_kill(self):
         self.daemon.track("a", metadata={"order": "A-1"}, callback_url=self.old.url)
-        self.end("a", "failed")
+        self.settle("a", "failed")
         first = self.event("a", "failed")
         wait_until(lambda: self.old.of("a"), 20, "the old URL")
         body = '{"metadata": { "order" : "B-1", "n":1.10 }, "callback_url": "%s?token=sesame"}' % self.new.url
@@ -119,7 +119,7 @@ class Options(SystemCase):
             self.daemon.track(f"old-{number}", metadata={"batch": "old", "n": number % 2})
         self.daemon.track("kept", metadata={"batch": "new"})
         self.daemon.track("done", metadata={"batch": "old"})
-        self.end("done", "completed")
+        self.settle("done", "completed")
         waited = []
         waiting = threading.Thread(target=lambda: waited.append(self.daemon.get("old-1", wait="30s")["state"]))
         waiting.start()
@@ -141,7 +141,7 @@ class Options(SystemCase):
                          {"untracked": 600, "tracking": 1, "settled": 1})
         changes = self.daemon.logged("api.change")
         self.assertEqual(sum(one["action"] == "untrack" for one in changes), 600)
-        self.assertEqual([one["count"] for one in changes if one["action"] == "untrack_matching"], ["300", "300", "0"])
+        self.assertEqual([one["count"] for one in changes if one["action"] == "untrack_matching"], [300, 300, 0])
 
     def test_a_filter_that_names_everything_or_the_impossible_is_refused(self):
         self.daemon.track("a")

@@ -113,10 +113,11 @@ async function callReplays() {
     const { events } = taken(count, 200);
     if (events < 1) throw new Error("there is nothing to replay");
     // Nobody answers there: it goes on until it is cancelled.
-    const body = { callback: "nobody", only: "all" as const, after_seq: 0, types: ["transaction.*"] };
+    const body = { callback: "nobody", only: "all" as const, dry_run: false, after_seq: 0, types: ["transaction.*"] };
     const begun = taken(await api.POST("/v1/replays", { body }), 202);
+    if (!("id" in begun)) throw new Error("a replay without an id");
     refused(await api.POST("/v1/replays", { body }), 409, "replay_running");
-    refused(await api.POST("/v1/replays", { body: { callback: "unheard-of" } }), 404, "unknown_callback");
+    refused(await api.POST("/v1/replays", { body: { ...body, callback: "unheard-of" } }), 404, "unknown_callback");
     refused(await api.POST("/v1/replays", { body: { ...body, before_seq: 1 } }), 400, "invalid_request");
     const { replays } = taken(await api.GET("/v1/replays"), 200);
     if (replays[0]?.id !== begun.id) throw new Error("the replay is not listed");
