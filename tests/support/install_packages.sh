@@ -61,7 +61,7 @@ packages_of() { # GROUP
         if grep -qx 'ID=debian' "$os_release"; then echo chromium fonts-dejavu-core; fi
         installed nginx || echo nginx-light # any nginx will do
         echo apache2-bin caddy haproxy      # servers in front of Proof
-        echo redis-server rabbitmq-server python3-pika # brokers behind the bridge
+        echo redis-server rabbitmq-server   # brokers behind the bridge
         # Laravel's components, where the distribution has them. (Express comes from npm.)
         available php-illuminate-routing php-illuminate-database php-illuminate-events
         echo libgtest-dev libgmock-dev librapidcheck-dev \

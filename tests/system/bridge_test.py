@@ -73,11 +73,12 @@ class BridgeCase(SystemCase):
         self.start_sandbox("--accept-any")
         return self.start_daemon(poll={"verify_after": []})
 
-    def settle(self, identifiers):
-        """Two events each: the change to processing, and the end."""
-        script = [{"after": "0ms", "status": "pending"}, {"after": "700ms", "status": "processing"},
-                  {"after": "1400ms", "status": "completed"}]
-        self.sandbox.set_many({identifier: {"script": script} for identifier in identifiers})
+    def settle(self, identifiers, spread=0):
+        """Two events each: the change to processing, and the end; one transaction `spread` ms after the other."""
+        script = lambda later: [{"after": "0ms", "status": "pending"},
+                                {"after": f"{700 + later}ms", "status": "processing"},
+                                {"after": f"{1400 + later}ms", "status": "completed"}]
+        self.sandbox.set_many({each: {"script": script(number * spread)} for number, each in enumerate(identifiers)})
         self.daemon.import_ids(identifiers)
 
     def lag(self, consumer="books"):
@@ -111,10 +112,9 @@ class BridgeCase(SystemCase):
         settled = lambda: self.daemon.status()["transactions"]["by_state"].get("settled", 0)
         before, made, bridge = settled(), 0, start_bridge()
         for number in range(kills):
-            self.settle([f"t-{made + i}" for i in range(20)])
-            made += 20
-            # Between the first changes and the last ends.
-            time.sleep(dice.uniform(0.3, 2.2))
+            self.settle([f"t-{made + i}" for i in range(100)], spread=15)
+            made += 100
+            time.sleep(dice.uniform(0.8, 2.4))  # between the first changes and the last ends
             if number % 3 == 0:
                 bridge.kill()
                 bridge = start_bridge()
@@ -168,10 +168,13 @@ class ToRedis(BridgeCase):
         self.assertIn("8 events published", bridge.output())
         again = self.bridge(*self.target, "--max-length", 1)
         self.settle(["later"])
-        self.wait_for_entries(redis, 9)
+        self.daemon.wait_state("later", "settled")
         self.wait_for_no_lag()
         self.assertEqual(again.stop(), 0)
         self.assertIn("2 events published", again.output())
+        kept = redis.entries("proof")
+        self.assertEqual(kept[-1][b"id"].decode(), self.daemon.events()[-1]["id"])
+        self.assertLess(len(kept), 10, "about one is kept")
 
     def test_nothing_is_lost_or_turned_round_by_kills(self):
         redis = self.start_redis()
@@ -354,7 +357,8 @@ class ToRabbitMQ(BridgeCase):
 
     def mistakes_are_told(self):
         self.ends(self.bridge(*self.plain, *self.access), 1, "no exchange 'proof'", "404")
-        self.rabbit.with_channel(lambda channel: channel.exchange_declare("proof", "topic", durable=True))
+        with self.rabbit.client() as client:
+            client.declare_exchange("proof", "topic")
         self.ends(self.bridge(*self.plain, "--exchange", "proof"), 1, "log in", "403")  # as guest
         self.ends(self.bridge(*self.plain[:1], f"{self.plain[1]}/nowhere", *self.access), 1, "nowhere")
         secured = ("--amqp", f"amqps://127.0.0.1:{self.rabbit.tls_port}", *self.access)
@@ -367,10 +371,9 @@ class ToRabbitMQ(BridgeCase):
         misnamed.kill()
 
     def messages_have_their_properties(self):
-        def prepare(channel):
-            channel.queue_declare("all", durable=True)
-            channel.queue_bind("all", "proof", "proof.#")
-        self.rabbit.with_channel(prepare)
+        with self.rabbit.client() as client:
+            client.declare_queue("all")
+            client.bind("all", "proof", "proof.#")
         self.bridge_to_all = lambda *more: self.bridge(
             "--amqp", f"amqps://127.0.0.1:{self.rabbit.tls_port}", *self.access, "--ca-file", self.sandbox.ca_file,
             "--routing-key", "proof.{type}.{status}", *more)
@@ -381,7 +384,7 @@ class ToRabbitMQ(BridgeCase):
         wait_until(lambda: self.lag() == 0 and len(self.daemon.events()) == 2, PATIENCE, "two events")
         taken = self.rabbit.take_all("all")
         self.assert_all_there([body for _, _, body in taken], 1)
-        for (method, properties, _), event in zip(taken, self.daemon.events()):
+        for (key, properties, _), event in zip(taken, self.daemon.events()):
             self.assertEqual(properties.message_id, event["id"])
             self.assertEqual(properties.type, event["type"])
             self.assertEqual(properties.content_type, "application/json")
@@ -389,7 +392,7 @@ class ToRabbitMQ(BridgeCase):
             self.assertEqual(properties.app_id, "prooftrackd")
             self.assertAlmostEqual(properties.timestamp, time.time(), delta=120)
             self.assertEqual(properties.headers["merchant_transaction_id"], "first")
-            self.assertEqual(method.routing_key, f"proof.{event['type']}.{event['data']['status']}")
+            self.assertEqual(key, f"proof.{event['type']}.{event['data']['status']}")
         sequences = [properties.headers["webhook-sequence"] for _, properties, _ in taken]
         self.assertEqual(sequences, sorted(set(sequences)))
         self.assertEqual(bridge.stop(), 0)
@@ -400,7 +403,8 @@ class ToRabbitMQ(BridgeCase):
         self.settle(["returned"])
         self.said(bridge, "Is a queue bound for it?")
         self.assertGreater(self.lag(), 0)
-        self.rabbit.with_channel(lambda channel: channel.queue_bind("all", "proof", "nobody.#"))
+        with self.rabbit.client() as client:
+            client.bind("all", "proof", "nobody.#")
         self.daemon.wait_state("returned", "settled")
         self.wait_for_no_lag()
         self.assertEqual(bridge.stop(), 0)
@@ -408,10 +412,9 @@ class ToRabbitMQ(BridgeCase):
         self.assertEqual(list(dict.fromkeys(arrived)), ["transaction.updated", "transaction.completed"])
 
     def what_is_refused_comes_again_in_order(self):
-        def prepare(channel):
-            channel.queue_declare("small", durable=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
-            channel.queue_bind("small", "proof", "small")
-        self.rabbit.with_channel(prepare)
+        with self.rabbit.client() as client:
+            client.declare_queue("small", x_max_length=1, x_overflow="reject-publish")
+            client.bind("small", "proof", "small")
         bridge = self.bridge(*self.plain, *self.access, "--routing-key", "small")
         self.settle(["r-1", "r-2"])
         self.said(bridge, "(nack)")

@@ -9,6 +9,7 @@ import subprocess
 from operator import itemgetter
 from pathlib import Path
 
+from amqp_client import AmqpClient, AmqpError
 from harness import Process, wait_until
 
 RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # what Debian's /usr/sbin/rabbitmq-server starts as its own user
@@ -19,13 +20,7 @@ def why_no_redis():
 
 
 def why_no_rabbitmq():
-    if not (os.path.exists(RABBITMQ) and shutil.which("epmd")):
-        return "rabbitmq-server is not installed"
-    try:
-        import pika  # noqa: F401
-    except ImportError:
-        return "python3-pika is not installed"
-    return None
+    return None if os.path.exists(RABBITMQ) and shutil.which("epmd") else "rabbitmq-server is not installed"
 
 
 def free_port():
@@ -156,34 +151,18 @@ class RabbitMQ:
     def answers(self):
         assert self.node.poll() is None, (self.folder / "console.log").read_text()[-3000:]
         try:
-            self.connect().close()
-        except Exception:  # pika has many, while the node boots
+            with self.client():
+                return True
+        except (OSError, AmqpError):
             return False
-        return True
 
-    def connect(self):
-        import pika
-        return pika.BlockingConnection(pika.ConnectionParameters(
-            "127.0.0.1", self.port, credentials=pika.PlainCredentials("shop", "hunter2"), socket_timeout=10,
-            blocked_connection_timeout=30))
-
-    def with_channel(self, use):
-        connection = self.connect()
-        try:
-            return use(connection.channel())
-        finally:
-            connection.close()
+    def client(self):
+        return AmqpClient(self.port, "shop", "hunter2")
 
     def take_all(self, queue):
-        """(method, properties, body) of what is in the queue, which is empty then."""
-        def take(channel):
-            found = []
-            while True:
-                method, properties, body = channel.basic_get(queue, auto_ack=True)
-                if method is None:
-                    return found
-                found.append((method, properties, body))
-        return self.with_channel(take)
+        """(routing key, properties, body) of each message in the queue, which is empty then."""
+        with self.client() as client:
+            return list(iter(lambda: client.get(queue), None))
 
     def kill(self):
         if self.node is not None and self.node.poll() is None:

@@ -21,8 +21,7 @@ OTHERS = """cmake ninja-build ccache clang g++ pkg-config libssl-dev libsqlite3-
 libsystemd-dev libtomlplusplus-dev libcli11-dev libnghttp2-dev nghttp2-client curl ca-certificates nodejs npm chromium
 fonts-dejavu-core libgtest-dev libgmock-dev librapidcheck-dev python3 python3-flask openssl php-cli php-sqlite3 sqlite3 iproute2
 procps systemd spin git systemd-container debootstrap lintian dpkg-dev file scdoc nginx-light apache2-bin caddy
-haproxy wrk golang-go libbenchmark-dev librabbitmq-dev libhiredis-dev redis-server rabbitmq-server
-python3-pika""".split()
+haproxy wrk golang-go libbenchmark-dev librabbitmq-dev libhiredis-dev redis-server rabbitmq-server""".split()
 LARAVEL = ["php-illuminate-routing", "php-illuminate-database", "php-illuminate-events"]  # in Debian 12 alone
 
 # name: os-release, the Boosts whose packages it has, the Boosts that other packages only mention
