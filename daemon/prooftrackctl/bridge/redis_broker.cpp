@@ -145,6 +145,7 @@ class redis_broker final : public broker {
     /// A command and its reply, while nothing else is under way.
     std::optional<broker_error> call(const arguments& command, reply_ptr& reply) {
         const steady_time until = std::chrono::steady_clock::now() + broker_patience;
+        reply.reset(); // of the call before
         add(command);
         if (auto failed = flush()) return failed;
         for (;;) {
