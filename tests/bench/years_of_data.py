@@ -37,7 +37,7 @@ INSERT INTO history SELECT x, 1, at - 60000, NULL, 0, NULL, NULL, NULL, NULL FRO
 INSERT INTO events SELECT n.x, printf('evt_%012x%s', at, lower(hex(randomblob(10)))), 'transaction.completed', n.x, 1, 'completed', at,
   CAST('{"id":"evt_0123456789abcdef0123456789abcdef","type":"transaction.completed","timestamp":"2026-04-01T10:00:00.000Z","data":{"metadata":{},"proof":'
   || p.body || '}}' AS BLOB), NULL FROM n JOIN proofs p ON p.transaction_row = n.x;
-INSERT INTO deliveries SELECT x, x, x, 1, 1, 1, at, 204, NULL, NULL, NULL FROM n;
+INSERT INTO deliveries SELECT x, x, x, 1, 1, 1, at, 204, NULL, NULL, NULL, NULL, NULL FROM n;
 INSERT INTO transactions WITH RECURSIVE c(x) AS (VALUES (:settled + 1) UNION ALL SELECT x + 1 FROM c WHERE x < :settled + :active)
   SELECT x, randomblob(16), 0, 1, 1, 'pending', :now - 1000, :now + :day, NULL, NULL, NULL, :now - 3600000, 1, 0, 0, 0, NULL, NULL, NULL, NULL, 0,
   zeroblob(32), NULL, NULL, x'7b7d', 1, NULL FROM c;

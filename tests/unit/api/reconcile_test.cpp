@@ -19,17 +19,17 @@ constexpr const char* ndjson = "application/x-ndjson";
 constexpr const char* csv = "text/csv";
 
 /// One transaction of each class, and two that agree.
-made_up_source one_of_each() {
-    made_up_source source;
-    source.listed = {settled_as("fine", "completed"),        settled_as("reversed", "failed"),
-                     settled_as("status", "failed"),         settled_as("amount", "completed"),
-                     settled_as("credited", "failed"),       settled_as("missed", "completed"),
-                     settled_as("undelivered", "completed"), still_pending("open"),
-                     settled_as("extra", "completed"),       settled_as("agreed", "cancelled")};
-    source.owed = {"undelivered"};
-    source.former["reversed"] = {"completed"};
-    return source;
-}
+struct one_of_each : made_up_source {
+    one_of_each() {
+        listed = {settled_as("fine", "completed"),        settled_as("reversed", "failed"),
+                  settled_as("status", "failed"),         settled_as("amount", "completed"),
+                  settled_as("credited", "failed"),       settled_as("missed", "completed"),
+                  settled_as("undelivered", "completed"), still_pending("open"),
+                  settled_as("extra", "completed"),       settled_as("agreed", "cancelled")};
+        owed = {"undelivered"};
+        former["reversed"] = {"completed"};
+    }
+};
 
 constexpr const char* list_of_each =
     "merchant_transaction_id,status,fiat_amount,credited\r\n"
@@ -67,7 +67,7 @@ TEST_F(Reconcile, ADifferenceALineByClassThenWhatCannotBeReadThenTheSummary) {
     EXPECT_TRUE(answer.chunked);
     ASSERT_TRUE(answer.stream);
     ASSERT_TRUE(backend_.last_reconcile);
-    made_up_source source = one_of_each();
+    one_of_each source;
     const lines written = run(*backend_.last_reconcile, source);
     EXPECT_THAT(
         names_of(written),
@@ -168,7 +168,7 @@ TEST(ReconcileForm, TheListMayBreakOffAnywhere) {
     for (std::size_t at = 0; at < list.size(); at += 7) {
         const std::string part = list.substr(0, at);
         if (!check_merchant_list(part, list_format::csv)) continue;
-        made_up_source source = one_of_each();
+        one_of_each source;
         const lines written = run(reconcile_job_of(part, list_format::csv, {}), source);
         EXPECT_EQ(named(written.back()), "summary") << at;
     }
