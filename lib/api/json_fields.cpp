@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "api/target.hpp"
+#include "base/note_rules.hpp"
 
 namespace prooftrack::api {
 namespace {
@@ -59,6 +60,16 @@ parsed<std::optional<std::uint64_t>> json_fields::number(std::string_view name) 
     const auto number = parse_number(*value);
     if (!number) return refused(fmt::format("{} is not a whole number from 0", name));
     return number;
+}
+
+parsed<std::string> read_note(const json_fields& fields) {
+    if (fields.raw("note") == "null") return std::string();
+    auto given = fields.text("note");
+    if (!given) return given.error();
+    std::string note = given->value_or("");
+    if (!is_allowed_note(note))
+        return refused(fmt::format("note is one line of at most {} bytes, without control characters", longest_note));
+    return note;
 }
 
 } // namespace prooftrack::api

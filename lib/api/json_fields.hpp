@@ -37,4 +37,7 @@ class json_fields {
     std::vector<net::json_member> members_;
 };
 
+/// The member `note` by the rule of notes (`base/note_rules.hpp`): "" when it is absent or null.
+parsed<std::string> read_note(const json_fields& fields);
+
 } // namespace prooftrack::api

@@ -13,8 +13,6 @@
 namespace prooftrack::api {
 namespace {
 
-constexpr std::size_t max_note_bytes = 500;
-
 problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
 
 /// The callback's name in the path and an empty query.
@@ -22,28 +20,6 @@ parsed<std::string> read_callback(const api_call& call) {
     if (auto query = call.query.allow_only({}); !query) return query.error();
     if (!is_callback_name(call.captures.at(0))) return refused("a callback's name is 1 to 64 of a-z 0-9 _ -");
     return call.captures.at(0);
-}
-
-/// C0 and C1, in valid UTF-8.
-bool has_control_characters(std::string_view text) {
-    unsigned char before = 0;
-    for (const char each : text) {
-        const auto byte = static_cast<unsigned char>(each);
-        if (byte < 0x20 || byte == 0x7F || (before == 0xC2 && byte < 0xA0)) return true;
-        before = byte;
-    }
-    return false;
-}
-
-/// Of one line, so that it can stand in a table. "" without one.
-parsed<std::string> read_note(const json_fields& fields) {
-    auto note = fields.text("note");
-    if (!note) return note.error();
-    if (!*note) return std::string();
-    if ((*note)->size() > max_note_bytes)
-        return refused(fmt::format("note is at most {} bytes: this one has {}", max_note_bytes, (*note)->size()));
-    if (has_control_characters(**note)) return refused("note has control characters: write it in one line");
-    return std::move(**note);
 }
 
 } // namespace

@@ -2,13 +2,10 @@
 
 #include <string>
 
-#include <fmt/format.h>
-
 #include "api/answer.hpp"
 #include "api/json_fields.hpp"
 #include "api/router.hpp"
 #include "base/json_string.hpp"
-#include "base/note_rules.hpp"
 
 namespace prooftrack::api {
 namespace {
@@ -37,21 +34,10 @@ request_ticket router::set_maintenance(api_call call) {
         return answer_problem(
             call.respond, make_problem(problem_code::invalid_request, "on is missing: true or false"));
     }
-    std::string note;
-    if (const auto given = fields->raw("note"); given && *given != "null") {
-        auto text = fields->text("note");
-        if (!text) return answer_problem(call.respond, text.error());
-        note = text->value_or("");
-    }
-    if (!is_allowed_note(note)) {
-        return answer_problem(
-            call.respond,
-            make_problem(
-                problem_code::invalid_request,
-                fmt::format("note is one line of at most {} bytes, without control characters", longest_note)));
-    }
+    auto note = read_note(*fields);
+    if (!note) return answer_problem(call.respond, note.error());
     behind_.set_maintenance(
-        on == "true", std::move(note), call.head.who,
+        on == "true", std::move(*note), call.head.who,
         answer_with<std::optional<track::maintenance_mark>>(
             std::move(call.respond), [](const std::optional<track::maintenance_mark>& mark) {
                 return json_response(200, render_maintenance(mark));

@@ -89,12 +89,17 @@ event_scan find_events(database& db, const track::replay_query& wanted, event_se
     event_scan scan{{}, std::max(next, db.sums.first_event())};
     do {
         for (const found_event& each : look_at_events(db, wanted, scan.next)) {
-            if (wanted.only_missing && was_owed(db, each, lane)) continue;
-            if (scan.found.size() == most) {
-                scan.next = each.seq; // it comes with the next step
+            if (!wanted.only_missing || !was_owed(db, each, lane)) {
+                if (scan.found.size() == most) {
+                    scan.next = each.seq; // it comes with the next step
+                    return scan;
+                }
+                scan.found.push_back(each);
+            }
+            if (clock::now() >= until) { // a transaction may have thousands of deliveries to look through
+                scan.next = event_seq{value_of(each.seq) + 1};
                 return scan;
             }
-            scan.found.push_back(each);
         }
     } while (scan.next < *wanted.before && scan.found.size() < most && clock::now() < until);
     scan.next = std::min(scan.next, *wanted.before);

@@ -49,6 +49,11 @@ void busy_deliveries::restart(delivery_id id) {
     if (found != held_.end() && found->second.where != delivery_phase::recording) found->second.restarted = true;
 }
 
+void busy_deliveries::cancel_restart(delivery_id id) {
+    const auto found = held_.find(id);
+    if (found != held_.end() && found->second.where != delivery_phase::recording) found->second.restarted = false;
+}
+
 std::optional<delivery_id> busy_deliveries::first_ready() const {
     for (const kind_counts& of_kind : by_kind_) {
         if (!of_kind.ready.empty()) return of_kind.ready.front();

@@ -39,6 +39,8 @@ class busy_deliveries {
     /// A manual retry was requested. Has no effect when its outcome is being recorded already or when it is not
     /// busy.
     void restart(delivery_id id);
+    /// The retry was refused. Has no effect where `restart` has none.
+    void cancel_restart(delivery_id id);
     bool is_restarted(delivery_id id) const { return at(id).restarted; }
 
     bool contains(delivery_id id) const { return held_.contains(id); }

@@ -103,6 +103,8 @@ void delivery_lane::forget(delivery_id id) { busy_.remove(id); }
 
 void delivery_lane::restart(delivery_id id) { busy_.restart(id); }
 
+void delivery_lane::cancel_restart(delivery_id id) { busy_.cancel_restart(id); }
+
 std::optional<steady_time> delivery_lane::next_wake(instant now) const {
     std::optional<wall_time> due;
     for (const delivery_kind kind : {delivery_kind::recorded, delivery_kind::replayed}) {

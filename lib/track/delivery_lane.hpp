@@ -103,6 +103,7 @@ class delivery_lane {
     void forget(delivery_id id);
     /// A manual retry starts its schedule again: a busy one is due at once if its attempt fails.
     void restart(delivery_id id);
+    void cancel_restart(delivery_id id); ///< the retry was refused
     /// When a waiting one is looked at; nullopt when it is not in memory.
     std::optional<wall_time> due_of(delivery_id id) const { return queue_.due_of(id); }
     bool is_busy(delivery_id id) const { return busy_.contains(id); }

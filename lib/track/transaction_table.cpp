@@ -160,7 +160,9 @@ void transaction_table::write_facts(std::uint32_t slot, const tracking_facts& fa
 
 void transaction_table::shift_not_found(milliseconds by) {
     for (auto& [slot, rare] : rare_) {
-        if (rare.not_found_since) *rare.not_found_since += by;
+        if (!rare.not_found_since) continue;
+        *rare.not_found_since += by;
+        at(slot).is_moved = true;
     }
 }
 

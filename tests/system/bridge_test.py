@@ -307,6 +307,29 @@ class ToRedis(BridgeCase):
         self.assertEqual(redis.entries("proof", password="hunter2"), [], "it is in database 2")
         self.assertEqual(trusting.stop(), 0)
 
+    def test_a_password_that_is_answered_back_is_not_shown(self):
+        peer = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(peer.close)
+
+        def answer_back():
+            connection = peer.accept()[0]
+            with connection:
+                asked = connection.recv(4096).split(b"\r\n")
+                connection.sendall(b"-ERR unknown command `AUTH`, with args beginning with: `%s`\r\n" % asked[4])
+
+        answering = threading.Thread(target=answer_back, daemon=True)
+        answering.start()
+        fake = self.fake()
+        fake.emit("t-1")
+        fake.consumers["books"] = 0
+        bridge = self.bridge("--redis", f"redis://127.0.0.1:{peer.getsockname()[1]}", "--stream", "s",
+                             "--credentials-file", self.credentials(":hunter2\n"), socket=fake.path)
+        self.said(bridge, "does not take AUTH")
+        answering.join(10)
+        self.assertFalse(answering.is_alive())
+        bridge.kill()
+        self.assertNotIn("hunter2", bridge.output())
+
     def test_replicas_must_have_an_entry_when_they_are_asked_for(self):
         redis = self.start_redis("--repl-diskless-sync-delay", "0")
         fake = self.fake()

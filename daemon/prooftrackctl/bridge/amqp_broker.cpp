@@ -114,8 +114,10 @@ class amqp_broker final : public broker {
         if (auto failed = connect()) return failed;
         bound_writes();
         if (auto failed = log_in()) return failed;
+        if (stop_.requested()) return broker_error{"stopped", false}; // each step may take its whole time
         amqp_channel_open(connection_.get(), channel);
         if (auto failed = fault_of("open a channel", amqp_get_rpc_reply(connection_.get()))) return failed;
+        if (stop_.requested()) return broker_error{"stopped", false};
         amqp_confirm_select(connection_.get(), channel);
         if (auto failed = fault_of("ask for confirms", amqp_get_rpc_reply(connection_.get()))) return failed;
         if (auto failed = look_for_exchange()) return failed;

@@ -103,9 +103,14 @@ void bridge_loop::carry() {
         window_.published(*next);
     }
     std::vector<broker_verdict> verdicts;
-    if (const auto failed = broker_.wait(verdicts, now() + acknowledge_interval)) return lose(failed->text);
-    take(verdicts);
+    const auto failed = broker_.wait(verdicts, now() + acknowledge_interval);
+    take(verdicts); // what came before the end of the connection holds
+    if (failed) return lose(failed->text);
     if (window_.is_refused()) return lose(refusal_);
+    if (const std::string held_up = broker_.held_up_by(); !held_up.empty()) {
+        tell(held_up, "Asking again.");
+        last_news_ = now();
+    }
     if (window_.in_flight() > 0 && now() - last_news_ >= confirm_patience)
         lose("no confirm of a message in 30 s: is the broker out of memory or disk space?");
 }
@@ -156,9 +161,14 @@ void bridge_loop::lose(const std::string& why) {
 /// Tells a trouble once and waits before the next try.
 void bridge_loop::pause(const std::string& why) {
     if (stop_.requested()) return; // it may be why
-    if (why != said_) note(fmt::format("{}\nTrying again.", why));
-    said_ = why;
+    tell(why, "Trying again.");
     stop_.sleep(pauses_.next());
+}
+
+/// Once, however often it happens in a row.
+void bridge_loop::tell(const std::string& why, const char* what_follows) {
+    if (why != said_) note(fmt::format("{}\n{}", why, what_follows));
+    said_ = why;
 }
 
 void bridge_loop::succeed() {
@@ -172,8 +182,9 @@ void bridge_loop::finish() {
     const steady_time until = *stopping_since_ + stop_patience;
     while (is_open_ && window_.in_flight() > 0 && now() < until && !stop_.requested()) {
         std::vector<broker_verdict> verdicts;
-        if (broker_.wait(verdicts, until)) break;
+        const auto failed = broker_.wait(verdicts, until);
         take(verdicts);
+        if (failed) break;
     }
     if (const auto seq = window_.acknowledgeable()) {
         if (source_.acknowledge(*seq) == source_result::done) {

@@ -36,6 +36,7 @@ class bridge_loop {
     void take(const std::vector<broker_verdict>& verdicts);
     void lose(const std::string& why);
     void pause(const std::string& why);
+    void tell(const std::string& why, const char* what_follows);
     void succeed();
     void finish();
 

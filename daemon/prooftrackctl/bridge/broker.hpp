@@ -51,6 +51,9 @@ class broker {
     /// Takes leave when there is somebody to take leave of.
     virtual void close() = 0;
 
+    /// Why messages that were taken are not confirmed yet, for people; "" = nothing is known.
+    virtual std::string held_up_by() const { return ""; }
+
     /// What should be known about this broker's promises, for people; "" = nothing. Known after `open`.
     virtual std::string warning() const { return ""; }
 };

@@ -41,6 +41,7 @@ bool is_lasting(std::string_view error) {
     return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return error.starts_with(word); }) ||
            error.find("invalid password") != std::string_view::npos ||
            error.find("without any password configured") != std::string_view::npos ||
+           error.find("but no password is set") != std::string_view::npos || // before Redis 6
            error.find("DB index") != std::string_view::npos;
 }
 
@@ -58,6 +59,8 @@ class redis_broker final : public broker {
         owed_.clear();
         unread_ = 0;
         answered_ = unasked_ = 0;
+        asks_again_ = false;
+        held_up_by_.clear();
         if (auto failed = link_.open(access_)) return failed;
         if (auto failed = log_in()) return failed;
         if (auto failed = look_for_stream()) return failed;
@@ -79,7 +82,7 @@ class redis_broker final : public broker {
     }
 
     std::optional<broker_error> wait(std::vector<broker_verdict>& verdicts, steady_time until) override {
-        if (target_.replicas > 0 && unasked_ > 0) {
+        if (target_.replicas > 0 && (std::exchange(asks_again_, false) || unasked_ > 0)) {
             const std::string replicas = std::to_string(target_.replicas);
             const std::string span = std::to_string(replicas_patience.count());
             add({"WAIT", replicas, span});
@@ -95,6 +98,8 @@ class redis_broker final : public broker {
     }
 
     void close() override { link_.close(); }
+
+    std::string held_up_by() const override { return held_up_by_; }
 
     std::string warning() const override { return warning_; }
 
@@ -165,7 +170,11 @@ class redis_broker final : public broker {
             if (!who.user.empty()) command.push_back(who.user);
             command.push_back(who.password.reveal());
             if (auto failed = call(command, reply)) return failed;
-            if (is_error(*reply)) return refusal("log in", text_of(*reply));
+            if (is_error(*reply)) {
+                if (is_lasting(text_of(*reply))) return refusal("log in", text_of(*reply));
+                // Another answer may repeat what was sent: the password.
+                return broker_error{"log in: what answers does not take AUTH as a Redis with a password does", false};
+            }
         }
         if (access_.url.path.empty()) return std::nullopt;
         if (auto failed = call({"SELECT", access_.url.path}, reply)) return failed;
@@ -226,11 +235,15 @@ class redis_broker final : public broker {
 
     void take_replicas(const redisReply& reply, std::vector<broker_verdict>& verdicts) {
         const auto there = reply.type == REDIS_REPLY_INTEGER ? static_cast<std::uint64_t>(reply.integer) : 0;
-        const bool are_enough = there >= target_.replicas;
-        const std::string reason = is_error(reply)
-                                       ? printable(text_of(reply))
-                                       : fmt::format("{} replicas of {} have the entries", there, target_.replicas);
-        verdicts.push_back({are_enough, answered_, true, "", are_enough ? "" : reason});
+        held_up_by_.clear();
+        if (is_error(reply)) {
+            verdicts.push_back({false, answered_, true, "", printable(text_of(reply))});
+        } else if (there >= target_.replicas) {
+            verdicts.push_back({true, answered_, true, "", ""});
+        } else { // the entries are there: adding them again would only make more of them
+            held_up_by_ = fmt::format("{} replicas of {} have the entries", there, target_.replicas);
+            asks_again_ = true;
+        }
     }
 
     broker_access access_;
@@ -243,6 +256,8 @@ class redis_broker final : public broker {
     std::size_t unread_ = 0;     ///< bytes read since the last whole reply
     std::uint64_t answered_ = 0; ///< the tag of the last entry with a reply
     std::uint64_t unasked_ = 0;  ///< entries that no WAIT stands behind
+    bool asks_again_ = false;    ///< the last WAIT ended before enough replicas had them
+    std::string held_up_by_;
     std::string warning_;
 };
 

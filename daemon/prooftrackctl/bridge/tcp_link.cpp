@@ -84,9 +84,12 @@ std::optional<broker_error> tcp_link::connect(const broker_url& url, steady_time
     const int status = getaddrinfo(url.host.c_str(), std::to_string(url.port).c_str(), &hints, &found);
     if (status != 0) return failure("look up " + url.host, gai_strerror(status));
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, &freeaddrinfo);
+    std::ptrdiff_t left = 0;
+    for (const addrinfo* each = found; each != nullptr; each = each->ai_next) ++left;
     std::optional<broker_error> failed;
-    for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
-        failed = connect_to(*each, until);
+    for (const addrinfo* each = found; each != nullptr; each = each->ai_next, --left) {
+        const steady_time now = std::chrono::steady_clock::now();
+        failed = connect_to(*each, now + (until - now) / left); // one that is silent leaves time for the others
         if (!failed || stop_.requested()) return failed;
     }
     return failed;

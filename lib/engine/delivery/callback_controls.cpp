@@ -91,14 +91,11 @@ void callback_controls::flush(std::string callback, store::store_handler<std::ui
 
 void callback_controls::on_flushed(const std::string& callback, const op_result<std::uint64_t>& count) {
     const instant now = host_.enter();
-    if (!count) {
-        host_.on_store_error(count.error(), now);
-    } else {
-        change_lanes(callback, now, [now](track::delivery_lane& lane) {
-            lane.invalidate(); // the store has new times
-            lane.health().try_now(now.steady);
-        });
-    }
+    if (!count) host_.on_store_error(count.error(), now);
+    change_lanes(callback, now, [now, is_done = count.has_value()](track::delivery_lane& lane) {
+        lane.invalidate(); // the store has new times, after an error of a part of them
+        if (is_done) lane.health().try_now(now.steady);
+    });
     host_.leave();
 }
 

@@ -236,9 +236,16 @@ std::vector<delivery_id> delivery_attempts::ids() const {
 
 void delivery_attempts::prepare_retry(delivery_id id) {
     const auto busy = attempts_.find(id);
-    if (busy == attempts_.end() || slot_of(busy->second).lane.paused()) return; // the store refuses the retry
-    slot_of(busy->second).lane.restart(id);
-    if (take_from_unrecorded(id)) record(busy->second);
+    if (busy == attempts_.end()) return;
+    track::delivery_lane& lane = slot_of(busy->second).lane;
+    lane.restart(id);
+    // Of a paused callback the store will mostly refuse the retry, unless a resume is on its way.
+    if (!lane.paused() && take_from_unrecorded(id)) record(busy->second);
+}
+
+void delivery_attempts::cancel_retry(delivery_id id) {
+    const auto busy = attempts_.find(id);
+    if (busy != attempts_.end()) slot_of(busy->second).lane.cancel_restart(id);
 }
 
 void delivery_attempts::drop_unrecorded(delivery_id id, instant now) {

@@ -49,6 +49,8 @@ class delivery_attempts {
 
     /// A manual retry was requested: the old outcome must not be written after it.
     void prepare_retry(delivery_id id);
+    /// It was refused.
+    void cancel_retry(delivery_id id);
     /// The retry is durable: an outcome that was refused meanwhile is out of date.
     void drop_unrecorded(delivery_id id, instant now);
 

@@ -9,6 +9,11 @@
 namespace prooftrack::engine {
 namespace {
 
+/// An answer about the request, which says nothing about the store.
+bool is_refusal(const op_error& error) {
+    return error.code == store::store_error::paused || error.code == store::store_error::not_found;
+}
+
 bool is_final(const op_error& error) {
     return error.code == store::store_error::failed || error.code == store::store_error::moved ||
            error.code == store::store_error::stopped;
@@ -151,6 +156,7 @@ void delivery_driver::on_retried(delivery_id id, const op_result<store::delivery
         attempts_.drop_unrecorded(id, now);
         if (!head->waits) take_in(*head, now);
     } else {
+        attempts_.cancel_retry(id);
         on_store_error(head.error(), now);
     }
     leave();
@@ -171,9 +177,8 @@ void delivery_driver::retry_dead(std::optional<std::string> callback, store::sto
 void delivery_driver::on_dead_retried(
     const std::optional<std::string>& callback, const op_result<std::uint64_t>& count) {
     const instant now = enter();
-    if (!count) {
-        on_store_error(count.error(), now);
-    } else if (*count > 0) {
+    if (!count) on_store_error(count.error(), now);
+    if (!count || *count > 0) { // after an error a part of it may be done
         for (const auto& [name, slot] : context_.lanes.slots()) {
             if (!callback || slot->shown_name() == *callback) slot->lane.invalidate();
         }
@@ -231,6 +236,7 @@ void delivery_driver::on_store_writable(instant now) {
 }
 
 void delivery_driver::on_store_error(const op_error& error, instant now) {
+    if (is_refusal(error)) return;
     if (is_final(error)) {
         context_.pressure.halt();
     } else if (context_.stop.is_running()) {

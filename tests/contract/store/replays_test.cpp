@@ -176,6 +176,18 @@ TEST_P(Replays, WhatIsPendingOfATransactionGoesFirst) {
     EXPECT_THAT(recorded.heads, IsEmpty()) << "and what is new goes behind";
 }
 
+TEST_P(Replays, WhatIsNewIsNotHeldForWhatIsNotMadeYet) {
+    const replay_id id = world.begin_replay(everything("new"), at_ms(900)).value().id;
+    world.advance_replay(step_of(id, 1)).value(); // event 1, of "a"; 3 and 5 are not made yet
+    deliver(world.heads("new").at(0).id);
+    const auto recorded = world.record(make_settlement("a", 70, {"new"})).value();
+    EXPECT_EQ(recorded.heads.size(), 1U);
+    run(id);
+    EXPECT_THAT(
+        owed("new"),
+        ElementsAre("1 delivered", "7 pending", "2 pending", "3 pending", "4 pending", "5 pending", "6 pending"));
+}
+
 TEST_P(Replays, StepsAreBoundedByWhatIsPending) {
     const replay_id id = world.begin_replay(everything("new"), at_ms(900)).value().id;
     EXPECT_EQ(world.advance_replay(step_of(id, 2)).value().made, 2U);

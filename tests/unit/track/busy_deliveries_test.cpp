@@ -90,6 +90,8 @@ TEST(BusyDeliveries, ARestartComesTooLateForAnOutcomeThatIsBeingRecorded) {
     EXPECT_FALSE(two.busy.is_restarted(first));
     two.busy.restart(delivery_id{3});
     EXPECT_FALSE(two.busy.contains(delivery_id{3})) << "one that is not busy needs none";
+    two.busy.cancel_restart(second);
+    EXPECT_FALSE(two.busy.is_restarted(second)) << "the retry was refused";
 }
 
 } // namespace

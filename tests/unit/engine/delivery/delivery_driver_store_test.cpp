@@ -293,6 +293,21 @@ TEST(RetryDead, OfOneCallbackOrOfAll) {
     EXPECT_THAT(counts, ElementsAre(1U, 2U, 0U));
 }
 
+TEST(RetryDead, WhatAFailedOneHasDoneIsAttempted) {
+    one_callback world;
+    bool down = true;
+    world.receiver = [&down](const callback::delivery_job&) { return down ? reply_gone() : reply_delivered(); };
+    world.emit("t1");
+    world.run(1s);
+    ASSERT_EQ(world.count(track::delivery_state::dead), 1U);
+    down = false;
+    ASSERT_EQ(world.disk.retry_dead("backend", world.clock.now().wall).value(), 1U); // the first slice
+    world.memory->fail_operation(1, store::store_error::full);                       // the second one
+    world.driver->retry_dead("backend", [](const op_result<std::uint64_t>& count) { EXPECT_FALSE(count); });
+    world.run(10s);
+    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
+}
+
 TEST(RetryDead, ManyMoreThanFitIntoMemory) {
     one_callback world;
     bool down = true;
