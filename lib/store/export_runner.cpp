@@ -74,6 +74,7 @@ void export_runner::abort(store_error why) {
 void export_runner::answer(op_result<std::shared_ptr<byte_source>> outcome) {
     copy_.reset();
     const auto done = std::move(current_);
+    done->place.reset(); // before its caller can ask for another; a reader has one of its own
     post_answer(loop_, std::move(done->to_call), std::move(outcome));
 }
 

@@ -1,5 +1,8 @@
 // Exports and reconciliations over a socket: what is sent while nothing can be, and a list that is too long.
 
+#include <utility>
+
+#include "api/router.hpp"
 #include "server_fixture.hpp"
 
 namespace prooftrack::api {

@@ -126,7 +126,7 @@ TEST_F(Export, AReconciliationCountsAsOneAndBreaksAsOne) {
 }
 
 TEST_F(Export, ADamagedPageIsReported) {
-    add(3000);
+    add(10'000);
     world.close();
     {
         // Between the roots, which are made with the database, and the newest rows, which the start looks at.
