@@ -15,7 +15,7 @@ constexpr std::size_t term_bytes = term_bits / 8;
 /// So many in one row: it fits a page of 4 KiB.
 constexpr std::size_t terms_a_row = 800;
 /// An older segment with more additions than this is sorted anew.
-constexpr std::int64_t most_additions = 256;
+constexpr std::int64_t most_additions = 16;
 /// Likewise the newest one: a row of its own a commit makes no more before it is full, but changed metadata may.
 constexpr std::int64_t most_new_additions = std::int64_t{1} << segment_bits;
 /// One with more terms than this is made anew from its rows: metadata that changes again and again leaves old terms.

@@ -343,6 +343,7 @@ class tracker {
     pending_change take_change(std::uint32_t slot);
     void keep_change(std::uint32_t slot, const pending_change& change, instant now);
     void give_up_change(std::uint32_t slot, instant now);
+    void drop_change(std::uint32_t slot, instant now);
     void replace(std::uint32_t slot, const active_transaction& transaction, instant now);
     void leave(std::uint32_t slot, instant now);
 

@@ -81,6 +81,22 @@ void tracker::give_up_change(std::uint32_t slot, instant now) {
     if (deadlines_.contains(slot)) deadlines_.set(slot, std::max(row.overdue_at, again));
 }
 
+/// The stored row has other options alone (`revised_event`): its facts are those in memory, whose times may have been
+/// mended since they were stored. The change is judged again by the next answer.
+void tracker::drop_change(std::uint32_t slot, instant now) {
+    const pending_change change = take_change(slot);
+    transaction_row& row = table_.at(slot);
+    if (change.was_moved) row.is_moved = true;
+    row.phase = row_phase::idle;
+    if (row.has_poll_in_flight) { // an untracking, as in give_up_change
+        row.has_poll_in_flight = false;
+        row.phase = row_phase::in_flight;
+    } else {
+        want_now(slot, now);
+    }
+    watch_deadline(slot);
+}
+
 void tracker::on(reloaded_event event, instant now, std::vector<tracker_action>& actions) {
     const auto found = pending_.find(event.slot);
     if (found == pending_.end() || found->second.number != event.number || !found->second.is_reloading) return;
@@ -91,6 +107,11 @@ void tracker::on(reloaded_event event, instant now, std::vector<tracker_action>&
         return;
     }
     transaction_row& row = table_.at(event.slot);
+    if (row.revision == event.transaction->revision) {
+        drop_change(event.slot, now);
+        fire_deadlines(now, actions);
+        return;
+    }
     const bool is_wanted = row.wants_poll;
     replace(event.slot, *event.transaction, now);
     if (row.phase == row_phase::idle)

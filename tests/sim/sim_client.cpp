@@ -171,6 +171,7 @@ void sim_client::untrack(const std::string& id) {
 
 void sim_client::set_options(const std::string& id) {
     if (!world_.is_up() || !world_.watch.has_room(id)) return;
+    world_.proof.cadence.allow_sooner(id); // a change that is on its way is dropped, and Proof asked again
     const wanted_options drawn = draw_options();
     const std::int64_t what = world_.random.between(0, 2);
     const api::tracking_options whole = to_tracking(drawn);

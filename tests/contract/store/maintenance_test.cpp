@@ -56,6 +56,7 @@ TEST_P(Maintenance, SurvivesACrashAndAStop) {
 }
 
 TEST_P(Maintenance, AFullStoreRefusesItAndChangesNothing) {
+    ASSERT_EQ(shown(), std::nullopt);
     world.set_full(true);
     error_code refused;
     world.subject().set_maintenance(

@@ -31,7 +31,7 @@ TEST_F(Changes, OptionsAreReplacedAndTheTransactionIsShown) {
     EXPECT_THAT(response.body, HasSubstr(R"("metadata":{ "n" : 1.10 },"callback_url":"https://shop.example/x")"));
     const options_patch& given = backend_.last_patch.value();
     EXPECT_EQ(given.metadata->bytes, R"({ "n" : 1.10 })");
-    EXPECT_EQ(given.metadata->canonical, R"({"n":1.1})");
+    EXPECT_EQ(given.metadata->canonical, R"({"n":11e-1})");
     EXPECT_TRUE(given.sets_callback_url);
     EXPECT_EQ(backend_.last_who.uid, 1000);
 }

@@ -139,7 +139,7 @@ TEST(ExportForm, ADeliveryHasTheMembersOfTheList) {
     std::string line;
     csv.write_delivery(line, view);
     EXPECT_THAT(line, testing::StartsWith("3," + view.event_id + "," + view.event_type + ",t-1,"));
-    EXPECT_EQ(std::count(line.begin(), line.end(), ','), 10);
+    EXPECT_EQ(std::count(line.begin(), line.end(), ','), 11);
 }
 
 } // namespace

@@ -181,7 +181,7 @@ TEST(MerchantList, AFormatThatIsSaidIsNotGuessed) {
     ASSERT_EQ(all.faults.size(), 1U);
     EXPECT_EQ(all.faults[0].first, 1U);
     EXPECT_NE(
-        refusal_of("{\"merchant_transaction_id\":\"a\"}\n", list_format::csv).find("name the columns"),
+        refusal_of("{\"merchant_transaction_id\":\"a\"}\n", list_format::csv).find("quote"),
         std::string::npos);
     EXPECT_NE(
         refusal_of("[\n{\"merchant_transaction_id\":\"a\"}]\n", list_format::ndjson).find("object a line"),

@@ -12,11 +12,11 @@ TEST_F(Routes, AnUnknownPathIs404WithItsOwnCode) {
 }
 
 TEST_F(Routes, AKnownPathWithAnotherMethodIs405AndSaysWhatIsAllowed) {
-    const auto response = ask("PATCH", "/v1/transactions/abc");
+    const auto response = ask("PUT", "/v1/transactions/abc");
     EXPECT_EQ(problem_of(response), "405 method_not_allowed");
     ASSERT_EQ(response.headers.size(), 1U);
     EXPECT_EQ(response.headers[0].first, "Allow");
-    EXPECT_EQ(response.headers[0].second, "GET, HEAD, DELETE");
+    EXPECT_EQ(response.headers[0].second, "GET, HEAD, DELETE, PATCH");
     EXPECT_EQ(problem_of(ask("get", "/v1/status")), "405 method_not_allowed");
 }
 

@@ -47,6 +47,7 @@ TEST_F(ServerReconcile, WhatTakesLongIsWaitedFor) {
     const auto json_rows = hold_next();
     auto json = connect();
     json.send(get("/v1/export/events"));
+    ASSERT_TRUE(json.wait_for_text("\r\n\r\n")); // it has its source
     const auto found = hold_next();
     auto list = connect();
     list.send(post("/v1/reconcile", "merchant_transaction_id\n", "text/csv"));

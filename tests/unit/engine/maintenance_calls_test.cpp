@@ -56,11 +56,12 @@ TEST_F(MaintenanceCalls, HoldsPollsAndIsLogged) {
     EXPECT_EQ(lines[2].at("lasted_seconds"), "90");
     EXPECT_EQ(lines[2].at("note"), "done");
     const auto audited = world_.log.of(log_event_id::api_change);
-    ASSERT_EQ(audited.size(), 5U);
-    EXPECT_EQ(audited[0].at("action"), "maintenance");
-    EXPECT_EQ(audited[0].at("state"), "on");
-    EXPECT_EQ(audited[0].at("uid"), "1000");
-    EXPECT_EQ(audited[4].at("state"), "off");
+    ASSERT_EQ(audited.size(), 6U);
+    EXPECT_EQ(audited[0].at("action"), "track");
+    EXPECT_EQ(audited[1].at("action"), "maintenance");
+    EXPECT_EQ(audited[1].at("state"), "on");
+    EXPECT_EQ(audited[1].at("uid"), "1000");
+    EXPECT_EQ(audited[5].at("state"), "off");
 }
 
 TEST_F(MaintenanceCalls, OneThatCouldNotBeStoredIsNotInForce) {

@@ -62,7 +62,7 @@ TEST(EventTable, RowsAreWellFormed) {
 }
 
 TEST(EventTable, HasEveryNameOfTheContract) {
-    constexpr std::array<std::string_view, 38> contract{
+    constexpr std::array<std::string_view, 39> contract{
         "daemon.started",
         "daemon.stopping",
         "daemon.stopped",

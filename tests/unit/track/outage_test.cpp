@@ -329,6 +329,7 @@ TEST(Outage, EachIsTakenOffTheGraceOnce) {
         ASSERT_TRUE(world.core.health().is_unwell());
         world.answer(world.wait_for_poll().value(), reply_class::not_found);
         ASSERT_FALSE(world.core.health().is_unwell());
+        for (const auto& change : world.all<change_action>()) world.step(durable(change)); // the time that was moved
         const tracking_facts facts = world.core.live(*world.core.find("lost"), world.now).facts;
         EXPECT_EQ(world.now.wall - facts.not_found_since.value(), times * seconds(10));
     }
