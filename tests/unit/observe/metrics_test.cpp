@@ -34,6 +34,7 @@ void use_everything(metrics& all) {
     all.deliveries_dead("shop").Set(0);
     all.oldest_undelivered("callback_url").Set(1.5);
     all.callback_paused("shop").Set(1);
+    all.replay_events("shop").Increment();
     all.consumer_lag("ledger").Set(2);
     all.consumer_age("ledger").Set(2);
     all.commit().Observe(0.002);
