@@ -11,10 +11,6 @@
 #include <vector>
 
 #include "store/store.hpp"
-#include "support/fake_controls.hpp"
-#include "support/fake_disk_reading.hpp"
-#include "support/fake_export.hpp"
-#include "support/fake_reconcile.hpp"
 #include "support/fake_replays.hpp"
 #include "support/fake_store_queue.hpp"
 
@@ -27,256 +23,68 @@ class fake_store final : public fake_replay_calls<fake_store>, public fake_store
     /// `clock` = nullptr: by hand.
     explicit fake_store(
         fake_disk& disk, virtual_clock* clock = nullptr, fake_store_options options = {},
-        store_observer* observer = nullptr)
-        : fake_store_queue(disk, clock, std::move(options), observer) {}
+        store_observer* observer = nullptr);
+    ~fake_store() override;
+    fake_store(const fake_store&) = delete;
+    fake_store& operator=(const fake_store&) = delete;
 
     void load_active(
         unique_function<void(std::vector<track::active_transaction>)> on_chunk,
-        store_handler<std::uint64_t> done) override {
-        auto chunk_handler =
-            std::make_shared<unique_function<void(std::vector<track::active_transaction>)>>(std::move(on_chunk));
-        auto rows = std::make_shared<std::vector<track::active_transaction>>();
-        read<std::uint64_t>(
-            [rows](fake_disk& disk) {
-                *rows = fake_active(disk);
-                return op_result<std::uint64_t>(rows->size());
-            },
-            [this, rows, chunk_handler, done = std::move(done)](op_result<std::uint64_t> count) mutable {
-                for (std::size_t from = 0; from < rows->size(); from += options_.chunk) {
-                    const auto first = rows->begin() + static_cast<std::ptrdiff_t>(from);
-                    const auto size = std::min(options_.chunk, rows->size() - from);
-                    (*chunk_handler)({first, first + static_cast<std::ptrdiff_t>(size)});
-                }
-                done(std::move(count));
-            });
-    }
+        store_handler<std::uint64_t> done) override;
 
     void add(
         std::vector<track::new_transaction> transactions, std::optional<digest> session,
-        store_handler<std::vector<add_outcome>> handler) override {
-        std::string about = transactions.empty() ? "" : transactions.front().id.str();
-        change<std::vector<add_outcome>>(
-            [rows = std::move(transactions), session](fake_disk& disk) { return disk.add(rows, session); },
-            std::move(handler), std::move(about));
-    }
-    void record(transition wanted, store_handler<recorded_transition> handler) override {
-        std::string about = wanted.id.str();
-        change<recorded_transition>(
-            [wanted = std::move(wanted)](fake_disk& disk) { return disk.record(wanted); }, std::move(handler),
-            std::move(about));
-    }
-    void set_options(options_change wanted, store_handler<row_revision> handler) override {
-        std::string about = wanted.id.str();
-        change<row_revision>(
-            [wanted = std::move(wanted)](fake_disk& disk) { return disk.set_options(wanted); }, std::move(handler),
-            std::move(about));
-    }
-    void save_facts(std::vector<track::active_transaction> rows, store_handler<std::monostate> handler) override {
-        change<std::monostate>(
-            [rows = std::move(rows)](fake_disk& disk) {
-                for (const track::active_transaction& row : rows) disk.save_facts(row);
-                return op_result<std::monostate>(std::monostate{});
-            },
-            std::move(handler));
-    }
+        store_handler<std::vector<add_outcome>> handler) override;
+    void record(transition wanted, store_handler<recorded_transition> handler) override;
+    void set_options(options_change wanted, store_handler<row_revision> handler) override;
+    void save_facts(std::vector<track::active_transaction> rows, store_handler<std::monostate> handler) override;
 
-    void find(transaction_id id, store_handler<std::optional<track::transaction_view>> handler) override {
-        using found_view = std::optional<track::transaction_view>;
-        std::string about = id.str();
-        read<found_view>(
-            [id = std::move(id)](fake_disk& disk) {
-                const auto found = disk.transactions.find(id.str());
-                return op_result<found_view>(
-                    found == disk.transactions.end() ? found_view()
-                                                     : found_view(disk.view_of(id.str(), found->second)));
-            },
-            std::move(handler), std::move(about));
-    }
-    void list(track::transaction_query query, store_handler<track::transaction_page> handler) override {
-        read<track::transaction_page>(
-            [query = std::move(query)](fake_disk& disk) { return fake_list(disk, query); }, std::move(handler));
-    }
-    void history(transaction_id id, store_handler<std::optional<track::transaction_history>> handler) override {
-        using found_page = std::optional<track::transaction_history>;
-        read<found_page>(
-            [id = std::move(id)](fake_disk& disk) { return op_result<found_page>(fake_history(disk, id.str())); },
-            std::move(handler));
-    }
-    void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) override {
-        read<event_page>(
-            [after, limit](fake_disk& disk) { return op_result<event_page>(fake_events_after(disk, after, limit)); },
-            std::move(handler));
-    }
+    void find(transaction_id id, store_handler<std::optional<track::transaction_view>> handler) override;
+    void list(track::transaction_query query, store_handler<track::transaction_page> handler) override;
+    void history(transaction_id id, store_handler<std::optional<track::transaction_history>> handler) override;
+    void events_after(event_seq after, std::size_t limit, store_handler<event_page> handler) override;
 
-    void events_between(track::event_query query, store_handler<event_page> handler) override {
-        read<event_page>(
-            [query](fake_disk& disk) { return op_result<event_page>(fake_events_between(disk, query)); },
-            std::move(handler));
-    }
+    void events_between(track::event_query query, store_handler<event_page> handler) override;
 
-    void deliveries(track::delivery_query query, store_handler<track::delivery_page> handler) override {
-        read<track::delivery_page>(
-            [query = std::move(query)](fake_disk& disk) { return fake_deliveries(disk, query); }, std::move(handler));
-    }
-    void next_heads(std::string lane, std::size_t limit, store_handler<std::vector<delivery_head>> handler) override {
-        read<std::vector<delivery_head>>(
-            [lane = std::move(lane), limit](fake_disk& disk) {
-                return op_result<std::vector<delivery_head>>(disk.next_heads(lane, limit));
-            },
-            std::move(handler));
-    }
-    void load_delivery(delivery_id id, store_handler<std::optional<delivery_record>> handler) override {
-        using found_record = std::optional<delivery_record>;
-        read<found_record>(
-            [id](fake_disk& disk) { return op_result<found_record>(disk.load_delivery(id)); }, std::move(handler));
-    }
-    void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) override {
-        change<std::optional<delivery_head>>(
-            [this, attempt = std::move(attempt)](fake_disk& disk) -> op_result<std::optional<delivery_head>> {
-                if (attempt.id == poisoned_) return fake_disk::error(store_error::busy, "record an attempt");
-                return disk.record_attempt(attempt);
-            },
-            std::move(handler));
-    }
-    void retry_delivery(delivery_id id, wall_time now, store_handler<delivery_head> handler) override {
-        change<delivery_head>([id, now](fake_disk& disk) { return disk.retry(id, now); }, std::move(handler));
-    }
-    void retry_dead(std::optional<std::string> callback, wall_time now, store_handler<std::uint64_t> handler) override {
-        change<std::uint64_t>(
-            [callback = std::move(callback), now](fake_disk& disk) { return disk.retry_dead(callback, now); },
-            std::move(handler));
-    }
+    void deliveries(track::delivery_query query, store_handler<track::delivery_page> handler) override;
+    void next_heads(std::string lane, std::size_t limit, store_handler<std::vector<delivery_head>> handler) override;
+    void load_delivery(delivery_id id, store_handler<std::optional<delivery_record>> handler) override;
+    void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) override;
+    void retry_delivery(delivery_id id, wall_time now, store_handler<delivery_head> handler) override;
+    void retry_dead(std::optional<std::string> callback, wall_time now, store_handler<std::uint64_t> handler) override;
     void set_maintenance(
         std::optional<track::maintenance_mark> mark,
-        store_handler<std::optional<track::maintenance_mark>> handler) override {
-        change<std::optional<track::maintenance_mark>>(
-            [mark = std::move(mark)](fake_disk& disk) { return disk.set_maintenance(mark); }, std::move(handler));
-    }
-    void set_failing(std::string lane, std::optional<wall_time> since, store_handler<std::monostate> handler) override {
-        change<std::monostate>(
-            [lane = std::move(lane), since](fake_disk& disk) {
-                disk.lane_of(lane).failing_since = since;
-                return op_result<std::monostate>(std::monostate{});
-            },
-            std::move(handler));
-    }
-    void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) override {
-        const fake_disk::head_place begin{how.now + milliseconds(1), 0};
-        free_heads({std::move(lane), std::move(how), begin, 0}, std::move(handler));
-    }
+        store_handler<std::optional<track::maintenance_mark>> handler) override;
+    void set_failing(std::string lane, std::optional<wall_time> since, store_handler<std::monostate> handler) override;
+    void end_failing(std::string lane, lane_recovery how, store_handler<std::uint64_t> handler) override;
 
     void set_paused(
-        std::string callback, std::optional<wall_time> since,
-        store_handler<std::optional<wall_time>> handler) override {
-        change<std::optional<wall_time>>(
-            [callback = std::move(callback), since](fake_disk& disk) {
-                return op_result<std::optional<wall_time>>(fake_set_paused(disk, callback, since));
-            },
-            std::move(handler));
-    }
-    void flush_callback(std::string callback, wall_time now, store_handler<std::uint64_t> handler) override {
-        change<std::uint64_t>(
-            [callback = std::move(callback), now](fake_disk& disk) { return fake_flush(disk, callback, now); },
-            std::move(handler));
-    }
-    void dismiss_delivery(delivery_id id, std::string note, store_handler<track::delivery_view> handler) override {
-        change<track::delivery_view>(
-            [id, note = std::move(note)](fake_disk& disk) { return fake_dismiss(disk, id, note); }, std::move(handler));
-    }
+        std::string callback, std::optional<wall_time> since, store_handler<std::optional<wall_time>> handler) override;
+    void flush_callback(std::string callback, wall_time now, store_handler<std::uint64_t> handler) override;
+    void dismiss_delivery(delivery_id id, std::string note, store_handler<track::delivery_view> handler) override;
     void dismiss_dead(
-        std::optional<std::string> callback, std::string note, store_handler<std::uint64_t> handler) override {
-        change<std::uint64_t>(
-            [callback = std::move(callback), note = std::move(note)](fake_disk& disk) {
-                return op_result<std::uint64_t>(fake_dismiss_dead(disk, callback, note));
-            },
-            std::move(handler));
-    }
+        std::optional<std::string> callback, std::string note, store_handler<std::uint64_t> handler) override;
 
     void put_consumer(
         std::string name, std::optional<event_seq> seq,
-        store_handler<std::pair<bool, track::consumer_view>> handler) override {
-        change<std::pair<bool, track::consumer_view>>(
-            [name = std::move(name), seq](fake_disk& disk) { return fake_put_consumer(disk, name, seq); },
-            std::move(handler));
-    }
-    void delete_consumer(std::string name, store_handler<track::consumer_view> handler) override {
-        change<track::consumer_view>(
-            [name = std::move(name)](fake_disk& disk) { return fake_delete_consumer(disk, name); }, std::move(handler));
-    }
-    void acknowledge(std::string name, event_seq seq, store_handler<track::consumer_view> handler) override {
-        change<track::consumer_view>(
-            [name = std::move(name), seq](fake_disk& disk) { return fake_acknowledge(disk, name, seq); },
-            std::move(handler));
-    }
-    void consumers(store_handler<std::vector<track::consumer_view>> handler) override {
-        read<std::vector<track::consumer_view>>(
-            [](fake_disk& disk) {
-                std::vector<track::consumer_view> views;
-                for (const auto& [name, row] : disk.consumers) views.push_back(fake_consumer(disk, name));
-                return op_result<std::vector<track::consumer_view>>(std::move(views));
-            },
-            std::move(handler));
-    }
+        store_handler<std::pair<bool, track::consumer_view>> handler) override;
+    void delete_consumer(std::string name, store_handler<track::consumer_view> handler) override;
+    void acknowledge(std::string name, event_seq seq, store_handler<track::consumer_view> handler) override;
+    void consumers(store_handler<std::vector<track::consumer_view>> handler) override;
 
-    void claim_session(digest key, digest body, wall_time now, store_handler<session_claim> handler) override {
-        change<session_claim>(
-            [key, body, now](fake_disk& disk) { return op_result<session_claim>(fake_claim(disk, key, body, now)); },
-            std::move(handler));
-    }
-    void release_session(digest key, store_handler<std::monostate> handler) override {
-        change<std::monostate>(
-            [key](fake_disk& disk) {
-                const auto claimed = disk.sessions.find(key);
-                if (claimed != disk.sessions.end() && claimed->second.transaction.empty()) disk.sessions.erase(claimed);
-                return op_result<std::monostate>(std::monostate{});
-            },
-            std::move(handler));
-    }
+    void claim_session(digest key, digest body, wall_time now, store_handler<session_claim> handler) override;
+    void release_session(digest key, store_handler<std::monostate> handler) override;
 
-    void prune(prune_request request, store_handler<prune_result> handler) override {
-        change<prune_result>(
-            [request](fake_disk& disk) { return op_result<prune_result>(fake_prune(disk, request)); },
-            std::move(handler));
-    }
-    void export_rows(track::export_query query, store_handler<std::shared_ptr<byte_source>> handler) override {
-        stream([query = std::move(query)](fake_disk& disk) { return fake_export(disk, query); }, std::move(handler));
-    }
-    void reconcile(track::reconcile_job job, store_handler<std::shared_ptr<byte_source>> handler) override {
-        stream([job = std::move(job)](fake_disk& disk) { return fake_reconcile(disk, job); }, std::move(handler));
-    }
-    void backup(store_handler<backup_file> handler) override {
-        read<backup_file>(
-            [](fake_disk& disk) {
-                return op_result<backup_file>(backup_file{"/nonexistent/backup", disk.status().db_bytes});
-            },
-            std::move(handler));
-    }
-    void status(store_handler<store_status> handler) override {
-        read<store_status>([](fake_disk& disk) { return op_result<store_status>(disk.status()); }, std::move(handler));
-    }
+    void prune(prune_request request, store_handler<prune_result> handler) override;
+    void export_rows(track::export_query query, store_handler<std::shared_ptr<byte_source>> handler) override;
+    void reconcile(track::reconcile_job job, store_handler<std::shared_ptr<byte_source>> handler) override;
+    void backup(store_handler<backup_file> handler) override;
+    void status(store_handler<store_status> handler) override;
     std::uint64_t probes() const { return probes_; } ///< how often it was probed
-    void probe(store_handler<std::monostate> handler) override {
-        ++probes_;
-        change<std::monostate>(
-            [](fake_disk&) { return op_result<std::monostate>(std::monostate{}); }, std::move(handler));
-    }
-    void remember_base_url(std::string base_url, store_handler<std::string> handler) override {
-        change<std::string>(
-            [base_url = std::move(base_url)](fake_disk& disk) {
-                return op_result<std::string>(std::exchange(disk.base_url, base_url));
-            },
-            std::move(handler));
-    }
+    void probe(store_handler<std::monostate> handler) override;
+    void remember_base_url(std::string base_url, store_handler<std::string> handler) override;
 
-    void close(unique_function<void()> closed) override {
-        change<std::monostate>(
-            [](fake_disk&) { return op_result<std::monostate>(std::monostate{}); },
-            [this, closed = std::move(closed)](op_result<std::monostate>) mutable {
-                closed_ = true;
-                closed();
-            });
-        closing_ = true;
-    }
+    void close(unique_function<void()> closed) override;
 
   private:
     /// A recovery that goes slice by slice, each behind what was asked for meanwhile.
@@ -286,36 +94,10 @@ class fake_store final : public fake_replay_calls<fake_store>, public fake_store
         fake_disk::head_place after;
         std::uint64_t freed = 0;
     };
-    void free_heads(recovery_work work, store_handler<std::uint64_t> handler) {
-        using slice = fake_disk::recovery_slice;
-        change<slice>(
-            [this, work](fake_disk& disk) {
-                return op_result<slice>(disk.end_failing(work.lane, work.how, work.after, options_.recovery_slice));
-            },
-            [this, work, handler = std::move(handler)](op_result<slice> done) mutable {
-                if (!done) {
-                    handler(done.error());
-                    return;
-                }
-                work.freed += done->freed;
-                if (!done->after) {
-                    handler(work.freed);
-                    return;
-                }
-                work.after = *done->after;
-                free_heads(std::move(work), std::move(handler));
-            });
-    }
+    void free_heads(recovery_work work, store_handler<std::uint64_t> handler);
 
     template <class Write>
-    void stream(Write write, store_handler<std::shared_ptr<byte_source>> handler) {
-        using made_source = std::shared_ptr<byte_source>;
-        read<made_source>(
-            [write = std::move(write)](fake_disk& disk) {
-                return op_result<made_source>(std::make_shared<fake_byte_source>(write(disk)));
-            },
-            std::move(handler));
-    }
+    void stream(Write write, store_handler<std::shared_ptr<byte_source>> handler);
 };
 
 } // namespace prooftrack::store
