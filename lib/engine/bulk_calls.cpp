@@ -1,6 +1,8 @@
 #include "engine/bulk_calls.hpp"
 
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "engine/problems.hpp"
@@ -43,16 +45,19 @@ task<api::outcome<api::untrack_summary>> bulk_calls::end_all(
     track::transaction_query matching, api::client_identity who) {
     api::untrack_summary all;
     matching.limit = rows_a_slice;
+    std::set<std::string> done_here; // of the slice: one that is posted again meanwhile is not ended again
     for (int tries = most_tries; tries > 0;) {
         auto page = co_await call(store_, &store::store::list, matching);
         if (!page) co_return stop(store_problem(page.error()), all.untracked, who);
         std::string next = std::move(page->next_cursor);
         std::vector<track::transaction_view> rows = std::move(page->transactions);
+        std::erase_if(rows, [&](const track::transaction_view& row) { return done_here.contains(row.id.str()); });
         const auto slice = co_await call(*this, &bulk_calls::end_slice, std::move(rows), who);
-        all.untracked += slice.ended;
+        all.untracked += slice.ended.size();
+        done_here.insert(slice.ended.begin(), slice.ended.end());
         if (slice.error) co_return stop(store_problem(*slice.error), all.untracked, who);
         if (slice.moved > 0) { // from the same place again: those that have ended match no more
-            tries = slice.ended > 0 ? most_tries : tries - 1;
+            tries = !slice.ended.empty() ? most_tries : tries - 1;
             continue;
         }
         if (next.empty()) {
@@ -61,6 +66,7 @@ task<api::outcome<api::untrack_summary>> bulk_calls::end_all(
             co_return all;
         }
         matching.cursor = std::move(next);
+        done_here.clear();
         tries = most_tries;
     }
     co_return stop(
@@ -76,8 +82,8 @@ struct bulk_calls::slice_work {
     slice_result result;
     unique_function<void(slice_result)> handler;
 
-    void take(row_result one) {
-        if (one.what == row_end::ended) ++result.ended;
+    void take(std::string id, row_result one) {
+        if (one.what == row_end::ended) result.ended.push_back(std::move(id));
         if (one.what == row_end::moved) ++result.moved;
         if (one.error && !result.error) result.error = std::move(one.error);
         if (--open == 0) handler(std::move(result));
@@ -92,8 +98,10 @@ void bulk_calls::end_slice(
     }
     auto work = std::make_shared<slice_work>(slice_work{rows.size(), {}, std::move(handler)});
     polls_.follow_clock();
-    for (track::transaction_view& row : rows)
-        start(end_one(std::move(row.id), row.revision, who), [work](row_result one) { work->take(std::move(one)); });
+    for (track::transaction_view& row : rows) {
+        auto done = [work, id = row.id.str()](row_result one) mutable { work->take(std::move(id), std::move(one)); };
+        start(end_one(std::move(row.id), row.revision, who), std::move(done));
+    }
 }
 
 /// Called in the turn of the loop in which the clock was followed.

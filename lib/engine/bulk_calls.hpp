@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "api/backend.hpp"
@@ -40,7 +41,7 @@ class bulk_calls final : public api::bulk_backend {
         std::optional<op_error> error; ///< of `failed`
     };
     struct slice_result {
-        std::uint64_t ended = 0;
+        std::vector<std::string> ended; ///< their ids
         std::uint64_t moved = 0;
         std::optional<op_error> error; ///< of the first that failed
     };
