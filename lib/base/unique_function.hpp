@@ -10,6 +10,16 @@
 
 namespace prooftrack {
 
+namespace unique_function_detail {
+
+/// What every callable is owned by. One type for all signatures: a unique_ptr of its own for each signature and each
+/// lambda was a quarter of what a test of the engine had to compile.
+struct owned {
+    virtual ~owned() = default;
+};
+
+} // namespace unique_function_detail
+
 template <class Signature>
 class unique_function;
 
@@ -24,18 +34,17 @@ class unique_function<Result(Args...)> {
         !std::is_same_v<std::remove_cvref_t<Callable>, unique_function> &&
         std::is_invocable_r_v<Result, std::remove_cvref_t<Callable>&, Args...>)
         unique_function(Callable&& callable) // NOLINT(google-explicit-constructor): handlers are passed as lambdas
-        : target_(std::make_unique<holder<std::remove_cvref_t<Callable>>>(std::forward<Callable>(callable))) {}
+        : target_(new holder<std::remove_cvref_t<Callable>>(std::forward<Callable>(callable))) {}
 
     explicit operator bool() const { return target_ != nullptr; }
 
     Result operator()(Args... args) {
         expects(target_ != nullptr, "unique_function: an empty one was called");
-        return target_->call(std::forward<Args>(args)...);
+        return static_cast<callable_base&>(*target_).call(std::forward<Args>(args)...);
     }
 
   private:
-    struct callable_base {
-        virtual ~callable_base() = default;
+    struct callable_base : unique_function_detail::owned {
         virtual Result call(Args... args) = 0;
     };
     template <class Callable>
@@ -44,7 +53,7 @@ class unique_function<Result(Args...)> {
         Result call(Args... args) override { return callable(std::forward<Args>(args)...); }
         Callable callable;
     };
-    std::unique_ptr<callable_base> target_;
+    std::unique_ptr<unique_function_detail::owned> target_; ///< a callable_base
 };
 
 } // namespace prooftrack
