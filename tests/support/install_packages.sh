@@ -1,7 +1,7 @@
 #!/bin/bash
-# Installs what is missing for building (`build`), for the demo (`demo`), for testing (`test`) and for measuring
-# (`bench`) from the distribution's packages, and nothing else.
-#   tests/support/install_packages.sh [--list] build|demo|test|bench…
+# Installs what is missing for building (`build`), for building the tests (`unit`), for the demo (`demo`), for testing
+# (`test`, with all of `unit`) and for measuring (`bench`) from the distribution's packages, and nothing else.
+#   tests/support/install_packages.sh [--list] build|unit|demo|test|bench…
 # As root it uses apt-get, otherwise sudo apt-get. With everything there it does nothing and needs no network.
 # Exit status: 64 wrong arguments, 69 no package mirror can be reached, 1 anything else.
 set -euo pipefail
@@ -51,8 +51,10 @@ packages_of() { # GROUP
             libtomlplusplus-dev libcli11-dev libnghttp2-dev librabbitmq-dev libhiredis-dev
         ;;
     demo) echo curl ca-certificates ;;
+    unit) echo libgtest-dev libgmock-dev librapidcheck-dev python3 ;; # what the tests link, and what finds them
     test)
         # After build: what the tests link, and what the system tests call.
+        packages_of unit
         # A Node from elsewhere brings its own npm, and conflicts with Debian's packages.
         command -v node >/dev/null || echo nodejs
         command -v npm >/dev/null || echo npm
@@ -64,8 +66,7 @@ packages_of() { # GROUP
         echo redis-server rabbitmq-server   # brokers behind the bridge
         # Laravel's components, where the distribution has them. (Express comes from npm.)
         available php-illuminate-routing php-illuminate-database php-illuminate-events
-        echo libgtest-dev libgmock-dev librapidcheck-dev \
-            python3 python3-flask curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
+        echo python3-flask curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
             systemd spin git \
             systemd-container debootstrap lintian dpkg-dev file scdoc nghttp2-client
         ;;
@@ -73,7 +74,7 @@ packages_of() { # GROUP
         command -v node >/dev/null || echo nodejs
         echo python3 openssl nginx-light wrk nghttp2-client golang-go libbenchmark-dev
         ;;
-    *) fail 64 "unknown group \"$1\" (build, demo, test, bench)" ;;
+    *) fail 64 "unknown group \"$1\" (build, unit, demo, test, bench)" ;;
     esac
 }
 

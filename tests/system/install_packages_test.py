@@ -191,6 +191,14 @@ class InstallPackages(unittest.TestCase):
         self.assertEqual(stand_ins.lines("systemctl.log"),
                          ["--quiet disable --now nginx caddy haproxy redis-server rabbitmq-server"])
 
+    def test_the_tests_group_has_all_that_builds_them(self):
+        for system in SYSTEMS:
+            with self.subTest(system):
+                stand_ins = self.stand_ins(system)
+                units = self.missing(stand_ins, "unit")
+                self.assertIn("libgtest-dev", units)
+                self.assertLessEqual(set(units), set(self.missing(stand_ins, "test")))
+
     def test_an_installed_boost_stays(self):
         stand_ins = self.stand_ins("Debian 13")
         stand_ins.write("installed", ["libboost1.88-dev", "cmake"])
