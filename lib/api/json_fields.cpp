@@ -4,16 +4,11 @@
 
 #include <fmt/format.h>
 
+#include "api/problem.hpp"
 #include "api/target.hpp"
 #include "base/note_rules.hpp"
 
 namespace prooftrack::api {
-namespace {
-
-problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
-
-} // namespace
-
 parsed<json_fields> json_fields::parse_open(std::string_view text) {
     auto members = net::top_level_members(text);
     if (!members) {

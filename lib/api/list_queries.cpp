@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "api/problem.hpp"
 #include "api/tracking_body.hpp"
 
 namespace prooftrack::api {
@@ -9,8 +10,6 @@ namespace {
 
 constexpr std::size_t max_cursor_length = 512;
 constexpr std::string_view metadata_prefix = "metadata.";
-
-problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
 
 /// Longer ones are in no metadata.
 parsed<std::vector<track::metadata_filter>> read_metadata(const query_values& query) {

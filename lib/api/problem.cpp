@@ -62,6 +62,8 @@ problem make_problem(problem_code code, std::string detail) {
     return made;
 }
 
+problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
+
 namespace {
 
 void append_value(std::string& out, const problem_member::value_type& value) {

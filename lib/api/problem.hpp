@@ -28,6 +28,8 @@ const problem_kind& kind_of(problem_code code);
 int http_status(const problem& what);
 
 problem make_problem(problem_code code, std::string detail);
+/// invalid_request: what the client sent is not what the call takes.
+problem refused(std::string detail);
 
 /// The body of `application/problem+json`.
 std::string format_problem(const problem& what);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/json_fields.hpp"
+#include "api/problem.hpp"
 #include "api/target.hpp"
 #include "base/event_names.hpp"
 
@@ -14,8 +15,6 @@ namespace {
 
 /// A seq is a signed number in the store.
 constexpr std::uint64_t largest_seq = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) - 1;
-
-problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
 
 parsed<std::optional<event_seq>> read_seq(const json_fields& fields, std::string_view name) {
     const auto number = fields.number(name);

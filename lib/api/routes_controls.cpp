@@ -6,14 +6,13 @@
 
 #include "api/answer.hpp"
 #include "api/json_fields.hpp"
+#include "api/problem.hpp"
 #include "api/render.hpp"
 #include "api/router.hpp"
 #include "api/target.hpp"
 
 namespace prooftrack::api {
 namespace {
-
-problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
 
 /// The callback's name in the path and an empty query.
 parsed<std::string> read_callback(const api_call& call) {

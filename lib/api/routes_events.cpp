@@ -9,6 +9,7 @@
 #include "api/answer.hpp"
 #include "api/json_fields.hpp"
 #include "api/list_queries.hpp"
+#include "api/problem.hpp"
 #include "api/render.hpp"
 #include "api/router.hpp"
 #include "api/tracking_body.hpp"
@@ -17,8 +18,6 @@ namespace prooftrack::api {
 namespace {
 
 constexpr std::size_t max_name_length = 64;
-
-problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
 
 bool is_consumer_name(std::string_view name) {
     const bool charset = std::all_of(name.begin(), name.end(), [](unsigned char c) {

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "api/problem.hpp"
 #include "base/target_rules.hpp"
 
 namespace prooftrack::api {
 namespace {
-
-problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
 
 bool is_json_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 

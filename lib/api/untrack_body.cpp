@@ -7,14 +7,13 @@
 #include <fmt/format.h>
 
 #include "api/json_fields.hpp"
+#include "api/problem.hpp"
 #include "api/tracking_body.hpp"
 
 namespace prooftrack::api {
 namespace {
 
 constexpr std::string_view metadata_prefix = "metadata.";
-
-problem refused(std::string detail) { return make_problem(problem_code::invalid_request, std::move(detail)); }
 
 parsed<track::tracking_state> read_state(const std::string& text) {
     constexpr std::string_view open_states = "tracking, overdue, not_found, rejected";

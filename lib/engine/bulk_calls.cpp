@@ -15,7 +15,7 @@ constexpr std::size_t rows_a_slice = 250;
 /// A count reads rows and changes none.
 constexpr std::size_t rows_a_count = 1'000;
 /// So many slices in a row of which no row could be ended.
-constexpr int most_tries = 5;
+constexpr int most_idle_slices = 5;
 
 } // namespace
 
@@ -46,7 +46,7 @@ task<api::outcome<api::untrack_summary>> bulk_calls::end_all(
     api::untrack_summary all;
     matching.limit = rows_a_slice;
     std::set<std::string> done_here; // of the slice: one that is posted again meanwhile is not ended again
-    for (int tries = most_tries; tries > 0;) {
+    for (int tries = most_idle_slices; tries > 0;) {
         auto page = co_await call(store_, &store::store::list, matching);
         if (!page) co_return stop(store_problem(page.error()), all.untracked, who);
         std::string next = std::move(page->next_cursor);
@@ -57,7 +57,7 @@ task<api::outcome<api::untrack_summary>> bulk_calls::end_all(
         done_here.insert(slice.ended.begin(), slice.ended.end());
         if (slice.error) co_return stop(store_problem(*slice.error), all.untracked, who);
         if (slice.moved > 0) { // from the same place again: those that have ended match no more
-            tries = !slice.ended.empty() ? most_tries : tries - 1;
+            tries = !slice.ended.empty() ? most_idle_slices : tries - 1;
             continue;
         }
         if (next.empty()) {
@@ -67,7 +67,7 @@ task<api::outcome<api::untrack_summary>> bulk_calls::end_all(
         }
         matching.cursor = std::move(next);
         done_here.clear();
-        tries = most_tries;
+        tries = most_idle_slices;
     }
     co_return stop(
         refuse(

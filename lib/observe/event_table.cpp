@@ -9,7 +9,7 @@ namespace {
 using id = log_event_id;
 using level = log_level;
 
-constexpr std::array table{
+constexpr std::array event_rows{
     log_event_info{
         id::daemon_started, "daemon.started", level::notice,
         "version pid config socket metrics transactions callbacks base_url took_ms", "", "",
@@ -244,19 +244,19 @@ constexpr std::array table{
 
 } // namespace
 
-std::span<const log_event_info> log_events() { return table; }
+std::span<const log_event_info> log_events() { return event_rows; }
 
 const log_event_info& info_of(log_event_id event) {
     const auto index = static_cast<std::size_t>(event);
-    if (index < table.size() && table[index].id == event) return table[index];
-    for (const log_event_info& info : table) {
+    if (index < event_rows.size() && event_rows[index].id == event) return event_rows[index];
+    for (const log_event_info& info : event_rows) {
         if (info.id == event) return info;
     }
     throw std::logic_error("a log event without a row in the table");
 }
 
 const log_event_info* find_log_event(std::string_view name) {
-    for (const log_event_info& info : table) {
+    for (const log_event_info& info : event_rows) {
         if (info.name == name) return &info;
     }
     return nullptr;

@@ -8,11 +8,10 @@
 #include "proof/codec.hpp"
 #include "proof/error_body.hpp"
 #include "proof/http_date.hpp"
+#include "proof/steady_now.hpp"
 
 namespace prooftrack::proof {
 namespace {
-
-steady_time steady_now() { return std::chrono::steady_clock::now(); }
 
 /// The longest Retry-After that is reported to a user. It pauses nothing here.
 constexpr milliseconds max_retry_after = std::chrono::hours(24);

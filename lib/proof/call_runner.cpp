@@ -6,11 +6,11 @@
 
 #include <boost/asio/post.hpp>
 
+#include "proof/steady_now.hpp"
+
 namespace prooftrack::proof {
 namespace asio = boost::asio;
 namespace {
-
-steady_time steady_now() { return std::chrono::steady_clock::now(); }
 
 /// A path of visible ASCII: anything else could split the request.
 bool is_sendable_target(const std::string& target) {

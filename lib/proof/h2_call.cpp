@@ -7,15 +7,9 @@
 #include <openssl/crypto.h>
 
 #include "proof/http1_call.hpp"
+#include "proof/steady_now.hpp"
 
 namespace prooftrack::proof {
-namespace {
-
-constexpr int too_many_requests = 429;
-
-steady_time steady_now() { return std::chrono::steady_clock::now(); }
-
-} // namespace
 
 std::unique_ptr<call_channel> make_call_channel(
     std::string_view protocol, const proof_setup& setup, std::size_t max_reply) {

@@ -8,16 +8,9 @@
 #include <openssl/crypto.h>
 
 #include "base/expects.hpp"
+#include "proof/steady_now.hpp"
 
 namespace prooftrack::proof {
-namespace {
-
-steady_time steady_now() { return std::chrono::steady_clock::now(); }
-
-constexpr int too_many_requests = 429;
-
-} // namespace
-
 h2_channel::h2_channel(std::shared_ptr<proof_stream> stream, const proof_setup& setup, poll_channel_events& events)
     : stream_(std::move(stream)), where_(setup.where()), events_(&events),
       session_({.reply_bytes = setup.options().max_reply_bytes}), requests_(h2_limits{}.streams), heard_(steady_now()) {

@@ -53,6 +53,9 @@ struct h2_request {
     std::size_t max_reply = 0;          ///< bytes of its reply's body; 0 or more than limits.reply_bytes = that
 };
 
+/// The status that stands for `h2_end::throttled`.
+inline constexpr int too_many_requests = 429;
+
 /// How a request ended.
 enum class h2_end : std::uint8_t {
     reply,      ///< a whole reply

@@ -9,12 +9,11 @@
 #include "proof/h2_channel.hpp"
 #include "proof/http1_channel.hpp"
 #include "proof/poll_pool.hpp"
+#include "proof/steady_now.hpp"
 #include "track/poll_connections.hpp"
 
 namespace prooftrack::proof {
 namespace {
-
-steady_time steady_now() { return std::chrono::steady_clock::now(); }
 
 wall_time wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 

@@ -5,15 +5,11 @@
 
 #include <boost/asio/post.hpp>
 
+#include "proof/steady_now.hpp"
 #include "track/poll_connections.hpp"
 
 namespace prooftrack::proof {
 namespace asio = boost::asio;
-namespace {
-
-steady_time steady_now() { return std::chrono::steady_clock::now(); }
-
-} // namespace
 
 poll_pool::poll_pool(client_context& context, poll_source& source)
     : context_(context), source_(source), random_(context.options().seed), timer_(context.loop) {}

@@ -9,19 +9,17 @@
 #include <fmt/format.h>
 
 #include "base/expects.hpp"
+#include "store/cancel_flag.hpp"
 #include "store/disk_space.hpp"
 
 namespace prooftrack::store {
 namespace {
 
 constexpr int pages_a_step = 32;
-constexpr int steps_between_flushes = 8;    // 1 MiB
-constexpr int steps_between_looks = 10'000; // of SQLite's virtual machine
+constexpr int steps_between_flushes = 8; // 1 MiB
 
 /// Before the log_id of a copy: a start with it makes another one.
 constexpr const char* copy_mark = "copy-";
-
-int is_cancelled(void* flag) { return static_cast<std::atomic<bool>*>(flag)->load() ? 1 : 0; }
 
 [[noreturn]] void throw_system(const char* operation) {
     throw sqlite_error(errno == ENOSPC || errno == EDQUOT ? SQLITE_FULL : SQLITE_CANTOPEN, operation, errno);

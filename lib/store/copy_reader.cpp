@@ -10,14 +10,13 @@
 
 #include <boost/asio/post.hpp>
 
+#include "store/cancel_flag.hpp"
+
 namespace prooftrack::store {
 namespace {
 
-constexpr int steps_between_looks = 10'000; // of SQLite's virtual machine
 /// Behind the loop and the store, where there are few processors.
 constexpr int niceness = 10;
-
-int is_cancelled(void* flag) { return static_cast<std::atomic<bool>*>(flag)->load() ? 1 : 0; }
 
 /// Thrown to leave the reading when nobody wants the rest, or takes it.
 struct given_up {};

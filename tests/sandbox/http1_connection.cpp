@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "as_pair.hpp"
 #include "base/result.hpp"
 
 namespace prooftrack::sandbox {
@@ -12,8 +12,6 @@ namespace {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
-
-constexpr asio::as_tuple_t<asio::use_awaitable_t<>> as_pair{asio::use_awaitable};
 
 constexpr auto idle_timeout = seconds(120);
 constexpr auto goodbye_timeout = seconds(1);

@@ -5,8 +5,6 @@
 namespace prooftrack::sandbox {
 namespace {
 
-constexpr std::uint64_t endless_bytes = 64U << 20U;
-
 /// The part of a whole reply that is sent before the fault strikes.
 std::string cut(std::string bytes, fault_point at) {
     const auto head = bytes.find("\r\n\r\n") + 4;

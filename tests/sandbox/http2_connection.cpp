@@ -1,9 +1,9 @@
 #include "http2_connection.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "as_pair.hpp"
 #include "base/result.hpp"
 
 namespace prooftrack::sandbox {
@@ -11,7 +11,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr asio::as_tuple_t<asio::use_awaitable_t<>> as_pair{asio::use_awaitable};
 constexpr std::size_t flush_bytes = 128U << 10U;
 
 instant read_clocks() {

@@ -11,7 +11,6 @@
 namespace prooftrack::sandbox {
 namespace {
 
-constexpr std::uint64_t endless_bytes = 64U << 20U;
 constexpr std::size_t continuation_bytes = 4'000;
 
 using field_list = std::vector<std::pair<std::string, std::string>>;

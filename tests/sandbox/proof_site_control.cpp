@@ -8,8 +8,8 @@
 namespace prooftrack::sandbox {
 namespace {
 
-constexpr std::string_view transactions_prefix = "/sandbox/transactions/";
-constexpr std::string_view users_prefix = "/sandbox/users/";
+constexpr std::string_view controlled_transactions = "/sandbox/transactions/";
+constexpr std::string_view controlled_users = "/sandbox/users/";
 
 reply problem(int status, std::string_view message) {
     reply made;
@@ -32,8 +32,8 @@ reply proof_site::control(const incoming_request& request, std::string_view requ
     if (!authorized(request)) return refuse(documented_failure(401), request_id);
     const auto path = request.path();
     const bool put = request.method == "PUT" || request.method == "POST";
-    if (path.starts_with(transactions_prefix)) {
-        return control_transaction(request, path.substr(transactions_prefix.size()));
+    if (path.starts_with(controlled_transactions)) {
+        return control_transaction(request, path.substr(controlled_transactions.size()));
     }
     if (path == "/sandbox/transactions" && request.method == "DELETE") {
         world_.forget_all();
@@ -47,10 +47,10 @@ reply proof_site::control(const incoming_request& request, std::string_view requ
         const auto applied = apply(std::move(*document), request.arrival);
         return applied ? done() : problem(409, applied.error().message);
     }
-    if (path.starts_with(users_prefix) && put) {
+    if (path.starts_with(controlled_users) && put) {
         const auto status = parse_user_status(request.body);
         if (!status) return problem(400, status.error().message);
-        if (!world_.set_kyc_status(std::string(path.substr(users_prefix.size())), *status)) {
+        if (!world_.set_kyc_status(std::string(path.substr(controlled_users.size())), *status)) {
             return problem(409, "too many users");
         }
         return done();

@@ -15,6 +15,8 @@
 
 namespace prooftrack::sandbox {
 
+inline constexpr std::uint64_t endless_bytes = 64U << 20U; ///< of a body without an end
+
 /// One whole request. The views live until the site has answered.
 struct incoming_request {
     std::string_view method;

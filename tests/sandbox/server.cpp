@@ -1,8 +1,8 @@
 #include "server.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "as_pair.hpp"
 #include "base/result.hpp"
 
 namespace prooftrack::sandbox {
@@ -11,7 +11,6 @@ namespace {
 namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
-constexpr asio::as_tuple_t<asio::use_awaitable_t<>> as_pair{asio::use_awaitable};
 constexpr int backlog = 4'096;
 constexpr auto sweep_interval = milliseconds(250);
 constexpr auto accept_pause = milliseconds(100);

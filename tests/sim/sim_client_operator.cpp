@@ -5,7 +5,7 @@
 namespace prooftrack::sim {
 namespace {
 
-constexpr seconds between_tries{7};
+constexpr seconds between_controls{7};
 
 } // namespace
 
@@ -76,7 +76,7 @@ void sim_client::begin_maintenance() {
 }
 
 void sim_client::end_maintenance() {
-    world_.clock.after(between_tries, [this] {
+    world_.clock.after(between_controls, [this] {
         if (world_.disk.maintenance || !world_.is_up()) end_maintenance();
     });
     if (world_.is_up()) put_maintenance(false);

@@ -2,7 +2,6 @@
 
 #include <array>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -10,14 +9,13 @@
 #include <boost/beast/http.hpp>
 
 #include "net/deadline.hpp"
+#include "sandbox/as_pair.hpp"
 
 namespace prooftrack::sandbox {
 namespace {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
-
-constexpr asio::as_tuple_t<asio::use_awaitable_t<>> as_pair{asio::use_awaitable};
 
 constexpr auto ask_timeout = seconds(30);
 constexpr auto head_timeout = seconds(5);

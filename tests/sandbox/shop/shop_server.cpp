@@ -1,6 +1,5 @@
 #include "shop_server.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -11,6 +10,7 @@
 
 #include "assets.hpp"
 #include "net/deadline.hpp"
+#include "sandbox/as_pair.hpp"
 
 namespace prooftrack::sandbox {
 namespace {
@@ -19,8 +19,6 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 namespace json = boost::json;
 using tcp = asio::ip::tcp;
-
-constexpr asio::as_tuple_t<asio::use_awaitable_t<>> as_pair{asio::use_awaitable};
 
 constexpr std::size_t most_clients = 256;
 constexpr std::uint32_t header_bytes = 16U << 10U;

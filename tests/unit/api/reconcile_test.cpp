@@ -16,7 +16,7 @@ using testing::HasSubstr;
 
 using lines = std::vector<std::string>;
 constexpr const char* ndjson = "application/x-ndjson";
-constexpr const char* csv = "text/csv";
+constexpr const char* csv_type = "text/csv";
 
 /// One transaction of each class, and two that agree.
 struct one_of_each : made_up_source {
@@ -107,7 +107,7 @@ TEST_F(Reconcile, TheTimeBoundsWhatTheListShouldHave) {
     source.listed[0].tracked_at = "2026-03-31T23:59:59.999Z";
     source.listed[1].tracked_at = "2026-04-01T00:00:00.000Z";
     const std::string target = "/v1/reconcile?since=2026-04-01T02:00:00%2B02:00&until=2026-04-08T08:00:00Z";
-    ASSERT_EQ(ask("POST", target, "merchant_transaction_id\n", csv).status, 200);
+    ASSERT_EQ(ask("POST", target, "merchant_transaction_id\n", csv_type).status, 200);
     const lines written = run(*backend_.last_reconcile, source);
     EXPECT_THAT(names_of(written), ElementsAre("here_but_not_given april", "summary"));
     EXPECT_THAT(
@@ -122,16 +122,16 @@ TEST_F(Reconcile, AnythingElseIsRefusedBeforeTheStoreIsAsked) {
     for (const char* query :
          {"?format=csv", "?since=today", "?until=", "?since=2026-04-01T00:00:00Z&limit=1",
           "?since=2026-04-01T00:00:00Z&until=2026-04-01T00:00:00Z"})
-        EXPECT_EQ(problem_of(ask("POST", std::string("/v1/reconcile") + query, list, csv)), "400 invalid_request")
+        EXPECT_EQ(problem_of(ask("POST", std::string("/v1/reconcile") + query, list, csv_type)), "400 invalid_request")
             << query;
     for (const char* body : {"", " \r\n", "order,status\n1,completed\n", "[{\"merchant_transaction_id\":\"a\"}]"})
-        EXPECT_EQ(problem_of(ask("POST", "/v1/reconcile", body, csv)), "400 invalid_request") << body;
+        EXPECT_EQ(problem_of(ask("POST", "/v1/reconcile", body, csv_type)), "400 invalid_request") << body;
     EXPECT_EQ(problem_of(ask("POST", "/v1/reconcile", "[\n", ndjson)), "400 invalid_request");
     EXPECT_EQ(problem_of(ask("GET", "/v1/reconcile")), "405 method_not_allowed");
     request_head reader;
     reader.method = "POST";
     reader.target = "/v1/reconcile";
-    reader.content_type = csv;
+    reader.content_type = csv_type;
     EXPECT_EQ(problem_of(ask(reader, list)), "403 not_allowed");
     EXPECT_FALSE(backend_.last_reconcile);
 }
@@ -140,7 +140,7 @@ TEST_F(Reconcile, ALongerListIsForPrograms) {
     request_head head;
     head.method = "POST";
     head.target = "/v1/reconcile";
-    head.content_type = csv;
+    head.content_type = csv_type;
     EXPECT_EQ(router_.body_limit(head), max_import_bytes);
     EXPECT_THAT(std::string(router_.advice_on_length(head)), HasSubstr("prooftrackctl reconcile"));
     head.target = "/v1/transactions";
@@ -148,8 +148,8 @@ TEST_F(Reconcile, ALongerListIsForPrograms) {
 
     std::string list = "merchant_transaction_id\n";
     for (std::size_t number = 1; number < max_reconcile_lines; ++number) list += "a\n";
-    EXPECT_EQ(ask("POST", "/v1/reconcile", list, csv).status, 200);
-    const api_response longer = ask("POST", "/v1/reconcile", list + "b", csv);
+    EXPECT_EQ(ask("POST", "/v1/reconcile", list, csv_type).status, 200);
+    const api_response longer = ask("POST", "/v1/reconcile", list + "b", csv_type);
     EXPECT_EQ(problem_of(longer), "413 too_large");
     EXPECT_THAT(longer.body, HasSubstr("prooftrackctl reconcile"));
 }

@@ -18,35 +18,35 @@ std::vector<std::string> all_mistakes(const std::string& text) {
 }
 
 /// Of a file that starts with a good [proof].
-std::vector<std::string> mistakes(const std::string& rest) {
+std::vector<std::string> faults_of(const std::string& rest) {
     return all_mistakes("[proof]\nbase_url = \"https://proof.example\"\n" + rest);
 }
 
-std::string only_mistake(const std::string& rest) {
-    const auto lines = mistakes(rest);
+std::string only_fault(const std::string& rest) {
+    const auto lines = faults_of(rest);
     EXPECT_EQ(lines.size(), 1U) << rest;
     return lines.empty() ? std::string() : lines.front();
 }
 
 TEST(NetworkKeys, PlainHttpGoesToTheHostsOfTheListAlone) {
     const std::string plain = "[[callback]]\nname = \"a\"\nurl = \"http://receiver:8080/x\"\nsecret_file = \"/s\"\n";
-    EXPECT_THAT(only_mistake(plain), HasSubstr("or name a private host in network.plain_http_hosts"));
+    EXPECT_THAT(only_fault(plain), HasSubstr("or name a private host in network.plain_http_hosts"));
     EXPECT_THAT(
-        only_mistake(plain + "[network]\nplain_http_hosts = [\"receive\"]\n"), HasSubstr("callback.url: plain http"));
-    EXPECT_EQ(mistakes(plain + "[network]\nplain_http_hosts = [\"Receiver\"]\n").size(), 0U);
+        only_fault(plain + "[network]\nplain_http_hosts = [\"receive\"]\n"), HasSubstr("callback.url: plain http"));
+    EXPECT_EQ(faults_of(plain + "[network]\nplain_http_hosts = [\"Receiver\"]\n").size(), 0U);
     EXPECT_THAT(
-        only_mistake(plain + "[network]\nplain_http_hosts = [\"*.x.example\"]\n"),
+        only_fault(plain + "[network]\nplain_http_hosts = [\"*.x.example\"]\n"),
         HasSubstr("network.plain_http_hosts: \"*.x.example\": write each host in full"))
         << "no second mistake for the url that waits for it";
     const std::string unsigned_url = plain.substr(0, plain.find("secret_file"));
     EXPECT_THAT(
-        only_mistake(unsigned_url + "[network]\nplain_http_hosts = [\"receiver\"]\n"),
+        only_fault(unsigned_url + "[network]\nplain_http_hosts = [\"receiver\"]\n"),
         HasSubstr("callback.secret_file: is required for a url over TCP"));
     std::string many;
     for (int i = 0; i < 257; ++i) many += "\"h" + std::to_string(i) + "\",";
-    EXPECT_THAT(only_mistake("[network]\nplain_http_hosts = [" + many + "]\n"), HasSubstr("0 to 256 entries"));
+    EXPECT_THAT(only_fault("[network]\nplain_http_hosts = [" + many + "]\n"), HasSubstr("0 to 256 entries"));
     EXPECT_THAT(
-        only_mistake("[network]\nplain_http_hosts = [\"" + std::string(256, 'a') + "\"]\n"), HasSubstr("at most 255"));
+        only_fault("[network]\nplain_http_hosts = [\"" + std::string(256, 'a') + "\"]\n"), HasSubstr("at most 255"));
     EXPECT_THAT(
         all_mistakes("[proof]\nbase_url = \"http://receiver\"\n[network]\nplain_http_hosts = [\"receiver\"]\n"),
         testing::ElementsAre(HasSubstr("proof.base_url: plain http")))
@@ -55,13 +55,13 @@ TEST(NetworkKeys, PlainHttpGoesToTheHostsOfTheListAlone) {
 
 TEST(NetworkKeys, MetricsForOthersAreMeant) {
     const std::string remote = "[metrics]\nlisten = \"10.0.0.5:9464\"\n";
-    EXPECT_THAT(only_mistake(remote), HasSubstr("metrics.listen: write HOST:PORT on a loopback address"));
-    EXPECT_THAT(only_mistake(remote + "allow_remote = false\n"), HasSubstr("set metrics.allow_remote = true"));
-    EXPECT_THAT(mistakes(remote + "allow_remote = true\n"), testing::IsEmpty());
+    EXPECT_THAT(only_fault(remote), HasSubstr("metrics.listen: write HOST:PORT on a loopback address"));
+    EXPECT_THAT(only_fault(remote + "allow_remote = false\n"), HasSubstr("set metrics.allow_remote = true"));
+    EXPECT_THAT(faults_of(remote + "allow_remote = true\n"), testing::IsEmpty());
     EXPECT_THAT(
-        only_mistake(remote + "allow_remote = \"true\"\n"),
+        only_fault(remote + "allow_remote = \"true\"\n"),
         HasSubstr("metrics.allow_remote: expected true or false without quotes, found a text"));
-    EXPECT_THAT(only_mistake("[metrics]\nallow_remote = 1\n"), HasSubstr("found a number"));
+    EXPECT_THAT(only_fault("[metrics]\nallow_remote = 1\n"), HasSubstr("found a number"));
 }
 
 } // namespace

@@ -44,9 +44,9 @@ std::string only_mistake(const std::string& rest) {
     return lines.empty() ? std::string() : lines.front();
 }
 
-constexpr std::string_view webhook =
+constexpr std::string_view least_webhook =
     "[[callback]]\nname = \"a\"\nurl = \"https://shop.example/x\"\nsecret_file = \"/s\"\n";
-std::string with_webhook(const std::string& rest) { return std::string(webhook) + rest; }
+std::string with_webhook(const std::string& rest) { return std::string(least_webhook) + rest; }
 
 TEST(ParseConfiguration, OnlyTheBaseUrlIsRequired) {
     const configuration config = accepted(least);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "fixed_now.hpp"
 #include "prooftrackctl/command_line.hpp"
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/explanation.hpp"
@@ -10,8 +11,6 @@
 
 namespace prooftrack::ctl {
 namespace {
-
-const wall_time now = *parse_wall_time("2026-04-01T10:00:00Z");
 
 template <class Command>
 Command parsed(std::vector<std::string> arguments) {

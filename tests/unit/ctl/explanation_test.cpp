@@ -1,11 +1,10 @@
 #include <gtest/gtest.h>
 
+#include "fixed_now.hpp"
 #include "prooftrackctl/explanation.hpp"
 
 namespace prooftrack::ctl {
 namespace {
-
-const wall_time now = *parse_wall_time("2026-04-01T10:00:00Z");
 
 std::string transaction(
     const std::string& state, const std::string& status, const std::string& next, const std::string& more = "") {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "fixed_now.hpp"
 #include "prooftrackctl/progress.hpp"
 #include "prooftrackctl/status_view.hpp"
 #include "prooftrackctl/text.hpp"
@@ -7,8 +8,6 @@
 
 namespace prooftrack::ctl {
 namespace {
-
-const wall_time now = *parse_wall_time("2026-04-01T10:00:00Z");
 
 top_facts busy_facts() {
     top_facts facts;

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include "callback/signing.hpp"
+#include "fixed_now.hpp"
 #include "prooftrackctl/webhook_receiver.hpp"
 
 namespace prooftrack::ctl {
 namespace {
 
-const wall_time now = *parse_wall_time("2026-04-01T10:00:00Z");
 const std::int64_t seconds_now = now.time_since_epoch().count() / 1000;
 const std::string body = R"({"id":"evt_1","type":"transaction.completed"})";
 

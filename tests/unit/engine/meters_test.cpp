@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "first_time.hpp"
+
 namespace prooftrack::engine {
 namespace {
 
@@ -12,12 +14,11 @@ using testing::HasSubstr;
 using testing::Not;
 using namespace std::chrono_literals;
 
-const steady_time start{3h};
 const wall_time today{milliseconds(1'775'037'600'000)};
 
 steady_duration p99_of(std::initializer_list<steady_duration> delays) {
     recent_delays recent;
-    for (const steady_duration delay : delays) recent.add(delay, start);
+    for (const steady_duration delay : delays) recent.add(delay, first_time);
     return recent.p99();
 }
 
@@ -50,29 +51,29 @@ TEST(RecentDelays, ADelayOfMinutesIsNoShorterThanItWas) {
 
 TEST(RecentDelays, OneInAHundredIsLeftOutAndOneInNinetyNineIsNot) {
     recent_delays recent;
-    for (int i = 0; i < 98; ++i) recent.add(1ms, start);
-    recent.add(1s, start);
+    for (int i = 0; i < 98; ++i) recent.add(1ms, first_time);
+    recent.add(1s, first_time);
     EXPECT_EQ(recent.p99(), 1'048'576us);
-    recent.add(1ms, start);
+    recent.add(1ms, first_time);
     EXPECT_EQ(recent.p99(), 1'024us);
 }
 
 TEST(RecentDelays, IsOfThisWindowAndTheOneBefore) {
     recent_delays recent;
-    recent.add(1s, start);
-    recent.add(1ms, start + 29s);
-    recent.add(1ms, start + 30s); // the second window
+    recent.add(1s, first_time);
+    recent.add(1ms, first_time + 29s);
+    recent.add(1ms, first_time + 30s); // the second window
     EXPECT_EQ(recent.p99(), 1'048'576us);
-    recent.add(1ms, start + 59s);
+    recent.add(1ms, first_time + 59s);
     EXPECT_EQ(recent.p99(), 1'048'576us);
-    recent.add(1ms, start + 60s); // the third: the first is past
+    recent.add(1ms, first_time + 60s); // the third: the first is past
     EXPECT_EQ(recent.p99(), 1'024us);
 }
 
 TEST(RecentDelays, AfterAMinuteOfSilenceNothingOldIsLeft) {
     recent_delays recent;
-    recent.add(1s, start);
-    recent.add(1ms, start + 60s);
+    recent.add(1s, first_time);
+    recent.add(1ms, first_time + 60s);
     EXPECT_EQ(recent.p99(), 1'024us);
 }
 
@@ -103,7 +104,7 @@ TEST_F(Meters, BeginsWithAProofThatIsUpAndAConfigurationThatIsInForce) {
 }
 
 TEST_F(Meters, APollIsCountedByItsResultAndItsTimes) {
-    meters_.on_poll_started(250ms, start);
+    meters_.on_poll_started(250ms, first_time);
     EXPECT_EQ(meters_.poll_lag_p99(), 262'144us);
     EXPECT_THAT(text(), HasSubstr("prooftrackd_poll_lag_seconds_sum 0.25\n"));
     for (std::uint8_t what = 0; what < 10; ++what) {

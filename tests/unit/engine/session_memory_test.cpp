@@ -2,13 +2,12 @@
 
 #include "engine/session_memory.hpp"
 #include "engine/session_text.hpp"
+#include "first_time.hpp"
 
 namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr steady_time start{std::chrono::hours(3)};
 
 store::digest key_of(int number) {
     store::digest key{};
@@ -21,36 +20,36 @@ kept_answer reply_of(std::size_t bytes) { return keep_secret({201, "", std::stri
 
 TEST(SessionMemory, IsBoundedByNumber) {
     session_memory memory({.entries = 3, .bytes = 1U << 20U, .largest = 1000, .age = 1h});
-    for (int i = 0; i < 5; ++i) memory.keep(key_of(i), {}, reply_of(10), start + i * 1s);
+    for (int i = 0; i < 5; ++i) memory.keep(key_of(i), {}, reply_of(10), first_time + i * 1s);
     EXPECT_EQ(memory.size(), 3U);
-    EXPECT_EQ(memory.find(key_of(1), start + 5s), nullptr);
-    EXPECT_NE(memory.find(key_of(2), start + 5s), nullptr);
+    EXPECT_EQ(memory.find(key_of(1), first_time + 5s), nullptr);
+    EXPECT_NE(memory.find(key_of(2), first_time + 5s), nullptr);
 }
 
 TEST(SessionMemory, IsBoundedByBytesAndForgetsTheOldestFirst) {
     session_memory memory({.entries = 1000, .bytes = 10'000, .largest = 4'000, .age = 1h});
     for (int i = 0; i < 100; ++i) {
-        memory.keep(key_of(i), {}, reply_of(3'000), start);
+        memory.keep(key_of(i), {}, reply_of(3'000), first_time);
         EXPECT_LE(memory.bytes(), 10'000U);
     }
     EXPECT_EQ(memory.size(), 2U);
-    EXPECT_NE(memory.find(key_of(99), start), nullptr);
-    memory.keep(key_of(100), {}, reply_of(4'001), start);
-    EXPECT_EQ(memory.find(key_of(100), start), nullptr) << "too long to be kept";
+    EXPECT_NE(memory.find(key_of(99), first_time), nullptr);
+    memory.keep(key_of(100), {}, reply_of(4'001), first_time);
+    EXPECT_EQ(memory.find(key_of(100), first_time), nullptr) << "too long to be kept";
     EXPECT_EQ(memory.size(), 2U) << "and nobody made room for it";
 }
 
 TEST(SessionMemory, FindsNothingPastItsAgeAlsoWhenNobodyCame) {
     session_memory memory({.entries = 10, .bytes = 1U << 20U, .largest = 1000, .age = 1h});
-    memory.keep(key_of(1), {}, reply_of(10), start);
-    memory.keep(key_of(2), {}, reply_of(10), start + 10min);
-    EXPECT_EQ(memory.next_wake(), start + 1h);
-    EXPECT_NE(memory.find(key_of(1), start + 59min), nullptr);
-    EXPECT_EQ(memory.find(key_of(1), start + 1h), nullptr);
-    memory.forget_old(start + 1h);
+    memory.keep(key_of(1), {}, reply_of(10), first_time);
+    memory.keep(key_of(2), {}, reply_of(10), first_time + 10min);
+    EXPECT_EQ(memory.next_wake(), first_time + 1h);
+    EXPECT_NE(memory.find(key_of(1), first_time + 59min), nullptr);
+    EXPECT_EQ(memory.find(key_of(1), first_time + 1h), nullptr);
+    memory.forget_old(first_time + 1h);
     EXPECT_EQ(memory.size(), 1U);
-    EXPECT_EQ(memory.next_wake(), start + 1h + 10min);
-    memory.forget_old(start + 2h);
+    EXPECT_EQ(memory.next_wake(), first_time + 1h + 10min);
+    memory.forget_old(first_time + 2h);
     EXPECT_EQ(memory.size(), 0U);
     EXPECT_EQ(memory.bytes(), 0U);
     EXPECT_EQ(memory.next_wake(), std::nullopt);
@@ -58,14 +57,14 @@ TEST(SessionMemory, FindsNothingPastItsAgeAlsoWhenNobodyCame) {
 
 TEST(SessionMemory, AKeyThatComesAgainIsAsOldAsItsNewestAnswer) {
     session_memory memory({.entries = 10, .bytes = 1U << 20U, .largest = 1000, .age = 1h});
-    memory.keep(key_of(1), {}, api::problem{}, start);
-    memory.keep(key_of(2), {}, reply_of(10), start + 1min);
-    memory.keep(key_of(1), {}, reply_of(20), start + 30min);
+    memory.keep(key_of(1), {}, api::problem{}, first_time);
+    memory.keep(key_of(2), {}, reply_of(10), first_time + 1min);
+    memory.keep(key_of(1), {}, reply_of(20), first_time + 30min);
     EXPECT_EQ(memory.size(), 2U);
-    memory.forget_old(start + 1h + 1min);
-    EXPECT_EQ(memory.find(key_of(2), start), nullptr);
-    ASSERT_NE(memory.find(key_of(1), start), nullptr);
-    EXPECT_TRUE(std::holds_alternative<kept_reply>(memory.find(key_of(1), start)->answer));
+    memory.forget_old(first_time + 1h + 1min);
+    EXPECT_EQ(memory.find(key_of(2), first_time), nullptr);
+    ASSERT_NE(memory.find(key_of(1), first_time), nullptr);
+    EXPECT_TRUE(std::holds_alternative<kept_reply>(memory.find(key_of(1), first_time)->answer));
     memory.forget(key_of(1));
     memory.forget(key_of(7));
     EXPECT_EQ(memory.bytes(), 0U);

@@ -5,6 +5,7 @@
 
 #include "engine/transaction_waits.hpp"
 #include "engine/wait_list.hpp"
+#include "first_time.hpp"
 #include "support/fake_disk.hpp"
 
 namespace prooftrack::engine {
@@ -14,45 +15,43 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using namespace std::chrono_literals;
 
-const steady_time start{3h};
-
 TEST(WaitList, GivesThemBackByIdOnce) {
     wait_list<std::string> waits;
-    waits.add(api::wait_id{1}, start + 1s, "one");
-    waits.add(api::wait_id{2}, start + 2s, "two");
+    waits.add(api::wait_id{1}, first_time + 1s, "one");
+    waits.add(api::wait_id{2}, first_time + 2s, "two");
     EXPECT_EQ(waits.size(), 2U);
     EXPECT_EQ(waits.take(api::wait_id{1}), "one");
     EXPECT_EQ(waits.take(api::wait_id{1}), std::nullopt);
     EXPECT_EQ(waits.take(api::wait_id{3}), std::nullopt);
     EXPECT_EQ(waits.size(), 1U);
-    EXPECT_EQ(waits.next_deadline(), start + 2s) << "its deadline went with it";
+    EXPECT_EQ(waits.next_deadline(), first_time + 2s) << "its deadline went with it";
 }
 
 TEST(WaitList, TakesOneAtATimeWhoseDeadlineHasCome) {
     wait_list<std::string> waits;
     EXPECT_EQ(waits.next_deadline(), std::nullopt);
-    EXPECT_EQ(waits.take_expired(start), std::nullopt);
-    waits.add(api::wait_id{1}, start + 2s, "late");
-    waits.add(api::wait_id{2}, start + 1s, "soon");
-    waits.add(api::wait_id{3}, start + 1s, "with it");
-    EXPECT_EQ(waits.next_deadline(), start + 1s);
-    EXPECT_EQ(waits.take_expired(start + 1s - 1ns), std::nullopt);
-    EXPECT_EQ(waits.take_expired(start + 1s), "soon");
-    EXPECT_EQ(waits.take_expired(start + 1s), "with it");
-    EXPECT_EQ(waits.take_expired(start + 1s), std::nullopt);
-    EXPECT_EQ(waits.next_deadline(), start + 2s);
-    EXPECT_EQ(waits.take_expired(start + 1h), "late");
+    EXPECT_EQ(waits.take_expired(first_time), std::nullopt);
+    waits.add(api::wait_id{1}, first_time + 2s, "late");
+    waits.add(api::wait_id{2}, first_time + 1s, "soon");
+    waits.add(api::wait_id{3}, first_time + 1s, "with it");
+    EXPECT_EQ(waits.next_deadline(), first_time + 1s);
+    EXPECT_EQ(waits.take_expired(first_time + 1s - 1ns), std::nullopt);
+    EXPECT_EQ(waits.take_expired(first_time + 1s), "soon");
+    EXPECT_EQ(waits.take_expired(first_time + 1s), "with it");
+    EXPECT_EQ(waits.take_expired(first_time + 1s), std::nullopt);
+    EXPECT_EQ(waits.next_deadline(), first_time + 2s);
+    EXPECT_EQ(waits.take_expired(first_time + 1h), "late");
     EXPECT_EQ(waits.size(), 0U);
 }
 
 TEST(WaitList, TakesAllInTheOrderOfTheirIdsAndTheirDeadlinesToo) {
     wait_list<std::string> waits;
-    waits.add(api::wait_id{2}, start + 1s, "two");
-    waits.add(api::wait_id{1}, start + 2s, "one");
+    waits.add(api::wait_id{2}, first_time + 1s, "two");
+    waits.add(api::wait_id{1}, first_time + 2s, "one");
     EXPECT_THAT(waits.take_all(), ElementsAre("one", "two"));
     EXPECT_THAT(waits.take_all(), IsEmpty());
     EXPECT_EQ(waits.next_deadline(), std::nullopt);
-    EXPECT_EQ(waits.take_expired(start + 1h), std::nullopt);
+    EXPECT_EQ(waits.take_expired(first_time + 1h), std::nullopt);
 }
 
 class TransactionWaits : public testing::Test {
@@ -60,7 +59,7 @@ class TransactionWaits : public testing::Test {
     void add(api::wait_id id, const std::string& transaction, steady_duration wait = 1min) {
         waits_.add(
             {id, *transaction_id::parse(transaction), [](const api::outcome<track::transaction_view>&) {}},
-            start + wait);
+            first_time + wait);
     }
     std::vector<api::wait_id> take_for(const std::string& transaction) {
         std::vector<api::wait_id> ids;
@@ -101,14 +100,14 @@ TEST_F(TransactionWaits, WhoIsTakenOutIsNotTakenByTheEnd) {
 TEST_F(TransactionWaits, WhoseTimeIsOverIsNotTakenByTheEnd) {
     add(api::wait_id{1}, "a", 2min);
     add(api::wait_id{2}, "a", 1min);
-    EXPECT_EQ(waits_.next_wake(), start + 1min);
-    EXPECT_FALSE(waits_.take_expired(start + 59s));
-    const auto over = waits_.take_expired(start + 1min);
+    EXPECT_EQ(waits_.next_wake(), first_time + 1min);
+    EXPECT_FALSE(waits_.take_expired(first_time + 59s));
+    const auto over = waits_.take_expired(first_time + 1min);
     ASSERT_TRUE(over);
     EXPECT_EQ(over->id, api::wait_id{2});
-    EXPECT_FALSE(waits_.take_expired(start + 1min));
+    EXPECT_FALSE(waits_.take_expired(first_time + 1min));
     EXPECT_THAT(take_for("a"), ElementsAre(api::wait_id{1}));
-    EXPECT_FALSE(waits_.take_expired(start + 1h)) << "taken by the end";
+    EXPECT_FALSE(waits_.take_expired(first_time + 1h)) << "taken by the end";
 }
 
 TEST_F(TransactionWaits, TheHandlerComesBackWithTheRequest) {
@@ -118,7 +117,7 @@ TEST_F(TransactionWaits, TheHandlerComesBackWithTheRequest) {
          [&got](const api::outcome<track::transaction_view>& view) {
              got = std::get<track::transaction_view>(view).id.str();
          }},
-        start + 1s);
+        first_time + 1s);
     auto taken = waits_.take_for(*transaction_id::parse("a"));
     ASSERT_EQ(taken.size(), 1U);
     EXPECT_EQ(got, "");

@@ -19,10 +19,6 @@ using namespace testing_support;
 using namespace std::chrono_literals;
 using testing::StartsWith;
 
-proof_call session_call(std::string body = R"({"amount":"10"})") {
-    return {proof_call::method_kind::post, "/widget/session", std::move(body)};
-}
-
 class ProofCallsHttp2 : public testing::Test {
   protected:
     using site_script = std::function<void(h2_site&, const h2_site_request&, scripted_connection&)>;

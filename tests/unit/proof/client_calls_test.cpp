@@ -13,10 +13,6 @@ namespace {
 using namespace testing_support;
 using namespace std::chrono_literals;
 
-proof_call session_call(std::string body = R"({"amount":"10"})") {
-    return {proof_call::method_kind::post, "/widget/session", std::move(body)};
-}
-
 /// The outcome of one session call against a server with this script.
 op_result<proof_reply> outcome_of(const scripted_http_server::script& script, milliseconds timeout = 20s) {
     scripted_http_server server(script);

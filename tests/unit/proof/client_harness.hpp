@@ -90,6 +90,10 @@ struct recording_observer final : proof::proof_client_observer {
     std::size_t most = 0;
 };
 
+inline proof::proof_call session_call(std::string body = R"({"amount":"10"})") {
+    return {proof::proof_call::method_kind::post, "/widget/session", std::move(body)};
+}
+
 /// The id that a request asks about.
 inline std::string asked_id(const std::string& request) {
     const std::string path = "/widget/transactions/";

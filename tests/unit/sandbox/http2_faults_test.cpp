@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "http2_peer.hpp"
+#include "poll_target.hpp"
 #include "sandbox/http1_reply.hpp"
 
 namespace prooftrack::sandbox {
@@ -13,7 +14,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-constexpr std::string_view poll_target = "/widget/transactions/a";
 constexpr std::string_view other_target = "/widget/transactions/b";
 
 class Http2Faults : public Http2Test {

@@ -1,14 +1,13 @@
 #include <gmock/gmock.h>
 
 #include "http2_peer.hpp"
+#include "poll_target.hpp"
 
 namespace prooftrack::sandbox {
 namespace {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
-
-constexpr std::string_view poll_target = "/widget/transactions/a";
 
 std::string control_frame(std::uint8_t type, std::string_view payload, std::int32_t stream = 0) {
     std::string frame{0, 0, static_cast<char>(payload.size()), static_cast<char>(type), 0};

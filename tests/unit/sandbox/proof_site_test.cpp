@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "poll_target.hpp"
 #include "sandbox/http1_reply.hpp"
 
 namespace prooftrack::sandbox {
@@ -34,8 +35,6 @@ class ProofSite : public ::testing::Test {
     std::string authorization_ = "Bearer right";
     proof_site site_;
 };
-
-constexpr std::string_view poll_target = "/widget/transactions/a";
 
 TEST_F(ProofSite, EveryEndpointNeedsTheToken) {
     for (const char* wrong : {"", "Bearer wrong", "Basic right", "Bearer right2", "right"}) {

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "start.hpp"
+
 namespace prooftrack::track {
 namespace {
-
-constexpr steady_time start{std::chrono::hours(1)};
 
 TEST(StreamsShare, IsAQuarterOfWhatIsInFlightAndBetween25And100) {
     EXPECT_EQ(streams_share(0), 25U);

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "start.hpp"
+
 namespace prooftrack::track {
 namespace {
-
-constexpr steady_time start{std::chrono::hours(1)};
 
 polls_at_once after_replies_of(milliseconds took) {
     polls_at_once need;

@@ -10,7 +10,7 @@ namespace {
 using std::chrono::hours;
 using std::chrono::minutes;
 
-active_transaction make_abandoned(const tracker_fixture& world, const std::string& id) {
+active_transaction make_long_abandoned(const tracker_fixture& world, const std::string& id) {
     active_transaction ended = world.make(id);
     ended.facts.state = tracking_state::abandoned;
     ended.facts.status = "pending";
@@ -38,7 +38,7 @@ TEST(Revision, AChangeCarriesTheOneOfItsRowAndTheNextChangeTheRaisedOne) {
 
 TEST(Revision, AStaleChangeHasTheRowLoadedAndProofAskedAgain) {
     tracker_fixture world;
-    world.step(tracked_event{make_abandoned(world, "a"), true});
+    world.step(tracked_event{make_long_abandoned(world, "a"), true});
     world.answer(*world.wait_for_poll(), reply_class::good, "completed");
     const auto change = world.only<change_action>();
     world.step(stale(change));
@@ -56,7 +56,7 @@ TEST(Revision, AStaleChangeHasTheRowLoadedAndProofAskedAgain) {
 
 TEST(Revision, ARowThatIsGoneFromTheStoreLeavesMemory) {
     tracker_fixture world;
-    world.step(tracked_event{make_abandoned(world, "a"), true});
+    world.step(tracked_event{make_long_abandoned(world, "a"), true});
     world.answer(*world.wait_for_poll(), reply_class::good, "completed");
     world.step(stale(world.only<change_action>()));
     const auto reload = world.only<reload_action>();
@@ -93,7 +93,7 @@ TEST(Revision, AReloadThatFailedIsTriedWithTheNextChange) {
 
 TEST(Revision, TheResultOfAChangeOfAnEarlierTrackingEndsNoOther) {
     tracker_fixture world;
-    world.step(tracked_event{make_abandoned(world, "a"), true});
+    world.step(tracked_event{make_long_abandoned(world, "a"), true});
     world.answer(*world.wait_for_poll(), reply_class::good, "completed");
     const auto old = world.only<change_action>();
     world.step(tracked_event{make_anew(world, "a", 8), false}); // its POST was committed before that change
@@ -110,7 +110,7 @@ TEST(Revision, TheResultOfAChangeOfAnEarlierTrackingEndsNoOther) {
 
 TEST(Revision, OneThatIsTrackedAnewWhileItIsAskedWaitsForThatAnswer) {
     tracker_fixture world;
-    world.step(tracked_event{make_abandoned(world, "a"), true});
+    world.step(tracked_event{make_long_abandoned(world, "a"), true});
     const auto poll = world.wait_for_poll();
     world.step(tracked_event{make_anew(world, "a", 8), false});
     EXPECT_FALSE(world.wait_for_poll(seconds(9))) << "one in flight an id";
