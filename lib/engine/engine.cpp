@@ -49,7 +49,8 @@ engine::engine(
                                                         {deps.clock, deps.storage, deps.counts, poll_driver_.core(),
                                                          delivery_driver_, housekeeping_, state_, life_.standing()},
                                                         std::move(version)),
-      operators_(deps.storage, audit_, hooks_.set_log_level), maintenance_(deps.clock, deps.storage, hold_, audit_),
+      operators_(deps.storage, audit_, hooks_.set_log_level),
+      maintenance_(deps.clock, deps.storage, state_, hold_, audit_),
       calls_(
           {tracking_, lookup_, changes_, options_, bulk_, sessions_, feed_, deliveries_, controls_, replays_,
            consumers_, status_,

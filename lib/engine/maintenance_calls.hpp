@@ -10,6 +10,7 @@
 #include "base/lifetime.hpp"
 #include "base/task.hpp"
 #include "engine/change_audit.hpp"
+#include "engine/daemon_state.hpp"
 #include "engine/maintenance_hold.hpp"
 #include "store/store.hpp"
 
@@ -18,8 +19,10 @@ namespace prooftrack::engine {
 class maintenance_calls final : public api::maintenance_backend {
   public:
     /// All must outlive it.
-    maintenance_calls(const clock_source& clock, store::store& storage, maintenance_hold& hold, change_audit& audit)
-        : clock_(clock), store_(storage), hold_(hold), audit_(audit) {}
+    maintenance_calls(
+        const clock_source& clock, store::store& storage, const daemon_state& state, maintenance_hold& hold,
+        change_audit& audit)
+        : clock_(clock), store_(storage), state_(state), hold_(hold), audit_(audit) {}
     lifetime::watch observe() const { return alive_.observe(); }
 
     void set_maintenance(
@@ -31,6 +34,7 @@ class maintenance_calls final : public api::maintenance_backend {
 
     const clock_source& clock_;
     store::store& store_;
+    const daemon_state& state_;
     maintenance_hold& hold_;
     change_audit& audit_;
     lifetime alive_;

@@ -107,7 +107,9 @@ void tracker::watch_fitness(wall_time now) {
         const milliseconds lasted = std::max(milliseconds(0), now - *unfit_since_);
         table_.shift_not_found(lasted);
         for (auto& [slot, change] : pending_) {
-            if (change.verdict.facts.not_found_since) *change.verdict.facts.not_found_since += lasted;
+            if (!change.verdict.facts.not_found_since) continue;
+            *change.verdict.facts.not_found_since += lasted;
+            table_.at(slot).is_moved = true; // what is on its way to the store has the time before
         }
         unfit_since_.reset();
     }

@@ -129,5 +129,33 @@ TEST(MaintenanceStart, ADaemonThatStartsWithinItHoldsAndSaysSo) {
     EXPECT_TRUE(world.polls.has_poll());
 }
 
+/// What is loaded later would keep a grace that began before the maintenance.
+TEST(MaintenanceStart, ItIsTurnedOffOnlyWhenEverybodyIsLoaded) {
+    use_case_world world(false);
+    world.add_settled("t1");
+    const wall_time begun = world.clock.now().wall;
+    track::tracking_facts& facts = world.disk.transactions.at("t1").facts;
+    facts.state = track::tracking_state::tracking;
+    facts.watched = true;
+    facts.not_found_since = facts.last_polled_at = begun;
+    world.disk.maintenance = track::maintenance_mark{begun, "night shift"};
+    world.clock.run_for(1h);
+    start(world.life->begin(), [](const op_result<std::monostate>&) {});
+    const auto turn_off = [&] {
+        call_result result;
+        world.maintenance->set_maintenance(
+            false, "", {}, use_case_world::tell<std::optional<track::maintenance_mark>>(result));
+        world.memory.pump();
+        return result.word;
+    };
+    EXPECT_EQ(turn_off(), "unavailable");
+    EXPECT_TRUE(world.disk.maintenance) << "nothing was changed";
+    EXPECT_TRUE(world.polls.core().is_held());
+    EXPECT_EQ(world.log.of(log_event_id::api_change).at(0).at("result"), "unavailable");
+    EXPECT_EQ(turn_off(), "ok");
+    const track::tracker& core = world.polls.core();
+    EXPECT_EQ(core.live(core.find("t1").value(), world.clock.now()).facts.not_found_since, begun + 1h);
+}
+
 } // namespace
 } // namespace prooftrack::engine

@@ -130,7 +130,8 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
     std::unique_ptr<operator_calls> operation =
         std::make_unique<operator_calls>(memory, audit, [](std::string_view level) { return level == "debug"; });
     maintenance_hold hold{clock, log, polls, deliveries};
-    std::unique_ptr<maintenance_calls> maintenance = std::make_unique<maintenance_calls>(clock, memory, hold, audit);
+    std::unique_ptr<maintenance_calls> maintenance =
+        std::make_unique<maintenance_calls>(clock, memory, state, hold, audit);
     std::unique_ptr<engine_life> life = std::make_unique<engine_life>(
         life_parts{clock, memory, log, polls, deliveries, *feed, upkeep, state, hold}, config, [this] { ++wakes; });
 

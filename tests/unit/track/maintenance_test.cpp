@@ -31,7 +31,22 @@ class Maintenance : public testing::Test {
         world_.answer(*world_.wait_for_poll(), reply_class::good, word);
         world_.recorded();
     }
+    /// A reply whose `Date` vouches for the clock.
+    poll_answer dated(reply_class what) const {
+        poll_answer reply;
+        reply.what = what;
+        reply.server_date = world_.now.wall;
+        if (what == reply_class::good) reply.status = "pending";
+        return reply;
+    }
+    void answer_first(reply_class what) {
+        world_.answer(*world_.wait_for_poll(), dated(what));
+        world_.recorded();
+    }
     row_ref row(const char* id) const { return *world_.core.find(id); }
+    wall_time since(const char* id) const {
+        return world_.core.live(row(id), world_.now).facts.not_found_since.value();
+    }
 
     tracker_fixture world_;
 };
@@ -130,6 +145,40 @@ TEST_F(Maintenance, ItsTimeCountsTowardsNoGraceOfANotFound) {
     world_.answer(*world_.wait_for_poll(), reply_class::not_found);
     for (const auto& change : world_.all<change_action>())
         EXPECT_EQ(change.facts.state, tracking_state::tracking) << "it was not found for seconds";
+}
+
+TEST_F(Maintenance, TheGraceThatItMovedIsSavedThoughNothingElseChanges) {
+    world_.track("a");
+    answer_first(reply_class::good);
+    answer_first(reply_class::not_found);
+    const wall_time begun = since("a");
+    turn(true);
+    expect_silence(hours(1));
+    turn(false);
+    world_.answer(*world_.wait_for_poll(), dated(reply_class::not_found));
+    const auto saved = world_.only<change_action>();
+    EXPECT_FALSE(saved.is_history);
+    EXPECT_EQ(saved.facts.not_found_since, begun + hours(1));
+    world_.step(durable(saved));
+    world_.answer(*world_.wait_for_poll(), dated(reply_class::not_found));
+    EXPECT_TRUE(world_.all<change_action>().empty()) << "once";
+}
+
+TEST_F(Maintenance, AGraceThatIsBeingRecordedAtItsEndIsMovedAndSavedToo) {
+    world_.track("a");
+    answer_first(reply_class::good);
+    const auto poll = world_.wait_for_poll();
+    turn(true);
+    const wall_time begun = world_.now.wall;
+    world_.answer(*poll, dated(reply_class::not_found));
+    const auto slow = world_.only<change_action>();
+    EXPECT_EQ(slow.facts.not_found_since, begun);
+    world_.pass(minutes(10));
+    turn(false);
+    world_.step(durable(slow));
+    EXPECT_EQ(since("a"), begun + minutes(10));
+    world_.answer(*world_.wait_for_poll(), dated(reply_class::not_found));
+    EXPECT_EQ(world_.only<change_action>().facts.not_found_since, begun + minutes(10));
 }
 
 TEST_F(Maintenance, ARestartWithinItGoesOnWithIt) {
