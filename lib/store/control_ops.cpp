@@ -93,7 +93,7 @@ op_result<track::delivery_view> dismiss_one_delivery(database& db, delivery_id i
     if (view.state != track::delivery_state::dead)
         return make_store_error(store_error::not_dead, "dismiss a delivery", std::string(to_string(view.state)));
     db.sql(R"sql(UPDATE deliveries SET state = 3, note = ? WHERE id = ?)sql").execute(null_if_empty(note), id);
-    db.sums.count_deliveries(db.sums.find_lane((*found)->lane)->row, 0, -1, 0);
+    db.sums.count_dismissed(db.sums.find_lane((*found)->lane)->row, 1);
     view.state = track::delivery_state::dismissed;
     view.note = note;
     return std::move(view);
@@ -125,7 +125,7 @@ void dismiss_dead_deliveries(
             db.sql(R"sql(UPDATE deliveries SET state = 3, note = ? WHERE id = ?)sql").execute(null_if_empty(note), id);
         }
         if (!dead.empty()) at.after = dead.back();
-        db.sums.count_deliveries(lane, 0, -static_cast<std::int64_t>(dead.size()), 0);
+        db.sums.count_dismissed(lane, static_cast<std::int64_t>(dead.size()));
         at.found += dead.size();
         return dead.size();
     });

@@ -1,7 +1,9 @@
 #include "store/paging.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
+#include <utility>
 
 #include "base/expects.hpp"
 
@@ -10,16 +12,23 @@ namespace prooftrack::store {
 std::optional<std::int64_t> key_merge::next(std::int64_t below) {
     expects(below <= below_, "key_merge: the bound grew");
     below_ = below;
-    std::optional<std::int64_t> best;
-    for (entry& each : sources_) {
-        const bool is_spent = each.asked && !each.greatest;
-        if (!is_spent && (!each.asked || *each.greatest >= below)) {
-            each.greatest = each.keys(below);
-            each.asked = true;
-        }
-        if (each.greatest && (!best || *each.greatest > *best)) best = each.greatest;
+    const auto ask = [&](std::size_t which) {
+        const auto greatest = sources_[which](below);
+        if (!greatest) return;
+        heap_.push_back({*greatest, which});
+        std::push_heap(heap_.begin(), heap_.end());
+    };
+    if (!std::exchange(is_asked_, true)) {
+        for (std::size_t i = 0; i < sources_.size(); ++i) ask(i);
     }
-    return best;
+    while (!heap_.empty() && heap_.front().greatest >= below) {
+        std::pop_heap(heap_.begin(), heap_.end());
+        const std::size_t which = heap_.back().source;
+        heap_.pop_back();
+        ask(which);
+    }
+    if (heap_.empty()) return std::nullopt;
+    return heap_.front().greatest;
 }
 
 op_result<std::int64_t> read_cursor(paged_list list, const std::string& cursor, const char* operation) {

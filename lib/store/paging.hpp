@@ -24,18 +24,22 @@ inline constexpr std::size_t most_page_bytes = std::size_t{8} << 20U;
 class key_merge {
   public:
     using source = std::function<std::optional<std::int64_t>(std::int64_t below)>;
-    void add(source keys) { sources_.push_back({std::move(keys), std::nullopt, false}); }
+    /// All before the first `next`.
+    void add(source keys) { sources_.push_back(std::move(keys)); }
+    std::size_t sources() const { return sources_.size(); }
 
     /// The greatest key below. `below` must not grow from call to call.
     std::optional<std::int64_t> next(std::int64_t below);
 
   private:
     struct entry {
-        source keys;
-        std::optional<std::int64_t> greatest;
-        bool asked = false;
+        std::int64_t greatest = 0;
+        std::size_t source = 0;
+        bool operator<(const entry& other) const { return greatest < other.greatest; }
     };
-    std::vector<entry> sources_;
+    std::vector<source> sources_;
+    std::vector<entry> heap_; ///< the greatest key on top; without the sources that are spent
+    bool is_asked_ = false;
     std::int64_t below_ = std::numeric_limits<std::int64_t>::max(); ///< of the last call
 };
 

@@ -140,11 +140,24 @@ key_merge transactions_with_member(database& db, const track::metadata_filter& w
     }));
 }
 
-key_merge transactions_owed_to(database& db, const std::string& callback) {
+/// Whether the lane may have one in that state, which is not `delivered`.
+bool may_hold(const lane_total& lane, track::delivery_state state) {
+    if (state == track::delivery_state::pending) return lane.pending > 0;
+    if (state == track::delivery_state::dead) return lane.dead > 0;
+    return lane.has_dismissed && lane.total > lane.pending + lane.dead;
+}
+
+/// What lanes have, whose number callback_urls make: nullopt when a look at each costs more than a page's rows.
+std::optional<key_merge> few_enough(key_merge keys) {
+    if (keys.sources() > most_rows_looked_at) return std::nullopt;
+    return keys;
+}
+
+std::optional<key_merge> transactions_owed_to(database& db, const std::string& callback) {
     key_merge keys;
     for (const lane_total& lane : db.sums.lanes()) {
         if (lane.callback != callback) continue;
-        if (lane.pending > 0) {
+        if (may_hold(lane, track::delivery_state::pending)) {
             static constexpr sql_literal pending = R"sql(
                 SELECT transaction_row
                 FROM deliveries INDEXED BY deliveries_waiting
@@ -156,7 +169,7 @@ key_merge transactions_owed_to(database& db, const std::string& callback) {
             )sql";
             keys.add(keys_below(db, pending, lane.row));
         }
-        if (lane.total > lane.pending) { // delivered, dead or dismissed ones
+        if (may_hold(lane, track::delivery_state::dead) || may_hold(lane, track::delivery_state::dismissed)) {
             static constexpr sql_literal given_up = R"sql(
                 SELECT transaction_row
                 FROM deliveries INDEXED BY deliveries_given_up
@@ -169,7 +182,7 @@ key_merge transactions_owed_to(database& db, const std::string& callback) {
             keys.add(keys_below(db, given_up, lane.row));
         }
     }
-    return keys;
+    return few_enough(std::move(keys));
 }
 
 /// The 16 bytes between which the ids lie that are kept as bytes and begin with `prefix`; nullopt when none can.
@@ -267,21 +280,16 @@ sql_literal deliveries_in_state(track::delivery_state state) {
     return state == track::delivery_state::dead ? dead_of_lane : dismissed_of_lane;
 }
 
-/// Whether the lane may have one in that state.
-bool may_hold(const lane_total& lane, track::delivery_state state) {
-    if (state == track::delivery_state::pending) return lane.pending > 0;
-    return state == track::delivery_state::dead ? lane.dead > 0 : lane.total > lane.pending + lane.dead;
-}
-
 /// Pending, dead or dismissed ones.
-key_merge deliveries_in_lanes(database& db, track::delivery_state state, const std::optional<std::string>& callback) {
+std::optional<key_merge> deliveries_in_lanes(
+    database& db, track::delivery_state state, const std::optional<std::string>& callback) {
     const sql_literal of_lane = deliveries_in_state(state);
     key_merge keys;
     for (const lane_total& lane : db.sums.lanes()) {
         if (!may_hold(lane, state) || (callback && lane.callback != *callback)) continue;
         keys.add(keys_below(db, of_lane, lane.row));
     }
-    return keys;
+    return few_enough(std::move(keys));
 }
 
 std::vector<std::int64_t> event_segments(database& db, wall_time since, wall_time until) {
@@ -343,7 +351,9 @@ key_merge transaction_keys(database& db, const track::transaction_query& wanted)
     if (wanted.id_prefix) {
         if (auto rows = transactions_with_prefix(db, *wanted.id_prefix)) filters.push_back(*std::move(rows));
     }
-    if (wanted.not_delivered_to) filters.push_back(transactions_owed_to(db, *wanted.not_delivered_to));
+    if (wanted.not_delivered_to) {
+        if (auto owed = transactions_owed_to(db, *wanted.not_delivered_to)) filters.push_back(*std::move(owed));
+    }
     if (wanted.status && track::classify_status(*wanted.status) == track::status_kind::other) {
         filters.push_back(transactions_with_odd_status(db, *wanted.status));
     } else if (wanted.state || wanted.status || wanted.only_open) {
@@ -366,7 +376,7 @@ key_merge delivery_keys(
         return joined(std::move(filters), all_deliveries, db);
     }
     if (wanted.state && *wanted.state != track::delivery_state::delivered) {
-        filters.push_back(deliveries_in_lanes(db, *wanted.state, wanted.callback));
+        if (auto found = deliveries_in_lanes(db, *wanted.state, wanted.callback)) filters.push_back(*std::move(found));
     }
     if (wanted.since || wanted.until) {
         filters.push_back(

@@ -39,10 +39,29 @@ void totals::load(db_connection& db) {
         lane_by_name_[row.string(1)] = lanes_.size();
         lanes_.push_back(
             {row.integer(0), row.string(1), row.string(2), row.integer(3), row.integer(4), row.integer(5),
-             row.optional_time(6)});
+             row.optional_time(6), false});
     }
+    mark_dismissed(db);
     flushed_ = numbers_;
     mark();
+}
+
+void totals::mark_dismissed(db_connection& db) {
+    static constexpr sql_literal next_with_one = R"sql(
+        SELECT lane
+        FROM deliveries INDEXED BY deliveries_dismissed
+        WHERE state = 3
+          AND lane > ?
+        ORDER BY lane
+        LIMIT 1
+    )sql";
+    for (std::int64_t behind = -1;;) {
+        query row = db.prepared(next_with_one).select(behind);
+        if (!row.next()) return;
+        behind = row.integer(0);
+        if (const auto found = lane_by_row_.find(behind); found != lane_by_row_.end())
+            lanes_[found->second].has_dismissed = true;
+    }
 }
 
 void totals::flush(db_connection& db) {
@@ -141,7 +160,7 @@ std::int64_t totals::lane_row(db_connection& db, const std::string& lane, const 
     db.prepared(R"sql(INSERT INTO lanes VALUES (?, ?, ?, 0, 0, 0, NULL))sql").execute(row, lane, callback);
     lane_by_name_[lane] = lanes_.size();
     lane_by_row_[row] = lanes_.size();
-    lanes_.push_back({row, lane, callback, 0, 0, 0, std::nullopt});
+    lanes_.push_back({row, lane, callback, 0, 0, 0, std::nullopt, false});
     return row;
 }
 
@@ -160,6 +179,12 @@ void totals::count_deliveries(std::int64_t lane, std::int64_t pending, std::int6
     changed.pending += pending;
     changed.dead += dead;
     changed.total += total;
+}
+
+void totals::count_dismissed(std::int64_t lane, std::int64_t number) {
+    lane_total& changed = change_lane(lane);
+    changed.dead -= number;
+    changed.has_dismissed = true;
 }
 
 void totals::set_failing(std::int64_t lane, std::optional<wall_time> since) { change_lane(lane).failing_since = since; }

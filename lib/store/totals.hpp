@@ -28,6 +28,7 @@ struct lane_total {
     std::int64_t dead = 0;
     std::int64_t total = 0; ///< all deliveries that are kept
     std::optional<wall_time> failing_since;
+    bool has_dismissed = false; ///< or had some since the start
 };
 
 /// Where a transaction is counted.
@@ -70,6 +71,8 @@ class totals {
     /// The lane, made at its first use.
     std::int64_t lane_row(db_connection& db, const std::string& lane, const std::string& callback);
     void count_deliveries(std::int64_t lane, std::int64_t pending, std::int64_t dead, std::int64_t total);
+    /// So many dead ones are dismissed.
+    void count_dismissed(std::int64_t lane, std::int64_t number);
     void set_failing(std::int64_t lane, std::optional<wall_time> since);
 
   private:
@@ -83,6 +86,7 @@ class totals {
         bool operator==(const scalar_numbers&) const = default;
     };
 
+    void mark_dismissed(db_connection& db);
     lane_total& change_lane(std::int64_t row);
 
     scalar_numbers numbers_;
