@@ -14,11 +14,13 @@ constexpr int term_bits = hash_bits + segment_bits; ///< hash and place
 constexpr std::size_t term_bytes = term_bits / 8;
 /// So many in one row: it fits a page of 4 KiB.
 constexpr std::size_t terms_a_row = 800;
-/// An older segment with more additions than this is sorted anew.
-constexpr std::int64_t most_additions = 16;
-/// Likewise the newest one: a row of its own a commit makes no more before it is full, but changed metadata may.
+/// An older segment is not sorted anew for so few additional terms.
+constexpr std::size_t most_added_terms = 4 * terms_a_row;
+/// The newest one is for more additions: a row of its own a commit makes no more before it is full, but changed
+/// metadata may.
 constexpr std::int64_t most_new_additions = std::int64_t{1} << segment_bits;
-/// One with more terms than this is made anew from its rows: metadata that changes again and again leaves old terms.
+/// One with more terms than this, and than twice those that it needed last, is made anew from its rows: metadata that
+/// changes again and again leaves old terms.
 constexpr std::size_t most_sorted_terms = std::size_t{16} << segment_bits;
 
 constexpr std::uint64_t term_mask = (std::uint64_t{1} << term_bits) - 1;
@@ -68,11 +70,6 @@ void add_terms(std::int64_t row, std::string_view metadata, std::vector<std::uin
     }
 }
 
-void sort_once_each(std::vector<std::uint64_t>& terms) {
-    std::sort(terms.begin(), terms.end());
-    terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
-}
-
 /// The terms of the metadata that the segment's rows have now.
 std::vector<std::uint64_t> read_terms_of_rows(db_connection& db, std::int64_t segment) {
     static constexpr sql_literal of_segment = R"sql(
@@ -83,26 +80,36 @@ std::vector<std::uint64_t> read_terms_of_rows(db_connection& db, std::int64_t se
     std::vector<std::uint64_t> terms;
     query row = db.prepared(of_segment).select(first_key_of(segment), last_key_of(segment));
     while (row.next()) add_terms(row.integer(0), row.text(1), terms);
-    sort_once_each(terms);
+    std::sort(terms.begin(), terms.end());
+    terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
     return terms;
 }
 
 constexpr sql_literal insert_terms = R"sql(INSERT INTO metadata_terms VALUES (?, ?))sql";
 
-/// Brings all terms of the segment into order: a few full rows take the place of the additions.
-void sort_segment(db_connection& db, std::int64_t segment) {
+/// All terms of the segment in the table, in order.
+std::vector<std::uint64_t> read_terms_of_segment(db_connection& db, std::int64_t segment) {
+    static constexpr sql_literal of_segment = R"sql(
+        SELECT key, terms
+        FROM metadata_terms
+        WHERE key BETWEEN ? AND ?
+        ORDER BY key
+    )sql";
     std::vector<std::uint64_t> terms;
-    {
-        static constexpr sql_literal of_segment = R"sql(
-            SELECT terms
-            FROM metadata_terms
-            WHERE key BETWEEN ? AND ?
-        )sql";
-        query row = db.prepared(of_segment).select(additions_of(segment), additions_of(segment + 1) - 1);
-        while (row.next()) read_terms(row.text(0), [&terms](std::uint64_t term) { terms.push_back(term); });
+    std::ptrdiff_t added = 0;
+    query row = db.prepared(of_segment).select(additions_of(segment), additions_of(segment + 1) - 1);
+    while (row.next()) {
+        read_terms(row.text(1), [&terms](std::uint64_t term) { terms.push_back(term); });
+        if (row.integer(0) < sorted_of(segment)) added = static_cast<std::ptrdiff_t>(terms.size());
     }
-    sort_once_each(terms);
-    if (terms.size() > most_sorted_terms) terms = read_terms_of_rows(db, segment);
+    std::sort(terms.begin(), terms.begin() + added);
+    std::inplace_merge(terms.begin(), terms.begin() + added, terms.end());
+    terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
+    return terms;
+}
+
+/// A few full rows in the place of all that the segment has.
+void write_sorted(db_connection& db, std::int64_t segment, const std::vector<std::uint64_t>& terms) {
     db.prepared(R"sql(DELETE FROM metadata_terms WHERE key BETWEEN ? AND ?)sql")
         .execute(additions_of(segment), additions_of(segment + 1) - 1);
     for (std::size_t at = 0; at < terms.size(); at += terms_a_row) {
@@ -113,14 +120,62 @@ void sort_segment(db_connection& db, std::int64_t segment) {
 }
 
 /// They are numbered from 0.
-bool has_more_additions(db_connection& db, std::int64_t segment, std::int64_t most) {
+bool has_more_new_additions(db_connection& db, std::int64_t segment) {
     static constexpr sql_literal last_addition = R"sql(
         SELECT max(key)
         FROM metadata_terms
         WHERE key BETWEEN ? AND ?
     )sql";
     query row = db.prepared(last_addition).select(additions_of(segment), sorted_of(segment) - 1);
-    return row.next() && !row.is_null(0) && row.integer(0) >= additions_of(segment) + most;
+    return row.next() && !row.is_null(0) && row.integer(0) >= additions_of(segment) + most_new_additions;
+}
+
+/// The terms in the rows from one key to another.
+std::size_t count_terms(db_connection& db, std::int64_t first, std::int64_t last) {
+    static constexpr sql_literal all_bytes = R"sql(
+        SELECT coalesce(sum(length(terms)), 0)
+        FROM metadata_terms
+        WHERE key BETWEEN ? AND ?
+    )sql";
+    query row = db.prepared(all_bytes).select(first, last);
+    return row.next() ? row.count(0) / term_bytes : 0;
+}
+
+/// In a row of their own.
+void append_row(db_connection& db, std::int64_t segment, const std::string& bytes) {
+    static constexpr sql_literal append = R"sql(
+        INSERT INTO metadata_terms
+        SELECT coalesce(max(key) + 1, ?), ?
+        FROM metadata_terms
+        WHERE key BETWEEN ? AND ?
+    )sql";
+    db.prepared(append).execute(additions_of(segment), blob_view{bytes}, additions_of(segment), sorted_of(segment) - 1);
+}
+
+/// Behind those of the last addition as long as they fit its row.
+void extend_last_row(db_connection& db, std::int64_t segment, const std::string& bytes) {
+    std::int64_t key = -1;
+    std::string all;
+    {
+        static constexpr sql_literal last_addition = R"sql(
+            SELECT key, terms
+            FROM metadata_terms
+            WHERE key BETWEEN ? AND ?
+            ORDER BY key DESC
+            LIMIT 1
+        )sql";
+        query row = db.prepared(last_addition).select(additions_of(segment), sorted_of(segment) - 1);
+        if (row.next() && row.text(1).size() + bytes.size() <= terms_a_row * term_bytes) {
+            key = row.integer(0);
+            all = row.text(1);
+        }
+    }
+    if (key < 0) {
+        append_row(db, segment, bytes);
+    } else {
+        all += bytes;
+        db.prepared(R"sql(UPDATE metadata_terms SET terms = ? WHERE key = ?)sql").execute(blob_view{all}, key);
+    }
 }
 
 /// -1 without any.
@@ -174,22 +229,45 @@ void search_index::flush(db_connection& db) {
         const std::int64_t segment = segment_at(i);
         std::string bytes;
         for (; i < terms_.size() && segment_at(i) == segment; ++i) append_term(bytes, terms_[i] & term_mask);
-        static constexpr sql_literal append = R"sql(
-            INSERT INTO metadata_terms
-            SELECT coalesce(max(key) + 1, ?), ?
-            FROM metadata_terms
-            WHERE key BETWEEN ? AND ?
-        )sql";
-        db.prepared(append).execute(
-            additions_of(segment), blob_view{bytes}, additions_of(segment), sorted_of(segment) - 1);
+        if (segment < *newest_segment_) {
+            add_to_older(db, segment, bytes);
+            continue;
+        }
+        append_row(db, segment, bytes);
         if (segment > *newest_segment_) {
-            if (*newest_segment_ >= 0) sort_segment(db, *newest_segment_);
+            if (*newest_segment_ >= 0) sort(db, *newest_segment_);
             newest_segment_ = segment;
-        } else if (has_more_additions(db, segment, segment == *newest_segment_ ? most_new_additions : most_additions)) {
-            sort_segment(db, segment);
+        } else if (has_more_new_additions(db, segment)) {
+            sort(db, segment);
         }
     }
     terms_.clear();
+}
+
+void search_index::add_to_older(db_connection& db, std::int64_t segment, const std::string& bytes) {
+    auto known = sizes_.find(segment);
+    if (known == sizes_.end()) {
+        const segment_terms size{
+            count_terms(db, sorted_of(segment), additions_of(segment + 1) - 1),
+            count_terms(db, additions_of(segment), sorted_of(segment) - 1), 0};
+        known = sizes_.emplace(segment, size).first;
+    }
+    extend_last_row(db, segment, bytes);
+    segment_terms& size = known->second;
+    size.added += bytes.size() / term_bytes;
+    if (size.added > std::max(most_added_terms, size.sorted / 4)) sort(db, segment);
+}
+
+void search_index::sort(db_connection& db, std::int64_t segment) {
+    segment_terms& size = sizes_[segment];
+    std::vector<std::uint64_t> terms = read_terms_of_segment(db, segment);
+    if (terms.size() > std::max(most_sorted_terms, 2 * size.needed)) {
+        terms = read_terms_of_rows(db, segment);
+        size.needed = terms.size();
+    }
+    write_sorted(db, segment, terms);
+    size.sorted = terms.size();
+    size.added = 0;
 }
 
 void search_index::forget() { *this = search_index(); }
@@ -245,6 +323,7 @@ std::vector<std::int64_t> segments_in_range(
 }
 
 void search_index::remove_segment(db_connection& db, std::int64_t segment) {
+    sizes_.erase(segment);
     known_ = {}; // it may be the newest, which gets more rows
     db.prepared(R"sql(DELETE FROM metadata_terms WHERE key BETWEEN ? AND ?)sql")
         .execute(additions_of(segment), additions_of(segment + 1) - 1);

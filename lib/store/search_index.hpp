@@ -5,7 +5,9 @@
 //
 // `metadata_terms` says which transactions have a member of the metadata. A term is 28 bits of a hash of the member's
 // name and value and the row's place in its segment (segments.hpp). The terms of a commit are one row for each segment;
-// when a segment is full, or an older one got several such additions, all of its terms are sorted into a few rows.
+// when a segment is full, all of its terms are sorted into a few rows. What changes in an older one is gathered beside
+// them, a search reads all of it, and it is sorted in when it is a quarter of what is sorted: so what a change costs
+// does not grow with the segment.
 // `segment_ranges` says between which values a segment's keys lie: times of the transactions and the events, and the
 // events of the deliveries.
 //
@@ -15,7 +17,9 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -56,10 +60,21 @@ class search_index {
         range values;
     };
 
+    /// How many terms of an older segment the table has.
+    struct segment_terms {
+        std::size_t sorted = 0;
+        std::size_t added = 0;  ///< since they were sorted
+        std::size_t needed = 0; ///< when its rows were read last; 0 = not in this life
+    };
+
+    void add_to_older(db_connection& db, std::int64_t segment, const std::string& bytes);
+    void sort(db_connection& db, std::int64_t segment);
+
     std::array<range, 3> known_{}; ///< of each list the one that was noted last
     std::vector<ranged> to_write_;
-    std::vector<std::uint64_t> terms_;           ///< segment, hash, place
-    std::optional<std::int64_t> newest_segment_; ///< that has terms in the table; nullopt = not looked up yet
+    std::vector<std::uint64_t> terms_;            ///< segment, hash, place
+    std::optional<std::int64_t> newest_segment_;  ///< that has terms in the table; nullopt = not looked up yet
+    std::map<std::int64_t, segment_terms> sizes_; ///< of those that were changed or sorted since the start
 };
 
 /// Keys of the segment whose terms name this member, in any order; also some that have another one.
