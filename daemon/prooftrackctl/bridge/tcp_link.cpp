@@ -84,12 +84,16 @@ std::optional<broker_error> tcp_link::connect(const broker_url& url, steady_time
     const int status = getaddrinfo(url.host.c_str(), std::to_string(url.port).c_str(), &hints, &found);
     if (status != 0) return failure("look up " + url.host, gai_strerror(status));
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, &freeaddrinfo);
+    return connect_to_any(*found, until);
+}
+
+std::optional<broker_error> tcp_link::connect_to_any(const addrinfo& addresses, steady_time until) {
     std::ptrdiff_t left = 0;
-    for (const addrinfo* each = found; each != nullptr; each = each->ai_next) ++left;
+    for (const addrinfo* each = &addresses; each != nullptr; each = each->ai_next) ++left;
     std::optional<broker_error> failed;
-    for (const addrinfo* each = found; each != nullptr; each = each->ai_next, --left) {
+    for (const addrinfo* each = &addresses; each != nullptr; each = each->ai_next, --left) {
         const steady_time now = std::chrono::steady_clock::now();
-        failed = connect_to(*each, now + (until - now) / left); // one that is silent leaves time for the others
+        failed = connect_to(*each, now + (until - now) / left);
         if (!failed || stop_.requested()) return failed;
     }
     return failed;

@@ -19,7 +19,7 @@ namespace prooftrack::ctl {
 /// One connection. Errors are texts for people; after one the connection is of no use.
 class tcp_link {
   public:
-    /// `stop` must outlive it; it ends `open` alone.
+    /// `stop` must outlive it; it ends `open` and `connect_to_any` alone.
     explicit tcp_link(const stop_signal& stop);
     ~tcp_link();
     tcp_link(const tcp_link&) = delete;
@@ -28,6 +28,9 @@ class tcp_link {
     /// Connects within `broker_patience`; with TLS the certificate must be for the host, from `access.ca_file` or the
     /// system's authorities. (The lookup of a name has the resolver's own deadline.)
     std::optional<broker_error> open(const broker_access& access);
+
+    /// Connects to the first address of the list that answers. One that is silent leaves time for the others.
+    std::optional<broker_error> connect_to_any(const addrinfo& addresses, steady_time until);
 
     /// All of it, within `broker_patience`.
     std::optional<broker_error> write(std::string_view bytes);

@@ -109,6 +109,32 @@ TEST(FullDisk, AUsedUpQuotaIsAFullDiskToo) {
     }
 }
 
+TEST(FullDisk, ARequestThatIsRefusedAnywayGetsItsOwnAnswer) {
+    store_world world;
+    world.add({make_new("a")}).value();
+    world.record(make_settlement("a", 10, {"backend"})).value();
+    world.attempt({delivery_id{1}, at_ms(20), 1, track::delivery_state::dead, 410, "", std::nullopt});
+    const auto set_paused = [&world](const std::string& callback) {
+        return world.ask<std::optional<wall_time>>(
+            [&](auto& subject, auto handler) { subject.set_paused(callback, at_ms(30), std::move(handler)); });
+    };
+    ASSERT_TRUE(set_paused("backend"));
+    const refusing_kernel kernel(ENOSPC);
+    EXPECT_EQ(set_paused("ledger").error().code, store_error::full);
+    EXPECT_EQ(world.retry(1, at_ms(40)).error().code, store_error::paused);
+    EXPECT_EQ(world.retry(77, at_ms(40)).error().code, store_error::not_found);
+    const auto count = [&world](auto call) { return world.ask<std::uint64_t>(call).error().code; };
+    EXPECT_EQ(
+        count([](auto& subject, auto handler) { subject.retry_dead("backend", at_ms(40), std::move(handler)); }),
+        store_error::paused);
+    EXPECT_EQ(
+        count([](auto& subject, auto handler) { subject.flush_callback("backend", at_ms(40), std::move(handler)); }),
+        store_error::paused);
+    const auto dismissal = world.ask<track::delivery_view>(
+        [](auto& subject, auto handler) { subject.dismiss_delivery(delivery_id{77}, "", std::move(handler)); });
+    EXPECT_EQ(dismissal.error().code, store_error::not_found);
+}
+
 TEST(BrokenDisk, AnFsyncErrorStopsTheStoreMarksTheFileAndTheNextStartRewritesIt) {
     power_loss_disk disk("fsync");
     store_world world("fsync");

@@ -254,6 +254,35 @@ TEST(RetryByHand, IsRefusedWhileTheStoreIsFullAndNothingIsLost) {
     EXPECT_EQ(world.driver->in_flight(), 0U);
 }
 
+TEST(FullStore, ARefusedRequestSaysNothingOfTheStore) {
+    one_callback world;
+    world.receiver = [](const callback::delivery_job&) { return reply_gone(); };
+    world.emit("t1");
+    world.run(1s);
+    world.driver->pause_callback("backend", [](const op_result<std::monostate>&) {});
+    world.run(1s);
+    const auto wake = world.driver->next_wake();
+    const auto ask_all = [&world] {
+        std::vector<error_code> refusals;
+        const auto note = [&refusals](const op_result<std::uint64_t>& done) { refusals.push_back(done.error().code); };
+        refusals.push_back(world.retry(1).error().code);
+        refusals.push_back(world.retry(77).error().code);
+        world.driver->retry_dead("backend", note);
+        world.driver->flush_callback("backend", note);
+        world.run(5ms);
+        return refusals;
+    };
+    using store::store_error;
+    const auto own_answers =
+        ElementsAre(store_error::paused, store_error::not_found, store_error::paused, store_error::paused);
+    EXPECT_THAT(ask_all(), own_answers);
+    EXPECT_EQ(world.driver->next_wake(), wake) << "nothing has to be tried again";
+    world.driver->on_store_state(track::store_state::full);
+    EXPECT_THAT(ask_all(), own_answers);
+    world.run(10s);
+    EXPECT_TRUE(world.driver->full()) << "nor has it room again";
+}
+
 TEST(RetryByHand, AnOldOutcomeThatWasNotRecordedDoesNotUndoIt) {
     one_callback world;
     world.receiver = [](const callback::delivery_job&) { return reply_failed(); };
