@@ -1,9 +1,9 @@
 // maintenance on, off, status
 
 #include "prooftrackctl/commands.hpp"
+#include "prooftrackctl/controls_view.hpp"
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/requests.hpp"
-#include "prooftrackctl/status_view.hpp"
 
 namespace prooftrack::ctl {
 
@@ -18,7 +18,7 @@ int run(command_context& context, const maintenance_command& what) {
         const bool is_off = mark.is_missing() || mark.is_null();
         context.out.line(is_off ? R"({"on":false,"since":null,"note":null})" : one_line(mark.raw()));
     } else {
-        context.out.line(maintenance_line(mark, context.style(), context.now()));
+        context.out.line(describe(what, mark, context.style(), context.now()));
     }
     return exit_status::done;
 }

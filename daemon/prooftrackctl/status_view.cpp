@@ -170,11 +170,11 @@ std::string format_status(const json_view& status, const look& where, wall_time 
 
 std::string maintenance_line(const json_view& mark, const look& where, wall_time now) {
     if (!mark["on"].boolean().value_or(false)) return "off";
-    std::string span = relative_time(mark["since"].text(), now);
-    if (span.ends_with(" ago")) span.resize(span.size() - 4);
+    std::string span = relative_time(mark["since"].text(), now); // "now" within a second
+    span = span.ends_with(" ago") ? " for " + span.substr(0, span.size() - 4) : "";
     const std::string note = mark["note"].text();
     return fmt::format(
-        "{} for {}: nothing is polled, nothing delivered{}", painted("on", paint::warn, where), span,
+        "{}{}: nothing is polled, nothing delivered{}", painted("on", paint::warn, where), span,
         note.empty() ? "" : " (" + printable(note) + ")");
 }
 

@@ -352,7 +352,7 @@ class Daemon(ctl_case):
         out, _ = self.run_ctl("status")
         self.assertIn("61.2/s, 3 in flight", out)
         self.assertIn("ledger", out)
-        self.assertEqual(self.run_ctl("maintenance", "status")[0], "off\n")
+        self.assertEqual(self.run_ctl("maintenance", "status")[0], "maintenance is off\n")
         self.assertIn("nothing is polled", self.run_ctl("maintenance", "on", "--note", "night")[0])
         self.assertIn("(night)", self.run_ctl("status")[0])
         self.assertEqual(self.run_ctl("status", "--check")[0].splitlines()[0], "ok")

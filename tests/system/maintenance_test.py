@@ -141,13 +141,14 @@ class Maintenance(SystemCase):
     def test_the_command_line_turns_and_shows_it(self):
         daemon = self.start_daemon([self.callback(self.receiver)])
         daemon.track("a-1")
-        self.assertEqual(self.ctl("maintenance", "status"), "off\n")
+        self.assertEqual(self.ctl("maintenance", "status"), "maintenance is off\n")
         self.assertIn("nothing is polled", self.ctl("maintenance", "on", "--note", "Proof moves house"))
         self.assertIn("(Proof moves house)", self.ctl("status"))
         self.assertIn("maintenance is on since", self.ctl("explain", "a-1"))
         self.assertEqual(json.loads(self.ctl("--json", "maintenance", "status"))["note"], "Proof moves house")
         self.assertIn("maintenance: on", self.ctl("status", "--check"), "no reason by itself")
-        self.assertEqual(self.ctl("maintenance", "off", "--note", "done"), "off\n")
+        self.assertEqual(self.ctl("maintenance", "off", "--note", "done"),
+                         "maintenance is off: polls and deliveries go on\n")
         self.assertEqual(daemon.wait_log("daemon.maintenance", 2)[-1]["note"], "done")
         self.assertEqual(self.ctl("status", "--check"), "ok\n")
 

@@ -4,6 +4,7 @@
 
 #include "fixed_now.hpp"
 #include "prooftrackctl/command_line.hpp"
+#include "prooftrackctl/controls_view.hpp"
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/explanation.hpp"
 #include "prooftrackctl/requests.hpp"
@@ -68,6 +69,56 @@ TEST(Controls, ADismissalOfNothingOrOfBothIsRefused) {
              {"dismiss", "12", "--callback", "ledger"}}) {
         EXPECT_EQ(refused(bad).status, exit_status::usage) << bad.back();
     }
+}
+
+std::string said_of(std::vector<std::string> arguments, const std::string& answer) {
+    return describe(parsed<callback_control_command>(std::move(arguments)), json_view::parse(answer));
+}
+
+TEST(Controls, EachIsAnsweredInASentence) {
+    EXPECT_EQ(
+        said_of({"pause", "a"}, R"({"state":"paused","backlog":1,"paused_since":"2026-04-01T09:58:00.000Z"})"),
+        "a is paused (since 2026-04-01T09:58:00.000Z), with 1 delivery waiting; `prooftrackctl resume a` lets it go "
+        "on");
+    const auto resumed = [](const std::string& state, const std::string& backlog) {
+        return said_of({"resume", "a"}, R"({"state":")" + state + R"(","backlog":)" + backlog + "}");
+    };
+    EXPECT_EQ(resumed("ok", "0"), "a is not paused any more; nothing waits for it");
+    EXPECT_EQ(resumed("ok", "2000"), "a is not paused any more, with 2,000 deliveries to be made now");
+    EXPECT_EQ(
+        resumed("failing", "1"), "a is not paused any more, with 1 delivery to be made when it answers: it is failing, "
+                                 "`prooftrackctl status` says why");
+    EXPECT_EQ(
+        resumed("unconfigured", "2"),
+        "a is not paused any more, with 2 deliveries to be made when a [[callback]] has this name again");
+    EXPECT_EQ(said_of({"flush", "a"}, R"({"due":0})"), "nothing waits for a");
+    EXPECT_EQ(said_of({"flush", "a"}, R"({"due":1})"), "1 delivery to a is due now");
+    EXPECT_EQ(said_of({"flush", "a"}, R"({"due":2})"), "2 deliveries to a are due now");
+}
+
+TEST(Controls, ADismissalSaysWhatWasDismissed) {
+    const auto said = [](std::vector<std::string> arguments, const std::string& answer) {
+        return describe(parsed<dismiss_command>(std::move(arguments)), json_view::parse(answer));
+    };
+    EXPECT_EQ(
+        said({"dismiss", "7"}, R"({"event_type":"transaction.completed","callback":"a"})"),
+        "delivery 7 (transaction.completed to a) is dismissed");
+    EXPECT_EQ(said({"dismiss", "--dead"}, R"({"dismissed":1})"), "1 dead delivery is dismissed");
+    EXPECT_EQ(
+        said({"dismiss", "--dead", "--callback", "a"}, R"({"dismissed":2})"), "2 dead deliveries to a are dismissed");
+    EXPECT_EQ(
+        said({"dismiss", "--dead", "--callback", "a"}, R"({"dismissed":0})"),
+        "no delivery to a is dead: there was nothing to dismiss");
+}
+
+TEST(Controls, MaintenanceIsAnsweredInASentence) {
+    const auto said = [](const std::string& verb, const std::string& mark) {
+        return describe(parsed<maintenance_command>({"maintenance", verb}), json_view::parse(mark), look{}, now);
+    };
+    const std::string on = R"({"on":true,"since":"2026-04-01T09:58:00.000Z","note":"night"})";
+    EXPECT_EQ(said("on", on), "maintenance is on for 2m: nothing is polled, nothing delivered (night)");
+    EXPECT_EQ(said("off", R"({"on":false})"), "maintenance is off: polls and deliveries go on");
+    EXPECT_EQ(said("status", "null"), "maintenance is off");
 }
 
 TEST(Controls, DismissedIsAStateOfDeliveries) {

@@ -57,6 +57,8 @@ TEST(StatusView, ShowsMaintenanceWithItsNote) {
         format_status(json_view::parse(R"({"version":"1","maintenance":null})"), look{}, now).find("maintenance"),
         std::string::npos);
     EXPECT_EQ(maintenance_line(json_view::parse("null"), look{}, now), "off");
+    const std::string just_begun = R"({"on":true,"since":")" + format_wall_time(now) + R"(","note":""})";
+    EXPECT_EQ(maintenance_line(json_view::parse(just_begun), look{}, now), "on: nothing is polled, nothing delivered");
 }
 
 TEST(StatusView, ACheckIsContentOnlyWhenReadyAndProofIsOk) {
