@@ -94,4 +94,6 @@ class replay_world {
     std::unique_ptr<virtual_alarm> wake_;
 };
 
+inline delivery_world& deliveries_of(replay_world& world) { return world.deliveries; }
+
 } // namespace prooftrack

@@ -1,62 +1,22 @@
 // The delivery driver against random receivers, crashes, reloads, full disks and clocks, from one seed. A failing seed
 // is printed; PROOFTRACK_DELIVERY_SEED=N replays it, PROOFTRACK_DELIVERY_SEEDS=N runs so many.
 
-#include <cstdlib>
-#include <functional>
-
-#include <gtest/gtest.h>
-
-#include "support/delivery_oracle.hpp"
+#include "support/delivery_simulation.hpp"
 
 namespace prooftrack::engine {
 namespace {
 
 using namespace std::chrono_literals;
 
-struct tally {
-    std::uint64_t deliveries = 0;
-    std::uint64_t attempts = 0;
-    std::uint64_t crashes = 0;
-    std::uint64_t dead = 0;
-    steady_duration virtual_time{};
-};
-
-/// One run: a phase of faults, then one without, at whose end nothing may be left over.
-class delivery_simulation {
+class driver_simulation final : public delivery_simulation<delivery_world> {
   public:
-    explicit delivery_simulation(std::uint64_t seed) : random_(seed) {
-        world_.seed = random_.next();
-        world_.ids = random_source(random_.next());
-        world_.options.seed = random_.next();
-        world_.options.commit_time = {1ms, milliseconds(random_.between(1, 40))};
-        world_.options.answer_time = {0ms, milliseconds(random_.between(0, 20))};
-        oracle_.ignore_times = random_.between(0, 2) == 0; // such a run has a jumping clock
-        oracle_.receive = [this](const callback::delivery_job& job) { return answer(job); };
+    explicit driver_simulation(std::uint64_t seed) : delivery_simulation(seed, {5s, 2min, 1h, 24h * 14}) {
+        oracle_.ignore_times = is_one_in(3); // such a run has a jumping clock
         const auto number = random_.between(1, 4);
         for (std::int64_t i = 0; i < number; ++i) add_callback("callback" + std::to_string(i));
         world_.rules.allow_hosts = {"*.shop.example"};
         all_ = world_.callbacks;
-        world_.options.recovery_slice = static_cast<std::size_t>(random_.between(1, 4));
     }
-
-    tally run() {
-        world_.boot();
-        const std::int64_t actions = random_.between(50, 300);
-        for (std::int64_t i = 0; i < actions; ++i) {
-            act();
-            world_.clock.run_for(milliseconds(pause()));
-        }
-        calm();
-        const steady_time end = world_.clock.now().steady + std::chrono::hours(24 * 14);
-        while (world_.count(track::delivery_state::pending) > 0 && world_.clock.now().steady < end)
-            world_.clock.run_for(10min);
-        world_.clock.run_for(1min);
-        oracle_.check_end();
-        return {
-            world_.disk.rows.size(), oracle_.attempts(), crashes_, world_.count(track::delivery_state::dead),
-            world_.clock.now().steady - steady_time(3h)};
-    }
-    const std::vector<std::string>& broken() const { return oracle_.broken_promises(); }
 
   private:
     enum class mood : std::uint8_t { good, slow, failing, flaky, gone, busy, silent };
@@ -70,20 +30,7 @@ class delivery_simulation {
         if (random_.between(0, 2) == 0) one.events = {"transaction.completed", "transaction.reversed"};
     }
 
-    std::int64_t pause() {
-        switch (random_.between(0, 3)) {
-        case 0:
-            return 0;
-        case 1:
-            return random_.between(0, 30);
-        case 2:
-            return random_.between(0, 5'000);
-        default:
-            return random_.between(0, 120'000);
-        }
-    }
-
-    scripted_reply answer(const callback::delivery_job& job) {
+    scripted_reply answer(const callback::delivery_job& job) override {
         const steady_duration after = milliseconds(random_.between(0, 200));
         const std::string key = job.url.empty() ? job.callback : job.url;
         const auto found = moods_.find(key);
@@ -135,37 +82,17 @@ class delivery_simulation {
         moods_[key] = static_cast<mood>(random_.between(0, 6));
     }
     void reload() {
-        world_.callbacks.clear();
-        for (const config::callback_config& one : all_) {
-            if (random_.between(0, 3) != 0) world_.callbacks.push_back(one);
-        }
-        world_.rules.allow_hosts = {random_.between(0, 3) == 0 ? "h1.shop.example" : "*.shop.example"};
-        world_.reload();
+        world_.rules.allow_hosts = {is_one_in(4) ? "h1.shop.example" : "*.shop.example"};
+        reload_some();
     }
-    void restart() {
-        world_.crash();
-        oracle_.on_restart();
-        if (random_.between(0, 2) == 0) world_.clock.run_for(milliseconds(random_.between(0, 3'600'000)));
+    void boot() override {
         world_.boot(false);
         world_.driver->set_held(oracle_.is_held); // what is durable is in force before anything starts
         world_.driver->start(world_.disk.status());
-        ++crashes_;
     }
     void turn_maintenance() {
         oracle_.is_held = !oracle_.is_held;
         world_.driver->set_held(oracle_.is_held);
-    }
-    void stop() {
-        world_.driver->stop(milliseconds(random_.between(0, 3'000)), [] {});
-        world_.clock.run_for(milliseconds(random_.between(0, 4'000)));
-        restart();
-    }
-    void retry() {
-        if (world_.disk.rows.empty()) return;
-        const auto id =
-            static_cast<std::uint64_t>(random_.between(1, static_cast<std::int64_t>(world_.disk.last_delivery)));
-        oracle_.on_retry(id);
-        world_.driver->retry_delivery(delivery_id{id}, [](const op_result<std::monostate>&) {});
     }
     void retry_dead() {
         for (const auto& [id, row] : world_.disk.rows) {
@@ -223,7 +150,7 @@ class delivery_simulation {
         if (random_.between(0, 1) == 0) world_.driver->on_wake(world_.clock.now());
     }
 
-    void act() {
+    void act() override {
         const auto what = random_.between(0, 109);
         if (what < 60) {
             emit();
@@ -236,7 +163,7 @@ class delivery_simulation {
         } else if (what < 87) {
             reload();
         } else if (what < 90) {
-            world_.memory->set_full(random_.between(0, 1) == 0);
+            fill_disk();
         } else if (what < 92) {
             turn_maintenance();
         } else if (what < 96) {
@@ -250,8 +177,7 @@ class delivery_simulation {
         }
     }
 
-    /// No more faults; everything is configured again.
-    void calm() {
+    void calm() override {
         moods_.clear();
         if (oracle_.is_held) turn_maintenance();
         world_.memory->set_full(false);
@@ -263,44 +189,28 @@ class delivery_simulation {
         if (oracle_.ignore_times) world_.driver->on_wake(world_.clock.now());
     }
 
-    random_source random_;
-    delivery_world world_;
-    delivery_oracle oracle_{world_};
-    std::vector<config::callback_config> all_;
     std::map<std::string, mood> moods_;
     std::map<std::string, std::uint64_t> resumes_; ///< how often each was asked for
-    std::uint64_t crashes_ = 0;
 };
 
-std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
-    const char* text = std::getenv(name);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 TEST(DeliverySimulation, EverySeedKeepsThePromises) {
-    const std::uint64_t only = number_from("PROOFTRACK_DELIVERY_SEED", 0);
-    const std::uint64_t seeds = only != 0 ? 1 : number_from("PROOFTRACK_DELIVERY_SEEDS", 300);
-    tally all;
-    for (std::uint64_t seed = only != 0 ? only : 1, run = 0; run < seeds; ++seed, ++run) {
-        delivery_simulation simulation(seed);
-        const tally one = simulation.run();
-        all.deliveries += one.deliveries;
-        all.attempts += one.attempts;
-        all.crashes += one.crashes;
-        all.dead += one.dead;
-        all.virtual_time += one.virtual_time;
-        for (const std::string& promise : simulation.broken()) ADD_FAILURE() << "seed " << seed << ": " << promise;
-        if (testing::Test::HasFailure()) break;
-    }
-    EXPECT_GT(all.dead, 0U);
-    RecordProperty("deliveries", std::to_string(all.deliveries));
-    RecordProperty("attempts", std::to_string(all.attempts));
-    RecordProperty("crashes", std::to_string(all.crashes));
-    RecordProperty(
-        "virtual_hours", std::to_string(std::chrono::duration_cast<std::chrono::hours>(all.virtual_time).count()));
+    std::size_t deliveries = 0;
+    std::size_t dead = 0;
+    std::uint64_t attempts = 0;
+    std::uint64_t crashes = 0;
+    steady_duration virtual_time{};
+    const auto seeds = run_seeds<driver_simulation>("DELIVERY", [&](const driver_simulation& run) {
+        deliveries += run.world().disk.rows.size();
+        dead += run.world().count(track::delivery_state::dead);
+        attempts += run.attempts();
+        crashes += run.crashes();
+        virtual_time += run.world().clock.now().steady - steady_time(3h);
+    });
+    EXPECT_GT(dead, 0U);
+    const auto hours = std::chrono::duration_cast<std::chrono::hours>(virtual_time).count();
     fmt::print(
-        "seeds {}, deliveries {}, attempts {}, dead {}, restarts {}, virtual hours {}\n", seeds, all.deliveries,
-        all.attempts, all.dead, all.crashes, std::chrono::duration_cast<std::chrono::hours>(all.virtual_time).count());
+        "seeds {}, deliveries {}, attempts {}, dead {}, restarts {}, virtual hours {}\n", seeds, deliveries, attempts,
+        dead, crashes, hours);
 }
 
 } // namespace
