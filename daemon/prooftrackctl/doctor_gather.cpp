@@ -106,6 +106,7 @@ std::vector<secret_file_facts> look_at_secrets(const config::configuration& conf
         add("client key of " + one.name, one.client_key);
     }
     add("secret of callback_url", config.callback_url.secret_file);
+    add("password of the database", config.store.password_file);
     return files;
 }
 

@@ -52,6 +52,12 @@ void diagnose_clock(const doctor_facts& facts, std::vector<finding>& findings) {
 }
 
 void diagnose_disk(const doctor_facts& facts, const json_view& store, std::vector<finding>& findings) {
+    if (facts.config.is_read() && !facts.config.value.store.url.empty()) {
+        const std::uint64_t size = store["bytes"].unsigned_integer().value_or(0);
+        const std::string said = fmt::format("{} in PostgreSQL; watch its disk where it runs", byte_size(size));
+        findings.push_back({"disk", finding_level::ok, said, ""});
+        return;
+    }
     const std::uint64_t free = store["free_bytes"].unsigned_integer().value_or(0);
     const std::uint64_t capacity = facts.capacity_bytes == 0 ? UINT64_MAX : facts.capacity_bytes;
     const std::string path = facts.config.is_read() ? facts.config.value.store.path.string() : "the database";

@@ -55,11 +55,17 @@ std::string polls_line(const json_view& polls) {
 
 std::string store_line(const json_view& store, const look& where) {
     const std::string state = store["state"].text();
+    const std::uint64_t beside = store["wal_bytes"].unsigned_integer().value_or(0);
+    const std::uint64_t free = store["free_bytes"].unsigned_integer().value_or(0);
+    if (beside == 0 && free == 0 && state != "full") { // PostgreSQL does not tell
+        return fmt::format(
+            "{}, {} in PostgreSQL", painted(printable(state), paint_of(state), where),
+            byte_size(store["bytes"].unsigned_integer().value_or(0)));
+    }
     return fmt::format(
         "{}, {}, WAL {}, {} free", painted(printable(state), paint_of(state), where),
         byte_size(store["bytes"].unsigned_integer().value_or(0)),
-        byte_size(store["wal_bytes"].unsigned_integer().value_or(0)),
-        byte_size(store["free_bytes"].unsigned_integer().value_or(0)));
+        byte_size(beside), byte_size(free));
 }
 
 std::string events_line(const json_view& events, const look& where) {

@@ -23,11 +23,24 @@ std::uint64_t random_seed() {
     return (static_cast<std::uint64_t>(device()) << 32U) | device();
 }
 
-store::store_options make_store_options(const config::store_config& config) {
-    store::store_options options;
-    options.path = config.path;
+std::unique_ptr<store::store> make_store(
+    const boost::asio::any_io_executor& loop, const prepared_runtime& runtime, observe::service_log& log,
+    store::store_observer& observer) {
+    const config::store_config& config = runtime.config.store;
+    if (config.url.empty()) {
+        store::store_options options;
+        options.path = config.path;
+        options.seed = random_seed();
+        return make_sqlite_store(loop, options, observer);
+    }
+    store::postgres_options options;
+    options.url = config.url;
+    options.password = runtime.store_password;
     options.seed = random_seed();
-    return options;
+    options.warn = [&log](const std::string& warning) {
+        log.write(observe::log_event_id::config_warning, {{"warning", "PostgreSQL: " + warning}});
+    };
+    return make_postgres_store(loop, options, observer);
 }
 
 api::api_options make_api_options(const prepared_runtime& runtime, int passed_socket) {
@@ -58,7 +71,7 @@ application::application(
     : config_file_(std::move(inputs.config_file)), now_(std::move(inputs.runtime)),
       passed_socket_(inputs.passed_socket), log_(log), notify_(notify), registry_(PROOFTRACKD_VERSION),
       counts_(registry_), observers_(log, counts_), reloader_(config_file_, from, log, counts_), secrets_(from, log),
-      store_(make_sqlite_store(loop_.get_executor(), make_store_options(now_.config.store), observers_)),
+      store_(make_store(loop_.get_executor(), now_, log, observers_)),
       notifier_(make_notifier(loop_.get_executor(), observers_)),
       alarm_(loop_.get_executor(), [this] { engine_.on_alarm(); }),
       engine_(
@@ -151,7 +164,7 @@ void application::tell_of_base_url(const std::string& before) {
         observe::log_event_id::config_base_url_changed,
         {{"before", before},
          {"after", after},
-         {"advice", "use another store.path for another Proof: a sandbox's ids and events do not belong into a "
+         {"advice", "use another database for another Proof: a sandbox's ids and events do not belong into a "
                     "production ledger"}});
 }
 

@@ -51,6 +51,7 @@ class preparation_steps {
         read_configuration(file);
         if (draft_.is_toml) {
             prepare_proof();
+            read_password();
             prepare_api();
             check_plain_http_hosts();
             for (std::size_t i = 0; i < next_.config.callbacks.size(); ++i) prepare_callback(i);
@@ -136,6 +137,16 @@ class preparation_steps {
         if (!token) return refuse(key, token.error());
         note_open(token->is_open_to_others, file);
         next_.token = std::move(token->text);
+    }
+
+    void read_password() {
+        const std::string key = "store.password_file";
+        const std::filesystem::path file = store_password_path(next_.config, machine_.credentials());
+        if (file.empty() || !is_sound(key)) return;
+        auto password = read_store_password(file, reader_);
+        if (!password) return refuse(key, password.error());
+        note_open(password->is_open_to_others, file);
+        next_.store_password = std::move(password->text);
     }
 
     /// nullopt after a mistake. The certificates are known to be good then.

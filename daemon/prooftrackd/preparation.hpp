@@ -39,6 +39,7 @@ struct prepared_runtime {
     config::configuration config;
     proof::proof_client_options proof_options;
     secret token;
+    secret store_password; ///< of store.url; used by a start alone
     file_watch token_file;
     std::shared_ptr<const proof::proof_setup> proof;
     std::vector<callback::callback_target> targets;

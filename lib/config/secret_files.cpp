@@ -83,6 +83,17 @@ op_result<secret_text> parse_credentials(const std::filesystem::path& path, std:
     return secret_text{secret(std::string(text)), false};
 }
 
+op_result<secret_text> parse_password(const std::filesystem::path& path, std::string_view text) {
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    if (text.starts_with(byte_order_mark)) return failure(path, secret_error::malformed, mark_advice);
+    if (text.empty()) return failure(path, secret_error::empty, "write the role's password into it, on one line");
+    const bool has_control =
+        std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+    if (has_control) return failure(path, secret_error::malformed, "expected one line, the password, and nothing else");
+    return secret_text{secret(std::string(text)), false};
+}
+
 op_result<file_content> read_some(
     const std::filesystem::path& path, std::size_t most_bytes, const char* what, const file_reader& read) {
     if (path.empty()) return op_error{make_error_code(secret_error::not_configured), fmt::format("read {}", what), {}};
@@ -129,6 +140,15 @@ op_result<secret_text> read_proxy_credentials(const std::filesystem::path& path,
     return parsed;
 }
 
+op_result<secret_text> read_store_password(const std::filesystem::path& path, const file_reader& read) {
+    auto content = read_some(path, max_store_password_bytes, "the database's password", read);
+    if (!content) return content.error();
+    op_result<secret_text> parsed = parse_password(path, content->text);
+    wipe(content->text);
+    if (parsed) parsed->is_open_to_others = content->is_open_to_others;
+    return parsed;
+}
+
 std::filesystem::path credentials_directory() {
     const char* directory =
         std::getenv("CREDENTIALS_DIRECTORY"); // NOLINT(concurrency-mt-unsafe): read before any thread starts
@@ -144,6 +164,13 @@ bool has_credential_file(const std::filesystem::path& credentials, const std::st
 std::filesystem::path token_path(const configuration& config, const std::filesystem::path& credentials) {
     if (!config.proof.token_file.empty()) return config.proof.token_file;
     return credential_path(credentials, std::string(token_credential));
+}
+
+std::filesystem::path store_password_path(
+    const configuration& config, const std::filesystem::path& credentials) {
+    if (config.store.url.empty()) return {};
+    if (!config.store.password_file.empty()) return config.store.password_file;
+    return credential_path(credentials, std::string(store_credential));
 }
 
 std::filesystem::path secret_path(const callback_config& callback, const std::filesystem::path& credentials) {

@@ -15,9 +15,12 @@ namespace prooftrack::config {
 
 inline constexpr std::size_t max_token_bytes = 4'096;
 inline constexpr std::size_t max_proxy_credentials_bytes = 1'024;
+inline constexpr std::size_t max_store_password_bytes = 1'024;
 
 /// The systemd credential that stands in for an unwritten `proof.token_file`.
 inline constexpr std::string_view token_credential = "client_token";
+/// The same for `store.password_file`, with a `store.url`.
+inline constexpr std::string_view store_credential = "store_password";
 /// `callback.NAME.secret`; also with NAME = callback_url.
 std::string secret_credential(std::string_view callback_name);
 
@@ -47,6 +50,10 @@ op_result<secret_text> read_secret_bytes(
 op_result<secret_text> read_proxy_credentials(
     const std::filesystem::path& path, const file_reader& read = read_bounded_file);
 
+/// One line of at most `max_store_password_bytes` without control characters; a newline behind it is dropped.
+op_result<secret_text> read_store_password(
+    const std::filesystem::path& path, const file_reader& read = read_bounded_file);
+
 /// $CREDENTIALS_DIRECTORY as systemd passes it; empty when there is none.
 std::filesystem::path credentials_directory();
 /// Whether a credential of that name was passed, for `config_surroundings`; true also when a lack of permission hides
@@ -55,6 +62,9 @@ bool has_credential_file(const std::filesystem::path& credentials, const std::st
 
 /// Where the token is: the configured file, else the credential; empty when neither is there.
 std::filesystem::path token_path(const configuration& config, const std::filesystem::path& credentials);
+/// The same for the password of `store.url`; empty without a url, or when the server asks for none.
+std::filesystem::path store_password_path(
+    const configuration& config, const std::filesystem::path& credentials);
 /// The same for a callback's secrets; for a command always empty.
 std::filesystem::path secret_path(const callback_config& callback, const std::filesystem::path& credentials);
 /// The same for the transactions' own callback_url.

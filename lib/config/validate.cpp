@@ -72,6 +72,27 @@ void validate_poll(config_document& document) {
         document.refuse(path, "each time must be longer than the one before it: they count from the settlement");
 }
 
+/// What libpq finds in it the start says; here only what would be wrong whatever it finds.
+std::string check_store_url(std::string_view url) {
+    const bool is_url = url.starts_with("postgresql://") || url.starts_with("postgres://");
+    if (!is_url) return "must begin with postgresql://, as in \"postgresql://prooftrackd@db.example/prooftrackd\"";
+    url.remove_prefix(url.find("://") + 3);
+    const std::string_view authority = url.substr(0, url.find_first_of("/?"));
+    const std::size_t at = authority.rfind('@');
+    const std::string_view user = at == std::string_view::npos ? std::string_view() : authority.substr(0, at);
+    if (user.find(':') != std::string_view::npos || url.find("password=") != std::string_view::npos)
+        return "must not hold the password: it belongs into store.password_file, or the credential store_password";
+    return {};
+}
+
+void validate_store(config_document& document) {
+    const std::string path = "store.url";
+    if (!document.has(path) || !document.is_sound(path) || document.value.store.url.empty()) return;
+    if (document.has("store.path"))
+        return document.refuse(path, "stands beside store.path: one of the two says where the database is, not both");
+    refuse_if(document, path, check_store_url(document.value.store.url));
+}
+
 void validate_api(config_document& document) {
     constexpr std::uint32_t others_may_connect = 0002; // connecting needs the write permission
     const api_config& api = document.value.api;
@@ -236,6 +257,7 @@ bool selects(const callback_config& callback, std::string_view event) {
 void validate_configuration(config_document& document, const config_surroundings& surroundings) {
     validate_proof(document);
     validate_poll(document);
+    validate_store(document);
     validate_api(document);
     validate_network(document);
     std::set<std::string> names;
@@ -275,6 +297,8 @@ std::vector<std::string> configuration_warnings(const configuration& config) {
         warnings.emplace_back("proof.client_certificate has no effect without https");
     const std::string idle = idle_proxy_keys(proof.base_url, proof.proxy, proof.proxy_credentials_file);
     if (!idle.empty()) warnings.push_back("proof." + idle);
+    if (!config.store.password_file.empty() && config.store.url.empty())
+        warnings.emplace_back("store.password_file has no effect without store.url");
     if (!config.callback_url.secret_file.empty() && config.callback_url.allow_hosts.empty()) {
         warnings.emplace_back("callback_url.secret_file has no effect while callback_url.allow_hosts is empty");
     }

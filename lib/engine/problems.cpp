@@ -20,8 +20,17 @@ api::problem full_disk() {
         api::problem_code::store_unavailable, "the disk is full: nothing was changed; free some room and try again");
 }
 
+api::problem unreachable_store() {
+    return refuse(
+        api::problem_code::store_unavailable,
+        "PostgreSQL cannot be reached: nothing was changed; try again, the daemon connects by itself");
+}
+
 api::problem store_problem(const op_error& error) {
     if (error.code == store::store_error::full) return full_disk();
+    if (error.code == store::store_error::unreachable) return unreachable_store();
+    if (error.code == store::store_error::not_a_file)
+        return refuse(api::problem_code::invalid_request, error.message());
     if (error.code == boost::system::errc::invalid_argument) {
         return refuse(api::problem_code::invalid_request, fmt::format("{}: {}", error.operation, error.detail));
     }

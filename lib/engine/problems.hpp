@@ -12,7 +12,8 @@
 namespace prooftrack::engine {
 
 api::problem refuse(api::problem_code code, std::string detail);
-api::problem full_disk(); ///< 503 with what to do
+api::problem full_disk();
+api::problem unreachable_store(); ///< 503 with what to do
 /// What the store said, as users see it; a full disk is `full_disk`.
 api::problem store_problem(const op_error& error);
 api::problem unknown_transaction(const transaction_id& id);

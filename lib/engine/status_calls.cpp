@@ -31,6 +31,8 @@ api::health_report status_calls::ready() const {
     if (shown_.state.life == daemon_state::phase::stopping) report.reasons.emplace_back("stopping");
     if (shown_.state.disk == track::store_state::full)
         report.reasons.emplace_back("the disk is full: new work is refused until there is room");
+    if (shown_.state.disk == track::store_state::unreachable)
+        report.reasons.emplace_back("PostgreSQL cannot be reached: new work is refused until it can");
     report.ok = report.reasons.empty();
     report.proof = proof_standing();
     return report;
@@ -51,6 +53,7 @@ std::string status_calls::summary() const {
         "{} pending, {:.0f} polls/s, Proof {}", shown_.core.open(), shown_.core.made_rate(), proof_standing());
     if (shown_.core.is_held()) line += ", MAINTENANCE";
     if (shown_.state.disk == track::store_state::full) line += ", THE DISK IS FULL";
+    if (shown_.state.disk == track::store_state::unreachable) line += ", POSTGRESQL CANNOT BE REACHED";
     if (!shown_.config.refusal.empty()) line += ", THE CONFIGURATION WAS REFUSED";
     return line;
 }

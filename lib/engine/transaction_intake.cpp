@@ -14,6 +14,7 @@ std::optional<api::problem> transaction_intake::check(const api::tracking_option
     if (rules_.state.life != daemon_state::phase::running)
         return refuse(api::problem_code::unavailable, "the daemon is starting or stopping: try again in a moment");
     if (rules_.state.disk == track::store_state::full) return full_disk();
+    if (rules_.state.disk == track::store_state::unreachable) return unreachable_store();
     if (!options.callback_url) return std::nullopt;
     const auto url = rules_.callbacks.check_own(*options.callback_url);
     if (!url) return refuse(api::problem_code::invalid_request, fmt::format("callback_url: {}", url.error().message()));

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/prefer.hpp>
 
 #include "store/disk_space.hpp"
 
@@ -26,10 +25,10 @@ constexpr std::chrono::seconds enough_without_full{60};
 commit_thread::commit_thread(
     boost::asio::any_io_executor loop, std::unique_ptr<database> db, std::unique_ptr<lock_file> lock,
     store_observer& observer)
-    : loop_(std::move(loop)), observer_(observer), alive_(lifetime_.observe()), backups_(loop_, [this] { wake(); }),
+    : queue_(std::move(loop), observer), backups_(queue_.loop(), [this] { queue_.wake(); }),
       exports_(
-          loop_,
-          [alive = alive_, &observer](const op_error& why) {
+          queue_.loop(),
+          [alive = queue_.alive(), &observer](const op_error& why) {
               if (alive) observer.on_export_failed(why);
           }),
       db_(std::move(db)), lock_(std::move(lock)) {
@@ -47,74 +46,29 @@ commit_thread::commit_thread(
 }
 
 commit_thread::~commit_thread() {
-    lifetime_.end();
-    {
-        const std::lock_guard lock(mutex_);
-        is_closing_ = true;
-        changed_.notify_one();
-    }
+    queue_.leave();
     thread_.join();
 }
 
-void commit_thread::submit(std::unique_ptr<operation> next) {
-    next->outstanding_work = boost::asio::prefer(loop_, boost::asio::execution::outstanding_work.tracked);
-    {
-        const std::lock_guard lock(mutex_);
-        if (!is_closing_) return enqueue(std::move(next));
-    }
-    next->fail(make_store_error(store_error::stopped, next->name()));
-    boost::asio::post(loop_, [refused = std::move(next)] { refused->complete(); });
-}
-
 void commit_thread::backup(store_handler<backup_file> handler) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (!is_closing_) {
-            auto work = boost::asio::prefer(loop_, boost::asio::execution::outstanding_work.tracked);
-            backups_.request([work, handler = std::move(handler)](op_result<backup_file> outcome) mutable {
-                handler(std::move(outcome));
-            });
-            is_woken_ = true;
-            changed_.notify_one();
-            return;
-        }
-    }
-    boost::asio::post(loop_, [refused = std::move(handler)]() mutable {
+    const bool is_taken = queue_.if_open([&] {
+        backups_.request([work = queue_.keep_running(),
+                          to_call = std::move(handler)](op_result<backup_file> outcome) mutable {
+            to_call(std::move(outcome));
+        });
+    });
+    if (is_taken) return;
+    boost::asio::post(queue_.loop(), [refused = std::move(handler)]() mutable {
         refused(make_store_error(store_error::stopped, "back up"));
     });
 }
 
-void commit_thread::read_copy(copy_task task, export_runner::handler handler) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (!is_closing_) {
-            exports_.request(std::move(task), std::move(handler));
-            is_woken_ = true;
-            changed_.notify_one();
-            return;
-        }
-    }
-    boost::asio::post(loop_, [refused = std::move(handler), name = task.name]() mutable {
+void commit_thread::read_copy(copy_task task, source_handler handler) {
+    const char* const name = task.name;
+    if (queue_.if_open([&] { exports_.request(std::move(task), std::move(handler)); })) return;
+    boost::asio::post(queue_.loop(), [refused = std::move(handler), name]() mutable {
         refused(make_store_error(store_error::stopped, name));
     });
-}
-
-void commit_thread::close(unique_function<void()> closed) {
-    const std::lock_guard lock(mutex_);
-    if (is_closed_) {
-        boost::asio::post(loop_, [closed = std::move(closed)]() mutable { closed(); });
-        return;
-    }
-    is_closing_ = true;
-    auto work = boost::asio::prefer(loop_, boost::asio::execution::outstanding_work.tracked);
-    closed_.emplace_back([work, closed = std::move(closed)]() mutable { closed(); });
-    changed_.notify_one();
-}
-
-void commit_thread::wake() {
-    const std::lock_guard lock(mutex_);
-    is_woken_ = true;
-    changed_.notify_one();
 }
 
 void commit_thread::run() {
@@ -124,48 +78,15 @@ void commit_thread::run() {
         look_at_place();
         step_copies();
         checkpoint();
-        const std::lock_guard lock(mutex_);
-        if (is_closing_ && queue_.empty()) break;
+        if (queue_.is_over()) break;
     }
     shut_down();
 }
 
-void commit_thread::enqueue(std::unique_ptr<operation> next) {
-    queued_.add(next->weight(), next->is_patient());
-    queue_.push_back(std::move(next));
-    if (!is_gathering_ || pace_.is_ready(queued_)) changed_.notify_one(); // else it wakes by itself
-}
-
 commit_thread::operations commit_thread::wait_for_work() {
-    std::unique_lock lock(mutex_);
-    const auto has_work = [this] { return !queue_.empty() || is_closing_ || is_woken_; };
-    if (!backups_.is_copying() && !exports_.is_copying()) {
-        if (has_failed_) {
-            changed_.wait(lock, has_work);
-        } else {
-            changed_.wait_until(lock, std::min(checkpoints_.next_due().value_or(next_look_), next_look_), has_work);
-        }
-        is_gathering_ = true;
-        changed_.wait_until(lock, pace_.due(), [this] {
-            return queue_.empty() || pace_.is_ready(queued_) || is_closing_ || is_woken_;
-        });
-        is_gathering_ = false;
-    }
-    is_woken_ = false;
-    return take_batch();
-}
-
-commit_thread::operations commit_thread::take_batch() {
-    operations batch;
-    std::size_t weight = 0;
-    while (!queue_.empty() && (batch.empty() || weight + queue_.front()->weight() <= most_batch_weight)) {
-        weight += queue_.front()->weight();
-        queued_.remove(queue_.front()->weight(), queue_.front()->is_patient());
-        batch.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-    }
-    if (!batch.empty()) pace_.on_begin(std::chrono::steady_clock::now());
-    return batch;
+    const bool is_copying = backups_.is_copying() || exports_.is_copying();
+    if (has_failed_) return queue_.wait(std::nullopt, is_copying);
+    return queue_.wait(std::min(checkpoints_.next_due().value_or(next_look_), next_look_), is_copying);
 }
 
 void commit_thread::run_batch(operations batch) {
@@ -192,7 +113,7 @@ void commit_thread::run_batch(operations batch) {
     if (stop_if_moved()) {
         for (const auto& each : batch) each->fail(make_store_error(store_error::moved, each->name()));
     }
-    finish_batch(std::move(batch), std::exchange(notices_, {}));
+    queue_.answer(std::move(batch), std::exchange(notices_, {}));
 }
 
 void commit_thread::run_one(operation& each) {
@@ -271,35 +192,6 @@ void commit_thread::undo_batch(const sqlite_error& error, operations& batch) {
     }
 }
 
-void commit_thread::finish_batch(operations batch, std::vector<notice> notices) {
-    operations finished;
-    operations unfinished_first;
-    {
-        const std::lock_guard lock(mutex_);
-        for (auto& each : batch) {
-            if (each->is_finished()) {
-                finished.push_back(std::move(each));
-            } else if (each->resumes_at() == resume_place::back) {
-                enqueue(std::move(each));
-            } else {
-                unfinished_first.push_back(std::move(each));
-            }
-        }
-        for (auto each = unfinished_first.rbegin(); each != unfinished_first.rend(); ++each) {
-            queued_.add((*each)->weight(), (*each)->is_patient());
-            queue_.push_front(std::move(*each));
-        }
-    }
-    boost::asio::post(
-        loop_,
-        [alive = alive_, &observer = observer_, to_report = std::move(notices), done = std::move(finished)]() mutable {
-            for (notice& each : to_report) {
-                if (alive) each(observer);
-            }
-            for (const auto& each : done) each->complete();
-        });
-}
-
 void commit_thread::fail_for_good(const sqlite_error& error, const char* operation) {
     if (std::exchange(has_failed_, true)) return;
     if (error.doubts_file()) lock_->mark();
@@ -324,7 +216,7 @@ bool commit_thread::stop_if_moved() {
 
 void commit_thread::look_at_place() {
     if (has_failed_ || checkpointer::clock::now() < next_look_) return;
-    if (stop_if_moved()) finish_batch({}, std::exchange(notices_, {}));
+    if (stop_if_moved()) queue_.answer({}, std::exchange(notices_, {}));
 }
 
 /// Nothing may be left that would spoil the file which stands there now, or comes: SQLite would fold our write-ahead
@@ -358,12 +250,7 @@ void commit_thread::end_full() {
 
 void commit_thread::step_copies() {
     if (has_failed_) return abort_copies(store_error::failed);
-    bool is_busy = false;
-    {
-        const std::lock_guard lock(mutex_);
-        is_busy = !queue_.empty();
-    }
-    const auto budget = is_busy ? backup_step_when_busy : backup_step_when_idle;
+    const auto budget = queue_.has_more() ? backup_step_when_busy : backup_step_when_idle;
     backups_.step(*db_, budget);
     exports_.step(*db_, budget);
 }
@@ -377,13 +264,13 @@ void commit_thread::abort_copies(store_error why) {
 void commit_thread::checkpoint() {
     const auto now = checkpointer::clock::now();
     if (has_failed_ || !checkpoints_.is_due(now)) return;
-    if (stop_if_moved()) return finish_batch({}, std::exchange(notices_, {}));
+    if (stop_if_moved()) return queue_.answer({}, std::exchange(notices_, {}));
     try {
         checkpoints_.run(*db_->connection, now);
         place_.remember_content(*db_->connection);
     } catch (const sqlite_error& error) {
         fail_for_good(error, "checkpoint");
-        finish_batch({}, std::exchange(notices_, {}));
+        queue_.answer({}, std::exchange(notices_, {}));
     }
 }
 
@@ -400,11 +287,7 @@ void commit_thread::shut_down() {
     }
     db_.reset();
     lock_.reset();
-    const std::lock_guard lock(mutex_);
-    is_closed_ = true;
-    for (auto& closed : closed_) {
-        boost::asio::post(loop_, [closed = std::move(closed)]() mutable { closed(); });
-    }
+    queue_.end();
 }
 
 } // namespace prooftrack::store

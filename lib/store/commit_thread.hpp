@@ -1,27 +1,20 @@
 #pragma once
 
-// The store's thread: takes what is queued, commits it together, posts the outcomes to the loop.
+// The thread of SQLite's store: takes what is queued, commits it together, posts the outcomes to the loop.
 
-#include <condition_variable>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
-#include "base/lifetime.hpp"
 #include "store/backup_runner.hpp"
 #include "store/checkpointer.hpp"
-#include "store/commit_pace.hpp"
 #include "store/database_place.hpp"
 #include "store/export_runner.hpp"
 #include "store/lock_file.hpp"
-#include "store/operation.hpp"
+#include "store/operation_queue.hpp"
+#include "store/store_thread.hpp"
 
 namespace prooftrack::store {
-
-/// Most weight in one transaction: a row or so each. Bounds how long an operation waits for others.
-inline constexpr std::size_t most_batch_weight = 1000;
 
 /// Runs operations in the order of their submission. Those that are queued together share one transaction and one
 /// fdatasync; each has a savepoint, so that one that fails takes nothing with it. Handlers run on the loop in the same
@@ -31,7 +24,7 @@ inline constexpr std::size_t most_batch_weight = 1000;
 /// commit has written something and `has_recovery_space`. Any other disk error: the store fails for good. So it does
 /// when its files are moved, removed or overwritten under it: this is checked after each commit, before its
 /// handlers run, and every two seconds. Lives on the loop; must not outlive it.
-class commit_thread {
+class commit_thread final : public store_thread {
   public:
     /// Starts the thread, with all signals blocked in it.
     commit_thread(
@@ -39,28 +32,24 @@ class commit_thread {
         store_observer& observer);
     commit_thread(const commit_thread&) = delete;
     commit_thread& operator=(const commit_thread&) = delete;
-    ~commit_thread(); ///< works off the queue, closes, joins; the observer is not called any more
+    ~commit_thread() override; ///< works off the queue, closes, joins; the observer is not called any more
 
-    void submit(std::unique_ptr<operation> next);
-    void backup(store_handler<backup_file> handler);
-    void read_copy(copy_task task, export_runner::handler handler);
-    /// `closed` runs after every handler.
-    void close(unique_function<void()> closed);
+    void submit(std::unique_ptr<operation> next) override { queue_.submit(std::move(next)); }
+    void backup(store_handler<backup_file> handler) override;
+    void read_copy(copy_task task, source_handler handler) override;
+    void close(unique_function<void()> closed) override { queue_.close(std::move(closed)); }
 
   private:
-    using operations = std::vector<std::unique_ptr<operation>>;
-    using notice = unique_function<void(store_observer&)>;
+    using operations = operation_queue::operations;
+    using notice = operation_queue::notice;
 
     void run();
-    void enqueue(std::unique_ptr<operation> next);
     operations wait_for_work();
-    operations take_batch();
     void run_batch(operations batch);
     void run_one(operation& each);
     void run_write(operation& each);
     void commit();
     void undo_batch(const sqlite_error& error, operations& batch);
-    void finish_batch(operations batch, std::vector<notice> notices);
     void fail_for_good(const sqlite_error& error, const char* operation);
     bool stop_if_moved();
     void look_at_place();
@@ -71,23 +60,8 @@ class commit_thread {
     void abort_copies(store_error why);
     void checkpoint();
     void shut_down();
-    void wake();
 
-    boost::asio::any_io_executor loop_;
-    store_observer& observer_;
-    lifetime lifetime_;           ///< used on the loop alone
-    const lifetime::watch alive_; ///< the thread's, to be copied into what it posts
-
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::deque<std::unique_ptr<operation>> queue_; ///< guarded by mutex_
-    queued_work queued_;                           ///< guarded by mutex_; what is in queue_
-    commit_pace pace_{most_batch_weight};          ///< guarded by mutex_
-    bool is_gathering_ = false;                    ///< guarded by mutex_; the thread waits for more operations
-    bool is_closing_ = false;                      ///< guarded by mutex_
-    bool is_closed_ = false;                       ///< guarded by mutex_
-    bool is_woken_ = false;                        ///< guarded by mutex_
-    std::vector<unique_function<void()>> closed_;  ///< guarded by mutex_
+    operation_queue queue_;
     backup_runner backups_;
     export_runner exports_;
 

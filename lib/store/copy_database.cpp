@@ -1,6 +1,7 @@
 #include "store/copy_database.hpp"
 
 #include <cerrno>
+#include <random>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -104,6 +105,11 @@ std::uint64_t database_copy::finish(const std::string& log_id) {
     if (!sync_file(path_) || !sync_directory(directory_of(path_))) throw_system("sync the copy");
     is_finished_ = true;
     return measure_disk(path_).db_bytes;
+}
+
+std::uint64_t mix_seed(std::uint64_t seed) {
+    std::random_device device;
+    return seed ^ (std::uint64_t{device()} << 32U) ^ device();
 }
 
 std::string make_log_id(std::uint64_t random) { return fmt::format("{:016x}", random); }

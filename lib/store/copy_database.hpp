@@ -52,6 +52,8 @@ class database_copy {
     std::atomic<bool> is_cancelled_{false};
 };
 
+/// Differs between runs that were given the same seed: a log_id distinguishes a restored log from the one before.
+std::uint64_t mix_seed(std::uint64_t seed);
 /// A name for a log: 16 hex digits.
 std::string make_log_id(std::uint64_t random);
 

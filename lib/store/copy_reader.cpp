@@ -99,14 +99,14 @@ void copy_reader::read(shared_state& state, std::unique_ptr<db_connection> copy,
     database db; // closed behind the last word to the reader: to free the blocks takes a while
     db.connection = std::move(copy);
     try {
-        sqlite3_progress_handler(db.connection->handle(), steps_between_looks, &is_cancelled, &state.is_cancelled);
+        db.connection->end_when(state.is_cancelled);
         db.sums.load(*db.connection);
         piece_writer out([&state](std::string piece) { state.put(std::move(piece)); });
         task.job(db, out);
         out.end();
         is_whole = true;
     } catch (const given_up&) {
-    } catch (const sqlite_error& error) { // a damaged page, or the end of a reader that has gone
+    } catch (const database_error& error) { // a damaged page, or the end of a reader that has gone
         failure = error.describe(task.name);
     } catch (const std::exception& error) { // no memory, or the task's own
         failure = op_error{make_error_code(boost::system::errc::io_error), task.name, error.what()};

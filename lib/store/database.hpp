@@ -28,6 +28,9 @@ struct database {
     std::int64_t prune_after_time = 0;
     std::int64_t prune_after_row = 0;
     prune_pace pace;
+    /// Of PostgreSQL: its size, and when that was measured.
+    std::uint64_t remote_bytes = 0;
+    std::optional<steady_time> measured_at;
 
     statement& sql(sql_literal text) { return connection->prepared(text); }
 };

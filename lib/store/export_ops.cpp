@@ -18,7 +18,7 @@ void write_transactions(database& db, const track::export_query& query, piece_wr
           AND tracked_at < ?
         ORDER BY row
     )sql";
-    auto row = db.sql(of_time).select(query.since.value_or(wall_time::min()), query.until.value_or(wall_time::max()));
+    auto row = db.sql(of_time).stream(query.since.value_or(wall_time::min()), query.until.value_or(wall_time::max()));
     for (; row.next(); out.end_row()) query.write_transaction(out.piece(), read_view(row));
 }
 
@@ -30,7 +30,7 @@ void write_events(database& db, const track::export_query& query, piece_writer& 
           AND recorded_at < ?
         ORDER BY seq
     )sql";
-    auto row = db.sql(of_time).select(query.since.value_or(wall_time::min()), query.until.value_or(wall_time::max()));
+    auto row = db.sql(of_time).stream(query.since.value_or(wall_time::min()), query.until.value_or(wall_time::max()));
     for (; row.next(); out.end_row())
         query.write_event(out.piece(), track::insert_seq(row.text(1), event_seq{row.count(0)}));
 }
@@ -46,7 +46,7 @@ void write_deliveries(database& db, const track::export_query& query, piece_writ
           AND e.recorded_at < ?
         ORDER BY d.id
     )sql";
-    auto row = db.sql(of_time).select(query.since.value_or(wall_time::min()), query.until.value_or(wall_time::max()));
+    auto row = db.sql(of_time).stream(query.since.value_or(wall_time::min()), query.until.value_or(wall_time::max()));
     for (; row.next(); out.end_row()) query.write_delivery(out.piece(), read_delivery_view(db, row));
 }
 

@@ -65,7 +65,7 @@ packed_rows read_rows(database& db) {
         FROM transactions INDEXED BY transactions_watched
         WHERE watched = 1
     )sql";
-    query row = db.sql(watched_rows).select();
+    query row = db.sql(watched_rows).stream();
     while (row.next()) {
         const std::string_view id = row.text(0);
         const std::string_view status = row.text(3);

@@ -1,7 +1,5 @@
 #include "store/open_database.hpp"
 
-#include <random>
-
 #include <fmt/format.h>
 
 #include "store/copy_database.hpp"
@@ -64,12 +62,6 @@ void check_schema(db_connection& db, const store_options& options) {
         WHERE one = 1
     )sql");
     if (fits != 1) throw_damaged(options.path, "the counters do not fit the tables");
-}
-
-/// log_id must differ between runs that were given the same seed: it distinguishes a restored log from the one before.
-std::uint64_t mix_seed(std::uint64_t seed) {
-    std::random_device device;
-    return seed ^ (std::uint64_t{device()} << 32U) ^ device();
 }
 
 constexpr int damaged_status = 65;

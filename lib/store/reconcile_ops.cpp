@@ -39,7 +39,7 @@ class copy_source final : public track::reconcile_source {
             LEFT JOIN proofs ON transaction_row = row
             ORDER BY row
         )sql";
-        for (auto row = copy_.sql(all).select(); row.next();) visit(read_known(row));
+        for (auto row = copy_.sql(all).stream(); row.next();) visit(read_known(row));
     }
 
     void each_owed(const std::function<void(std::string_view)>& visit) override {
@@ -56,7 +56,7 @@ class copy_source final : public track::reconcile_source {
             WHERE d.state = 2
         )sql";
         for (const sql_literal& owed : {pending, dead}) {
-            for (auto row = copy_.sql(owed).select(); row.next();) visit(read_id(row, 0).str());
+            for (auto row = copy_.sql(owed).stream(); row.next();) visit(read_id(row, 0).str());
         }
     }
 

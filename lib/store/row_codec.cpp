@@ -1,5 +1,7 @@
 #include "store/row_codec.hpp"
 
+#include <algorithm>
+
 #include <openssl/evp.h>
 
 #include "store/sqlite_error.hpp"
@@ -46,6 +48,10 @@ packed_id::packed_id(std::string_view id) : text_(id) {
         uuid_ = *packed;
         is_uuid_ = true;
     }
+}
+
+bool is_plain_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
 }
 
 std::string unpack_uuid(std::string_view bytes) {

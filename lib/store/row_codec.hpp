@@ -40,12 +40,15 @@ inline std::optional<std::int64_t> first_key(query row) {
     return row.next() ? std::optional(row.integer(0)) : std::nullopt;
 }
 
-/// Runs `statement` with the id as its first parameter.
+/// Printable ASCII, as every id is: PostgreSQL's text refuses what is no UTF-8 at all.
+bool is_plain_ascii(std::string_view text);
+
+/// Runs `statement` with the id as its first parameter. A text that can be no id finds none.
 template <class... Args>
 query select_by_id(statement& run, std::string_view id, const Args&... args) {
     const packed_id packed(id);
-    if (packed.is_uuid()) return run.select(blob_view{packed.bytes()}, args...);
-    return run.select(packed.bytes(), args...);
+    if (packed.is_uuid() && run.packs_ids()) return run.select(blob_view{packed.bytes()}, args...);
+    return run.select(is_plain_ascii(id) ? id : std::string_view(), args...);
 }
 
 /// Reads the id column. A value that is no id is a damaged database: throws sqlite_error.

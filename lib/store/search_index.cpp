@@ -214,7 +214,10 @@ void search_index::flush(db_connection& db) {
         static constexpr sql_literal widen = R"sql(
             INSERT INTO segment_ranges VALUES (?, ?, ?, ?)
             ON CONFLICT (list, segment) DO UPDATE
-            SET least = min(least, excluded.least), greatest = max(greatest, excluded.greatest)
+            SET least = CASE WHEN excluded.least < segment_ranges.least THEN excluded.least
+                    ELSE segment_ranges.least END,
+                greatest = CASE WHEN excluded.greatest > segment_ranges.greatest THEN excluded.greatest
+                    ELSE segment_ranges.greatest END
         )sql";
         db.prepared(widen).execute(list, values.segment, values.least, values.greatest);
     }

@@ -201,6 +201,7 @@ std::optional<std::pair<std::string, std::string>> packed_range(std::string_view
 /// nullopt when they are too many to be sorted.
 std::optional<key_merge> transactions_with_prefix(database& db, const std::string& prefix) {
     std::vector<std::int64_t> rows;
+    if (!is_plain_ascii(prefix)) return one_source(keys_of_list(std::move(rows)));
     const auto take = [&rows](query row) {
         while (row.next()) rows.push_back(row.integer(0));
     };
@@ -212,7 +213,7 @@ std::optional<key_merge> transactions_with_prefix(database& db, const std::strin
         LIMIT ?
     )sql";
     take(db.sql(text_ids).select(std::string_view(prefix), std::string_view(prefix + "\x7f"), most_sorted_rows + 1));
-    if (const auto packed = packed_range(prefix)) {
+    if (const auto packed = packed_range(prefix); packed && db.sql(text_ids).packs_ids()) {
         take(db.sql(text_ids).select(blob_view{packed->first}, blob_view{packed->second}, most_sorted_rows + 1));
     }
     if (rows.size() > most_sorted_rows) return std::nullopt;

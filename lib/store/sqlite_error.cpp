@@ -32,10 +32,10 @@ const boost::system::error_category& sqlite_category() {
 }
 
 sqlite_error::sqlite_error(sqlite3* database, int code)
-    : std::runtime_error(describe_now(database, code)), code_(code), system_errno_(system_errno_of(database, code)) {}
+    : database_error(describe_now(database, code)), code_(code), system_errno_(system_errno_of(database, code)) {}
 
 sqlite_error::sqlite_error(int code, const std::string& message, int system_errno)
-    : std::runtime_error(message), code_(code), system_errno_(system_errno) {}
+    : database_error(message), code_(code), system_errno_(system_errno) {}
 
 failure_reach sqlite_error::reach() const {
     switch (primary()) {

@@ -1,8 +1,12 @@
 #pragma once
 
 // One prepared statement and the guard that runs it once. Parameters are always bound, never spliced into the text.
+//
+// There are two kinds of database behind it, and every column and parameter asks which: a branch that is always the
+// same one, where a virtual call would be several times as much as reading an integer is.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,10 +20,17 @@
 
 namespace prooftrack::store {
 
+class pg_link;
+class pg_rows;
+class pg_statement;
+
 /// How SQL is written in this module: a raw string literal R"sql(...)sql", keywords in capitals, one clause a line,
 /// values only as parameters (a number of our own in a PRAGMA, which takes none, goes in by fmt). What takes more than
 /// one short line is a `static constexpr sql_literal` right before the call, so that the columns stand beside the code
 /// that reads them by number.
+///
+/// Both databases get the same text, so it says only what both understand. Three things are taken out or replaced for
+/// PostgreSQL (postgres/dialect.hpp): the `?`, INDEXED BY, and CROSS JOIN with ON, by which SQLite keeps an order.
 ///
 /// Only a literal becomes one, which the compiler checks: the cache of prepared statements finds it by its address.
 class sql_literal {
@@ -46,16 +57,25 @@ inline blob_view as_blob(std::span<const std::uint8_t> bytes) {
 class query {
   public:
     explicit query(sqlite3_stmt* statement) : statement_(statement) {}
+    explicit query(std::unique_ptr<pg_rows> rows);
     query(const query&) = delete;
     query& operator=(const query&) = delete;
     ~query();
 
-    /// True when there is a row. Throws sqlite_error.
+    /// True when there is a row. Throws database_error.
     bool next();
 
-    bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
-    bool is_blob(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_BLOB; }
-    std::int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
+    bool is_null(int column) const {
+        if (statement_ == nullptr) return is_remote_null(column);
+        return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+    }
+    /// Whether bytes and text share the column, and this is bytes: only SQLite has such a column.
+    bool is_blob(int column) const {
+        return statement_ != nullptr && sqlite3_column_type(statement_, column) == SQLITE_BLOB;
+    }
+    std::int64_t integer(int column) const {
+        return statement_ == nullptr ? remote_integer(column) : sqlite3_column_int64(statement_, column);
+    }
     std::uint64_t count(int column) const { return static_cast<std::uint64_t>(integer(column)); }
     bool flag(int column) const { return integer(column) != 0; }
     wall_time time(int column) const { return wall_time(milliseconds(integer(column))); }
@@ -64,28 +84,48 @@ class query {
     std::string string(int column) const { return std::string(text(column)); }
 
   private:
-    sqlite3_stmt* statement_;
+    bool is_remote_null(int column) const;
+    std::int64_t remote_integer(int column) const;
+
+    sqlite3_stmt* statement_ = nullptr; ///< or `rows_`
+    pg_rows* rows_ = nullptr; ///< owned; no unique_ptr, which needs to know more of it in each constructor
 };
 
 /// Prepared once, run many times, one run at a time.
 class statement {
   public:
     statement(sqlite3* database, std::string_view sql); ///< throws sqlite_error
+    statement(pg_link& link, std::string_view sql);     ///< prepared there at its first run
     statement(const statement&) = delete;
     statement& operator=(const statement&) = delete;
     ~statement();
 
-    /// Starts a run that gives rows. The parameters are copied: temporaries are fine.
+    /// Whether ids that are UUIDs stand in the database as bytes (row_codec.hpp).
+    bool packs_ids() const { return handle_ != nullptr; }
+
+    /// Starts a run that gives rows. The parameters are copied: temporaries are fine. Of PostgreSQL all rows are in
+    /// memory then.
     template <class... Args>
     query select(const Args&... args) {
         bind_all(SQLITE_TRANSIENT, args...);
+        if (handle_ == nullptr) return select_remote();
         return query(handle_);
     }
 
-    /// Runs to the end, ignoring rows. The parameters are used in place.
+    /// The same for any number of rows: PostgreSQL gives a few at a time.
+    template <class... Args>
+    query stream(const Args&... args) {
+        bind_all(SQLITE_TRANSIENT, args...);
+        if (handle_ == nullptr) return stream_remote();
+        return query(handle_);
+    }
+
+    /// Runs to the end, ignoring rows. The parameters are used in place. PostgreSQL's errors may come with a later
+    /// statement: whoever ends an operation waits for them (pg_link::finish).
     template <class... Args>
     void execute(const Args&... args) {
         bind_all(SQLITE_STATIC, args...);
+        if (handle_ == nullptr) return execute_remote();
         query run(handle_);
         while (run.next()) {
         }
@@ -100,8 +140,12 @@ class statement {
     }
     void require_ready(std::size_t parameters) const;
     void check(int code);
+    query select_remote();
+    query stream_remote();
+    void execute_remote();
+    void bind_remote(int index, std::int64_t value);
 
-    void bind(int index, std::nullopt_t, sqlite3_destructor_type) { check(sqlite3_bind_null(handle_, index)); }
+    void bind(int index, std::nullopt_t, sqlite3_destructor_type);
     void bind(int index, blob_view value, sqlite3_destructor_type life);
     void bind(int index, std::string_view value, sqlite3_destructor_type life);
     void bind(int index, wall_time value, sqlite3_destructor_type life) {
@@ -112,6 +156,7 @@ class statement {
     template <class Number>
     requires(std::is_integral_v<Number> || std::is_enum_v<Number>) void bind(
         int index, Number value, sqlite3_destructor_type) {
+        if (handle_ == nullptr) return bind_remote(index, static_cast<std::int64_t>(value));
         check(sqlite3_bind_int64(handle_, index, static_cast<sqlite3_int64>(value)));
     }
     void bind(int index, const std::optional<wall_time>& value, sqlite3_destructor_type life);
@@ -124,7 +169,8 @@ class statement {
         }
     }
 
-    sqlite3_stmt* handle_ = nullptr;
+    sqlite3_stmt* handle_ = nullptr; ///< or `remote_`
+    std::unique_ptr<pg_statement> remote_;
 };
 
 } // namespace prooftrack::store

@@ -28,6 +28,7 @@
 #include "base/byte_source.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "base/secret.hpp"
 #include "base/time.hpp"
 #include "base/unique_function.hpp"
 #include "track/event.hpp"
@@ -54,9 +55,16 @@ enum class store_error {
     beyond_last,       ///< a consumer's position past the last event
     paused,            ///< the delivery's callback, or the callback itself, is paused; `detail` is its name
     not_dead,          ///< the delivery is not dead; `detail` is its state
+    unreachable,       ///< PostgreSQL is away, or has undone it: nothing was changed, later it may work again. Reads
+                       ///< get it as well
+    taken_over, ///< of PostgreSQL, to `on_fatal`: another daemon writes now, or the database was set back
+    not_a_file,        ///< a backup of a database that is no file of the daemon's
 };
 const boost::system::error_category& store_category();
 error_code make_error_code(store_error error);
+
+/// Whether it is a matter of time, and the store says when it is over (`store_observer::on_state`).
+bool is_passing(const op_error& error);
 
 /// A start that cannot go on. `exit_status` is 65 (damaged or newer schema) or 75 (locked, read-only, no room); what()
 /// says what to do, for people.
@@ -278,6 +286,22 @@ struct store_options {
     std::string vfs;        ///< name of a registered SQLite VFS, "" = the system's; for tests that cut the power
 };
 
+/// A moment in a commit to PostgreSQL, for tests that cut the connection or answer in its place.
+enum class commit_moment : std::uint8_t {
+    before, ///< nothing of COMMIT has been sent
+    sent,   ///< all of it has, and no answer was read
+};
+
+struct postgres_options {
+    std::string url; ///< libpq's, without a password
+    secret password;
+    std::uint64_t seed = 1; ///< for log_id
+    /// What an operator should know of the server's settings; called before the store is there. May be empty.
+    std::function<void(const std::string& warning)> warn{};
+    /// Runs on the store's thread with the connection's socket; may throw database_error. For tests.
+    std::function<void(commit_moment moment, int socket)> at_commit{};
+};
+
 class store_observer {
   public:
     virtual ~store_observer() = default;
@@ -420,6 +444,13 @@ class store {
 /// called on the loop.
 std::unique_ptr<store> make_sqlite_store(
     boost::asio::any_io_executor loop, const store_options& options, store_observer& observer);
+
+/// The same in a database of PostgreSQL, which one store at a time may use: another one is refused (75) and may try
+/// again. While the server is away every call fails with `unreachable`, and it is connected to again and again; a call
+/// whose commit was under way then is answered once it is known what became of it, so it may be overtaken by calls that
+/// are refused. When another store has taken over, or the database was set back, it stops for good (`on_fatal`).
+std::unique_ptr<store> make_postgres_store(
+    boost::asio::any_io_executor loop, const postgres_options& options, store_observer& observer);
 
 } // namespace prooftrack::store
 

@@ -30,6 +30,12 @@ class store_category_type final : public boost::system::error_category {
             return "the callback is paused";
         case store_error::not_dead:
             return "the delivery is not dead";
+        case store_error::unreachable:
+            return "PostgreSQL cannot be reached";
+        case store_error::taken_over:
+            return "the database is not this daemon's any more";
+        case store_error::not_a_file:
+            return "the database is PostgreSQL's: back it up with PostgreSQL's own tools (pg_dump, pg_basebackup)";
         }
         return "unknown store error";
     }
@@ -40,6 +46,10 @@ class store_category_type final : public boost::system::error_category {
 const boost::system::error_category& store_category() {
     static const store_category_type category;
     return category;
+}
+
+bool is_passing(const op_error& error) {
+    return error.code == store_error::full || error.code == store_error::unreachable;
 }
 
 error_code make_error_code(store_error error) { return {static_cast<int>(error), store_category()}; }

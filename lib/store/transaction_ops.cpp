@@ -36,10 +36,10 @@ bool insert_new(database& db, std::int64_t row, const track::new_transaction& wa
                 wanted.callback_url, null_if_empty(wanted.callback_lane), blob_view{wanted.metadata},
                 null_if_empty(wanted.traceparent));
     };
-    if (packed.is_uuid()) {
+    if (packed.is_uuid() && db.sql(insert_if_new).packs_ids()) {
         run(blob_view{packed.bytes()});
     } else {
-        run(packed.bytes());
+        run(std::string_view(wanted.id.str()));
     }
     return db.connection->changes() == 1;
 }

@@ -48,6 +48,9 @@ std::string_view to_string(delivery_state state) { return delivery_names.at(stat
 std::optional<delivery_state> parse_delivery_state(std::string_view text) {
     return find_name<delivery_state>(delivery_names, text);
 }
-std::string_view to_string(store_state state) { return state == store_state::ok ? "ok" : "full"; }
+std::string_view to_string(store_state state) {
+    if (state == store_state::unreachable) return "unreachable";
+    return state == store_state::ok ? "ok" : "full";
+}
 
 } // namespace prooftrack::track

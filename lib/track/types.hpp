@@ -199,7 +199,11 @@ struct maintenance_mark {
 };
 
 /// Whether the store can take changes.
-enum class store_state : std::uint8_t { ok, full };
+enum class store_state : std::uint8_t {
+    ok,
+    full,
+    unreachable, ///< PostgreSQL is away
+};
 std::string_view to_string(store_state state);
 
 } // namespace prooftrack::track

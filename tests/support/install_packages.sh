@@ -47,7 +47,7 @@ packages_of() { # GROUP
         boost=$(boost_version)
         echo cmake ninja-build ccache clang g++ pkg-config \
             "libboost$boost-dev" "libboost-json$boost-dev" "libboost-url$boost-dev" \
-            libssl-dev libsqlite3-dev libfmt-dev libspdlog-dev prometheus-cpp-dev libsystemd-dev \
+            libssl-dev libsqlite3-dev libpq-dev libfmt-dev libspdlog-dev prometheus-cpp-dev libsystemd-dev \
             libtomlplusplus-dev libcli11-dev libnghttp2-dev librabbitmq-dev libhiredis-dev
         ;;
     demo) echo curl ca-certificates ;;
@@ -64,6 +64,7 @@ packages_of() { # GROUP
         installed nginx || echo nginx-light # any nginx will do
         echo apache2-bin caddy haproxy      # servers in front of Proof
         echo redis-server rabbitmq-server   # brokers behind the bridge
+        echo postgresql                     # the other store
         # Laravel's components, where the distribution has them. (Express comes from npm.)
         available php-illuminate-routing php-illuminate-database php-illuminate-events
         echo python3-flask curl openssl ca-certificates php-cli php-sqlite3 sqlite3 iproute2 procps \
@@ -160,7 +161,7 @@ install_missing() { # GROUP…
         fi
     fi
     local service new_services=()
-    for service in nginx caddy haproxy redis-server rabbitmq-server; do
+    for service in nginx caddy haproxy redis-server rabbitmq-server postgresql; do
         if [[ " ${missing[*]} " =~ " $service"(-light)?" " ]] && ! installed "$service"; then
             new_services+=("$service")
         fi

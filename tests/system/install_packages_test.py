@@ -21,7 +21,8 @@ OTHERS = """cmake ninja-build ccache clang g++ pkg-config libssl-dev libsqlite3-
 libsystemd-dev libtomlplusplus-dev libcli11-dev libnghttp2-dev nghttp2-client curl ca-certificates nodejs npm chromium
 fonts-dejavu-core libgtest-dev libgmock-dev librapidcheck-dev python3 python3-flask openssl php-cli php-sqlite3 sqlite3 iproute2
 procps systemd spin git systemd-container debootstrap lintian dpkg-dev file scdoc nginx-light apache2-bin caddy
-haproxy wrk golang-go libbenchmark-dev librabbitmq-dev libhiredis-dev redis-server rabbitmq-server""".split()
+haproxy wrk golang-go libbenchmark-dev librabbitmq-dev libhiredis-dev redis-server rabbitmq-server libpq-dev
+postgresql""".split()
 LARAVEL = ["php-illuminate-routing", "php-illuminate-database", "php-illuminate-events"]  # in Debian 12 alone
 
 # name: os-release, the Boosts whose packages it has, the Boosts that other packages only mention
@@ -185,11 +186,12 @@ class InstallPackages(unittest.TestCase):
     def test_no_server_that_the_tests_need_is_left_running(self):
         stand_ins = self.stand_ins("Debian 12")
         (stand_ins.folder / "systemd").mkdir()
-        new = ("nginx-light", "caddy", "haproxy", "apache2-bin", "redis-server", "rabbitmq-server")
+        new = ("nginx-light", "caddy", "haproxy", "apache2-bin", "redis-server", "rabbitmq-server",
+               "postgresql")
         stand_ins.write("installed", [name for name in stand_ins.lines("available") if name not in new])
         self.assertEqual(stand_ins.run("test").returncode, 0)
         self.assertEqual(stand_ins.lines("systemctl.log"),
-                         ["--quiet disable --now nginx caddy haproxy redis-server rabbitmq-server"])
+                         ["--quiet disable --now nginx caddy haproxy redis-server rabbitmq-server postgresql"])
 
     def test_the_tests_group_has_all_that_builds_them(self):
         for system in SYSTEMS:

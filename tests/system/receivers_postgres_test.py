@@ -3,19 +3,11 @@
 Node's package and the driver `pg` from npm. Skipped without PostgreSQL's programs."""
 
 import json
-import os
-import pwd
-import shutil
 import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
 from client_case import RECEIVERS, npm_install
-from harness import wait_until
-
-PROGRAMS = next((path for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-                 if (path / "initdb").exists()), None)
+from postgres_server import MISSING, PROGRAMS, PostgresServer
 
 # 200 payments, each completed, failed and completed again: every event several times at once and in no order, repeated
 # after an error as prooftrackd does. Prints what the moves of money are in the end.
@@ -69,34 +61,14 @@ await pool.end();
 """
 
 
-@unittest.skipUnless(PROGRAMS, "PostgreSQL's programs are needed (Debian: postgresql)")
+@unittest.skipUnless(PROGRAMS, MISSING)
 class PostgreSql(unittest.TestCase):
     def setUp(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="pt-pg-", dir="/tmp"))
-        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.server = PostgresServer()
+        self.addCleanup(self.server.remove)
+        self.folder = self.server.folder
         npm_install(self.folder, str(RECEIVERS / "node"), "pg@8")
-        self.user = {}
-        if os.geteuid() == 0:  # PostgreSQL does not run as root
-            account = pwd.getpwnam("nobody")
-            self.user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-            os.chown(self.folder, account.pw_uid, account.pw_gid)
-        data = self.folder / "data"
-        subprocess.run([PROGRAMS / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], check=True,
-                       capture_output=True, timeout=60, cwd="/", **self.user)
-        with open(self.folder / "log", "wb") as log:
-            self.server = subprocess.Popen([PROGRAMS / "postgres", "-D", data, "-k", self.folder, "-c",
-                                            "listen_addresses=", "-F"], stdout=log, stderr=log, cwd="/", **self.user)
-        self.addCleanup(self.stop)
-        wait_until(lambda: self.server.poll() is not None or
-                   "ready to accept connections" in (self.folder / "log").read_text(), 30, "the database")
-
-    def stop(self):
-        self.server.terminate()
-        try:
-            self.server.wait(20)
-        except subprocess.TimeoutExpired:
-            self.server.kill()
-            self.server.wait(10)
+        self.server.start()
 
     def test_a_payment_is_credited_once_however_many_events_come_at_once(self):
         shop = self.folder / "shop.mjs"

@@ -192,7 +192,7 @@ void delivery_attempts::on_refused(delivery_id id, const op_error& error, instan
     }
     unrecorded_.push_back(id);
     // Any other error may be this outcome's own: it is tried again, and holds nothing but itself.
-    if (error.code == store::store_error::full) host_.on_write_refused(now);
+    if (store::is_passing(error)) host_.on_write_refused(now);
 }
 
 void delivery_attempts::on_recorded(delivery_id id, const std::optional<store::delivery_head>& promoted, instant now) {

@@ -32,7 +32,7 @@ delivery_driver::delivery_driver(
 
 void delivery_driver::start(const store::store_status& status) {
     const instant now = enter();
-    if (status.state == track::store_state::full) context_.pressure.report_full(false, now.steady);
+    if (status.state != track::store_state::ok) context_.pressure.report_full(false, now.steady);
     controls_.start(status, now);
     for (const config::callback_config& one : context_.table.callbacks()) {
         if (context_.lanes.find(one.name) != nullptr) continue; // a reload was quicker than the store
@@ -97,7 +97,7 @@ void delivery_driver::on_wake(instant now) {
 
 void delivery_driver::on_store_state(track::store_state state) {
     const instant now = enter();
-    if (state == track::store_state::full) {
+    if (state != track::store_state::ok) {
         context_.pressure.report_full(attempts_.any_unrecorded(), now.steady);
     } else {
         on_store_writable(now);

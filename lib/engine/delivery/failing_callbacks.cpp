@@ -121,7 +121,7 @@ void failing_callbacks::end_write(delivery_slot& slot, const std::optional<op_er
 }
 
 track::mark_result failing_callbacks::result_of(const op_error& error, instant now) {
-    if (error.code == store::store_error::full && context_.stop.is_running()) {
+    if (store::is_passing(error) && context_.stop.is_running()) {
         host_.on_write_refused(now);
         return track::mark_result::refused;
     }

@@ -4,7 +4,9 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "contract/store/postgres_under_test.hpp"
 #include "support/fake_store.hpp"
+#include "support/postgres_server.hpp"
 #include "support/power_loss_vfs.hpp"
 #include "support/store_world.hpp"
 
@@ -86,9 +88,12 @@ class fake_under_test final : public store_under_test {
 } // namespace
 
 std::vector<store_kind> store_kinds() {
-    return {
+    std::vector<store_kind> kinds{
         {"Sqlite", [] { return std::make_unique<sqlite_under_test>(); }},
         {"Fake", [] { return std::make_unique<fake_under_test>(); }}};
+    if (postgres_server::programs()) // else PostgresServer.IsInstalled says that they are missing
+        kinds.push_back({"Postgres", [] { return std::make_unique<postgres_under_test>(); }});
+    return kinds;
 }
 
 } // namespace prooftrack::store

@@ -42,9 +42,18 @@ TEST(Problems, WhatTheStoreCannotDoIs503AndSaysWhy) {
     const api::problem busy = store_problem(failure(store::store_error::busy));
     EXPECT_EQ(busy.code, api::problem_code::unavailable);
     EXPECT_THAT(busy.detail, HasSubstr("another backup"));
+    const api::problem away = store_problem(failure(store::store_error::unreachable));
+    EXPECT_EQ(away.code, api::problem_code::store_unavailable);
+    EXPECT_THAT(away.detail, StartsWith("PostgreSQL cannot be reached: nothing was changed"));
     const api::problem other = store_problem(failure(store::store_error::failed));
     EXPECT_EQ(other.code, api::problem_code::store_unavailable);
     EXPECT_THAT(other.detail, HasSubstr("commit: the store has failed and stopped"));
+}
+
+TEST(Problems, ABackupOfPostgresIsPostgres) {
+    const api::problem refused = store_problem(failure(store::store_error::not_a_file));
+    EXPECT_EQ(http_status(refused), 400);
+    EXPECT_THAT(refused.detail, HasSubstr("pg_dump"));
 }
 
 TEST(Problems, AnInvalidArgumentIsTheCallers) {

@@ -61,6 +61,14 @@ TEST_F(TransactionIntake, AFullDiskTakesNone) {
     EXPECT_EQ(check(), std::nullopt);
 }
 
+TEST_F(TransactionIntake, AStoreThatIsAwayTakesNone) {
+    state_.disk = track::store_state::unreachable;
+    const auto refused = check();
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->code, api::problem_code::store_unavailable);
+    EXPECT_TRUE(refused->detail.starts_with("PostgreSQL cannot be reached: nothing was changed")) << refused->detail;
+}
+
 TEST_F(TransactionIntake, ACallbackUrlIsOfAnAllowedHostAndEncryptedOrLocal) {
     EXPECT_EQ(check("https://pay.shop.example/hook"), std::nullopt);
     EXPECT_EQ(check("http://localhost:8080/hook"), std::nullopt);

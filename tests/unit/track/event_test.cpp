@@ -152,6 +152,7 @@ TEST(Status, ThreeStatusesAreTerminal) {
 TEST(StoreState, SaysWhetherItIsFull) {
     EXPECT_EQ(to_string(store_state::ok), "ok");
     EXPECT_EQ(to_string(store_state::full), "full");
+    EXPECT_EQ(to_string(store_state::unreachable), "unreachable");
 }
 
 TEST(DeliveryState, IsReadBackFromItsName) {

@@ -63,14 +63,16 @@ TEST(FullStore, NothingNewIsAttemptedWhileOutcomesCannotBeRecorded) {
 }
 
 TEST(FullStore, AReportOfTheStoreStopsAndStartsToo) {
-    one_callback world;
-    world.driver->on_store_state(track::store_state::full);
-    world.emit("t1");
-    world.run(1min);
-    EXPECT_TRUE(world.sender->attempts().empty());
-    world.driver->on_store_state(track::store_state::ok);
-    world.run(1s);
-    EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
+    for (const track::store_state closed : {track::store_state::full, track::store_state::unreachable}) {
+        one_callback world;
+        world.driver->on_store_state(closed);
+        world.emit("t1");
+        world.run(1min);
+        EXPECT_TRUE(world.sender->attempts().empty());
+        world.driver->on_store_state(track::store_state::ok);
+        world.run(1s);
+        EXPECT_EQ(world.count(track::delivery_state::delivered), 1U);
+    }
 }
 
 TEST(FullStore, ACrashMeanwhileMeansTheAttemptIsMadeAgain) {

@@ -1,0 +1,188 @@
+#include "store/postgres/open_postgres.hpp"
+
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "store/copy_database.hpp"
+#include "store/maintenance_ops.hpp"
+#include "store/postgres/pg_schema.hpp"
+#include "store/postgres/pg_statement.hpp"
+
+namespace prooftrack::store {
+namespace {
+
+constexpr int oldest_version = 140000;
+constexpr milliseconds lock_patience{1'500}; // a daemon that was killed leaves its session a moment
+constexpr milliseconds most_idle_in_transaction{60'000};
+constexpr milliseconds schema_patience{120'000};
+constexpr milliseconds snapshot_patience{std::chrono::minutes(10)};
+constexpr milliseconds snapshot_idle{std::chrono::minutes(15)}; // longer than a reader's patience
+
+[[noreturn]] void refuse(const std::string& what) { throw store_start_error(75, what); }
+
+void require_new_enough(const pg_link& link) {
+    if (link.version() >= oldest_version) return;
+    refuse(fmt::format(
+        "PostgreSQL {}.{} is too old: prooftrackd needs 14 or newer", link.version() / 10000, link.version() % 10000));
+}
+
+/// A pooler gives its clients numbers of its own, and sessions that are not theirs: the lock would be anybody's.
+void require_no_pooler(db_connection& db) {
+    if (db.ask_integer(R"sql(SELECT pg_backend_pid())sql") == db.link().server_process()) return;
+    refuse(
+        "a connection pooler (pgbouncer?) stands between prooftrackd and PostgreSQL, and the session's lock would not "
+        "hold: give store.url the address of PostgreSQL itself");
+}
+
+void look_at_settings(db_connection& db, const postgres_options& options) {
+    const auto warn = [&options](const std::string& warning) {
+        if (options.warn) options.warn(warning);
+    };
+    if (db.ask_text(R"sql(SHOW synchronous_commit)sql") == "off") {
+        warn("synchronous_commit is off for this role or database: prooftrackd turns it on for its own session, since "
+             "what it acknowledges must be on the disk");
+        db.execute(R"sql(SET synchronous_commit = on)sql");
+    }
+    if (db.ask_text(R"sql(SHOW fsync)sql") == "off")
+        warn("fsync is off on the PostgreSQL server: when its machine loses power, the database is lost");
+}
+
+bool has_table(db_connection& db) {
+    return db.ask_integer(R"sql(
+        SELECT count(*)
+        FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = current_schema()
+          AND c.relname = 'prooftrackd'
+          AND c.relkind = 'r'
+    )sql") == 1;
+}
+
+void require_empty(db_connection& db) {
+    const std::int64_t others = db.ask_integer(R"sql(
+        SELECT count(*)
+        FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = current_schema()
+          AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    )sql");
+    if (others == 0) return;
+    refuse(fmt::format(
+        "the schema {} of the database {} holds tables of another program: nothing was changed. Give prooftrackd a "
+        "database of its own (CREATE DATABASE … OWNER …)",
+        db.ask_text(R"sql(SELECT current_schema())sql"), db.ask_text(R"sql(SELECT current_database())sql")));
+}
+
+void create(db_connection& db, const std::string& log_id) {
+    require_empty(db);
+    db.link().set_patience(schema_patience);
+    db.execute(
+        pg_schema_sql() + fmt::format(
+                              R"sql(
+        INSERT INTO counters VALUES (1, 1, 1, 1, 1, 1, 0, '{}', '');
+        INSERT INTO prooftrackd VALUES (1, {}, '', 0);
+    )sql",
+                              log_id, pg_schema_version));
+}
+
+void require_known_version(db_connection& db) {
+    const std::int64_t version = db.ask_integer(R"sql(SELECT schema_version FROM prooftrackd WHERE one = 1)sql");
+    if (version == pg_schema_version) return;
+    refuse(fmt::format(
+        "the database has schema {}, and this prooftrackd reads {}: nothing was changed. Install the newer prooftrackd "
+        "again, or restore what PostgreSQL's backup has of the time before the upgrade",
+        version, pg_schema_version));
+}
+
+void require_fitting_counters(db_connection& db) {
+    const std::int64_t fits = db.ask_integer(R"sql(
+        SELECT next_transaction > (SELECT coalesce(max(row), 0) FROM transactions)
+           AND next_delivery > (SELECT coalesce(max(id), 0) FROM deliveries)
+           AND next_event > (SELECT coalesce(max(seq), 0) FROM events)
+           AND first_event <= next_event
+           AND first_event = (SELECT coalesce(min(seq), next_event) FROM events)
+        FROM counters
+        WHERE one = 1
+    )sql");
+    if (fits == 1) return;
+    refuse(
+        "the counters do not fit the tables: something else has written into the database, or only a part of a backup "
+        "was restored. Restore it whole (daemon/docs/postgresql.md)");
+}
+
+void write_once(database& db, pg_ownership& own) {
+    begin_owned(db, own);
+    forget_idle_lanes(*db.connection);
+    db.connection->link().ask(R"sql(COMMIT)sql");
+    ++own.batch;
+}
+
+opened_postgres open_connected(const postgres_options& options, std::unique_ptr<pg_link> link, std::string boot) {
+    opened_postgres opened;
+    opened.db = std::make_unique<database>();
+    opened.db->random = random_source(mix_seed(options.seed));
+    opened.db->connection = std::make_unique<db_connection>(std::move(link));
+    db_connection& db = *opened.db->connection;
+    require_new_enough(db.link());
+    configure_session(db.link(), most_idle_in_transaction);
+    require_no_pooler(db);
+    look_at_settings(db, options);
+    if (db.ask_text(R"sql(SELECT coalesce(current_schema(), ''))sql").empty())
+        refuse("no schema of the search_path is there, or the role may not use it: GRANT USAGE, CREATE ON SCHEMA …");
+    if (!try_lock(db.link(), lock_patience)) {
+        refuse(fmt::format(
+            "another prooftrackd uses this database ({}): this one is a standby, and takes over once that one has "
+            "ended. systemd starts it again every few seconds; without systemd, start it again",
+            describe_owner(db.link())));
+    }
+    if (!has_table(db)) create(db, make_log_id(opened.db->random.next()));
+    require_known_version(db);
+    opened.own = take_over(db.link(), std::move(boot));
+    require_fitting_counters(db);
+    write_once(*opened.db, opened.own);
+    opened.db->sums.load(db);
+    db.link().set_patience(milliseconds(10'000));
+    return opened;
+}
+
+} // namespace
+
+opened_postgres open_postgres(const postgres_options& options, const pg_target& target) {
+    const std::string boot = make_log_id(mix_seed(options.seed));
+    const std::atomic<bool> never{false};
+    try {
+        auto link = std::make_unique<pg_link>(connect_to(target, options.password, writer_name(boot), never));
+        return open_connected(options, std::move(link), boot);
+    } catch (const postgres_error& error) {
+        if (error.state() == "42501") {
+            refuse(fmt::format(
+                "PostgreSQL refuses the role of store.url: {}. It has to own its database (ALTER DATABASE … OWNER TO "
+                "…), or needs CREATE on its schema (GRANT USAGE, CREATE ON SCHEMA public TO …)",
+                error.what()));
+        }
+        refuse(fmt::format(
+            "PostgreSQL cannot be reached or used: {}. Look at store.url, the password (store.password_file or the "
+            "credential store_password) and the server's pg_hba.conf; `psql '{}'` should work as the daemon's user",
+            error.what(), target.shown));
+    } catch (const ownership_lost& error) {
+        refuse(error.what());
+    } catch (const database_error& error) {
+        refuse(fmt::format("the tables of prooftrackd in PostgreSQL are damaged: {}", error.what()));
+    } catch (const std::out_of_range&) {
+        refuse("the tables of prooftrackd in PostgreSQL are damaged: their counts are out of range");
+    }
+}
+
+std::unique_ptr<pg_link> open_snapshot(
+    const pg_target& target, const secret& password, const std::atomic<bool>& ended) {
+    auto link = std::make_unique<pg_link>(connect_to(target, password, "prooftrackd export", ended));
+    link->end_when(ended);
+    configure_session(*link, snapshot_idle);
+    link->set_patience(snapshot_patience);
+    link->post(R"sql(BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY)sql");
+    link->ask(R"sql(SELECT batch FROM prooftrackd WHERE one = 1)sql"); // the first statement takes the snapshot
+    return link;
+}
+
+} // namespace prooftrack::store

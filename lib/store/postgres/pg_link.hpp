@@ -1,0 +1,95 @@
+#pragma once
+
+// A connection to PostgreSQL. What need not be waited for is only posted and goes with the next thing that is asked
+// (libpq's pipeline mode): an operation costs one round trip for each answer that it reads, and one at its end.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <libpq-fe.h>
+
+#include "base/time.hpp"
+#include "store/postgres/postgres_error.hpp"
+
+namespace prooftrack::store {
+
+struct pg_result_freer {
+    void operator()(PGresult* result) const { PQclear(result); }
+};
+using pg_result = std::unique_ptr<PGresult, pg_result_freer>;
+struct pg_connection_closer {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+};
+using pg_connection = std::unique_ptr<PGconn, pg_connection_closer>;
+
+/// A parameter in PostgreSQL's binary form; a null pointer is NULL.
+struct pg_value {
+    const char* data = nullptr;
+    int length = 0;
+};
+
+/// Used by one thread at a time. Throws postgres_error; one that reaches the link has closed it.
+class pg_link {
+  public:
+    /// Takes a connection that is made.
+    explicit pg_link(pg_connection connection);
+    pg_link(const pg_link&) = delete;
+    pg_link& operator=(const pg_link&) = delete;
+
+    /// How long one answer may take. Then the socket is closed: what the server did stays open.
+    void set_patience(milliseconds patience) { patience_ = patience; }
+    /// Waiting ends soon after the flag is set, likewise.
+    void end_when(const std::atomic<bool>& flag) { ended_ = &flag; }
+
+    /// Waits: what is posted behind an error would not be prepared.
+    void prepare(const std::string& name, const std::string& sql);
+    void post(const std::string& name, std::span<const pg_value> values);
+    pg_result ask(const std::string& name, std::span<const pg_value> values);
+    void post(const std::string& sql);
+    pg_result ask(const std::string& sql);
+    /// Not prepared, with parameters.
+    pg_result ask_once(const std::string& sql, std::span<const pg_value> values);
+    /// Several statements without parameters, in one implicit transaction unless one is open.
+    void run_script(const std::string& sql);
+
+    /// Sends what was posted, without waiting for answers.
+    void send();
+    /// Waits for everything that was posted; the last result. Throws the first error.
+    pg_result finish();
+    /// Rows changed by what was posted last.
+    std::int64_t changes();
+    /// Statements posted by name so far: those that change something.
+    std::uint64_t posted() const { return posted_; }
+
+    /// Whether a transaction is open, as of the last `finish`.
+    bool in_transaction() const;
+    bool has_failed_transaction() const { return PQtransactionStatus(connection_.get()) == PQTRANS_INERROR; }
+    /// Looks at the socket without waiting.
+    bool is_alive();
+    int socket() const { return PQsocket(connection_.get()); }
+    int server_process() const { return PQbackendPID(connection_.get()); }
+    int version() const { return PQserverVersion(connection_.get()); }
+    /// Says goodbye.
+    void close() { connection_.reset(); }
+
+  private:
+    void check(int sent);
+    void push_out(steady_time until);
+    void wait(bool for_room, steady_time until);
+    [[noreturn]] void lose(const char* state, const std::string& why);
+    void require_open() const;
+
+    pg_connection connection_;
+    milliseconds patience_{10'000};
+    const std::atomic<bool>* ended_ = nullptr;
+    bool is_synced_ = false; ///< `send` ran, and its answers were not read
+    std::size_t unread_ = 0; ///< commands without an answer
+    std::uint64_t posted_ = 0;
+    std::int64_t changes_ = 0;
+};
+
+} // namespace prooftrack::store

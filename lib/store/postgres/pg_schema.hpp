@@ -1,0 +1,16 @@
+#pragma once
+
+// The tables in PostgreSQL: those of SQLite's schema with PostgreSQL's types, and one more that says whose they are.
+
+#include <cstdint>
+#include <string>
+
+namespace prooftrack::store {
+
+/// `prooftrackd.schema_version` that this program reads and writes. It counts by itself, apart from SQLite's.
+inline constexpr std::int64_t pg_schema_version = 1;
+
+/// Everything in an empty schema, in one text of statements. Rows of `counters` and `prooftrackd` are not in it.
+std::string pg_schema_sql();
+
+} // namespace prooftrack::store

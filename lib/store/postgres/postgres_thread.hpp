@@ -1,0 +1,92 @@
+#pragma once
+
+// The thread of PostgreSQL's store.
+
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "store/operation_queue.hpp"
+#include "store/postgres/open_postgres.hpp"
+#include "store/postgres/pg_recovery.hpp"
+#include "store/postgres/pg_snapshots.hpp"
+#include "store/store_thread.hpp"
+
+namespace prooftrack::store {
+
+/// Runs operations in the order of their submission, those that are queued together in one transaction, each of several
+/// in a savepoint. Handlers run on the loop in the same order, one post a commit.
+///
+///   connected   a connection is lost, or does not answer    away: what is queued and comes is refused (`unreachable`)
+///   connected   it is lost after COMMIT was posted          away, and the batch waits: nobody knows what became of it
+///   away        connected again, this daemon still owns     connected; the batch that waits is answered: it is there,
+///                                                           or it is not and was not done
+///   away        another owns, or the database was set back  failed (`on_fatal`)
+///   connected   another owns (the fence)                    failed
+///
+/// The figures kept in memory are loaded again whenever a transaction is undone or a connection made. Lives on the
+/// loop; must not outlive it.
+class postgres_thread final : public store_thread {
+  public:
+    postgres_thread(
+        boost::asio::any_io_executor loop, const postgres_options& options, pg_target target, opened_postgres opened,
+        store_observer& observer);
+    postgres_thread(const postgres_thread&) = delete;
+    postgres_thread& operator=(const postgres_thread&) = delete;
+    ~postgres_thread() override; ///< works off the queue; the observer is not called any more
+
+    void submit(std::unique_ptr<operation> next) override { queue_.submit(std::move(next)); }
+    void backup(store_handler<backup_file> handler) override;
+    void read_copy(copy_task task, source_handler handler) override;
+    void close(unique_function<void()> closed) override;
+
+  private:
+    using operations = operation_queue::operations;
+    using notice = operation_queue::notice;
+    using clock = operation_queue::clock;
+
+    void run();
+    operations wait_for_work();
+    void run_batch(operations batch);
+    void run_one(operation& each);
+    bool commit();
+    void undo(const database_error& error, operations& batch);
+    void roll_back();
+    static void refuse(operations& batch, const op_error& why);
+    void repeat(operation& read);
+    void go_away(const database_error& error);
+    void look_at_link();
+    void take_regained();
+    void decide(bool is_there);
+    void give_up_waiting();
+    void fail_for_good(const std::string& why);
+    void set_state(track::store_state state, op_error why);
+    void shut_down();
+    pg_link& link() { return db_->connection->link(); }
+
+    operation_queue queue_;
+    const postgres_options options_;
+    const pg_target target_;
+    pg_snapshots snapshots_;
+
+    // Of the thread alone.
+    std::unique_ptr<database> db_; ///< its connection is closed while away
+    pg_ownership own_;
+    pg_recovery recovery_;
+    bool is_away_ = false;
+    op_error away_why_{};
+    bool has_begun_ = false;     ///< a transaction is open
+    std::uint64_t posted_before_ = 0; ///< statements, when it began
+    bool is_in_batch_ = false;   ///< of several operations: each has a savepoint
+    bool is_committing_ = false; ///< COMMIT may be on its way
+    operations undecided_;       ///< of the commit behind own_.batch
+    std::optional<clock::time_point> patience_ends_; ///< of a stop, with `undecided_`
+    std::vector<notice> notices_;
+    track::store_state state_ = track::store_state::ok;
+    bool has_failed_ = false;
+
+    std::thread thread_;
+};
+
+} // namespace prooftrack::store

@@ -1,0 +1,233 @@
+// What is PostgreSQL's alone: one writer, a commit whose answer is lost, a server that is away, and the start.
+
+#include <algorithm>
+#include <thread>
+
+#include <sys/socket.h>
+
+#include <gmock/gmock.h>
+
+#include "contract/store/postgres_under_test.hpp"
+#include "support/postgres_server.hpp"
+
+namespace prooftrack::store {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+TEST(PostgresServer, IsInstalled) {
+    if (!postgres_server::programs()) GTEST_SKIP() << "no PostgreSQL server is installed (Debian: postgresql)";
+}
+
+class Postgres : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (!postgres_server::programs()) GTEST_SKIP() << "no PostgreSQL server is installed (Debian: postgresql)";
+        made_ = std::make_unique<postgres_under_test>();
+    }
+    postgres_under_test& world() { return *made_; }
+    static postgres_server& server() { return postgres_server::shared(); }
+    std::string table(const std::string& name) { return world().schema() + "." + name; }
+    void cut_at(commit_moment moment) {
+        world().at(moment, [](int socket) { ::shutdown(socket, SHUT_RDWR); });
+    }
+    std::string refusal() {
+        recorded_store_facts facts;
+        boost::asio::io_context loop;
+        try {
+            make_postgres_store(loop.get_executor(), world().options(), facts);
+        } catch (const store_start_error& error) {
+            EXPECT_EQ(error.exit_status(), 75);
+            return error.what();
+        }
+        return "";
+    }
+    /// The outcome of adding, tried again while the server is away.
+    op_result<std::vector<add_outcome>> add_in_time(const std::string& id) {
+        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+        while (true) {
+            auto outcome = world().add({make_new(id)});
+            const bool is_away = !outcome && outcome.error().code == store_error::unreachable;
+            if (!is_away || std::chrono::steady_clock::now() >= until) return outcome;
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+    }
+
+  private:
+    std::unique_ptr<postgres_under_test> made_;
+};
+
+class PostgresCommit : public Postgres {};
+
+TEST_F(PostgresCommit, IsAnsweredAsWhatItIsWhenItsAnswerIsLost) {
+    world().add({make_new("a")}).value();
+    cut_at(commit_moment::sent);
+    const auto outcome = world().add({make_new("b")}); // COMMIT has reached the server
+    ASSERT_TRUE(outcome.has_value()) << outcome.error().message();
+    EXPECT_TRUE(world().knows(make_id("b")));
+    EXPECT_THAT(
+        world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
+    EXPECT_THAT(world().reported().fatal, IsEmpty());
+    EXPECT_EQ(world().status().transactions.at({track::tracking_state::tracking, track::status_kind::none}), 2U);
+}
+
+TEST_F(PostgresCommit, IsRefusedAndNotThereWhenItWasLostOnTheWay) {
+    world().add({make_new("a")}).value();
+    cut_at(commit_moment::before); // it is sent into a closed socket
+    EXPECT_EQ(world().add({make_new("b")}).error().code, store_error::unreachable);
+    EXPECT_TRUE(add_in_time("c").has_value());
+    EXPECT_FALSE(world().knows(make_id("b")));
+    EXPECT_EQ(world().status().transactions.at({track::tracking_state::tracking, track::status_kind::none}), 2U);
+}
+
+TEST_F(PostgresCommit, OfManyWhoseAnswerIsLostEachHasItsOwnOutcomeInOrder) {
+    world().add({make_new("a")}).value();
+    cut_at(commit_moment::sent);
+    std::vector<int> order;
+    std::vector<bool> done;
+    for (int i = 0; i < 20; ++i) {
+        transition stale = make_settlement("a", i, {"backend"});
+        stale.revision = row_revision{1};
+        world().subject().record(stale, [&order, &done, i](const auto& outcome) {
+            order.push_back(i);
+            done.push_back(outcome.has_value());
+        });
+    }
+    world().run();
+    EXPECT_EQ(std::count(done.begin(), done.end(), true), 1) << "the others are stale";
+    EXPECT_THAT(order, SizeIs(20));
+    EXPECT_TRUE(add_in_time("z").has_value());
+    EXPECT_EQ(world().find(make_id("a")).revision, row_revision{2});
+    EXPECT_EQ(world().events().events.size(), 1U);
+}
+
+class PostgresOwner : public Postgres {};
+
+TEST_F(PostgresOwner, ASecondStoreIsRefusedUntilTheFirstHasEnded) {
+    world().add({make_new("a")}).value();
+    EXPECT_THAT(refusal(), testing::AllOf(HasSubstr("another prooftrackd uses this database"), HasSubstr("standby")));
+    world().reopen();
+    EXPECT_TRUE(world().knows(make_id("a")));
+}
+
+TEST_F(PostgresOwner, WhoLostItsConnectionAndItsPlaceWritesNothingMore) {
+    world().add({make_new("a")}).value();
+    world().at(commit_moment::sent, [this](int socket) {
+        ::shutdown(socket, SHUT_RDWR);
+        server().run("UPDATE " + table("prooftrackd") + " SET boot = 'another daemon'");
+    });
+    EXPECT_EQ(world().add({make_new("b")}).error().code, store_error::failed);
+    EXPECT_THAT(world().reported().fatal, ElementsAre(HasSubstr("taken the database over")));
+    EXPECT_EQ(world().add({make_new("c")}).error().code, store_error::failed);
+}
+
+TEST_F(PostgresOwner, AWriterThatIsNoneAnyMoreIsFencedThoughItsConnectionLives) {
+    world().add({make_new("a")}).value();
+    world().break_disk();
+    EXPECT_EQ(world().add({make_new("b")}).error().code, store_error::failed);
+    EXPECT_EQ(server().ask("SELECT count(*) FROM " + table("transactions")), "1");
+}
+
+TEST_F(PostgresOwner, ADatabaseThatWasSetBackStopsItAndGetsAnotherLog) {
+    world().add({make_new("a")}).value();
+    const std::string log_id = world().status().log_id;
+    world().at(commit_moment::before, [this](int socket) {
+        ::shutdown(socket, SHUT_RDWR);
+        server().run("UPDATE " + table("prooftrackd") + " SET batch = batch - 1");
+    });
+    EXPECT_FALSE(world().add({make_new("b")}).has_value());
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (world().reported().fatal.empty() && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        static_cast<void>(world().probe()); // the outcome comes with an answer
+    }
+    EXPECT_THAT(world().reported().fatal, ElementsAre(HasSubstr("store.rewound")));
+    EXPECT_NE(server().ask("SELECT log_id FROM " + table("counters")), log_id);
+}
+
+class PostgresAway : public Postgres {};
+
+TEST_F(PostgresAway, EveryCallIsRefusedAtOnceAndItGoesOnByItself) {
+    world().add({make_new("a")}).value();
+    server().stop();
+    const auto refused = world().add({make_new("b")});
+    const auto read = world().ask<store_status>([](store& subject, auto handler) { subject.status(std::move(handler)); });
+    server().start();
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, store_error::unreachable);
+    EXPECT_THAT(refused.error().message(), HasSubstr("PostgreSQL cannot be reached"));
+    EXPECT_EQ(read.error().code, store_error::unreachable);
+    EXPECT_TRUE(add_in_time("c").has_value());
+    EXPECT_FALSE(world().knows(make_id("b")));
+    EXPECT_THAT(
+        world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
+}
+
+TEST_F(PostgresAway, AnIdleStoreFindsItsEndedSessionByItself) {
+    world().add({make_new("a")}).value();
+    server().run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'prooftrackd %'");
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (world().reported().states.size() < 2 && std::chrono::steady_clock::now() < until) {
+        world().loop().restart();
+        world().loop().run_for(std::chrono::milliseconds(20)); // nothing is called
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    EXPECT_THAT(
+        world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
+    world().add({make_new("b")}).value();
+}
+
+class PostgresStart : public Postgres {};
+
+TEST_F(PostgresStart, RefusesTheSchemaOfAnotherProgram) {
+    server().run("CREATE TABLE " + table("orders") + " (id BIGINT)");
+    EXPECT_THAT(refusal(), HasSubstr("holds tables of another program"));
+    EXPECT_EQ(server().ask("SELECT count(*) FROM pg_tables WHERE schemaname = '" + world().schema() + "'"), "1");
+}
+
+TEST_F(PostgresStart, RefusesANewerSchemaAndCountersThatDoNotFit) {
+    world().reopen();
+    world().subject().close([] {});
+    world().run();
+    server().run("UPDATE " + table("prooftrackd") + " SET schema_version = 99");
+    EXPECT_THAT(refusal(), HasSubstr("the database has schema 99"));
+    server().run(
+        "UPDATE " + table("prooftrackd") + " SET schema_version = 1; UPDATE " + table("counters") +
+        " SET next_event = 5");
+    EXPECT_THAT(refusal(), HasSubstr("the counters do not fit the tables"));
+}
+
+TEST_F(PostgresStart, RefusesARoleThatMayNotCreateTables) {
+    server().run("CREATE ROLE poor_" + world().schema() + " LOGIN; GRANT USAGE ON SCHEMA " + world().schema() +
+                 " TO poor_" + world().schema());
+    postgres_options options = world().options();
+    options.url.replace(options.url.find("postgres@"), std::string("postgres").size(), "poor_" + world().schema());
+    recorded_store_facts facts;
+    boost::asio::io_context loop;
+    try {
+        make_postgres_store(loop.get_executor(), options, facts);
+        ADD_FAILURE() << "it started";
+    } catch (const store_start_error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("needs CREATE on its schema"));
+    }
+}
+
+TEST_F(PostgresStart, WarnsOfASessionThatWouldNotWaitForTheDisk) {
+    postgres_options options = world().options();
+    options.url += "%20-csynchronous_commit%3Doff";
+    std::vector<std::string> warnings;
+    options.warn = [&warnings](const std::string& warning) { warnings.push_back(warning); };
+    recorded_store_facts facts;
+    boost::asio::io_context loop;
+    auto made = make_postgres_store(loop.get_executor(), options, facts);
+    EXPECT_THAT(warnings, testing::Contains(HasSubstr("synchronous_commit is off")));
+    made->close([] {});
+    loop.run();
+}
+
+} // namespace
+} // namespace prooftrack::store
