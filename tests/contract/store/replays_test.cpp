@@ -65,6 +65,16 @@ class Replays : public store_contract {
     std::optional<delivery_head> deliver(delivery_id id) {
         return world.attempt({id, at_ms(1100), 1, track::delivery_state::delivered, 200, "", std::nullopt});
     }
+    /// Until nothing more goes, however slow the database is.
+    std::uint64_t prune_all(const prune_request& request) {
+        prune_result last = world.prune(request);
+        std::uint64_t number = last.transactions;
+        while (last.more) {
+            last = world.prune(request);
+            number += last.transactions;
+        }
+        return number;
+    }
     std::vector<std::uint64_t> head_ids(const std::string& lane) {
         std::vector<std::uint64_t> ids;
         for (const delivery_head& each : world.heads(lane)) ids.push_back(value_of(each.id));
@@ -332,7 +342,7 @@ TEST_P(Replays, PrunedEventsAreLeftOut) {
     prune_request request;
     request.ended_before = at_ms(65); // both have ended; the deliveries to "old" hold a
     request.consumed_before = at_ms(0);
-    EXPECT_EQ(world.prune(request).transactions, 1U);
+    EXPECT_EQ(prune_all(request), 1U);
     const track::replay_view left = run(id);
     EXPECT_EQ(left.made, 3U) << "events 2, 4 and 6 have no transaction any more";
     EXPECT_EQ(left.events, 6U);
@@ -347,9 +357,9 @@ TEST_P(Replays, WhatTheyOweKeepsItsTransaction) {
     prune_request request;
     request.ended_before = at_ms(10'000);
     request.consumed_before = at_ms(10'000);
-    EXPECT_EQ(world.prune(request).transactions, 0U);
+    EXPECT_EQ(prune_all(request), 0U);
     while (!world.heads("new").empty()) deliver(world.heads("new").at(0).id);
-    EXPECT_EQ(world.prune(request).transactions, 2U);
+    EXPECT_EQ(prune_all(request), 2U);
     EXPECT_EQ(world.advance_replay(step_of(id)).value().replay.delivered, 6U) << "what is pruned was counted";
 }
 
