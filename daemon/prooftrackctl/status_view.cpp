@@ -64,8 +64,7 @@ std::string store_line(const json_view& store, const look& where) {
     }
     return fmt::format(
         "{}, {}, WAL {}, {} free", painted(printable(state), paint_of(state), where),
-        byte_size(store["bytes"].unsigned_integer().value_or(0)),
-        byte_size(beside), byte_size(free));
+        byte_size(store["bytes"].unsigned_integer().value_or(0)), byte_size(beside), byte_size(free));
 }
 
 std::string events_line(const json_view& events, const look& where) {

@@ -25,10 +25,8 @@ void adapter_observers::on_state(track::store_state state, const op_error& why) 
                 ? "look at PostgreSQL and the way to it: new work is refused, and it goes on by itself"
                 : "make room on the disk of the database (16 MiB, or 2 % of a small one): it goes on by itself";
         log_.write(
-            observe::log_event_id::store_error, {{"operation", why.operation},
-                                                 {"error", why.message()},
-                                                 {"state", to_string(state)},
-                                                 {"advice", advice}});
+            observe::log_event_id::store_error,
+            {{"operation", why.operation}, {"error", why.message()}, {"state", to_string(state)}, {"advice", advice}});
     }
     if (store_state_changed) store_state_changed(state);
 }
@@ -44,14 +42,13 @@ void adapter_observers::on_fatal(const op_error& error) {
         if (store_failed) store_failed(error.detail);
         return;
     }
-    const char* const advice = error.code == store::store_error::taken_over
-                                   ? "the next start is the standby of the daemon that writes now, or goes on with what is there"
-                                   : "check the disk; the next start checks and rewrites the database";
+    const char* const advice =
+        error.code == store::store_error::taken_over
+            ? "the next start is the standby of the daemon that writes now, or goes on with what is there"
+            : "check the disk; the next start checks and rewrites the database";
     log_.write(
-        observe::log_event_id::store_error, {{"operation", error.operation},
-                                             {"error", error.message()},
-                                             {"state", "failed"},
-                                             {"advice", advice}});
+        observe::log_event_id::store_error,
+        {{"operation", error.operation}, {"error", error.message()}, {"state", "failed"}, {"advice", advice}});
     if (store_failed) store_failed(error.message());
 }
 

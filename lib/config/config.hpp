@@ -47,8 +47,8 @@ struct poll_config {
 
 struct store_config {
     std::filesystem::path path = "/var/lib/prooftrackd/prooftrackd.db";
-    std::string url;           ///< of PostgreSQL, in place of `path`; "" = SQLite
-    std::string password_file; ///< "" = the systemd credential `store_password`, or none
+    std::string url;                               ///< of PostgreSQL, in place of `path`; "" = SQLite
+    std::string password_file;                     ///< "" = the systemd credential `store_password`, or none
     milliseconds retention{std::chrono::days(90)}; ///< 0 = never
     milliseconds consumer_retention{std::chrono::days(30)};
     bool operator==(const store_config&) const = default;

@@ -166,8 +166,7 @@ std::filesystem::path token_path(const configuration& config, const std::filesys
     return credential_path(credentials, std::string(token_credential));
 }
 
-std::filesystem::path store_password_path(
-    const configuration& config, const std::filesystem::path& credentials) {
+std::filesystem::path store_password_path(const configuration& config, const std::filesystem::path& credentials) {
     if (config.store.url.empty()) return {};
     if (!config.store.password_file.empty()) return config.store.password_file;
     return credential_path(credentials, std::string(store_credential));

@@ -63,8 +63,7 @@ bool has_credential_file(const std::filesystem::path& credentials, const std::st
 /// Where the token is: the configured file, else the credential; empty when neither is there.
 std::filesystem::path token_path(const configuration& config, const std::filesystem::path& credentials);
 /// The same for the password of `store.url`; empty without a url, or when the server asks for none.
-std::filesystem::path store_password_path(
-    const configuration& config, const std::filesystem::path& credentials);
+std::filesystem::path store_password_path(const configuration& config, const std::filesystem::path& credentials);
 /// The same for a callback's secrets; for a command always empty.
 std::filesystem::path secret_path(const callback_config& callback, const std::filesystem::path& credentials);
 /// The same for the transactions' own callback_url.

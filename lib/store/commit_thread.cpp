@@ -52,10 +52,8 @@ commit_thread::~commit_thread() {
 
 void commit_thread::backup(store_handler<backup_file> handler) {
     const bool is_taken = queue_.if_open([&] {
-        backups_.request([work = queue_.keep_running(),
-                          to_call = std::move(handler)](op_result<backup_file> outcome) mutable {
-            to_call(std::move(outcome));
-        });
+        backups_.request([work = queue_.keep_running(), to_call = std::move(handler)](
+                             op_result<backup_file> outcome) mutable { to_call(std::move(outcome)); });
     });
     if (is_taken) return;
     boost::asio::post(queue_.loop(), [refused = std::move(handler)]() mutable {

@@ -88,7 +88,7 @@ class query {
     std::int64_t remote_integer(int column) const;
 
     sqlite3_stmt* statement_ = nullptr; ///< or `rows_`
-    pg_rows* rows_ = nullptr; ///< owned; no unique_ptr, which needs to know more of it in each constructor
+    pg_rows* rows_ = nullptr;           ///< owned; no unique_ptr, which needs to know more of it in each constructor
 };
 
 /// Prepared once, run many times, one run at a time.

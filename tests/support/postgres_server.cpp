@@ -115,7 +115,9 @@ void postgres_server::stop() {
     server_ = -1;
 }
 
-std::string postgres_server::connection() const { return "host=" + folder_.string() + " user=postgres dbname=postgres"; }
+std::string postgres_server::connection() const {
+    return "host=" + folder_.string() + " user=postgres dbname=postgres";
+}
 
 std::string postgres_server::url(const std::string& schema) const {
     std::string folder;

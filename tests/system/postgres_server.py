@@ -21,10 +21,9 @@ MISSING = "PostgreSQL's programs are needed (Debian: postgresql)"
 class PostgresServer:
     """On a Unix socket in `folder`, and with `port` on loopback. `trust` lets everybody in without a password."""
 
-    def __init__(self, port=None, trust=True, durable=False):
+    def __init__(self, port=None, trust=True):
         self.folder = Path(tempfile.mkdtemp(prefix="pt-pg-", dir="/tmp"))
         self.port = port
-        self.durable = durable
         self.process = None
         self.user = {}
         if os.geteuid() == 0:  # PostgreSQL does not run as root
@@ -37,15 +36,14 @@ class PostgresServer:
             (self.folder / "data" / "pg_hba.conf").write_text(
                 "local all postgres trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n")
 
-    def start(self):
+    def start(self, *arguments):
         listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}"] if self.port else \
             ["-c", "listen_addresses="]
-        sync = [] if self.durable else ["-F"]
         log_path = self.folder / "log"
         seen = log_path.stat().st_size if log_path.exists() else 0
         with open(log_path, "ab") as log:
             self.process = subprocess.Popen([PROGRAMS / "postgres", "-D", self.folder / "data", "-k", self.folder,
-                                             *listen, *sync], stdout=log, stderr=log, cwd="/", **self.user)
+                                             *listen, "-F", *arguments], stdout=log, stderr=log, cwd="/", **self.user)
         wait_until(lambda: self.process.poll() is not None or
                    b"ready to accept connections" in log_path.read_bytes()[seen:], 30, "the database")
         assert self.process.poll() is None, log_path.read_text()
@@ -62,13 +60,22 @@ class PostgresServer:
             self.process.kill()
             self.process.wait(10)
 
+    def place(self, path, name):
+        """A copy of a file that belongs to the server's user."""
+        target = self.folder / name
+        shutil.copy(path, target)
+        target.chmod(0o600)
+        if self.user:
+            os.chown(target, self.user["user"], self.user["group"])
+        return target
+
     def remove(self):
         self.stop()
         shutil.rmtree(self.folder, True)
 
     def sql(self, text, database="postgres"):
-        done = subprocess.run([PROGRAMS / "psql", "-X", "-A", "-t", "-q", "-h", self.folder, "-p", str(self.port or 5432),
-                               "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-c", text],
+        where = ["-h", self.folder, "-p", str(self.port or 5432), "-U", "postgres", "-d", database]
+        done = subprocess.run([PROGRAMS / "psql", "-X", "-A", "-t", "-q", *where, "-v", "ON_ERROR_STOP=1", "-c", text],
                               capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -2,6 +2,7 @@
 """The daemon on a real PostgreSQL: its whole life, its standby, an outage, and connections that are cut right at a
 COMMIT. Skipped without PostgreSQL's programs."""
 
+import signal
 import subprocess
 import threading
 import time
@@ -9,6 +10,7 @@ import unittest
 
 from harness import Daemon, SystemCase, program, wait_until
 from postgres_server import MISSING, PROGRAMS, CommitCutter, PostgresServer, free_port
+from tls_parts import issue
 
 PASSWORD = "pass word'\\ with odd characters"
 
@@ -107,6 +109,20 @@ class OnPostgres(SystemCase):
         self.assertIn("another prooftrackd", self.refused(first))
         self.settle(second, "a")
 
+    def test_a_daemon_that_was_paused_meanwhile_writes_nothing_more(self):
+        first = self.make().start()
+        first.track("a")
+        first.process.signal(signal.SIGSTOP)
+        self.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'prooftrackd %'")
+        second = self.another(first)
+        second.start()
+        second.track("b")
+        first.process.signal(signal.SIGCONT)
+        self.assertEqual(first.process.wait(30), 74)
+        self.assertIn("taken the database over", first.process.output())
+        self.assertEqual(self.rows("SELECT count(*) FROM transactions"), "2")
+        self.settle(second, "b")
+
     def test_a_start_that_cannot_be_says_why(self):
         daemon = self.make(**self.store(password="wrong"))
         self.assertIn("password", self.refused(daemon))
@@ -151,7 +167,32 @@ class OnPostgres(SystemCase):
         daemon.track("refused")
         self.assertTrue(daemon.logged("store.error"))
         self.assertTrue(daemon.logged("store.recovered"))
-        self.assertTrue(daemon.process.alive())
+        self.server.stop()
+        try:
+            self.assertEqual(daemon.stop(), 0, "a stop does not wait for it")
+        finally:
+            self.server.start()
+
+    def test_the_servers_certificate_is_verified(self):
+        pair = issue(self.sandbox, self.folder, "server")
+        secured = ["-c", "ssl=on", "-c", f"ssl_cert_file={self.server.place(pair.certificate, 'server.pem')}",
+                   "-c", f"ssl_key_file={self.server.place(pair.key, 'server.key')}"]
+        self.server.stop()
+        self.server.start(*secured)
+        try:
+            dead = free_port()
+            hosts = f"postgresql://prooftrackd@127.0.0.1:{dead},127.0.0.1:{self.server.port}/{self.database}"
+            daemon = self.make(**{**self.store(), "url": hosts + "?sslmode=verify-full"})
+            self.assertIn("certificate verify failed", self.refused(daemon))
+            daemon.config["store"]["url"] += f"&sslrootcert={self.sandbox.ca_file}"
+            daemon.start()
+            daemon.track("a")
+            self.assertEqual(self.rows("SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+                                       "WHERE application_name LIKE 'prooftrackd %'"), "t")
+            self.assertEqual(daemon.stop(), 0)
+        finally:
+            self.server.stop()
+            self.server.start()
 
     def test_a_commit_whose_answer_is_lost_is_neither_forgotten_nor_repeated(self):
         cutter = CommitCutter(self.server.port)

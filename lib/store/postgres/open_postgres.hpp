@@ -19,7 +19,6 @@ opened_postgres open_postgres(const postgres_options& options, const pg_target& 
 
 /// A read-only connection for one consistent state of the database, taken now. `ended` as pg_link::end_when. Throws
 /// postgres_error.
-std::unique_ptr<pg_link> open_snapshot(
-    const pg_target& target, const secret& password, const std::atomic<bool>& ended);
+std::unique_ptr<pg_link> open_snapshot(const pg_target& target, const secret& password, const std::atomic<bool>& ended);
 
 } // namespace prooftrack::store

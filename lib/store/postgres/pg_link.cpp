@@ -125,8 +125,7 @@ void pg_link::wait(bool for_room, steady_time until) {
     const auto longest = ended_ == nullptr ? left : std::min(left, between_looks);
     if (::poll(&one, 1, static_cast<int>(longest.count())) <= 0) return;
     if ((one.revents & ~POLLOUT) == 0) return;
-    if (PQconsumeInput(connection_.get()) == 0)
-        lose(state_link_lost, one_line(PQerrorMessage(connection_.get())));
+    if (PQconsumeInput(connection_.get()) == 0) lose(state_link_lost, one_line(PQerrorMessage(connection_.get())));
 }
 
 void pg_link::push_out(steady_time until) {
@@ -190,8 +189,7 @@ bool pg_link::is_alive() {
     if (!connection_) return false;
     pollfd one{PQsocket(connection_.get()), POLLIN, 0};
     if (::poll(&one, 1, 0) <= 0) return true;
-    const bool is_well =
-        PQconsumeInput(connection_.get()) == 1 && PQstatus(connection_.get()) == CONNECTION_OK;
+    const bool is_well = PQconsumeInput(connection_.get()) == 1 && PQstatus(connection_.get()) == CONNECTION_OK;
     return is_well;
 }
 

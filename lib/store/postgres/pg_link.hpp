@@ -32,7 +32,7 @@ struct pg_value {
     int length = 0;
 };
 
-/// Used by one thread at a time. Throws postgres_error; one that reaches the link has closed it.
+/// Used by one thread at a time. Throws postgres_error; after one that reaches the link it is of no use any more.
 class pg_link {
   public:
     /// Takes a connection that is made.

@@ -135,9 +135,9 @@ regained_link regain(
     if (found.batch < own.batch || found.batch > most) {
         link.ask(fmt::format(R"sql(UPDATE counters SET log_id = '{}' WHERE one = 1)sql", new_log_id));
         throw ownership_lost(fmt::format(
-            "store.rewound: PostgreSQL was set back to an earlier state (commit {}, and {} was acknowledged): a standby "
-            "that was not synchronous has taken over, or a backup was restored. The log goes on as {}; import the ids "
-            "that were added since",
+            "store.rewound: PostgreSQL was set back to an earlier state (commit {}, and {} was acknowledged): a "
+            "standby that was not synchronous has taken over, or a backup was restored. The log goes on as {}; import "
+            "the ids that were added since",
             found.batch, own.batch, new_log_id));
     }
     got.batch = found.batch;

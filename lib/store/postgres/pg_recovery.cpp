@@ -11,9 +11,8 @@ void pg_recovery::begin(pg_ownership own, bool is_undecided, std::string new_log
     stop();
     is_ended_ = false;
     found_.reset();
-    thread_ = std::thread([this, own = std::move(own), is_undecided, log_id = std::move(new_log_id)] {
-        run(own, is_undecided, log_id);
-    });
+    thread_ = std::thread(
+        [this, own = std::move(own), is_undecided, log_id = std::move(new_log_id)] { run(own, is_undecided, log_id); });
     pthread_setname_np(thread_.native_handle(), "store-connect");
 }
 

@@ -30,8 +30,8 @@ void pg_snapshots::request(copy_task task, store_thread::source_handler to_call)
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    one.thread = std::thread(
-        [this, &one, task = std::move(task), then = std::move(keep_running), place = places_]() mutable {
+    one.thread =
+        std::thread([this, &one, task = std::move(task), then = std::move(keep_running), place = places_]() mutable {
             open(std::move(task), std::move(then), std::move(place));
             one.is_over = true;
         });
@@ -56,9 +56,8 @@ void pg_snapshots::open(copy_task task, store_thread::source_handler to_call, st
         outcome = op_error{make_error_code(boost::system::errc::io_error), task.name, error.what()};
     }
     place.reset(); // before its caller can ask for another
-    boost::asio::post(loop_, [to_call = std::move(to_call), outcome = std::move(outcome)]() mutable {
-        to_call(std::move(outcome));
-    });
+    boost::asio::post(
+        loop_, [to_call = std::move(to_call), outcome = std::move(outcome)]() mutable { to_call(std::move(outcome)); });
 }
 
 void pg_snapshots::forget_ended() {

@@ -59,8 +59,7 @@ std::int64_t pg_rows::integer(int column) const {
 }
 
 std::string_view pg_rows::text(int column) const {
-    return {
-        PQgetvalue(rows_.get(), row_, column), static_cast<std::size_t>(PQgetlength(rows_.get(), row_, column))};
+    return {PQgetvalue(rows_.get(), row_, column), static_cast<std::size_t>(PQgetlength(rows_.get(), row_, column))};
 }
 
 std::string pg_rows::first_text() { return next() ? std::string(text(0)) : std::string(); }

@@ -123,8 +123,7 @@ pg_connection connect_one(
         const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
         if (left <= milliseconds(0)) throw postgres_error(state_timed_out, host_of(to) + " does not answer");
         if (ended.load()) throw postgres_error(state_timed_out, "given up");
-        pollfd one{
-            PQsocket(made.get()), static_cast<short>(next == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
+        pollfd one{PQsocket(made.get()), static_cast<short>(next == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
         if (::poll(&one, 1, static_cast<int>(std::min(left, between_looks).count())) > 0)
             next = PQconnectPoll(made.get());
     }

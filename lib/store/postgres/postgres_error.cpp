@@ -57,11 +57,19 @@ failure_reach postgres_error::reach() const {
 op_error postgres_error::describe(std::string operation) const {
     std::string detail = what();
     if (!is_class("PT")) detail += " (SQLSTATE " + state_ + ")";
-    const failure_reach how_far = reach();
-    if (how_far == failure_reach::link) return op_error{make_error_code(store_error::unreachable), std::move(operation), std::move(detail)};
-    if (is_full()) return op_error{make_error_code(store_error::full), std::move(operation), std::move(detail)};
-    if (how_far == failure_reach::batch) return op_error{make_error_code(store_error::unreachable), std::move(operation), std::move(detail)};
-    if (how_far == failure_reach::store) return op_error{make_error_code(store_error::failed), std::move(operation), std::move(detail)};
+    const auto made = [&](store_error code) {
+        return op_error{make_error_code(code), std::move(operation), std::move(detail)};
+    };
+    if (is_full()) return made(store_error::full);
+    switch (reach()) {
+    case failure_reach::link:
+    case failure_reach::batch:
+        return made(store_error::unreachable);
+    case failure_reach::store:
+        return made(store_error::failed);
+    case failure_reach::operation:
+        break;
+    }
     return {make_error_code(boost::system::errc::state_not_recoverable), std::move(operation), std::move(detail)};
 }
 

@@ -48,9 +48,8 @@ postgres_thread::~postgres_thread() {
 
 void postgres_thread::backup(store_handler<backup_file> handler) {
     const store_error why = queue_.if_open([] {}) ? store_error::not_a_file : store_error::stopped;
-    boost::asio::post(queue_.loop(), [to_call = std::move(handler), why]() mutable {
-        to_call(make_store_error(why, "back up"));
-    });
+    boost::asio::post(
+        queue_.loop(), [to_call = std::move(handler), why]() mutable { to_call(make_store_error(why, "back up")); });
 }
 
 void postgres_thread::read_copy(copy_task task, source_handler handler) {

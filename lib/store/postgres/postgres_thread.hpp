@@ -76,11 +76,11 @@ class postgres_thread final : public store_thread {
     pg_recovery recovery_;
     bool is_away_ = false;
     op_error away_why_{};
-    bool has_begun_ = false;     ///< a transaction is open
-    std::uint64_t posted_before_ = 0; ///< statements, when it began
-    bool is_in_batch_ = false;   ///< of several operations: each has a savepoint
-    bool is_committing_ = false; ///< COMMIT may be on its way
-    operations undecided_;       ///< of the commit behind own_.batch
+    bool has_begun_ = false;                         ///< a transaction is open
+    std::uint64_t posted_before_ = 0;                ///< statements, when it began
+    bool is_in_batch_ = false;                       ///< of several operations: each has a savepoint
+    bool is_committing_ = false;                     ///< COMMIT may be on its way
+    operations undecided_;                           ///< of the commit behind own_.batch
     std::optional<clock::time_point> patience_ends_; ///< of a stop, with `undecided_`
     std::vector<notice> notices_;
     track::store_state state_ = track::store_state::ok;

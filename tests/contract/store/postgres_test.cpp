@@ -26,7 +26,7 @@ class Postgres : public testing::Test {
   protected:
     void SetUp() override {
         if (!postgres_server::programs()) GTEST_SKIP() << "no PostgreSQL server is installed (Debian: postgresql)";
-        made_ = std::make_unique<postgres_under_test>();
+        made_ = std::make_unique<postgres_under_test>(postgres_under_test::place::fresh);
     }
     postgres_under_test& world() { return *made_; }
     static postgres_server& server() { return postgres_server::shared(); }
@@ -68,8 +68,7 @@ TEST_F(PostgresCommit, IsAnsweredAsWhatItIsWhenItsAnswerIsLost) {
     const auto outcome = world().add({make_new("b")}); // COMMIT has reached the server
     ASSERT_TRUE(outcome.has_value()) << outcome.error().message();
     EXPECT_TRUE(world().knows(make_id("b")));
-    EXPECT_THAT(
-        world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
+    EXPECT_THAT(world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
     EXPECT_THAT(world().reported().fatal, IsEmpty());
     EXPECT_EQ(world().status().transactions.at({track::tracking_state::tracking, track::status_kind::none}), 2U);
 }
@@ -154,7 +153,8 @@ TEST_F(PostgresAway, EveryCallIsRefusedAtOnceAndItGoesOnByItself) {
     world().add({make_new("a")}).value();
     server().stop();
     const auto refused = world().add({make_new("b")});
-    const auto read = world().ask<store_status>([](store& subject, auto handler) { subject.status(std::move(handler)); });
+    const auto read =
+        world().ask<store_status>([](store& subject, auto handler) { subject.status(std::move(handler)); });
     server().start();
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().code, store_error::unreachable);
@@ -162,22 +162,19 @@ TEST_F(PostgresAway, EveryCallIsRefusedAtOnceAndItGoesOnByItself) {
     EXPECT_EQ(read.error().code, store_error::unreachable);
     EXPECT_TRUE(add_in_time("c").has_value());
     EXPECT_FALSE(world().knows(make_id("b")));
-    EXPECT_THAT(
-        world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
+    EXPECT_THAT(world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
 }
 
 TEST_F(PostgresAway, AnIdleStoreFindsItsEndedSessionByItself) {
     world().add({make_new("a")}).value();
-    server().run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'prooftrackd %'");
+    server().run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'prooftrackd %'");
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (world().reported().states.size() < 2 && std::chrono::steady_clock::now() < until) {
         world().loop().restart();
         world().loop().run_for(std::chrono::milliseconds(20)); // nothing is called
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
-    EXPECT_THAT(
-        world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
+    EXPECT_THAT(world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
     world().add({make_new("b")}).value();
 }
 
@@ -202,8 +199,9 @@ TEST_F(PostgresStart, RefusesANewerSchemaAndCountersThatDoNotFit) {
 }
 
 TEST_F(PostgresStart, RefusesARoleThatMayNotCreateTables) {
-    server().run("CREATE ROLE poor_" + world().schema() + " LOGIN; GRANT USAGE ON SCHEMA " + world().schema() +
-                 " TO poor_" + world().schema());
+    server().run(
+        "CREATE ROLE poor_" + world().schema() + " LOGIN; GRANT USAGE ON SCHEMA " + world().schema() + " TO poor_" +
+        world().schema());
     postgres_options options = world().options();
     options.url.replace(options.url.find("postgres@"), std::string("postgres").size(), "poor_" + world().schema());
     recorded_store_facts facts;

@@ -7,7 +7,34 @@
 
 namespace prooftrack::store {
 
-postgres_under_test::postgres_under_test() {
+namespace {
+
+void empty_shared_schema() {
+    postgres_server::shared().run(R"sql(
+        CREATE SCHEMA IF NOT EXISTS shared;
+        DO $$
+        DECLARE
+            name TEXT;
+        BEGIN
+            FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'shared' LOOP
+                EXECUTE format('DELETE FROM shared.%I', name);
+            END LOOP;
+            IF to_regclass('shared.counters') IS NOT NULL THEN
+                INSERT INTO shared.counters VALUES (1, 1, 1, 1, 1, 1, 0, md5(random()::TEXT), '');
+                INSERT INTO shared.prooftrackd VALUES (1, 1, '', 0);
+            END IF;
+        END
+        $$;
+    )sql");
+}
+
+} // namespace
+
+postgres_under_test::postgres_under_test(place where) : schema_("shared") {
+    if (where == place::shared) {
+        empty_shared_schema();
+        return;
+    }
     static int number = 0;
     schema_ = "test_" + std::to_string(++number);
     postgres_server::shared().run("CREATE SCHEMA " + schema_);
@@ -48,8 +75,7 @@ void postgres_under_test::on_commit(commit_moment moment, int socket) {
     ::shutdown(socket, SHUT_RDWR);
 }
 
-void postgres_under_test::crash(
-    crash_point where, std::uint64_t seed, const std::function<void(store&)>& calls) {
+void postgres_under_test::crash(crash_point where, std::uint64_t seed, const std::function<void(store&)>& calls) {
     subject();
     where_ = where;
     is_cut_before_ = where == crash_point::before_commit || seed % 2 == 0;

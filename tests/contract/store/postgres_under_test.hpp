@@ -1,6 +1,6 @@
 #pragma once
 
-// PostgreSQL held to the contract: a schema of its own in the program's server for each test.
+// PostgreSQL held to the contract, in the program's server.
 
 #include <atomic>
 #include <memory>
@@ -14,7 +14,9 @@ namespace prooftrack::store {
 
 class postgres_under_test : public store_under_test {
   public:
-    postgres_under_test();
+    /// Where it begins: with the tables of the test before, emptied, which is much faster, or in a new schema.
+    enum class place { shared, fresh };
+    explicit postgres_under_test(place where = place::shared);
 
     store& subject() override;
     void run() override;

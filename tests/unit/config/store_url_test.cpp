@@ -52,8 +52,7 @@ TEST(StoreUrl, HoldsNoPasswordAndDoesNotRepeatIt) {
 }
 
 TEST(StoreUrl, APasswordWithoutItIsWarnedOf) {
-    const std::string text =
-        "[proof]\nbase_url = \"https://proof.example\"\n[store]\npassword_file = \"/p\"\n";
+    const std::string text = "[proof]\nbase_url = \"https://proof.example\"\n[store]\npassword_file = \"/p\"\n";
     EXPECT_THAT(
         draft_configuration(text, "f.toml").warnings,
         ElementsAre("store.password_file has no effect without store.url"));

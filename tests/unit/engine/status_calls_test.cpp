@@ -107,8 +107,7 @@ TEST_F(StatusCalls, TheLineForPeopleSaysWhatIsWrong) {
     world_.state.disk = track::store_state::unreachable;
     EXPECT_EQ(world_.status->summary(), "1 pending, 0 polls/s, Proof not asked yet, POSTGRESQL CANNOT BE REACHED");
     EXPECT_FALSE(world_.status->ready().ok);
-    EXPECT_EQ(
-        world_.status->ready().reasons.at(0), "PostgreSQL cannot be reached: new work is refused until it can");
+    EXPECT_EQ(world_.status->ready().reasons.at(0), "PostgreSQL cannot be reached: new work is refused until it can");
 }
 
 TEST_F(StatusCalls, TheStatusShowsWhatTheStoreAndMemoryKnow) {

@@ -56,8 +56,8 @@ TEST(PgTarget, RefusesWhatItCannotUse) {
     EXPECT_THAT(parse_pg_url("postgresql://u@[::1/d").error().message(), HasSubstr("store.url"));
     EXPECT_THAT(parse_pg_url("postgresql://u:secret@h/d").error().message(), HasSubstr("password_file"));
     EXPECT_THAT(parse_pg_url("postgresql://u@h/d?passfile=/x").error().message(), HasSubstr("not supported"));
-    EXPECT_THAT(parse_pg_url("postgresql://u@a,b/d?hostaddr=1.2.3.4,1.2.3.5,1.2.3.6").error().message(),
-                HasSubstr("fewer"));
+    EXPECT_THAT(
+        parse_pg_url("postgresql://u@a,b/d?hostaddr=1.2.3.4,1.2.3.5,1.2.3.6").error().message(), HasSubstr("fewer"));
 }
 
 TEST(PostgresError, ReachesAsFarAsWhatItIs) {
@@ -71,8 +71,9 @@ TEST(PostgresError, ReachesAsFarAsWhatItIs) {
     EXPECT_EQ(reach("22012"), failure_reach::store);
     EXPECT_EQ(postgres_error("53100", "").describe("commit").code, store_error::full);
     EXPECT_EQ(postgres_error("40001", "").describe("commit").code, store_error::unreachable);
-    EXPECT_THAT(postgres_error(state_timed_out, "slow").describe("commit").message(),
-                HasSubstr("PostgreSQL cannot be reached"));
+    EXPECT_THAT(
+        postgres_error(state_timed_out, "slow").describe("commit").message(),
+        HasSubstr("PostgreSQL cannot be reached"));
 }
 
 } // namespace
