@@ -5,7 +5,8 @@
 
 Fills a database that the daemon made, starts the daemon on it, and measures prooftrackctl from outside: time, CPU time,
 the most memory it held, and whether it found exactly what was planted. Then POST /v1/reconcile with as much of the list
-as it takes: time and the memory that the daemon holds more. Some 2 GB beside /tmp and 3 minutes. """
+as it takes: time and the memory that the daemon holds more. Some 2 GB beside /tmp and 3 minutes; writes
+results/reconcile.json and .md. """
 
 import json
 import os
@@ -17,10 +18,11 @@ import sys
 import threading
 import time
 import uuid
+from types import SimpleNamespace
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
-
-from harness import SystemCase, program  # noqa: E402
+import report
+from world import Window, show  # knows where harness is
+from harness import SystemCase, program
 
 LINES = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 EACH = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000
@@ -62,10 +64,14 @@ def peak_of(child):
     return peak
 
 
-def cpu_of(pid):
-    """Seconds of user and system time so far."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+TARGETS = [("seconds", "<=", 60), ("memory, MiB", "<=", 100), ("missed", "<=", 0), ("false", "<=", 0)]
+
+
+def derive(rounds):
+    """Of prooftrackctl."""
+    lines = [next(iter(one.values())) for one in rounds]
+    return {"seconds": [line["seconds"] for line in lines], "memory, MiB": [line["memory_mib"] for line in lines],
+            "missed": [line["missed"] for line in lines], "false": [line["false"] for line in lines]}
 
 
 class Reconcile(SystemCase):
@@ -157,20 +163,19 @@ class Reconcile(SystemCase):
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        began = time.monotonic()
-        reply = daemon.api("POST", "/v1/reconcile?until=2000-01-01T00:00:00Z", text, {"Content-Type": "text/csv"},
-                           timeout=300)
-        took = time.monotonic() - began
+        with Window(None, daemon.process.pid, self.sandbox.process.pid) as window:
+            reply = daemon.api("POST", "/v1/reconcile?until=2000-01-01T00:00:00Z", text, {"Content-Type": "text/csv"},
+                               timeout=300)
         ended.set()
         watcher.join()
         self.assertEqual(reply.status, 200, reply)
         lines = [json.loads(line) for line in reply.body.splitlines()]
         found = {(one["merchant_transaction_id"], one["class"]) for one in lines[:-1]}
         planted = {(identifier, kind) for identifier, kind in world if kind != "agrees" and identifier in given}
-        print(f"POST /v1/reconcile, {len(given) - 1} lines: {took:.1f} s, the daemon held up to "
-              f"{(max(memory) - memory[0]) / 1024:.1f} MiB more; missed {len(planted - found)}, "
-              f"false {len(found - planted)}")
         self.assertEqual(found, planted)
+        return {"lines": len(given) - 1, "seconds": window.seconds, "daemon_cpu_s": window.cpu,
+                "daemon_memory_mib": (max(memory) - memory[0]) / 1024, "missed": len(planted - found),
+                "false": len(found - planted), "foreign": window.foreign}
 
     def runTest(self):
         self.start_sandbox("--accept-any")
@@ -183,17 +188,15 @@ class Reconcile(SystemCase):
         listed = self.write_list(world)
         print(f"made in {time.time() - began:.0f} s", flush=True)
         daemon.start()
-        out, report = self.folder / "out.ndjson", self.folder / "report.html"
-        began, served = time.monotonic(), cpu_of(daemon.process.pid)
-        with open(out, "w") as file:
+        out, report_file = self.folder / "out.ndjson", self.folder / "report.html"
+        with Window(None, daemon.process.pid, self.sandbox.process.pid) as window, open(out, "w") as file:
             child = os.posix_spawn(
                 program("prooftrackctl"),
                 ["prooftrackctl", "--socket", daemon.socket, "--json", "reconcile", str(listed), "--report",
-                 str(report)],
+                 str(report_file)],
                 os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, file.fileno(), 1)])
             memory = peak_of(child)
             _, status, usage = os.wait4(child, 0)
-        took, served = time.monotonic() - began, cpu_of(daemon.process.pid) - served
         found = {kind: set() for kind in CLASSES}
         lines = [json.loads(line) for line in out.read_text().splitlines()]
         for one in lines[:-1]:
@@ -201,13 +204,17 @@ class Reconcile(SystemCase):
         planted = {kind: {identifier for identifier, its in world if its == kind} for kind in CLASSES}
         missed = sum(len(planted[kind] - found[kind]) for kind in CLASSES)
         false = sum(len(found[kind] - planted[kind]) for kind in CLASSES)
-        print(f"{LINES} lines, {EACH} of each class: {took:.1f} s, CPU {usage.ru_utime + usage.ru_stime:.1f} s, "
-              f"of the daemon {served:.1f} s, load {os.getloadavg()[0]:.1f}, "
-              f"most memory {memory / 1024:.1f} MiB, report {report.stat().st_size / 1e6:.1f} MB; "
-              f"missed {missed}, false {false}, exit status {os.waitstatus_to_exitcode(status)}")
         self.assertEqual((missed, false, os.waitstatus_to_exitcode(status)), (0, 0, 1))
         self.assertEqual(lines[-1]["summary"]["agreed"], LINES - (len(CLASSES) - 1) * EACH)
-        self.call(daemon, listed, world)
+        rounds = [{f"prooftrackctl, {EACH} of each class": {
+            "lines": LINES, "seconds": window.seconds, "cpu_s": usage.ru_utime + usage.ru_stime,
+            "memory_mib": memory / 1024, "daemon_cpu_s": window.cpu, "report_mb": report_file.stat().st_size / 1e6,
+            "missed": missed, "false": false, "foreign": window.foreign},
+            "POST /v1/reconcile": self.call(daemon, listed, world)}]
+        for what, figures in rounds[0].items():
+            show(what, figures)
+        section = SimpleNamespace(TITLE="Reconcile", derive=derive, TARGETS=TARGETS)
+        report.write_alone("reconcile", {"reconcile": (section, rounds)}, quick=LINES < 1_000_000)
 
 
 if __name__ == "__main__":

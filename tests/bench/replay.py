@@ -6,7 +6,8 @@ take.
 
 Fills a database that the daemon made (two events of each transaction), adds a callback, begins the replay, and adds
 20 new ids a second, each of which settles at its first poll. nginx is Proof and the receiver. At the end every event
-must have arrived, those of a transaction in their order. Some 3 GB beside /tmp and 15 minutes. """
+must have arrived, those of a transaction in their order. Some 3 GB beside /tmp and 15 minutes; writes
+results/replay.json and .md. """
 
 import os
 import random
@@ -14,8 +15,10 @@ import sqlite3
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
-from world import World, process_cpu
+import report
+from world import World, machine_busy, percentile, process_cpu, show
 
 EVENTS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 20
@@ -93,10 +96,6 @@ def kill_and_wait(world, daemon, lives):
     return cpu + process_cpu(daemon.process.pid)
 
 
-def percentile(waits, share):
-    return sorted(waits)[min(len(waits) - 1, int(len(waits) * share))] if waits else float("nan")
-
-
 def judge(arrivals, lives):
     """(events lost, repeats, transactions out of order, waits of new events in a running daemon, of all new ones)"""
     first = {}
@@ -114,6 +113,20 @@ def judge(arrivals, lives):
     return lost, len(arrivals) - len(first), disorder, steady, [wait for _, wait in waits]
 
 
+TARGETS = [("new events: p99, ms", "<=", 50), ("lost", "<=", 0), ("out of order", "<=", 0), ("kills", ">=", 20)]
+
+
+def derive(rounds):
+    lines = [one["replay"] for one in rounds]
+    return {"new events: p99, ms": [line["new_p99_ms"] for line in lines], "lost": [line["lost"] for line in lines],
+            "out of order": [line["out_of_order"] for line in lines], "kills": [line["kills"] for line in lines]}
+
+
+def own_cpu(world):
+    """Seconds of this process, of the children that it waited for, and of nginx."""
+    return sum(os.times()[:4]) + world.server_cpu()
+
+
 def main():
     with World() as world:
         callback = {**world.webhook(), "name": "late", "max_in_flight": 16}
@@ -129,6 +142,7 @@ def main():
         counted = daemon.api("POST", "/v1/replays", {"callback": "late", "dry_run": True}, timeout=600).json["events"]
         print(f"dry run: {counted} events in {time.monotonic() - began:.1f} s", flush=True)
         lives, began = [[time.time(), None]], time.monotonic()
+        busy, own = machine_busy(), own_cpu(world) + process_cpu(daemon.process.pid)
         begun = daemon.api("POST", "/v1/replays", {"callback": "late"}, timeout=600).json
         new = NewIds(daemon)
         new.start()
@@ -138,13 +152,20 @@ def main():
         new.join()
         shown = replay_of(daemon)
         time.sleep(2)
-        daemon.stop()
+        daemon.stop()  # and is counted from now on
+        whole = time.monotonic() - began
+        foreign = (machine_busy() - busy - (own_cpu(world) - own)) / whole / (os.cpu_count() or 1)
         lost, repeats, disorder, steady, waits = judge(world.arrivals(), lives)
-        print(f"{begun['events']} events, {KILLS} kills: {took:.0f} s ({EVENTS / took:.0f} a second), daemon's CPU "
-              f"{cpu / EVENTS * 1e6:.0f} us an event, load {os.getloadavg()[0]:.1f}; lost {lost}, out of order "
-              f"{disorder}, sent twice {repeats}; {len(steady)} new events: p50 {percentile(steady, 0.5):.0f} ms, p99 "
-              f"{percentile(steady, 0.99):.0f} ms, longest {percentile(steady, 1):.0f} ms; with those about a kill "
-              f"({len(waits)}) p99 {percentile(waits, 0.99):.0f} ms; {shown}")
+        figures = {"events": begun["events"], "kills": KILLS, "seconds": took, "per_second": EVENTS / took,
+                   "cpu_us": cpu / EVENTS * 1e6, "lost": lost, "out_of_order": disorder, "sent_twice": repeats,
+                   "new_events": len(steady), "new_p50_ms": percentile(steady, 0.5),
+                   "new_p99_ms": percentile(steady, 0.99), "new_longest_ms": percentile(steady, 1),
+                   "p99_ms_with_those_about_a_kill": percentile(waits, 0.99), "foreign": max(0.0, foreign)}
+        show("replay", figures)
+        print(shown)
+        section = SimpleNamespace(TITLE="Replay to a new callback, and new events meanwhile", derive=derive,
+                                  TARGETS=TARGETS)
+        report.write_alone("replay", {"replay": (section, [{"replay": figures}])}, quick=EVENTS < 1_000_000)
         return 0 if (lost, disorder, shown["state"], shown["delivered"]) == (0, 0, "done", EVENTS) else 1
 
 

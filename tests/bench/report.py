@@ -121,20 +121,40 @@ def comparison(section):
     return "\n".join(out) + "\n</svg>\n"
 
 
+def write_files(stem, done, about):
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{stem}.json").write_text(json.dumps({**about, "sections": done}, indent=1) + "\n")
+    (RESULTS / f"{stem}.md").write_text(markdown(done, about))
+
+
+def about_now(command, rounds, quick):
+    return {"command": command.strip(), "rounds": rounds, "quick": quick,
+            "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "machine": machine()}
+
+
+def missed_in(done):
+    return [one["what"] for section in done.values() for one in section["targets"] if one["met"] is False]
+
+
+def write_alone(name, sections, quick=False):
+    """Of a script that is run by itself: its sections, each (module, rounds), in one pair of files; returns the targets
+    that were missed."""
+    done = {key: summary(module, rounds) for key, (module, rounds) in sections.items()}
+    command = " ".join([f"tests/bench/{name}.py", *sys.argv[1:]])
+    about = about_now(command, max(len(rounds) for _, rounds in sections.values()), quick)
+    write_files(f"{name}-quick" if quick else name, done, about)
+    return missed_in(done)
+
+
 def write(modules, rounds, options):
     """Two files a section, so that sections can be measured on their own; returns the targets that were missed."""
-    RESULTS.mkdir(exist_ok=True)
-    command = "tests/bench/run " + " ".join(sys.argv[1:])
     fresh = {name: summary(modules[name], rounds[name]) for name in modules}
-    about = {"command": command.strip(), "rounds": options.rounds, "quick": options.quick,
-             "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-             "machine": machine()}
+    about = about_now("tests/bench/run " + " ".join(sys.argv[1:]), options.rounds, options.quick)
     for name, section in fresh.items():
         stem = f"{name}-quick" if options.quick else name
-        (RESULTS / f"{stem}.json").write_text(json.dumps({**about, "sections": {name: section}}, indent=1) + "\n")
-        (RESULTS / f"{stem}.md").write_text(markdown({name: section}, about))
+        write_files(stem, {name: section}, about)
         if hasattr(modules[name], "picture"):
             (RESULTS / f"{stem}.svg").write_text(modules[name].picture(section))
     if "poll_cost" in fresh and not options.quick:
         (RESULTS / "poll_cost.svg").write_text(comparison(fresh["poll_cost"]))
-    return [one["what"] for section in fresh.values() for one in section["targets"] if one["met"] is False]
+    return missed_in(fresh)

@@ -147,9 +147,12 @@ class World:
             config["callback"] = list(callbacks)
         return Daemon(folder, config)
 
-    def start(self, daemon, wait=True):
+    def start(self, daemon, wait=True, pin=True):
+        """On the clients' core alone, unless `pin` is false."""
         daemon.start(wait)
         self.started.append(daemon.process.popen)
+        if not pin:
+            return daemon
         subprocess.run(["taskset", "-a", "-c", "-p", str(CLIENT_CORE), str(daemon.process.pid)], check=True,
                        capture_output=True)
         return daemon
@@ -245,12 +248,26 @@ def histogram_quantile(before, after, name, share):
     return low
 
 
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else float("nan")
+
+
+def maintenance(daemon, on):
+    assert daemon.api("PUT", "/v1/maintenance", {"on": on}).status == 200
+
+
+def show(what, figures):
+    print(f"   {what}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()), flush=True)
+
+
 class Window:
-    """Measures between `with` and its end: wall time, a process' CPU, and what others took of the machine."""
+    """Measures between `with` and its end: wall time, the first process' CPU, and what others took of the machine.
+    Ours are `pids`, which live through it, this one, the children that it waited for, and nginx, if there is a world.
+    """
 
     def __init__(self, world, *pids):
         self.pids = list(pids) + [os.getpid()]
-        self.pids += world.server_workers()
+        self.pids += world.server_workers() if world else []
 
     def _own(self):
         children = os.times()
