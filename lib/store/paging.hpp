@@ -15,7 +15,7 @@ namespace prooftrack::store {
 
 /// Most rows that one page looks at: a filter that matches seldom gives a short page and a cursor instead of a long
 /// stall.
-inline constexpr std::size_t most_rows_looked_at = 5000;
+inline constexpr std::size_t most_rows_looked_at = 2000;
 /// Most bytes of bodies in one page; at least one row is given.
 inline constexpr std::size_t most_page_bytes = std::size_t{8} << 20U;
 

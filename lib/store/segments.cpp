@@ -7,6 +7,10 @@
 namespace prooftrack::store {
 namespace {
 
+/// How often filters that disagree are asked again before the caller has to look at a row: to ask costs a fraction of
+/// that, but a page must not ask without end.
+constexpr int most_rounds_a_key = 4;
+
 std::optional<std::int64_t> greatest_below(const std::vector<std::int64_t>& sorted, std::int64_t below) {
     const auto place = std::lower_bound(sorted.begin(), sorted.end(), below);
     if (place == sorted.begin()) return std::nullopt;
@@ -52,10 +56,16 @@ key_merge::source keys_in_all(std::vector<key_merge> filters) {
     return [filters = std::move(filters)](std::int64_t below) mutable -> std::optional<std::int64_t> {
         // Each filter goes on from where the one before it ended: a key that all give is never passed.
         std::optional<std::int64_t> found;
-        for (key_merge& filter : filters) {
-            found = filter.next(below);
-            if (!found) return std::nullopt;
-            below = *found + 1;
+        for (int round = 0; round < most_rounds_a_key; ++round) {
+            bool do_all_agree = true;
+            for (key_merge& filter : filters) {
+                const auto greatest = filter.next(below);
+                if (!greatest) return std::nullopt;
+                if (found && *greatest != *found) do_all_agree = false;
+                found = greatest;
+                below = *greatest + 1;
+            }
+            if (do_all_agree) break;
         }
         return found;
     };

@@ -39,7 +39,7 @@ key_merge::source keys_by_segment(
 /// Every key that the segments could have: for a filter whose rows the caller reads anyway.
 key_merge::source keys_of_segments(std::vector<std::int64_t> segments);
 
-/// The keys that every one of `filters` gives, and some more: a key between two of these that not every one gives. The
+/// The keys that every one of `filters` gives, and some more: a few between two of these that not every one gives. The
 /// caller checks each. At least one filter.
 key_merge::source keys_in_all(std::vector<key_merge> filters);
 

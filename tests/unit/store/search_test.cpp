@@ -64,6 +64,18 @@ TEST(Segments, OnlyWhatEveryFilterMayHaveIsGiven) {
     EXPECT_THROW(keys_in_all({}), std::logic_error);
 }
 
+TEST(Segments, FiltersThatSeldomMeetLeaveFewKeysToLookAt) {
+    std::vector<std::int64_t> even;
+    std::vector<std::int64_t> odd{500};
+    for (std::int64_t key = 2; key <= 1000; key += 2) {
+        even.push_back(key);
+        odd.push_back(key - 1);
+    }
+    const std::vector<std::int64_t> keys = drain(keys_in_all({merge_of(even), merge_of(odd)}));
+    EXPECT_THAT(keys, testing::Contains(500));
+    EXPECT_LE(keys.size(), 500U / 3);
+}
+
 TEST(MetadataMatch, ComparesAsItWasWritten) {
     EXPECT_TRUE(has_metadata(R"({"a":"x"})", std::vector<track::metadata_filter>{{"a", "x"}}));
     EXPECT_FALSE(has_metadata(R"({"a":"x"})", std::vector<track::metadata_filter>{{"a", "\"x\""}}));
