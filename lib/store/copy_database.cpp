@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include "base/expects.hpp"
-#include "store/cancel_flag.hpp"
 #include "store/disk_space.hpp"
 
 namespace prooftrack::store {
@@ -92,7 +91,7 @@ std::unique_ptr<db_connection> database_copy::take() {
 
 std::uint64_t database_copy::finish(const std::string& log_id) {
     expects(backup_ == nullptr && to_ != nullptr, "database_copy: finished before the last step, or twice");
-    sqlite3_progress_handler(to_->handle(), steps_between_looks, &is_cancelled, &is_cancelled_);
+    to_->end_when(is_cancelled_);
     leave_wal_mode();
     {
         statement rename_log(to_->handle(), R"sql(UPDATE counters SET log_id = ? WHERE one = 1)sql");

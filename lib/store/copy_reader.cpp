@@ -10,8 +10,6 @@
 
 #include <boost/asio/post.hpp>
 
-#include "store/cancel_flag.hpp"
-
 namespace prooftrack::store {
 namespace {
 
