@@ -116,7 +116,7 @@ void postgres_server::stop() {
 }
 
 std::string postgres_server::connection() const {
-    return "host=" + folder_.string() + " user=postgres dbname=postgres";
+    return "host=" + folder_.string() + " user=postgres dbname=postgres options='-c client_min_messages=warning'";
 }
 
 std::string postgres_server::url(const std::string& schema) const {
