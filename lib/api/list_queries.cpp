@@ -31,31 +31,26 @@ bool is_id_prefix(const std::string& text) {
 }
 
 parsed<void> read_times(const query_values& query, track::transaction_query& into) {
-    struct parameter {
-        const char* name;
-        std::optional<wall_time>& into;
-    };
-    for (const parameter& each :
-         {parameter{"settled_after", into.settled_after}, parameter{"settled_before", into.settled_before},
-          parameter{"tracked_after", into.tracked_after}, parameter{"tracked_before", into.tracked_before}}) {
-        const auto time = query.time(each.name);
-        if (!time) return time.error();
-        each.into = *time;
-    }
+    const auto settled = query.span("settled_after", "settled_before");
+    if (!settled) return settled.error();
+    const auto tracked = query.span("tracked_after", "tracked_before");
+    if (!tracked) return tracked.error();
+    into.settled_after = settled->begin;
+    into.settled_before = settled->end;
+    into.tracked_after = tracked->begin;
+    into.tracked_before = tracked->end;
     return {};
 }
 
 /// `since`, `until` and `limit`.
 template <class Query>
 parsed<void> read_span(const query_values& query, Query& into) {
-    const auto since = query.time("since");
-    if (!since) return since.error();
-    const auto until = query.time("until");
-    if (!until) return until.error();
+    const auto span = query.span("since", "until");
+    if (!span) return span.error();
     const auto limit = query.limit();
     if (!limit) return limit.error();
-    into.since = *since;
-    into.until = *until;
+    into.since = span->begin;
+    into.until = span->end;
     into.limit = *limit;
     return {};
 }

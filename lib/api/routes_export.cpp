@@ -15,13 +15,11 @@ parsed<track::export_query> read_export_query(
     if (word != nullptr && *word != "ndjson" && *word != "csv")
         return make_problem(problem_code::invalid_request, "format is ndjson or csv");
     format = word != nullptr && *word == "csv" ? export_format::csv : export_format::ndjson;
-    const auto since = query.time("since");
-    if (!since) return since.error();
-    const auto until = query.time("until");
-    if (!until) return until.error();
+    const auto span = query.span("since", "until");
+    if (!span) return span.error();
     track::export_query request = export_of(list, format);
-    request.since = *since;
-    request.until = *until;
+    request.since = span->begin;
+    request.until = span->end;
     return request;
 }
 

@@ -10,16 +10,11 @@ namespace {
 
 parsed<track::reconcile_period> read_period(const query_values& query) {
     if (auto known = query.allow_only({"since", "until"}); !known) return known.error();
-    const auto since = query.time("since");
-    if (!since) return since.error();
-    const auto until = query.time("until");
-    if (!until) return until.error();
-    if (*since && *until && **until <= **since) {
-        return make_problem(problem_code::invalid_request, "until is not later than since: no time is between them");
-    }
+    const auto span = query.span("since", "until");
+    if (!span) return span.error();
     track::reconcile_period period;
-    if (*since) period.since = format_wall_time(**since);
-    if (*until) period.until = format_wall_time(**until);
+    if (span->begin) period.since = format_wall_time(*span->begin);
+    if (span->end) period.until = format_wall_time(*span->end);
     return period;
 }
 

@@ -114,6 +114,16 @@ parsed<std::optional<wall_time>> query_values::time(std::string_view name) const
     return when;
 }
 
+parsed<query_values::time_span> query_values::span(std::string_view begin, std::string_view end) const {
+    const auto from = time(begin);
+    if (!from) return from.error();
+    const auto to = time(end);
+    if (!to) return to.error();
+    if (*from && *to && **from >= **to)
+        return bad_query(fmt::format("{} is not earlier than {}: nothing lies between them", begin, end));
+    return time_span{*from, *to};
+}
+
 parsed<std::optional<std::uint64_t>> query_values::number(std::string_view name) const {
     const std::string* value = find(name);
     if (value == nullptr) return std::optional<std::uint64_t>();

@@ -41,6 +41,12 @@ class query_values {
 
     /// Each reads one parameter; absent gives nullopt or the default, a bad value a problem that names it.
     parsed<std::optional<wall_time>> time(std::string_view name) const;
+    /// Two of them; refuses the second when both are there and it is not later: nothing lies between them.
+    struct time_span {
+        std::optional<wall_time> begin;
+        std::optional<wall_time> end;
+    };
+    parsed<time_span> span(std::string_view begin, std::string_view end) const;
     parsed<std::optional<std::uint64_t>> number(std::string_view name) const;
     parsed<std::optional<std::string>> text(std::string_view name, std::size_t max_length) const;
     parsed<std::optional<std::string>> callback_name(std::string_view name) const;

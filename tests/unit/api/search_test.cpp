@@ -75,5 +75,30 @@ TEST_F(Search, DeliveriesAndEventsTakeTimes) {
     EXPECT_EQ(problem_of(ask("GET", "/v1/events?limit=0&" + times)), "400 invalid_request");
 }
 
+TEST_F(Search, TimesBetweenWhichNothingLiesAreRefused) {
+    const std::string april = "2026-04-01T00:00:00Z";
+    const std::string may = "2026-05-01T00:00:00Z";
+    struct pair {
+        const char* path;
+        std::string begin;
+        std::string end;
+    };
+    for (const auto& [path, begin, end] :
+         {pair{"/v1/deliveries", "since", "until"}, pair{"/v1/events", "since", "until"},
+          pair{"/v1/transactions", "tracked_after", "tracked_before"},
+          pair{"/v1/transactions", "settled_after", "settled_before"},
+          pair{"/v1/export/transactions", "since", "until"}, pair{"/v1/export/events", "since", "until"},
+          pair{"/v1/export/deliveries", "since", "until"}}) {
+        for (const std::string& first : {april, may}) {
+            const auto reply = ask("GET", path + ("?" + begin) + "=" + may + "&" + end + "=" + first);
+            EXPECT_EQ(problem_of(reply), "400 invalid_request") << path << begin << first;
+            EXPECT_THAT(reply.body, HasSubstr(begin + " is not earlier than " + end)) << path;
+        }
+    }
+    EXPECT_FALSE(backend_.last_list || backend_.last_deliveries || backend_.last_events || backend_.last_export);
+    const std::string apart = "settled_after=" + may + "&tracked_before=" + april; // each of another pair
+    EXPECT_EQ(ask("GET", "/v1/transactions?" + apart).status, 200);
+}
+
 } // namespace
 } // namespace prooftrack::api
