@@ -38,8 +38,10 @@ api::problem store_problem(const op_error& error) {
         return refuse(api::problem_code::store_unavailable, "there is no room for a copy of the database beside it");
     }
     if (error.code == store::store_error::busy) {
-        const std::string what = error.detail.empty() ? "another backup is being made" : error.detail;
-        return refuse(api::problem_code::unavailable, what + ": try again when it is done");
+        return refuse(
+            api::problem_code::unavailable, error.detail.empty()
+                                                ? "another backup is being made: try again when it is done"
+                                                : error.detail + ": try again when one is done");
     }
     return refuse(
         api::problem_code::store_unavailable, fmt::format("the database cannot take it: {}", error.message()));

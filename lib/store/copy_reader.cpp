@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <boost/asio/post.hpp>
+#include <fmt/format.h>
 
 namespace prooftrack::store {
 namespace {
@@ -20,6 +21,10 @@ constexpr int niceness = 10;
 struct given_up {};
 
 } // namespace
+
+std::string too_many_exports() {
+    return fmt::format("{} exports and reconciliations are made, the most at a time", most_exports);
+}
 
 /// Shared with the thread, which may be there a little longer.
 struct copy_reader::shared_state {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -17,6 +18,9 @@
 #include "store/store.hpp"
 
 namespace prooftrack::store {
+
+/// The detail of `busy` when there are `most_exports`.
+std::string too_many_exports();
 
 /// What a copy_reader does, and for whom.
 struct copy_reading {

@@ -23,7 +23,7 @@ void export_runner::request(copy_task task, handler to_call) {
     const auto others = static_cast<std::size_t>(places_.use_count()) - 1;
     if (others >= most_exports) {
         return post_answer(
-            loop_, std::move(to_call), make_store_error(store_error::busy, task.name, "other exports are made"));
+            loop_, std::move(to_call), make_store_error(store_error::busy, task.name, too_many_exports()));
     }
     auto work = boost::asio::prefer(loop_, boost::asio::execution::outstanding_work.tracked);
     auto keep_running = [work, to_call = std::move(to_call)](op_result<std::shared_ptr<byte_source>> outcome) mutable {

@@ -16,7 +16,7 @@ void pg_snapshots::request(copy_task task, store_thread::source_handler to_call)
     forget_ended();
     if (static_cast<std::size_t>(places_.use_count()) - 1 >= most_exports) {
         boost::asio::post(loop_, [to_call = std::move(to_call), name = task.name]() mutable {
-            to_call(make_store_error(store_error::busy, name, "other exports are made"));
+            to_call(make_store_error(store_error::busy, name, too_many_exports()));
         });
         return;
     }
