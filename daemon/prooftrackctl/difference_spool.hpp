@@ -14,12 +14,13 @@
 
 namespace prooftrack::ctl {
 
-/// Lines of JSON, gathered by class and given back in the order in which they came. Throws command_failure when the
-/// folder of temporary files cannot be written.
+/// Lines of JSON, gathered by class. The API's pages have the newest first: what is known here is given back last come
+/// first, so oldest first, and what only the list has as it came. Throws command_failure when the folder of temporary
+/// files cannot be written.
 class difference_spool final : public track::reconcile_findings {
   public:
     void on_difference(const track::found_difference& found) override {
-        put_into(static_cast<std::size_t>(found.kind), track::render_difference(found.kind, found.given, found.known));
+        put_into(static_cast<std::size_t>(found.kind), track::render_difference(found));
     }
     void on_unreadable(std::uint64_t line, std::string_view why) override {
         put_into(track::difference_count, track::render_unreadable(line, why));
@@ -27,7 +28,7 @@ class difference_spool final : public track::reconcile_findings {
 
     using visitor = std::function<void(std::string_view line)>;
     /// May be called again and again, but not while another visit is under way.
-    void each(track::difference kind, const visitor& visit) { each_of(static_cast<std::size_t>(kind), visit); }
+    void each(track::difference kind, const visitor& visit);
     void each_unreadable(const visitor& visit) { each_of(track::difference_count, visit); }
 
   private:
@@ -36,6 +37,7 @@ class difference_spool final : public track::reconcile_findings {
     };
     void put_into(std::size_t place, std::string_view line);
     void each_of(std::size_t place, const visitor& visit);
+    void each_backwards(std::size_t place, const visitor& visit);
 
     std::array<std::unique_ptr<std::FILE, closing>, track::difference_count + 1> files_;
 };

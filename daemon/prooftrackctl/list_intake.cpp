@@ -30,9 +30,7 @@ void expect_a_list(const Read& read) {
 list_intake::list_intake(track::reconciliation& work)
     : list_(
           [&work](const track::merchant_line& line) { expect_taken(work.take(line), work); },
-          [&work](std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids) {
-              expect_taken(work.take_unreadable(line, why, ids), work);
-          }) {}
+          [&work](const track::unreadable_line& line) { expect_taken(work.take_unreadable(line), work); }) {}
 
 void list_intake::take(std::string_view piece) {
     expect_a_list([&] { list_.take(piece); });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -40,9 +41,15 @@ constexpr std::array<known_column, 5> known_columns{
      {track::currency_column, track::read_currency},
      {track::credited_column, track::read_credited}}};
 
+using views = std::vector<std::string_view>;
+
 /// The id of a line whose value `at` (in the order of `known_columns`) is bad.
-std::vector<std::string_view> ids_before(std::size_t at, const merchant_line& line) {
-    return at == 0 ? std::vector<std::string_view>{} : std::vector<std::string_view>{line.id};
+views ids_before(std::size_t at, const merchant_line& line) { return at == 0 ? views{} : views{line.id}; }
+
+/// Adds the id that `text` is, if it is one.
+void add_id(std::string_view text, views& ids) {
+    merchant_line one;
+    if (track::read_id(text, one).empty()) ids.push_back(one.id);
 }
 
 [[noreturn]] void refuse(const std::string& why) { throw not_a_list("the list: " + why); }
@@ -52,8 +59,8 @@ class csv_list : public merchant_list::format {
     csv_list(const merchant_list::line_sink& on_line, const merchant_list::fault_sink& on_fault)
         : on_line_(on_line), on_fault_(on_fault),
           records_(
-              [this](std::uint64_t line, const std::vector<std::string_view>& fields) { take_record(line, fields); },
-              [this](std::uint64_t line, std::string_view why) { take_fault(line, why); }) {}
+              [this](std::uint64_t line, const views& fields) { take_record(line, fields); },
+              [this](const csv_records::fault& fault) { take_fault(fault); }) {}
 
     void take(std::string_view piece) override { records_.take(piece); }
     void finish() override {
@@ -63,32 +70,45 @@ class csv_list : public merchant_list::format {
     bool is_begun() const override { return columns_ != 0; }
 
   private:
-    void take_fault(std::uint64_t line, std::string_view why) {
-        if (columns_ == 0) refuse(fmt::format("line {}, which names the columns: {}", line, why));
-        on_fault_(line, why, {});
+    void take_fault(const csv_records::fault& fault) {
+        if (columns_ == 0) refuse(fmt::format("line {}, which names the columns: {}", fault.line, fault.why));
+        views ids;
+        if (*places_.front() < fault.fields.size()) add_id(fault.fields[*places_.front()], ids);
+        report(fault.line, fault.why, std::move(ids), fault.swallows_lines);
+    }
+
+    void report(std::uint64_t line, std::string_view why, views ids, bool swallows_lines) const {
+        const bool hides_ids = ids.empty() || swallows_lines;
+        on_fault_({line, why, std::move(ids), hides_ids});
+    }
+
+    /// A field of more than one line: a quote may have taken lines in that are others.
+    static bool has_line_end(const views& fields) {
+        return std::any_of(fields.begin(), fields.end(), [](std::string_view field) {
+            return field.find_first_of("\r\n") != std::string_view::npos;
+        });
     }
 
     /// An unquoted comma too many, or a value too few, may stand before the id or behind it.
-    std::vector<std::string_view> ids_in(const std::vector<std::string_view>& fields) const {
+    views ids_in(const views& fields) const {
         const std::size_t place = *places_.front();
         const std::size_t behind = columns_ - place; // counted from the end
         const std::size_t from_end = fields.size() > behind ? fields.size() - behind : 0;
-        std::vector<std::string_view> ids;
-        for (std::size_t at = std::min(place, from_end); at <= std::max(place, from_end) && at < fields.size(); ++at) {
-            merchant_line one;
-            if (track::read_id(fields[at], one).empty()) ids.push_back(one.id);
-        }
+        views ids;
+        for (std::size_t at = std::min(place, from_end); at <= std::max(place, from_end) && at < fields.size(); ++at)
+            add_id(fields[at], ids);
         return ids;
     }
 
-    void take_record(std::uint64_t line, const std::vector<std::string_view>& fields) {
+    void take_record(std::uint64_t line, const views& fields) {
         if (columns_ == 0) {
             take_header(fields);
             return;
         }
         if (fields.size() != columns_) {
-            on_fault_(
-                line, fmt::format("{} fields, and the first line names {}", fields.size(), columns_), ids_in(fields));
+            report(
+                line, fmt::format("{} fields, and the first line names {}", fields.size(), columns_), ids_in(fields),
+                has_line_end(fields));
             return;
         }
         merchant_line one;
@@ -97,13 +117,13 @@ class csv_list : public merchant_list::format {
             if (!places_.at(i)) continue;
             const std::string wrong = known_columns.at(i).read(fields[*places_.at(i)], one);
             if (wrong.empty()) continue;
-            on_fault_(line, wrong, ids_before(i, one));
+            report(line, wrong, ids_before(i, one), has_line_end(fields));
             return;
         }
         on_line_(one);
     }
 
-    void take_header(const std::vector<std::string_view>& fields) {
+    void take_header(const views& fields) {
         columns_ = fields.size();
         for (std::size_t at = 0; at < fields.size(); ++at) {
             if (fields[at].find('\r') != std::string_view::npos)
@@ -138,12 +158,9 @@ class ndjson_list : public merchant_list::format {
         while (!piece.empty()) {
             const std::size_t end = piece.find('\n');
             const std::string_view part = piece.substr(0, end);
-            if (text_.size() + part.size() > merchant_list::max_line) {
-                too_long_ = true;
-                text_.clear();
-            } else if (!too_long_) {
-                text_ += part;
-            }
+            const std::size_t room = merchant_list::max_line - text_.size();
+            too_long_ = too_long_ || part.size() > room;
+            text_ += part.substr(0, room); // of a longer one its beginning, which may have the id
             if (end == std::string_view::npos) return;
             end_line();
             piece.remove_prefix(end + 1);
@@ -159,7 +176,7 @@ class ndjson_list : public merchant_list::format {
         if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
         text = track::trim_blanks(text);
         if (too_long_) {
-            on_fault_(line_, "longer than 64 KiB", {});
+            report_broken(text, "longer than 64 KiB");
         } else if (!text.empty()) {
             read(text);
         }
@@ -168,11 +185,40 @@ class ndjson_list : public merchant_list::format {
         too_long_ = false;
     }
 
+    /// With every id that a member of this name seems to have, wherever it stands.
+    void report_broken(std::string_view text, std::string_view why) {
+        const std::string name = '"' + std::string(track::id_column) + '"';
+        constexpr std::string_view blanks = " \t\r";
+        std::vector<std::string> values;
+        const auto skip_blanks = [&](std::size_t at) {
+            return std::min(text.find_first_not_of(blanks, at), text.size());
+        };
+        for (std::size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at)) {
+            at = skip_blanks(at + name.size());
+            if (at == text.size() || text[at] != ':') continue;
+            const std::size_t begin = skip_blanks(at + 1);
+            const std::size_t end = begin < text.size() ? text.find('"', begin + 1) : std::string_view::npos;
+            if (end == std::string_view::npos) break;
+            const std::string_view value = text.substr(begin, end + 1 - begin);
+            if (net::check_json(value)) values.push_back(net::decode_json_string(value).value_or(""));
+        }
+        views ids;
+        for (const std::string& value : values) add_id(value, ids);
+        // Objects that follow each other without an LF are one line, and the rest of them is not looked at.
+        const bool hides_ids = ids.empty() || (too_long_ && ids.size() > 1);
+        on_fault_({line_, why, std::move(ids), hides_ids});
+    }
+
+    void report(std::string_view why, views ids) const {
+        const bool hides_ids = ids.empty();
+        on_fault_({line_, why, std::move(ids), hides_ids});
+    }
+
     void read(std::string_view text) {
         const auto members = net::top_level_members(text);
         if (!members) {
             const auto fault = net::find_json_fault(text);
-            on_fault_(line_, fault ? fault->message() : "not a JSON object", {});
+            report_broken(text, fault ? fault->message() : "not a JSON object");
             return;
         }
         merchant_line one;
@@ -184,14 +230,14 @@ class ndjson_list : public merchant_list::format {
                 if (member.key != known_columns.at(i).name) continue;
                 const auto value = value_of(member);
                 if (!value) {
-                    on_fault_(line_, fmt::format("{} has a value of a wrong type", member.key), ids_before(i, one));
+                    report(fmt::format("{} has a value of a wrong type", member.key), ids_before(i, one));
                     return;
                 }
                 values.at(i) = *value;
             }
             wrong = known_columns.at(i).read(values.at(i), one);
             if (wrong.empty()) continue;
-            on_fault_(line_, wrong, ids_before(i, one));
+            report(wrong, ids_before(i, one));
             return;
         }
         on_line_(one);

@@ -8,7 +8,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "track/merchant_line.hpp"
 
@@ -35,10 +34,7 @@ class merchant_list {
     static constexpr std::size_t max_line = 64UL * 1024;
 
     using line_sink = std::function<void(const track::merchant_line&)>;
-    /// `ids`: what the line may be about, as far as that can be read; more than one when it is not clear which value is
-    /// the id. Valid ids, and valid while they are handed over.
-    using fault_sink =
-        std::function<void(std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids)>;
+    using fault_sink = std::function<void(const track::unreadable_line&)>;
 
     merchant_list(line_sink on_line, fault_sink on_fault, list_format wanted = list_format::by_content);
     ~merchant_list();

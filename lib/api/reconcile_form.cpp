@@ -42,9 +42,7 @@ class reconcile_work {
     void run(track::reconcile_source& source, const track::line_writer& write) {
         read(
             [this](const track::merchant_line& line) { expect_room(work_.take(line)); },
-            [this](std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids) {
-                expect_room(work_.take_unreadable(line, why, ids));
-            });
+            [this](const track::unreadable_line& line) { expect_room(work_.take_unreadable(line)); });
         work_.run(source, [](std::uint64_t) {});
         for (std::size_t i = 0; i < track::difference_count; ++i)
             write_given(static_cast<track::difference>(i), source, write);
@@ -70,7 +68,7 @@ class reconcile_work {
             if (!classes_.is_in(kind, at)) continue;
             const track::kept_line given = work_.list().line(at);
             const auto known = source.find(given.id);
-            write(track::render_difference(kind, &given, known ? &*known : nullptr));
+            write(track::render_difference({kind, at, &given, known ? &*known : nullptr, false}));
         }
     }
 
@@ -78,7 +76,8 @@ class reconcile_work {
         constexpr auto kind = track::difference::here_but_not_given;
         if (work_.summary().of(kind) == 0) return;
         source.each_transaction([&](const track::known_transaction& known) {
-            if (work_.is_not_given(known)) write(track::render_difference(kind, nullptr, &known));
+            if (!work_.is_not_given(known)) return;
+            write(track::render_difference({kind, std::nullopt, nullptr, &known, work_.hides_ids()}));
         });
     }
 
@@ -89,9 +88,7 @@ class reconcile_work {
                 if (const std::string why = work_.repetition(line); !why.empty())
                     write(track::render_unreadable(line.line, why));
             },
-            [&](std::uint64_t line, std::string_view why, const std::vector<std::string_view>&) {
-                write(track::render_unreadable(line, why));
-            });
+            [&](const track::unreadable_line& line) { write(track::render_unreadable(line.line, line.why)); });
     }
 
     std::string_view list_;
@@ -111,7 +108,7 @@ parsed<void> check_merchant_list(std::string_view list, list_format format, std:
             problem_code::too_large,
             fmt::format("a list is at most {} lines here: `prooftrackctl reconcile` takes 5,000,000", most));
     }
-    const auto ignore_fault = [](std::uint64_t, std::string_view, const std::vector<std::string_view>&) {};
+    const auto ignore_fault = [](const track::unreadable_line&) {};
     merchant_list probe([](const track::merchant_line&) {}, ignore_fault, format);
     try {
         // No further than until it can only be a list: the rest is read on another thread.

@@ -105,21 +105,28 @@ void csv_records::end_record() {
     const bool empty = text_.empty() && ends_.empty() && !quotes_;
     if (!empty) {
         ends_.push_back(text_.size());
-        fields_.clear();
-        std::size_t start = 0;
-        for (const std::size_t end : ends_) {
-            fields_.push_back(std::string_view(text_).substr(start, end - start));
-            start = end;
-        }
+        cut_fields();
         on_record_(record_line_, fields_);
     }
     begin_record();
 }
 
 void csv_records::fail(std::string_view why) {
-    on_fault_(record_line_, why);
+    // Line ends in it: a quote took them in, or the file has lines that end with a carriage return alone.
+    const bool swallows = place_ == place::behind_return || text_.find_first_of("\r\n") != std::string::npos;
+    cut_fields();
+    on_fault_({record_line_, why, fields_, swallows});
     begin_record();
     place_ = place::skipping;
+}
+
+void csv_records::cut_fields() {
+    fields_.clear();
+    std::size_t start = 0;
+    for (const std::size_t end : ends_) {
+        fields_.push_back(std::string_view(text_).substr(start, end - start));
+        start = end;
+    }
 }
 
 void csv_records::begin_record() {

@@ -19,7 +19,14 @@ class csv_records {
 
     /// `fields` are valid during the call. A record's `line` is the one where it begins, counted from 1.
     using record_sink = std::function<void(std::uint64_t line, const std::vector<std::string_view>& fields)>;
-    using fault_sink = std::function<void(std::uint64_t line, std::string_view why)>;
+    /// Also valid during the call.
+    struct fault {
+        std::uint64_t line = 0;
+        std::string_view why;
+        const std::vector<std::string_view>& fields; ///< those that ended before it
+        bool swallows_lines = false;                 ///< what may have been lines of their own is lost with it
+    };
+    using fault_sink = std::function<void(const fault&)>;
 
     csv_records(record_sink on_record, fault_sink on_fault)
         : on_record_(std::move(on_record)), on_fault_(std::move(on_fault)) {}
@@ -38,6 +45,7 @@ class csv_records {
     void end_record();
     void fail(std::string_view why);
     void begin_record();
+    void cut_fields();
 
     record_sink on_record_;
     fault_sink on_fault_;

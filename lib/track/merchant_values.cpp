@@ -40,6 +40,8 @@ std::string read_status(std::string_view text, merchant_line& into) {
     text = trim_blanks(text);
     if (text.empty()) return {};
     if (text.size() > max_status_length) return fmt::format("{} is longer than 64 bytes", status_column);
+    if (text.find_first_of("\r\n") != std::string_view::npos)
+        return fmt::format("{} has a line end in it: is a quote not closed?", status_column);
     into.belief.status = text;
     return {};
 }

@@ -53,16 +53,20 @@ std::string totals_of(const reconcile_totals& totals) {
 
 } // namespace
 
-std::string render_difference(difference kind, const kept_line* given, const known_transaction* known) {
+std::string render_difference(const found_difference& found) {
+    const auto& [kind, at, given, known, may_be_hidden] = found;
     std::optional<known_facts> facts;
     if (known != nullptr) facts = known->facts(false);
     std::optional<merchant_belief> belief;
     if (given != nullptr) belief = given->belief();
+    const std::string what_to_do = may_be_hidden
+                                       ? std::string(advice_on_hidden)
+                                       : advice_on(kind, belief ? &*belief : nullptr, facts ? &*facts : nullptr);
     return fmt::format(
         R"({{"class": {}, "merchant_transaction_id": {}, "line": {}, "given": {}, "here": {}, "what_to_do": {}}})",
         json_string(to_string(kind)), json_string(given != nullptr ? given->id : known->id),
         given != nullptr ? fmt::format("{}", given->line) : "null", given_of(given), here_of(known),
-        json_string(advice_on(kind, belief ? &*belief : nullptr, facts ? &*facts : nullptr)));
+        json_string(what_to_do));
 }
 
 std::string render_unreadable(std::uint64_t line, std::string_view why) {

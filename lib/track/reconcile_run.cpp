@@ -27,7 +27,7 @@ std::string reconciliation::repetition(const merchant_line& line) const {
 bool reconciliation::take(const merchant_line& line) {
     switch (table_.add(line)) {
     case merchant_table::outcome::repeated:
-        return take_unreadable(line.line, repetition(line));
+        return take_unreadable({line.line, repetition(line), {}, false});
     case merchant_table::outcome::full:
         return false;
     case merchant_table::outcome::added:
@@ -40,13 +40,13 @@ bool reconciliation::take(const merchant_line& line) {
     return true;
 }
 
-bool reconciliation::take_unreadable(
-    std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids) {
-    for (const std::string_view id : ids) {
-        if (unreadable_.add({line, id, {}}) == merchant_table::outcome::full) return false;
+bool reconciliation::take_unreadable(const unreadable_line& line) {
+    for (const std::string_view id : line.ids) {
+        if (unreadable_.add({line.line, id, {}}) == merchant_table::outcome::full) return false;
     }
+    hides_ids_ = hides_ids_ || line.hides_ids;
     ++summary_.unreadable;
-    found_.on_unreadable(line, why);
+    found_.on_unreadable(line.line, line.why);
     return true;
 }
 
@@ -79,7 +79,7 @@ void reconciliation::look_at(reconcile_source& source, const known_transaction& 
     ++summary_.here;
     if (known.status == "completed") summary_.totals.add_here(known.fiat_currency.value_or(""), known.fiat_amount);
     if (!is_not_given(known)) return;
-    report({difference::here_but_not_given, std::nullopt, nullptr, &known});
+    report({difference::here_but_not_given, std::nullopt, nullptr, &known, hides_ids_});
     count_day(known, true);
 }
 
@@ -103,7 +103,7 @@ void reconciliation::judge(reconcile_source& source, std::size_t at, const known
     if (known.status == "completed") summary_.totals.add_here(known.fiat_currency.value_or(""), known.fiat_amount);
     const auto kind = compare(belief, facts);
     if (kind) {
-        report({*kind, at, &given, &known});
+        report({*kind, at, &given, &known, false});
     } else {
         ++summary_.agreed;
     }
@@ -114,7 +114,7 @@ void reconciliation::report_unknown(std::size_t at) {
     const kept_line given = table_.line(at);
     if (counts_as_received(given.belief()))
         summary_.totals.add_given(given.fiat_currency.value_or(""), given.fiat_amount);
-    report({difference::unknown_here, at, &given, nullptr});
+    report({difference::unknown_here, at, &given, nullptr, false});
 }
 
 void reconciliation::report(const found_difference& found) {

@@ -55,6 +55,7 @@ struct found_difference {
     std::optional<std::size_t> at;            ///< the place of `given` in the list; nullopt without
     const kept_line* given = nullptr;         ///< null for `here_but_not_given` alone
     const known_transaction* known = nullptr; ///< null for `unknown_here` alone
+    bool may_be_hidden = false;               ///< `here_but_not_given` alone: a line that cannot be read may have it
 };
 
 /// Gets what a reconciliation finds, in no order that means anything.
@@ -77,10 +78,9 @@ class reconciliation {
 
     /// False: there are more ids than it takes, and this one is not in the list.
     [[nodiscard]] bool take(const merchant_line& line);
-    /// Of the `ids` that the line may be about none is reported as missing in the list. False: there are more of them
+    /// Of the ids that the line may be about none is reported as missing in the list. False: there are more of them
     /// than it takes.
-    [[nodiscard]] bool take_unreadable(
-        std::uint64_t line, std::string_view why, const std::vector<std::string_view>& ids = {});
+    [[nodiscard]] bool take_unreadable(const unreadable_line& line);
 
     /// Once, after the list. `progress` gets the number of transactions seen so far.
     void run(reconcile_source& source, const std::function<void(std::uint64_t)>& progress);
@@ -90,6 +90,8 @@ class reconciliation {
     const merchant_table& list() const { return table_; }
     /// Why a line whose values could be read is one that cannot be: its id stands in an earlier line. "" = it does not.
     std::string repetition(const merchant_line& line) const;
+    /// True when a line that cannot be read may have ids that are not known: none is surely missing in the list.
+    bool hides_ids() const { return hides_ids_; }
     /// True when `run` counts it as `here_but_not_given`.
     bool is_not_given(const known_transaction& known) const;
 
@@ -104,11 +106,16 @@ class reconciliation {
     reconcile_period period_;
     merchant_table table_;
     merchant_table unreadable_; ///< ids named in lines that cannot be read
+    bool hides_ids_ = false;
     reconcile_summary summary_;
 };
 
+/// What to do about a `here_but_not_given` that may be hidden, in place of the advice on it.
+inline constexpr std::string_view advice_on_hidden =
+    "It may stand in a line that cannot be read: mend those lines and compare again, and credit nothing before.";
+
 /// Each on one line of JSON. Pure.
-std::string render_difference(difference kind, const kept_line* given, const known_transaction* known);
+std::string render_difference(const found_difference& found);
 std::string render_unreadable(std::uint64_t line, std::string_view why);
 std::string render_summary(const reconcile_summary& summary, const reconcile_period& period); ///< `{"summary": …}`
 

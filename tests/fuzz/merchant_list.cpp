@@ -27,8 +27,10 @@ fates read(std::string_view list, api::list_format format, std::size_t piece) {
     fates all;
     api::merchant_list reader(
         [&](const track::merchant_line& line) { all.emplace_back(line.line, std::string(line.id)); },
-        [&](std::uint64_t line, std::string_view why, const std::vector<std::string_view>&) {
-            all.emplace_back(line, "fault " + std::string(why));
+        [&](const track::unreadable_line& line) {
+            std::string fate = std::string(line.hides_ids ? "hidden " : "fault ") + std::string(line.why);
+            for (const std::string_view id : line.ids) (fate += ' ') += id;
+            all.emplace_back(line.line, std::move(fate));
         },
         format);
     for (; !list.empty(); list.remove_prefix(std::min(piece, list.size()))) reader.take(list.substr(0, piece));

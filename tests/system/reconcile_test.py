@@ -160,14 +160,18 @@ class Reconcile(SystemCase):
                              (200, NDJSON, "chunked"), reply)
             called = reply.body.decode().splitlines()
             told = self.ctl("--json", "reconcile", str(self.folder / "list"))[0].splitlines()
-            # Class by class, then what cannot be read, then the summary; inside a class as the list is, or as the
-            # daemon's pages are.
+            # Class by class, then what cannot be read, then the summary; inside a class as the list is, or the
+            # oldest first.
             place = lambda one: (CLASSES.index(one["class"]) if "class" in one else 9 if "error" in one else 10)
             for given in (called, told):
                 places = [place(json.loads(line)) for line in given]
                 self.assertEqual(places, sorted(places))
             self.assertEqual(sorted(called), sorted(told))
             self.assertEqual(called[-1], told[-1])
+            missing = lambda lines: [one for one in map(json.loads, lines) if one.get("class") == "here_but_not_given"]
+            self.assertEqual(missing(called), missing(told))
+            for one in missing(called):  # one line hides its id
+                self.assertIn("mend those lines and compare again", one["what_to_do"])
             by_class = {kind: set() for kind in CLASSES}
             for one in map(json.loads, called[:-more - 1]):
                 by_class[one["class"]].add(one["merchant_transaction_id"])
@@ -204,7 +208,9 @@ class Reconcile(SystemCase):
             return None
 
         going = [wait_until(begin, 10, "a place") for _ in range(4)]
-        self.assert_problem(self.post(table, CSV), 503, "unavailable")
+        full = self.post(table, CSV)
+        self.assert_problem(full, 503, "unavailable")
+        self.assertIn("4 exports and reconciliations", full.json["detail"])
         self.assert_problem(self.daemon.api("GET", "/v1/export/events"), 503, "unavailable")
 
         self.proof("later", "completed")

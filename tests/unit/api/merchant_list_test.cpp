@@ -13,6 +13,7 @@ namespace {
 struct read_list {
     std::vector<track::kept_line> lines;
     std::vector<std::pair<std::uint64_t, std::string>> faults;
+    std::vector<std::vector<std::string>> ids; ///< of each fault; `?` behind them = there may be others
 };
 
 std::optional<std::string> kept(const std::optional<std::string_view>& text) {
@@ -27,8 +28,10 @@ read_list read(const std::vector<std::string>& pieces, list_format format = list
                 {one.line, std::string(one.id), kept(one.belief.status), kept(one.belief.fiat_amount),
                  kept(one.belief.fiat_currency), one.belief.credited});
         },
-        [&all](std::uint64_t line, std::string_view why, const std::vector<std::string_view>&) {
-            all.faults.emplace_back(line, why);
+        [&all](const track::unreadable_line& line) {
+            all.faults.emplace_back(line.line, line.why);
+            all.ids.emplace_back(line.ids.begin(), line.ids.end());
+            if (line.hides_ids) all.ids.back().emplace_back("?");
         },
         format);
     for (const std::string& piece : pieces) list.take(piece);
@@ -120,6 +123,49 @@ TEST(MerchantList, ABadLineIsReportedAndTheRestIsRead) {
     EXPECT_EQ(all.faults[6].second, "4 fields, and the first line names 5");
 }
 
+using ids = std::vector<std::vector<std::string>>;
+
+TEST(MerchantList, TellsTheIdOfABrokenRecordOrThatItHidesOne) {
+    const auto of = [](const std::string& rows) { return read({csv(rows)}).ids; };
+    EXPECT_EQ(of("o1,comp\"leted,1,EUR,true\n"), (ids{{"o1"}}));
+    EXPECT_EQ(of(" o1 ,\"completed\"x,1,EUR,true\n"), (ids{{"o1"}}));
+    EXPECT_EQ(of("o1," + std::string(70'000, 'x') + "\n"), (ids{{"o1"}}));
+    EXPECT_EQ(of("o1" + std::string(300, ',') + "\n"), (ids{{"o1"}}));
+    EXPECT_EQ(of("o1,\"completed"), (ids{{"o1"}}));
+    EXPECT_EQ(of("o1,\"completed\no2,completed\no3,completed\n"), (ids{{"o1", "?"}})); // o2 and o3 are lost with it
+    EXPECT_EQ(of("o1,\"completed\no2,\"completed\n"), (ids{{"o1", "?"}}));
+    EXPECT_EQ(of("o1,completed,1,\"EUR\no2,completed,1,\"EUR\no3,,1,\"\n"), (ids{{"o1", "?"}, {"o3", "?"}}));
+    EXPECT_EQ(of("o1,\"completed,1,EUR,true\no2,completed\",1,EUR,1\n"), (ids{{"o1", "?"}})); // a word of two lines
+    EXPECT_EQ(of("o1,completed,1,EUR,true\ro2,completed,1,EUR,true\n").at(0).back(), "?");
+    EXPECT_EQ(of("o\"1,completed,1,EUR,true\n"), (ids{{"?"}}));
+    EXPECT_EQ(of("a b,completed,1,EUR,true\n"), (ids{{"?"}}));
+    EXPECT_EQ(of(",completed,1,EUR,true\n"), (ids{{"?"}}));
+    EXPECT_EQ(of("a b,completed\n"), (ids{{"?"}}));
+    EXPECT_EQ(of("o1,completed,x,EUR,true\n"), (ids{{"o1"}}));
+    EXPECT_EQ(read({"order,merchant_transaction_id,status\nA-1,o1,\"x\"y\nA\"2,o2,x\n"}).ids, (ids{{"o1"}, {"?"}}));
+}
+
+TEST(MerchantList, TellsTheIdsOfABrokenObjectOrThatItHidesThem) {
+    const auto of = [](const std::string& line) { return read({line + "\n"}, list_format::ndjson).ids; };
+    const std::string long_text(merchant_list::max_line, 'x');
+    EXPECT_EQ(of(R"({"merchant_transaction_id":"o2","merchant_transaction_id":"o2"})"), (ids{{"o2", "o2"}}));
+    EXPECT_EQ(of(R"({"merchant_transaction_id":"o3","status":"x",})"), (ids{{"o3"}}));
+    EXPECT_EQ(
+        of(R"({"status":"x "y"," merchant_transaction_id": 1, "merchant_transaction_id" :  "o\u0033")"), (ids{{"o3"}}));
+    EXPECT_EQ(of(R"({"merchant_transaction_id":"o3","x":")" + long_text + R"("})"), (ids{{"o3"}}));
+    EXPECT_EQ(of(R"({"x":")" + long_text + R"(","merchant_transaction_id":"o3"})"), (ids{{"?"}}));
+    EXPECT_EQ(of(R"({"merchant_transaction_id":"o1"}{"merchant_transaction_id":"o2"})"), (ids{{"o1", "o2"}}));
+    EXPECT_EQ(
+        of(R"({"merchant_transaction_id":"o1"}{"merchant_transaction_id":"o2"})" + long_text),
+        (ids{{"o1", "o2", "?"}}));
+    for (const char* hidden :
+         {R"({"merchant_transaction_id":"o1)", R"({"merchant_transaction_id":)", R"({"merchant_transaction_id")",
+          R"({"merchant_transaction_id":["o1",})", R"({"merchant_transaction_id":"o 1",})", R"("o1")", "nothing",
+          R"({"merchant_transaction_id":7})", R"({"status":"x"})", R"({"merchant_transaction_id":"o\q",})"})
+        EXPECT_EQ(of(hidden), (ids{{"?"}})) << hidden;
+    EXPECT_EQ(of(R"({"merchant_transaction_id":"o1","credited":"yes"})"), (ids{{"o1"}}));
+}
+
 TEST(MerchantList, ABadObjectIsReportedAndTheRestIsRead) {
     const auto all = read({"{\"merchant_transaction_id\":\"a\"\n"
                            "{\"merchant_transaction_id\":\"a\",\"merchant_transaction_id\":\"b\"}\n"
@@ -180,9 +226,7 @@ TEST(MerchantList, AFormatThatIsSaidIsNotGuessed) {
     EXPECT_EQ(all.lines[0].line, 2U);
     ASSERT_EQ(all.faults.size(), 1U);
     EXPECT_EQ(all.faults[0].first, 1U);
-    EXPECT_NE(
-        refusal_of("{\"merchant_transaction_id\":\"a\"}\n", list_format::csv).find("quote"),
-        std::string::npos);
+    EXPECT_NE(refusal_of("{\"merchant_transaction_id\":\"a\"}\n", list_format::csv).find("quote"), std::string::npos);
     EXPECT_NE(
         refusal_of("[\n{\"merchant_transaction_id\":\"a\"}]\n", list_format::ndjson).find("object a line"),
         std::string::npos);
@@ -190,9 +234,7 @@ TEST(MerchantList, AFormatThatIsSaidIsNotGuessed) {
 
 TEST(MerchantList, HasBegunWhenNothingCanRefuseTheWholeAnyMore) {
     const auto begun_after = [](std::string_view text) {
-        merchant_list list(
-            [](const track::merchant_line&) {},
-            [](std::uint64_t, std::string_view, const std::vector<std::string_view>&) {});
+        merchant_list list([](const track::merchant_line&) {}, [](const track::unreadable_line&) {});
         for (std::size_t taken = 0; taken < text.size(); ++taken) {
             if (list.is_begun()) return taken;
             list.take(text.substr(taken, 1));

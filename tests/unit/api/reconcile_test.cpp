@@ -154,6 +154,38 @@ TEST_F(Reconcile, ALongerListIsForPrograms) {
     EXPECT_THAT(longer.body, HasSubstr("prooftrackctl reconcile"));
 }
 
+TEST(ReconcileForm, WhatALineMayHideIsNotToBeCredited) {
+    const auto answers = [](const std::string& list, list_format format) {
+        made_up_source source;
+        for (const char* id : {"o1", "o2", "o3", "o4"}) source.listed.push_back(settled_as(id, "completed"));
+        return run(reconcile_job_of(list, format, {}), source);
+    };
+    const std::string hidden(track::advice_on_hidden);
+    const std::string header = "merchant_transaction_id,status,credited\n";
+    lines read = answers(header + "o1,comp\"leted,true\no2,completed,true,extra\n", list_format::csv);
+    EXPECT_THAT(
+        names_of(read),
+        ElementsAre("here_but_not_given o3", "here_but_not_given o4", "unreadable 2", "unreadable 3", "summary"));
+    EXPECT_THAT(read.at(0), HasSubstr("find its order and credit it"));
+    read = answers(header + "o1,\"completed,true\no2,completed,true\no3,completed,true\n", list_format::csv);
+    EXPECT_THAT(
+        names_of(read),
+        ElementsAre(
+            "here_but_not_given o2", "here_but_not_given o3", "here_but_not_given o4", "unreadable 2", "summary"));
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_THAT(read.at(i), HasSubstr(hidden));
+    read = answers(
+        R"({"merchant_transaction_id":"o2","merchant_transaction_id":"o2"})"
+        "\n"
+        R"({"merchant_transaction_id":"o3","status":"x",})"
+        "\n{\n",
+        list_format::ndjson);
+    EXPECT_THAT(
+        names_of(read), ElementsAre(
+                            "here_but_not_given o1", "here_but_not_given o4", "unreadable 1", "unreadable 2",
+                            "unreadable 3", "summary"));
+    EXPECT_THAT(read.at(0), HasSubstr(hidden));
+}
+
 TEST(ReconcileForm, TheIdsInLinesThatCannotBeReadAreBounded) {
     made_up_source source;
     const std::string list = "merchant_transaction_id,credited\na,?\nb,?\n";

@@ -14,6 +14,8 @@ using fields = std::vector<std::string>;
 struct read_records {
     std::vector<std::pair<std::uint64_t, fields>> records;
     std::vector<std::pair<std::uint64_t, std::string>> faults;
+    std::vector<fields> before_fault;
+    std::vector<bool> swallows;
 };
 
 read_records read(const std::vector<std::string>& pieces) {
@@ -22,7 +24,11 @@ read_records read(const std::vector<std::string>& pieces) {
         [&all](std::uint64_t line, const std::vector<std::string_view>& one) {
             all.records.emplace_back(line, fields(one.begin(), one.end()));
         },
-        [&all](std::uint64_t line, std::string_view why) { all.faults.emplace_back(line, why); });
+        [&all](const csv_records::fault& fault) {
+            all.faults.emplace_back(fault.line, fault.why);
+            all.before_fault.emplace_back(fault.fields.begin(), fault.fields.end());
+            all.swallows.push_back(fault.swallows_lines);
+        });
     for (const std::string& piece : pieces) reader.take(piece);
     reader.finish();
     return all;
@@ -54,6 +60,8 @@ TEST(CsvRecords, PiecesMayBreakAnywhere) {
         const auto split = read({text.substr(0, at), text.substr(at)});
         EXPECT_EQ(split.records, whole.records) << at;
         EXPECT_EQ(split.faults, whole.faults) << at;
+        EXPECT_EQ(split.before_fault, whole.before_fault) << at;
+        EXPECT_EQ(split.swallows, whole.swallows) << at;
     }
 }
 
@@ -66,6 +74,16 @@ TEST(CsvRecords, WhatBreaksTheRulesIsOneLineLost) {
     EXPECT_EQ(all.faults[3].first, 8U); // where the quote that is not closed began
     ASSERT_EQ(all.records.size(), 4U);
     EXPECT_EQ(all.records[3].first, 7U);
+}
+
+TEST(CsvRecords, AFaultTellsWhichFieldsEndedBeforeItAndWhetherLinesAreLost) {
+    const auto all = read(
+        {"a,b,c\"d,e\n\"x\",\"y\"z,w\nq\"\n1,\"two\nlines,3\n4,\"5\n\"k\"\rl\n" +
+         ("long," + std::string(csv_records::max_record, 'x')) + "\nlast,\"open\nswallowed,1\n"});
+    EXPECT_EQ(all.before_fault, (std::vector<fields>{{"a", "b"}, {"x"}, {}, {"1"}, {}, {"long"}, {"last"}}));
+    EXPECT_EQ(all.swallows, (std::vector<bool>{false, false, false, true, true, false, true}));
+    EXPECT_TRUE(all.records.empty());
+    EXPECT_EQ(read({"a,\"open"}).swallows, std::vector<bool>{false}); // there is no line to lose
 }
 
 TEST(CsvRecords, ARecordIsBounded) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -110,7 +111,8 @@ TEST(Reconcile, WhatALineThatCannotBeReadNamesIsNotMissingInTheList) {
           "merchant_transaction_id,status,fiat_amount,credited\na,completed,1,234.50,true\n",
           "order,fiat_amount,merchant_transaction_id\nA 1,1,234.50,a\n", "merchant_transaction_id,credited\na\n",
           "order,merchant_transaction_id\na\n", "{\"fiat_amount\":\"1,234.50\",\"merchant_transaction_id\":\"a\"}\n",
-          "{\"credited\":7,\"merchant_transaction_id\":\"a\"}\n"}) {
+          "{\"credited\":7,\"merchant_transaction_id\":\"a\"}\n", "merchant_transaction_id,status\na,comp\"leted\n",
+          "{\"merchant_transaction_id\":\"a\",}\n"}) {
         made_up_source source;
         source.listed = {settled_as("a", "completed"), settled_as("b", "completed")};
         outcome all;
@@ -292,6 +294,49 @@ TEST(ReconcileReport, IsSelfContainedAndSaysWhatItIsAbout) {
         EXPECT_THAT(page, HasSubstr(part));
     }
     EXPECT_THAT(page, HasSubstr(std::string(64, 'd')));
+}
+
+TEST(ReconcileReport, WhatALineMayHideIsNotToBeCredited) {
+    for (const bool closed : {true, false}) {
+        made_up_source source;
+        source.listed = {settled_as("b", "completed"), settled_as("a", "completed")};
+        outcome all;
+        reconcile(
+            all, std::string("merchant_transaction_id,status\na,\"completed") + (closed ? "\"x" : "") + "\nb,failed\n",
+            source);
+        const std::string hidden(track::advice_on_hidden);
+        EXPECT_EQ(all.of(track::difference::here_but_not_given), closed ? ids{} : ids{"b"});
+        EXPECT_EQ(page_of(all).find(hidden) == std::string::npos, closed);
+        EXPECT_THAT(page_of(all), Not(HasSubstr("find its order and credit it")));
+    }
+}
+
+TEST(DifferenceSpool, GivesWhatIsKnownHereBackLastComeFirst) {
+    difference_spool spool;
+    ids wanted;
+    // Lines of several lengths, some longer than what is read at once, and more of them than that.
+    for (std::size_t i = 0; i < 700; ++i) {
+        const std::string id = std::to_string(i) + std::string(i % 100 == 50 ? 70'000 : i % 90, 'x');
+        const track::known_transaction known = settled_as(id, "completed");
+        track::kept_line given;
+        given.id = id;
+        spool.on_difference({track::difference::here_but_not_given, std::nullopt, nullptr, &known, false});
+        spool.on_difference({track::difference::unknown_here, i, &given, nullptr, false});
+        wanted.push_back(id);
+    }
+    const auto ids_of = [&spool](track::difference kind) {
+        ids all;
+        spool.each(kind, [&all](std::string_view line) { all.push_back(shown_difference_of(line).id); });
+        return all;
+    };
+    EXPECT_EQ(ids_of(track::difference::unknown_here), wanted);
+    std::reverse(wanted.begin(), wanted.end());
+    EXPECT_EQ(ids_of(track::difference::here_but_not_given), wanted);
+    const track::known_transaction late = settled_as("late", "completed");
+    spool.on_difference({track::difference::here_but_not_given, std::nullopt, nullptr, &late, false});
+    wanted.insert(wanted.begin(), "late");
+    EXPECT_EQ(ids_of(track::difference::here_but_not_given), wanted); // again, and with what came since
+    EXPECT_TRUE(ids_of(track::difference::still_open).empty());
 }
 
 TEST(ReconcileReport, ACleanMonthSaysSo) {

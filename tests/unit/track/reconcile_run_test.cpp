@@ -25,7 +25,7 @@ struct noted_findings final : reconcile_findings {
             std::string(to_string(found.kind)) + " " + (found.given != nullptr ? found.given->id : found.known->id));
         places.push_back(found.at);
         EXPECT_EQ(found.at.has_value(), found.given != nullptr);
-        json.push_back(render_difference(found.kind, found.given, found.known));
+        json.push_back(render_difference(found));
     }
     void on_unreadable(std::uint64_t line, std::string_view why) override {
         unreadable.push_back(render_unreadable(line, why));
@@ -45,7 +45,7 @@ struct ReconcileRun : testing::Test {
         const std::vector<merchant_line>& list, const reconcile_period& period = {}, const texts& unreadable = {}) {
         reconciliation work(found, period, 100);
         for (const merchant_line& line : list) EXPECT_TRUE(work.take(line));
-        for (const std::string& id : unreadable) EXPECT_TRUE(work.take_unreadable(99, "bad", {id}));
+        for (const std::string& id : unreadable) EXPECT_TRUE(work.take_unreadable({99, "bad", {id}, false}));
         work.run(source, [this](std::uint64_t number) { seen = number; });
         return work.summary();
     }
@@ -138,7 +138,7 @@ TEST_F(ReconcileRun, ALineThatCannotBeReadHidesItsIdAndOneThatRepeatsIsSuchALine
 TEST_F(ReconcileRun, TellsARepetitionAndWhatTheListDoesNotHave) {
     reconciliation work(found, {"2026-04-01T00:00:00.000Z", ""}, 100);
     ASSERT_TRUE(work.take({2, "a", {}}));
-    ASSERT_TRUE(work.take_unreadable(3, "bad", {"b"}));
+    ASSERT_TRUE(work.take_unreadable({3, "bad", {"b"}, false}));
     EXPECT_EQ(work.repetition({2, "a", {}}), "");
     EXPECT_EQ(work.repetition({4, "a", {}}), "a stands in line 2 already");
     EXPECT_EQ(work.repetition({4, "b", {}}), "");
@@ -150,6 +150,26 @@ TEST_F(ReconcileRun, TellsARepetitionAndWhatTheListDoesNotHave) {
     EXPECT_FALSE(work.is_not_given(early));
 }
 
+TEST_F(ReconcileRun, WhileALineMayHideIdsNoCreditIsAdvised) {
+    source.listed = {settled_as("a", "completed"), settled_as("b", "completed"), still_pending("c")};
+    for (const bool hides : {false, true}) {
+        noted_findings noted;
+        reconciliation work(noted, {}, 100);
+        ASSERT_TRUE(work.take({2, "a", {"failed", {}, {}, {}}}));
+        ASSERT_TRUE(work.take({3, "a", {}})); // a repetition hides nothing
+        ASSERT_TRUE(work.take_unreadable({4, "bad", {}, hides}));
+        ASSERT_TRUE(work.take_unreadable({5, "bad", {"d"}, false}));
+        EXPECT_EQ(work.hides_ids(), hides);
+        work.run(source, [](std::uint64_t) {});
+        EXPECT_THAT(noted.differences, ElementsAre("status_differs a", "here_but_not_given b", "here_but_not_given c"));
+        for (std::size_t i = 0; i < 3; ++i) {
+            const bool warns = noted.json[i].find(std::string(advice_on_hidden)) != std::string::npos;
+            EXPECT_EQ(warns, hides && i > 0) << noted.json[i];
+        }
+        EXPECT_EQ(noted.json[1].find("find its order and credit it") == std::string::npos, hides);
+    }
+}
+
 TEST_F(ReconcileRun, TheNumberOfIdsIsBounded) {
     reconciliation work(found, {}, 2);
     EXPECT_TRUE(work.take({1, "a", {}}));
@@ -157,9 +177,9 @@ TEST_F(ReconcileRun, TheNumberOfIdsIsBounded) {
     EXPECT_FALSE(work.take({3, "c", {}}));
     EXPECT_EQ(work.summary().given, 2U);
     EXPECT_EQ(work.list().capacity(), 2U);
-    EXPECT_TRUE(work.take_unreadable(4, "bad", {"x", "y"}));
-    EXPECT_TRUE(work.take_unreadable(5, "bad", {"x"}));
-    EXPECT_FALSE(work.take_unreadable(6, "bad", {"z"}));
+    EXPECT_TRUE(work.take_unreadable({4, "bad", {"x", "y"}, false}));
+    EXPECT_TRUE(work.take_unreadable({5, "bad", {"x"}, false}));
+    EXPECT_FALSE(work.take_unreadable({6, "bad", {"z"}, false}));
     EXPECT_EQ(work.summary().unreadable, 2U);
 }
 
