@@ -1,6 +1,7 @@
 #include "prooftrackctl/explanation.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -205,6 +206,20 @@ std::string note_of(
                          : fmt::format("{} so far, the next {}{}", tries, relative_time(next, now), last);
 }
 
+bool is_owed(const json_view& delivery) {
+    return delivery["state"].text() != "delivered" && delivery["state"].text() != "dismissed";
+}
+
+/// The paused callbacks of what `redeliver` would send, for which it would be refused.
+std::set<std::string> paused_for(const std::vector<json_view>& deliveries, bool owed, const json_view& status) {
+    std::set<std::string> names;
+    for (const json_view& one : deliveries) {
+        const std::string callback = one["callback"].text();
+        if ((is_owed(one) || !owed) && callback_state(status, callback) == "paused") names.insert(callback);
+    }
+    return names;
+}
+
 std::vector<std::string> actions_of(const explained_facts& facts, const std::vector<json_view>& deliveries) {
     const std::string id = printable(facts.transaction["merchant_transaction_id"].text());
     const std::string state = facts.transaction["state"].text();
@@ -217,12 +232,13 @@ std::vector<std::string> actions_of(const explained_facts& facts, const std::vec
     if (open) add("wait " + id, "waits for its end");
     if (open) add("untrack " + id, "ends the tracking");
     if (state == "abandoned" || state == "untracked") add("track " + id, "tracks it anew");
-    const bool owed = std::any_of(deliveries.begin(), deliveries.end(), [](const json_view& one) {
-        return one["state"].text() != "delivered" && one["state"].text() != "dismissed";
-    });
-    if (owed) {
+    const bool owed = std::any_of(deliveries.begin(), deliveries.end(), is_owed);
+    const std::set<std::string> paused = paused_for(deliveries, owed, facts.status);
+    for (const std::string& callback : paused)
+        add("resume " + printable(callback), "ends the pause: before, nothing is sent to it");
+    if (owed && paused.empty()) {
         add("redeliver " + id, "sends what did not arrive now");
-    } else if (!deliveries.empty()) {
+    } else if (!deliveries.empty() && paused.empty()) {
         add("redeliver " + id, "sends its events again (same ids)");
     }
     const std::string health = facts.status["proof"]["health"].text();

@@ -116,5 +116,21 @@ TEST(Explanation, EachDeliverySaysWhatItWaitsBehind) {
     EXPECT_TRUE(contains(explained.actions.back(), "redeliver t-1"));
 }
 
+TEST(Explanation, APausedCallbackIsResumedAndNotSentToAgain) {
+    world paused{transaction("settled", "\"completed\"", "null")};
+    const auto with_state = [&paused](const char* state) {
+        paused.history_text = std::string(R"({"changes":[],"deliveries":[{"id":3,"callback":"backend","attempts":1,)") +
+                              R"("event_type":"transaction.completed","state":")" + state + "\"}]}";
+        return paused.explained().actions.back();
+    };
+    paused.status_text = R"({"proof":{"health":"ok"},"callbacks":[{"name":"backend","state":"paused"}]})";
+    for (const char* state : {"pending", "dead", "delivered"})
+        EXPECT_TRUE(contains(with_state(state), "prooftrackctl resume backend: ends the pause")) << state;
+    paused.history_text = R"({"changes":[],"deliveries":[
+        {"id":3,"event_type":"transaction.completed","callback":"backend","state":"delivered","attempts":1},
+        {"id":4,"event_type":"transaction.completed","callback":"ledger","state":"dead","attempts":1}]})";
+    EXPECT_TRUE(contains(paused.explained().actions.back(), "redeliver t-1")) << "nothing of it is for the paused one";
+}
+
 } // namespace
 } // namespace prooftrack::ctl
