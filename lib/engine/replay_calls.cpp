@@ -80,10 +80,7 @@ void replay_calls::cancel_replay(
 }
 
 task<api::outcome<track::replay_view>> replay_calls::cancel(replay_id id) {
-    // What is under way ends as any attempt does. Whatever is taken from now on is loaded behind the cancel, and gone.
-    std::vector<delivery_id> under_way = with_.driver.under_way();
-    const wall_time now = with_.clock.now().wall;
-    auto end = co_await call(with_.storage, &store::store::cancel_replay, id, std::move(under_way), now);
+    auto end = co_await call(with_.driver, &delivery_driver::cancel_replay, id);
     if (!end && end.error().code == store::store_error::not_found) {
         co_return refuse(
             api::problem_code::unknown_replay,

@@ -130,6 +130,10 @@ recovery_rule delivery_lane::begin_recovery(wall_time failing_since, wall_time n
     return *recovery_;
 }
 
+delivery_health::change delivery_lane::on_test_taken() {
+    return health_.failing() && idle() ? health_.on_success() : delivery_health::change::none;
+}
+
 std::size_t delivery_lane::limit() const {
     return settings_ ? health_.limit(std::max<std::size_t>(settings_->max_in_flight, 1)) : 0;
 }

@@ -125,6 +125,9 @@ class delivery_lane {
     recovery_rule begin_recovery(wall_time failing_since, wall_time now);
     void end_recovery() { recovery_.reset(); }
 
+    /// The receiver took a test by hand: that ends `failing` when nothing is pending whose attempt could.
+    delivery_health::change on_test_taken();
+
     delivery_health& health() { return health_; }
     const delivery_health& health() const { return health_; }
     /// Nothing is pending: the store has no heads either.

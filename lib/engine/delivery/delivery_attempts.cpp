@@ -93,6 +93,8 @@ void delivery_attempts::on_loaded(delivery_id id, op_result<std::optional<store:
     if (!loaded) {
         host_.on_store_error(loaded.error(), now);
         next.due = now.wall + track::store_retry_interval;
+    } else if (one.is_outdated) {
+        next.due = std::min(next.due, now.wall);
     } else if (context_.stop.is_running() && !context_.pressure.is_halted() && !context_.is_held) {
         next = slot.lane.judge(*loaded ? &(*loaded)->view : nullptr, now.wall);
     }
@@ -227,10 +229,12 @@ void delivery_attempts::record_all() {
     for (const delivery_id id : std::exchange(unrecorded_, {})) record(attempts_.at(id));
 }
 
-std::vector<delivery_id> delivery_attempts::ids() const {
+std::vector<delivery_id> delivery_attempts::begun() const {
     std::vector<delivery_id> all;
-    all.reserve(attempts_.size());
-    for (const auto& [id, one] : attempts_) all.push_back(id);
+    for (const auto& [id, one] : attempts_) {
+        const track::delivery_phase phase = context_.lanes.at(one.lane).lane.phase_of(id);
+        if (phase == track::delivery_phase::attempting || phase == track::delivery_phase::recording) all.push_back(id);
+    }
     return all;
 }
 
@@ -272,6 +276,17 @@ void delivery_attempts::abandon_ready(delivery_slot& slot) {
 void delivery_attempts::put_back_ready(delivery_slot& slot, instant now) {
     while (const auto id = slot.lane.first_ready())
         put_back(*id, std::min(attempts_.at(*id).head.next_attempt_at, now.wall));
+}
+
+void delivery_attempts::put_back_replayed(instant now) {
+    std::vector<delivery_id> ready;
+    for (auto& [id, one] : attempts_) {
+        if (one.head.kind != track::delivery_kind::replayed) continue;
+        const track::delivery_phase phase = slot_of(one).lane.phase_of(id);
+        if (phase == track::delivery_phase::loading) one.is_outdated = true;
+        if (phase == track::delivery_phase::ready) ready.push_back(id);
+    }
+    for (const delivery_id id : ready) put_back(id, std::min(attempts_.at(id).head.next_attempt_at, now.wall));
 }
 
 /// It counts among those of callback_urls until its attempt has ended.

@@ -24,6 +24,7 @@ struct delivery_attempt {
     std::uint32_t number = 0;                     ///< which attempt of its schedule this is, from 1
     callback::delivery_outcome outcome;
     store::attempt_record ending;
+    bool is_outdated = false; ///< what is being loaded may be gone: to be loaded again
 };
 
 /// An attempt's outcome is durable before the next attempt is waited for and before the next event of its transaction
@@ -46,6 +47,9 @@ class delivery_attempts {
     void abandon_ready(delivery_slot& slot);
     /// The same for a while: it waits in its lane, and is loaded again.
     void put_back_ready(delivery_slot& slot, instant now);
+    /// The same for what is of a replay, on every lane, and also for what is being loaded: none of it is attempted
+    /// before the store has been asked again.
+    void put_back_replayed(instant now);
 
     /// A manual retry was requested: the old outcome must not be written after it.
     void prepare_retry(delivery_id id);
@@ -55,7 +59,7 @@ class delivery_attempts {
     void drop_unrecorded(delivery_id id, instant now);
 
     std::size_t size() const { return attempts_.size(); } ///< loading, attempting or being recorded
-    std::vector<delivery_id> ids() const;                 ///< of these
+    std::vector<delivery_id> begun() const;               ///< attempting or being recorded
     bool any_recording() const { return recording_ > 0; }
 
   private:

@@ -188,13 +188,36 @@ void delivery_driver::on_dead_retried(
     leave();
 }
 
+void delivery_driver::cancel_replay(replay_id id, store::store_handler<store::replay_end> handler) {
+    const instant now = enter();
+    attempts_.put_back_replayed(now);
+    context_.deps.storage.cancel_replay(id, attempts_.begun(), now.wall, std::move(handler));
+    // What is read from here on, is read behind the cancel.
+    for (const auto& [name, slot] : context_.lanes.slots()) {
+        if (!slot->is_url) slot->lane.invalidate();
+    }
+    feeder_.feed_all(now);
+    leave();
+}
+
 bool delivery_driver::test_callback(
     const std::string& name, unique_function<void(callback::delivery_outcome)> handler) {
     if (context_.table.find(name) == nullptr) return false;
     const instant now = enter();
-    tester_.test(name, now, std::move(handler));
+    tester_.test(
+        name, now, [this, tested = name, handler = std::move(handler)](callback::delivery_outcome outcome) mutable {
+            if (outcome.what == callback::delivery_outcome::verdict::delivered) on_test_taken(tested);
+            handler(std::move(outcome));
+        });
     leave();
     return true;
+}
+
+void delivery_driver::on_test_taken(const std::string& name) {
+    const instant now = enter();
+    delivery_slot* const slot = context_.lanes.find(name);
+    if (slot != nullptr) failing_.on_health(*slot, slot->lane.on_test_taken(), now);
+    leave();
 }
 
 void delivery_driver::annotate(track::delivery_view& view) const { annotate_delivery(context_, view); }

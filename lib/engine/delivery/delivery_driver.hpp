@@ -49,8 +49,6 @@ class delivery_driver final : private delivery_host {
     void on_recorded(store::recorded_transition recorded);
     /// New heads that the store made otherwise: of a replay, or what had waited behind one.
     void on_made(const std::vector<store::delivery_head>& heads);
-    /// Deliveries that are loaded, attempted or recorded.
-    std::vector<delivery_id> under_way() const { return attempts_.ids(); }
     /// Applies from the next attempt on. The notifier must know the new targets already.
     void reconfigure(callback_table table);
     const callback_table& callbacks() const { return context_.table; }
@@ -73,6 +71,9 @@ class delivery_driver final : private delivery_host {
     void retry_delivery(delivery_id id, store::store_handler<std::monostate> handler);
     /// All dead ones (of one callback): how many.
     void retry_dead(std::optional<std::string> callback, store::store_handler<std::uint64_t> handler);
+    /// Of what is pending of it only attempts that have begun are left: they end as any other does. Those that are kept
+    /// because the store refused go on.
+    void cancel_replay(replay_id id, store::store_handler<store::replay_end> handler);
     /// See callback_controls.
     void pause_callback(std::string name, store::store_handler<std::monostate> handler) {
         controls_.pause(std::move(name), std::move(handler));
@@ -86,7 +87,7 @@ class delivery_driver final : private delivery_host {
     /// Tells of the pauses that have lasted long.
     void remind(const store::store_status& status) { controls_.remind(status); }
     /// Sends one signed `callback.test` event now, outside the lane; false when no callback has this name (the handler
-    /// is dropped).
+    /// is dropped). Taken, it ends `failing` where nothing is pending.
     bool test_callback(const std::string& name, unique_function<void(callback::delivery_outcome)> handler);
 
     /// See callback_reports.
@@ -124,6 +125,7 @@ class delivery_driver final : private delivery_host {
     void on_lanes(const op_result<store::store_status>& status, bool warn);
     void take_over(const store::lane_summary& summary, instant now);
     void warn_if_unconfigured(const store::lane_summary& summary);
+    void on_test_taken(const std::string& name);
     void on_retried(delivery_id id, const op_result<store::delivery_head>& head);
     void on_dead_retried(const std::optional<std::string>& callback, const op_result<std::uint64_t>& count);
 

@@ -2,6 +2,9 @@
 
 #include "engine/replay_runner.hpp"
 
+#include <set>
+#include <string>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -190,7 +193,7 @@ TEST_F(Replays, ACancelEndsThem) {
     world_.deliveries.run(10s);
     const track::replay_view cancelled = std::get<track::replay_view>(answer->value());
     EXPECT_EQ(cancelled.state, track::replay_state::cancelled);
-    EXPECT_LE(attempted().size(), before + 80) << "what was loaded or attempted ends as usual";
+    EXPECT_EQ(attempted().size(), before) << "what was attempted ends as usual, nothing else begins";
     EXPECT_EQ(world_.replay(1).made, world_.replay(1).delivered);
     EXPECT_EQ(attempted().size(), world_.replay(1).delivered);
     EXPECT_EQ(world_.deliveries.count(track::delivery_state::pending), 0U);
@@ -224,6 +227,120 @@ TEST_F(Replays, AfterACancelWhatWaitedBehindThemGoes) {
     ASSERT_EQ(attempted().size(), 2U);
     EXPECT_EQ(world_.deliveries.sender->attempts().back().job.event_type, "transaction.reversed");
     EXPECT_EQ(world_.deliveries.sender->attempts().back().at - start, 4ms);
+}
+
+TEST_F(Replays, ACancelSparesOnlyWhatIsBeingAttempted) {
+    record_past(700);
+    boot_with("new").max_in_flight = 2;
+    world_.deliveries.reload();
+    world_.deliveries.receiver = [](const callback::delivery_job&) { return reply_delivered(500ms); };
+    world_.begin(replay_world::request("new"));
+    world_.deliveries.run(800ms);
+    ASSERT_EQ(attempted().size(), 2U);
+    const auto answer = world_.cancel(replay_id{1});
+    world_.deliveries.run(10ms);
+    EXPECT_EQ(std::get<track::replay_view>(answer->value()).pending, 1U);
+    world_.deliveries.emit("t600", track::event_type::reversed);
+    world_.deliveries.run(1min);
+    EXPECT_THAT(attempted(), ElementsAre("t1/1", "t2/1", "t600/1")) << "nothing holds the new event";
+    EXPECT_EQ(world_.replay(1).delivered, 2U);
+    EXPECT_EQ(world_.deliveries.count(track::delivery_state::pending), 0U);
+    EXPECT_EQ(world_.deliveries.driver->in_flight(), 0U);
+}
+
+/// While it is made, loaded, ready, attempted and recorded, by a receiver that takes it and one that does not.
+TEST_F(Replays, ACancelAtAnyMomentLetsNothingElseBegin) {
+    for (const bool is_taken : {true, false}) {
+        for (milliseconds moment{0}; moment < 40ms; ++moment) {
+            replay_world world;
+            world.deliveries.callbacks.clear();
+            world.boot();
+            for (int i = 1; i <= 30; ++i) world.deliveries.emit("t" + std::to_string(i), track::event_type::completed);
+            world.deliveries.run(1s);
+            config::callback_config& one = world.deliveries.callback("new");
+            one.max_in_flight = 4;
+            one.retry_schedule = {5ms};
+            world.deliveries.receiver = [is_taken](const callback::delivery_job&) {
+                return is_taken ? reply_delivered(3ms) : reply_failed(500, 3ms);
+            };
+            world.restart();
+            world.deliveries.run(1s);
+            world.begin(replay_world::request("new"));
+            world.deliveries.run(2ms); // its commit
+            world.deliveries.run(moment);
+            const auto begun = [&world] {
+                std::set<std::string> events;
+                for (const made_attempt& each : world.deliveries.sender->attempts()) events.insert(each.job.event_id);
+                return events;
+            };
+            const auto before = begun();
+            const auto answer = world.cancel(replay_id{1});
+            world.deliveries.run(5min); // failing, it is tried every 30 s
+            ASSERT_TRUE(std::holds_alternative<track::replay_view>(answer->value()));
+            EXPECT_EQ(begun(), before) << moment.count() << " ms, taken: " << is_taken;
+            EXPECT_EQ(world.deliveries.count(track::delivery_state::pending), 0U) << moment.count();
+            EXPECT_EQ(world.deliveries.driver->in_flight(), 0U) << moment.count();
+        }
+    }
+}
+
+TEST_F(Replays, ACancelThatAFullDiskRefusesChangesNothing) {
+    record_past(30);
+    boot_with("new").max_in_flight = 2;
+    world_.deliveries.reload();
+    world_.deliveries.receiver = [](const callback::delivery_job&) { return reply_delivered(100ms); };
+    world_.begin(replay_world::request("new"));
+    world_.deliveries.run(50ms);
+    world_.deliveries.memory->set_full(true);
+    const auto answer = world_.cancel(replay_id{1});
+    world_.deliveries.run(20s);
+    EXPECT_EQ(refusal(answer), "store_unavailable");
+    EXPECT_EQ(world_.replay(1).state, track::replay_state::running);
+    world_.deliveries.memory->set_full(false);
+    world_.deliveries.driver->on_store_state(track::store_state::ok);
+    world_.deliveries.run(20s);
+    EXPECT_EQ(world_.replay(1).delivered, 30U);
+    EXPECT_EQ(attempted().size(), 30U);
+}
+
+TEST_F(Replays, ACancelWithinAPauseLeavesNothingForTheResume) {
+    record_past(30);
+    boot_with("new").max_in_flight = 2;
+    world_.deliveries.reload();
+    world_.deliveries.receiver = [](const callback::delivery_job&) { return reply_delivered(100ms); };
+    world_.begin(replay_world::request("new"));
+    world_.deliveries.run(50ms);
+    const auto ignore = [](const op_result<std::monostate>&) {};
+    world_.deliveries.driver->pause_callback("new", ignore);
+    world_.cancel(replay_id{1}); // on its way while what is loaded still is
+    world_.deliveries.run(10s);
+    world_.deliveries.driver->resume_callback("new", ignore);
+    world_.deliveries.run(10s);
+    EXPECT_THAT(attempted(), ElementsAre("t1/1"));
+    EXPECT_EQ(world_.deliveries.count(track::delivery_state::pending), 0U);
+}
+
+TEST_F(Replays, ACancelLeavesNothingToTryToAFailingCallback) {
+    record_past(30);
+    boot_with("new").retry_schedule = {1h};
+    world_.deliveries.reload();
+    world_.deliveries.receiver = [](const callback::delivery_job&) { return reply_failed(); };
+    world_.begin(replay_world::request("new"));
+    world_.deliveries.run(1s);
+    const auto shown = [this] {
+        return world_.deliveries.driver->views(world_.deliveries.disk.status(), world_.deliveries.clock.now().wall)
+            .at(0);
+    };
+    ASSERT_TRUE(shown().next_try_at);
+    world_.cancel(replay_id{1});
+    world_.deliveries.run(1s);
+    EXPECT_EQ(shown().state, callback_view::condition::failing);
+    EXPECT_EQ(shown().backlog, 0U);
+    EXPECT_EQ(shown().next_try_at, std::nullopt);
+    world_.deliveries.receiver = nullptr;
+    world_.deliveries.driver->test_callback("new", [](const callback::delivery_outcome&) {});
+    world_.deliveries.run(1s);
+    EXPECT_EQ(shown().state, callback_view::condition::ok);
 }
 
 TEST_F(Replays, RefuseWhatCannotBegin) {

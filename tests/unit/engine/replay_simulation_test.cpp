@@ -29,7 +29,7 @@ class replay_simulation final : public delivery_simulation<replay_world> {
 
   private:
     scripted_reply answer(const callback::delivery_job& job) override {
-        check_share(job);
+        check_replayed(job);
         const steady_duration after = milliseconds(random_.between(0, 200));
         const bool fails = failing_.contains(job.callback) && random_.between(0, 9) != 0;
         scripted_reply reply = fails ? reply_failed(500, after) : reply_delivered(after);
@@ -42,11 +42,14 @@ class replay_simulation final : public delivery_simulation<replay_world> {
         }
         return reply;
     }
-    /// At most half of max_in_flight is a replay's.
-    void check_share(const callback::delivery_job& job) {
+    /// At most half of max_in_flight is a replay's; of a cancelled one nothing begins.
+    void check_replayed(const callback::delivery_job& job) {
         const auto& row = world_.disk.rows.at(value_of(job.id));
         if (!row.replay) return;
         ++replayed_;
+        const bool is_first = tried_.insert(value_of(job.id)).second;
+        if (is_first && world_.disk.replays.at(*row.replay).state == track::replay_state::cancelled)
+            add_broken("{} begins after the cancel of replay {}", value_of(job.id), value_of(*row.replay));
         const auto settings = world_.driver->callbacks().settings_for(row.lane);
         if (!settings) return; // the other oracle says so
         if (open_[job.callback].size() >= track::share_of_replays(settings->max_in_flight))
@@ -150,6 +153,7 @@ class replay_simulation final : public delivery_simulation<replay_world> {
 
     std::set<std::string> failing_;
     std::map<std::string, std::set<std::uint64_t>> open_; ///< replayed ones that the receiver has
+    std::set<std::uint64_t> tried_;                       ///< replayed ones that were attempted
     std::uint64_t replayed_ = 0;
     bool has_past_ = false;
 };

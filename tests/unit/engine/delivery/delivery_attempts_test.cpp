@@ -185,6 +185,36 @@ TEST(DeliveryAttempts, AStopGivesBackWhatIsReady) {
     EXPECT_FALSE(bench.slot.lane.first_ready());
 }
 
+TEST(DeliveryAttempts, WhatIsOfAReplayIsLoadedAgainUnlessItHasBegun) {
+    attempts_bench bench;
+    const auto owe_replayed = [&bench](const std::string& transaction) {
+        store::delivery_head head = bench.record(transaction).heads.at(0);
+        head.is_replay = true;
+        bench.slot.lane.insert(lane_head_of(head), bench.now().wall);
+    };
+    owe_replayed("t1");
+    const delivery_id begun = bench.load();
+    bench.memory.pump();
+    bench.attempts.begin_ready(bench.slot, bench.now());
+    const delivery_id recorded = bench.owe(bench.slot, "t2");
+    bench.load();
+    owe_replayed("t3");
+    const delivery_id ready = bench.load();
+    bench.memory.pump();
+    owe_replayed("t4");
+    const delivery_id loading = bench.load();
+    bench.attempts.put_back_replayed(bench.now());
+    EXPECT_THAT(bench.attempts.begun(), ElementsAre(begun));
+    EXPECT_EQ(bench.slot.lane.due_of(ready), bench.row(ready).next_attempt_at);
+    EXPECT_EQ(bench.slot.lane.phase_of(loading), track::delivery_phase::loading);
+    bench.memory.pump();
+    EXPECT_EQ(bench.slot.lane.due_of(loading), bench.row(loading).next_attempt_at) << "what it brought is of before";
+    EXPECT_EQ(bench.slot.lane.first_ready(), recorded);
+    EXPECT_EQ(bench.sender.attempts().size(), 1U);
+    bench.run(5ms);
+    EXPECT_THAT(bench.attempts.begun(), ElementsAre(begun)) << "its outcome is on its way";
+}
+
 TEST(DeliveryAttempts, ThoseOfCallbackUrlsCountUntilTheyHaveEnded) {
     attempts_bench bench;
     delivery_slot& url = bench.open(shop);

@@ -214,6 +214,37 @@ TEST(FailingCallback, StatusSaysWhyAndWhenNextAndWhatIsDueWaits) {
     EXPECT_TRUE(after.last_error.empty());
 }
 
+TEST(FailingCallback, WithNothingPendingATestThatIsTakenEndsIt) {
+    failing_world world;
+    world.callbacks[0].retry_schedule = {};
+    world.reload();
+    const auto test = [&world] {
+        world.driver->test_callback("backend", [](const callback::delivery_outcome&) {});
+        world.run(1s);
+    };
+    world.break_it();
+    ASSERT_EQ(world.count(track::delivery_state::dead), 5U);
+    EXPECT_EQ(world.driver->views(world.disk.status(), world.clock.now().wall).at(0).next_try_at, std::nullopt);
+    test();
+    EXPECT_EQ(world.state(), callback_view::condition::failing) << "it was refused";
+    world.down = false;
+    test();
+    EXPECT_EQ(world.state(), callback_view::condition::ok);
+    EXPECT_EQ(world.log.count(observe::log_event_id::callback_recovered), 1U);
+    world.crash();
+    world.boot();
+    EXPECT_EQ(world.state(), callback_view::condition::ok) << "durably";
+}
+
+TEST(FailingCallback, WithABacklogATestEndsNothing) {
+    failing_world world;
+    world.break_it();
+    world.down = false;
+    world.driver->test_callback("backend", [](const callback::delivery_outcome&) {});
+    world.run(1s);
+    EXPECT_EQ(world.state(), callback_view::condition::failing) << "its next attempt shows whether it takes events";
+}
+
 TEST(FailingCallback, ItSurvivesARestart) {
     failing_world world;
     world.break_it();
