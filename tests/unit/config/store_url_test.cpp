@@ -18,7 +18,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-std::vector<std::string> mistakes(const std::string& store) {
+std::vector<std::string> url_mistakes(const std::string& store) {
     const std::string text = "[proof]\nbase_url = \"https://proof.example\"\n[store]\n" + store;
     std::vector<std::string> lines;
     for (const auto& mistake : draft_configuration(text, "f.toml").mistakes) lines.push_back(format_mistake(mistake));
@@ -28,25 +28,26 @@ std::vector<std::string> mistakes(const std::string& store) {
 TEST(StoreUrl, IsPostgresAlone) {
     for (const char* const good :
          {"postgresql://u@h/d", "postgres://u@a,b:1/d?sslmode=require", "postgresql:///d?host=/run/postgresql", ""})
-        EXPECT_THAT(mistakes("url = \"" + std::string(good) + "\"\n"), IsEmpty()) << good;
+        EXPECT_THAT(url_mistakes("url = \"" + std::string(good) + "\"\n"), IsEmpty()) << good;
     for (const char* const bad : {"mysql://h/d", "/var/lib/x.db", "host=h dbname=d"}) {
         EXPECT_THAT(
-            mistakes("url = \"" + std::string(bad) + "\"\n"), ElementsAre(HasSubstr("must begin with postgresql://")))
+            url_mistakes("url = \"" + std::string(bad) + "\"\n"),
+            ElementsAre(HasSubstr("must begin with postgresql://")))
             << bad;
     }
 }
 
 TEST(StoreUrl, ExcludesAPath) {
     EXPECT_THAT(
-        mistakes("path = \"/x.db\"\nurl = \"postgresql://u@h/d\"\n"),
+        url_mistakes("path = \"/x.db\"\nurl = \"postgresql://u@h/d\"\n"),
         ElementsAre(AllOf(HasSubstr("store.url"), HasSubstr("store.path"))));
-    EXPECT_THAT(mistakes("path = \"/x.db\"\nurl = \"\"\n"), IsEmpty());
+    EXPECT_THAT(url_mistakes("path = \"/x.db\"\nurl = \"\"\n"), IsEmpty());
 }
 
 TEST(StoreUrl, HoldsNoPasswordAndDoesNotRepeatIt) {
     for (const char* const bad : {"postgresql://u:hushhush@h/d", "postgresql://u@h/d?password=hushhush"}) {
         EXPECT_THAT(
-            mistakes("url = \"" + std::string(bad) + "\"\n"),
+            url_mistakes("url = \"" + std::string(bad) + "\"\n"),
             ElementsAre(AllOf(HasSubstr("password_file"), Not(HasSubstr("hushhush")))));
     }
 }
