@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "fixed_now.hpp"
-#include "prooftrackctl/command_line.hpp"
+#include "parsed_command.hpp"
 #include "prooftrackctl/controls_view.hpp"
 #include "prooftrackctl/exit_status.hpp"
 #include "prooftrackctl/explanation.hpp"
@@ -12,26 +12,6 @@
 
 namespace prooftrack::ctl {
 namespace {
-
-template <class Command>
-Command parsed(std::vector<std::string> arguments) {
-    const auto result = parse_command_line(std::move(arguments), "");
-    if (const auto* end = std::get_if<parse_end>(&result)) {
-        ADD_FAILURE() << end->text;
-        return {};
-    }
-    return std::get<Command>(std::get<invocation>(result).what);
-}
-
-parse_end refused(std::vector<std::string> arguments) {
-    const auto result = parse_command_line(std::move(arguments), "");
-    const auto* end = std::get_if<parse_end>(&result);
-    if (end == nullptr) {
-        ADD_FAILURE() << "was taken";
-        return {};
-    }
-    return *end;
-}
 
 TEST(Controls, PauseResumeAndFlushNameACallback) {
     for (const char* verb : {"pause", "resume", "flush"}) {
