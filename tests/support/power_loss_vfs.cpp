@@ -1,6 +1,9 @@
 #include "support/power_loss_vfs.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -185,7 +188,16 @@ power_loss_disk::power_loss_disk(std::string name) : name_(std::move(name)), bel
     if (sqlite3_vfs_register(&vfs_, 0) != SQLITE_OK) throw std::runtime_error("sqlite3_vfs_register");
 }
 
-power_loss_disk::~power_loss_disk() { sqlite3_vfs_unregister(&vfs_); }
+power_loss_disk::~power_loss_disk() {
+    {
+        std::unique_lock lock(mutex_);
+        if (!all_closed_.wait_for(lock, std::chrono::seconds(30), [this] { return open_ == 0; })) {
+            std::fputs("power_loss_disk: files are open 30 s after their test\n", stderr);
+            std::abort();
+        }
+    }
+    sqlite3_vfs_unregister(&vfs_);
+}
 
 std::uint64_t power_loss_disk::syncs() const {
     const std::lock_guard lock(mutex_);
@@ -278,12 +290,14 @@ power_loss_disk::file_state* power_loss_disk::opened(const std::string& path, bo
     if (state.is_deleted) state = file_state();
     state.syncs_directory = is_journal && !existed;
     ++state.handles;
+    ++open_;
     return &state;
 }
 
 void power_loss_disk::closed(file_state* state) {
     const std::lock_guard lock(mutex_);
     --state->handles;
+    if (--open_ == 0) all_closed_.notify_all();
 }
 
 void power_loss_disk::written(file_state& state, change what) {

@@ -6,6 +6,7 @@
 // works any more, and `restore` leaves in the files what a machine may find: everything synced, and of the rest any
 // part of it, down to single sectors of 512 bytes. Syncs cost nothing.
 
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -24,7 +25,8 @@ class power_loss_disk {
   public:
     enum class moment : std::uint8_t { before, after };
 
-    /// Registers the VFS `name`. One disk a name; every file must be closed before it goes.
+    /// Registers the VFS `name`. One disk a name; it goes when every file is closed: the thread of an export closes its
+    /// copy a little later than the store goes.
     explicit power_loss_disk(std::string name);
     power_loss_disk(const power_loss_disk&) = delete;
     power_loss_disk& operator=(const power_loss_disk&) = delete;
@@ -86,6 +88,8 @@ class power_loss_disk {
     sqlite3_vfs* below_;
     sqlite3_vfs vfs_{};
     mutable std::mutex mutex_;
+    std::condition_variable all_closed_;
+    int open_ = 0; ///< handles of files with a name
     std::map<std::string, file_state> files_;
     std::uint64_t syncs_ = 0;
     std::uint64_t writes_ = 0;

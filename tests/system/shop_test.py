@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness import ROOT, SystemCase, wait_until
 
-PLAYWRIGHT = "playwright-core@1.65.1"
+PLAYWRIGHT = "playwright-core@1.60.0"  # the last one for Node 18, which is Debian 12's
 PACKAGES = ROOT / ".build" / "npm" / PLAYWRIGHT
 SCREENSHOTS = ROOT / ".build" / "screenshots"
 SCRIPT = Path(__file__).parent / "browser" / "shop.mjs"
