@@ -1,14 +1,13 @@
 #include "api/file_stream.hpp"
 
 #include <cerrno>
-#include <csignal>
 #include <system_error>
-#include <thread>
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "net/worker_thread.hpp"
 
 namespace prooftrack::api {
 namespace {
@@ -34,16 +33,11 @@ file_stream::file_stream(int descriptor) : descriptor_(descriptor) {
 // The last close of a nameless file frees its blocks, which takes seconds for some gigabytes: not on the loop. The
 // thread has nothing but the descriptor and nobody waits for it.
 file_stream::~file_stream() {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-        std::thread([descriptor = descriptor_] { ::close(descriptor); }).detach();
+        net::start_worker("file-close", [descriptor = descriptor_] { ::close(descriptor); }).detach();
     } catch (const std::system_error&) {
         ::close(descriptor_);
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 body_stream::progress file_stream::next(std::vector<shared_bytes>& out) {

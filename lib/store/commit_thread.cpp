@@ -1,14 +1,13 @@
 #include "store/commit_thread.hpp"
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
 
+#include "net/worker_thread.hpp"
 #include "store/disk_space.hpp"
 
 namespace prooftrack::store {
@@ -35,14 +34,7 @@ commit_thread::commit_thread(
     checkpoints_.watch(*db_->connection);
     place_.remember(db_->path, *db_->connection);
     next_look_ = checkpointer::clock::now() + between_looks;
-    // Signals belong to the loop.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), "store");
+    thread_ = net::start_worker("store", [this] { run(); });
 }
 
 commit_thread::~commit_thread() {

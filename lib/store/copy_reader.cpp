@@ -1,15 +1,15 @@
 #include "store/copy_reader.hpp"
 
 #include <atomic>
-#include <csignal>
 #include <optional>
 #include <thread>
 
-#include <pthread.h>
 #include <sys/resource.h>
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
+
+#include "net/worker_thread.hpp"
 
 namespace prooftrack::store {
 namespace {
@@ -74,20 +74,13 @@ copy_reader::copy_reader(boost::asio::any_io_executor loop, std::unique_ptr<db_c
     state_->wake = lifetime_.guarded([this] {
         if (waker_) waker_();
     });
-    // Signals belong to the loop.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    std::thread thread(
-        [state = state_, copy = std::move(copy), task = std::move(what.task), place = std::move(what.place)]() mutable {
-            setpriority(PRIO_PROCESS, 0, niceness); // of this thread alone
-            read(*state, std::move(copy), task);
-            place.reset();
-        });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread.native_handle(), "export");
-    thread.detach();
+    auto work = [state = state_, copy = std::move(copy), task = std::move(what.task),
+                 place = std::move(what.place)]() mutable {
+        setpriority(PRIO_PROCESS, 0, niceness); // of this thread alone
+        read(*state, std::move(copy), task);
+        place.reset();
+    };
+    net::start_worker("export", std::move(work)).detach();
 }
 
 copy_reader::~copy_reader() {

@@ -7,6 +7,7 @@
 #include "store/maintenance_ops.hpp"
 #include "store/rewrite.hpp"
 #include "store/start_errors.hpp"
+#include "store/totals.hpp"
 
 namespace prooftrack::store {
 namespace {
@@ -52,16 +53,7 @@ void check_is_ours(db_connection& db, const store_options& options, std::int64_t
 
 void check_schema(db_connection& db, const store_options& options) {
     if (schema_names(db) != expected_schema_names()) throw_damaged(options.path, "tables or indexes are missing");
-    const std::int64_t fits = db.ask_integer(R"sql(
-        SELECT next_transaction > (SELECT coalesce(max(row), 0) FROM transactions)
-           AND next_delivery > (SELECT coalesce(max(id), 0) FROM deliveries)
-           AND next_event > (SELECT coalesce(max(seq), 0) FROM events)
-           AND first_event <= next_event
-           AND first_event = (SELECT coalesce(min(seq), next_event) FROM events)
-        FROM counters
-        WHERE one = 1
-    )sql");
-    if (fits != 1) throw_damaged(options.path, "the counters do not fit the tables");
+    if (!counters_fit(db)) throw_damaged(options.path, "the counters do not fit the tables");
 }
 
 constexpr int damaged_status = 65;

@@ -4,6 +4,18 @@
 
 namespace prooftrack::store {
 
+bool counters_fit(db_connection& db) {
+    return db.ask_integer(R"sql(
+        SELECT next_transaction > (SELECT coalesce(max(row), 0) FROM transactions)
+           AND next_delivery > (SELECT coalesce(max(id), 0) FROM deliveries)
+           AND next_event > (SELECT coalesce(max(seq), 0) FROM events)
+           AND first_event <= next_event
+           AND first_event = (SELECT coalesce(min(seq), next_event) FROM events)
+        FROM counters
+        WHERE one = 1
+    )sql") == 1;
+}
+
 void totals::load(db_connection& db) {
     *this = totals();
     {

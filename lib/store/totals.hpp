@@ -19,6 +19,9 @@
 
 namespace prooftrack::store {
 
+/// False when something else has written into the tables, or only a part of them was restored.
+bool counters_fit(db_connection& db);
+
 /// The counts of one lane.
 struct lane_total {
     std::int64_t row = 0;

@@ -8,6 +8,7 @@
 #include "store/maintenance_ops.hpp"
 #include "store/postgres/pg_schema.hpp"
 #include "store/postgres/pg_statement.hpp"
+#include "store/totals.hpp"
 
 namespace prooftrack::store {
 namespace {
@@ -96,16 +97,7 @@ void require_known_version(db_connection& db) {
 }
 
 void require_fitting_counters(db_connection& db) {
-    const std::int64_t fits = db.ask_integer(R"sql(
-        SELECT next_transaction > (SELECT coalesce(max(row), 0) FROM transactions)
-           AND next_delivery > (SELECT coalesce(max(id), 0) FROM deliveries)
-           AND next_event > (SELECT coalesce(max(seq), 0) FROM events)
-           AND first_event <= next_event
-           AND first_event = (SELECT coalesce(min(seq), next_event) FROM events)
-        FROM counters
-        WHERE one = 1
-    )sql");
-    if (fits == 1) return;
+    if (counters_fit(db)) return;
     refuse(
         "the counters do not fit the tables: something else has written into the database, or only a part of a backup "
         "was restored. Restore it whole (daemon/docs/postgresql.md)");

@@ -1,9 +1,8 @@
 #include "store/postgres/pg_recovery.hpp"
 
 #include <algorithm>
-#include <csignal>
 
-#include <pthread.h>
+#include "net/worker_thread.hpp"
 
 namespace prooftrack::store {
 
@@ -11,9 +10,10 @@ void pg_recovery::begin(pg_ownership own, bool is_undecided, std::string new_log
     stop();
     is_ended_ = false;
     found_.reset();
-    thread_ = std::thread(
-        [this, own = std::move(own), is_undecided, log_id = std::move(new_log_id)] { run(own, is_undecided, log_id); });
-    pthread_setname_np(thread_.native_handle(), "store-connect");
+    auto work = [this, own = std::move(own), is_undecided, log_id = std::move(new_log_id)] {
+        run(own, is_undecided, log_id);
+    };
+    thread_ = net::start_worker("store-connect", std::move(work));
 }
 
 void pg_recovery::run(const pg_ownership& own, bool is_undecided, const std::string& new_log_id) {

@@ -1,11 +1,9 @@
 #include "store/postgres/pg_schema.hpp"
 
-#include "store/segments.hpp"
+#include "store/stored_numbers.hpp"
 
 namespace prooftrack::store {
 namespace {
-
-static_assert(segment_bits == 12, "the indexes say `>> 12`");
 
 // Numbers are BIGINT throughout, as parameters are sent as eight bytes. What others write is BYTEA: PostgreSQL's TEXT
 // takes neither a zero nor bytes that are no UTF-8, and a receiver's answer may have both; the views show it as text.

@@ -1,12 +1,12 @@
 #include "store/postgres/pg_snapshots.hpp"
 
-#include <csignal>
-
-#include <pthread.h>
+#include <system_error>
+#include <utility>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 
+#include "net/worker_thread.hpp"
 #include "store/copy_reader.hpp"
 #include "store/postgres/open_postgres.hpp"
 
@@ -20,44 +20,51 @@ void pg_snapshots::request(copy_task task, store_thread::source_handler to_call)
         });
         return;
     }
-    auto work = boost::asio::prefer(loop_, boost::asio::execution::outstanding_work.tracked);
-    auto keep_running = [work, to_call = std::move(to_call)](op_result<std::shared_ptr<byte_source>> outcome) mutable {
-        to_call(std::move(outcome));
-    };
     opening& one = openings_.emplace_back();
-    // Signals belong to the loop.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    one.thread =
-        std::thread([this, &one, task = std::move(task), then = std::move(keep_running), place = places_]() mutable {
-            open(std::move(task), std::move(then), std::move(place));
+    one.task = std::move(task);
+    one.place = places_;
+    one.to_call = [work = boost::asio::prefer(loop_, boost::asio::execution::outstanding_work.tracked),
+                   then = std::move(to_call)](op_result<std::shared_ptr<byte_source>> outcome) mutable {
+        then(std::move(outcome));
+    };
+    try {
+        one.thread = net::start_worker("export-open", [this, &one] {
+            open(one);
             one.is_over = true;
         });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    } catch (const std::system_error& error) {
+        answer(one, op_error{make_error_code(boost::system::errc::io_error), one.task.name, error.what()});
+        openings_.pop_back();
+    }
 }
 
 /// On a thread of its own: connecting may take a while.
-void pg_snapshots::open(copy_task task, store_thread::source_handler to_call, std::shared_ptr<void> place) {
-    op_result<std::shared_ptr<byte_source>> outcome = make_store_error(store_error::stopped, task.name);
+void pg_snapshots::open(opening& one) {
+    const char* const name = one.task.name;
+    op_result<std::shared_ptr<byte_source>> outcome = make_store_error(store_error::stopped, name);
     try {
         auto link = open_snapshot(target_, password_, is_stopped_);
         copy_reading what;
-        what.task = task;
-        what.place = std::move(place);
+        what.task = std::move(one.task);
+        what.place = std::move(one.place);
         what.on_failed = on_failed_;
         std::shared_ptr<byte_source> reader =
             std::make_shared<copy_reader>(loop_, std::make_unique<db_connection>(std::move(link)), std::move(what));
         outcome = op_result<std::shared_ptr<byte_source>>(std::move(reader));
     } catch (const postgres_error& error) {
-        if (!is_stopped_) outcome = error.describe(task.name);
+        if (!is_stopped_) outcome = error.describe(name);
     } catch (const std::exception& error) {
-        outcome = op_error{make_error_code(boost::system::errc::io_error), task.name, error.what()};
+        outcome = op_error{make_error_code(boost::system::errc::io_error), name, error.what()};
     }
-    place.reset(); // before its caller can ask for another
-    boost::asio::post(
-        loop_, [to_call = std::move(to_call), outcome = std::move(outcome)]() mutable { to_call(std::move(outcome)); });
+    answer(one, std::move(outcome));
+}
+
+void pg_snapshots::answer(opening& one, op_result<std::shared_ptr<byte_source>> outcome) {
+    one.task = {};     // it may hold a list of many megabytes
+    one.place.reset(); // before its caller can ask for another
+    boost::asio::post(loop_, [to_call = std::move(one.to_call), outcome = std::move(outcome)]() mutable {
+        to_call(std::move(outcome));
+    });
 }
 
 void pg_snapshots::forget_ended() {

@@ -36,9 +36,13 @@ class pg_snapshots {
   private:
     struct opening {
         std::atomic<bool> is_over{false};
+        copy_task task;
+        store_thread::source_handler to_call;
+        std::shared_ptr<void> place;
         std::thread thread;
     };
-    void open(copy_task task, store_thread::source_handler to_call, std::shared_ptr<void> place);
+    void open(opening& one);
+    void answer(opening& one, op_result<std::shared_ptr<byte_source>> outcome);
     void forget_ended();
 
     boost::asio::any_io_executor loop_;

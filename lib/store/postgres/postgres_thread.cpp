@@ -1,13 +1,11 @@
 #include "store/postgres/postgres_thread.hpp"
 
-#include <csignal>
 #include <cstring>
 #include <utility>
 
-#include <pthread.h>
-
 #include <boost/asio/post.hpp>
 
+#include "net/worker_thread.hpp"
 #include "store/copy_database.hpp"
 
 namespace prooftrack::store {
@@ -31,14 +29,7 @@ postgres_thread::postgres_thread(
           }),
       db_(std::move(opened.db)), own_(std::move(opened.own)),
       recovery_(target_, options_.password, [this] { queue_.wake(); }) {
-    // Signals belong to the loop.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), "store");
+    thread_ = net::start_worker("store", [this] { run(); });
 }
 
 postgres_thread::~postgres_thread() {

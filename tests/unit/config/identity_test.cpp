@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "config/parse.hpp"
+#include "mistakes.hpp"
 
 namespace prooftrack::config {
 namespace {
@@ -20,12 +21,6 @@ const std::string webhook =
     "[[callback]]\nname = \"a\"\nurl = \"https://shop.example/x\"\nsecret_file = \"/s\"\nevents = [\"*\"]\n";
 const std::string certificate = "client_certificate = \"/c\"\n";
 const std::string key = "client_key = \"/k\"\n";
-
-std::vector<std::string> mistakes(const std::string& text) {
-    std::vector<std::string> lines;
-    for (const auto& mistake : draft_configuration(text, "f.toml").mistakes) lines.push_back(format_mistake(mistake));
-    return lines;
-}
 
 TEST(IdentityKeys, BothOrNeither) {
     const auto draft = draft_configuration(proof + certificate + key + webhook + certificate + key, "f.toml");

@@ -4,22 +4,16 @@
 #include <gtest/gtest.h>
 
 #include "config/parse.hpp"
+#include "mistakes.hpp"
 
 namespace prooftrack::config {
 namespace {
 
 using testing::HasSubstr;
 
-std::vector<std::string> all_mistakes(const std::string& text) {
-    std::vector<std::string> lines;
-    for (const auto& mistake : draft_configuration(text, "test.toml").mistakes)
-        lines.push_back(format_mistake(mistake));
-    return lines;
-}
-
 /// Of a file that starts with a good [proof].
 std::vector<std::string> faults_of(const std::string& rest) {
-    return all_mistakes("[proof]\nbase_url = \"https://proof.example\"\n" + rest);
+    return mistakes("[proof]\nbase_url = \"https://proof.example\"\n" + rest);
 }
 
 std::string only_fault(const std::string& rest) {
@@ -48,7 +42,7 @@ TEST(NetworkKeys, PlainHttpGoesToTheHostsOfTheListAlone) {
     EXPECT_THAT(
         only_fault("[network]\nplain_http_hosts = [\"" + std::string(256, 'a') + "\"]\n"), HasSubstr("at most 255"));
     EXPECT_THAT(
-        all_mistakes("[proof]\nbase_url = \"http://receiver\"\n[network]\nplain_http_hosts = [\"receiver\"]\n"),
+        mistakes("[proof]\nbase_url = \"http://receiver\"\n[network]\nplain_http_hosts = [\"receiver\"]\n"),
         testing::ElementsAre(HasSubstr("proof.base_url: plain http")))
         << "Proof is no such host";
 }

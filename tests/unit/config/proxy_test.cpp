@@ -8,6 +8,7 @@
 
 #include "config/parse.hpp"
 #include "config/secret_files.hpp"
+#include "mistakes.hpp"
 
 namespace prooftrack::config {
 namespace {
@@ -21,12 +22,6 @@ using testing::Not;
 const std::string proof = "[proof]\nbase_url = \"https://proof.example\"\n";
 const std::string webhook =
     "[[callback]]\nname = \"a\"\nurl = \"https://shop.example/x\"\nsecret_file = \"/s\"\nevents = [\"*\"]\n";
-
-std::vector<std::string> mistakes(const std::string& text) {
-    std::vector<std::string> lines;
-    for (const auto& mistake : draft_configuration(text, "f.toml").mistakes) lines.push_back(format_mistake(mistake));
-    return lines;
-}
 
 std::vector<std::string> warnings(const std::string& text) {
     EXPECT_THAT(mistakes(text), IsEmpty());

@@ -8,6 +8,7 @@
 
 #include "config/parse.hpp"
 #include "config/secret_files.hpp"
+#include "mistakes.hpp"
 
 namespace prooftrack::config {
 namespace {
@@ -19,10 +20,7 @@ using testing::IsEmpty;
 using testing::Not;
 
 std::vector<std::string> url_mistakes(const std::string& store) {
-    const std::string text = "[proof]\nbase_url = \"https://proof.example\"\n[store]\n" + store;
-    std::vector<std::string> lines;
-    for (const auto& mistake : draft_configuration(text, "f.toml").mistakes) lines.push_back(format_mistake(mistake));
-    return lines;
+    return mistakes("[proof]\nbase_url = \"https://proof.example\"\n[store]\n" + store);
 }
 
 TEST(StoreUrl, IsPostgresAlone) {
