@@ -185,7 +185,8 @@ class Retention(SystemCase):
         problem = self.assert_problem(gone, 410, "cursor_gone")
         self.assertGreater(problem["oldest_seq"], 1)
         # Pruning goes batch by batch: the first one may have left some.
-        wait_until(lambda: daemon.api("GET", "/v1/events?after=0").json["events"] == [], 10, "0 is from the oldest kept")
+        wait_until(lambda: daemon.api("GET", "/v1/events?after=0").json["events"] == [], 10,
+                   "0 is from the oldest kept")
         wait_until(lambda: daemon.api("GET", "/v1/transactions/old1").status == 404, 30,
                    "the transaction is pruned too")
         self.assertEqual(daemon.get("young")["state"], "tracking")
