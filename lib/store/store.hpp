@@ -87,6 +87,7 @@ struct add_outcome {
     add_result what = add_result::created;
     track::tracking_facts facts; ///< as they are now
     row_revision revision{};
+    std::uint8_t shard = 0; ///< base/shards.hpp
 };
 
 /// The event that a change publishes.
@@ -295,12 +296,16 @@ enum class commit_moment : std::uint8_t {
 struct postgres_options {
     std::string url; ///< libpq's, without a password
     secret password;
+    std::string node;       ///< this daemon's name among those that share the database
+    std::string version;    ///< of the program, for the other nodes
     std::uint64_t seed = 1; ///< for log_id
     /// What an operator should know of the server's settings; called before the store is there. May be empty.
     std::function<void(const std::string& warning)> warn{};
     /// Runs on the store's thread with the connection's socket; may throw database_error. For tests.
     std::function<void(commit_moment moment, int socket)> at_commit{};
 };
+
+class cluster_store; // store/cluster.hpp
 
 class store_observer {
   public:
@@ -438,6 +443,9 @@ class store {
     virtual void export_rows(track::export_query query, store_handler<std::shared_ptr<byte_source>> handler) = 0;
     /// Runs the job over one consistent state, likewise; its lines end with LF. What the job throws breaks it.
     virtual void reconcile(track::reconcile_job job, store_handler<std::shared_ptr<byte_source>> handler) = 0;
+
+    /// nullptr: this daemon is alone, and holds every shard.
+    virtual cluster_store* cluster() { return nullptr; }
 };
 
 /// Opens, locks, checks and migrates before it returns. Throws store_start_error. `observer` must outlive it; it is

@@ -83,6 +83,7 @@ struct active_transaction {
     transaction_id id;
     tracking_facts facts;
     row_revision revision{}; ///< of the stored row that the facts are of
+    std::uint8_t shard = 0;  ///< base/shards.hpp
 };
 
 /// A poll that a connection has taken: exactly one answer must come back for it.
@@ -140,6 +141,7 @@ struct transaction_view {
     std::uint32_t consecutive_errors = 0;
     std::string last_error; ///< "" = null
     row_revision revision{};
+    std::uint8_t shard = 0; ///< base/shards.hpp
 };
 
 /// One change of state or status.

@@ -15,10 +15,9 @@ constexpr std::string_view tables = R"sql(
 CREATE TABLE prooftrackd (
   one BIGINT PRIMARY KEY CHECK (one = 1),
   schema_version BIGINT NOT NULL,
-  boot TEXT NOT NULL,
   batch BIGINT NOT NULL
 ) WITH (fillfactor = 20);
-COMMENT ON TABLE prooftrackd IS 'Which start of which daemon writes, and the number of its last commit';
+COMMENT ON TABLE prooftrackd IS 'Each commit of each node changes this row first: they take turns';
 
 CREATE TABLE counters (
   one BIGINT PRIMARY KEY CHECK (one = 1),
@@ -29,7 +28,8 @@ CREATE TABLE counters (
   first_event BIGINT NOT NULL,
   probes BIGINT NOT NULL,
   log_id TEXT NOT NULL,
-  base_url BYTEA NOT NULL
+  base_url BYTEA NOT NULL,
+  next_mail BIGINT NOT NULL DEFAULT 1
 ) WITH (fillfactor = 20);
 
 CREATE TABLE transaction_counts (
@@ -65,7 +65,7 @@ CREATE TABLE transactions (
   revision BIGINT NOT NULL DEFAULT 1,
   traceparent BYTEA
 ) WITH (fillfactor = 85);
-CREATE INDEX transactions_watched ON transactions (watched) WHERE watched = 1;
+CREATE INDEX transactions_watched ON transactions ((row & 255)) WHERE watched = 1;
 CREATE INDEX transactions_listed ON transactions (state, kind, row);
 CREATE INDEX transactions_odd_status ON transactions (status, row) WHERE kind = 6;
 CREATE INDEX transactions_settled ON transactions ((row >> 12), settled_at) WHERE settled_at IS NOT NULL;
@@ -121,8 +121,10 @@ CREATE TABLE lanes (
   pending BIGINT NOT NULL CHECK (pending >= 0),
   dead BIGINT NOT NULL CHECK (dead >= 0),
   total BIGINT NOT NULL CHECK (total >= 0),
-  failing_since BIGINT
+  failing_since BIGINT,
+  changed BIGINT NOT NULL DEFAULT 0
 ) WITH (fillfactor = 20);
+CREATE INDEX lanes_changed ON lanes (changed);
 
 CREATE TABLE deliveries (
   id BIGINT PRIMARY KEY,
@@ -189,6 +191,66 @@ CREATE TABLE replays (
   ended_at BIGINT,
   cancelled BIGINT NOT NULL CHECK (cancelled IN (0, 1))
 );
+)sql";
+
+// What several daemons (nodes) need. A shard is `row & 255` of a transaction. `writers` is apart from `nodes`, because a
+// node's heartbeats must not wait for its commits.
+constexpr std::string_view cluster_tables = R"sql(
+CREATE TABLE nodes (
+  id TEXT COLLATE "C" PRIMARY KEY,
+  boot TEXT NOT NULL,
+  host TEXT NOT NULL,
+  pid BIGINT NOT NULL,
+  version TEXT NOT NULL,
+  state BIGINT NOT NULL CHECK (state BETWEEN 0 AND 2),
+  seen_at TIMESTAMPTZ NOT NULL,
+  expires_at TIMESTAMPTZ NOT NULL
+) WITH (fillfactor = 20);
+COMMENT ON TABLE nodes IS 'Daemons and their heartbeats: state 0 is living, 1 leaving, 2 gone';
+
+CREATE TABLE writers (
+  node TEXT COLLATE "C" PRIMARY KEY,
+  boot TEXT NOT NULL,
+  batch BIGINT NOT NULL
+) WITH (fillfactor = 20);
+COMMENT ON TABLE writers IS 'The number of the last commit of each daemon that may write';
+
+CREATE TABLE shards (
+  no BIGINT PRIMARY KEY CHECK (no BETWEEN 0 AND 255),
+  owner TEXT COLLATE "C",
+  epoch BIGINT NOT NULL
+) WITH (fillfactor = 50);
+INSERT INTO shards SELECT no, NULL, 0 FROM generate_series(0, 255) no;
+
+CREATE TABLE moves (
+  no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at TIMESTAMPTZ NOT NULL,
+  node TEXT NOT NULL,
+  former TEXT NOT NULL,
+  shards BIGINT NOT NULL,
+  how BIGINT NOT NULL CHECK (how BETWEEN 0 AND 2)
+);
+COMMENT ON TABLE moves IS 'Who took how many shards from whom: how 0 is unowned, 1 handed over, 2 taken over';
+
+CREATE TABLE mail (
+  no BIGINT PRIMARY KEY,
+  at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+  kind BIGINT NOT NULL CHECK (kind BETWEEN 0 AND 5),
+  subject BIGINT NOT NULL
+);
+CREATE INDEX mail_age ON mail (at);
+COMMENT ON TABLE mail IS 'What the nodes need to hear of each other''s commits; kept for a few minutes';
+)sql";
+
+// From the version before.
+constexpr std::string_view steps_from_1 = R"sql(
+ALTER TABLE prooftrackd DROP COLUMN boot;
+ALTER TABLE counters ADD COLUMN next_mail BIGINT NOT NULL DEFAULT 1;
+ALTER TABLE lanes ADD COLUMN changed BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX lanes_changed ON lanes (changed);
+DROP INDEX transactions_watched;
+CREATE INDEX transactions_watched ON transactions ((row & 255)) WHERE watched = 1;
+UPDATE prooftrackd SET schema_version = 2 WHERE one = 1;
 )sql";
 
 // For people with psql: states, times and bytes as the API shows them.
@@ -264,6 +326,8 @@ LEFT JOIN events ON events.seq = event_seq;
 
 } // namespace
 
-std::string pg_schema_sql() { return std::string(tables) + std::string(views); }
+std::string pg_schema_sql() { return std::string(tables) + std::string(cluster_tables) + std::string(views); }
+
+std::string pg_upgrade_from_1_sql() { return std::string(steps_from_1) + std::string(cluster_tables); }
 
 } // namespace prooftrack::store

@@ -8,9 +8,12 @@
 namespace prooftrack::store {
 
 /// `prooftrackd.schema_version` that this program reads and writes. It counts by itself, apart from SQLite's.
-inline constexpr std::int64_t pg_schema_version = 1;
+inline constexpr std::int64_t pg_schema_version = 2;
 
 /// Everything in an empty schema, in one text of statements. Rows of `counters` and `prooftrackd` are not in it.
 std::string pg_schema_sql();
+
+/// From version 1, whose one daemon owned the whole database, to this one.
+std::string pg_upgrade_from_1_sql();
 
 } // namespace prooftrack::store

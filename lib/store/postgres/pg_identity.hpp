@@ -1,0 +1,40 @@
+#pragma once
+
+// Under which name this daemon writes: shared by the thread that writes and the one that keeps the lease.
+
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace prooftrack::store {
+
+/// A start (`boot`, 16 hex digits) of the node `name`. After another node took it for gone there is none, until it has
+/// joined as another one.
+class pg_identity {
+  public:
+    pg_identity(std::string name, std::string boot) : name_(std::move(name)), boot_(std::move(boot)) {}
+
+    const std::string& name() const { return name_; }
+    /// "" = fenced: nothing may be written.
+    std::string boot() const {
+        const std::lock_guard lock(mutex_);
+        return boot_;
+    }
+    /// The others do not take it for living any more.
+    void lose() {
+        const std::lock_guard lock(mutex_);
+        boot_.clear();
+    }
+    /// It has joined anew.
+    void become(std::string boot) {
+        const std::lock_guard lock(mutex_);
+        boot_ = std::move(boot);
+    }
+
+  private:
+    const std::string name_;
+    mutable std::mutex mutex_;
+    std::string boot_;
+};
+
+} // namespace prooftrack::store
