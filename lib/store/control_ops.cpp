@@ -28,6 +28,7 @@ void walk(database& db, lane_walk& at, std::size_t limit, Wanted wanted, Visit v
 
 op_result<std::optional<wall_time>> set_callback_paused(
     database& db, const std::string& callback, std::optional<wall_time> since) {
+    db.tell_all(mail_kind::controls);
     if (!since) {
         db.sql(R"sql(DELETE FROM pauses WHERE callback = ?)sql").execute(callback);
         return std::optional<wall_time>();
@@ -80,6 +81,7 @@ void flush_pending(database& db, const std::string& callback, wall_time now, lan
         }
         for (const delivery_id id : waiting)
             db.sql(R"sql(UPDATE deliveries SET next_attempt_at = ? WHERE id = ?)sql").execute(now, id);
+        if (!waiting.empty() && !db.holds_all()) db.mail.note(mail_kind::lane, lane);
         at.found += seen;
         return seen;
     });

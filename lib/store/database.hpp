@@ -7,7 +7,9 @@
 
 #include "base/random.hpp"
 #include "base/result.hpp"
+#include "base/shards.hpp"
 #include "store/connection.hpp"
+#include "store/mail.hpp"
 #include "store/prune_pace.hpp"
 #include "store/search_index.hpp"
 #include "store/store.hpp"
@@ -21,6 +23,8 @@ struct database {
     std::unique_ptr<db_connection> connection;
     totals sums;
     search_index searched;
+    outgoing_mail mail;
+    shard_set held = all_shards(); ///< whose deliveries are given out here; the others' owners are told by mail
     random_source random{1};
     std::filesystem::path path;
     std::string vfs;
@@ -33,6 +37,20 @@ struct database {
     std::optional<steady_time> measured_at;
 
     statement& sql(sql_literal text) { return connection->prepared(text); }
+    bool holds(std::int64_t transaction_row) const { return held.test(shard_of_row(transaction_row)); }
+    bool holds_all() const { return held.all(); }
+    /// The transaction's owner, another daemon, has to hear of a change.
+    void tell_owner(std::int64_t transaction_row) {
+        if (!holds(transaction_row)) mail.note(mail_kind::row, transaction_row);
+    }
+    /// The same of what is due on a lane.
+    void tell_owner_of_lane(std::int64_t transaction_row, std::int64_t lane) {
+        if (!holds(transaction_row)) mail.note(mail_kind::lane, lane);
+    }
+    /// All other daemons have to hear of it.
+    void tell_all(mail_kind kind) {
+        if (connection->is_remote()) mail.note(kind);
+    }
 };
 
 inline op_error make_store_error(store_error error, std::string operation, std::string detail = {}) {

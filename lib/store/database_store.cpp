@@ -33,7 +33,7 @@ class database_store final : public store {
         submit<std::uint64_t>(
             "load transactions", operation_kind::read, most_batch_weight,
             [loop = loop_, gate = gate_, on_chunk = std::make_shared<chunk_handler>(std::move(on_chunk))](
-                database& db) { return load_watched(db, loop, on_chunk, gate); },
+                database& db) { return load_watched(db, loop, on_chunk, gate, db.held); },
             std::move(done));
     }
 
@@ -285,6 +285,7 @@ class database_store final : public store {
             std::move(handler));
     }
     void close(unique_function<void()> closed) override { thread_->close(std::move(closed)); }
+    cluster_store* cluster() override { return thread_->cluster(); }
 
   private:
     template <class T, class Work>

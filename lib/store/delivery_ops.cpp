@@ -60,6 +60,13 @@ delivery_head make_head(database& db, const stored_delivery& from, wall_time nex
         from.replay.has_value()};
 }
 
+/// A head of a shard that another daemon holds is given out there, once it has heard of it.
+std::optional<delivery_head> give_out(database& db, const stored_delivery& from, wall_time next_attempt_at) {
+    if (db.holds(from.transaction_row)) return make_head(db, from, next_attempt_at);
+    db.tell_owner_of_lane(from.transaction_row, from.lane);
+    return std::nullopt;
+}
+
 /// The pending deliveries of a (callback, transaction), of which one after the other may be attempted: a named callback
 /// is its lane, while callback_url is one callback on as many lanes as the transaction had hosts.
 query select_line(database& db, const stored_delivery& of) {
@@ -112,7 +119,16 @@ std::optional<delivery_head> promote_next(database& db, const stored_delivery& e
     const auto next = first_pending(db, ended);
     if (!next || next->next_attempt_at) return std::nullopt;
     db.sql(R"sql(UPDATE deliveries SET next_attempt_at = ? WHERE id = ?)sql").execute(at, next->id);
-    return make_head(db, *next, at);
+    return give_out(db, *next, at);
+}
+
+/// As PostgreSQL's get_bit counts: from the lowest bit of the first byte on.
+std::string bits_of(const shard_set& shards) {
+    std::string bytes(shard_count / 8, '\0');
+    for (std::size_t i = 0; i < shard_count; ++i) {
+        if (shards.test(i)) bytes[i / 8] = static_cast<char>(static_cast<unsigned char>(bytes[i / 8]) | 1U << i % 8);
+    }
+    return bytes;
 }
 
 void count_change(database& db, std::int64_t lane, track::delivery_state from, track::delivery_state to) {
@@ -149,7 +165,7 @@ std::optional<delivery_head> insert_delivery(
         static_cast<std::int64_t>(value_of(owed.event)));
     db.sums.count_deliveries(lane_row, 1, 0, 1);
     if (!is_head) return std::nullopt;
-    return make_head(db, fresh, owed.at);
+    return give_out(db, fresh, owed.at);
 }
 
 op_result<std::vector<delivery_head>> next_delivery_heads(database& db, const std::string& lane, std::size_t limit) {
@@ -165,7 +181,19 @@ op_result<std::vector<delivery_head>> next_delivery_heads(database& db, const st
         ORDER BY next_attempt_at, id
         LIMIT ?
     )sql";
-    query row = db.sql(due_heads).select(known->row, limit);
+    static constexpr sql_literal held_heads = R"sql(
+        SELECT id, attempts, next_attempt_at, transaction_row, replay IS NOT NULL
+        FROM deliveries
+        WHERE lane = ?
+          AND state = 0
+          AND next_attempt_at IS NOT NULL
+          AND get_bit(?, transaction_row & 255) = 1
+        ORDER BY next_attempt_at, id
+        LIMIT ?
+    )sql";
+    const std::string held = bits_of(db.held);
+    query row = db.holds_all() ? db.sql(due_heads).select(known->row, limit)
+                               : db.sql(held_heads).select(known->row, blob_view{held}, limit);
     while (row.next()) {
         heads.push_back(
             {delivery_id{row.count(0)}, lane, static_cast<std::uint32_t>(row.integer(1)), row.time(2), row.count(3),
@@ -255,7 +283,13 @@ op_result<delivery_head> retry_one_delivery(database& db, delivery_id id, wall_t
     count_change(db, found->lane, found->state, track::delivery_state::pending);
     found->attempts = 0;
     found->replay.reset();
-    return make_head(db, *found, now);
+    delivery_head head = make_head(db, *found, now);
+    if (!db.holds(found->transaction_row)) {
+        db.mail.note(mail_kind::retried, static_cast<std::int64_t>(value_of(id)));
+        db.tell_owner_of_lane(found->transaction_row, found->lane);
+        head.waits = true; // for its owner
+    }
+    return head;
 }
 
 op_result<retry_slice> retry_dead_deliveries(
@@ -297,6 +331,7 @@ op_result<retry_slice> retry_dead_deliveries(
             const auto next_attempt_at = waits ? std::nullopt : std::optional(now);
             db.sql(make_pending).execute(next_attempt_at, each.id);
             count_change(db, each.lane, track::delivery_state::dead, track::delivery_state::pending);
+            db.tell_owner_of_lane(each.transaction_row, each.lane);
         }
         slice.retried += dead.size();
         if (slice.retried >= limit) break;
@@ -377,6 +412,7 @@ op_result<recovery_slice> end_lane_failing(
         )sql";
         db.sql(free_one).execute(how.now, id);
     }
+    if (!freed.empty() && !db.holds_all()) db.mail.note(mail_kind::lane, known->row);
     slice.freed = freed.size();
     if (looked_at == limit) {
         slice.after = after;

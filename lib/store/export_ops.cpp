@@ -11,7 +11,7 @@ void write_transactions(database& db, const track::export_query& query, piece_wr
     static constexpr sql_literal of_time = R"sql(
         SELECT id, state, watched, status, tracked_at, overdue_at, settled_at,
             not_found_since, recheck_until, last_polled_at, polls, bad_requests,
-            verifications_done, was_overdue, metadata, callback_url, body, revision
+            verifications_done, was_overdue, metadata, callback_url, body, revision, row
         FROM transactions
         LEFT JOIN proofs ON transaction_row = row
         WHERE tracked_at >= ?

@@ -95,7 +95,7 @@ op_result<track::transaction_page> list_transactions(database& db, const track::
             static constexpr sql_literal by_row = R"sql(
                 SELECT id, state, watched, status, tracked_at, overdue_at, settled_at,
                     not_found_since, recheck_until, last_polled_at, polls, bad_requests,
-                    verifications_done, was_overdue, metadata, callback_url, body, revision
+                    verifications_done, was_overdue, metadata, callback_url, body, revision, row
                 FROM transactions
                 LEFT JOIN proofs ON transaction_row = row
                 WHERE row = ?

@@ -31,6 +31,7 @@ struct packed_row {
     std::uint8_t verifications_done;
     bool id_is_uuid;
     bool was_overdue;
+    std::uint8_t shard;
 };
 
 constexpr std::int64_t none = std::numeric_limits<std::int64_t>::min();
@@ -47,8 +48,47 @@ struct packed_rows {
     std::string texts;
 };
 
-packed_rows read_rows(database& db) {
+/// Columns as `watched_rows` has them.
+void take_rows(query row, packed_rows& all) {
+    while (row.next()) {
+        const std::string_view id = row.text(0);
+        const std::string_view status = row.text(3);
+        if (id.size() > max_transaction_id_length || status.size() > track::max_status_length) {
+            throw sqlite_error(SQLITE_CORRUPT, "an id or a status is too long");
+        }
+        all.rows.push_back(
+            {time_or_none(row, 9), row.integer(4), row.integer(5), time_or_none(row, 6), time_or_none(row, 7),
+             time_or_none(row, 8), row.count(10), all.texts.size(), read_revision(row, 14),
+             static_cast<std::uint8_t>(id.size()), static_cast<std::uint8_t>(status.size()),
+             static_cast<std::uint8_t>(read_tracking_state(row, 1)), static_cast<std::uint8_t>(row.integer(11)),
+             static_cast<std::uint8_t>(row.integer(12)), row.is_blob(0), row.flag(13),
+             shard_of_row(row.integer(15))});
+        all.texts += id;
+        all.texts += status;
+    }
+}
+
+/// Of one shard, in a database that several daemons share.
+void take_shard(database& db, std::size_t shard, packed_rows& all) {
+    static constexpr sql_literal watched_of_shard = R"sql(
+        SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
+            recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
+            revision, row
+        FROM transactions
+        WHERE watched = 1
+          AND (row & 255) = ?
+    )sql";
+    take_rows(db.sql(watched_of_shard).stream(shard), all);
+}
+
+packed_rows read_rows(database& db, const shard_set& shards) {
     packed_rows all;
+    if (!shards.all() || db.connection->is_remote()) {
+        for (std::size_t shard = 0; shard < shard_count; ++shard) {
+            if (shards.test(shard)) take_shard(db, shard, all);
+        }
+        return all;
+    }
     std::uint64_t expected = 0;
     for (std::size_t state = 0; state < track::tracking_state_count; ++state) {
         for (std::size_t kind = 0; kind < totals::kinds; ++kind) {
@@ -61,26 +101,11 @@ packed_rows read_rows(database& db) {
     static constexpr sql_literal watched_rows = R"sql(
         SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
             recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
-            revision
+            revision, row
         FROM transactions INDEXED BY transactions_watched
         WHERE watched = 1
     )sql";
-    query row = db.sql(watched_rows).stream();
-    while (row.next()) {
-        const std::string_view id = row.text(0);
-        const std::string_view status = row.text(3);
-        if (id.size() > max_transaction_id_length || status.size() > track::max_status_length) {
-            throw sqlite_error(SQLITE_CORRUPT, "an id or a status is too long");
-        }
-        all.rows.push_back(
-            {time_or_none(row, 9), row.integer(4), row.integer(5), time_or_none(row, 6), time_or_none(row, 7),
-             time_or_none(row, 8), row.count(10), all.texts.size(), read_revision(row, 14),
-             static_cast<std::uint8_t>(id.size()), static_cast<std::uint8_t>(status.size()),
-             static_cast<std::uint8_t>(read_tracking_state(row, 1)), static_cast<std::uint8_t>(row.integer(11)),
-             static_cast<std::uint8_t>(row.integer(12)), row.is_blob(0), row.flag(13)});
-        all.texts += id;
-        all.texts += status;
-    }
+    take_rows(db.sql(watched_rows).stream(), all);
     return all;
 }
 
@@ -102,7 +127,7 @@ track::active_transaction unpack(const packed_rows& all, const packed_row& row) 
     facts.bad_requests = row.bad_requests;
     facts.verifications_done = row.verifications_done;
     facts.was_overdue = row.was_overdue;
-    return {*std::move(id), std::move(facts), row.revision};
+    return {*std::move(id), std::move(facts), row.revision, row.shard};
 }
 
 /// A place among the waiting chunks, given back when the chunk goes.
@@ -144,10 +169,10 @@ void chunk_gate::open_for_good() {
 
 op_result<std::uint64_t> load_watched(
     database& db, const boost::asio::any_io_executor& loop, const std::shared_ptr<chunk_handler>& on_chunk,
-    const std::shared_ptr<chunk_gate>& gate) {
+    const std::shared_ptr<chunk_gate>& gate, const shard_set& shards) {
     std::uint64_t number = 0;
     {
-        const packed_rows all = read_rows(db);
+        const packed_rows all = read_rows(db, shards);
         number = all.rows.size();
         std::vector<std::uint32_t> order(all.rows.size());
         for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);

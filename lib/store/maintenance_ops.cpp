@@ -91,6 +91,7 @@ op_result<std::string> exchange_base_url(database& db, const std::string& base_u
 
 op_result<std::optional<track::maintenance_mark>> set_maintenance_mark(
     database& db, const std::optional<track::maintenance_mark>& mark) {
+    db.tell_all(mail_kind::controls);
     if (!mark) {
         db.sql(R"sql(DELETE FROM maintenance)sql").execute();
         return std::optional<track::maintenance_mark>();

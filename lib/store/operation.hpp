@@ -18,6 +18,7 @@ enum class operation_kind : std::uint8_t {
     read,       ///< needs no commit; repeated when the transaction around it is undone
     write,      ///< runs in a transaction and a savepoint of its own
     late_write, ///< likewise, but no caller waits for it: under load it may be delayed (commit_pace.hpp)
+    local,      ///< of the store's thread alone: the database is not asked, and need not be there
 };
 
 /// Where an unfinished operation goes on.
@@ -34,7 +35,8 @@ class operation {
     virtual ~operation() = default;
 
     const char* name() const { return name_; } ///< for error texts
-    bool writes() const { return kind_ != operation_kind::read; }
+    bool writes() const { return kind_ == operation_kind::write || kind_ == operation_kind::late_write; }
+    bool is_local() const { return kind_ == operation_kind::local; }
     bool is_patient() const { return kind_ == operation_kind::late_write; }
     std::size_t weight() const { return weight_; } ///< about how many rows it touches
 

@@ -238,6 +238,7 @@ track::replay_view replay_beginning::insert(database& db) const {
             view.id, query_.callback, query_.after, query_.before, query_.since, query_.until, types,
             query_.only_missing, view.events, view.next, now_);
     forget_old_replays(db);
+    db.tell_all(mail_kind::replays);
     return view;
 }
 
@@ -296,6 +297,7 @@ op_result<replay_end> cancel_one_replay(
         WHERE id = ?
     )sql";
     db.sql(end_replay).execute(end.replay.made, now, id);
+    db.tell_all(mail_kind::replays);
     return end;
 }
 

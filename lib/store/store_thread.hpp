@@ -21,6 +21,7 @@ class store_thread {
     virtual void read_copy(copy_task task, source_handler handler) = 0;
     /// `closed` runs after every handler.
     virtual void close(unique_function<void()> closed) = 0;
+    virtual cluster_store* cluster() { return nullptr; }
 };
 
 /// The store whose calls that thread works off.

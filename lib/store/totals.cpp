@@ -16,15 +16,20 @@ bool counters_fit(db_connection& db) {
     )sql") == 1;
 }
 
-void totals::load(db_connection& db) {
-    *this = totals();
+void totals::read_numbers(db_connection& db) {
+    numbers_ = {};
     {
         static constexpr sql_literal all_counters = R"sql(
             SELECT next_transaction, next_history, next_delivery, next_event, first_event, log_id
             FROM counters
             WHERE one = 1
         )sql";
-        query row = db.prepared(all_counters).select();
+        static constexpr sql_literal shared_counters = R"sql(
+            SELECT next_transaction, next_history, next_delivery, next_event, first_event, log_id, next_mail
+            FROM counters
+            WHERE one = 1
+        )sql";
+        query row = db.prepared(db.is_remote() ? shared_counters : all_counters).select();
         if (!row.next()) throw sqlite_error(SQLITE_CORRUPT, "the counters are missing");
         numbers_.next_transaction = row.integer(0);
         numbers_.next_history = row.integer(1);
@@ -32,14 +37,42 @@ void totals::load(db_connection& db) {
         numbers_.next_event = row.count(3);
         numbers_.first_event = row.count(4);
         log_id_ = row.string(5);
+        if (db.is_remote()) numbers_.next_mail = row.integer(6);
     }
-    {
-        query row = db.prepared(R"sql(SELECT state, kind, number FROM transaction_counts)sql").select();
-        while (row.next()) {
-            numbers_.counts.at(static_cast<std::size_t>(row.integer(0))).at(static_cast<std::size_t>(row.integer(1))) =
-                row.integer(2);
+    query row = db.prepared(R"sql(SELECT state, kind, number FROM transaction_counts)sql").select();
+    while (row.next()) {
+        numbers_.counts.at(static_cast<std::size_t>(row.integer(0))).at(static_cast<std::size_t>(row.integer(1))) =
+            row.integer(2);
+    }
+}
+
+void totals::refresh(db_connection& db, std::int64_t since) {
+    read_numbers(db);
+    static constexpr sql_literal changed_lanes = R"sql(
+        SELECT row, lane, callback, pending, dead, total, failing_since
+        FROM lanes
+        WHERE changed > ?
+        ORDER BY row
+    )sql";
+    query row = db.prepared(changed_lanes).select(since);
+    while (row.next()) {
+        const auto known = lane_by_row_.find(row.integer(0));
+        const std::size_t index = known == lane_by_row_.end() ? lanes_.size() : known->second;
+        if (known == lane_by_row_.end()) {
+            lane_by_row_[row.integer(0)] = index;
+            lane_by_name_[row.string(1)] = index;
+            lanes_.emplace_back();
         }
+        lanes_[index] = {row.integer(0), row.string(1),     row.string(2),        row.integer(3),
+                         row.integer(4), row.integer(5),    row.optional_time(6), true};
     }
+    flushed_ = numbers_;
+    mark();
+}
+
+void totals::load(db_connection& db) {
+    *this = totals();
+    read_numbers(db);
     static constexpr sql_literal all_lanes = R"sql(
         SELECT row, lane, callback, pending, dead, total, failing_since
         FROM lanes
@@ -76,31 +109,36 @@ void totals::mark_dismissed(db_connection& db) {
     }
 }
 
-void totals::flush(db_connection& db) {
-    if (numbers_ != flushed_) {
-        static constexpr sql_literal write_counters = R"sql(
-            UPDATE counters
-            SET next_transaction = ?, next_history = ?, next_delivery = ?, next_event = ?,
-                first_event = ?
-            WHERE one = 1
-        )sql";
-        db.prepared(write_counters)
-            .execute(
-                numbers_.next_transaction, numbers_.next_history, numbers_.next_delivery, numbers_.next_event,
-                numbers_.first_event);
-        static constexpr sql_literal write_count = R"sql(
-            INSERT INTO transaction_counts VALUES (?, ?, ?)
-            ON CONFLICT (state, kind) DO UPDATE SET number = excluded.number
-        )sql";
-        statement& count = db.prepared(write_count);
-        for (std::size_t state = 0; state < track::tracking_state_count; ++state) {
-            for (std::size_t kind = 0; kind < kinds; ++kind) {
-                const std::int64_t number = numbers_.counts[state][kind];
-                if (number != flushed_.counts[state][kind]) count.execute(state, kind, number);
-            }
+void totals::flush_numbers(db_connection& db) {
+    if (numbers_ == flushed_) return;
+    static constexpr sql_literal write_counters = R"sql(
+        UPDATE counters
+        SET next_transaction = ?, next_history = ?, next_delivery = ?, next_event = ?,
+            first_event = ?
+        WHERE one = 1
+    )sql";
+    db.prepared(write_counters)
+        .execute(
+            numbers_.next_transaction, numbers_.next_history, numbers_.next_delivery, numbers_.next_event,
+            numbers_.first_event);
+    if (numbers_.next_mail != flushed_.next_mail)
+        db.prepared(R"sql(UPDATE counters SET next_mail = ? WHERE one = 1)sql").execute(numbers_.next_mail);
+    static constexpr sql_literal write_count = R"sql(
+        INSERT INTO transaction_counts VALUES (?, ?, ?)
+        ON CONFLICT (state, kind) DO UPDATE SET number = excluded.number
+    )sql";
+    statement& count = db.prepared(write_count);
+    for (std::size_t state = 0; state < track::tracking_state_count; ++state) {
+        for (std::size_t kind = 0; kind < kinds; ++kind) {
+            const std::int64_t number = numbers_.counts[state][kind];
+            if (number != flushed_.counts[state][kind]) count.execute(state, kind, number);
         }
-        flushed_ = numbers_;
     }
+    flushed_ = numbers_;
+}
+
+void totals::flush(db_connection& db, std::int64_t commit) {
+    flush_numbers(db);
     std::sort(dirty_lanes_.begin(), dirty_lanes_.end());
     dirty_lanes_.erase(std::unique(dirty_lanes_.begin(), dirty_lanes_.end()), dirty_lanes_.end());
     for (const std::size_t index : dirty_lanes_) {
@@ -110,7 +148,17 @@ void totals::flush(db_connection& db) {
             SET pending = ?, dead = ?, total = ?, failing_since = ?
             WHERE row = ?
         )sql";
-        db.prepared(write_lane).execute(lane.pending, lane.dead, lane.total, lane.failing_since, lane.row);
+        static constexpr sql_literal write_shared_lane = R"sql(
+            UPDATE lanes
+            SET pending = ?, dead = ?, total = ?, failing_since = ?, changed = ?
+            WHERE row = ?
+        )sql";
+        if (db.is_remote()) {
+            db.prepared(write_shared_lane)
+                .execute(lane.pending, lane.dead, lane.total, lane.failing_since, commit, lane.row);
+        } else {
+            db.prepared(write_lane).execute(lane.pending, lane.dead, lane.total, lane.failing_since, lane.row);
+        }
     }
     dirty_lanes_.clear();
 }

@@ -49,17 +49,24 @@ class totals {
     static constexpr std::size_t kinds = 7;
 
     void load(db_connection& db);
-    void flush(db_connection& db);
+    /// Another daemon may have committed: reads what has changed since the commit of that number (totals of a database
+    /// that several share, see store/cluster.hpp).
+    void refresh(db_connection& db, std::int64_t since);
+    /// `commit` is the number of the commit that it becomes a part of; only in a shared database.
+    void flush(db_connection& db, std::int64_t commit = 0);
     void mark();
     void undo();
 
     std::int64_t take_transaction_row();
     std::int64_t take_history_number();
+    std::int64_t take_mail_number() { return numbers_.next_mail++; }
     event_seq take_event_seq();
     delivery_id take_delivery_id();
 
     event_seq first_event() const { return event_seq{numbers_.first_event}; } ///< last + 1 when none is kept
     event_seq last_event() const { return event_seq{numbers_.next_event - 1}; }
+    std::int64_t last_transaction_row() const { return numbers_.next_transaction - 1; } ///< given out last, 0 = none
+    std::int64_t last_mail() const { return numbers_.next_mail - 1; }
     delivery_id last_delivery() const { return delivery_id{numbers_.next_delivery - 1}; } ///< made last, 0 = none
     void set_first_event(event_seq first);
     const std::string& log_id() const { return log_id_; }
@@ -85,10 +92,13 @@ class totals {
         std::uint64_t next_delivery = 1;
         std::uint64_t next_event = 1;
         std::uint64_t first_event = 1;
+        std::int64_t next_mail = 1; ///< of a shared database
         std::array<std::array<std::int64_t, kinds>, track::tracking_state_count> counts{};
         bool operator==(const scalar_numbers&) const = default;
     };
 
+    void read_numbers(db_connection& db);
+    void flush_numbers(db_connection& db);
     void mark_dismissed(db_connection& db);
     lane_total& change_lane(std::int64_t row);
 

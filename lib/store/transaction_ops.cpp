@@ -72,7 +72,7 @@ add_outcome add_one(database& db, const track::new_transaction& wanted) {
         note_for_search(db, row, wanted);
         db.sums.count_transaction(std::nullopt, count_cell{});
         write_history(db, row, {.at = wanted.now});
-        return {add_result::created, fresh_facts(wanted), first_revision};
+        return {add_result::created, fresh_facts(wanted), first_revision, shard_of_row(row)};
     }
     std::int64_t known_row = 0;
     row_revision revision{};
@@ -96,10 +96,13 @@ add_outcome add_one(database& db, const track::new_transaction& wanted) {
     if (facts.state == track::tracking_state::untracked || facts.state == track::tracking_state::abandoned) {
         renew(db, known_row, facts, wanted);
         write_history(db, known_row, {.at = wanted.now});
-        return {add_result::created, fresh_facts(wanted), row_revision{value_of(revision) + 1}};
+        db.tell_owner(known_row);
+        const row_revision next{value_of(revision) + 1};
+        return {add_result::created, fresh_facts(wanted), next, shard_of_row(known_row)};
     }
     const bool is_same = same_options || facts.state == track::tracking_state::settled;
-    return {is_same ? add_result::existing : add_result::conflict, std::move(facts), revision};
+    const add_result what = is_same ? add_result::existing : add_result::conflict;
+    return {what, std::move(facts), revision, shard_of_row(known_row)};
 }
 
 } // namespace
@@ -131,6 +134,7 @@ op_result<row_revision> set_transaction_options(database& db, const options_chan
             blob_view{change.metadata}, change.callback_url, null_if_empty(change.callback_lane),
             as_blob(change.options_digest), before->row);
     db.searched.note_metadata(before->row, change.metadata);
+    db.tell_owner(before->row);
     return row_revision{value_of(before->revision) + 1};
 }
 
@@ -158,14 +162,15 @@ track::transaction_view read_view(const query& row) {
             std::nullopt,
             0,
             {},
-            read_revision(row, 17)};
+            read_revision(row, 17),
+            shard_of_row(row.integer(18))};
 }
 
 op_result<std::optional<track::transaction_view>> find_transaction(database& db, const transaction_id& id) {
     static constexpr sql_literal view_by_id = R"sql(
         SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
             recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
-            metadata, callback_url, body, revision
+            metadata, callback_url, body, revision, row
         FROM transactions
         LEFT JOIN proofs ON transaction_row = row
         WHERE id = ?

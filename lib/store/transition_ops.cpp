@@ -138,6 +138,7 @@ op_result<recorded_transition> record_transition(database& db, const transition&
     }
     recorded_transition recorded;
     if (has_event) recorded = write_event(db, *before, change, *event_time);
+    db.tell_owner(before->row);
     recorded.traceparent = before->traceparent;
     recorded.revision = row_revision{value_of(before->revision) + 1};
     return recorded;

@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "store/cluster.hpp"
 #include "store/copy_database.hpp"
 #include "store/maintenance_ops.hpp"
+#include "store/postgres/pg_membership.hpp"
 #include "store/postgres/pg_schema.hpp"
 #include "store/postgres/pg_statement.hpp"
 #include "store/totals.hpp"
@@ -14,8 +16,7 @@ namespace prooftrack::store {
 namespace {
 
 constexpr int oldest_version = 140000;
-constexpr milliseconds lock_patience{1'500}; // a daemon that was killed leaves its session a moment
-constexpr milliseconds most_idle_in_transaction{60'000};
+constexpr milliseconds lock_patience{5'000}; // nodes that start at once make the schema one after the other
 constexpr milliseconds schema_patience{120'000};
 constexpr milliseconds snapshot_patience{std::chrono::minutes(10)};
 constexpr milliseconds snapshot_idle{std::chrono::minutes(15)}; // longer than a reader's patience
@@ -82,13 +83,17 @@ void create(db_connection& db, const std::string& log_id) {
         pg_schema_sql() + fmt::format(
                               R"sql(
         INSERT INTO counters VALUES (1, 1, 1, 1, 1, 1, 0, '{}', '');
-        INSERT INTO prooftrackd VALUES (1, {}, '', 0);
+        INSERT INTO prooftrackd VALUES (1, {}, 0);
     )sql",
                               log_id, pg_schema_version));
 }
 
+std::int64_t schema_version(db_connection& db) {
+    return db.ask_integer(R"sql(SELECT schema_version FROM prooftrackd WHERE one = 1)sql");
+}
+
 void require_known_version(db_connection& db) {
-    const std::int64_t version = db.ask_integer(R"sql(SELECT schema_version FROM prooftrackd WHERE one = 1)sql");
+    const std::int64_t version = schema_version(db);
     if (version == pg_schema_version) return;
     refuse(fmt::format(
         "the database has schema {}, and this prooftrackd reads {}: nothing was changed. Install the newer prooftrackd "
@@ -103,11 +108,40 @@ void require_fitting_counters(db_connection& db) {
         "was restored. Restore it whole (daemon/docs/postgresql.md)");
 }
 
-void write_once(database& db, pg_ownership& own) {
-    begin_owned(db, own);
-    forget_idle_lanes(*db.connection);
-    db.connection->link().ask(R"sql(COMMIT)sql");
+/// Whoever is alone forgets the lanes that nothing is owed on. Then the figures, of a moment when nobody else commits:
+/// what a node has in memory is removed from the tables by nobody.
+void begin_life(database& db, pg_ownership& own) {
+    db_connection& connection = *db.connection;
+    own.commit = begin_owned(db, own);
+    const std::int64_t others = connection.ask_integer(R"sql(SELECT count(*) FROM nodes WHERE state < 2)sql") - 1;
+    if (others == 0) forget_idle_lanes(connection);
+    db.sums.load(connection);
+    connection.link().ask(R"sql(COMMIT)sql");
     ++own.batch;
+    own.log_id = db.sums.log_id();
+}
+
+void require_schema(db_connection& db, random_source& random) {
+    if (!try_lock(db.link(), lock_patience)) {
+        refuse(fmt::format(
+            "another prooftrackd changes the schema, or one of a version before clusters uses this database ({}): stop "
+            "that one. systemd starts this one again every few seconds; without systemd, start it again",
+            describe_owner(db.link())));
+    }
+    if (!has_table(db)) create(db, make_log_id(random.next()));
+    if (schema_version(db) == 1) db.execute(pg_upgrade_from_1_sql());
+    unlock(db.link());
+    require_known_version(db);
+}
+
+pg_ownership own_database(const postgres_options& options, pg_link& link, std::string boot) {
+    pg_ownership own;
+    own.node = options.node.empty() ? "prooftrackd" : options.node;
+    own.boot = std::move(boot);
+    own.process = link.server_process();
+    const auto refused = join_cluster(link, {own.node, own.boot, options.version}, lease_length + milliseconds(500));
+    if (refused) refuse(*refused);
+    return own;
 }
 
 opened_postgres open_connected(const postgres_options& options, std::unique_ptr<pg_link> link, std::string boot) {
@@ -115,25 +149,18 @@ opened_postgres open_connected(const postgres_options& options, std::unique_ptr<
     opened.db = std::make_unique<database>();
     opened.db->random = random_source(mix_seed(options.seed));
     opened.db->connection = std::make_unique<db_connection>(std::move(link));
+    if (!options.node.empty()) opened.db->held.reset(); // until it has joined
     db_connection& db = *opened.db->connection;
     require_new_enough(db.link());
-    configure_session(db.link(), most_idle_in_transaction);
+    configure_session(db.link(), longest_turn);
     require_no_pooler(db);
     look_at_settings(db, options);
     if (db.ask_text(R"sql(SELECT coalesce(current_schema(), ''))sql").empty())
         refuse("no schema of the search_path is there, or the role may not use it: GRANT USAGE, CREATE ON SCHEMA …");
-    if (!try_lock(db.link(), lock_patience)) {
-        refuse(fmt::format(
-            "another prooftrackd uses this database ({}): this one is a standby, and takes over once that one has "
-            "ended. systemd starts it again every few seconds; without systemd, start it again",
-            describe_owner(db.link())));
-    }
-    if (!has_table(db)) create(db, make_log_id(opened.db->random.next()));
-    require_known_version(db);
-    opened.own = take_over(db.link(), std::move(boot));
+    require_schema(db, opened.db->random);
+    opened.own = own_database(options, db.link(), std::move(boot));
     require_fitting_counters(db);
-    write_once(*opened.db, opened.own);
-    opened.db->sums.load(db);
+    begin_life(*opened.db, opened.own);
     db.link().set_patience(milliseconds(10'000));
     return opened;
 }
@@ -144,7 +171,7 @@ opened_postgres open_postgres(const postgres_options& options, const pg_target& 
     const std::string boot = make_log_id(mix_seed(options.seed));
     const std::atomic<bool> never{false};
     try {
-        auto link = std::make_unique<pg_link>(connect_to(target, options.password, writer_name(boot), never));
+        auto link = std::make_unique<pg_link>(connect_to(target, options.password, session_name(boot), never));
         return open_connected(options, std::move(link), boot);
     } catch (const postgres_error& error) {
         if (error.state() == "42501") {

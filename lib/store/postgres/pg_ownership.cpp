@@ -4,45 +4,62 @@
 
 #include <fmt/format.h>
 
+#include "store/postgres/pg_membership.hpp"
 #include "store/postgres/pg_statement.hpp"
 
 namespace prooftrack::store {
 namespace {
 
 constexpr milliseconds between_tries{50};
-constexpr milliseconds former_session_patience{1'000};
-constexpr milliseconds most_idle_in_transaction{60'000};
-/// "PrTk", and beside it the schema: another one in the same database may have a daemon of its own.
+/// "PrTk", and beside it the schema: another one in the same database may have daemons of its own.
 constexpr const char* lock_keys = "1349669995, hashtext(current_schema())";
 
 bool has_lock(pg_link& link) {
     return pg_rows(link.ask(fmt::format(R"sql(SELECT pg_try_advisory_lock({}))sql", lock_keys))).first_integer() == 1;
 }
 
-/// Ends what is left of this start's earlier session, unless it is at work: one that waits for its standby must not be
-/// told to give up, as it would count as committed then without being there.
-void end_former_sessions(pg_link& link, const std::string& boot) {
+/// Ends what is left of the former session, unless it is at work: one that waits for its standby must not be told to
+/// give up, as it would count as committed then without being there.
+void end_former_session(pg_link& link, const pg_ownership& own) {
     link.ask(fmt::format(
         R"sql(
             SELECT pg_terminate_backend(pid)
             FROM pg_stat_activity
-            WHERE application_name = '{}'
-              AND pid <> pg_backend_pid()
+            WHERE pid = {}
+              AND application_name = '{}'
               AND datname = current_database()
               AND (state LIKE 'idle%' OR wait_event_type = 'Client')
         )sql",
-        writer_name(boot)));
+        own.process, session_name(own.boot)));
 }
 
-pg_ownership read_owner(pg_link& link, const char* how) {
-    pg_rows row(link.ask(fmt::format(R"sql(SELECT boot, batch FROM prooftrackd WHERE one = 1 {})sql", how)));
-    if (!row.next()) throw ownership_lost("the row that says who writes has gone from the table prooftrackd");
-    return {std::string(row.text(0)), row.integer(1)};
+pg_value text_value(const std::string& text) { return {text.data(), static_cast<int>(text.size())}; }
+
+/// What `writers` says of this start. Waits for a commit of it that is under way.
+regained_link read_writer(pg_link& link, const pg_ownership& own) {
+    const pg_value name = text_value(own.node);
+    pg_rows row(link.ask_once(
+        R"sql(SELECT boot, batch, former_boot, former_batch FROM writers WHERE node = $1 FOR UPDATE)sql", {&name, 1}));
+    regained_link found;
+    found.is_fenced = true;
+    found.batch = own.batch;
+    if (!row.next()) return found;
+    if (row.text(0) == own.boot) {
+        found.is_fenced = false;
+        found.batch = row.integer(1);
+    } else if (row.text(2) == own.boot) {
+        found.batch = row.integer(3);
+    }
+    return found;
 }
 
-void require_boot(const pg_ownership& found, const pg_ownership& own) {
-    if (found.boot == own.boot) return;
-    throw ownership_lost("another prooftrackd has taken the database over: this one stops and writes nothing more");
+bool was_set_back(pg_link& link, const pg_ownership& own, std::int64_t batch, bool is_undecided) {
+    const std::int64_t most = own.batch + (is_undecided ? 1 : 0);
+    if (batch < own.batch || batch > most) return true;
+    pg_rows commit(link.ask(R"sql(SELECT batch FROM prooftrackd WHERE one = 1)sql"));
+    if (commit.first_integer() < own.commit) return true;
+    pg_rows log(link.ask(R"sql(SELECT log_id FROM counters WHERE one = 1)sql"));
+    return log.first_text() != own.log_id;
 }
 
 } // namespace
@@ -66,8 +83,6 @@ void configure_session(pg_link& link, milliseconds idle) {
         idle.count()));
 }
 
-std::string writer_name(const std::string& boot) { return "prooftrackd " + boot; }
-
 bool try_lock(pg_link& link, milliseconds patience) {
     const auto until = std::chrono::steady_clock::now() + patience;
     while (!has_lock(link)) {
@@ -76,6 +91,8 @@ bool try_lock(pg_link& link, milliseconds patience) {
     }
     return true;
 }
+
+void unlock(pg_link& link) { link.ask(fmt::format(R"sql(SELECT pg_advisory_unlock({}))sql", lock_keys)); }
 
 std::string describe_owner(pg_link& link) {
     pg_rows row(link.ask(R"sql(
@@ -93,20 +110,25 @@ std::string describe_owner(pg_link& link) {
     return text.empty() ? "a session that is just ending" : text;
 }
 
-pg_ownership take_over(pg_link& link, std::string boot) {
-    const pg_value name{boot.data(), static_cast<int>(boot.size())};
-    pg_rows row(link.ask_once(R"sql(UPDATE prooftrackd SET boot = $1 WHERE one = 1 RETURNING batch)sql", {&name, 1}));
-    if (!row.next()) throw ownership_lost("the row that says who writes has gone from the table prooftrackd");
-    return {std::move(boot), row.integer(0)};
-}
-
-void begin_owned(database& db, const pg_ownership& own) {
+std::int64_t begin_owned(database& db, const pg_ownership& own) {
     db.connection->link().post(R"sql(BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE)sql");
+    static constexpr sql_literal turn = R"sql(
+        UPDATE prooftrackd
+        SET batch = batch + 1
+        WHERE one = 1
+        RETURNING batch
+    )sql";
+    std::int64_t commit = 0;
+    {
+        query row = db.sql(turn).select();
+        if (!row.next()) throw postgres_error(std::string(state_fenced), "the row of the table prooftrackd has gone");
+        commit = row.integer(0);
+    }
     static constexpr sql_literal fence = R"sql(
         WITH mine AS (
-            UPDATE prooftrackd
+            UPDATE writers
             SET batch = ?
-            WHERE one = 1
+            WHERE node = ?
               AND boot = ?
               AND batch = ?
             RETURNING 1
@@ -114,33 +136,28 @@ void begin_owned(database& db, const pg_ownership& own) {
         SELECT 1 / count(*)
         FROM mine
     )sql";
-    db.sql(fence).execute(own.batch + 1, own.boot, own.batch);
+    db.sql(fence).execute(own.batch + 1, own.node, own.boot, own.batch);
+    return commit;
 }
 
 regained_link regain(
     const pg_target& target, const secret& password, const pg_ownership& own, bool is_undecided,
     const std::string& new_log_id, const std::atomic<bool>& ended) {
-    regained_link got;
-    got.link = std::make_unique<pg_link>(connect_to(target, password, writer_name(own.boot), ended));
-    pg_link& link = *got.link;
-    configure_session(link, most_idle_in_transaction);
-    end_former_sessions(link, own.boot);
-    if (!try_lock(link, former_session_patience)) {
-        require_boot(read_owner(link, ""), own);
-        throw postgres_error(state_link_lost, "the former session has not ended yet: " + describe_owner(link));
-    }
-    const pg_ownership found = read_owner(link, "FOR UPDATE");
-    require_boot(found, own);
-    const std::int64_t most = own.batch + (is_undecided ? 1 : 0);
-    if (found.batch < own.batch || found.batch > most) {
-        link.ask(fmt::format(R"sql(UPDATE counters SET log_id = '{}' WHERE one = 1)sql", new_log_id));
+    auto link = std::make_unique<pg_link>(connect_to(target, password, session_name(own.boot), ended));
+    configure_session(*link, longest_turn);
+    end_former_session(*link, own);
+    regained_link got = read_writer(*link, own);
+    if (was_set_back(*link, own, got.batch, is_undecided)) {
+        // The first node that finds it changes the log's name; the others find that it has changed.
+        link->ask(fmt::format(
+            R"sql(UPDATE counters SET log_id = '{}' WHERE one = 1 AND log_id = '{}')sql", new_log_id, own.log_id));
         throw ownership_lost(fmt::format(
-            "store.rewound: PostgreSQL was set back to an earlier state (commit {}, and {} was acknowledged): a "
-            "standby that was not synchronous has taken over, or a backup was restored. The log goes on as {}; import "
-            "the ids that were added since",
-            found.batch, own.batch, new_log_id));
+            "store.rewound: PostgreSQL was set back to an earlier state (commit {} of this node, and {} was "
+            "acknowledged): a standby that was not synchronous has taken over, or a backup was restored. The log goes "
+            "on under a new log_id; import the ids that were added since",
+            got.batch, own.batch));
     }
-    got.batch = found.batch;
+    got.link = std::move(link);
     return got;
 }
 

@@ -1,18 +1,17 @@
 #pragma once
 
-// Which daemon writes. Two things say so, and neither is enough alone.
+// Whether this daemon may write, and when it is its turn.
 //
-// An advisory lock of the writer's session keeps a second daemon from starting. It goes with the session, of which the
-// daemon may not hear for a while: so the row of the table `prooftrackd` names the start (`boot`) of the daemon that
-// writes. Each commit changes that row, if it still names this start and has the number of its last commit, before
-// anything else. A daemon that takes over writes its own name there, which waits for a commit under way; the former
-// one's next commit changes no row then, and fails.
-//
-// The number also tells, after a connection was lost in the middle of a COMMIT, what became of it.
+// Each commit of each node first changes the one row of the table `prooftrackd`, and so waits for the commit that is
+// under way: the nodes take turns. Its number there is the commit's in the whole database. Then it changes the node's
+// row in `writers`, if that still names this start (`boot`) and the number of its last commit. A node that was taken
+// for gone finds no such row and commits nothing (it is fenced). The number also tells, after a connection was lost in
+// the middle of a COMMIT, what became of it.
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 #include "store/database.hpp"
@@ -22,8 +21,12 @@
 namespace prooftrack::store {
 
 struct pg_ownership {
-    std::string boot;       ///< this start: 16 hex digits
-    std::int64_t batch = 0; ///< the last commit
+    std::string node;
+    std::string boot;        ///< this start: 16 hex digits
+    std::int64_t batch = 0;  ///< the last commit of this start
+    std::int64_t commit = 0; ///< the last one of the whole database that is known here
+    std::string log_id;
+    int process = 0;         ///< the server's, of the session that writes
 };
 
 /// This store may not write any more: it is over. `what()` says why, for people.
@@ -36,26 +39,27 @@ class ownership_lost : public std::runtime_error {
 /// `idle` is how long a transaction may wait for us.
 void configure_session(pg_link& link, milliseconds idle);
 
-/// What pg_stat_activity shows of the session that writes.
-std::string writer_name(const std::string& boot);
+/// So long may a transaction that has the turn wait for this daemon: the others wait as well.
+inline constexpr milliseconds longest_turn{4'000};
 
-/// Takes the lock of this database's schema, waiting for a session that is about to end.
+/// The lock under which the schema is made and changed; it goes with the session, or with `unlock`.
 bool try_lock(pg_link& link, milliseconds patience);
+void unlock(pg_link& link);
 /// Who has it, for people.
 std::string describe_owner(pg_link& link);
-/// From now on commits of any other start fail. Waits for one under way.
-pg_ownership take_over(pg_link& link, std::string boot);
-/// Begins a transaction and makes it this start's: every write comes behind this. Posted: an error comes later,
-/// failure_reach::store when another daemon has taken over.
-void begin_owned(database& db, const pg_ownership& own);
 
-/// A connection in place of a lost one, owned again, and the last commit that is there.
+/// Begins a transaction that has the turn and is this start's: every write comes behind this. Gives the commit's
+/// number. The error of a node that is fenced comes later, with failure_reach::store.
+std::int64_t begin_owned(database& db, const pg_ownership& own);
+
+/// A connection in place of a lost one, and what is known of the last commit.
 struct regained_link {
     std::unique_ptr<pg_link> link;
     std::int64_t batch = 0;
+    bool is_fenced = false; ///< the others took this start for gone
 };
 /// `is_undecided`: the commit behind `own.batch` may be there. Throws postgres_error (try again), or ownership_lost:
-/// another daemon writes, or the database was set back to an earlier state, whose log gets a new `log_id` then.
+/// the database was set back to an earlier state, whose log gets a new `log_id` then.
 regained_link regain(
     const pg_target& target, const secret& password, const pg_ownership& own, bool is_undecided,
     const std::string& new_log_id, const std::atomic<bool>& ended);

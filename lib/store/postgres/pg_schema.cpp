@@ -211,9 +211,11 @@ COMMENT ON TABLE nodes IS 'Daemons and their heartbeats: state 0 is living, 1 le
 CREATE TABLE writers (
   node TEXT COLLATE "C" PRIMARY KEY,
   boot TEXT NOT NULL,
-  batch BIGINT NOT NULL
+  batch BIGINT NOT NULL,
+  former_boot TEXT NOT NULL,
+  former_batch BIGINT NOT NULL
 ) WITH (fillfactor = 20);
-COMMENT ON TABLE writers IS 'The number of the last commit of each daemon that may write';
+COMMENT ON TABLE writers IS 'The last commit of each daemon: boot is empty when it may write no more, former_boot the start before';
 
 CREATE TABLE shards (
   no BIGINT PRIMARY KEY CHECK (no BETWEEN 0 AND 255),

@@ -20,8 +20,8 @@ std::string state_of(const PGresult* result) {
 
 std::string message_of(const PGresult* result) {
     if (field_of(result, PG_DIAG_SQLSTATE) == state_fenced)
-        return "another prooftrackd has taken the database over, or something else has changed the table prooftrackd: "
-               "this one stops and writes nothing more";
+        return "another prooftrackd has taken this one for gone, or something else has changed the table writers: "
+               "nothing was written";
     std::string text = field_of(result, PG_DIAG_MESSAGE_PRIMARY);
     if (const std::string detail = field_of(result, PG_DIAG_MESSAGE_DETAIL); !detail.empty()) text += ": " + detail;
     return text.empty() ? one_line(PQresultErrorMessage(result)) : one_line(text.c_str());

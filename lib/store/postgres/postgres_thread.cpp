@@ -28,7 +28,9 @@ postgres_thread::postgres_thread(
               if (alive) observer.on_export_failed(why);
           }),
       db_(std::move(opened.db)), own_(std::move(opened.own)),
-      recovery_(target_, options_.password, [this] { queue_.wake(); }) {
+      recovery_(target_, options_.password, [this] { queue_.wake(); }),
+      identity_(std::make_shared<pg_identity>(own_.node, own_.boot)),
+      cluster_({queue_, target_, options_.password, options_.version, identity_, options_.seed}) {
     thread_ = net::start_worker("store", [this] { run(); });
 }
 
@@ -79,42 +81,56 @@ postgres_thread::operations postgres_thread::wait_for_work() {
 }
 
 void postgres_thread::run_batch(operations batch) {
-    if (has_failed_) {
-        for (const auto& each : batch) each->fail(make_store_error(store_error::failed, each->name()));
-    } else if (is_away_) {
-        refuse(batch, away_why_);
-    } else {
-        const auto began = clock::now();
-        is_in_batch_ = batch.size() > 1;
-        try {
-            std::size_t writes = 0;
-            for (const auto& each : batch) {
-                run_one(*each);
-                if (each->writes()) ++writes;
-            }
-            if (has_begun_) {
-                const bool has_written = commit();
-                const auto took = clock::now() - began;
-                db_->pace.on_commit(took);
-                notices_.emplace_back([took, writes](store_observer& observer) { observer.on_commit(took, writes); });
-                if (has_written) set_state(track::store_state::ok, {});
-            }
-        } catch (const database_error& error) {
-            undo(error, batch);
+    if (has_failed_ || is_away_) {
+        for (const auto& each : batch) refuse_or_run(*each);
+        return queue_.answer(std::move(batch), std::exchange(notices_, {}));
+    }
+    const auto began = clock::now();
+    is_in_batch_ = batch.size() > 1;
+    try {
+        std::size_t writes = 0;
+        for (const auto& each : batch) {
+            run_one(*each);
+            if (each->writes()) ++writes;
         }
+        const bool is_commit = open_ == open_transaction::writing;
+        end_transaction();
+        if (is_commit) {
+            const auto took = clock::now() - began;
+            db_->pace.on_commit(took);
+            notices_.emplace_back([took, writes](store_observer& observer) { observer.on_commit(took, writes); });
+        }
+    } catch (const database_error& error) {
+        undo(error, batch);
     }
     if (!batch.empty()) queue_.answer(std::move(batch), std::exchange(notices_, {}));
 }
 
-void postgres_thread::run_one(operation& each) {
-    if (each.writes() && !has_begun_) {
-        begin_owned(*db_, own_);
-        has_begun_ = true;
-        posted_before_ = link().posted();
+/// Without the database.
+void postgres_thread::refuse_or_run(operation& each) {
+    if (each.is_local()) {
+        each.run(*db_);
+    } else if (has_failed_) {
+        each.fail(make_store_error(store_error::failed, each.name()));
+    } else {
+        each.fail({away_why_.code, each.name(), away_why_.detail});
     }
-    const bool has_savepoint = has_begun_ && is_in_batch_;
+}
+
+void postgres_thread::run_one(operation& each) {
+    if (each.is_local()) {
+        each.run(*db_);
+        return;
+    }
+    if (each.writes()) {
+        begin_writing();
+    } else {
+        begin_reading();
+    }
+    const bool has_savepoint = open_ == open_transaction::writing && is_in_batch_;
     if (has_savepoint) link().post(R"sql(SAVEPOINT operation)sql");
     db_->sums.mark();
+    db_->mail.mark();
     bool keep = false;
     try {
         keep = each.run(*db_);
@@ -127,8 +143,10 @@ void postgres_thread::run_one(operation& each) {
         keep = false;
         each.fail({make_error_code(boost::system::errc::state_not_recoverable), each.name(), error.what()});
     }
-    if (!has_begun_) return;
-    if (!keep) db_->sums.undo();
+    if (!keep) {
+        db_->sums.undo();
+        db_->mail.undo();
+    }
     if (has_savepoint) {
         if (!keep) link().post(R"sql(ROLLBACK TO SAVEPOINT operation)sql");
         link().post(R"sql(RELEASE SAVEPOINT operation)sql");
@@ -137,10 +155,67 @@ void postgres_thread::run_one(operation& each) {
     }
 }
 
+/// Waits for the turn. The figures in memory are exact then.
+void postgres_thread::begin_writing() {
+    if (open_ == open_transaction::writing) return;
+    end_transaction();
+    const std::string boot = identity_->boot();
+    if (boot.empty()) throw postgres_error(std::string(state_fenced), "this node is not a member at the moment");
+    if (boot != own_.boot) {
+        own_.boot = boot;
+        own_.batch = 0;
+    }
+    open_ = open_transaction::writing;
+    commit_ = begin_owned(*db_, own_);
+    follow_others(commit_ - 1);
+    posted_before_ = link().posted();
+    last_row_before_ = db_->sums.last_transaction_row();
+    last_event_before_ = db_->sums.last_event();
+}
+
+/// One state of the database for everything that is read until the next change.
+void postgres_thread::begin_reading() {
+    if (open_ != open_transaction::none) return;
+    open_ = open_transaction::reading;
+    link().post(R"sql(BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY)sql");
+    static constexpr sql_literal last_commit = R"sql(
+        SELECT batch
+        FROM prooftrackd
+        WHERE one = 1
+    )sql";
+    std::int64_t last = 0;
+    {
+        query row = db_->sql(last_commit).select();
+        if (row.next()) last = row.integer(0);
+    }
+    follow_others(last);
+}
+
+/// What this daemon did not commit itself is read again.
+void postgres_thread::follow_others(std::int64_t last) {
+    if (last == own_.commit) return;
+    db_->sums.refresh(*db_->connection, own_.commit);
+    db_->searched.forget();
+    own_.commit = last;
+}
+
+void postgres_thread::end_transaction() {
+    const open_transaction before = open_;
+    if (before == open_transaction::reading) {
+        open_ = open_transaction::none;
+        link().post(R"sql(COMMIT)sql");
+        link().finish();
+    } else if (before == open_transaction::writing) {
+        if (commit()) set_state(track::store_state::ok, {});
+    }
+}
+
 /// True when it has written more than that it was there.
 bool postgres_thread::commit() {
     db_->searched.flush(*db_->connection);
-    db_->sums.flush(*db_->connection);
+    const bool has_mail = !db_->mail.empty();
+    db_->mail.flush(*db_->connection, db_->sums);
+    db_->sums.flush(*db_->connection, commit_);
     link().finish();
     const bool has_written = link().posted() != posted_before_;
     if (options_.at_commit) options_.at_commit(commit_moment::before, link().socket());
@@ -150,15 +225,19 @@ bool postgres_thread::commit() {
     if (options_.at_commit) options_.at_commit(commit_moment::sent, link().socket());
     const pg_result done = link().finish();
     is_committing_ = false;
-    has_begun_ = false;
+    open_ = open_transaction::none;
     if (!done || std::strcmp(PQcmdStatus(done.get()), R"sql(COMMIT)sql") != 0)
         throw postgres_error("40000", "PostgreSQL undid the transaction instead of committing it");
     ++own_.batch;
+    own_.commit = commit_;
+    const bool is_news = has_mail || db_->sums.last_transaction_row() != last_row_before_ ||
+                         db_->sums.last_event() != last_event_before_;
+    if (is_news) cluster_.notify_others();
     return has_written;
 }
 
 void postgres_thread::roll_back() {
-    has_begun_ = false;
+    open_ = open_transaction::none;
     link().ask(R"sql(ROLLBACK)sql");
 }
 
@@ -166,35 +245,52 @@ void postgres_thread::roll_back() {
 void postgres_thread::undo(const database_error& error, operations& batch) {
     const bool is_unknown = std::exchange(is_committing_, false) && error.reach() == failure_reach::link;
     db_->searched.forget();
+    db_->mail.forget();
+    open_ = open_transaction::none;
     if (is_unknown) {
-        has_begun_ = false;
         undecided_ = std::move(batch);
         batch.clear();
         return go_away(error);
     }
-    if (error.reach() == failure_reach::store) {
+    if (error.reach() == failure_reach::store && !cluster_.on_writer_fenced()) {
         fail_for_good(error.what());
-        for (const auto& each : batch) each->fail(make_store_error(store_error::failed, each->name(), error.what()));
+        for (const auto& each : batch) refuse_or_run(*each);
         return;
     }
     try {
         if (error.reach() == failure_reach::link) throw postgres_error(state_link_lost, error.what());
-        if (link().in_transaction()) roll_back();
-        has_begun_ = false;
-        db_->sums.load(*db_->connection);
+        if (link().in_transaction() || link().has_failed_transaction()) roll_back();
+        load_figures();
     } catch (const database_error& second) {
-        has_begun_ = false;
         go_away(second);
-        return refuse(batch, away_why_);
+        for (const auto& each : batch) refuse_or_run(*each);
+        return;
     }
-    const op_error why = error.describe("commit");
+    op_error why = error.describe("commit");
+    if (error.reach() == failure_reach::store) why.code = make_error_code(store_error::unreachable);
     if (why.code == store_error::full) set_state(track::store_state::full, why);
     for (const auto& each : batch) {
+        if (each->is_local()) continue; // it did not depend on the transaction
         if (each->writes()) {
             each->fail({why.code, each->name(), why.detail});
         } else {
             repeat(*each);
         }
+    }
+    if (!is_away_ && open_ != open_transaction::none) end_reading_after_repeats();
+}
+
+/// The number first: what is committed in between is read again with the next transaction.
+void postgres_thread::load_figures() {
+    own_.commit = db_->connection->ask_integer(R"sql(SELECT batch FROM prooftrackd WHERE one = 1)sql");
+    db_->sums.load(*db_->connection);
+}
+
+void postgres_thread::end_reading_after_repeats() {
+    try {
+        end_transaction();
+    } catch (const database_error& error) {
+        go_away(error);
     }
 }
 
@@ -214,7 +310,8 @@ void postgres_thread::refuse(operations& batch, const op_error& why) {
 }
 
 void postgres_thread::go_away(const database_error& error) {
-    link().close(); // the server lets go of the lock
+    link().close(); // the server lets go of the turn
+    open_ = open_transaction::none;
     is_away_ = true;
     away_why_ = make_store_error(store_error::unreachable, "commit", error.what());
     set_state(track::store_state::unreachable, away_why_);
@@ -236,10 +333,13 @@ void postgres_thread::take_regained() {
     }
     auto& regained = std::get<regained_link>(*found);
     db_->connection = std::make_unique<db_connection>(std::move(regained.link));
+    own_.process = link().server_process();
     is_away_ = false;
     decide(std::exchange(own_.batch, regained.batch) != regained.batch);
+    if (regained.is_fenced && !cluster_.on_writer_fenced())
+        return fail_for_good("another prooftrackd has taken the database over: this one stops and writes nothing more");
     try {
-        db_->sums.load(*db_->connection);
+        load_figures();
         set_state(track::store_state::ok, {});
     } catch (const database_error& error) {
         go_away(error);
@@ -271,7 +371,7 @@ void postgres_thread::fail_for_good(const std::string& why) {
     operations unknown = std::exchange(undecided_, {});
     refuse(unknown, make_store_error(store_error::failed, "commit", why));
     if (!unknown.empty()) queue_.answer(std::move(unknown), std::exchange(notices_, {}));
-    link().close(); // and with it the lock
+    link().close();
 }
 
 void postgres_thread::set_state(track::store_state state, op_error why) {
@@ -282,6 +382,7 @@ void postgres_thread::set_state(track::store_state state, op_error why) {
 
 void postgres_thread::shut_down() {
     recovery_.stop();
+    cluster_.stop();
     db_.reset();
     queue_.end();
 }

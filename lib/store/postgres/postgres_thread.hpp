@@ -11,6 +11,7 @@
 #include "store/postgres/open_postgres.hpp"
 #include "store/postgres/pg_recovery.hpp"
 #include "store/postgres/pg_snapshots.hpp"
+#include "store/postgres/postgres_cluster.hpp"
 #include "store/store_thread.hpp"
 
 namespace prooftrack::store {
@@ -20,13 +21,14 @@ namespace prooftrack::store {
 ///
 ///   connected   a connection is lost, or does not answer    away: what is queued and comes is refused (`unreachable`)
 ///   connected   it is lost after COMMIT was posted          away, and the batch waits: nobody knows what became of it
-///   away        connected again, this daemon still owns     connected; the batch that waits is answered: it is there,
+///   away        connected again                             connected; the batch that waits is answered: it is there,
 ///                                                           or it is not and was not done
-///   away        another owns, or the database was set back  failed (`on_fatal`)
-///   connected   another owns (the fence)                    failed
+///   away        the database was set back                   failed (`on_fatal`)
+///   connected   the others took this node for gone          what was to be written is refused until it has joined anew
 ///
-/// The figures kept in memory are loaded again whenever a transaction is undone or a connection made. Lives on the
-/// loop; must not outlive it.
+/// Several daemons work on the database, one commit at a time: the figures kept in memory are exact as long as the last
+/// commit was this daemon's, and brought up to date when it was not. What is read between two commits is read in one
+/// transaction, so that it is of one state. Lives on the loop; must not outlive it.
 class postgres_thread final : public store_thread {
   public:
     postgres_thread(
@@ -40,6 +42,7 @@ class postgres_thread final : public store_thread {
     void backup(store_handler<backup_file> handler) override;
     void read_copy(copy_task task, source_handler handler) override;
     void close(unique_function<void()> closed) override;
+    cluster_store* cluster() override { return &cluster_; }
 
   private:
     using operations = operation_queue::operations;
@@ -50,6 +53,13 @@ class postgres_thread final : public store_thread {
     operations wait_for_work();
     void run_batch(operations batch);
     void run_one(operation& each);
+    void refuse_or_run(operation& each);
+    void begin_writing();
+    void begin_reading();
+    void follow_others(std::int64_t last);
+    void end_transaction();
+    void end_reading_after_repeats();
+    void load_figures();
     bool commit();
     void undo(const database_error& error, operations& batch);
     void roll_back();
@@ -76,8 +86,11 @@ class postgres_thread final : public store_thread {
     pg_recovery recovery_;
     bool is_away_ = false;
     op_error away_why_{};
-    bool has_begun_ = false;                         ///< a transaction is open
+    enum class open_transaction : std::uint8_t { none, reading, writing } open_ = open_transaction::none;
+    std::int64_t commit_ = 0;                        ///< the number of the one that is open
     std::uint64_t posted_before_ = 0;                ///< statements, when it began
+    std::int64_t last_row_before_ = 0;
+    event_seq last_event_before_{};
     bool is_in_batch_ = false;                       ///< of several operations: each has a savepoint
     bool is_committing_ = false;                     ///< COMMIT may be on its way
     operations undecided_;                           ///< of the commit behind own_.batch
@@ -85,6 +98,8 @@ class postgres_thread final : public store_thread {
     std::vector<notice> notices_;
     track::store_state state_ = track::store_state::ok;
     bool has_failed_ = false;
+    std::shared_ptr<pg_identity> identity_;
+    postgres_cluster cluster_;
 
     std::thread thread_;
 };

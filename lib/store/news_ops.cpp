@@ -1,0 +1,130 @@
+#include "store/news_ops.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "store/facts_update.hpp"
+#include "store/row_codec.hpp"
+
+namespace prooftrack::store {
+namespace {
+
+track::active_transaction read_active(const query& row) {
+    return {read_id(row, 0), read_facts(row, 1), read_revision(row, 14), shard_of_row(row.integer(15))};
+}
+
+/// Of held shards, behind `after.row`.
+void read_new_rows(database& db, const news_cursor& after, cluster_news& news) {
+    const std::int64_t last = db.sums.last_transaction_row();
+    news.next.row = last;
+    if (after.row >= last) return;
+    static constexpr sql_literal new_rows = R"sql(
+        SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
+            recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
+            revision, row
+        FROM transactions
+        WHERE row > ?
+        ORDER BY row
+        LIMIT ?
+    )sql";
+    query row = db.sql(new_rows).select(after.row, most_news);
+    std::size_t seen = 0;
+    for (; row.next(); ++seen) {
+        if (db.holds(row.integer(15))) news.rows.push_back(read_active(row));
+        if (seen + 1 == most_news) news.next.row = row.integer(15);
+    }
+    news.more = news.next.row < last;
+}
+
+void read_row(database& db, std::int64_t key, cluster_news& news) {
+    static constexpr sql_literal by_row = R"sql(
+        SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
+            recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
+            revision, row
+        FROM transactions
+        WHERE row = ?
+    )sql";
+    query row = db.sql(by_row).select(key);
+    if (row.next()) news.rows.push_back(read_active(row));
+}
+
+void read_wanted_poll(database& db, std::int64_t key, cluster_news& news) {
+    query row = db.sql(R"sql(SELECT id FROM transactions WHERE row = ?)sql").select(key);
+    if (row.next()) news.wanted_polls.push_back(read_id(row, 0));
+}
+
+struct mail_subjects {
+    std::set<std::int64_t> rows;
+    std::set<std::int64_t> polls;
+    std::set<std::int64_t> lanes;
+};
+
+mail_subjects read_mail(database& db, const news_cursor& after, cluster_news& news) {
+    const std::int64_t last = db.sums.last_mail();
+    mail_subjects subjects;
+    news.next.mail = last;
+    if (after.mail >= last) return subjects;
+    static constexpr sql_literal new_mail = R"sql(
+        SELECT no, kind, subject
+        FROM mail
+        WHERE no > ?
+        ORDER BY no
+        LIMIT ?
+    )sql";
+    query row = db.sql(new_mail).select(after.mail, most_news);
+    std::size_t seen = 0;
+    for (; row.next(); ++seen) {
+        const std::int64_t subject = row.integer(2);
+        switch (static_cast<mail_kind>(row.integer(1))) {
+        case mail_kind::row:
+            if (db.holds(subject)) subjects.rows.insert(subject);
+            break;
+        case mail_kind::wanted_poll:
+            if (db.holds(subject)) subjects.polls.insert(subject);
+            break;
+        case mail_kind::lane:
+            subjects.lanes.insert(subject);
+            break;
+        case mail_kind::retried:
+            news.retried.push_back(delivery_id{static_cast<std::uint64_t>(subject)});
+            break;
+        case mail_kind::controls:
+            news.controls_changed = true;
+            break;
+        case mail_kind::replays:
+            news.replays_changed = true;
+            break;
+        }
+        if (seen + 1 == most_news) news.next.mail = row.integer(0);
+    }
+    news.more = news.more || news.next.mail < last;
+    return subjects;
+}
+
+} // namespace
+
+op_result<cluster_news> read_cluster_news(database& db, const news_cursor& after) {
+    cluster_news news;
+    news.first_seq = db.sums.first_event();
+    news.last_seq = db.sums.last_event();
+    if (after.row < 0) {
+        news.next = {db.sums.last_transaction_row(), db.sums.last_mail()};
+        return news;
+    }
+    read_new_rows(db, after, news);
+    const mail_subjects subjects = read_mail(db, after, news);
+    for (const std::int64_t row : subjects.rows) read_row(db, row, news);
+    for (const std::int64_t row : subjects.polls) read_wanted_poll(db, row, news);
+    for (const std::int64_t lane : subjects.lanes) news.lanes.push_back(db.sums.lane_at(lane).lane);
+    return news;
+}
+
+op_result<std::monostate> note_wanted_poll(database& db, const transaction_id& id) {
+    const auto found = find_row(db, id);
+    if (!found || !found->watched)
+        return make_store_error(store_error::not_found, "ask for a poll", "there is none that is polled");
+    db.mail.note(mail_kind::wanted_poll, found->row);
+    return std::monostate();
+}
+
+} // namespace prooftrack::store

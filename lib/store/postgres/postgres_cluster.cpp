@@ -1,0 +1,100 @@
+#include "store/postgres/postgres_cluster.hpp"
+
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "store/news_ops.hpp"
+
+namespace prooftrack::store {
+
+void postgres_cluster::join(cluster_observer& observer) {
+    const std::lock_guard lock(mutex_);
+    lease_ = std::make_unique<cluster_thread>(
+        cluster_thread_parts{with_.target, with_.password, with_.version, with_.seed}, with_.identity,
+        make_hooks(observer));
+}
+
+cluster_hooks postgres_cluster::make_hooks(cluster_observer& observer) {
+    const auto post = [&queue = with_.queue](auto call) {
+        boost::asio::post(queue.loop(), [alive = queue.alive(), call = std::move(call)] {
+            if (alive) call();
+        });
+    };
+    cluster_observer* const to = &observer;
+    cluster_hooks hooks;
+    hooks.lease = [post, to](steady_time until) { post([to, until] { to->on_lease(until); }); };
+    hooks.gained = [post, to](const shard_set& shards, shard_gain how, milliseconds silent) {
+        post([to, shards, how, silent] { to->on_gained(shards, how, silent); });
+    };
+    hooks.view = [post, to](const cluster_view& view) { post([to, view] { to->on_view(view); }); };
+    hooks.news = [post, to] { post([to] { to->on_news(); }); };
+    hooks.fenced = [post, to](const std::string& why) { post([to, why] { to->on_fenced(why); }); };
+    return hooks;
+}
+
+void postgres_cluster::take_up(const shard_set& shards, chunk_handler on_chunk, store_handler<std::uint64_t> done) {
+    // A batch of its own: what was posted to the loop cannot be taken back when a write beside it fails.
+    submit<std::uint64_t>(
+        "take shards up", operation_kind::read, most_batch_weight,
+        [shards, loop = with_.queue.loop(), gate = gate_,
+         chunks = std::make_shared<chunk_handler>(std::move(on_chunk))](database& db) {
+            db.held |= shards;
+            return load_watched(db, loop, chunks, gate, shards);
+        },
+        std::move(done));
+}
+
+void postgres_cluster::let_go(const shard_set& shards, store_handler<std::monostate> handler) {
+    submit<std::monostate>(
+        "let shards go", operation_kind::local, 1,
+        [shards](database& db) {
+            db.held &= ~shards;
+            return op_result<std::monostate>(std::monostate());
+        },
+        std::move(handler));
+}
+
+void postgres_cluster::hand_over(const shard_set& shards) {
+    submit<std::monostate>(
+        "hand shards over", operation_kind::local, 1,
+        [](database&) { return op_result<std::monostate>(std::monostate()); },
+        [this, shards](const op_result<std::monostate>&) {
+            if (lease_) lease_->hand_over(shards);
+        });
+}
+
+void postgres_cluster::leave() {
+    if (lease_) lease_->leave();
+}
+
+void postgres_cluster::want_poll(transaction_id id, store_handler<std::monostate> handler) {
+    submit<std::monostate>(
+        "ask for a poll", operation_kind::write, 1,
+        [id = std::move(id)](database& db) { return note_wanted_poll(db, id); }, std::move(handler));
+}
+
+void postgres_cluster::read_news(news_cursor after, store_handler<cluster_news> handler) {
+    submit<cluster_news>(
+        "read the news", operation_kind::read, 1, [after](database& db) { return read_cluster_news(db, after); },
+        std::move(handler));
+}
+
+void postgres_cluster::notify_others() {
+    const std::lock_guard lock(mutex_);
+    if (lease_) lease_->notify_others();
+}
+
+bool postgres_cluster::on_writer_fenced() {
+    with_.identity->lose();
+    const std::lock_guard lock(mutex_);
+    if (lease_) lease_->look_at_identity();
+    return lease_ != nullptr;
+}
+
+void postgres_cluster::stop() {
+    const std::lock_guard lock(mutex_);
+    if (lease_) lease_->stop();
+}
+
+} // namespace prooftrack::store
