@@ -33,8 +33,8 @@ class chunk_gate {
 
 using chunk_handler = unique_function<void(std::vector<track::active_transaction>)>;
 
-/// Those of the shards. Posts chunks of at most 10,000 to the loop, the longest unseen first, and gives their number. About 120 bytes a row
-/// are held meanwhile: sorting by SQLite would read the table twice or hold much more.
+/// Posts chunks of at most 10,000 of these shards' rows to the loop, the longest unseen first, and gives their number.
+/// About 120 bytes a row are held meanwhile: sorting by SQLite would read the table twice or hold much more.
 op_result<std::uint64_t> load_watched(
     database& db, const boost::asio::any_io_executor& loop, const std::shared_ptr<chunk_handler>& on_chunk,
     const std::shared_ptr<chunk_gate>& gate, const shard_set& shards);

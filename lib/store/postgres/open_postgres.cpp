@@ -121,7 +121,8 @@ void begin_life(database& db, pg_ownership& own) {
     own.log_id = db.sums.log_id();
 }
 
-void require_schema(db_connection& db, random_source& random) {
+/// A store that is no node keeps the lock, as its session's life is all that tells of it.
+void require_schema(db_connection& db, random_source& random, bool is_node) {
     if (!try_lock(db.link(), lock_patience)) {
         refuse(fmt::format(
             "another prooftrackd changes the schema, or one of a version before clusters uses this database ({}): stop "
@@ -130,7 +131,7 @@ void require_schema(db_connection& db, random_source& random) {
     }
     if (!has_table(db)) create(db, make_log_id(random.next()));
     if (schema_version(db) == 1) db.execute(pg_upgrade_from_1_sql());
-    unlock(db.link());
+    if (is_node) unlock(db.link());
     require_known_version(db);
 }
 
@@ -139,6 +140,8 @@ pg_ownership own_database(const postgres_options& options, pg_link& link, std::s
     own.node = options.node.empty() ? "prooftrackd" : options.node;
     own.boot = std::move(boot);
     own.process = link.server_process();
+    // Whoever holds the lock is alone: what is left of another one is of an earlier life.
+    if (options.node.empty()) link.ask(R"sql(UPDATE nodes SET state = 2)sql");
     const auto refused = join_cluster(link, {own.node, own.boot, options.version}, lease_length + milliseconds(500));
     if (refused) refuse(*refused);
     return own;
@@ -157,7 +160,7 @@ opened_postgres open_connected(const postgres_options& options, std::unique_ptr<
     look_at_settings(db, options);
     if (db.ask_text(R"sql(SELECT coalesce(current_schema(), ''))sql").empty())
         refuse("no schema of the search_path is there, or the role may not use it: GRANT USAGE, CREATE ON SCHEMA …");
-    require_schema(db, opened.db->random);
+    require_schema(db, opened.db->random, !options.node.empty());
     opened.own = own_database(options, db.link(), std::move(boot));
     require_fitting_counters(db);
     begin_life(*opened.db, opened.own);

@@ -215,7 +215,7 @@ CREATE TABLE writers (
   former_boot TEXT NOT NULL,
   former_batch BIGINT NOT NULL
 ) WITH (fillfactor = 20);
-COMMENT ON TABLE writers IS 'The last commit of each daemon: boot is empty when it may write no more, former_boot the start before';
+COMMENT ON TABLE writers IS 'The last commit of each daemon; boot is empty when it may write no more';
 
 CREATE TABLE shards (
   no BIGINT PRIMARY KEY CHECK (no BETWEEN 0 AND 255),

@@ -4,9 +4,11 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
+#include <fmt/format.h>
 
 #include "net/worker_thread.hpp"
 #include "store/copy_database.hpp"
+#include "store/postgres/pg_membership.hpp"
 
 namespace prooftrack::store {
 namespace {
@@ -164,6 +166,7 @@ void postgres_thread::begin_writing() {
     if (boot != own_.boot) {
         own_.boot = boot;
         own_.batch = 0;
+        link().ask(fmt::format(R"sql(SET application_name = '{}')sql", session_name(boot)));
     }
     open_ = open_transaction::writing;
     commit_ = begin_owned(*db_, own_);
@@ -383,6 +386,7 @@ void postgres_thread::set_state(track::store_state state, op_error why) {
 void postgres_thread::shut_down() {
     recovery_.stop();
     cluster_.stop();
+    if (!is_away_ && !has_failed_) end_membership(link(), own_);
     db_.reset();
     queue_.end();
 }

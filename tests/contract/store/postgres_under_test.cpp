@@ -21,7 +21,7 @@ void empty_shared_schema() {
             END LOOP;
             IF to_regclass('shared.counters') IS NOT NULL THEN
                 INSERT INTO shared.counters VALUES (1, 1, 1, 1, 1, 1, 0, md5(random()::TEXT), '');
-                INSERT INTO shared.prooftrackd VALUES (1, 1, '', 0);
+                INSERT INTO shared.prooftrackd VALUES (1, 2, 0);
             END IF;
         END
         $$;
@@ -88,7 +88,7 @@ void postgres_under_test::crash(crash_point where, std::uint64_t seed, const std
 }
 
 void postgres_under_test::break_disk() {
-    postgres_server::shared().run("UPDATE " + schema_ + ".prooftrackd SET boot = 'another daemon'");
+    postgres_server::shared().run("UPDATE " + schema_ + ".writers SET boot = 'another daemon'");
 }
 
 void postgres_under_test::at(commit_moment moment, std::function<void(int socket)> what) {

@@ -1,0 +1,220 @@
+// Several stores on one database of PostgreSQL: commits in turn, figures that follow, and what each hears of the others.
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "contract/store/postgres_under_test.hpp"
+#include "store/cluster.hpp"
+#include "support/postgres_server.hpp"
+
+namespace prooftrack::store {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+
+/// One node's store. Nobody keeps its lease: nothing here takes as long.
+class node_store : public store_calls {
+  public:
+    node_store(const std::string& schema, const std::string& name) {
+        postgres_options options;
+        options.url = postgres_server::shared().url(schema);
+        options.node = name;
+        options.seed = std::hash<std::string>{}(name);
+        store_ = make_postgres_store(loop_.get_executor(), options, reported);
+    }
+    ~node_store() override {
+        store_->close([] {});
+        run();
+    }
+    store& subject() override { return *store_; }
+    void run() override {
+        loop_.restart();
+        loop_.run();
+    }
+    cluster_store& cluster() { return *store_->cluster(); }
+
+    std::vector<track::active_transaction> take_up(const shard_set& shards) {
+        std::vector<track::active_transaction> all;
+        const auto number = ask<std::uint64_t>([&](store&, auto handler) {
+            cluster().take_up(
+                shards,
+                [&all](std::vector<track::active_transaction> chunk) {
+                    for (auto& each : chunk) all.push_back(std::move(each));
+                },
+                std::move(handler));
+        });
+        EXPECT_EQ(number.value(), all.size());
+        return all;
+    }
+    void let_go(const shard_set& shards) {
+        ask<std::monostate>([&](store&, auto handler) { cluster().let_go(shards, std::move(handler)); }).value();
+    }
+    /// What is new since the last call; the first one gives nothing.
+    cluster_news news() {
+        cluster_news read = ask<cluster_news>([&](store&, auto handler) {
+                                cluster().read_news(cursor_, std::move(handler));
+                            }).value();
+        cursor_ = read.next;
+        return read;
+    }
+    op_result<std::monostate> want_poll(const std::string& id) {
+        return ask<std::monostate>(
+            [&](store&, auto handler) { cluster().want_poll(make_id(id), std::move(handler)); });
+    }
+
+    recorded_store_facts reported;
+
+  private:
+    boost::asio::io_context loop_{1};
+    news_cursor cursor_;
+    std::unique_ptr<store> store_;
+};
+
+std::vector<std::string> ids_of(const std::vector<track::active_transaction>& rows) {
+    std::vector<std::string> ids;
+    for (const auto& each : rows) ids.push_back(each.id.str());
+    return ids;
+}
+
+class PostgresNodes : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (!postgres_server::programs()) GTEST_SKIP() << "no PostgreSQL server is installed (Debian: postgresql)";
+        world_ = std::make_unique<postgres_under_test>(postgres_under_test::place::fresh);
+        a_ = std::make_unique<node_store>(world_->schema(), "a");
+        b_ = std::make_unique<node_store>(world_->schema(), "b");
+        a_->news();
+        b_->news();
+    }
+    node_store& a() { return *a_; }
+    node_store& b() { return *b_; }
+    const std::string& schema() const { return world_->schema(); }
+    static shard_set only(const add_outcome& added) { return shard_set().set(added.shard); }
+
+  private:
+    std::unique_ptr<postgres_under_test> world_;
+    std::unique_ptr<node_store> a_;
+    std::unique_ptr<node_store> b_;
+};
+
+TEST_F(PostgresNodes, NumberTheirEventsInTheOrderOfTheirCommitsWithoutGaps) {
+    for (int i = 0; i < 20; ++i) {
+        node_store& one = i % 2 == 0 ? a() : b();
+        one.add({make_new("t" + std::to_string(i))}).value();
+    }
+    for (int i = 0; i < 20; ++i) {
+        node_store& one = i % 3 == 0 ? a() : b();
+        const auto done = one.record(make_settlement("t" + std::to_string(i), i, {"backend"}));
+        EXPECT_EQ(done.value().seq, event_seq{static_cast<std::uint64_t>(i) + 1});
+    }
+    EXPECT_EQ(a().status().last_seq, event_seq{20});
+    EXPECT_EQ(b().status().lanes.at("backend").pending, 20U);
+    EXPECT_EQ(a().status().lanes.at("backend").pending, 20U);
+    const auto counts = b().status().transactions;
+    EXPECT_EQ(counts.at({track::tracking_state::settled, track::status_kind::completed}), 20U);
+}
+
+TEST_F(PostgresNodes, OnlyTheFirstOfTwoChangesOfARowIsTaken) {
+    a().add({make_new("t")}).value();
+    transition first = make_settlement("t", 1, {"backend"});
+    transition second = make_settlement("t", 2, {"backend"});
+    first.revision = second.revision = a().find(make_id("t")).revision;
+    EXPECT_TRUE(b().record_as_is(first).has_value());
+    EXPECT_EQ(a().record_as_is(second).error().code, store_error::stale);
+    EXPECT_THAT(a().events().events, SizeIs(1));
+}
+
+TEST_F(PostgresNodes, WhatIsAddedElsewhereIsNewsForWhoeverHoldsItsShard) {
+    b().take_up(all_shards());
+    a().add({make_new("x"), make_new("y")}).value();
+    EXPECT_THAT(ids_of(b().news().rows), UnorderedElementsAre("x", "y"));
+    EXPECT_THAT(b().news().rows, IsEmpty());
+    EXPECT_THAT(a().news().rows, IsEmpty()) << "it holds nothing";
+}
+
+TEST_F(PostgresNodes, ATakenUpShardComesWithItsWatchedRowsAndNoOther) {
+    const auto added = a().add({make_new("x"), make_new("y")}).value();
+    EXPECT_THAT(ids_of(b().take_up(only(added[0]))), ElementsAre("x"));
+    EXPECT_THAT(ids_of(b().take_up(only(added[1]))), ElementsAre("y"));
+    a().record(make_settlement("x", 1, {})).value();
+    b().let_go(only(added[0]));
+    const auto again = b().take_up(only(added[0]));
+    EXPECT_TRUE(again.empty() || again.front().facts.state == track::tracking_state::settled);
+}
+
+TEST_F(PostgresNodes, AChangeByWhoDoesNotHoldTheRowIsNewsForItsHolder) {
+    a().add({make_new("x")}).value();
+    b().take_up(all_shards());
+    b().news();
+    const auto done = a().record(make_settlement("x", 1, {"backend"})).value();
+    const cluster_news read = b().news();
+    ASSERT_THAT(read.rows, SizeIs(1));
+    EXPECT_EQ(read.rows.front().revision, done.revision);
+    EXPECT_THAT(read.lanes, ElementsAre("backend"));
+    EXPECT_EQ(read.last_seq, event_seq{1});
+    EXPECT_THAT(done.heads, IsEmpty()) << "its delivery is b's";
+    EXPECT_THAT(b().heads("backend"), SizeIs(1));
+    EXPECT_THAT(a().heads("backend"), IsEmpty());
+}
+
+TEST_F(PostgresNodes, WhatTheHolderChangesItselfIsNoNews) {
+    b().take_up(all_shards());
+    b().add({make_new("x")}).value();
+    b().news();
+    b().record(make_settlement("x", 1, {"backend"})).value();
+    const cluster_news read = b().news();
+    EXPECT_THAT(read.rows, IsEmpty());
+    EXPECT_THAT(read.lanes, IsEmpty());
+    EXPECT_EQ(a().news().last_seq, event_seq{1});
+}
+
+TEST_F(PostgresNodes, AWantedPollIsNewsAndOfNoneThatIsNotWatched) {
+    a().add({make_new("x")}).value();
+    b().take_up(all_shards());
+    b().news();
+    EXPECT_TRUE(a().want_poll("x").has_value());
+    EXPECT_THAT(b().news().wanted_polls, ElementsAre(make_id("x")));
+    EXPECT_EQ(a().want_poll("nobody").error().code, store_error::not_found);
+}
+
+TEST_F(PostgresNodes, ARetryByHandElsewhereIsNewsWithItsLane) {
+    b().take_up(all_shards());
+    b().add({make_new("x")}).value();
+    const auto made = b().record(make_settlement("x", 1, {"backend"})).value();
+    const delivery_id id = made.heads.front().id;
+    b().news();
+    const auto head = a().ask<delivery_head>(
+        [&](store& subject, auto handler) { subject.retry_delivery(id, wall_time(seconds(9)), std::move(handler)); });
+    EXPECT_TRUE(head.value().waits) << "nothing for the one that does not hold it";
+    const cluster_news read = b().news();
+    EXPECT_THAT(read.retried, ElementsAre(id));
+    EXPECT_THAT(read.lanes, ElementsAre("backend"));
+}
+
+TEST_F(PostgresNodes, PausesAndMaintenanceAreNewsForAll) {
+    a().ask<std::optional<wall_time>>([](store& subject, auto handler) {
+           subject.set_paused("backend", wall_time(seconds(5)), std::move(handler));
+       }).value();
+    EXPECT_TRUE(b().news().controls_changed);
+    EXPECT_FALSE(b().news().controls_changed);
+    EXPECT_TRUE(b().status().pauses.contains("backend"));
+}
+
+TEST_F(PostgresNodes, WhoIsTakenForGoneWritesNothingMore) {
+    a().add({make_new("x")}).value();
+    postgres_server::shared().run("UPDATE " + schema() + ".writers SET boot = '' WHERE node = 'b'");
+    EXPECT_FALSE(b().add({make_new("y")}).has_value());
+    EXPECT_FALSE(a().knows(make_id("y")));
+    EXPECT_TRUE(a().add({make_new("z")}).has_value());
+}
+
+} // namespace
+} // namespace prooftrack::store
