@@ -112,6 +112,7 @@ void require_fitting_counters(db_connection& db) {
 /// what a node has in memory is removed from the tables by nobody.
 void begin_life(database& db, pg_ownership& own) {
     db_connection& connection = *db.connection;
+    own.batch = last_batch(db, own.node, own.boot);
     own.commit = begin_owned(db, own);
     const std::int64_t others = connection.ask_integer(R"sql(SELECT count(*) FROM nodes WHERE state < 2)sql") - 1;
     if (others == 0) forget_idle_lanes(connection);

@@ -48,6 +48,9 @@ void unlock(pg_link& link);
 /// Who has it, for people.
 std::string describe_owner(pg_link& link);
 
+/// The number of the last commit of this start, as `writers` has it; 0 when it is fenced.
+std::int64_t last_batch(database& db, const std::string& node, const std::string& boot);
+
 /// Begins a transaction that has the turn and is this start's: every write comes behind this. Gives the commit's
 /// number. The error of a node that is fenced comes later, with failure_reach::store.
 std::int64_t begin_owned(database& db, const pg_ownership& own);

@@ -165,7 +165,7 @@ void postgres_thread::begin_writing() {
     if (boot.empty()) throw postgres_error(std::string(state_fenced), "this node is not a member at the moment");
     if (boot != own_.boot) {
         own_.boot = boot;
-        own_.batch = 0;
+        own_.batch = last_batch(*db_, own_.node, boot);
         link().ask(fmt::format(R"sql(SET application_name = '{}')sql", session_name(boot)));
     }
     open_ = open_transaction::writing;
