@@ -62,6 +62,10 @@ void add_daemon_commands(CLI::App& app, command_collector& into) {
     add_example(status, "status --check");
     status->callback([&into] { into.chosen = into.status; });
 
+    auto* cluster = app.add_subcommand("cluster", "Show the daemons that share one PostgreSQL, and who took what when");
+    add_example(cluster, "cluster");
+    cluster->callback([&into] { into.chosen = cluster_command{}; });
+
     auto* top = app.add_subcommand("top", "The same and the newest events, live; q ends");
     top->add_option_function<std::string>(
            "--interval",

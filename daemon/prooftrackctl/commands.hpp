@@ -148,6 +148,7 @@ struct listen_command {
 struct status_command {
     bool check = false; ///< only whether all is well: exit status 1 with the reasons when it is not
 };
+struct cluster_command {};
 struct top_command {
     milliseconds interval{1000};
 };
@@ -200,8 +201,8 @@ using any_command = std::variant<
     track_command, import_command, get_command, explain_command, wait_command, list_command, untrack_command,
     poll_command, session_command, kyc_command, events_command, deliveries_command, redeliver_command, replay_command,
     replays_command, callback_test_command, callback_control_command, dismiss_command, secret_new_command,
-    consumers_command, listen_command, status_command, top_command, backup_command, export_command, log_level_command,
-    reconcile_command, set_command, maintenance_command, doctor_command, bridge_command>;
+    consumers_command, listen_command, status_command, cluster_command, top_command, backup_command, export_command,
+    log_level_command, reconcile_command, set_command, maintenance_command, doctor_command, bridge_command>;
 
 /// Each gives the exit status, or throws command_failure, output_closed, stop_requested.
 int run(command_context& context, const track_command& what);
@@ -226,6 +227,7 @@ int run(command_context& context, const secret_new_command& what);
 int run(command_context& context, const consumers_command& what);
 int run(command_context& context, const listen_command& what);
 int run(command_context& context, const status_command& what);
+int run(command_context& context, const cluster_command& what);
 int run(command_context& context, const top_command& what);
 int run(command_context& context, const backup_command& what);
 int run(command_context& context, const export_command& what);

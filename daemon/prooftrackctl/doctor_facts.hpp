@@ -92,7 +92,8 @@ std::vector<finding> diagnose(const doctor_facts& facts);
 
 /// The checks of Proof: `proof`, `token`, `certificate`.
 void diagnose_proof(const doctor_facts& facts, std::vector<finding>& findings);
-/// The checks of what the daemon tells of itself: `clock`, `disk`, `polls`, each callback, `listener`, `maintenance`.
+/// The checks of what the daemon tells of itself: `clock`, `disk`, `cluster`, `polls`, each callback, `listener`,
+/// `maintenance`.
 void diagnose_status(const doctor_facts& facts, std::vector<finding>& findings);
 
 } // namespace prooftrack::ctl

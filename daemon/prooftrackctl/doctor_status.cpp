@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "prooftrackctl/cluster_view.hpp"
 #include "prooftrackctl/doctor_facts.hpp"
 #include "prooftrackctl/json_view.hpp"
 #include "prooftrackctl/text.hpp"
@@ -192,6 +193,7 @@ void diagnose_status(const doctor_facts& facts, std::vector<finding>& findings) 
     const json_view status = json_view::parse(facts.status.body);
     diagnose_clock(facts, findings);
     diagnose_disk(facts, status["store"], findings);
+    diagnose_cluster(status["cluster"], findings);
     diagnose_polls(status["polls"], findings);
     for (const json_view& callback : status["callbacks"].elements()) diagnose_callback(facts, callback, findings);
     diagnose_listener(facts, status, findings);

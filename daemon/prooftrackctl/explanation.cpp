@@ -1,6 +1,7 @@
 #include "prooftrackctl/explanation.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -135,15 +136,29 @@ std::string health_of(const json_view& status, wall_time now) {
                               : "until that ends only a probe goes out now and then.");
 }
 
+/// With several daemons: another one polls it, and knows when.
+std::optional<std::string> next_elsewhere(const explained_facts& facts) {
+    const std::string node = facts.transaction["node"].text();
+    const std::string state = facts.transaction["state"].text();
+    if (node.empty() || node == facts.status["cluster"]["node"].text()) return std::nullopt;
+    if (state == "abandoned" || state == "untracked") return std::nullopt;
+    if (state == "settled")
+        return fmt::format(
+            "Node {} knows whether it is asked once more (poll.verify_after): ask there.", printable(node));
+    return fmt::format("Node {} polls it, and knows when it does so next: ask there.", printable(node));
+}
+
 std::string next_of(const explained_facts& facts, wall_time now) {
     const json_view& transaction = facts.transaction;
     const std::string state = transaction["state"].text();
     const std::string next = transaction["next_poll_at"].text();
     const bool ended = state == "settled" || state == "abandoned" || state == "untracked";
     if (next.empty()) {
+        const bool is_held = facts.status["maintenance"]["on"].boolean().value_or(false);
+        if (const auto elsewhere = next_elsewhere(facts); elsewhere && (ended || !is_held)) return *elsewhere;
         if (state == "settled") return "No poll is planned: every time of poll.verify_after is over.";
         if (ended) return fmt::format("No poll is planned: it is {}.", state);
-        if (facts.status["maintenance"]["on"].boolean().value_or(false))
+        if (is_held)
             return fmt::format(
                 "No poll is planned: maintenance is on since {}; `prooftrackctl maintenance off` ends it.",
                 at(facts.status["maintenance"]["since"], now));

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "prooftrackctl/cluster_view.hpp"
 #include "prooftrackctl/text.hpp"
 #include "prooftrackctl/views.hpp"
 
@@ -160,6 +161,7 @@ std::string format_status(const json_view& status, const look& where, wall_time 
     fields.add("transactions", counts(status["transactions"]["by_state"], where, indent));
     fields.add("by status", counts(status["transactions"]["by_status"], where, indent));
     fields.add("store", store_line(status["store"], where));
+    if (is_clustered(status["cluster"])) fields.add("cluster", cluster_line(status["cluster"], where));
     fields.add("events", events_line(status["events"], where));
     if (const json_view& config = status["config"]; config["state"].text() == "refused") {
         fields.add(

@@ -80,7 +80,11 @@ std::string format_transaction(const json_view& transaction, const look& where, 
         fields.add("overdue", when_text(transaction["overdue_at"], now));
     fields.add("last poll", when_text(transaction["last_polled_at"], now));
     const std::string next = when_text(transaction["next_poll_at"], now);
-    fields.add("next poll", next.empty() ? "none planned" : next);
+    const std::string node = printable(transaction["node"].text());
+    const bool ended = state == "settled" || state == "abandoned" || state == "untracked";
+    const std::string none = node.empty() || ended ? "none planned" : fmt::format("planned by node {}", node);
+    fields.add("next poll", next.empty() ? none : next);
+    fields.add("node", node);
     fields.add("polls", grouped(transaction["polls"].unsigned_integer().value_or(0)));
     fields.add("errors", errors_text(transaction), paint::warn);
     fields.add("callback url", printable(transaction["callback_url"].text()));

@@ -63,6 +63,7 @@ class fake_daemon:
         self.backup_cut = False  # end the stream without the last chunk
         self.session_status = 201
         self.maintenance = None
+        self.cluster = None      # of the status; left out without one
         self.health = "ok"
         self.level = "info"
         self.server = None
@@ -169,7 +170,7 @@ class fake_daemon:
                                "dead": 0},
                               {"name": "ledger", "state": "failing", "backlog": 12, "oldest_undelivered_seconds": 95.2,
                                "dead": 1}],
-                "maintenance": self.maintenance,
+                "maintenance": self.maintenance, **({"cluster": self.cluster} if self.cluster else {}),
                 "store": {"state": "ok", "bytes": 44040192, "wal_bytes": 1048576, "free_bytes": 5 * 2**30},
                 "events": {"first_seq": self.first_seq, "last_seq": len(self.events), "log_id": self.log_id}}
 

@@ -348,6 +348,20 @@ class Proof(ctl_case):
 
 
 class Daemon(ctl_case):
+    def test_cluster(self):
+        self.assertIn("this daemon is alone", self.run_ctl("cluster")[0])
+        self.assertEqual(self.run_ctl("--json", "cluster")[0], "null\n")
+        node = {"state": "living", "shards": 128, "seen_seconds_ago": 0, "version": "0.1.0"}
+        self.daemon.cluster = {"node": "a", "nodes": [{"id": "a", **node}, {"id": "b", **node}], "unowned_shards": 2,
+                               "moves": [{"at": "2026-04-01T10:00:00.000Z", "node": "a", "from": "c", "shards": 42,
+                                          "how": "taken_over"}]}
+        out, _ = self.run_ctl("cluster")
+        self.assertRegex(out, r"(?m)^a +living +128 .* this one$")
+        self.assertIn("2 shards have no owner", out)
+        self.assertIn("its lease had run out", out)
+        self.assertEqual(json.loads(self.run_ctl("--json", "cluster")[0]), self.daemon.cluster)
+        self.assertIn("node a of 2, 128 shards", self.run_ctl("status")[0])
+
     def test_status_and_log_level(self):
         out, _ = self.run_ctl("status")
         self.assertIn("61.2/s, 3 in flight", out)

@@ -17,7 +17,7 @@ _prooftrackctl_consumers() { # [SOCKET]
 _prooftrackctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="track import get explain wait list set untrack poll session kyc events deliveries redeliver replay replays callback secret consumers
-        bridge listen pause resume flush dismiss reconcile export status top backup log-level maintenance doctor help"
+        bridge listen pause resume flush dismiss reconcile export status cluster top backup log-level maintenance doctor help"
     local global="--socket --json --help --version"
     local command="" sub="" socket="" word i skip=0
     COMPREPLY=()

@@ -1,7 +1,7 @@
 # fish completion for prooftrackctl; installed as .../vendor_completions.d/prooftrackctl.fish
 
 set -l commands track import get explain wait list set untrack poll session kyc events deliveries redeliver replay replays callback secret consumers \
-    bridge listen pause resume flush dismiss reconcile export status top backup log-level maintenance doctor help
+    bridge listen pause resume flush dismiss reconcile export status cluster top backup log-level maintenance doctor help
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c prooftrackctl -f
@@ -38,6 +38,7 @@ complete -c prooftrackctl -n "$none" -a dismiss -d "Let dead deliveries go"
 complete -c prooftrackctl -n "$none" -a reconcile -d "Compare your own list of payments"
 complete -c prooftrackctl -n "$none" -a export -d "Write transactions, events or deliveries out"
 complete -c prooftrackctl -n "$none" -a status -d "Show how the daemon is"
+complete -c prooftrackctl -n "$none" -a cluster -d "Show the daemons that share one PostgreSQL"
 complete -c prooftrackctl -n "$none" -a top -d "The same, live"
 complete -c prooftrackctl -n "$none" -a backup -d "Write a consistent copy of the database"
 complete -c prooftrackctl -n "$none" -a log-level -d "Change what the daemon logs"
