@@ -19,7 +19,8 @@ from pathlib import Path
 from harness import ROOT, SLACK, Process, SystemCase, exchange, program, wait_until
 
 DOCS = ROOT / "daemon" / "docs"
-NAMES = ("architecture", "security", "deployment", "integrating-proof", "comparison", "accounting", "support")
+NAMES = ("architecture", "security", "deployment", "integrating-proof", "comparison", "accounting", "support",
+         "postgresql", "cluster")
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
 
@@ -55,7 +56,7 @@ class Documents(unittest.TestCase):
         for name in NAMES:
             text = text_of(name)
             paths = set(cited.findall(text))
-            if name not in ("comparison", "accounting", "support"):
+            if name not in ("comparison", "accounting", "support", "postgresql"):
                 self.assertGreater(len(paths), 3, name)
             for path in sorted(paths):
                 with self.subTest(f"{name}.md: {path}"):
@@ -85,7 +86,7 @@ class Documents(unittest.TestCase):
         for name, block in shown:
             with self.subTest(f"{name}.md: {block[:60]}"), \
                     tempfile.TemporaryDirectory(prefix="pt-", dir="/tmp") as folder:
-                for file, content in (("client_token", "token"),
+                for file, content in (("client_token", "token"), ("db_password", "secret"),
                                       ("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")):
                     path = Path(folder, file)
                     path.write_text(content + "\n")

@@ -31,9 +31,12 @@ verified=$(systemd-analyze verify --man=no --root="$root" prooftrackd.service pr
 [ -z "$verified" ] || fail "verify says: $verified"
 
 mkdir -p "$root/usr/lib/systemd/system/prooftrackd.service.d"
-cp "$units/commands.conf" "$root/usr/lib/systemd/system/prooftrackd.service.d/"
-verified=$(systemd-analyze verify --man=no --root="$root" prooftrackd.service 2>&1) || fail "verify with commands.conf"
-[ -z "$verified" ] || fail "verify with commands.conf says: $verified"
+for drop_in in commands cluster; do
+    cp "$units/$drop_in.conf" "$root/usr/lib/systemd/system/prooftrackd.service.d/"
+    verified=$(systemd-analyze verify --man=no --root="$root" prooftrackd.service 2>&1) ||
+        fail "verify with $drop_in.conf"
+    [ -z "$verified" ] || fail "verify with $drop_in.conf says: $verified"
+done
 rm -r "$root/usr/lib/systemd/system/prooftrackd.service.d"
 
 exposure=$(systemd-analyze security --offline=true --threshold=12 "$units/prooftrackd.service" 2>&1) ||
