@@ -65,6 +65,8 @@ class delivery_lane {
     /// The first heads in the store's order, as an answer to `refill_size()`.
     void refill(std::span<const lane_head> heads, std::size_t asked, wall_time now);
     void invalidate() { queue_.invalidate(); }
+    /// What waits of other shards is forgotten; what is busy is not touched.
+    void keep(const shard_set& held) { queue_.keep(held); }
     bool wants_refill() const { return configured() && queue_.wants_refill(); }
     std::size_t refill_size() const { return queue_.capacity() + busy_.size(); }
 

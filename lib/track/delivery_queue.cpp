@@ -28,6 +28,13 @@ void delivery_queue::erase(delivery_id id) {
 
 void delivery_queue::invalidate() { stale_ = true; }
 
+void delivery_queue::keep(const shard_set& held) {
+    for (auto one = entries_.begin(); one != entries_.end();) {
+        const lane_head head = (one++)->second.head;
+        if (!held.test(shard_of(head))) erase(head.id);
+    }
+}
+
 void delivery_queue::clear() {
     empty_memory();
     whole_ = false;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/ids.hpp"
+#include "base/shards.hpp"
 #include "base/time.hpp"
 
 namespace prooftrack::track {
@@ -31,6 +32,9 @@ struct lane_head {
     std::uint64_t transaction = 0; ///< distinguishes transactions
     delivery_kind kind = delivery_kind::recorded;
 };
+inline std::uint8_t shard_of(const lane_head& head) {
+    return shard_of_row(static_cast<std::int64_t>(head.transaction));
+}
 
 /// Whether the store may hold heads of a lane that is new in memory.
 enum class stored_heads : std::uint8_t {
@@ -53,6 +57,8 @@ class delivery_queue {
     void erase(delivery_id id);
     /// The store changed by another path: the heads here stay usable until the refill that is requested now.
     void invalidate();
+    /// Forgets the heads of all other shards: the store gives out none of them any more.
+    void keep(const shard_set& held);
     /// Nothing stays in memory, the store has it all.
     void clear();
 

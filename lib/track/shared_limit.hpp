@@ -15,6 +15,8 @@ class shared_limit {
   public:
     explicit shared_limit(std::size_t most) : most_(most) {}
 
+    /// What is taken already stays taken, also beyond a lower bound.
+    void set(std::size_t most) { most_ = most; }
     bool has_room() const { return used_ < most_; }
     std::size_t used() const { return used_; }
     /// Requires `has_room()`.

@@ -1,5 +1,6 @@
 #include "engine/delivery/callback_controls.hpp"
 
+#include <map>
 #include <utility>
 
 #include "engine/delivery/delivery_log.hpp"
@@ -32,6 +33,19 @@ void callback_controls::start(const store::store_status& status, instant now) {
     }
 }
 
+void callback_controls::follow(const store::store_status& status, instant now) {
+    const std::map<std::string, wall_time> known = context_.pauses.all();
+    for (const auto& [callback, since] : known) {
+        const auto there = status.pauses.find(callback);
+        if (there == status.pauses.end()) {
+            end_pause(callback, now);
+        } else if (there->second != since) {
+            context_.pauses.end(callback); // ended and set again: its lanes stay paused in between
+        }
+    }
+    for (const auto& [callback, since] : status.pauses) begin_pause(callback, since, backlog_of(status, callback), now);
+}
+
 void callback_controls::pause(std::string callback, store::store_handler<std::monostate> handler) {
     const wall_time now = context_.deps.clock.now().wall;
     std::string name = callback;
@@ -48,12 +62,18 @@ void callback_controls::on_paused(const std::string& callback, const op_result<s
     const instant now = host_.enter();
     if (!since) {
         host_.on_store_error(since.error(), now);
-    } else if (context_.pauses.begin(callback, since->value_or(now.wall), now.steady)) {
-        context_.fresh.clear(); // those that wait for this callback would stay for ever
-        change_lanes(callback, now, [](track::delivery_lane& lane) { lane.pause(); });
-        log_paused(context_.deps.log, callback, since->value_or(now.wall), std::nullopt);
+    } else {
+        begin_pause(callback, since->value_or(now.wall), std::nullopt, now);
     }
     host_.leave();
+}
+
+void callback_controls::begin_pause(
+    const std::string& callback, wall_time since, std::optional<std::uint64_t> backlog, instant now) {
+    if (!context_.pauses.begin(callback, since, now.steady)) return;
+    context_.fresh.clear(); // those that wait for this callback would stay for ever
+    change_lanes(callback, now, [](track::delivery_lane& lane) { lane.pause(); });
+    log_paused(context_.deps.log, callback, since, backlog);
 }
 
 void callback_controls::resume(std::string callback, store::store_handler<std::monostate> handler) {
@@ -71,11 +91,17 @@ void callback_controls::on_resumed(const std::string& callback, const op_result<
     const instant now = host_.enter();
     if (!done) {
         host_.on_store_error(done.error(), now);
-    } else if (const auto since = context_.pauses.end(callback)) {
-        change_lanes(callback, now, [](track::delivery_lane& lane) { lane.resume(); });
-        log_resumed(context_.deps.log, callback, *since);
+    } else {
+        end_pause(callback, now);
     }
     host_.leave();
+}
+
+void callback_controls::end_pause(const std::string& callback, instant now) {
+    const auto since = context_.pauses.end(callback);
+    if (!since) return;
+    change_lanes(callback, now, [](track::delivery_lane& lane) { lane.resume(); });
+    log_resumed(context_.deps.log, callback, *since);
 }
 
 void callback_controls::flush(std::string callback, store::store_handler<std::uint64_t> handler) {

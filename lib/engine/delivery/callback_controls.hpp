@@ -23,6 +23,10 @@ class callback_controls {
 
     /// Takes over the pauses of the last run, and tells of them. Before any lane is fed.
     void start(const store::store_status& status, instant now);
+    /// Pauses that another node has set or ended. Called by the handler of the store's `status` itself: then what this
+    /// node had asked for before is answered, thus in both, and what is under way is answered behind it. So nothing of
+    /// its own is undone.
+    void follow(const store::store_status& status, instant now);
 
     /// Either may be asked for again: the second time changes nothing.
     void pause(std::string callback, store::store_handler<std::monostate> handler);
@@ -34,6 +38,8 @@ class callback_controls {
     void remind(const store::store_status& status);
 
   private:
+    void begin_pause(const std::string& callback, wall_time since, std::optional<std::uint64_t> backlog, instant now);
+    void end_pause(const std::string& callback, instant now);
     void on_paused(const std::string& callback, const op_result<std::optional<wall_time>>& since);
     void on_resumed(const std::string& callback, const op_result<std::optional<wall_time>>& done);
     void on_flushed(const std::string& callback, const op_result<std::uint64_t>& count);

@@ -16,8 +16,9 @@ constexpr std::size_t loaded_ahead = 64;
 
 callback_table::callback_table(
     std::vector<config::callback_config> callbacks, config::callback_url_config rules,
-    std::vector<std::string> plain_http_hosts)
-    : callbacks_(std::move(callbacks)), rules_(std::move(rules)), plain_http_hosts_(std::move(plain_http_hosts)) {}
+    std::vector<std::string> plain_http_hosts, std::size_t sharing)
+    : callbacks_(std::move(callbacks)), rules_(std::move(rules)), plain_http_hosts_(std::move(plain_http_hosts)),
+      sharing_(std::max<std::size_t>(sharing, 1)) {}
 
 const config::callback_config* callback_table::find(std::string_view name) const {
     const auto found = std::find_if(
@@ -38,11 +39,11 @@ std::vector<std::string> callback_table::selecting(track::event_type type) const
 std::optional<track::lane_settings> callback_table::settings_for(std::string_view lane) const {
     if (is_own_url_lane(lane)) {
         if (!allows(lane)) return std::nullopt;
-        return track::lane_settings{config::callback_config{}.retry_schedule, url_lane_in_flight};
+        return track::lane_settings{config::callback_config{}.retry_schedule, share_of(url_lane_in_flight)};
     }
     const config::callback_config* one = find(lane);
     if (one == nullptr) return std::nullopt;
-    return track::lane_settings{one->retry_schedule, one->max_in_flight, loaded_ahead};
+    return track::lane_settings{one->retry_schedule, share_of(one->max_in_flight), loaded_ahead};
 }
 
 bool callback_table::allows(std::string_view lane) const {

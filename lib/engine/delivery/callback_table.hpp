@@ -2,6 +2,8 @@
 
 // Which callbacks there are, which of them select an event, and which lanes of callback_urls are allowed.
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,9 +23,10 @@ namespace prooftrack::engine {
 class callback_table {
   public:
     callback_table() = default;
+    /// `sharing`: by so many nodes the limits of attempts in flight are shared; at least 1.
     callback_table(
         std::vector<config::callback_config> callbacks, config::callback_url_config rules,
-        std::vector<std::string> plain_http_hosts = {});
+        std::vector<std::string> plain_http_hosts = {}, std::size_t sharing = 1);
 
     const std::vector<config::callback_config>& callbacks() const { return callbacks_; }
     const config::callback_config* find(std::string_view name) const; ///< nullptr when there is none
@@ -34,6 +37,10 @@ class callback_table {
 
     /// Whether any callback_url is allowed at all.
     bool has_url_rules() const { return !rules_.allow_hosts.empty(); }
+
+    std::size_t sharing() const { return sharing_; }
+    /// This node's part of a limit that holds for all nodes together; at least 1.
+    std::size_t share_of(std::size_t most) const { return std::max<std::size_t>(most / sharing_, 1); }
 
     /// Names of the callbacks that select `type`, in the order of the configuration; decided when the event is
     /// recorded.
@@ -54,6 +61,7 @@ class callback_table {
     std::vector<config::callback_config> callbacks_;
     config::callback_url_config rules_;
     std::vector<std::string> plain_http_hosts_;
+    std::size_t sharing_ = 1;
 };
 
 } // namespace prooftrack::engine

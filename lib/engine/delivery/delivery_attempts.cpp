@@ -95,9 +95,11 @@ void delivery_attempts::on_loaded(delivery_id id, op_result<std::optional<store:
         next.due = now.wall + track::store_retry_interval;
     } else if (one.is_outdated) {
         next.due = std::min(next.due, now.wall);
-    } else if (context_.stop.is_running() && !context_.pressure.is_halted() && !context_.is_held) {
+    } else if (
+        context_.stop.is_running() && !context_.pressure.is_halted() && !context_.is_held && context_.is_trusted()) {
         next = slot.lane.judge(*loaded ? &(*loaded)->view : nullptr, now.wall);
     }
+    if (!context_.holds(one.head)) next.what = verdict::gone;
     switch (next.what) {
     case verdict::ready:
         make_ready(one, std::move(**loaded));
@@ -106,9 +108,7 @@ void delivery_attempts::on_loaded(delivery_id id, op_result<std::optional<store:
         put_back(id, next.due);
         break;
     case verdict::gone:
-        uncount(slot, id);
-        slot.lane.forget(id);
-        attempts_.erase(id);
+        drop(id);
         break;
     }
     host_.feed(slot, now);
@@ -188,7 +188,10 @@ void delivery_attempts::on_answer(delivery_id id, op_result<std::optional<store:
 
 void delivery_attempts::on_refused(delivery_id id, const op_error& error, instant now) {
     host_.on_store_error(error, now);
-    if (!context_.stop.is_running() || context_.pressure.is_halted() || error.code == store::store_error::not_found) {
+    delivery_attempt& one = attempts_.at(id);
+    if (one.is_retried) slot_of(one).read_again(); // it was left out of what was read while it was busy
+    const bool is_outdated = one.is_retried || error.code == store::store_error::not_found;
+    if (is_outdated || !context_.stop.is_running() || context_.pressure.is_halted()) {
         release(id, now);
         return;
     }
@@ -203,12 +206,17 @@ void delivery_attempts::on_recorded(delivery_id id, const std::optional<store::d
     delivery_slot& slot = slot_of(one);
     report_outcome(context_.deps, one, context_.stop.is_running());
     slot.lane.forget(id);
-    if (one.ending.state == track::delivery_state::pending) {
+    const bool repeats_retry = one.is_retried && one.ending.state != track::delivery_state::delivered;
+    if (repeats_retry) {
+        repeat_retry(slot, id, now);
+    } else if (context_.holds(one.head) && one.is_outdated) {
+        slot.read_again(); // another node may have had it meanwhile
+    } else if (context_.holds(one.head) && one.ending.state == track::delivery_state::pending) {
         const wall_time next = one.ending.next_attempt_at.value_or(now.wall);
         slot.lane.insert({id, one.ending.attempts, next, one.head.transaction, one.head.kind}, now.wall);
     }
     const bool same_lane = promoted && promoted->lane == slot.name;
-    if (same_lane) slot.lane.insert(lane_head_of(*promoted), now.wall);
+    if (same_lane && context_.holds(lane_head_of(*promoted))) slot.lane.insert(lane_head_of(*promoted), now.wall);
     // From here on the lane may be gone.
     if (context_.pressure.is_full()) {
         host_.on_store_writable(now);
@@ -232,10 +240,20 @@ void delivery_attempts::record_all() {
 std::vector<delivery_id> delivery_attempts::begun() const {
     std::vector<delivery_id> all;
     for (const auto& [id, one] : attempts_) {
-        const track::delivery_phase phase = context_.lanes.at(one.lane).lane.phase_of(id);
-        if (phase == track::delivery_phase::attempting || phase == track::delivery_phase::recording) all.push_back(id);
+        if (has_begun(id, one)) all.push_back(id);
     }
     return all;
+}
+
+std::size_t delivery_attempts::busy_in(const shard_set& shards) const {
+    std::size_t count = 0;
+    for (const auto& [id, one] : attempts_) count += shards.test(track::shard_of(one.head)) && has_begun(id, one);
+    return count;
+}
+
+bool delivery_attempts::has_begun(delivery_id id, const delivery_attempt& one) const {
+    const track::delivery_phase phase = context_.lanes.at(one.lane).lane.phase_of(id);
+    return phase == track::delivery_phase::attempting || phase == track::delivery_phase::recording;
 }
 
 void delivery_attempts::prepare_retry(delivery_id id) {
@@ -256,6 +274,36 @@ void delivery_attempts::drop_unrecorded(delivery_id id, instant now) {
     if (take_from_unrecorded(id)) release(id, now);
 }
 
+void delivery_attempts::on_retried_elsewhere(delivery_id id, instant now) {
+    const auto busy = attempts_.find(id);
+    if (busy == attempts_.end()) return;
+    delivery_attempt& one = busy->second;
+    delivery_slot& slot = slot_of(one);
+    slot.read_again();
+    slot.lane.restart(id);
+    const track::delivery_phase phase = slot.lane.phase_of(id);
+    if (phase == track::delivery_phase::loading) one.is_outdated = true;
+    if (phase != track::delivery_phase::recording) return;
+    if (take_from_unrecorded(id)) {
+        release(id, now);
+    } else {
+        one.is_retried = true;
+    }
+}
+
+void delivery_attempts::repeat_retry(delivery_slot& slot, delivery_id id, instant now) {
+    context_.deps.storage.retry_delivery(id, now.wall, [this](const op_result<store::delivery_head>& head) {
+        const instant at = host_.enter();
+        if (!head) {
+            host_.on_store_error(head.error(), at);
+        } else if (!head->waits) {
+            host_.take_in(*head, at);
+        }
+        host_.leave();
+    });
+    slot.read_again(); // behind it, whatever becomes of it
+}
+
 bool delivery_attempts::take_from_unrecorded(delivery_id id) {
     const auto found = std::find(unrecorded_.begin(), unrecorded_.end(), id);
     if (found == unrecorded_.end()) return false;
@@ -266,11 +314,7 @@ bool delivery_attempts::take_from_unrecorded(delivery_id id) {
 // ---- the end of an attempt that leaves nothing behind
 
 void delivery_attempts::abandon_ready(delivery_slot& slot) {
-    while (const auto id = slot.lane.first_ready()) {
-        uncount(slot, *id);
-        slot.lane.forget(*id);
-        attempts_.erase(*id);
-    }
+    while (const auto id = slot.lane.first_ready()) drop(*id);
 }
 
 void delivery_attempts::put_back_ready(delivery_slot& slot, instant now) {
@@ -289,6 +333,16 @@ void delivery_attempts::put_back_replayed(instant now) {
     for (const delivery_id id : ready) put_back(id, std::min(attempts_.at(id).head.next_attempt_at, now.wall));
 }
 
+void delivery_attempts::drop_let_go() {
+    std::vector<delivery_id> ready;
+    for (auto& [id, one] : attempts_) {
+        if (context_.holds(one.head)) continue;
+        one.is_outdated = true; // it may be held again when it is loaded or has ended
+        if (slot_of(one).lane.phase_of(id) == track::delivery_phase::ready) ready.push_back(id);
+    }
+    for (const delivery_id id : ready) drop(id);
+}
+
 /// It counts among those of callback_urls until its attempt has ended.
 void delivery_attempts::uncount(const delivery_slot& slot, delivery_id id) {
     if (slot.is_url && slot.lane.phase_of(id) != track::delivery_phase::recording) context_.url_attempts.give_back();
@@ -301,11 +355,16 @@ void delivery_attempts::put_back(delivery_id id, wall_time due) {
     attempts_.erase(id);
 }
 
-void delivery_attempts::release(delivery_id id, instant now) {
+void delivery_attempts::drop(delivery_id id) {
     delivery_slot& slot = slot_of(attempts_.at(id));
     uncount(slot, id);
     slot.lane.forget(id);
     attempts_.erase(id);
+}
+
+void delivery_attempts::release(delivery_id id, instant now) {
+    delivery_slot& slot = slot_of(attempts_.at(id));
+    drop(id);
     host_.feed(slot, now);
 }
 

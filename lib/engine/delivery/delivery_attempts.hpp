@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/shards.hpp"
 #include "callback/notifier.hpp"
 #include "engine/delivery/delivery_context.hpp"
 #include "store/store.hpp"
@@ -24,7 +25,8 @@ struct delivery_attempt {
     std::uint32_t number = 0;                     ///< which attempt of its schedule this is, from 1
     callback::delivery_outcome outcome;
     store::attempt_record ending;
-    bool is_outdated = false; ///< what is being loaded may be gone: to be loaded again
+    bool is_outdated = false; ///< what the store has of it may be another by now: to be read again
+    bool is_retried = false;  ///< by another node, while its outcome was on its way to the store
 };
 
 /// An attempt's outcome is durable before the next attempt is waited for and before the next event of its transaction
@@ -50,6 +52,8 @@ class delivery_attempts {
     /// The same for what is of a replay, on every lane, and also for what is being loaded: none of it is attempted
     /// before the store has been asked again.
     void put_back_replayed(instant now);
+    /// Forgets what has not begun of the shards that are not held any more, also what is being loaded.
+    void drop_let_go();
 
     /// A manual retry was requested: the old outcome must not be written after it.
     void prepare_retry(delivery_id id);
@@ -57,10 +61,15 @@ class delivery_attempts {
     void cancel_retry(delivery_id id);
     /// The retry is durable: an outcome that was refused meanwhile is out of date.
     void drop_unrecorded(delivery_id id, instant now);
+    /// Another node has retried it, which is durable: an outcome that is kept is out of date, and one that is on its
+    /// way to the store is followed by the same retry, because it may be written behind the other node's.
+    void on_retried_elsewhere(delivery_id id, instant now);
 
     std::size_t size() const { return attempts_.size(); } ///< loading, attempting or being recorded
     std::vector<delivery_id> begun() const;               ///< attempting or being recorded
     bool any_recording() const { return recording_ > 0; }
+    /// How many of these shards have begun and are not recorded.
+    std::size_t busy_in(const shard_set& shards) const;
 
   private:
     delivery_slot& slot_of(const delivery_attempt& one) { return context_.lanes.at(one.lane); }
@@ -73,9 +82,12 @@ class delivery_attempts {
     void on_refused(delivery_id id, const op_error& error, instant now);
     void on_recorded(delivery_id id, const std::optional<store::delivery_head>& promoted, instant now);
     bool take_from_unrecorded(delivery_id id);
+    void repeat_retry(delivery_slot& slot, delivery_id id, instant now);
+    bool has_begun(delivery_id id, const delivery_attempt& one) const;
 
     void uncount(const delivery_slot& slot, delivery_id id);
     void put_back(delivery_id id, wall_time due);
+    void drop(delivery_id id);
     void release(delivery_id id, instant now);
 
     delivery_context& context_;

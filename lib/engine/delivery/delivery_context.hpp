@@ -4,10 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "base/clock.hpp"
 #include "base/random.hpp"
+#include "base/shards.hpp"
 #include "callback/notifier.hpp"
 #include "engine/delivery/callback_table.hpp"
 #include "engine/delivery/callback_view.hpp"
@@ -22,7 +24,7 @@
 
 namespace prooftrack::engine {
 
-/// Most attempts in flight over all lanes of callback_urls together.
+/// Most attempts in flight over all lanes of callback_urls, and all nodes, together.
 inline constexpr std::size_t most_url_attempts = 1024;
 
 /// What the delivery side works with. All of it must outlive the delivery side.
@@ -47,11 +49,17 @@ struct delivery_context {
     track::callback_pauses pauses;
     track::store_pressure pressure;
     delivery_stop stop;
-    track::shared_limit url_attempts{most_url_attempts};
+    track::shared_limit url_attempts{table.share_of(most_url_attempts)};
     bool is_held = false; ///< maintenance is on
 
+    shard_set shards = all_shards();          ///< whose deliveries this node makes
+    std::optional<steady_time> trusted_until; ///< nullopt = for ever
+
+    bool holds(const track::lane_head& head) const { return shards.test(track::shard_of(head)); }
+    /// Asks the clock itself: the time of a handler may be old when it comes to the last of many attempts.
+    bool is_trusted() const { return !trusted_until || deps.clock.now().steady < *trusted_until; }
     /// Whether an attempt may be started at all.
-    bool may_start() const { return pressure.is_open() && stop.is_running() && !is_held; }
+    bool may_start() const { return pressure.is_open() && stop.is_running() && !is_held && is_trusted(); }
 };
 
 /// The driver as its parts see it. A handler called by the store or the notifier calls `enter` first and `leave` last.

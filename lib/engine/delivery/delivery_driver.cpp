@@ -53,7 +53,13 @@ void delivery_driver::start(const store::store_status& status) {
 
 void delivery_driver::on_recorded(store::recorded_transition recorded) {
     const instant now = enter();
-    for (store::delivery_record& record : recorded.records) keep_fresh(std::move(record));
+    for (store::delivery_record& record : recorded.records) {
+        const bool is_held = std::any_of(
+            recorded.heads.begin(), recorded.heads.end(), [this, &record](const store::delivery_head& head) {
+                return head.id == record.view.id && context_.holds(lane_head_of(head));
+            });
+        if (is_held) keep_fresh(std::move(record));
+    }
     for (const store::delivery_head& head : recorded.heads) take_in(head, now);
     leave();
 }
@@ -66,14 +72,82 @@ void delivery_driver::on_made(const std::vector<store::delivery_head>& heads) {
 
 void delivery_driver::reconfigure(callback_table table) {
     const instant now = enter();
+    // A node that comes or goes is no reason to say again what is not configured.
+    const bool warn = table.sharing() == context_.table.sharing();
     context_.table = std::move(table);
+    context_.url_attempts.set(context_.table.share_of(most_url_attempts));
     context_.fresh.clear(); // those of a callback that went would stay for ever
     for (const auto& [name, slot] : context_.lanes.slots()) slot->lane.configure(context_.table.settings_for(name));
     for (const config::callback_config& one : context_.table.callbacks()) {
         if (context_.lanes.find(one.name) == nullptr) keeper_.open(one.name, track::stored_heads::possible);
     }
-    sync_lanes(true);
+    sync_lanes(warn);
     feeder_.feed_all(now);
+    leave();
+}
+
+// ---- several nodes
+
+void delivery_driver::let_go(const shard_set& shards) {
+    const instant now = enter();
+    context_.shards &= ~shards;
+    context_.fresh.clear(); // theirs would stay for ever
+    attempts_.drop_let_go();
+    for (const auto& [name, slot] : context_.lanes.slots()) {
+        slot->lane.keep(context_.shards);
+        if (slot->refill == delivery_slot::refill_state::asked) slot->read_again();
+    }
+    feeder_.feed_all(now);
+    leave();
+}
+
+void delivery_driver::taken_up(const shard_set& shards) {
+    const instant now = enter();
+    context_.shards |= shards;
+    feeder_.allow_refills();
+    for (const auto& [name, slot] : context_.lanes.slots()) slot->read_again();
+    sync_lanes(false);
+    feeder_.feed_all(now);
+    leave();
+}
+
+void delivery_driver::trust_until(std::optional<steady_time> until) {
+    const instant now = enter();
+    const bool was_trusted = context_.is_trusted();
+    context_.trusted_until = until;
+    if (!was_trusted && context_.is_trusted()) {
+        // Others may have changed what was loaded before.
+        for (const auto& [name, slot] : context_.lanes.slots()) attempts_.put_back_ready(*slot, now);
+        feeder_.feed_all(now);
+    }
+    leave();
+}
+
+void delivery_driver::follow_controls(const store::store_status& status) {
+    const instant now = enter();
+    controls_.follow(status, now);
+    leave();
+}
+
+void delivery_driver::on_changed_elsewhere(
+    const std::vector<std::string>& lanes, const std::vector<delivery_id>& retried) {
+    const instant now = enter();
+    for (const std::string& name : lanes) {
+        delivery_slot* slot = context_.lanes.find(name);
+        if (slot == nullptr && context_.table.settings_for(name))
+            slot = keeper_.open(name, track::stored_heads::possible);
+        if (slot != nullptr) slot->read_again();
+    }
+    for (const delivery_id id : retried) attempts_.on_retried_elsewhere(id, now);
+    for (const std::string& name : lanes) {
+        if (delivery_slot* const slot = context_.lanes.find(name)) feeder_.feed(*slot, now);
+    }
+    leave();
+}
+
+void delivery_driver::on_replays_changed_elsewhere() {
+    const instant now = enter();
+    read_again_replayed(now);
     leave();
 }
 
@@ -190,13 +264,8 @@ void delivery_driver::on_dead_retried(
 
 void delivery_driver::cancel_replay(replay_id id, store::store_handler<store::replay_end> handler) {
     const instant now = enter();
-    attempts_.put_back_replayed(now);
     context_.deps.storage.cancel_replay(id, attempts_.begun(), now.wall, std::move(handler));
-    // What is read from here on, is read behind the cancel.
-    for (const auto& [name, slot] : context_.lanes.slots()) {
-        if (!slot->is_url) slot->lane.invalidate();
-    }
-    feeder_.feed_all(now);
+    read_again_replayed(now); // behind the cancel
     leave();
 }
 
@@ -239,9 +308,10 @@ void delivery_driver::leave() {
 }
 
 void delivery_driver::take_in(const store::delivery_head& head, instant now) {
-    delivery_slot* const slot = keeper_.find_or_open(head.lane);
+    const track::lane_head taken = lane_head_of(head);
+    delivery_slot* const slot = context_.holds(taken) ? keeper_.find_or_open(head.lane) : nullptr;
     if (slot == nullptr) return;
-    slot->lane.insert(lane_head_of(head), now.wall);
+    slot->lane.insert(taken, now.wall);
     feeder_.feed(*slot, now);
 }
 
@@ -279,6 +349,7 @@ void delivery_driver::follow_clock(instant now) {
 /// The time of the next try has come. On a full disk one outcome is written first, to find out whether it has space.
 void delivery_driver::try_store(instant now) {
     feeder_.allow_refills();
+    if (std::exchange(lane_read_failed_, false)) sync_lanes(false);
     if (!context_.pressure.is_full()) {
         attempts_.record_all();
         feeder_.feed_all(now);
@@ -295,20 +366,40 @@ void delivery_driver::keep_fresh(store::delivery_record record) {
     context_.fresh.keep(std::move(record));
 }
 
+/// Replays go by the configured callbacks alone.
+void delivery_driver::read_again_replayed(instant now) {
+    attempts_.put_back_replayed(now);
+    for (const auto& [name, slot] : context_.lanes.slots()) {
+        if (!slot->is_url) slot->read_again();
+    }
+    feeder_.feed_all(now);
+}
+
 void delivery_driver::sync_lanes(bool warn) {
+    keeper_.forget_empty();
+    read_lanes(warn);
+}
+
+void delivery_driver::read_lanes(bool warn) {
+    ++lane_reads_;
+    keeper_.expect_more(true);
     context_.deps.storage.status(
         [this, warn](const op_result<store::store_status>& status) { on_lanes(status, warn); });
 }
 
 void delivery_driver::on_lanes(const op_result<store::store_status>& status, bool warn) {
     const instant now = enter();
+    --lane_reads_;
     if (status) {
+        lane_read_failed_ = false;
+        keeper_.expect_more(lane_reads_ > 0);
         for (const auto& [name, summary] : status->lanes) {
             take_over(summary, now);
             if (warn) warn_if_unconfigured(summary);
         }
         if (context_.stop.is_running()) feeder_.feed_all(now);
     } else {
+        lane_read_failed_ = true;
         on_store_error(status.error(), now);
     }
     leave();
@@ -316,7 +407,8 @@ void delivery_driver::on_lanes(const op_result<store::store_status>& status, boo
 
 void delivery_driver::take_over(const store::lane_summary& summary, instant now) {
     delivery_slot* slot = context_.lanes.find(summary.lane);
-    if (slot == nullptr && summary.pending > 0) slot = keeper_.open(summary.lane, track::stored_heads::possible);
+    const bool may_have_some = summary.pending > 0 && context_.shards.any() && !keeper_.is_known_empty(summary.lane);
+    if (slot == nullptr && may_have_some) slot = keeper_.open(summary.lane, track::stored_heads::possible);
     if (slot != nullptr) failing_.take_over(*slot, summary, now);
 }
 

@@ -18,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/shards.hpp"
 #include "engine/delivery/callback_controls.hpp"
 #include "engine/delivery/callback_reports.hpp"
 #include "engine/delivery/callback_tester.hpp"
@@ -52,6 +53,26 @@ class delivery_driver final : private delivery_host {
     /// Applies from the next attempt on. The notifier must know the new targets already.
     void reconfigure(callback_table table);
     const callback_table& callbacks() const { return context_.table; }
+
+    // Several nodes: each makes the deliveries of the shards that it holds; at first all of them.
+
+    /// Before `start`, where shards are taken up one after the other.
+    void hold_nothing() { context_.shards.reset(); }
+    /// Right behind the call of cluster_store::let_go, so that nothing read later is of them: no attempt of them begins
+    /// any more, also not by an answer that was on its way. Those that have begun end and are recorded as ever.
+    void let_go(const shard_set& shards);
+    /// Behind the call of cluster_store::take_up (at once, or when it is done): what the store has of them is read.
+    void taken_up(const shard_set& shards);
+    /// How many attempts of these shards have begun and are not recorded, also because the store refuses them now.
+    std::size_t busy_in(const shard_set& shards) const { return attempts_.busy_in(shards); }
+    /// No attempt begins at that time or later; nullopt = trusted for ever. Tests by hand are made all the same.
+    void trust_until(std::optional<steady_time> until);
+    /// See callback_controls.
+    void follow_controls(const store::store_status& status);
+    /// Another node has changed what is due on these lanes, and has retried these deliveries by hand.
+    void on_changed_elsewhere(const std::vector<std::string>& lanes, const std::vector<delivery_id>& retried);
+    /// A replay began or was cancelled: nothing of a replay is attempted before the store has been asked again.
+    void on_replays_changed_elsewhere();
 
     std::optional<steady_time> next_wake() const;
     /// Also to be called when nothing is due: like each call it notices that the wall clock was set or that the machine
@@ -108,7 +129,7 @@ class delivery_driver final : private delivery_host {
     void leave() override;
     void feed(delivery_slot& slot, instant now) override { feeder_.feed(slot, now); }
     void retire_if_idle(delivery_slot& slot) override { keeper_.retire_if_idle(slot); }
-    void on_lane_retired() override { sync_lanes(false); }
+    void on_lane_retired() override { read_lanes(false); }
     void take_in(const store::delivery_head& head, instant now) override;
     void on_health(delivery_slot& slot, track::delivery_health::change change, instant now) override {
         failing_.on_health(slot, change, now);
@@ -122,7 +143,9 @@ class delivery_driver final : private delivery_host {
     void try_store(instant now);
     void keep_fresh(store::delivery_record record);
     void sync_lanes(bool warn);
+    void read_lanes(bool warn);
     void on_lanes(const op_result<store::store_status>& status, bool warn);
+    void read_again_replayed(instant now);
     void take_over(const store::lane_summary& summary, instant now);
     void warn_if_unconfigured(const store::lane_summary& summary);
     void on_test_taken(const std::string& name);
@@ -139,6 +162,8 @@ class delivery_driver final : private delivery_host {
     callback_tester tester_;
     callback_reports reports_;
     track::clock_watch clocks_;
+    std::size_t lane_reads_ = 0;           ///< of the store's lanes, under way
+    bool lane_read_failed_ = false;        ///< to be repeated when the store may be tried again
     std::optional<steady_time> announced_; ///< the wake that was reported last
 };
 

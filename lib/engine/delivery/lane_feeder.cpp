@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace prooftrack::engine {
 
@@ -60,6 +61,7 @@ void lane_feeder::ask_refill(delivery_slot& slot) {
     const bool may_ask = context_.stop.is_running() && !context_.pressure.is_halted();
     if (!may_ask || slot.refill != delivery_slot::refill_state::idle || !slot.lane.wants_refill()) return;
     slot.refill = delivery_slot::refill_state::asked;
+    slot.is_read_outdated = false;
     const std::size_t asked = slot.lane.refill_size();
     context_.deps.storage.next_heads(
         slot.name, asked, [this, lane = slot.number, asked](const op_result<std::vector<store::delivery_head>>& heads) {
@@ -72,17 +74,32 @@ void lane_feeder::on_heads(
     const instant now = with_.host.enter();
     delivery_slot& slot = context_.lanes.at(lane);
     if (heads) {
-        slot.refill = delivery_slot::refill_state::idle;
-        std::vector<track::lane_head> first;
-        first.reserve(heads->size());
-        for (const store::delivery_head& head : *heads) first.push_back(lane_head_of(head));
-        slot.lane.refill(first, asked, now.wall);
+        take_heads(slot, asked, *heads, now);
         feed(slot, now);
     } else {
         slot.refill = delivery_slot::refill_state::refused;
         with_.host.on_store_error(heads.error(), now);
     }
     with_.host.leave();
+}
+
+void lane_feeder::take_heads(
+    delivery_slot& slot, std::size_t asked, const std::vector<store::delivery_head>& heads, instant now) {
+    slot.refill = delivery_slot::refill_state::idle;
+    std::vector<track::lane_head> first;
+    first.reserve(heads.size());
+    for (const store::delivery_head& head : heads) first.push_back(lane_head_of(head));
+    slot.lane.refill(first, asked, now.wall);
+    const bool all_are_held =
+        std::all_of(first.begin(), first.end(), [this](const track::lane_head& head) { return context_.holds(head); });
+    if (!all_are_held) slot.lane.keep(context_.shards);
+    if (std::exchange(slot.is_read_outdated, false)) {
+        slot.lane.invalidate();
+    } else if (!all_are_held && slot.lane.wants_refill()) {
+        // Of shards that the store gives out and that are not held here yet: another read would bring the same ones.
+        slot.refill = delivery_slot::refill_state::refused;
+        context_.pressure.fail(now.steady);
+    }
 }
 
 } // namespace prooftrack::engine

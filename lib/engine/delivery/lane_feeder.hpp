@@ -39,6 +39,8 @@ class lane_feeder {
     void ask_refill(delivery_slot& slot);
     void on_heads(
         track::lane_number lane, std::size_t asked, const op_result<std::vector<store::delivery_head>>& heads);
+    void take_heads(
+        delivery_slot& slot, std::size_t asked, const std::vector<store::delivery_head>& heads, instant now);
 
     delivery_context& context_;
     parts with_;

@@ -6,6 +6,7 @@
 namespace prooftrack::engine {
 
 delivery_slot* lane_keeper::open(const std::string& lane, track::stored_heads stored) {
+    empty_.erase(lane);
     if (is_own_url_lane(lane) && !context_.lanes.has_url_room()) {
         erase_one_idle();
         if (!context_.lanes.has_url_room()) {
@@ -20,9 +21,10 @@ delivery_slot* lane_keeper::open(const std::string& lane, track::stored_heads st
 
 delivery_slot* lane_keeper::find_or_open(const std::string& lane) {
     delivery_slot* const found = context_.lanes.find(lane);
+    if (found != nullptr) return found;
     // A lane that was left out before has deliveries in the store that are older than this one.
-    return found != nullptr ? found
-                            : open(lane, some_left_out_ ? track::stored_heads::possible : track::stored_heads::none);
+    const bool has_older = some_left_out_ || more_expected_;
+    return open(lane, has_older ? track::stored_heads::possible : track::stored_heads::none);
 }
 
 void lane_keeper::retire_if_idle(delivery_slot& slot) {
@@ -46,6 +48,10 @@ bool lane_keeper::is_unused(const delivery_slot& slot) const {
 
 void lane_keeper::erase(const delivery_slot& slot) {
     failing_.forget(slot);
+    if (!context_.shards.all()) {
+        if (empty_.size() >= most_empty_lanes) empty_.clear();
+        empty_.insert(slot.name);
+    }
     context_.lanes.erase(slot);
 }
 

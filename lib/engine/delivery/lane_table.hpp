@@ -50,6 +50,13 @@ struct delivery_slot {
     wall_time failing_from{};        ///< of the present or the last time
     std::string last_error;          ///< of the attempt that failed last
     std::optional<steady_time> wake; ///< set by lane_table::arm
+    bool is_read_outdated = false;   ///< the one that is asked for: its answer may be older than what is known
+
+    /// The store's heads may be others now: the lane is read again, behind a read that is on its way.
+    void read_again() {
+        lane.invalidate();
+        is_read_outdated = refill == refill_state::asked;
+    }
 
     std::string shown_name() const { return std::string(callback_of_lane(name)); }
 };

@@ -105,6 +105,19 @@ TEST(DeliveryQueue, AChangeBehindItsBackAsksForARefill) {
     EXPECT_EQ(queue.first_due(), zero + milliseconds(1)) << "still usable meanwhile";
 }
 
+TEST(DeliveryQueue, KeepsWhatIsOfTheShardsThatAreHeld) {
+    delivery_queue queue(8, stored_heads::none);
+    for (const std::uint64_t row : {1U, 2U, 257U}) put(queue, row, static_cast<std::int64_t>(row));
+    shard_set held;
+    held.set(1);
+    queue.keep(held);
+    EXPECT_TRUE(queue.whole()) << "the store has nothing else that is held";
+    ASSERT_EQ(queue.size(), 2U);
+    EXPECT_EQ(queue.pop().id, delivery_id{1});
+    EXPECT_EQ(queue.pop().id, delivery_id{257});
+    EXPECT_EQ(queue.first_due(), std::nullopt);
+}
+
 TEST(DeliveryQueue, PopOfAnEmptyQueueIsABrokenInvariant) {
     delivery_queue queue(4, stored_heads::none);
     EXPECT_THROW(queue.pop(), std::logic_error);

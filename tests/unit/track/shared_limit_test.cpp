@@ -44,6 +44,18 @@ TEST(SharedLimit, WhoWaitedLongestIsNextOnceThereIsRoom) {
     EXPECT_EQ(limit.next(), std::nullopt);
 }
 
+TEST(SharedLimit, ALowerBoundWaitsForWhatIsTakenAndAHigherOneHoldsAtOnce) {
+    shared_limit limit(3);
+    for (int i = 0; i < 3; ++i) limit.take();
+    limit.set(1);
+    limit.give_back();
+    limit.give_back();
+    EXPECT_FALSE(limit.has_room());
+    limit.set(2);
+    EXPECT_TRUE(limit.has_room());
+    EXPECT_EQ(limit.used(), 1U);
+}
+
 TEST(SharedLimit, WhoWaitsAlreadyKeepsItsPlace) {
     shared_limit limit(1);
     limit.wait(early);

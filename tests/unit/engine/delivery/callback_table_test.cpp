@@ -1,5 +1,7 @@
 #include "engine/delivery/callback_table.hpp"
 
+#include <array>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,6 +41,21 @@ TEST(CallbackTable, AConfiguredLaneRunsByItsOwnSettings) {
     EXPECT_THAT(table.settings_for("a")->retry_schedule, ElementsAre(milliseconds(1s)));
     EXPECT_FALSE(table.settings_for("gone").has_value());
     EXPECT_FALSE(table.settings_for("https://shop.example:443").has_value());
+}
+
+TEST(CallbackTable, LimitsOfAttemptsInFlightAreSharedByTheNodes) {
+    config::callback_config one = named("a", {"transaction.*"});
+    one.max_in_flight = 16;
+    const auto limits = [&one](std::size_t sharing) {
+        const callback_table table({one}, {{"shop.example"}, ""}, {}, sharing);
+        return std::array<std::size_t, 3>{
+            table.settings_for("a")->max_in_flight, table.settings_for("https://shop.example:443")->max_in_flight,
+            table.share_of(1024)};
+    };
+    EXPECT_THAT(limits(1), ElementsAre(16U, 8U, 1024U));
+    EXPECT_THAT(limits(3), ElementsAre(5U, 2U, 341U)) << "together never more than there may be";
+    EXPECT_THAT(limits(100), ElementsAre(1U, 1U, 10U)) << "each makes some";
+    EXPECT_THAT(limits(0), ElementsAre(16U, 8U, 1024U));
 }
 
 TEST(CallbackTable, ALaneIsAllowedByTheRuleOfAllowHosts) {
