@@ -193,4 +193,16 @@ bool pg_link::is_alive() {
     return is_well;
 }
 
+std::vector<pg_notification> pg_link::take_notifications() {
+    require_open();
+    if (PQconsumeInput(connection_.get()) == 0 || PQstatus(connection_.get()) != CONNECTION_OK)
+        lose(state_link_lost, one_line(PQerrorMessage(connection_.get())));
+    std::vector<pg_notification> taken;
+    while (true) {
+        const std::unique_ptr<PGnotify, decltype(&PQfreemem)> one(PQnotifies(connection_.get()), &PQfreemem);
+        if (!one) return taken;
+        taken.push_back({one->relname, one->extra});
+    }
+}
+
 } // namespace prooftrack::store

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <libpq-fe.h>
 
@@ -30,6 +31,12 @@ using pg_connection = std::unique_ptr<PGconn, pg_connection_closer>;
 struct pg_value {
     const char* data = nullptr;
     int length = 0;
+};
+
+/// What another session said with NOTIFY.
+struct pg_notification {
+    std::string channel;
+    std::string payload;
 };
 
 /// Used by one thread at a time. Throws postgres_error; after one that reaches the link it is of no use any more.
@@ -70,6 +77,8 @@ class pg_link {
     bool has_failed_transaction() const { return PQtransactionStatus(connection_.get()) == PQTRANS_INERROR; }
     /// Looks at the socket without waiting.
     bool is_alive();
+    /// What came on the channels that this session listens to, without waiting.
+    std::vector<pg_notification> take_notifications();
     int socket() const { return PQsocket(connection_.get()); }
     int server_process() const { return PQbackendPID(connection_.get()); }
     int version() const { return PQserverVersion(connection_.get()); }

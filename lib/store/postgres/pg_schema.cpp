@@ -193,14 +193,15 @@ CREATE TABLE replays (
 );
 )sql";
 
-// What several daemons (nodes) need. A shard is `row & 255` of a transaction. `writers` is apart from `nodes`, because a
-// node's heartbeats must not wait for its commits.
+// What several daemons (nodes) need. A shard is `row & 255` of a transaction. `writers` is apart from `nodes`, because
+// a node's heartbeats must not wait for its commits.
 constexpr std::string_view cluster_tables = R"sql(
 CREATE TABLE nodes (
   id TEXT COLLATE "C" PRIMARY KEY,
   boot TEXT NOT NULL,
   host TEXT NOT NULL,
   pid BIGINT NOT NULL,
+  process_start BIGINT NOT NULL,
   version TEXT NOT NULL,
   state BIGINT NOT NULL CHECK (state BETWEEN 0 AND 2),
   seen_at TIMESTAMPTZ NOT NULL,
