@@ -125,10 +125,12 @@ bool take_name(pg_link& link, const pg_node& self) {
     ask_with(link, with_numbers, std::array<std::string_view, 4>{self.id, self.boot, own.host, self.version});
     const std::string writer = fmt::format(
         R"sql(
-            INSERT INTO writers (node, boot, batch)
-            VALUES ($1, $2, {})
+            INSERT INTO writers (node, boot, batch, former_boot, former_batch)
+            VALUES ($1, $2, {}, '', 0)
             ON CONFLICT (node) DO UPDATE
-            SET boot = EXCLUDED.boot,
+            SET former_boot = CASE WHEN writers.boot = '' THEN writers.former_boot ELSE writers.boot END,
+                former_batch = CASE WHEN writers.boot = '' THEN writers.former_batch ELSE writers.batch END,
+                boot = EXCLUDED.boot,
                 batch = EXCLUDED.batch
         )sql",
         now.number());
@@ -185,10 +187,14 @@ void bury_expired(pg_link& link, const pg_node& self) {
 
 /// Of those who are gone: what they could still write with, and what nobody wants to see any more.
 void clear_away(pg_link& link) {
+    // The number of its last commit stays: it may not know yet what became of one.
     link.post(R"sql(
-        DELETE FROM writers
-        WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = node AND nodes.boot = writers.boot AND state < 2)
+        UPDATE writers
+        SET boot = '', former_boot = boot, former_batch = batch
+        WHERE boot <> ''
+          AND NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = node AND nodes.boot = writers.boot AND state < 2)
     )sql");
+    link.post(R"sql(DELETE FROM writers WHERE boot = '' AND NOT EXISTS (SELECT 1 FROM nodes WHERE id = node))sql");
     link.post(R"sql(
         DELETE FROM nodes
         WHERE state = 2

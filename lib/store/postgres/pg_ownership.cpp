@@ -145,21 +145,6 @@ std::int64_t begin_owned(database& db, const pg_ownership& own) {
     return commit;
 }
 
-void end_membership(pg_link& link, const pg_ownership& own) {
-    try {
-        link.run_script(fmt::format(
-            R"sql(
-                UPDATE shards SET owner = NULL
-                WHERE owner = '{0}'
-                  AND EXISTS (SELECT 1 FROM nodes WHERE id = '{0}' AND boot = '{1}' AND state < 2);
-                UPDATE nodes SET state = 2 WHERE id = '{0}' AND boot = '{1}';
-            )sql",
-            own.node, own.boot));
-    } catch (const database_error&) {
-        link.close();
-    }
-}
-
 regained_link regain(
     const pg_target& target, const secret& password, const pg_ownership& own, bool is_undecided,
     const std::string& new_log_id, const std::atomic<bool>& ended) {

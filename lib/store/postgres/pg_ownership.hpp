@@ -55,9 +55,6 @@ std::int64_t last_batch(database& db, const std::string& node, const std::string
 /// number. The error of a node that is fenced comes later, with failure_reach::store.
 std::int64_t begin_owned(database& db, const pg_ownership& own);
 
-/// The node ends and owns nothing; the next start of the name need not wait. Errors are swallowed: its lease runs out.
-void end_membership(pg_link& link, const pg_ownership& own);
-
 /// A connection in place of a lost one, and what is known of the last commit.
 struct regained_link {
     std::unique_ptr<pg_link> link;

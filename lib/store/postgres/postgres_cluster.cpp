@@ -4,15 +4,25 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/random.hpp"
+#include "store/copy_database.hpp"
 #include "store/news_ops.hpp"
 
 namespace prooftrack::store {
+namespace {
+
+/// So that a later boot is none of the numbers that the store's own random source gives.
+constexpr std::uint64_t boots_apart = 0x9e3779b97f4a7c15ULL;
+
+} // namespace
 
 void postgres_cluster::join(cluster_observer& observer) {
+    auto new_boot = [random = random_source(mix_seed(with_.seed ^ boots_apart))]() mutable {
+        return make_log_id(random.next());
+    };
     const std::lock_guard lock(mutex_);
     lease_ = std::make_unique<cluster_thread>(
-        cluster_thread_parts{with_.target, with_.password, with_.version, with_.seed}, with_.identity,
-        make_hooks(observer));
+        with_.target, with_.password, with_.identity, with_.version, std::move(new_boot), make_hooks(observer));
 }
 
 cluster_hooks postgres_cluster::make_hooks(cluster_observer& observer) {
@@ -86,7 +96,7 @@ void postgres_cluster::notify_others() {
 }
 
 bool postgres_cluster::on_writer_fenced() {
-    with_.identity->lose();
+    with_.identity.lose();
     const std::lock_guard lock(mutex_);
     if (lease_) lease_->look_at_identity();
     return lease_ != nullptr;

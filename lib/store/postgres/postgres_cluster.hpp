@@ -25,7 +25,7 @@ class postgres_cluster final : public cluster_store {
         const pg_target& target;
         const secret& password;
         std::string version;
-        std::shared_ptr<pg_identity> identity;
+        pg_identity& identity;
         std::uint64_t seed = 1;
     };
     explicit postgres_cluster(parts with) : with_(std::move(with)), gate_(std::make_shared<chunk_gate>()) {}

@@ -31,7 +31,7 @@ postgres_thread::postgres_thread(
           }),
       db_(std::move(opened.db)), own_(std::move(opened.own)),
       recovery_(target_, options_.password, [this] { queue_.wake(); }),
-      identity_(std::make_shared<pg_identity>(own_.node, own_.boot)),
+      identity_(own_.node, own_.boot),
       cluster_({queue_, target_, options_.password, options_.version, identity_, options_.seed}) {
     thread_ = net::start_worker("store", [this] { run(); });
 }
@@ -161,7 +161,7 @@ void postgres_thread::run_one(operation& each) {
 void postgres_thread::begin_writing() {
     if (open_ == open_transaction::writing) return;
     end_transaction();
-    const std::string boot = identity_->boot();
+    const std::string boot = identity_.boot();
     if (boot.empty()) throw postgres_error(std::string(state_fenced), "this node is not a member at the moment");
     if (boot != own_.boot) {
         own_.boot = boot;
@@ -383,10 +383,21 @@ void postgres_thread::set_state(track::store_state state, op_error why) {
         [state, reason = std::move(why)](store_observer& observer) { observer.on_state(state, reason); });
 }
 
+/// The next start of the name need not wait. A node's lease has said so before (cluster_thread), which then changes
+/// nothing.
+void postgres_thread::end_own_membership() {
+    if (is_away_ || has_failed_) return;
+    try {
+        end_membership(link(), {own_.node, own_.boot, options_.version});
+    } catch (const postgres_error&) {
+        // The lease runs out.
+    }
+}
+
 void postgres_thread::shut_down() {
     recovery_.stop();
     cluster_.stop();
-    if (!is_away_ && !has_failed_) end_membership(link(), own_);
+    end_own_membership();
     db_.reset();
     queue_.end();
 }

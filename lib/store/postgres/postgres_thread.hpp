@@ -72,6 +72,7 @@ class postgres_thread final : public store_thread {
     void give_up_waiting();
     void fail_for_good(const std::string& why);
     void set_state(track::store_state state, op_error why);
+    void end_own_membership();
     void shut_down();
     pg_link& link() { return db_->connection->link(); }
 
@@ -98,7 +99,7 @@ class postgres_thread final : public store_thread {
     std::vector<notice> notices_;
     track::store_state state_ = track::store_state::ok;
     bool has_failed_ = false;
-    std::shared_ptr<pg_identity> identity_;
+    pg_identity identity_;
     postgres_cluster cluster_;
 
     std::thread thread_;
