@@ -20,6 +20,7 @@ void tracker::step(tracker_event event, instant now, std::vector<tracker_action>
 }
 
 void tracker::on(tracked_event event, instant now, std::vector<tracker_action>& actions) {
+    if (!event.once && leaving_.test(event.transaction.shard)) return;
     const bool is_moved = !event.once && begin_age(event.transaction.facts, now);
     if (const auto known = table_.find(event.transaction.id.str())) {
         if (event.once) {
@@ -49,7 +50,17 @@ void tracker::on(tracked_event event, instant now, std::vector<tracker_action>& 
     begin_tracking(slot, now);
 }
 
-void tracker::on(loaded_event event, instant now, std::vector<tracker_action>& /*actions*/) {
+void tracker::on(loaded_event event, instant now, std::vector<tracker_action>& actions) {
+    if (event.within) {
+        // Of none of them is it known that it is older than since now.
+        loaded_at_ = now.steady;
+        for (active_transaction& transaction : event.transactions) {
+            leaving_.reset(transaction.shard);
+            take_up(std::move(transaction), *event.within, now, actions);
+        }
+        fire_deadlines(now, actions);
+        return;
+    }
     for (active_transaction& transaction : event.transactions) {
         if (table_.find(transaction.id.str())) continue;
         const bool is_anew = begin_age_at_load(transaction.facts, now);
@@ -168,15 +179,22 @@ std::vector<active_transaction> tracker::all(instant now) const {
     rows.reserve(table_.size());
     for (std::uint32_t slot = 0; slot < table_.slots(); ++slot) {
         if (!table_.is_used(slot)) continue;
-        const transaction_row& row = table_.at(slot);
-        if (row.phase == row_phase::recording || row.state == tracking_state::untracked) continue;
-        auto id = transaction_id::parse(row.id.str());
-        if (!id) continue;
-        rows.push_back(active_transaction{std::move(*id), table_.facts(slot, now), row.revision});
-        const bool is_unvouched = row.is_native != 0 && clock_.level() == vouched_clock::trust::none;
-        if (is_unvouched) rows.back().facts.last_polled_at.reset();
+        if (auto row = to_save(slot, now)) rows.push_back(*std::move(row));
     }
     return rows;
+}
+
+/// nullopt: there is nothing to store, or its change has it.
+std::optional<active_transaction> tracker::to_save(std::uint32_t slot, instant now) const {
+    const transaction_row& row = table_.at(slot);
+    if (row.phase == row_phase::recording || row.state == tracking_state::untracked) return std::nullopt;
+    auto id = transaction_id::parse(row.id.str());
+    if (!id) return std::nullopt;
+    active_transaction saved{
+        std::move(*id), table_.facts(slot, now), row.revision, static_cast<std::uint8_t>(row.shard)};
+    const bool is_unvouched = row.is_native != 0 && clock_.level() == vouched_clock::trust::none;
+    if (is_unvouched) saved.facts.last_polled_at.reset();
+    return saved;
 }
 
 void tracker::check_invariants() const {
@@ -199,6 +217,7 @@ void tracker::check_invariants() const {
         if (row.has_poll_in_flight && row.phase != row_phase::recording)
             throw std::logic_error("a poll is counted twice");
     }
+    check_shards();
     if (in_flight != in_flight_) throw std::logic_error("the count of polls in flight is wrong");
 }
 

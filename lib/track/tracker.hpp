@@ -14,6 +14,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/random.hpp"
+#include "base/shards.hpp"
 #include "base/time.hpp"
 #include "track/clock_skew.hpp"
 #include "track/due_heap.hpp"
@@ -46,14 +47,31 @@ struct tracker_options {
 // What happens to the core.
 
 /// A transaction is durable and gets its first poll. `once`: it is polled once and then leaves again (a settled or
-/// abandoned one).
+/// abandoned one). Others of a shard that was let go are another daemon's: ignored.
 struct tracked_event {
     active_transaction transaction;
     bool once = false;
 };
-/// At start, before `started_event`: the longest unseen first.
+/// At start, before `started_event`: the longest unseen first. With `within` while running: what another daemon polled
+/// until now. Each gets its first poll at a random time within it, but not sooner after the last known poll than the
+/// cadence allows. A row that is in memory stays, with the newer one of both facts; its shard is not let go any more.
 struct loaded_event {
     std::vector<active_transaction> transactions;
+    std::optional<milliseconds> within{};
+};
+/// These shards are this daemon's (again), also those of which nothing is loaded: none of their rows leaves.
+struct held_event {
+    shard_set shards;
+};
+/// Other daemons get these shards. Their rows that wait are forgotten at once, those in flight or recording when that
+/// has ended. `keep_facts`: a `save_action` has what is forgotten, now and later.
+struct let_go_event {
+    shard_set shards;
+    bool keep_facts = false;
+};
+/// Another daemon has changed the stored row (or added it): this is it now. Older than what memory has: ignored.
+struct refreshed_event {
+    active_transaction transaction;
 };
 /// All are loaded: the polls are spread over one interval.
 struct started_event {};
@@ -112,9 +130,9 @@ struct maintenance_event {
 };
 
 using tracker_event = std::variant<
-    tracked_event, loaded_event, started_event, answered_event, recorded_event, reloaded_event, untracked_event,
-    revised_event, poll_wanted_event, token_changed_event, woken_event, clock_jumped_event, options_changed_event,
-    maintenance_event>;
+    tracked_event, loaded_event, held_event, let_go_event, refreshed_event, started_event, answered_event,
+    recorded_event, reloaded_event, untracked_event, revised_event, poll_wanted_event, token_changed_event, woken_event,
+    clock_jumped_event, options_changed_event, maintenance_event>;
 
 // What the core wants done.
 
@@ -142,6 +160,10 @@ struct reload_action {
     std::uint32_t slot = 0;
     change_number number{};
     transaction_id id;
+};
+/// Store these facts, as at a clean stop: their rows have left memory (`let_go_event`).
+struct save_action {
+    std::vector<active_transaction> transactions;
 };
 /// Read the token file again now; answer with a `token_changed_event` if it differs.
 struct reread_token_action {};
@@ -185,8 +207,8 @@ struct burst_action {
 };
 
 using tracker_action = std::variant<
-    change_action, reload_action, reread_token_action, health_action, poll_error_action, odd_status_action,
-    behind_action, clock_skew_action, burst_action>;
+    change_action, reload_action, save_action, reread_token_action, health_action, poll_error_action,
+    odd_status_action, behind_action, clock_skew_action, burst_action>;
 
 /// A poll that starts now.
 struct started_poll {
@@ -242,6 +264,10 @@ class tracker {
     /// Every watched row as it has to be stored at a clean stop.
     std::vector<active_transaction> all(instant now) const;
 
+    std::uint8_t shard_of(row_ref row) const { return static_cast<std::uint8_t>(table_.at(slot_of(row)).shard); }
+    /// Rows of these shards in memory, also those that only wait for their end.
+    std::size_t count_in(const shard_set& shards) const;
+
     /// What the wall clock's time is by Proof's `Date` and the steady clock.
     wall_time vouched(wall_time wall) const { return clock_.at(wall); }
 
@@ -274,12 +300,17 @@ class tracker {
         bool is_lazy = false;
         bool was_moved = false;    ///< takes along times that were mended
         bool is_reloading = false; ///< refused as stale: the row is being loaded again
+        bool is_outdated = false;  ///< another daemon has changed the row, as it said: to be loaded, also if refused
     };
 
     std::uint32_t slot_of(row_ref row) const;
+    std::optional<active_transaction> to_save(std::uint32_t slot, instant now) const;
 
     void on(tracked_event event, instant now, std::vector<tracker_action>& actions);
     void on(loaded_event event, instant now, std::vector<tracker_action>& actions);
+    void on(held_event event, instant now, std::vector<tracker_action>& actions);
+    void on(let_go_event event, instant now, std::vector<tracker_action>& actions);
+    void on(refreshed_event event, instant now, std::vector<tracker_action>& actions);
     void on(started_event event, instant now, std::vector<tracker_action>& actions);
     void on(answered_event event, instant now, std::vector<tracker_action>& actions);
     void on(recorded_event event, instant now, std::vector<tracker_action>& actions);
@@ -347,6 +378,18 @@ class tracker {
     void replace(std::uint32_t slot, const active_transaction& transaction, instant now);
     void leave(std::uint32_t slot, instant now);
 
+    // tracker_shards.cpp
+    void take_up(
+        active_transaction transaction, milliseconds within, instant now, std::vector<tracker_action>& actions);
+    void plan_taken_up(std::uint32_t slot, milliseconds within, instant now);
+    void refresh(
+        std::uint32_t slot, active_transaction transaction, milliseconds within, instant now,
+        std::vector<tracker_action>& actions);
+    void forget(std::uint32_t slot, instant now);
+    bool is_leaving(std::uint32_t slot) const { return leaving_.test(table_.at(slot).shard); }
+    void end_leaving(std::uint32_t slot, instant now, std::vector<tracker_action>& actions);
+    void check_shards() const;
+
     // tracker_probes.cpp
     enum class look_for : std::uint8_t { probe, early };
     struct look {
@@ -390,6 +433,8 @@ class tracker {
     tracker_options options_;
     random_source& random_;
     transaction_table table_;
+    shard_set leaving_; ///< let go: what is not in flight or recording any more is forgotten
+    shard_set saving_;  ///< of those: with its facts to the store
     due_heap due_;       ///< waiting rows by steady ns
     due_heap urgent_;    ///< waiting rows of hints and polls on demand, by steady ns; served first
     due_heap deadlines_; ///< rows in `tracking` by ms of overdue_at, in vouched time

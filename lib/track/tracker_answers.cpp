@@ -66,6 +66,7 @@ void tracker::on(answered_event event, instant now, std::vector<tracker_action>&
         apply(slot, std::move(verdict), std::move(event.answer), now, actions);
     }
     watch_deadline(slot);
+    end_leaving(slot, now, actions);
     fire_deadlines(now, actions);
 }
 
@@ -189,7 +190,7 @@ void tracker::note_error(
     std::uint32_t slot, const judgement& verdict, const poll_answer& answer, std::vector<tracker_action>& actions) {
     transaction_row& row = table_.at(slot);
     if (verdict.is_error) {
-        ++row.errors;
+        row.count_error();
         table_.set_error(slot, answer.error);
         actions.emplace_back(poll_error_action{row.id.str(), answer.what, answer.error, row.errors, answer.request_id});
     } else if (is_good(answer.what)) {

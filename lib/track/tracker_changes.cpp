@@ -12,7 +12,8 @@ void tracker::on(recorded_event event, instant now, std::vector<tracker_action>&
     const auto found = pending_.find(event.slot);
     if (found == pending_.end() || found->second.number != event.number) return; // the row was replaced meanwhile
     transaction_row& row = table_.at(event.slot);
-    if (event.result == record_result::stale) {
+    const bool is_known_stale = found->second.is_outdated && !found->second.is_reloading;
+    if (event.result == record_result::stale || (event.result == record_result::refused && is_known_stale)) {
         found->second.is_reloading = true;
         auto id = transaction_id::parse(row.id.str());
         actions.emplace_back(reload_action{event.slot, event.number, std::move(*id)});
@@ -25,10 +26,12 @@ void tracker::on(recorded_event event, instant now, std::vector<tracker_action>&
         // It is polled until that is known again, through any number of errors.
         if (change.verdict.is_change) row.has_unrecorded = 1;
         give_up_change(event.slot, now);
+        end_leaving(event.slot, now, actions);
         return;
     }
     row.revision = event.revision;
     keep_change(event.slot, change, now);
+    end_leaving(event.slot, now, actions);
     fire_deadlines(now, actions);
 }
 
@@ -109,6 +112,7 @@ void tracker::on(reloaded_event event, instant now, std::vector<tracker_action>&
     transaction_row& row = table_.at(event.slot);
     if (row.revision == event.transaction->revision) {
         drop_change(event.slot, now);
+        end_leaving(event.slot, now, actions);
         fire_deadlines(now, actions);
         return;
     }
@@ -118,6 +122,7 @@ void tracker::on(reloaded_event event, instant now, std::vector<tracker_action>&
         want_now(event.slot, now);
     else
         row.wants_poll = is_wanted; // what is in flight may have been asked before the wish
+    end_leaving(event.slot, now, actions);
     fire_deadlines(now, actions);
 }
 

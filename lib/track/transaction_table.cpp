@@ -52,6 +52,8 @@ std::uint32_t transaction_table::insert(const active_transaction& transaction, i
     }
     row.polls = static_cast<std::uint32_t>(std::min<std::uint64_t>(transaction.facts.polls, UINT32_MAX));
     row.revision = transaction.revision;
+    row.shard = transaction.shard;
+    ++by_shard_.at(row.shard);
     ++counter(transaction.facts.state);
     write_facts(slot, transaction.facts, now);
     count_standing(row, true);
@@ -62,6 +64,9 @@ void transaction_table::replace(std::uint32_t slot, const active_transaction& tr
     expects(is_used(slot), "transaction_table: a free slot was replaced");
     transaction_row& row = at(slot);
     row.revision = transaction.revision;
+    --by_shard_.at(row.shard); // an id that was pruned and tracked again is another row
+    row.shard = transaction.shard;
+    ++by_shard_.at(row.shard);
     row.polls = static_cast<std::uint32_t>(std::min<std::uint64_t>(transaction.facts.polls, UINT32_MAX));
     row.errors = 0;
     row.last_error = 0;
@@ -78,6 +83,7 @@ void transaction_table::erase(std::uint32_t slot) {
     rare_.erase(slot);
     transaction_row& row = at(slot);
     --counter(row.state);
+    --by_shard_.at(row.shard);
     count_standing(row, false);
     const std::uint32_t generation = row.generation + 1; // even: free
     row = transaction_row{};

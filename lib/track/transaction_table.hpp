@@ -13,6 +13,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 
+#include "base/shards.hpp"
 #include "base/time.hpp"
 #include "track/compact_id.hpp"
 #include "track/outage_watch.hpp"
@@ -58,11 +59,14 @@ struct transaction_row {
     std::int64_t last_started = 0;        ///< steady, ms; `never` before the first poll
     std::uint32_t polls = 0;
     std::uint32_t body_stored_at = 0; ///< steady, s
-    std::uint32_t errors = 0;         ///< in a row
-    row_revision revision{};          ///< of the stored row that these facts are of
+    std::uint32_t errors : 24 = 0; ///< in a row, at most `most_errors`
+    std::uint32_t shard : 8 = 0;
+    row_revision revision{}; ///< of the stored row that these facts are of
 
     static constexpr std::int64_t never = INT64_MIN;
+    static constexpr std::uint32_t most_errors = (1U << 24U) - 1;
 
+    void count_error() { errors = (errors == most_errors ? most_errors : errors + 1U) & most_errors; }
     standing known_standing() const { return static_cast<standing>(standing_bits); }
     /// The start of its last poll and `gap`; always past for one that was never polled.
     steady_time after_last_start(steady_duration gap) const {
@@ -89,6 +93,7 @@ class transaction_table {
     std::size_t size() const { return index_.size(); }
     std::size_t slots() const { return used_slots_; }
     std::size_t count(tracking_state state) const { return by_state_.at(static_cast<std::size_t>(state)); }
+    std::size_t count(std::uint8_t shard) const { return by_shard_.at(shard); }
 
     std::optional<std::uint32_t> find(std::string_view id) const;
     /// Requires that the id is not in here.
@@ -168,6 +173,7 @@ class transaction_table {
     boost::unordered_flat_map<std::uint32_t, rare_facts> rare_;
     std::vector<std::string> error_texts_; ///< interned, bounded; [0] is ""
     std::array<std::size_t, tracking_state_count> by_state_{};
+    std::array<std::size_t, shard_count> by_shard_{};
     std::array<std::size_t, 3> in_band_{}; ///< rows in `tracking` by standing
     std::array<std::size_t, 3> beside_{};  ///< those in the other states, but for `untracked`
 };

@@ -129,6 +129,36 @@ TEST(TransactionTable, CountsThoseThatDoNotFail) {
     expect(0, 0, 0);
 }
 
+TEST(TransactionTable, CountsTheRowsOfEachShard) {
+    transaction_table table;
+    active_transaction one = make("a");
+    one.shard = 255;
+    const std::uint32_t slot = table.insert(one, {});
+    table.insert(make("b"), {});
+    EXPECT_EQ(table.count(std::uint8_t{255}), 1U);
+    EXPECT_EQ(table.count(std::uint8_t{0}), 1U);
+    one.shard = 7; // it was pruned, and is tracked again
+    table.replace(slot, one, {});
+    EXPECT_EQ(table.at(slot).shard, 7U);
+    EXPECT_EQ(table.count(std::uint8_t{255}), 0U);
+    EXPECT_EQ(table.count(std::uint8_t{7}), 1U);
+    table.erase(slot);
+    EXPECT_EQ(table.count(std::uint8_t{7}), 0U);
+}
+
+TEST(TransactionTable, ErrorsInARowAreCountedUpToTheirMost) {
+    transaction_row row;
+    row.shard = 9;
+    row.count_error();
+    EXPECT_EQ(row.errors, 1U);
+    row.errors = transaction_row::most_errors - 1;
+    row.count_error();
+    EXPECT_EQ(row.errors, transaction_row::most_errors);
+    row.count_error();
+    EXPECT_EQ(row.errors, transaction_row::most_errors);
+    EXPECT_EQ(row.shard, 9U);
+}
+
 TEST(TransactionTable, AReusedSlotHasAnotherGeneration) {
     transaction_table table;
     const instant now{};
@@ -184,7 +214,7 @@ TEST(TransactionTable, IdsThatWereChosenToCollideAreSpread) {
     EXPECT_LT(table.comparisons(), 2 * count);
 }
 
-TEST(TransactionTable, ARowStaysSmall) { static_assert(sizeof(transaction_row) <= 88); }
+TEST(TransactionTable, ARowStaysSmall) { static_assert(sizeof(transaction_row) <= 80); }
 
 TEST(ReplyWindow, ABurstIsOverTenTransactionsAndHalfOfTheReplies) {
     reply_window window;
