@@ -1,19 +1,12 @@
 #include "engine/engine_life.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <memory>
 #include <vector>
 
 namespace prooftrack::engine {
-namespace {
 
-/// So many rows go to the store in one call at a clean stop.
-constexpr std::size_t rows_a_save = 1'000;
-
-} // namespace
-
-track::tracker_options make_tracker_options(const config::configuration& config) {
+track::tracker_options make_tracker_options(const config::configuration& config, std::size_t sharing) {
     track::tracker_options options;
     options.rules.interval = config.poll.interval;
     options.rules.backoff = config.poll.backoff;
@@ -21,7 +14,8 @@ track::tracker_options make_tracker_options(const config::configuration& config)
     options.rules.tail_interval = config.poll.tail_interval;
     options.rules.give_up_after = config.poll.give_up_after;
     options.rules.verify_after = config.poll.verify_after;
-    options.max_rate = config.poll.max_rate;
+    const std::size_t share = (config.poll.max_rate + sharing - 1) / sharing; // 0 = no limit stays 0
+    options.max_rate = static_cast<std::uint32_t>(share);
     options.probe_interval = config.poll.probe_interval;
     return options;
 }
@@ -33,8 +27,10 @@ task<op_result<std::monostate>> engine_life::begin() {
     if (!tells_callbacks() && status->consumers == 0) warn_of_no_listener();
     if (status->maintenance) parts_.hold.follow(status->maintenance, "");
     parts_.deliveries.start(*status);
-    const auto loaded = co_await call(*this, &engine_life::load);
-    if (!loaded) co_return loaded.error();
+    if (parts_.storage.cluster() == nullptr) { // else each shard's transactions come when it is taken up
+        const auto loaded = co_await call(*this, &engine_life::load);
+        if (!loaded) co_return loaded.error();
+    }
     parts_.state.life = daemon_state::phase::running;
     parts_.polls.step(track::started_event{});
     parts_.upkeep.start(parts_.clock.now(), config_.store);
@@ -72,14 +68,7 @@ void engine_life::stop_both(proof::proof_client& proof, milliseconds within, uni
 }
 
 void engine_life::save_counters() {
-    std::vector<track::active_transaction> rows = parts_.polls.core().all(parts_.clock.now());
-    for (std::size_t first = 0; first < rows.size(); first += rows_a_save) {
-        const std::size_t last = std::min(rows.size(), first + rows_a_save);
-        std::vector<track::active_transaction> part(
-            std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(first)),
-            std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(last)));
-        parts_.storage.save_facts(std::move(part), [](const op_result<std::monostate>& /*counters may fall back*/) {});
-    }
+    parts_.polls.save(parts_.polls.core().all(parts_.clock.now()));
 }
 
 void engine_life::reconfigure(config::configuration config) {

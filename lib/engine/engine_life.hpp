@@ -2,6 +2,7 @@
 
 // Use cases: the daemon's start, its stop, and a configuration that takes the place of another.
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <utility>
@@ -71,7 +72,7 @@ class engine_life {
     lifetime alive_;
 };
 
-/// The core's options as the configuration has them.
-track::tracker_options make_tracker_options(const config::configuration& config);
+/// The core's options as the configuration has them; `max_rate` is shared by so many daemons.
+track::tracker_options make_tracker_options(const config::configuration& config, std::size_t sharing = 1);
 
 } // namespace prooftrack::engine

@@ -137,14 +137,14 @@ void poll_driver::perform_step(track::tracker_event event, instant now) {
 }
 
 std::optional<steady_time> poll_driver::wake_due(instant now) {
-    if (is_stopped_) return std::nullopt;
+    if (!may_poll(now.steady)) return std::nullopt;
     if (proof_ != nullptr && tracker_.has_poll(now)) proof_->wake(tracker_.needed_at_once(now));
     return tracker_.next_wake(now);
 }
 
 std::optional<track::poll_ticket> poll_driver::next_poll() {
-    if (is_stopped_) return std::nullopt;
     const instant now = around_.clock.now();
+    if (!may_poll(now.steady)) return std::nullopt;
     auto poll = tracker_.next_poll(now);
     if (!poll) {
         around_.listener.on_stepped(); // the first one that is not due yet is another one than before the pull
@@ -154,9 +154,10 @@ std::optional<track::poll_ticket> poll_driver::next_poll() {
     return std::move(poll->ticket);
 }
 
-bool poll_driver::has_poll() { return !is_stopped_ && tracker_.has_poll(around_.clock.now()); }
-
-bool poll_driver::may_repeat(const track::poll_ticket& /*ticket*/) { return tracker_.may_repeat(); }
+bool poll_driver::has_poll() {
+    const instant now = around_.clock.now();
+    return may_poll(now.steady) && tracker_.has_poll(now);
+}
 
 void poll_driver::on_answer(track::poll_ticket ticket, track::poll_answer answer) {
     const instant now = around_.clock.now();
@@ -222,7 +223,10 @@ void poll_driver::perform(track::reload_action& reload) {
         std::move(id),
         [this, slot = reload.slot, number = reload.number](op_result<std::optional<track::transaction_view>> found) {
             std::optional<track::active_transaction> row;
-            if (found && *found) row = track::active_transaction{(*found)->id, (*found)->facts, (*found)->revision};
+            if (found && *found && holds((*found)->shard)) {
+                const track::transaction_view& view = **found;
+                row = track::active_transaction{view.id, view.facts, view.revision, view.shard};
+            }
             step(
                 found ? track::tracker_event(track::reloaded_event{slot, number, std::move(row)})
                       : track::tracker_event(track::recorded_event{slot, number, track::record_result::refused, {}}));

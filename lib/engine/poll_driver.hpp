@@ -12,6 +12,7 @@
 
 #include "base/clock.hpp"
 #include "base/random.hpp"
+#include "base/shards.hpp"
 #include "engine/meters.hpp"
 #include "observe/log.hpp"
 #include "proof/proof_client.hpp"
@@ -73,6 +74,28 @@ class poll_driver final : public proof::poll_source {
     wall_time vouched_now() { return follow_clock().vouched(followed_at_.wall); }
     track::live_transaction live(track::row_ref row) const { return tracker_.live(row, around_.clock.now()); }
 
+    // Several daemons share the transactions (poll_driver_shards.cpp). Alone, this one holds every shard for ever.
+
+    const shard_set& held() const { return held_; }
+    bool holds(std::uint8_t shard) const { return held_.test(shard); }
+    /// The state of one of several before it has taken anything up.
+    void hold_nothing() { held_.reset(); }
+    /// These shards are held as well. Their stored rows come by a `loaded_event` with `within`.
+    void hold(const shard_set& shards);
+    /// These are not held any more. What waits of them is forgotten at once, what is in flight when it has ended.
+    /// `keep_facts`: their counters go to the store.
+    void let_go(const shard_set& shards, bool keep_facts);
+    /// Rows of these shards in memory: 0 when what was let go has ended.
+    std::size_t count_in(const shard_set& shards) const { return tracker_.count_in(shards); }
+    /// From then on no poll is given out, whatever is held; nullopt = never.
+    void trust_until(std::optional<steady_time> until);
+    /// A transaction is durable: tracked if its shard is held. `once` as of tracked_event, whoever holds the shard.
+    void take_in(track::active_transaction row, bool once = false);
+    /// Another daemon has changed this row, or added it: nothing if its shard is not held.
+    void refresh(track::active_transaction row);
+    /// Counters of rows to the store, 1,000 in a call; those of rows that have changed meanwhile are left out there.
+    void save(std::vector<track::active_transaction> rows);
+
     std::optional<track::poll_ticket> next_poll() override;
     bool has_poll() override;
     bool may_repeat(const track::poll_ticket& ticket) override;
@@ -80,9 +103,12 @@ class poll_driver final : public proof::poll_source {
 
   private:
     void step(track::tracker_event event, instant now);
+    /// Whether polls may be given out.
+    bool may_poll(steady_time now) const { return !is_stopped_ && (!trusted_until_ || now < *trusted_until_); }
     void perform_step(track::tracker_event event, instant now);
     void perform(track::change_action& change);
     void perform(track::reload_action& reload);
+    void perform(track::save_action& saved);
     void perform(track::reread_token_action& wanted);
     void perform(track::health_action& health);
     void perform(track::poll_error_action& error);
@@ -102,6 +128,8 @@ class poll_driver final : public proof::poll_source {
     instant followed_at_;
     proof::proof_client* proof_ = nullptr;
     bool is_stopped_ = false;
+    shard_set held_ = all_shards();
+    std::optional<steady_time> trusted_until_;
     std::multimap<track::change_number, unique_function<void(op_result<std::monostate>)>> after_change_;
     std::set<track::change_number> reloading_;         ///< refused as stale, and their rows are being loaded
     std::vector<track::tracker_action> spare_actions_; ///< capacity kept between steps

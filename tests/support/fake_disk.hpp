@@ -19,6 +19,7 @@
 
 #include <openssl/sha.h>
 
+#include "base/shards.hpp"
 #include "store/store.hpp"
 
 namespace prooftrack {
@@ -115,6 +116,9 @@ struct fake_disk {
     /// Takes stale changes like a store without revisions: to show that the simulation finds what comes of it.
     bool ignores_revisions = false;
 
+    static std::uint8_t shard_of(const transaction_row& row) {
+        return shard_of_row(static_cast<std::int64_t>(row.number));
+    }
     static void raise(transaction_row& row) { row.revision = row_revision{value_of(row.revision) + 1}; }
 
     // ---- transactions
@@ -128,7 +132,8 @@ struct fake_disk {
             if (state != track::tracking_state::untracked && state != track::tracking_state::abandoned) {
                 const bool same =
                     state == track::tracking_state::settled || row.options_digest == wanted.options_digest;
-                return {same ? store::add_result::existing : store::add_result::conflict, row.facts, row.revision};
+                const auto known = same ? store::add_result::existing : store::add_result::conflict;
+                return {known, row.facts, row.revision, shard_of(row)};
             }
         } else {
             found = transactions.emplace(wanted.id.str(), transaction_row{}).first;
@@ -147,7 +152,7 @@ struct fake_disk {
         row.traceparent = wanted.traceparent;
         row.ended_at.reset();
         row.history.push_back({wanted.now, std::nullopt, track::tracking_state::tracking, "", "", "", ""});
-        return {store::add_result::created, row.facts, row.revision};
+        return {store::add_result::created, row.facts, row.revision, shard_of(row)};
     }
 
     op_result<std::vector<store::add_outcome>> add(
@@ -271,7 +276,8 @@ struct fake_disk {
                 std::nullopt,
                 0,
                 "",
-                row.revision};
+                row.revision,
+                shard_of(row)};
     }
 
     /// Counters alone: neither the history nor the end of the transaction moves.

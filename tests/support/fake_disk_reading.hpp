@@ -19,7 +19,8 @@ namespace prooftrack {
 inline std::vector<track::active_transaction> fake_active(const fake_disk& disk) {
     std::vector<track::active_transaction> active;
     for (const auto& [id, row] : disk.transactions) {
-        if (row.facts.watched) active.push_back({*transaction_id::parse(id), row.facts, row.revision});
+        if (!row.facts.watched) continue;
+        active.push_back({*transaction_id::parse(id), row.facts, row.revision, fake_disk::shard_of(row)});
     }
     std::stable_sort(
         active.begin(), active.end(), [](const track::active_transaction& a, const track::active_transaction& b) {

@@ -151,7 +151,7 @@ class PollDriver : public testing::Test, private poll_driver_listener {
         settle(milliseconds(10)); // the start has loaded
         start_ = clock_.now().steady;
         const store::add_outcome added = disk_.add_one(wanted(id, overdue_after));
-        driver_->step(track::tracked_event{{*transaction_id::parse(id), added.facts, added.revision}, false});
+        driver_->take_in({*transaction_id::parse(id), added.facts, added.revision, added.shard});
     }
     track::new_transaction wanted(const std::string& id, milliseconds overdue_after = std::chrono::hours(24)) const {
         return {*transaction_id::parse(id), "{}", std::nullopt, "", clock_.now().wall, overdue_after, {}};

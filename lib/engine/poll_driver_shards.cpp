@@ -1,0 +1,56 @@
+// What of the polling depends on which shards this daemon holds, and for how long.
+
+#include <algorithm>
+#include <iterator>
+
+#include "engine/poll_driver.hpp"
+
+namespace prooftrack::engine {
+namespace {
+
+/// So many rows go to the store in one call.
+constexpr std::size_t rows_a_save = 1'000;
+
+} // namespace
+
+void poll_driver::hold(const shard_set& shards) {
+    held_ |= shards;
+    step(track::held_event{shards});
+}
+
+void poll_driver::let_go(const shard_set& shards, bool keep_facts) {
+    held_ &= ~shards;
+    step(track::let_go_event{shards, keep_facts});
+}
+
+void poll_driver::trust_until(std::optional<steady_time> until) {
+    const bool was_open = may_poll(around_.clock.now().steady);
+    trusted_until_ = until;
+    if (!was_open) around_.listener.on_stepped(); // polls may have become due behind the closed gate
+}
+
+void poll_driver::take_in(track::active_transaction row, bool once) {
+    if (once || holds(row.shard)) step(track::tracked_event{std::move(row), once});
+}
+
+void poll_driver::refresh(track::active_transaction row) {
+    if (holds(row.shard)) step(track::refreshed_event{std::move(row)});
+}
+
+bool poll_driver::may_repeat(const track::poll_ticket& /*ticket*/) {
+    return (!trusted_until_ || around_.clock.now().steady < *trusted_until_) && tracker_.may_repeat();
+}
+
+void poll_driver::perform(track::save_action& saved) { save(std::move(saved.transactions)); }
+
+void poll_driver::save(std::vector<track::active_transaction> rows) {
+    for (std::size_t first = 0; first < rows.size(); first += rows_a_save) {
+        const std::size_t last = std::min(rows.size(), first + rows_a_save);
+        std::vector<track::active_transaction> part(
+            std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(first)),
+            std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(last)));
+        around_.storage.save_facts(std::move(part), [](const op_result<std::monostate>& /*counters may fall back*/) {});
+    }
+}
+
+} // namespace prooftrack::engine
