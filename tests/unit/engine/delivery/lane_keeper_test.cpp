@@ -120,5 +120,44 @@ TEST(LaneKeeper, AFailingHostWithNothingPendingMakesPlace) {
     EXPECT_EQ(bench.context.lanes.find(url_lane(most_url_lanes)), nullptr);
 }
 
+TEST(LaneKeeper, WhereOthersHoldShardsALaneThatRetiresIsKnownToBeEmpty) {
+    keeper_bench bench;
+    const auto use = [&bench](std::size_t number) {
+        bench.keeper.retire_if_idle(*bench.keeper.find_or_open(url_lane(number)));
+    };
+    use(0);
+    EXPECT_FALSE(bench.keeper.is_known_empty(url_lane(0))) << "one node is told of everything";
+    bench.context.shards.reset(1);
+    use(0);
+    EXPECT_TRUE(bench.keeper.is_known_empty(url_lane(0)));
+    ASSERT_NE(bench.keeper.find_or_open(url_lane(0)), nullptr);
+    EXPECT_FALSE(bench.keeper.is_known_empty(url_lane(0)));
+    for (std::size_t i = 0; i < most_empty_lanes; ++i) use(i);
+    EXPECT_TRUE(bench.keeper.is_known_empty(url_lane(0)));
+    use(most_empty_lanes);
+    EXPECT_FALSE(bench.keeper.is_known_empty(url_lane(0))) << "no more than so many are remembered";
+    EXPECT_TRUE(bench.keeper.is_known_empty(url_lane(most_empty_lanes)));
+    bench.keeper.forget_empty();
+    EXPECT_FALSE(bench.keeper.is_known_empty(url_lane(most_empty_lanes)));
+}
+
+TEST(LaneKeeper, ALaneThatFoundNoRoomIsNotKnownToBeEmpty) {
+    keeper_bench bench;
+    bench.context.shards.reset(1);
+    const std::string late = url_lane(most_url_lanes);
+    bench.keeper.retire_if_idle(*bench.keeper.find_or_open(late));
+    bench.fill();
+    ASSERT_EQ(bench.keeper.find_or_open(late), nullptr);
+    EXPECT_FALSE(bench.keeper.is_known_empty(late)) << "its delivery is in the store";
+}
+
+TEST(LaneKeeper, WhileTheStoreHasNotSaidWhichLanesThereAreALaneIsReadFirst) {
+    keeper_bench bench;
+    bench.keeper.expect_more(true);
+    EXPECT_TRUE(bench.keeper.find_or_open(url_lane(1))->lane.wants_refill());
+    bench.keeper.expect_more(false);
+    EXPECT_FALSE(bench.keeper.find_or_open(url_lane(2))->lane.wants_refill());
+}
+
 } // namespace
 } // namespace prooftrack::engine
