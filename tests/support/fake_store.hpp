@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/cluster.hpp"
 #include "store/store.hpp"
 #include "support/fake_replays.hpp"
 #include "support/fake_store_queue.hpp"
@@ -86,7 +87,13 @@ class fake_store final : public fake_replay_calls<fake_store>, public fake_store
 
     void close(unique_function<void()> closed) override;
 
+    /// From now on this daemon is one of several.
+    void share(cluster_store& cluster) { cluster_ = &cluster; }
+    cluster_store* cluster() override { return cluster_; }
+
   private:
+    cluster_store* cluster_ = nullptr;
+
     /// A recovery that goes slice by slice, each behind what was asked for meanwhile.
     struct recovery_work {
         std::string lane;
