@@ -23,8 +23,8 @@ ALLOWED = {
             "track/merchant_values.hpp", "track/reconcile_run.hpp", "track/reconcile_source.hpp"},
     "config": {"base"},
     "observe": {"base"},
-    "engine": {"base", "net", "track", "config", "observe", "proof/proof_client.hpp", "store/store.hpp",
-               "callback/notifier.hpp", "api/backend.hpp"},
+    "engine": {"base", "net", "track", "config", "observe", "proof/proof_client.hpp", "store/cluster.hpp",
+               "store/store.hpp", "callback/notifier.hpp", "api/backend.hpp"},
 }
 BEFORE_A_BLOCK = re.compile(r"(\)|\belse|\bdo|\btry|const|noexcept|>)\s*$")
 WIDTH_SUFFIXES = {".cpp", ".hpp", ".in", ".py", ".sh", ".md", ".txt", ".cmake", ".scd", ".pml", ".service", ".socket",
