@@ -1,7 +1,10 @@
 #include "engine/replay_runner.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
+
+#include "base/shards.hpp"
 
 namespace prooftrack::engine {
 
@@ -15,7 +18,13 @@ void replay_runner::stop() {
     runs_.clear();
 }
 
-void replay_runner::add(const track::replay_view& begun) { hold(begun, false); }
+bool replay_runner::is_held(replay_id id) const {
+    return !around_.holds || around_.holds(shard_of_row(static_cast<std::int64_t>(value_of(id))));
+}
+
+void replay_runner::add(const track::replay_view& begun) {
+    if (is_held(begun.id) && !runs_.contains(begun.id)) hold(begun, false);
+}
 
 void replay_runner::end(const store::replay_end& cancelled) {
     around_.deliveries.on_made(cancelled.heads);
@@ -60,9 +69,14 @@ task<> replay_runner::load() {
         wake_changed_();
         co_return;
     }
+    std::set<replay_id> ours;
     for (const track::replay_view& replay : *stored) {
-        if (!replay.ended_at && !runs_.contains(replay.id)) hold(replay, true);
+        if (replay.ended_at || !is_held(replay.id)) continue;
+        ours.insert(replay.id);
+        if (!runs_.contains(replay.id)) hold(replay, true);
     }
+    std::erase_if(runs_, [&](const auto& one) { return !ours.contains(one.first); });
+    around_.counts.set_replays(runs_.size());
 }
 
 task<> replay_runner::step(replay_id id) {

@@ -2,6 +2,8 @@
 
 // Replays that run: makes their deliveries step by step, as fast as the callback takes them.
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
@@ -29,6 +31,8 @@ class replay_runner {
         observe::event_log& log;
         meters& counts;
         delivery_driver& deliveries;
+        /// Whether this daemon runs the replays of a shard (base/shards.hpp, of the replay's id); empty: all of them.
+        std::function<bool(std::uint8_t)> holds{};
     };
     /// `wake_changed` runs when `next_wake` has become earlier outside of `on_wake`.
     replay_runner(surroundings around, unique_function<void()> wake_changed)
@@ -39,9 +43,12 @@ class replay_runner {
     void start();
     /// Takes no further step.
     void stop();
-    /// One that has just begun.
+    /// Goes on with those that are held, and leaves the others: shards came or went, or another node began or ended
+    /// some.
+    void reload() { start(); }
+    /// One that has just begun, if it is held.
     void add(const track::replay_view& begun);
-    /// It was cancelled, and what had waited behind it may go.
+    /// It was cancelled, on whichever node it ran, and what had waited behind it may go.
     void end(const store::replay_end& cancelled);
 
     std::optional<steady_time> next_wake() const;
@@ -54,6 +61,7 @@ class replay_runner {
         track::replay_pace pace;
     };
 
+    bool is_held(replay_id id) const;
     task<> load();
     task<> step(replay_id id);
     void hold(const track::replay_view& replay, bool is_resumed);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/shards.hpp"
 #include "engine/change_audit.hpp"
 #include "engine/replay_calls.hpp"
 #include "engine/replay_runner.hpp"
@@ -33,7 +34,8 @@ class replay_world {
             delivery_world::process);
         runner = std::make_unique<engine::replay_runner>(
             engine::replay_runner::surroundings{
-                deliveries.clock, *deliveries.memory, deliveries.log, counts, *deliveries.driver},
+                deliveries.clock, *deliveries.memory, deliveries.log, counts, *deliveries.driver,
+                [this](std::uint8_t shard) { return held.test(shard); }},
             [this] { arm(); });
         calls = std::make_unique<engine::replay_calls>(
             engine::replay_calls::parts{deliveries.clock, *deliveries.memory, *deliveries.driver, *runner, audit});
@@ -75,6 +77,7 @@ class replay_world {
     track::replay_view replay(std::uint64_t id) const { return fake_replay(deliveries.disk, replay_id{id}); }
 
     delivery_world deliveries;
+    shard_set held = all_shards();
     observe::metrics registry{"test"};
     engine::meters counts{registry};
     engine::change_audit audit{deliveries.log};

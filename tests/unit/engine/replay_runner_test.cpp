@@ -372,6 +372,72 @@ TEST_F(Replays, AFullDiskDelaysThem) {
     EXPECT_EQ(world_.replay(1).delivered, 3U);
 }
 
+TEST_F(Replays, RunWhereTheirShardIsHeld) {
+    record_past(3);
+    boot_with("new");
+    world_.held.reset(1);
+    const auto answer = world_.begin(replay_world::request("new"));
+    world_.deliveries.run(10s);
+    EXPECT_EQ(std::get<track::replay_view>(answer->value()).state, track::replay_state::running);
+    EXPECT_EQ(world_.runner->running(), 0U);
+    EXPECT_THAT(attempted(), ElementsAre());
+    EXPECT_EQ(world_.deliveries.log.count(log_id::replay_started), 0U) << "the node that runs it logs it";
+    world_.held.set(1);
+    world_.runner->reload();
+    world_.deliveries.run(10s);
+    EXPECT_THAT(attempted(), ElementsAre("t1/1", "t2/1", "t3/1"));
+    EXPECT_EQ(world_.replay(1).state, track::replay_state::done);
+}
+
+TEST_F(Replays, AreLeftWhenTheirShardIs) {
+    record_past(1000);
+    boot_with("new");
+    world_.deliveries.receiver = [](const callback::delivery_job&) { return reply_delivered(100ms); };
+    world_.begin(replay_world::request("new"));
+    world_.deliveries.run(50ms);
+    ASSERT_EQ(world_.runner->running(), 1U);
+    world_.held.reset(1);
+    world_.runner->reload();
+    world_.deliveries.run(10ms);
+    EXPECT_EQ(world_.runner->running(), 0U);
+    EXPECT_EQ(world_.runner->next_wake(), std::nullopt);
+    EXPECT_THAT(world_.registry.serialize(), HasSubstr("prooftrackd_replays_running 0\n"));
+    const std::uint64_t made = world_.replay(1).made;
+    world_.deliveries.run(60s);
+    EXPECT_EQ(world_.replay(1).made, made);
+    world_.held.set(1);
+    world_.runner->reload();
+    world_.runner->reload();
+    world_.deliveries.run(200s);
+    EXPECT_EQ(world_.replay(1).delivered, 1000U);
+}
+
+TEST_F(Replays, AreCancelledOnAnyNode) {
+    record_past(1000);
+    boot_with("new");
+    world_.deliveries.receiver = [](const callback::delivery_job&) { return reply_delivered(100ms); };
+    world_.held.reset(1);
+    world_.begin(replay_world::request("new"));
+    world_.deliveries.run(50ms);
+    const auto answer = world_.cancel(replay_id{1});
+    world_.deliveries.run(1s);
+    EXPECT_EQ(std::get<track::replay_view>(answer->value()).state, track::replay_state::cancelled);
+}
+
+TEST_F(Replays, OneThatAnotherNodeCancelledIsLeft) {
+    record_past(1000);
+    boot_with("new");
+    world_.deliveries.receiver = [](const callback::delivery_job&) { return reply_delivered(100ms); };
+    world_.begin(replay_world::request("new"));
+    world_.deliveries.run(50ms);
+    track::replay_view& stored = world_.deliveries.disk.replays.at(replay_id{1});
+    stored.state = track::replay_state::cancelled;
+    stored.ended_at = world_.deliveries.clock.now().wall;
+    world_.runner->reload();
+    world_.deliveries.run(10ms);
+    EXPECT_EQ(world_.runner->running(), 0U);
+}
+
 TEST_F(Replays, StopTakesNoFurtherStep) {
     record_past(1000);
     boot_with("new");
