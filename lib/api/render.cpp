@@ -79,6 +79,7 @@ void append_transaction(std::string& out, const track::transaction_view& view) {
     writer.number("polls", facts.polls);
     writer.number("consecutive_errors", view.consecutive_errors);
     writer.text_or_null("last_error", view.last_error);
+    if (!view.node.empty()) writer.text("node", view.node);
     writer.raw("proof", view.proof.empty() ? std::string_view("null") : view.proof);
     writer.close();
 }

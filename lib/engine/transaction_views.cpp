@@ -14,6 +14,7 @@ task<api::outcome<track::transaction_view>> transaction_views::find(transaction_
 }
 
 track::transaction_view transaction_views::with_live(track::transaction_view view) const {
+    if (owner_of_) view.node = owner_of_(view.shard);
     const auto row = polls_.core().find(view.id.str());
     if (!row) return view;
     track::live_transaction live = polls_.live(*row);

@@ -142,6 +142,7 @@ struct transaction_view {
     std::string last_error; ///< "" = null
     row_revision revision{};
     std::uint8_t shard = 0; ///< base/shards.hpp
+    std::string node{};     ///< that owns it, "" = there is one daemon alone, or no owner just now
 };
 
 /// One change of state or status.

@@ -137,7 +137,8 @@ TEST_F(OpenApi, AnObjectSaysWhatIsInIt) {
 
 TEST_F(OpenApi, DescribesWhatIsShownMemberByMember) {
     const auto parse = [](const std::string& text) { return boost::json::parse(text); };
-    const track::transaction_view view = fake_backend::make_view("abc");
+    track::transaction_view view = fake_backend::make_view("abc");
+    view.node = "node-a";
     const track::delivery_view delivery = fake_backend::make_delivery(1, "abc");
     expect_members(parse(render_transaction(view)), "transaction");
     expect_members(parse(render_transactions({{view}, ""})), "transaction_page");

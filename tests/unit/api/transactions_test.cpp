@@ -68,6 +68,10 @@ TEST_F(Transactions, AreShownInTheOrderOfTheContract) {
         "\"consecutive_errors\":3,\"last_error\":\"connect: \\\"refused\\\"\",\"proof\":{\"amount\": 1.10,\n "
         "\"status\" : "
         "\"completed\"}}");
+    view.node = "node-a";
+    const std::string shared = ask("GET", "/v1/transactions/abc").body;
+    EXPECT_NE(shared.find(R"("last_error":"connect: \"refused\"","node":"node-a","proof":{)"), std::string::npos)
+        << shared;
 }
 
 TEST_F(Transactions, MetadataIsKeptByteForByte) {

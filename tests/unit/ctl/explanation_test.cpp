@@ -46,6 +46,18 @@ TEST(Explanation, EveryStateSaysWhy) {
     EXPECT_TRUE(contains(world{transaction("untracked", "null", "null")}.explained().why, "A user ended"));
 }
 
+TEST(Explanation, OneOfAnotherNodeIsPlannedThere) {
+    world other{transaction("tracking", "\"pending\"", "null", R"(,"node":"pay-2")")};
+    other.status_text = R"({"proof":{"health":"ok"},"callbacks":[],"cluster":{"node":"pay-1","nodes":[]}})";
+    EXPECT_TRUE(contains(other.explained().next, "The node pay-2 polls it")) << other.explained().next;
+    other.transaction_text = transaction("settled", "\"failed\"", "null", R"(,"node":"pay-2")");
+    EXPECT_TRUE(contains(other.explained().next, "The node pay-2 polls it")) << other.explained().next;
+    other.transaction_text = transaction("untracked", "null", "null", R"(,"node":"pay-2")");
+    EXPECT_EQ(other.explained().next, "No poll is planned: it is untracked.");
+    other.transaction_text = transaction("tracking", "\"pending\"", "null", R"(,"node":"pay-1")");
+    EXPECT_TRUE(contains(other.explained().next, "No poll is planned now")) << other.explained().next;
+}
+
 TEST(Explanation, MaintenanceSaysWhyNothingGoesOn) {
     world held{transaction("tracking", "\"pending\"", "null")};
     held.history_text =
