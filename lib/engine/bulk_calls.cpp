@@ -100,25 +100,48 @@ void bulk_calls::end_slice(
     polls_.follow_clock();
     for (track::transaction_view& row : rows) {
         auto done = [work, id = row.id.str()](row_result one) mutable { work->take(std::move(id), std::move(one)); };
-        start(end_one(std::move(row.id), row.revision, who), std::move(done));
+        track::active_transaction wanted{std::move(row.id), std::move(row.facts), row.revision, row.shard};
+        start(end_one(std::move(wanted), who), std::move(done));
     }
 }
 
 /// Called in the turn of the loop in which the clock was followed.
-task<bulk_calls::row_result> bulk_calls::end_one(transaction_id id, row_revision revision, api::client_identity who) {
+task<bulk_calls::row_result> bulk_calls::end_one(track::active_transaction wanted, api::client_identity who) {
     const track::tracker& core = polls_.core();
-    const auto found = core.find(id.str());
-    if (!found) co_return row_result{}; // it has ended, or is not loaded yet
+    const auto found = core.find(wanted.id.str());
+    if (!found) {
+        auto end = co_await end_stored(std::move(wanted), who);
+        co_return end;
+    }
     const track::row_ref row = *found;
-    const bool is_ours = core.may_untrack(row) && core.revision(row) == revision;
+    const bool is_ours = core.may_untrack(row) && core.revision(row) == wanted.revision;
     if (is_ours) polls_.step_at_once(track::untracked_event{row});
     if (!core.is_recording(row)) co_return row_result{};
     const auto recorded = co_await call(polls_, &poll_driver::after_change, row);
     if (!is_ours) co_return row_result{};
-    if (!recorded && recorded.error().code == store::store_error::stale) co_return row_result{};
-    if (!recorded) co_return row_result{row_end::failed, recorded.error()};
+    co_return ended(wanted.id, recorded, who);
+}
+
+task<bulk_calls::row_result> bulk_calls::end_stored(track::active_transaction wanted, api::client_identity who) {
+    if (store_.cluster() == nullptr) co_return row_result{}; // it has ended, or is not loaded yet
+    if (polls_.holds(wanted.shard)) { // another node has just taken it, and the news are still to come
+        polls_.take_in(std::move(wanted));
+        co_return row_result{};
+    }
+    const transaction_id id = wanted.id;
+    const auto recorded = co_await call(polls_, &poll_driver::end_stored, std::move(wanted));
+    co_return ended(id, recorded, who);
+}
+
+bulk_calls::row_result bulk_calls::ended(
+    const transaction_id& id, const op_result<std::monostate>& recorded, api::client_identity who) {
+    if (!recorded) {
+        const error_code why = recorded.error().code;
+        if (why == store::store_error::stale || why == store::store_error::not_found) return {};
+        return {row_end::failed, recorded.error()};
+    }
     audit_.write({"untrack", "merchant_transaction_id", id.str(), who}, "done");
-    co_return row_result{row_end::ended, std::nullopt};
+    return {row_end::ended, std::nullopt};
 }
 
 /// What was ended before stays so, and is audited as well.

@@ -52,7 +52,10 @@ class bulk_calls final : public api::bulk_backend {
     void end_slice(
         std::vector<track::transaction_view> rows, api::client_identity who,
         unique_function<void(slice_result)> handler);
-    task<row_result> end_one(transaction_id id, row_revision revision, api::client_identity who);
+    task<row_result> end_one(track::active_transaction wanted, api::client_identity who);
+    /// One that is not in memory.
+    task<row_result> end_stored(track::active_transaction wanted, api::client_identity who);
+    row_result ended(const transaction_id& id, const op_result<std::monostate>& recorded, api::client_identity who);
     api::problem stop(api::problem why, std::uint64_t untracked, api::client_identity who);
 
     store::store& store_;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "engine/problems.hpp"
+#include "store/cluster.hpp"
 
 namespace prooftrack::engine {
 namespace {
@@ -21,6 +22,17 @@ api::problem already_ended(const track::transaction_view& view) {
 api::problem keeps_changing(const transaction_id& id) {
     return refuse(
         api::problem_code::unavailable, fmt::format("'{}' is being changed again and again: try again", id.str()));
+}
+
+bool is_another_row(const op_error& error) {
+    return error.code == store::store_error::stale || error.code == store::store_error::not_found;
+}
+
+/// Whether its owner has to be asked for a poll, if there is one to be made.
+bool is_polled_elsewhere(const track::transaction_view& view, bool is_hint) {
+    if (!is_ended(view.facts.state)) return true;
+    const bool is_completed = view.facts.state == track::tracking_state::settled && view.facts.status == "completed";
+    return view.facts.watched && !(is_hint && is_completed);
 }
 
 } // namespace
@@ -43,6 +55,8 @@ task<api::outcome<track::transaction_view>> change_calls::end_tracking(transacti
             const auto* view = std::get_if<track::transaction_view>(&stored);
             if (view == nullptr) co_return stored;
             if (is_ended(view->facts.state)) co_return already_ended(*view);
+            auto ended = co_await end_stored(*view);
+            if (ended) co_return std::move(*ended);
             continue;
         }
         const track::row_ref row = *found;
@@ -54,6 +68,23 @@ task<api::outcome<track::transaction_view>> change_calls::end_tracking(transacti
         } // else how the other change ended decides
     }
     co_return keeps_changing(id);
+}
+
+task<std::optional<api::outcome<track::transaction_view>>> change_calls::end_stored(track::transaction_view stored) {
+    if (store_.cluster() == nullptr) co_return std::nullopt; // it has just been tracked
+    const transaction_id id = stored.id;
+    track::active_transaction row{id, std::move(stored.facts), stored.revision, stored.shard};
+    if (polls_.holds(row.shard)) { // another node has just taken it, and the news are still to come
+        polls_.take_in(std::move(row));
+        co_return std::nullopt;
+    }
+    const auto recorded = co_await call(polls_, &poll_driver::end_stored, std::move(row));
+    if (recorded) {
+        auto ended = co_await views_.find(id);
+        co_return ended;
+    }
+    if (is_another_row(recorded.error())) co_return std::nullopt;
+    co_return store_problem(recorded.error());
 }
 
 void change_calls::poll_now(transaction_id id, api::client_identity who, api::backend_handler<std::monostate> handler) {
@@ -94,14 +125,30 @@ task<std::optional<api::outcome<std::monostate>>> change_calls::poll_stored(
     if (!*found) co_return unknown_transaction(id);
     const track::transaction_view& view = **found;
     const track::tracking_state state = view.facts.state;
-    if (!is_ended(state) && !is_last) co_return std::nullopt;
+    const bool is_open = !is_ended(state);
+    if (store_.cluster() != nullptr && !polls_.holds(view.shard) && is_polled_elsewhere(view, why == reason::hint)) {
+        auto wanted = co_await poll_elsewhere(id);
+        if (wanted || !is_last) co_return wanted;
+        co_return keeps_changing(id);
+    }
+    if (is_open && store_.cluster() != nullptr) // another node has just taken it, and the news are still to come
+        polls_.take_in(track::active_transaction{id, view.facts, view.revision, view.shard});
+    if (is_open && !is_last) co_return std::nullopt;
     const bool is_hopeless = state != track::tracking_state::settled || view.facts.status == "completed";
     if (why == reason::hint && is_hopeless) co_return unknown_transaction(id);
     if (state == track::tracking_state::settled || state == track::tracking_state::abandoned) {
-        polls_.step(track::tracked_event{track::active_transaction{id, view.facts, view.revision}, true});
+        polls_.take_in(track::active_transaction{id, view.facts, view.revision, view.shard}, true);
         co_return std::monostate{};
     }
-    co_return is_ended(state) ? already_ended(view) : keeps_changing(id);
+    co_return is_open ? keeps_changing(id) : already_ended(view);
+}
+
+task<std::optional<api::outcome<std::monostate>>> change_calls::poll_elsewhere(transaction_id id) {
+    store::cluster_store& cluster = *store_.cluster();
+    const auto wanted = co_await call(cluster, &store::cluster_store::want_poll, id);
+    if (wanted) co_return std::monostate{};
+    if (is_another_row(wanted.error())) co_return std::nullopt;
+    co_return store_problem(wanted.error());
 }
 
 } // namespace prooftrack::engine

@@ -15,6 +15,7 @@
 
 namespace prooftrack::engine {
 
+/// What another node holds is changed in the store, bound to the row's revision; the node hears of it.
 /// A call that finds a change of its row not yet committed waits for the commit and reads the row again, a few times.
 class change_calls final : public api::change_backend {
   public:
@@ -30,10 +31,14 @@ class change_calls final : public api::change_backend {
   private:
     enum class reason : std::uint8_t { wish, hint }; ///< a hint is not for one that is completed
     task<api::outcome<track::transaction_view>> end_tracking(transaction_id id);
+    /// One that memory does not hold as an open one, and the store does. nullopt: look again.
+    task<std::optional<api::outcome<track::transaction_view>>> end_stored(track::transaction_view stored);
     task<api::outcome<std::monostate>> poll(transaction_id id, reason why);
     /// One that memory no longer holds is polled once. nullopt: it has just been tracked, look again (unless
     /// `is_last`).
     task<std::optional<api::outcome<std::monostate>>> poll_stored(transaction_id id, reason why, bool is_last);
+    /// Its owner is asked to poll it. nullopt: it is watched no more.
+    task<std::optional<api::outcome<std::monostate>>> poll_elsewhere(transaction_id id);
 
     store::store& store_;
     poll_driver& polls_;

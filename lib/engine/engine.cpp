@@ -32,7 +32,10 @@ engine::engine(
       housekeeping_(
           {deps.clock, deps.storage, deps.log, deps.counts, poll_driver_, delivery_driver_, feed_}, [this] { arm(); }),
       hold_(deps.clock, deps.log, poll_driver_, delivery_driver_),
-      replay_runner_({deps.clock, deps.storage, deps.log, deps.counts, delivery_driver_}, [this] { arm(); }),
+      replay_runner_(
+          {deps.clock, deps.storage, deps.log, deps.counts, delivery_driver_,
+           [this](std::uint8_t shard) { return poll_driver_.holds(shard); }},
+          [this] { arm(); }),
       life_(
           {deps.clock, deps.storage, deps.log, poll_driver_, delivery_driver_, feed_, housekeeping_, state_, hold_},
           std::move(config), [this] { arm(); }),
@@ -55,7 +58,9 @@ engine::engine(
           {tracking_, lookup_, changes_, options_, bulk_, sessions_, feed_, deliveries_, controls_, replays_,
            consumers_, status_,
 
-           operators_, maintenance_}) {}
+           operators_, maintenance_}) {
+    feed_.on_foreign([this](const std::string& frozen) { lookup_.on_foreign_event(frozen); });
+}
 
 session_hooks engine::hooks_of_sessions() {
     return {

@@ -1,9 +1,11 @@
 #pragma once
 
-// Use cases: reading transactions, and waiting for the end of one.
+// Use cases: reading transactions, and waiting for the end of one. In a cluster another node may end it: its event
+// tells, and because an untracking has none, the rows that are waited for are read again each second.
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "api/backend.hpp"
@@ -40,17 +42,25 @@ class lookup_calls final : public api::lookup_backend {
     void cancel(api::wait_id wait) { waits_.take(wait); }
     /// Answers the requests that wait for its end.
     void on_ended(const transaction_id& id);
-    std::optional<steady_time> next_wake() const { return waits_.next_wake(); }
+    /// Another node has recorded this event (its bytes without seq).
+    void on_foreign_event(const std::string& frozen);
+    std::optional<steady_time> next_wake() const;
     void on_wake(instant now);
 
   private:
+    void plan_to_look();
     task<> look(api::wait_id number, transaction_id id);
+    /// Answers those who wait for it, if its row says that it has ended.
+    task<> look_again(transaction_id id);
+    task<> look_at_all();
     task<api::outcome<track::transaction_page>> read_page(track::transaction_query query);
     task<api::outcome<track::transaction_history>> read_history(transaction_id id);
 
     lookup_sources sources_;
     std::function<void()> wake_changed_;
     transaction_waits waits_;
+    std::optional<steady_time> look_again_at_; ///< nullopt = nobody waits, or it is being done, or there is no cluster
+    bool is_looking_ = false;
     lifetime alive_;
 };
 

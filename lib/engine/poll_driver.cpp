@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "base/expects.hpp"
 #include "track/event.hpp"
+#include "track/transaction_rules.hpp"
 
 namespace prooftrack::engine {
 namespace {
@@ -170,6 +172,15 @@ void poll_driver::after_change(track::row_ref row, unique_function<void(op_resul
 }
 
 void poll_driver::perform(track::change_action& change) {
+    auto then = [this](track::change_action recorded, const std::string& event_id, auto result) {
+        on_record_result(std::move(recorded), event_id, std::move(result));
+    };
+    record(std::move(change), std::move(then));
+}
+
+void poll_driver::record(
+    track::change_action change,
+    unique_function<void(track::change_action, std::string, op_result<store::recorded_transition>)> then) {
     store::transition row = make_transition(change);
     std::string event_id;
     if (change.event) {
@@ -178,10 +189,48 @@ void poll_driver::perform(track::change_action& change) {
             store::owed_event{event_id, *change.event, change.previous_status, around_.selecting(*change.event)};
     }
     around_.storage.record(
-        std::move(row), [this, recorded = std::move(change),
+        std::move(row), [then = std::move(then), recorded = std::move(change),
                          event_id = std::move(event_id)](op_result<store::recorded_transition> result) mutable {
-            on_record_result(std::move(recorded), event_id, std::move(result));
+            then(std::move(recorded), std::move(event_id), std::move(result));
         });
+}
+
+void poll_driver::end_stored(track::active_transaction row, unique_function<void(op_result<std::monostate>)> then) {
+    auto verdict = track::judge_untrack(row.facts);
+    expects(verdict.has_value(), "poll_driver: the tracking of a stored row was ended twice");
+    track::change_action change{
+        .slot = 0,
+        .number = {},
+        .revision = row.revision,
+        .id = std::move(row.id),
+        .at = vouched_now(),
+        .from_state = row.facts.state,
+        .from_status = std::move(row.facts.status),
+        .facts = std::move(verdict->facts),
+        .is_history = true,
+        .reply = "",
+        .reply_is_good = false,
+        .request_id = "",
+        .event = verdict->event,
+        .previous_status = std::move(verdict->previous_status),
+        .updated_at = std::nullopt};
+    auto on_result = [this, then = std::move(then)](
+                         const track::change_action& ended, const std::string& event_id, auto result) mutable {
+        op_result<std::monostate> outcome = std::monostate{};
+        if (!result) outcome = result.error();
+        if (result) tell(ended, event_id, *std::move(result));
+        then(std::move(outcome));
+    };
+    record(std::move(change), std::move(on_result));
+}
+
+void poll_driver::tell(
+    const track::change_action& change, const std::string& event_id, store::recorded_transition recorded) {
+    log_change(change, event_id, recorded);
+    if (change.event && change.updated_at)
+        around_.counts.on_detected(std::max(milliseconds(0), around_.clock.now().wall - *change.updated_at));
+    if (change.is_history) around_.counts.on_transition(change.from_state, change.facts.state);
+    around_.listener.on_recorded(change, std::move(recorded));
 }
 
 void poll_driver::on_record_result(
@@ -192,12 +241,7 @@ void poll_driver::on_record_result(
     op_result<std::monostate> outcome = std::monostate{};
     if (!result) outcome = result.error();
     if (result) {
-        log_change(change, event_id, *result);
-        if (change.event && change.updated_at) {
-            around_.counts.on_detected(std::max(milliseconds(0), around_.clock.now().wall - *change.updated_at));
-        }
-        if (change.is_history) around_.counts.on_transition(change.from_state, change.facts.state);
-        around_.listener.on_recorded(change, *std::move(result));
+        tell(change, event_id, *std::move(result));
     } else if (what == track::record_result::refused && result.error().code != store::store_error::stopped) {
         around_.log.write(
             observe::log_event_id::store_error, {{"operation", "record a change"},

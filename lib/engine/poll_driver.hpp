@@ -60,6 +60,9 @@ class poll_driver final : public proof::poll_source {
     const track::tracker& follow_clock();
     /// As `step`, at the instant of `follow_clock`.
     void step_at_once(track::tracker_event event) { perform_step(std::move(event), followed_at_); }
+    /// Ends the tracking of a row that is not in memory, because another node holds it: recorded, logged and reported
+    /// as a change of the core is, bound to the revision. Requires that it has not ended.
+    void end_stored(track::active_transaction row, unique_function<void(op_result<std::monostate>)> then);
     /// Runs `then` once the change that the row is recording has ended; with whether it is durable, store_error::stale
     /// if it was judged for another revision. Requires that the row is recording.
     void after_change(track::row_ref row, unique_function<void(op_result<std::monostate>)> then);
@@ -116,6 +119,12 @@ class poll_driver final : public proof::poll_source {
     void perform(track::behind_action& behind);
     void perform(track::clock_skew_action& skew);
     void perform(track::burst_action& burst);
+    /// Writes it down with the event that it owes; `then` gets it back with the event's id.
+    void record(
+        track::change_action change,
+        unique_function<void(track::change_action, std::string, op_result<store::recorded_transition>)> then);
+    /// It is durable: log, metrics, listener.
+    void tell(const track::change_action& change, const std::string& event_id, store::recorded_transition recorded);
     void on_record_result(
         track::change_action change, const std::string& event_id, op_result<store::recorded_transition> result);
     void end_change(track::change_number number, const op_result<std::monostate>& how);

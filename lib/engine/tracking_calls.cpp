@@ -19,16 +19,19 @@ api::problem already_tracked(const transaction_id& id) {
         fmt::format("'{}' is tracked with other options: `prooftrackctl get {}` shows them", id.str(), id.str()));
 }
 
-track::transaction_view view_of(const track::new_transaction& row, const track::tracking_facts& facts) {
+track::transaction_view view_of(const track::new_transaction& row, const store::add_outcome& added) {
     return {
         .id = row.id,
-        .facts = facts,
+        .facts = added.facts,
         .metadata = row.metadata,
         .callback_url = row.callback_url,
         .proof = "",
         .next_poll_at = std::nullopt,
         .consecutive_errors = 0,
-        .last_error = ""};
+        .last_error = "",
+        .revision = added.revision,
+        .shard = added.shard,
+        .node = ""};
 }
 
 api::problem with_taken(api::problem failed, const api::import_summary& so_far) {
@@ -68,14 +71,14 @@ task<api::outcome<api::tracked>> tracking_calls::add(api::track_request request,
     }
     around_.audit.write({"track", "merchant_transaction_id", row.id.str(), who}, "done");
     begin(row.id, row.traceparent, one);
-    co_return api::tracked{true, around_.views.with_live(view_of(row, one.facts))};
+    co_return api::tracked{true, around_.views.with_live(view_of(row, one))};
 }
 
 void tracking_calls::begin(const transaction_id& id, std::string_view traceparent, const store::add_outcome& added) {
     std::vector<observe::log_field> fields{{"merchant_transaction_id", id.str()}};
     if (!traceparent.empty()) fields.emplace_back("traceparent", traceparent);
     around_.log.write(observe::log_event_id::transaction_tracked, std::span<const observe::log_field>(fields));
-    around_.polls.step(track::tracked_event{track::active_transaction{id, added.facts, added.revision}, false});
+    around_.polls.take_in(track::active_transaction{id, added.facts, added.revision, added.shard});
 }
 
 task<std::optional<api::problem>> tracking_calls::track_session(
@@ -183,8 +186,7 @@ void tracking_calls::count(
         switch (is_meant ? store::add_result::existing : one.what) {
         case store::add_result::created:
             ++summary.created;
-            around_.polls.step(
-                track::tracked_event{track::active_transaction{from.id, one.facts, one.revision}, false});
+            around_.polls.take_in(track::active_transaction{from.id, one.facts, one.revision, one.shard});
             break;
         case store::add_result::existing:
             ++summary.existing;

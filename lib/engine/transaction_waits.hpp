@@ -37,6 +37,15 @@ class transaction_waits {
         }
         return taken;
     }
+    bool waits_for(const transaction_id& transaction) const { return by_transaction_.contains(transaction); }
+    /// Each that somebody waits for, once.
+    std::vector<transaction_id> transactions() const {
+        std::vector<transaction_id> all;
+        for (auto at = by_transaction_.begin(); at != by_transaction_.end();
+             at = by_transaction_.upper_bound(at->first))
+            all.push_back(at->first);
+        return all;
+    }
     std::optional<steady_time> next_wake() const { return waits_.next_deadline(); }
     bool empty() const { return waits_.size() == 0; }
 

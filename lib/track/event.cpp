@@ -84,6 +84,15 @@ std::string insert_seq(std::string_view frozen, event_seq seq) {
     return fmt::format("{},\"seq\":{}{}", frozen.substr(0, behind_id), value_of(seq), frozen.substr(behind_id));
 }
 
+std::string_view event_transaction(std::string_view frozen) {
+    // What stands before it is ours and never holds such a name, and an id has no characters that JSON escapes.
+    constexpr std::string_view name = "\"data\":{\"merchant_transaction_id\":";
+    const std::size_t at = frozen.find(name);
+    if (at == std::string_view::npos) return {};
+    const std::size_t begin = std::min(frozen.size(), at + name.size() + 1); // behind the quote
+    return frozen.substr(begin, frozen.find('"', begin) - begin);
+}
+
 std::uint64_t event_sequence(wall_time timestamp) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(timestamp.time_since_epoch().count(), 0));
 }

@@ -65,6 +65,9 @@ std::string format_event(const event_facts& facts);
 /// The same with `"seq": n` behind the id, as the event log shows it. Requires bytes made by `format_event`.
 std::string insert_seq(std::string_view frozen, event_seq seq);
 
+/// The merchant_transaction_id that an event is about; "" when these are not the bytes of an event.
+std::string_view event_transaction(std::string_view frozen);
+
 /// The header `webhook-sequence`: the timestamp in milliseconds since 1970. Like the timestamp it strictly increases
 /// within a transaction, and it goes on increasing in a restored backup, where `seq` starts again at what it was.
 std::uint64_t event_sequence(wall_time timestamp);

@@ -21,6 +21,7 @@
 #include "engine/options_calls.hpp"
 #include "engine/status_calls.hpp"
 #include "engine/tracking_calls.hpp"
+#include "support/fake_cluster.hpp"
 #include "support/fake_notifier.hpp"
 #include "support/fake_store.hpp"
 #include "support/recorded_log.hpp"
@@ -51,6 +52,26 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
             const auto* refused = std::get_if<api::problem>(&done);
             to.word = refused == nullptr ? "ok" : std::string(api::word_of(refused->code));
         };
+    }
+
+    /// From now on there are other daemons, which hold everything that this one has not been given.
+    void join() {
+        memory.share(cluster);
+        polls.hold_nothing();
+    }
+    shard_set shard_of(const char* text) const {
+        return shard_set().set(fake_disk::shard_of(disk.transactions.at(text)));
+    }
+    /// Another daemon has tracked it: in the store alone.
+    void track_elsewhere(const char* text) {
+        disk.add_one({id(text), "{}", std::nullopt, "", clock.now().wall, std::chrono::hours(24), {}});
+    }
+    /// Another daemon has changed it.
+    void change_elsewhere(const char* text, track::tracking_state to) {
+        fake_disk::transaction_row& row = disk.transactions.at(text);
+        row.facts.state = to;
+        row.facts.watched = !track::is_ended(to);
+        fake_disk::raise(row);
     }
 
     /// Commits and answers the oldest operation; false when there is none.
@@ -95,6 +116,7 @@ class use_case_world : private poll_driver_listener, private delivery_metrics {
 
     virtual_clock clock;
     fake_disk disk;
+    fake_cluster cluster;
     store::fake_store memory{disk};
     recorded_log log;
     observe::metrics registry{"test"};

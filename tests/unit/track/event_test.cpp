@@ -54,6 +54,18 @@ TEST(Event, SequenceNumberStandsBehindTheIdInTheLog) {
     EXPECT_EQ(insert_seq(frozen, event_seq{42}).size(), frozen.size() + std::string_view(R"(,"seq":42)").size());
 }
 
+TEST(Event, ItsBytesSayWhichTransactionItIsAbout) {
+    event_facts facts;
+    facts.id = "evt_" + std::string(32, '0');
+    facts.transaction = "order-1.A_b~c";
+    facts.metadata = R"({"data":{"merchant_transaction_id":"other"}})";
+    facts.proof = R"({"merchant_transaction_id":"another"})";
+    EXPECT_EQ(event_transaction(format_event(facts)), "order-1.A_b~c");
+    EXPECT_EQ(event_transaction(insert_seq(format_event(facts), event_seq{7})), "order-1.A_b~c");
+    EXPECT_EQ(event_transaction("{}"), "");
+    EXPECT_EQ(event_transaction(""), "");
+}
+
 TEST(Event, UnknownStatusesAreEscaped) {
     event_facts facts = example();
     facts.status = "on\"hold\n\xff";
