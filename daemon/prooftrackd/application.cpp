@@ -36,6 +36,8 @@ std::unique_ptr<store::store> make_store(
     store::postgres_options options;
     options.url = config.url;
     options.password = runtime.store_password;
+    options.node = runtime.node;
+    options.version = PROOFTRACKD_VERSION;
     options.seed = random_seed();
     options.warn = [&log](const std::string& warning) {
         log.write(observe::log_event_id::config_warning, {{"warning", "PostgreSQL: " + warning}});

@@ -1,6 +1,8 @@
 #include "prooftrackd/machine.hpp"
 
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 
 #include <boost/system/system_error.hpp>
@@ -62,6 +64,11 @@ machine_fault this_machine::check_socket(const std::filesystem::path& path) cons
 std::string this_machine::environment(const std::string& name) const {
     const char* value = std::getenv(name.c_str()); // NOLINT(concurrency-mt-unsafe): nobody writes the environment
     return value == nullptr ? std::string() : std::string(value);
+}
+
+std::string this_machine::host_name() const {
+    std::array<char, HOST_NAME_MAX + 1> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
 }
 
 std::uint64_t this_machine::descriptor_limit() const { return hard_descriptor_limit(); }

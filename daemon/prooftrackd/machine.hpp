@@ -40,6 +40,8 @@ class machine {
     virtual std::filesystem::path credentials() const = 0;
     /// The value of that variable of the environment; "" when it is not set.
     virtual std::string environment(const std::string& name) const = 0;
+    /// Its name in the network; "" when it has none.
+    virtual std::string host_name() const = 0;
     /// How many descriptors this process may have open.
     virtual std::uint64_t descriptor_limit() const = 0;
 };
@@ -55,6 +57,7 @@ class this_machine final : public machine {
     machine_fault check_socket(const std::filesystem::path& path) const override;
     std::filesystem::path credentials() const override { return credentials_; }
     std::string environment(const std::string& name) const override;
+    std::string host_name() const override;
     std::uint64_t descriptor_limit() const override;
 
   private:

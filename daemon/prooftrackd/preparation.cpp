@@ -14,6 +14,7 @@
 #include "base/http_url.hpp"
 #include "base/own_url.hpp"
 #include "base/proxy_rules.hpp"
+#include "config/node_name.hpp"
 #include "config/parse.hpp"
 #include "config/secret_files.hpp"
 #include "config/url_rules.hpp"
@@ -52,6 +53,7 @@ class preparation_steps {
         if (draft_.is_toml) {
             prepare_proof();
             read_password();
+            name_node();
             prepare_api();
             check_plain_http_hosts();
             for (std::size_t i = 0; i < next_.config.callbacks.size(); ++i) prepare_callback(i);
@@ -147,6 +149,22 @@ class preparation_steps {
         if (!password) return refuse(key, password.error());
         note_open(password->is_open_to_others, file);
         next_.store_password = std::move(password->text);
+    }
+
+    void name_node() {
+        const std::string key = "cluster.node";
+        if (before_ != nullptr) {
+            next_.node = before_->node;
+            return;
+        }
+        if (next_.config.store.url.empty() || !is_sound(key)) return;
+        next_.node = next_.config.cluster.node.empty() ? machine_.host_name() : next_.config.cluster.node;
+        const std::string problem = config::check_node_name(next_.node);
+        if (problem.empty()) return;
+        refuse(
+            key,
+            machine_fault{fmt::format(
+                "is not set, and the host name \"{}\" cannot stand for it: a node's name {}", next_.node, problem)});
     }
 
     /// nullopt after a mistake. The certificates are known to be good then.

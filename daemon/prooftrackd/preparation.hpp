@@ -40,6 +40,7 @@ struct prepared_runtime {
     proof::proof_client_options proof_options;
     secret token;
     secret store_password; ///< of store.url; used by a start alone
+    std::string node;      ///< this daemon's name among those that share store.url; as it was at the start
     file_watch token_file;
     std::shared_ptr<const proof::proof_setup> proof;
     std::vector<callback::callback_target> targets;

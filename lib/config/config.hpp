@@ -54,6 +54,11 @@ struct store_config {
     bool operator==(const store_config&) const = default;
 };
 
+struct cluster_config {
+    std::string node; ///< this daemon's name, "" = the host name; only with store.url
+    bool operator==(const cluster_config&) const = default;
+};
+
 struct api_config {
     std::filesystem::path socket = "/run/prooftrackd/prooftrackd.sock";
     std::uint32_t mode = 0660;
@@ -111,6 +116,7 @@ struct configuration {
     proof_config proof;
     poll_config poll;
     store_config store;
+    cluster_config cluster;
     api_config api;
     metrics_config metrics;
     log_config log;

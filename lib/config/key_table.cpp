@@ -15,10 +15,11 @@ constexpr std::int64_t day = ms(std::chrono::days(1));
 constexpr std::int64_t shortest_poll = 50;
 constexpr std::int64_t longest_path = 4'095;
 constexpr std::int64_t longest_url = 2'048;
+constexpr std::int64_t longest_node = 64;
 
 using std::chrono::minutes;
 
-const std::array<std::string_view, 10> tables{"",        "proof", "poll",     "store",   "api",
+const std::array<std::string_view, 11> tables{"",        "proof", "poll",     "store",   "cluster",     "api",
                                               "metrics", "log",   "callback", "network", "callback_url"};
 
 const auto keys = std::to_array<config_key>({
@@ -201,6 +202,13 @@ const auto keys = std::to_array<config_key>({
      .most = 3'650 * day,
      .doc = "how long an event waits for a named consumer past that",
      .at = [](configuration& c, callback_config&) -> config_field { return &c.store.consumer_retention; }},
+
+    {.table = "cluster",
+     .name = "node",
+     .most = longest_node,
+     .needs_restart = true,
+     .doc = "this daemon's name among those that share store.url; \"\" = the host name",
+     .at = [](configuration& c, callback_config&) -> config_field { return &c.cluster.node; }},
 
     {.table = "api",
      .name = "socket",

@@ -12,6 +12,7 @@
 #include "base/host_rules.hpp"
 #include "base/http_url.hpp"
 #include "base/own_url.hpp"
+#include "config/node_name.hpp"
 #include "config/secret_files.hpp"
 #include "config/url_rules.hpp"
 
@@ -91,6 +92,15 @@ void validate_store(config_document& document) {
     if (document.has("store.path"))
         return document.refuse(path, "stands beside store.path: one of the two says where the database is, not both");
     refuse_if(document, path, check_store_url(document.value.store.url));
+}
+
+void validate_cluster(config_document& document) {
+    const std::string path = "cluster.node";
+    const std::string& node = document.value.cluster.node;
+    if (!document.is_sound(path) || node.empty()) return;
+    refuse_if(document, path, check_node_name(node));
+    if (document.is_sound("store.url") && document.value.store.url.empty())
+        document.refuse(path, "needs store.url: with store.path this daemon is alone");
 }
 
 void validate_api(config_document& document) {
@@ -258,6 +268,7 @@ void validate_configuration(config_document& document, const config_surroundings
     validate_proof(document);
     validate_poll(document);
     validate_store(document);
+    validate_cluster(document);
     validate_api(document);
     validate_network(document);
     std::set<std::string> names;

@@ -9,6 +9,8 @@ namespace {
 /// Above this many polls a second due polls are gathered for a millisecond: fewer, fuller turns of the loop.
 constexpr double busy_rate = 500;
 constexpr std::chrono::milliseconds gathering{1};
+/// What is left of a stop for the end of all parts, at least.
+constexpr milliseconds shortest_end{100};
 
 std::optional<steady_time> earlier(std::optional<steady_time> a, std::optional<steady_time> b) {
     if (!a) return b;
@@ -39,6 +41,10 @@ engine::engine(
       life_(
           {deps.clock, deps.storage, deps.log, poll_driver_, delivery_driver_, feed_, housekeeping_, state_, hold_},
           std::move(config), [this] { arm(); }),
+      shards_(
+          {deps.storage, poll_driver_, delivery_driver_, feed_, replay_runner_, hold_,
+           [this](std::size_t nodes) { life_.share_among(nodes); }}),
+      cluster_({deps.clock, deps.log, deps.counts, deps.storage.cluster(), shards_, life_.config(), [this] { arm(); }}),
       views_(deps.storage, poll_driver_), intake_({deps.clock, life_.config(), delivery_driver_.callbacks(), state_}),
       lookup_({deps.clock, deps.storage, views_, delivery_driver_, numbers_}, [this] { arm(); }),
       changes_(deps.storage, poll_driver_, views_, audit_),
@@ -48,18 +54,21 @@ engine::engine(
       deliveries_(deps.storage, delivery_driver_, audit_),
       controls_(deps.clock, deps.storage, delivery_driver_, audit_),
       replays_({deps.clock, deps.storage, delivery_driver_, replay_runner_, audit_}),
-      consumers_(deps.clock, deps.storage, audit_), status_(
-                                                        {deps.clock, deps.storage, deps.counts, poll_driver_.core(),
-                                                         delivery_driver_, housekeeping_, state_, life_.standing()},
-                                                        std::move(version)),
+      consumers_(deps.clock, deps.storage, audit_),
+      status_(
+          {deps.clock, deps.storage, deps.counts, poll_driver_.core(), delivery_driver_, housekeeping_, state_,
+           life_.standing(), &cluster_},
+          std::move(version)),
       operators_(deps.storage, audit_, hooks_.set_log_level),
       maintenance_(deps.clock, deps.storage, state_, hold_, audit_),
       calls_(
           {tracking_, lookup_, changes_, options_, bulk_, sessions_, feed_, deliveries_, controls_, replays_,
-           consumers_, status_,
-
-           operators_, maintenance_}) {
+           consumers_, status_, operators_, maintenance_}) {
     feed_.on_foreign([this](const std::string& frozen) { lookup_.on_foreign_event(frozen); });
+    if (cluster_.is_clustered()) {
+        poll_driver_.hold_nothing();
+        delivery_driver_.hold_nothing();
+    }
 }
 
 session_hooks engine::hooks_of_sessions() {
@@ -79,14 +88,22 @@ void engine::attach(proof::proof_client& proof) {
 
 void engine::start(unique_function<void(op_result<std::monostate>)> ready) {
     prooftrack::start(life_.begin(), [this, ready = std::move(ready)](op_result<std::monostate> begun) mutable {
-        if (begun) replay_runner_.start();
+        if (begun) {
+            replay_runner_.start();
+            cluster_.start();
+        }
         ready(std::move(begun));
     });
 }
 
 void engine::stop(milliseconds within, unique_function<void()> stopped) {
     replay_runner_.stop();
-    prooftrack::start(life_.end(*proof_, within), std::move(stopped));
+    const steady_time deadline = deps_.clock.now().steady + within;
+    const milliseconds least = std::min(within, shortest_end);
+    cluster_.stop(within, [this, deadline, least, stopped = std::move(stopped)]() mutable {
+        const auto left = std::chrono::duration_cast<milliseconds>(deadline - deps_.clock.now().steady);
+        prooftrack::start(life_.end(*proof_, std::max(left, least)), std::move(stopped));
+    });
 }
 
 void engine::on_token_changed() {
@@ -139,6 +156,7 @@ void engine::on_alarm() {
     feed_.on_wake(now);
     session_service_.on_wake(now);
     lookup_.on_wake(now);
+    cluster_.on_wake(now);
     is_arming_ = false;
     arm();
 }
@@ -151,7 +169,7 @@ void engine::arm() {
     if (polls && poll_driver_.core().wanted_rate() > busy_rate) polls = std::max(*polls, now.steady + gathering);
     std::optional<steady_time> wake = earlier(polls, delivery_driver_.next_wake());
     wake = earlier(wake, earlier(feed_.next_wake(), lookup_.next_wake()));
-    wake = earlier(wake, replay_runner_.next_wake());
+    wake = earlier(wake, earlier(replay_runner_.next_wake(), cluster_.next_wake()));
     wake = earlier(wake, earlier(session_service_.next_wake(), housekeeping_.next_wake()));
     if (!wake || (armed_for_ && *armed_for_ <= *wake)) return; // an earlier alarm arms the later one
     armed_for_ = wake;

@@ -16,6 +16,7 @@
 #include "engine/bulk_calls.hpp"
 #include "engine/change_audit.hpp"
 #include "engine/change_calls.hpp"
+#include "engine/cluster_duties.hpp"
 #include "engine/consumer_calls.hpp"
 #include "engine/control_calls.hpp"
 #include "engine/daemon_state.hpp"
@@ -24,6 +25,7 @@
 #include "engine/engine_backend.hpp"
 #include "engine/engine_life.hpp"
 #include "engine/event_feed.hpp"
+#include "engine/held_shards.hpp"
 #include "engine/housekeeping.hpp"
 #include "engine/lookup_calls.hpp"
 #include "engine/maintenance_calls.hpp"
@@ -75,9 +77,9 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     /// The use cases, for the API.
     api::backend& calls() { return calls_; }
 
-    /// See engine_life::begin; then `ready` runs.
+    /// See engine_life::begin; then it joins the cluster, and `ready` runs.
     void start(unique_function<void(op_result<std::monostate>)> ready);
-    /// See engine_life::end; then `stopped` runs once.
+    /// See cluster_duties::stop, then engine_life::end; then `stopped` runs once.
     void stop(milliseconds within, unique_function<void()> stopped);
     /// Applies the keys that need no restart. The adapters must have theirs already.
     void reconfigure(config::configuration config) { life_.reconfigure(std::move(config)); }
@@ -125,6 +127,8 @@ class engine final : private poll_driver_listener, private delivery_metrics {
     maintenance_hold hold_;
     replay_runner replay_runner_;
     engine_life life_;
+    held_shards shards_;
+    cluster_duties cluster_;
     // The use cases.
     transaction_views views_;
     transaction_intake intake_;

@@ -74,12 +74,23 @@ void engine_life::save_counters() {
 void engine_life::reconfigure(config::configuration config) {
     config_ = std::move(config);
     standing_ = {parts_.clock.now().wall, ""};
-    parts_.polls.step(track::options_changed_event{make_tracker_options(config_)});
-    parts_.deliveries.reconfigure(
-        callback_table(config_.callbacks, config_.callback_url, config_.network.plain_http_hosts));
+    apply_limits();
     parts_.upkeep.reconfigure(config_.store);
     if (!tells_callbacks()) start(warn_if_nobody_reads());
     wake_changed_();
+}
+
+void engine_life::share_among(std::size_t nodes) {
+    if (nodes == nodes_) return;
+    nodes_ = nodes;
+    apply_limits();
+    wake_changed_();
+}
+
+void engine_life::apply_limits() {
+    parts_.polls.step(track::options_changed_event{make_tracker_options(config_, nodes_)});
+    parts_.deliveries.reconfigure(
+        callback_table(config_.callbacks, config_.callback_url, config_.network.plain_http_hosts, nodes_));
 }
 
 void engine_life::on_reload_refused(std::string why) {

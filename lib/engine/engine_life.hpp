@@ -54,11 +54,14 @@ class engine_life {
     task<> end(proof::proof_client& proof, milliseconds within);
     /// Applies the keys that need no restart.
     void reconfigure(config::configuration config);
+    /// The limits hold for so many daemons together: this one has its part of them.
+    void share_among(std::size_t nodes);
     /// A reload was refused: shown until one is taken.
     void on_reload_refused(std::string why);
 
   private:
     void load(store::store_handler<std::uint64_t> loaded);
+    void apply_limits();
     void stop_both(proof::proof_client& proof, milliseconds within, unique_function<void()> stopped);
     void save_counters();
     bool tells_callbacks() const;
@@ -67,6 +70,7 @@ class engine_life {
 
     life_parts parts_;
     config::configuration config_;
+    std::size_t nodes_ = 1; ///< that share the limits
     config_standing standing_;
     std::function<void()> wake_changed_;
     lifetime alive_;

@@ -58,7 +58,8 @@ bool housekeeping::on_wake(instant now) {
         next_measure_ = now.steady + between_measures;
         prooftrack::start(measure_space());
     }
-    if (!is_pruning_ && now.steady >= next_prune_ && retention_.retention > milliseconds(0)) {
+    if (!is_pruning_ && now.steady >= next_prune_ && retention_.retention > milliseconds(0) &&
+        around_.polls.holds(0)) { // of several daemons one prunes
         if (auto request = prunable(around_.clock.now())) prooftrack::start(prune(*request));
     }
     return_memory();

@@ -138,6 +138,16 @@ void meters::set_consumers(const std::vector<track::consumer_view>& consumers, w
     for (const std::string& name : gone) registry_.remove_consumer(name);
 }
 
+void meters::set_cluster(const cluster_numbers& numbers) {
+    registry_.cluster_takeovers(); // a rate needs its zero
+    registry_.cluster_shards().Set(static_cast<double>(numbers.shards));
+    registry_.cluster_unowned_shards().Set(static_cast<double>(numbers.unowned_shards));
+    registry_.cluster_nodes("living").Set(static_cast<double>(numbers.living));
+    registry_.cluster_nodes("leaving").Set(static_cast<double>(numbers.leaving));
+    registry_.cluster_nodes("gone").Set(static_cast<double>(numbers.gone));
+    registry_.lease_remaining().Set(in_seconds(numbers.lease));
+}
+
 void meters::set_reload_successful(bool is_successful) {
     registry_.config_last_reload_successful().Set(is_successful ? 1 : 0);
 }

@@ -34,6 +34,16 @@ class recent_delays {
 /// How long the oldest unacknowledged event of a consumer has waited; 0 without one.
 seconds age_of(const track::consumer_view& consumer, wall_time now);
 
+/// What a node of a cluster shows.
+struct cluster_numbers {
+    std::size_t shards = 0; ///< that this node holds
+    std::size_t living = 0; ///< nodes, as the two below
+    std::size_t leaving = 0;
+    std::size_t gone = 0;
+    std::size_t unowned_shards = 0;
+    steady_duration lease{0}; ///< what remains of it
+};
+
 /// Joins the engine to the registry. `registry` must outlive it.
 class meters {
   public:
@@ -65,6 +75,8 @@ class meters {
     void set_consumers(const std::vector<track::consumer_view>& consumers, wall_time now);
     void set_log_dropped(std::uint64_t total) { registry_.set_log_dropped(total); }
     void set_reload_successful(bool is_successful);
+    void set_cluster(const cluster_numbers& numbers);
+    void on_takeover() { registry_.cluster_takeovers().Increment(); }
     void set_maintenance(bool is_on) { registry_.maintenance().Set(is_on ? 1 : 0); }
 
     steady_duration poll_lag_p99() const { return lag_.p99(); }

@@ -15,13 +15,18 @@ task<api::outcome<std::string>> status_calls::format() {
     const std::vector<callback_view> callbacks = shown_.deliveries.views(status->stored, now.wall);
     co_return format_status(
         {version_, now.steady - started_at_, status->stored, shown_.core, shown_.counts.poll_lag_p99(), now, callbacks,
-         status->consumers, shown_.config, secrets_, protocol_, process_});
+         status->consumers, shown_.config, secrets_, protocol_, process_, cluster()});
 }
 
 task<api::outcome<std::string>> status_calls::serialize() {
     const auto status = co_await read_full_status(shown_.storage);
     if (status) shown_.upkeep.publish(status->stored, status->consumers, shown_.clock.now());
+    if (shown_.cluster != nullptr) shown_.cluster->report();
     co_return shown_.counts.serialize();
+}
+
+const store::cluster_view* status_calls::cluster() const {
+    return shown_.cluster != nullptr && shown_.cluster->view() ? &*shown_.cluster->view() : nullptr;
 }
 
 api::health_report status_calls::ready() const {
@@ -33,6 +38,8 @@ api::health_report status_calls::ready() const {
         report.reasons.emplace_back("the disk is full: new work is refused until there is room");
     if (shown_.state.disk == track::store_state::unreachable)
         report.reasons.emplace_back("PostgreSQL cannot be reached: new work is refused until it can");
+    if (const std::string idle = shown_.cluster == nullptr ? "" : shown_.cluster->why_idle(); !idle.empty())
+        report.reasons.push_back(idle);
     report.ok = report.reasons.empty();
     report.proof = proof_standing();
     return report;

@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/lifetime.hpp"
 #include "base/task.hpp"
+#include "engine/cluster_duties.hpp"
 #include "engine/daemon_state.hpp"
 #include "engine/delivery/delivery_driver.hpp"
 #include "engine/housekeeping.hpp"
@@ -31,6 +32,7 @@ struct status_sources {
     housekeeping& upkeep;
     const daemon_state& state;
     const config_standing& config;
+    const cluster_duties* cluster = nullptr; ///< nullptr or alone: nothing of it is shown
 };
 
 class status_calls final : public api::status_backend {
@@ -53,6 +55,7 @@ class status_calls final : public api::status_backend {
     void set_process(process_facts process) { process_ = std::move(process); }
 
   private:
+    const store::cluster_view* cluster() const;
     task<api::outcome<std::string>> format();
     task<api::outcome<std::string>> serialize();
     /// `ok`, `not asked yet`, or what is wrong.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/json_string.hpp"
+#include "engine/cluster_report.hpp"
 #include "engine/meters.hpp"
 
 namespace prooftrack::engine {
@@ -189,6 +190,7 @@ std::string format_status(const status_facts& facts) {
     out += "},\"maintenance\":" + format_maintenance(store.maintenance);
     out += fmt::format(R"(,"pid":{})", facts.process.pid);
     out += ",\"config\":" + format_config(facts.config, facts.process.config_file);
+    if (facts.cluster != nullptr) out += ",\"cluster\":" + format_cluster(*facts.cluster);
     out += ",\"consumers\":" + format_consumers(facts.consumers, facts.now.wall);
     return out + ",\"secrets\":" + format_secrets(facts.secrets) + "}";
 }

@@ -9,6 +9,7 @@
 
 #include "engine/delivery/delivery_driver.hpp"
 #include "engine/secret_view.hpp"
+#include "store/cluster.hpp"
 #include "store/store.hpp"
 #include "track/tracker.hpp"
 
@@ -39,6 +40,7 @@ struct status_facts {
     const std::vector<secret_view>& secrets;
     std::string_view protocol; ///< of the newest connection to Proof, "" = none yet
     const process_facts& process;
+    const store::cluster_view* cluster = nullptr; ///< nullptr = none, or nothing is known of it yet
 };
 
 /// One of `callbacks` in it.

@@ -208,6 +208,10 @@ constexpr std::array event_rows{
         id::store_moved, "store.moved", level::critical, "error advice", "", "e665761e6a1a4a238f00ca1f844604a2",
         "The database file was moved, removed or overwritten while it was in use: the daemon exits with 74."},
     log_event_info{
+        id::store_rewound, "store.rewound", level::critical, "error before after log_id advice", "",
+        "2f8b6d1c94e74d0fb35a7c60e1d8294b",
+        "PostgreSQL has less than was acknowledged: it was restored, or a replica without its end took over."},
+    log_event_info{
         id::store_recovered, "store.recovered", level::notice, "after_ms free_bytes", "", "",
         "The database takes changes again: one is written, and there is room for more."},
     log_event_info{
@@ -220,6 +224,19 @@ constexpr std::array event_rows{
     log_event_info{
         id::store_pruned, "store.pruned", level::info, "transactions events took_ms", "", "",
         "What ended longer ago than the retention was removed."},
+    log_event_info{
+        id::cluster_joined, "cluster.joined", level::notice, "node nodes shards", "", "",
+        "A node lives from now on: this one, or another; how many live then, and what it owns already."},
+    log_event_info{
+        id::cluster_left, "cluster.left", level::notice, "node nodes", "", "",
+        "Another node is gone: it has stopped, or its lease ran out; how many live now."},
+    log_event_info{
+        id::cluster_taken_over, "cluster.taken_over", level::warning, "from shards transactions took_ms", "",
+        "a7c03e5b1f2d4869b8d47f3e90c6152a",
+        "This node took over shards of nodes whose lease ran out; their transactions are polled here now."},
+    log_event_info{
+        id::cluster_fenced, "cluster.fenced", level::error, "node error advice", "", "6d51f0a82c3e4b97a1c9e84b7d20f36c",
+        "The others took this node for gone: it has dropped all that it held, and joins again by itself."},
     log_event_info{
         id::export_failed, "export.failed", level::error, "operation error advice", "operation error",
         "8d0c5e6f1b7a4c39a2e47f90d15b63c8",

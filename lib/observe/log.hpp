@@ -77,11 +77,16 @@ enum class log_event_id : std::uint8_t {
     replay_done,
     replay_cancelled,
     store_error,
-    store_moved, ///< the file of the running daemon was moved, removed or replaced
+    store_moved,   ///< the file of the running daemon was moved, removed or replaced
+    store_rewound, ///< PostgreSQL has less than was acknowledged
     store_recovered,
     store_nearly_full,
     store_has_space,
     store_pruned,
+    cluster_joined,
+    cluster_left,
+    cluster_taken_over,
+    cluster_fenced,
     export_failed, ///< an export or a reconciliation broke
     api_change,
     api_request,

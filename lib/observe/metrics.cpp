@@ -68,6 +68,15 @@ constexpr std::array table{
         "prooftrackd_log_dropped_total", kind::counter, "", "Log lines that stderr or the journal did not take."},
     metric_info{
         "prooftrackd_maintenance", kind::gauge, "", "1 while an operator's maintenance holds polls and deliveries."},
+    metric_info{"prooftrackd_cluster_shards", kind::gauge, "", "Shards that this node holds, of 256."},
+    metric_info{"prooftrackd_cluster_nodes", kind::gauge, "state", "Nodes of the cluster by their state."},
+    metric_info{"prooftrackd_cluster_unowned_shards", kind::gauge, "", "Shards that no node owns."},
+    metric_info{
+        "prooftrackd_cluster_takeovers_total", kind::counter, "",
+        "Times that this node took over shards of nodes that were gone."},
+    metric_info{
+        "prooftrackd_lease_remaining_seconds", kind::gauge, "",
+        "How long this node may still poll and deliver without a heartbeat."},
     metric_info{"prooftrackd_build_info", kind::gauge, "version", "Always 1; the version that runs."},
     metric_info{"process_resident_memory_bytes", kind::gauge, "", "Resident memory."},
     metric_info{"process_cpu_seconds_total", kind::counter, "", "User and system CPU time."},
@@ -84,6 +93,7 @@ constexpr std::array<std::string_view, 6> statuses{"none", "pending", "processin
 constexpr std::string_view other = "other"; ///< what is in no vocabulary
 constexpr std::array<std::string_view, 3> delivery_results{"delivered", "failed", "dead"};
 constexpr std::array<std::string_view, 3> store_kinds{"db", "wal", "free"};
+constexpr std::array<std::string_view, 3> node_states{"living", "leaving", "gone"};
 
 std::string one_of(std::string_view word, std::span<const std::string_view> known) {
     return std::find(known.begin(), known.end(), word) == known.end() ? std::string(other) : std::string(word);
@@ -297,6 +307,18 @@ void metrics::set_last_good_reply(double at) {
 }
 
 metrics::gauge& metrics::maintenance() { return registry_->set("prooftrackd_maintenance"); }
+
+metrics::gauge& metrics::cluster_shards() { return registry_->set("prooftrackd_cluster_shards"); }
+
+metrics::gauge& metrics::cluster_nodes(std::string_view state) {
+    return registry_->set("prooftrackd_cluster_nodes", {{"state", one_of(state, node_states)}});
+}
+
+metrics::gauge& metrics::cluster_unowned_shards() { return registry_->set("prooftrackd_cluster_unowned_shards"); }
+
+metrics::counter& metrics::cluster_takeovers() { return registry_->count("prooftrackd_cluster_takeovers_total"); }
+
+metrics::gauge& metrics::lease_remaining() { return registry_->set("prooftrackd_lease_remaining_seconds"); }
 
 void metrics::set_log_dropped(std::uint64_t total) {
     if (total <= log_dropped_) return;

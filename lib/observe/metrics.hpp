@@ -81,6 +81,12 @@ class metrics {
     gauge& clock_skew() { return *clock_skew_; } ///< seconds, Proof's clock ahead = positive
     gauge& config_last_reload_successful() { return *config_last_reload_successful_; }
     gauge& maintenance(); ///< 1 = on
+    // Of one of several daemons alone: without a call there is no such series.
+    gauge& cluster_shards();
+    gauge& cluster_nodes(std::string_view state); ///< living, leaving, gone
+    gauge& cluster_unowned_shards();
+    counter& cluster_takeovers();
+    gauge& lease_remaining(); ///< seconds
     /// Takes the total of `service_log::dropped()`; it only grows.
     void set_log_dropped(std::uint64_t total);
 

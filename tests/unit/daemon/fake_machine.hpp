@@ -21,6 +21,7 @@ class fake_machine final : public machine {
     std::set<std::string> open_files;             ///< others can read them
     std::filesystem::path credentials_folder;
     std::uint64_t descriptors = 65536;
+    std::string host = "pay1.example";
     std::size_t fail_at = 0; ///< counts from 1; 0 = nothing fails
     trouble how = trouble::missing;
     mutable std::size_t steps = 0;
@@ -51,6 +52,7 @@ class fake_machine final : public machine {
         const auto found = variables.find(name);
         return found == variables.end() ? std::string() : found->second;
     }
+    std::string host_name() const override { return host; }
     std::uint64_t descriptor_limit() const override { return descriptors; }
 
   private:

@@ -31,6 +31,25 @@ TEST_F(Preparation, AGoodConfigurationComesWithEverythingItNames) {
     EXPECT_EQ(ready.header_files.size(), 1U);
 }
 
+TEST_F(Preparation, ANodeHasTheNameOfItsMachineUnlessItIsGivenOne) {
+    EXPECT_EQ(good().node, "") << "alone";
+    const std::string alone = machine_.files[config_file];
+    const std::string shared = alone + "[store]\nurl = \"postgresql://u@h/d\"\n";
+    machine_.files[config_file] = shared;
+    const prepared_runtime first = good();
+    EXPECT_EQ(first.node, "pay1.example");
+    machine_.files[config_file] = shared + "[cluster]\nnode = \"pay2\"\n";
+    EXPECT_EQ(good().node, "pay2");
+    machine_.host = "gone";
+    EXPECT_EQ(prepare(&first).runtime.value().node, "pay1.example") << "a reload does not rename it";
+    machine_.files[config_file] = shared;
+    for (const char* const bad : {"", "(none)"}) {
+        machine_.host = bad;
+        EXPECT_THAT(texts(prepare().mistakes), ElementsAre(HasSubstr("cluster.node: is not set"))) << bad;
+        EXPECT_TRUE(prepare(&first).runtime) << bad;
+    }
+}
+
 TEST_F(Preparation, EveryMistakeIsReportedAtOnceWithItsPlace) {
     write_new();
     machine_.files[config_file] += "[poll]\nintervall = 1\n";

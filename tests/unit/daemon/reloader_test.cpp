@@ -26,6 +26,7 @@ class exhausted_machine final : public machine {
     machine_fault check_socket(const std::filesystem::path&) const override { return {}; }
     std::filesystem::path credentials() const override { return {}; }
     std::string environment(const std::string&) const override { return {}; }
+    std::string host_name() const override { return {}; }
     std::uint64_t descriptor_limit() const override { return 65'536; }
 };
 

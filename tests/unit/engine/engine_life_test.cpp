@@ -149,6 +149,37 @@ TEST_F(EngineLife, AReloadThatCannotReadTheConsumersWarnsOfNothing) {
     EXPECT_EQ(world_->log.count(observe::log_event_id::config_no_listener), 0U);
 }
 
+TEST_F(EngineLife, TheLimitsAreSharedAmongTheNodes) {
+    be(true);
+    config::configuration config;
+    config.poll.max_rate = 100;
+    config.callbacks.resize(2);
+    config.callbacks[0].name = "ledger";
+    config.callbacks[0].max_in_flight = 16;
+    config.callbacks[1].name = "shop";
+    config.callbacks[1].max_in_flight = 2;
+    const auto in_flight = [this] {
+        std::vector<std::size_t> limits;
+        const callback_table& table = world_->deliveries.callbacks();
+        for (const char* const name : {"ledger", "shop"})
+            limits.push_back(table.settings_for(name).value().max_in_flight);
+        return limits;
+    };
+    world_->life->reconfigure(config);
+    EXPECT_EQ(in_flight(), (std::vector<std::size_t>{16, 2}));
+    world_->life->share_among(3);
+    EXPECT_EQ(in_flight(), (std::vector<std::size_t>{5, 1}));
+    world_->life->reconfigure(config);
+    EXPECT_EQ(in_flight(), (std::vector<std::size_t>{5, 1})) << "a reload does not forget it";
+    EXPECT_EQ(world_->life->config().callbacks[0].max_in_flight, 16U) << "shown as configured";
+    world_->life->share_among(1);
+    EXPECT_EQ(in_flight(), (std::vector<std::size_t>{16, 2}));
+    EXPECT_EQ(make_tracker_options(config, 3).max_rate, 34U);
+    EXPECT_EQ(make_tracker_options(config, 200).max_rate, 1U);
+    config.poll.max_rate = 0;
+    EXPECT_EQ(make_tracker_options(config, 3).max_rate, 0U) << "no limit stays none";
+}
+
 TEST_F(EngineLife, AReloadAppliesWhatItSays) {
     be(true);
     world_->track("t1");

@@ -124,6 +124,24 @@ TEST_F(Housekeeping, PruningWhileIdleGoesOnAtOnceUntilNothingIsLeft) {
     EXPECT_EQ(world_.disk.transactions.size(), 0U);
 }
 
+TEST_F(Housekeeping, OfSeveralDaemonsTheOneWithTheFirstShardPrunes) {
+    add_ended(3);
+    start(std::chrono::hours(24));
+    polls_->hold_nothing();
+    shard_set others = all_shards();
+    others.reset(0);
+    polls_->hold(others);
+    world_.run(24h);
+    vouch();
+    world_.run(5min);
+    EXPECT_EQ(world_.disk.transactions.size(), 3U);
+    shard_set first;
+    first.set(0);
+    polls_->hold(first);
+    world_.run(11s); // the next tick
+    EXPECT_EQ(world_.disk.transactions.size(), 0U);
+}
+
 TEST_F(Housekeeping, ADiskThatIsNearlyFullIsReportedOnceAndWhenItHasSpaceAgain) {
     start(std::chrono::hours(24));
     world_.run(30s);

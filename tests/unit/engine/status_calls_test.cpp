@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cluster_fixture.hpp"
 #include "use_case_world.hpp"
 
 namespace prooftrack::engine {
@@ -70,6 +71,35 @@ TEST_F(StatusCalls, EachReasonNotToBeReadyIsNamed) {
     EXPECT_TRUE(world_.status->healthy().ok) << "the loop runs";
     world_.state.life = daemon_state::phase::running;
     EXPECT_FALSE(world_.status->ready().ok);
+}
+
+TEST_F(StatusCalls, ANodeWhoseLeaseHasRunOutIsNotReadyAndShowsItsCluster) {
+    journal book(world_.clock);
+    written_cluster others(book);
+    written_work work(world_.clock, book);
+    cluster_duties duties{{world_.clock, world_.log, world_.counts, &others, work, world_.config, [] {}}};
+    world_.status = std::make_unique<status_calls>(
+        status_sources{
+            world_.clock, world_.memory, world_.counts, world_.polls.core(), world_.deliveries, world_.upkeep,
+            world_.state, world_.standing, &duties},
+        "test");
+    EXPECT_EQ(status_json().find("\"cluster\""), std::string::npos) << "nothing is known yet";
+    EXPECT_EQ(metrics_text().find("prooftrackd_cluster"), std::string::npos);
+    store::cluster_view view;
+    view.node = "pay1";
+    view.owners.fill(-1);
+    duties.on_view(view);
+    duties.on_lease(world_.clock.now().steady + 3s);
+    EXPECT_TRUE(world_.status->ready().ok);
+    EXPECT_THAT(status_json(), HasSubstr(R"("cluster":{"node":"pay1","nodes":[],"unowned_shards":256,"moves":[]})"));
+    EXPECT_THAT(metrics_text(), HasSubstr("prooftrackd_lease_remaining_seconds 3\n"));
+    world_.clock.run_for(3s);
+    EXPECT_FALSE(world_.status->ready().ok);
+    EXPECT_THAT(world_.status->ready().reasons, ElementsAre(HasSubstr("lease has run out")));
+    duties.on_lease(world_.clock.now().steady + 3s);
+    EXPECT_TRUE(world_.status->ready().ok);
+    duties.on_fenced("gone");
+    EXPECT_THAT(world_.status->ready().reasons, ElementsAre(HasSubstr("took this one for gone")));
 }
 
 TEST_F(StatusCalls, HowProofAnswersIsNoReasonNotToBeReady) {

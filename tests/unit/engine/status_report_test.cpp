@@ -27,8 +27,8 @@ class StatusReport : public testing::Test {
     }
 
     std::string report() const {
-        const status_facts facts{"1.2.3",    61s + 999ms, remembered_, core_,    250ms,     now(),
-                                 callbacks_, consumers_,  config_,     secrets_, protocol_, process_};
+        const status_facts facts{"1.2.3",    61s + 999ms, remembered_, core_,     250ms,    now(),   callbacks_,
+                                 consumers_, config_,     secrets_,    protocol_, process_, cluster_};
         std::string body = format_status(facts);
         boost::system::error_code error;
         boost::json::parse(body, error);
@@ -79,6 +79,7 @@ class StatusReport : public testing::Test {
     std::vector<secret_view> secrets_;
     std::string protocol_;
     process_facts process_;
+    const store::cluster_view* cluster_ = nullptr;
 };
 
 TEST_F(StatusReport, OfADaemonThatHasNothingToDo) {
@@ -207,6 +208,32 @@ TEST_F(StatusReport, ConsumersShowTheirLagAndItsAge) {
     EXPECT_EQ(
         part(R"("consumers")", R"(,"secrets")"), R"("consumers":[{"name":"ledger","seq":4,"lag":5,"age_seconds":90},)"
                                                  R"({"name":"mail","seq":9,"lag":0,"age_seconds":0}])");
+}
+
+TEST_F(StatusReport, AClusterIsShownWithItsNodesAndMoves) {
+    EXPECT_EQ(report().find("\"cluster\""), std::string::npos) << "alone";
+    store::cluster_view view;
+    view.node = "pay1";
+    view.owners.fill(0);
+    view.owners[7] = view.owners[9] = -1;
+    view.nodes = {
+        {"pay1", store::node_state::living, "1.2.3", 254, 0s}, {"pay2", store::node_state::gone, "1.2.2", 0, 61s}};
+    view.moves = {
+        {virtual_clock::epoch, "pay1", "pay2", 128, store::shard_gain::taken_over},
+        {virtual_clock::epoch, "pay1", "", 126, store::shard_gain::unowned}};
+    cluster_ = &view;
+    const std::string at = format_wall_time(virtual_clock::epoch);
+    EXPECT_EQ(
+        part("\"cluster\"", ",\"consumers\""),
+        R"("cluster":{"node":"pay1","nodes":[)"
+        R"({"id":"pay1","state":"living","shards":254,"seen_seconds_ago":0,"version":"1.2.3"},)"
+        R"({"id":"pay2","state":"gone","shards":0,"seen_seconds_ago":61,"version":"1.2.2"}],)"
+        R"("unowned_shards":2,"moves":[)"
+        R"({"at":")" +
+            at +
+            R"(","node":"pay1","from":"pay2","shards":128,"how":"taken_over"},)"
+            R"({"at":")" +
+            at + R"(","node":"pay1","from":null,"shards":126,"how":"unowned"}]})");
 }
 
 TEST_F(StatusReport, SecretsAreShownByTheirFingerprints) {

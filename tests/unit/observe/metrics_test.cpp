@@ -46,6 +46,11 @@ void use_everything(metrics& all) {
     all.clock_skew().Set(-0.5);
     all.config_last_reload_successful().Set(1);
     all.maintenance().Set(1);
+    all.cluster_shards().Set(86);
+    all.cluster_nodes("living").Set(3);
+    all.cluster_unowned_shards().Set(2);
+    all.cluster_takeovers().Increment();
+    all.lease_remaining().Set(2.5);
     all.set_log_dropped(3);
 }
 
@@ -80,6 +85,11 @@ TEST(Metrics, HasEveryNameOfTheContract) {
           "prooftrackd_config_last_reload_successful 1\n",
           "prooftrackd_log_dropped_total 3\n",
           "prooftrackd_maintenance 1\n",
+          "prooftrackd_cluster_shards 86\n",
+          "prooftrackd_cluster_nodes{state=\"living\"} 3\n",
+          "prooftrackd_cluster_unowned_shards 2\n",
+          "prooftrackd_cluster_takeovers_total 1\n",
+          "prooftrackd_lease_remaining_seconds 2.5\n",
           "prooftrackd_build_info{version=\"1.2.3\"} 1\n"}) {
         EXPECT_THAT(text, HasSubstr(line));
     }

@@ -1,0 +1,88 @@
+#include "engine/shard_intake.hpp"
+
+#include <algorithm>
+
+namespace prooftrack::engine {
+namespace {
+
+constexpr milliseconds between_tries{200};
+/// After a take-over everything has been asked about within so long of the last sign of the former owner: 10 s are
+/// promised.
+constexpr milliseconds longest_silence{9'000};
+constexpr milliseconds shortest_spread{1'000};
+
+} // namespace
+
+void shard_intake::take(gained_shards gained) {
+    const std::uint64_t number = ++last_;
+    const auto at = intakes_.emplace(number, intake{std::move(gained), std::nullopt}).first;
+    begin(number, at->second);
+}
+
+void shard_intake::begin(std::uint64_t number, intake& one) {
+    one.again_at.reset();
+    auto on_rows = alive_.guarded(
+        [this, number](std::vector<track::active_transaction> rows) { on_chunk(number, std::move(rows)); });
+    auto done = alive_.guarded([this, number](const op_result<std::uint64_t>& count) { on_taken_up(number, count); });
+    around_.cluster->take_up(one.gained.shards, std::move(on_rows), std::move(done));
+}
+
+void shard_intake::on_chunk(std::uint64_t number, std::vector<track::active_transaction> rows) {
+    const auto found = intakes_.find(number);
+    if (found == intakes_.end()) return;
+    const gained_shards& gained = found->second.gained;
+    std::erase_if(rows, [&gained](const track::active_transaction& row) { return !gained.shards.test(row.shard); });
+    if (!rows.empty()) around_.work.load(std::move(rows), spread_of(gained));
+}
+
+void shard_intake::on_taken_up(std::uint64_t number, const op_result<std::uint64_t>& count) {
+    const auto found = intakes_.find(number);
+    if (found == intakes_.end()) return;
+    if (!count) {
+        found->second.again_at = around_.clock.now().steady + between_tries;
+        around_.wake_changed();
+        return;
+    }
+    const gained_shards gained = std::move(found->second.gained);
+    intakes_.erase(found);
+    around_.work.on_loaded(gained.shards);
+    done_(gained, *count);
+}
+
+milliseconds shard_intake::spread_of(const gained_shards& gained) const {
+    const auto& [shortest, longest] = around_.config.poll.interval;
+    const auto passed = std::chrono::duration_cast<milliseconds>(around_.clock.now().steady - gained.since);
+    switch (gained.how) {
+    case store::shard_gain::unowned:
+        return (shortest + longest) / 2; // as after a start
+    case store::shard_gain::handed_over:
+        return shortest_spread;
+    case store::shard_gain::taken_over:
+        return std::max(shortest_spread, longest_silence - gained.silent - passed);
+    }
+    return shortest_spread;
+}
+
+void shard_intake::drop(const shard_set& shards) {
+    for (auto at = intakes_.begin(); at != intakes_.end();) {
+        shard_set& left = at->second.gained.shards;
+        left &= ~shards;
+        at = left.none() ? intakes_.erase(at) : std::next(at);
+    }
+}
+
+std::optional<steady_time> shard_intake::next_wake() const {
+    std::optional<steady_time> next;
+    for (const auto& [number, one] : intakes_) {
+        if (one.again_at && (!next || *one.again_at < *next)) next = one.again_at;
+    }
+    return next;
+}
+
+void shard_intake::on_wake(instant now) {
+    for (auto& [number, one] : intakes_) {
+        if (one.again_at && *one.again_at <= now.steady) begin(number, one);
+    }
+}
+
+} // namespace prooftrack::engine
