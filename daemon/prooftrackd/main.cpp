@@ -22,6 +22,7 @@
 #include "prooftrackd/preparation.hpp"
 #include "prooftrackd/reloader.hpp"
 #include "prooftrackd/service_credentials.hpp"
+#include "prooftrackd/store_commands.hpp"
 
 namespace prooftrack::daemon {
 namespace {
@@ -95,6 +96,7 @@ int run(int argc, const char* const* argv) {
         return early->status;
     }
     const auto& options = std::get<daemon_options>(parsed);
+    if (options.is_store_command()) return run_store_command(options);
     if (!options.checks_config_only) return start(options, this_machine(config::credentials_directory()));
     std::filesystem::path credentials = credentials_of_main_process();
     if (credentials.empty()) credentials = config::credentials_directory();

@@ -14,14 +14,28 @@ std::variant<daemon_options, early_exit> parse_options(int argc, const char* con
         "It runs in the foreground and logs to stderr (or to the journal under systemd).\n",
         "prooftrackd"};
     app.set_version_flag("--version", "prooftrackd " PROOFTRACKD_VERSION);
-    app.add_option("--config", options.config, "the configuration (TOML)")->required()->type_name("FILE");
-    app.add_flag("--check-config", options.checks_config_only, "say what is wrong with the configuration, and exit");
-    app.footer("Exit status: 0 asked to stop, 64 wrong arguments, 65 database damaged or newer, 74 database cannot be "
-               "written safely,\n"
-               "75 cannot start now but may later, 78 configuration refused.\n"
+    auto* const config = app.add_option("--config", options.config, "the configuration (TOML)")->type_name("FILE");
+    auto* const check = app.add_flag(
+        "--check-config", options.checks_config_only, "say what is wrong with the configuration, and exit");
+    auto* const copy = app.add_option(
+        "--copy-store", options.copied_store,
+        "copy this database of SQLite into the empty one of PostgreSQL that the configuration names, mark it as moved, "
+        "and exit");
+    auto* const unmark = app.add_option("--unmark-moved", options.unmarked_store, "take that mark away, and exit");
+    auto* const rename = app.add_flag(
+        "--new-log-id", options.makes_log_id,
+        "give the log in PostgreSQL another log_id, after a restore and before the start, and exit");
+    const auto is_named = [](const std::string& file) { return std::string(file.empty() ? "name a file" : ""); };
+    copy->type_name("OLD.db")->check(is_named)->excludes(check);
+    unmark->type_name("OLD.db")->check(is_named)->excludes(check)->excludes(copy)->excludes(config);
+    rename->excludes(check)->excludes(copy)->excludes(unmark);
+    app.footer("Exit status: 0 asked to stop, 64 wrong arguments, 65 database damaged, newer or moved to PostgreSQL,\n"
+               "74 database cannot be written safely, 75 cannot start now but may later, 78 configuration refused;\n"
+               "1 --copy-store: the target is in use, or the file was copied before.\n"
                "Signals: SIGTERM stops, SIGHUP reloads configuration, token and secrets.");
     try {
         app.parse(argc, argv);
+        if (options.config.empty() && options.unmarked_store.empty()) throw CLI::RequiredError("--config");
     } catch (const CLI::ParseError& wrong) {
         std::ostringstream out;
         const int status = app.exit(wrong, out, out);

@@ -5,6 +5,7 @@
 #include "store/copy_database.hpp"
 #include "store/disk_space.hpp"
 #include "store/maintenance_ops.hpp"
+#include "store/moved_mark.hpp"
 #include "store/rewrite.hpp"
 #include "store/start_errors.hpp"
 #include "store/totals.hpp"
@@ -43,19 +44,6 @@ constexpr pragma settings[] = {
     {"journal_size_limit", "67108864", "67108864"},
 };
 
-void check_is_ours(db_connection& db, const store_options& options, std::int64_t newest) {
-    const std::int64_t found_id = db.ask_integer(R"sql(PRAGMA application_id)sql");
-    if (found_id != application_id) throw_foreign(options.path, found_id);
-    const std::int64_t version = db.ask_integer(R"sql(PRAGMA user_version)sql");
-    if (version > newest) throw_newer(options.path, version, newest);
-    if (version < 1) throw_damaged(options.path, "its schema has no version");
-}
-
-void check_schema(db_connection& db, const store_options& options) {
-    if (schema_names(db) != expected_schema_names()) throw_damaged(options.path, "tables or indexes are missing");
-    if (!counters_fit(db)) throw_damaged(options.path, "the counters do not fit the tables");
-}
-
 constexpr int damaged_status = 65;
 
 /// Whoever moved the file of a running daemon, or one that was refused, is about to put another one there: an empty one
@@ -86,7 +74,7 @@ std::unique_ptr<database> open_checked(
     db_connection& db = *opened->connection;
     apply(db, before_first_access);
     const bool is_empty = db.ask_integer(R"sql(SELECT count(*) FROM sqlite_schema)sql") == 0;
-    if (!is_empty) check_is_ours(db, options, newest);
+    if (!is_empty) require_ours(db, options.path, newest);
     for (const pragma& each : settings) apply(db, each);
     if (is_empty) {
         create_schema(db, make_log_id(opened->random.next()));
@@ -94,7 +82,7 @@ std::unique_ptr<database> open_checked(
         migrate(db, options.path, options.vfs, migrations, newest, make_log_id(opened->random.next()));
     }
     begin_own_log(db, make_log_id(opened->random.next()));
-    check_schema(db, options);
+    require_whole(db, options.path);
     forget_idle_lanes(db);
     opened->sums.load(db);
     if (lock.needs_a_file()) lock.clear_mark();
@@ -116,6 +104,20 @@ std::unique_ptr<database> open_explained(
 }
 
 } // namespace
+
+void require_ours(db_connection& db, const std::filesystem::path& path, std::int64_t newest) {
+    const std::int64_t found_id = db.ask_integer(R"sql(PRAGMA application_id)sql");
+    if (found_id != application_id) throw_foreign(path, found_id);
+    if (const auto place = where_moved(db)) throw_moved(path, *place);
+    const std::int64_t version = db.ask_integer(R"sql(PRAGMA user_version)sql");
+    if (version > newest) throw_newer(path, version, newest);
+    if (version < 1) throw_damaged(path, "its schema has no version");
+}
+
+void require_whole(db_connection& db, const std::filesystem::path& path) {
+    if (schema_names(db) != expected_schema_names()) throw_damaged(path, "tables or indexes are missing");
+    if (!counters_fit(db)) throw_damaged(path, "the counters do not fit the tables");
+}
 
 std::unique_ptr<database> open_database(
     const store_options& options, lock_file& lock, std::span<const migration> migrations, std::int64_t newest) {

@@ -38,6 +38,15 @@ void throw_newer(const std::filesystem::path& database, std::int64_t found, std:
                 path, found, newest));
 }
 
+void throw_moved(const std::filesystem::path& database, const std::string& place) {
+    throw store_start_error(
+        65, fmt::format(
+                "{0} was copied to PostgreSQL, {1}, which goes on from there (prooftrackd --copy-store): nothing was "
+                "changed. Start prooftrackd with store.url. Only to go back to the file as it was then, without all "
+                "that has happened since: `prooftrackd --unmark-moved {0}`",
+                database.string(), place));
+}
+
 void throw_taken_away(const std::filesystem::path& database) {
     throw store_start_error(
         75, fmt::format(

@@ -16,6 +16,8 @@ namespace prooftrack::store {
 [[noreturn]] void throw_foreign(const std::filesystem::path& database, std::int64_t found_id);
 /// 65, with the commands for the way back.
 [[noreturn]] void throw_newer(const std::filesystem::path& database, std::int64_t found, std::int64_t newest);
+/// 65: its data went to PostgreSQL (moved_mark.hpp).
+[[noreturn]] void throw_moved(const std::filesystem::path& database, const std::string& place);
 /// 75: the file was moved or removed while a daemon ran, or after one refused it, and no other has come yet.
 [[noreturn]] void throw_taken_away(const std::filesystem::path& database);
 /// 65 or 75, by what SQLite said.

@@ -96,24 +96,81 @@ pg_result pg_link::ask_once(const std::string& sql, std::span<const pg_value> va
     return finish();
 }
 
-void pg_link::run_script(const std::string& sql) {
+/// A command that does not go into the pipeline.
+void pg_link::begin_plainly(const std::string& sql) {
     finish();
     PQexitPipelineMode(connection_.get());
     if (PQsendQuery(connection_.get(), sql.c_str()) != 1)
         lose(state_link_lost, one_line(PQerrorMessage(connection_.get())));
+    push_out(std::chrono::steady_clock::now() + patience_);
+}
+
+void pg_link::end_plainly() {
     const steady_time until = std::chrono::steady_clock::now() + patience_;
-    push_out(until);
     std::optional<postgres_error> failure;
+    changes_ = 0;
     while (true) {
         while (PQisBusy(connection_.get()) == 1) wait(false, until);
         const pg_result result(PQgetResult(connection_.get()));
         if (!result) break;
         if (PQresultStatus(result.get()) == PGRES_FATAL_ERROR && !failure) failure.emplace(result.get());
+        const std::string_view number = PQcmdTuples(result.get());
+        std::from_chars(number.data(), number.data() + number.size(), changes_);
     }
     if (PQstatus(connection_.get()) == CONNECTION_BAD)
         lose(state_link_lost, one_line(PQerrorMessage(connection_.get())));
     PQenterPipelineMode(connection_.get());
     if (failure) throw *failure;
+}
+
+void pg_link::run_script(const std::string& sql) {
+    begin_plainly(sql);
+    end_plainly();
+}
+
+void pg_link::require_copying(ExecStatusType how) {
+    const steady_time until = std::chrono::steady_clock::now() + patience_;
+    while (PQisBusy(connection_.get()) == 1) wait(false, until);
+    const pg_result result(PQgetResult(connection_.get()));
+    if (PQresultStatus(result.get()) == how) return;
+    const postgres_error why = result ? postgres_error(result.get()) : postgres_error(connection_.get());
+    end_plainly();
+    throw why;
+}
+
+std::int64_t pg_link::copy_in(const std::string& sql, const std::function<bool(std::string& piece)>& next) {
+    begin_plainly(sql);
+    require_copying(PGRES_COPY_IN);
+    std::string piece;
+    const auto sent = [&](int result) {
+        if (result < 0) lose(state_link_lost, one_line(PQerrorMessage(connection_.get())));
+        push_out(std::chrono::steady_clock::now() + patience_); // or libpq would keep everything in memory
+        return result == 1;
+    };
+    while (next(piece)) {
+        while (!sent(PQputCopyData(connection_.get(), piece.data(), static_cast<int>(piece.size())))) {
+        }
+        piece.clear();
+    }
+    while (!sent(PQputCopyEnd(connection_.get(), nullptr))) {
+    }
+    end_plainly();
+    return changes_;
+}
+
+void pg_link::copy_out(const std::string& sql, const std::function<void(std::string_view bytes)>& take) {
+    begin_plainly(sql);
+    require_copying(PGRES_COPY_OUT);
+    while (true) {
+        char* bytes = nullptr;
+        const steady_time until = std::chrono::steady_clock::now() + patience_;
+        int length = 0;
+        while ((length = PQgetCopyData(connection_.get(), &bytes, 1)) == 0) wait(false, until);
+        const std::unique_ptr<char, decltype(&PQfreemem)> freed(bytes, &PQfreemem);
+        if (length < 0) break; // the end, or an error, which comes with the result
+        take({bytes, static_cast<std::size_t>(length)});
+    }
+    end_plainly();
 }
 
 /// Until the answer may go on.

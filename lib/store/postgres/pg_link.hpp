@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -63,6 +64,12 @@ class pg_link {
     /// Several statements without parameters, in one implicit transaction unless one is open.
     void run_script(const std::string& sql);
 
+    /// COPY … FROM STDIN: sends pieces until `next`, which fills an empty one, is false. The rows that were taken. What
+    /// `next` throws leaves the connection of no use.
+    std::int64_t copy_in(const std::string& sql, const std::function<bool(std::string& piece)>& next);
+    /// COPY … TO STDOUT: gives everything to `take`, likewise.
+    void copy_out(const std::string& sql, const std::function<void(std::string_view bytes)>& take);
+
     /// Sends what was posted, without waiting for answers.
     void send();
     /// Waits for everything that was posted; the last result. Throws the first error.
@@ -87,6 +94,9 @@ class pg_link {
 
   private:
     void check(int sent);
+    void begin_plainly(const std::string& sql);
+    void end_plainly();
+    void require_copying(ExecStatusType how);
     void push_out(steady_time until);
     void wait(bool for_room, steady_time until);
     [[noreturn]] void lose(const char* state, const std::string& why);

@@ -35,6 +35,17 @@ TEST(DaemonOptions, CheckConfigIsReportedInAnyOrder) {
     EXPECT_EQ(before.config, "a.toml");
 }
 
+TEST(DaemonOptions, ACommandOnADatabaseIsNoRun) {
+    const daemon_options copy = good({"--copy-store", "old.db", "--config", "new.toml"});
+    EXPECT_TRUE(copy.is_store_command());
+    EXPECT_EQ(copy.copied_store, "old.db");
+    EXPECT_EQ(copy.config, "new.toml");
+    EXPECT_EQ(good({"--unmark-moved", "old.db"}).unmarked_store, "old.db");
+    EXPECT_TRUE(good({"--unmark-moved", "old.db"}).is_store_command());
+    EXPECT_TRUE(good({"--new-log-id", "--config", "new.toml"}).is_store_command());
+    EXPECT_FALSE(good({"--config", "new.toml"}).is_store_command());
+}
+
 TEST(DaemonOptions, AFileWithAnyNameIsTaken) {
     EXPECT_EQ(good({"--config=--check-config"}).config, "--check-config");
     EXPECT_EQ(good({"--config", "a file.toml"}).config, "a file.toml");
@@ -50,7 +61,17 @@ TEST(DaemonOptions, WrongArgumentsExitWith64AndSayWhatIsWrong) {
         {{"--config", "a.toml", "b.toml"}, "b.toml"},
         {{"a.toml"}, "--config is required"},
         {{"--config", "a.toml", "--config", "b.toml"}, "--config"},
-        {{"--config", "a.toml", "--check-config=maybe"}, "maybe"}};
+        {{"--config", "a.toml", "--check-config=maybe"}, "maybe"},
+        {{"--copy-store", "old.db"}, "--config is required"},
+        {{"--config", "a.toml", "--copy-store"}, "--copy-store"},
+        {{"--config", "a.toml", "--copy-store", ""}, "name a file"},
+        {{"--unmark-moved", ""}, "name a file"},
+        {{"--config", "a.toml", "--copy-store", "old.db", "--check-config"}, "--copy-store"},
+        {{"--config", "a.toml", "--unmark-moved", "old.db"}, "--unmark-moved"},
+        {{"--copy-store", "old.db", "--unmark-moved", "old.db"}, "--unmark-moved"},
+        {{"--new-log-id"}, "--config is required"},
+        {{"--config", "a.toml", "--new-log-id", "--check-config"}, "--new-log-id"},
+        {{"--config", "a.toml", "--new-log-id", "--copy-store", "old.db"}, "--new-log-id"}};
     for (const auto& [arguments, text] : wrong) {
         const auto parsed = parse(arguments);
         ASSERT_TRUE(std::holds_alternative<early_exit>(parsed)) << text;
@@ -64,7 +85,8 @@ TEST(DaemonOptions, HelpNamesEveryOptionStatusAndSignal) {
         const early_exit help = ended({flag});
         EXPECT_EQ(help.status, 0);
         for (const char* word :
-             {"--config FILE", "--check-config", "--version", "64 ", "65 ", "74 ", "75 ", "78 ", "SIGTERM", "SIGHUP"}) {
+             {"--config FILE", "--check-config", "--copy-store OLD.db", "--unmark-moved OLD.db", "--new-log-id",
+              "--version", "64 ", "65 ", "74 ", "75 ", "78 ", "SIGTERM", "SIGHUP"}) {
             EXPECT_THAT(help.text, HasSubstr(word));
         }
     }
