@@ -6,6 +6,23 @@
 #include <sysexits.h>
 
 namespace prooftrack::daemon {
+namespace {
+
+/// All but one command need a configuration: that it is missing is said before anything about words that are too many.
+void parse(CLI::App& app, const daemon_options& options, int argc, const char* const* argv) {
+    const auto require_config = [&options] {
+        if (options.config.empty() && options.unmarked_store.empty()) throw CLI::RequiredError("--config");
+    };
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ExtrasError&) {
+        require_config();
+        throw;
+    }
+    require_config();
+}
+
+} // namespace
 
 std::variant<daemon_options, early_exit> parse_options(int argc, const char* const* argv) {
     daemon_options options;
@@ -34,8 +51,7 @@ std::variant<daemon_options, early_exit> parse_options(int argc, const char* con
                "1 --copy-store: the target is in use, or the file was copied before.\n"
                "Signals: SIGTERM stops, SIGHUP reloads configuration, token and secrets.");
     try {
-        app.parse(argc, argv);
-        if (options.config.empty() && options.unmarked_store.empty()) throw CLI::RequiredError("--config");
+        parse(app, options, argc, argv);
     } catch (const CLI::ParseError& wrong) {
         std::ostringstream out;
         const int status = app.exit(wrong, out, out);
