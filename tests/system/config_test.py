@@ -9,6 +9,7 @@ import time
 import unittest
 
 from harness import SystemCase, new_secret, program, wait_until
+from store_switch import ON_POSTGRES, about_sqlite
 
 
 class Arguments(unittest.TestCase):
@@ -110,6 +111,7 @@ class Configuration(SystemCase):
         self.assertEqual(self.daemon.api("GET", "/healthz").status, 200)
         self.assertEqual(os.stat(self.daemon.socket).st_mode & 0o777, 0o660)
 
+    @about_sqlite("its file is damaged")
     def test_a_damaged_database_is_65_and_kept(self):
         database = self.folder / "state" / "prooftrackd.db"
         (self.folder / "state").mkdir(mode=0o700)
@@ -158,7 +160,7 @@ class Configuration(SystemCase):
         daemon.write_config()
         daemon.reload()
         restart = daemon.wait_log("config.restart_required")
-        self.assertIn("store.path", str(restart[-1]))
+        self.assertIn("store.url" if ON_POSTGRES else "store.path", str(restart[-1]))
         self.assertFalse((self.folder / "state" / "elsewhere.db").exists())
 
     def test_a_rotated_secret_signs_after_a_reload(self):

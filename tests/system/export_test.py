@@ -20,6 +20,7 @@ if RELEASE and os.path.exists(os.path.join(RELEASE, "daemon", "prooftrackd")):
     os.environ["PROOFTRACK_BIN"] = RELEASE
 
 from harness import SystemCase, program, wait_until  # noqa: E402
+from store_switch import about_sqlite
 
 IN_MEMORY = ("last_polled_at", "next_poll_at", "polls", "consecutive_errors", "last_error")
 
@@ -137,6 +138,7 @@ class Export(SystemCase):
         for connection, _ in going:
             connection.close()
 
+    @about_sqlite("a page of its file is damaged")
     def test_a_damaged_page_is_logged_and_gives_no_whole_answer(self):
         self.fill(1000)
         self.assertEqual(self.daemon.stop(), 0)

@@ -24,6 +24,7 @@ import unittest
 from datetime import datetime
 from pathlib import Path
 
+from store_switch import on_store
 from toml_text import toml_text
 from unix_http import Response, UnixConnection, connect_unix, exchange  # noqa: F401 (tests take them from here)
 
@@ -281,7 +282,7 @@ class Daemon:
         self.starts = 0
 
     def write_config(self):
-        self.config_path.write_text(self.config if isinstance(self.config, str) else toml_text(self.config))
+        self.config_path.write_text(self.config if isinstance(self.config, str) else toml_text(on_store(self.config)))
 
     def start(self, wait=True, env=None):
         self.write_config()

@@ -13,6 +13,7 @@ import unittest
 from pathlib import Path
 
 from harness import SystemCase, new_secret, program, wait_until
+from store_switch import about_sqlite
 
 STRANGER = 54321  # not `nobody`: that number is never anybody's
 
@@ -285,6 +286,7 @@ class Taken(ReloadCase):
         for secret in (*secrets, "new-token"):
             self.assertNotIn(secret, everything)
 
+    @about_sqlite("how far the start is shows in its open file")
     def test_one_that_comes_during_the_start_is_performed_after_it(self):
         """The start waits at the socket, with the old file read; the file is changed, and a reload asked for."""
         self.start_daemon([self.callback(self.old_shop)], proof=self.files_of(self.old))

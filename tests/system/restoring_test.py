@@ -9,10 +9,12 @@ import unittest
 from pathlib import Path
 
 from harness import ROOT, SystemCase, program, wait_until
+from store_switch import about_sqlite
 
 DOCUMENT = (ROOT / "daemon" / "docs" / "restoring.md").read_text()
 
 
+@about_sqlite("its file is copied, moved and damaged")
 class Restoring(SystemCase):
     def setUp(self):
         super().setUp()

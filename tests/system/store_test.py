@@ -10,8 +10,10 @@ import time
 import unittest
 
 from harness import SystemCase, program, wait_until
+from store_switch import about_sqlite
 
 
+@about_sqlite("PostgreSQL's own tools make its backups")
 class Backup(SystemCase):
     def setUp(self):
         super().setUp()
@@ -73,6 +75,7 @@ class Backup(SystemCase):
 
 
 @unittest.skipUnless(os.geteuid() == 0, "mounting needs root")
+@about_sqlite("the disk is the server's, which a daemon does not see")
 class FullDisk(SystemCase):
     interval = ["300ms", "500ms"]
 

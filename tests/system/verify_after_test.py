@@ -3,12 +3,11 @@
 pruned then."""
 
 import collections
-import contextlib
-import sqlite3
 import time
 import unittest
 
 from harness import SLACK, SystemCase, parse_time, wait_until
+from store_switch import ask_store
 
 ROWS = 2000
 RATE = 200
@@ -42,8 +41,9 @@ class TakenAway(SystemCase):
 
     def watched(self):
         """Of a stopped daemon."""
-        with contextlib.closing(sqlite3.connect(self.folder / "state" / "prooftrackd.db")) as database:
-            return database.execute("SELECT count(*) FROM transactions WHERE watched = 1").fetchone()[0]
+        ((count,),) = ask_store(self.folder / "state" / "prooftrackd.db",
+                                "SELECT count(*) FROM transactions WHERE watched = 1")
+        return int(count)
 
     def test_at_a_reload(self):
         daemon = self.settle_all(["15s"])
