@@ -1,0 +1,138 @@
+"""What the measurements of a cluster share: nginx as Proof, which logs the node of each poll, a PostgreSQL that writes
+to its disk as in operation, and nodes on it."""
+
+import re
+import signal
+import statistics
+import time
+from types import SimpleNamespace
+
+import report
+from world import World, free_port, percentile, wait_until
+
+from cluster_harness import NAMES, Cluster  # of tests/system, whose path world adds
+from postgres_server import MISSING, PROGRAMS, PostgresServer
+
+# Ids that begin with "ends-" are completed, the others pending for ever.
+PENDING = ('{"merchant_transaction_id":"$1","status":"pending","type":"deposit","fiat_amount":"125.50",'
+           '"fiat_currency":"EUR","crypto_amount":"0.00210000","crypto_currency":"BTC",'
+           '"created_at":"2026-04-01T10:00:00.000Z","updated_at":"2026-04-01T10:03:45.120Z"}')
+COMPLETED = PENDING.replace("pending", "completed")
+PROOF = """log_format polls '$msec $http_authorization $uri';
+  server { listen 127.0.0.1:PORT ssl backlog=4096; server_name localhost; keepalive_requests 1000000000; access_log LOG;
+    location ~ ^/widget/transactions/(ends-[^/]+)$ { return 200 'COMPLETED'; }
+    location ~ ^/widget/transactions/([^/]+)$ { return 200 'PENDING'; } }
+""".replace("COMPLETED", COMPLETED).replace("PENDING", PENDING)
+
+
+class Polls:
+    """nginx' log of polls, read on from where it was."""
+
+    def __init__(self, path):
+        self.path, self.at, self.rest = path, 0, ""
+
+    def fresh(self):
+        """[(unix seconds, node, id)] since the last call; nginx writes its log up to 0.2 s behind."""
+        with open(self.path, encoding="latin-1") as file:
+            file.seek(self.at)
+            text = self.rest + file.read()
+            self.at = file.tell()
+        *lines, self.rest = text.split("\n")
+        found = []
+        for line in lines:
+            at, _, token, target = line.split(" ")
+            found.append((float(at), token.removeprefix("token-of-"), target.rsplit("/", 1)[1]))
+        return found
+
+    def skip(self):
+        """What was written until now is not given."""
+        self.fresh()
+
+
+class ClusterWorld(World):
+    """World with a Proof that knows the nodes, and a PostgreSQL. `durable`: fsync as in operation."""
+
+    def __init__(self, interval, logged=True, relayed=False, names=NAMES, durable=True, extensions=()):
+        super().__init__()
+        if not PROGRAMS:
+            raise SystemExit(MISSING)
+        self.interval, self.logged, self.relayed, self.names = interval, logged, relayed, names
+        self.postgres_options = ["-c", f"fsync={'on' if durable else 'off'}", "-c", "max_connections=100",
+                                 "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB"]
+        if extensions:
+            self.postgres_options += ["-c", f"shared_preload_libraries={','.join(extensions)}"]
+        self.postgres = self.cluster = None
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            self.proof = free_port()
+            log = f"{self.folder}/polls.log polls buffer=64k flush=200ms" if self.logged else "off"
+            config = self.folder / "nginx.conf"
+            whole = config.read_text().rstrip()
+            assert whole.endswith("}")
+            config.write_text(whole[:-1] + PROOF.replace("PORT", str(self.proof)).replace("LOG", log) + "}\n")
+            self.nginx.send_signal(signal.SIGHUP)
+            wait_until(lambda: self.listens(self.proof), 10, "nginx with Proof")
+            (self.folder / "polls.log").touch()
+            self.polls = Polls(self.folder / "polls.log")
+            self.postgres = PostgresServer(free_port())
+            self.postgres.start(*self.postgres_options)
+            self.cluster = self.make_cluster("cluster", self.names)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def make_cluster(self, database, names):
+        return Cluster(self.postgres, database, names, self.interval, "warning", self.relayed,
+                       proof={"base_url": f"https://localhost:{self.proof}", "ca_file": str(self.folder / "cert.pem")},
+                       callback=[self.webhook()])
+
+    def __exit__(self, *rest):
+        if self.cluster:
+            self.cluster.close()
+        if self.postgres:
+            self.postgres.remove()
+        super().__exit__(*rest)
+
+    def import_ids(self, count, prefix="waits", node=None):
+        """By all nodes in turn, or by one."""
+        for number, at in enumerate(range(0, count, 100_000)):
+            lines = range(at, min(at + 100_000, count))
+            body = "".join(f'"{prefix}-{one:07}"\n' for one in lines).encode()
+            name = node or self.names[number % len(self.names)]
+            reply = self.cluster[name].api("POST", "/v1/transactions", body, {"Content-Type": "application/x-ndjson"},
+                                           timeout=300)
+            assert reply.status == 200 and reply.json["created"] == len(lines), reply
+
+    def wait_each_polled(self, count, timeout):
+        """{id: the node that asked last}, when each was polled since now."""
+        owners = {}
+        self.polls.skip()
+
+        def look():
+            owners.update((one, node) for _, node, one in self.polls.fresh())
+            return len(owners) >= count or time.sleep(0.1)
+        wait_until(look, timeout, f"{count} ids polled")
+        return owners
+
+
+def seconds_of(interval):
+    units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+    return [float(re.match(r"[\d.]+", one).group(0)) * units[re.search(r"[a-z]+", one).group(0)] for one in interval]
+
+
+def spread(values):
+    return {"p50_s": statistics.median(values), "p99_s": percentile(values, 0.99), "max_s": max(values)}
+
+
+def write(name, title, figures, targets, quick, arguments):
+    """results/cluster_NAME.json and .md. Targets: (what, sign, bound, measured). Gives those that were missed."""
+    section = SimpleNamespace(TITLE=title, TARGETS=[one[:3] for one in targets],
+                              derive=lambda _: {what: [value] for what, _, _, value in targets})
+    done = {name: report.summary(section, [figures])}
+    about = report.about_now("tests/bench/cluster.py " + " ".join(arguments), 1, quick)
+    about["machine"]["postgresql"] = report.output(str(PROGRAMS / "postgres"), "--version")
+    report.write_files(f"cluster_{name}" + ("-quick" if quick else ""), done, about)
+    return report.missed_in(done)
