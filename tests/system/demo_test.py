@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 from harness import ROOT, SLACK, program, wait_until
+from postgres_server import MISSING, PROGRAMS
 
 DEMO = str(ROOT / "daemon" / "demo")
 
@@ -30,8 +31,8 @@ class Demo(unittest.TestCase):
         for name in ("prooftrackd", "prooftrackctl", "proof-sandbox"):
             (self.bin / name).symlink_to(program(name))
 
-    def run_demo(self):
-        return subprocess.run([DEMO, "--bin", str(self.bin)], capture_output=True, text=True, timeout=120)
+    def run_demo(self, *options):
+        return subprocess.run([DEMO, "--bin", str(self.bin), *options], capture_output=True, text=True, timeout=120)
 
     def test_it_ends_well_and_cleans_up(self):
         began = time.monotonic()
@@ -89,6 +90,14 @@ class Demo(unittest.TestCase):
         demo.send_signal(signal.SIGINT)
         output, _ = demo.communicate(timeout=30)
         self.assertEqual(demo.returncode, 0, output)
+        self.assertLessEqual(leftovers(), self.before)
+
+    @unittest.skipUnless(PROGRAMS, MISSING)
+    def test_with_a_cluster_a_killed_node_costs_no_poll_and_no_callback(self):
+        done = self.run_demo("--cluster")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"after \d+\.\d s each of them was polled by a or c")
+        self.assertIn("30 x transaction.completed, none lost", done.stdout)
         self.assertLessEqual(leftovers(), self.before)
 
     def test_a_daemon_that_does_not_start_is_reported(self):
