@@ -219,14 +219,7 @@ void cluster_thread::look(bool tells) {
 /// True when something may have changed.
 bool cluster_thread::claim(const shard_claim& wanted) {
     try {
-        if (wanted.buries) {
-            try {
-                end_sessions_of_expired(*link_, self());
-            } catch (const postgres_error& error) {
-                // A node of another role: its session ends by itself.
-                if (error.reach() == failure_reach::link) throw;
-            }
-        }
+        if (wanted.buries) end_sessions_of_expired(*link_, self());
         const auto gained = claim_shards(*link_, self(), wanted);
         if (!gained) return false; // the next heartbeat finds out why
         for (const gained_shards& each : *gained) {

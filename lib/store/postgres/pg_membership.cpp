@@ -102,6 +102,27 @@ std::string describe_refusal(const name_holder& holder, const pg_node& self) {
         self.id, holder.process.host_name(), holder.process.pid, lease_length.count() / 1000);
 }
 
+/// Of the starts that a query with one parameter gives. Not one that is at work: a commit that waits for its standby
+/// must not be told to give up, as it would count as committed then without being there. What the role may not end
+/// ends by itself.
+void end_sessions(pg_link& link, const char* boots, const std::string& parameter) {
+    const std::string by_boots = fmt::format(
+        R"sql(
+            SELECT pg_terminate_backend(pid)
+            FROM pg_stat_activity
+            WHERE application_name IN (SELECT 'prooftrackd ' || boot FROM ({}) b)
+              AND pid <> pg_backend_pid()
+              AND datname = current_database()
+              AND (state LIKE 'idle%' OR wait_event_type = 'Client')
+        )sql",
+        boots);
+    try {
+        ask_with(link, by_boots, std::array<std::string_view, 1>{parameter});
+    } catch (const postgres_error& error) {
+        if (error.reach() == failure_reach::link) throw;
+    }
+}
+
 /// False: somebody else was quicker.
 bool take_name(pg_link& link, const pg_node& self) {
     turn now(link);
@@ -272,6 +293,10 @@ std::optional<std::string> join_cluster(pg_link& link, const pg_node& self, mill
     while (true) {
         const auto holder = look_at_name(link, self.id);
         if (may_take_name(holder, self)) {
+            // Whoever is paused may have the turn.
+            end_sessions_of_expired(link, self);
+            if (holder && holder->boot != self.boot && holder->boot != self.former)
+                end_sessions(link, R"sql(SELECT $1::TEXT AS boot)sql", holder->boot);
             if (take_name(link, self)) return std::nullopt;
             continue; // it is somebody's now
         }
@@ -343,22 +368,16 @@ pg_members read_members(pg_link& link, const std::string& node) {
     return members;
 }
 
-// Not one that is at work: a commit that waits for its standby must not be told to give up, as it would count as
-// committed then without being there.
 void end_sessions_of_expired(pg_link& link, const pg_node& self) {
-    ask_with(
+    end_sessions(
         link, R"sql(
-            SELECT pg_terminate_backend(a.pid)
-            FROM pg_stat_activity a
-            JOIN nodes n ON a.application_name = 'prooftrackd ' || n.boot
-            WHERE n.state < 2
-              AND n.expires_at < clock_timestamp()
-              AND n.id <> $1
-              AND a.pid <> pg_backend_pid()
-              AND a.datname = current_database()
-              AND (a.state LIKE 'idle%' OR a.wait_event_type = 'Client')
+            SELECT boot
+            FROM nodes
+            WHERE state < 2
+              AND expires_at < clock_timestamp()
+              AND id <> $1
         )sql",
-        std::array<std::string_view, 1>{self.id});
+        self.id);
 }
 
 std::optional<std::vector<gained_shards>> claim_shards(pg_link& link, const pg_node& self, const shard_claim& claim) {

@@ -248,9 +248,8 @@ TEST_F(PostgresCluster, OneThatDiesIsTakenOverThoughItHadTheTurn) {
     shard_claim everything;
     everything.shards = all_shards();
     ASSERT_EQ(claim_shards(*link, dead, everything).value().front().how, shard_gain::unowned);
-    begin_turn(*link); // and never goes on
-
     const auto a = make_node("a", false);
+    begin_turn(*link); // and never goes on
     ASSERT_TRUE(a->comes_true([](node& n) { return n.view_.nodes.size() == 2; }));
     EXPECT_TRUE(a->held().none()) << "it may still live";
     ASSERT_TRUE(a->comes_true(holds(256)));
@@ -330,6 +329,16 @@ TEST_F(PostgresCluster, ANameOfAnotherMachineIsFreeWhenItsLeaseHasRunOut) {
     EXPECT_EQ(ask("SELECT boot FROM nodes"), "an old boot");
     run("UPDATE nodes SET expires_at = clock_timestamp() + INTERVAL '300 ms'");
     EXPECT_EQ(join("far", patience), std::nullopt);
+}
+
+TEST_F(PostgresCluster, ANameIsTakenThoughItsEarlierStartHasTheTurn) {
+    const pg_node paused{"a", next_boot(), "1.0"};
+    const auto link = connect(paused.boot);
+    ASSERT_EQ(join_cluster(*link, paused, 0ms), std::nullopt);
+    begin_turn(*link);
+    run("UPDATE nodes SET expires_at = clock_timestamp()");
+    EXPECT_EQ(join("a", 0ms), std::nullopt);
+    EXPECT_EQ(ask("SELECT batch FROM writers"), "2") << "its turn came to nothing";
 }
 
 TEST_F(PostgresCluster, AHandOverMovesExactlyThose) {
