@@ -94,7 +94,7 @@ class CopyToPostgres : public testing::Test {
     }
     void make_node(const std::string& expires, int state = 0) const {
         run(fmt::format(
-            "INSERT INTO nodes VALUES ('shop1', 'b', 'h', 1, '1.0', {}, now(), now() + interval '{}')", state,
+            "INSERT INTO nodes VALUES ('shop1', 'b', 'h', 1, 0, '1.0', {}, now(), now() + interval '{}')", state,
             expires));
     }
 
