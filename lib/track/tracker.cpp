@@ -201,7 +201,7 @@ void tracker::check_invariants() const {
     std::size_t in_flight = 0;
     for (std::uint32_t slot = 0; slot < table_.slots(); ++slot) {
         if (!table_.is_used(slot)) {
-            if (due_.contains(slot) || urgent_.contains(slot) || pending_.contains(slot))
+            if (due_.contains(slot) || urgent_.contains(slot) || pending_.contains(slot) || deadlines_.contains(slot))
                 throw std::logic_error("a free row is queued");
             continue;
         }

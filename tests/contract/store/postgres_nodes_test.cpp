@@ -1,4 +1,4 @@
-// Several stores on one database of PostgreSQL: commits in turn, figures that follow, and what each hears of the others.
+// Several stores on one database of PostgreSQL: commits in turn, figures that follow, and what each hears of others.
 
 #include <algorithm>
 #include <memory>

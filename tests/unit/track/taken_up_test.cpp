@@ -127,12 +127,15 @@ TEST_F(TakenUp, TheTailAndVerificationsKeepTheirTimes) {
     }
     active_transaction verified = settled("verified", minutes(30));
     verified.facts.verifications_done = 1; // no time is left, and yet it is watched
-    take_up({late, later, settled("paid", minutes(4)), settled("past", minutes(11)), verified}, seconds(2));
+    active_transaction recent = settled("recent", seconds(2));
+    recent.facts.verifications_done = 1;
+    take_up({late, later, settled("paid", minutes(4)), settled("past", minutes(11)), verified, recent}, seconds(2));
     EXPECT_EQ(wait_of("late"), minutes(50));
     EXPECT_LE(wait_of("later"), seconds(2));
     EXPECT_EQ(wait_of("paid"), minutes(6));
     EXPECT_LE(wait_of("past"), seconds(2));
     EXPECT_LE(wait_of("verified"), seconds(2));
+    EXPECT_EQ(wait_of("recent"), seconds(3));
 }
 
 TEST_F(TakenUp, ADeadlineThatHasPassedIsRecordedAtOnce) {
