@@ -39,8 +39,10 @@ class callback_table {
     bool has_url_rules() const { return !rules_.allow_hosts.empty(); }
 
     std::size_t sharing() const { return sharing_; }
-    /// This node's part of a limit that holds for all nodes together; at least 1.
-    std::size_t share_of(std::size_t most) const { return std::max<std::size_t>(most / sharing_, 1); }
+    /// This node's part of a limit that holds for all nodes together, rounded up and at least 1.
+    std::size_t share_of(std::size_t most) const {
+        return std::max<std::size_t>((most + sharing_ - 1) / sharing_, 1);
+    }
 
     /// Names of the callbacks that select `type`, in the order of the configuration; decided when the event is
     /// recorded.

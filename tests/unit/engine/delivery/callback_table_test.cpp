@@ -53,8 +53,8 @@ TEST(CallbackTable, LimitsOfAttemptsInFlightAreSharedByTheNodes) {
             table.share_of(1024)};
     };
     EXPECT_THAT(limits(1), ElementsAre(16U, 8U, 1024U));
-    EXPECT_THAT(limits(3), ElementsAre(5U, 2U, 341U)) << "together never more than there may be";
-    EXPECT_THAT(limits(100), ElementsAre(1U, 1U, 10U)) << "each makes some";
+    EXPECT_THAT(limits(3), ElementsAre(6U, 3U, 342U)) << "rounded up";
+    EXPECT_THAT(limits(100), ElementsAre(1U, 1U, 11U)) << "each makes some";
     EXPECT_THAT(limits(0), ElementsAre(16U, 8U, 1024U));
 }
 
