@@ -6,9 +6,9 @@ namespace prooftrack::engine {
 namespace {
 
 constexpr milliseconds between_tries{200};
-/// After a take-over everything has been asked about within so long of the last sign of the former owner: 10 s are
-/// promised.
-constexpr milliseconds longest_silence{9'000};
+/// After a take-over the first polls begin within so long of the last sign of the former owner: 10 s are promised, and
+/// the polls themselves and a slow machine take time as well.
+constexpr milliseconds longest_silence{7'500};
 constexpr milliseconds shortest_spread{1'000};
 
 } // namespace
