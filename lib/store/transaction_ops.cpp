@@ -1,5 +1,8 @@
 #include "store/transaction_ops.hpp"
 
+#include <set>
+#include <string>
+
 #include "store/facts_update.hpp"
 #include "store/row_codec.hpp"
 
@@ -26,8 +29,7 @@ constexpr sql_literal track_anew = R"sql(
 /// What the column's default gives a new row.
 constexpr row_revision first_revision{1};
 
-/// True when the id was new.
-bool insert_new(database& db, std::int64_t row, const track::new_transaction& wanted) {
+void insert_row(database& db, std::int64_t row, const track::new_transaction& wanted) {
     const packed_id packed(wanted.id.str());
     const auto run = [&](const auto& id) {
         db.sql(insert_if_new)
@@ -41,8 +43,36 @@ bool insert_new(database& db, std::int64_t row, const track::new_transaction& wa
     } else {
         run(std::string_view(wanted.id.str()));
     }
-    return db.connection->changes() == 1;
 }
+
+/// Ids that are tracked by now: of those that PostgreSQL was asked for in one go, since asking for each row would be
+/// as slow as the way there. SQLite is asked with each insert.
+class known_ids {
+  public:
+    known_ids(database& db, std::span<const track::new_transaction> wanted) {
+        if (!db.connection->is_remote() || wanted.size() < 2) return;
+        is_complete_ = true;
+        std::string list = "{";
+        for (const track::new_transaction& each : wanted) {
+            if (list.size() > 1) list += ',';
+            list += '"' + each.id.str() + '"'; // of its characters none is special in between
+        }
+        list += '}';
+        static constexpr sql_literal known_of = R"sql(
+            SELECT id
+            FROM transactions
+            WHERE id = ANY (CAST(CAST(? AS TEXT) AS TEXT[]))
+        )sql";
+        query row = db.sql(known_of).select(list);
+        while (row.next()) ids_.insert(row.string(0));
+    }
+    /// Nobody else can add it now. It is known from here on.
+    bool take_if_new(const std::string& id) { return is_complete_ && ids_.insert(id).second; }
+
+  private:
+    bool is_complete_ = false;
+    std::set<std::string> ids_;
+};
 
 track::tracking_facts fresh_facts(const track::new_transaction& wanted) {
     track::tracking_facts facts;
@@ -66,9 +96,10 @@ void renew(database& db, std::int64_t row, const track::tracking_facts& old, con
     db.sums.count_transaction(count_cell{old.state, track::classify_status(old.status)}, count_cell{});
 }
 
-add_outcome add_one(database& db, const track::new_transaction& wanted) {
+add_outcome add_one(database& db, const track::new_transaction& wanted, known_ids& known_before) {
     const std::int64_t row = db.sums.take_transaction_row();
-    if (insert_new(db, row, wanted)) {
+    insert_row(db, row, wanted);
+    if (known_before.take_if_new(wanted.id.str()) || db.connection->changes() == 1) {
         note_for_search(db, row, wanted);
         db.sums.count_transaction(std::nullopt, count_cell{});
         write_history(db, row, {.at = wanted.now});
@@ -111,7 +142,8 @@ op_result<std::vector<add_outcome>> add_transactions(
     database& db, std::span<const track::new_transaction> transactions, const std::optional<digest>& session) {
     std::vector<add_outcome> outcomes;
     outcomes.reserve(transactions.size());
-    for (const track::new_transaction& wanted : transactions) outcomes.push_back(add_one(db, wanted));
+    known_ids known(db, transactions);
+    for (const track::new_transaction& wanted : transactions) outcomes.push_back(add_one(db, wanted, known));
     if (session && !transactions.empty()) {
         db.sql(R"sql(UPDATE session_keys SET transaction_id = ? WHERE key = ?)sql")
             .execute(transactions.front().id.str(), as_blob(*session));
