@@ -49,9 +49,9 @@ TEST(Explanation, EveryStateSaysWhy) {
 TEST(Explanation, OneOfAnotherNodeIsPlannedThere) {
     world other{transaction("tracking", "\"pending\"", "null", R"(,"node":"pay-2")")};
     other.status_text = R"({"proof":{"health":"ok"},"callbacks":[],"cluster":{"node":"pay-1","nodes":[]}})";
-    EXPECT_TRUE(contains(other.explained().next, "The node pay-2 polls it")) << other.explained().next;
+    EXPECT_TRUE(contains(other.explained().next, "Node pay-2 polls it")) << other.explained().next;
     other.transaction_text = transaction("settled", "\"failed\"", "null", R"(,"node":"pay-2")");
-    EXPECT_TRUE(contains(other.explained().next, "The node pay-2 polls it")) << other.explained().next;
+    EXPECT_TRUE(contains(other.explained().next, "Node pay-2 knows")) << other.explained().next;
     other.transaction_text = transaction("untracked", "null", "null", R"(,"node":"pay-2")");
     EXPECT_EQ(other.explained().next, "No poll is planned: it is untracked.");
     other.transaction_text = transaction("tracking", "\"pending\"", "null", R"(,"node":"pay-1")");
