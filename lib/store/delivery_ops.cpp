@@ -24,6 +24,7 @@ struct stored_delivery {
     std::optional<wall_time> next_attempt_at;
     bool is_url = false;               ///< of the callback "callback_url", whose lanes are hosts
     std::optional<replay_id> replay{}; ///< that made it
+    bool is_only_one = false;          ///< no other one of the transaction is pending
 };
 
 std::optional<replay_id> read_replay(const query& row, int column) {
@@ -32,8 +33,15 @@ std::optional<replay_id> read_replay(const query& row, int column) {
 
 std::optional<stored_delivery> find_delivery(database& db, delivery_id id) {
     static constexpr sql_literal by_id = R"sql(
-        SELECT lane, transaction_row, state, attempts, next_attempt_at, url IS NOT NULL, replay
-        FROM deliveries
+        SELECT lane, transaction_row, state, attempts, next_attempt_at, url IS NOT NULL, replay,
+            EXISTS (
+                SELECT 1
+                FROM deliveries o
+                WHERE o.transaction_row = d.transaction_row
+                  AND o.state = 0
+                  AND o.id <> d.id
+            )
+        FROM deliveries d
         WHERE id = ?
     )sql";
     query row = db.sql(by_id).select(id);
@@ -46,7 +54,8 @@ std::optional<stored_delivery> find_delivery(database& db, delivery_id id) {
         static_cast<std::uint32_t>(row.integer(3)),
         row.optional_time(4),
         row.flag(5),
-        read_replay(row, 6)};
+        read_replay(row, 6),
+        !row.flag(7)};
 }
 
 delivery_head make_head(database& db, const stored_delivery& from, wall_time next_attempt_at) {
@@ -153,7 +162,7 @@ std::optional<delivery_head> insert_delivery(
         std::nullopt,
         url.has_value(),
         replay};
-    const bool is_head = !first_pending(db, fresh);
+    const bool is_head = owed.is_first || !first_pending(db, fresh);
     const auto next_attempt_at = is_head ? std::optional(owed.at) : std::nullopt;
     static constexpr sql_literal insert = R"sql(
         INSERT INTO deliveries
@@ -266,6 +275,7 @@ op_result<std::optional<delivery_head>> record_delivery_attempt(database& db, co
         )sql";
         db.sql(count_delivered).execute(*before->replay);
     }
+    if (before->is_only_one) return std::optional<delivery_head>();
     return promote_next(db, *before, attempt.at);
 }
 

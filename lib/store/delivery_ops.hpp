@@ -16,6 +16,7 @@ struct owed_delivery {
     event_seq event{};
     std::int64_t transaction_row = 0;
     wall_time at{};
+    bool is_first = false; ///< the transaction had no event before: nothing of it can be pending
 };
 
 /// Makes one delivery; gives it back when it is a head.

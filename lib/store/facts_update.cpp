@@ -4,14 +4,10 @@
 
 namespace prooftrack::store {
 
-std::optional<stored_row> find_row(database& db, const transaction_id& id) {
-    static constexpr sql_literal by_id = R"sql(
-        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at
-        FROM transactions
-        WHERE id = ?
-    )sql";
-    query row = select_by_id(db.sql(by_id), id.str());
-    if (!row.next()) return std::nullopt;
+namespace {
+
+/// From columns row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at.
+stored_row read_stored_row(const query& row) {
     stored_row found;
     found.row = row.integer(0);
     found.cell = {read_tracking_state(row, 1), static_cast<track::status_kind>(row.integer(2))};
@@ -23,6 +19,36 @@ std::optional<stored_row> find_row(database& db, const transaction_id& id) {
     found.traceparent = row.text(8);
     found.tracked_at = row.time(9);
     return found;
+}
+
+} // namespace
+
+std::optional<stored_row> find_row(database& db, const transaction_id& id) {
+    static constexpr sql_literal by_id = R"sql(
+        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at
+        FROM transactions
+        WHERE id = ?
+    )sql";
+    query row = select_by_id(db.sql(by_id), id.str());
+    if (!row.next()) return std::nullopt;
+    return read_stored_row(row);
+}
+
+std::optional<stored_row> find_row(database& db, const transaction_id& id, event_ingredients& parts) {
+    static constexpr sql_literal whole_by_id = R"sql(
+        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at,
+            metadata, callback_url, callback_lane, body
+        FROM transactions
+        LEFT JOIN proofs ON transaction_row = row
+        WHERE id = ?
+    )sql";
+    query row = select_by_id(db.sql(whole_by_id), id.str());
+    if (!row.next()) return std::nullopt;
+    parts.metadata = row.text(10);
+    if (!row.is_null(11)) parts.callback_url = row.string(11);
+    parts.callback_lane = row.text(12);
+    parts.proof = row.text(13);
+    return read_stored_row(row);
 }
 
 void write_facts(

@@ -255,7 +255,7 @@ op_result<replay_progress> advance_one_replay(database& db, const replay_step& s
         const std::string& callback = replay.query.callback;
         const event_scan scan = find_events(db, replay.query, replay.next, most);
         for (const found_event& each : scan.found) {
-            const owed_delivery owed{each.seq, each.transaction_row, step.now};
+            const owed_delivery owed{each.seq, each.transaction_row, step.now, false};
             if (auto head = insert_delivery(db, owed, callback, callback, std::nullopt, replay.id))
                 progress.heads.push_back(std::move(*head));
         }

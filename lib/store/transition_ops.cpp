@@ -8,31 +8,6 @@
 namespace prooftrack::store {
 namespace {
 
-/// What only the store holds of a transaction, needed to format an event.
-struct event_ingredients {
-    std::string metadata;
-    std::optional<std::string> callback_url;
-    std::string callback_lane;
-    std::string proof;
-};
-
-event_ingredients read_ingredients(database& db, std::int64_t row) {
-    static constexpr sql_literal ingredients = R"sql(
-        SELECT metadata, callback_url, callback_lane, body
-        FROM transactions
-        LEFT JOIN proofs ON transaction_row = row
-        WHERE row = ?
-    )sql";
-    query found = db.sql(ingredients).select(row);
-    if (!found.next()) throw sqlite_error(SQLITE_CORRUPT, "a row vanished while it was changed");
-    event_ingredients parts;
-    parts.metadata = found.text(0);
-    if (!found.is_null(1)) parts.callback_url = found.string(1);
-    parts.callback_lane = found.text(2);
-    parts.proof = found.text(3);
-    return parts;
-}
-
 /// An event that was just written.
 struct written_event {
     wall_time at{};
@@ -62,10 +37,10 @@ delivery_record fresh_record(
 
 /// Inserts the event and a delivery for each callback that gets it.
 recorded_transition write_event(
-    database& db, const stored_row& before, const transition& change, wall_time event_time) {
+    database& db, const stored_row& before, const event_ingredients& parts, const transition& change,
+    wall_time event_time) {
     const owed_event& owed = *change.event;
     const std::int64_t row = before.row;
-    const event_ingredients parts = read_ingredients(db, row);
     track::event_facts facts;
     facts.id = owed.id;
     facts.type = owed.type;
@@ -87,7 +62,7 @@ recorded_transition write_event(
         ranged_list::recorded, static_cast<std::int64_t>(value_of(*recorded.seq)),
         event_time.time_since_epoch().count());
     const written_event written{event_time, before.traceparent, recorded.body};
-    const owed_delivery delivery{*recorded.seq, row, change.at};
+    const owed_delivery delivery{*recorded.seq, row, change.at, !before.last_event_at};
     const auto owe = [&](const std::string& lane, const std::string& callback, const std::optional<std::string>& url) {
         auto head = insert_delivery(db, delivery, lane, callback, url);
         if (!head) return;
@@ -103,7 +78,8 @@ recorded_transition write_event(
 } // namespace
 
 op_result<recorded_transition> record_transition(database& db, const transition& change) {
-    const auto before = find_row(db, change.id);
+    event_ingredients parts;
+    const auto before = change.event ? find_row(db, change.id, parts) : find_row(db, change.id);
     if (!before) return make_store_error(store_error::not_found, "record a change", "the transaction is gone");
     if (before->revision != change.revision) {
         return make_store_error(
@@ -124,6 +100,7 @@ op_result<recorded_transition> record_transition(database& db, const transition&
             ON CONFLICT (transaction_row) DO UPDATE SET body = excluded.body
         )sql";
         db.sql(upsert_proof).execute(before->row, blob_view{change.reply});
+        parts.proof = change.reply;
     }
     if (change.is_history) {
         write_history(
@@ -137,7 +114,7 @@ op_result<recorded_transition> record_transition(database& db, const transition&
              .reply = change.reply});
     }
     recorded_transition recorded;
-    if (has_event) recorded = write_event(db, *before, change, *event_time);
+    if (has_event) recorded = write_event(db, *before, parts, change, *event_time);
     db.tell_owner(before->row);
     recorded.traceparent = before->traceparent;
     recorded.revision = row_revision{value_of(before->revision) + 1};
