@@ -279,7 +279,7 @@ void cluster_thread::lose_place(const std::string& why) {
     has_place_ = false;
     has_said_why_ = false;
     mine_.reset();
-    identity_.lose();
+    identity_.lose(boot_);
     next_beat_ = clock::now();
     hooks_.fenced(why);
 }
@@ -308,7 +308,7 @@ void cluster_thread::join_anew() {
     next_beat_ = joined_;
     name_session(*link_, boot_);
     identity_.become(boot_);
-    hooks_.identity_changed();
+    if (hooks_.identity_changed) hooks_.identity_changed();
     notify(*link_, members_channel, boot_);
 }
 

@@ -24,7 +24,7 @@ struct cluster_hooks {
     std::function<void(const cluster_view&)> view; ///< complete; after `gained`
     std::function<void()> news;                    ///< others may have committed something
     std::function<void(const std::string& why)> fenced;
-    std::function<void()> identity_changed; ///< joined anew: the identity has a boot again
+    std::function<void()> identity_changed; ///< joined anew: the identity has a boot again. May be empty
 };
 
 /// A thread with a connection of its own, so that a heartbeat never waits for a commit. Its node has joined already

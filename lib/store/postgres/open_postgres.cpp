@@ -17,7 +17,7 @@ namespace {
 
 constexpr int oldest_version = 140000;
 constexpr milliseconds lock_patience{5'000}; // nodes that start at once make the schema one after the other
-constexpr milliseconds schema_patience{120'000};
+constexpr milliseconds schema_patience{std::chrono::minutes(10)};
 constexpr milliseconds snapshot_patience{std::chrono::minutes(10)};
 constexpr milliseconds snapshot_idle{std::chrono::minutes(15)}; // longer than a reader's patience
 
@@ -112,7 +112,7 @@ void require_fitting_counters(db_connection& db) {
 /// what a node has in memory is removed from the tables by nobody.
 void begin_life(database& db, pg_ownership& own) {
     db_connection& connection = *db.connection;
-    own.batch = last_batch(db, own.node, own.boot);
+    own.batch = last_batch(db, own.node, own.boot).value_or(0); // then begin_owned fails
     own.commit = begin_owned(db, own);
     const std::int64_t others = connection.ask_integer(R"sql(SELECT count(*) FROM nodes WHERE state < 2)sql") - 1;
     if (others == 0) forget_idle_lanes(connection);
@@ -131,7 +131,10 @@ void require_schema(db_connection& db, random_source& random, bool is_node) {
             describe_owner(db.link())));
     }
     if (!has_table(db)) create(db, make_log_id(random.next()));
-    if (schema_version(db) == 1) db.execute(pg_upgrade_from_1_sql());
+    if (schema_version(db) == 1) {
+        db.link().set_patience(schema_patience); // it makes an index of all transactions
+        db.execute(pg_upgrade_from_1_sql());
+    }
     if (is_node) unlock(db.link());
     require_known_version(db);
 }

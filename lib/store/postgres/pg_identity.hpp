@@ -4,6 +4,7 @@
 
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace prooftrack::store {
@@ -20,10 +21,14 @@ class pg_identity {
         const std::lock_guard lock(mutex_);
         return boot_;
     }
-    /// The others do not take it for living any more.
-    void lose() {
+    bool is(std::string_view boot) const {
         const std::lock_guard lock(mutex_);
-        boot_.clear();
+        return boot_ == boot;
+    }
+    /// The others do not take that start for living any more. A later one, as which it has joined since, stays.
+    void lose(std::string_view boot) {
+        const std::lock_guard lock(mutex_);
+        if (boot_ == boot) boot_.clear();
     }
     /// It has joined anew.
     void become(std::string boot) {

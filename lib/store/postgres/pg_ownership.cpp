@@ -110,9 +110,9 @@ std::string describe_owner(pg_link& link) {
     return text.empty() ? "a session that is just ending" : text;
 }
 
-std::int64_t last_batch(database& db, const std::string& node, const std::string& boot) {
+std::optional<std::int64_t> last_batch(database& db, const std::string& node, const std::string& boot) {
     query row = db.sql(R"sql(SELECT batch FROM writers WHERE node = ? AND boot = ?)sql").select(node, boot);
-    return row.next() ? row.integer(0) : 0;
+    return row.next() ? std::optional(row.integer(0)) : std::nullopt;
 }
 
 std::int64_t begin_owned(database& db, const pg_ownership& own) {

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -48,8 +49,8 @@ void unlock(pg_link& link);
 /// Who has it, for people.
 std::string describe_owner(pg_link& link);
 
-/// The number of the last commit of this start, as `writers` has it; 0 when it is fenced.
-std::int64_t last_batch(database& db, const std::string& node, const std::string& boot);
+/// The number of the last commit of this start, as `writers` has it; nullopt when it is fenced.
+std::optional<std::int64_t> last_batch(database& db, const std::string& node, const std::string& boot);
 
 /// Begins a transaction that has the turn and is this start's: every write comes behind this. Gives the commit's
 /// number. The error of a node that is fenced comes later, with failure_reach::store.

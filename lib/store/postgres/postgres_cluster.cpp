@@ -69,8 +69,8 @@ void postgres_cluster::hand_over(const shard_set& shards) {
     submit<std::monostate>(
         "hand shards over", operation_kind::local, 1,
         [](database&) { return op_result<std::monostate>(std::monostate()); },
-        [this, shards](const op_result<std::monostate>&) {
-            if (lease_) lease_->hand_over(shards);
+        [this, shards, alive = with_.queue.alive()](const op_result<std::monostate>&) {
+            if (alive && lease_) lease_->hand_over(shards);
         });
 }
 
@@ -95,8 +95,8 @@ void postgres_cluster::notify_others() {
     if (lease_) lease_->notify_others();
 }
 
-bool postgres_cluster::on_writer_fenced() {
-    with_.identity.lose();
+bool postgres_cluster::on_writer_fenced(const std::string& boot) {
+    with_.identity.lose(boot);
     const std::lock_guard lock(mutex_);
     if (lease_) lease_->look_at_identity();
     return lease_ != nullptr;

@@ -44,8 +44,8 @@ class postgres_cluster final : public cluster_store {
     // The store's thread's.
     /// Others should read the news.
     void notify_others();
-    /// The fence refused a commit. False when nobody keeps a lease, so nobody joins anew.
-    bool on_writer_fenced();
+    /// The fence refused a commit of that start. False when nobody keeps a lease, so nobody joins anew.
+    bool on_writer_fenced(const std::string& boot);
     /// The lease ends.
     void stop();
 

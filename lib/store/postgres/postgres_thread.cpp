@@ -30,13 +30,14 @@ postgres_thread::postgres_thread(
               if (alive) observer.on_export_failed(why);
           }),
       db_(std::move(opened.db)), own_(std::move(opened.own)),
-      recovery_(target_, options_.password, [this] { queue_.wake(); }),
+      recovery_(target_, options_.password, [this] { queue_.wake(); }), held_as_(own_.boot),
       identity_(own_.node, own_.boot),
       cluster_({queue_, target_, options_.password, options_.version, identity_, options_.seed}) {
     thread_ = net::start_worker("store", [this] { run(); });
 }
 
 postgres_thread::~postgres_thread() {
+    cluster_.open_gate();
     queue_.leave();
     thread_.join();
 }
@@ -157,15 +158,29 @@ void postgres_thread::run_one(operation& each) {
     }
 }
 
+/// What was held by a start that was taken for gone may be another node's, before the loop has heard of it. And nobody
+/// has reckoned with its figures meanwhile (forget_idle_lanes).
+void postgres_thread::follow_identity() {
+    if (identity_.is(held_as_)) return;
+    const std::string boot = identity_.boot();
+    if (boot.empty() || boot == held_as_) return;
+    held_as_ = boot;
+    db_->held.reset();
+    has_to_load_ = true;
+}
+
 /// Waits for the turn. The figures in memory are exact then.
 void postgres_thread::begin_writing() {
     if (open_ == open_transaction::writing) return;
     end_transaction();
+    follow_identity();
     const std::string boot = identity_.boot();
     if (boot.empty()) throw postgres_error(std::string(state_fenced), "this node is not a member at the moment");
     if (boot != own_.boot) {
-        own_.boot = boot;
-        own_.batch = last_batch(*db_, own_.node, boot);
+        const auto batch = last_batch(*db_, own_.node, boot);
+        if (!batch) throw postgres_error(std::string(state_fenced), "this node is not a member any more");
+        own_.boot = boot; // both or none: by both it is decided whether the database was set back
+        own_.batch = *batch;
         link().ask(fmt::format(R"sql(SET application_name = '{}')sql", session_name(boot)));
     }
     open_ = open_transaction::writing;
@@ -179,6 +194,7 @@ void postgres_thread::begin_writing() {
 /// One state of the database for everything that is read until the next change.
 void postgres_thread::begin_reading() {
     if (open_ != open_transaction::none) return;
+    follow_identity();
     open_ = open_transaction::reading;
     link().post(R"sql(BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY)sql");
     static constexpr sql_literal last_commit = R"sql(
@@ -196,10 +212,22 @@ void postgres_thread::begin_reading() {
 
 /// What this daemon did not commit itself is read again.
 void postgres_thread::follow_others(std::int64_t last) {
-    if (last == own_.commit) return;
-    db_->sums.refresh(*db_->connection, own_.commit);
+    if (has_to_load_) {
+        db_->sums.load(*db_->connection);
+        has_to_load_ = false;
+    } else if (last != own_.commit) {
+        db_->sums.refresh(*db_->connection, own_.commit);
+    } else {
+        return;
+    }
     db_->searched.forget();
     own_.commit = last;
+    require_same_log();
+}
+
+/// Another node has found that the database was set back: connecting anew tells, and it is over.
+void postgres_thread::require_same_log() {
+    if (db_->sums.log_id() != own_.log_id) throw postgres_error(state_link_lost, "the log has another log_id now");
 }
 
 void postgres_thread::end_transaction() {
@@ -255,7 +283,8 @@ void postgres_thread::undo(const database_error& error, operations& batch) {
         batch.clear();
         return go_away(error);
     }
-    if (error.reach() == failure_reach::store && !cluster_.on_writer_fenced()) {
+    const bool is_fenced = dynamic_cast<const postgres_error*>(&error) != nullptr; // not damage, which is sqlite_error
+    if (error.reach() == failure_reach::store && !(is_fenced && cluster_.on_writer_fenced(own_.boot))) {
         fail_for_good(error.what());
         for (const auto& each : batch) refuse_or_run(*each);
         return;
@@ -273,8 +302,9 @@ void postgres_thread::undo(const database_error& error, operations& batch) {
     if (error.reach() == failure_reach::store) why.code = make_error_code(store_error::unreachable);
     if (why.code == store_error::full) set_state(track::store_state::full, why);
     for (const auto& each : batch) {
-        if (each->is_local()) continue; // it did not depend on the transaction
-        if (each->writes()) {
+        if (each->is_local()) { // it did not depend on the transaction
+            if (!each->is_finished()) each->run(*db_); // now: what comes behind it may undo it
+        } else if (each->writes()) {
             each->fail({why.code, each->name(), why.detail});
         } else {
             repeat(*each);
@@ -287,6 +317,7 @@ void postgres_thread::undo(const database_error& error, operations& batch) {
 void postgres_thread::load_figures() {
     own_.commit = db_->connection->ask_integer(R"sql(SELECT batch FROM prooftrackd WHERE one = 1)sql");
     db_->sums.load(*db_->connection);
+    require_same_log();
 }
 
 void postgres_thread::end_reading_after_repeats() {
@@ -339,7 +370,7 @@ void postgres_thread::take_regained() {
     own_.process = link().server_process();
     is_away_ = false;
     decide(std::exchange(own_.batch, regained.batch) != regained.batch);
-    if (regained.is_fenced && !cluster_.on_writer_fenced())
+    if (regained.is_fenced && !cluster_.on_writer_fenced(own_.boot))
         return fail_for_good("another prooftrackd has taken the database over: this one stops and writes nothing more");
     try {
         load_figures();

@@ -284,7 +284,7 @@ TEST_F(PostgresCluster, OneThatWasTakenForGoneJoinsAgain) {
     EXPECT_EQ(ask("SELECT boot FROM writers WHERE node = 'a'"), a->identity().boot());
     EXPECT_EQ(ask("SELECT boot FROM nodes WHERE id = 'a' AND state = 0"), a->identity().boot());
 
-    a->identity().lose(); // a commit found it
+    a->identity().lose(a->identity().boot()); // a commit found it
     a->thread().look_at_identity();
     ASSERT_TRUE(a->comes_true([](node& n) { return n.changes_ == 2 && n.held_.all(); }));
     EXPECT_THAT(a->fenced(), ElementsAre(HasSubstr("took it for gone"), HasSubstr("a commit found")));
