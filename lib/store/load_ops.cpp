@@ -171,6 +171,9 @@ op_result<std::uint64_t> load_watched(
     database& db, const boost::asio::any_io_executor& loop, const std::shared_ptr<chunk_handler>& on_chunk,
     const std::shared_ptr<chunk_gate>& gate, const shard_set& shards) {
     std::uint64_t number = 0;
+    // Sorting, and a loop that is busy, take longer than a transaction that has the turn may wait. This one has none.
+    if (db.connection->is_remote())
+        db.connection->execute(R"sql(SET LOCAL idle_in_transaction_session_timeout = '10min')sql");
     {
         const packed_rows all = read_rows(db, shards);
         number = all.rows.size();

@@ -5,15 +5,20 @@
 namespace prooftrack::store {
 namespace {
 
-/// Mail that was read by all: whoever has not read for so long is taken for gone, and loads everything again.
-constexpr std::int64_t between_prunes = 500;
+constexpr std::int64_t between_prunes = 500; ///< of new ones; each time fewer than twice as many go
 
-void prune(db_connection& db) {
-    static constexpr sql_literal old_mail = R"sql(
+void prune_mail(db_connection& db) {
+    static constexpr sql_literal remove_old = R"sql(
         DELETE FROM mail
-        WHERE at < clock_timestamp() - INTERVAL '5 minutes'
+        WHERE no IN (
+            SELECT no
+            FROM mail
+            WHERE at < clock_timestamp() - INTERVAL '10 minutes'
+            ORDER BY at
+            LIMIT ?
+        )
     )sql";
-    db.prepared(old_mail).execute();
+    db.prepared(remove_old).execute(2 * between_prunes);
 }
 
 } // namespace
@@ -21,12 +26,14 @@ void prune(db_connection& db) {
 void outgoing_mail::flush(db_connection& db, totals& numbers) {
     std::sort(notes_.begin(), notes_.end());
     notes_.erase(std::unique(notes_.begin(), notes_.end()), notes_.end());
+    bool is_pruned = false;
     for (const auto& [kind, subject] : notes_) {
         const std::int64_t number = numbers.take_mail_number();
         db.prepared(R"sql(INSERT INTO mail (no, kind, subject) VALUES (?, ?, ?))sql").execute(number, kind, subject);
-        if (number % between_prunes == 0) prune(db);
+        is_pruned = is_pruned || number % between_prunes == 0;
     }
     notes_.clear();
+    if (is_pruned) prune_mail(db);
 }
 
 } // namespace prooftrack::store

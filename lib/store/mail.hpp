@@ -32,7 +32,7 @@ class outgoing_mail {
     void undo() { notes_.resize(marked_); }
     void forget() { notes_.clear(); }
     bool empty() const { return notes_.empty(); }
-    /// Writes each note once, numbered by `numbers`, which are to be flushed behind it.
+    /// Writes each note once, numbered by `numbers`, which are to be flushed behind it. Some remove what is old.
     void flush(db_connection& db, totals& numbers);
 
   private:

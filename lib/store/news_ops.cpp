@@ -103,6 +103,11 @@ mail_subjects read_mail(database& db, const news_cursor& after, cluster_news& ne
 
 } // namespace
 
+bool has_missed_mail(database& db, const news_cursor& after) {
+    if (after.mail < 0 || after.mail >= db.sums.last_mail()) return false;
+    return !db.sql(R"sql(SELECT 1 FROM mail WHERE no = ?)sql").select(after.mail + 1).next(); // numbers have no gaps
+}
+
 op_result<cluster_news> read_cluster_news(database& db, const news_cursor& after) {
     cluster_news news;
     news.first_seq = db.sums.first_event();
@@ -115,7 +120,9 @@ op_result<cluster_news> read_cluster_news(database& db, const news_cursor& after
     const mail_subjects subjects = read_mail(db, after, news);
     for (const std::int64_t row : subjects.rows) read_row(db, row, news);
     for (const std::int64_t row : subjects.polls) read_wanted_poll(db, row, news);
-    for (const std::int64_t lane : subjects.lanes) news.lanes.push_back(db.sums.lane_at(lane).lane);
+    for (const std::int64_t row : subjects.lanes) {
+        if (const lane_total* const lane = db.sums.find_lane(row)) news.lanes.push_back(lane->lane);
+    }
     return news;
 }
 

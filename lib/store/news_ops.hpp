@@ -10,6 +10,9 @@ namespace prooftrack::store {
 /// Most rows and most mail in one answer.
 inline constexpr std::size_t most_news = 2'000;
 
+/// What comes behind the cursor was removed before it was read: whoever reads must load everything again.
+bool has_missed_mail(database& db, const news_cursor& after);
+
 op_result<cluster_news> read_cluster_news(database& db, const news_cursor& after);
 
 /// not_found when there is none that is watched.

@@ -208,10 +208,15 @@ const lane_total* totals::find_lane(std::string_view lane) const {
     return found == lane_by_name_.end() ? nullptr : &lanes_[found->second];
 }
 
-const lane_total& totals::lane_at(std::int64_t row) const {
+const lane_total* totals::find_lane(std::int64_t row) const {
     const auto found = lane_by_row_.find(row);
-    if (found == lane_by_row_.end()) throw sqlite_error(SQLITE_CORRUPT, "a delivery's lane is missing");
-    return lanes_[found->second];
+    return found == lane_by_row_.end() ? nullptr : &lanes_[found->second];
+}
+
+const lane_total& totals::lane_at(std::int64_t row) const {
+    const lane_total* const found = find_lane(row);
+    if (found == nullptr) throw sqlite_error(SQLITE_CORRUPT, "a delivery's lane is missing");
+    return *found;
 }
 
 std::int64_t totals::lane_row(db_connection& db, const std::string& lane, const std::string& callback) {

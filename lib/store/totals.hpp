@@ -77,6 +77,7 @@ class totals {
     const std::deque<lane_total>& lanes() const { return lanes_; }
     /// nullptr when there never was one of this name.
     const lane_total* find_lane(std::string_view lane) const;
+    const lane_total* find_lane(std::int64_t row) const; ///< nullptr when it was forgotten
     const lane_total& lane_at(std::int64_t row) const; ///< throws sqlite_error for a row that is not there
     /// The lane, made at its first use.
     std::int64_t lane_row(db_connection& db, const std::string& lane, const std::string& callback);

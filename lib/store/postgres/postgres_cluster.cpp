@@ -86,8 +86,23 @@ void postgres_cluster::want_poll(transaction_id id, store_handler<std::monostate
 
 void postgres_cluster::read_news(news_cursor after, store_handler<cluster_news> handler) {
     submit<cluster_news>(
-        "read the news", operation_kind::read, 1, [after](database& db) { return read_cluster_news(db, after); },
+        "read the news", operation_kind::read, 1,
+        [this, after](database& db) {
+            if (!has_missed_mail(db, after)) return read_cluster_news(db, after);
+            give_place_up();
+            auto end = read_cluster_news(db, {});
+            if (end) end->controls_changed = end->replays_changed = true;
+            return end;
+        },
         std::move(handler));
+}
+
+/// What was missed cannot be read any more: the node joins again, and loads everything.
+void postgres_cluster::give_place_up() {
+    const std::lock_guard lock(mutex_);
+    if (!lease_) return;
+    with_.identity.lose(with_.identity.boot());
+    lease_->look_at_identity();
 }
 
 void postgres_cluster::notify_others() {

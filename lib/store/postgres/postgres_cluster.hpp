@@ -50,6 +50,7 @@ class postgres_cluster final : public cluster_store {
     void stop();
 
   private:
+    void give_place_up();
     template <class T, class Work>
     void submit(const char* name, operation_kind kind, std::size_t weight, Work work, store_handler<T> handler) {
         with_.queue.submit(make_operation<T>(name, kind, weight, std::move(work), std::move(handler)));

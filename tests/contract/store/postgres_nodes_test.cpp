@@ -1,8 +1,10 @@
 // Several stores on one database of PostgreSQL: commits in turn, figures that follow, and what each hears of others.
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -20,7 +22,17 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
-/// One node's store. Nobody keeps its lease: nothing here takes as long.
+/// What a node hears is not asked for here.
+class deaf_observer final : public cluster_observer {
+  public:
+    void on_lease(steady_time /*until*/) override {}
+    void on_gained(const shard_set& /*shards*/, shard_gain /*how*/, milliseconds /*silent*/) override {}
+    void on_view(const cluster_view& /*view*/) override {}
+    void on_news() override {}
+    void on_fenced(const std::string& /*why*/) override {}
+};
+
+/// One node's store. Nobody keeps its lease until it joins: nothing here takes as long.
 class node_store : public store_calls {
   public:
     node_store(const std::string& schema, const std::string& name) {
@@ -40,6 +52,7 @@ class node_store : public store_calls {
         loop_.run();
     }
     cluster_store& cluster() { return *store_->cluster(); }
+    void join() { cluster().join(observer_); }
 
     std::vector<track::active_transaction> take_up(const shard_set& shards) {
         std::vector<track::active_transaction> all;
@@ -74,6 +87,7 @@ class node_store : public store_calls {
 
   private:
     boost::asio::io_context loop_{1};
+    deaf_observer observer_;
     news_cursor cursor_;
     std::unique_ptr<store> store_;
 };
@@ -97,6 +111,20 @@ class PostgresNodes : public testing::Test {
     node_store& a() { return *a_; }
     node_store& b() { return *b_; }
     const std::string& schema() const { return world_->schema(); }
+    void run(const std::string& sql) { postgres_server::shared().run("SET search_path TO " + schema() + "; " + sql); }
+    std::string ask(const std::string& what, const std::string& table) {
+        return postgres_server::shared().ask("SELECT " + what + " FROM " + schema() + "." + table);
+    }
+    /// Looks again and again, for as long as things take on a busy machine.
+    template <class Condition>
+    static bool comes_true(Condition condition) {
+        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+        while (!condition()) {
+            if (std::chrono::steady_clock::now() >= until) return false;
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        return true;
+    }
     static shard_set only(const add_outcome& added) { return shard_set().set(added.shard); }
 
   private:
@@ -214,6 +242,67 @@ TEST_F(PostgresNodes, WhoIsTakenForGoneWritesNothingMore) {
     EXPECT_FALSE(b().add({make_new("y")}).has_value());
     EXPECT_FALSE(a().knows(make_id("y")));
     EXPECT_TRUE(a().add({make_new("z")}).has_value());
+}
+
+TEST_F(PostgresNodes, WhatAnEarlierStartHeldIsNotHeldByTheNextOne) {
+    b().add({make_new("x")}).value();
+    b().take_up(all_shards());
+    b().join();
+    a().take_up(all_shards()); // as if it had taken over
+    a().news();
+    run("UPDATE nodes SET state = 2 WHERE id = 'b'; "
+        "UPDATE writers SET boot = '', former_boot = boot, former_batch = batch WHERE node = 'b'");
+    // Nobody has told it to let go before it writes again.
+    ASSERT_TRUE(comes_true([this] { return b().record(make_settlement("x", 1, {"backend"})).has_value(); }));
+    const cluster_news read = a().news();
+    EXPECT_THAT(ids_of(read.rows), ElementsAre("x"));
+    EXPECT_THAT(read.lanes, ElementsAre("backend"));
+    EXPECT_THAT(b().heads("backend"), IsEmpty());
+}
+
+TEST_F(PostgresNodes, ALaterStartKnowsTheLanesAsTheyAreNow) {
+    b().add({make_new("x"), make_new("y")}).value();
+    b().record(make_settlement("x", 1, {"backend"})).value();
+    b().join();
+    run("DELETE FROM deliveries; UPDATE lanes SET lane = 'other', callback = 'other', pending = 0, total = 0; "
+        "UPDATE prooftrackd SET batch = batch + 1; UPDATE nodes SET state = 2 WHERE id = 'b'; "
+        "UPDATE writers SET boot = '', former_boot = boot, former_batch = batch WHERE node = 'b'");
+    ASSERT_TRUE(comes_true([this] { return b().record(make_settlement("y", 2, {"backend"})).has_value(); }));
+    EXPECT_EQ(ask("count(*)", "lanes WHERE lane = 'backend' AND row = 2 AND pending = 1"), "1");
+}
+
+TEST_F(PostgresNodes, EachStopsWhenTheLogHasAnotherName) {
+    a().add({make_new("x")}).value();
+    run("UPDATE counters SET log_id = 'feedfeedfeedfeed'; UPDATE prooftrackd SET batch = batch + 1");
+    EXPECT_FALSE(a().add({make_new("y")}).has_value());
+    EXPECT_TRUE(comes_true([this] {
+        static_cast<void>(a().probe()); // the outcome comes with an answer
+        return !a().reported.fatal.empty();
+    }));
+    EXPECT_EQ(ask("log_id", "counters"), "feedfeedfeedfeed") << "renamed once";
+    EXPECT_EQ(ask("count(*)", "transactions"), "1");
+}
+
+TEST_F(PostgresNodes, OldMailIsRemovedAndWhoMissedItIsTold) {
+    a().add({make_new("x")}).value();
+    run("INSERT INTO mail (no, at, kind, subject) SELECT n, clock_timestamp() - INTERVAL '1 hour', 0, 1 "
+        "FROM generate_series(1, 499) n; "
+        "UPDATE counters SET next_mail = 500; UPDATE prooftrackd SET batch = batch + 1");
+    EXPECT_TRUE(a().want_poll("x").has_value());
+    EXPECT_EQ(ask("string_agg(no::TEXT, ' ')", "mail"), "500");
+    const cluster_news missed = b().news();
+    EXPECT_TRUE(missed.controls_changed);
+    EXPECT_TRUE(missed.replays_changed);
+    EXPECT_TRUE(a().want_poll("x").has_value());
+    EXPECT_FALSE(b().news().controls_changed) << "it goes on behind";
+}
+
+TEST_F(PostgresNodes, MailAboutALaneThatIsForgottenIsPassedBy) {
+    a().add({make_new("x")}).value();
+    run("INSERT INTO mail (no, kind, subject) VALUES (1, 2, 77); "
+        "UPDATE counters SET next_mail = 2; UPDATE prooftrackd SET batch = batch + 1");
+    EXPECT_THAT(b().news().lanes, IsEmpty());
+    EXPECT_TRUE(b().reported.fatal.empty());
 }
 
 } // namespace
