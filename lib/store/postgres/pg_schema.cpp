@@ -248,6 +248,7 @@ COMMENT ON TABLE mail IS 'What the nodes need to hear of each other''s commits; 
 // From the version before.
 constexpr std::string_view steps_from_1 = R"sql(
 ALTER TABLE prooftrackd DROP COLUMN boot;
+COMMENT ON TABLE prooftrackd IS 'Each commit of each node changes this row first: they take turns';
 ALTER TABLE counters ADD COLUMN next_mail BIGINT NOT NULL DEFAULT 1;
 ALTER TABLE lanes ADD COLUMN changed BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX lanes_changed ON lanes (changed);

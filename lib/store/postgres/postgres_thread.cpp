@@ -340,7 +340,9 @@ void postgres_thread::repeat(operation& read) {
 }
 
 void postgres_thread::refuse(operations& batch, const op_error& why) {
-    for (const auto& each : batch) each->fail({why.code, each->name(), why.detail});
+    for (const auto& each : batch) {
+        if (!each->is_local()) each->fail({why.code, each->name(), why.detail}); // the others have run
+    }
 }
 
 void postgres_thread::go_away(const database_error& error) {

@@ -203,6 +203,27 @@ TEST_F(PostgresStart, RefusesANewerSchemaAndCountersThatDoNotFit) {
     EXPECT_THAT(refusal(), HasSubstr("the counters do not fit the tables"));
 }
 
+TEST_F(PostgresStart, ADatabaseOfTheVersionBeforeIsBroughtUpToDate) {
+    world().add({make_new("a"), make_new("b")}).value();
+    world().record(make_settlement("a", 1, {"backend"})).value();
+    world().subject().close([] {});
+    world().run();
+    server().run(
+        "SET search_path TO " + world().schema() +
+        "; DROP TABLE nodes, writers, shards, moves, mail; "
+        "ALTER TABLE prooftrackd ADD COLUMN boot TEXT NOT NULL DEFAULT 'a1b2'; "
+        "ALTER TABLE counters DROP COLUMN next_mail; ALTER TABLE lanes DROP COLUMN changed; "
+        "DROP INDEX transactions_watched; "
+        "CREATE INDEX transactions_watched ON transactions (watched) WHERE watched = 1; "
+        "UPDATE prooftrackd SET schema_version = 1");
+    world().reopen();
+    EXPECT_EQ(world().status().lanes.at("backend").pending, 1U);
+    world().add({make_new("c")}).value();
+    EXPECT_EQ(world().record(make_settlement("b", 2, {"backend"})).value().seq, event_seq{2});
+    EXPECT_EQ(server().ask("SELECT schema_version FROM " + table("prooftrackd")), "2");
+    EXPECT_EQ(server().ask("SELECT count(*) FROM " + table("shards")), "256");
+}
+
 TEST_F(PostgresStart, RefusesARoleThatMayNotCreateTables) {
     server().run(
         "CREATE ROLE poor_" + world().schema() + " LOGIN; GRANT USAGE ON SCHEMA " + world().schema() + " TO poor_" +
