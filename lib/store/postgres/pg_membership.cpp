@@ -149,8 +149,10 @@ bool take_name(pg_link& link, const pg_node& self) {
             INSERT INTO writers (node, boot, batch, former_boot, former_batch)
             VALUES ($1, $2, {}, '', 0)
             ON CONFLICT (node) DO UPDATE
-            SET former_boot = CASE WHEN writers.boot = '' THEN writers.former_boot ELSE writers.boot END,
-                former_batch = CASE WHEN writers.boot = '' THEN writers.former_batch ELSE writers.batch END,
+            SET former_boot = CASE WHEN writers.boot IN ('', EXCLUDED.boot) THEN writers.former_boot
+                    ELSE writers.boot END,
+                former_batch = CASE WHEN writers.boot IN ('', EXCLUDED.boot) THEN writers.former_batch
+                    ELSE writers.batch END,
                 boot = EXCLUDED.boot,
                 batch = EXCLUDED.batch
         )sql",

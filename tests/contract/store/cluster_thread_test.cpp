@@ -341,6 +341,17 @@ TEST_F(PostgresCluster, ANameIsTakenThoughItsEarlierStartHasTheTurn) {
     EXPECT_EQ(ask("SELECT batch FROM writers"), "2") << "its turn came to nothing";
 }
 
+TEST_F(PostgresCluster, AJoinThatIsRepeatedForgetsNothingOfTheStartBefore) {
+    const pg_node before{"a", next_boot(), "1.0"};
+    const pg_node next{"a", next_boot(), "1.0", before.boot};
+    const auto link = connect(next.boot);
+    ASSERT_EQ(join_cluster(*link, before, 0ms), std::nullopt);
+    for (int i = 0; i < 2; ++i) ASSERT_EQ(join_cluster(*link, next, 0ms), std::nullopt);
+    EXPECT_EQ(
+        ask("SELECT boot || ' ' || batch || ' ' || former_boot || ' ' || former_batch FROM writers"),
+        next.boot + " 3 " + before.boot + " 1");
+}
+
 TEST_F(PostgresCluster, AHandOverMovesExactlyThose) {
     const auto a = make_node("a", false);
     ASSERT_TRUE(a->comes_true(holds(256)));
