@@ -124,8 +124,8 @@ task<bulk_calls::row_result> bulk_calls::end_one(track::active_transaction wante
 
 task<bulk_calls::row_result> bulk_calls::end_stored(track::active_transaction wanted, api::client_identity who) {
     if (store_.cluster() == nullptr) co_return row_result{}; // it has ended, or is not loaded yet
-    if (polls_.holds(wanted.shard)) { // another node has just taken it, and the news are still to come
-        polls_.take_in(std::move(wanted));
+    if (polls_.holds(wanted.shard)) { // it is being loaded, or another node has just taken it and the news are to come
+        polls_.refresh(std::move(wanted));
         co_return row_result{};
     }
     const transaction_id id = wanted.id;

@@ -74,8 +74,8 @@ task<std::optional<api::outcome<track::transaction_view>>> change_calls::end_sto
     if (store_.cluster() == nullptr) co_return std::nullopt; // it has just been tracked
     const transaction_id id = stored.id;
     track::active_transaction row{id, std::move(stored.facts), stored.revision, stored.shard};
-    if (polls_.holds(row.shard)) { // another node has just taken it, and the news are still to come
-        polls_.take_in(std::move(row));
+    if (polls_.holds(row.shard)) { // it is being loaded, or another node has just taken it and the news are to come
+        polls_.refresh(std::move(row));
         co_return std::nullopt;
     }
     const auto recorded = co_await call(polls_, &poll_driver::end_stored, std::move(row));
@@ -131,9 +131,10 @@ task<std::optional<api::outcome<std::monostate>>> change_calls::poll_stored(
         if (wanted || !is_last) co_return wanted;
         co_return keeps_changing(id);
     }
-    if (is_open && store_.cluster() != nullptr) // another node has just taken it, and the news are still to come
-        polls_.take_in(track::active_transaction{id, view.facts, view.revision, view.shard});
-    if (is_open && !is_last) co_return std::nullopt;
+    // It is being loaded, or another node has just taken it and the news are to come.
+    const bool is_coming = store_.cluster() != nullptr && view.facts.watched && polls_.holds(view.shard);
+    if (is_coming) polls_.refresh(track::active_transaction{id, view.facts, view.revision, view.shard});
+    if ((is_open || is_coming) && !is_last) co_return std::nullopt;
     const bool is_hopeless = state != track::tracking_state::settled || view.facts.status == "completed";
     if (why == reason::hint && is_hopeless) co_return unknown_transaction(id);
     if (state == track::tracking_state::settled || state == track::tracking_state::abandoned) {

@@ -183,6 +183,49 @@ TEST_F(OtherNodes, WhatAnotherNodeHasJustTakenForThisOneIsTakenIn) {
     EXPECT_EQ(word_of(third), "ok");
 }
 
+/// A shard has just been gained, and its rows are on their way from the store.
+TEST_F(OtherNodes, WhatIsStillBeingLoadedIsNoNewTracking) {
+    for (const char* text : {"t1", "t2", "t3"}) {
+        world_.track(text);
+        track::tracking_facts& facts = world_.disk.transactions.at(text).facts;
+        facts.tracked_at -= 3h;
+        facts.last_polled_at = world_.clock.now().wall - 5min;
+        facts.polls = 4;
+    }
+    const auto since = world_.disk.transactions.at("t1").facts.tracked_at;
+    world_.polls.hold(all_shards());
+    EXPECT_EQ(poll(), "ok");
+    const auto row = world_.polls.core().find("t1");
+    ASSERT_TRUE(row);
+    EXPECT_EQ(world_.polls.live(*row).facts.tracked_at, since);
+    EXPECT_EQ(world_.polls.live(*row).next_poll_at, world_.clock.now().wall);
+    EXPECT_EQ(untrack(), "ok");
+    EXPECT_EQ(bulk(), "2");
+    for (const char* text : {"t1", "t2", "t3"}) {
+        EXPECT_EQ(stored_state(text), tracking_state::untracked) << text;
+        EXPECT_EQ(world_.disk.transactions.at(text).facts.tracked_at, since) << text;
+        EXPECT_EQ(world_.disk.transactions.at(text).facts.polls, 4U) << text;
+    }
+}
+
+TEST_F(OtherNodes, ASettledOneThatIsStillBeingLoadedKeepsItsVerification) {
+    world_.track("t1");
+    world_.change_elsewhere("t1", tracking_state::settled);
+    track::tracking_facts& facts = world_.disk.transactions.at("t1").facts;
+    facts.watched = true;
+    facts.status = "failed";
+    facts.polls = 4;
+    facts.settled_at = world_.clock.now().wall - 1min;
+    facts.last_polled_at = facts.settled_at;
+    world_.polls.hold(all_shards());
+    EXPECT_EQ(poll(), "ok");
+    const auto row = world_.polls.core().find("t1");
+    ASSERT_TRUE(row);
+    EXPECT_TRUE(world_.polls.live(*row).facts.watched) << "the poll that was wanted is not its last one";
+    EXPECT_EQ(hint(), "ok");
+    EXPECT_THAT(world_.cluster.wanted, IsEmpty());
+}
+
 TEST_F(OtherNodes, ManyAreUntrackedWhoeverHoldsThem) {
     world_.polls.hold(shard_set().set(2));
     for (const char* text : {"a", "b", "c"}) world_.track(text);
