@@ -79,6 +79,8 @@ void cluster_duties::on_gained(const shard_set& shards, store::shard_gain how, m
         around_.cluster->hand_over(shards);
         return;
     }
+    // While it was taken for gone, mail may have been pruned that it has not read.
+    if (std::exchange(has_missed_news_, false)) news_.reread_controls();
     drop(shards); // had they gone and come back between two views, what is known of them is old
     gained_shards gained{shards, how, silent, former_owners(shards), around_.clock.now().steady};
     if (news_.is_ready()) {
@@ -158,6 +160,7 @@ void cluster_duties::on_news() { news_.hurry(); }
 
 void cluster_duties::on_fenced(const std::string& why) {
     is_fenced_ = true;
+    has_missed_news_ = true;
     const std::string node = view_ ? view_->node : std::string();
     around_.log.write(observe::log_event_id::cluster_fenced, {{"node", node}, {"error", why}});
     on_lease(around_.clock.now().steady - milliseconds(1));

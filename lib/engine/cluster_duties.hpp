@@ -71,6 +71,7 @@ class cluster_duties final : public store::cluster_observer {
     std::optional<steady_time> lease_until_;
     bool has_joined_ = false;
     bool is_fenced_ = false;
+    bool has_missed_news_ = false; ///< it was fenced, and has not gained anything since
     bool is_stopping_ = false;
     unique_function<void()> stopped_;
 };

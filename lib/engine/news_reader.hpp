@@ -21,6 +21,8 @@ class news_reader {
     bool is_ready() const { return is_ready_; }
     /// There may be some.
     void hurry();
+    /// They may have changed without news of it; again, should they not be readable now.
+    void reread_controls();
 
     std::optional<steady_time> next_wake() const;
     void on_wake(instant now);
@@ -29,7 +31,6 @@ class news_reader {
     void read(instant now);
     void on_read(op_result<store::cluster_news> read);
     void apply(store::cluster_news news);
-    void reread_controls();
 
     const cluster_context& around_;
     unique_function<void()> then_ready_;

@@ -313,7 +313,10 @@ TEST_F(ClusterDuties, AFencedNodeDropsEverythingAtOnceAndJoinsAnew) {
     duties_.on_view(view_of({{node("a"), range(0, 9)}}));
     EXPECT_EQ(duties_.why_idle(), "");
     EXPECT_EQ(log_.count(log_event_id::cluster_joined), 1U);
-    EXPECT_THAT(book_.take(), ElementsAre("100 trust for 3000", "100 hold 0-9", "100 take_up 0-9"));
+    EXPECT_THAT(book_.take(), ElementsAre("100 trust for 3000", "100 controls", "100 hold 0-9", "100 take_up 0-9"))
+        << "a pause may have been set meanwhile, and its mail pruned";
+    duties_.on_gained(range(10, 19), shard_gain::unowned, 0ms);
+    EXPECT_THAT(book_.take("controls"), IsEmpty()) << "once";
 }
 
 TEST_F(ClusterDuties, AStopHandsOverEachSliceAsSoonAsItIsFree) {
