@@ -58,6 +58,7 @@ void cluster_duties::finish_stop() {
 }
 
 std::optional<steady_time> cluster_duties::next_wake() const {
+    if (!is_clustered()) return std::nullopt; // asked at each poll
     std::optional<steady_time> next = news_.next_wake();
     for (const auto& other : {intake_.next_wake(), handover_.next_wake()}) {
         if (other && (!next || *other < *next)) next = other;
@@ -66,6 +67,7 @@ std::optional<steady_time> cluster_duties::next_wake() const {
 }
 
 void cluster_duties::on_wake(instant now) {
+    if (!is_clustered()) return;
     news_.on_wake(now);
     intake_.on_wake(now);
     handover_.on_wake(now);
