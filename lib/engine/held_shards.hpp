@@ -43,6 +43,7 @@ class held_shards final : public shard_work {
     void reread_lanes(const std::vector<std::string>& lanes, const std::vector<delivery_id>& retried) override;
     void reread_controls(unique_function<void()> failed) override;
     void reread_replays() override;
+    void pause_polls(milliseconds pause) override { around_.polls.pause_as_elsewhere(pause); }
     void catch_up(event_seq last_seq, event_seq first_seq) override { around_.feed.catch_up(last_seq, first_seq); }
 
   private:

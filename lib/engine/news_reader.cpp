@@ -52,6 +52,7 @@ void news_reader::on_read(op_result<store::cluster_news> read_now) {
     if (read_now) {
         cursor_ = read_now->next;
         const bool is_more = read_now->more;
+        if (read_now->throttled) around_.work.pause_polls(*read_now->throttled);
         if (is_ready_) {
             apply(*std::move(read_now));
         } else {

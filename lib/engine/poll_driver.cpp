@@ -164,7 +164,9 @@ bool poll_driver::has_poll() {
 void poll_driver::on_answer(track::poll_ticket ticket, track::poll_answer answer) {
     const instant now = around_.clock.now();
     around_.counts.on_poll_answered(answer.what, answer.took, now.wall);
+    const bool is_throttled = answer.what == track::reply_class::throttled;
     step(track::answered_event{std::move(ticket), std::move(answer)}, now);
+    if (is_throttled) tell_of_pause(now.steady);
 }
 
 void poll_driver::after_change(track::row_ref row, unique_function<void(op_result<std::monostate>)> then) {

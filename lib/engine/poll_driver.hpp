@@ -96,6 +96,8 @@ class poll_driver final : public proof::poll_source {
     void take_in(track::active_transaction row, bool once = false);
     /// Another daemon has changed this row, or added it: nothing if its shard is not held.
     void refresh(track::active_transaction row);
+    /// Proof has throttled another daemon, whose pause lasts so much longer: nothing is polled here either.
+    void pause_as_elsewhere(milliseconds pause);
     /// Counters of rows to the store, 1,000 in a call; those of rows that have changed meanwhile are left out there.
     void save(std::vector<track::active_transaction> rows);
 
@@ -109,6 +111,7 @@ class poll_driver final : public proof::poll_source {
     /// Whether polls may be given out.
     bool may_poll(steady_time now) const { return !is_stopped_ && (!trusted_until_ || now < *trusted_until_); }
     void perform_step(track::tracker_event event, instant now);
+    void tell_of_pause(steady_time now);
     void perform(track::change_action& change);
     void perform(track::reload_action& reload);
     void perform(track::save_action& saved);
@@ -139,6 +142,7 @@ class poll_driver final : public proof::poll_source {
     bool is_stopped_ = false;
     shard_set held_ = all_shards();
     std::optional<steady_time> trusted_until_;
+    steady_time told_until_{}; ///< the end of the pause after a 429 that the other daemons know of
     std::multimap<track::change_number, unique_function<void(op_result<std::monostate>)>> after_change_;
     std::set<track::change_number> reloading_;         ///< refused as stale, and their rows are being loaded
     std::vector<track::tracker_action> spare_actions_; ///< capacity kept between steps

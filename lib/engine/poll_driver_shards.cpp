@@ -4,12 +4,15 @@
 #include <iterator>
 
 #include "engine/poll_driver.hpp"
+#include "store/cluster.hpp"
 
 namespace prooftrack::engine {
 namespace {
 
 /// So many rows go to the store in one call.
 constexpr std::size_t rows_a_save = 1'000;
+/// Each 429 of what was in flight makes a pause longer by moments: that is worth no commit.
+constexpr milliseconds worth_telling{250};
 
 } // namespace
 
@@ -39,6 +42,20 @@ void poll_driver::refresh(track::active_transaction row) {
 
 bool poll_driver::may_repeat(const track::poll_ticket& /*ticket*/) {
     return (!trusted_until_ || around_.clock.now().steady < *trusted_until_) && tracker_.may_repeat();
+}
+
+void poll_driver::pause_as_elsewhere(milliseconds pause) {
+    step(track::throttled_elsewhere_event{pause});
+    told_until_ = std::max(told_until_, tracker_.health().pause_end());
+}
+
+/// Of an own 429 alone.
+void poll_driver::tell_of_pause(steady_time now) {
+    const steady_time end = tracker_.health().pause_end();
+    store::cluster_store* const cluster = around_.storage.cluster();
+    if (cluster == nullptr || end <= now || end <= told_until_ + worth_telling) return;
+    told_until_ = end;
+    cluster->tell_throttled(std::chrono::ceil<milliseconds>(end - now));
 }
 
 void poll_driver::perform(track::save_action& saved) { save(std::move(saved.transactions)); }

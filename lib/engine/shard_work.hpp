@@ -41,6 +41,8 @@ class shard_work {
     /// `failed` runs when they could not be read.
     virtual void reread_controls(unique_function<void()> failed) = 0;
     virtual void reread_replays() = 0;
+    /// Nothing is polled for so long: Proof throttles another node.
+    virtual void pause_polls(milliseconds pause) = 0;
     virtual void catch_up(event_seq last_seq, event_seq first_seq) = 0;
 };
 

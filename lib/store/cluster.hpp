@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -92,7 +93,7 @@ class cluster_observer {
     virtual void on_fenced(const std::string& why) = 0;
 };
 
-/// How far the news were read. Begins with what `read_news` gives for a default one: its end, and nothing else.
+/// How far the news were read. Begins with what `read_news` gives for a default one: its end, and what is in force.
 struct news_cursor {
     std::int64_t row = -1; ///< transactions up to this row are known
     std::int64_t mail = -1;
@@ -111,6 +112,9 @@ struct cluster_news {
     std::vector<delivery_id> retried;          ///< of held shards: their schedules were started anew by hand
     bool controls_changed = false;             ///< pauses or maintenance: read the status
     bool replays_changed = false;              ///< one began, or was cancelled
+    /// Proof has answered another node 429: so much is left of the longest pause. Also in the first answer of all, then
+    /// of any node.
+    std::optional<milliseconds> throttled;
 };
 
 /// Calls come from the loop and return at once; handlers run on the loop in the order of the calls, also of those of
@@ -137,6 +141,9 @@ class cluster_store {
 
     /// The owner polls it soon. not_found when there is none, or when it is not watched.
     virtual void want_poll(transaction_id id, store_handler<std::monostate> handler) = 0;
+    /// Proof has answered this node 429, and it polls nothing for so long: the others are told. One that is not told,
+    /// because this cannot be written, finds it by itself.
+    virtual void tell_throttled(milliseconds pause) = 0;
     virtual void read_news(news_cursor after, store_handler<cluster_news> handler) = 0;
 };
 

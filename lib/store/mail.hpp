@@ -21,6 +21,7 @@ enum class mail_kind : std::uint8_t {
     retried = 3,     ///< the schedule of the delivery with this id was started anew by hand
     controls = 4,    ///< pauses or maintenance
     replays = 5,     ///< one began, or was cancelled
+    throttled = 6,   ///< Proof has answered 429, and nothing is polled for so many ms from the row's `at` on
 };
 
 /// Notes of the open commit. Belongs to the store's thread.
@@ -30,14 +31,18 @@ class outgoing_mail {
     /// They follow the savepoint of one operation, as `totals` do.
     void mark() { marked_ = notes_.size(); }
     void undo() { notes_.resize(marked_); }
-    void forget() { notes_.clear(); }
+    void forget();
     bool empty() const { return notes_.empty(); }
+    /// Whether this process has written that note of `throttled`; it remembers the latest few.
+    bool has_told(std::int64_t number) const;
     /// Writes each note once, numbered by `numbers`, which are to be flushed behind it. Some remove what is old.
     void flush(db_connection& db, totals& numbers);
 
   private:
     std::vector<std::pair<mail_kind, std::int64_t>> notes_;
     std::size_t marked_ = 0;
+    std::vector<std::int64_t> told_; ///< numbers of the latest notes of `throttled`
+    std::size_t committed_ = 0;      ///< so many of them are; of the others that is not known yet
 };
 
 } // namespace prooftrack::store

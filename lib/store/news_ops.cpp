@@ -53,10 +53,26 @@ void read_wanted_poll(database& db, std::int64_t key, cluster_news& news) {
     if (row.next()) news.wanted_polls.push_back(read_id(row, 0));
 }
 
+/// By the database's clock. What this process has told itself is not its news.
+void read_pauses(database& db, std::int64_t after, std::int64_t last, cluster_news& news) {
+    static constexpr sql_literal told_pauses = R"sql(
+        SELECT no, subject + floor(extract(epoch FROM at - clock_timestamp()) * 1000)::BIGINT
+        FROM mail
+        WHERE no > ? AND no <= ? AND kind = ?
+    )sql";
+    query row = db.sql(told_pauses).select(after, last, mail_kind::throttled);
+    while (row.next()) {
+        const milliseconds left(row.integer(1));
+        if (left > milliseconds(0) && !db.mail.has_told(row.integer(0)))
+            news.throttled = std::max(left, news.throttled.value_or(left));
+    }
+}
+
 struct mail_subjects {
     std::set<std::int64_t> rows;
     std::set<std::int64_t> polls;
     std::set<std::int64_t> lanes;
+    bool pauses = false;
 };
 
 mail_subjects read_mail(database& db, const news_cursor& after, cluster_news& news) {
@@ -94,6 +110,9 @@ mail_subjects read_mail(database& db, const news_cursor& after, cluster_news& ne
         case mail_kind::replays:
             news.replays_changed = true;
             break;
+        case mail_kind::throttled:
+            subjects.pauses = true;
+            break;
         }
         if (seen + 1 == most_news) news.next.mail = row.integer(0);
     }
@@ -114,12 +133,14 @@ op_result<cluster_news> read_cluster_news(database& db, const news_cursor& after
     news.last_seq = db.sums.last_event();
     if (after.row < 0) {
         news.next = {db.sums.last_transaction_row(), db.sums.last_mail()};
+        read_pauses(db, 0, news.next.mail, news);
         return news;
     }
     read_new_rows(db, after, news);
     const mail_subjects subjects = read_mail(db, after, news);
     for (const std::int64_t row : subjects.rows) read_row(db, row, news);
     for (const std::int64_t row : subjects.polls) read_wanted_poll(db, row, news);
+    if (subjects.pauses) read_pauses(db, after.mail, news.next.mail, news);
     for (const std::int64_t row : subjects.lanes) {
         if (const lane_total* const lane = db.sums.find_lane(row)) news.lanes.push_back(lane->lane);
     }

@@ -11,6 +11,8 @@ constexpr std::array<std::string_view, 5> names{"ok", "throttled", "unauthorized
 constexpr milliseconds first_wait{1'000};
 constexpr milliseconds longest_probe_wait{30'000};
 constexpr milliseconds longest_pause{60'000}; ///< of our own; a Retry-After may be longer
+constexpr milliseconds longest_told = std::chrono::minutes(15);
+constexpr std::string_view told_error = "another node was answered 429";
 /// 1 s, doubled to 30 s, but never more than an eighth of what the outage has lasted: its end is not noticed late.
 milliseconds probe_wait(steady_duration outage) {
     milliseconds wait = first_wait;
@@ -48,9 +50,11 @@ health_effect proof_health::change(health_kind kind, std::string detail, instant
 
 health_effect proof_health::on_alive(steady_time started, instant now) {
     if (!is_unwell() || started < changed_at_) return {};
-    health_effect effect = change(health_kind::ok, "", now);
+    const bool is_paused = now.steady < pause_end_;
+    health_effect effect =
+        is_paused ? change(health_kind::throttled, pause_error_, now) : change(health_kind::ok, "", now);
     effect.begins_slow_start = true;
-    pause_end_ = now.steady;
+    pause_end_ = std::max(pause_end_, now.steady);
     return effect;
 }
 
@@ -60,9 +64,24 @@ health_effect proof_health::on_throttled(const poll_answer& answer, steady_time 
     const milliseconds pause = answer.retry_after.value_or(next_pause_);
     if (!is_new && now.steady + pause <= pause_end_) return {};
     pause_end_ = std::max(pause_end_, now.steady + pause);
+    pause_error_ = answer.error;
     if (is_new && !answer.retry_after) next_pause_ = std::min(next_pause_ * 2, longest_pause);
     health_effect effect = change(health_kind::throttled, answer.error, now);
     effect.begins_slow_start = is_new;
+    return effect;
+}
+
+health_effect proof_health::on_throttled_elsewhere(milliseconds pause, instant now) {
+    const steady_time end = now.steady + std::min(pause, longest_told);
+    if (end <= std::max(pause_end_, now.steady)) return {};
+    const bool is_new = kind_ != health_kind::throttled || now.steady >= pause_end_;
+    pause_end_ = end;
+    if (!is_new) return {};
+    pause_error_ = told_error;
+    if (is_unwell()) return {}; // that another one is answered is no end of our outage; the probes wait
+    next_pause_ = std::min(next_pause_ * 2, longest_pause); // the next one of all daemons together
+    health_effect effect = change(health_kind::throttled, pause_error_, now);
+    effect.begins_slow_start = true;
     return effect;
 }
 

@@ -44,7 +44,8 @@ struct answer_context {
 /// Rules: a 429 pauses all polls for Retry-After (without one: 1 s, doubled each time, at most 60 s). Refusals and
 /// failures concern all polls when `outage_watch` says so: then there is one probe every `probe_interval` after a 401
 /// or 403, or one after 1 s, doubled to 30 s as the outage lasts. The first 401 of a run asks for the token to be read
-/// again, at once. Answers of polls that started before a change do not undo it.
+/// again, at once. Answers of polls that started before a change do not undo it. A pause outlasts an outage. Another
+/// daemon's pause is kept like an own one; whether there is an outage each daemon finds by itself.
 class proof_health {
   public:
     explicit proof_health(milliseconds probe_interval) : probe_interval_(probe_interval) {}
@@ -64,6 +65,8 @@ class proof_health {
 
     /// `what` after the burst rule.
     health_effect on_answer(const poll_answer& answer, reply_class what, const answer_context& context, instant now);
+    /// Another daemon was answered 429, and so much (at most 15 min) of its pause is left. Nothing if ours is longer.
+    health_effect on_throttled_elsewhere(milliseconds pause, instant now);
     /// A refusal of the previous token: it says nothing about the present one.
     bool is_stale_refusal(reply_class what, steady_time started) const {
         return what == reply_class::unauthorized && started < token_changed_at_;
@@ -94,6 +97,7 @@ class proof_health {
     std::string latest_message_;
     steady_time changed_at_{};
     steady_time pause_end_{};
+    std::string pause_error_; ///< what began the pause
     milliseconds next_pause_{1'000};
     steady_time probe_at_{};
     bool is_probing_ = false;

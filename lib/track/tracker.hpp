@@ -112,6 +112,10 @@ struct poll_wanted_event {
     row_ref row;
 };
 struct token_changed_event {};
+/// Proof has answered another daemon 429, and so much of its pause is left: the same holds here.
+struct throttled_elsewhere_event {
+    milliseconds pause{0};
+};
 /// Time has passed; due whenever `next_wake` says so, and about once a second.
 struct woken_event {};
 /// Wall, steady and boot time disagree: the machine slept or its clock was set.
@@ -131,8 +135,8 @@ struct maintenance_event {
 
 using tracker_event = std::variant<
     tracked_event, loaded_event, held_event, let_go_event, refreshed_event, started_event, answered_event,
-    recorded_event, reloaded_event, untracked_event, revised_event, poll_wanted_event, token_changed_event, woken_event,
-    clock_jumped_event, options_changed_event, maintenance_event>;
+    recorded_event, reloaded_event, untracked_event, revised_event, poll_wanted_event, token_changed_event,
+    throttled_elsewhere_event, woken_event, clock_jumped_event, options_changed_event, maintenance_event>;
 
 // What the core wants done.
 
@@ -319,6 +323,7 @@ class tracker {
     void on(revised_event event, instant now, std::vector<tracker_action>& actions);
     void on(poll_wanted_event event, instant now, std::vector<tracker_action>& actions);
     void on(token_changed_event event, instant now, std::vector<tracker_action>& actions);
+    void on(throttled_elsewhere_event event, instant now, std::vector<tracker_action>& actions); // tracker_answers.cpp
     void on(woken_event event, instant now, std::vector<tracker_action>& actions);
     void on(clock_jumped_event event, instant now, std::vector<tracker_action>& actions);
     void on(options_changed_event event, instant now, std::vector<tracker_action>& actions);

@@ -137,6 +137,12 @@ void tracker::judge_health(
     follow_health(effect, before, answer.request_id, now, actions);
 }
 
+void tracker::on(throttled_elsewhere_event event, instant now, std::vector<tracker_action>& actions) {
+    const health_kind before = health_.kind();
+    const health_effect effect = health_.on_throttled_elsewhere(event.pause, now);
+    follow_health(effect, before, "", now, actions);
+}
+
 void tracker::judge_failure(
     std::uint32_t slot, const poll_answer& answer, reply_class what, instant now, answer_context& context) {
     const transaction_row& row = table_.at(slot);

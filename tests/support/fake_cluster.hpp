@@ -31,6 +31,7 @@ class fake_cluster final : public store::cluster_store {
             handler(op_error{make_error_code(refuse_polls), "want a poll", {}});
         }
     }
+    void tell_throttled(milliseconds pause) override { told.push_back(pause); }
     void read_news(store::news_cursor after, store::store_handler<store::cluster_news> handler) override {
         store::cluster_news nothing;
         nothing.next = after;
@@ -38,6 +39,7 @@ class fake_cluster final : public store::cluster_store {
     }
 
     std::vector<std::string> wanted;   ///< the ids of which a poll was wanted
+    std::vector<milliseconds> told;    ///< pauses after a 429
     store::store_error refuse_polls{}; ///< none: they are taken
 };
 

@@ -238,7 +238,7 @@ COMMENT ON TABLE moves IS 'Who took how many shards from whom: how 0 is unowned,
 CREATE TABLE mail (
   no BIGINT PRIMARY KEY,
   at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
-  kind BIGINT NOT NULL CHECK (kind BETWEEN 0 AND 5),
+  kind BIGINT NOT NULL CHECK (kind BETWEEN 0 AND 6),
   subject BIGINT NOT NULL
 );
 CREATE INDEX mail_age ON mail (at);

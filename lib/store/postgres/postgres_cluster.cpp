@@ -84,6 +84,19 @@ void postgres_cluster::want_poll(transaction_id id, store_handler<std::monostate
         [id = std::move(id)](database& db) { return note_wanted_poll(db, id); }, std::move(handler));
 }
 
+void postgres_cluster::tell_throttled(milliseconds pause) {
+    // What is left when it is written: the call may have waited for its turn.
+    const steady_time end = std::chrono::steady_clock::now() + pause;
+    submit<std::monostate>(
+        "tell of a pause", operation_kind::write, 1,
+        [end](database& db) {
+            const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+            if (left > milliseconds(0)) db.mail.note(mail_kind::throttled, left.count());
+            return op_result<std::monostate>(std::monostate());
+        },
+        [](const op_result<std::monostate>& /*who is not told finds it by itself*/) {});
+}
+
 void postgres_cluster::read_news(news_cursor after, store_handler<cluster_news> handler) {
     submit<cluster_news>(
         "read the news", operation_kind::read, 1,

@@ -36,6 +36,7 @@ class postgres_cluster final : public cluster_store {
     void hand_over(const shard_set& shards) override;
     void leave() override;
     void want_poll(transaction_id id, store_handler<std::monostate> handler) override;
+    void tell_throttled(milliseconds pause) override;
     void read_news(news_cursor after, store_handler<cluster_news> handler) override;
 
     /// No chunk is waited for any more.

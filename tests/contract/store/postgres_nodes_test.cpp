@@ -125,6 +125,10 @@ class PostgresNodes : public testing::Test {
         }
         return true;
     }
+    void age_mail(int by_seconds) const {
+        postgres_server::shared().run(
+            "UPDATE " + schema() + ".mail SET at = at - INTERVAL '" + std::to_string(by_seconds) + " s'");
+    }
     static shard_set only(const add_outcome& added) { return shard_set().set(added.shard); }
 
   private:
@@ -234,6 +238,37 @@ TEST_F(PostgresNodes, PausesAndMaintenanceAreNewsForAll) {
     EXPECT_TRUE(b().news().controls_changed);
     EXPECT_FALSE(b().news().controls_changed);
     EXPECT_TRUE(b().status().pauses.contains("backend"));
+}
+
+TEST_F(PostgresNodes, APauseAfterA429IsNewsForTheOthersWithWhatIsLeftOfIt) {
+    a().cluster().tell_throttled(seconds(20));
+    a().cluster().tell_throttled(seconds(60));
+    a().cluster().tell_throttled(seconds(40));
+    EXPECT_EQ(a().news().throttled, std::nullopt) << "its own";
+    const auto left = b().news().throttled;
+    ASSERT_TRUE(left);
+    EXPECT_LE(*left, seconds(60)) << "the longest";
+    EXPECT_GT(*left, seconds(50));
+    EXPECT_EQ(b().news().throttled, std::nullopt) << "told once";
+}
+
+TEST_F(PostgresNodes, WhatIsLeftOfAPauseGoesByTheDatabasesClock) {
+    a().cluster().tell_throttled(seconds(60));
+    a().status(); // it is committed
+    age_mail(45);
+    node_store late(schema(), "late");
+    const auto left = late.news().throttled; // the first ones
+    ASSERT_TRUE(left);
+    EXPECT_LE(*left, seconds(15));
+    EXPECT_GT(*left, seconds(5));
+    age_mail(15);
+    EXPECT_EQ(b().news().throttled, std::nullopt) << "it is over";
+}
+
+TEST_F(PostgresNodes, APauseThatEndedBeforeItCouldBeWrittenIsNotTold) {
+    a().cluster().tell_throttled(milliseconds(0));
+    EXPECT_TRUE(a().add({make_new("x")}).has_value());
+    EXPECT_EQ(postgres_server::shared().ask("SELECT count(*) FROM " + schema() + ".mail WHERE kind = 6"), "0");
 }
 
 TEST_F(PostgresNodes, WhoIsTakenForGoneWritesNothingMore) {

@@ -78,6 +78,7 @@ class written_cluster final : public store::cluster_store {
     void hand_over(const shard_set& shards) override { book_.add("hand_over " + text_of(shards)); }
     void leave() override { book_.add("leave"); }
     void want_poll(transaction_id, store::store_handler<std::monostate>) override {}
+    void tell_throttled(milliseconds) override {}
     void read_news(store::news_cursor after, store::store_handler<store::cluster_news> handler) override {
         book_.add(fmt::format("read_news {}", after.row));
         reading.push_back(std::move(handler));
@@ -124,6 +125,7 @@ class written_work final : public shard_work {
         controls_failed = std::move(failed);
     }
     void reread_replays() override { book_.add("replays"); }
+    void pause_polls(milliseconds pause) override { book_.add(fmt::format("pause {}", pause.count())); }
     void catch_up(event_seq last_seq, event_seq first_seq) override {
         book_.add(fmt::format("catch_up {} from {}", value_of(last_seq), value_of(first_seq)));
     }

@@ -78,6 +78,23 @@ TEST_F(ClusterNews, BecomeWork) {
                           "500 replays", "500 catch_up 9 from 5"));
 }
 
+TEST_F(ClusterNews, APauseOfAnotherNodeHoldsHereAlsoWhenItBeganBeforeTheStart) {
+    duties_.start();
+    book_.take();
+    store::cluster_news first;
+    first.throttled = 7s;
+    answer_news(std::move(first));
+    EXPECT_THAT(book_.take("pause"), ElementsAre("0 pause 7000"));
+    run_for(500ms);
+    answer_news({});
+    EXPECT_THAT(book_.take("pause"), IsEmpty());
+    run_for(500ms);
+    store::cluster_news later;
+    later.throttled = 2s;
+    answer_news(std::move(later));
+    EXPECT_THAT(book_.take("pause"), ElementsAre("1000 pause 2000"));
+}
+
 TEST_F(ClusterNews, ThatSayNothingOnlyMoveTheEndOfTheLog) {
     begin();
     run_for(500ms);
