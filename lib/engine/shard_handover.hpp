@@ -11,8 +11,9 @@
 
 namespace prooftrack::engine {
 
-/// At most 32 shards at a time, so that most are polled while some change hands. A slice that is still in flight after
-/// 30 s is handed over all the same: whatever is recorded then is bound to a revision.
+/// At most 32 shards at a time, so that most are polled while some change hands. Those that are still in flight (a
+/// receiver that hangs) keep the others of their slice waiting for a moment only, and are handed over after 30 s all the
+/// same: whatever is recorded then is bound to a revision.
 class shard_handover {
   public:
     /// `let_go` takes a slice away from all that works with it.
@@ -34,10 +35,15 @@ class shard_handover {
     struct slice {
         shard_set shards;
         steady_time give_up_at{};
+        steady_time part_at{}; ///< then what is free of it goes alone
+        bool is_parted = false;
     };
 
-    void begin_slice(instant now, steady_time give_up_at);
+    void begin_slice(instant now, steady_time give_up_at, std::size_t most);
+    std::size_t room() const;
     void look(instant now);
+    /// What of it may go now.
+    shard_set take_free(slice& one, instant now);
 
     const cluster_context& around_;
     std::function<void(const shard_set&)> let_go_;

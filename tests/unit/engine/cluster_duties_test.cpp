@@ -190,6 +190,24 @@ TEST_F(ClusterDuties, ASliceThatNeverEndsIsHandedOverAfter30Seconds) {
     EXPECT_THAT(book_.take("hand_over"), ElementsAre("30000 hand_over 0-4"));
 }
 
+TEST_F(ClusterDuties, AShardWhoseReceiverHangsKeepsTheOthersOfItsSliceForAMomentOnly) {
+    begin();
+    own(all_shards());
+    work_.busy = range(3, 4);
+    duties_.on_view(view_of({{node("a"), all_shards()}}, range(0, 39)));
+    book_.take();
+    run_for(249ms);
+    EXPECT_THAT(book_.take("hand_over"), IsEmpty());
+    work_.busy = range(3, 3);
+    run_for(11ms);
+    EXPECT_THAT(book_.take("hand_over"), ElementsAre("260 hand_over 0-2 4-31"));
+    run_for(100ms);
+    EXPECT_THAT(book_.take("hand_over"), ElementsAre("280 hand_over 32-39")) << "the next slice does not wait for it";
+    work_.busy.reset();
+    run_for(20ms);
+    EXPECT_THAT(book_.take("hand_over"), ElementsAre("380 hand_over 3"));
+}
+
 TEST_F(ClusterDuties, ASliceThatSomebodyHasTakenIsForgotten) {
     begin();
     own(range(0, 9));
