@@ -42,10 +42,17 @@ void adapter_observers::on_fatal(const op_error& error) {
         if (store_failed) store_failed(error.detail);
         return;
     }
-    const char* const advice =
-        error.code == store::store_error::taken_over
-            ? "the next start is the standby of the daemon that writes now, or goes on with what is there"
-            : "check the disk; the next start checks and rewrites the database";
+    if (error.code == store::store_error::rewound) {
+        log_.write(
+            observe::log_event_id::store_rewound,
+            {{"error", error.detail},
+             {"advice", "import the ids that were added since: the next start goes on with what is there"}});
+        if (store_failed) store_failed(error.detail);
+        return;
+    }
+    const char* const advice = error.code == store::store_error::taken_over
+                                   ? "the next start goes on with what is there"
+                                   : "check the disk; the next start checks and rewrites the database";
     log_.write(
         observe::log_event_id::store_error,
         {{"operation", error.operation}, {"error", error.message()}, {"state", "failed"}, {"advice", advice}});

@@ -208,9 +208,8 @@ constexpr std::array event_rows{
         id::store_moved, "store.moved", level::critical, "error advice", "", "e665761e6a1a4a238f00ca1f844604a2",
         "The database file was moved, removed or overwritten while it was in use: the daemon exits with 74."},
     log_event_info{
-        id::store_rewound, "store.rewound", level::critical, "error before after log_id advice", "",
-        "2f8b6d1c94e74d0fb35a7c60e1d8294b",
-        "PostgreSQL has less than was acknowledged: it was restored, or a replica without its end took over."},
+        id::store_rewound, "store.rewound", level::critical, "error advice", "", "2f8b6d1c94e74d0fb35a7c60e1d8294b",
+        "PostgreSQL has less than was acknowledged: the daemon exits with 74, and the log has another log_id."},
     log_event_info{
         id::store_recovered, "store.recovered", level::notice, "after_ms free_bytes", "", "",
         "The database takes changes again: one is written, and there is room for more."},

@@ -57,7 +57,8 @@ enum class store_error {
     not_dead,          ///< the delivery is not dead; `detail` is its state
     unreachable,       ///< PostgreSQL is away, or has undone it: nothing was changed, later it may work again. Reads
                        ///< get it as well
-    taken_over,        ///< of PostgreSQL, to `on_fatal`: another daemon writes now, or the database was set back
+    taken_over,        ///< of PostgreSQL, to `on_fatal`: another daemon writes now
+    rewound,           ///< of PostgreSQL, to `on_fatal`: it was set back behind what was acknowledged
     not_a_file,        ///< a backup of a database that is no file of the daemon's
 };
 const boost::system::error_category& store_category();

@@ -34,6 +34,8 @@ class store_category_type final : public boost::system::error_category {
             return "PostgreSQL cannot be reached";
         case store_error::taken_over:
             return "the database is not this daemon's any more";
+        case store_error::rewound:
+            return "the database was set back to an earlier state";
         case store_error::not_a_file:
             return "the database is PostgreSQL's: back it up with PostgreSQL's own tools (pg_dump, pg_basebackup)";
         }

@@ -157,7 +157,7 @@ regained_link regain(
         link->ask(fmt::format(
             R"sql(UPDATE counters SET log_id = '{}' WHERE one = 1 AND log_id = '{}')sql", new_log_id, own.log_id));
         throw ownership_lost(fmt::format(
-            "store.rewound: PostgreSQL was set back to an earlier state (commit {} of this node, and {} was "
+            "PostgreSQL was set back to an earlier state (commit {} of this node, and {} was "
             "acknowledged): a standby that was not synchronous has taken over, or a backup was restored. The log goes "
             "on under a new log_id; import the ids that were added since",
             got.batch, own.batch));

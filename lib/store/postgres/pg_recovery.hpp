@@ -18,7 +18,7 @@ namespace prooftrack::store {
 /// search at a time.
 class pg_recovery {
   public:
-    /// Text: it is over for good (ownership_lost).
+    /// Text: the database was set back (ownership_lost).
     using outcome = std::variant<regained_link, std::string>;
 
     /// `target` and `password` must outlive it; `wake` runs on its thread when there is an outcome.

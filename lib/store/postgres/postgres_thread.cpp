@@ -285,7 +285,7 @@ void postgres_thread::undo(const database_error& error, operations& batch) {
     }
     const bool is_fenced = dynamic_cast<const postgres_error*>(&error) != nullptr; // not damage, which is sqlite_error
     if (error.reach() == failure_reach::store && !(is_fenced && cluster_.on_writer_fenced(own_.boot))) {
-        fail_for_good(error.what());
+        fail_for_good(is_fenced ? store_error::taken_over : store_error::failed, error.what());
         for (const auto& each : batch) refuse_or_run(*each);
         return;
     }
@@ -365,15 +365,18 @@ void postgres_thread::take_regained() {
     if (!found) return;
     if (const auto* const why = std::get_if<std::string>(&*found)) {
         is_away_ = false;
-        return fail_for_good(*why);
+        return fail_for_good(store_error::rewound, *why);
     }
     auto& regained = std::get<regained_link>(*found);
     db_->connection = std::make_unique<db_connection>(std::move(regained.link));
     own_.process = link().server_process();
     is_away_ = false;
     decide(std::exchange(own_.batch, regained.batch) != regained.batch);
-    if (regained.is_fenced && !cluster_.on_writer_fenced(own_.boot))
-        return fail_for_good("another prooftrackd has taken the database over: this one stops and writes nothing more");
+    if (regained.is_fenced && !cluster_.on_writer_fenced(own_.boot)) {
+        return fail_for_good(
+            store_error::taken_over,
+            "another prooftrackd has taken the database over: this one stops and writes nothing more");
+    }
     try {
         load_figures();
         set_state(track::store_state::ok, {});
@@ -400,9 +403,9 @@ void postgres_thread::give_up_waiting() {
     queue_.answer(std::move(unknown), std::exchange(notices_, {}));
 }
 
-void postgres_thread::fail_for_good(const std::string& why) {
+void postgres_thread::fail_for_good(store_error what, const std::string& why) {
     if (std::exchange(has_failed_, true)) return;
-    const op_error said = make_store_error(store_error::taken_over, "commit", why);
+    const op_error said = make_store_error(what, "commit", why);
     notices_.emplace_back([said](store_observer& observer) { observer.on_fatal(said); });
     operations unknown = std::exchange(undecided_, {});
     refuse(unknown, make_store_error(store_error::failed, "commit", why));

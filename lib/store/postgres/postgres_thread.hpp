@@ -72,7 +72,7 @@ class postgres_thread final : public store_thread {
     void take_regained();
     void decide(bool is_there);
     void give_up_waiting();
-    void fail_for_good(const std::string& why);
+    void fail_for_good(store_error what, const std::string& why);
     void set_state(track::store_state state, op_error why);
     void end_own_membership();
     void shut_down();

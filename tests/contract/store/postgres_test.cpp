@@ -148,7 +148,7 @@ TEST_F(PostgresOwner, ADatabaseThatWasSetBackStopsItAndGetsAnotherLog) {
     });
     EXPECT_FALSE(world().add({make_new("b")}).has_value());
     wait_for_the_end();
-    EXPECT_THAT(world().reported().fatal, ElementsAre(HasSubstr("store.rewound")));
+    EXPECT_THAT(world().reported().fatal, ElementsAre(HasSubstr("set back to an earlier state")));
     EXPECT_NE(server().ask("SELECT log_id FROM " + table("counters")), log_id);
 }
 
