@@ -60,6 +60,15 @@ class PostgresServer:
             self.process.kill()
             self.process.wait(10)
 
+    def remember(self):
+        """What a stopped server has, for `go_back`."""
+        subprocess.run(["cp", "-a", self.folder / "data", self.folder / "former"], check=True, timeout=60)
+
+    def go_back(self):
+        """Of a stopped server, to what it was when it was asked to remember."""
+        shutil.rmtree(self.folder / "data")
+        (self.folder / "former").rename(self.folder / "data")
+
     def place(self, path, name):
         """A copy of a file that belongs to the server's user."""
         target = self.folder / name

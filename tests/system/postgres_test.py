@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""The daemon on a real PostgreSQL: its whole life, its standby, an outage, and connections that are cut right at a
-COMMIT. Skipped without PostgreSQL's programs."""
+"""One daemon on a real PostgreSQL: its whole life, its name, an outage, a database that was set back, and connections
+that are cut right at a COMMIT. What several do together is cluster_test.py's. Skipped without PostgreSQL's programs."""
 
 import signal
+import socket
 import subprocess
 import threading
 import time
 import unittest
 
-from harness import Daemon, SystemCase, program, wait_until
+from harness import SLACK, Daemon, SystemCase, program, wait_until
 from postgres_server import MISSING, PROGRAMS, CommitCutter, PostgresServer, free_port
 from tls_parts import issue
 
 PASSWORD = "pass word'\\ with odd characters"
+LEASE = 4.0  # seconds after a heartbeat in which nobody takes the node for gone
 
 
 @unittest.skipUnless(PROGRAMS, MISSING)
@@ -46,12 +48,11 @@ class OnPostgres(SystemCase):
         daemon.config["store"].update(store or self.store())
         return daemon
 
-    def another(self, of):
+    def another(self, of, **sections):
         """A second daemon on the same database, with a folder of its own."""
         folder = self.folder / "second"
         folder.mkdir(exist_ok=True)
-        config = {**of.config, "api": {"socket": str(folder / "api.sock")}}
-        daemon = Daemon(folder, config)
+        daemon = Daemon(folder, {**of.config, "api": {"socket": str(folder / "api.sock")}, **sections})
         self.addCleanup(self.finish_daemon, daemon)
         return daemon
 
@@ -98,30 +99,75 @@ class OnPostgres(SystemCase):
         self.assertEqual(doctor.returncode, 0, doctor.stderr)
         self.assertEqual(daemon.stop(), 0)
 
-    def test_a_second_daemon_is_a_standby_that_takes_over(self):
+    def ready(self, daemon, timeout=10):
+        wait_until(lambda: daemon.api("GET", "/readyz").status == 200, timeout + SLACK, "ready")
+
+    def test_a_second_daemon_needs_a_name_of_its_own(self):
         first = self.make().start()
         first.track("a")
-        second = self.another(first)
-        self.assertIn("another prooftrackd uses this database", self.refused(second))
-        first.kill()
-        second.start()
+        host = socket.gethostname()
+        joined = wait_until(lambda: first.status().get("cluster"), 10, "it has joined")
+        self.assertEqual(joined["node"], host)
+        why = self.refused(self.another(first))
+        for part in (f"cluster.node '{host}' is living", f"pid {first.process.pid}", "a cluster.node of its own"):
+            self.assertIn(part, why)
+        second = self.another(first, cluster={"node": "second"}).start()
         self.assertEqual(second.get("a")["state"], "tracking")
-        self.assertIn("another prooftrackd", self.refused(first))
-        self.settle(second, "a")
+        second.track("b")
+        self.assertEqual(first.get("b")["state"], "tracking")
+        for daemon in (first, second):
+            wait_until(lambda: {one["id"]: one["state"] for one in daemon.status().get("cluster", {}).get("nodes", [])}
+                       == {host: "living", "second": "living"}, 10, "two nodes")
+        self.settle(first, "b")
 
-    def test_a_daemon_that_was_paused_meanwhile_writes_nothing_more(self):
+    def test_a_killed_daemon_starts_again_at_once(self):
+        daemon = self.make().start()
+        daemon.import_ids([f"id{n}" for n in range(50)])
+        for n in range(3):
+            daemon.kill()
+            began = time.monotonic()
+            daemon.start()
+            self.ready(daemon)
+            self.settle(daemon, f"id{n}")
+            self.assertLess(time.monotonic() - began, LEASE, "it does not wait for its own old lease")
+        self.assertEqual([one["state"] for one in daemon.status()["cluster"]["nodes"]], ["living"])
+        self.assertFalse(daemon.logged("store.error"))
+
+    def test_a_daemon_that_slept_alone_goes_on(self):
+        daemon = self.make().start()
+        daemon.track("a")
+        daemon.process.signal(signal.SIGSTOP)
+        try:
+            wait_until(lambda: self.rows("SELECT expires_at < clock_timestamp() FROM nodes") == "t", 12, "its end")
+            self.sandbox.set("a", status="completed")
+        finally:
+            daemon.process.signal(signal.SIGCONT)
+        daemon.wait_state("a", "settled")
+        wait_until(lambda: self.receiver.of("a"), 10, "its callback")
+        self.ready(daemon)
+        self.assertFalse(daemon.logged("cluster.fenced"), "nobody took its place")
+
+    def test_a_daemon_whose_name_was_taken_while_it_slept_waits_for_it(self):
         first = self.make().start()
         first.track("a")
         first.process.signal(signal.SIGSTOP)
-        self.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'prooftrackd %'")
-        second = self.another(first)
-        second.start()
-        second.track("b")
-        first.process.signal(signal.SIGCONT)
-        self.assertEqual(first.process.wait(30), 74)
-        self.assertIn("taken the database over", first.process.output())
-        self.assertEqual(self.rows("SELECT count(*) FROM transactions"), "2")
+        try:
+            second = self.another(first).start()  # when the lease of the first has run out
+            second.track("b")
+        finally:
+            first.process.signal(signal.SIGCONT)
+        why = first.wait_log("cluster.fenced", 2)[-1]["error"]
+        self.assertIn(f"pid {second.process.pid}", why, "it cannot join: the name lives")
+        refused = first.api("POST", "/v1/transactions", {"merchant_transaction_id": "c"})
+        self.assert_problem(refused, 503, "store_unavailable")
+        self.assertEqual(first.api("GET", "/readyz").status, 503)
         self.settle(second, "b")
+        self.assertEqual(self.rows("SELECT count(*) FROM transactions"), "2")
+        self.assertEqual(second.stop(), 0)
+        self.ready(first)
+        self.settle(first, "a")
+        self.assertEqual(first.get("b")["state"], "settled")
+        self.assertEqual(len(self.receiver.of("b")), 1, "by the one that was awake")
 
     def test_a_start_that_cannot_be_says_why(self):
         daemon = self.make(**self.store(password="wrong"))
@@ -187,8 +233,9 @@ class OnPostgres(SystemCase):
             daemon.config["store"]["url"] += f"&sslrootcert={self.sandbox.ca_file}"
             daemon.start()
             daemon.track("a")
-            self.assertEqual(self.rows("SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
-                                       "WHERE application_name LIKE 'prooftrackd %'"), "t")
+            self.assertEqual(self.rows("SELECT bool_and(ssl), count(*) FROM pg_stat_ssl "
+                                       "JOIN pg_stat_activity USING (pid) WHERE application_name LIKE 'prooftrackd %'"),
+                             "t|2", "its work and its lease")
             self.assertEqual(daemon.stop(), 0)
         finally:
             self.server.stop()
@@ -225,15 +272,39 @@ class OnPostgres(SystemCase):
         events = daemon.events()
         self.assertEqual([e["seq"] for e in events], list(range(1, len(events) + 1)))
 
-    def test_a_daemon_that_lost_its_place_ends(self):
+    def test_a_commit_that_is_fenced_writes_nothing_and_the_daemon_joins_again(self):
         daemon = self.make().start()
         daemon.track("a")
-        self.rows("UPDATE prooftrackd SET boot = 'another daemon'")
+        self.rows("UPDATE writers SET boot = ''")  # as those do who take it for gone
         refused = daemon.api("POST", "/v1/transactions", {"merchant_transaction_id": "b"})
-        self.assertEqual(refused.status, 503, refused)
-        self.assertEqual(daemon.process.wait(30), 74)
+        self.assert_problem(refused, 503, "store_unavailable")
         self.assertEqual(self.rows("SELECT count(*) FROM transactions"), "1")
-        self.assertIn("taken the database over", daemon.process.output())
+        daemon.wait_log("cluster.fenced")
+        self.ready(daemon)
+        daemon.track("b")
+        self.settle(daemon, "a")
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_a_database_that_was_set_back_is_noticed(self):
+        daemon = self.make().start()
+        daemon.track("a")
+        log_id = daemon.api("GET", "/v1/events").json["log_id"]
+        self.server.stop()
+        self.server.remember()
+        self.server.start()
+        self.ready(daemon)
+        daemon.track("b")
+        self.server.stop()
+        self.server.go_back()
+        self.server.start()
+        self.assertEqual(daemon.process.wait(30), 74, daemon.process.output()[-3000:])
+        (said,) = daemon.logged("store.rewound")
+        self.assertIn("set back to an earlier state", said["error"])
+        daemon.start()
+        self.assertNotEqual(daemon.api("GET", "/v1/events").json["log_id"], log_id)
+        self.assertEqual(daemon.api("GET", "/v1/transactions/b").status, 404)
+        daemon.track("b")
+        self.settle(daemon, "a")
 
 
 if __name__ == "__main__":
