@@ -17,6 +17,7 @@ import unittest
 from pathlib import Path
 
 from harness import ROOT, SystemCase, wait_until
+from store_switch import ON_POSTGRES, about_sqlite
 
 SOURCES = Path(__file__).parent / "openapi"
 DOCUMENT = ROOT / "lib" / "api" / "openapi.json"
@@ -163,8 +164,10 @@ class GeneratedClient(SystemCase):
         recorded["exchanges"].append({"method": "get", "path": "/v1/status", "status": 408, "headers": {},
                                       "sent": {"type": "", "body": ""},
                                       "got": {"type": "application/problem+json", "body": body.decode()}})
-        self.assertEqual(self.check(recorded), [])
+        refused = ["get /v1/backup: never called with success"] if ON_POSTGRES else []
+        self.assertEqual(self.check(recorded), refused)
 
+    @about_sqlite("the disk is the server's, which a daemon does not see")
     @unittest.skipUnless(os.geteuid() == 0, "mounting needs root")
     def test_a_full_disk_is_as_described(self):
         state = self.folder / "state"

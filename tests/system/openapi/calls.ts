@@ -204,8 +204,12 @@ async function callDaemon() {
     if (!health.ok) throw new Error("not well");
     taken(await api.GET("/readyz"), 200);
     taken(await api.GET("/metrics", { parseAs: "text" }), 200);
-    const copy = taken(await api.GET("/v1/backup", { parseAs: "text" }), 200);
-    if (!String(copy).startsWith("SQLite format 3")) throw new Error("not a database");
+    const backup = await api.GET("/v1/backup", { parseAs: "text" });
+    if (process.env["PROOFTRACK_STORE"] === "postgresql") {
+        refused(backup, 400, "invalid_request");
+    } else if (!String(taken(backup, 200)).startsWith("SQLite format 3")) {
+        throw new Error("not a database");
+    }
     taken(await api.PUT("/v1/log-level", { body: { level: "debug" } }), 200);
     // @ts-expect-error: not a level
     refused(await api.PUT("/v1/log-level", { body: { level: "loud" } }), 400, "invalid_request");
