@@ -9,6 +9,7 @@ import threading
 import unittest
 
 from harness import SystemCase, program, wait_until
+from store_switch import about_sqlite
 
 
 class CommandLine(SystemCase):
@@ -153,6 +154,7 @@ class CommandLine(SystemCase):
         waiting.communicate(timeout=60)
         self.assertEqual(waiting.returncode, 2)
 
+    @about_sqlite("PostgreSQL's own tools make its backups")
     def test_a_backup_is_a_whole_database(self):
         self.start_daemon()
         self.ctl("import", "-", stdin="".join(f"b-{number}\n" for number in range(3000)))
