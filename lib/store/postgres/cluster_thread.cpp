@@ -139,8 +139,8 @@ void cluster_thread::serve() {
     while (!is_stopping_) {
         if (identity_.boot().empty() && has_place_) {
             lose_place(
-                "a commit found that the others have taken this node for gone, or it has not read for minutes what they "
-                "committed");
+                "a commit found that the others have taken this node for gone, or it has not read for minutes what "
+                "they committed");
         }
         if (!has_place_ && clock::now() >= next_beat_) join_anew();
         if (has_place_ && clock::now() >= next_beat_) beat();

@@ -21,10 +21,6 @@ class pg_identity {
         const std::lock_guard lock(mutex_);
         return boot_;
     }
-    bool is(std::string_view boot) const {
-        const std::lock_guard lock(mutex_);
-        return boot_ == boot;
-    }
     /// The others do not take that start for living any more. A later one, as which it has joined since, stays.
     void lose(std::string_view boot) {
         const std::lock_guard lock(mutex_);

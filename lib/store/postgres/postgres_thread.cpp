@@ -159,22 +159,21 @@ void postgres_thread::run_one(operation& each) {
 }
 
 /// What was held by a start that was taken for gone may be another node's, before the loop has heard of it. And nobody
-/// has reckoned with its figures meanwhile (forget_idle_lanes).
-void postgres_thread::follow_identity() {
-    if (identity_.is(held_as_)) return;
-    const std::string boot = identity_.boot();
-    if (boot.empty() || boot == held_as_) return;
+/// has reckoned with its figures meanwhile (forget_idle_lanes). Gives the start as which is written, "" = none.
+std::string postgres_thread::follow_identity() {
+    std::string boot = identity_.boot();
+    if (boot.empty() || boot == held_as_) return boot;
     held_as_ = boot;
     db_->held.reset();
     has_to_load_ = true;
+    return boot;
 }
 
 /// Waits for the turn. The figures in memory are exact then.
 void postgres_thread::begin_writing() {
     if (open_ == open_transaction::writing) return;
     end_transaction();
-    follow_identity();
-    const std::string boot = identity_.boot();
+    const std::string boot = follow_identity();
     if (boot.empty()) throw postgres_error(std::string(state_fenced), "this node is not a member at the moment");
     if (boot != own_.boot) {
         const auto batch = last_batch(*db_, own_.node, boot);
@@ -302,7 +301,7 @@ void postgres_thread::undo(const database_error& error, operations& batch) {
     if (error.reach() == failure_reach::store) why.code = make_error_code(store_error::unreachable);
     if (why.code == store_error::full) set_state(track::store_state::full, why);
     for (const auto& each : batch) {
-        if (each->is_local()) { // it did not depend on the transaction
+        if (each->is_local()) {                        // it did not depend on the transaction
             if (!each->is_finished()) each->run(*db_); // now: what comes behind it may undo it
         } else if (each->writes()) {
             each->fail({why.code, each->name(), why.detail});

@@ -54,7 +54,7 @@ class postgres_thread final : public store_thread {
     void run_batch(operations batch);
     void run_one(operation& each);
     void refuse_or_run(operation& each);
-    void follow_identity();
+    std::string follow_identity();
     void begin_writing();
     void begin_reading();
     void follow_others(std::int64_t last);
@@ -90,8 +90,8 @@ class postgres_thread final : public store_thread {
     bool is_away_ = false;
     op_error away_why_{};
     enum class open_transaction : std::uint8_t { none, reading, writing } open_ = open_transaction::none;
-    std::string held_as_;    ///< the start by which shards are held
-    bool has_to_load_ = false; ///< all figures: others may have removed lanes
+    std::string held_as_;                            ///< the start by which shards are held
+    bool has_to_load_ = false;                       ///< all figures: others may have removed lanes
     std::int64_t commit_ = 0;                        ///< the number of the one that is open
     std::uint64_t posted_before_ = 0;                ///< statements, when it began
     std::int64_t last_row_before_ = 0;
