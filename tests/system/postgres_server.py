@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import socketserver
 import struct
@@ -49,11 +50,11 @@ class PostgresServer:
         assert self.process.poll() is None, log_path.read_text()
         return self
 
-    def stop(self):
+    def stop(self, how=signal.SIGINT):
         """Ends all sessions at once; what was committed stays."""
         if self.process is None or self.process.poll() is not None:
             return
-        self.process.send_signal(2)
+        self.process.send_signal(how)
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
@@ -79,7 +80,7 @@ class PostgresServer:
         return target
 
     def remove(self):
-        self.stop()
+        self.stop(signal.SIGQUIT)  # without writing everything out first
         shutil.rmtree(self.folder, True)
 
     def sql(self, text, database="postgres"):
