@@ -11,6 +11,7 @@ namespace prooftrack {
 
 inline std::optional<wall_time> fake_set_paused(
     fake_disk& disk, const std::string& callback, std::optional<wall_time> since) {
+    disk.tell_all(store::mail_kind::controls);
     if (!since) {
         disk.pauses.erase(callback);
         return std::nullopt;
@@ -24,7 +25,9 @@ inline op_result<std::uint64_t> fake_flush(fake_disk& disk, const std::string& c
     for (auto& [id, row] : disk.rows) {
         if (row.view.callback != callback || row.view.state != track::delivery_state::pending) continue;
         ++count;
-        if (row.is_head && *row.view.next_attempt_at > now) disk.make_head(row, now);
+        if (!row.is_head || *row.view.next_attempt_at <= now) continue;
+        disk.make_head(row, now);
+        disk.tell_owners_of_lane(row.lane);
     }
     return count;
 }

@@ -19,63 +19,13 @@
 
 #include <openssl/sha.h>
 
-#include "base/shards.hpp"
 #include "store/store.hpp"
+#include "support/fake_mailbox.hpp"
+#include "support/fake_rows.hpp"
 
 namespace prooftrack {
 
-struct fake_disk {
-    struct transaction_row {
-        std::uint64_t number = 0; ///< order of adding
-        row_revision revision{};  ///< raised by each write
-        track::tracking_facts facts;
-        std::string metadata;
-        std::optional<std::string> callback_url;
-        std::string callback_lane;
-        store::digest options_digest{};
-        std::string proof;
-        std::string traceparent;
-        std::optional<wall_time> last_event_at;
-        std::optional<wall_time> ended_at;
-        std::vector<track::history_entry> history;
-    };
-    struct event_row {
-        std::string id;
-        track::event_type type = track::event_type::completed;
-        wall_time timestamp{};
-        std::string transaction;
-        std::uint64_t transaction_number = 0; ///< distinguishes it from a later one with the same id
-        std::shared_ptr<const std::string> body;
-        std::string state{}; ///< of the transaction, then
-        std::string status{};
-        std::string traceparent{}; ///< of its tracking, then
-    };
-    struct delivery_row {
-        track::delivery_view view;
-        event_seq seq{};
-        std::string lane;
-        std::string url;
-        std::string state;
-        std::string status;
-        std::shared_ptr<const std::string> body;
-        wall_time recorded_at{}; ///< the event's timestamp
-        std::string traceparent; ///< of the tracking that the event belongs to
-        bool is_head = false;
-        std::optional<replay_id> replay{}; ///< that made it; a retry by hand ends that
-    };
-    struct lane_row {
-        std::string callback;
-        std::optional<wall_time> failing_since;
-    };
-    struct consumer_row {
-        event_seq seq{};
-    };
-    struct session_row {
-        store::digest body{};
-        wall_time claimed_at{};
-        std::string transaction; ///< "" until its outcome is recorded
-    };
-
+struct fake_disk : fake_rows, fake_mailbox {
     std::map<std::string, transaction_row> transactions;
     std::map<std::uint64_t, event_row> events;
     std::map<std::uint64_t, delivery_row> rows; ///< deliveries
@@ -126,7 +76,8 @@ struct fake_disk {
 
     store::add_outcome add_one(const track::new_transaction& wanted) {
         auto found = transactions.find(wanted.id.str());
-        if (found != transactions.end()) {
+        const bool is_known = found != transactions.end();
+        if (is_known) {
             const transaction_row& row = found->second;
             const track::tracking_state state = row.facts.state;
             if (state != track::tracking_state::untracked && state != track::tracking_state::abandoned) {
@@ -152,6 +103,7 @@ struct fake_disk {
         row.traceparent = wanted.traceparent;
         row.ended_at.reset();
         row.history.push_back({wanted.now, std::nullopt, track::tracking_state::tracking, "", "", "", ""});
+        if (is_known) tell_owner(row.number);
         return {store::add_result::created, row.facts, row.revision, shard_of(row)};
     }
 
@@ -175,6 +127,7 @@ struct fake_disk {
         row.callback_url = change.callback_url;
         row.callback_lane = change.callback_lane;
         row.options_digest = change.options_digest;
+        tell_owner(row.number);
         return row.revision;
     }
 
@@ -204,6 +157,7 @@ struct fake_disk {
         recorded.revision = row.revision;
         recorded.traceparent = row.traceparent;
         if (change.event) add_event(change, row, recorded);
+        tell_owner(row.number);
         return recorded;
     }
 
@@ -262,7 +216,9 @@ struct fake_disk {
         delivery_row& kept = rows.emplace(last_delivery, std::move(owed)).first->second;
         if (first) {
             make_head(kept, change.at);
-            recorded.heads.push_back(head_of(kept));
+            const auto given = give_out(kept);
+            if (!given) return;
+            recorded.heads.push_back(*given);
             recorded.records.push_back(*load_delivery(kept.view.id));
         }
     }
@@ -297,15 +253,25 @@ struct fake_disk {
     // ---- deliveries
     // ---------------------------------------------------------------------------------------------------------------
 
-    static store::delivery_head head_of(const delivery_row& row) {
+    /// The row of a delivery's transaction, which says its shard.
+    std::uint64_t number_of(const delivery_row& row) const {
+        const auto found = transactions.find(row.view.transaction.str());
+        return found == transactions.end() ? 0 : found->second.number;
+    }
+    store::delivery_head head_of(const delivery_row& row) const {
         return {
             row.view.id,
             row.lane,
             row.view.attempts,
             row.view.next_attempt_at.value_or(row.recorded_at),
-            hash_of(row.view.transaction.str()),
+            held == nullptr ? hash_of(row.view.transaction.str()) : number_of(row),
             !row.is_head,
             row.replay.has_value()};
+    }
+    /// A head of a shard that another daemon holds is given out there, once it has heard of it.
+    std::optional<store::delivery_head> give_out(const delivery_row& row) {
+        tell_owner_of_lane(number_of(row), row.lane);
+        return holds(number_of(row)) ? std::optional(head_of(row)) : std::nullopt;
     }
     void make_head(delivery_row& row, wall_time when) {
         unmake_head(row);
@@ -336,7 +302,7 @@ struct fake_disk {
         delivery_row& first = rows.at(*line.begin());
         if (first.is_head) return std::nullopt;
         make_head(first, now);
-        return head_of(first);
+        return give_out(first);
     }
 
     std::optional<store::delivery_head> record_attempt(const store::attempt_record& attempt) {
@@ -374,7 +340,13 @@ struct fake_disk {
         }
         restart(row);
         make_head(row, now);
-        return head_of(row);
+        store::delivery_head head = head_of(row);
+        if (!holds(number_of(row))) {
+            mail.push_back({store::mail_kind::retried, value_of(id)});
+            tell_owner_of_lane(number_of(row), row.lane);
+            head.waits = true; // for its owner
+        }
+        return head;
     }
     void restart(delivery_row& row) {
         row.view.state = track::delivery_state::pending;
@@ -394,6 +366,7 @@ struct fake_disk {
             const bool waits = has_head(row);
             restart(row);
             if (!waits) make_head(row, now);
+            tell_owner_of_lane(number_of(row), row.lane);
             ++count;
         }
         if (count == 0 && !held_back.empty())
@@ -423,6 +396,7 @@ struct fake_disk {
             make_head(row, how.now);
             ++slice.freed;
         }
+        if (slice.freed > 0) tell_owners_of_lane(lane);
         if (seen.size() == most) {
             slice.after = seen.back();
         } else {
@@ -437,7 +411,7 @@ struct fake_disk {
         if (found == heads.end()) return first;
         for (const auto& [when, id] : found->second) {
             if (first.size() == limit) break;
-            first.push_back(head_of(rows.at(id)));
+            if (holds(number_of(rows.at(id)))) first.push_back(head_of(rows.at(id)));
         }
         return first;
     }
@@ -457,6 +431,7 @@ struct fake_disk {
     op_result<std::optional<track::maintenance_mark>> set_maintenance(std::optional<track::maintenance_mark> mark) {
         if (mark && maintenance) mark->since = maintenance->since;
         maintenance = std::move(mark);
+        tell_all(store::mail_kind::controls);
         return maintenance;
     }
     std::uint64_t first_seq() const { return events.empty() ? last_seq + 1 : events.begin()->first; }

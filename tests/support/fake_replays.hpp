@@ -82,6 +82,7 @@ inline op_result<track::replay_view> fake_begin_replay(
     view.next = event_seq{value_of(view.query.after) + 1};
     view.id = replay_id{disk.replays.empty() ? 1 : value_of(disk.replays.rbegin()->first) + 1};
     disk.replays[view.id] = view;
+    disk.tell_all(store::mail_kind::replays);
     std::size_t ended = 0;
     for (auto place = disk.replays.end(); place != disk.replays.begin();) {
         --place;
@@ -130,7 +131,7 @@ inline op_result<store::replay_progress> fake_advance_replay(fake_disk& disk, co
             fake_disk::delivery_row& kept = disk.rows.emplace(id, std::move(made)).first->second;
             if (is_first) {
                 disk.make_head(kept, step.now);
-                progress.heads.push_back(fake_disk::head_of(kept));
+                if (const auto head = disk.give_out(kept)) progress.heads.push_back(*head);
             }
             ++progress.made;
             ++pending;
@@ -175,6 +176,7 @@ inline op_result<store::replay_end> fake_cancel_replay(
         known->second.made -= end.dropped;
         known->second.state = track::replay_state::cancelled;
         known->second.ended_at = now;
+        disk.tell_all(store::mail_kind::replays);
     }
     end.replay = fake_replay(disk, id);
     return end;

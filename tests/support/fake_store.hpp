@@ -87,8 +87,11 @@ class fake_store final : public fake_replay_calls<fake_store>, public fake_store
 
     void close(unique_function<void()> closed) override;
 
-    /// From now on this daemon is one of several.
-    void share(cluster_store& cluster) { cluster_ = &cluster; }
+    /// From now on this daemon is one of several, and reaches the database through `gate`.
+    void share(cluster_store& cluster, fake_gate* gate = nullptr) {
+        cluster_ = &cluster;
+        gate_ = gate;
+    }
     cluster_store* cluster() override { return cluster_; }
 
   private:

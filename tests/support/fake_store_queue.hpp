@@ -4,6 +4,7 @@
 // between.
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -38,8 +39,28 @@ struct fake_store_options {
     std::function<bool(store_moment, const std::string&)> on_moment;
 };
 
+/// What becomes of a group of operations on its way to a database that several daemons share.
+enum class commit_fate : std::uint8_t {
+    done,
+    away,   ///< there is no connection: all are refused
+    fenced, ///< the others took this daemon for gone: changes are refused
+    lost,   ///< the connection broke before they were done, which is known when there is one again
+    unsure, ///< likewise, and they were done
+};
+
+/// The way to the database.
+class fake_gate {
+  public:
+    virtual ~fake_gate() = default;
+    virtual commit_fate before_commit(bool changes) = 0;
+    virtual void after_commit(bool is_news) = 0;
+    virtual const shard_set& held() const = 0;
+};
+
 /// The part of a fake_store that is not its interface.
 class fake_store_queue {
+    friend class fake_node; // submits operations of its own
+
   public:
     fake_store_queue(const fake_store_queue&) = delete;
     fake_store_queue& operator=(const fake_store_queue&) = delete;
@@ -69,6 +90,7 @@ class fake_store_queue {
         crashed_ = true;
         queue_.clear();
         ready_.clear();
+        withheld_.clear();
     }
 
     // ---- by hand
@@ -79,20 +101,42 @@ class fake_store_queue {
         std::deque<operation> group;
         group.swap(queue_);
         commit_planned_ = false;
-        std::size_t changes = 0;
+        const auto changes = static_cast<std::size_t>(
+            std::count_if(group.begin(), group.end(), [](const operation& one) { return one.changes; }));
+        const bool has_way = gate_ != nullptr && !group.empty();
+        const commit_fate fate = has_way ? gate_->before_commit(changes > 0) : commit_fate::done;
+        const bool is_withheld = fate == commit_fate::lost || fate == commit_fate::unsure;
+        if (fate == commit_fate::away || is_withheld) go_away();
+        const std::array before{disk_.mail.size(), std::size_t{disk_.last_number}, std::size_t{disk_.last_seq}};
         for (operation& one : group) {
             ++operations_;
-            changes += one.changes ? 1 : 0;
             // The fault and what has been done first: either may put the observer's handler before this one's.
-            const auto fault = fault_for(one);
+            const auto fault = one.is_local ? std::nullopt : fault_for(one, fate);
+            disk_.held = gate_ == nullptr ? nullptr : &gate_->held();
             outcome done = one.run(disk_, fault);
+            disk_.held = nullptr;
             if (one.changes && done.is_success) end_full();
-            ready_.push_back({std::move(done.handler), one.about});
+            (is_withheld ? withheld_ : ready_).push_back({std::move(done.handler), one.about});
             if (options_.on_moment) options_.on_moment(store_moment::committed, one.about);
-            plan_answer();
+            if (!is_withheld) plan_answer();
         }
+        const std::array after{disk_.mail.size(), std::size_t{disk_.last_number}, std::size_t{disk_.last_seq}};
+        if (gate_ != nullptr && changes > 0) gate_->after_commit(before != after);
         if (observer_ != nullptr && changes > 0) observer_->on_commit(options_.commit_time.first, changes);
         return group.size();
+    }
+    /// There is a connection again: what was not known is.
+    void come_back() {
+        for (answer& one : withheld_) {
+            ready_.push_back(std::move(one));
+            plan_answer();
+        }
+        withheld_.clear();
+        if (std::exchange(is_away_, false)) tell_state(track::store_state::ok, store_error::unreachable);
+    }
+    /// There is none.
+    void go_away() {
+        if (!std::exchange(is_away_, true)) tell_state(track::store_state::unreachable, store_error::unreachable);
     }
     /// Runs the oldest handler that is ready; false when there is none.
     bool answer_one() {
@@ -132,6 +176,7 @@ class fake_store_queue {
     struct operation {
         std::string about; ///< the transaction, for `on_moment`
         bool changes = false;
+        bool is_local = false; ///< works without the database
         bool after_close = false;
         unique_function<outcome(fake_disk&, std::optional<store_error>)> run;
     };
@@ -145,11 +190,16 @@ class fake_store_queue {
         submit<T>(false, std::move(work), std::move(handler), std::move(about));
     }
     template <class T, class Work>
-    void submit(bool changes, Work work, store_handler<T> handler, std::string about) {
+    void run_here(Work work, store_handler<T> handler) {
+        submit<T>(false, std::move(work), std::move(handler), "", true);
+    }
+    template <class T, class Work>
+    void submit(bool changes, Work work, store_handler<T> handler, std::string about, bool is_local = false) {
         if (crashed_) return;
         operation one;
         one.about = std::move(about);
         one.changes = changes;
+        one.is_local = is_local;
         one.after_close = closing_;
         one.run = [work = std::move(work),
                    handler = std::move(handler)](fake_disk& disk, std::optional<store_error> fault) mutable {
@@ -168,8 +218,10 @@ class fake_store_queue {
             options_.owner);
     }
 
-    std::optional<store_error> fault_for(const operation& one) {
+    std::optional<store_error> fault_for(const operation& one, commit_fate fate) {
         if (one.after_close) return store_error::stopped;
+        if (fate == commit_fate::away || fate == commit_fate::lost) return store_error::unreachable;
+        if (fate == commit_fate::fenced && one.changes) return store_error::unreachable;
         if (failed_) {
             report([this] { observer_->on_fatal(fake_disk::error(store_error::failed, "commit")); }, reported_failed_);
             return store_error::failed;
@@ -184,9 +236,9 @@ class fake_store_queue {
     void end_full() {
         if (std::exchange(seen_full_, false)) tell_state(track::store_state::ok);
     }
-    void tell_state(track::store_state state) {
+    void tell_state(track::store_state state, store_error why = store_error::full) {
         bool reported = false;
-        report([this, state] { observer_->on_state(state, fake_disk::error(store_error::full, "commit")); }, reported);
+        report([this, state, why] { observer_->on_state(state, fake_disk::error(why, "commit")); }, reported);
     }
     /// Tells the observer in the order of the answers.
     template <class Tell>
@@ -224,6 +276,9 @@ class fake_store_queue {
     random_source random_;
     std::deque<operation> queue_;
     std::deque<answer> ready_;
+    std::deque<answer> withheld_; ///< until there is a connection again
+    fake_gate* gate_ = nullptr;
+    bool is_away_ = false;
     std::uint64_t operations_ = 0;
     std::optional<std::pair<std::uint64_t, store_error>> planned_;
     std::optional<delivery_id> poisoned_;

@@ -63,11 +63,18 @@ class virtual_clock final : public clock_source {
         }
     }
 
+    /// Nothing of the group runs before then; what was due comes at once then, in the order in which it was requested.
+    void hold_group(group owner, steady_time until) { held_[owner] = until; }
+
     /// Runs the next event; false when there is none.
     bool step() {
         if (events_.empty()) return false;
         auto next = events_.begin();
         steady_ = next->first.first;
+        if (is_held(next->second.owner)) {
+            put_off(next);
+            return true;
+        }
         times_.erase(next->first.second);
         // Taken out first: the work may add, cancel or drop events.
         auto work = std::move(next->second.work);
@@ -119,12 +126,28 @@ class virtual_clock final : public clock_source {
         unique_function<void()> work;
     };
 
+    bool is_held(group owner) {
+        const auto held = held_.find(owner);
+        if (held == held_.end()) return false;
+        if (steady_ < held->second) return true;
+        held_.erase(held);
+        return false;
+    }
+    void put_off(std::map<place, event>::iterator at) {
+        const place later{held_.at(at->second.owner), at->first.second};
+        times_[later.second] = later.first;
+        auto moved = events_.extract(at);
+        moved.key() = later;
+        events_.insert(std::move(moved));
+    }
+
     steady_time steady_;
     milliseconds wall_offset_;
     milliseconds true_offset_;
     steady_duration slept_{};
     std::map<place, event> events_;
     std::map<std::uint64_t, steady_time> times_;
+    std::map<group, steady_time> held_; ///< until when
     std::uint64_t last_ = 0;
     std::uint64_t steps_ = 0;
 };
