@@ -10,6 +10,7 @@
 
 #include "engine/engine.hpp"
 #include "sim/scripted_proof.hpp"
+#include "support/fake_nodes.hpp"
 #include "support/fake_notifier.hpp"
 #include "support/fake_store.hpp"
 #include "support/recorded_log.hpp"
@@ -32,6 +33,13 @@ struct life_surroundings {
     std::function<void(const callback::delivery_job&)> on_attempt_answered;
     std::function<void()> on_ready;
     std::uint64_t seed = 1;
+    /// One of several; its name is taken, as `boot`. nullptr = alone.
+    store::fake_nodes* cluster = nullptr;
+    std::string node{};
+    std::string boot{};
+    store::fake_node_faults* faults = nullptr;
+    std::function<void()> on_start_failed{};
+    const clock_source* local = nullptr; ///< the machine's own clock; nullptr = `clock`
 };
 
 /// What a crash takes away.
@@ -39,11 +47,11 @@ class daemon_life {
   public:
     daemon_life(const config::configuration& config, life_surroundings around)
         : around_(std::move(around)), registry_("sim"), counts_(registry_),
-          store_(around_.disk, &around_.clock, store_options_for(), &store_watch_),
+          store_(around_.disk, &around_.clock, store_options_for(), &store_watch_), node_(make_node()),
           notifier_(around_.clock, around_.group), alarm_(
                                                        around_.clock, [this] { engine_.on_alarm(); }, around_.group),
           engine_(
-              config, engine::engine_dependencies{around_.clock, alarm_, store_, notifier_, around_.log, counts_},
+              config, engine::engine_dependencies{own_clock(), alarm_, store_, notifier_, around_.log, counts_},
               engine::engine_hooks{[this] { reread_token(); }, [](std::string_view) { return true; }}, "sim",
               around_.seed),
           proof_(
@@ -66,6 +74,7 @@ class daemon_life {
         engine_.start([this](const op_result<std::monostate>& loaded) {
             is_ready_ = loaded.has_value();
             if (is_ready_) around_.on_ready();
+            if (!is_ready_ && around_.on_start_failed) around_.on_start_failed();
         });
     }
 
@@ -91,6 +100,7 @@ class daemon_life {
     }
     engine::engine& daemon() { return engine_; }
     store::fake_store& disk_side() { return store_; }
+    store::fake_node& node() { return *node_; }
     const scripted_proof& proof() const { return proof_; }
     bool is_ready() const { return is_ready_; }
 
@@ -106,6 +116,13 @@ class daemon_life {
         std::set<std::string> names;
         for (const config::callback_config& one : config.callbacks) names.insert(one.name);
         return names;
+    }
+    const clock_source& own_clock() const { return around_.local != nullptr ? *around_.local : around_.clock; }
+    std::unique_ptr<store::fake_node> make_node() {
+        if (around_.cluster == nullptr) return nullptr;
+        return std::make_unique<store::fake_node>(store::fake_node::parts{
+            *around_.cluster, store_, around_.clock, around_.group, around_.node, around_.boot, around_.seed,
+            *around_.faults});
     }
     store::fake_store_options store_options_for() const {
         store::fake_store_options options;
@@ -129,6 +146,7 @@ class daemon_life {
     std::set<std::string> targets_; ///< the callbacks that are configured
     watch store_watch_;
     store::fake_store store_;
+    std::unique_ptr<store::fake_node> node_; ///< of one of several
     fake_notifier notifier_;
     virtual_alarm alarm_;
     engine::engine engine_;

@@ -107,6 +107,7 @@ class proof_world {
     proof_world(virtual_clock& clock, random_source& random) : cadence(clock, broken), clock_(clock), random_(random) {}
 
     std::vector<std::string> broken; ///< before `cadence`, which writes to it
+    bool watches_cadence = true;     ///< of one daemon
     cadence_watch cadence;
     std::map<std::string, proof_truth> transactions;
     std::vector<proof_fault> faults;
