@@ -125,6 +125,7 @@ class fake_node final : public cluster_store, public fake_gate {
     void hand_over(const shard_set& shards) override;
     void leave() override;
     void want_poll(transaction_id id, store_handler<std::monostate> handler) override;
+    void tell_throttled(milliseconds /*pause: each node finds a 429 by itself here*/) override {}
     void read_news(news_cursor after, store_handler<cluster_news> handler) override;
 
     commit_fate before_commit(bool changes) override;
