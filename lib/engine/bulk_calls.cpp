@@ -116,7 +116,10 @@ task<bulk_calls::row_result> bulk_calls::end_one(track::active_transaction wante
     const track::row_ref row = *found;
     const bool is_ours = core.may_untrack(row) && core.revision(row) == wanted.revision;
     if (is_ours) polls_.step_at_once(track::untracked_event{row});
-    if (!core.is_recording(row)) co_return row_result{};
+    if (!core.is_recording(row)) { // what another node has changed may be read here before its news are
+        if (store_.cluster() != nullptr) polls_.refresh(std::move(wanted));
+        co_return row_result{};
+    }
     const auto recorded = co_await call(polls_, &poll_driver::after_change, row);
     if (!is_ours) co_return row_result{};
     co_return ended(wanted.id, recorded, who);

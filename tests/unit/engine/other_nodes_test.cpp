@@ -183,6 +183,14 @@ TEST_F(OtherNodes, WhatAnotherNodeHasJustTakenForThisOneIsTakenIn) {
     EXPECT_EQ(word_of(third), "ok");
 }
 
+TEST_F(OtherNodes, ManyAreUntrackedThoughAnotherNodeHasJustChangedSome) {
+    world_.polls.hold(all_shards());
+    for (const char* text : {"a", "b", "c"}) world_.track(text);
+    fake_disk::raise(world_.disk.transactions.at("b")); // other options: the news are still to come
+    EXPECT_EQ(bulk(), "3");
+    EXPECT_EQ(stored_state("b"), tracking_state::untracked);
+}
+
 /// A shard has just been gained, and its rows are on their way from the store.
 TEST_F(OtherNodes, WhatIsStillBeingLoadedIsNoNewTracking) {
     for (const char* text : {"t1", "t2", "t3"}) {
