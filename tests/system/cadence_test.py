@@ -69,6 +69,7 @@ class Cadence(SystemCase):
     def test_max_rate_is_obeyed_and_nobody_starves(self):
         self.start_sandbox("--accept-any")
         self.start_daemon([], poll={"interval": ["1s", "2s"], "max_rate": 100})
+        self.daemon.wait_joined()
         self.daemon.import_ids([f"m{n}" for n in range(400)])
         time.sleep(13)
         log = self.sandbox.log()

@@ -24,7 +24,7 @@ import unittest
 from datetime import datetime
 from pathlib import Path
 
-from store_switch import on_store
+from store_switch import ON_POSTGRES, on_store
 from toml_text import toml_text
 from unix_http import Response, UnixConnection, connect_unix, exchange  # noqa: F401 (tests take them from here)
 
@@ -299,6 +299,11 @@ class Daemon:
             return self.api("GET", "/healthz", timeout=5).status == 200
         except (OSError, http.client.HTTPException):
             return False
+
+    def wait_joined(self):
+        """On PostgreSQL, until it holds its shards: what comes before is asked about later."""
+        if ON_POSTGRES:
+            wait_until(lambda: self.status().get("cluster"), 10, "it has joined")
 
     def connection(self, timeout=30):
         return UnixConnection(self.socket, timeout)

@@ -72,8 +72,7 @@ class Exported(SystemCase):
         daemon = self.start_daemon([self.callback(self.receiver)], callback_url={
             "allow_hosts": ["127.0.0.1"], "secret_file": self.receiver.secret_file}, **sections)
         self.assertEqual(daemon.api("PUT", "/v1/consumers/ledger").status, 201)
-        if ON_POSTGRES:  # a node exports what is the cluster's when it has joined
-            wait_until(lambda: daemon.status().get("cluster"), 10, "it has joined")
+        daemon.wait_joined()  # then a node exports what is the cluster's
         return daemon
 
 
