@@ -73,7 +73,9 @@ class BridgeCase(SystemCase):
 
     def start_real_daemon(self):
         self.start_sandbox("--accept-any")
-        return self.start_daemon(poll={"verify_after": []})
+        daemon = self.start_daemon(poll={"verify_after": []})
+        daemon.wait_joined()  # a first poll that comes late finds less to tell
+        return daemon
 
     def settle(self, identifiers, spread=0):
         """Two events each: the change to processing, and the end; one transaction `spread` ms after the other."""

@@ -167,6 +167,23 @@ TEST_F(TakenUp, NoDeadlinePassesForTheAgeOfTheDaemonWhileTheClockIsInDoubt) {
     EXPECT_TRUE(take_up({row}, seconds(2)).empty());
 }
 
+TEST_F(TakenUp, OneThatWasNeverPolledKeepsTheTimeThatWasAnsweredUnlessTheClockWasAWrongOne) {
+    world_.load({});
+    active_transaction lately = world_.make("lately");
+    active_transaction long_ago = world_.make("long-ago");
+    lately.facts.tracked_at -= seconds(3);
+    long_ago.facts.tracked_at -= hours(3);
+    const wall_time answered = lately.facts.tracked_at;
+    const wall_time taken_up = world_.now.wall;
+    take_up({lately, long_ago}, milliseconds(0));
+    for (int i = 0; i < 2; ++i) {
+        world_.answer(world_.wait_for_poll().value(), reply_class::good, "pending");
+        const auto& change = world_.only<change_action>();
+        EXPECT_EQ(change.facts.tracked_at, change.id.str() == "lately" ? answered : taken_up) << change.id.str();
+        world_.recorded();
+    }
+}
+
 TEST_F(TakenUp, ATrackingElsewhereBeginsHereAtOnce) {
     refresh(world_.make("a"));
     const auto poll = world_.core.next_poll(world_.now);
