@@ -371,6 +371,28 @@ class Faults(ClusterCase):
         wait_until(lambda: self.cluster["c"].api("GET", "/readyz").status == 200, 10, "ready again")
         self.settled_all(traffic)
 
+    def test_a_node_whose_lease_lives_but_which_cannot_write_is_relieved(self):
+        ids = self.identifiers(90)
+        self.wait_polled(ids, time.monotonic())
+        owners = self.cluster.owners(ids, "a")
+        lost = [one for one in ids if owners[one] == "c"]
+        self.cluster.relays["c"].down = True  # no new connection: one of its two lives on
+        try:
+            def has_lost_its_writer():
+                self.cluster.rows("SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a, nodes n WHERE "
+                                  "id = 'c' AND application_name = 'prooftrackd ' || boot AND query = 'COMMIT'")
+                return self.cluster["c"].api("GET", "/readyz").status == 503
+            wait_until(has_lost_its_writer, 10, "c is without the connection that writes")
+            self.cluster.settle(lost[:3])
+            cut = time.monotonic()
+            self.assert_taken_over("c", lost[3:], cut)
+            self.wait_delivered(lost[:3], 1)
+        finally:
+            self.cluster.relays["c"].down = False
+        self.cluster.wait_shared(timeout=2 * TAKE_OVER)
+        self.wait_polled(lost[3:], time.monotonic())
+        self.assert_log_whole()
+
     def test_commits_of_unknown_outcome_and_lost_notices_lose_nothing(self):
         relay, accepted, halted = self.cluster.relays["c"], set(), threading.Event()
 

@@ -128,7 +128,8 @@ void cluster_thread::connect() {
             LISTEN {};
         )sql",
         news_channel, members_channel));
-    next_beat_ = clock::now();
+    connected_ = clock::now();
+    next_beat_ = connected_;
     seen_batch_ = -1; // what was said meanwhile is lost
     const std::lock_guard lock(mutex_);
     requests_.leaves = requests_.leaves || std::exchange(is_leaving_, false); // it may not have been heard
@@ -142,6 +143,7 @@ void cluster_thread::serve() {
                 "a commit found that the others have taken this node for gone, or it has not read for minutes what "
                 "they committed");
         }
+        if (clock::now() >= next_beat_ && is_without_writer()) next_beat_ = clock::now() + between_beats;
         if (!has_place_ && clock::now() >= next_beat_) join_anew();
         if (has_place_ && clock::now() >= next_beat_) beat();
         if (has_place_) {
@@ -168,6 +170,13 @@ void cluster_thread::beat() {
     pause_ = first_pause;
     hooks_.lease(start + lease_trust);
     has_to_look_ = true;
+}
+
+/// It could record nothing of what it finds: others can. After PostgreSQL was away the two connections come back one
+/// after the other.
+bool cluster_thread::is_without_writer() const {
+    const auto lost = identity_.writer_lost_at();
+    return lost && clock::now() - std::max(*lost, connected_) >= writer_patience;
 }
 
 /// What is wanted now, and of it what can be had. Completes the view.
@@ -202,7 +211,8 @@ void cluster_thread::look(bool tells) {
     pg_members members = read_members(*link_, identity_.name());
     const shard_set former = members.view.owned & ~mine_;
     const shard_claim wanted = decide(members);
-    const bool has_changed = !is_leaving_ && (wanted.shards.any() || wanted.buries) && claim(wanted);
+    const bool may_claim = !is_leaving_ && !is_without_writer();
+    const bool has_changed = may_claim && (wanted.shards.any() || wanted.buries) && claim(wanted);
     const shard_set not_wanted = former & ~members.view.wanted;
     if (not_wanted.any()) free_shards(*link_, self(), not_wanted);
     if (has_changed || not_wanted.any()) {

@@ -58,6 +58,7 @@ class cluster_thread {
     static constexpr milliseconds between_beats{1'000};
     static constexpr milliseconds between_looks{500}; ///< at who has expired
     static constexpr milliseconds between_notices{10};
+    static constexpr milliseconds writer_patience{3'000}; ///< without its connection no lease is renewed after that
     static constexpr milliseconds first_pause{100}; ///< until it connects again
     static constexpr milliseconds longest_pause{1'000};
 
@@ -90,6 +91,7 @@ class cluster_thread {
 
     shard_claim decide(pg_members& members) const;
     bool claim(const shard_claim& wanted);
+    bool is_without_writer() const;
     void lose_place(const std::string& why);
     void join_anew();
     pg_node self() const { return {identity_.name(), boot_, version_}; }
@@ -115,6 +117,7 @@ class cluster_thread {
     bool is_leaving_ = false;
     shard_set mine_; ///< gained by this start and not handed over
     steady_time joined_;
+    steady_time connected_;
     std::optional<steady_time> last_beat_; ///< start of the last good heartbeat
     steady_time buries_from_;              ///< earlier, others may only have been without PostgreSQL, as we were
     steady_time next_beat_;

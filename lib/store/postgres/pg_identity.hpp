@@ -2,10 +2,14 @@
 
 // Under which name this daemon writes: shared by the thread that writes and the one that keeps the lease.
 
+#include <chrono>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "base/time.hpp"
 
 namespace prooftrack::store {
 
@@ -32,10 +36,25 @@ class pg_identity {
         boot_ = std::move(boot);
     }
 
+    /// Since when the thread that writes has been without PostgreSQL; nullopt: it is connected.
+    std::optional<steady_time> writer_lost_at() const {
+        const std::lock_guard lock(mutex_);
+        return writer_lost_at_;
+    }
+    void note_writer_lost() {
+        const std::lock_guard lock(mutex_);
+        if (!writer_lost_at_) writer_lost_at_ = std::chrono::steady_clock::now();
+    }
+    void note_writer_back() {
+        const std::lock_guard lock(mutex_);
+        writer_lost_at_.reset();
+    }
+
   private:
     const std::string name_;
     mutable std::mutex mutex_;
     std::string boot_;
+    std::optional<steady_time> writer_lost_at_;
 };
 
 } // namespace prooftrack::store

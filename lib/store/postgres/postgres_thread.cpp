@@ -348,6 +348,7 @@ void postgres_thread::go_away(const database_error& error) {
     link().close(); // the server lets go of the turn
     open_ = open_transaction::none;
     is_away_ = true;
+    identity_.note_writer_lost();
     away_why_ = make_store_error(store_error::unreachable, "commit", error.what());
     set_state(track::store_state::unreachable, away_why_);
     recovery_.begin(own_, !undecided_.empty(), make_log_id(db_->random.next()));
@@ -378,6 +379,7 @@ void postgres_thread::take_regained() {
     }
     try {
         load_figures();
+        identity_.note_writer_back();
         set_state(track::store_state::ok, {});
     } catch (const database_error& error) {
         go_away(error);
