@@ -67,13 +67,16 @@ void tracker::take_up(
         refresh(*known, std::move(transaction), within, now, actions);
         return;
     }
-    const bool is_anew = begin_age_at_load(transaction.facts, now);
+    // Tracked just now, while the shard was taken up: its time is the one that was answered.
+    const bool is_anew = !transaction.facts.last_polled_at;
+    const bool is_moved = is_anew && begin_age(transaction.facts, now);
+    if (is_anew) transaction.facts.not_found_since.reset();
     const std::uint32_t slot = table_.insert(transaction, now);
     transaction_row& row = table_.at(slot);
     if (const auto left = just_left_.find(transaction.id.str()); left != just_left_.end())
         row.last_started = std::max(row.last_started, left->second);
     row.is_native = is_anew ? 1 : 0;
-    row.is_moved = is_anew;
+    row.is_moved = is_moved;
     watch_deadline(slot);
     plan_taken_up(slot, within, now);
 }
