@@ -59,6 +59,8 @@ class Export(SystemCase):
     def test_all_forms_of_all_lists_have_what_the_lists_have(self):
         self.settle_some()
         listed = self.daemon.all_transactions()[::-1]
+        for each in listed:
+            each.pop("node", None)  # of this moment, not of a stored row
         events = self.daemon.events()
         deliveries = self.daemon.api("GET", "/v1/deliveries").json["deliveries"][::-1]
 

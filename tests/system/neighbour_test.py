@@ -12,6 +12,8 @@ import time
 import unittest
 
 from harness import SystemCase, connect_unix, exchange, program, wait_until
+from store_switch import on_store
+from toml_text import toml_text
 
 # Not `nobody`: that number stands for every user of another namespace and is never anybody's.
 STRANGER, NEIGHBOUR = 54321, 54322
@@ -147,9 +149,8 @@ class Start(SystemCase):
     def test_a_socket_in_use_is_reported_with_its_process(self):
         self.start_daemon([])
         second = self.folder / "second.toml"
-        text = self.daemon.config_path.read_text()
-        second.write_text(text.replace("/prooftrackd.db", "/other.db"))
-        self.assertNotEqual(second.read_text(), text)
+        other = {**self.daemon.config, "store": {"path": str(self.folder / "state" / "other.db")}}
+        second.write_text(toml_text(on_store(other)))
         done = subprocess.run([program("prooftrackd"), "--config", str(second)], capture_output=True, text=True,
                               timeout=30)
         self.assertEqual(done.returncode, 75)
