@@ -11,6 +11,9 @@ namespace {
 
 using store::node_state;
 
+/// PostgreSQL may be slow, or a great many be there; the others serve meanwhile.
+constexpr seconds longest_start{10};
+
 std::size_t count_nodes(const store::cluster_view& view, node_state state) {
     const auto has_state = [state](const store::cluster_node& node) { return node.state == state; };
     return static_cast<std::size_t>(std::count_if(view.nodes.begin(), view.nodes.end(), has_state));
@@ -29,8 +32,13 @@ std::string last_taken_from(const store::cluster_view& view) {
 
 // ---- the life of the daemon
 
-void cluster_duties::start() {
-    if (!is_clustered()) return;
+void cluster_duties::start(unique_function<void()> ready) {
+    if (!is_clustered()) {
+        ready();
+        return;
+    }
+    ready_ = std::move(ready);
+    ready_by_ = around_.clock.now().steady + longest_start;
     has_joined_ = true;
     // Before anything is taken up: what is committed between the two is read twice, not missed.
     news_.start([this] {
@@ -40,6 +48,7 @@ void cluster_duties::start() {
 }
 
 void cluster_duties::stop(milliseconds within, unique_function<void()> done) {
+    ready_ = {};
     stopped_ = std::move(done);
     is_stopping_ = true;
     if (has_joined_) {
@@ -51,6 +60,14 @@ void cluster_duties::stop(milliseconds within, unique_function<void()> done) {
     finish_stop();
 }
 
+void cluster_duties::finish_start() {
+    if (!ready_) return;
+    const bool is_in = view_ && early_.empty() && intake_.is_idle();
+    if (!is_in && around_.clock.now().steady < ready_by_) return;
+    auto ready = std::exchange(ready_, {});
+    ready();
+}
+
 void cluster_duties::finish_stop() {
     if (!is_stopping_ || !stopped_ || !handover_.is_idle()) return;
     auto done = std::exchange(stopped_, {});
@@ -60,6 +77,7 @@ void cluster_duties::finish_stop() {
 std::optional<steady_time> cluster_duties::next_wake() const {
     if (!is_clustered()) return std::nullopt; // asked at each poll
     std::optional<steady_time> next = news_.next_wake();
+    if (ready_ && (!next || ready_by_ < *next)) next = ready_by_;
     for (const auto& other : {intake_.next_wake(), handover_.next_wake()}) {
         if (other && (!next || *other < *next)) next = other;
     }
@@ -71,6 +89,7 @@ void cluster_duties::on_wake(instant now) {
     news_.on_wake(now);
     intake_.on_wake(now);
     handover_.on_wake(now);
+    finish_start();
     finish_stop();
 }
 
@@ -100,6 +119,7 @@ void cluster_duties::take(gained_shards gained) {
 }
 
 void cluster_duties::on_taken_up(const gained_shards& gained, std::uint64_t count) {
+    finish_start();
     if (gained.how != store::shard_gain::taken_over) return;
     const auto took = std::chrono::duration_cast<milliseconds>(around_.clock.now().steady - gained.since);
     std::string former = gained.former;
@@ -155,6 +175,7 @@ void cluster_duties::on_view(const store::cluster_view& view) {
     drop(~view.owned);
     if (!is_stopping_) handover_.hand_over(held_ & ~view.wanted);
     if (view.sharing != shared_before) around_.work.share_among(view.sharing);
+    finish_start();
     finish_stop();
 }
 

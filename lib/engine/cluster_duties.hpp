@@ -36,8 +36,9 @@ class cluster_duties final : public store::cluster_observer {
     /// Brings the metrics up to date.
     void report() const;
 
-    /// Joins. Called once, when the drivers have begun.
-    void start();
+    /// Joins. Called once, when the drivers have begun. `ready` runs once: when the first shards are loaded, as all are
+    /// before a daemon that is alone is ready, or after 10 s. Without a cluster at once.
+    void start(unique_function<void()> ready);
     /// Hands over everything: each shard when nothing of it is in flight, all of them after `within`. Then `done` runs
     /// once; without a cluster at once.
     void stop(milliseconds within, unique_function<void()> done);
@@ -58,6 +59,7 @@ class cluster_duties final : public store::cluster_observer {
     void drop(const shard_set& shards);
     std::string former_owners(const shard_set& shards) const;
     void note_nodes(const store::cluster_view& view);
+    void finish_start();
     void finish_stop();
 
     cluster_context around_;
@@ -73,6 +75,8 @@ class cluster_duties final : public store::cluster_observer {
     bool is_fenced_ = false;
     bool has_missed_news_ = false; ///< it was fenced, and has not gained anything since
     bool is_stopping_ = false;
+    unique_function<void()> ready_;
+    steady_time ready_by_{};
     unique_function<void()> stopped_;
 };
 

@@ -89,11 +89,9 @@ void engine::attach(proof::proof_client& proof) {
 
 void engine::start(unique_function<void(op_result<std::monostate>)> ready) {
     prooftrack::start(life_.begin(), [this, ready = std::move(ready)](op_result<std::monostate> begun) mutable {
-        if (begun) {
-            replay_runner_.start();
-            cluster_.start();
-        }
-        ready(std::move(begun));
+        if (!begun) return ready(std::move(begun));
+        replay_runner_.start();
+        cluster_.start([ready = std::move(ready)]() mutable { ready(std::monostate{}); });
     });
 }
 

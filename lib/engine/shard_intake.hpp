@@ -35,6 +35,7 @@ class shard_intake {
     /// What is still on its way of these shards is not wanted any more.
     void drop(const shard_set& shards);
 
+    bool is_idle() const { return intakes_.empty(); }
     std::optional<steady_time> next_wake() const;
     void on_wake(instant now);
 

@@ -20,7 +20,9 @@ using ClusterDuties = Cluster;
 TEST_F(ClusterDuties, AloneDoesNothing) {
     cluster_duties alone{{clock_, log_, counts_, nullptr, work_, config_, [] {}}};
     EXPECT_FALSE(alone.is_clustered());
-    alone.start();
+    bool is_ready = false;
+    alone.start([&is_ready] { is_ready = true; });
+    EXPECT_TRUE(is_ready);
     EXPECT_EQ(alone.next_wake(), std::nullopt);
     alone.on_wake(clock_.now());
     alone.report();
@@ -36,7 +38,7 @@ TEST_F(ClusterDuties, AloneDoesNothing) {
 }
 
 TEST_F(ClusterDuties, TakesUpWhatItGainsOnceTheEndOfTheNewsIsKnown) {
-    duties_.start();
+    duties_.start([this] { is_ready_ = true; });
     EXPECT_TRUE(duties_.is_clustered());
     duties_.on_gained(range(0, 9), shard_gain::unowned, 0ms);
     duties_.on_gained(range(20, 20), shard_gain::handed_over, 0ms);
@@ -52,6 +54,32 @@ TEST_F(ClusterDuties, TakesUpWhatItGainsOnceTheEndOfTheNewsIsKnown) {
     EXPECT_THAT(
         book_.take(),
         ElementsAre("500 controls", "500 replays", "500 hold 0-5", "500 take_up 0-5", "500 hold 20", "500 take_up 20"));
+}
+
+TEST_F(ClusterDuties, TheDaemonIsReadyWhenItsFirstShardsAreLoaded) {
+    begin();
+    duties_.on_gained(range(0, 9), shard_gain::unowned, 0ms);
+    duties_.on_view(view_of({{node("a"), range(0, 9)}}));
+    EXPECT_FALSE(is_ready_);
+    end_taking(3U);
+    EXPECT_TRUE(is_ready_);
+}
+
+TEST_F(ClusterDuties, TheDaemonIsReadyAtOnceWhenOthersHaveAllShards) {
+    begin();
+    EXPECT_FALSE(is_ready_);
+    duties_.on_view(view_of({{node("a"), {}}, {node("b"), all_shards()}}));
+    EXPECT_TRUE(is_ready_);
+}
+
+TEST_F(ClusterDuties, TheDaemonIsReadyAfterAWhileThoughNothingCouldBeLoaded) {
+    begin();
+    duties_.on_gained(range(0, 9), shard_gain::unowned, 0ms);
+    duties_.on_view(view_of({{node("a"), range(0, 9)}}));
+    run_for(9'999ms);
+    EXPECT_FALSE(is_ready_);
+    run_for(1ms);
+    EXPECT_TRUE(is_ready_);
 }
 
 TEST_F(ClusterDuties, SpreadsFirstPollsByHowTheShardsCame) {
@@ -389,7 +417,7 @@ TEST_F(ClusterDuties, AStopEndsAtOnceWhereNothingIsHeld) {
 }
 
 TEST_F(ClusterDuties, AStopGivesBackWhatWasGainedTooEarly) {
-    duties_.start();
+    duties_.start([this] { is_ready_ = true; });
     duties_.on_gained(range(0, 9), shard_gain::unowned, 0ms);
     book_.take();
     int stopped = 0;

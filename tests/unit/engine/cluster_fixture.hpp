@@ -175,7 +175,7 @@ class Cluster : public testing::Test {
 
     /// The end of the news is known from then on.
     void begin() {
-        duties_.start();
+        duties_.start([this] { is_ready_ = true; });
         answer_news({});
         book_.take();
     }
@@ -225,6 +225,7 @@ class Cluster : public testing::Test {
     written_cluster cluster_{book_};
     written_work work_{clock_, book_};
     std::optional<steady_time> armed_;
+    bool is_ready_ = false;
     cluster_duties duties_{
         {clock_, log_, counts_, &cluster_, work_, config_, [this] { armed_ = duties_.next_wake(); }}};
 

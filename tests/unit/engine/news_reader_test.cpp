@@ -79,7 +79,7 @@ TEST_F(ClusterNews, BecomeWork) {
 }
 
 TEST_F(ClusterNews, APauseOfAnotherNodeHoldsHereAlsoWhenItBeganBeforeTheStart) {
-    duties_.start();
+    duties_.start([this] { is_ready_ = true; });
     book_.take();
     store::cluster_news first;
     first.throttled = 7s;
