@@ -9,6 +9,16 @@ constexpr std::size_t most_in_a_slice = 32;
 constexpr milliseconds between_looks{20};
 constexpr milliseconds between_parts{250};
 constexpr seconds longest_wait{30};
+/// An attempt that has had its time is recorded.
+constexpr seconds after_attempt{5};
+
+/// A delivery in flight is not made a second time by the next owner.
+milliseconds wait_for(const config::configuration& config) {
+    milliseconds longest = longest_wait;
+    for (const config::callback_config& one : config.callbacks)
+        longest = std::max<milliseconds>(longest, one.timeout + after_attempt);
+    return longest;
+}
 
 shard_set first_of(const shard_set& shards, std::size_t most) {
     shard_set taken;
@@ -50,7 +60,7 @@ void shard_handover::forget(const shard_set& shards) {
 void shard_handover::on_wake(instant now) {
     if (is_idle() || (look_at_ && now.steady < *look_at_)) return;
     if (const std::size_t most = room(); most > 0 && waiting_.any())
-        begin_slice(now, now.steady + longest_wait, most);
+        begin_slice(now, now.steady + wait_for(around_.config), most);
     look(now);
 }
 

@@ -12,8 +12,8 @@
 namespace prooftrack::engine {
 
 /// At most 32 shards at a time, so that most are polled while some change hands. Those that are still in flight (a
-/// receiver that hangs) keep the others of their slice waiting for a moment only, and are handed over after 30 s all
-/// the same: whatever is recorded then is bound to a revision.
+/// receiver that hangs) keep the others of their slice waiting for a moment only, and are handed over all the same
+/// after 30 s, or the longest timeout of a callback and 5 s: whatever is recorded then is bound to a revision.
 class shard_handover {
   public:
     /// `let_go` takes a slice away from all that works with it.

@@ -129,6 +129,7 @@ void cluster_thread::connect() {
         )sql",
         news_channel, members_channel));
     connected_ = clock::now();
+    buries_from_ = std::max(buries_from_, connected_ + lease_length); // another server's clock may be ahead
     next_beat_ = connected_;
     seen_batch_ = -1; // what was said meanwhile is lost
     const std::lock_guard lock(mutex_);

@@ -205,17 +205,23 @@ TEST_F(ClusterDuties, ASliceThatNeverEndsIsHandedOverAfter30Seconds) {
     own(range(0, 9));
     work_.busy = all_shards();
     duties_.on_view(view_of({{node("a"), range(0, 9)}}, range(0, 4)));
-    const auto looks = [&](milliseconds span) {
-        const steady_time end = clock_.now().steady + span;
-        while (clock_.now().steady < end) {
-            run_for(20ms);
-            if (!cluster_.reading.empty()) answer_news({});
-        }
-    };
-    looks(29'980ms);
+    run_with_news(29'980ms);
     EXPECT_THAT(book_.take("hand_over"), IsEmpty());
-    looks(20ms);
+    run_with_news(20ms);
     EXPECT_THAT(book_.take("hand_over"), ElementsAre("30000 hand_over 0-4"));
+}
+
+TEST_F(ClusterDuties, ADeliveryThatMayTakeLongerIsWaitedForAsLong) {
+    begin();
+    own(range(0, 9));
+    config_.callbacks.emplace_back();
+    config_.callbacks.back().timeout = 60s;
+    work_.busy = all_shards();
+    duties_.on_view(view_of({{node("a"), range(0, 9)}}, range(0, 4)));
+    run_with_news(64'980ms);
+    EXPECT_THAT(book_.take("hand_over"), IsEmpty());
+    run_with_news(20ms);
+    EXPECT_THAT(book_.take("hand_over"), ElementsAre("65000 hand_over 0-4"));
 }
 
 TEST_F(ClusterDuties, AShardWhoseReceiverHangsKeepsTheOthersOfItsSliceForAMomentOnly) {

@@ -205,6 +205,14 @@ class Cluster : public testing::Test {
         log_.clear();
     }
 
+    /// The news have nothing new.
+    void run_with_news(milliseconds span) {
+        const steady_time end = clock_.now().steady + span;
+        while (clock_.now().steady < end) {
+            run_for(milliseconds(20));
+            if (!cluster_.reading.empty()) answer_news({});
+        }
+    }
     /// The alarm: rings when the duties have said so, and finds out when they have not.
     void run_for(milliseconds span) {
         const steady_time end = clock_.now().steady + span;
