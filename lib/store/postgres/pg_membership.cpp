@@ -14,7 +14,7 @@
 namespace prooftrack::store {
 namespace {
 
-constexpr milliseconds between_looks{100}; // at the row of a living node of the same name
+constexpr milliseconds between_name_looks{100}; // at the row of a living node of the same name
 
 template <std::size_t number>
 pg_rows ask_with(pg_link& link, const std::string& sql, const std::array<std::string_view, number>& texts) {
@@ -305,7 +305,7 @@ std::optional<std::string> join_cluster(pg_link& link, const pg_node& self, mill
         if (!first || first->boot != holder->boot) first = holder;
         if (holder->expires_at != first->expires_at || std::chrono::steady_clock::now() >= until)
             return describe_refusal(*holder, self);
-        std::this_thread::sleep_for(between_looks);
+        std::this_thread::sleep_for(between_name_looks);
     }
 }
 
