@@ -1,7 +1,7 @@
 #pragma once
 
 // What the other daemons that share the database need to hear of a commit. Written with the commit itself, numbered in
-// the order of the commits, read by everybody with a cursor of his own (news_ops.hpp), and pruned after a few minutes:
+// the order of the commits, read by everybody with a cursor of his own (news_ops.hpp), and pruned after 10 minutes:
 // a daemon that has not read for so long is taken for gone, and loads everything again.
 
 #include <cstdint>
