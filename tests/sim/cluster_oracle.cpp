@@ -10,7 +10,7 @@ namespace {
 
 /// What is promised of the ids of a lost node, and what an alarm and a commit may add.
 constexpr milliseconds takeover{10'000};
-constexpr milliseconds tolerance{1'500};
+constexpr milliseconds late_by{1'500};
 /// A node that lost the database attempts until it does not trust its lease any more; others have heard of a pause by
 /// then, however slow the database is.
 constexpr milliseconds pause_reach{8'000};
@@ -299,7 +299,7 @@ void cluster_oracle::check_gaps(bool is_anybody_well) {
         ++gaps_checked_;
         longest_gap_ = std::max(longest_gap_, std::chrono::floor<milliseconds>(now - record.asked_at));
         const steady_time since = std::max(record.asked_at, disturbed_at_);
-        if (now - since <= takeover + longest_interval_ + tolerance) continue;
+        if (now - since <= takeover + longest_interval_ + late_by) continue;
         const std::uint8_t shard = fake_disk::shard_of(row);
         blame(
             id, fmt::format(

@@ -12,9 +12,7 @@
 namespace prooftrack::store {
 namespace {
 
-constexpr int oldest_version = 140000;
 /// The session of an attempt that was killed ends when PostgreSQL has seen that its socket is closed.
-constexpr milliseconds lock_patience{std::chrono::seconds(5)};
 /// Between two signs of life: to read back what is sorted, or to look at all rows, takes long.
 constexpr milliseconds work_patience{std::chrono::hours(1)};
 constexpr const char* copied_words = "Copied from SQLite, SHA-256 ";

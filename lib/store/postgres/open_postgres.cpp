@@ -15,8 +15,6 @@
 namespace prooftrack::store {
 namespace {
 
-constexpr int oldest_version = 140000;
-constexpr milliseconds lock_patience{5'000}; // nodes that start at once make the schema one after the other
 constexpr milliseconds schema_patience{std::chrono::minutes(10)};
 constexpr milliseconds snapshot_patience{std::chrono::minutes(10)};
 constexpr milliseconds snapshot_idle{std::chrono::minutes(15)}; // longer than a reader's patience

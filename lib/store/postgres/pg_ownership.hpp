@@ -43,6 +43,12 @@ void configure_session(pg_link& link, milliseconds idle);
 /// So long may a transaction that has the turn wait for this daemon: the others wait as well.
 inline constexpr milliseconds longest_turn{4'000};
 
+/// What the server must be: PostgreSQL 14 has the get_bit of deliveries' shards, and what else is asked of it.
+inline constexpr int oldest_version = 140000;
+
+/// Nodes that start at once make the schema one after the other.
+inline constexpr milliseconds lock_patience{5'000};
+
 /// The lock under which the schema is made and changed; it goes with the session, or with `unlock`.
 bool try_lock(pg_link& link, milliseconds patience);
 void unlock(pg_link& link);
