@@ -12,7 +12,6 @@
 namespace prooftrack::store {
 namespace {
 
-/// The session of an attempt that was killed ends when PostgreSQL has seen that its socket is closed.
 /// Between two signs of life: to read back what is sorted, or to look at all rows, takes long.
 constexpr milliseconds work_patience{std::chrono::hours(1)};
 constexpr const char* copied_words = "Copied from SQLite, SHA-256 ";

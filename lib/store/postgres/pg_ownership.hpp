@@ -46,7 +46,8 @@ inline constexpr milliseconds longest_turn{4'000};
 /// What the server must be: PostgreSQL 14 has the get_bit of deliveries' shards, and what else is asked of it.
 inline constexpr int oldest_version = 140000;
 
-/// Nodes that start at once make the schema one after the other.
+/// Nodes that start at once make the schema one after the other, and a copy that was killed has it until PostgreSQL has
+/// seen that its socket is closed.
 inline constexpr milliseconds lock_patience{5'000};
 
 /// The lock under which the schema is made and changed; it goes with the session, or with `unlock`.
