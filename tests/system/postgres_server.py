@@ -20,9 +20,10 @@ MISSING = "PostgreSQL's programs are needed (Debian: postgresql)"
 
 
 class PostgresServer:
-    """On a Unix socket in `folder`, and with `port` on loopback. `trust` lets everybody in without a password."""
+    """On a Unix socket in `folder`, and with `port` on loopback. `trust` lets everybody in without a password. With
+    `primary`, a running server, it is a standby that follows that one."""
 
-    def __init__(self, port=None, trust=True):
+    def __init__(self, port=None, trust=True, primary=None):
         self.folder = Path(tempfile.mkdtemp(prefix="pt-pg-", dir="/tmp"))
         self.port = port
         self.process = None
@@ -31,22 +32,33 @@ class PostgresServer:
             account = pwd.getpwnam("nobody")
             self.user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             os.chown(self.folder, account.pw_uid, account.pw_gid)
-        subprocess.run([PROGRAMS / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                        "--no-sync"], check=True, capture_output=True, timeout=60, cwd="/", **self.user)
+        if primary:
+            self.run("pg_basebackup", "-D", self.folder / "data", "-h", primary.folder, "-p", str(primary.port or 5432),
+                     "-U", "postgres", "-X", "stream", "-c", "fast", "-R", "--no-sync")
+            return
+        self.run("initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
         if not trust:
             (self.folder / "data" / "pg_hba.conf").write_text(
                 "local all postgres trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n")
 
+    def run(self, name, *arguments):
+        """One of PostgreSQL's programs, as the server's user."""
+        done = subprocess.run([PROGRAMS / name, *arguments], capture_output=True, text=True, timeout=60, cwd="/",
+                              **self.user)
+        assert done.returncode == 0, done.stderr
+
     def start(self, *arguments):
         listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}"] if self.port else \
             ["-c", "listen_addresses="]
+        own_memory = ["-c", "dynamic_shared_memory_type=mmap"]  # in its folder: one that is killed leaves nothing
+        where = ["-D", self.folder / "data", "-k", self.folder, *listen]
         log_path = self.folder / "log"
         seen = log_path.stat().st_size if log_path.exists() else 0
         with open(log_path, "ab") as log:
-            self.process = subprocess.Popen([PROGRAMS / "postgres", "-D", self.folder / "data", "-k", self.folder,
-                                             *listen, "-F", *arguments], stdout=log, stderr=log, cwd="/", **self.user)
+            self.process = subprocess.Popen([PROGRAMS / "postgres", *where, "-F", *own_memory, *arguments],
+                                            stdout=log, stderr=log, cwd="/", **self.user)
         wait_until(lambda: self.process.poll() is not None or
-                   b"ready to accept connections" in log_path.read_bytes()[seen:], 30, "the database")
+                   b"ready to accept " in log_path.read_bytes()[seen:], 30, "the database")
         assert self.process.poll() is None, log_path.read_text()
         return self
 
@@ -60,6 +72,35 @@ class PostgresServer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(10)
+
+    def kill(self):
+        """As when its machine is lost: none of its processes does anything more."""
+        lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
+        children = self.children()
+        self.process.kill()
+        for child in children:
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait(10)
+        subprocess.run(["ipcrm", "-m", lines[6].split()[1]], capture_output=True, timeout=10)  # it cannot any more
+
+    def children(self):
+        """The ids of the processes that serve its sessions and write for it."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue
+            if parent == self.process.pid:
+                found.append(int(stat.parent.name))
+        return found
+
+    def promote(self):
+        """Of a standby: it takes over, with what it has received."""
+        self.run("pg_ctl", "-D", self.folder / "data", "-w", "promote")
 
     def remember(self):
         """What a stopped server has, for `go_back`."""
