@@ -223,6 +223,30 @@ def without_notices(data):
     return kept, data
 
 
+class Stream(threading.Thread):
+    """The server-sent events of a node from now on: (seconds since the epoch, id of the transaction)."""
+
+    def __init__(self, node):
+        super().__init__(daemon=True)
+        self.connection = node.connection(60)
+        self.connection.request("GET", "/v1/events", headers={"Accept": "text/event-stream"})
+        self.reply = self.connection.getresponse()
+        self.seen = []
+        self.start()
+
+    def run(self):
+        try:
+            for line in self.reply:
+                if line.startswith(b"data:"):
+                    text = line.decode().split('"merchant_transaction_id":"')
+                    self.seen.append((time.time(), text[1].split('"')[0] if len(text) > 1 else ""))
+        except (OSError, ValueError, AttributeError):
+            pass
+
+    def close(self):
+        self.connection.close()
+
+
 class Cluster:
     """Nodes on one database, each in a folder of its own, and `relayed` each behind a relay of its own. `close` ends
     all of it."""

@@ -8,36 +8,12 @@ import threading
 import time
 import unittest
 
-from cluster_harness import NAMES, SHARDS, TAKE_OVER, ClusterCase
+from cluster_harness import NAMES, SHARDS, TAKE_OVER, ClusterCase, Stream
 from harness import SLACK, parse_time, wait_until
 
 LONGEST = 2.0  # of the band in which each id is polled
 ORDER = {"partner_user_id": "user_17", "user_email": "ada@shop.example", "currency": "USDT", "fiat_currency": "EUR",
          "fiat_amount": "49.90"}
-
-
-class Stream(threading.Thread):
-    """The server-sent events of a node from now on: (seconds since the epoch, id of the transaction)."""
-
-    def __init__(self, node):
-        super().__init__(daemon=True)
-        self.connection = node.connection(60)
-        self.connection.request("GET", "/v1/events", headers={"Accept": "text/event-stream"})
-        self.reply = self.connection.getresponse()
-        self.seen = []
-        self.start()
-
-    def run(self):
-        try:
-            for line in self.reply:
-                if line.startswith(b"data:"):
-                    text = line.decode().split('"merchant_transaction_id":"')
-                    self.seen.append((time.time(), text[1].split('"')[0] if len(text) > 1 else ""))
-        except (OSError, ValueError, AttributeError):
-            pass
-
-    def close(self):
-        self.connection.close()
 
 
 class AnyNode(ClusterCase):

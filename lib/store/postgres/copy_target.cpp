@@ -49,10 +49,6 @@ std::unique_ptr<db_connection> open_session(
     return db;
 }
 
-bool has_our_tables(db_connection& db) {
-    return db.ask_integer(R"sql(SELECT count(to_regclass(quote_ident(current_schema()) || '.prooftrackd')))sql") == 1;
-}
-
 void require_our_version(db_connection& db) {
     const std::int64_t version = db.ask_integer(R"sql(SELECT schema_version FROM prooftrackd WHERE one = 1)sql");
     if (version == pg_schema_version) return;
@@ -133,12 +129,7 @@ std::string copy_target::former_copy() {
 }
 
 void copy_target::create() {
-    const std::int64_t others = db_->ask_integer(R"sql(
-        SELECT count(*)
-        FROM pg_class c
-        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-    )sql");
-    if (others > 0) {
+    if (!is_schema_empty(*db_)) {
         refuse(
             1, fmt::format(
                    "{} holds tables of another program: nothing was changed. Give prooftrackd a database of its own "

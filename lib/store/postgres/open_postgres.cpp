@@ -48,26 +48,8 @@ void look_at_settings(db_connection& db, const postgres_options& options) {
         warn("fsync is off on the PostgreSQL server: when its machine loses power, the database is lost");
 }
 
-bool has_table(db_connection& db) {
-    return db.ask_integer(R"sql(
-        SELECT count(*)
-        FROM pg_class c
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = current_schema()
-          AND c.relname = 'prooftrackd'
-          AND c.relkind = 'r'
-    )sql") == 1;
-}
-
 void require_empty(db_connection& db) {
-    const std::int64_t others = db.ask_integer(R"sql(
-        SELECT count(*)
-        FROM pg_class c
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = current_schema()
-          AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-    )sql");
-    if (others == 0) return;
+    if (is_schema_empty(db)) return;
     refuse(fmt::format(
         "the schema {} of the database {} holds tables of another program: nothing was changed. Give prooftrackd a "
         "database of its own (CREATE DATABASE … OWNER …)",
@@ -128,7 +110,7 @@ void require_schema(db_connection& db, random_source& random, bool is_node) {
             "that one. systemd starts this one again every few seconds; without systemd, start it again",
             describe_owner(db.link())));
     }
-    if (!has_table(db)) create(db, make_log_id(random.next()));
+    if (!has_our_tables(db)) create(db, make_log_id(random.next()));
     if (schema_version(db) == 1) {
         db.link().set_patience(schema_patience); // it makes an index of all transactions
         db.execute(pg_upgrade_from_1_sql());

@@ -334,4 +334,25 @@ std::string pg_schema_sql() { return std::string(tables) + std::string(cluster_t
 
 std::string pg_upgrade_from_1_sql() { return std::string(steps_from_1) + std::string(cluster_tables); }
 
+bool has_our_tables(db_connection& db) {
+    return db.ask_integer(R"sql(
+        SELECT count(*)
+        FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = current_schema()
+          AND c.relname = 'prooftrackd'
+          AND c.relkind = 'r'
+    )sql") == 1;
+}
+
+bool is_schema_empty(db_connection& db) {
+    return db.ask_integer(R"sql(
+        SELECT count(*)
+        FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = current_schema()
+          AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    )sql") == 0;
+}
+
 } // namespace prooftrack::store
