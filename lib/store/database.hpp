@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "base/shards.hpp"
 #include "store/connection.hpp"
+#include "store/foreseen_rows.hpp"
 #include "store/mail.hpp"
 #include "store/prune_pace.hpp"
 #include "store/search_index.hpp"
@@ -24,6 +25,7 @@ struct database {
     totals sums;
     search_index searched;
     outgoing_mail mail;
+    foreseen_rows foreseen; ///< of the open transaction
     shard_set held = all_shards(); ///< whose deliveries are given out here; the others' owners are told by mail
     random_source random{1};
     std::filesystem::path path;

@@ -46,13 +46,15 @@ class database_store final : public store {
             [transactions = std::move(transactions), session](database& db) {
                 return add_transactions(db, transactions, session);
             },
-            std::move(handler));
+            std::move(handler), row_wishes());
     }
     void record(transition change, store_handler<recorded_transition> handler) override {
         const bool is_asked_for = change.facts.state == track::tracking_state::untracked; // its user waits
+        row_wishes wishes{{{change.id, change.event.has_value()}}, {}};
         submit<recorded_transition>(
             "record a change", is_asked_for ? operation_kind::write : operation_kind::late_write, 4,
-            [change = std::move(change)](database& db) { return record_transition(db, change); }, std::move(handler));
+            [change = std::move(change)](database& db) { return record_transition(db, change); }, std::move(handler),
+            std::move(wishes));
     }
     void set_options(options_change change, store_handler<row_revision> handler) override {
         write<row_revision>(
@@ -113,10 +115,11 @@ class database_store final : public store {
             "load a delivery", [id](database& db) { return load_delivery_record(db, id); }, std::move(handler));
     }
     void record_attempt(attempt_record attempt, store_handler<std::optional<delivery_head>> handler) override {
+        row_wishes wishes{{}, {attempt.id}};
         submit<std::optional<delivery_head>>(
             "record an attempt", operation_kind::late_write, 1,
             [attempt = std::move(attempt)](database& db) { return record_delivery_attempt(db, attempt); },
-            std::move(handler));
+            std::move(handler), std::move(wishes));
     }
     void retry_delivery(delivery_id id, wall_time now, store_handler<delivery_head> handler) override {
         write<delivery_head>(
@@ -289,8 +292,10 @@ class database_store final : public store {
 
   private:
     template <class T, class Work>
-    void submit(const char* name, operation_kind kind, std::size_t weight, Work work, store_handler<T> handler) {
-        thread_->submit(make_operation<T>(name, kind, weight, std::move(work), std::move(handler)));
+    void submit(
+        const char* name, operation_kind kind, std::size_t weight, Work work, store_handler<T> handler,
+        std::optional<row_wishes> wishes = std::nullopt) {
+        thread_->submit(make_operation<T>(name, kind, weight, std::move(work), std::move(handler), std::move(wishes)));
     }
     template <class T, class Work>
     void submit_in_steps(

@@ -14,23 +14,6 @@ constexpr sql_literal make_pending = R"sql(
     WHERE id = ?
 )sql";
 
-/// What is looked at before a delivery is changed.
-struct stored_delivery {
-    delivery_id id{};
-    std::int64_t lane = 0;
-    std::int64_t transaction_row = 0;
-    track::delivery_state state = track::delivery_state::pending;
-    std::uint32_t attempts = 0;
-    std::optional<wall_time> next_attempt_at;
-    bool is_url = false;               ///< of the callback "callback_url", whose lanes are hosts
-    std::optional<replay_id> replay{}; ///< that made it
-    bool is_only_one = false;          ///< no other one of the transaction is pending
-};
-
-std::optional<replay_id> read_replay(const query& row, int column) {
-    return row.is_null(column) ? std::nullopt : std::optional(replay_id{row.count(column)});
-}
-
 std::optional<stored_delivery> find_delivery(database& db, delivery_id id) {
     static constexpr sql_literal by_id = R"sql(
         SELECT lane, transaction_row, state, attempts, next_attempt_at, url IS NOT NULL, replay,
@@ -38,24 +21,16 @@ std::optional<stored_delivery> find_delivery(database& db, delivery_id id) {
                 SELECT 1
                 FROM deliveries o
                 WHERE o.transaction_row = d.transaction_row
-                  AND o.state = 0
+                  AND o.state + 0 = 0
                   AND o.id <> d.id
             )
         FROM deliveries d
         WHERE id = ?
     )sql";
+    if (auto foreseen = db.foreseen.take(id)) return foreseen;
     query row = db.sql(by_id).select(id);
     if (!row.next()) return std::nullopt;
-    return stored_delivery{
-        id,
-        row.integer(0),
-        row.integer(1),
-        read_delivery_state(row, 2),
-        static_cast<std::uint32_t>(row.integer(3)),
-        row.optional_time(4),
-        row.flag(5),
-        read_replay(row, 6),
-        !row.flag(7)};
+    return read_stored_delivery(row, id);
 }
 
 delivery_head make_head(database& db, const stored_delivery& from, wall_time next_attempt_at) {
@@ -112,7 +87,7 @@ std::optional<stored_delivery> first_pending(database& db, const stored_delivery
         static_cast<std::uint32_t>(row.integer(2)),
         row.optional_time(3),
         of.is_url,
-        read_replay(row, 4)};
+        read_replay_id(row, 4)};
 }
 
 bool has_head(database& db, const stored_delivery& of) {
@@ -168,11 +143,12 @@ std::optional<delivery_head> insert_delivery(
         INSERT INTO deliveries
         VALUES (?, ?, ?, ?, 0, 0, NULL, 0, ?, NULL, ?, NULL, ?)
     )sql";
-    db.sql(insert).execute(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url, replay);
+    db.sql(insert).append(fresh.id, owed.event, owed.transaction_row, lane_row, next_attempt_at, url, replay);
     db.searched.note(
         ranged_list::owed, static_cast<std::int64_t>(value_of(fresh.id)),
         static_cast<std::int64_t>(value_of(owed.event)));
     db.sums.count_deliveries(lane_row, 1, 0, 1);
+    db.foreseen.forget_deliveries_of(owed.transaction_row);
     if (!is_head) return std::nullopt;
     return give_out(db, fresh, owed.at);
 }

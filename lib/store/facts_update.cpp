@@ -4,37 +4,19 @@
 
 namespace prooftrack::store {
 
-namespace {
-
-/// From columns row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at.
-stored_row read_stored_row(const query& row) {
-    stored_row found;
-    found.row = row.integer(0);
-    found.cell = {read_tracking_state(row, 1), static_cast<track::status_kind>(row.integer(2))};
-    found.watched = row.flag(3);
-    found.settled_at = row.optional_time(4);
-    found.ended_at = row.optional_time(5);
-    found.last_event_at = row.optional_time(6);
-    found.revision = read_revision(row, 7);
-    found.traceparent = row.text(8);
-    found.tracked_at = row.time(9);
-    return found;
-}
-
-} // namespace
-
 std::optional<stored_row> find_row(database& db, const transaction_id& id) {
     static constexpr sql_literal by_id = R"sql(
         SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at
         FROM transactions
         WHERE id = ?
     )sql";
+    if (auto foreseen = db.foreseen.take(id)) return foreseen;
     query row = select_by_id(db.sql(by_id), id.str());
     if (!row.next()) return std::nullopt;
     return read_stored_row(row);
 }
 
-std::optional<stored_row> find_row(database& db, const transaction_id& id, event_ingredients& parts) {
+std::optional<whole_row> find_whole_row(database& db, const transaction_id& id) {
     static constexpr sql_literal whole_by_id = R"sql(
         SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at,
             metadata, callback_url, callback_lane, body
@@ -42,13 +24,10 @@ std::optional<stored_row> find_row(database& db, const transaction_id& id, event
         LEFT JOIN proofs ON transaction_row = row
         WHERE id = ?
     )sql";
+    if (auto foreseen = db.foreseen.take_whole(id)) return foreseen;
     query row = select_by_id(db.sql(whole_by_id), id.str());
     if (!row.next()) return std::nullopt;
-    parts.metadata = row.text(10);
-    if (!row.is_null(11)) parts.callback_url = row.string(11);
-    parts.callback_lane = row.text(12);
-    parts.proof = row.text(13);
-    return read_stored_row(row);
+    return read_whole_row(row);
 }
 
 void write_facts(
@@ -100,7 +79,7 @@ void write_history(database& db, std::int64_t row, const history_line& line) {
         reply = as_blob(hash);
     }
     db.sql(R"sql(INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))sql")
-        .execute(
+        .append(
             row, db.sums.take_history_number(), line.at, line.from_state, line.to_state,
             null_if_empty(line.from_status), null_if_empty(line.to_status), null_if_empty(line.request_id), reply);
 }

@@ -46,6 +46,10 @@ class operation {
     /// False after a run that has to go on in the next transaction.
     virtual bool is_finished() const = 0;
     virtual resume_place resumes_at() const { return resume_place::back; }
+    /// Whether it may run again when the transaction around it is undone.
+    virtual bool is_repeatable() const = 0;
+    /// What it will look at, nullptr = not known: it may change anything.
+    virtual const row_wishes* wishes() const { return nullptr; }
     /// Loop: calls the handler.
     virtual void complete() = 0;
 
@@ -64,10 +68,20 @@ using work_step = std::optional<op_result<T>>;
 template <class T>
 class typed_operation final : public operation {
   public:
+    using step = unique_function<work_step<T>(database&)>;
+
+    /// Of several steps, each in a transaction of its own.
     typed_operation(
-        const char* name, operation_kind kind, std::size_t weight, resume_place place,
-        unique_function<work_step<T>(database&)> work, store_handler<T> handler)
-        : operation(name, kind, weight), place_(place), work_(std::move(work)), handler_(std::move(handler)) {}
+        const char* name, operation_kind kind, std::size_t weight, resume_place place, step work,
+        store_handler<T> handler)
+        : operation(name, kind, weight), place_(place), has_steps_(true), work_(std::move(work)),
+          handler_(std::move(handler)) {}
+    /// Of one.
+    typed_operation(
+        const char* name, operation_kind kind, std::size_t weight, std::optional<row_wishes> wishes, step work,
+        store_handler<T> handler)
+        : operation(name, kind, weight), wishes_(std::move(wishes)), work_(std::move(work)),
+          handler_(std::move(handler)) {}
 
     bool run(database& db) override {
         outcome_.reset();
@@ -77,22 +91,27 @@ class typed_operation final : public operation {
     void fail(op_error error) override { outcome_.emplace(std::move(error)); }
     bool is_finished() const override { return outcome_.has_value(); }
     resume_place resumes_at() const override { return place_; }
+    bool is_repeatable() const override { return !has_steps_; }
+    const row_wishes* wishes() const override { return wishes_ ? &*wishes_ : nullptr; }
     void complete() override { handler_(*std::move(outcome_)); }
 
   private:
-    resume_place place_;
-    unique_function<work_step<T>(database&)> work_;
+    resume_place place_ = resume_place::back;
+    bool has_steps_ = false;
+    std::optional<row_wishes> wishes_;
+    step work_;
     store_handler<T> handler_;
     work_step<T> outcome_;
 };
 
-/// An operation whose work is done in one run: `work(database&)` gives op_result<T>.
+/// An operation whose work is done in one run: `work(database&)` gives op_result<T>, and may be asked for it again.
 template <class T, class Work>
 std::unique_ptr<operation> make_operation(
-    const char* name, operation_kind kind, std::size_t weight, Work work, store_handler<T> handler) {
+    const char* name, operation_kind kind, std::size_t weight, Work work, store_handler<T> handler,
+    std::optional<row_wishes> wishes = std::nullopt) {
     return std::make_unique<typed_operation<T>>(
-        name, kind, weight, resume_place::back,
-        [work = std::move(work)](database& db) mutable { return work_step<T>(work(db)); }, std::move(handler));
+        name, kind, weight, std::move(wishes),
+        [work = std::move(work)](database& db) { return work_step<T>(work(db)); }, std::move(handler));
 }
 
 } // namespace prooftrack::store

@@ -71,6 +71,7 @@ void statement::check(int code) {
 query statement::select_remote() { return query(remote_->select()); }
 query statement::stream_remote() { return query(remote_->stream()); }
 void statement::execute_remote() { remote_->execute(); }
+void statement::append_remote() { remote_->append(); }
 void statement::bind_remote(int index, std::int64_t value) { remote_->bind_number(index, value); }
 
 void statement::bind(int index, std::nullopt_t, sqlite3_destructor_type) {

@@ -95,7 +95,7 @@ class query {
 class statement {
   public:
     statement(sqlite3* database, std::string_view sql); ///< throws sqlite_error
-    statement(pg_link& link, std::string_view sql);     ///< prepared there at its first run
+    statement(pg_link& link, std::string_view sql);     ///< prepared there at its first run; `sql` outlives it
     statement(const statement&) = delete;
     statement& operator=(const statement&) = delete;
     ~statement();
@@ -131,6 +131,15 @@ class statement {
         }
     }
 
+    /// The same of an INSERT … VALUES of one row whose outcome nobody asks for: PostgreSQL gets many rows at once, before
+    /// anything else is done with the table or read.
+    template <class... Args>
+    void append(const Args&... args) {
+        if (handle_ != nullptr) return execute(args...);
+        bind_all(SQLITE_STATIC, args...);
+        append_remote();
+    }
+
   private:
     template <class... Args>
     void bind_all([[maybe_unused]] sqlite3_destructor_type life, const Args&... args) {
@@ -143,6 +152,7 @@ class statement {
     query select_remote();
     query stream_remote();
     void execute_remote();
+    void append_remote();
     void bind_remote(int index, std::int64_t value);
 
     void bind(int index, std::nullopt_t, sqlite3_destructor_type);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "store/facts_update.hpp"
+#include "store/postgres/dialect.hpp"
 #include "store/row_codec.hpp"
 
 namespace prooftrack::store {
@@ -29,16 +30,17 @@ constexpr sql_literal track_anew = R"sql(
 /// What the column's default gives a new row.
 constexpr row_revision first_revision{1};
 
-void insert_row(database& db, std::int64_t row, const track::new_transaction& wanted) {
+/// `is_new`: nobody needs to ask whether it was there.
+void insert_row(database& db, std::int64_t row, const track::new_transaction& wanted, bool is_new) {
     const packed_id packed(wanted.id.str());
+    statement& insert = db.sql(insert_if_new);
+    const auto run_with = [&](const auto&... values) { is_new ? insert.append(values...) : insert.execute(values...); };
     const auto run = [&](const auto& id) {
-        db.sql(insert_if_new)
-            .execute(
-                row, id, wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest),
-                wanted.callback_url, null_if_empty(wanted.callback_lane), blob_view{wanted.metadata},
-                null_if_empty(wanted.traceparent));
+        run_with(
+            row, id, wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest), wanted.callback_url,
+            null_if_empty(wanted.callback_lane), blob_view{wanted.metadata}, null_if_empty(wanted.traceparent));
     };
-    if (packed.is_uuid() && db.sql(insert_if_new).packs_ids()) {
+    if (packed.is_uuid() && insert.packs_ids()) {
         run(blob_view{packed.bytes()});
     } else {
         run(std::string_view(wanted.id.str()));
@@ -52,27 +54,35 @@ class known_ids {
     known_ids(database& db, std::span<const track::new_transaction> wanted) {
         if (!db.connection->is_remote() || wanted.size() < 2) return;
         is_complete_ = true;
-        std::string list = "{";
-        for (const track::new_transaction& each : wanted) {
-            if (list.size() > 1) list += ',';
-            list += '"' + each.id.str() + '"'; // of its characters none is special in between
-        }
-        list += '}';
+        pg_array list;
+        for (const track::new_transaction& each : wanted) list.add(each.id.str());
         static constexpr sql_literal known_of = R"sql(
             SELECT id
             FROM transactions
             WHERE id = ANY (CAST(CAST(? AS TEXT) AS TEXT[]))
         )sql";
-        query row = db.sql(known_of).select(list);
+        query row = db.sql(known_of).select(list.text());
         while (row.next()) ids_.insert(row.string(0));
     }
+    bool is_complete() const { return is_complete_; }
     /// Nobody else can add it now. It is known from here on.
-    bool take_if_new(const std::string& id) { return is_complete_ && ids_.insert(id).second; }
+    bool take_if_new(const std::string& id) { return ids_.insert(id).second; }
 
   private:
     bool is_complete_ = false;
     std::set<std::string> ids_;
 };
+
+/// False when there is one of this id.
+bool add_row(database& db, std::int64_t row, const track::new_transaction& wanted, known_ids& known_before) {
+    if (!known_before.is_complete()) {
+        insert_row(db, row, wanted, false);
+        return db.connection->changes() == 1;
+    }
+    if (!known_before.take_if_new(wanted.id.str())) return false;
+    insert_row(db, row, wanted, true);
+    return true;
+}
 
 track::tracking_facts fresh_facts(const track::new_transaction& wanted) {
     track::tracking_facts facts;
@@ -87,6 +97,7 @@ void note_for_search(database& db, std::int64_t row, const track::new_transactio
 }
 
 void renew(database& db, std::int64_t row, const track::tracking_facts& old, const track::new_transaction& wanted) {
+    db.foreseen.forget(wanted.id);
     db.sql(track_anew)
         .execute(
             wanted.now, wanted.now + wanted.overdue_after, as_blob(wanted.options_digest), wanted.callback_url,
@@ -98,8 +109,7 @@ void renew(database& db, std::int64_t row, const track::tracking_facts& old, con
 
 add_outcome add_one(database& db, const track::new_transaction& wanted, known_ids& known_before) {
     const std::int64_t row = db.sums.take_transaction_row();
-    insert_row(db, row, wanted);
-    if (known_before.take_if_new(wanted.id.str()) || db.connection->changes() == 1) {
+    if (add_row(db, row, wanted, known_before)) {
         note_for_search(db, row, wanted);
         db.sums.count_transaction(std::nullopt, count_cell{});
         write_history(db, row, {.at = wanted.now});
@@ -171,6 +181,11 @@ op_result<row_revision> set_transaction_options(database& db, const options_chan
 }
 
 op_result<std::monostate> save_transaction_facts(database& db, std::span<const track::active_transaction> rows) {
+    if (db.connection->is_remote()) {
+        row_wishes wishes;
+        for (const track::active_transaction& saved : rows) wishes.transactions.push_back({saved.id});
+        db.foreseen.read(*db.connection, {&wishes});
+    }
     for (const track::active_transaction& saved : rows) {
         const auto before = find_row(db, saved.id);
         if (!before || before->revision != saved.revision) continue;

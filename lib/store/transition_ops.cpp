@@ -55,7 +55,7 @@ recorded_transition write_event(
     recorded.body = std::make_shared<const std::string>(format_event(facts));
     recorded.seq = db.sums.take_event_seq();
     db.sql(R"sql(INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))sql")
-        .execute(
+        .append(
             *recorded.seq, owed.id, to_string(owed.type), row, change.facts.state, null_if_empty(change.facts.status),
             event_time, blob_view{*recorded.body}, null_if_empty(before.traceparent));
     db.searched.note(
@@ -79,7 +79,13 @@ recorded_transition write_event(
 
 op_result<recorded_transition> record_transition(database& db, const transition& change) {
     event_ingredients parts;
-    const auto before = change.event ? find_row(db, change.id, parts) : find_row(db, change.id);
+    std::optional<stored_row> before;
+    if (!change.event) {
+        before = find_row(db, change.id);
+    } else if (auto found = find_whole_row(db, change.id)) {
+        before = std::move(found->row);
+        parts = std::move(found->parts);
+    }
     if (!before) return make_store_error(store_error::not_found, "record a change", "the transaction is gone");
     if (before->revision != change.revision) {
         return make_store_error(

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <poll.h>
@@ -62,23 +63,53 @@ void pg_link::prepare(const std::string& name, const std::string& sql) {
     finish();
 }
 
-void pg_link::post(const std::string& name, std::span<const pg_value> values) {
+void pg_link::send_prepared(const std::string& name, std::span<const pg_value> values) {
     require_open();
     const parameter_arrays all(values);
     check(PQsendQueryPrepared(
         connection_.get(), name.c_str(), static_cast<int>(values.size()), all.data.data(), all.lengths.data(),
         all.formats.data(), binary));
+}
+
+void pg_link::post(const std::string& name, std::span<const pg_value> values) {
+    send_prepared(name, values);
     ++posted_;
 }
 
 pg_result pg_link::ask(const std::string& name, std::span<const pg_value> values) {
-    post(name, values);
-    --posted_;
+    post_kept();
+    send_prepared(name, values);
     return finish();
+}
+
+void pg_link::keep(kept_rows& of) {
+    ++posted_;
+    if (std::find(keeping_.begin(), keeping_.end(), &of) == keeping_.end()) keeping_.push_back(&of);
+}
+
+void pg_link::post_kept(std::string_view table) {
+    if (keeping_.empty()) return;
+    const auto is_later = [table](const kept_rows* each) { return !table.empty() && each->table() != table; };
+    const auto later = std::stable_partition(keeping_.begin(), keeping_.end(), is_later);
+    const std::vector<kept_rows*> now(later, keeping_.end());
+    keeping_.erase(later, keeping_.end());
+    const std::uint64_t counted = posted_; // they are already
+    try {
+        for (kept_rows* const each : now) each->post_kept();
+    } catch (...) {
+        for (kept_rows* const each : now) each->drop_kept();
+        throw;
+    }
+    posted_ = counted;
+}
+
+void pg_link::drop_kept() {
+    for (kept_rows* const each : std::exchange(keeping_, {})) each->drop_kept();
 }
 
 void pg_link::post(const std::string& sql) {
     require_open();
+    post_kept();
     check(PQsendQueryParams(connection_.get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, binary));
 }
 
@@ -89,6 +120,7 @@ pg_result pg_link::ask(const std::string& sql) {
 
 pg_result pg_link::ask_once(const std::string& sql, std::span<const pg_value> values) {
     require_open();
+    post_kept();
     const parameter_arrays all(values);
     check(PQsendQueryParams(
         connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr, all.data.data(), all.lengths.data(),
@@ -204,6 +236,7 @@ void pg_link::send() {
 
 pg_result pg_link::finish() {
     require_open();
+    post_kept();
     if (unread_ == 0) return nullptr;
     send();
     const steady_time until = std::chrono::steady_clock::now() + patience_;

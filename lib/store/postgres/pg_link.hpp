@@ -34,6 +34,20 @@ struct pg_value {
     int length = 0;
 };
 
+/// Rows of one table that wait, to be posted as one statement.
+class kept_rows {
+  public:
+    virtual ~kept_rows() = default;
+    virtual std::string_view table() const = 0;
+    virtual void post_kept() = 0;
+    virtual void drop_kept() = 0;
+
+  protected:
+    kept_rows() = default;
+    kept_rows(const kept_rows&) = default;
+    kept_rows& operator=(const kept_rows&) = default;
+};
+
 /// What another session said with NOTIFY.
 struct pg_notification {
     std::string channel;
@@ -61,6 +75,12 @@ class pg_link {
     pg_result ask(const std::string& sql);
     /// Not prepared, with parameters.
     pg_result ask_once(const std::string& sql, std::span<const pg_value> values);
+    /// Rows that `of` keeps go before whatever is posted for its table, and before anything is asked.
+    void keep(kept_rows& of);
+    /// Those of one table, "" = of all.
+    void post_kept(std::string_view table = {});
+    /// Of a transaction that is undone.
+    void drop_kept();
     /// Several statements without parameters, in one implicit transaction unless one is open.
     void run_script(const std::string& sql);
 
@@ -76,7 +96,7 @@ class pg_link {
     pg_result finish();
     /// Rows changed by what was posted last.
     std::int64_t changes();
-    /// Statements posted by name so far: those that change something.
+    /// Statements posted by name and rows kept so far: what changes something.
     std::uint64_t posted() const { return posted_; }
 
     /// Whether a transaction is open, as of the last `finish`.
@@ -94,6 +114,7 @@ class pg_link {
 
   private:
     void check(int sent);
+    void send_prepared(const std::string& name, std::span<const pg_value> values);
     void begin_plainly(const std::string& sql);
     void end_plainly();
     void require_copying(ExecStatusType how);
@@ -108,6 +129,7 @@ class pg_link {
     bool is_synced_ = false; ///< `send` ran, and its answers were not read
     std::size_t unread_ = 0; ///< commands without an answer
     std::uint64_t posted_ = 0;
+    std::vector<kept_rows*> keeping_; ///< in the order in which they began to
     std::int64_t changes_ = 0;
 };
 

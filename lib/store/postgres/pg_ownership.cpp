@@ -65,6 +65,9 @@ bool was_set_back(pg_link& link, const pg_ownership& own, std::int64_t batch, bo
 } // namespace
 
 void configure_session(pg_link& link, milliseconds idle) {
+    // Each statement looks rows up by an index, as SQLite does it. What the planner believes of a table that has just
+    // been filled is wrong, and a prepared plan that reads all of it would stay.
+    //
     // No statement_timeout: one that ends a COMMIT which waits for its standby would make it look committed. What takes
     // too long is ended by closing the socket, which the server looks at every two seconds.
     link.run_script(fmt::format(
@@ -79,6 +82,9 @@ void configure_session(pg_link& link, milliseconds idle) {
             SET default_transaction_isolation = 'read committed';
             SET jit = off;
             SET cursor_tuple_fraction = 1;
+            SET enable_seqscan = off;
+            SET enable_hashjoin = off;
+            SET enable_mergejoin = off;
         )sql",
         idle.count()));
 }

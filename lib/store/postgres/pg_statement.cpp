@@ -66,7 +66,7 @@ std::string pg_rows::first_text() { return next() ? std::string(text(0)) : std::
 std::int64_t pg_rows::first_integer() { return next() ? integer(0) : 0; }
 
 pg_statement::pg_statement(pg_link& link, std::string_view sql)
-    : link_(link), sql_(to_postgres(sql)), name_(next_name("s")),
+    : link_(link), shared_(sql), table_(changed_table(sql)), sql_(to_postgres(sql)), name_(next_name("s")),
       parameters_(static_cast<std::size_t>(std::count(sql.begin(), sql.end(), '?'))), values_(parameters_),
       numbers_(parameters_) {}
 
@@ -110,7 +110,45 @@ std::unique_ptr<pg_rows> pg_statement::stream() {
 
 void pg_statement::execute() {
     prepare();
+    link_.post_kept(table_);
     link_.post(name_, values_);
+}
+
+void pg_statement::append() {
+    for (const pg_value& each : values_) {
+        kept_.push_back({bytes_.size(), each.data == nullptr ? -1 : each.length});
+        if (each.data != nullptr) bytes_.append(each.data, static_cast<std::size_t>(each.length));
+    }
+    link_.keep(*this);
+}
+
+void pg_statement::post_kept() {
+    const std::size_t rows = kept_.size() / parameters_;
+    std::size_t first = 0;
+    for (wide_insert& how : inserts_) {
+        for (; rows - first >= how.rows; first += how.rows) post_rows(first, how);
+    }
+    drop_kept();
+}
+
+void pg_statement::post_rows(std::size_t first, wide_insert& how) {
+    if (how.name.empty()) {
+        const std::string name = next_name("s");
+        link_.prepare(name, to_postgres(insert_of_rows(shared_, how.rows)));
+        how.name = name;
+    }
+    std::vector<pg_value> values;
+    values.reserve(how.rows * parameters_);
+    for (std::size_t i = first * parameters_; i < (first + how.rows) * parameters_; ++i) {
+        const kept_value& each = kept_[i];
+        values.push_back(each.length < 0 ? pg_value{} : pg_value{bytes_.data() + each.at, each.length});
+    }
+    link_.post(how.name, values);
+}
+
+void pg_statement::drop_kept() {
+    kept_.clear();
+    bytes_.clear();
 }
 
 } // namespace prooftrack::store

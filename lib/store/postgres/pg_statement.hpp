@@ -39,9 +39,9 @@ class pg_rows {
     bool owns_transaction_ = false;
 };
 
-class pg_statement {
+class pg_statement final : public kept_rows {
   public:
-    /// `sql` is the shared text (dialect.hpp).
+    /// `sql` is the shared text (dialect.hpp), and outlives this.
     pg_statement(pg_link& link, std::string_view sql);
 
     /// A run with so many parameters, which are bound next, from 1. Bytes are used in place.
@@ -53,17 +53,41 @@ class pg_statement {
     std::unique_ptr<pg_rows> select();
     std::unique_ptr<pg_rows> stream();
     void execute();
+    /// Of INSERT … VALUES: keeps the row, to send many at once. Nobody hears how many there were before (ON CONFLICT).
+    void append();
+
+    std::string_view table() const override { return table_; }
+    void post_kept() override;
+    void drop_kept() override;
 
   private:
+    /// An INSERT of several rows.
+    struct wide_insert {
+        std::size_t rows = 0;
+        std::string name; ///< prepared as, "" = not yet
+    };
+
     void prepare();
+    void post_rows(std::size_t first, wide_insert& how);
 
     pg_link& link_;
+    std::string_view shared_;
+    std::string_view table_; ///< that it changes; "" = it may look at others too
     std::string sql_;
     std::string name_;
     std::size_t parameters_;
     bool is_prepared_ = false;
     std::vector<pg_value> values_;
     std::vector<std::array<char, 8>> numbers_; ///< one for each parameter
+
+    /// A parameter of a kept row.
+    struct kept_value {
+        std::size_t at = 0; ///< in bytes_
+        int length = -1;    ///< -1 = NULL
+    };
+    std::vector<kept_value> kept_;
+    std::string bytes_;
+    std::array<wide_insert, 3> inserts_{{{64, {}}, {8, {}}, {1, {}}}};
 };
 
 } // namespace prooftrack::store

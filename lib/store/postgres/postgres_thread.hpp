@@ -16,8 +16,8 @@
 
 namespace prooftrack::store {
 
-/// Runs operations in the order of their submission, those that are queued together in one transaction, each of several
-/// in a savepoint. Handlers run on the loop in the same order, one post a commit.
+/// Runs operations in the order of their submission, those that are queued together in one transaction, without waiting
+/// between them; if one fails, all of them again, each in a savepoint. Handlers run on the loop in the same order, one post a commit.
 ///
 ///   connected   a connection is lost, or does not answer    away: what is queued and comes is refused (`unreachable`)
 ///   connected   it is lost after COMMIT was posted          away, and the batch waits: nobody knows what became of it
@@ -52,6 +52,9 @@ class postgres_thread final : public store_thread {
     void run();
     operations wait_for_work();
     void run_batch(operations batch);
+    bool run_all(operations& batch);
+    bool run_each(operations& batch);
+    void foresee(const operation& next, const operations& batch);
     void run_one(operation& each);
     void refuse_or_run(operation& each);
     std::string follow_identity();
@@ -65,6 +68,7 @@ class postgres_thread final : public store_thread {
     bool commit();
     void undo(const database_error& error, operations& batch);
     void roll_back();
+    void forget_notes();
     static void refuse(operations& batch, const op_error& why);
     void repeat(operation& read);
     void go_away(const database_error& error);
@@ -96,7 +100,12 @@ class postgres_thread final : public store_thread {
     std::uint64_t posted_before_ = 0;                ///< statements, when it began
     std::int64_t last_row_before_ = 0;
     event_seq last_event_before_{};
-    bool is_in_batch_ = false;                       ///< of several operations: each has a savepoint
+    enum class care : std::uint8_t {
+        none,       ///< all of a batch together: if one fails, all of it is done again with savepoints
+        savepoints, ///< each operation of a batch in one
+        alone,      ///< one operation: its failure undoes the transaction
+    } how_ = care::alone;
+    bool has_foreseen_ = false; ///< of the open transaction
     bool is_committing_ = false;                     ///< COMMIT may be on its way
     operations undecided_;                           ///< of the commit behind own_.batch
     std::optional<clock::time_point> patience_ends_; ///< of a stop, with `undecided_`
