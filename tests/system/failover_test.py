@@ -245,6 +245,57 @@ class Failover(unittest.TestCase):
             self.assertTrue(cluster[name].process.alive())
             self.assertEqual(len(cluster[name].logged("store.rewound")), 1, "of the former life")
 
+    def test_a_lost_tail_is_noticed_although_others_have_committed_more_since(self):
+        cluster = self.cluster.start()
+        (log_id,) = cluster.log_ids()
+        kept = [f"kept-{number}" for number in range(12)]
+        cluster["a"].import_ids(kept)
+        polled = "SELECT count(*) FROM v_transactions WHERE status = 'pending'"  # nothing more is a's to commit
+        wait_until(lambda: self.standby.sql(polled, cluster.database) == "12", 10, "the ids on the standby")
+        self.cut_off_standby()
+        owners = cluster.owners(kept, "a")
+        of_b = [one for one in kept if owners[one] == "b"][:2]
+        self.assertEqual(len(of_b), 2)
+        cluster.settle(of_b)
+        self.wait_delivered(of_b)
+        lost = [event["id"] for event in cluster.whole_log(2) if event["data"]["final"]]  # a has read them
+        batch = int(cluster.rows("SELECT batch FROM prooftrackd"))
+        by_a = cluster.rows("SELECT batch FROM writers WHERE node = 'a'")
+        cluster["a"].process.signal(signal.SIGSTOP)
+        try:
+            cluster["b"].kill()
+            self.primary.kill()
+            self.standby.promote()
+            cluster.server = self.standby
+            self.assertLess(int(cluster.rows("SELECT batch FROM prooftrackd")), batch)
+            self.assertEqual(cluster.rows("SELECT batch FROM writers WHERE node = 'a'"), by_a, "a has lost none")
+            cluster["b"].start()  # which remembers nothing
+            more = [f"more-{number}" for number in range(40)]
+            for one in more:
+                cluster["b"].track(one)
+            cluster.settle(more[:4])
+            self.wait_delivered(more[:4])
+            self.wait_delivered(of_b, 2)
+            self.assertGreater(int(cluster.rows("SELECT batch FROM prooftrackd")), batch)
+            self.assertEqual(cluster["b"].api("GET", "/v1/events").json["log_id"], log_id, "nobody knows it yet")
+        finally:
+            cluster["a"].process.signal(signal.SIGCONT)
+        for name in NAMES:
+            node = cluster[name]
+            self.assertEqual(node.process.wait(30), 74, node.process.output()[-3000:])
+            self.assertEqual(len(node.logged("store.rewound")), 1, name)
+        self.assertIn("as this node knows it is not there", cluster["a"].logged("store.rewound")[0]["error"])
+        self.assertIn("another node has found it", cluster["b"].logged("store.rewound")[0]["error"])
+        cluster.start()
+        (new_log_id,) = cluster.log_ids()
+        self.assertNotEqual(new_log_id, log_id)
+        log = cluster.whole_log(2 + 4)
+        self.assertFalse(set(lost) & {event["id"] for event in log})
+        self.assertEqual([event["seq"] for event in log], list(range(1, len(log) + 1)))
+        for name in NAMES:
+            self.assertEqual({one["merchant_transaction_id"] for one in cluster[name].all_transactions()},
+                             set(kept + more))
+
 
 if __name__ == "__main__":
     unittest.main()

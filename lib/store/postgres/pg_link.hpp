@@ -109,6 +109,9 @@ class pg_link {
     int socket() const { return PQsocket(connection_.get()); }
     int server_process() const { return PQbackendPID(connection_.get()); }
     int version() const { return PQserverVersion(connection_.get()); }
+    /// Whether this session has left its mark (pg_marks.hpp).
+    bool has_mark() const { return has_mark_; }
+    void note_mark() { has_mark_ = true; }
     /// Says goodbye.
     void close() { connection_.reset(); }
 
@@ -131,6 +134,7 @@ class pg_link {
     std::uint64_t posted_ = 0;
     std::vector<kept_rows*> keeping_; ///< in the order in which they began to
     std::int64_t changes_ = 0;
+    bool has_mark_ = false;
 };
 
 } // namespace prooftrack::store

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "store/postgres/node_process.hpp"
+#include "store/postgres/pg_marks.hpp"
 #include "store/postgres/pg_statement.hpp"
 
 namespace prooftrack::store {
@@ -283,6 +284,7 @@ std::string claim_sql(const shard_claim& claim) {
 std::string session_name(const std::string& boot) { return "prooftrackd " + boot; }
 
 std::int64_t begin_turn(pg_link& link) {
+    leave_mark(link);
     link.post(R"sql(BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE)sql");
     pg_rows row(link.ask(R"sql(UPDATE prooftrackd SET batch = batch + 1 WHERE one = 1 RETURNING batch)sql"));
     if (!row.next()) throw postgres_error("02000", "the row that orders the commits has gone from prooftrackd");

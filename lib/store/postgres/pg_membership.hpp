@@ -31,7 +31,8 @@ inline constexpr std::string_view members_channel = "prooftrackd_members";
 std::string session_name(const std::string& boot);
 
 /// Begins a transaction whose commits are ordered among those of all nodes: whoever has the turn is alone with what it
-/// writes. Gives the number of this commit. Waits for a commit under way.
+/// writes. Gives the number of this commit. Waits for a commit under way. The first one of a session comes behind a
+/// commit that leaves its mark (pg_marks.hpp).
 std::int64_t begin_turn(pg_link& link);
 
 /// Makes this start the one that the node's name stands for: rows in `nodes` and `writers` (whose `batch` is the number

@@ -53,13 +53,29 @@ regained_link read_writer(pg_link& link, const pg_ownership& own) {
     return found;
 }
 
-bool was_set_back(pg_link& link, const pg_ownership& own, std::int64_t batch, bool is_undecided) {
+/// By what it is found that the database was set back, for people; nullopt: it was not.
+std::optional<std::string> find_set_back(
+    pg_link& link, const pg_ownership& own, std::int64_t batch, bool is_undecided) {
     const std::int64_t most = own.batch + (is_undecided ? 1 : 0);
-    if (batch < own.batch || batch > most) return true;
-    pg_rows commit(link.ask(R"sql(SELECT batch FROM prooftrackd WHERE one = 1)sql"));
-    if (commit.first_integer() < own.commit) return true;
+    if (batch < own.batch || batch > most)
+        return fmt::format("commit {} of this node, and {} was acknowledged", batch, own.batch);
+    const known_commit last = last_commit(link);
+    if (!has_commit(link, own.commit, last)) {
+        return fmt::format(
+            "it ends with commit {}, and commit {} as this node knows it is not there", last.number, own.commit.number);
+    }
     pg_rows log(link.ask(R"sql(SELECT log_id FROM counters WHERE one = 1)sql"));
-    return log.first_text() != own.log_id;
+    if (log.first_text() == own.log_id) return std::nullopt;
+    return "the log has another log_id: another node has found it, or somebody has said so";
+}
+
+/// Unless another node has done that. It is a commit and told to all, so that they look at the name.
+void change_log_id(pg_link& link, const pg_ownership& own, const std::string& to) {
+    begin_turn(link);
+    link.post(
+        fmt::format(R"sql(UPDATE counters SET log_id = '{}' WHERE one = 1 AND log_id = '{}')sql", to, own.log_id));
+    notify(link, news_channel, own.boot);
+    link.ask(R"sql(COMMIT)sql");
 }
 
 } // namespace
@@ -121,19 +137,20 @@ std::optional<std::int64_t> last_batch(database& db, const std::string& node, co
     return row.next() ? std::optional(row.integer(0)) : std::nullopt;
 }
 
-std::int64_t begin_owned(database& db, const pg_ownership& own) {
+known_commit begin_owned(database& db, const pg_ownership& own) {
+    leave_mark(db.connection->link());
     db.connection->link().post(R"sql(BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE)sql");
     static constexpr sql_literal turn = R"sql(
         UPDATE prooftrackd
         SET batch = batch + 1
         WHERE one = 1
-        RETURNING batch
+        RETURNING batch, mark
     )sql";
-    std::int64_t commit = 0;
+    known_commit commit;
     {
         query row = db.sql(turn).select();
         if (!row.next()) throw postgres_error(std::string(state_fenced), "the row of the table prooftrackd has gone");
-        commit = row.integer(0);
+        commit = {row.integer(0), row.string(1)};
     }
     static constexpr sql_literal fence = R"sql(
         WITH mine AS (
@@ -158,15 +175,12 @@ regained_link regain(
     configure_session(*link, longest_turn);
     end_former_session(*link, own);
     regained_link got = read_writer(*link, own);
-    if (was_set_back(*link, own, got.batch, is_undecided)) {
-        // The first node that finds it changes the log's name; the others find that it has changed.
-        link->ask(fmt::format(
-            R"sql(UPDATE counters SET log_id = '{}' WHERE one = 1 AND log_id = '{}')sql", new_log_id, own.log_id));
+    if (const auto how = find_set_back(*link, own, got.batch, is_undecided)) {
+        change_log_id(*link, own, new_log_id);
         throw ownership_lost(fmt::format(
-            "PostgreSQL was set back to an earlier state (commit {} of this node, and {} was "
-            "acknowledged): a standby that was not synchronous has taken over, or a backup was restored. The log goes "
-            "on under a new log_id; import the ids that were added since",
-            got.batch, own.batch));
+            "PostgreSQL was set back to an earlier state ({}): a standby that was not synchronous has taken over, or a "
+            "backup was restored. The log goes on under a new log_id; import the ids that were added since",
+            *how));
     }
     got.link = std::move(link);
     return got;

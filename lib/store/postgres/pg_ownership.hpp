@@ -6,7 +6,7 @@
 // under way: the nodes take turns. Its number there is the commit's in the whole database. Then it changes the node's
 // row in `writers`, if that still names this start (`boot`) and the number of its last commit. A node that was taken
 // for gone finds no such row and commits nothing (it is fenced). The number also tells, after a connection was lost in
-// the middle of a COMMIT, what became of it.
+// the middle of a COMMIT, what became of it. Whether the database was set back is told by both, and by pg_marks.hpp.
 
 #include <atomic>
 #include <cstdint>
@@ -17,17 +17,18 @@
 
 #include "store/database.hpp"
 #include "store/postgres/pg_link.hpp"
+#include "store/postgres/pg_marks.hpp"
 #include "store/postgres/pg_target.hpp"
 
 namespace prooftrack::store {
 
 struct pg_ownership {
     std::string node;
-    std::string boot;        ///< this start: 16 hex digits
-    std::int64_t batch = 0;  ///< the last commit of this start
-    std::int64_t commit = 0; ///< the last one of the whole database that is known here
+    std::string boot;       ///< this start: 16 hex digits
+    std::int64_t batch = 0; ///< the last commit of this start
+    known_commit commit;    ///< the last one of the whole database that is known here
     std::string log_id;
-    int process = 0;         ///< the server's, of the session that writes
+    int process = 0; ///< the server's, of the session that writes
 };
 
 /// This store may not write any more: it is over. `what()` says why, for people.
@@ -59,9 +60,9 @@ std::string describe_owner(pg_link& link);
 /// The number of the last commit of this start, as `writers` has it; nullopt when it is fenced.
 std::optional<std::int64_t> last_batch(database& db, const std::string& node, const std::string& boot);
 
-/// Begins a transaction that has the turn and is this start's: every write comes behind this. Gives the commit's
-/// number. The error of a node that is fenced comes later, with failure_reach::store.
-std::int64_t begin_owned(database& db, const pg_ownership& own);
+/// Begins a transaction that has the turn and is this start's: every write comes behind this. Gives the commit that it
+/// will be. The error of a node that is fenced comes later, with failure_reach::store.
+known_commit begin_owned(database& db, const pg_ownership& own);
 
 /// A connection in place of a lost one, and what is known of the last commit.
 struct regained_link {

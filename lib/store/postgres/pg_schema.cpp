@@ -15,7 +15,8 @@ constexpr std::string_view tables = R"sql(
 CREATE TABLE prooftrackd (
   one BIGINT PRIMARY KEY CHECK (one = 1),
   schema_version BIGINT NOT NULL,
-  batch BIGINT NOT NULL
+  batch BIGINT NOT NULL,
+  mark TEXT NOT NULL DEFAULT ''
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE prooftrackd IS 'Each commit of each node changes this row first: they take turns';
 
@@ -218,6 +219,13 @@ CREATE TABLE writers (
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE writers IS 'The last commit of each daemon; boot is empty when it may write no more';
 
+CREATE TABLE marks (
+  batch BIGINT PRIMARY KEY,
+  mark TEXT NOT NULL,
+  at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE marks IS 'The first commit of each session: by the last one before it a commit is known again';
+
 CREATE TABLE shards (
   no BIGINT PRIMARY KEY CHECK (no BETWEEN 0 AND 255),
   owner TEXT COLLATE "C",
@@ -248,6 +256,7 @@ COMMENT ON TABLE mail IS 'What the nodes need to hear of each other''s commits; 
 // From the version before.
 constexpr std::string_view steps_from_1 = R"sql(
 ALTER TABLE prooftrackd DROP COLUMN boot;
+ALTER TABLE prooftrackd ADD COLUMN mark TEXT NOT NULL DEFAULT '';
 COMMENT ON TABLE prooftrackd IS 'Each commit of each node changes this row first: they take turns';
 ALTER TABLE counters ADD COLUMN next_mail BIGINT NOT NULL DEFAULT 1;
 ALTER TABLE lanes ADD COLUMN changed BIGINT NOT NULL DEFAULT 0;

@@ -165,7 +165,7 @@ void postgres_thread::begin_writing() {
     open_ = open_transaction::writing;
     has_foreseen_ = false;
     commit_ = begin_owned(*db_, own_);
-    follow_others(commit_ - 1);
+    follow_others({commit_.number - 1, commit_.mark});
     posted_before_ = link().posted();
     last_row_before_ = db_->sums.last_transaction_row();
     last_event_before_ = db_->sums.last_event();
@@ -177,32 +177,39 @@ void postgres_thread::begin_reading() {
     follow_identity();
     open_ = open_transaction::reading;
     link().post(R"sql(BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY)sql");
-    static constexpr sql_literal last_commit = R"sql(
-        SELECT batch
+    static constexpr sql_literal last_one = R"sql(
+        SELECT batch, mark
         FROM prooftrackd
         WHERE one = 1
     )sql";
-    std::int64_t last = 0;
+    known_commit last;
     {
-        query row = db_->sql(last_commit).select();
-        if (row.next()) last = row.integer(0);
+        query row = db_->sql(last_one).select();
+        if (row.next()) last = {row.integer(0), row.string(1)};
     }
-    follow_others(last);
+    follow_others(std::move(last));
 }
 
 /// What this daemon did not commit itself is read again.
-void postgres_thread::follow_others(std::int64_t last) {
+void postgres_thread::follow_others(known_commit last) {
+    require_same_past(last);
     if (has_to_load_) {
         db_->sums.load(*db_->connection);
         has_to_load_ = false;
-    } else if (last != own_.commit) {
-        db_->sums.refresh(*db_->connection, own_.commit);
+    } else if (last.number != own_.commit.number) {
+        db_->sums.refresh(*db_->connection, own_.commit.number);
     } else {
         return;
     }
     db_->searched.forget();
-    own_.commit = last;
+    own_.commit = std::move(last);
     require_same_log();
+}
+
+/// A backup may be restored into the tables while this session lives: connecting anew finds the same, and it is over.
+void postgres_thread::require_same_past(const known_commit& last) {
+    if (!has_commit(link(), own_.commit, last))
+        throw postgres_error(state_link_lost, "the database was set back to an earlier state");
 }
 
 /// Another node has found that the database was set back: connecting anew tells, and it is over.
@@ -226,7 +233,7 @@ bool postgres_thread::commit() {
     db_->searched.flush(*db_->connection);
     const bool has_mail = !db_->mail.empty();
     db_->mail.flush(*db_->connection, db_->sums);
-    db_->sums.flush(*db_->connection, commit_);
+    db_->sums.flush(*db_->connection, commit_.number);
     link().finish();
     const bool has_written = link().posted() != posted_before_;
     if (options_.at_commit) options_.at_commit(commit_moment::before, link().socket());
@@ -303,7 +310,9 @@ void postgres_thread::undo(const database_error& error, operations& batch) {
 
 /// The number first: what is committed in between is read again with the next transaction.
 void postgres_thread::load_figures() {
-    own_.commit = db_->connection->ask_integer(R"sql(SELECT batch FROM prooftrackd WHERE one = 1)sql");
+    known_commit last = last_commit(link());
+    require_same_past(last);
+    own_.commit = std::move(last);
     db_->sums.load(*db_->connection);
     require_same_log();
 }

@@ -23,6 +23,7 @@ namespace prooftrack::store {
 ///   connected   it is lost after COMMIT was posted          away, and the batch waits: nobody knows what became of it
 ///   away        connected again                             connected; the batch that waits is answered: it is there,
 ///                                                           or it is not and was not done
+///   connected   what it knows was committed is not there    away, where that is found again
 ///   away        the database was set back                   failed (`on_fatal`)
 ///   connected   the others took this node for gone          what was to be written is refused until it has joined anew
 ///
@@ -60,7 +61,8 @@ class postgres_thread final : public store_thread {
     std::string follow_identity();
     void begin_writing();
     void begin_reading();
-    void follow_others(std::int64_t last);
+    void follow_others(known_commit last);
+    void require_same_past(const known_commit& last);
     void require_same_log();
     void end_transaction();
     void end_reading_after_repeats();
@@ -94,10 +96,10 @@ class postgres_thread final : public store_thread {
     bool is_away_ = false;
     op_error away_why_{};
     enum class open_transaction : std::uint8_t { none, reading, writing } open_ = open_transaction::none;
-    std::string held_as_;                            ///< the start by which shards are held
-    bool has_to_load_ = false;                       ///< all figures: others may have removed lanes
-    std::int64_t commit_ = 0;                        ///< the number of the one that is open
-    std::uint64_t posted_before_ = 0;                ///< statements, when it began
+    std::string held_as_;             ///< the start by which shards are held
+    bool has_to_load_ = false;        ///< all figures: others may have removed lanes
+    known_commit commit_;             ///< the one that is open
+    std::uint64_t posted_before_ = 0; ///< statements, when it began
     std::int64_t last_row_before_ = 0;
     event_seq last_event_before_{};
     enum class care : std::uint8_t {

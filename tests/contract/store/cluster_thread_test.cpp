@@ -338,7 +338,7 @@ TEST_F(PostgresCluster, ANameIsTakenThoughItsEarlierStartHasTheTurn) {
     begin_turn(*link);
     run("UPDATE nodes SET expires_at = clock_timestamp()");
     EXPECT_EQ(join("a", 0ms), std::nullopt);
-    EXPECT_EQ(ask("SELECT batch FROM writers"), "2") << "its turn came to nothing";
+    EXPECT_EQ(ask("SELECT batch FROM writers"), "4") << "two sessions' marks and joins: its turn came to nothing";
 }
 
 TEST_F(PostgresCluster, AJoinThatIsRepeatedForgetsNothingOfTheStartBefore) {
@@ -349,7 +349,7 @@ TEST_F(PostgresCluster, AJoinThatIsRepeatedForgetsNothingOfTheStartBefore) {
     for (int i = 0; i < 2; ++i) ASSERT_EQ(join_cluster(*link, next, 0ms), std::nullopt);
     EXPECT_EQ(
         ask("SELECT boot || ' ' || batch || ' ' || former_boot || ' ' || former_batch FROM writers"),
-        next.boot + " 3 " + before.boot + " 1");
+        next.boot + " 4 " + before.boot + " 2");
 }
 
 TEST_F(PostgresCluster, AHandOverMovesExactlyThose) {

@@ -18,6 +18,7 @@ namespace prooftrack::store {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
@@ -316,6 +317,23 @@ TEST_F(PostgresNodes, EachStopsWhenTheLogHasAnotherName) {
     }));
     EXPECT_EQ(ask("log_id", "counters"), "feedfeedfeedfeed") << "renamed once";
     EXPECT_EQ(ask("count(*)", "transactions"), "1");
+}
+
+TEST_F(PostgresNodes, WhoOnlyReadsHearsFromAnotherThatTheDatabaseWasSetBack) {
+    a().add({make_new("x")}).value();
+    EXPECT_EQ(b().status().last_seq, event_seq{});
+    run("UPDATE writers SET batch = batch - 1 WHERE node = 'a'; "
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity, nodes "
+        "WHERE application_name = 'prooftrackd ' || boot AND id = 'a'");
+    for (node_store* const each : {&a(), &b()}) {
+        EXPECT_TRUE(comes_true([each] {
+            static_cast<void>(each->ask<store_status>(
+                [](store& subject, auto handler) { subject.status(std::move(handler)); }));
+            return !each->reported.fatal.empty();
+        }));
+    }
+    EXPECT_THAT(a().reported.fatal, ElementsAre(HasSubstr("of this node, and")));
+    EXPECT_THAT(b().reported.fatal, ElementsAre(HasSubstr("another log_id: another node has found it")));
 }
 
 TEST_F(PostgresNodes, OldMailIsRemovedAndWhoMissedItIsTold) {

@@ -8,6 +8,9 @@
 #include <gmock/gmock.h>
 
 #include "contract/store/postgres_under_test.hpp"
+#include "store/postgres/pg_marks.hpp"
+#include "store/postgres/pg_membership.hpp"
+#include "store/postgres/pg_target.hpp"
 #include "support/postgres_server.hpp"
 
 namespace prooftrack::store {
@@ -34,11 +37,12 @@ class Postgres : public testing::Test {
     void cut_at(commit_moment moment) {
         world().at(moment, [](int socket) { ::shutdown(socket, SHUT_RDWR); });
     }
-    std::string refusal() {
+    std::string refusal() { return refusal(world().options()); }
+    static std::string refusal(const postgres_options& options) {
         recorded_store_facts facts;
         boost::asio::io_context loop;
         try {
-            make_postgres_store(loop.get_executor(), world().options(), facts);
+            make_postgres_store(loop.get_executor(), options, facts);
         } catch (const store_start_error& error) {
             EXPECT_EQ(error.exit_status(), 75);
             return error.what();
@@ -165,6 +169,88 @@ TEST_F(PostgresOwner, ADatabaseThatWasSetBackStopsItAndGetsAnotherLog) {
     EXPECT_NE(server().ask("SELECT log_id FROM " + table("counters")), log_id);
 }
 
+/// When others have committed more since than was lost, before it looks again.
+class PostgresSetBack : public Postgres {
+  protected:
+    void go_back_by_one() { server().run("UPDATE " + table("prooftrackd") + " SET batch = batch - 1"); }
+    /// So many commits of another node, by a session of its own.
+    void commit_elsewhere(int commits) {
+        const std::atomic<bool> never{false};
+        pg_link link(connect_to(parse_pg_url(server().url(world().schema())).value(), secret(), "another", never));
+        for (int i = 0; i < commits; ++i) {
+            begin_turn(link);
+            link.ask("COMMIT");
+        }
+    }
+    /// The connection is lost with a commit that is not there, and `meanwhile` comes before the next one is made.
+    void lose_connection(std::function<void()> meanwhile) {
+        world().at(commit_moment::before, [then = std::move(meanwhile)](int socket) {
+            ::shutdown(socket, SHUT_RDWR);
+            then();
+        });
+        EXPECT_FALSE(world().add({make_new("lost")}).has_value());
+    }
+    std::string log_id() { return server().ask("SELECT log_id FROM " + table("counters")); }
+    std::string transactions() { return server().ask("SELECT count(*) FROM " + table("transactions")); }
+};
+
+TEST_F(PostgresSetBack, ACommitOfAnotherHistoryWithTheSameNumberHidesNothing) {
+    world().add({make_new("a")}).value();
+    const std::string log = log_id();
+    lose_connection([this] {
+        go_back_by_one();
+        commit_elsewhere(5);
+    });
+    wait_for_the_end();
+    EXPECT_THAT(world().reported().fatal, ElementsAre(HasSubstr("set back to an earlier state (it ends with commit")));
+    EXPECT_NE(log_id(), log);
+    EXPECT_EQ(world().add({make_new("b")}).error().code, store_error::failed);
+    EXPECT_EQ(transactions(), "1");
+}
+
+TEST_F(PostgresSetBack, OthersWhoCommitMeanwhileAreNotTakenForThat) {
+    world().add({make_new("a")}).value();
+    const std::string log = log_id();
+    lose_connection([this] { commit_elsewhere(5); });
+    EXPECT_TRUE(add_in_time("b").has_value());
+    EXPECT_THAT(world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
+    EXPECT_THAT(world().reported().fatal, IsEmpty());
+    EXPECT_EQ(log_id(), log);
+}
+
+TEST_F(PostgresSetBack, AMarkThatWasForgottenMeanwhileIsNotTakenForThat) {
+    world().add({make_new("a")}).value();
+    lose_connection([this] {
+        server().run("DELETE FROM " + table("marks"));
+        commit_elsewhere(1);
+    });
+    EXPECT_TRUE(add_in_time("b").has_value());
+    EXPECT_THAT(world().reported().fatal, IsEmpty());
+}
+
+TEST_F(PostgresSetBack, ItIsFoundThoughTheConnectionLives) {
+    world().add({make_new("a")}).value();
+    const std::string log = log_id();
+    go_back_by_one();
+    commit_elsewhere(2);
+    EXPECT_FALSE(world().add({make_new("b")}).has_value());
+    wait_for_the_end();
+    EXPECT_THAT(world().reported().fatal, ElementsAre(HasSubstr("set back to an earlier state")));
+    EXPECT_NE(log_id(), log);
+    EXPECT_EQ(transactions(), "1");
+}
+
+TEST_F(PostgresSetBack, OnlyTheNewestMarksAreKept) {
+    world().add({make_new("a")}).value();
+    server().run(
+        "INSERT INTO " + table("marks") + " SELECT -n, 'old' FROM generate_series(1, " + std::to_string(most_marks) +
+        ") n");
+    commit_elsewhere(2);
+    EXPECT_EQ(server().ask("SELECT count(*) FROM " + table("marks")), std::to_string(most_marks));
+    EXPECT_EQ(server().ask("SELECT count(*) FROM " + table("marks") + " WHERE mark <> 'old'"), "2")
+        << "one of each session, however much it commits";
+}
+
 class PostgresAway : public Postgres {};
 
 TEST_F(PostgresAway, EveryCallIsRefusedAtOnceAndItGoesOnByItself) {
@@ -223,7 +309,8 @@ TEST_F(PostgresStart, ADatabaseOfTheVersionBeforeIsBroughtUpToDate) {
     world().run();
     server().run(
         "SET search_path TO " + world().schema() +
-        "; DROP TABLE nodes, writers, shards, moves, mail; "
+        "; DROP TABLE nodes, writers, marks, shards, moves, mail; "
+        "ALTER TABLE prooftrackd DROP COLUMN mark; "
         "ALTER TABLE prooftrackd ADD COLUMN boot TEXT NOT NULL DEFAULT 'a1b2'; "
         "ALTER TABLE counters DROP COLUMN next_mail; ALTER TABLE lanes DROP COLUMN changed; "
         "DROP INDEX transactions_watched; "
@@ -243,14 +330,7 @@ TEST_F(PostgresStart, RefusesARoleThatMayNotCreateTables) {
         world().schema());
     postgres_options options = world().options();
     options.url.replace(options.url.find("postgres@"), std::string("postgres").size(), "poor_" + world().schema());
-    recorded_store_facts facts;
-    boost::asio::io_context loop;
-    try {
-        make_postgres_store(loop.get_executor(), options, facts);
-        ADD_FAILURE() << "it started";
-    } catch (const store_start_error& error) {
-        EXPECT_THAT(error.what(), HasSubstr("needs CREATE on its schema"));
-    }
+    EXPECT_THAT(refusal(options), HasSubstr("needs CREATE on its schema"));
 }
 
 TEST_F(PostgresStart, WarnsOfASessionThatWouldNotWaitForTheDisk) {
