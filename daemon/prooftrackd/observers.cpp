@@ -31,6 +31,10 @@ void adapter_observers::on_state(track::store_state state, const op_error& why) 
     if (store_state_changed) store_state_changed(state);
 }
 
+void adapter_observers::on_failover(std::int64_t former, std::int64_t timeline) {
+    log_.write(observe::log_event_id::store_failed_over, {{"timeline", timeline}, {"former_timeline", former}});
+}
+
 void adapter_observers::on_fatal(const op_error& error) {
     if (error.code == store::store_error::moved) {
         log_.write(

@@ -30,6 +30,7 @@ class adapter_observers final : public proof::proof_client_observer,
     void on_connections(std::string_view protocol, std::size_t idle, std::size_t busy) override;
     void on_commit(steady_duration took, std::size_t operations) override;
     void on_state(track::store_state state, const op_error& why) override;
+    void on_failover(std::int64_t former, std::int64_t timeline) override;
     void on_fatal(const op_error& error) override;
     void on_export_failed(const op_error& error) override;
     void on_address_refused(std::string_view callback, std::string_view host) override;

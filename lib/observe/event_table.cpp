@@ -211,6 +211,9 @@ constexpr std::array event_rows{
         id::store_rewound, "store.rewound", level::critical, "error advice", "", "2f8b6d1c94e74d0fb35a7c60e1d8294b",
         "PostgreSQL has less than was acknowledged: the daemon exits with 74, and the log has another log_id."},
     log_event_info{
+        id::store_failed_over, "store.failed_over", level::notice, "timeline former_timeline", "", "",
+        "PostgreSQL goes on under another timeline: a standby has taken over, with all that this node knows of."},
+    log_event_info{
         id::store_recovered, "store.recovered", level::notice, "after_ms free_bytes", "", "",
         "The database takes changes again: one is written, and there is room for more."},
     log_event_info{

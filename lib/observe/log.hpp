@@ -79,6 +79,7 @@ enum class log_event_id : std::uint8_t {
     store_error,
     store_moved,   ///< the file of the running daemon was moved, removed or replaced
     store_rewound, ///< PostgreSQL has less than was acknowledged
+    store_failed_over,
     store_recovered,
     store_nearly_full,
     store_has_space,

@@ -316,6 +316,8 @@ class store_observer {
     /// Became full, or ok again: a change was written and more fits (`recovery_bytes`). Once for each change of the
     /// state.
     virtual void on_state(track::store_state state, const op_error& why) = 0;
+    /// PostgreSQL goes on under another timeline (its number), with everything that is known here. Before `on_state`.
+    virtual void on_failover(std::int64_t former, std::int64_t timeline) = 0;
     virtual void on_fatal(const op_error& error) = 0; ///< once: the store has stopped; log it, then exit 74
     /// What somebody is reading cannot go on (a damaged page, no memory): it is `broken` for its reader.
     virtual void on_export_failed(const op_error& error) = 0;

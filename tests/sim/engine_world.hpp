@@ -109,6 +109,7 @@ class daemon_life {
         std::function<void(track::store_state)> changed;
         void on_commit(steady_duration /*took*/, std::size_t /*operations*/) override {}
         void on_state(track::store_state state, const op_error& /*why*/) override { changed(state); }
+        void on_failover(std::int64_t /*former*/, std::int64_t /*timeline*/) override {}
         void on_fatal(const op_error& /*error*/) override {}
         void on_export_failed(const op_error& /*error*/) override {}
     };

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -106,6 +107,12 @@ void postgres_server::start() {
         if (std::chrono::steady_clock::now() >= until) throw std::runtime_error("PostgreSQL does not start");
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
+}
+
+void postgres_server::start_as_successor() {
+    std::ofstream(folder_ / "data" / "standby.signal").close(); // taking over removes it
+    start();
+    run("SELECT pg_promote()");
 }
 
 void postgres_server::stop() {

@@ -33,6 +33,8 @@ class postgres_server {
     /// Ends all sessions and starts it again.
     void stop();
     void start();
+    /// Of a stopped one: starts it as a standby that has followed it to its end, and takes over.
+    void start_as_successor();
 
   private:
     int execute(const std::vector<std::string>& command) const;

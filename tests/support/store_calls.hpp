@@ -25,6 +25,7 @@ struct recorded_store_facts final : store::store_observer {
         states.push_back(state);
         reasons.push_back(why.message());
     }
+    void on_failover(std::int64_t former, std::int64_t timeline) override { failovers.emplace_back(former, timeline); }
     void on_fatal(const op_error& error) override { fatal.push_back(error.message()); }
     void on_export_failed(const op_error& error) override { failed_exports.push_back(error.message()); }
 
@@ -33,6 +34,7 @@ struct recorded_store_facts final : store::store_observer {
     steady_duration longest_commit{};
     std::vector<track::store_state> states;
     std::vector<std::string> reasons;
+    std::vector<std::pair<std::int64_t, std::int64_t>> failovers; ///< former timeline, and the one now
     std::vector<std::string> fatal;
     std::vector<std::string> failed_exports;
 };

@@ -162,6 +162,8 @@ class Failover(unittest.TestCase):
             self.assertTrue(node.process.alive())
             self.assertFalse(node.logged("store.rewound"))
             self.assertTrue(node.logged("store.recovered"))
+            (told,) = node.logged("store.failed_over")
+            self.assertEqual((told["level"], told["former_timeline"], told["timeline"]), ("notice", 1, 2))
         self.assertEqual(self.standby.sql("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"), "00000002",
                          "the second timeline")
         self.cluster.wait_shared()
@@ -219,6 +221,7 @@ class Failover(unittest.TestCase):
             (said,) = node.logged("store.rewound")
             self.assertEqual(said["level"], "critical")
             self.assertIn("set back to an earlier state", said["error"])
+            self.assertFalse(node.logged("store.failed_over"), "it is not as before")
         cluster.start()
         (new_log_id,) = cluster.log_ids()
         self.assertNotEqual(new_log_id, log_id)

@@ -124,6 +124,7 @@ pg_ownership own_database(const postgres_options& options, pg_link& link, std::s
     own.node = options.node.empty() ? "prooftrackd" : options.node;
     own.boot = std::move(boot);
     own.process = link.server_process();
+    own.timeline = read_timeline(link);
     // Whoever holds the lock is alone: what is left of another one is of an earlier life.
     if (options.node.empty()) link.ask(R"sql(UPDATE nodes SET state = 2)sql");
     const auto refused = join_cluster(link, {own.node, own.boot, options.version}, lease_length + milliseconds(500));

@@ -168,6 +168,18 @@ known_commit begin_owned(database& db, const pg_ownership& own) {
     return commit;
 }
 
+std::int64_t read_timeline(pg_link& link) {
+    try {
+        pg_rows row(link.ask(R"sql(
+            SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::BIT(32)::BIGINT
+        )sql"));
+        return row.first_integer();
+    } catch (const postgres_error& error) {
+        if (error.reach() == failure_reach::link) throw;
+        return 0; // a hosted server may not let everybody ask
+    }
+}
+
 regained_link regain(
     const pg_target& target, const secret& password, const pg_ownership& own, bool is_undecided,
     const std::string& new_log_id, const std::atomic<bool>& ended) {
@@ -182,6 +194,7 @@ regained_link regain(
             "backup was restored. The log goes on under a new log_id; import the ids that were added since",
             *how));
     }
+    got.timeline = read_timeline(*link);
     got.link = std::move(link);
     return got;
 }

@@ -28,7 +28,8 @@ struct pg_ownership {
     std::int64_t batch = 0; ///< the last commit of this start
     known_commit commit;    ///< the last one of the whole database that is known here
     std::string log_id;
-    int process = 0; ///< the server's, of the session that writes
+    int process = 0;           ///< the server's, of the session that writes
+    std::int64_t timeline = 0; ///< PostgreSQL's; 0 = it does not say
 };
 
 /// This store may not write any more: it is over. `what()` says why, for people.
@@ -64,10 +65,15 @@ std::optional<std::int64_t> last_batch(database& db, const std::string& node, co
 /// will be. The error of a node that is fenced comes later, with failure_reach::store.
 known_commit begin_owned(database& db, const pg_ownership& own);
 
+/// On which timeline the server writes: another one began when a standby took over, or a restored server had come to
+/// its point in time. 0 = the server does not say. No transaction is open.
+std::int64_t read_timeline(pg_link& link);
+
 /// A connection in place of a lost one, and what is known of the last commit.
 struct regained_link {
     std::unique_ptr<pg_link> link;
     std::int64_t batch = 0;
+    std::int64_t timeline = 0;
     bool is_fenced = false; ///< the others took this start for gone
 };
 /// `is_undecided`: the commit behind `own.batch` may be there. Throws postgres_error (try again), or ownership_lost:

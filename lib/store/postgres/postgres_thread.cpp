@@ -115,6 +115,7 @@ void postgres_thread::take_regained() {
     own_.process = link().server_process();
     is_away_ = false;
     decide(std::exchange(own_.batch, regained.batch) != regained.batch);
+    note_timeline(regained.timeline);
     if (regained.is_fenced && !cluster_.on_writer_fenced(own_.boot)) {
         return fail_for_good(
             store_error::taken_over,
@@ -135,6 +136,14 @@ void postgres_thread::decide(bool is_there) {
     if (decided.empty()) return;
     if (!is_there) refuse(decided, make_store_error(store_error::unreachable, "commit", "it was lost on the way"));
     queue_.answer(std::move(decided), std::exchange(notices_, {}));
+}
+
+/// A standby has taken over with all that is known here, or the server was brought up to its newest state elsewhere.
+void postgres_thread::note_timeline(std::int64_t timeline) {
+    if (timeline == 0) return;
+    const std::int64_t former = std::exchange(own_.timeline, timeline);
+    if (former == 0 || former == timeline) return;
+    notices_.emplace_back([former, timeline](store_observer& observer) { observer.on_failover(former, timeline); });
 }
 
 void postgres_thread::give_up_waiting() {

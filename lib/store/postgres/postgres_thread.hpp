@@ -77,6 +77,7 @@ class postgres_thread final : public store_thread {
     void look_at_link();
     void take_regained();
     void decide(bool is_there);
+    void note_timeline(std::int64_t timeline);
     void give_up_waiting();
     void fail_for_good(store_error what, const std::string& why);
     void set_state(track::store_state state, op_error why);

@@ -253,6 +253,21 @@ TEST_F(PostgresSetBack, OnlyTheNewestMarksAreKept) {
 
 class PostgresAway : public Postgres {};
 
+TEST_F(PostgresAway, AnotherTimelineWithNothingLostIsToldAndChangesNothing) {
+    world().add({make_new("a")}).value();
+    const std::string log_id = world().status().log_id;
+    server().stop();
+    EXPECT_EQ(world().add({make_new("b")}).error().code, store_error::unreachable);
+    server().start_as_successor();
+    EXPECT_TRUE(add_in_time("c").has_value());
+    ASSERT_THAT(world().reported().failovers, SizeIs(1));
+    EXPECT_EQ(world().reported().failovers.front().second, world().reported().failovers.front().first + 1);
+    EXPECT_THAT(world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
+    EXPECT_THAT(world().reported().fatal, IsEmpty());
+    EXPECT_EQ(world().status().log_id, log_id);
+    EXPECT_TRUE(world().knows(make_id("a")));
+}
+
 TEST_F(PostgresAway, EveryCallIsRefusedAtOnceAndItGoesOnByItself) {
     world().add({make_new("a")}).value();
     server().stop();
@@ -267,6 +282,7 @@ TEST_F(PostgresAway, EveryCallIsRefusedAtOnceAndItGoesOnByItself) {
     EXPECT_TRUE(add_in_time("c").has_value());
     EXPECT_FALSE(world().knows(make_id("b")));
     EXPECT_THAT(world().reported().states, ElementsAre(track::store_state::unreachable, track::store_state::ok));
+    EXPECT_THAT(world().reported().failovers, IsEmpty());
 }
 
 TEST_F(PostgresAway, AnIdleStoreFindsItsEndedSessionByItself) {
@@ -331,6 +347,17 @@ TEST_F(PostgresStart, RefusesARoleThatMayNotCreateTables) {
     postgres_options options = world().options();
     options.url.replace(options.url.find("postgres@"), std::string("postgres").size(), "poor_" + world().schema());
     EXPECT_THAT(refusal(options), HasSubstr("needs CREATE on its schema"));
+}
+
+TEST_F(PostgresStart, TakesARoleThatMayNotAskTheServerForItsTimeline) {
+    const std::string role = "plain_" + world().schema();
+    server().run(
+        "CREATE ROLE " + role + " LOGIN; GRANT USAGE, CREATE ON SCHEMA " + world().schema() + " TO " + role +
+        "; REVOKE EXECUTE ON FUNCTION pg_current_wal_lsn() FROM PUBLIC");
+    postgres_options options = world().options();
+    options.url.replace(options.url.find("postgres@"), std::string("postgres").size(), role);
+    EXPECT_EQ(refusal(options), "");
+    server().run("GRANT EXECUTE ON FUNCTION pg_current_wal_lsn() TO PUBLIC");
 }
 
 TEST_F(PostgresStart, WarnsOfASessionThatWouldNotWaitForTheDisk) {
