@@ -131,8 +131,8 @@ class statement {
         }
     }
 
-    /// The same of an INSERT … VALUES of one row whose outcome nobody asks for: PostgreSQL gets many rows at once, before
-    /// anything else is done with the table or read.
+    /// The same of an INSERT … VALUES of one row whose outcome nobody asks for: PostgreSQL gets many rows at once,
+    /// before anything else is done with the table or read.
     template <class... Args>
     void append(const Args&... args) {
         if (handle_ != nullptr) return execute(args...);

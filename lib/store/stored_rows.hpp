@@ -56,8 +56,8 @@ struct stored_delivery {
 stored_row read_stored_row(const query& row);
 /// Those, then metadata, callback_url, callback_lane, body.
 whole_row read_whole_row(const query& row);
-/// Columns lane, transaction_row, state, attempts, next_attempt_at, whether it has a URL, replay, and whether another one
-/// of the transaction is pending.
+/// Columns lane, transaction_row, state, attempts, next_attempt_at, whether it has a URL, replay, and whether another
+/// one of the transaction is pending.
 stored_delivery read_stored_delivery(const query& row, delivery_id id);
 std::optional<replay_id> read_replay_id(const query& row, int column);
 

@@ -49,10 +49,10 @@ std::string insert_of_rows(std::string_view sql, std::size_t rows) {
 
 std::string_view changed_table(std::string_view sql) {
     sql.remove_prefix(std::min(sql.find_first_not_of(" \n"), sql.size()));
-    for (const std::string_view words : {"INSERT INTO ", "UPDATE ", "DELETE FROM "}) {
+    for (const std::string_view words : {R"sql(INSERT INTO )sql", R"sql(UPDATE )sql", R"sql(DELETE FROM )sql"}) {
         if (!sql.starts_with(words)) continue;
         sql.remove_prefix(words.size());
-        if (sql.find("SELECT") != sql.npos || sql.find("FROM") != sql.npos) return {};
+        if (sql.find(R"sql(SELECT)sql") != sql.npos || sql.find("FROM") != sql.npos) return {};
         return sql.substr(0, static_cast<std::size_t>(std::find_if_not(sql.begin(), sql.end(), is_name) - sql.begin()));
     }
     return {};

@@ -26,11 +26,10 @@ void postgres_thread::run_batch(operations batch) {
     try {
         if (run_all(batch)) {
             const auto took = clock::now() - began;
-            const auto writes = std::count_if(batch.begin(), batch.end(), [](const auto& each) { return each->writes(); });
+            const auto is_write = [](const auto& each) { return each->writes(); };
+            const auto writes = static_cast<std::size_t>(std::count_if(batch.begin(), batch.end(), is_write));
             db_->pace.on_commit(took);
-            notices_.emplace_back([took, writes](store_observer& observer) {
-                observer.on_commit(took, static_cast<std::size_t>(writes));
-            });
+            notices_.emplace_back([took, writes](store_observer& observer) { observer.on_commit(took, writes); });
         }
     } catch (const database_error& error) {
         undo(error, batch);

@@ -17,7 +17,8 @@
 namespace prooftrack::store {
 
 /// Runs operations in the order of their submission, those that are queued together in one transaction, without waiting
-/// between them; if one fails, all of them again, each in a savepoint. Handlers run on the loop in the same order, one post a commit.
+/// between them; if one fails, all of them again, each in a savepoint. Handlers run on the loop in the same order, one
+/// post a commit.
 ///
 ///   connected   a connection is lost, or does not answer    away: what is queued and comes is refused (`unreachable`)
 ///   connected   it is lost after COMMIT was posted          away, and the batch waits: nobody knows what became of it

@@ -323,7 +323,7 @@ TEST_F(PostgresNodes, WhoOnlyReadsHearsFromAnotherThatTheDatabaseWasSetBack) {
     a().add({make_new("x")}).value();
     EXPECT_EQ(b().status().last_seq, event_seq{});
     run("UPDATE writers SET batch = batch - 1 WHERE node = 'a'; "
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity, nodes "
+        "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a, nodes "
         "WHERE application_name = 'prooftrackd ' || boot AND id = 'a'");
     for (node_store* const each : {&a(), &b()}) {
         EXPECT_TRUE(comes_true([each] {
