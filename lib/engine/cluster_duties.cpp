@@ -163,7 +163,7 @@ void cluster_duties::drop(const shard_set& shards) {
 
 // ---- what the cluster says
 
-void cluster_duties::on_lease(steady_time until) {
+void cluster_duties::on_lease(steady_duration until) {
     lease_until_ = until;
     around_.work.trust_until(until);
 }
@@ -186,7 +186,7 @@ void cluster_duties::on_fenced(const std::string& why) {
     has_missed_news_ = true;
     const std::string node = view_ ? view_->node : std::string();
     around_.log.write(observe::log_event_id::cluster_fenced, {{"node", node}, {"error", why}});
-    on_lease(around_.clock.now().steady - milliseconds(1));
+    on_lease(around_.clock.since_boot() - milliseconds(1));
     early_.clear();
     handover_.forget(all_shards());
     let_go(all_shards(), false);
@@ -222,7 +222,7 @@ void cluster_duties::note_nodes(const store::cluster_view& view) {
 
 std::string cluster_duties::why_idle() const {
     if (is_fenced_) return "the other nodes took this one for gone: it is joining them again";
-    if (lease_until_ && *lease_until_ <= around_.clock.now().steady)
+    if (lease_until_ && *lease_until_ <= around_.clock.since_boot())
         return "this node's lease has run out: nothing is polled or delivered until PostgreSQL takes a heartbeat again";
     return {};
 }
@@ -235,7 +235,7 @@ void cluster_duties::report() const {
     numbers.leaving = count_nodes(*view_, node_state::leaving);
     numbers.gone = count_nodes(*view_, node_state::gone);
     numbers.unowned_shards = count_unowned(*view_);
-    if (lease_until_) numbers.lease = std::max(steady_duration(0), *lease_until_ - around_.clock.now().steady);
+    if (lease_until_) numbers.lease = std::max(steady_duration(0), *lease_until_ - around_.clock.since_boot());
     around_.counts.set_cluster(numbers);
 }
 

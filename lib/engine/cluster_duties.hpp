@@ -46,7 +46,7 @@ class cluster_duties final : public store::cluster_observer {
     std::optional<steady_time> next_wake() const;
     void on_wake(instant now);
 
-    void on_lease(steady_time until) override;
+    void on_lease(steady_duration until) override;
     void on_gained(const shard_set& shards, store::shard_gain how, milliseconds silent) override;
     void on_view(const store::cluster_view& view) override;
     void on_news() override;
@@ -70,7 +70,7 @@ class cluster_duties final : public store::cluster_observer {
     std::vector<gained_shards> early_; ///< gained before the end of the news was known
     std::optional<store::cluster_view> view_;
     std::map<std::string, store::node_state> seen_; ///< nodes of the last view
-    std::optional<steady_time> lease_until_;
+    std::optional<steady_duration> lease_until_;    ///< since boot
     bool has_joined_ = false;
     bool is_fenced_ = false;
     bool has_missed_news_ = false; ///< it was fenced, and has not gained anything since

@@ -21,7 +21,7 @@ bool held_shards::is_busy(const shard_set& shards) const {
     return around_.polls.count_in(shards) > 0 || around_.deliveries.busy_in(shards) > 0;
 }
 
-void held_shards::trust_until(steady_time until) {
+void held_shards::trust_until(steady_duration until) {
     around_.polls.trust_until(until);
     around_.deliveries.trust_until(until);
 }

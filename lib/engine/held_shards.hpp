@@ -35,7 +35,7 @@ class held_shards final : public shard_work {
     void on_loaded(const shard_set& shards) override;
     void let_go(const shard_set& shards, bool keeps_facts) override;
     bool is_busy(const shard_set& shards) const override;
-    void trust_until(steady_time until) override;
+    void trust_until(steady_duration until) override;
     void share_among(std::size_t nodes) override { around_.share_among(nodes); }
 
     void refresh(track::active_transaction row) override { around_.polls.refresh(std::move(row)); }

@@ -139,14 +139,14 @@ void poll_driver::perform_step(track::tracker_event event, instant now) {
 }
 
 std::optional<steady_time> poll_driver::wake_due(instant now) {
-    if (!may_poll(now.steady)) return std::nullopt;
+    if (!may_poll()) return std::nullopt;
     if (proof_ != nullptr && tracker_.has_poll(now)) proof_->wake(tracker_.needed_at_once(now));
     return tracker_.next_wake(now);
 }
 
 std::optional<track::poll_ticket> poll_driver::next_poll() {
     const instant now = around_.clock.now();
-    if (!may_poll(now.steady)) return std::nullopt;
+    if (!may_poll()) return std::nullopt;
     auto poll = tracker_.next_poll(now);
     if (!poll) {
         around_.listener.on_stepped(); // the first one that is not due yet is another one than before the pull
@@ -158,7 +158,7 @@ std::optional<track::poll_ticket> poll_driver::next_poll() {
 
 bool poll_driver::has_poll() {
     const instant now = around_.clock.now();
-    return may_poll(now.steady) && tracker_.has_poll(now);
+    return may_poll() && tracker_.has_poll(now);
 }
 
 void poll_driver::on_answer(track::poll_ticket ticket, track::poll_answer answer) {

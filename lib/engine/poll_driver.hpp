@@ -90,8 +90,8 @@ class poll_driver final : public proof::poll_source {
     void let_go(const shard_set& shards, bool keep_facts);
     /// Rows of these shards in memory: 0 when what was let go has ended.
     std::size_t count_in(const shard_set& shards) const { return tracker_.count_in(shards); }
-    /// From then on no poll is given out, whatever is held; nullopt = never.
-    void trust_until(std::optional<steady_time> until);
+    /// From then on no poll is given out, whatever is held, as clock_source::since_boot counts; nullopt = never.
+    void trust_until(std::optional<steady_duration> until);
     /// A transaction is durable: tracked if its shard is held. `once` as of tracked_event, whoever holds the shard.
     void take_in(track::active_transaction row, bool once = false);
     /// Another daemon has changed this row, or added it: nothing if its shard is not held.
@@ -108,8 +108,9 @@ class poll_driver final : public proof::poll_source {
 
   private:
     void step(track::tracker_event event, instant now);
+    bool is_trusted() const { return !trusted_until_ || around_.clock.since_boot() < *trusted_until_; }
     /// Whether polls may be given out.
-    bool may_poll(steady_time now) const { return !is_stopped_ && (!trusted_until_ || now < *trusted_until_); }
+    bool may_poll() const { return !is_stopped_ && is_trusted(); }
     void perform_step(track::tracker_event event, instant now);
     void tell_of_pause(steady_time now);
     void perform(track::change_action& change);
@@ -141,7 +142,7 @@ class poll_driver final : public proof::poll_source {
     proof::proof_client* proof_ = nullptr;
     bool is_stopped_ = false;
     shard_set held_ = all_shards();
-    std::optional<steady_time> trusted_until_;
+    std::optional<steady_duration> trusted_until_; ///< since boot
     steady_time told_until_{}; ///< the end of the pause after a 429 that the other daemons know of
     std::multimap<track::change_number, unique_function<void(op_result<std::monostate>)>> after_change_;
     std::set<track::change_number> reloading_;         ///< refused as stale, and their rows are being loaded

@@ -26,8 +26,8 @@ void poll_driver::let_go(const shard_set& shards, bool keep_facts) {
     step(track::let_go_event{shards, keep_facts});
 }
 
-void poll_driver::trust_until(std::optional<steady_time> until) {
-    const bool was_open = may_poll(around_.clock.now().steady);
+void poll_driver::trust_until(std::optional<steady_duration> until) {
+    const bool was_open = may_poll();
     trusted_until_ = until;
     if (!was_open) around_.listener.on_stepped(); // polls may have become due behind the closed gate
 }
@@ -41,7 +41,7 @@ void poll_driver::refresh(track::active_transaction row) {
 }
 
 bool poll_driver::may_repeat(const track::poll_ticket& /*ticket*/) {
-    return (!trusted_until_ || around_.clock.now().steady < *trusted_until_) && tracker_.may_repeat();
+    return is_trusted() && tracker_.may_repeat();
 }
 
 void poll_driver::pause_as_elsewhere(milliseconds pause) {

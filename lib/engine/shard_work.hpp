@@ -29,8 +29,8 @@ class shard_work {
     virtual void let_go(const shard_set& shards, bool keeps_facts) = 0;
     /// Whether anything of shards that were let go is still in flight or being recorded.
     virtual bool is_busy(const shard_set& shards) const = 0;
-    /// Nothing is polled and nothing delivered from then on.
-    virtual void trust_until(steady_time until) = 0;
+    /// Nothing is polled and nothing delivered from then on, as clock_source::since_boot counts.
+    virtual void trust_until(steady_duration until) = 0;
     /// The limits hold for all: each of so many nodes has its part of them.
     virtual void share_among(std::size_t nodes) = 0;
 

@@ -25,7 +25,8 @@ namespace prooftrack::store {
 
 /// The others take the shards of a node whose last heartbeat is so old by the database's clock.
 inline constexpr milliseconds lease_length{4'000};
-/// The node itself trusts its lease for so long after the start of its last good heartbeat, by its own steady clock.
+/// The node itself trusts its lease for so long after the start of its last good heartbeat, by the time since its
+/// machine's boot: a machine that was suspended wakes without a lease.
 inline constexpr milliseconds lease_trust{3'000};
 
 enum class node_state : std::uint8_t {
@@ -80,9 +81,9 @@ struct cluster_view {
 class cluster_observer {
   public:
     virtual ~cluster_observer() = default;
-    /// What this node holds is its own until then, by this machine's steady clock. Later nothing may be polled or
+    /// What this node holds is its own until then, as clock_source::since_boot counts. Later nothing may be polled or
     /// delivered.
-    virtual void on_lease(steady_time until) = 0;
+    virtual void on_lease(steady_duration until) = 0;
     /// These shards are this node's. `silent`: for how long their former owner has not been heard of.
     virtual void on_gained(const shard_set& shards, shard_gain how, milliseconds silent) = 0;
     /// At each heartbeat, and at once when it has changed who is there or who owns what; behind `on_gained`.

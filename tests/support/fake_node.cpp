@@ -171,33 +171,33 @@ void fake_node::beat() {
     if (with_.faults.is_cut) return;
     if (!has_place_) join_anew();
     if (!has_place_) return;
-    const steady_time start = with_.clock.now().steady;
+    const steady_duration booted = with_.clock.since_boot();
     // It is on its way, whatever becomes of the daemon.
-    with_.clock.after(some_delay(), alive_.guarded([this, start, boot = boot_] { renew(start, boot); }));
+    with_.clock.after(some_delay(), alive_.guarded([this, booted, boot = boot_] { renew(booted, boot); }));
 }
 
-void fake_node::renew(steady_time start, const std::string& boot) {
+void fake_node::renew(steady_duration booted, const std::string& boot) {
     if (with_.faults.is_cut) return;
     const bool is_renewed = with_.cluster.renew(with_.name, boot);
-    run_in_group(some_delay(), [this, start, boot, is_renewed] { on_renewed(start, boot, is_renewed); });
+    run_in_group(some_delay(), [this, booted, boot, is_renewed] { on_renewed(booted, boot, is_renewed); });
 }
 
-void fake_node::on_renewed(steady_time start, const std::string& boot, bool is_renewed) {
+void fake_node::on_renewed(steady_duration booted, const std::string& boot, bool is_renewed) {
     if (with_.faults.is_cut || is_over_ || !has_place_ || boot != boot_) return;
     if (!is_renewed) {
         lose_place("no heartbeat came in time");
         return;
     }
-    if (!last_beat_ || start - *last_beat_ > lease_trust) buries_from_ = start + lease_length;
-    last_beat_ = start;
-    tell([until = start + with_.cluster.trust](cluster_observer& to) { to.on_lease(until); });
+    if (!last_beat_ || booted - *last_beat_ > lease_trust) buries_from_ = booted + lease_length;
+    last_beat_ = booted;
+    tell([until = booted + with_.cluster.trust](cluster_observer& to) { to.on_lease(until); });
     look(true);
 }
 
 cluster_view fake_node::decide(fake_nodes::claim& wanted) const {
     cluster_view view = with_.cluster.view();
     view.node = with_.name;
-    const bool may_bury = with_.clock.now().steady >= buries_from_;
+    const bool may_bury = with_.clock.since_boot() >= buries_from_;
     std::vector<std::string> living;
     std::set<std::int16_t> dead;
     for (std::size_t i = 0; i < view.nodes.size(); ++i) {

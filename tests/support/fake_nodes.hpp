@@ -149,8 +149,8 @@ class fake_node final : public cluster_store, public fake_gate {
     void beat_again();
     void look_again();
     void beat();
-    void renew(steady_time start, const std::string& boot);
-    void on_renewed(steady_time start, const std::string& boot, bool is_renewed);
+    void renew(steady_duration booted, const std::string& boot);
+    void on_renewed(steady_duration booted, const std::string& boot, bool is_renewed);
     void look(bool tells);
     cluster_view decide(fake_nodes::claim& wanted) const;
     bool claim(const fake_nodes::claim& wanted);
@@ -171,8 +171,8 @@ class fake_node final : public cluster_store, public fake_gate {
     shard_set mine_;
     shard_set handed_over_;
     steady_time joined_;
-    std::optional<steady_time> last_beat_;
-    steady_time buries_from_{};
+    std::optional<steady_duration> last_beat_; ///< since boot, as the next one
+    steady_duration buries_from_{};
     steady_time last_told_{};
     std::uint64_t seen_batch_ = 0;
     bool is_notice_planned_ = false;

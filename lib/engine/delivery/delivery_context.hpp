@@ -52,12 +52,12 @@ struct delivery_context {
     track::shared_limit url_attempts{table.share_of(most_url_attempts)};
     bool is_held = false; ///< maintenance is on
 
-    shard_set shards = all_shards();          ///< whose deliveries this node makes
-    std::optional<steady_time> trusted_until; ///< nullopt = for ever
+    shard_set shards = all_shards();              ///< whose deliveries this node makes
+    std::optional<steady_duration> trusted_until; ///< since boot; nullopt = for ever
 
     bool holds(const track::lane_head& head) const { return shards.test(track::shard_of(head)); }
     /// Asks the clock itself: the time of a handler may be old when it comes to the last of many attempts.
-    bool is_trusted() const { return !trusted_until || deps.clock.now().steady < *trusted_until; }
+    bool is_trusted() const { return !trusted_until || deps.clock.since_boot() < *trusted_until; }
     /// Whether an attempt may be started at all.
     bool may_start() const { return pressure.is_open() && stop.is_running() && !is_held && is_trusted(); }
 };

@@ -111,7 +111,7 @@ void delivery_driver::taken_up(const shard_set& shards) {
     leave();
 }
 
-void delivery_driver::trust_until(std::optional<steady_time> until) {
+void delivery_driver::trust_until(std::optional<steady_duration> until) {
     const instant now = enter();
     const bool was_trusted = context_.is_trusted();
     context_.trusted_until = until;

@@ -65,8 +65,9 @@ class delivery_driver final : private delivery_host {
     void taken_up(const shard_set& shards);
     /// How many attempts of these shards have begun and are not recorded, also because the store refuses them now.
     std::size_t busy_in(const shard_set& shards) const { return attempts_.busy_in(shards); }
-    /// No attempt begins at that time or later; nullopt = trusted for ever. Tests by hand are made all the same.
-    void trust_until(std::optional<steady_time> until);
+    /// No attempt begins at that time or later, as clock_source::since_boot counts; nullopt = trusted for ever. Tests
+    /// by hand are made all the same.
+    void trust_until(std::optional<steady_duration> until);
     /// See callback_controls.
     void follow_controls(const store::store_status& status);
     /// Another node has changed what is due on these lanes, and has retried these deliveries by hand.

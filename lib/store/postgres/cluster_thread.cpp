@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "net/steady_alarm.hpp"
 #include "net/worker_thread.hpp"
 #include "store/postgres/pg_ownership.hpp"
 #include "store/shard_assignment.hpp"
@@ -162,14 +163,15 @@ void cluster_thread::serve() {
 
 void cluster_thread::beat() {
     const steady_time start = clock::now();
+    const steady_duration booted = net::system_clock_source().since_boot();
     next_beat_ = start + between_beats;
     if (!renew_lease(*link_, self()))
         return lose_place("no heartbeat of this node has reached PostgreSQL in time, and the others took it for gone");
-    // When PostgreSQL was away, everybody's lease has run out.
-    if (!last_beat_ || start - *last_beat_ > lease_trust) buries_from_ = start + lease_length;
-    last_beat_ = start;
+    // When PostgreSQL was away, or all machines were suspended, everybody's lease has run out.
+    if (!last_beat_ || booted - *last_beat_ > lease_trust) buries_from_ = start + lease_length;
+    last_beat_ = booted;
     pause_ = first_pause;
-    hooks_.lease(start + lease_trust);
+    hooks_.lease(booted + lease_trust);
     has_to_look_ = true;
 }
 

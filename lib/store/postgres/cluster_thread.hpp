@@ -19,7 +19,7 @@ namespace prooftrack::store {
 
 /// Called on the thread of cluster_thread; they must not throw, and return soon.
 struct cluster_hooks {
-    std::function<void(steady_time until)> lease; ///< what cluster_observer::on_lease gets
+    std::function<void(steady_duration until)> lease; ///< what cluster_observer::on_lease gets
     std::function<void(const shard_set&, shard_gain, milliseconds silent)> gained;
     std::function<void(const cluster_view&)> view; ///< complete; after `gained`
     std::function<void()> news;                    ///< others may have committed something
@@ -118,7 +118,7 @@ class cluster_thread {
     shard_set mine_; ///< gained by this start and not handed over
     steady_time joined_;
     steady_time connected_;
-    std::optional<steady_time> last_beat_; ///< start of the last good heartbeat
+    std::optional<steady_duration> last_beat_; ///< start of the last good heartbeat, since boot
     steady_time buries_from_;              ///< earlier, others may only have been without PostgreSQL, as we were
     steady_time next_beat_;
     steady_time next_look_;

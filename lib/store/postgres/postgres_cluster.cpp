@@ -33,7 +33,7 @@ cluster_hooks postgres_cluster::make_hooks(cluster_observer& observer) {
     };
     cluster_observer* const to = &observer;
     cluster_hooks hooks;
-    hooks.lease = [post, to](steady_time until) { post([to, until] { to->on_lease(until); }); };
+    hooks.lease = [post, to](steady_duration until) { post([to, until] { to->on_lease(until); }); };
     hooks.gained = [post, to](const shard_set& shards, shard_gain how, milliseconds silent) {
         post([to, shards, how, silent] { to->on_gained(shards, how, silent); });
     };

@@ -10,6 +10,7 @@
 
 #include <gmock/gmock.h>
 
+#include "net/steady_alarm.hpp"
 #include "store/postgres/cluster_thread.hpp"
 #include "store/postgres/node_process.hpp"
 #include "store/postgres/pg_schema.hpp"
@@ -56,7 +57,7 @@ class node {
         if (const auto refusal = join_cluster(link, {name, identity_.boot(), "1.0"}, 0ms))
             throw std::runtime_error(*refusal);
         cluster_hooks hooks;
-        hooks.lease = [this](steady_time until) { note([&] { lease_ = until; }); };
+        hooks.lease = [this](steady_duration until) { note([&] { lease_ = until; }); };
         hooks.gained = [this](const shard_set& shards, shard_gain how, milliseconds silent) {
             note([&] {
                 gains_.push_back({shards, how, silent});
@@ -97,14 +98,14 @@ class node {
     }
     bool gets_leases(int more) {
         for (int i = 0; i < more; ++i) {
-            const steady_time last = read([](node& n) { return n.lease_; });
+            const steady_duration last = read([](node& n) { return n.lease_; });
             if (!comes_true([last](node& n) { return n.lease_ > last; })) return false;
         }
         return true;
     }
 
     // Guarded by the mutex: for `comes_true` and `read`.
-    steady_time lease_;
+    steady_duration lease_{};
     std::vector<gain> gains_;
     shard_set held_;
     cluster_view view_;
@@ -190,7 +191,7 @@ class PostgresCluster : public testing::Test {
 };
 
 TEST_F(PostgresCluster, TheFirstNodeTakesEverythingAsNobodys) {
-    const steady_time before = std::chrono::steady_clock::now();
+    const steady_duration before = net::system_clock_source().since_boot();
     const auto a = make_node("a");
     ASSERT_TRUE(a->comes_true([](node& n) { return n.view_.owned.all(); }));
     const auto gains = a->read([](node& n) { return n.gains_; });
@@ -210,7 +211,7 @@ TEST_F(PostgresCluster, TheFirstNodeTakesEverythingAsNobodys) {
     EXPECT_EQ(view.moves.front().shards, shard_count);
     const auto lease = a->read([](node& n) { return n.lease_; });
     EXPECT_GE(lease, before + lease_trust);
-    EXPECT_LE(lease, std::chrono::steady_clock::now() + lease_trust);
+    EXPECT_LE(lease, net::system_clock_source().since_boot() + lease_trust);
 }
 
 TEST_F(PostgresCluster, NodesShareAndOneThatStopsLeavesItsShardsToTheOthers) {

@@ -26,7 +26,7 @@ using testing::UnorderedElementsAre;
 /// What a node hears is not asked for here.
 class deaf_observer final : public cluster_observer {
   public:
-    void on_lease(steady_time /*until*/) override {}
+    void on_lease(steady_duration /*until*/) override {}
     void on_gained(const shard_set& /*shards*/, shard_gain /*how*/, milliseconds /*silent*/) override {}
     void on_view(const cluster_view& /*view*/) override {}
     void on_news() override {}

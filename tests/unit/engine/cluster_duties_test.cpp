@@ -304,14 +304,17 @@ TEST_F(ClusterDuties, TellsWhoComesAndGoes) {
 TEST_F(ClusterDuties, IsIdleWhenTheLeaseHasRunOut) {
     begin();
     EXPECT_EQ(duties_.why_idle(), "");
-    duties_.on_lease(clock_.now().steady + 3s);
+    duties_.on_lease(clock_.since_boot() + 3s);
     EXPECT_THAT(book_.take(), ElementsAre("0 trust for 3000"));
     clock_.run_for(2'999ms);
     EXPECT_EQ(duties_.why_idle(), "");
     clock_.run_for(1ms);
     EXPECT_THAT(duties_.why_idle(), HasSubstr("lease has run out"));
-    duties_.on_lease(clock_.now().steady + 1ms);
+    duties_.on_lease(clock_.since_boot() + 1ms);
     EXPECT_EQ(duties_.why_idle(), "");
+    duties_.on_lease(clock_.since_boot() + 3s);
+    clock_.suspend(30s);
+    EXPECT_THAT(duties_.why_idle(), HasSubstr("lease has run out")) << "the machine slept";
 }
 
 TEST_F(ClusterDuties, ShowsItsNumbers) {
@@ -322,7 +325,7 @@ TEST_F(ClusterDuties, ShowsItsNumbers) {
          {node("b"), range(10, 99)},
          {node("c", node_state::leaving), range(100, 199)},
          {node("d", node_state::gone), {}}}));
-    duties_.on_lease(clock_.now().steady + 3s);
+    duties_.on_lease(clock_.since_boot() + 3s);
     clock_.run_for(500ms);
     duties_.report();
     for (const char* const line :
@@ -344,7 +347,7 @@ TEST_F(ClusterDuties, AFencedNodeDropsEverythingAtOnceAndJoinsAnew) {
     work_.busy = all_shards();
     duties_.on_view(view_of({{node("a"), range(0, 9)}}, range(0, 3)));
     duties_.on_gained(range(20, 29), shard_gain::handed_over, 0ms);
-    duties_.on_lease(clock_.now().steady + 3s);
+    duties_.on_lease(clock_.since_boot() + 3s);
     log_.clear();
     book_.take();
     duties_.on_fenced("no heartbeat came for 4 s");
@@ -360,7 +363,7 @@ TEST_F(ClusterDuties, AFencedNodeDropsEverythingAtOnceAndJoinsAnew) {
     run_for(100ms);
     EXPECT_THAT(book_.take(), IsEmpty()) << "nothing of before comes through";
 
-    duties_.on_lease(clock_.now().steady + 3s);
+    duties_.on_lease(clock_.since_boot() + 3s);
     duties_.on_gained(range(0, 9), shard_gain::taken_over, 4s);
     duties_.on_view(view_of({{node("a"), range(0, 9)}}));
     EXPECT_EQ(duties_.why_idle(), "");

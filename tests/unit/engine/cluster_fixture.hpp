@@ -110,8 +110,8 @@ class written_work final : public shard_work {
         book_.add(fmt::format("work lets go {}{}", text_of(shards), keeps_facts ? ", saved" : ""));
     }
     bool is_busy(const shard_set& shards) const override { return (busy & shards).any(); }
-    void trust_until(steady_time until) override {
-        const auto left = std::chrono::duration_cast<milliseconds>(until - clock_.now().steady);
+    void trust_until(steady_duration until) override {
+        const auto left = std::chrono::duration_cast<milliseconds>(until - clock_.since_boot());
         book_.add(fmt::format("trust for {}", left.count()));
     }
     void share_among(std::size_t nodes) override { book_.add(fmt::format("share among {}", nodes)); }

@@ -18,6 +18,10 @@ class PollDriverShards : public PollDriver {
         const fake_disk::transaction_row& found = row(id);
         return {*transaction_id::parse(id), found.facts, found.revision, fake_disk::shard_of(found)};
     }
+    /// Counted from `start_`.
+    void trust_to(milliseconds when) {
+        driver_->trust_until(clock_.since_boot() + (start_ + when - clock_.now().steady));
+    }
     /// `t1` is in the store, and nothing is held.
     void add() {
         settle(10ms);
@@ -132,7 +136,7 @@ TEST_F(PollDriverShards, ARowThatIsNotHeldIsNotLoadedAgain) {
 
 TEST_F(PollDriverShards, NothingIsPolledOnceTheLeaseHasRunOut) {
     track();
-    driver_->trust_until(start_ + 5'000ms);
+    trust_to(5s);
     run_to(4'999ms);
     EXPECT_FALSE(driver_->has_poll());
     run_to(8s);
@@ -142,7 +146,7 @@ TEST_F(PollDriverShards, NothingIsPolledOnceTheLeaseHasRunOut) {
     EXPECT_FALSE(driver_->next_poll());
     EXPECT_FALSE(driver_->wake_due(clock_.now()));
     EXPECT_FALSE(driver_->may_repeat({}));
-    driver_->trust_until(start_ + 9'000ms);
+    trust_to(9s);
     run_to(20s);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 8'000ms)) << "the gate opens by itself, and shuts again";
     driver_->trust_until(std::nullopt);
@@ -153,9 +157,22 @@ TEST_F(PollDriverShards, NothingIsPolledOnceTheLeaseHasRunOut) {
 
 TEST_F(PollDriverShards, UntilItHasRunOutItIsTrusted) {
     track();
-    driver_->trust_until(start_ + 5'001ms);
+    trust_to(5'001ms);
     run_to(1h);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 5'000ms));
+}
+
+TEST_F(PollDriverShards, AMachineThatWasSuspendedWakesWithoutALease) {
+    track();
+    trust_to(8s);
+    run_to(4'999ms);
+    clock_.suspend(30s);
+    run_to(7'999ms);
+    EXPECT_THAT(poll_times(), ElementsAre(0ms)) << "its steady clock stood still, but others may have its shards";
+    EXPECT_FALSE(driver_->may_repeat({}));
+    trust_to(1min);
+    run_to(20s);
+    EXPECT_GT(client_->polls.size(), 1U);
 }
 
 TEST_F(PollDriverShards, ManyCountersGoToTheStoreAThousandAtATime) {

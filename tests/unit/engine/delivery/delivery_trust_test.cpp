@@ -21,7 +21,7 @@ struct trusted_world : delivery_world {
         rules = {{"*.shop.example"}, ""};
         boot();
     }
-    void trust_for(steady_duration span) { driver->trust_until(clock.now().steady + span); }
+    void trust_for(steady_duration span) { driver->trust_until(clock.since_boot() + span); }
     /// The process starts again with these in the store, and nothing in memory.
     void owe(std::initializer_list<const char*> ids) {
         driver->set_held(true);
@@ -46,6 +46,18 @@ TEST(DeliveryTrust, NothingBeginsAfterIt) {
     world.trust_for(1s);
     world.run(1s);
     EXPECT_THAT(world.attempted(), ElementsAre("t3/1"));
+}
+
+TEST(DeliveryTrust, AMachineThatWasSuspendedWakesWithoutIt) {
+    trusted_world world;
+    world.trust_for(3s);
+    world.clock.suspend(30s);
+    world.emit("t1");
+    world.run(2s);
+    EXPECT_THAT(world.attempted(), IsEmpty()) << "its steady clock stood still, but others may have its shards";
+    world.trust_for(3s);
+    world.run(2s);
+    EXPECT_THAT(world.attempted(), ElementsAre("t1/1"));
 }
 
 TEST(DeliveryTrust, ItsEndIsNotTrustedAnyMore) {
