@@ -146,8 +146,7 @@ void engine::on_alarm() {
     const instant now = deps_.clock.now();
     is_arming_ = true; // once, at the end
     armed_for_.reset();
-    poll_driver_.step(
-        track::woken_event{}); // sees a jump by itself, before anything is judged; the deliveries do as well
+    poll_driver_.on_wake(); // sees a jump by itself, before anything is judged; the deliveries do as well
     const bool has_jumped = housekeeping_.on_wake(now);
     if (has_jumped) proof_->retire_connections();
     delivery_driver_.on_wake(now);

@@ -66,6 +66,8 @@ class poll_driver final : public proof::poll_source {
     /// Runs `then` once the change that the row is recording has ended; with whether it is durable, store_error::stale
     /// if it was judged for another revision. Requires that the row is recording.
     void after_change(track::row_ref row, unique_function<void(op_result<std::monostate>)> then);
+    /// Time has passed: as of track::woken_event.
+    void on_wake() { step(track::woken_event{!may_poll()}); }
     /// No polls are given out any more; commits are still taken.
     void stop_polling() { is_stopped_ = true; }
 
@@ -143,7 +145,7 @@ class poll_driver final : public proof::poll_source {
     bool is_stopped_ = false;
     shard_set held_ = all_shards();
     std::optional<steady_duration> trusted_until_; ///< since boot
-    steady_time told_until_{}; ///< the end of the pause after a 429 that the other daemons know of
+    steady_time told_until_{};                     ///< the end of the pause after a 429 that the other daemons know of
     std::multimap<track::change_number, unique_function<void(op_result<std::monostate>)>> after_change_;
     std::set<track::change_number> reloading_;         ///< refused as stale, and their rows are being loaded
     std::vector<track::tracker_action> spare_actions_; ///< capacity kept between steps

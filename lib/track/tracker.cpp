@@ -103,19 +103,19 @@ void tracker::on(token_changed_event /*event*/, instant now, std::vector<tracker
     if (!health_.is_unwell() && outage_.is_open()) end_backoffs(now); // what the old token met counts no more
 }
 
-void tracker::on(woken_event /*event*/, instant now, std::vector<tracker_action>& actions) {
+void tracker::on(woken_event event, instant now, std::vector<tracker_action>& actions) {
     fire_deadlines(now, actions);
     watch_burst(now, actions);
     watch_outage(now, actions);
     count_made_polls(now);
     const bool has_backlog = oldest_due(now) > seconds(1);
-    if (!is_held_ && rate_.is_ramping() && health_.permit(now.steady) == poll_permit::free &&
-        rate_.grow(now.steady, wanted_rate(), has_backlog)) {
+    const bool may_grow = !is_held_ && !event.is_withheld && health_.permit(now.steady) == poll_permit::free;
+    if (may_grow && rate_.is_ramping() && rate_.grow(now.steady, wanted_rate(), has_backlog)) {
         const health_kind before = health_.kind();
         if (health_.on_full_speed(now.wall))
             actions.emplace_back(health_action{before, health_.kind(), "", milliseconds(0), ""});
     }
-    watch_capacity(now, actions);
+    watch_capacity(event.is_withheld, now, actions);
 }
 
 void tracker::on(clock_jumped_event /*event*/, instant now, std::vector<tracker_action>& actions) {

@@ -117,7 +117,9 @@ struct throttled_elsewhere_event {
     milliseconds pause{0};
 };
 /// Time has passed; due whenever `next_wake` says so, and about once a second.
-struct woken_event {};
+struct woken_event {
+    bool is_withheld = false; ///< nobody may take polls now: what is due is not behind, and the rate does not grow
+};
 /// Wall, steady and boot time disagree: the machine slept or its clock was set.
 struct clock_jumped_event {
     milliseconds set_by{0}; ///< the wall clock was put forward (or back) by so much
@@ -354,7 +356,7 @@ class tracker {
     std::optional<poll_choice> choose_poll(instant now, poll_permit permit);
     steady_time first_poll_time(instant now);
     void count_made_polls(instant now);
-    void watch_capacity(instant now, std::vector<tracker_action>& actions);
+    void watch_capacity(bool is_withheld, instant now, std::vector<tracker_action>& actions);
 
     // tracker_clock.cpp
     void judge_clock(const poll_answer& answer, instant& now, std::vector<tracker_action>& actions);

@@ -342,9 +342,9 @@ void tracker::count_made_polls(instant now) {
     window_start_ = now.steady;
 }
 
-void tracker::watch_capacity(instant now, std::vector<tracker_action>& actions) {
+void tracker::watch_capacity(bool is_withheld, instant now, std::vector<tracker_action>& actions) {
     const steady_duration oldest = oldest_due(now);
-    if (oldest <= seconds(1) || rate_.is_ramping()) {
+    if (oldest <= seconds(1) || rate_.is_ramping() || is_withheld) {
         behind_since_.reset();
         return;
     }

@@ -125,7 +125,7 @@ class PollDriver : public testing::Test, private poll_driver_listener {
             clock_, *driver_, [this](const track::poll_ticket& ticket) { return proof_(ticket); }, process);
         driver_->attach(*client_);
         wake_ = std::make_unique<virtual_alarm>(
-            clock_, [this] { driver_->step(track::woken_event{}); }, process);
+            clock_, [this] { driver_->on_wake(); }, process);
         is_loaded_ = false;
         memory_->load_active(
             [this](std::vector<track::active_transaction> rows) {

@@ -297,7 +297,7 @@ TEST_F(PollDriverLog, FallingBehindOfASlowDiskIsReportedAsThat) {
     }
     for (int i = 0; i < 30; ++i) {
         settle(1s);
-        driver_->step(track::woken_event{}); // as the housekeeping has it
+        driver_->on_wake(); // as the housekeeping has it
     }
     EXPECT_TRUE(driver_->core().awaits_store());
     EXPECT_EQ(only(observe::log_event_id::poll_behind).at("limit"), "store");

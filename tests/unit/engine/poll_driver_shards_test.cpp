@@ -175,6 +175,20 @@ TEST_F(PollDriverShards, AMachineThatWasSuspendedWakesWithoutALease) {
     EXPECT_GT(client_->polls.size(), 1U);
 }
 
+TEST_F(PollDriverShards, WhatTheLeaseWithholdsIsNotBehind) {
+    track();
+    trust_to(3s);
+    for (int i = 0; i < 30; ++i) {
+        settle(1s);
+        driver_->on_wake(); // as the housekeeping has it
+    }
+    EXPECT_GT(driver_->core().oldest_due(clock_.now()), 20s);
+    EXPECT_EQ(log_.count(observe::log_event_id::poll_behind), 0U);
+    driver_->trust_until(std::nullopt);
+    driver_->on_wake();
+    EXPECT_EQ(log_.count(observe::log_event_id::poll_behind), 0U) << "it has only now begun to catch up";
+}
+
 TEST_F(PollDriverShards, ManyCountersGoToTheStoreAThousandAtATime) {
     settle(10ms);
     std::vector<track::active_transaction> rows;

@@ -138,6 +138,46 @@ TEST(Capacity, BehindIsSaidAfterFiveSecondsAndOnceAMinute) {
     EXPECT_EQ(said_at(milliseconds(152'001)).size(), 1U);
 }
 
+TEST(Capacity, WhatNobodyMayTakeIsNotBehindAndFiveSecondsLaterItIs) {
+    tracker_fixture world(every_ten_seconds());
+    world.track("a");
+    world.pass(seconds(60));
+    const auto said = [&](milliseconds later, bool is_withheld) {
+        world.pass(later);
+        world.step(woken_event{is_withheld});
+        return world.all<behind_action>().size();
+    };
+    EXPECT_EQ(said(seconds(0), false), 0U);
+    EXPECT_EQ(said(seconds(60), true), 0U);
+    EXPECT_EQ(said(milliseconds(1), false), 0U);
+    EXPECT_EQ(said(milliseconds(4'999), false), 0U);
+    EXPECT_EQ(said(milliseconds(1), false), 1U);
+}
+
+TEST(Capacity, TheRateDoesNotGrowWhileNobodyMayTakePolls) {
+    tracker_options options;
+    options.rules.interval = {seconds(1), seconds(1)};
+    tracker_fixture world(options);
+    for (int i = 0; i < 1'000; ++i) world.track("id-" + std::to_string(i));
+    poll_answer reply;
+    reply.what = reply_class::throttled;
+    reply.took = milliseconds(100);
+    world.answer(*world.wait_for_poll(), reply);
+    world.pass(seconds(1));
+    world.step(woken_event{});
+    ASSERT_EQ(world.core.needed_at_once(world.now), 28U) << "125 a second";
+    for (int i = 0; i < 40; ++i) {
+        world.pass(milliseconds(100));
+        world.step(woken_event{true});
+    }
+    EXPECT_EQ(world.core.needed_at_once(world.now), 28U);
+    for (int i = 0; i < 10; ++i) {
+        world.pass(milliseconds(100));
+        world.step(woken_event{});
+    }
+    EXPECT_NEAR(static_cast<double>(world.core.needed_at_once(world.now)), 43, 1) << "250 after a second";
+}
+
 TEST(Capacity, BehindSaysWhetherTheCeilingIsAllThatIsWanted) {
     for (const auto& [max_rate, is_at_ceiling] : {std::pair(0U, false), std::pair(1U, true), std::pair(2U, false)}) {
         tracker_fixture world(every_ten_seconds(max_rate));
