@@ -1,15 +1,13 @@
 #include "engine/shard_intake.hpp"
 
-#include <algorithm>
+#include <iterator>
+
+#include "track/shard_pace.hpp"
 
 namespace prooftrack::engine {
 namespace {
 
 constexpr milliseconds between_tries{200};
-/// After a take-over the first polls begin within so long of the last sign of the former owner: 10 s are promised, and
-/// the polls themselves and a slow machine take time as well.
-constexpr milliseconds longest_silence{7'500};
-constexpr milliseconds shortest_spread{1'000};
 
 } // namespace
 
@@ -50,17 +48,15 @@ void shard_intake::on_taken_up(std::uint64_t number, const op_result<std::uint64
 }
 
 milliseconds shard_intake::spread_of(const gained_shards& gained) const {
-    const auto& [shortest, longest] = around_.config.poll.interval;
-    const auto passed = std::chrono::duration_cast<milliseconds>(around_.clock.now().steady - gained.since);
     switch (gained.how) {
     case store::shard_gain::unowned:
-        return (shortest + longest) / 2; // as after a start
+        return track::spread_of_idle(around_.config.poll.interval);
     case store::shard_gain::handed_over:
-        return shortest_spread;
+        return track::spread_of_handed_over;
     case store::shard_gain::taken_over:
-        return std::max(shortest_spread, longest_silence - gained.silent - passed);
+        return track::spread_of_lost(gained.silent + (around_.clock.now().steady - gained.since));
     }
-    return shortest_spread;
+    return track::spread_of_handed_over;
 }
 
 void shard_intake::drop(const shard_set& shards) {

@@ -1,0 +1,167 @@
+// How soon what came is polled, and in which order and when shards go to other daemons.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "track/shard_pace.hpp"
+
+namespace prooftrack::track {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+shard_set span_of(std::size_t first, std::size_t last) {
+    shard_set set;
+    for (std::size_t i = first; i <= last; ++i) set.set(i);
+    return set;
+}
+
+TEST(ShardPace, FirstPollsAreSpreadByHowLongNobodyHasPolled) {
+    EXPECT_EQ(spread_of_idle({4s, 9s}), 6'500ms);
+    EXPECT_EQ(spread_of_handed_over, 1s);
+    EXPECT_EQ(spread_of_lost(0s), 7'500ms);
+    EXPECT_EQ(spread_of_lost(4'300ms), 3'200ms);
+    EXPECT_EQ(spread_of_lost(6'499ms), 1'001ms);
+    EXPECT_EQ(spread_of_lost(6'500ms), 1'000ms);
+    EXPECT_EQ(spread_of_lost(1h), 1'000ms) << "late already, and still not all at once";
+}
+
+TEST(ShardPace, WhatIsInFlightHasHalfAMinuteOrAsLongAsAnAttemptMayTake) {
+    EXPECT_EQ(handover_patience(0ms), 30s);
+    EXPECT_EQ(handover_patience(25s), 30s);
+    EXPECT_EQ(handover_patience(25'001ms), 30'001ms);
+    EXPECT_EQ(handover_patience(10min), 605s);
+}
+
+class ShardsToGo : public testing::Test {
+  protected:
+    static constexpr milliseconds patience = 30s;
+
+    std::optional<shard_set> begin(milliseconds at) { return going_.begin_slice(start_ + at, patience); }
+    std::vector<shard_set> free(milliseconds at) {
+        return going_.take_free(start_ + at, [this](const shard_set& shards) { return (busy_ & shards).any(); });
+    }
+
+    const steady_time start_{3h};
+    shards_to_go going_;
+    shard_set busy_;
+};
+
+TEST_F(ShardsToGo, ThereAreNoneAtFirst) {
+    EXPECT_TRUE(going_.is_empty());
+    EXPECT_TRUE(going_.is_due(start_));
+    EXPECT_EQ(going_.next_look(), std::nullopt);
+    EXPECT_EQ(begin(0ms), std::nullopt);
+    EXPECT_EQ(going_.begin_in_a_hurry(start_, start_), std::nullopt);
+    EXPECT_THAT(free(0ms), IsEmpty());
+    EXPECT_EQ(going_.next_look(), std::nullopt) << "nobody needs to look";
+}
+
+TEST_F(ShardsToGo, GoAtMost32AtATimeAndTheNextOnesWhenTheseHaveGone) {
+    going_.want(span_of(10, 79));
+    EXPECT_FALSE(going_.is_empty());
+    EXPECT_EQ(going_.next_look(), std::nullopt) << "at once";
+    EXPECT_TRUE(going_.is_due(start_));
+    EXPECT_EQ(begin(0ms), span_of(10, 41));
+    EXPECT_EQ(begin(0ms), std::nullopt) << "some go";
+    busy_ = span_of(20, 20);
+    EXPECT_THAT(free(0ms), IsEmpty());
+    EXPECT_EQ(going_.next_look(), start_ + 20ms);
+    EXPECT_FALSE(going_.is_due(start_ + 19ms));
+    EXPECT_TRUE(going_.is_due(start_ + 20ms));
+    busy_.reset();
+    EXPECT_THAT(free(20ms), ElementsAre(span_of(10, 41)));
+    EXPECT_EQ(begin(20ms), span_of(42, 73));
+    EXPECT_THAT(free(20ms), ElementsAre(span_of(42, 73)));
+    EXPECT_EQ(begin(40ms), span_of(74, 79));
+    EXPECT_FALSE(going_.is_empty());
+    EXPECT_THAT(free(40ms), ElementsAre(span_of(74, 79)));
+    EXPECT_TRUE(going_.is_empty());
+    EXPECT_EQ(going_.next_look(), std::nullopt);
+}
+
+TEST_F(ShardsToGo, ASlicePartsAfterAQuarterOfASecond) {
+    going_.want(span_of(0, 49));
+    begin(0ms);
+    busy_ = span_of(3, 5);
+    EXPECT_THAT(free(249ms), IsEmpty());
+    EXPECT_EQ(begin(249ms), std::nullopt);
+    EXPECT_THAT(free(250ms), ElementsAre(span_of(0, 2) | span_of(6, 31)));
+    EXPECT_EQ(begin(250ms), span_of(32, 49)) << "the next ones do not wait for those that are held up";
+    busy_ = span_of(3, 4) | span_of(40, 40);
+    EXPECT_THAT(free(499ms), IsEmpty());
+    EXPECT_THAT(free(500ms), ElementsAre(span_of(5, 5), span_of(32, 39) | span_of(41, 49))) << "each by its own time";
+    busy_.reset();
+    EXPECT_THAT(free(501ms), ElementsAre(span_of(3, 4), span_of(40, 40)));
+    EXPECT_TRUE(going_.is_empty());
+}
+
+TEST_F(ShardsToGo, ThoseThatAreHeldUpCountAmongThe32) {
+    going_.want(span_of(0, 99));
+    begin(0ms);
+    busy_ = span_of(0, 29);
+    EXPECT_THAT(free(250ms), ElementsAre(span_of(30, 31)));
+    EXPECT_EQ(begin(250ms), span_of(32, 33));
+    busy_ |= span_of(32, 33);
+    EXPECT_THAT(free(500ms), IsEmpty());
+    EXPECT_EQ(begin(500ms), std::nullopt) << "32 are held up";
+    busy_.reset(7);
+    EXPECT_THAT(free(750ms), ElementsAre(span_of(7, 7)));
+    EXPECT_EQ(begin(750ms), span_of(34, 34));
+}
+
+TEST_F(ShardsToGo, GoAllTheSameWhenThePatienceHasEnded) {
+    going_.want(span_of(0, 4));
+    begin(0ms);
+    busy_ = all_shards();
+    EXPECT_THAT(free(29'999ms), IsEmpty());
+    EXPECT_THAT(free(30'000ms), ElementsAre(span_of(0, 4)));
+    EXPECT_TRUE(going_.is_empty());
+}
+
+TEST_F(ShardsToGo, InAHurryAllBeginAtOnceAndNoneWaitsLonger) {
+    going_.want(span_of(0, 2));
+    begin(0ms);
+    busy_ = all_shards();
+    free(0ms);
+    going_.want(span_of(10, 49));
+    EXPECT_EQ(going_.begin_in_a_hurry(start_ + 5ms, start_ + 1s), span_of(10, 41));
+    EXPECT_EQ(going_.begin_in_a_hurry(start_ + 5ms, start_ + 1s), span_of(42, 49));
+    EXPECT_EQ(going_.begin_in_a_hurry(start_ + 5ms, start_ + 1s), std::nullopt);
+    EXPECT_THAT(free(999ms), IsEmpty());
+    EXPECT_THAT(free(1s), ElementsAre(span_of(0, 2), span_of(10, 41), span_of(42, 49))) << "also that of before";
+}
+
+TEST_F(ShardsToGo, AHurryMakesNobodyWaitLonger) {
+    going_.want(span_of(0, 2));
+    begin(0ms);
+    busy_ = all_shards();
+    EXPECT_EQ(going_.begin_in_a_hurry(start_, start_ + 1h), std::nullopt);
+    EXPECT_THAT(free(30'000ms), ElementsAre(span_of(0, 2)));
+}
+
+TEST_F(ShardsToGo, WhatIsWantedAgainStaysUnlessItHasBegunToGo) {
+    going_.want(span_of(0, 63));
+    begin(0ms);
+    going_.want({});
+    EXPECT_FALSE(going_.is_empty());
+    EXPECT_THAT(free(20ms), ElementsAre(span_of(0, 31)));
+    EXPECT_EQ(begin(20ms), std::nullopt);
+    EXPECT_TRUE(going_.is_empty());
+}
+
+TEST_F(ShardsToGo, WhatIsSomebodyElsesIsForgotten) {
+    going_.want(span_of(0, 63));
+    begin(0ms);
+    going_.forget(span_of(0, 30) | span_of(40, 63));
+    EXPECT_THAT(free(20ms), ElementsAre(span_of(31, 31)));
+    EXPECT_EQ(begin(20ms), span_of(32, 39));
+    going_.forget(all_shards());
+    EXPECT_TRUE(going_.is_empty());
+    EXPECT_THAT(free(40ms), IsEmpty());
+}
+
+} // namespace
+} // namespace prooftrack::track
