@@ -1,5 +1,6 @@
 #include "store/postgres/postgres_cluster.hpp"
 
+#include <functional>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -26,20 +27,20 @@ void postgres_cluster::join(cluster_observer& observer) {
 }
 
 cluster_hooks postgres_cluster::make_hooks(cluster_observer& observer) {
-    const auto post = [&queue = with_.queue](auto call) {
-        boost::asio::post(queue.loop(), [alive = queue.alive(), call = std::move(call)] {
-            if (alive) call();
-        });
+    // A hook that calls `method` on the loop, with copies of what it gets.
+    const auto posting = [&queue = with_.queue, to = &observer](auto method) {
+        return [&queue, to, method](const auto&... given) {
+            boost::asio::post(queue.loop(), [alive = queue.alive(), call = std::bind_front(method, to, given...)] {
+                if (alive) call();
+            });
+        };
     };
-    cluster_observer* const to = &observer;
     cluster_hooks hooks;
-    hooks.lease = [post, to](steady_duration until) { post([to, until] { to->on_lease(until); }); };
-    hooks.gained = [post, to](const shard_set& shards, shard_gain how, milliseconds silent) {
-        post([to, shards, how, silent] { to->on_gained(shards, how, silent); });
-    };
-    hooks.view = [post, to](const cluster_view& view) { post([to, view] { to->on_view(view); }); };
-    hooks.news = [post, to] { post([to] { to->on_news(); }); };
-    hooks.fenced = [post, to](const std::string& why) { post([to, why] { to->on_fenced(why); }); };
+    hooks.lease = posting(&cluster_observer::on_lease);
+    hooks.gained = posting(&cluster_observer::on_gained);
+    hooks.view = posting(&cluster_observer::on_view);
+    hooks.news = posting(&cluster_observer::on_news);
+    hooks.fenced = posting(&cluster_observer::on_fenced);
     return hooks;
 }
 
