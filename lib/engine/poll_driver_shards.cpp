@@ -40,9 +40,7 @@ void poll_driver::refresh(track::active_transaction row) {
     if (holds(row.shard)) step(track::refreshed_event{std::move(row)});
 }
 
-bool poll_driver::may_repeat(const track::poll_ticket& /*ticket*/) {
-    return is_trusted() && tracker_.may_repeat();
-}
+bool poll_driver::may_repeat(const track::poll_ticket& /*ticket*/) { return is_trusted() && tracker_.may_repeat(); }
 
 void poll_driver::pause_as_elsewhere(milliseconds pause) {
     step(track::throttled_elsewhere_event{pause});
@@ -58,7 +56,17 @@ void poll_driver::tell_of_pause(steady_time now) {
     cluster->tell_throttled(std::chrono::ceil<milliseconds>(end - now));
 }
 
-void poll_driver::perform(track::save_action& saved) { save(std::move(saved.transactions)); }
+void poll_driver::perform(track::save_action& saved) {
+    std::vector<transaction_id> wanted;
+    for (const track::active_transaction& row : saved.transactions) {
+        if (row.is_wanted) wanted.push_back(row.id);
+    }
+    save(std::move(saved.transactions));
+    store::cluster_store* const cluster = around_.storage.cluster();
+    if (cluster == nullptr) return;
+    for (transaction_id& id : wanted)
+        cluster->want_poll(std::move(id), [](const op_result<std::monostate>& /*else it comes in its turn*/) {});
+}
 
 void poll_driver::save(std::vector<track::active_transaction> rows) {
     for (std::size_t first = 0; first < rows.size(); first += rows_a_save) {

@@ -140,7 +140,8 @@ class cluster_store {
     /// This node is stopping: all of its shards belong to others from now on, as the next view says.
     virtual void leave() = 0;
 
-    /// The owner polls it soon. not_found when there is none, or when it is not watched.
+    /// The owner polls it soon, or whoever takes its shard up next. not_found when there is none, or when it is not
+    /// watched.
     virtual void want_poll(transaction_id id, store_handler<std::monostate> handler) = 0;
     /// Proof has answered this node 429, and it polls nothing for so long: the others are told. One that is not told,
     /// because this cannot be written, finds it by itself.

@@ -1,11 +1,13 @@
 #include "store/load_ops.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <malloc.h>
 
 #include <boost/asio/post.hpp>
 
+#include "store/news_ops.hpp"
 #include "store/row_codec.hpp"
 
 namespace prooftrack::store {
@@ -32,6 +34,7 @@ struct packed_row {
     bool id_is_uuid;
     bool was_overdue;
     std::uint8_t shard;
+    bool is_wanted;
 };
 
 constexpr std::int64_t none = std::numeric_limits<std::int64_t>::min();
@@ -46,6 +49,7 @@ std::optional<wall_time> time_from(std::int64_t value) {
 struct packed_rows {
     std::vector<packed_row> rows;
     std::string texts;
+    std::set<std::int64_t> wanted; ///< numbers of rows
 };
 
 /// Columns as `watched_rows` has them.
@@ -61,8 +65,8 @@ void take_rows(query row, packed_rows& all) {
              time_or_none(row, 8), row.count(10), all.texts.size(), read_revision(row, 14),
              static_cast<std::uint8_t>(id.size()), static_cast<std::uint8_t>(status.size()),
              static_cast<std::uint8_t>(read_tracking_state(row, 1)), static_cast<std::uint8_t>(row.integer(11)),
-             static_cast<std::uint8_t>(row.integer(12)), row.is_blob(0), row.flag(13),
-             shard_of_row(row.integer(15))});
+             static_cast<std::uint8_t>(row.integer(12)), row.is_blob(0), row.flag(13), shard_of_row(row.integer(15)),
+             all.wanted.contains(row.integer(15))});
         all.texts += id;
         all.texts += status;
     }
@@ -83,6 +87,7 @@ void take_shard(database& db, std::size_t shard, packed_rows& all) {
 
 packed_rows read_rows(database& db, const shard_set& shards) {
     packed_rows all;
+    if (db.connection->is_remote()) all.wanted = read_open_wishes(db);
     if (!shards.all() || db.connection->is_remote()) {
         for (std::size_t shard = 0; shard < shard_count; ++shard) {
             if (shards.test(shard)) take_shard(db, shard, all);
@@ -127,7 +132,7 @@ track::active_transaction unpack(const packed_rows& all, const packed_row& row) 
     facts.bad_requests = row.bad_requests;
     facts.verifications_done = row.verifications_done;
     facts.was_overdue = row.was_overdue;
-    return {*std::move(id), std::move(facts), row.revision, row.shard};
+    return {*std::move(id), std::move(facts), row.revision, row.shard, row.is_wanted};
 }
 
 /// A place among the waiting chunks, given back when the chunk goes.

@@ -147,6 +147,23 @@ op_result<cluster_news> read_cluster_news(database& db, const news_cursor& after
     return news;
 }
 
+std::set<std::int64_t> read_open_wishes(database& db) {
+    // A node's clock may be 30 s off; a poll too many does no harm.
+    static constexpr sql_literal open_wishes = R"sql(
+        SELECT m.subject
+        FROM mail m
+        JOIN transactions t ON t.row = m.subject
+        WHERE m.kind = ?
+          AND t.watched = 1
+          AND (t.last_polled_at IS NULL OR
+              t.last_polled_at < floor(extract(epoch FROM m.at) * 1000)::BIGINT + 30000)
+    )sql";
+    query row = db.sql(open_wishes).select(mail_kind::wanted_poll);
+    std::set<std::int64_t> rows;
+    while (row.next()) rows.insert(row.integer(0));
+    return rows;
+}
+
 op_result<std::monostate> note_wanted_poll(database& db, const transaction_id& id) {
     const auto found = find_row(db, id);
     if (!found || !found->watched)

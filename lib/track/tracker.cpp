@@ -191,7 +191,8 @@ std::optional<active_transaction> tracker::to_save(std::uint32_t slot, instant n
     auto id = transaction_id::parse(row.id.str());
     if (!id) return std::nullopt;
     active_transaction saved{
-        std::move(*id), table_.facts(slot, now), row.revision, static_cast<std::uint8_t>(row.shard)};
+        std::move(*id), table_.facts(slot, now), row.revision, static_cast<std::uint8_t>(row.shard),
+        row.wants_poll || row.is_urgent};
     const bool is_unvouched = row.is_native != 0 && clock_.level() == vouched_clock::trust::none;
     if (is_unvouched) saved.facts.last_polled_at.reset();
     return saved;

@@ -54,7 +54,8 @@ struct tracked_event {
 };
 /// At start, before `started_event`: the longest unseen first. With `within` while running: what another daemon polled
 /// until now. Each gets its first poll at a random time within it, but not sooner after the last known poll than the
-/// cadence allows. A row that is in memory stays, with the newer one of both facts; its shard is not let go any more.
+/// cadence allows; those that are wanted come first. A row that is in memory stays, with the newer one of both facts;
+/// its shard is not let go any more.
 struct loaded_event {
     std::vector<active_transaction> transactions;
     std::optional<milliseconds> within{};

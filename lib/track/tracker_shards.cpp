@@ -63,8 +63,10 @@ void tracker::on(refreshed_event event, instant now, std::vector<tracker_action>
 /// Another daemon polled it until now, or made it watched again.
 void tracker::take_up(
     active_transaction transaction, milliseconds within, instant now, std::vector<tracker_action>& actions) {
+    const bool is_wanted = transaction.is_wanted;
     if (const auto known = table_.find(transaction.id.str())) {
         refresh(*known, std::move(transaction), within, now, actions);
+        if (is_wanted && table_.is_used(*known)) on(poll_wanted_event{table_.ref(*known)}, now, actions);
         return;
     }
     // Tracked just now, while the shard was taken up: its time is the one that was answered.
@@ -77,6 +79,7 @@ void tracker::take_up(
         row.last_started = std::max(row.last_started, left->second);
     row.is_native = is_anew ? 1 : 0;
     row.is_moved = is_moved;
+    row.wants_poll = is_wanted;
     watch_deadline(slot);
     plan_taken_up(slot, within, now);
 }

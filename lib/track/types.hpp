@@ -84,6 +84,7 @@ struct active_transaction {
     tracking_facts facts;
     row_revision revision{}; ///< of the stored row that the facts are of
     std::uint8_t shard = 0;  ///< base/shards.hpp
+    bool is_wanted = false;  ///< a hint or a user's wish asked for a poll that nobody has made yet
 };
 
 /// A poll that a connection has taken: exactly one answer must come back for it.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/shards.hpp"
+#include "base/time.hpp"
 #include "store/mail.hpp"
 
 namespace prooftrack {
@@ -17,6 +18,7 @@ struct fake_mailbox {
         store::mail_kind kind = store::mail_kind::row;
         std::uint64_t subject = 0; ///< row or delivery
         std::string lane{};
+        wall_time at{}; ///< of a wish
     };
 
     const shard_set* held = nullptr; ///< by the daemon whose operation runs; nullptr = it is alone

@@ -3,6 +3,7 @@
 // The news of a fake_disk, as store/news_ops.cpp reads them.
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 
@@ -15,12 +16,28 @@ inline track::active_transaction fake_active_row(const std::string& id, const fa
     return {*transaction_id::parse(id), row.facts, row.revision, fake_disk::shard_of(row)};
 }
 
-inline op_result<std::monostate> fake_want_poll(fake_disk& disk, const std::string& id) {
+inline op_result<std::monostate> fake_want_poll(fake_disk& disk, const std::string& id, wall_time now) {
     const auto found = disk.transactions.find(id);
     if (found == disk.transactions.end() || !found->second.facts.watched)
         return fake_disk::error(store::store_error::not_found, "want a poll");
-    disk.mail.push_back({store::mail_kind::wanted_poll, found->second.number});
+    disk.mail.push_back({store::mail_kind::wanted_poll, found->second.number, {}, now});
     return std::monostate();
+}
+
+/// Numbers of the rows of which a poll was wanted that was not made, as store/news_ops.cpp finds them.
+inline std::set<std::uint64_t> fake_open_wishes(const fake_disk& disk) {
+    std::map<std::uint64_t, wall_time> last;
+    for (const fake_mailbox::letter& one : disk.mail) {
+        if (one.kind == store::mail_kind::wanted_poll) last[one.subject] = one.at;
+    }
+    std::set<std::uint64_t> open;
+    for (const auto& [id, row] : disk.transactions) {
+        const auto wish = last.find(row.number);
+        if (wish == last.end() || !row.facts.watched) continue;
+        if (!row.facts.last_polled_at || *row.facts.last_polled_at < wish->second + seconds(30))
+            open.insert(row.number);
+    }
+    return open;
 }
 
 inline store::cluster_news fake_read_news(const fake_disk& disk, const store::news_cursor& after) {

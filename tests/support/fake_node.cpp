@@ -52,8 +52,11 @@ void fake_node::take_up(
     with_.store.read<std::uint64_t>(
         [this, shards, rows](fake_disk& disk) {
             held_ |= shards;
+            const std::set<std::uint64_t> wanted = fake_open_wishes(disk);
             for (track::active_transaction& row : fake_active(disk)) {
-                if (shards.test(row.shard)) rows->push_back(std::move(row));
+                if (!shards.test(row.shard)) continue;
+                row.is_wanted = wanted.contains(disk.transactions.at(row.id.str()).number);
+                rows->push_back(std::move(row));
             }
             return op_result<std::uint64_t>(rows->size());
         },
@@ -89,7 +92,10 @@ void fake_node::leave() {
 
 void fake_node::want_poll(transaction_id id, store_handler<std::monostate> handler) {
     with_.store.change<std::monostate>(
-        [id = std::move(id)](fake_disk& disk) { return fake_want_poll(disk, id.str()); }, std::move(handler));
+        [id = std::move(id), now = with_.clock.now().wall](fake_disk& disk) {
+            return fake_want_poll(disk, id.str(), now);
+        },
+        std::move(handler));
 }
 
 void fake_node::read_news(news_cursor after, store_handler<cluster_news> handler) {

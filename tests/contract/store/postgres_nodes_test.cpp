@@ -99,6 +99,11 @@ std::vector<std::string> ids_of(const std::vector<track::active_transaction>& ro
     return ids;
 }
 
+std::vector<std::string> wanted_of(std::vector<track::active_transaction> rows) {
+    std::erase_if(rows, [](const track::active_transaction& row) { return !row.is_wanted; });
+    return ids_of(rows);
+}
+
 class PostgresNodes : public testing::Test {
   protected:
     void SetUp() override {
@@ -216,6 +221,19 @@ TEST_F(PostgresNodes, AWantedPollIsNewsAndOfNoneThatIsNotWatched) {
     EXPECT_TRUE(a().want_poll("x").has_value());
     EXPECT_THAT(b().news().wanted_polls, ElementsAre(make_id("x")));
     EXPECT_EQ(a().want_poll("nobody").error().code, store_error::not_found);
+}
+
+/// Its former owner has let it go when the mail comes, and the next one has not taken it up.
+TEST_F(PostgresNodes, WhoTakesAShardUpIsToldOfPollsThatAreStillWanted) {
+    a().add({make_new("x"), make_new("y")}).value();
+    EXPECT_TRUE(a().want_poll("x").has_value());
+    EXPECT_THAT(b().news().wanted_polls, IsEmpty());
+    EXPECT_THAT(wanted_of(b().take_up(all_shards())), ElementsAre("x"));
+    EXPECT_THAT(wanted_of(b().take_up(~all_shards())), IsEmpty());
+    run("UPDATE transactions SET last_polled_at = (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT");
+    EXPECT_THAT(wanted_of(b().take_up(all_shards())), ElementsAre("x")) << "by a clock that may be ahead";
+    age_mail(31);
+    EXPECT_THAT(wanted_of(b().take_up(all_shards())), IsEmpty());
 }
 
 TEST_F(PostgresNodes, ARetryByHandElsewhereIsNewsWithItsLane) {

@@ -2,6 +2,7 @@
 
 #include "engine/engine_life.hpp"
 #include "poll_driver_fixture.hpp"
+#include "support/fake_cluster.hpp"
 
 namespace prooftrack::engine {
 namespace {
@@ -29,6 +30,8 @@ class PollDriverShards : public PollDriver {
         start_ = clock_.now().steady;
         disk_.add_one(wanted("t1"));
     }
+
+    fake_cluster others_;
 };
 
 TEST_F(PollDriverShards, AloneItHoldsEveryShard) {
@@ -87,6 +90,16 @@ TEST_F(PollDriverShards, WhatIsLetGoIsPolledNoMoreAndItsCountersAreSaved) {
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 5'000ms));
     EXPECT_EQ(row().facts.polls, 2U);
     EXPECT_EQ(value_of(row().revision), value_of(before) + 1);
+}
+
+TEST_F(PollDriverShards, AWishThatWasNotFulfilledYetIsPassedOn) {
+    memory_->share(others_);
+    track();
+    track("t2");
+    run_to(200ms);
+    driver_->step(track::poll_wanted_event{slot()}); // at most one a second
+    driver_->let_go(all_shards(), true);
+    EXPECT_THAT(others_.wanted, ElementsAre("t1"));
 }
 
 TEST_F(PollDriverShards, WithoutKeepingTheirCountersTheStoreIsLeftAlone) {

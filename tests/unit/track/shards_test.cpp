@@ -265,6 +265,17 @@ TEST_F(Shards, APollThatWasPromisedOfALeavingRowKeepsItNot) {
     world_.step(poll_wanted_event{*world_.core.find("a")});
     world_.answer(poll, reply_class::unchanged);
     EXPECT_EQ(world_.core.size(), 0U);
+    ASSERT_EQ(saved().size(), 1U);
+    EXPECT_TRUE(saved()[0].is_wanted) << "its next owner makes it";
+}
+
+TEST_F(Shards, WhatWasWantedWhileItWaitsIsWantedOfTheNextOwner) {
+    world_.answer(poll_of_known(), reply_class::unchanged);
+    track("b");
+    world_.step(poll_wanted_event{*world_.core.find("a")});
+    let_go();
+    ASSERT_EQ(saved().size(), 2U);
+    for (const active_transaction& row : saved()) EXPECT_EQ(row.is_wanted, row.id.str() == "a") << row.id.str();
 }
 
 TEST_F(Shards, OneThatComesBackAtOnceKeepsTheSecondBetweenItsPolls) {

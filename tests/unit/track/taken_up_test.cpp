@@ -260,6 +260,24 @@ TEST_F(TakenUp, APollThatWasPromisedIsMadeOfTheNewFacts) {
     EXPECT_EQ(wait_of("a"), milliseconds(0));
 }
 
+TEST_F(TakenUp, WhatWasWantedOfItsFormerOwnerIsPolledFirst) {
+    active_transaction overdue = polled("a", seconds(10), 4);
+    overdue.facts.state = tracking_state::overdue;
+    overdue.is_wanted = true;
+    world_.step(loaded_event{{overdue}, seconds(1)});
+    EXPECT_EQ(wait_of("a"), milliseconds(0)) << "and not in an hour";
+}
+
+TEST_F(TakenUp, WhatWasWantedIsPolledOfARowInMemoryToo) {
+    const started_poll poll = poll_of_known();
+    world_.answer(poll, reply_class::unchanged);
+    world_.pass(seconds(1));
+    active_transaction same = polled("a", seconds(1), 2);
+    same.is_wanted = true;
+    world_.step(loaded_event{{same}, seconds(1)});
+    EXPECT_EQ(wait_of("a"), milliseconds(0)) << "also if memory has the newer facts";
+}
+
 TEST_F(TakenUp, ARowInFlightGetsTheNewFactsForItsAnswer) {
     const started_poll poll = poll_of_known();
     active_transaction stored = polled("a", seconds(1), 4);
