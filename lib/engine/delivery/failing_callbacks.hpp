@@ -14,6 +14,9 @@ namespace prooftrack::engine {
 /// How often a failing callback is logged.
 inline constexpr std::chrono::hours failing_log_interval{1};
 
+/// Several nodes share the one stored mark of a lane, while each judges by its own attempts and reads the mark only
+/// when the lane comes into its memory. One that is another's, or is missing, holds nothing for good: at most the first
+/// attempt after that comes one probe interval later, or too soon, and what waits on another node is retried at once.
 class failing_callbacks {
   public:
     /// Both must outlive it.
