@@ -52,7 +52,7 @@ struct packed_rows {
     std::set<std::int64_t> wanted; ///< numbers of rows
 };
 
-/// Columns as `watched_rows` has them.
+/// Of a `select_active`.
 void take_rows(query row, packed_rows& all) {
     while (row.next()) {
         const std::string_view id = row.text(0);
@@ -74,14 +74,10 @@ void take_rows(query row, packed_rows& all) {
 
 /// Of one shard, in a database that several daemons share.
 void take_shard(database& db, std::size_t shard, packed_rows& all) {
-    static constexpr sql_literal watched_of_shard = R"sql(
-        SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
-            recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
-            revision, row
-        FROM transactions
+    static constexpr sql_literal watched_of_shard = select_active<R"sql(
         WHERE watched = 1
           AND (row & 255) = ?
-    )sql";
+    )sql">;
     take_rows(db.sql(watched_of_shard).stream(shard), all);
 }
 
@@ -103,13 +99,9 @@ packed_rows read_rows(database& db, const shard_set& shards) {
     }
     all.rows.reserve(expected); // most of the watched ones: those that have not ended
     all.texts.reserve(expected * 24);
-    static constexpr sql_literal watched_rows = R"sql(
-        SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
-            recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
-            revision, row
-        FROM transactions INDEXED BY transactions_watched
+    static constexpr sql_literal watched_rows = select_active<R"sql( INDEXED BY transactions_watched
         WHERE watched = 1
-    )sql";
+    )sql">;
     take_rows(db.sql(watched_rows).stream(), all);
     return all;
 }

@@ -18,15 +18,11 @@ void read_new_rows(database& db, const news_cursor& after, cluster_news& news) {
     const std::int64_t last = db.sums.last_transaction_row();
     news.next.row = last;
     if (after.row >= last) return;
-    static constexpr sql_literal new_rows = R"sql(
-        SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
-            recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
-            revision, row
-        FROM transactions
+    static constexpr sql_literal new_rows = select_active<R"sql(
         WHERE row > ?
         ORDER BY row
         LIMIT ?
-    )sql";
+    )sql">;
     query row = db.sql(new_rows).select(after.row, most_news);
     std::size_t seen = 0;
     for (; row.next(); ++seen) {
@@ -37,13 +33,9 @@ void read_new_rows(database& db, const news_cursor& after, cluster_news& news) {
 }
 
 void read_row(database& db, std::int64_t key, cluster_news& news) {
-    static constexpr sql_literal by_row = R"sql(
-        SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
-            recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
-            revision, row
-        FROM transactions
+    static constexpr sql_literal by_row = select_active<R"sql(
         WHERE row = ?
-    )sql";
+    )sql">;
     query row = db.sql(by_row).select(key);
     if (row.next()) news.rows.push_back(read_active(row));
 }

@@ -58,6 +58,17 @@ transaction_id read_id(const query& row, int column);
 /// recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue.
 track::tracking_facts read_facts(const query& row, int first);
 
+/// A statement of rows of `transactions` with what the engine takes over; `rest` comes behind the table's name.
+/// Columns: 0 id, 1 to 13 as of read_facts, 14 revision, 15 row.
+template <sql_text rest>
+inline constexpr sql_literal select_active = joined_sql<
+    R"sql(
+        SELECT id, state, watched, status, tracked_at, overdue_at, settled_at, not_found_since,
+            recheck_until, last_polled_at, polls, bad_requests, verifications_done, was_overdue,
+            revision, row
+        FROM transactions)sql",
+    rest>::literal;
+
 /// Enumerators read from a column; a number outside is a damaged database: throws sqlite_error.
 track::tracking_state read_tracking_state(const query& row, int column);
 track::delivery_state read_delivery_state(const query& row, int column);

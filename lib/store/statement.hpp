@@ -5,6 +5,9 @@
 // There are two kinds of database behind it, and every column and parameter asks which: a branch that is always the
 // same one, where a virtual call would be several times as much as reading an integer is.
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -40,6 +43,27 @@ class sql_literal {
 
   private:
     const char* text_;
+};
+
+/// Text as an argument of a template.
+template <std::size_t size>
+struct sql_text {
+    consteval sql_text(const char (&literal)[size]) { std::copy_n(literal, size, text); } // implicit, as above
+    char text[size] = {};
+};
+
+/// Two literals as one, for statements that begin alike.
+template <sql_text first, sql_text second>
+class joined_sql {
+    static constexpr auto join() {
+        std::array<char, sizeof first.text + sizeof second.text - 1> both{};
+        std::copy_n(second.text, sizeof second.text, std::copy_n(first.text, sizeof first.text - 1, both.begin()));
+        return both;
+    }
+    static constexpr auto text = join();
+
+  public:
+    static constexpr sql_literal literal = text.data();
 };
 
 /// Bytes that are bound as a BLOB.
