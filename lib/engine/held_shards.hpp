@@ -34,6 +34,7 @@ class held_shards final : public shard_work {
     void load(std::vector<track::active_transaction> rows, milliseconds within) override;
     void on_loaded(const shard_set& shards) override;
     void let_go(const shard_set& shards, bool keeps_facts) override;
+    std::size_t count_in(const shard_set& shards) const override;
     bool is_busy(const shard_set& shards) const override;
     void trust_until(steady_duration until) override;
     void share_among(std::size_t nodes) override { around_.share_among(nodes); }

@@ -92,6 +92,8 @@ class poll_driver final : public proof::poll_source {
     void let_go(const shard_set& shards, bool keep_facts);
     /// Rows of these shards in memory: 0 when what was let go has ended.
     std::size_t count_in(const shard_set& shards) const { return tracker_.count_in(shards); }
+    /// What was let go is being saved.
+    bool is_saving() const { return saves_ > 0; }
     /// From then on no poll is given out, whatever is held, as clock_source::since_boot counts; nullopt = never.
     void trust_until(std::optional<steady_duration> until);
     /// A transaction is durable: tracked if its shard is held. `once` as of tracked_event, whoever holds the shard.
@@ -145,6 +147,7 @@ class poll_driver final : public proof::poll_source {
     bool is_stopped_ = false;
     shard_set held_ = all_shards();
     std::optional<steady_duration> trusted_until_; ///< since boot
+    std::size_t saves_ = 0;                        ///< calls of the store
     steady_time told_until_{};                     ///< the end of the pause after a 429 that the other daemons know of
     std::multimap<track::change_number, unique_function<void(op_result<std::monostate>)>> after_change_;
     std::set<track::change_number> reloading_;         ///< refused as stale, and their rows are being loaded

@@ -74,7 +74,10 @@ void poll_driver::save(std::vector<track::active_transaction> rows) {
         std::vector<track::active_transaction> part(
             std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(first)),
             std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(last)));
-        around_.storage.save_facts(std::move(part), [](const op_result<std::monostate>& /*counters may fall back*/) {});
+        ++saves_;
+        around_.storage.save_facts(
+            std::move(part),
+            [this](const op_result<std::monostate>& /*counters may fall back*/) { --saves_; });
     }
 }
 

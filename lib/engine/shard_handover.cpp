@@ -20,17 +20,15 @@ void shard_handover::hand_over(const shard_set& shards) {
 }
 
 void shard_handover::hand_over_all(const shard_set& shards, steady_time deadline) {
-    const steady_time now = around_.clock.now().steady;
-    going_.want(shards);
-    while (const auto slice = going_.begin_in_a_hurry(now, deadline)) let_go_(*slice);
-    look(now);
-    around_.wake_changed();
+    going_.hurry(around_.clock.now().steady, deadline);
+    hand_over(shards);
 }
 
 void shard_handover::on_wake(instant now) {
     if (going_.is_empty() || !going_.is_due(now.steady)) return;
     const milliseconds patience = track::handover_patience(longest_attempt(around_.config));
-    if (const auto slice = going_.begin_slice(now.steady, patience)) let_go_(*slice);
+    const auto count = [this](const shard_set& shards) { return around_.work.count_in(shards); };
+    if (const auto slice = going_.begin_slice(now.steady, patience, count)) let_go_(*slice);
     look(now.steady);
 }
 

@@ -20,7 +20,7 @@ class shard_handover {
 
     /// These are to go, in place of those that were and have not begun to.
     void hand_over(const shard_set& shards);
-    /// At a stop: all of these at once, by `deadline` whatever is in flight.
+    /// At a stop: all of these, by `deadline` whatever is in flight.
     void hand_over_all(const shard_set& shards, steady_time deadline);
     /// They are somebody else's already.
     void forget(const shard_set& shards) { going_.forget(shards); }

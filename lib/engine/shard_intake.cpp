@@ -1,7 +1,5 @@
 #include "engine/shard_intake.hpp"
 
-#include <iterator>
-
 #include "track/shard_pace.hpp"
 
 namespace prooftrack::engine {
@@ -13,8 +11,10 @@ constexpr milliseconds between_tries{200};
 
 void shard_intake::take(gained_shards gained) {
     const std::uint64_t number = ++last_;
-    const auto at = intakes_.emplace(number, intake{std::move(gained), std::nullopt}).first;
-    begin(number, at->second);
+    intake& one = intakes_[number];
+    one.left = gained.shards;
+    one.gained = std::move(gained);
+    begin(number, one);
 }
 
 void shard_intake::begin(std::uint64_t number, intake& one) {
@@ -22,7 +22,8 @@ void shard_intake::begin(std::uint64_t number, intake& one) {
     auto on_rows = alive_.guarded(
         [this, number](std::vector<track::active_transaction> rows) { on_chunk(number, std::move(rows)); });
     auto done = alive_.guarded([this, number](const op_result<std::uint64_t>& count) { on_taken_up(number, count); });
-    around_.cluster->take_up(one.gained.shards, std::move(on_rows), std::move(done));
+    one.asked = track::next_to_take_up(one.left);
+    around_.cluster->take_up(one.asked, std::move(on_rows), std::move(done));
 }
 
 void shard_intake::on_chunk(std::uint64_t number, std::vector<track::active_transaction> rows) {
@@ -36,15 +37,20 @@ void shard_intake::on_chunk(std::uint64_t number, std::vector<track::active_tran
 void shard_intake::on_taken_up(std::uint64_t number, const op_result<std::uint64_t>& count) {
     const auto found = intakes_.find(number);
     if (found == intakes_.end()) return;
+    intake& one = found->second;
     if (!count) {
-        found->second.again_at = around_.clock.now().steady + between_tries;
+        one.again_at = around_.clock.now().steady + between_tries;
         around_.wake_changed();
         return;
     }
-    const gained_shards gained = std::move(found->second.gained);
+    one.count += *count;
+    const shard_set loaded = one.asked & one.left;
+    one.left &= ~one.asked;
+    around_.work.on_loaded(loaded);
+    if (one.left.any()) return begin(number, one);
+    const intake done = std::move(one);
     intakes_.erase(found);
-    around_.work.on_loaded(gained.shards);
-    done_(gained, *count);
+    done_(done.gained, done.count);
 }
 
 milliseconds shard_intake::spread_of(const gained_shards& gained) const {
@@ -60,11 +66,19 @@ milliseconds shard_intake::spread_of(const gained_shards& gained) const {
 }
 
 void shard_intake::drop(const shard_set& shards) {
+    std::vector<intake> done;
     for (auto at = intakes_.begin(); at != intakes_.end();) {
-        shard_set& left = at->second.gained.shards;
-        left &= ~shards;
-        at = left.none() ? intakes_.erase(at) : std::next(at);
+        intake& one = at->second;
+        one.gained.shards &= ~shards;
+        one.left &= ~shards;
+        if (one.left.any()) {
+            ++at;
+            continue;
+        }
+        if (one.gained.shards.any()) done.push_back(std::move(one));
+        at = intakes_.erase(at);
     }
+    for (const intake& each : done) done_(each.gained, each.count);
 }
 
 std::optional<steady_time> shard_intake::next_wake() const {

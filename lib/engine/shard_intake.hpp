@@ -42,6 +42,9 @@ class shard_intake {
   private:
     struct intake {
         gained_shards gained;
+        shard_set left;  ///< of these: not loaded yet
+        shard_set asked; ///< of those
+        std::uint64_t count = 0;
         std::optional<steady_time> again_at; ///< nullopt = the store is loading it
     };
 

@@ -27,6 +27,8 @@ class shard_work {
     /// Nothing of these shards begins any more; what is in flight ends and is recorded. With `keeps_facts` what memory
     /// alone knows of them is saved, else it is forgotten.
     virtual void let_go(const shard_set& shards, bool keeps_facts) = 0;
+    /// How many transactions of these are watched here.
+    virtual std::size_t count_in(const shard_set& shards) const = 0;
     /// Whether anything of shards that were let go is still in flight or being recorded.
     virtual bool is_busy(const shard_set& shards) const = 0;
     /// Nothing is polled and nothing delivered from then on, as clock_source::since_boot counts.

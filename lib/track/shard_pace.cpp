@@ -10,6 +10,9 @@ namespace {
 constexpr milliseconds longest_silence{7'500};
 
 constexpr std::size_t most_in_a_slice = 32;
+/// Written, and read again by others, in a few tenths of a second.
+constexpr std::size_t most_rows_in_a_slice = 4'000;
+constexpr std::size_t most_taken_up_at_once = 16;
 constexpr milliseconds between_looks{20};
 constexpr milliseconds between_parts{250};
 constexpr milliseconds shortest_patience{30'000};
@@ -19,6 +22,19 @@ constexpr milliseconds after_attempt{5'000};
 shard_set first_of(const shard_set& shards, std::size_t most) {
     shard_set taken;
     for (std::size_t i = 0; i < shard_count && taken.count() < most; ++i) taken.set(i, shards.test(i));
+    return taken;
+}
+
+/// At least one.
+shard_set first_of(const shard_set& shards, std::size_t most, const shards_to_go::row_count& count) {
+    shard_set taken;
+    std::size_t rows = 0;
+    for (std::size_t i = 0; i < shard_count && taken.count() < most; ++i) {
+        if (!shards.test(i)) continue;
+        rows += count(shard_set().set(i));
+        if (taken.any() && rows > most_rows_in_a_slice) break;
+        taken.set(i);
+    }
     return taken;
 }
 
@@ -33,6 +49,8 @@ milliseconds spread_of_lost(steady_duration silent) {
     return std::max(spread_of_handed_over, left);
 }
 
+shard_set next_to_take_up(const shard_set& shards) { return first_of(shards, most_taken_up_at_once); }
+
 milliseconds handover_patience(milliseconds longest_attempt) {
     return std::max(shortest_patience, longest_attempt + after_attempt);
 }
@@ -43,21 +61,21 @@ void shards_to_go::forget(const shard_set& shards) {
     std::erase_if(slices_, [](const slice& one) { return one.shards.none(); });
 }
 
-std::optional<shard_set> shards_to_go::begin_slice(steady_time now, milliseconds patience) {
-    const std::size_t most = room();
-    if (most == 0 || waiting_.none()) return std::nullopt;
-    return begin(now, now + patience, most);
-}
-
-std::optional<shard_set> shards_to_go::begin_in_a_hurry(steady_time now, steady_time deadline) {
+void shards_to_go::hurry(steady_time now, steady_time deadline) {
+    end_ = end_of_all{now + (deadline - now) / 2, deadline};
     for (slice& one : slices_) one.give_up_at = std::min(one.give_up_at, deadline);
-    if (waiting_.none()) return std::nullopt;
-    return begin(now, deadline, most_in_a_slice);
 }
 
-shard_set shards_to_go::begin(steady_time now, steady_time give_up_at, std::size_t most) {
-    const shard_set shards = first_of(waiting_, most);
+std::optional<shard_set> shards_to_go::begin_slice(steady_time now, milliseconds patience, const row_count& count) {
+    if (waiting_.none()) return std::nullopt;
+    shard_set shards = waiting_;
+    if (!end_ || now < end_->at_once) {
+        const std::size_t most = room();
+        if (most == 0) return std::nullopt;
+        shards = first_of(waiting_, most, count);
+    }
     waiting_ &= ~shards;
+    const steady_time give_up_at = end_ ? std::min<steady_time>(now + patience, end_->deadline) : now + patience;
     slices_.push_back({shards, give_up_at, now + between_parts});
     return shards;
 }

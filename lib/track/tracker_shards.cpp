@@ -84,8 +84,9 @@ void tracker::take_up(
     plan_taken_up(slot, within, now);
 }
 
-/// Who was polled lately waits for its turn in the cadence; the others come at random within the time, so that those of
-/// a daemon that was lost are all asked by then and not all at once. Requires a row that is in no queue.
+/// Who was polled lately waits for its turn in the cadence, which may be any time until its band ends; the others come
+/// at random within the time, so that those of a daemon that was lost are all asked by then and not all at once.
+/// Requires a row that is in no queue.
 void tracker::plan_taken_up(std::uint32_t slot, milliseconds within, instant now) {
     transaction_row& row = table_.at(slot);
     if (row.wants_poll) {
@@ -102,7 +103,9 @@ void tracker::plan_taken_up(std::uint32_t slot, milliseconds within, instant now
         schedule(slot, is_settled ? judgement::next_poll::planned : in_its_turn, now);
         if (*due_.when(slot) > nanoseconds(now.steady.time_since_epoch()).count()) return;
     }
-    const steady_time due = now.steady + nanoseconds(random_.between(0, nanoseconds(within).count()));
+    steady_time latest = now.steady + within;
+    if (is_tracking && has_turn) latest = std::max(latest, row.after_last_start(options_.rules.interval.second));
+    const steady_time due = now.steady + nanoseconds(random_.between(0, nanoseconds(latest - now.steady).count()));
     wait_until(slot, std::max(due, row.after_last_start(options_.rules.interval.first)));
 }
 

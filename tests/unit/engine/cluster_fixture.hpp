@@ -109,6 +109,7 @@ class written_work final : public shard_work {
     void let_go(const shard_set& shards, bool keeps_facts) override {
         book_.add(fmt::format("work lets go {}{}", text_of(shards), keeps_facts ? ", saved" : ""));
     }
+    std::size_t count_in(const shard_set& shards) const override { return 10 * shards.count(); }
     bool is_busy(const shard_set& shards) const override { return (busy & shards).any(); }
     void trust_until(steady_duration until) override {
         const auto left = std::chrono::duration_cast<milliseconds>(until - clock_.since_boot());

@@ -20,12 +20,12 @@ shard_set span_of(std::size_t first, std::size_t last) {
 
 TEST(ShardPace, FirstPollsAreSpreadByHowLongNobodyHasPolled) {
     EXPECT_EQ(spread_of_idle({4s, 9s}), 6'500ms);
-    EXPECT_EQ(spread_of_handed_over, 1s);
+    EXPECT_EQ(spread_of_handed_over, 500ms);
     EXPECT_EQ(spread_of_lost(0s), 7'500ms);
     EXPECT_EQ(spread_of_lost(4'300ms), 3'200ms);
-    EXPECT_EQ(spread_of_lost(6'499ms), 1'001ms);
-    EXPECT_EQ(spread_of_lost(6'500ms), 1'000ms);
-    EXPECT_EQ(spread_of_lost(1h), 1'000ms) << "late already, and still not all at once";
+    EXPECT_EQ(spread_of_lost(6'999ms), 501ms);
+    EXPECT_EQ(spread_of_lost(7s), 500ms);
+    EXPECT_EQ(spread_of_lost(1h), 500ms) << "late already, and still not all at once";
 }
 
 TEST(ShardPace, WhatIsInFlightHasHalfAMinuteOrAsLongAsAnAttemptMayTake) {
@@ -39,7 +39,10 @@ class ShardsToGo : public testing::Test {
   protected:
     static constexpr milliseconds patience = 30s;
 
-    std::optional<shard_set> begin(milliseconds at) { return going_.begin_slice(start_ + at, patience); }
+    std::optional<shard_set> begin(milliseconds at) {
+        return going_.begin_slice(
+            start_ + at, patience, [this](const shard_set& shards) { return rows_a_shard_ * shards.count(); });
+    }
     std::vector<shard_set> free(milliseconds at) {
         return going_.take_free(start_ + at, [this](const shard_set& shards) { return (busy_ & shards).any(); });
     }
@@ -47,6 +50,7 @@ class ShardsToGo : public testing::Test {
     const steady_time start_{3h};
     shards_to_go going_;
     shard_set busy_;
+    std::size_t rows_a_shard_ = 10;
 };
 
 TEST_F(ShardsToGo, ThereAreNoneAtFirst) {
@@ -54,7 +58,6 @@ TEST_F(ShardsToGo, ThereAreNoneAtFirst) {
     EXPECT_TRUE(going_.is_due(start_));
     EXPECT_EQ(going_.next_look(), std::nullopt);
     EXPECT_EQ(begin(0ms), std::nullopt);
-    EXPECT_EQ(going_.begin_in_a_hurry(start_, start_), std::nullopt);
     EXPECT_THAT(free(0ms), IsEmpty());
     EXPECT_EQ(going_.next_look(), std::nullopt) << "nobody needs to look";
 }
@@ -121,25 +124,43 @@ TEST_F(ShardsToGo, GoAllTheSameWhenThePatienceHasEnded) {
     EXPECT_TRUE(going_.is_empty());
 }
 
-TEST_F(ShardsToGo, InAHurryAllBeginAtOnceAndNoneWaitsLonger) {
-    going_.want(span_of(0, 2));
+TEST_F(ShardsToGo, AreFewerWhenTheyHaveManyTransactions) {
+    going_.want(span_of(0, 99));
+    rows_a_shard_ = 1'000;
+    EXPECT_EQ(begin(0ms), span_of(0, 3));
+    free(0ms);
+    rows_a_shard_ = 1'001;
+    EXPECT_EQ(begin(20ms), span_of(4, 6));
+    free(20ms);
+    rows_a_shard_ = 1'000'000;
+    EXPECT_EQ(begin(40ms), span_of(7, 7)) << "one goes in any case";
+}
+
+TEST_F(ShardsToGo, InAHurryWhatIsLeftInTheMiddleGoesAtOnceAndNoneWaitsLonger) {
+    going_.want(span_of(0, 99));
     begin(0ms);
     busy_ = all_shards();
     free(0ms);
-    going_.want(span_of(10, 49));
-    EXPECT_EQ(going_.begin_in_a_hurry(start_ + 5ms, start_ + 1s), span_of(10, 41));
-    EXPECT_EQ(going_.begin_in_a_hurry(start_ + 5ms, start_ + 1s), span_of(42, 49));
-    EXPECT_EQ(going_.begin_in_a_hurry(start_ + 5ms, start_ + 1s), std::nullopt);
-    EXPECT_THAT(free(999ms), IsEmpty());
-    EXPECT_THAT(free(1s), ElementsAre(span_of(0, 2), span_of(10, 41), span_of(42, 49))) << "also that of before";
+    going_.hurry(start_ + 5ms, start_ + 1'005ms);
+    EXPECT_EQ(begin(100ms), std::nullopt) << "some go";
+    free(100ms);
+    EXPECT_EQ(begin(504ms), std::nullopt);
+    EXPECT_EQ(begin(505ms), span_of(32, 99));
+    EXPECT_THAT(free(1'004ms), IsEmpty());
+    EXPECT_THAT(free(1'005ms), ElementsAre(span_of(0, 31), span_of(32, 99))) << "also that of before";
+    EXPECT_TRUE(going_.is_empty());
 }
 
 TEST_F(ShardsToGo, AHurryMakesNobodyWaitLonger) {
-    going_.want(span_of(0, 2));
+    going_.want(span_of(0, 40));
     begin(0ms);
     busy_ = all_shards();
-    EXPECT_EQ(going_.begin_in_a_hurry(start_, start_ + 1h), std::nullopt);
-    EXPECT_THAT(free(30'000ms), ElementsAre(span_of(0, 2)));
+    going_.hurry(start_, start_ + 1h);
+    EXPECT_THAT(free(29'999ms), IsEmpty());
+    EXPECT_THAT(free(30'000ms), ElementsAre(span_of(0, 31)));
+    EXPECT_EQ(begin(30'000ms), span_of(32, 40));
+    EXPECT_THAT(free(59'999ms), IsEmpty());
+    EXPECT_THAT(free(60'000ms), ElementsAre(span_of(32, 40)));
 }
 
 TEST_F(ShardsToGo, WhatIsWantedAgainStaysUnlessItHasBegunToGo) {
