@@ -199,7 +199,10 @@ void search_index::note(ranged_list list, std::int64_t key, std::int64_t value) 
     } else {
         known = wider;
     }
-    to_write_.push_back({list, wider});
+    const auto [noted, is_new] = to_write_.try_emplace({list, segment}, wider);
+    if (is_new) return;
+    noted->second.least = std::min(noted->second.least, wider.least);
+    noted->second.greatest = std::max(noted->second.greatest, wider.greatest);
 }
 
 void search_index::note_metadata(std::int64_t row, std::string_view metadata) {
@@ -210,7 +213,7 @@ void search_index::note_metadata(std::int64_t row, std::string_view metadata) {
 }
 
 void search_index::flush(db_connection& db) {
-    for (const auto& [list, values] : to_write_) {
+    for (const auto& [place, values] : to_write_) {
         static constexpr sql_literal widen = R"sql(
             INSERT INTO segment_ranges VALUES (?, ?, ?, ?)
             ON CONFLICT (list, segment) DO UPDATE
@@ -219,7 +222,7 @@ void search_index::flush(db_connection& db) {
                 greatest = CASE WHEN excluded.greatest > segment_ranges.greatest THEN excluded.greatest
                     ELSE segment_ranges.greatest END
         )sql";
-        db.prepared(widen).execute(list, values.segment, values.least, values.greatest);
+        db.prepared(widen).execute(place.first, place.second, values.least, values.greatest);
     }
     to_write_.clear();
     if (terms_.empty()) return;

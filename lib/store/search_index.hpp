@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "store/connection.hpp"
@@ -55,10 +56,6 @@ class search_index {
         std::int64_t least = 0;
         std::int64_t greatest = 0;
     };
-    struct ranged {
-        ranged_list list{};
-        range values;
-    };
 
     /// How many terms of an older segment the table has.
     struct segment_terms {
@@ -71,7 +68,7 @@ class search_index {
     void sort(db_connection& db, std::int64_t segment);
 
     std::array<range, 3> known_{}; ///< of each list the one that was noted last
-    std::vector<ranged> to_write_;
+    std::map<std::pair<ranged_list, std::int64_t>, range> to_write_; ///< by list and segment
     std::vector<std::uint64_t> terms_;            ///< segment, hash, place
     std::optional<std::int64_t> newest_segment_;  ///< that has terms in the table; nullopt = not looked up yet
     std::map<std::int64_t, segment_terms> sizes_; ///< of those that were changed or sorted since the start
