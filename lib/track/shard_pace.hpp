@@ -30,10 +30,10 @@ shard_set next_to_take_up(const shard_set& shards);
 /// long: the next daemon does not make it a second time.
 milliseconds handover_patience(milliseconds longest_attempt);
 
-/// Shards that are to go. A few at a time, at most 32 and no more than some thousand transactions unless it is one shard,
-/// so that most are polled while some change hands, and these are written and read again in a moment. Those that are
-/// still in flight (a receiver that hangs) keep the others of their slice waiting for a moment only, and go all the same
-/// when the patience has ended: whatever is recorded then is bound to a revision.
+/// Shards that are to go. A few at a time, at most 32 and no more than some thousand transactions unless it is one
+/// shard, so that most are polled while some change hands, and these are written and read again in a moment. Those that
+/// are still in flight (a receiver that hangs) keep the others of their slice waiting for a moment only, and go all the
+/// same when the patience has ended: whatever is recorded then is bound to a revision.
 class shards_to_go {
   public:
     /// Whether anything of these is in flight or being recorded.

@@ -209,8 +209,8 @@ def measure_start(options):
         world.import_ids(options.ids)
         samples = [f"samples-{n:07}" for n in range(256)]
         world.import_ids(256, prefix="samples")
-        wait_until(lambda: world.cluster["a"].status()["transactions"]["by_status"].get("pending", 0) >= options.ids, 600,
-                   "each was polled once")
+        pending = lambda: world.cluster["a"].status()["transactions"]["by_status"].get("pending", 0)
+        wait_until(lambda: pending() >= options.ids, 600, "each was polled once")
         for name in world.names:
             world.cluster[name].stop(60)
         began = time.monotonic()

@@ -125,7 +125,8 @@ TEST_F(TakenUp, ThoseWhoseTurnMayBePastAreSpreadOverWhatIsLeftOfTheirBand) {
     world.step(loaded_event{rows, milliseconds(500)});
     int later = 0;
     for (const active_transaction& row : rows) {
-        const milliseconds wait = *world.core.live(*world.core.find(row.id.str()), world.now).next_poll_at - world.now.wall;
+        const auto live = world.core.live(*world.core.find(row.id.str()), world.now);
+        const milliseconds wait = *live.next_poll_at - world.now.wall;
         EXPECT_LE(wait, seconds(2)) << row.id.str();
         if (wait > milliseconds(1'000)) ++later;
     }
