@@ -237,6 +237,10 @@ void pg_link::send() {
 pg_result pg_link::finish() {
     require_open();
     post_kept();
+    return read_answers();
+}
+
+pg_result pg_link::read_answers() {
     if (unread_ == 0) return nullptr;
     send();
     const steady_time until = std::chrono::steady_clock::now() + patience_;
@@ -266,7 +270,8 @@ pg_result pg_link::finish() {
 }
 
 std::int64_t pg_link::changes() {
-    finish();
+    require_open();
+    read_answers(); // rows that are kept would be posted last
     return changes_;
 }
 

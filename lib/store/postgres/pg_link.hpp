@@ -94,7 +94,7 @@ class pg_link {
     void send();
     /// Waits for everything that was posted; the last result. Throws the first error.
     pg_result finish();
-    /// Rows changed by what was posted last.
+    /// Rows changed by what was posted last; rows that are kept stay so.
     std::int64_t changes();
     /// Statements posted by name and rows kept so far: what changes something.
     std::uint64_t posted() const { return posted_; }
@@ -117,6 +117,7 @@ class pg_link {
 
   private:
     void check(int sent);
+    pg_result read_answers();
     void send_prepared(const std::string& name, std::span<const pg_value> values);
     void begin_plainly(const std::string& sql);
     void end_plainly();

@@ -47,6 +47,34 @@ TEST_P(Adding, ANewIdIsCreatedWithItsDeadlineAndItsBeginningInTheHistory) {
     EXPECT_TRUE(world.events().events.empty());
 }
 
+/// Nothing that those before have still to write is taken for what became of the id.
+TEST_P(Adding, CallsOfOneIdThatShareACommitAreAnsweredAsIfOneCameAfterTheOther) {
+    std::vector<track::new_transaction> known;
+    for (int i = 0; i < 9; ++i) known.push_back(make_new("t" + std::to_string(i)));
+    world.add(std::move(known)).value();
+    world.add({make_new("a")}).value();
+    std::vector<add_result> results;
+    const auto add = [&](const char* id) {
+        world.subject().add(
+            {make_new(id)}, std::nullopt, [&results](const op_result<std::vector<add_outcome>>& outcomes) {
+                results.push_back(outcomes.value().at(0).what);
+            });
+    };
+    for (const char* const id : {"b", "c", "c", "a"}) add(id);
+    for (int i = 0; i < 9; ++i) {
+        transition change = make_settlement("t" + std::to_string(i), i, {"backend"});
+        change.revision = row_revision{1};
+        world.subject().record(std::move(change), [](const auto& /*outcome*/) {});
+    }
+    for (const char* const id : {"d", "d"}) add(id);
+    world.run();
+    constexpr auto created = add_result::created;
+    constexpr auto existing = add_result::existing;
+    EXPECT_THAT(results, ElementsAre(created, created, existing, existing, created, existing));
+    EXPECT_EQ(world.status().transactions.at({track::tracking_state::tracking, track::status_kind::none}), 4U);
+    EXPECT_EQ(world.history(make_id("c"))->changes.size(), 1U);
+}
+
 TEST_P(Adding, TheSameOptionsAreExistingOthersAreAConflictThatChangesNothing) {
     const track::new_transaction first = make_new("a");
     track::new_transaction other = make_new("a", 9);
