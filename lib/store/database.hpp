@@ -19,7 +19,7 @@
 namespace prooftrack::store {
 
 /// The open database. Operations are free functions `op_result<T> name(database&, …)`: they run inside a transaction
-/// (and a savepoint of their own) when they change something; an error they return undoes what they did.
+/// when they change something; an error they return undoes what they did, and what others did beside them stays.
 struct database {
     std::unique_ptr<db_connection> connection;
     totals sums;

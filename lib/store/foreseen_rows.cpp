@@ -92,9 +92,8 @@ std::optional<stored_delivery> foreseen_rows::take(delivery_id id) {
 void foreseen_rows::forget(const transaction_id& id) { transactions_.erase(id.str()); }
 
 void foreseen_rows::forget_deliveries_of(std::int64_t transaction_row) {
-    std::erase_if(deliveries_, [transaction_row](const auto& each) {
-        return each.second.transaction_row == transaction_row;
-    });
+    std::erase_if(
+        deliveries_, [transaction_row](const auto& each) { return each.second.transaction_row == transaction_row; });
 }
 
 } // namespace prooftrack::store

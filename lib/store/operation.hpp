@@ -16,7 +16,7 @@ namespace prooftrack::store {
 
 enum class operation_kind : std::uint8_t {
     read,       ///< needs no commit; repeated when the transaction around it is undone
-    write,      ///< runs in a transaction and a savepoint of its own
+    write,      ///< runs in a transaction; when it fails, nothing of it is left
     late_write, ///< likewise, but no caller waits for it: under load it may be delayed (commit_pace.hpp)
     local,      ///< of the store's thread alone: the database is not asked, and need not be there
 };

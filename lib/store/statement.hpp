@@ -145,7 +145,7 @@ class statement {
     }
 
     /// Runs to the end, ignoring rows. The parameters are used in place. PostgreSQL's errors may come with a later
-    /// statement: whoever ends an operation waits for them (pg_link::finish).
+    /// statement, also one of another operation: whoever commits waits for them (pg_link::finish).
     template <class... Args>
     void execute(const Args&... args) {
         bind_all(SQLITE_STATIC, args...);

@@ -1,7 +1,7 @@
 #pragma once
 
 // A connection to PostgreSQL. What need not be waited for is only posted and goes with the next thing that is asked
-// (libpq's pipeline mode): an operation costs one round trip for each answer that it reads, and one at its end.
+// (libpq's pipeline mode): a batch costs one round trip for each answer that its operations read, and two at its end.
 
 #include <atomic>
 #include <cstdint>

@@ -130,7 +130,11 @@ void postgres_thread::run_one(operation& each) {
     if (how_ == care::none) {
         if (!keep && link().posted() != posted_before) throw needs_care();
     } else if (has_savepoint) {
-        if (!keep) link().post(R"sql(ROLLBACK TO SAVEPOINT operation)sql");
+        if (!keep) {
+            link().drop_kept(); // sent, it might be refused, and the savepoint would not be rolled back to
+            db_->foreseen.forget();
+            link().post(R"sql(ROLLBACK TO SAVEPOINT operation)sql");
+        }
         link().post(R"sql(RELEASE SAVEPOINT operation)sql");
     } else if (!keep) {
         roll_back();

@@ -109,7 +109,7 @@ class postgres_thread final : public store_thread {
         savepoints, ///< each operation of a batch in one
         alone,      ///< one operation: its failure undoes the transaction
     } how_ = care::alone;
-    bool has_foreseen_ = false; ///< of the open transaction
+    bool has_foreseen_ = false;                      ///< of the open transaction
     bool is_committing_ = false;                     ///< COMMIT may be on its way
     operations undecided_;                           ///< of the commit behind own_.batch
     std::optional<clock::time_point> patience_ends_; ///< of a stop, with `undecided_`
