@@ -57,9 +57,11 @@ class database_store final : public store {
             std::move(wishes));
     }
     void set_options(options_change change, store_handler<row_revision> handler) override {
-        write<row_revision>(
-            "set options", [change = std::move(change)](database& db) { return set_transaction_options(db, change); },
-            std::move(handler));
+        row_wishes wishes{{{change.id}}, {}};
+        submit<row_revision>(
+            "set options", operation_kind::write, 1,
+            [change = std::move(change)](database& db) { return set_transaction_options(db, change); },
+            std::move(handler), std::move(wishes));
     }
     void save_facts(std::vector<track::active_transaction> rows, store_handler<std::monostate> handler) override {
         const std::size_t weight = std::min(rows.size(), most_batch_weight);
@@ -271,8 +273,9 @@ class database_store final : public store {
             "read the status", [](database& db) { return read_status(db); }, std::move(handler));
     }
     void probe(store_handler<std::monostate> handler) override {
-        write<std::monostate>(
-            "probe", [](database& db) { return write_probe(db); }, std::move(handler));
+        submit<std::monostate>(
+            "probe", operation_kind::write, 1, [](database& db) { return write_probe(db); }, std::move(handler),
+            row_wishes());
     }
     void set_maintenance(
         std::optional<track::maintenance_mark> mark,

@@ -20,11 +20,14 @@ void leave_mark(pg_link& link) {
         INSERT INTO marks (batch, mark)
         SELECT batch, mark
         FROM turn
+        ON CONFLICT (batch) DO UPDATE SET mark = excluded.mark
     )sql");
+    // Those of the future were left by a restore that did not reach this table.
     link.post(fmt::format(
         R"sql(
             DELETE FROM marks
-            WHERE batch < (SELECT min(batch) FROM (SELECT batch FROM marks ORDER BY batch DESC LIMIT {}) AS kept)
+            WHERE batch > (SELECT batch FROM prooftrackd WHERE one = 1)
+               OR batch < (SELECT min(batch) FROM (SELECT batch FROM marks ORDER BY batch DESC LIMIT {}) AS kept)
         )sql",
         most_marks));
     link.ask(R"sql(COMMIT)sql");

@@ -9,6 +9,8 @@
 namespace prooftrack::store {
 namespace {
 
+constexpr std::size_t most_kept_bytes = std::size_t{1} << 20U;
+
 constexpr const char* next_rows = R"sql(FETCH 500 FROM )sql";
 
 std::string next_name(const char* what) {
@@ -120,6 +122,7 @@ void pg_statement::append() {
         if (each.data != nullptr) bytes_.append(each.data, static_cast<std::size_t>(each.length));
     }
     link_.keep(*this);
+    if (bytes_.size() > most_kept_bytes) link_.post_kept(table_);
 }
 
 void pg_statement::post_kept() {
@@ -149,6 +152,7 @@ void pg_statement::post_rows(std::size_t first, wide_insert& how) {
 void pg_statement::drop_kept() {
     kept_.clear();
     bytes_.clear();
+    if (bytes_.capacity() > 2 * most_kept_bytes) bytes_.shrink_to_fit();
 }
 
 } // namespace prooftrack::store

@@ -80,9 +80,10 @@ void postgres_cluster::leave() {
 }
 
 void postgres_cluster::want_poll(transaction_id id, store_handler<std::monostate> handler) {
+    row_wishes wishes{{{id}}, {}};
     submit<std::monostate>(
         "ask for a poll", operation_kind::write, 1,
-        [id = std::move(id)](database& db) { return note_wanted_poll(db, id); }, std::move(handler));
+        [id = std::move(id)](database& db) { return note_wanted_poll(db, id); }, std::move(handler), std::move(wishes));
 }
 
 void postgres_cluster::tell_throttled(milliseconds pause) {
@@ -95,7 +96,7 @@ void postgres_cluster::tell_throttled(milliseconds pause) {
             if (left > milliseconds(0)) db.mail.note(mail_kind::throttled, left.count());
             return op_result<std::monostate>(std::monostate());
         },
-        [](const op_result<std::monostate>& /*who is not told finds it by itself*/) {});
+        [](const op_result<std::monostate>& /*who is not told finds it by itself*/) {}, row_wishes());
 }
 
 void postgres_cluster::read_news(news_cursor after, store_handler<cluster_news> handler) {

@@ -53,8 +53,11 @@ class postgres_cluster final : public cluster_store {
   private:
     void give_place_up();
     template <class T, class Work>
-    void submit(const char* name, operation_kind kind, std::size_t weight, Work work, store_handler<T> handler) {
-        with_.queue.submit(make_operation<T>(name, kind, weight, std::move(work), std::move(handler)));
+    void submit(
+        const char* name, operation_kind kind, std::size_t weight, Work work, store_handler<T> handler,
+        std::optional<row_wishes> wishes = std::nullopt) {
+        with_.queue.submit(
+            make_operation<T>(name, kind, weight, std::move(work), std::move(handler), std::move(wishes)));
     }
     cluster_hooks make_hooks(cluster_observer& observer);
 
