@@ -20,6 +20,56 @@ TEST(Dialect, NumbersParametersAndLeavesOutWhatPostgresChoosesItself) {
     EXPECT_EQ(to_postgres(std::string(12, '?')).substr(18), "$10$11$12");
 }
 
+TEST(Dialect, ManyRowsAreOneInsert) {
+    constexpr const char* plain = R"sql(INSERT INTO t VALUES (?, ?))sql";
+    EXPECT_EQ(insert_of_rows(plain, 1), plain);
+    EXPECT_EQ(insert_of_rows(plain, 3), plain + std::string(", (?, ?), (?, ?)"));
+    constexpr const char* with_columns = R"sql(
+        INSERT INTO t (a, b)
+        VALUES (?, 0)
+        ON CONFLICT (a) DO NOTHING
+    )sql";
+    EXPECT_EQ(to_postgres(insert_of_rows(with_columns, 2)), R"sql(
+        INSERT INTO t (a, b)
+        VALUES ($1, 0), ($2, 0)
+        ON CONFLICT (a) DO NOTHING
+    )sql");
+    constexpr const char* nested = R"sql(INSERT INTO t VALUES (coalesce(?, (1)), ?))sql";
+    EXPECT_EQ(insert_of_rows(nested, 2), nested + std::string(", (coalesce(?, (1)), ?)"));
+}
+
+TEST(Dialect, TheTableThatAStatementChangesIsKnownWhenItLooksAtNoOther) {
+    EXPECT_EQ(changed_table(R"sql(INSERT INTO history VALUES (?))sql"), "history");
+    constexpr const char* indented = R"sql(
+        INSERT INTO proofs (a)
+        VALUES (?)
+        ON CONFLICT (a) DO NOTHING
+    )sql";
+    EXPECT_EQ(changed_table(indented), "proofs");
+    EXPECT_EQ(changed_table(R"sql(UPDATE session_keys SET key = ? WHERE key = ?)sql"), "session_keys");
+    EXPECT_EQ(changed_table(R"sql(UPDATE history SET from_state = 1)sql"), "history");
+    EXPECT_EQ(changed_table(R"sql(DELETE FROM maintenance)sql"), "maintenance");
+    for (const char* const other :
+         {"", "  \n", R"sql(SELECT 1)sql", R"sql(WITH mine AS (UPDATE t SET a = 1) SELECT 1)sql",
+          R"sql(INSERT INTO t SELECT a FROM u)sql", R"sql(UPDATE t SET a = u.a FROM u)sql",
+          R"sql(UPDATE t SET a = (SELECT 1))sql", R"sql(DELETE FROM t WHERE a IN (SELECT a FROM u))sql"}) {
+        EXPECT_EQ(changed_table(other), "") << other;
+    }
+}
+
+TEST(Dialect, AnArrayIsItsText) {
+    pg_array made;
+    EXPECT_TRUE(made.is_empty());
+    EXPECT_EQ(made.text(), "{}");
+    made.add("550e8400-e29b");
+    EXPECT_FALSE(made.is_empty());
+    EXPECT_EQ(made.text(), R"({"550e8400-e29b"})");
+    made.add("null"); // quoted, it is none
+    made.add("~._-A9");
+    EXPECT_EQ(made.text(), R"({"550e8400-e29b","null","~._-A9"})");
+    EXPECT_EQ(made.text(), R"({"550e8400-e29b","null","~._-A9"})") << "asked for again";
+}
+
 pg_target::parameters only_host(const std::string& url) {
     const auto target = parse_pg_url(url);
     EXPECT_TRUE(target.has_value()) << url;
