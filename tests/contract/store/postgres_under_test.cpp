@@ -1,5 +1,7 @@
 #include "contract/store/postgres_under_test.hpp"
 
+#include <future>
+
 #include <sys/socket.h>
 
 #include "store/postgres/postgres_error.hpp"
@@ -89,6 +91,22 @@ void postgres_under_test::crash(crash_point where, std::uint64_t seed, const std
 
 void postgres_under_test::break_disk() {
     postgres_server::shared().run("UPDATE " + schema_ + ".writers SET boot = 'another daemon'");
+}
+
+void postgres_under_test::together(const std::function<void(store&)>& calls) {
+    std::promise<void> is_committing;
+    std::promise<void> are_called;
+    subject();
+    at(commit_moment::before, [&, until = std::chrono::seconds(30)](int) {
+        is_committing.set_value();
+        are_called.get_future().wait_for(until);
+        at(commit_moment::sent, [this](int) { at(theirs_.first, std::exchange(theirs_.second, nullptr)); });
+    });
+    subject().probe([](const auto&) {});
+    is_committing.get_future().wait_for(std::chrono::seconds(30));
+    calls(subject());
+    are_called.set_value();
+    run();
 }
 
 void postgres_under_test::at(commit_moment moment, std::function<void(int socket)> what) {

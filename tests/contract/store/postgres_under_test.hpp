@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 
@@ -25,11 +26,15 @@ class postgres_under_test : public store_under_test {
     void set_full(bool is_full) override { is_full_ = is_full; }
     void break_disk() override; ///< another daemon takes over
     const recorded_store_facts& reported() const override { return reported_; }
+    /// For certain: the commit before waits for the last call.
+    void together(const std::function<void(store&)>& calls) override;
 
     const std::string& schema() const { return schema_; }
     postgres_options options();
     /// Runs at the next moment of that kind, once.
     void at(commit_moment moment, std::function<void(int socket)> what);
+    /// The same at the commit of what is called `together` next.
+    void at_theirs(commit_moment moment, std::function<void(int socket)> what) { theirs_ = {moment, std::move(what)}; }
     boost::asio::io_context& loop() { return *loop_; }
 
   private:
@@ -43,6 +48,7 @@ class postgres_under_test : public store_under_test {
     bool is_cut_before_ = false;
     commit_moment awaited_{};
     std::function<void(int)> then_;
+    std::pair<commit_moment, std::function<void(int)>> theirs_;
     recorded_store_facts reported_;
     std::unique_ptr<boost::asio::io_context> loop_ = std::make_unique<boost::asio::io_context>(1);
     std::unique_ptr<store> store_;

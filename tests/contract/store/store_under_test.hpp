@@ -35,6 +35,12 @@ class store_under_test : public store_calls {
     /// The next commit finds that the disk has failed.
     virtual void break_disk() = 0;
     virtual const recorded_store_facts& reported() const = 0;
+    /// Makes these calls while a commit is under way, so that they share the next one, and waits for their handlers.
+    virtual void together(const std::function<void(store&)>& calls) {
+        subject().probe([](const auto&) {});
+        calls(subject());
+        run();
+    }
 };
 
 struct store_kind {
