@@ -131,13 +131,14 @@ void postgres_thread::run_one(operation& each) {
         if (!keep && link().posted() != posted_before) throw needs_care();
     } else if (has_savepoint) {
         if (!keep) {
-            link().drop_kept(); // sent, it might be refused, and the savepoint would not be rolled back to
+            drop_posted();
             db_->foreseen.forget();
             link().post(R"sql(ROLLBACK TO SAVEPOINT operation)sql");
         }
         link().post(R"sql(RELEASE SAVEPOINT operation)sql");
     } else if (!keep) {
         roll_back();
+        db_->searched.forget(); // the next one may be a search, which could not write it
     }
 }
 
@@ -257,9 +258,19 @@ bool postgres_thread::commit() {
     return has_written;
 }
 
+/// Of an operation that is undone: a server that refuses some of it would not look at what comes behind.
+void postgres_thread::drop_posted() {
+    link().drop_kept();
+    try {
+        link().finish();
+    } catch (const database_error& error) {
+        if (error.reach() == failure_reach::link) throw;
+    }
+}
+
 void postgres_thread::roll_back() {
     open_ = open_transaction::none;
-    link().drop_kept();
+    drop_posted();
     link().ask(R"sql(ROLLBACK)sql");
 }
 

@@ -70,6 +70,7 @@ class postgres_thread final : public store_thread {
     void load_figures();
     bool commit();
     void undo(const database_error& error, operations& batch);
+    void drop_posted();
     void roll_back();
     void forget_notes();
     static void refuse(operations& batch, const op_error& why);
