@@ -122,7 +122,6 @@ class pg_link {
     void begin_plainly(const std::string& sql);
     void end_plainly();
     void require_copying(ExecStatusType how);
-    pg_result read_answers();
     void push_out(steady_time until);
     void wait(bool for_room, steady_time until);
     [[noreturn]] void lose(const char* state, const std::string& why);
