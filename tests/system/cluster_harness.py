@@ -100,10 +100,10 @@ class ProofByNode:
 
 
 class Relay:
-    """Between a node and PostgreSQL. What it does to connections, it does to all of them, and to new ones."""
+    """Between a node and PostgreSQL, with a port for each host of its URL. What it does to connections, it does to all
+    of them, and to new ones."""
 
-    def __init__(self, port):
-        self.target = ("127.0.0.1", port)
+    def __init__(self, *targets):
         self.lock = threading.Lock()
         self.links = set()
         self.down = False          # new connections are closed at once
@@ -113,21 +113,22 @@ class Relay:
         self.at_commit = None      # "before": COMMIT is not passed on, "after": its answer is not
         self.loses_notices = False
         self.cuts = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.listeners = [socket.create_server(("127.0.0.1", 0)) for _ in targets]
+        self.ports = [listener.getsockname()[1] for listener in self.listeners]
+        for each in zip(self.listeners, targets):
+            threading.Thread(target=self.accept, args=each, daemon=True).start()
 
-    def accept(self):
+    def accept(self, listener, port):
         while True:
             try:
-                client, _ = self.listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
             if self.down:
                 client.close()
                 continue
             try:
-                server = socket.create_connection(self.target, 5)
+                server = socket.create_connection(("127.0.0.1", port), 5)
             except OSError:
                 client.close()
                 continue
@@ -209,7 +210,8 @@ class Relay:
     def close(self):
         self.down = True
         self.thaw()
-        self.listener.close()
+        for listener in self.listeners:
+            listener.close()
         self.cut()
 
 
@@ -248,16 +250,18 @@ class Stream(threading.Thread):
 
 
 class Cluster:
-    """Nodes on one database, each in a folder of its own, and `relayed` each behind a relay of its own. `close` ends
-    all of it."""
+    """Nodes on one database, each in a folder of its own, and `relayed` each behind a relay of its own. With a
+    `standby`, their URL names both servers. `close` ends all of it."""
 
-    def __init__(self, server, database, names=NAMES, interval=("1s", "2s"), level="info", relayed=True, **sections):
+    def __init__(self, server, database, names=NAMES, interval=("1s", "2s"), level="info", relayed=True, standby=None,
+                 **sections):
         self.folder = Path(tempfile.mkdtemp(prefix="ptc-", dir="/tmp"))
         self.server, self.database = server, database
         self.proof = ProofByNode()
         self.secret_file = self.write("secret", new_secret())
         self.receiver = Receiver([Path(self.secret_file).read_text().strip()])
-        self.relays = {name: Relay(server.port) for name in names} if relayed else {}
+        self.ports = [one.port for one in (server, standby) if one]
+        self.relays = {name: Relay(*self.ports) for name in names} if relayed else {}
         server.sql(f"CREATE DATABASE {database}")
         self.nodes = {name: self.make(name, interval, level, sections) for name in names}
 
@@ -267,8 +271,9 @@ class Cluster:
         path.chmod(0o600)
         return str(path)
 
-    def url(self, port):
-        return f"postgresql://postgres@127.0.0.1:{port}/{self.database}?sslmode=disable&gssencmode=disable"
+    def url(self, name):
+        hosts = ",".join(f"127.0.0.1:{port}" for port in (self.relays[name].ports if self.relays else self.ports))
+        return f"postgresql://postgres@{hosts}/{self.database}?sslmode=disable&gssencmode=disable"
 
     def make(self, name, interval, level, sections, folder=None):
         folder = self.folder / (folder or name)
@@ -278,7 +283,7 @@ class Cluster:
             "proof": {"base_url": self.proof.base_url,
                       "token_file": self.write(f"token-{folder.name}", f"token-of-{name}")},
             "poll": {"interval": list(interval), "backoff": ["300ms", "2s"]},
-            "store": {"url": self.url(self.relays[name].port if self.relays else self.server.port)},
+            "store": {"url": self.url(name)},
             "cluster": {"node": name},
             "api": {"socket": str(folder / "api.sock")},
             "log": {"format": "json", "level": level},

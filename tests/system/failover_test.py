@@ -17,13 +17,8 @@ LONGEST = 1.0  # of the band in which each id is polled
 
 
 class OnTwoServers(Cluster):
-    def __init__(self, servers):
-        self.servers = servers
-        super().__init__(servers[0], "failover", NAMES, ("500ms", "1s"), relayed=False)
-
-    def url(self, port):
-        hosts = ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
-        return f"postgresql://postgres@{hosts}/{self.database}?sslmode=disable&gssencmode=disable"
+    def __init__(self, primary, standby):
+        super().__init__(primary, "failover", NAMES, ("500ms", "1s"), relayed=False, standby=standby)
 
     def whole_log(self, ends):
         """The same on both nodes, with so many ends: either hears of the other's events a moment later."""
@@ -86,7 +81,7 @@ class Failover(unittest.TestCase):
         self.addCleanup(self.standby.remove)
         self.standby.start()
         self.wait_followed("async")
-        self.cluster = OnTwoServers((self.primary, self.standby))
+        self.cluster = OnTwoServers(self.primary, self.standby)
         self.addCleanup(self.cluster.close)
         self.addCleanup(self.tell)
 
