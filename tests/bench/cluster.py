@@ -8,7 +8,7 @@
   events --rate N --seconds N                      events over three nodes, and from commit to delivery
   import --ids N                                   by one node, polled by three
   start --ids N                                    all three at once, then the third of a killed one taken over
-  faults --number N                                cuts, kills, pauses, lost notices and an oracle
+  faults --number N [--kinds KIND,KIND]            cuts, kills, failovers, wrong clocks and an oracle
   cpu                                              an unchanged poll beside SQLite, and statements to PostgreSQL
 
 Writes results/cluster_SECTION.json and .md; with less than the target's size `-quick` ones. Needs nginx and
@@ -23,7 +23,7 @@ import threading
 import time
 from contextlib import contextmanager
 
-from cluster_faults import measure_faults
+from cluster_faults import WEIGHTS, measure_faults
 from cluster_world import ClusterWorld, seconds_of, spread, write
 from world import Window, metrics, percentile, process_cpu, show, total, uuids, wait_until
 
@@ -287,6 +287,13 @@ def interval(text):
     return parts
 
 
+def kinds(text):
+    unknown = set(found := text.split(",")) - set(WEIGHTS)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: the kinds are {', '.join(WEIGHTS)}")
+    return found
+
+
 def read_options():
     arguments = argparse.ArgumentParser(prog="tests/bench/cluster.py")
     sections = arguments.add_subparsers(dest="section", required=True)
@@ -304,7 +311,8 @@ def read_options():
     section("events", measure_events, "500ms,1s", rate=2_000, seconds=20)
     section("import", measure_import, "10s,20s", ids=100_000)
     section("start", measure_start, "10m,20m", ids=1_000_000)
-    section("faults", measure_faults, "500ms,1s", number=300, seed=7)
+    section("faults", measure_faults, "500ms,1s", number=300, seed=7).add_argument(
+        "--kinds", type=kinds, default=list(WEIGHTS))
     section("cpu", measure_cpu, "50ms,100ms", ids=10_000, turns=24)
     return arguments.parse_args()
 

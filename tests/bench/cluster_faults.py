@@ -1,13 +1,17 @@
 """Faults on a running cluster, one after the other, and an oracle of what must hold whatever happened: nothing that was
-acknowledged is lost or undone, every event has one id and a number without gaps, and every callback came."""
+acknowledged is lost or undone, every event has one id and a number without gaps, and every callback came.
 
+A database that was set back is not among them: it ends all nodes by design (exit status 74) and begins another log.
+tests/system/failover_test.py has it."""
+
+import email.utils
 import http.client
 import random
 import signal
 import threading
 import time
 
-from cluster_world import ClusterWorld
+from cluster_world import ClusterWorld, SkewedClock
 from world import show, wait_until
 
 
@@ -103,19 +107,23 @@ class Reader(threading.Thread):
         return not reply.json["events"]
 
 
+WEIGHTS = {"cut": 4, "cut at a byte": 6, "no COMMIT": 4, "unknown COMMIT": 6, "frozen": 3, "paused": 3, "killed": 3,
+           "PostgreSQL killed": 1, "lost notices": 2, "promoted": 1, "skewed clock": 2}
+
+
 class Faults:
     """Each takes some seconds at most and leaves all as it was."""
 
-    def __init__(self, world, chance):
-        self.world, self.cluster, self.chance = world, world.cluster, chance
-        self.kinds = {"cut": self.cut, "cut at a byte": self.cut_at_a_byte, "no COMMIT": self.no_commit,
-                      "unknown COMMIT": self.unknown_commit, "frozen": self.freeze, "paused": self.pause,
-                      "killed": self.kill, "PostgreSQL killed": self.kill_postgres, "lost notices": self.lose_notices}
-        self.weights = [4, 6, 4, 6, 3, 3, 3, 1, 2]
+    def __init__(self, world, chance, clock, weights):
+        self.world, self.cluster, self.chance, self.clock, self.weights = world, world.cluster, chance, clock, weights
+        self.makers = {"cut": self.cut, "cut at a byte": self.cut_at_a_byte, "no COMMIT": self.no_commit,
+                       "unknown COMMIT": self.unknown_commit, "frozen": self.freeze, "paused": self.pause,
+                       "killed": self.kill, "PostgreSQL killed": self.kill_postgres,
+                       "lost notices": self.lose_notices, "promoted": self.promote, "skewed clock": self.skew}
 
     def once(self):
-        kind = self.chance.choices(list(self.kinds), self.weights)[0]
-        self.kinds[kind](self.chance.choice(self.world.names))
+        kind = self.chance.choices(list(self.weights), self.weights.values())[0]
+        self.makers[kind](self.chance.choice(self.world.names))
         return kind
 
     def cut(self, name):
@@ -151,9 +159,31 @@ class Faults:
     def kill(self, name):
         self.cluster[name].kill()
         time.sleep(self.chance.uniform(0, 5))
-        self.cluster[name].start(wait=False)
+        self.start(name)
+
+    def start(self, name, env=None):
+        self.cluster[name].start(wait=False, env=env)
         wait_until(lambda: self.cluster[name].answers() or not self.cluster[name].process.alive(), 60, "a start")
         assert self.cluster[name].process.alive(), self.cluster[name].process.output()[-3000:]
+
+    def skew(self, name):
+        """10 s to 10 minutes ahead or behind, for some seconds."""
+        seconds = self.chance.choice((-1, 1)) * round(10 * 60 ** self.chance.random())
+        self.end(name)
+        self.start(name, self.clock.environment(seconds))
+        shown = email.utils.parsedate_to_datetime(self.cluster[name].api("GET", "/healthz").headers["date"]).timestamp()
+        assert abs(shown - time.time() - seconds) < 5, f"{name} shows {shown - time.time()} s and not {seconds}"
+        time.sleep(self.chance.uniform(1, 8))
+        self.end(name)
+        self.start(name)
+
+    def end(self, name):
+        """SIGTERM or SIGKILL."""
+        if self.chance.random() < 0.5:
+            self.cluster[name].kill()
+            return
+        status = self.cluster[name].stop(60)
+        assert status == 0, f"{name} ended with {status}: {self.cluster[name].process.output()[-3000:]}"
 
     def kill_postgres(self, _):
         """Its sessions see that their parent died and end; a start before that is refused."""
@@ -168,6 +198,9 @@ class Faults:
             except AssertionError:
                 return time.sleep(0.2)
         wait_until(started, 30, "PostgreSQL again")
+
+    def promote(self, _):
+        self.world.fail_over(self.chance.uniform(0, 2))
 
     def lose_notices(self, name):
         self.cluster.relays[name].loses_notices = True
@@ -201,6 +234,12 @@ def judge(world, users, reader):
     return {"lost": lost, "second_ids": second, "gaps": gaps + reader.gaps + (reader.seen != logs[0]), "stale": stale}
 
 
+def told_by_a_wrong_clock(world):
+    """How many callbacks have an event whose id has a time far from when it came: of a node with a wrong clock, except
+    for a few that had to wait long."""
+    return sum(abs(at - int(event[4:16], 16) / 1000) > 9.5 for at, event in world.arrivals())
+
+
 def settle(world, users, reader):
     """Until the cluster is whole again and all is told."""
     world.cluster.wait_shared(timeout=60)
@@ -217,13 +256,22 @@ def settled(world, users):
 
 def measure_faults(options):
     chance, counts = random.Random(options.seed), {}
+    clock, weights = SkewedClock(), {kind: WEIGHTS[kind] for kind in options.kinds}
+    if "skewed clock" in weights and not clock.is_there:
+        del weights["skewed clock"]
+        counts["skewed clock, left out: no C compiler"] = 0
+    if not weights:
+        raise SystemExit("a wrong clock needs a C compiler (cc)")
     # Without fsync a killed PostgreSQL loses nothing, as the machine lives on.
-    with ClusterWorld(options.interval, logged=False, relayed=True, durable=False) as world:
+    world = ClusterWorld(options.interval, logged=False, relayed=True, durable=False, followed=True)
+    if clock.is_there:
+        world.environment_of_openssl = clock.environment(-3600)  # or it is not valid yet for a node that is behind
+    with world:
         world.cluster.start()
         users, reader = Users(world.cluster, options.seed), Reader(world.cluster, options.seed)
         users.start()
         reader.start()
-        faults, began = Faults(world, chance), time.monotonic()
+        faults, began = Faults(world, chance, clock, weights), time.monotonic()
         for number in range(options.number):
             kind = faults.once()
             counts[kind] = counts.get(kind, 0) + 1
@@ -236,9 +284,12 @@ def measure_faults(options):
         took = time.monotonic() - began
         settle(world, users, reader)
         verdict = judge(world, users, reader)
+        of_a_wrong_clock = told_by_a_wrong_clock(world)
     show("faults", counts)
     acknowledged = len(users.ending) + len(users.versions)
     figures = {"faults": {"number": options.number, "seconds": took, "requests": users.asked,
-                          "acknowledged": acknowledged, "events": len(reader.seen), **verdict}, "of which": counts}
+                          "acknowledged": acknowledged, "events": len(reader.seen),
+                          "of_a_wrong_clock": of_a_wrong_clock, **verdict}, "of which": counts}
     targets = [(what, "<=", 0, value) for what, value in verdict.items()] + [("faults", ">=", 300, options.number)]
-    return "faults", "Faults between nodes and PostgreSQL", figures, targets, options.number < 300
+    is_quick = options.number < 300 or set(options.kinds) != set(WEIGHTS)
+    return "faults", "Faults between nodes and PostgreSQL", figures, targets, is_quick

@@ -1,10 +1,15 @@
 """What the measurements of a cluster share: nginx as Proof, which logs the node of each poll, a PostgreSQL that writes
 to its disk as in operation, and nodes on it."""
 
+import os
 import re
+import shutil
 import signal
 import statistics
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import report
@@ -49,19 +54,39 @@ class Polls:
         self.fresh()
 
 
-class ClusterWorld(World):
-    """World with a Proof that knows the nodes, and a PostgreSQL. `durable`: fsync as in operation."""
+class SkewedClock:
+    """A library that makes a program's wall clock wrong, and no other clock; needs a C compiler."""
 
-    def __init__(self, interval, logged=True, relayed=False, names=NAMES, durable=True, extensions=()):
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="ptb-", dir="/tmp")
+        self.library = Path(self.folder.name) / "skewed_clock.so"
+        compiler = shutil.which("cc")
+        self.is_there = compiler is not None
+        if compiler:
+            subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", self.library,
+                            Path(__file__).with_name("skewed_clock.c")], check=True, timeout=60)
+
+    def environment(self, seconds):
+        return {**os.environ, "LD_PRELOAD": str(self.library), "SKEWED_CLOCK_S": str(seconds)}
+
+
+class ClusterWorld(World):
+    """World with a Proof that knows the nodes, and a PostgreSQL. `durable`: fsync as in operation. `followed`: it has a
+    synchronous standby, which the nodes' URL names as well."""
+
+    def __init__(self, interval, logged=True, relayed=False, names=NAMES, durable=True, extensions=(), followed=False):
         super().__init__()
         if not PROGRAMS:
             raise SystemExit(MISSING)
         self.interval, self.logged, self.relayed, self.names = interval, logged, relayed, names
         self.postgres_options = ["-c", f"fsync={'on' if durable else 'off'}", "-c", "max_connections=100",
                                  "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB"]
+        if followed:  # one that comes back finds its primary at once, and all that it missed
+            self.postgres_options += ["-c", "wal_retrieve_retry_interval=200ms", "-c", "wal_keep_size=1GB"]
         if extensions:
             self.postgres_options += ["-c", f"shared_preload_libraries={','.join(extensions)}"]
-        self.postgres = self.cluster = None
+        self.followed = followed
+        self.postgres = self.standby = self.cluster = None
 
     def __enter__(self):
         super().__enter__()
@@ -78,22 +103,50 @@ class ClusterWorld(World):
             self.polls = Polls(self.folder / "polls.log")
             self.postgres = PostgresServer(free_port())
             self.postgres.start(*self.postgres_options)
+            if self.followed:
+                self.add_standby(free_port())
             self.cluster = self.make_cluster("cluster", self.names)
         except BaseException:
             self.__exit__()
             raise
         return self
 
+    def add_standby(self, port):
+        """From now on it has each commit before that is acknowledged. The setting is not copied to the standby: when
+        it is promoted, it waits for nobody."""
+        self.standby = PostgresServer(port, primary=self.postgres)
+        self.standby.start(*self.postgres_options)
+        self.postgres.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.postgres.sql("SELECT pg_reload_conf()")
+        self.wait_followed()
+
+    def wait_followed(self):
+        """Until the standby has all that is committed."""
+        wait_until(lambda: self.postgres.sql("SELECT state, sync_state FROM pg_stat_replication") == "streaming|sync",
+                   30, "a synchronous standby")
+
+    def fail_over(self, after):
+        """The primary is lost, the standby takes over so many seconds later, and gets a standby at the former port."""
+        self.wait_followed()
+        lost, self.postgres, self.standby = self.postgres, self.standby, None
+        self.cluster.server = self.postgres
+        lost.kill()
+        time.sleep(after)
+        self.postgres.promote()
+        lost.remove()
+        self.add_standby(lost.port)
+
     def make_cluster(self, database, names):
-        return Cluster(self.postgres, database, names, self.interval, "warning", self.relayed,
+        return Cluster(self.postgres, database, names, self.interval, "warning", self.relayed, self.standby,
                        proof={"base_url": f"https://localhost:{self.proof}", "ca_file": str(self.folder / "cert.pem")},
                        callback=[self.webhook()])
 
     def __exit__(self, *rest):
         if self.cluster:
             self.cluster.close()
-        if self.postgres:
-            self.postgres.remove()
+        for server in (self.standby, self.postgres):
+            if server:
+                server.remove()
         super().__exit__(*rest)
 
     def import_ids(self, count, prefix="waits", node=None):

@@ -83,6 +83,7 @@ class World:
         self.quick = quick
         self.started = []
         self.counter_asked = 0
+        self.environment_of_openssl = None  # by whose clock the certificate begins
 
     def __enter__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="ptb-", dir="/tmp"))
@@ -92,7 +93,8 @@ class World:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                         "-nodes", "-days", "2", "-subj", "/CN=localhost",
                         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.folder / "key.pem",
-                        "-out", self.folder / "cert.pem"], check=True, capture_output=True, timeout=30)
+                        "-out", self.folder / "cert.pem"], check=True, capture_output=True, timeout=30,
+                       env=self.environment_of_openssl)
         (self.folder / "token").write_text("bench-token\n")
         (self.folder / "token").chmod(0o600)
         self.secret = self.folder / "secret"
