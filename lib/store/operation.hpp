@@ -2,6 +2,7 @@
 
 // One queued call: its work for the store's thread and its handler for the loop.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -29,7 +30,8 @@ enum class resume_place : std::uint8_t {
 
 class operation {
   public:
-    operation(const char* name, operation_kind kind, std::size_t weight) : name_(name), kind_(kind), weight_(weight) {}
+    operation(const char* name, operation_kind kind, std::size_t weight)
+        : name_(name), kind_(kind), weight_(std::max<std::size_t>(weight, 1)) {} // or it could join what fills a batch
     operation(const operation&) = delete;
     operation& operator=(const operation&) = delete;
     virtual ~operation() = default;
