@@ -3,6 +3,7 @@
 #include "base/own_url.hpp"
 #include "store/control_ops.hpp"
 #include "store/row_codec.hpp"
+#include "store/stored_selects.hpp"
 
 namespace prooftrack::store {
 namespace {
@@ -15,18 +16,9 @@ constexpr sql_literal make_pending = R"sql(
 )sql";
 
 std::optional<stored_delivery> find_delivery(database& db, delivery_id id) {
-    static constexpr sql_literal by_id = R"sql(
-        SELECT lane, transaction_row, state, attempts, next_attempt_at, url IS NOT NULL, replay,
-            EXISTS (
-                SELECT 1
-                FROM deliveries o
-                WHERE o.transaction_row = d.transaction_row
-                  AND o.state + 0 = 0
-                  AND o.id <> d.id
-            )
-        FROM deliveries d
+    static constexpr sql_literal by_id = select_stored_deliveries<R"sql(
         WHERE id = ?
-    )sql";
+    )sql">;
     if (auto foreseen = db.foreseen.take(id)) return foreseen;
     query row = db.sql(by_id).select(id);
     if (!row.next()) return std::nullopt;

@@ -1,15 +1,14 @@
 #include "store/facts_update.hpp"
 
 #include "store/row_codec.hpp"
+#include "store/stored_selects.hpp"
 
 namespace prooftrack::store {
 
 std::optional<stored_row> find_row(database& db, const transaction_id& id) {
-    static constexpr sql_literal by_id = R"sql(
-        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at
-        FROM transactions
+    static constexpr sql_literal by_id = select_stored_rows<R"sql(
         WHERE id = ?
-    )sql";
+    )sql">;
     if (auto foreseen = db.foreseen.take(id)) return foreseen;
     query row = select_by_id(db.sql(by_id), id.str());
     if (!row.next()) return std::nullopt;
@@ -17,15 +16,11 @@ std::optional<stored_row> find_row(database& db, const transaction_id& id) {
 }
 
 std::optional<whole_row> find_whole_row(database& db, const transaction_id& id) {
-    static constexpr sql_literal whole_by_id = R"sql(
-        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at,
-            metadata, callback_url, callback_lane, body
-        FROM transactions
-        LEFT JOIN proofs ON transaction_row = row
+    static constexpr sql_literal by_id = select_whole_rows<R"sql(
         WHERE id = ?
-    )sql";
+    )sql">;
     if (auto foreseen = db.foreseen.take_whole(id)) return foreseen;
-    query row = select_by_id(db.sql(whole_by_id), id.str());
+    query row = select_by_id(db.sql(by_id), id.str());
     if (!row.next()) return std::nullopt;
     return read_whole_row(row);
 }

@@ -1,11 +1,9 @@
 #include "store/foreseen_rows.hpp"
 
 #include "store/postgres/dialect.hpp"
-#include "store/row_codec.hpp"
+#include "store/stored_selects.hpp"
 
 namespace prooftrack::store {
-
-// Of subqueries that give one value PostgreSQL makes no hash table of everything.
 
 void foreseen_rows::read(db_connection& db, const std::vector<const row_wishes*>& wishes) {
     pg_array plain;
@@ -21,44 +19,25 @@ void foreseen_rows::read(db_connection& db, const std::vector<const row_wishes*>
 }
 
 void foreseen_rows::read_transactions(db_connection& db, const std::string& ids) {
-    static constexpr sql_literal all_of = R"sql(
-        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at, id
-        FROM transactions
+    static constexpr sql_literal all_of = select_stored_rows<R"sql(
         WHERE id = ANY (CAST(CAST(? AS TEXT) AS TEXT[]))
-    )sql";
+    )sql">;
     query row = db.prepared(all_of).select(ids);
     while (row.next()) transactions_.emplace(row.string(10), foreseen_transaction{{read_stored_row(row), {}}, false});
 }
 
 void foreseen_rows::read_whole_transactions(db_connection& db, const std::string& ids) {
-    static constexpr sql_literal all_of = R"sql(
-        SELECT row, state, kind, watched, settled_at, ended_at, last_event_at, revision, traceparent, tracked_at,
-            metadata, callback_url, callback_lane, (SELECT body FROM proofs WHERE transaction_row = row), id
-        FROM transactions
+    static constexpr sql_literal all_of = select_whole_rows<R"sql(
         WHERE id = ANY (CAST(CAST(? AS TEXT) AS TEXT[]))
-    )sql";
+    )sql">;
     query row = db.prepared(all_of).select(ids);
     while (row.next()) transactions_.insert_or_assign(row.string(14), foreseen_transaction{read_whole_row(row), true});
 }
 
 void foreseen_rows::read_deliveries(db_connection& db, const std::string& ids) {
-    static constexpr sql_literal all_of = R"sql(
-        SELECT lane, transaction_row, state, attempts, next_attempt_at, url IS NOT NULL, replay,
-            coalesce(
-                (
-                    SELECT 1
-                    FROM deliveries o
-                    WHERE o.transaction_row = d.transaction_row
-                      AND o.state + 0 = 0
-                      AND o.id <> d.id
-                    LIMIT 1
-                ),
-                0
-            ),
-            id
-        FROM deliveries d
+    static constexpr sql_literal all_of = select_stored_deliveries<R"sql(
         WHERE id = ANY (CAST(CAST(? AS TEXT) AS BIGINT[]))
-    )sql";
+    )sql">;
     query row = db.prepared(all_of).select(ids);
     while (row.next()) {
         const delivery_id id{row.count(8)};
