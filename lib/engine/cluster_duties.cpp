@@ -152,14 +152,6 @@ void cluster_duties::let_go(const shard_set& shards, bool keeps_facts) {
     around_.work.let_go(shards, keeps_facts);
 }
 
-/// The last one to stop saves no times of unchanged polls, as a daemon that is alone does not.
-bool cluster_duties::has_heir() const {
-    if (!view_) return false;
-    return std::any_of(view_->nodes.begin(), view_->nodes.end(), [this](const store::cluster_node& node) {
-        return node.state == node_state::living && node.id != view_->node;
-    });
-}
-
 /// Somebody else's by now: whatever is known of them is of the past.
 void cluster_duties::drop(const shard_set& shards) {
     handover_.forget(shards);

@@ -22,7 +22,7 @@ class cluster_duties final : public store::cluster_observer {
     explicit cluster_duties(cluster_context around)
         : around_(std::move(around)), news_(around_),
           intake_(around_, [this](const gained_shards& g, std::uint64_t count) { on_taken_up(g, count); }),
-          handover_(around_, [this](const shard_set& slice) { let_go(slice, has_heir()); }) {}
+          handover_(around_, [this](const shard_set& slice) { let_go(slice, true); }) {}
     cluster_duties(const cluster_duties&) = delete;
     cluster_duties& operator=(const cluster_duties&) = delete;
 
@@ -56,7 +56,6 @@ class cluster_duties final : public store::cluster_observer {
     void take(gained_shards gained);
     void on_taken_up(const gained_shards& gained, std::uint64_t count);
     void let_go(const shard_set& shards, bool keeps_facts);
-    bool has_heir() const;
     void drop(const shard_set& shards);
     std::string former_owners(const shard_set& shards) const;
     void note_nodes(const store::cluster_view& view);

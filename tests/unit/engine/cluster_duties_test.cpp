@@ -172,7 +172,7 @@ TEST_F(ClusterDuties, HandsOverInSlicesOneAfterTheOther) {
     own(all_shards());
     work_.busy = range(3, 3);
     duties_.on_view(view_of({{node("a"), all_shards()}}, range(0, 69)));
-    EXPECT_THAT(book_.take(), ElementsAre("0 cluster lets go 0-31", "0 work lets go 0-31"));
+    EXPECT_THAT(book_.take(), ElementsAre("0 cluster lets go 0-31", "0 work lets go 0-31, saved"));
     run_for(59ms);
     duties_.on_view(view_of({{node("a"), all_shards()}}, range(0, 69)));
     EXPECT_THAT(book_.take(), IsEmpty());
@@ -182,8 +182,8 @@ TEST_F(ClusterDuties, HandsOverInSlicesOneAfterTheOther) {
     run_for(100ms);
     EXPECT_THAT(
         book_.take(), ElementsAre(
-                          "80 cluster lets go 32-63", "80 work lets go 32-63", "80 hand_over 32-63",
-                          "100 cluster lets go 64-69", "100 work lets go 64-69", "100 hand_over 64-69"));
+                          "80 cluster lets go 32-63", "80 work lets go 32-63, saved", "80 hand_over 32-63",
+                          "100 cluster lets go 64-69", "100 work lets go 64-69, saved", "100 hand_over 64-69"));
     duties_.on_view(view_of({{node("a"), all_shards()}}, range(0, 69))); // not seen by the cluster yet
     run_for(100ms);
     EXPECT_THAT(book_.take(), IsEmpty());
@@ -384,17 +384,17 @@ TEST_F(ClusterDuties, AStopHandsOverEachSliceAsSoonAsItIsFree) {
     duties_.stop(10s, [&] { ++stopped; });
     EXPECT_THAT(
         book_.take(),
-        ElementsAre("0 leave", "0 cluster lets go 0-31", "0 work lets go 0-31", "0 hand_over 0-31"));
+        ElementsAre("0 leave", "0 cluster lets go 0-31", "0 work lets go 0-31, saved", "0 hand_over 0-31"));
     duties_.on_gained(range(80, 80), shard_gain::handed_over, 0ms);
     EXPECT_THAT(book_.take(), ElementsAre("0 hand_over 80")) << "not for one that is leaving";
     run_for(20ms);
-    EXPECT_THAT(book_.take(), ElementsAre("20 cluster lets go 32-63", "20 work lets go 32-63"));
+    EXPECT_THAT(book_.take(), ElementsAre("20 cluster lets go 32-63", "20 work lets go 32-63, saved"));
     work_.busy = range(70, 70);
     run_for(20ms);
     EXPECT_THAT(book_.take(), ElementsAre("40 hand_over 32-63"));
     duties_.on_view(view_of({{node("a", node_state::leaving), range(64, 70)}}, all_shards()));
     run_for(20ms);
-    EXPECT_THAT(book_.take(), ElementsAre("60 cluster lets go 64-70", "60 work lets go 64-70"));
+    EXPECT_THAT(book_.take(), ElementsAre("60 cluster lets go 64-70", "60 work lets go 64-70, saved"));
     EXPECT_EQ(stopped, 0);
     work_.busy.reset();
     run_for(20ms);
@@ -416,21 +416,21 @@ TEST_F(ClusterDuties, AStopThatTakesTooLongHandsOverAllTheSame) {
     run_for(999ms);
     EXPECT_THAT(
         book_.take(), ElementsAre(
-                          "280 cluster lets go 4-31", "280 work lets go 4-31", "500 cluster lets go 32-39",
-                          "500 work lets go 32-39"))
+                          "280 cluster lets go 4-31", "280 work lets go 4-31, saved", "500 cluster lets go 32-39",
+                          "500 work lets go 32-39, saved"))
         << "what is left in the middle goes at once";
     run_for(1ms);
     EXPECT_THAT(book_.take(), ElementsAre("1000 hand_over 0-3", "1000 hand_over 4-31", "1000 hand_over 32-39"));
     EXPECT_EQ(stopped, 1);
 }
 
-TEST_F(ClusterDuties, AStopSavesWhatMemoryAloneKnowsForTheNodesThatStay) {
+TEST_F(ClusterDuties, AStopSavesWhatMemoryAloneKnowsAlsoWhenNobodyStays) {
     begin();
     own(range(0, 9));
-    duties_.on_view(view_of({{node("a"), range(0, 9)}, {node("b"), range(10, 255)}}));
+    duties_.on_view(view_of({{node("a"), range(0, 9)}, {node("b", node_state::leaving), range(10, 255)}}));
     book_.take();
     duties_.stop(1s, [] {});
-    EXPECT_THAT(book_.take("work"), ElementsAre("0 work lets go 0-9, saved"));
+    EXPECT_THAT(book_.take("work"), ElementsAre("0 work lets go 0-9, saved")) << "it is a clean stop all the same";
 }
 
 TEST_F(ClusterDuties, AStopEndsAtOnceWhereNothingIsHeld) {
