@@ -20,7 +20,7 @@ void held_shards::let_go(const shard_set& shards, bool keeps_facts) {
 std::size_t held_shards::count_in(const shard_set& shards) const { return around_.polls.count_in(shards); }
 
 bool held_shards::is_busy(const shard_set& shards) const {
-    return around_.polls.is_saving() || count_in(shards) > 0 || around_.deliveries.busy_in(shards) > 0;
+    return count_in(shards) > 0 || around_.deliveries.busy_in(shards) > 0;
 }
 
 void held_shards::trust_until(steady_duration until) {

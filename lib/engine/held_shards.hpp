@@ -36,6 +36,7 @@ class held_shards final : public shard_work {
     void let_go(const shard_set& shards, bool keeps_facts) override;
     std::size_t count_in(const shard_set& shards) const override;
     bool is_busy(const shard_set& shards) const override;
+    bool is_saving() const override { return around_.polls.is_saving(); }
     void trust_until(steady_duration until) override;
     void share_among(std::size_t nodes) override { around_.share_among(nodes); }
 

@@ -92,7 +92,7 @@ class poll_driver final : public proof::poll_source {
     void let_go(const shard_set& shards, bool keep_facts);
     /// Rows of these shards in memory: 0 when what was let go has ended.
     std::size_t count_in(const shard_set& shards) const { return tracker_.count_in(shards); }
-    /// What was let go is being saved.
+    /// Counters are on their way to the store.
     bool is_saving() const { return saves_ > 0; }
     /// From then on no poll is given out, whatever is held, as clock_source::since_boot counts; nullopt = never.
     void trust_until(std::optional<steady_duration> until);

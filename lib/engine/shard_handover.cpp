@@ -34,7 +34,8 @@ void shard_handover::on_wake(instant now) {
 
 void shard_handover::look(steady_time now) {
     const auto is_busy = [this](const shard_set& shards) { return around_.work.is_busy(shards); };
-    for (const shard_set& free : going_.take_free(now, is_busy)) around_.cluster->hand_over(free);
+    const bool is_saving = around_.work.is_saving();
+    for (const shard_set& free : going_.take_free(now, is_busy, is_saving)) around_.cluster->hand_over(free);
 }
 
 } // namespace prooftrack::engine

@@ -31,6 +31,8 @@ class shard_work {
     virtual std::size_t count_in(const shard_set& shards) const = 0;
     /// Whether anything of shards that were let go is still in flight or being recorded.
     virtual bool is_busy(const shard_set& shards) const = 0;
+    /// Whether anything that was let go is being saved, of whichever shards.
+    virtual bool is_saving() const = 0;
     /// Nothing is polled and nothing delivered from then on, as clock_source::since_boot counts.
     virtual void trust_until(steady_duration until) = 0;
     /// The limits hold for all: each of so many nodes has its part of them.

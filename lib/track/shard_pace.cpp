@@ -90,14 +90,14 @@ std::size_t shards_to_go::room() const {
     return most_in_a_slice - std::min(held_up, most_in_a_slice);
 }
 
-std::vector<shard_set> shards_to_go::take_free(steady_time now, const busy_check& is_busy) {
+std::vector<shard_set> shards_to_go::take_free(steady_time now, const busy_check& is_busy, bool is_saving) {
     std::vector<shard_set> free;
     for (slice& one : slices_) {
-        if (now >= one.give_up_at || !is_busy(one.shards)) {
+        if (now >= one.give_up_at || (!is_saving && !is_busy(one.shards))) {
             free.push_back(std::exchange(one.shards, {}));
             continue;
         }
-        if (now < one.part_at) continue;
+        if (is_saving || now < one.part_at) continue;
         one.part_at = now + between_parts;
         one.is_parted = true;
         shard_set parted;

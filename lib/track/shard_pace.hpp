@@ -54,8 +54,9 @@ class shards_to_go {
     /// held up.
     std::optional<shard_set> begin_slice(steady_time now, milliseconds patience, const row_count& count);
 
-    /// Takes out what may go now, one set a slice.
-    std::vector<shard_set> take_free(steady_time now, const busy_check& is_busy);
+    /// Takes out what may go now, one set a slice. While what memory alone knew of some of them is being saved, none
+    /// goes and none is taken for held up: or the saves of the next slices would keep the first one waiting.
+    std::vector<shard_set> take_free(steady_time now, const busy_check& is_busy, bool is_saving);
     /// When to call `begin_slice` and `take_free` (again); nullopt = never.
     std::optional<steady_time> next_look() const { return is_empty() ? std::nullopt : look_at_; }
     bool is_due(steady_time now) const { return !look_at_ || *look_at_ <= now; }

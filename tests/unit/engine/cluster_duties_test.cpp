@@ -242,6 +242,21 @@ TEST_F(ClusterDuties, AShardWhoseReceiverHangsKeepsTheOthersOfItsSliceForAMoment
     EXPECT_THAT(book_.take("hand_over"), ElementsAre("380 hand_over 3"));
 }
 
+TEST_F(ClusterDuties, ASliceWaitsForItsSavesAndTheNextOneBeginsThen) {
+    begin();
+    own(all_shards());
+    work_.saving = true;
+    duties_.on_view(view_of({{node("a"), all_shards()}}, range(0, 39)));
+    book_.take();
+    run_for(400ms);
+    EXPECT_THAT(book_.take(), IsEmpty());
+    work_.saving = false;
+    run_for(20ms);
+    EXPECT_THAT(book_.take(), ElementsAre("420 hand_over 0-31"));
+    run_for(20ms);
+    EXPECT_THAT(book_.take("hand_over"), ElementsAre("440 hand_over 32-39"));
+}
+
 TEST_F(ClusterDuties, ASliceThatSomebodyHasTakenIsForgotten) {
     begin();
     own(range(0, 9));

@@ -111,6 +111,7 @@ class written_work final : public shard_work {
     }
     std::size_t count_in(const shard_set& shards) const override { return 10 * shards.count(); }
     bool is_busy(const shard_set& shards) const override { return (busy & shards).any(); }
+    bool is_saving() const override { return saving; }
     void trust_until(steady_duration until) override {
         const auto left = std::chrono::duration_cast<milliseconds>(until - clock_.since_boot());
         book_.add(fmt::format("trust for {}", left.count()));
@@ -132,6 +133,7 @@ class written_work final : public shard_work {
     }
 
     shard_set busy;
+    bool saving = false;
     unique_function<void()> controls_failed;
 
   private:

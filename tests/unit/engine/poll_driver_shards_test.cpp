@@ -86,6 +86,11 @@ TEST_F(PollDriverShards, WhatIsLetGoIsPolledNoMoreAndItsCountersAreSaved) {
     driver_->let_go(of_t1(), true);
     EXPECT_EQ(driver_->count_in(of_t1()), 0U);
     EXPECT_FALSE(driver_->holds(1));
+    EXPECT_TRUE(driver_->is_saving());
+    run_to(9'001ms);
+    EXPECT_TRUE(driver_->is_saving()) << "until the commit";
+    run_to(9'010ms);
+    EXPECT_FALSE(driver_->is_saving());
     run_to(1h);
     EXPECT_THAT(poll_times(), ElementsAre(0ms, 5'000ms));
     EXPECT_EQ(row().facts.polls, 2U);
@@ -107,6 +112,7 @@ TEST_F(PollDriverShards, WithoutKeepingTheirCountersTheStoreIsLeftAlone) {
     run_to(9s);
     const std::uint64_t before = memory_->operations();
     driver_->let_go(of_t1(), false);
+    EXPECT_FALSE(driver_->is_saving());
     run_to(1h);
     EXPECT_EQ(memory_->operations(), before);
 }

@@ -44,12 +44,14 @@ class ShardsToGo : public testing::Test {
             start_ + at, patience, [this](const shard_set& shards) { return rows_a_shard_ * shards.count(); });
     }
     std::vector<shard_set> free(milliseconds at) {
-        return going_.take_free(start_ + at, [this](const shard_set& shards) { return (busy_ & shards).any(); });
+        const auto is_busy = [this](const shard_set& shards) { return (busy_ & shards).any(); };
+        return going_.take_free(start_ + at, is_busy, is_saving_);
     }
 
     const steady_time start_{3h};
     shards_to_go going_;
     shard_set busy_;
+    bool is_saving_ = false;
     std::size_t rows_a_shard_ = 10;
 };
 
@@ -121,6 +123,35 @@ TEST_F(ShardsToGo, GoAllTheSameWhenThePatienceHasEnded) {
     busy_ = all_shards();
     EXPECT_THAT(free(29'999ms), IsEmpty());
     EXPECT_THAT(free(30'000ms), ElementsAre(span_of(0, 4)));
+    EXPECT_TRUE(going_.is_empty());
+}
+
+TEST_F(ShardsToGo, WaitForTheirSavesAndTheNextOnesDoNotBeginMeanwhile) {
+    going_.want(span_of(0, 49));
+    begin(0ms);
+    is_saving_ = true;
+    EXPECT_THAT(free(0ms), IsEmpty());
+    EXPECT_THAT(free(400ms), IsEmpty());
+    EXPECT_EQ(begin(400ms), std::nullopt) << "its saves would keep the first ones waiting";
+    busy_ = span_of(3, 3);
+    is_saving_ = false;
+    EXPECT_THAT(free(420ms), ElementsAre(span_of(0, 2) | span_of(4, 31))) << "one is held up";
+    EXPECT_EQ(begin(420ms), span_of(32, 49));
+    is_saving_ = true;
+    EXPECT_THAT(free(29'999ms), IsEmpty());
+    EXPECT_THAT(free(30'000ms), ElementsAre(span_of(3, 3))) << "whatever is saved";
+}
+
+TEST_F(ShardsToGo, InAHurryTheyDoNotWaitForSavesForEver) {
+    going_.want(span_of(0, 99));
+    going_.hurry(start_, start_ + 1s);
+    begin(0ms);
+    is_saving_ = true;
+    EXPECT_THAT(free(499ms), IsEmpty());
+    EXPECT_EQ(begin(499ms), std::nullopt);
+    EXPECT_EQ(begin(500ms), span_of(32, 99));
+    EXPECT_THAT(free(999ms), IsEmpty());
+    EXPECT_THAT(free(1'000ms), ElementsAre(span_of(0, 31), span_of(32, 99)));
     EXPECT_TRUE(going_.is_empty());
 }
 
