@@ -46,7 +46,7 @@ void shard_intake::on_taken_up(std::uint64_t number, const op_result<std::uint64
     one.count += *count;
     const shard_set loaded = one.asked & one.left;
     one.left &= ~one.asked;
-    around_.work.on_loaded(loaded);
+    if (loaded.any()) around_.work.on_loaded(loaded);
     if (one.left.any()) return begin(number, one);
     const intake done = std::move(one);
     intakes_.erase(found);
