@@ -22,7 +22,7 @@ class cluster_duties final : public store::cluster_observer {
     explicit cluster_duties(cluster_context around)
         : around_(std::move(around)), news_(around_),
           intake_(around_, [this](const gained_shards& g, std::uint64_t count) { on_taken_up(g, count); }),
-          handover_(around_, [this](const shard_set& slice) { let_go(slice, true); }) {}
+          handover_(around_, [this](const shard_set& slice, bool keeps_facts) { let_go(slice, keeps_facts); }) {}
     cluster_duties(const cluster_duties&) = delete;
     cluster_duties& operator=(const cluster_duties&) = delete;
 

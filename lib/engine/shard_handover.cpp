@@ -28,7 +28,8 @@ void shard_handover::on_wake(instant now) {
     if (going_.is_empty() || !going_.is_due(now.steady)) return;
     const milliseconds patience = track::handover_patience(longest_attempt(around_.config));
     const auto count = [this](const shard_set& shards) { return around_.work.count_in(shards); };
-    if (const auto slice = going_.begin_slice(now.steady, patience, count)) let_go_(*slice);
+    const bool keeps_facts = !going_.is_late(now.steady);
+    if (const auto slice = going_.begin_slice(now.steady, patience, count)) let_go_(*slice, keeps_facts);
     look(now.steady);
 }
 

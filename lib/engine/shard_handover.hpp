@@ -14,8 +14,8 @@ namespace prooftrack::engine {
 /// Nothing of a shard that goes begins any more, what is in flight ends, then it is free.
 class shard_handover {
   public:
-    /// `let_go` takes a slice away from all that works with it.
-    shard_handover(const cluster_context& around, std::function<void(const shard_set& slice)> let_go)
+    /// `let_go` takes a slice away from all that works with it; `keeps_facts`: what memory alone knows of it is saved.
+    shard_handover(const cluster_context& around, std::function<void(const shard_set& slice, bool keeps_facts)> let_go)
         : around_(around), let_go_(std::move(let_go)) {}
 
     /// These are to go, in place of those that were and have not begun to.
@@ -33,7 +33,7 @@ class shard_handover {
     void look(steady_time now);
 
     const cluster_context& around_;
-    std::function<void(const shard_set&)> let_go_;
+    std::function<void(const shard_set&, bool)> let_go_;
     track::shards_to_go going_;
 };
 

@@ -65,6 +65,13 @@ class database_store final : public store {
     }
     void save_facts(std::vector<track::active_transaction> rows, store_handler<std::monostate> handler) override {
         const std::size_t weight = std::min(rows.size(), most_batch_weight);
+        if (rows.size() <= slice_size) {
+            submit<std::monostate>(
+                "save facts", operation_kind::write, weight,
+                [rows = std::move(rows)](database& db) { return save_transaction_facts(db, rows); }, std::move(handler),
+                row_wishes()); // it foresees its rows itself
+            return;
+        }
         submit_in_steps<std::monostate>(
             "save facts", weight, resume_place::front,
             [rows = std::move(rows), done = std::size_t{0}](database& db) mutable -> work_step<std::monostate> {

@@ -69,7 +69,7 @@ void shards_to_go::hurry(steady_time now, steady_time deadline) {
 std::optional<shard_set> shards_to_go::begin_slice(steady_time now, milliseconds patience, const row_count& count) {
     if (waiting_.none()) return std::nullopt;
     shard_set shards = waiting_;
-    if (!end_ || now < end_->at_once) {
+    if (!is_late(now)) {
         const std::size_t most = room();
         if (most == 0) return std::nullopt;
         shards = first_of(waiting_, most, count);

@@ -54,6 +54,9 @@ class shards_to_go {
     /// held up.
     std::optional<shard_set> begin_slice(steady_time now, milliseconds patience, const row_count& count);
 
+    /// The rest of a stop's time is for handing over: what goes now is not saved any more.
+    bool is_late(steady_time now) const { return end_ && now >= end_->at_once; }
+
     /// Takes out what may go now, one set a slice. While what memory alone knew of some of them is being saved, none
     /// goes and none is taken for held up: or the saves of the next slices would keep the first one waiting.
     std::vector<shard_set> take_free(steady_time now, const busy_check& is_busy, bool is_saving);

@@ -108,6 +108,8 @@ void postgres_thread::run_one(operation& each) {
     }
     const bool has_savepoint = open_ == open_transaction::writing && how_ == care::savepoints;
     const std::uint64_t posted_before = link().posted();
+    // A search would write it, in what may be undone.
+    if (has_savepoint && !each.writes()) db_->searched.flush(*db_->connection);
     if (has_savepoint) link().post(R"sql(SAVEPOINT operation)sql");
     db_->sums.mark();
     db_->mail.mark();

@@ -176,6 +176,8 @@ TEST_F(ShardsToGo, InAHurryWhatIsLeftInTheMiddleGoesAtOnceAndNoneWaitsLonger) {
     EXPECT_EQ(begin(100ms), std::nullopt) << "some go";
     free(100ms);
     EXPECT_EQ(begin(504ms), std::nullopt);
+    EXPECT_FALSE(going_.is_late(start_ + 504ms));
+    EXPECT_TRUE(going_.is_late(start_ + 505ms)) << "and is not saved";
     EXPECT_EQ(begin(505ms), span_of(32, 99));
     EXPECT_THAT(free(1'004ms), IsEmpty());
     EXPECT_THAT(free(1'005ms), ElementsAre(span_of(0, 31), span_of(32, 99))) << "also that of before";
