@@ -24,8 +24,7 @@ inline constexpr sql_literal select_whole_rows = joined_sql<
         FROM transactions)sql",
     rest>::literal;
 
-/// For read_stored_delivery; then 8 id. The rest may name the table `d`. Adding 0 keeps partial indexes out of it, which
-/// begin with the lane.
+/// For read_stored_delivery; then 8 id. Adding 0 keeps partial indexes out of it, which begin with the lane.
 template <sql_text rest>
 inline constexpr sql_literal select_stored_deliveries = joined_sql<
     R"sql(
