@@ -76,8 +76,7 @@ void poll_driver::save(std::vector<track::active_transaction> rows) {
             std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(last)));
         ++saves_;
         around_.storage.save_facts(
-            std::move(part),
-            [this](const op_result<std::monostate>& /*counters may fall back*/) { --saves_; });
+            std::move(part), [this](const op_result<std::monostate>& /*counters may fall back*/) { --saves_; });
     }
 }
 

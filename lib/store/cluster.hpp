@@ -40,8 +40,8 @@ struct cluster_node {
     std::string id;
     node_state state = node_state::living;
     std::string version;
-    std::size_t shards = 0;  ///< that it owns
-    seconds seen_ago{0};     ///< since its last heartbeat, by the database's clock
+    std::size_t shards = 0; ///< that it owns
+    seconds seen_ago{0};    ///< since its last heartbeat, by the database's clock
 };
 
 /// How shards came to an owner.
@@ -108,11 +108,11 @@ struct cluster_news {
     event_seq last_seq{};
     /// Of held shards, new or changed, as they are now; also such that are not watched (any more).
     std::vector<track::active_transaction> rows;
-    std::vector<transaction_id> wanted_polls;  ///< of held shards: a user or a hint asks for a poll now
-    std::vector<std::string> lanes;            ///< what is due on these lanes is to be read again
-    std::vector<delivery_id> retried;          ///< of held shards: their schedules were started anew by hand
-    bool controls_changed = false;             ///< pauses or maintenance: read the status
-    bool replays_changed = false;              ///< one began, or was cancelled
+    std::vector<transaction_id> wanted_polls; ///< of held shards: a user or a hint asks for a poll now
+    std::vector<std::string> lanes;           ///< what is due on these lanes is to be read again
+    std::vector<delivery_id> retried;         ///< of held shards: their schedules were started anew by hand
+    bool controls_changed = false;            ///< pauses or maintenance: read the status
+    bool replays_changed = false;             ///< one began, or was cancelled
     /// Proof has answered another node 429: so much is left of the longest pause. Also in the first answer of all, then
     /// of any node.
     std::optional<milliseconds> throttled;

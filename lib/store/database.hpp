@@ -25,7 +25,7 @@ struct database {
     totals sums;
     search_index searched;
     outgoing_mail mail;
-    foreseen_rows foreseen; ///< of the open transaction
+    foreseen_rows foreseen;        ///< of the open transaction
     shard_set held = all_shards(); ///< whose deliveries are given out here; the others' owners are told by mail
     random_source random{1};
     std::filesystem::path path;

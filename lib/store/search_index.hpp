@@ -67,9 +67,9 @@ class search_index {
     void add_to_older(db_connection& db, std::int64_t segment, const std::string& bytes);
     void sort(db_connection& db, std::int64_t segment);
 
-    std::array<range, 3> known_{}; ///< of each list the one that was noted last
+    std::array<range, 3> known_{};                                   ///< of each list the one that was noted last
     std::map<std::pair<ranged_list, std::int64_t>, range> to_write_; ///< by list and segment
-    std::vector<std::uint64_t> terms_;            ///< segment, hash, place
+    std::vector<std::uint64_t> terms_;                               ///< segment, hash, place
     std::optional<std::int64_t> newest_segment_;  ///< that has terms in the table; nullopt = not looked up yet
     std::map<std::int64_t, segment_terms> sizes_; ///< of those that were changed or sorted since the start
 };

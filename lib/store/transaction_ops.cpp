@@ -201,16 +201,17 @@ op_result<std::monostate> save_transaction_facts(database& db, std::span<const t
 track::transaction_view read_view(const query& row) {
     std::optional<std::string> callback_url;
     if (!row.is_null(15)) callback_url = row.string(15);
-    return {read_id(row, 0),
-            read_facts(row, 1),
-            row.string(14),
-            std::move(callback_url),
-            row.string(16),
-            std::nullopt,
-            0,
-            {},
-            read_revision(row, 17),
-            shard_of_row(row.integer(18))};
+    return {
+        read_id(row, 0),
+        read_facts(row, 1),
+        row.string(14),
+        std::move(callback_url),
+        row.string(16),
+        std::nullopt,
+        0,
+        {},
+        read_revision(row, 17),
+        shard_of_row(row.integer(18))};
 }
 
 op_result<std::optional<track::transaction_view>> find_transaction(database& db, const transaction_id& id) {

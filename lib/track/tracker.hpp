@@ -214,8 +214,8 @@ struct burst_action {
 };
 
 using tracker_action = std::variant<
-    change_action, reload_action, save_action, reread_token_action, health_action, poll_error_action,
-    odd_status_action, behind_action, clock_skew_action, burst_action>;
+    change_action, reload_action, save_action, reread_token_action, health_action, poll_error_action, odd_status_action,
+    behind_action, clock_skew_action, burst_action>;
 
 /// A poll that starts now.
 struct started_poll {
@@ -441,8 +441,8 @@ class tracker {
     tracker_options options_;
     random_source& random_;
     transaction_table table_;
-    shard_set leaving_; ///< let go: what is not in flight or recording any more is forgotten
-    shard_set saving_;  ///< of those: with its facts to the store
+    shard_set leaving_;  ///< let go: what is not in flight or recording any more is forgotten
+    shard_set saving_;   ///< of those: with its facts to the store
     due_heap due_;       ///< waiting rows by steady ns
     due_heap urgent_;    ///< waiting rows of hints and polls on demand, by steady ns; served first
     due_heap deadlines_; ///< rows in `tracking` by ms of overdue_at, in vouched time

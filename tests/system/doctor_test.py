@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 from harness import SystemCase, program, wait_until
+from store_switch import ON_POSTGRES
 
 
 class Doctor(SystemCase):
@@ -51,7 +52,7 @@ class Doctor(SystemCase):
         findings = self.doctor("--test", expect=0)
         self.assertEqual({check for check, _ in self.results(findings)},
                          {"config", "file", "socket", "daemon", "proof", "certificate", "token", "clock", "disk",
-                          "polls", "callback backend"})
+                          "polls", "callback backend"} | ({"cluster"} if ON_POSTGRES else set()))
         self.assertEqual(len(self.receiver.events("callback.test")), 1)
         self.doctor(expect=0)
         self.assertEqual(len(self.receiver.events("callback.test")), 1, "only with --test")

@@ -59,7 +59,7 @@ class cluster_thread {
     static constexpr milliseconds between_looks{500}; ///< at who has expired
     static constexpr milliseconds between_notices{10};
     static constexpr milliseconds writer_patience{3'000}; ///< without its connection no lease is renewed after that
-    static constexpr milliseconds first_pause{100}; ///< until it connects again
+    static constexpr milliseconds first_pause{100};       ///< until it connects again
     static constexpr milliseconds longest_pause{1'000};
 
   private:
@@ -119,7 +119,7 @@ class cluster_thread {
     steady_time joined_;
     steady_time connected_;
     std::optional<steady_duration> last_beat_; ///< start of the last good heartbeat, since boot
-    steady_time buries_from_;              ///< earlier, others may only have been without PostgreSQL, as we were
+    steady_time buries_from_;                  ///< earlier, others may only have been without PostgreSQL, as we were
     steady_time next_beat_;
     steady_time next_look_;
     steady_time next_notice_;

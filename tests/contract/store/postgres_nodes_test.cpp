@@ -73,15 +73,13 @@ class node_store : public store_calls {
     }
     /// What is new since the last call; the first one gives nothing.
     cluster_news news() {
-        cluster_news read = ask<cluster_news>([&](store&, auto handler) {
-                                cluster().read_news(cursor_, std::move(handler));
-                            }).value();
+        cluster_news read =
+            ask<cluster_news>([&](store&, auto handler) { cluster().read_news(cursor_, std::move(handler)); }).value();
         cursor_ = read.next;
         return read;
     }
     op_result<std::monostate> want_poll(const std::string& id) {
-        return ask<std::monostate>(
-            [&](store&, auto handler) { cluster().want_poll(make_id(id), std::move(handler)); });
+        return ask<std::monostate>([&](store&, auto handler) { cluster().want_poll(make_id(id), std::move(handler)); });
     }
 
     recorded_store_facts reported;
@@ -253,7 +251,8 @@ TEST_F(PostgresNodes, ARetryByHandElsewhereIsNewsWithItsLane) {
 TEST_F(PostgresNodes, PausesAndMaintenanceAreNewsForAll) {
     a().ask<std::optional<wall_time>>([](store& subject, auto handler) {
            subject.set_paused("backend", wall_time(seconds(5)), std::move(handler));
-       }).value();
+       })
+        .value();
     EXPECT_TRUE(b().news().controls_changed);
     EXPECT_FALSE(b().news().controls_changed);
     EXPECT_TRUE(b().status().pauses.contains("backend"));
@@ -345,8 +344,8 @@ TEST_F(PostgresNodes, WhoOnlyReadsHearsFromAnotherThatTheDatabaseWasSetBack) {
         "WHERE application_name = 'prooftrackd ' || boot AND id = 'a'");
     for (node_store* const each : {&a(), &b()}) {
         EXPECT_TRUE(comes_true([each] {
-            static_cast<void>(each->ask<store_status>(
-                [](store& subject, auto handler) { subject.status(std::move(handler)); }));
+            static_cast<void>(
+                each->ask<store_status>([](store& subject, auto handler) { subject.status(std::move(handler)); }));
             return !each->reported.fatal.empty();
         }));
     }
