@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 
 #include "store/news_ops.hpp"
+#include "store/postgres/dialect.hpp"
 #include "store/row_codec.hpp"
 
 namespace prooftrack::store {
@@ -72,24 +73,27 @@ void take_rows(query row, packed_rows& all) {
     }
 }
 
-/// Of one shard, in a database that several daemons share.
-void take_shard(database& db, std::size_t shard, packed_rows& all) {
-    static constexpr sql_literal watched_of_shard = select_active<R"sql(
+/// Of these shards, in a database that several daemons share. Rows of one page are of many shards, and each visit of a
+/// page after a change writes it: all of them are read in the order of the pages, by a bitmap.
+packed_rows read_shards(database& db, const shard_set& shards) {
+    packed_rows all;
+    all.wanted = read_open_wishes(db);
+    pg_array list;
+    for (std::size_t shard = 0; shard < shard_count; ++shard) {
+        if (shards.test(shard)) list.add(std::to_string(shard));
+    }
+    static constexpr sql_literal watched_of_shards = select_active<R"sql(
         WHERE watched = 1
-          AND (row & 255) = ?
+          AND (row & 255) = ANY (CAST(CAST(? AS TEXT) AS BIGINT[]))
     )sql">;
-    take_rows(db.sql(watched_of_shard).stream(shard), all);
+    db.connection->execute(R"sql(SET LOCAL enable_indexscan = off)sql");
+    take_rows(db.sql(watched_of_shards).stream(list.text()), all);
+    return all;
 }
 
 packed_rows read_rows(database& db, const shard_set& shards) {
+    if (db.connection->is_remote()) return read_shards(db, shards);
     packed_rows all;
-    if (db.connection->is_remote()) all.wanted = read_open_wishes(db);
-    if (!shards.all() || db.connection->is_remote()) {
-        for (std::size_t shard = 0; shard < shard_count; ++shard) {
-            if (shards.test(shard)) take_shard(db, shard, all);
-        }
-        return all;
-    }
     std::uint64_t expected = 0;
     for (std::size_t state = 0; state < track::tracking_state_count; ++state) {
         for (std::size_t kind = 0; kind < totals::kinds; ++kind) {

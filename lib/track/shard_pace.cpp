@@ -12,7 +12,7 @@ constexpr milliseconds longest_silence{7'500};
 constexpr std::size_t most_in_a_slice = 32;
 /// Written, and read again by others, in a few tenths of a second.
 constexpr std::size_t most_rows_in_a_slice = 4'000;
-constexpr std::size_t most_taken_up_at_once = 16;
+constexpr std::size_t most_taken_up_at_once = 64;
 constexpr milliseconds between_looks{20};
 constexpr milliseconds between_parts{250};
 constexpr milliseconds shortest_patience{30'000};
