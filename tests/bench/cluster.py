@@ -239,7 +239,8 @@ def continued(pid):
 
 def measure_cpu(options):
     """Turns of a quarter of a second, as in poll_cost: a pause is far shorter than a lease."""
-    with ClusterWorld(["50ms", "100ms"], logged=False, names=("a",), extensions=("pg_stat_statements",)) as world:
+    with ClusterWorld(["50ms", "100ms"], logged=False, names=("a",), extensions=("pg_stat_statements",),
+                      connections=64) as world:
         world.cluster.start()
         world.postgres.sql("CREATE EXTENSION pg_stat_statements")
         sqlite = world.daemon("sqlite", world.proof, poll={"interval": ["50ms", "100ms"]},

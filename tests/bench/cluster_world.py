@@ -74,10 +74,12 @@ class ClusterWorld(World):
     """World with a Proof that knows the nodes, and a PostgreSQL. `durable`: fsync as in operation. `followed`: it has a
     synchronous standby, which the nodes' URL names as well."""
 
-    def __init__(self, interval, logged=True, relayed=False, names=NAMES, durable=True, extensions=(), followed=False):
+    def __init__(self, interval, logged=True, relayed=False, names=NAMES, durable=True, extensions=(), followed=False,
+                 connections=None):
         super().__init__()
         if not PROGRAMS:
             raise SystemExit(MISSING)
+        self.connections = {"connections": connections} if connections else {}
         self.interval, self.logged, self.relayed, self.names = interval, logged, relayed, names
         self.postgres_options = ["-c", f"fsync={'on' if durable else 'off'}", "-c", "max_connections=100",
                                  "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB"]
@@ -138,7 +140,8 @@ class ClusterWorld(World):
 
     def make_cluster(self, database, names):
         return Cluster(self.postgres, database, names, self.interval, "warning", self.relayed, self.standby,
-                       proof={"base_url": f"https://localhost:{self.proof}", "ca_file": str(self.folder / "cert.pem")},
+                       proof={"base_url": f"https://localhost:{self.proof}", "ca_file": str(self.folder / "cert.pem"),
+                              **self.connections},
                        callback=[self.webhook()])
 
     def __exit__(self, *rest):
