@@ -1,5 +1,7 @@
 #include "store/postgres/pg_schema.hpp"
 
+#include <fmt/format.h>
+
 #include "store/stored_numbers.hpp"
 
 namespace prooftrack::store {
@@ -337,6 +339,19 @@ JOIN lanes ON lanes.row = deliveries.lane
 LEFT JOIN events ON events.seq = event_seq;
 )sql";
 
+/// In the session's schema: those of which `condition` is true.
+std::int64_t count_relations(db_connection& db, std::string_view condition) {
+    return db.ask_integer(fmt::format(
+        R"sql(
+            SELECT count(*)
+            FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = current_schema()
+              AND {}
+        )sql",
+        condition));
+}
+
 } // namespace
 
 std::string pg_schema_sql() { return std::string(tables) + std::string(cluster_tables) + std::string(views); }
@@ -344,24 +359,11 @@ std::string pg_schema_sql() { return std::string(tables) + std::string(cluster_t
 std::string pg_upgrade_from_1_sql() { return std::string(steps_from_1) + std::string(cluster_tables); }
 
 bool has_our_tables(db_connection& db) {
-    return db.ask_integer(R"sql(
-        SELECT count(*)
-        FROM pg_class c
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = current_schema()
-          AND c.relname = 'prooftrackd'
-          AND c.relkind = 'r'
-    )sql") == 1;
+    return count_relations(db, R"sql(c.relname = 'prooftrackd' AND c.relkind = 'r')sql") == 1;
 }
 
 bool is_schema_empty(db_connection& db) {
-    return db.ask_integer(R"sql(
-        SELECT count(*)
-        FROM pg_class c
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = current_schema()
-          AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-    )sql") == 0;
+    return count_relations(db, R"sql(c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S'))sql") == 0;
 }
 
 } // namespace prooftrack::store

@@ -20,6 +20,25 @@ tracker_options every_ten_seconds(std::uint32_t max_rate = 0) {
     return options;
 }
 
+/// A second after a 429, with 1,000 ids that want a poll each second.
+struct throttled_world : tracker_fixture {
+    explicit throttled_world(std::uint32_t max_rate = 0) : tracker_fixture(every_second(max_rate)) {
+        for (int i = 0; i < 1'000; ++i) track("id-" + std::to_string(i));
+        poll_answer reply;
+        reply.what = reply_class::throttled;
+        reply.took = milliseconds(100);
+        answer(*wait_for_poll(), reply);
+        pass(seconds(1));
+        step(woken_event{});
+    }
+    static tracker_options every_second(std::uint32_t max_rate) {
+        tracker_options options;
+        options.rules.interval = {seconds(1), seconds(1)};
+        options.max_rate = max_rate;
+        return options;
+    }
+};
+
 TEST(Capacity, TheWantedRateIsThatOfTheBandAndOfTheTail) {
     tracker_fixture world;
     std::vector<active_transaction> rows;
@@ -69,17 +88,7 @@ TEST(Capacity, NoMorePollsAreNeededAtOnceThanTheCeilingLets) {
 /// What is needed at once shows the rate: it is that of replies after a tenth of a second.
 TEST(Capacity, A429LetsTheRateBeginAtAnEighthAndDoubleUpToHalf) {
     for (const auto& [max_rate, first, later] : {std::tuple(0U, 28U, 95), std::tuple(100U, 18U, 23)}) {
-        tracker_options options;
-        options.rules.interval = {seconds(1), seconds(1)};
-        options.max_rate = max_rate;
-        tracker_fixture world(options);
-        for (int i = 0; i < 1'000; ++i) world.track("id-" + std::to_string(i));
-        poll_answer reply;
-        reply.what = reply_class::throttled;
-        reply.took = milliseconds(100);
-        world.answer(*world.wait_for_poll(), reply);
-        world.pass(seconds(1));
-        world.step(woken_event{});
+        throttled_world world(max_rate);
         EXPECT_EQ(world.core.needed_at_once(world.now), first) << "125 a second, or half of the ceiling";
         for (int i = 0; i < 40; ++i) {
             world.pass(milliseconds(100));
@@ -155,16 +164,7 @@ TEST(Capacity, WhatNobodyMayTakeIsNotBehindAndFiveSecondsLaterItIs) {
 }
 
 TEST(Capacity, TheRateDoesNotGrowWhileNobodyMayTakePolls) {
-    tracker_options options;
-    options.rules.interval = {seconds(1), seconds(1)};
-    tracker_fixture world(options);
-    for (int i = 0; i < 1'000; ++i) world.track("id-" + std::to_string(i));
-    poll_answer reply;
-    reply.what = reply_class::throttled;
-    reply.took = milliseconds(100);
-    world.answer(*world.wait_for_poll(), reply);
-    world.pass(seconds(1));
-    world.step(woken_event{});
+    throttled_world world;
     ASSERT_EQ(world.core.needed_at_once(world.now), 28U) << "125 a second";
     for (int i = 0; i < 40; ++i) {
         world.pass(milliseconds(100));
