@@ -318,6 +318,17 @@ TEST_F(PostgresTogetherCut, BeforeTheCommitOfWhatWasDoneAgainNothingIsWritten) {
 }
 
 /// What was noted for searches of a call that failed alone is not written by the next read.
+TEST_F(PostgresTogether, RowsOfManyBytesAreSentBeforeTheEndAndAllOfThemOnce) {
+    std::vector<track::new_transaction> wanted;
+    for (int i = 0; i < 301; ++i) { // twice the MiB that is kept back, and a bit
+        wanted.push_back(make_new("big" + std::to_string(i)));
+        wanted.back().metadata = R"({"a":")" + std::string(8'000, 'x') + R"("})";
+    }
+    for (const add_outcome& each : world().add(wanted).value()) EXPECT_EQ(each.what, add_result::created);
+    EXPECT_EQ(ask("SELECT count(*) FROM transactions WHERE id LIKE 'big%' AND length(metadata) = 8008"), "301");
+    EXPECT_EQ(ask("SELECT count(*) FROM history JOIN transactions ON row = transaction_row WHERE id LIKE 'big%'"), "301");
+}
+
 TEST_F(PostgresTogether, ASearchBehindACallThatFailedAloneIsAnswered) {
     forbid("transactions", "id");
     world().reopen(); // nothing is noted yet
